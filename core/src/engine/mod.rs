@@ -1,0 +1,5 @@
+//! The engine.
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine;

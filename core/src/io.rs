@@ -1,0 +1,537 @@
+//! The whole boundary between the engine and its driver, on one page.
+//!
+//! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in [`Output`]s. Work that takes time
+//! (disk, digests) is an [`Op`] with an id, answered exactly once by [`Input::Done`], also when it was cancelled or failed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::meta::{Info, Magnet};
+use crate::types::{Bitfield, Block, ConnId, InfoHash, InfoHashV1, PeerAddr, PeerId, PeerSource, Piece, RequestId, Sha1Digest, TorrentId};
+use crate::wire::{Message, Reserved, WireError};
+
+/// Bytes in order, in as many slices as they came in. Cloning copies no payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rope(pub Vec<Bytes>);
+
+impl Rope {
+    /// Bytes in all slices.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+    /// Whether there is no byte in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+}
+
+/// What the user wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Adds a torrent. Nothing is dialled before its data were checked as `resumed` says.
+    Add {
+        /// Chosen by the driver, never used before.
+        torrent: TorrentId,
+        /// Names, lengths, hashes.
+        info: Arc<Info>,
+        /// What is known of the data on disk.
+        resumed: Resumed,
+        /// One flag a file, in the order of [`Info::files`]; `None`: all.
+        wanted: Option<Vec<bool>>,
+        /// Starts paused.
+        paused: bool,
+    },
+    /// Adds a torrent of which only the hash is known; its metadata are fetched from peers (BEP 9).
+    AddMagnet {
+        /// Chosen by the driver, never used before.
+        torrent: TorrentId,
+        /// The link. Its trackers are the driver's business, its `x.pe` peers are dialled.
+        magnet: Magnet,
+        /// Starts paused.
+        paused: bool,
+    },
+    /// Forgets a torrent. Its connections are closed; pending requests still answer. The data stay (deleting is the driver's business).
+    Remove(TorrentId),
+    /// Closes all connections and asks for nothing until resumed. Also clears an error.
+    Pause(TorrentId),
+    /// Goes on. After a storage error this tries again.
+    Resume(TorrentId),
+    /// Which files are wanted, one flag a file.
+    Want(TorrentId, Vec<bool>),
+    /// Pieces in order instead of rarest first.
+    Sequential(TorrentId, bool),
+    /// Limits in bytes per second over all torrents; `None`: none.
+    Limits {
+        /// Download, payload.
+        download: Option<u64>,
+        /// Upload, payload.
+        upload: Option<u64>,
+    },
+    /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`]. Connections are closed.
+    ShutDown,
+}
+
+/// What is known of a torrent's data when it is added.
+#[derive(Clone, Debug)]
+pub enum Resumed {
+    /// Nothing is there: a new download.
+    Nothing,
+    /// These pieces are there (a resume record whose file stamps fit), all but `check`.
+    Record {
+        /// Pieces known to be verified and flushed.
+        have: Bitfield,
+        /// Pieces to read and hash before anything else, had or not (files that changed, a sample).
+        check: Vec<u32>,
+        /// Bytes sent in earlier runs.
+        uploaded: u64,
+        /// Bytes received in earlier runs.
+        downloaded: u64,
+    },
+    /// Something may be there: read and hash everything.
+    Check,
+}
+
+/// Why a command was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The id was never added, or removed.
+    #[error("there is no torrent {0:?}")]
+    NoSuchTorrent(TorrentId),
+    /// The same id or info-hash is there already.
+    #[error("the torrent {0} was added already")]
+    Duplicate(InfoHash),
+    /// A list of another length than the torrent has files.
+    #[error("the torrent has {expected} files, {received} flags came")]
+    Files {
+        /// Files of the torrent.
+        expected: usize,
+        /// Flags that came.
+        received: usize,
+    },
+    /// A v2-only torrent; not served yet.
+    #[error("this torrent is version 2 only, which is not supported yet; use a v1 or hybrid torrent")]
+    V2Only,
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// [`crate::Config::max_torrents`] are there.
+    #[error("{0} torrents are open, which is the limit")]
+    TooMany(usize),
+}
+
+/// A connection whose BitTorrent handshake is done.
+#[derive(Clone, Debug)]
+pub struct Handshaken {
+    /// The swarm it is for.
+    pub info_hash: InfoHashV1,
+    /// The remote's id.
+    pub peer_id: PeerId,
+    /// The remote's capabilities.
+    pub reserved: Reserved,
+}
+
+/// What the world tells the engine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The time that [`crate::Engine::poll_timeout`] named has come (or not quite: calling early is harmless).
+    Timeout,
+    /// A dial of ours succeeded, handshake included.
+    Connected {
+        /// As in [`Output::Dial`].
+        conn: ConnId,
+        /// What the remote said.
+        handshake: Handshaken,
+    },
+    /// Somebody connected to us and finished the handshake, ours included. In the tab: the bridge opened a stream.
+    Accepted {
+        /// Made by the driver with [`ConnId::accepted`].
+        conn: ConnId,
+        /// Where it comes from; its port is not where it listens.
+        addr: SocketAddr,
+        /// Whether the bridge dialled `addr` for us, so that it is where the peer listens. False for sockets we accepted.
+        dialled: bool,
+        /// What the remote said.
+        handshake: Handshaken,
+    },
+    /// One message arrived.
+    Message {
+        /// On which connection.
+        conn: ConnId,
+        /// Already of the right shape (`Link` saw to that), its numbers not yet checked.
+        message: Message,
+    },
+    /// Bytes of messages that the engine sent have left the driver's queue for the socket.
+    Sent {
+        /// On which connection.
+        conn: ConnId,
+        /// Wire bytes since the last report.
+        bytes: u64,
+    },
+    /// A connection ended or a dial failed. Not sent after an [`Output::Close`].
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Addresses of peers, from discovery.
+    Peers {
+        /// For which torrent.
+        torrent: TorrentId,
+        /// Who says so.
+        source: PeerSource,
+        /// Where they are. Unusable ones (port 0, multicast, our own) are dropped.
+        addrs: Vec<PeerAddr>,
+    },
+    /// A request is finished. Exactly once for every [`Output::Request`].
+    Done {
+        /// Which.
+        id: RequestId,
+        /// How it went.
+        result: Result<OpResult, OpError>,
+    },
+}
+
+/// What the engine wants from the world, in the order it wants it.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Connect, shake hands (with the engine's peer id), and say [`Input::Connected`] or [`Input::Closed`].
+    Dial {
+        /// The name it will have.
+        conn: ConnId,
+        /// For which torrent.
+        torrent: TorrentId,
+        /// For the handshake.
+        info_hash: InfoHashV1,
+        /// Where to.
+        addr: PeerAddr,
+    },
+    /// Encode and queue one message. What is queued counts until [`Input::Sent`].
+    Send {
+        /// On which connection.
+        conn: ConnId,
+        /// What.
+        message: Message,
+    },
+    /// End a connection or a dial. What is queued may be dropped; nothing more is heard of it.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Work to do, answered by [`Input::Done`].
+    Request {
+        /// The answer's name.
+        id: RequestId,
+        /// For which torrent.
+        torrent: TorrentId,
+        /// What.
+        op: Op,
+    },
+    /// The answer is no longer needed; it must still come (early, as [`OpError::Cancelled`], if that saves work).
+    Cancel(RequestId),
+    /// Something discovery should know.
+    Discover {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// What.
+        request: DiscoverRequest,
+    },
+    /// Something the user may want to know.
+    Event(Event),
+}
+
+/// What discovery (trackers, DHT, the bridge) is told. Amounts for announces come from [`crate::Engine::snapshot_of`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscoverRequest {
+    /// The torrent is active now and wants peers.
+    Start,
+    /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
+    More,
+    /// All wanted data are there (sent once, when the last piece arrives in this run).
+    Completed,
+    /// Paused or removed: leave the swarm.
+    Stop,
+}
+
+/// Work for the driver. Offsets are in the torrent's byte space; the driver maps them to files with [`Info::layout`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// SHA-1 of the bytes: [`OpResult::Digest`].
+    Hash(Rope),
+    /// Store a verified piece: [`OpResult::Unit`] once it can be read back.
+    Write {
+        /// First byte, in the torrent.
+        offset: u64,
+        /// The whole piece.
+        data: Rope,
+    },
+    /// Fetch bytes of a verified piece: [`OpResult::Bytes`], exactly that many.
+    Read {
+        /// First byte, in the torrent.
+        offset: u64,
+        /// How many bytes, at most 256 KiB, within one piece.
+        length: u32,
+    },
+    /// Read one piece from storage and digest it: [`OpResult::Digest`]; missing files or short ones: [`OpResult::Missing`].
+    Check(CheckRange),
+    /// Make everything written so far durable: [`OpResult::Unit`].
+    Flush,
+    /// Store the resume record ([`crate::resume::Record`] adds the file stamps): [`OpResult::Unit`].
+    Save {
+        /// Pieces verified and flushed.
+        have: Bitfield,
+        /// Bytes sent, all runs.
+        uploaded: u64,
+        /// Bytes received, all runs.
+        downloaded: u64,
+    },
+}
+
+/// One piece to be read and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckRange {
+    /// Which piece.
+    pub piece: Piece,
+    /// Its first byte, in the torrent.
+    pub offset: u64,
+    /// Its length.
+    pub length: u32,
+}
+
+/// How an [`Op`] went well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpResult {
+    /// `Write`, `Flush`, `Save`.
+    Unit,
+    /// `Hash`, `Check`.
+    Digest(Sha1Digest),
+    /// `Check` of what is not there.
+    Missing,
+    /// `Read`. May be sliced by the engine.
+    Bytes(Bytes),
+}
+
+/// How an [`Op`] went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpError {
+    /// [`Output::Cancel`] came in time.
+    #[error("cancelled")]
+    Cancelled,
+    /// Storage failed; the torrent pauses with this text, which says what to do.
+    #[error("{message}")]
+    Storage {
+        /// No space (or quota) left, as opposed to any other failure.
+        full: bool,
+        /// For the user.
+        message: String,
+    },
+}
+
+/// Why a connection ended. Names who is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// Nobody answered, or the socket broke.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// The remote closed.
+    #[error("the peer closed the connection")]
+    Remote,
+    /// No handshake within the deadline.
+    #[error("the handshake took too long")]
+    HandshakeTimeout,
+    /// The remote broke the protocol.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(#[from] WireError),
+    /// The remote broke a rule that only the engine can see.
+    #[error("the peer misbehaved: {0}")]
+    Misbehaved(&'static str),
+    /// The remote answered for another torrent.
+    #[error("the peer answered for another info-hash")]
+    WrongInfoHash,
+    /// Our own listener.
+    #[error("connected to ourselves")]
+    Ourselves,
+    /// Already connected to this peer.
+    #[error("already connected to this peer")]
+    Duplicate,
+    /// It sent bad pieces.
+    #[error("banned for corrupt pieces")]
+    Banned,
+    /// Both sides are complete.
+    #[error("neither side needs anything")]
+    Redundant,
+    /// Nothing was heard for too long.
+    #[error("silent for too long")]
+    Silent,
+    /// A limit of ours.
+    #[error("too many connections")]
+    Full,
+    /// The torrent is unknown, paused or removed.
+    #[error("the torrent is not active")]
+    Inactive,
+    /// It was of no use, and others wait.
+    #[error("replaced by a better peer")]
+    Replaced,
+}
+
+/// News for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A magnet's metadata are complete and match its hash. The driver may now open storage; the engine goes on by itself after
+    /// [`crate::Engine::attach`].
+    Metadata(TorrentId, Arc<Info>),
+    /// Checking is over; so many pieces are there.
+    Checked(TorrentId, u32),
+    /// This piece was verified and written (it can be read back).
+    Piece(TorrentId, Piece),
+    /// Everything wanted is there and durable.
+    Finished(TorrentId),
+    /// A piece did not match its hash.
+    Corrupt(TorrentId, Piece),
+    /// A peer was banned for corrupt pieces.
+    Banned(TorrentId, SocketAddr),
+    /// A torrent stopped with an error; [`Command::Resume`] tries again.
+    Failed(TorrentId, Failure),
+    /// All is flushed and saved, every connection closed: the driver may leave.
+    ShutDown,
+}
+
+/// Why a torrent stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Storage.
+    #[error("{0}")]
+    Storage(OpError),
+}
+
+/// What a deadline is for; logs and the simulator name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Nothing to wait for.
+    Never,
+    /// Choking is decided anew (BEP 3: every 10 s).
+    Choke,
+    /// A block is late.
+    RequestTimeout,
+    /// A connection was silent.
+    KeepAlive,
+    /// A dial may be made.
+    Dial,
+    /// Unflushed data is due.
+    Flush,
+    /// A rate limit has room again.
+    RateLimit,
+    /// Rates are measured anew.
+    Tick,
+}
+
+/// What a torrent is doing, in the words of the page and the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Looking for peers.
+    Connecting,
+    /// Fetching metadata from peers.
+    FetchingMetadata,
+    /// Reading and hashing what is on disk.
+    Checking,
+    /// Fetching pieces.
+    Downloading,
+    /// Complete, and serving.
+    Seeding,
+    /// Paused by the user.
+    Paused,
+    /// Stopped by a failure.
+    Error,
+}
+
+/// All torrents, for screens. Not for the hot path.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// In order of their ids.
+    pub torrents: Vec<TorrentSnapshot>,
+}
+
+/// One torrent, for screens and announces.
+#[derive(Clone, Debug)]
+pub struct TorrentSnapshot {
+    /// Which.
+    pub torrent: TorrentId,
+    /// Its hash.
+    pub info_hash: InfoHash,
+    /// What it is doing.
+    pub phase: Phase,
+    /// If `phase` is [`Phase::Error`].
+    pub failure: Option<Failure>,
+    /// Bytes of wanted pieces that are verified.
+    pub done: u64,
+    /// Bytes of wanted pieces.
+    pub wanted: u64,
+    /// Bytes of all pieces that are not verified: the `left` of an announce.
+    pub left: u64,
+    /// While checking: bytes checked so far.
+    pub checked: u64,
+    /// Payload bytes per second, smoothed over some seconds.
+    pub down_rate: u64,
+    /// Payload bytes per second, smoothed over some seconds.
+    pub up_rate: u64,
+    /// Payload bytes received in all runs.
+    pub downloaded: u64,
+    /// Payload bytes sent in all runs.
+    pub uploaded: u64,
+    /// Payload bytes thrown away (corrupt or unasked).
+    pub wasted: u64,
+    /// Connected peers, handshake done.
+    pub peers: usize,
+    /// Of these, complete ones.
+    pub seeds: usize,
+    /// Dials under way.
+    pub dialling: usize,
+    /// Addresses known and not connected.
+    pub candidates: usize,
+    /// Peers that let us request.
+    pub unchoking_us: usize,
+    /// Peers that have something we want.
+    pub interesting: usize,
+    /// Pieces had.
+    pub have: Bitfield,
+    /// Seconds to completion at the present rate, if that means anything.
+    pub eta: Option<Duration>,
+}
+
+/// One peer, for screens.
+#[derive(Clone, Debug)]
+pub struct PeerSnapshot {
+    /// The connection.
+    pub conn: ConnId,
+    /// Where it is.
+    pub addr: SocketAddr,
+    /// What it calls itself.
+    pub peer_id: PeerId,
+    /// Payload bytes per second from it.
+    pub down_rate: u64,
+    /// Payload bytes per second to it.
+    pub up_rate: u64,
+    /// Requests we wait for.
+    pub in_flight: usize,
+    /// Blocks it waits for.
+    pub asked: usize,
+    /// Whether it chokes us.
+    pub chokes_us: bool,
+    /// Whether we choke it.
+    pub choked: bool,
+    /// Pieces it has.
+    pub pieces: u32,
+}
+
+impl From<Block> for (Piece, u32, u32) {
+    fn from(b: Block) -> Self {
+        (b.piece(), b.begin(), b.length())
+    }
+}

@@ -1,0 +1,15 @@
+//! Values that are checked once and carried afterwards: indices that cannot be out of range, hashes that know their version, time that only moves when told.
+
+mod addr;
+mod bitfield;
+mod hash;
+mod ids;
+mod lengths;
+mod time;
+
+pub use addr::{PeerAddr, PeerSource};
+pub use bitfield::{Bitfield, BitfieldError};
+pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, Sha1Digest};
+pub use ids::{ConnId, RequestId, TorrentId};
+pub use lengths::{BLOCK_SIZE, Block, Lengths, LengthsError, MAX_PIECE_LENGTH, MAX_PIECES, Piece};
+pub use time::Instant;
