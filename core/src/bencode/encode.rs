@@ -1,0 +1,111 @@
+//! Writing bencode: canonical by construction.
+
+use std::collections::BTreeMap;
+
+use super::Value;
+
+/// The bytes of one canonical value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// A number; [`super::scan`] reads back what fits 64 bits with a sign.
+    #[must_use]
+    pub fn int(number: impl Into<i128>) -> Self {
+        Self(format!("i{}e", number.into()).into_bytes())
+    }
+
+    /// A string.
+    #[must_use]
+    pub fn bytes(content: impl AsRef<[u8]>) -> Self {
+        let mut out = Vec::new();
+        put_string(&mut out, content.as_ref());
+        Self(out)
+    }
+
+    /// A list.
+    #[must_use]
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        let mut out = vec![b'l'];
+        items.into_iter().for_each(|item| out.extend(item.0));
+        out.push(b'e');
+        Self(out)
+    }
+
+    /// A value as it came, byte for byte.
+    #[must_use]
+    pub fn raw(value: Value<'_>) -> Self {
+        Self(value.raw().to_vec())
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl From<&Encoder> for Encoded {
+    fn from(dict: &Encoder) -> Self {
+        Self(dict.finish())
+    }
+}
+
+impl From<&mut Encoder> for Encoded {
+    fn from(dict: &mut Encoder) -> Self {
+        Self(dict.finish())
+    }
+}
+
+/// Writes a dictionary: entries may come in any order, keys leave sorted and once each (the last of equal ones stays).
+#[derive(Clone, Debug, Default)]
+pub struct Encoder {
+    entries: BTreeMap<Vec<u8>, Encoded>,
+}
+
+impl Encoder {
+    /// An empty dictionary.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Any value.
+    pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl Into<Encoded>) -> &mut Self {
+        self.entries.insert(key.as_ref().to_vec(), value.into());
+        self
+    }
+
+    /// A number.
+    pub fn int(&mut self, key: impl AsRef<[u8]>, number: impl Into<i128>) -> &mut Self {
+        self.put(key, Encoded::int(number))
+    }
+
+    /// A string.
+    pub fn bytes(&mut self, key: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> &mut Self {
+        self.put(key, Encoded::bytes(content))
+    }
+
+    /// A list.
+    pub fn list(&mut self, key: impl AsRef<[u8]>, items: impl IntoIterator<Item = Encoded>) -> &mut Self {
+        self.put(key, Encoded::list(items))
+    }
+
+    /// The bytes of the dictionary.
+    #[must_use]
+    pub fn finish(&self) -> Vec<u8> {
+        let mut out = vec![b'd'];
+        for (key, value) in &self.entries {
+            put_string(&mut out, key);
+            out.extend_from_slice(&value.0);
+        }
+        out.push(b'e');
+        out
+    }
+}
+
+fn put_string(out: &mut Vec<u8>, content: &[u8]) {
+    out.extend_from_slice(content.len().to_string().as_bytes());
+    out.push(b':');
+    out.extend_from_slice(content);
+}

@@ -1,0 +1,191 @@
+//! A cursor over scanned bytes: borrows, copies nothing, never fails on what [`super::scan`] accepted.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+/// One scanned value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Value<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// Only for bytes that a scan accepted.
+    pub(super) const fn scanned(raw: &'a [u8]) -> Self {
+        Self { raw }
+    }
+
+    /// The value's bytes as they came: what an info-hash is made of.
+    #[must_use]
+    pub const fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_int(self) -> Option<i64> {
+        let digits = self.raw.strip_prefix(b"i")?.strip_suffix(b"e")?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// The bytes, if it is a string.
+    #[must_use]
+    pub fn as_bytes(self) -> Option<&'a [u8]> {
+        split_string(self.raw).map(|(content, _)| content)
+    }
+
+    /// The text, if it is a string in UTF-8.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.as_bytes()?).ok()
+    }
+
+    /// The items, if it is a list.
+    #[must_use]
+    pub fn as_list(self) -> Option<List<'a>> {
+        Some(List { rest: self.raw.strip_prefix(b"l")?.strip_suffix(b"e")? })
+    }
+
+    /// The entries, if it is a dictionary.
+    #[must_use]
+    pub fn as_dict(self) -> Option<Dict<'a>> {
+        Some(Dict { body: self.raw.strip_prefix(b"d")?.strip_suffix(b"e")? })
+    }
+
+    /// The value as a serde type; `None` if it has another shape. Recursion is bounded by the scan's depth.
+    #[must_use]
+    pub fn typed<T: DeserializeOwned>(self) -> Option<T> {
+        serde_bencode::from_bytes(self.raw).ok()
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.raw.escape_ascii())
+    }
+}
+
+/// The items of a list, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for List<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let (value, rest) = split_value(self.rest)?;
+        self.rest = rest;
+        Some(value)
+    }
+}
+
+/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated.
+#[derive(Clone, Copy, Debug)]
+pub struct Dict<'a> {
+    body: &'a [u8],
+}
+
+impl<'a> Dict<'a> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
+        let key = key.as_ref();
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// The number of a key, if it is there, is a number, and fits.
+    #[must_use]
+    pub fn num<T: TryFrom<i64>>(self, key: impl AsRef<[u8]>) -> Option<T> {
+        self.get(key)?.as_int()?.try_into().ok()
+    }
+
+    /// The string of a key.
+    #[must_use]
+    pub fn bytes(self, key: impl AsRef<[u8]>) -> Option<&'a [u8]> {
+        self.get(key)?.as_bytes()
+    }
+
+    /// The string of a key, if it is UTF-8.
+    #[must_use]
+    pub fn str(self, key: impl AsRef<[u8]>) -> Option<&'a str> {
+        self.get(key)?.as_str()
+    }
+
+    /// The list of a key.
+    #[must_use]
+    pub fn list(self, key: impl AsRef<[u8]>) -> Option<List<'a>> {
+        self.get(key)?.as_list()
+    }
+
+    /// The dictionary of a key.
+    #[must_use]
+    pub fn dict(self, key: impl AsRef<[u8]>) -> Option<Dict<'a>> {
+        self.get(key)?.as_dict()
+    }
+
+    /// Keys and values, in the order of the bytes.
+    #[must_use]
+    pub const fn iter(self) -> Entries<'a> {
+        Entries { rest: self.body }
+    }
+}
+
+impl<'a> IntoIterator for Dict<'a> {
+    type Item = (&'a [u8], Value<'a>);
+    type IntoIter = Entries<'a>;
+
+    fn into_iter(self) -> Entries<'a> {
+        self.iter()
+    }
+}
+
+/// Keys and values of a [`Dict`].
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, rest) = split_string(self.rest)?;
+        let (value, rest) = split_value(rest)?;
+        self.rest = rest;
+        Some((key, value))
+    }
+}
+
+/// The string at the beginning, and what follows it.
+fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0usize;
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => length = length.checked_mul(10)?.checked_add(usize::from(byte - b'0'))?,
+            b':' if at > 0 => return bytes.get(at + 1..)?.split_at_checked(length),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The value at the beginning, and what follows it. Counts what is open instead of recursing.
+fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let mut rest = bytes;
+    let mut open = 0usize;
+    loop {
+        match rest.first()? {
+            b'l' | b'd' => (open, rest) = (open + 1, &rest[1..]),
+            b'e' => (open, rest) = (open.checked_sub(1)?, &rest[1..]),
+            b'i' => rest = &rest[rest.iter().position(|&b| b == b'e')? + 1..],
+            _ => rest = split_string(rest)?.1,
+        }
+        if open == 0 {
+            let (raw, rest) = bytes.split_at(bytes.len() - rest.len());
+            return Some((Value { raw }, rest));
+        }
+    }
+}
