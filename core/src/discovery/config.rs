@@ -1,0 +1,53 @@
+//! Every limit of discovery: meaning, unit, default, consequence.
+
+use std::time::Duration;
+
+/// The settings of [`crate::discovery::Discovery`]. `Config::default()` suits a terminal program; a bridge raises `max_queries`, sets a budget of
+/// lookups and raises `min_interval_floor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Trackers of one torrent. Default 100. Those beyond are ignored, the last tiers first.
+    pub max_trackers: usize,
+    /// Announces under way, all torrents. Default 50. Those beyond wait their turn.
+    pub max_queries: usize,
+    /// Peers asked for in an announce (`numwant`). Default 200. Trackers give what they like; more than 2,000 are not read.
+    pub num_want: u32,
+    /// Time between announces if the tracker does not say. Default 30 min.
+    pub interval: Duration,
+    /// Bounds of what a tracker may say. Default 60 s to 2 h.
+    pub interval_bounds: (Duration, Duration),
+    /// Least time between two announces without an event if the tracker names none. Default 60 s.
+    pub min_interval: Duration,
+    /// Least value of a `min interval` that is believed. Default 1 s. A bridge sets 60 s, so that no tab makes it hammer a tracker; a torrent that is
+    /// removed and added again then waits that long, too.
+    pub min_interval_floor: Duration,
+    /// Silence of a tracker after which the next one is asked as well. Default 5 s.
+    pub patience: Duration,
+    /// Wait after a first failure, doubled with each further one. Default 30 s.
+    pub backoff: Duration,
+    /// Longest wait after failures. Default 1 h. The actual wait is 50 to 100 % of it, at random.
+    pub max_backoff: Duration,
+    /// Names one owner may have looked up at once, and the time after which one more is granted; `None`: no budget. Default `None`.
+    pub lookups: Option<(u32, Duration)>,
+    /// Longest wait for the answer to a `stopped`. Default 15 s. Then the torrent is forgotten all the same.
+    pub farewell: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_trackers: 100,
+            max_queries: 50,
+            num_want: 200,
+            interval: Duration::from_secs(30 * 60),
+            interval_bounds: (Duration::from_secs(60), Duration::from_secs(2 * 3600)),
+            min_interval: Duration::from_secs(60),
+            min_interval_floor: Duration::from_secs(1),
+            patience: Duration::from_secs(5),
+            backoff: Duration::from_secs(30),
+            max_backoff: Duration::from_secs(3600),
+            lookups: None,
+            farewell: Duration::from_secs(15),
+        }
+    }
+}

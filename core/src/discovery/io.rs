@@ -1,0 +1,153 @@
+//! The whole boundary between discovery and its driver.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::status::{TrackerError, TrackerStatus};
+use crate::types::{InfoHashV1, PeerAddr, PeerId, PeerSource};
+
+/// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner` tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The swarm, as announces name it ([`crate::types::InfoHash::wire`]).
+    pub info_hash: InfoHashV1,
+    /// Chosen by the driver; budgets count by it.
+    pub owner: u64,
+}
+
+/// What discovery must know of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swarm {
+    /// Tiers of tracker URLs (BEP 12), as the torrent has them. Duplicates and what is not http, https or udp are never asked.
+    pub trackers: Vec<Vec<String>>,
+    /// The id that stands in our handshakes, too.
+    pub peer_id: PeerId,
+    /// Where we listen for peers.
+    pub port: u16,
+    /// How far we are.
+    pub amounts: Amounts,
+}
+
+/// Payload bytes, for announces (BEP 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Sent to peers.
+    pub uploaded: u64,
+    /// Received from peers.
+    pub downloaded: u64,
+    /// Missing; `None` as long as the metadata are (a tracker is then told some, so that it does not take us for a seed).
+    pub left: Option<u64>,
+}
+
+/// Why a torrent was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The same key is there.
+    #[error("the torrent {0} was added already")]
+    Duplicate(InfoHashV1),
+}
+
+/// A question to the driver, answered at most once. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub u64);
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Fetch, answered by [`Input::HttpResponse`]: at most 1 MiB after decompression, 30 s, three redirects.
+    HttpGet {
+        /// The answer's name.
+        id: QueryId,
+        /// An http or https URL with percent-encoded arguments.
+        url: String,
+    },
+    /// Look up a name (or pass on a literal), answered by [`Input::Resolved`].
+    Resolve {
+        /// The answer's name.
+        id: QueryId,
+        /// A name, a dotted quad or a bracketed IPv6 address.
+        host: String,
+        /// For the socket addresses of the answer.
+        port: u16,
+    },
+    /// Send a datagram; [`Input::UdpFailed`] if that is impossible.
+    UdpSend {
+        /// Of those that [`Input::Resolved`] named.
+        to: SocketAddr,
+        /// Whole payload.
+        bytes: Bytes,
+    },
+    /// The answer is no longer needed and will not be heard.
+    Cancel(QueryId),
+    /// Peers of a swarm: at most 2,000, no port 0, no multicast or unspecified addresses, none twice. May be ourselves.
+    Peers {
+        /// Which swarm.
+        key: Key,
+        /// Who says so.
+        source: PeerSource,
+        /// Where they are.
+        addrs: Vec<PeerAddr>,
+    },
+    /// A tracker's state changed.
+    Status {
+        /// Which swarm.
+        key: Key,
+        /// Position in [`super::Discovery::tracker_status`].
+        index: usize,
+        /// Its state now.
+        status: TrackerStatus,
+    },
+    /// A removed torrent has said its farewells (or nobody listened): nothing more comes for it.
+    Left(Key),
+}
+
+/// What the world says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The time that [`super::Discovery::poll_timeout`] named has come; calling early is harmless.
+    Timeout,
+    /// The body of a 200 answer, decompressed, or why there is none.
+    HttpResponse {
+        /// As in [`Output::HttpGet`].
+        id: QueryId,
+        /// At most 1 MiB.
+        result: Result<Bytes, TrackerError>,
+    },
+    /// Addresses, all of them allowed to be asked.
+    Resolved {
+        /// As in [`Output::Resolve`].
+        id: QueryId,
+        /// Best first.
+        result: Result<Vec<SocketAddr>, TrackerError>,
+    },
+    /// A datagram came.
+    UdpPacket {
+        /// Who sent it.
+        from: SocketAddr,
+        /// Whole payload.
+        bytes: Bytes,
+    },
+    /// A datagram could not be sent.
+    UdpFailed {
+        /// As in [`Output::UdpSend`].
+        to: SocketAddr,
+        /// The system's words.
+        message: String,
+    },
+}
+
+/// What a deadline is for; logs and the simulator name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// An announce is due.
+    Announce,
+    /// A tracker keeps us waiting; the next one is asked as well.
+    Patience,
+    /// A datagram was not answered.
+    Retransmit,
+    /// The budget of lookups has room again.
+    Lookup,
+    /// A farewell was not answered.
+    Farewell,
+}

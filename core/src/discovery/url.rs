@@ -1,0 +1,298 @@
+//! The URLs that Aqueduct asks: http, https and udp, read strictly, so that no two readers can take one text for two hosts.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Longest URL that is read, bytes.
+pub const MAX_URL: usize = 4096;
+
+/// How to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// BEP 15.
+    Udp,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Host {
+    /// To be looked up; ASCII, lower case, without a final dot.
+    Name(String),
+    /// A dotted quad or a bracketed IPv6 address.
+    Addr(IpAddr),
+}
+
+/// A URL without user, password and fragment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Url {
+    /// How to ask.
+    pub scheme: Scheme,
+    /// Whom.
+    pub host: Host,
+    /// 80 or 443 if the URL names none; udp must name one.
+    pub port: u16,
+    /// Begins with `/`; printable ASCII; a fragment is cut off.
+    pub path_and_query: String,
+}
+
+/// Why a text is not a URL that can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Over [`MAX_URL`].
+    #[error("{0} bytes long, {MAX_URL} are read")]
+    TooLong(usize),
+    /// Blanks, control characters, or letters beyond ASCII (names must come as `xn--`).
+    #[error("a character that must be percent-encoded (or, in a host name, written as xn--)")]
+    Character,
+    /// Neither http, https nor udp.
+    #[error("only http, https and udp are understood")]
+    Scheme,
+    /// `user:password@`.
+    #[error("a user name or password is not supported")]
+    Credentials,
+    /// Not a name, a dotted quad or a bracketed IPv6 address.
+    #[error("the host is neither a name, four numbers with dots, nor an IPv6 address in brackets")]
+    Host,
+    /// Not 1 to 65535, or missing after udp.
+    #[error("the port is missing or not a number from 1 to 65535")]
+    Port,
+}
+
+impl Url {
+    /// Reads an absolute URL.
+    ///
+    /// # Errors
+    /// See [`UrlError`].
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text.len() > MAX_URL {
+            return Err(UrlError::TooLong(text.len()));
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+            return Err(UrlError::Character);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let scheme = Scheme::parse(scheme)?;
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = split_authority(authority)?;
+        let port = port.map_or_else(|| scheme.default_port().ok_or(UrlError::Port), parse_port)?;
+        let slash = if tail.starts_with('/') { "" } else { "/" };
+        Ok(Self { scheme, host: Host::parse(host)?, port, path_and_query: format!("{slash}{tail}") })
+    }
+
+    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL (RFC 3986, 4.2).
+    ///
+    /// # Errors
+    /// See [`UrlError`].
+    pub fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        let scheme = self.scheme;
+        if reference.split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))) {
+            return Self::parse(reference);
+        }
+        if reference.starts_with("//") {
+            return Self::parse(&format!("{scheme}:{reference}"));
+        }
+        let origin = format!("{scheme}://{}:{}", self.host, self.port);
+        let base = if reference.starts_with('/') { "" } else if reference.starts_with('?') { self.path() } else { self.folder() };
+        Self::parse(&format!("{origin}{base}{reference}"))
+    }
+
+    /// Without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path_and_query.split_once('?').map_or(&self.path_and_query, |(path, _)| path)
+    }
+
+    /// What follows the first `?`, if there is one.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.path_and_query.split_once('?').map(|(_, query)| query)
+    }
+
+    /// `host` or `host:port`, as a `Host` header has it (RFC 9110, 7.2).
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.scheme.default_port() == Some(self.port) { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+    }
+
+    fn folder(&self) -> &str {
+        let path = self.path();
+        path.rfind('/').map_or("/", |slash| &path[..=slash])
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path_and_query)
+    }
+}
+
+impl Scheme {
+    fn parse(text: &str) -> Result<Self, UrlError> {
+        [Self::Http, Self::Https, Self::Udp].into_iter().find(|s| text.eq_ignore_ascii_case(s.name())).ok_or(UrlError::Scheme)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Udp => "udp",
+        }
+    }
+
+    const fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Http => Some(80),
+            Self::Https => Some(443),
+            Self::Udp => None,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Host {
+    /// Reads a name, a dotted quad or a bracketed IPv6 address. What looks like a number but is not a dotted quad (`0x7f.1`, `2130706433`, `127.1`,
+    /// `010.0.0.1`) is an error: resolvers disagree about what it means.
+    ///
+    /// # Errors
+    /// [`UrlError::Host`].
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let addr = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+            return addr.map(|addr| Self::Addr(addr.into())).ok_or(UrlError::Host);
+        }
+        let name = text.strip_suffix('.').unwrap_or(text);
+        if looks_numeric(name) {
+            return text.parse::<Ipv4Addr>().map(|addr| Self::Addr(addr.into())).map_err(|_| UrlError::Host);
+        }
+        let good = !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label);
+        good.then(|| Self::Name(name.to_ascii_lowercase())).ok_or(UrlError::Host)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Addr(IpAddr::V4(addr)) => addr.fmt(f),
+            Self::Addr(IpAddr::V6(addr)) => write!(f, "[{addr}]"),
+        }
+    }
+}
+
+/// Whether the last label is what some resolver takes for a number (WHATWG URL, "ends in a number").
+fn looks_numeric(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let hex = last.get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case("0x"));
+    hex || (!last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// RFC 1123, with the underscore that some trackers' names have.
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
+    if authority.contains('@') {
+        return Err(UrlError::Credentials);
+    }
+    let host_end = authority.find(']').map_or(0, |bracket| bracket + 1);
+    let colon = authority[host_end..].find(':').map(|at| at + host_end);
+    Ok(colon.map_or((authority, None), |at| (&authority[..at], Some(&authority[at + 1..]))))
+}
+
+fn parse_port(text: &str) -> Result<u16, UrlError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let port = if digits { text.parse().unwrap_or(0) } else { 0 };
+    if port == 0 { Err(UrlError::Port) } else { Ok(port) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, proptest};
+
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url = Url::parse("HTTP://Tracker.Example.org.:6969/announce?x=1#end").unwrap();
+        assert_eq!(url.to_string(), "http://tracker.example.org:6969/announce?x=1");
+        assert_eq!((url.path(), url.query()), ("/announce", Some("x=1")));
+        assert_eq!(Url::parse("https://[::1]/a").unwrap().to_string(), "https://[::1]/a");
+        assert_eq!(Url::parse("http://127.0.0.1").unwrap().path_and_query, "/");
+        assert_eq!(Url::parse("http://a?b").unwrap().path_and_query, "/?b");
+    }
+
+    #[test]
+    fn what_readers_could_disagree_about_is_refused() {
+        for (text, error) in [
+            ("ftp://a/", UrlError::Scheme),
+            ("//a/", UrlError::Scheme),
+            ("udp://a/announce", UrlError::Port),
+            ("http://a:0/", UrlError::Port),
+            ("http://a:+80/", UrlError::Port),
+            ("http://a:65536/", UrlError::Port),
+            ("http://a:/", UrlError::Port),
+            ("http://user@a/", UrlError::Credentials),
+            ("http://a\\@b/", UrlError::Character),
+            ("http://a b/", UrlError::Character),
+            ("http://tr\u{e4}cker/", UrlError::Character),
+            ("http://0x7f.1/", UrlError::Host),
+            ("http://2130706433/", UrlError::Host),
+            ("http://127.1/", UrlError::Host),
+            ("http://010.0.0.1/", UrlError::Host),
+            ("http://127.0.0.1./", UrlError::Host),
+            ("http://a.0x/", UrlError::Host),
+            ("http:///", UrlError::Host),
+            ("http://a..b/", UrlError::Host),
+            ("http://::1/", UrlError::Port),
+            ("http://[::1/", UrlError::Host),
+            ("http://[fe80::1%25eth0]/", UrlError::Host),
+            ("http://%31/", UrlError::Host),
+        ] {
+            assert_eq!(Url::parse(text), Err(error), "{text}");
+        }
+        assert_eq!(Url::parse(&format!("http://a/{}", "x".repeat(MAX_URL))), Err(UrlError::TooLong(MAX_URL + 9)));
+    }
+
+    #[test]
+    fn a_reference_is_read_relative_to_its_url() {
+        let base = Url::parse("http://a:81/b/c?d").unwrap();
+        for (reference, whole) in [
+            ("https://x/y", "https://x/y"),
+            ("//x/y", "http://x/y"),
+            ("/y?to=http://z/", "http://a:81/y?to=http://z/"),
+            ("y", "http://a:81/b/y"),
+            ("?y", "http://a:81/b/c?y"),
+        ] {
+            assert_eq!(base.join(reference).unwrap().to_string(), whole, "{reference}");
+        }
+        assert_eq!(base.join("file:///etc/passwd"), Err(UrlError::Scheme));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>(), tail in "[0-9a-fx.:\\[\\]@/?#%]{0,40}") {
+            let _ = Url::parse(&text);
+            let _ = Url::parse(&format!("http://{tail}"));
+        }
+
+        #[test]
+        fn what_was_read_prints_as_itself(tail in "[0-9a-z.:\\[\\]/?#%]{0,40}") {
+            if let Ok(url) = Url::parse(&format!("http://{tail}")) {
+                assert_eq!(Url::parse(&url.to_string()), Ok(url));
+            }
+        }
+    }
+}
