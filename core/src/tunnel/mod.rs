@@ -1,1 +1,54 @@
-//! See the crate's documentation.
+//! The tunnel between a tab and its bridge: one WebSocket, many peer connections, credit in both directions.
+//!
+//! Each binary WebSocket message holds whole frames ([`frame`]); a frame is a kind (u8), a join or stream number (u32), a length (u32) and so
+//! many bytes, all big-endian. The tab speaks first:
+//!
+//! ```text
+//! tab                                     bridge
+//! Hello{version, token, windows}   ->
+//! Join{info-hash, peer id, trackers} ->   finds peers, dials them, shakes hands with the tab's peer id
+//!                                  <-     Welcome{version, limits, windows, observed address}
+//!                                  <-     Open{join, address, peer id, reserved}: only after the remote named the same info-hash
+//! Data, Credit, Close             <->     Data, Credit, Close
+//! Update{amounts, want}, Leave     ->
+//!                                  <-     Trackers, Peers: what discovery came to; Ping, answered by Pong; Draining
+//! ```
+//!
+//! There is no frame by which a tab could name a host and port to dial: a bridge can stand in public without being an open relay.
+//!
+//! **Credit.** A browser's WebSocket cannot push back on what it receives, so nobody sends a byte that was not granted. Each side says how much
+//! it takes for a stream and for the session ([`Windows`]). Half of the session's bytes are split evenly over all streams there may be, the
+//! other half is shared: a few streams that stall can use up the shared half, never another stream's own.
+//!
+//! Both machines, [`Client`] and [`Server`], do no I/O: messages and time go in, messages and events come out.
+
+mod client;
+mod credit;
+mod error;
+mod flow;
+pub mod frame;
+mod hello;
+mod join;
+mod keepalive;
+mod outbox;
+mod reader;
+mod refusal;
+mod server;
+mod status;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, ClientConfig, Event, SendError};
+pub use credit::Windows;
+pub use error::{Fault, Side, TunnelError};
+pub use hello::{Limits, VERSION, Welcome};
+pub use join::{Amounts, JoinRequest, JoinUpdate, MAX_TRACKER_URL, MAX_TRACKERS};
+pub use keepalive::Keepalive;
+pub use refusal::Refusal;
+pub use server::{Server, ServerConfig, ServerEvent};
+pub use status::{PeerCounts, TrackerCounts, TrackerFailure};
+pub use stream::{Opened, StreamClose};
+
+/// The WebSocket subprotocol both sides must name.
+pub const SUBPROTOCOL: &str = "aqueduct.v1";

@@ -1,0 +1,154 @@
+//! Credit: how many bytes may be under way, a stream and in all.
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, BytesMut};
+
+use super::error::Fault;
+use super::reader::Reader;
+
+/// How many bytes one side takes before it has consumed any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Bytes a stream. Default 256 KiB: 20 MiB/s a peer over a path of 12 ms.
+    pub stream: u32,
+    /// Bytes over all streams. Default 2 MiB: what a session may cost in memory, a direction.
+    pub session: u32,
+}
+
+impl Windows {
+    /// The smallest window: 16 KiB.
+    pub const MIN: u32 = 16 * 1024;
+    /// The largest window: 64 MiB.
+    pub const MAX: u32 = 64 * 1024 * 1024;
+
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        out.put_u32(self.stream);
+        out.put_u32(self.session);
+    }
+
+    pub(super) fn read(r: &mut Reader) -> Result<Self, Fault> {
+        let windows = Self { stream: r.u32()?, session: r.u32()? };
+        windows.check()
+    }
+
+    fn check(self) -> Result<Self, Fault> {
+        let sane = self.stream >= Self::MIN && self.session <= Self::MAX && self.session >= self.stream;
+        if sane { Ok(self) } else { Err(Fault::Windows { stream: self.stream, session: self.session }) }
+    }
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { stream: 256 * 1024, session: 2 * 1024 * 1024 }
+    }
+}
+
+/// Bytes under way in one direction: sent, and not yet given back.
+///
+/// Half of the session's window is split evenly over the streams there may be; each stream's share is its own. What a stream has under way
+/// beyond its share comes out of the pool, the other half. The sender keeps a ledger and so does the receiver; the receiver's never shows more
+/// under way than the sender's, because what travels between them is data not yet received or credit not yet arrived.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    window: u64,
+    share: u64,
+    pool: u64,
+    pool_used: u64,
+    under_way: BTreeMap<u32, u64>,
+}
+
+impl Ledger {
+    pub(super) fn new(windows: Windows, max_streams: u16) -> Self {
+        let half = u64::from(windows.session) / 2;
+        let share = half / u64::from(max_streams.max(1));
+        Self { window: windows.stream.into(), share, pool: half, pool_used: 0, under_way: BTreeMap::new() }
+    }
+
+    pub(super) fn open(&mut self, stream: u32) {
+        self.under_way.insert(stream, 0);
+    }
+
+    pub(super) fn close(&mut self, stream: u32) {
+        let used = self.under_way.remove(&stream).unwrap_or(0);
+        self.pool_used = self.pool_used.saturating_sub(self.beyond_share(used));
+    }
+
+    /// Bytes that may be sent on this stream now.
+    pub(super) fn room(&self, stream: u32) -> u64 {
+        let Some(&used) = self.under_way.get(&stream) else { return 0 };
+        let own = self.share.saturating_sub(used);
+        let shared = self.pool.saturating_sub(self.pool_used);
+        self.window.saturating_sub(used).min(own + shared)
+    }
+
+    /// Bytes under way on this stream.
+    pub(super) fn under_way(&self, stream: u32) -> u64 {
+        self.under_way.get(&stream).copied().unwrap_or(0)
+    }
+
+    /// Counts bytes as under way. The caller has asked [`Ledger::room`].
+    pub(super) fn take(&mut self, stream: u32, bytes: u64) {
+        let used = self.under_way(stream);
+        self.set(stream, used + bytes);
+    }
+
+    /// Counts bytes as given back; at most what is under way.
+    pub(super) fn give_back(&mut self, stream: u32, bytes: u64) {
+        let used = self.under_way(stream);
+        self.set(stream, used.saturating_sub(bytes));
+    }
+
+    /// Whether over half of the pool is used, so that credit is scarce.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.pool_used > self.pool / 2
+    }
+
+    fn set(&mut self, stream: u32, used: u64) {
+        let before = self.beyond_share(self.under_way(stream));
+        let after = self.beyond_share(used);
+        if let Some(entry) = self.under_way.get_mut(&stream) {
+            *entry = used;
+            self.pool_used = (self.pool_used + after).saturating_sub(before);
+        }
+    }
+
+    const fn beyond_share(&self, used: u64) -> u64 {
+        used.saturating_sub(self.share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stalled_streams_use_up_the_pool_but_no_others_share() {
+        let windows = Windows { stream: 64 * 1024, session: 128 * 1024 };
+        let mut ledger = Ledger::new(windows, 4);
+        for stream in 1..=4 {
+            ledger.open(stream);
+        }
+        assert_eq!(ledger.room(1), 64 * 1024);
+        ledger.take(1, ledger.room(1));
+        assert_eq!(ledger.room(1), 0);
+        ledger.take(2, ledger.room(2));
+        assert!(ledger.is_scarce());
+        assert_eq!(ledger.room(3), 16 * 1024);
+        ledger.close(1);
+        assert_eq!(ledger.room(3), 64 * 1024);
+    }
+
+    #[test]
+    fn what_is_under_way_never_exceeds_the_session() {
+        let windows = Windows::default();
+        let mut ledger = Ledger::new(windows, 50);
+        let mut sum = 0;
+        for stream in 1..=50 {
+            ledger.open(stream);
+            sum += ledger.room(stream);
+            ledger.take(stream, ledger.room(stream));
+        }
+        assert!(sum <= u64::from(windows.session) && sum > u64::from(windows.session) * 9 / 10, "{sum}");
+    }
+}

@@ -1,0 +1,180 @@
+//! Frames: kind u8, number u32, length u32, payload; as many in one message as are ready.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::error::Fault;
+
+/// Bytes before a frame's payload.
+pub const HEADER: usize = 9;
+/// Longest payload of a frame: 64 KiB.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
+/// Longest message taken: 1 MiB.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+/// A message being packed is closed once it has so many bytes: 256 KiB. It is at most one frame longer.
+pub const TARGET_MESSAGE: usize = 256 * 1024;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Tab: the first frame of a session.
+    Hello = 1,
+    /// Tab: find peers for an info-hash. Number: the join, chosen by the tab.
+    Join = 2,
+    /// Tab: amounts and wishes of a join.
+    Update = 3,
+    /// Tab: leave the swarm of a join.
+    Leave = 4,
+    /// Tab: answers [`Kind::Ping`].
+    Pong = 5,
+    /// Bridge: the session is accepted.
+    Welcome = 16,
+    /// Bridge: the session is refused, and closed next.
+    Refused = 17,
+    /// Bridge: a join is refused.
+    JoinRefused = 18,
+    /// Bridge: a peer answered. Number: the stream, chosen by the bridge.
+    Open = 19,
+    /// Bridge: what the trackers of a join said.
+    Trackers = 20,
+    /// Bridge: how many peers of a join were found, dialled, refused.
+    Peers = 21,
+    /// Bridge: it will stop soon.
+    Draining = 22,
+    /// Bridge: is anybody there?
+    Ping = 23,
+    /// Either: bytes of a stream.
+    Data = 32,
+    /// Either: bytes of a stream were consumed, so many more may be sent.
+    Credit = 33,
+    /// Either: a stream is over.
+    Close = 34,
+}
+
+impl Kind {
+    const ALL: [Self; 16] = [
+        Self::Hello,
+        Self::Join,
+        Self::Update,
+        Self::Leave,
+        Self::Pong,
+        Self::Welcome,
+        Self::Refused,
+        Self::JoinRefused,
+        Self::Open,
+        Self::Trackers,
+        Self::Peers,
+        Self::Draining,
+        Self::Ping,
+        Self::Data,
+        Self::Credit,
+        Self::Close,
+    ];
+
+    fn from_wire(byte: u8) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte).ok_or(Fault::UnknownKind(byte))
+    }
+}
+
+/// One frame, its payload a slice of the message it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// The join or stream it is about; 0 for the session.
+    pub id: u32,
+    /// At most [`MAX_PAYLOAD`] bytes.
+    pub payload: Bytes,
+}
+
+/// Checks a message's length before any of its frames is looked at.
+///
+/// # Errors
+/// Empty, or over [`MAX_MESSAGE`].
+pub fn check_message(message: &Bytes) -> Result<(), Fault> {
+    match message.len() {
+        0 => Err(Fault::EmptyMessage),
+        received if received > MAX_MESSAGE => Err(Fault::MessageTooLong { limit: MAX_MESSAGE, received }),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the next frame off a message; `None` at its end.
+///
+/// # Errors
+/// The message ends inside the frame, or the frame is too long or of no known kind.
+pub fn next(message: &mut Bytes) -> Result<Option<Frame>, Fault> {
+    if message.is_empty() {
+        return Ok(None);
+    }
+    if message.len() < HEADER {
+        return Err(Fault::CutHeader { expected: HEADER, received: message.len() });
+    }
+    let kind = Kind::from_wire(message.get_u8())?;
+    let id = message.get_u32();
+    let declared = message.get_u32();
+    let length = usize::try_from(declared).ok().filter(|&n| n <= MAX_PAYLOAD);
+    let length = length.ok_or(Fault::FrameTooLong { kind, limit: MAX_PAYLOAD, received: declared })?;
+    if message.len() < length {
+        return Err(Fault::CutFrame { kind, expected: declared, received: message.len() });
+    }
+    Ok(Some(Frame { kind, id, payload: message.split_to(length) }))
+}
+
+/// Appends a frame whose payload `write` appends; its length is filled in afterwards. Returns what `write` returns.
+pub(super) fn put<R>(out: &mut BytesMut, kind: Kind, id: u32, write: impl FnOnce(&mut BytesMut) -> R) -> R {
+    out.reserve(HEADER);
+    out.put_u8(kind as u8);
+    out.put_u32(id);
+    out.put_u32(0);
+    let start = out.len();
+    let result = write(out);
+    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
+    if let Some(field) = out.get_mut(start - 4..start) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn frames_come_out_of_a_message_as_they_went_in(frames in proptest::collection::vec((0usize..16, any::<u32>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..20)) {
+            let mut out = BytesMut::new();
+            for (kind, id, payload) in &frames {
+                put(&mut out, Kind::ALL[*kind], *id, |out| out.put_slice(payload));
+            }
+            let mut message = out.freeze();
+            for (kind, id, payload) in frames {
+                let expected = Frame { kind: Kind::ALL[kind], id, payload: payload.into() };
+                prop_assert_eq!(next(&mut message).unwrap(), Some(expected));
+            }
+            prop_assert_eq!(next(&mut message).unwrap(), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_frames_or_a_fault(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let mut message = Bytes::from(bytes);
+            while let Ok(Some(_)) = next(&mut message) {}
+        }
+    }
+
+    #[test]
+    fn a_frame_is_refused_by_its_declared_length_alone() {
+        let mut message = Bytes::from_static(&[32, 0, 0, 0, 1, 0, 1, 0, 1]);
+        assert_eq!(next(&mut message), Err(Fault::FrameTooLong { kind: Kind::Data, limit: MAX_PAYLOAD, received: 65_537 }));
+    }
+
+    #[test]
+    fn a_frame_cut_short_names_both_lengths() {
+        let mut message = Bytes::from_static(&[32, 0, 0, 0, 1, 0, 0, 0, 4, 1, 2]);
+        assert_eq!(next(&mut message), Err(Fault::CutFrame { kind: Kind::Data, expected: 4, received: 2 }));
+        assert_eq!(next(&mut Bytes::from_static(&[32, 0])), Err(Fault::CutHeader { expected: 9, received: 2 }));
+    }
+}

@@ -1,0 +1,149 @@
+//! `Join` and `Update`: which swarm a tab wants to be in, and how it stands there.
+
+use bytes::{BufMut, BytesMut};
+
+use super::error::Fault;
+use super::frame::MAX_PAYLOAD;
+use super::reader::{Reader, put_bytes};
+use crate::types::{InfoHashV1, PeerId};
+
+/// Most tracker URLs of a join: 64.
+pub const MAX_TRACKERS: usize = 64;
+/// Longest tracker URL: 2,048 bytes.
+pub const MAX_TRACKER_URL: usize = 2048;
+/// Bytes of a `Join` before its trackers, rounded up.
+const FIXED: usize = 128;
+
+/// Bytes, as trackers are told (BEP 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Sent to peers in this run.
+    pub uploaded: u64,
+    /// Received from peers in this run.
+    pub downloaded: u64,
+    /// Not yet had; for a magnet without metadata, 1.
+    pub left: u64,
+}
+
+impl Amounts {
+    fn write(&self, out: &mut BytesMut) {
+        out.put_u64(self.uploaded);
+        out.put_u64(self.downloaded);
+        out.put_u64(self.left);
+    }
+
+    fn read(r: &mut Reader) -> Result<Self, Fault> {
+        Ok(Self { uploaded: r.u64()?, downloaded: r.u64()?, left: r.u64()? })
+    }
+}
+
+/// Enters a swarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRequest {
+    /// Which swarm.
+    pub info_hash: InfoHashV1,
+    /// The tab's peer id; the bridge shakes hands with it.
+    pub peer_id: PeerId,
+    /// BEP 27: nothing but the trackers may be asked. False while a magnet's metadata are unknown.
+    pub private: bool,
+    /// For announces.
+    pub amounts: Amounts,
+    /// Peers wanted at a time; 0: none are dialled. The bridge's own limit may be lower.
+    pub want: u16,
+    /// Announce URLs in tiers (BEP 12). At most [`MAX_TRACKERS`] of at most [`MAX_TRACKER_URL`] bytes; the rest is left out.
+    pub trackers: Vec<Vec<String>>,
+}
+
+impl JoinRequest {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        out.put_slice(&self.info_hash.0);
+        out.put_slice(&self.peer_id.0);
+        out.put_u8(u8::from(self.private));
+        self.amounts.write(out);
+        out.put_u16(self.want);
+        let trackers = self.sendable_trackers();
+        out.put_u16(u16::try_from(trackers.len()).unwrap_or(0));
+        for (tier, url) in trackers {
+            out.put_u8(tier);
+            put_bytes(out, url.as_bytes());
+        }
+    }
+
+    /// The trackers that fit a frame, each with its tier; tiers beyond 255 count as one.
+    fn sendable_trackers(&self) -> Vec<(u8, &str)> {
+        let mut room = MAX_PAYLOAD - FIXED;
+        let tiers = (0u16..).zip(&self.trackers);
+        let all = tiers.flat_map(|(tier, urls)| urls.iter().map(move |url| (u8::try_from(tier).unwrap_or(u8::MAX), url.as_str())));
+        let fitting = all.filter(|(_, url)| url.len() <= MAX_TRACKER_URL).take(MAX_TRACKERS);
+        let fitting = fitting.take_while(|(_, url)| {
+            let fits = room.checked_sub(url.len() + 3);
+            room = fits.unwrap_or(0);
+            fits.is_some()
+        });
+        fitting.collect()
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let join = Self {
+            info_hash: InfoHashV1(r.array()?),
+            peer_id: PeerId(r.array()?),
+            private: r.flag()?,
+            amounts: Amounts::read(&mut r)?,
+            want: r.u16()?,
+            trackers: read_trackers(&mut r)?,
+        };
+        r.end()?;
+        Ok(join)
+    }
+}
+
+fn read_trackers(r: &mut Reader) -> Result<Vec<Vec<String>>, Fault> {
+    let count = usize::from(r.u16()?);
+    if count > MAX_TRACKERS {
+        return Err(r.fault());
+    }
+    let mut tiers: Vec<Vec<String>> = Vec::new();
+    let mut last = None;
+    for _ in 0..count {
+        let tier = r.u8()?;
+        let url = r.bytes(MAX_TRACKER_URL)?;
+        let url = String::from_utf8(url.to_vec()).map_err(|_| r.fault())?;
+        match tiers.last_mut() {
+            Some(urls) if last == Some(tier) => urls.push(url),
+            _ => tiers.push(vec![url]),
+        }
+        last = Some(tier);
+    }
+    Ok(tiers)
+}
+
+/// How a join stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinUpdate {
+    /// For announces.
+    pub amounts: Amounts,
+    /// Peers wanted at a time; 0: none are dialled.
+    pub want: u16,
+    /// BEP 27, from the moment it is known.
+    pub private: bool,
+    /// The last piece has just arrived: trackers are told so, once.
+    pub completed: bool,
+    /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
+    pub more: bool,
+}
+
+impl JoinUpdate {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        self.amounts.write(out);
+        out.put_u16(self.want);
+        for flag in [self.private, self.completed, self.more] {
+            out.put_u8(u8::from(flag));
+        }
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let update = Self { amounts: Amounts::read(&mut r)?, want: r.u16()?, private: r.flag()?, completed: r.flag()?, more: r.flag()? };
+        r.end()?;
+        Ok(update)
+    }
+}

@@ -1,0 +1,130 @@
+//! `Trackers` and `Peers`: what discovery came to, as numbers; never a foreign server's words.
+
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+
+use super::error::Fault;
+use super::reader::Reader;
+
+/// What became of asking the trackers of a join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrackerCounts {
+    /// Trackers known.
+    pub total: u16,
+    /// Being asked now.
+    pub asking: u16,
+    /// Answered last time.
+    pub answered: u16,
+    /// Of these, knew no peers.
+    pub empty: u16,
+    /// Failed last time.
+    pub failed: u16,
+    /// How one of them failed last.
+    pub failure: Option<TrackerFailure>,
+    /// Complete peers, by the tracker that knows most.
+    pub seeders: u32,
+    /// Incomplete peers, by the tracker that knows most.
+    pub leechers: u32,
+    /// Time until one is asked again, in whole seconds, if that is planned.
+    pub next: Option<Duration>,
+}
+
+impl TrackerCounts {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        for count in [self.total, self.asking, self.answered, self.empty, self.failed] {
+            out.put_u16(count);
+        }
+        out.put_u8(self.failure.map_or(0, TrackerFailure::number));
+        out.put_u32(self.seeders);
+        out.put_u32(self.leechers);
+        out.put_u32(self.next.map_or(u32::MAX, |next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX - 1)));
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let counts = Self {
+            total: r.u16()?,
+            asking: r.u16()?,
+            answered: r.u16()?,
+            empty: r.u16()?,
+            failed: r.u16()?,
+            failure: TrackerFailure::from_number(r.u8()?),
+            seeders: r.u32()?,
+            leechers: r.u32()?,
+            next: Some(r.u32()?).filter(|&seconds| seconds != u32::MAX).map(|seconds| Duration::from_secs(seconds.into())),
+        };
+        r.end()?;
+        Ok(counts)
+    }
+}
+
+/// How asking a tracker failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrackerFailure {
+    /// Its name has no address.
+    #[error("its name cannot be resolved")]
+    Name,
+    /// Nobody answers there.
+    #[error("it cannot be reached")]
+    Unreachable,
+    /// It took too long.
+    #[error("it does not answer in time")]
+    TimedOut,
+    /// What came is no tracker's answer.
+    #[error("its answer is not a tracker's")]
+    Answer,
+    /// It refused, with words of its own.
+    #[error("it refused the request")]
+    Refused,
+    /// The bridge does not ask at such an address.
+    #[error("the bridge does not ask trackers at such an address")]
+    Forbidden,
+}
+
+impl TrackerFailure {
+    const ALL: [Self; 6] = [Self::Name, Self::Unreachable, Self::TimedOut, Self::Answer, Self::Refused, Self::Forbidden];
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Name => 1,
+            Self::Unreachable => 2,
+            Self::TimedOut => 3,
+            Self::Answer => 4,
+            Self::Refused => 5,
+            Self::Forbidden => 6,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|failure| failure.number() == number)
+    }
+}
+
+/// How the search for peers of a join stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerCounts {
+    /// Different addresses found so far.
+    pub found: u32,
+    /// Of these, not dialled because the bridge's address filter refuses them.
+    pub refused: u32,
+    /// Being dialled now.
+    pub dialling: u32,
+    /// Dials or handshakes that failed, since the join.
+    pub failed: u32,
+    /// Streams open now.
+    pub connected: u32,
+}
+
+impl PeerCounts {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        for count in [self.found, self.refused, self.dialling, self.failed, self.connected] {
+            out.put_u32(count);
+        }
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let counts = Self { found: r.u32()?, refused: r.u32()?, dialling: r.u32()?, failed: r.u32()?, connected: r.u32()? };
+        r.end()?;
+        Ok(counts)
+    }
+}

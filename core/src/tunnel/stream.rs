@@ -1,0 +1,91 @@
+//! `Open` and `Close`: how a stream begins and ends.
+
+use std::net::SocketAddr;
+
+use bytes::{BufMut, BytesMut};
+
+use super::error::Fault;
+use super::reader::{Reader, put_addr};
+use crate::types::PeerId;
+use crate::wire::Reserved;
+
+/// A peer that has answered a handshake for the join's info-hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// For which join.
+    pub join: u32,
+    /// Where the peer is.
+    pub addr: SocketAddr,
+    /// Whether the bridge dialled it, so that `addr` is where it listens.
+    pub dialled: bool,
+    /// Its id.
+    pub peer_id: PeerId,
+    /// Its capabilities.
+    pub reserved: Reserved,
+}
+
+impl Opened {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        out.put_u32(self.join);
+        put_addr(out, self.addr);
+        out.put_u8(u8::from(self.dialled));
+        out.put_slice(&self.peer_id.0);
+        out.put_slice(&self.reserved.0);
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let (join, addr, dialled) = (r.u32()?, r.addr()?, r.flag()?);
+        let opened = Self { join, addr, dialled, peer_id: PeerId(r.array()?), reserved: Reserved(r.array()?) };
+        r.end()?;
+        Ok(opened)
+    }
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamClose {
+    /// The tab wanted no more of it.
+    #[error("the tab closed the stream")]
+    Tab,
+    /// The peer closed its connection.
+    #[error("the peer closed the connection")]
+    Peer,
+    /// The connection between bridge and peer broke.
+    #[error("the connection to the peer broke")]
+    Broken,
+    /// The tab left the swarm.
+    #[error("the tab left the swarm")]
+    Left,
+    /// The peer took nothing for too long.
+    #[error("the peer takes no data")]
+    Stalled,
+    /// The bridge is stopping.
+    #[error("the bridge is being restarted")]
+    Draining,
+}
+
+impl StreamClose {
+    const ALL: [Self; 6] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Stalled, Self::Draining];
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Tab => 1,
+            Self::Peer => 2,
+            Self::Broken => 3,
+            Self::Left => 4,
+            Self::Stalled => 5,
+            Self::Draining => 6,
+        }
+    }
+
+    pub(super) fn write(self, out: &mut BytesMut) {
+        out.put_u8(self.number());
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let number = r.u8()?;
+        let reason = Self::ALL.into_iter().find(|reason| reason.number() == number).ok_or(r.fault())?;
+        r.end()?;
+        Ok(reason)
+    }
+}
