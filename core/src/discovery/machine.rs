@@ -37,6 +37,12 @@ impl Discovery {
     /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is over.
     pub fn remove(&mut self, _now: Instant, _key: Key) {}
 
+    /// Whether no torrent is left, nor a farewell under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+
     /// Takes in what happened.
     pub fn handle(&mut self, _now: Instant, _input: Input) {}
 

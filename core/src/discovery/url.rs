@@ -97,7 +97,13 @@ impl Url {
             return Self::parse(&format!("{scheme}:{reference}"));
         }
         let origin = format!("{scheme}://{}:{}", self.host, self.port);
-        let base = if reference.starts_with('/') { "" } else if reference.starts_with('?') { self.path() } else { self.folder() };
+        let base = if reference.starts_with('/') {
+            ""
+        } else if reference.starts_with('?') {
+            self.path()
+        } else {
+            self.folder()
+        };
         Self::parse(&format!("{origin}{base}{reference}"))
     }
 

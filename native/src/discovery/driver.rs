@@ -1,0 +1,202 @@
+//! The task: sockets on one side, the machine on the other.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aqueduct_core::discovery::url::Host;
+use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, TrackerError, TrackerStatus};
+use aqueduct_core::types;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::inbox::{Change, Shared, Wish};
+use super::{News, Options};
+use crate::net::http::{Client, Fetch};
+use crate::net::resolve::resolve;
+use crate::net::udp::Sockets;
+use crate::net::{NetError, Policy, Purpose, Target};
+
+pub(super) struct Driver {
+    machine: Discovery,
+    shared: Arc<Shared>,
+    members: BTreeMap<Key, mpsc::Sender<News>>,
+    policy: Arc<dyn Policy>,
+    http: Client,
+    sockets: Sockets,
+    work: JoinSet<Input>,
+    running: BTreeMap<QueryId, AbortHandle>,
+    start: Instant,
+}
+
+impl Driver {
+    pub(super) fn new(options: Options, shared: Arc<Shared>) -> io::Result<Self> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        Ok(Self {
+            machine: Discovery::new(options.config, seed),
+            shared,
+            members: BTreeMap::new(),
+            http: Client::new(Arc::clone(&options.policy), options.bind),
+            policy: options.policy,
+            sockets: Sockets::bind(options.bind)?,
+            work: JoinSet::new(),
+            running: BTreeMap::new(),
+            start: Instant::now(),
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let end = self.take_inbox();
+            self.drain();
+            if end.is_some_and(|end| self.machine.is_empty() || Instant::now() >= end) {
+                return;
+            }
+            self.wait(end).await;
+        }
+    }
+
+    async fn wait(&mut self, end: Option<Instant>) {
+        let shared = Arc::clone(&self.shared);
+        let due = self.machine.poll_timeout().map(|(due, _)| self.start + due.since(types::Instant::ZERO));
+        let input = tokio::select! {
+            () = shared.wake.notified() => return,
+            () = until(end) => return,
+            () = until(due) => Input::Timeout,
+            (from, bytes) = self.sockets.receive() => Input::UdpPacket { from, bytes },
+            Some(done) = self.work.join_next() => match done {
+                Ok(input) => input,
+                Err(_cancelled) => return,
+            },
+        };
+        self.handle(input);
+    }
+
+    fn handle(&mut self, input: Input) {
+        if let Input::HttpResponse { id, .. } | Input::Resolved { id, .. } = &input {
+            self.running.remove(id);
+        }
+        // Amounts wake nobody; before an announce they must be right.
+        let wishes = std::mem::take(&mut self.shared.lock().wishes);
+        self.apply(wishes);
+        self.machine.handle(self.now(), input);
+    }
+
+    /// Says when to end, if that was asked for.
+    fn take_inbox(&mut self) -> Option<Instant> {
+        let (changes, wishes, closing) = {
+            let mut inbox = self.shared.lock();
+            let abandoned = inbox.is_abandoned().then(Instant::now);
+            (std::mem::take(&mut inbox.changes), std::mem::take(&mut inbox.wishes), inbox.closing.or(abandoned))
+        };
+        changes.into_iter().for_each(|change| self.change(change));
+        self.apply(wishes);
+        if closing.is_some() {
+            std::mem::take(&mut self.members).into_keys().for_each(|key| self.machine.remove(self.now(), key));
+        }
+        closing
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Join(key, swarm, news) => {
+                if self.machine.add(self.now(), key, swarm).is_ok() {
+                    self.members.insert(key, news);
+                    self.publish(key);
+                }
+            }
+            Change::Leave(key, amounts) => {
+                self.members.remove(&key);
+                amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
+                self.machine.remove(self.now(), key);
+            }
+        }
+    }
+
+    fn apply(&mut self, wishes: BTreeMap<Key, Wish>) {
+        for (key, wish) in wishes {
+            self.machine.update(key, wish.amounts);
+            wish.requests().for_each(|request| self.machine.request(self.now(), key, request));
+        }
+    }
+
+    fn publish(&self, key: Key) {
+        let statuses = self.machine.tracker_status(key);
+        if let Some(shown) = self.shared.lock().statuses.get_mut(&key) {
+            *shown = statuses;
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::HttpGet { id, url } => self.fetch(id, url),
+            Output::Resolve { id, host, port } => self.resolve(id, &host, port),
+            Output::UdpSend { to, bytes } => self.send(to, &bytes),
+            Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|task| task.abort()),
+            Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
+            Output::Status { key, index, status } => {
+                self.show(key, index, &status);
+                self.tell(key, News::Tracker { index, status });
+            }
+            Output::Left(_) => {}
+        }
+    }
+
+    fn fetch(&mut self, id: QueryId, url: String) {
+        let http = self.http.clone();
+        let fetching = async move { http.get(&url, Fetch::ANNOUNCE).await.map_err(TrackerError::from) };
+        let task = self.work.spawn(async move { Input::HttpResponse { id, result: fetching.await } });
+        self.running.insert(id, task);
+    }
+
+    fn resolve(&mut self, id: QueryId, host: &str, port: u16) {
+        let policy = Arc::clone(&self.policy);
+        let host = Host::parse(host);
+        let resolving = async move {
+            let target = Target::new(Purpose::UdpTracker, SocketAddr::from(([0, 0, 0, 0], port)));
+            resolve(&host?, port, &*policy, &target).await
+        };
+        let task = self.work.spawn(async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } });
+        self.running.insert(id, task);
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
+        if let Err(error) = self.sockets.send(to, bytes) {
+            self.machine.handle(self.now(), Input::UdpFailed { to, message: error.to_string() });
+        }
+    }
+
+    fn show(&self, key: Key, index: usize, status: &TrackerStatus) {
+        if let Some(shown) = self.shared.lock().statuses.get_mut(&key).and_then(|shown| shown.get_mut(index)) {
+            shown.clone_from(status);
+        }
+    }
+
+    fn tell(&self, key: Key, news: News) {
+        if let Some(member) = self.members.get(&key) {
+            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`.
+            let _ = member.try_send(news);
+        }
+    }
+
+    fn now(&self) -> types::Instant {
+        types::Instant::ZERO + self.start.elapsed()
+    }
+}
+
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
+    }
+}

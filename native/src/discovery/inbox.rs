@@ -1,0 +1,146 @@
+//! What members want, until the task looks: one lock, held for a few lines, never across a wait. Bounded by the number of members.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aqueduct_core::DiscoverRequest;
+use aqueduct_core::discovery::{AddError, Amounts, Key, Swarm, TrackerStatus};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::News;
+
+/// Between members and the task.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    inbox: Mutex<Inbox>,
+    /// Rung when there is something to look at.
+    pub(super) wake: Notify,
+}
+
+/// Everything that happened since the task looked.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// Handles and memberships.
+    clients: usize,
+    /// In the order they came.
+    pub(super) changes: Vec<Change>,
+    /// To be applied after the changes.
+    pub(super) wishes: BTreeMap<Key, Wish>,
+    /// For every member.
+    pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
+    /// When the task must end.
+    pub(super) closing: Option<Instant>,
+}
+
+/// A member came or went.
+#[derive(Debug)]
+pub(super) enum Change {
+    Join(Key, Swarm, mpsc::Sender<News>),
+    Leave(Key, Option<Amounts>),
+}
+
+/// What a member wants; of two contrary requests the later one counts.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    pub(super) amounts: Amounts,
+    pub(super) active: Option<bool>,
+    pub(super) more: bool,
+    pub(super) completed: bool,
+}
+
+impl Wish {
+    fn add(&mut self, request: DiscoverRequest) {
+        match request {
+            DiscoverRequest::Start => self.active = Some(true),
+            DiscoverRequest::Stop => self.active = Some(false),
+            DiscoverRequest::More => self.more = true,
+            DiscoverRequest::Completed => self.completed = true,
+        }
+    }
+
+    /// In the order in which they make sense.
+    pub(super) fn requests(&self) -> impl Iterator<Item = DiscoverRequest> + use<> {
+        let start = (self.active == Some(true)).then_some(DiscoverRequest::Start);
+        let completed = self.completed.then_some(DiscoverRequest::Completed);
+        let more = self.more.then_some(DiscoverRequest::More);
+        let stop = (self.active == Some(false)).then_some(DiscoverRequest::Stop);
+        [start, completed, more, stop].into_iter().flatten()
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inbox {
+    /// Whether nobody can want anything any more.
+    pub(super) const fn is_abandoned(&self) -> bool {
+        self.clients == 0
+    }
+}
+
+/// One handle's or membership's end of it.
+#[derive(Debug)]
+pub(super) struct Client(Arc<Shared>);
+
+impl Client {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().clients += 1;
+        Self(shared)
+    }
+
+    pub(super) fn join(&self, key: Key, swarm: Swarm, news: mpsc::Sender<News>) -> Result<(), AddError> {
+        let mut inbox = self.0.lock();
+        if inbox.statuses.contains_key(&key) {
+            return Err(AddError::Duplicate(key.info_hash));
+        }
+        inbox.statuses.insert(key, Vec::new());
+        inbox.changes.push(Change::Join(key, swarm, news));
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, key: Key) {
+        let mut inbox = self.0.lock();
+        inbox.statuses.remove(&key);
+        // The last amounts stand in the farewell: they must arrive before it.
+        let wish = inbox.wishes.remove(&key);
+        inbox.changes.push(Change::Leave(key, wish.map(|wish| wish.amounts)));
+        self.0.wake.notify_one();
+    }
+
+    pub(super) fn wish(&self, key: Key, amounts: Amounts, request: Option<DiscoverRequest>) {
+        let mut inbox = self.0.lock();
+        let wish = inbox.wishes.entry(key).or_default();
+        wish.amounts = amounts;
+        if let Some(request) = request {
+            wish.add(request);
+            self.0.wake.notify_one();
+        }
+    }
+
+    pub(super) fn statuses(&self, key: Key) -> Vec<TrackerStatus> {
+        self.0.lock().statuses.get(&key).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn close(&self, deadline: Instant) {
+        self.0.lock().closing = Some(deadline);
+        self.0.wake.notify_one();
+    }
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.0.lock().clients -= 1;
+        self.0.wake.notify_one();
+    }
+}

@@ -1,0 +1,126 @@
+//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Discovery`] for any number of torrents and owners.
+//!
+//! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it is) and a receiver of [`News`]. Dropping
+//! the membership leaves the swarm: trackers are told.
+
+mod driver;
+mod inbox;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::DiscoverRequest;
+use aqueduct_core::discovery::{AddError, Amounts, Config, Key, Swarm, TrackerStatus};
+use aqueduct_core::types::{PeerAddr, PeerSource};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+
+use crate::net::{Bind, Policy};
+use driver::Driver;
+use inbox::Shared;
+
+/// News a member may leave unread before more is dropped. Peers come again with the next announce; [`Membership::trackers`] is always up to date.
+pub const MAX_NEWS: usize = 32;
+
+/// What the task runs with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Limits of the machine.
+    pub config: Config,
+    /// Which trackers may be asked.
+    pub policy: Arc<dyn Policy>,
+    /// Our addresses.
+    pub bind: Bind,
+}
+
+/// Something of interest to a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Peers of its swarm; it may be among them itself.
+    Peers {
+        /// Who says so.
+        source: PeerSource,
+        /// Where they are.
+        addrs: Vec<PeerAddr>,
+    },
+    /// A tracker's state changed.
+    Tracker {
+        /// Position in [`Membership::trackers`].
+        index: usize,
+        /// Its state now.
+        status: TrackerStatus,
+    },
+}
+
+/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone, or by [`Handle::shut_down`].
+///
+/// # Errors
+/// No datagram socket could be bound, or the system has no randomness.
+pub fn spawn(options: Options) -> io::Result<Handle> {
+    let (alive, finished) = watch::channel(());
+    let shared = Arc::new(Shared::default());
+    let driver = Driver::new(options, Arc::clone(&shared))?;
+    tokio::spawn(async move {
+        driver.run().await;
+        drop(alive);
+    });
+    Ok(Handle { shared: inbox::Client::new(shared), finished })
+}
+
+/// The task, seen from outside.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: inbox::Client,
+    finished: watch::Receiver<()>,
+}
+
+impl Handle {
+    /// Becomes a member of a swarm. Nobody is asked before [`DiscoverRequest::Start`].
+    ///
+    /// # Errors
+    /// A membership with this key exists.
+    pub fn join(&self, key: Key, swarm: Swarm) -> Result<(Membership, mpsc::Receiver<News>), AddError> {
+        let (sender, news) = mpsc::channel(MAX_NEWS);
+        self.shared.join(key, swarm, sender)?;
+        Ok((Membership { key, shared: self.shared.clone() }, news))
+    }
+
+    /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are not waited for.
+    pub async fn shut_down(&self, limit: Duration) {
+        self.shared.close(Instant::now() + limit);
+        let mut finished = self.finished.clone();
+        let _ = timeout(limit, async { while finished.changed().await.is_ok() {} }).await;
+    }
+}
+
+/// A membership in a swarm; ends when dropped.
+#[derive(Debug)]
+pub struct Membership {
+    key: Key,
+    shared: inbox::Client,
+}
+
+impl Membership {
+    /// Hands on a wish of the engine, with the amounts that the next announce is to tell.
+    pub fn request(&self, request: DiscoverRequest, amounts: Amounts) {
+        self.shared.wish(self.key, amounts, Some(request));
+    }
+
+    /// Says how far the torrent is. Cheap: wakes nobody, announces nothing.
+    pub fn update(&self, amounts: Amounts) {
+        self.shared.wish(self.key, amounts, None);
+    }
+
+    /// Every tracker's state.
+    #[must_use]
+    pub fn trackers(&self) -> Vec<TrackerStatus> {
+        self.shared.statuses(self.key)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.shared.leave(self.key);
+    }
+}

@@ -1,0 +1,87 @@
+//! Why something could not be fetched.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aqueduct_core::discovery::TrackerError;
+use aqueduct_core::discovery::url::UrlError;
+
+use super::policy::Refusal;
+
+/// Why something could not be fetched; names the host at fault where there is one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The address, or the one we were redirected to.
+    #[error("the address cannot be used: {0}")]
+    Url(#[from] UrlError),
+    /// The name has no address.
+    #[error("the name {host} cannot be resolved: {message}")]
+    Lookup {
+        /// What was looked up.
+        host: String,
+        /// The system's words.
+        message: String,
+    },
+    /// The policy forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nobody answers there.
+    #[error("{addr} cannot be reached: {message}")]
+    Connect {
+        /// Where.
+        addr: SocketAddr,
+        /// The system's words.
+        message: String,
+    },
+    /// The connection leads elsewhere than where it was opened to.
+    #[error("connected to {actual} instead of {expected}")]
+    Elsewhere {
+        /// Asked for.
+        expected: SocketAddr,
+        /// What the system says.
+        actual: SocketAddr,
+    },
+    /// TLS failed: certificate, version, or the connection broke.
+    #[error("no secure connection to {host}: {message}")]
+    Tls {
+        /// Whose certificate was expected.
+        host: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The server broke HTTP.
+    #[error("the server broke HTTP: {0}")]
+    Http(String),
+    /// Neither 200 nor a redirect.
+    #[error("the server answered with HTTP status {0}")]
+    Status(u16),
+    /// A chain of redirects.
+    #[error("more than {0} redirects")]
+    Redirects(usize),
+    /// Received or unpacked more than allowed.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong {
+        /// The bound.
+        limit: u64,
+    },
+    /// Not done in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+}
+
+impl From<NetError> for TrackerError {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Url(error) => Self::Url(error),
+            NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
+            NetError::Http(message) => Self::Http(message),
+            NetError::Redirects(_) => Self::Http(error.to_string()),
+            NetError::Status(status) => Self::HttpStatus(status),
+            NetError::TooLong { limit } => Self::TooLong { limit },
+            NetError::Timeout(limit) => Self::Timeout(limit),
+            NetError::Lookup { .. } | NetError::Connect { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } => {
+                Self::Unreachable(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A small HTTP/1.1 client: one GET, one connection, bounds on everything.
+
+use std::future::pending;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::discovery::url::{Host, Scheme, Url, UrlError};
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::bind::Bind;
+use super::error::NetError;
+use super::policy::{Policy, Purpose, Target};
+use super::resolve::resolve;
+
+/// Redirects that are followed.
+pub const MAX_REDIRECTS: usize = 3;
+
+/// Wait for one address before the name's next one is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest head of an answer, bytes.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Bounds of one GET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// What the policy is told.
+    pub purpose: Purpose,
+    /// Most bytes of the body, before and after decompression.
+    pub limit: u64,
+    /// For everything: lookup, connections, redirects, body.
+    pub deadline: Duration,
+}
+
+impl Fetch {
+    /// An announce: 1 MiB, 30 s.
+    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30) };
+    /// A .torrent file: 10 MB, 30 s.
+    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30) };
+}
+
+/// Fetches over http and https what its policy allows. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    policy: Arc<dyn Policy>,
+    bind: Bind,
+    tls: Arc<ClientConfig>,
+}
+
+impl Client {
+    /// A client that trusts Mozilla's certificate authorities and speaks from `bind`.
+    #[must_use]
+    pub fn new(policy: Arc<dyn Policy>, bind: Bind) -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self { policy, bind, tls: Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()) }
+    }
+
+    /// The body of a 200 answer, unpacked if the server packed it.
+    ///
+    /// # Errors
+    /// See [`NetError`]; every redirect is checked like the first address.
+    pub async fn get(&self, url: &str, fetch: Fetch) -> Result<Bytes, NetError> {
+        let following = self.follow(Url::parse(url)?, fetch);
+        timeout(fetch.deadline, following).await.map_err(|_| NetError::Timeout(fetch.deadline))?
+    }
+
+    async fn follow(&self, mut url: Url, fetch: Fetch) -> Result<Bytes, NetError> {
+        let mut redirected_by = None;
+        for _ in 0..=MAX_REDIRECTS {
+            match self.get_once(&url, fetch, redirected_by).await? {
+                Answer::Body(body) => return Ok(body),
+                Answer::Redirect { to, by } => {
+                    url = url.join(&to)?;
+                    redirected_by = Some(by);
+                }
+            }
+        }
+        Err(NetError::Redirects(MAX_REDIRECTS))
+    }
+
+    async fn get_once(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<Answer, NetError> {
+        let stream = self.connect(url, fetch.purpose, redirected_by).await?;
+        let by = stream.peer_addr().map_err(http_error)?.ip();
+        match url.scheme {
+            Scheme::Http => exchange(stream, url, fetch.limit, by).await,
+            Scheme::Https => exchange(self.secure(stream, &url.host).await?, url, fetch.limit, by).await,
+            Scheme::Udp => Err(UrlError::Scheme.into()),
+        }
+    }
+
+    async fn connect(&self, url: &Url, purpose: Purpose, redirected_by: Option<IpAddr>) -> Result<TcpStream, NetError> {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], url.port));
+        let target = Target { addr: unknown, purpose, path_and_query: &url.path_and_query, redirected_by };
+        let mut failure = NetError::Lookup { host: url.host.to_string(), message: "it has no address".to_owned() };
+        for addr in resolve(&url.host, url.port, &*self.policy, &target).await? {
+            match self.connect_to(addr).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn connect_to(&self, addr: SocketAddr) -> Result<TcpStream, NetError> {
+        let unreachable = |message: String| NetError::Connect { addr, message };
+        let connecting = timeout(CONNECT_TIMEOUT, self.bind.connect(addr)).await;
+        let stream = connecting.map_err(|_| unreachable("nobody answers".to_owned()))?.map_err(|error| unreachable(error.to_string()))?;
+        let actual = stream.peer_addr().map_err(|error| unreachable(error.to_string()))?;
+        if actual == addr { Ok(stream) } else { Err(NetError::Elsewhere { expected: addr, actual }) }
+    }
+
+    async fn secure(&self, stream: TcpStream, host: &Host) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, NetError> {
+        let tls_error = |message: String| NetError::Tls { host: host.to_string(), message };
+        let name = match host {
+            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| tls_error(error.to_string()))?,
+            Host::Addr(ip) => ServerName::from(*ip),
+        };
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await.map_err(|error| tls_error(error.to_string()))
+    }
+}
+
+enum Answer {
+    Body(Bytes),
+    Redirect { to: String, by: IpAddr },
+}
+
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url, limit: u64, by: IpAddr) -> Result<Answer, NetError> {
+    let handshake = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.map_err(http_error)?;
+    let asking = async {
+        let response = sender.send_request(request(url)?).await.map_err(http_error)?;
+        read_answer(response, limit, by).await
+    };
+    // The connection does the reading and writing; what it has to say, `asking` hears as well.
+    let serving = async {
+        let _ = connection.await;
+        pending().await
+    };
+    tokio::select! { answer = asking => answer, () = serving => Err(NetError::Http("the connection ended".to_owned())) }
+}
+
+fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
+    let request = Request::get(&url.path_and_query)
+        .header(header::HOST, url.authority())
+        .header(header::USER_AGENT, concat!("Aqueduct/", env!("CARGO_PKG_VERSION")))
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .header(header::CONNECTION, "close");
+    // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and the like in the wrong place).
+    request.body(Empty::new()).map_err(|_| UrlError::Character.into())
+}
+
+async fn read_answer(response: Response<Incoming>, limit: u64, by: IpAddr) -> Result<Answer, NetError> {
+    let status = response.status();
+    if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let to = location.ok_or_else(|| NetError::Http("a redirect to nowhere".to_owned()))?.to_owned();
+        return Ok(Answer::Redirect { to, by });
+    }
+    if status != StatusCode::OK {
+        return Err(NetError::Status(status.as_u16()));
+    }
+    let encoding = response.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+    let body = read_body(response.into_body(), limit).await?;
+    match encoding.as_deref() {
+        None | Some(b"" | b"identity") => Ok(Answer::Body(body)),
+        Some(b"gzip" | b"x-gzip") => unpack(&body, limit).map(Answer::Body),
+        Some(_) => Err(NetError::Http("an encoding that was not asked for".to_owned())),
+    }
+}
+
+async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(http_error)?.into_data() else { continue };
+        if (whole.len() + data.len()) as u64 > limit {
+            return Err(NetError::TooLong { limit });
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest answer.
+fn unpack(packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
+    let mut whole = Vec::new();
+    MultiGzDecoder::new(packed).take(limit + 1).read_to_end(&mut whole).map_err(|_| NetError::Http("broken gzip".to_owned()))?;
+    if whole.len() as u64 > limit { Err(NetError::TooLong { limit }) } else { Ok(whole.into()) }
+}
+
+fn http_error(error: impl std::error::Error) -> NetError {
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    NetError::Http(format!("{error}{cause}"))
+}

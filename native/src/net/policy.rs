@@ -1,0 +1,151 @@
+//! Who may be dialled. Whatever dials or sends asks a [`Policy`] first, with the address itself and not the name it came from.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// What an address is dialled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A peer of a swarm.
+    Peer,
+    /// An announce over HTTP.
+    HttpTracker,
+    /// An announce over UDP.
+    UdpTracker,
+    /// A .torrent file whose URL the user typed.
+    TorrentFile,
+}
+
+/// One intended dial.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Where to.
+    pub addr: SocketAddr,
+    /// What for.
+    pub purpose: Purpose,
+    /// Of the URL, with its query; empty if there is none.
+    pub path_and_query: &'a str,
+    /// Which server redirected us.
+    pub redirected_by: Option<IpAddr>,
+}
+
+impl<'a> Target<'a> {
+    /// A dial that no URL's path belongs to.
+    #[must_use]
+    pub const fn new(purpose: Purpose, addr: SocketAddr) -> Self {
+        Self { addr, purpose, path_and_query: "", redirected_by: None }
+    }
+
+    fn path(&self) -> &'a str {
+        self.path_and_query.split_once('?').map_or(self.path_and_query, |(path, _)| path)
+    }
+}
+
+/// An address that is not dialled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{addr} is not dialled: {why}")]
+pub struct Refusal {
+    /// Which.
+    pub addr: SocketAddr,
+    /// The rule it falls under.
+    pub why: Cow<'static, str>,
+}
+
+/// Decides what may be dialled.
+pub trait Policy: Debug + Send + Sync {
+    /// Whether to dial.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    fn check(&self, target: &Target<'_>) -> Result<(), Refusal>;
+}
+
+/// The terminal program's policy: its user's own network is open to it as to every client, but neither a torrent nor a public server can
+/// make it send requests of their choice to machines there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnUser;
+
+impl Policy for OwnUser {
+    fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
+        let refuse = |why: &'static str| Err(Refusal { addr: target.addr, why: why.into() });
+        let ip = target.addr.ip().to_canonical();
+        if target.addr.port() == 0 || ip.is_multicast() || is_broadcast(ip) {
+            return refuse("nobody can listen there");
+        }
+        if !is_local(ip) || matches!(target.purpose, Purpose::Peer | Purpose::UdpTracker) {
+            return Ok(());
+        }
+        if target.redirected_by.is_some_and(|by| !is_local(by.to_canonical())) {
+            return refuse("a public server redirects into a private network");
+        }
+        // A fixed path keeps a torrent from choosing what a router or a local service is asked for.
+        if target.purpose == Purpose::HttpTracker && target.path() != "/announce" {
+            return refuse("a tracker in a private network must have the path /announce");
+        }
+        Ok(())
+    }
+}
+
+/// Whether an address is of this machine or of the network around it: loopback, unspecified (which reaches loopback), private (RFC 1918), shared
+/// (RFC 6598), link-local, unique local (RFC 4193).
+#[must_use]
+pub fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared(v4),
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || is_in(v6, 0xfe80, 10) || is_in(v6, 0xfc00, 7),
+    }
+}
+
+const fn is_shared(v4: Ipv4Addr) -> bool {
+    let [a, b, ..] = v4.octets();
+    a == 100 && b & 0xc0 == 64
+}
+
+const fn is_in(v6: Ipv6Addr, prefix: u16, bits: u32) -> bool {
+    v6.segments()[0] >> (16 - bits) == prefix >> (16 - bits)
+}
+
+fn is_broadcast(ip: IpAddr) -> bool {
+    ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(purpose: Purpose, addr: &str, path_and_query: &str, by: Option<&str>) -> bool {
+        let redirected_by = by.map(|by| by.parse().unwrap());
+        OwnUser.check(&Target { addr: addr.parse().unwrap(), purpose, path_and_query, redirected_by }).is_ok()
+    }
+
+    #[test]
+    fn local_trackers_are_asked_only_at_announce() {
+        for local in
+            ["127.0.0.1:80", "10.1.2.3:80", "0.0.0.0:80", "100.64.0.1:80", "[::1]:80", "[::ffff:192.168.0.1]:80", "[fe80::1]:80", "[fd00::1]:80"]
+        {
+            assert!(check(Purpose::HttpTracker, local, "/announce?info_hash=x", None), "{local}");
+            assert!(!check(Purpose::HttpTracker, local, "/reboot?x=/announce", None), "{local}");
+            assert!(!check(Purpose::HttpTracker, local, "/announce/../reboot", None), "{local}");
+        }
+        for public in ["8.8.8.8:80", "100.128.0.1:80", "100.63.255.255:80", "172.32.0.1:80", "[2606:4700::1]:80", "[fec0::1]:80"] {
+            assert!(check(Purpose::HttpTracker, public, "/any", None), "{public}");
+        }
+    }
+
+    #[test]
+    fn a_public_server_cannot_redirect_into_the_private_network() {
+        assert!(!check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", Some("8.8.8.8")));
+        assert!(!check(Purpose::HttpTracker, "192.168.0.1:80", "/announce", Some("8.8.8.8")));
+        assert!(check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", Some("192.168.0.1")));
+        assert!(check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", None));
+    }
+
+    #[test]
+    fn peers_are_dialled_in_the_private_network_but_never_where_nobody_can_be() {
+        assert!(check(Purpose::Peer, "192.168.0.7:6881", "", None));
+        for nowhere in ["1.2.3.4:0", "224.0.0.1:6881", "[ff02::1]:6881", "255.255.255.255:6881"] {
+            assert!(!check(Purpose::Peer, nowhere, "", None), "{nowhere}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One datagram socket per address family.
+
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+use super::bind::Bind;
+
+/// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
+const MAX_DATAGRAM: usize = 16 << 10;
+
+/// A socket per family, on ports of the system's choice.
+#[derive(Debug)]
+pub struct Sockets {
+    v4: Option<Half>,
+    v6: Option<Half>,
+}
+
+#[derive(Debug)]
+struct Half {
+    socket: UdpSocket,
+    buffer: Vec<u8>,
+}
+
+impl Sockets {
+    /// Binds what `bind` names. A machine without IPv6 gets IPv4 alone.
+    ///
+    /// # Errors
+    /// No family could be bound: the system's error.
+    pub fn bind(bind: Bind) -> io::Result<Self> {
+        let v4 = bind.v4.map(|ip| Half::bind(ip.into())).transpose();
+        let v6 = bind.v6.map(|ip| Half::bind(ip.into())).transpose();
+        match (v4, v6) {
+            (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => Err(error),
+            (v4, v6) => Ok(Self { v4: v4.ok().flatten(), v6: v6.ok().flatten() }),
+        }
+    }
+
+    /// Sends without waiting. What does not fit into the system's buffer is lost, as datagrams are.
+    ///
+    /// # Errors
+    /// The address cannot be reached from here.
+    pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let half = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+        let half = half.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
+        match half.socket.try_send_to(bytes, to) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next datagram of either socket. Nothing is lost if the future is dropped.
+    pub async fn receive(&mut self) -> (SocketAddr, Bytes) {
+        tokio::select! {
+            datagram = receive(&mut self.v4) => datagram,
+            datagram = receive(&mut self.v6) => datagram,
+        }
+    }
+}
+
+impl Half {
+    fn bind(ip: IpAddr) -> io::Result<Self> {
+        let domain = if ip.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if ip.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::new(ip, 0).into())?;
+        Ok(Self { socket: UdpSocket::from_std(socket.into())?, buffer: vec![0; MAX_DATAGRAM] })
+    }
+}
+
+async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {
+    let Some(half) = half else { return pending().await };
+    loop {
+        match half.socket.recv_from(&mut half.buffer).await {
+            Ok((length, from)) => return (from, Bytes::copy_from_slice(&half.buffer[..length])),
+            // An unconnected socket reports passing troubles only; the pause keeps a lasting one from spinning.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
