@@ -1,6 +1,30 @@
-//! The peer wire: what two peers say to each other (BEP 3, 6, 10), one file a message.
+//! The peer wire: what two peers say to each other (BEP 3, 5, 6, 10), one file a message or small family.
+//!
+//! After the handshake every message is a length of four bytes (big endian, as all numbers here), an id of one byte that the length
+//! counts, and a body. [`Message::decode`] takes one off a receive buffer, [`Message::encode`] writes one; neither copies a block's data.
+//! [`crate::link::Link`] puts handshake and messages in order.
+
+mod bitfield;
+mod codec;
+mod extended;
+mod fast;
+mod handshake;
+mod have;
+mod piece;
+mod port;
+mod request;
+mod state;
 
 use bytes::Bytes;
+
+use crate::types::InfoHashV1;
+
+pub use codec::MAX_UNKNOWN;
+#[cfg(test)]
+pub(crate) use codec::tests as testing;
+pub use extended::MAX_EXTENDED;
+pub use handshake::{HANDSHAKE_LEN, Handshake};
+pub use piece::MAX_BLOCK;
 
 /// The eight reserved bytes of a handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +118,14 @@ pub enum WireError {
     /// Not the 19 bytes + "BitTorrent protocol" of BEP 3.
     #[error("the handshake does not begin with the protocol's name")]
     Protocol,
+    /// The handshake is for another torrent than the one we dialled for.
+    #[error("the handshake is for info-hash {received}, not for {expected}")]
+    InfoHash {
+        /// Ours.
+        expected: InfoHashV1,
+        /// The remote's.
+        received: InfoHashV1,
+    },
     /// A message of another length than its type has.
     #[error("message {id}: {expected} bytes expected, {received} came")]
     Length {
@@ -101,6 +133,16 @@ pub enum WireError {
         id: u8,
         /// What BEP 3, 6 or 10 says.
         expected: u32,
+        /// What its header says.
+        received: u32,
+    },
+    /// A message too short to hold what its type says.
+    #[error("message {id} of {received} bytes; it has at least {least}")]
+    TooShort {
+        /// Its id.
+        id: u8,
+        /// What BEP 3 or 10 says.
+        least: u32,
         /// What its header says.
         received: u32,
     },

@@ -1,0 +1,63 @@
+//! The handshake (BEP 3): the first 68 bytes each way.
+
+use super::{Reserved, WireError};
+use crate::types::{InfoHashV1, PeerId};
+
+/// Bytes of a handshake.
+pub const HANDSHAKE_LEN: usize = 68;
+
+/// The protocol's name with its length before it.
+const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+
+/// Bytes up to the end of the info-hash.
+const UP_TO_INFO_HASH: usize = 48;
+
+/// What each side says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Capabilities.
+    pub reserved: Reserved,
+    /// The swarm; for a v2 torrent its hash cut to 20 bytes (BEP 52).
+    pub info_hash: InfoHashV1,
+    /// The sender's name for itself.
+    pub peer_id: PeerId,
+}
+
+impl Handshake {
+    /// The wire's form.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
+        let mut out = [0; HANDSHAKE_LEN];
+        let parts = [&PROTOCOL[..], &self.reserved.0, &self.info_hash.0, &self.peer_id.0];
+        for (to, from) in out.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        out
+    }
+
+    /// Reads the wire's form; `None` until 68 bytes are there. What follows them is not looked at.
+    ///
+    /// # Errors
+    /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, WireError> {
+        let Some(info_hash) = Self::decode_info_hash(bytes)? else { return Ok(None) };
+        let handshake = take::<8>(bytes, 20).zip(take::<20>(bytes, UP_TO_INFO_HASH));
+        Ok(handshake.map(|(reserved, peer_id)| Self { reserved: Reserved(reserved), info_hash, peer_id: PeerId(peer_id) }))
+    }
+
+    /// Reads the info-hash, which may be there before the rest: some peers send their id only once they got ours. `None` until 48 bytes
+    /// are there.
+    ///
+    /// # Errors
+    /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
+    pub fn decode_info_hash(bytes: &[u8]) -> Result<Option<InfoHashV1>, WireError> {
+        if bytes.iter().zip(PROTOCOL).any(|(came, named)| came != named) {
+            return Err(WireError::Protocol);
+        }
+        Ok(take(bytes, UP_TO_INFO_HASH - 20).map(InfoHashV1))
+    }
+}
+
+fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
