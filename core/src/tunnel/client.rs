@@ -278,7 +278,7 @@ impl Client {
         let served = self.served;
         let after = self.queues.range(served.saturating_add(1)..);
         let turn: Vec<u32> = after.chain(self.queues.range(..=served)).filter(|(_, queue)| queue.bytes > 0).map(|(id, _)| *id).collect();
-        turn.into_iter().fold(false, |any, stream| self.pack(stream) || any)
+        turn.into_iter().filter(|&stream| self.pack(stream)).count() > 0
     }
 
     fn pack(&mut self, stream: u32) -> bool {

@@ -5,6 +5,7 @@ use bytes::{BufMut, BytesMut};
 use super::error::Fault;
 use super::frame::MAX_PAYLOAD;
 use super::reader::{Reader, put_bytes};
+pub use crate::discovery::Amounts;
 use crate::types::{InfoHashV1, PeerId};
 
 /// Most tracker URLs of a join: 64.
@@ -14,27 +15,17 @@ pub const MAX_TRACKER_URL: usize = 2048;
 /// Bytes of a `Join` before its trackers, rounded up.
 const FIXED: usize = 128;
 
-/// Bytes, as trackers are told (BEP 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amounts {
-    /// Sent to peers in this run.
-    pub uploaded: u64,
-    /// Received from peers in this run.
-    pub downloaded: u64,
-    /// Not yet had; for a magnet without metadata, 1.
-    pub left: u64,
+/// How "unknown" is written where a number of bytes stands.
+const UNKNOWN: u64 = u64::MAX;
+
+fn write_amounts(amounts: &Amounts, out: &mut BytesMut) {
+    out.put_u64(amounts.uploaded);
+    out.put_u64(amounts.downloaded);
+    out.put_u64(amounts.left.unwrap_or(UNKNOWN));
 }
 
-impl Amounts {
-    fn write(&self, out: &mut BytesMut) {
-        out.put_u64(self.uploaded);
-        out.put_u64(self.downloaded);
-        out.put_u64(self.left);
-    }
-
-    fn read(r: &mut Reader) -> Result<Self, Fault> {
-        Ok(Self { uploaded: r.u64()?, downloaded: r.u64()?, left: r.u64()? })
-    }
+fn read_amounts(r: &mut Reader) -> Result<Amounts, Fault> {
+    Ok(Amounts { uploaded: r.u64()?, downloaded: r.u64()?, left: Some(r.u64()?).filter(|&left| left != UNKNOWN) })
 }
 
 /// Enters a swarm.
@@ -59,7 +50,7 @@ impl JoinRequest {
         out.put_slice(&self.info_hash.0);
         out.put_slice(&self.peer_id.0);
         out.put_u8(u8::from(self.private));
-        self.amounts.write(out);
+        write_amounts(&self.amounts, out);
         out.put_u16(self.want);
         let trackers = self.sendable_trackers();
         out.put_u16(u16::try_from(trackers.len()).unwrap_or(0));
@@ -88,7 +79,7 @@ impl JoinRequest {
             info_hash: InfoHashV1(r.array()?),
             peer_id: PeerId(r.array()?),
             private: r.flag()?,
-            amounts: Amounts::read(&mut r)?,
+            amounts: read_amounts(&mut r)?,
             want: r.u16()?,
             trackers: read_trackers(&mut r)?,
         };
@@ -134,7 +125,7 @@ pub struct JoinUpdate {
 
 impl JoinUpdate {
     pub(super) fn write(&self, out: &mut BytesMut) {
-        self.amounts.write(out);
+        write_amounts(&self.amounts, out);
         out.put_u16(self.want);
         for flag in [self.private, self.completed, self.more] {
             out.put_u8(u8::from(flag));
@@ -142,7 +133,7 @@ impl JoinUpdate {
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
-        let update = Self { amounts: Amounts::read(&mut r)?, want: r.u16()?, private: r.flag()?, completed: r.flag()?, more: r.flag()? };
+        let update = Self { amounts: read_amounts(&mut r)?, want: r.u16()?, private: r.flag()?, completed: r.flag()?, more: r.flag()? };
         r.end()?;
         Ok(update)
     }
