@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Value;
-
 /// The bytes of one canonical value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded(Vec<u8>);
@@ -32,10 +30,10 @@ impl Encoded {
         Self(out)
     }
 
-    /// A value as it came, byte for byte.
+    /// A value that is bencoded already, byte for byte: an `info` dictionary must keep the form its hash was made of.
     #[must_use]
-    pub fn raw(value: Value<'_>) -> Self {
-        Self(value.raw().to_vec())
+    pub fn raw(value: impl Into<Vec<u8>>) -> Self {
+        Self(value.into())
     }
 
     /// The bytes.

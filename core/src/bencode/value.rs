@@ -67,7 +67,7 @@ impl fmt::Debug for Value<'_> {
 }
 
 /// The items of a list, in order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct List<'a> {
     rest: &'a [u8],
 }
@@ -143,7 +143,7 @@ impl<'a> IntoIterator for Dict<'a> {
 }
 
 /// Keys and values of a [`Dict`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Entries<'a> {
     rest: &'a [u8],
 }

@@ -1,5 +1,14 @@
 //! What a torrent says of itself: .torrent files (BEP 3, 12, 19, 27, 47), magnet links (BEP 9, 53), and where its files go.
 
+mod create;
+mod error;
+mod file_list;
+mod file_tree;
+mod info;
+mod magnet;
+mod path;
+mod torrent;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,6 +16,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::types::{InfoHash, Lengths, Piece, Sha1Digest};
+
+pub use create::{Content, CreateError, Details, Draft, NewFile, piece_length_for};
+pub use error::{MagnetError, MetainfoError};
+pub use magnet::MAX_SELECTED;
 
 /// The `info` dictionary: what the info-hash covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +32,9 @@ pub struct Info {
     pub name: String,
     /// Geometry.
     pub lengths: Lengths,
-    /// SHA-1 of every piece, one after the other.
+    /// SHA-1 of every piece, one after the other. Empty if the torrent is v2 only.
     pub pieces: Bytes,
-    /// In the torrent's order, pads included; contiguous in the torrent's byte space.
+    /// In the torrent's order, pads included; contiguous in the torrent's byte space, except that files of a v2-only torrent begin at pieces.
     pub files: Vec<File>,
     /// Several files in a folder (`files` key) as opposed to one file (`length` key).
     pub multi: bool,
@@ -34,13 +47,13 @@ pub struct Info {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Sanitised components below the download folder, the torrent's own folder included; never empty, never escapes, no two alike.
+    /// Sanitised components below the download folder, the torrent's own folder included; never empty, never escapes, no two alike (pads aside).
     pub path: Vec<String>,
     /// First byte in the torrent's byte space.
     pub offset: u64,
     /// Bytes.
     pub size: u64,
-    /// A pad file (BEP 47): zeros, never written, never shown.
+    /// A pad file (BEP 47): zeros, never written, never shown. Symbolic links count as pads of no bytes.
     pub pad: bool,
 }
 

@@ -1,0 +1,87 @@
+//! The files as a torrent lists them: `length` or `files` (BEP 3), with attributes (BEP 47).
+
+use super::MetainfoError;
+use super::path::MAX_DEPTH;
+use crate::bencode::{Dict, Value};
+
+/// How old clients named pad files before BEP 47.
+const OLD_PAD_PREFIX: &[u8] = b"_____padding_file_";
+
+/// A file as it stands in the torrent. Nothing of it is harmless yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed<'a> {
+    /// Components below the torrent's name; none for a single file.
+    pub(super) path: Vec<&'a [u8]>,
+    pub(super) size: u64,
+    pub(super) pad: bool,
+}
+
+impl<'a> Listed<'a> {
+    /// The file with its BEP 47 attributes: `p` is a pad; `l` is a symbolic link, which we never make: it has a place in the list and no bytes.
+    pub(super) fn new(path: Vec<&'a [u8]>, size: u64, attr: &[u8]) -> Self {
+        let link = attr.contains(&b'l');
+        let old_pad = path.last().is_some_and(|name| name.starts_with(OLD_PAD_PREFIX));
+        Self { path, size: if link { 0 } else { size }, pad: link || old_pad || attr.contains(&b'p') }
+    }
+}
+
+/// A single file: `length`.
+pub(super) fn single(length: Value<'_>) -> Result<Vec<Listed<'static>>, MetainfoError> {
+    Ok(vec![Listed { path: Vec::new(), size: size(length, 0)?, pad: false }])
+}
+
+/// Files in a folder: `files`.
+pub(super) fn multi(files: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
+    let list = files.as_list().ok_or(MetainfoError::Type { key: "files", expected: "a list" })?;
+    let files: Vec<_> = list.enumerate().map(|(index, file)| one(index, file)).collect::<Result<_, _>>()?;
+    if files.is_empty() { Err(MetainfoError::NoFiles) } else { Ok(files) }
+}
+
+fn one(index: usize, file: Value<'_>) -> Result<Listed<'_>, MetainfoError> {
+    let dict = file.as_dict().ok_or(MetainfoError::Type { key: "files", expected: "a list of dictionaries" })?;
+    let keys = Keys::of(dict);
+    let size = size(keys.length.ok_or(MetainfoError::Missing("length"))?, index)?;
+    let path = keys.path_utf8.or(keys.path).ok_or(MetainfoError::Missing("path"))?;
+    Ok(Listed::new(components(path, index)?, size, keys.attr))
+}
+
+/// What we read of a file's dictionary, in one walk.
+#[derive(Default)]
+struct Keys<'a> {
+    attr: &'a [u8],
+    length: Option<Value<'a>>,
+    path: Option<Value<'a>>,
+    path_utf8: Option<Value<'a>>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(dict: Dict<'a>) -> Self {
+        let mut keys = Self::default();
+        for (key, value) in dict {
+            match key {
+                b"attr" => keys.attr = value.as_bytes().unwrap_or_default(),
+                b"length" => keys.length = Some(value),
+                b"path" => keys.path = Some(value),
+                b"path.utf-8" => keys.path_utf8 = Some(value),
+                _ => {}
+            }
+        }
+        keys
+    }
+}
+
+fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError> {
+    let wrong = MetainfoError::Type { key: "path", expected: "a list of strings" };
+    let list = path.as_list().ok_or(wrong.clone())?;
+    match list.clone().count() {
+        0 => Err(MetainfoError::EmptyPath(file)),
+        n if n > MAX_DEPTH => Err(MetainfoError::DeepPath { file, received: n, limit: MAX_DEPTH }),
+        _ => list.map(|c| c.as_bytes().ok_or(wrong.clone())).collect(),
+    }
+}
+
+/// A size in bytes, never negative.
+pub(super) fn size(length: Value<'_>, file: usize) -> Result<u64, MetainfoError> {
+    let size = length.as_int().ok_or(MetainfoError::Type { key: "length", expected: "a number" })?;
+    u64::try_from(size).map_err(|_| MetainfoError::NegativeSize { file, size })
+}

@@ -1,0 +1,196 @@
+//! Reading the `info` dictionary (BEP 3, 27, 47, 52), from a .torrent or from peers (BEP 9) alike.
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
+
+use super::file_list::{self, Listed};
+use super::path::{Places, sanitise};
+use super::{File, Info, MetainfoError, file_tree};
+use crate::bencode::{Dict, Limits, Value, scan};
+use crate::types::{InfoHash, InfoHashV1, InfoHashV2, Lengths};
+
+/// The smallest piece length of version 2 (BEP 52).
+const MIN_PIECE_LENGTH_V2: u64 = 16 * 1024;
+
+impl Info {
+    /// Reads the raw bytes of an `info` dictionary, at most 16 MiB. A hybrid torrent is read as v1 that knows both hashes, a v2-only one as far as its list of files.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; see [`MetainfoError`].
+    pub fn parse(raw: Bytes) -> Result<Self, MetainfoError> {
+        let value = scan(&raw, Limits::METADATA)?;
+        Self::read(value, &raw)
+    }
+
+    /// Reads a scanned value that lies in `whole`, which it then shares.
+    pub(super) fn read(value: Value<'_>, whole: &Bytes) -> Result<Self, MetainfoError> {
+        let keys = Keys::of(value.as_dict().ok_or(MetainfoError::Type { key: "info", expected: "a dictionary" })?);
+        let version = keys.version(value)?;
+        let (listed, multi) = keys.files(version)?;
+        let align = if version == Version::V2 { keys.piece_length()? } else { 1 };
+        let (files, total) = lay_out(&listed, keys.name()?, align)?;
+        let lengths = Lengths::new(total, keys.piece_length()?)?;
+        let pieces = if version == Version::V2 { Bytes::new() } else { whole.slice_ref(keys.pieces(lengths)?) };
+        Ok(Self {
+            info_hash: version.hash(value.raw()),
+            raw: whole.slice_ref(value.raw()),
+            name: String::from_utf8_lossy(keys.name()?).into_owned(),
+            lengths,
+            pieces,
+            files,
+            multi,
+            private: keys.private.and_then(Value::as_int).is_some_and(|n| n != 0),
+            source: keys.source.and_then(Value::as_bytes).map(|s| String::from_utf8_lossy(s).into_owned()),
+        })
+    }
+}
+
+/// Which of the two versions a torrent has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V1,
+    V2,
+    Hybrid,
+}
+
+impl Version {
+    /// The hash is that of the bytes as they came, never of a form written anew.
+    fn hash(self, raw: &[u8]) -> InfoHash {
+        let v1 = || InfoHashV1(Sha1::digest(raw).into());
+        let v2 = || InfoHashV2(Sha256::digest(raw).into());
+        match self {
+            Self::V1 => InfoHash::V1(v1()),
+            Self::V2 => InfoHash::V2(v2()),
+            Self::Hybrid => InfoHash::Hybrid(v1(), v2()),
+        }
+    }
+}
+
+/// What we read of the dictionary, found in one walk: `files` may be megabytes.
+#[derive(Default)]
+struct Keys<'a> {
+    file_tree: Option<Value<'a>>,
+    files: Option<Value<'a>>,
+    length: Option<Value<'a>>,
+    meta_version: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    name_utf8: Option<Value<'a>>,
+    piece_length: Option<Value<'a>>,
+    pieces: Option<Value<'a>>,
+    private: Option<Value<'a>>,
+    source: Option<Value<'a>>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(dict: Dict<'a>) -> Self {
+        let mut keys = Self::default();
+        for (key, value) in dict {
+            let slot = match key {
+                b"file tree" => &mut keys.file_tree,
+                b"files" => &mut keys.files,
+                b"length" => &mut keys.length,
+                b"meta version" => &mut keys.meta_version,
+                b"name" => &mut keys.name,
+                b"name.utf-8" => &mut keys.name_utf8,
+                b"piece length" => &mut keys.piece_length,
+                b"pieces" => &mut keys.pieces,
+                b"private" => &mut keys.private,
+                b"source" => &mut keys.source,
+                _ => continue,
+            };
+            *slot = Some(value);
+        }
+        keys
+    }
+
+    /// BEP 52: `meta version` is 2, and the dictionary canonical; what has `pieces` besides is hybrid.
+    fn version(&self, info: Value<'a>) -> Result<Version, MetainfoError> {
+        match self.meta_version.map(|v| v.as_int().ok_or(MetainfoError::Type { key: "meta version", expected: "a number" })).transpose()? {
+            None | Some(1) => return Ok(Version::V1),
+            Some(2) => {}
+            Some(other) => return Err(MetainfoError::Version(other)),
+        }
+        scan(info.raw(), Limits::METADATA.sorted()).map_err(MetainfoError::NotCanonical)?;
+        match self.piece_length()? {
+            n if n >= MIN_PIECE_LENGTH_V2 && n.is_power_of_two() => {}
+            n => return Err(MetainfoError::PieceLengthV2(n)),
+        }
+        Ok(if self.pieces.is_some() { Version::Hybrid } else { Version::V2 })
+    }
+
+    /// The files of the version we serve, and whether they are in a folder.
+    fn files(&self, version: Version) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
+        match version {
+            Version::V1 => self.files_v1(),
+            Version::V2 => self.files_v2(),
+            Version::Hybrid => {
+                let (v1, multi) = self.files_v1()?;
+                let real = |files: &[Listed<'a>]| files.iter().filter(|f| !f.pad).cloned().collect::<Vec<_>>();
+                if real(&v1) == real(&self.files_v2()?.0) { Ok((v1, multi)) } else { Err(MetainfoError::Hybrid) }
+            }
+        }
+    }
+
+    fn files_v1(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
+        match (self.length, self.files) {
+            (Some(length), None) => Ok((file_list::single(length)?, false)),
+            (None, Some(files)) => Ok((file_list::multi(files)?, true)),
+            (Some(_), Some(_)) => Err(MetainfoError::SingleAndMulti),
+            (None, None) => Err(MetainfoError::NoContent),
+        }
+    }
+
+    /// A tree of one file that has the torrent's name is no folder.
+    fn files_v2(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
+        let mut files = file_tree::files(self.file_tree.ok_or(MetainfoError::Missing("file tree"))?)?;
+        let name = self.name()?;
+        let multi = !matches!(&files[..], [one] if one.path == [name]);
+        if let (false, Some(one)) = (multi, files.first_mut()) {
+            one.path.clear();
+        }
+        Ok((files, multi))
+    }
+
+    /// Old torrents give the name in the code page of their maker, and in UTF-8 under a key of its own.
+    fn name(&self) -> Result<&'a [u8], MetainfoError> {
+        let name = self.name_utf8.or(self.name).ok_or(MetainfoError::Missing("name"))?;
+        name.as_bytes().ok_or(MetainfoError::Type { key: "name", expected: "a string" })
+    }
+
+    fn piece_length(&self) -> Result<u64, MetainfoError> {
+        let length = self.piece_length.ok_or(MetainfoError::Missing("piece length"))?.as_int();
+        length.and_then(|n| u64::try_from(n).ok()).ok_or(MetainfoError::Type { key: "piece length", expected: "a positive number" })
+    }
+
+    /// The hashes, as many as there are pieces.
+    fn pieces(&self, lengths: Lengths) -> Result<&'a [u8], MetainfoError> {
+        let pieces = self.pieces.ok_or(MetainfoError::Missing("pieces"))?.as_bytes();
+        let pieces = pieces.ok_or(MetainfoError::Type { key: "pieces", expected: "a string" })?;
+        let (count, rest) = (pieces.len() / 20, pieces.len() % 20);
+        match u32::try_from(count) {
+            _ if rest != 0 => Err(MetainfoError::HashLength(pieces.len())),
+            Ok(n) if n == lengths.pieces() => Ok(pieces),
+            _ => Err(MetainfoError::HashCount { expected: lengths.pieces(), received: count }),
+        }
+    }
+}
+
+/// Gives every file its bytes and its place; returns all bytes together. Each file begins at a multiple of `align`.
+fn lay_out(listed: &[Listed<'_>], name: &[u8], align: u64) -> Result<(Vec<File>, u64), MetainfoError> {
+    let mut places = Places::default();
+    let mut files = Vec::with_capacity(listed.len());
+    let mut end = 0u64;
+    let name = sanitise(name);
+    for file in listed {
+        let offset = end.checked_next_multiple_of(align).ok_or(MetainfoError::TotalSize)?;
+        end = offset.checked_add(file.size).filter(|&n| i64::try_from(n).is_ok()).ok_or(MetainfoError::TotalSize)?;
+        let mut path = Vec::with_capacity(file.path.len() + 1);
+        path.push(name.clone());
+        path.extend(file.path.iter().map(|c| sanitise(c)));
+        // Pads are never written, and clients give many of them one path.
+        let path = if file.pad { path } else { places.place(&path)? };
+        files.push(File { path, offset, size: file.size, pad: file.pad });
+    }
+    Ok((files, end))
+}

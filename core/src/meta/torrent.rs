@@ -1,0 +1,154 @@
+//! The .torrent file around the `info` dictionary: trackers in tiers (BEP 12), web seeds (BEP 19), and who made it when.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_bytes::ByteBuf;
+
+use super::{Info, Magnet, Metainfo, MetainfoError};
+use crate::bencode::{Encoded, Encoder, Limits, Value, scan};
+
+/// Tracker and web-seed URLs taken at most; the rest is ignored.
+const MAX_URLS: usize = 200;
+/// Bytes of a URL at most; longer ones are ignored.
+const MAX_URL: usize = 2048;
+
+impl Metainfo {
+    /// Reads a .torrent file of at most 10 MB.
+    ///
+    /// Only the `info` dictionary must be right. What stands beside it with another type than its BEP says is treated as absent.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; see [`MetainfoError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        let whole = Bytes::copy_from_slice(bytes);
+        let keys = Keys::of(scan(&whole, Limits::TORRENT)?)?;
+        Ok(Self {
+            info: Arc::new(Info::read(keys.info.ok_or(MetainfoError::Missing("info"))?, &whole)?),
+            trackers: tiers(keys.announce_list, keys.announce),
+            web_seeds: keys.url_list.and_then(Value::typed).map(OneOrMany::into_urls).unwrap_or_default(),
+            comment: keys.comment.and_then(text),
+            created_by: keys.created_by.and_then(text),
+            created: keys.created.and_then(Value::as_int),
+        })
+    }
+
+    /// The .torrent file: canonical around `info`, which stays byte for byte as it is.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut dict = Encoder::new();
+        dict.put("info", Encoded::raw(&self.info.raw[..]));
+        if let Some(first) = self.trackers.iter().flatten().next() {
+            dict.bytes("announce", first);
+        }
+        if self.trackers.iter().flatten().count() > 1 {
+            dict.list("announce-list", self.trackers.iter().map(|tier| strings(tier)));
+        }
+        if !self.web_seeds.is_empty() {
+            dict.put("url-list", strings(&self.web_seeds));
+        }
+        for (key, value) in [("comment", &self.comment), ("created by", &self.created_by)] {
+            if let Some(text) = value {
+                dict.bytes(key, text);
+            }
+        }
+        if let Some(seconds) = self.created {
+            dict.int("creation date", seconds);
+        }
+        dict.finish()
+    }
+
+    /// The magnet link (BEP 9) of this torrent, with its trackers and web seeds.
+    #[must_use]
+    pub fn magnet(&self) -> Magnet {
+        Magnet {
+            info_hash: self.info.info_hash,
+            name: Some(self.info.name.clone()),
+            trackers: self.trackers.concat(),
+            web_seeds: self.web_seeds.clone(),
+            peers: Vec::new(),
+            select: None,
+        }
+    }
+}
+
+fn strings(texts: &[String]) -> Encoded {
+    Encoded::list(texts.iter().map(Encoded::bytes))
+}
+
+fn text(value: Value<'_>) -> Option<String> {
+    value.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// What we read of the file, found in one walk: `info` may be megabytes.
+#[derive(Default)]
+struct Keys<'a> {
+    announce: Option<Value<'a>>,
+    announce_list: Option<Value<'a>>,
+    comment: Option<Value<'a>>,
+    created_by: Option<Value<'a>>,
+    created: Option<Value<'a>>,
+    info: Option<Value<'a>>,
+    url_list: Option<Value<'a>>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(torrent: Value<'a>) -> Result<Self, MetainfoError> {
+        let mut keys = Self::default();
+        for (key, value) in torrent.as_dict().ok_or(MetainfoError::Type { key: "torrent", expected: "a dictionary" })? {
+            let slot = match key {
+                b"announce" => &mut keys.announce,
+                b"announce-list" => &mut keys.announce_list,
+                b"comment" => &mut keys.comment,
+                b"created by" => &mut keys.created_by,
+                b"creation date" => &mut keys.created,
+                b"info" => &mut keys.info,
+                b"url-list" => &mut keys.url_list,
+                _ => continue,
+            };
+            *slot = Some(value);
+        }
+        Ok(keys)
+    }
+}
+
+/// A string where a list may stand: `url-list` by BEP 19, and a tier of `announce-list` by some makers' mistake.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(ByteBuf),
+    Many(Vec<ByteBuf>),
+}
+
+impl OneOrMany {
+    /// The texts that can be URLs, at most [`MAX_URLS`].
+    fn into_urls(self) -> Vec<String> {
+        let texts = match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        };
+        texts.into_iter().filter_map(|t| url(&t)).take(MAX_URLS).collect()
+    }
+}
+
+fn url(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    (!text.is_empty() && text.len() <= MAX_URL).then(|| text.to_owned())
+}
+
+/// BEP 12: `announce` counts only where `announce-list` names no tracker.
+fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String>> {
+    let tiers: Vec<OneOrMany> = list.and_then(Value::typed).unwrap_or_default();
+    let mut left = MAX_URLS;
+    let mut named: Vec<Vec<String>> = tiers.into_iter().map(OneOrMany::into_urls).collect();
+    for tier in &mut named {
+        tier.truncate(left);
+        left -= tier.len();
+    }
+    named.retain(|tier| !tier.is_empty());
+    if named.is_empty() {
+        named.extend(announce.and_then(Value::as_bytes).and_then(url).map(|url| vec![url]));
+    }
+    named
+}

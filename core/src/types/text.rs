@@ -1,0 +1,47 @@
+//! Foreign text on its way to a terminal, a log or a file name.
+
+use std::borrow::Cow;
+
+/// Whether a character acts instead of showing: control characters (C0, DEL, C1), line separators, bidirectional controls, and what has no width.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text from a torrent, a peer or a tracker, with every character of [`is_hidden`] spelled out (`\n`, `\u{202e}`), so that it can neither move a cursor nor
+/// reorder or hide what stands beside it.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_on_a_terminal_is_spelled_out() {
+        assert_eq!(visible("a\x1b[2Jb\r\n\tc\u{7f}\u{9b}"), "a\\u{1b}[2Jb\\r\\n\\tc\\u{7f}\\u{9b}");
+        assert_eq!(visible("evil\u{202e}fdp.exe"), "evil\\u{202e}fdp.exe");
+        assert_eq!(visible("zero\u{200b}width\u{feff}"), "zero\\u{200b}width\\u{feff}");
+    }
+
+    #[test]
+    fn ordinary_text_of_any_script_stays_as_it_is() {
+        let text = "Žluťoučký kůň 日本語 עברית \u{1f600} a/b\\c";
+        assert!(matches!(visible(text), Cow::Borrowed(same) if same == text));
+    }
+}
