@@ -1,3 +1,59 @@
-//! See ARCHITECTURE.md.
+//! The front door of Aqueduct. `cargo xtask run` and `cargo xtask test` are all that a fresh checkout needs; the other commands are their pieces.
+//!
+//! Whatever a command lacks (the wasm32 standard library, trunk, browsers, other BitTorrent clients) it gets first, into the user's cache
+//! directory or from the distribution's packages. Where it may not, it fails and prints the command that would.
 
-fn main() {}
+mod bench;
+mod build;
+mod cache;
+mod packages;
+mod page;
+mod prerequisites;
+mod process;
+mod run;
+mod stamp;
+mod test;
+mod toolchain;
+mod workspace;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The front door of Aqueduct", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the page, then the terminal program and the bridge, into target/release
+    Build(build::Arguments),
+    /// Build, then start a bridge on loopback with a sample swarm, and print the address to open
+    Run(run::Arguments),
+    /// Run every test there is, or one part of them
+    Test(test::Arguments),
+    /// Measure downloads, hashing and the tab against other clients
+    Bench(bench::Arguments),
+    /// Get what building and testing need, and stop there
+    Setup,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        None => Ok(Arguments::command().print_help()?),
+        Some(Command::Build(arguments)) => build::build(&arguments),
+        Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Test(arguments)) => test::test(&arguments),
+        Some(Command::Bench(arguments)) => bench::bench(&arguments),
+        Some(Command::Setup) => setup(),
+    }
+}
+
+fn setup() -> Result<()> {
+    toolchain::web()?;
+    prerequisites::all()?;
+    eprintln!("Everything that building and testing need is there.");
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask bench`: builds everything optimised and hands over to the measuring program in `tests/benches`.
+
+use anyhow::Result;
+
+use crate::build::{self, Profile};
+use crate::{prerequisites, process};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// `download`, `hash`, `tab` or `all`, and the measuring program's own options (`--help` lists them)
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "all")]
+    rest: Vec<String>,
+}
+
+/// Measures on this machine, now; the figures are ratios, good only beside others of the same run.
+pub(crate) fn bench(arguments: &Arguments) -> Result<()> {
+    let prerequisites = prerequisites::all()?;
+    build::all(Profile::Release, &[])?;
+    let mut command = process::cargo();
+    command.args(["bench", "--package", "aqueduct-tests", "--bench", "measure", "--"]).args(&arguments.rest);
+    process::run(command.envs(prerequisites.environment(Profile::Release)))
+}

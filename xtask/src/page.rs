@@ -1,0 +1,87 @@
+//! The page: trunk builds it into `web/dist`, and each file that compresses well gets a Brotli copy beside it for the bridge to serve.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use brotli::enc::BrotliEncoderParams;
+
+use crate::build::Profile;
+use crate::stamp::Stamp;
+use crate::toolchain::{self, Toolchain};
+use crate::{process, workspace};
+
+const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "svg"];
+
+/// Makes the page, unless it was made from just these sources before.
+pub(crate) fn build(profile: Profile) -> Result<()> {
+    let toolchain = toolchain::web()?;
+    let stamp = stamp(profile, &toolchain)?;
+    let record = workspace::web_target().join("page.stamp");
+    if workspace::page().join("index.html").is_file() && fs::read_to_string(&record).is_ok_and(|old| old == stamp) {
+        return Ok(());
+    }
+    trunk(profile, &toolchain)?;
+    if profile == Profile::Release {
+        compress_all().context("compressing the page")?;
+    }
+    fs::write(&record, stamp).with_context(|| format!("writing {}", record.display()))
+}
+
+/// Everything that the page is made from.
+fn stamp(profile: Profile, toolchain: &Toolchain) -> Result<String> {
+    let root = workspace::root();
+    let mut stamp = Stamp::default();
+    stamp.text(profile.name()).text(&toolchain.identity);
+    for input in ["Cargo.toml", "Cargo.lock", "core/Cargo.toml", "core/src", "web"] {
+        stamp.tree(&root.join(input), &[&workspace::page()])?;
+    }
+    Ok(stamp.hex())
+}
+
+fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
+    let mut command = Command::new("trunk");
+    toolchain.apply(&mut command).current_dir(workspace::root().join("web"));
+    // trunk takes NO_COLOR for a yes-or-no option and fails on the customary "1".
+    command.env_remove("NO_COLOR").args(["build", "--offline", "--skip-version-check", "--dist"]).arg(workspace::page());
+    if profile == Profile::Release {
+        command.args(["--release", "--cargo-profile", "web"]);
+    }
+    process::run(&mut command)
+}
+
+fn compress_all() -> Result<()> {
+    for path in files(&workspace::page())? {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if COMPRESSED.contains(&extension) {
+            compress(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// All files of a folder, at any depth.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    Ok(found)
+}
+
+/// Writes `path` with `.br` added to its name.
+fn compress(path: &Path) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".br");
+    let mut from = BufReader::new(File::open(path)?);
+    let mut to = BufWriter::new(File::create(PathBuf::from(name))?);
+    let parameters = BrotliEncoderParams { quality: 9, lgwin: 22, ..BrotliEncoderParams::default() };
+    brotli::BrotliCompress(&mut from, &mut to, &parameters)?;
+    Ok(to.flush()?)
+}

@@ -1,0 +1,51 @@
+//! Programs from the package registry, each in one exact version, installed once per user.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cache, process};
+
+/// A program to be found or installed.
+pub(super) struct Tool<'a> {
+    pub(super) package: &'a str,
+    pub(super) program: &'a str,
+    pub(super) version: &'a str,
+    /// Whether to build with the package's own Cargo.lock. wasm-bindgen-cli's asks for crates that no longer build.
+    pub(super) locked: bool,
+}
+
+/// The folder that holds the tool: one of the PATH if it is there in the right version, else one of the cache, filled if need be.
+pub(super) fn folder(tool: &Tool) -> Result<PathBuf> {
+    let root = cache::directory()?.join("tools").join(format!("{}-{}", tool.package, tool.version));
+    let kept = root.join("bin");
+    let on_path = process::find(tool.program).and_then(|path| path.parent().map(Path::to_path_buf));
+    if let Some(found) = on_path.into_iter().chain([kept.clone()]).find(|folder| is_right(folder, tool)) {
+        return Ok(found);
+    }
+    install(tool, &root)?;
+    if !is_right(&kept, tool) {
+        bail!("{} was installed into {}, but does not call itself version {}", tool.package, kept.display(), tool.version);
+    }
+    Ok(kept)
+}
+
+fn is_right(folder: &Path, tool: &Tool) -> bool {
+    let answer = process::output(Command::new(folder.join(tool.program)).arg("--version"));
+    answer.is_some_and(|answer| answer.split_whitespace().nth(1) == Some(tool.version))
+}
+
+/// Unoptimised builds take a third of the time to make, and these programs wait for the compiler anyway.
+fn install(tool: &Tool, root: &Path) -> Result<()> {
+    eprintln!("Installing {} {} (once; some minutes)", tool.package, tool.version);
+    let mut command = process::cargo();
+    command.env_remove("CARGO_TARGET_DIR").env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+    // Without a lock file of its own, take dependencies that this compiler can still build.
+    command.env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
+    command.args(["install", "--quiet", "--debug", "--force", tool.package, "--version", tool.version, "--root"]).arg(root);
+    if tool.locked {
+        command.arg("--locked");
+    }
+    process::run(&mut command).with_context(|| format!("installing {} {}", tool.package, tool.version))
+}

@@ -1,0 +1,51 @@
+//! Where things are in this checkout.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The checkout's top folder.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// Cargo's target directory: `target`, unless `CARGO_TARGET_DIR` says otherwise.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |given| root().join(given))
+}
+
+/// The page's own target directory. Another compiler may build it (see `toolchain::distribution`), so it shares nothing with the rest.
+pub(crate) fn web_target() -> PathBuf {
+    target().join("web")
+}
+
+/// Where trunk leaves the finished page, and where the bridge takes it from.
+pub(crate) fn page() -> PathBuf {
+    root().join("web/dist")
+}
+
+/// The version of `package` that Cargo.lock holds.
+pub(crate) fn locked_version(package: &str) -> Result<String> {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).context("reading Cargo.lock")?;
+    version_in(&lock, package).with_context(|| format!("Cargo.lock holds no package named {package}"))
+}
+
+fn version_in(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let after = lock.lines().skip_while(|line| *line != name).nth(1)?;
+    Some(after.strip_prefix("version = \"")?.strip_suffix('"')?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn the_locked_version_is_that_of_the_whole_name() {
+        let lock = "[[package]]\nname = \"trunk-extra\"\nversion = \"9.0.0\"\n\n[[package]]\nname = \"trunk\"\nversion = \"0.21.14\"\n";
+        assert_eq!(version_in(lock, "trunk").as_deref(), Some("0.21.14"));
+        assert_eq!(version_in(lock, "absent"), None);
+    }
+}
