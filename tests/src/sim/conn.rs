@@ -1,0 +1,268 @@
+//! Connections between hosts: dials, bytes in order, ends.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aqueduct_core::types::{ConnId, InfoHashV1};
+use aqueduct_core::wire::{Message, Reserved};
+use aqueduct_core::{CloseReason, Handshaken, Input, Instant, link};
+use bytes::{Bytes, BytesMut};
+use rand::RngExt;
+
+use super::host::HostId;
+use super::net::path;
+use super::world::{Happening, World};
+
+/// How long a dial to nowhere takes to fail.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection of two hosts.
+#[derive(Debug)]
+pub(super) struct Link {
+    swarm: InfoHashV1,
+    /// The dialler's end, then the other.
+    ends: [End; 2],
+}
+
+/// One end of a link.
+#[derive(Debug)]
+struct End {
+    host: HostId,
+    conn: ConnId,
+    /// The engine here believes in this connection.
+    open: bool,
+    /// Nothing may arrive here earlier: bytes keep their order.
+    last_arrival: Instant,
+    /// What was given to the line and has not left it: when it will, and how much.
+    leaving: VecDeque<(Instant, u64)>,
+    decoder: link::Link,
+    undecoded: BytesMut,
+}
+
+/// What comes out of a link, and at which end.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// A dial reaches its aim.
+    Dialled,
+    /// The dialled host answered; this is the dialler's news.
+    Answered,
+    /// One message.
+    Message(usize, Message),
+    /// Some bytes of the stream.
+    Bytes(usize, Bytes),
+    /// The end of the stream.
+    End(usize, CloseReason),
+}
+
+impl End {
+    fn new(host: HostId, conn: ConnId, open: bool) -> Self {
+        let (decoder, undecoded) = (link::Link::established(), BytesMut::new());
+        Self { host, conn, open, last_arrival: Instant::ZERO, leaving: VecDeque::new(), decoder, undecoded }
+    }
+}
+
+impl World {
+    /// A dial: SYN, SYN-ACK and the handshake travel there, the answer comes back.
+    pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: SocketAddr) {
+        let target = self.addresses.get(&addr).copied().filter(|to| self.hosts[to.0].plan.reachable);
+        // An end that nobody holds stands for the address where nobody is.
+        let to = target.unwrap_or(from);
+        let id = self.links_made;
+        self.links_made += 1;
+        self.links.insert(id, Link { swarm, ends: [End::new(from, conn, true), End::new(to, ConnId::accepted(0), false)] });
+        self.hosts[from.0].conns.insert(conn, (id, 0));
+        match target {
+            Some(to) => {
+                let there = self.way(from, to) + self.way(from, to) + self.way(from, to);
+                self.agenda.after(there, Happening::Arrives(id, Arrival::Dialled));
+            }
+            None => {
+                let reason = CloseReason::Unreachable("timed out".to_owned());
+                self.agenda.after(DIAL_TIMEOUT, Happening::Arrives(id, Arrival::End(0, reason)));
+            }
+        }
+    }
+
+    fn way(&mut self, a: HostId, b: HostId) -> Duration {
+        path(&self.hosts[a.0].line.access, &self.hosts[b.0].line.access, &mut self.rng)
+    }
+
+    /// The listening side of a dial.
+    fn dialled(&mut self, id: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (from, to, swarm) = (link.ends[0].host, link.ends[1].host, link.swarm);
+        let back = self.way(from, to);
+        if !self.hosts[to.0].alive || self.hosts[to.0].swarm() != swarm {
+            let refused = CloseReason::Unreachable("connection refused".to_owned());
+            return self.agenda.after(back, Happening::Arrives(id, Arrival::End(0, refused)));
+        }
+        let conn = ConnId::accepted(self.hosts[to.0].accepted);
+        self.hosts[to.0].accepted += 1;
+        self.hosts[to.0].conns.insert(conn, (id, 1));
+        let now = self.agenda.now();
+        let link = self.links.get_mut(&id).unwrap();
+        (link.ends[1].conn, link.ends[1].open, link.ends[0].last_arrival) = (conn, true, now + back);
+        let still_wanted = link.ends[0].open;
+        self.agenda.after(back, Happening::Arrives(id, Arrival::Answered));
+        let ephemeral = u16::try_from(49152 + id % 16384).unwrap();
+        let addr = SocketAddr::new(self.hosts[from.0].addr().ip(), ephemeral);
+        let handshake = self.handshake_of(from);
+        self.tell(to, Input::Accepted { conn, addr, dialled: false, handshake });
+        if !still_wanted {
+            self.end_arrives(id, 1, CloseReason::Remote);
+        }
+    }
+
+    fn handshake_of(&self, id: HostId) -> Handshaken {
+        let host = &self.hosts[id.0];
+        Handshaken { info_hash: host.swarm(), peer_id: host.peer_id, reserved: Reserved::OURS }
+    }
+
+    /// Queues a message at a host's line.
+    pub(super) fn send(&mut self, from: HostId, conn: ConnId, message: Message) {
+        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else { return };
+        let host = &mut self.hosts[from.0];
+        let bytes = message.wire_len();
+        let block = matches!(message, Message::Piece { .. });
+        let message = host.plan.malice.twist(message, host.blocks_sent, &mut self.rng);
+        host.blocks_sent += u32::from(block);
+        let departs = host.line.departs(self.agenda.now(), if message.is_some() { bytes } else { 0 });
+        let link = self.links.get_mut(&id).unwrap();
+        let leaving = &mut link.ends[side].leaving;
+        match leaving.back_mut().filter(|(when, _)| *when == departs) {
+            Some((_, queued)) => *queued += bytes,
+            None => {
+                leaving.push_back((departs, bytes));
+                self.agenda.at(departs, Happening::Departed { link: id, side });
+            }
+        }
+        if let Some(message) = message {
+            self.travel(id, side, departs, message);
+        }
+    }
+
+    /// From one end's line to the other end.
+    fn travel(&mut self, id: u64, side: usize, departs: Instant, message: Message) {
+        let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
+        let way = self.way(from, to);
+        let arrives = self.hosts[to.0].line.arrives(departs + way, message.wire_len());
+        let end = &mut self.links.get_mut(&id).unwrap().ends[1 - side];
+        end.last_arrival = end.last_arrival.max(arrives);
+        let arrives = end.last_arrival;
+        if !self.encoded {
+            return self.agenda.at(arrives, Happening::Arrives(id, Arrival::Message(1 - side, message)));
+        }
+        for part in self.cut_anywhere(&message) {
+            self.agenda.at(arrives, Happening::Arrives(id, Arrival::Bytes(1 - side, part)));
+        }
+    }
+
+    /// A message's bytes in up to three parts.
+    fn cut_anywhere(&mut self, message: &Message) -> Vec<Bytes> {
+        let mut head = BytesMut::new();
+        if let Some(data) = message.encode(&mut head) {
+            head.extend_from_slice(&data);
+        }
+        let mut rest = head.freeze();
+        let first = rest.split_to(self.rng.random_range(0..=rest.len()));
+        let second = rest.split_to(self.rng.random_range(0..=rest.len()));
+        vec![first, second, rest]
+    }
+
+    pub(super) fn departed(&mut self, id: u64, side: usize) {
+        let now = self.agenda.now();
+        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else { return };
+        let Some((_, bytes)) = end.leaving.pop_front_if(|(when, _)| *when <= now) else { return };
+        let (host, conn, open) = (end.host, end.conn, end.open);
+        if open {
+            self.tell(host, Input::Sent { conn, bytes });
+        }
+    }
+
+    pub(super) fn arrives(&mut self, id: u64, arrival: Arrival) {
+        match arrival {
+            Arrival::Dialled => self.dialled(id),
+            Arrival::Answered => self.answered(id),
+            Arrival::Message(side, message) => self.message_arrives(id, side, message),
+            Arrival::Bytes(side, bytes) => self.bytes_arrive(id, side, &bytes),
+            Arrival::End(side, reason) => self.end_arrives(id, side, reason),
+        }
+    }
+
+    fn answered(&mut self, id: u64) {
+        let Some((host, conn)) = self.open_end(id, 0) else { return };
+        let handshake = self.handshake_of(self.links[&id].ends[1].host);
+        self.tell(host, Input::Connected { conn, handshake });
+    }
+
+    fn open_end(&self, id: u64, side: usize) -> Option<(HostId, ConnId)> {
+        let end = &self.links.get(&id)?.ends[side];
+        end.open.then_some((end.host, end.conn))
+    }
+
+    fn message_arrives(&mut self, id: u64, side: usize, message: Message) {
+        if let Some((host, conn)) = self.open_end(id, side) {
+            self.tell(host, Input::Message { conn, message });
+        }
+    }
+
+    fn bytes_arrive(&mut self, id: u64, side: usize, bytes: &[u8]) {
+        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else { return };
+        end.undecoded.extend_from_slice(bytes);
+        loop {
+            let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]).filter(|end| end.open) else { return };
+            match end.decoder.read(&mut end.undecoded) {
+                Ok(Some(link::Received::Message(message))) => self.message_arrives(id, side, message),
+                Ok(Some(link::Received::Handshake(_)) | None) => return,
+                Err(broken) => {
+                    self.hang_up(id, side);
+                    return self.end_arrives(id, side, CloseReason::Protocol(broken));
+                }
+            }
+        }
+    }
+
+    /// An engine hears that its connection is over.
+    fn end_arrives(&mut self, id: u64, side: usize, reason: CloseReason) {
+        let Some((host, conn)) = self.open_end(id, side) else { return };
+        self.shut(id, side);
+        self.tell(host, Input::Closed { conn, reason });
+    }
+
+    /// An engine ends its connection.
+    pub(super) fn close(&mut self, from: HostId, conn: ConnId) {
+        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else { return };
+        self.hang_up(id, side);
+        self.shut(id, side);
+    }
+
+    /// The other end will hear of the end of this one, after all that was said before.
+    fn hang_up(&mut self, id: u64, side: usize) {
+        let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
+        let when = (self.agenda.now() + self.way(from, to)).max(self.links[&id].ends[1 - side].last_arrival);
+        self.agenda.at(when, Happening::Arrives(id, Arrival::End(1 - side, CloseReason::Remote)));
+    }
+
+    fn shut(&mut self, id: u64, side: usize) {
+        let link = self.links.get_mut(&id).unwrap();
+        link.ends[side].open = false;
+        let (host, conn, dead) = (link.ends[side].host, link.ends[side].conn, !link.ends[1 - side].open);
+        self.hosts[host.0].conns.remove(&conn);
+        // A dial under way has only one open end; its arrival still needs the link, and finds it shut.
+        if dead && link.ends[1].last_arrival > Instant::ZERO {
+            self.links.remove(&id);
+        }
+    }
+
+    /// All connections of a host that is no more.
+    pub(super) fn break_links(&mut self, of: HostId) {
+        let conns = std::mem::take(&mut self.hosts[of.0].conns);
+        for (id, side) in conns.into_values() {
+            self.hang_up(id, side);
+            if let Some(link) = self.links.get_mut(&id) {
+                link.ends[side].open = false;
+            }
+        }
+    }
+}

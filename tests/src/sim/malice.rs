@@ -1,0 +1,59 @@
+//! What a bad peer does to the honest messages of the engine inside it.
+
+use aqueduct_core::wire::Message;
+use bytes::Bytes;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// How a host cheats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malice {
+    /// It does not.
+    None,
+    /// One of so many blocks has a flipped bit; 1: all of them.
+    Corrupt(u32),
+    /// After so many blocks it sends no more, but stays connected and unchoked.
+    Stall(u32),
+    /// It takes and never gives: requests are rejected.
+    FreeRide,
+    /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody asked for, requests for nonsense.
+    Babble,
+}
+
+impl Malice {
+    /// What becomes of a message; `sent` counts the blocks that went out before.
+    pub(super) fn twist(self, message: Message, sent: u32, rng: &mut ChaCha8Rng) -> Option<Message> {
+        match (self, message) {
+            (Self::Corrupt(every), Message::Piece { index, begin, data }) if rng.random_range(0..every) == 0 => {
+                Some(Message::Piece { index, begin, data: flipped(&data, rng) })
+            }
+            (Self::Stall(after), Message::Piece { .. }) if sent >= after => None,
+            (Self::FreeRide, Message::Piece { .. }) => None,
+            (_, message) => Some(message),
+        }
+    }
+
+    /// Something that makes no sense to a peer.
+    pub(super) fn nonsense(rng: &mut ChaCha8Rng) -> Message {
+        use aqueduct_core::wire::RawBlock;
+        let raw = RawBlock { index: rng.random(), begin: rng.random(), length: rng.random() };
+        match rng.random_range(0..9) {
+            0 => Message::Have(rng.random()),
+            1 => Message::Request(raw),
+            2 => Message::Cancel(raw),
+            3 => Message::Reject(raw),
+            4 => Message::Suggest(rng.random()),
+            5 => Message::AllowedFast(rng.random()),
+            6 => Message::Piece { index: rng.random_range(0..64), begin: 0, data: Bytes::from_static(&[0; 1024]) },
+            7 => Message::Extended { id: rng.random(), payload: Bytes::from_static(b"d1:md11:ut_metadatai-7eee") },
+            _ => Message::Bitfield(Bytes::from_static(&[0xff; 3])),
+        }
+    }
+}
+
+fn flipped(data: &Bytes, rng: &mut ChaCha8Rng) -> Bytes {
+    let mut bytes = data.to_vec();
+    let at = rng.random_range(0..bytes.len());
+    bytes[at] ^= 1 << rng.random_range(0..8);
+    Bytes::from(bytes)
+}

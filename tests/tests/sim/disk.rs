@@ -1,0 +1,180 @@
+//! Disks that fail, and power that goes.
+
+use aqueduct_core::types::Piece;
+use aqueduct_core::{Command, Config, Event, Failure, OpError, Phase};
+use aqueduct_tests::sim::{Access, Fault, HostId, Plan, TORRENT, World};
+
+use super::{KIB, millis, secs, torrent};
+
+fn failures(world: &World, id: HostId) -> Vec<Failure> {
+    let failed = world.host(id).news().iter().filter_map(|(_, event)| match event {
+        Event::Failed(_, failure) => Some(failure.clone()),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// Runs until the host is complete, resuming it as its user would whenever it stopped with an error.
+fn finish_by_resuming(world: &mut World, id: HostId) {
+    for _ in 0..10 {
+        let stuck = |world: &World| {
+            let host = world.host(id);
+            host.finished().is_some() || host.snapshot().is_some_and(|view| view.phase == Phase::Error)
+        };
+        world.run_until(secs(120), "it finishes or says why not", stuck);
+        if world.host(id).finished().is_some() {
+            assert!(world.host(id).disk().is_complete());
+            return;
+        }
+        world.command(id, Command::Resume(TORRENT)).unwrap();
+    }
+    panic!("it failed again and again\n{}", world.report());
+}
+
+fn small_world(seed: u64, fault: Fault) -> (World, HostId) {
+    let torrent = torrent(12, 32);
+    let mut world = World::new(seed);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(400 * KIB, millis(5))));
+    let leech = world.add_stopped(Plan::leech(&torrent));
+    world.host_mut(leech).disk_mut().fault = fault;
+    world.restart(leech);
+    (world, leech)
+}
+
+#[test]
+fn whichever_storage_call_fails_the_download_says_so_and_can_go_on() {
+    let (mut world, leech) = small_world(200, Fault::None);
+    world.run_until_finished(secs(60), &[leech]);
+    world.run_for(secs(10));
+    let calls = world.host(leech).disk().calls;
+    assert!(calls >= 12, "only {calls} calls");
+    for k in 0..calls {
+        let (mut world, leech) = small_world(200, Fault::Call(k));
+        finish_by_resuming(&mut world, leech);
+        world.run_for(secs(10));
+    }
+}
+
+#[test]
+fn whichever_storage_call_fails_at_a_seed_others_are_not_harmed() {
+    let torrent = torrent(12, 32);
+    for k in 0..12 {
+        let mut world = World::new(201);
+        world.add(Plan::seed(&torrent));
+        let failing = world.add(Plan::seed(&torrent));
+        let calls = world.host(failing).disk().calls;
+        world.host_mut(failing).disk_mut().fault = Fault::Call(calls + 12 + k);
+        let leech = world.add(Plan::leech(&torrent));
+        world.run_until_finished(secs(120), &[leech]);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_with_one_error_and_goes_on_when_there_is_space() {
+    let torrent = torrent(32, 32);
+    let mut world = World::new(202);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(200 * KIB, millis(5))));
+    let leech = world.add(Plan::leech(&torrent));
+    world.host_mut(leech).disk_mut().fault = Fault::FullAfter(10 * 32 * KIB);
+    world.run_for(secs(60));
+    let failed = failures(&world, leech);
+    assert!(matches!(&failed[..], [Failure::Storage(OpError::Storage { full: true, .. })]), "{failed:?}");
+    assert_eq!(world.host(leech).snapshot().unwrap().phase, Phase::Error);
+    world.host_mut(leech).disk_mut().fault = Fault::None;
+    world.command(leech, Command::Resume(TORRENT)).unwrap();
+    world.run_until_finished(secs(120), &[leech]);
+}
+
+#[test]
+fn a_disk_that_stays_broken_never_brings_the_engine_down() {
+    for from in [0, 3, 9, 20] {
+        let (mut world, leech) = small_world(203, Fault::From(from));
+        for _ in 0..5 {
+            world.run_for(secs(20));
+            let _ = world.command(leech, Command::Resume(TORRENT));
+        }
+        world.host_mut(leech).disk_mut().fault = Fault::None;
+        let _ = world.command(leech, Command::Resume(TORRENT));
+        finish_by_resuming(&mut world, leech);
+    }
+}
+
+/// What was called had in a record is checked whenever one is saved; here the pieces that a restart announces are checked too.
+#[test]
+fn power_may_go_at_any_moment_and_every_piece_called_had_is_right() {
+    for seed in 0..25 {
+        let torrent = torrent(64, 32);
+        let config = Config { flush_interval: secs(1), max_unflushed: 8 * 32 * KIB, ..Config::default() };
+        let mut world = World::new(210 + seed);
+        world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
+        let leech = world.add(Plan::leech(&torrent).config(config));
+        for life in 0..6 {
+            world.run_for(millis(300 + (seed * 7919 + life * 104_729) % 2500));
+            world.kill(leech);
+            world.run_for(millis(500));
+            world.restart(leech);
+        }
+        world.run_until_finished(secs(120), &[leech]);
+    }
+}
+
+#[test]
+fn a_loss_of_power_costs_at_most_what_was_not_flushed() {
+    let torrent = torrent(128, 32);
+    let mut world = World::new(240);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(200 * KIB, millis(5))));
+    let leech = world.add(Plan::leech(&torrent));
+    world.run_for(secs(15));
+    let before = u64::from(world.host(leech).snapshot().unwrap().have.count());
+    world.kill(leech);
+    let kept = u64::from(world.host(leech).disk().record().map_or(0, |saved| saved.have.count()));
+    // A flush is due within 5 s, takes a moment and is followed by the record: 7 s at 200 KiB/s.
+    let most = 7 * 200 / 32;
+    assert!(kept + most >= before, "{before} pieces before, {kept} after: more than {most} lost");
+    world.restart(leech);
+    world.run_until_finished(secs(120), &[leech]);
+}
+
+#[test]
+fn what_was_spoiled_between_two_runs_is_found_and_fetched_again() {
+    let torrent = torrent(32, 32);
+    let mut world = World::new(241);
+    world.add(Plan::seed(&torrent));
+    // It believes it is a seed, without a record: everything is read and hashed first.
+    let spoiled = world.add_stopped(Plan::seed(&torrent));
+    for index in [0, 7, 31] {
+        let piece = torrent.lengths().piece(index).unwrap();
+        world.host_mut(spoiled).disk_mut().spoil(piece);
+    }
+    world.restart(spoiled);
+    world.run_until(secs(30), "the check ends", |world| checked(world, spoiled).is_some());
+    assert_eq!(checked(&world, spoiled), Some(29));
+    world.run_until_finished(secs(60), &[spoiled]);
+}
+
+fn checked(world: &World, id: HostId) -> Option<u32> {
+    world.host(id).news().iter().find_map(|(_, event)| match event {
+        Event::Checked(_, count) => Some(*count),
+        _ => None,
+    })
+}
+
+#[test]
+fn shutting_down_flushes_and_records_everything() {
+    let torrent = torrent(64, 32);
+    let mut world = World::new(242);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(200 * KIB, millis(5))));
+    let leech = world.add(Plan::leech(&torrent));
+    world.run_for(secs(5));
+    let had = world.host(leech).snapshot().unwrap().have;
+    assert!(had.count() > 5);
+    world.command(leech, Command::ShutDown).unwrap();
+    let over = |world: &World| world.host(leech).news().iter().any(|(_, event)| *event == Event::ShutDown);
+    world.run_until(secs(10), "it shuts down", over);
+    let record = world.host(leech).disk().record().expect("a record was saved").have.clone();
+    let lost = had.ones().filter_map(|index| torrent.lengths().piece(index)).find(|piece: &Piece| !record.has(*piece));
+    assert_eq!(lost, None, "a piece that was had is not in the record");
+    world.kill(leech);
+    world.restart(leech);
+    world.run_until_finished(secs(120), &[leech]);
+}

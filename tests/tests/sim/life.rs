@@ -1,0 +1,93 @@
+//! Users, routers and sleep: what happens to a torrent in its life.
+
+use aqueduct_core::{Command, CommandError, Phase};
+use aqueduct_tests::sim::{Access, HostId, Plan, TORRENT, World};
+
+use super::{KIB, millis, secs, torrent};
+
+fn pair(seed: u64) -> (World, HostId, HostId) {
+    let torrent = torrent(64, 32);
+    let mut world = World::new(seed);
+    let access = Access::symmetric(100 * KIB, millis(20));
+    let seed = world.add(Plan::seed(&torrent).access(access));
+    let leech = world.add(Plan::leech(&torrent).access(access));
+    (world, seed, leech)
+}
+
+#[test]
+fn a_paused_torrent_has_no_peers_and_takes_nothing_until_it_is_resumed() {
+    let (mut world, _, leech) = pair(300);
+    world.run_for(secs(5));
+    world.command(leech, Command::Pause(TORRENT)).unwrap();
+    world.run_for(secs(5));
+    let paused = world.host(leech).snapshot().unwrap();
+    assert_eq!((paused.phase, paused.peers), (Phase::Paused, 0));
+    world.run_for(secs(60));
+    assert_eq!(world.host(leech).snapshot().unwrap().done, paused.done);
+    world.command(leech, Command::Resume(TORRENT)).unwrap();
+    world.run_until_finished(secs(120), &[leech]);
+}
+
+#[test]
+fn a_removed_torrent_is_gone_and_may_be_added_again() {
+    let (mut world, _, leech) = pair(301);
+    world.run_for(secs(5));
+    world.command(leech, Command::Remove(TORRENT)).unwrap();
+    assert!(world.host(leech).snapshot().is_none());
+    assert_eq!(world.command(leech, Command::Pause(TORRENT)), Err(CommandError::NoSuchTorrent(TORRENT)));
+    world.run_for(secs(60));
+    world.kill(leech);
+    world.restart(leech);
+    world.run_until_finished(secs(200), &[leech]);
+}
+
+#[test]
+fn a_network_that_is_gone_for_five_seconds_loses_nothing() {
+    let (mut world, seed, leech) = pair(302);
+    world.run_for(secs(5));
+    world.cut_line(leech, secs(5));
+    world.run_until_finished(secs(60), &[leech]);
+    let (sent, blocks) = (world.host(seed).blocks_sent(), 64 * 2);
+    assert!(sent <= blocks + 4, "{sent} blocks were sent for {blocks}");
+}
+
+#[test]
+fn a_network_that_is_gone_for_a_minute_is_back_at_work_within_ten_seconds() {
+    let (mut world, _, leech) = pair(303);
+    world.run_for(secs(5));
+    world.cut_line(leech, secs(60));
+    world.run_for(secs(60));
+    let before = world.host(leech).snapshot().unwrap().done;
+    world.run_for(secs(10));
+    let after = world.host(leech).snapshot().unwrap().done;
+    assert!(after > before + 100 * KIB, "{before} bytes when the network came back, {after} ten seconds later");
+    world.run_until_finished(secs(60), &[leech]);
+}
+
+#[test]
+fn a_network_that_is_gone_for_ten_minutes_is_dialled_again() {
+    let (mut world, _, leech) = pair(304);
+    world.run_for(secs(5));
+    world.cut_line(leech, secs(600));
+    world.run_for(secs(600));
+    world.run_until_finished(secs(180), &[leech]);
+}
+
+#[test]
+fn a_seed_that_vanishes_and_comes_back_is_found_again() {
+    let (mut world, seed, leech) = pair(305);
+    world.run_for(secs(5));
+    world.kill(seed);
+    world.run_for(secs(120));
+    world.restart(seed);
+    world.run_until_finished(secs(240), &[leech]);
+}
+
+#[test]
+fn nothing_is_dialled_and_nobody_is_woken_for_a_paused_torrent() {
+    let (mut world, _, leech) = pair(306);
+    world.command(leech, Command::Pause(TORRENT)).unwrap();
+    world.run_for(secs(600));
+    let view = world.host(leech).snapshot().unwrap();
+    assert_eq!((view.peers, view.dialling), (0, 0));
+}
