@@ -31,6 +31,10 @@ fn said(host: &Host, message: &Message) {
             let block = host.torrent().lengths().block(raw.index, raw.begin, raw.length);
             assert!(block.is_some_and(|b| b.length() <= 16 * 1024), "{} asks for {raw:?}, which is no block", host.name());
         }
+        Message::Extended { id: 0, payload } if host.torrent().info().private => {
+            let exchange = payload.windows(6).any(|name| name == b"ut_pex");
+            assert!(!exchange, "{} offers peer exchange for a private torrent", host.name());
+        }
         Message::Piece { index, begin, data } => {
             let offset = host.torrent().lengths().offset(piece(host, *index)) + u64::from(*begin);
             assert!(*data == host.torrent().slice(offset, data.len() as u64), "{} serves wrong bytes of piece {index}", host.name());

@@ -1,16 +1,17 @@
 //! Connections between hosts: dials, bytes in order, ends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, InfoHashV1};
-use aqueduct_core::wire::{Message, Reserved};
+use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{CloseReason, Handshaken, Input, Instant, link};
 use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 
 use super::host::HostId;
+use super::malice::Malice;
 use super::net::path;
 use super::world::{Happening, World};
 
@@ -36,6 +37,8 @@ struct End {
     last_arrival: Instant,
     /// What was given to the line and has not left it: when it will, and how much.
     leaving: VecDeque<(Instant, u64)>,
+    /// Blocks asked for from here, neither answered nor rejected.
+    asked: BTreeSet<RawBlock>,
     decoder: link::Link,
     undecoded: BytesMut,
 }
@@ -58,7 +61,7 @@ pub(super) enum Arrival {
 impl End {
     fn new(host: HostId, conn: ConnId, open: bool) -> Self {
         let (decoder, undecoded) = (link::Link::established(), BytesMut::new());
-        Self { host, conn, open, last_arrival: Instant::ZERO, leaving: VecDeque::new(), decoder, undecoded }
+        Self { host, conn, open, last_arrival: Instant::ZERO, leaving: VecDeque::new(), asked: BTreeSet::new(), decoder, undecoded }
     }
 }
 
@@ -129,6 +132,9 @@ impl World {
         host.blocks_sent += u32::from(block);
         let departs = host.line.departs(self.agenda.now(), if message.is_some() { bytes } else { 0 });
         let link = self.links.get_mut(&id).unwrap();
+        if let Some(Message::Request(raw)) = &message {
+            link.ends[side].asked.insert(*raw);
+        }
         let leaving = &mut link.ends[side].leaving;
         match leaving.back_mut().filter(|(when, _)| *when == departs) {
             Some((_, queued)) => *queued += bytes,
@@ -202,8 +208,22 @@ impl World {
     }
 
     fn message_arrives(&mut self, id: u64, side: usize, message: Message) {
-        if let Some((host, conn)) = self.open_end(id, side) {
-            self.tell(host, Input::Message { conn, message });
+        let Some((host, conn)) = self.open_end(id, side) else { return };
+        if let Some(answered) = answers(&message) {
+            self.links.get_mut(&id).unwrap().ends[side].asked.remove(&answered);
+        }
+        self.tell(host, Input::Message { conn, message });
+    }
+
+    /// Every request on every connection that is open was answered with its block or rejected (BEP 6).
+    ///
+    /// # Panics
+    /// One was not, between hosts that mean well. To be asked when a swarm has come to rest.
+    pub fn assert_nothing_unanswered(&self) {
+        let honest = |end: &End| end.open && self.host(end.host).plan.malice == Malice::None;
+        let links = self.links.values().filter(|link| link.ends.iter().all(|end| honest(end)));
+        for end in links.flat_map(|link| &link.ends) {
+            assert!(end.asked.is_empty(), "{} still waits on {:?} for {:?}", self.host(end.host).name(), end.conn, end.asked);
         }
     }
 
@@ -264,5 +284,14 @@ impl World {
                 link.ends[side].open = false;
             }
         }
+    }
+}
+
+/// The request that a message answers.
+fn answers(message: &Message) -> Option<RawBlock> {
+    match message {
+        Message::Piece { index, begin, data } => Some(RawBlock { index: *index, begin: *begin, length: u32::try_from(data.len()).unwrap() }),
+        Message::Reject(raw) => Some(*raw),
+        _ => None,
     }
 }

@@ -1,9 +1,12 @@
 //! What a bad peer does to the honest messages of the engine inside it.
 
-use aqueduct_core::wire::Message;
+use aqueduct_core::wire::{Message, RawBlock};
 use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+
+/// An extended handshake (BEP 10) that promises sixteen megabytes of metadata.
+const FORGED: &[u8] = b"d1:md11:ut_metadatai1ee13:metadata_sizei16000000ee";
 
 /// How a host cheats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub enum Malice {
     Stall(u32),
     /// It takes and never gives: requests are rejected.
     FreeRide,
+    /// Its metadata are of a size they do not have, and wrong (BEP 9).
+    ForgeMetadata,
     /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody asked for, requests for nonsense.
     Babble,
 }
@@ -28,14 +33,17 @@ impl Malice {
                 Some(Message::Piece { index, begin, data: flipped(&data, rng) })
             }
             (Self::Stall(after), Message::Piece { .. }) if sent >= after => None,
-            (Self::FreeRide, Message::Piece { .. }) => None,
+            (Self::FreeRide, Message::Piece { index, begin, data }) => {
+                Some(Message::Reject(RawBlock { index, begin, length: u32::try_from(data.len()).unwrap() }))
+            }
+            (Self::ForgeMetadata, Message::Extended { id: 0, .. }) => Some(Message::Extended { id: 0, payload: Bytes::from_static(FORGED) }),
+            (Self::ForgeMetadata, Message::Extended { id, payload }) => Some(Message::Extended { id, payload: flipped(&payload, rng) }),
             (_, message) => Some(message),
         }
     }
 
     /// Something that makes no sense to a peer.
     pub(super) fn nonsense(rng: &mut ChaCha8Rng) -> Message {
-        use aqueduct_core::wire::RawBlock;
         let raw = RawBlock { index: rng.random(), begin: rng.random(), length: rng.random() };
         match rng.random_range(0..9) {
             0 => Message::Have(rng.random()),

@@ -50,6 +50,8 @@ pub struct World {
     /// Messages travel as bytes through the codecs, in pieces cut anywhere, instead of as values.
     pub(super) encoded: bool,
     tracker: Tracker,
+    /// Addresses in every answer of the tracker where nobody is.
+    ghosts: Vec<SocketAddr>,
     outputs: Sha1,
     steps: u64,
     news: bool,
@@ -70,6 +72,7 @@ impl World {
             links_made: 0,
             encoded: false,
             tracker: Tracker::default(),
+            ghosts: Vec::new(),
             outputs: Sha1::new(),
             steps: 0,
             news: false,
@@ -80,7 +83,9 @@ impl World {
     /// The same, with every message encoded, cut at random places and decoded again.
     #[must_use]
     pub fn encoded(seed: u64) -> Self {
-        Self { encoded: true, ..Self::new(seed) }
+        let mut world = Self::new(seed);
+        world.encoded = true;
+        world
     }
 
     /// Virtual time since the beginning.
@@ -123,6 +128,11 @@ impl World {
     /// Several machines of one kind.
     pub fn add_many(&mut self, count: usize, plan: &Plan) -> Vec<HostId> {
         (0..count).map(|_| self.add(plan.clone())).collect()
+    }
+
+    /// So many addresses in every swarm at which nobody answers.
+    pub fn add_ghosts(&mut self, count: u8) {
+        self.ghosts.extend((1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881))));
     }
 
     fn start(&mut self, id: HostId) {
@@ -265,7 +275,8 @@ impl World {
         announces.last = Some(now);
         announces.planned = Some(now + INTERVAL);
         let others = self.tracker.announce(swarm, id, &mut self.rng);
-        let addrs = others.into_iter().map(|other| self.hosts[other.0].addr()).collect();
+        let members = others.into_iter().map(|other| self.hosts[other.0].addr());
+        let addrs = members.chain(self.ghosts.iter().copied()).collect();
         self.agenda.after(Duration::from_millis(80), Happening::Peers(id, life, addrs));
         self.agenda.after(INTERVAL, Happening::Announce(id, life));
     }
