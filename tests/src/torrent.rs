@@ -82,29 +82,8 @@ impl Recipe {
             pieces.extend_from_slice(&Sha1::digest(&data));
         }
         let raw = info_dict(&self, &pieces).encode();
-        let info = Arc::new(literal(&self, lengths, pieces, Bytes::from(raw)));
+        let info = Arc::new(Info::parse(Bytes::from(raw)).unwrap());
         Computed { recipe: self, info, content: OnceLock::new() }
-    }
-}
-
-fn literal(recipe: &Recipe, lengths: Lengths, pieces: Vec<u8>, raw: Bytes) -> Info {
-    use aqueduct_core::types::{InfoHash, InfoHashV1};
-    let mut offset = 0;
-    let files = recipe.files.iter().map(|(path, size)| {
-        let path = std::iter::once(recipe.name.clone()).chain(path.iter().cloned()).collect();
-        offset += size;
-        aqueduct_core::meta::File { path, offset: offset - size, size: *size, pad: false }
-    });
-    Info {
-        info_hash: InfoHash::V1(InfoHashV1(Sha1::digest(&raw).into())),
-        raw,
-        name: recipe.name.clone(),
-        lengths,
-        pieces: Bytes::from(pieces),
-        files: files.collect(),
-        multi: recipe.files.len() > 1,
-        private: recipe.private,
-        source: None,
     }
 }
 

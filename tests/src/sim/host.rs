@@ -167,8 +167,7 @@ impl Host {
     pub(super) fn first_command(&self) -> Command {
         if self.plan.magnet && self.disk.record().is_none() {
             let info_hash = self.plan.torrent.info().info_hash;
-            let magnet =
-                aqueduct_core::meta::Magnet { info_hash, name: None, trackers: vec![], web_seeds: vec![], peers: vec![], select: None };
+            let magnet = aqueduct_core::meta::Magnet { info_hash, name: None, trackers: vec![], web_seeds: vec![], peers: vec![], select: None };
             return Command::AddMagnet { torrent: TORRENT, magnet, paused: false };
         }
         let info = Arc::clone(self.plan.torrent.info());
@@ -177,9 +176,7 @@ impl Host {
 
     fn resumed(&self) -> Resumed {
         match self.disk.record() {
-            Some(saved) => {
-                Resumed::Record { have: saved.have.clone(), check: vec![], uploaded: saved.uploaded, downloaded: saved.downloaded }
-            }
+            Some(saved) => Resumed::Record { have: saved.have.clone(), check: vec![], uploaded: saved.uploaded, downloaded: saved.downloaded },
             None if self.plan.complete || self.life > 0 => Resumed::Check,
             None => Resumed::Nothing,
         }
