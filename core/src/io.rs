@@ -409,6 +409,9 @@ pub enum Failure {
     /// Storage.
     #[error("{0}")]
     Storage(OpError),
+    /// A magnet's metadata match its hash and yet make no torrent.
+    #[error("the torrent's metadata are invalid: {0}")]
+    Metadata(String),
 }
 
 /// What a deadline is for; logs and the simulator name it.

@@ -1,0 +1,216 @@
+//! Connections: dialled, accepted, ended, banned.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::hub::Hub;
+use super::swarm::Swarm;
+use crate::io::{CloseReason, Event, Handshaken};
+use crate::peer::Peer;
+use crate::torrent::{Who, allowed_fast, is_local, network};
+use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerSource, Piece};
+use crate::wire::{Message, Reserved};
+
+/// A peer that left is dialled again after this time.
+const REST: Duration = Duration::from_secs(30);
+/// A seed is of no use to a seed for a long time.
+const REST_REDUNDANT: Duration = Duration::from_secs(3600);
+/// A peer with fewer pieces than this is let have some while it is choked (BEP 6).
+const NEWCOMER: u32 = 10;
+
+/// A connection about to be taken on.
+struct Arrival {
+    conn: ConnId,
+    who: Who,
+    listens: Option<SocketAddr>,
+    reserved: Reserved,
+}
+
+impl Swarm {
+    /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace that stops us.
+    pub(super) fn dial_some(&mut self, hub: &mut Hub, now: Instant) -> Option<Instant> {
+        if !self.active() || !self.announced {
+            return None;
+        }
+        while self.peers.len() + self.dials.len() < hub.config.max_peers {
+            match hub.may_dial(now) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(later) => return (self.candidates.next_rested()? <= now).then_some(later),
+            }
+            let one = hub.config.one_per_address;
+            let (peers, dials) = (&self.peers, &self.dials);
+            let taken = |addr: SocketAddr| {
+                let mut others = peers.values().flat_map(|p| [Some(p.addr), p.listens]).flatten().chain(dials.values().copied());
+                others.any(|other| other == addr || one && same_household(other, addr))
+            };
+            let addr = self.candidates.next(now, taken)?;
+            let conn = hub.dial(now, self.id, self.info_hash.wire(), addr);
+            self.dials.insert(conn, addr);
+        }
+        None
+    }
+
+    /// Addresses from discovery.
+    pub(super) fn on_peers(&mut self, hub: &mut Hub, now: Instant, source: PeerSource, addrs: Vec<PeerAddr>) {
+        for addr in addrs {
+            // Most are known already, and some are nobody: neither is worth a word.
+            let _ = self.candidates.add(addr, source);
+        }
+        self.dial_some(hub, now);
+    }
+
+    /// A dial of ours succeeded.
+    pub(super) fn on_connected(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, handshake: &Handshaken) {
+        let Some(addr) = self.dials.remove(&conn) else { return };
+        hub.dialling -= 1;
+        self.candidates.succeeded(addr);
+        let who = Who { addr, peer_id: handshake.peer_id };
+        let arrival = Arrival { conn, who, listens: Some(addr), reserved: handshake.reserved };
+        match self.refuse(hub, &who) {
+            None => self.take_on(hub, now, &arrival),
+            Some(reason) => {
+                self.let_go(now, addr, &reason, false);
+                hub.close(conn, reason);
+                hub.routes.push((conn, None));
+            }
+        }
+    }
+
+    /// Somebody connected to us.
+    pub(super) fn on_accepted(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, addr: SocketAddr, dialled: bool, handshake: &Handshaken) {
+        let who = Who { addr, peer_id: handshake.peer_id };
+        if let Some(reason) = self.refuse(hub, &who) {
+            return hub.close(conn, reason);
+        }
+        hub.routes.push((conn, Some(self.id)));
+        let arrival = Arrival { conn, who, listens: dialled.then_some(addr), reserved: handshake.reserved };
+        self.take_on(hub, now, &arrival);
+    }
+
+    /// Why this peer is not wanted, if it is not.
+    fn refuse(&self, hub: &Hub, who: &Who) -> Option<CloseReason> {
+        let known = |p: &Peer| p.peer_id == who.peer_id || hub.config.one_per_address && same_household(p.addr, who.addr);
+        if who.peer_id == hub.peer_id {
+            Some(CloseReason::Ourselves)
+        } else if !self.active() || hub.shutting_down {
+            Some(CloseReason::Inactive)
+        } else if self.candidates.is_banned_peer(*who) {
+            Some(CloseReason::Banned)
+        } else if self.peers.values().any(known) {
+            Some(CloseReason::Duplicate)
+        } else if self.peers.len() >= hub.config.max_peers || hub.connected >= hub.config.max_peers_total {
+            Some(CloseReason::Full)
+        } else {
+            None
+        }
+    }
+
+    /// A new peer: it is told what we have and what we can.
+    fn take_on(&mut self, hub: &mut Hub, now: Instant, new: &Arrival) {
+        hub.connected += 1;
+        let mut peer = Peer::new(now, new.who, new.listens, new.reserved, self.pieces());
+        let have = self.have();
+        if let Some(message) = first_word(&have, peer.fast) {
+            peer.say(hub, new.conn, message);
+        }
+        if new.reserved.extended() {
+            let hello = crate::ext::hello(&hub.config, self.data.as_ref().map(|d| &*d.info), new.who.addr);
+            peer.say(hub, new.conn, hello);
+        }
+        self.allow_fast(hub, &mut peer, new.conn);
+        self.peers.insert(new.conn, peer);
+    }
+
+    /// BEP 6: a newcomer gets something to trade.
+    fn allow_fast(&self, hub: &mut Hub, peer: &mut Peer, conn: ConnId) {
+        let (Some(data), std::net::IpAddr::V4(ip)) = (&self.data, peer.addr.ip().to_canonical()) else { return };
+        if !peer.fast || peer.have.count() >= NEWCOMER {
+            return;
+        }
+        let set: Vec<Piece> = allowed_fast(ip, self.info_hash.wire(), &data.lengths).into_iter().filter(|&p| data.have.has(p)).collect();
+        for piece in &set {
+            peer.say(hub, conn, Message::AllowedFast(piece.get()));
+        }
+        peer.allowed_out = set;
+    }
+
+    /// The world ended a connection or a dial.
+    pub(super) fn on_closed(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, reason: &CloseReason) {
+        hub.routes.push((conn, None));
+        if let Some(addr) = self.dials.remove(&conn) {
+            hub.dialling -= 1;
+            self.let_go(now, addr, reason, false);
+        }
+        self.forget_peer(hub, now, conn, reason);
+        self.dial_some(hub, now);
+    }
+
+    /// We end a connection or a dial.
+    pub(super) fn drop_conn(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, reason: CloseReason) {
+        if let Some(addr) = self.dials.remove(&conn) {
+            hub.dialling -= 1;
+            self.candidates.released(now, addr, Duration::ZERO);
+        } else if !self.forget_peer(hub, now, conn, &reason) {
+            return;
+        }
+        hub.routes.push((conn, None));
+        hub.close(conn, reason);
+    }
+
+    fn forget_peer(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, reason: &CloseReason) -> bool {
+        self.give_back_all(hub, conn, false);
+        let Some(peer) = self.peers.remove(&conn) else { return false };
+        hub.connected -= 1;
+        self.choker.left(conn);
+        if let Some(data) = self.data.as_mut().filter(|_| !peer.counted_as_seed) {
+            peer.have.ones().filter_map(|i| data.lengths.piece(i)).for_each(|p| data.picker.lost(p));
+        }
+        if let Some(addr) = peer.listens {
+            let lived = now.since(peer.connected_at) > REST;
+            self.let_go(now, addr, reason, lived);
+        }
+        // What it was asked for is free now, and perhaps others can take it on.
+        if !hub.shutting_down && !matches!(reason, CloseReason::Inactive) {
+            self.fill_all(hub, now);
+        }
+        true
+    }
+
+    /// When an address may be dialled again, by how the last time ended.
+    fn let_go(&mut self, now: Instant, addr: SocketAddr, reason: &CloseReason, lived: bool) {
+        match reason {
+            CloseReason::Ourselves | CloseReason::WrongInfoHash | CloseReason::Banned => self.candidates.forget(addr),
+            CloseReason::Redundant => self.candidates.released(now, addr, REST_REDUNDANT),
+            CloseReason::Duplicate | CloseReason::Full => self.candidates.released(now, addr, REST),
+            CloseReason::Inactive => self.candidates.released(now, addr, Duration::ZERO),
+            CloseReason::Remote | CloseReason::Silent if lived => self.candidates.released(now, addr, REST),
+            _ => self.candidates.failed(now, addr),
+        }
+    }
+
+    /// This peer sent corrupt data: never again, by address or by name.
+    pub(super) fn ban(&mut self, hub: &mut Hub, now: Instant, who: Who) {
+        self.candidates.ban(who);
+        hub.event(Event::Banned(self.id, who.addr));
+        let hit: Vec<ConnId> = self.peers.iter().filter(|(_, p)| self.candidates.is_banned_peer(p.who())).map(|(c, _)| *c).collect();
+        for conn in hit {
+            self.drop_conn(hub, now, conn, CloseReason::Banned);
+        }
+    }
+}
+
+/// BEP 3, 6: what we have, said first. Nothing is said of nothing, unless the peer expects a word.
+fn first_word(have: &Bitfield, fast: bool) -> Option<Message> {
+    match fast {
+        true if have.is_none() => Some(Message::HaveNone),
+        true if have.is_all() => Some(Message::HaveAll),
+        false if have.is_none() => None,
+        _ => Some(Message::Bitfield(have.as_bytes().to_vec().into())),
+    }
+}
+
+/// Outside private networks one address (/64) is one peer.
+fn same_household(a: SocketAddr, b: SocketAddr) -> bool {
+    network(a.ip()) == network(b.ip()) && !is_local(a.ip())
+}

@@ -1,0 +1,138 @@
+//! A torrent's data: what is had, what is wanted, what is under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rand::Rng;
+
+use crate::io::Rope;
+use crate::meta::Info;
+use crate::torrent::{Blame, Partial, Picker};
+use crate::types::{Bitfield, Instant, Lengths, Piece};
+
+#[derive(Debug)]
+pub(super) struct Data {
+    pub(super) info: Arc<Info>,
+    pub(super) lengths: Lengths,
+    /// Verified and readable.
+    pub(super) have: Bitfield,
+    /// Verified and flushed: what a resume record may say.
+    pub(super) durable: Bitfield,
+    pub(super) wanted: Bitfield,
+    /// Wanted and not had.
+    pub(super) lacking: u32,
+    pub(super) picker: Picker,
+    pub(super) partials: BTreeMap<Piece, Partial>,
+    /// Being hashed or written.
+    pub(super) storing: Bitfield,
+    pub(super) blame: Blame,
+    pub(super) sequential: bool,
+    pub(super) checking: Option<Checking>,
+    /// Verified pieces that storage refused; tried again.
+    pub(super) stuck: Vec<(Piece, Rope)>,
+    pub(super) stuck_until: Instant,
+    pub(super) unflushed: u64,
+    pub(super) unflushed_since: Option<Instant>,
+    pub(super) flushing: bool,
+    /// Nothing was lacking when the torrent was opened: it did not complete in this run.
+    pub(super) came_complete: bool,
+    pub(super) said_finished: bool,
+}
+
+/// Pieces to read and hash.
+#[derive(Debug)]
+pub(super) struct Checking {
+    pub(super) todo: VecDeque<Piece>,
+    pub(super) in_flight: usize,
+    pub(super) bytes: u64,
+}
+
+impl Data {
+    pub(super) fn new(info: Arc<Info>, wanted: Option<&[bool]>) -> Self {
+        let lengths = info.lengths;
+        let none = Bitfield::none(lengths.pieces());
+        let wanted = wanted_pieces(&info, wanted);
+        Self {
+            info,
+            lengths,
+            have: none.clone(),
+            durable: none.clone(),
+            lacking: wanted.count(),
+            wanted,
+            picker: Picker::new(lengths),
+            partials: BTreeMap::new(),
+            storing: none,
+            blame: Blame::default(),
+            sequential: false,
+            checking: None,
+            stuck: Vec::new(),
+            stuck_until: Instant::ZERO,
+            unflushed: 0,
+            unflushed_since: None,
+            flushing: false,
+            came_complete: false,
+            said_finished: false,
+        }
+    }
+
+    /// Whether a piece is wanted, not had and not under way: what the picker should hold.
+    pub(super) fn should_be_open(&self, piece: Piece) -> bool {
+        self.wanted.has(piece) && !self.have.has(piece) && !self.storing.has(piece) && !self.partials.contains_key(&piece)
+    }
+
+    /// Brings picker and counters in line with what is had and wanted: after a check or a change of wishes.
+    pub(super) fn recount(&mut self, rng: &mut impl Rng) {
+        for piece in self.lengths.iter() {
+            if self.should_be_open(piece) { self.picker.open(piece, rng) } else { self.picker.close(piece) }
+        }
+        let lacking = self.wanted.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| !self.have.has(p)).count();
+        self.lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
+    }
+
+    /// Pieces a peer has that we want and lack, and how many of these are open.
+    pub(super) fn count_useful(&self, theirs: &Bitfield) -> (u32, u32) {
+        let (mut useful, mut open) = (0, 0);
+        for piece in theirs.ones().filter_map(|i| self.lengths.piece(i)) {
+            useful += u32::from(self.wanted.has(piece) && !self.have.has(piece));
+            open += u32::from(self.picker.is_open(piece));
+        }
+        (useful, open)
+    }
+
+    pub(super) fn set_wanted(&mut self, flags: &[bool], rng: &mut impl Rng) {
+        self.wanted = wanted_pieces(&self.info, Some(flags));
+        self.recount(rng);
+    }
+
+    /// Bytes in these pieces.
+    pub(super) fn bytes_of(&self, pieces: &Bitfield) -> u64 {
+        let last = self.lengths.iter().next_back();
+        self.bytes(pieces.count(), last.is_some_and(|p| pieces.has(p)))
+    }
+
+    /// Bytes of wanted pieces that are had.
+    pub(super) fn bytes_done(&self) -> u64 {
+        let last = self.lengths.iter().next_back();
+        let lacks_last = last.is_some_and(|p| self.wanted.has(p) && !self.have.has(p));
+        self.bytes_of(&self.wanted) - self.bytes(self.lacking, lacks_last)
+    }
+
+    /// Bytes in so many pieces, the shorter last one perhaps among them.
+    fn bytes(&self, count: u32, with_last: bool) -> u64 {
+        let length = u64::from(self.lengths.piece_length());
+        let short = self.lengths.iter().next_back().filter(|_| with_last).map_or(0, |p| length - u64::from(self.lengths.size(p)));
+        u64::from(count) * length - short
+    }
+}
+
+/// The pieces that hold a byte of a wanted file.
+fn wanted_pieces(info: &Info, flags: Option<&[bool]>) -> Bitfield {
+    let Some(flags) = flags else { return Bitfield::all(info.lengths.pieces()) };
+    let mut wanted = Bitfield::none(info.lengths.pieces());
+    for (file, _) in info.files.iter().zip(flags).filter(|(file, flag)| **flag && !file.pad) {
+        for piece in info.lengths.pieces_of(file.offset, file.size) {
+            wanted.set(piece);
+        }
+    }
+    wanted
+}

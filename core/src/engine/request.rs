@@ -1,0 +1,178 @@
+//! Which block to ask of whom: whole pieces from one peer while there are pieces enough, everybody on the rest in the end.
+
+use super::data::Data;
+use super::hub::Hub;
+use super::swarm::Swarm;
+use crate::peer::{Asked, Peer};
+use crate::torrent::Partial;
+use crate::types::{Block, ConnId, Instant, Piece};
+use crate::wire::Message;
+
+/// In the endgame a block is asked of so many peers at a time.
+const ENDGAME_REQUESTERS: u8 = 3;
+/// In the endgame a peer is asked for so many blocks at a time: what is asked twice is paid for twice.
+const ENDGAME_DEPTH: usize = 32;
+
+impl Swarm {
+    /// Fills one peer's pipeline.
+    pub(super) fn fill(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
+        if !self.downloading() {
+            return;
+        }
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
+        let limit = hub.config.max_requests_out.min(peer.extensions.request_limit());
+        let depth = peer.pipeline.depth(limit);
+        let mut closed = Vec::new();
+        while peer.in_flight() < depth && peer.asked.len() < limit.saturating_mul(2) && peer.useful > 0 && hub.down.ready(now) {
+            let Some(block) = next_block(data, hub, conn, peer, &mut closed) else {
+                self.starved = true;
+                break;
+            };
+            hub.down.spend(u64::from(block.length()));
+            peer.asked.push_back(Asked { block, at: now, late: false });
+            peer.say(hub, conn, Message::Request(block.into()));
+        }
+        closed.into_iter().for_each(|piece| self.count_closed(piece));
+    }
+
+    /// Fills every peer's pipeline: after memory, bandwidth or blocks became free.
+    pub(super) fn fill_all(&mut self, hub: &mut Hub, now: Instant) {
+        self.starved = false;
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.fill(hub, now, conn));
+    }
+
+    /// A piece left the picker: it is no longer to be had for opening.
+    pub(super) fn count_closed(&mut self, piece: Piece) {
+        for peer in self.peers.values_mut().filter(|p| p.have.has(piece)) {
+            peer.pickable = peer.pickable.saturating_sub(1);
+        }
+    }
+
+    /// A piece went back to the picker.
+    pub(super) fn reopen(&mut self, hub: &mut Hub, piece: Piece) {
+        let Some(data) = &mut self.data else { return };
+        if !data.should_be_open(piece) {
+            return;
+        }
+        data.picker.open(piece, &mut hub.rng);
+        for peer in self.peers.values_mut().filter(|p| p.have.has(piece)) {
+            peer.pickable += 1;
+        }
+    }
+
+    /// Everything this peer was asked for may be asked of others. `forgive`: it may still come, without offence.
+    pub(super) fn give_back_all(&mut self, hub: &Hub, conn: ConnId, forgive: bool) {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
+        peer.late = 0;
+        for asked in std::mem::take(&mut peer.asked) {
+            give_back(data, asked);
+            if forgive {
+                peer.forgive(asked.block, hub.config.max_requests_out);
+            }
+        }
+        release_ownership(data, peer, conn);
+    }
+
+    /// Blocks that this peer owes for too long are asked elsewhere. Returns whether there were any.
+    pub(super) fn expire_requests(&mut self, hub: &Hub, now: Instant, conn: ConnId) -> bool {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return false };
+        let patience = hub.config.block_timeout;
+        let silent = now.since(peer.last_block) >= patience;
+        let overdue = |a: &Asked| now.since(a.at) >= if silent { patience } else { patience * 3 };
+        let mut found = false;
+        for asked in peer.asked.iter_mut().filter(|a| !a.late && overdue(a)) {
+            give_back(data, *asked);
+            asked.late = true;
+            peer.late += 1;
+            found = true;
+        }
+        if found && silent {
+            peer.snubbed = true;
+            peer.pipeline.on_snub();
+            release_ownership(data, peer, conn);
+        }
+        found
+    }
+}
+
+/// One request of ours will not be answered: the block is free, unless others are asked for it.
+pub(super) fn give_back(data: &mut Data, asked: Asked) {
+    if let Some(partial) = data.partials.get_mut(&asked.block.piece()).filter(|_| !asked.late) {
+        partial.give_back(asked.block.number());
+    }
+}
+
+fn release_ownership(data: &mut Data, peer: &mut Peer, conn: ConnId) {
+    peer.current = None;
+    data.partials.values_mut().filter(|p| p.owner == Some(conn)).for_each(|p| p.owner = None);
+}
+
+/// The block to ask this peer for, in this order: of the piece it fetches, of one that was left, of a new one, of another peer's, of what others are asked for.
+fn next_block(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed: &mut Vec<Piece>) -> Option<Block> {
+    if peer.chokes_us && peer.allowed_in.is_empty() {
+        return None;
+    }
+    of_current(data, peer)
+        .or_else(|| of_partial(data, conn, peer, |p| p.owner.is_none_or(|o| o == conn)))
+        .or_else(|| of_new(data, hub, conn, peer, closed))
+        .or_else(|| of_partial(data, conn, peer, |p| !p.alone))
+        .or_else(|| shared(data, peer))
+}
+
+fn of_current(data: &mut Data, peer: &Peer) -> Option<Block> {
+    let piece = peer.current.filter(|p| peer.may_ask(*p))?;
+    let number = data.partials.get_mut(&piece)?.take_free()?;
+    data.lengths.nth_block(piece, number)
+}
+
+/// Joins a piece under way, and takes it over if nobody fetches it.
+fn of_partial(data: &mut Data, conn: ConnId, peer: &mut Peer, may: impl Fn(&Partial) -> bool) -> Option<Block> {
+    let mut fit = data.partials.iter_mut().filter(|(piece, p)| p.free() > 0 && may(p) && peer.may_ask(**piece));
+    let (&piece, partial) = fit.next()?;
+    let number = partial.take_free()?;
+    partial.owner.get_or_insert(conn);
+    peer.current = Some(piece);
+    data.lengths.nth_block(piece, number)
+}
+
+fn of_new(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed: &mut Vec<Piece>) -> Option<Block> {
+    let piece = pick(data, peer, closed)?;
+    if !hub.reserve(u64::from(data.lengths.size(piece))) {
+        return None;
+    }
+    data.picker.close(piece);
+    closed.push(piece);
+    let mut partial = Partial::new(data.lengths.blocks(piece), conn, data.blame.suspects(piece));
+    let number = partial.take_free();
+    data.partials.insert(piece, partial);
+    peer.current = Some(piece);
+    data.lengths.nth_block(piece, number?)
+}
+
+fn pick(data: &Data, peer: &Peer, closed: &[Piece]) -> Option<Piece> {
+    if peer.chokes_us {
+        return peer.allowed_in.iter().copied().find(|&p| peer.have.has(p) && data.picker.is_open(p));
+    }
+    // Pieces closed in this very run are not yet taken off the peer's count.
+    let just_closed = closed.iter().filter(|p| peer.have.has(**p)).count();
+    let hits = peer.pickable.saturating_sub(u32::try_from(just_closed).unwrap_or(u32::MAX));
+    match data.sequential {
+        true if hits > 0 => data.picker.first(&peer.have),
+        true => None,
+        false => data.picker.rarest(&peer.have, hits),
+    }
+}
+
+/// Endgame: what is left is asked of several, so that the last blocks do not wait for the slowest.
+fn shared(data: &mut Data, peer: &Peer) -> Option<Block> {
+    if peer.in_flight() >= ENDGAME_DEPTH || data.picker.open_count() > 0 {
+        return None;
+    }
+    let lengths = data.lengths;
+    let mut fit = data.partials.iter_mut().filter(|(piece, p)| !p.alone && peer.may_ask(**piece));
+    fit.find_map(|(&piece, partial)| {
+        let unasked = |n| lengths.nth_block(piece, n).is_some_and(|b| !peer.asked.iter().any(|a| a.block == b));
+        lengths.nth_block(piece, partial.take_shared(ENDGAME_REQUESTERS, unasked)?)
+    })
+}

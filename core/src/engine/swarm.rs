@@ -1,0 +1,178 @@
+//! One torrent and its peers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::data::{Checking, Data};
+use super::hub::Hub;
+use crate::io::{CloseReason, DiscoverRequest, Event, Failure, Phase, Resumed};
+use crate::meta::Info;
+use crate::peer::Peer;
+use crate::torrent::{Candidates, Choker, Rate};
+use crate::types::{Bitfield, ConnId, InfoHash, Instant, Piece, TorrentId};
+
+#[derive(Debug)]
+pub(super) struct Swarm {
+    pub(super) id: TorrentId,
+    pub(super) info_hash: InfoHash,
+    /// `None` until a magnet's metadata are complete and its storage is open.
+    pub(super) data: Option<Data>,
+    /// Complete metadata whose storage the driver has not opened yet.
+    pub(super) fetched: Option<Arc<Info>>,
+    /// Which files are wanted, said before the storage was open.
+    pub(super) wanted_early: Option<Vec<bool>>,
+    pub(super) peers: BTreeMap<ConnId, Peer>,
+    pub(super) dials: BTreeMap<ConnId, SocketAddr>,
+    pub(super) candidates: Candidates,
+    pub(super) choker: Choker,
+    pub(super) paused: bool,
+    pub(super) failure: Option<Failure>,
+    /// Discovery was told to start.
+    pub(super) announced: bool,
+    pub(super) asked_more_at: Instant,
+    pub(super) ticks: u32,
+    /// Some peer could have been asked for more, had there been room in memory.
+    pub(super) starved: bool,
+    pub(super) uploaded: u64,
+    pub(super) downloaded: u64,
+    pub(super) wasted: u64,
+    pub(super) down: Rate,
+    pub(super) up: Rate,
+}
+
+impl Swarm {
+    pub(super) fn new(id: TorrentId, info_hash: InfoHash, paused: bool, max_candidates: usize) -> Self {
+        Self {
+            id,
+            info_hash,
+            data: None,
+            fetched: None,
+            wanted_early: None,
+            peers: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            candidates: Candidates::new(max_candidates),
+            choker: Choker::default(),
+            paused,
+            failure: None,
+            announced: false,
+            asked_more_at: Instant::ZERO,
+            ticks: 0,
+            starved: false,
+            uploaded: 0,
+            downloaded: 0,
+            wasted: 0,
+            down: Rate::default(),
+            up: Rate::default(),
+        }
+    }
+
+    /// Opens the data: what is on disk is checked as `resumed` says, then the swarm is joined.
+    pub(super) fn open(&mut self, hub: &mut Hub, now: Instant, info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) {
+        let mut data = Data::new(info, wanted);
+        let todo: Vec<Piece> = match resumed {
+            Resumed::Nothing => Vec::new(),
+            Resumed::Check => data.lengths.iter().collect(),
+            Resumed::Record { have, check, uploaded, downloaded } => {
+                (self.uploaded, self.downloaded) = (uploaded, downloaded);
+                if have.len() == data.lengths.pieces() {
+                    (data.have, data.durable) = (have.clone(), have);
+                }
+                check.into_iter().filter_map(|i| data.lengths.piece(i)).collect()
+            }
+        };
+        let checking = Checking { todo: todo.into(), in_flight: 0, bytes: 0 };
+        data.checking = Some(checking);
+        self.data = Some(data);
+        self.check_more(hub, now);
+    }
+
+    /// Whether it takes part in the swarm.
+    pub(super) fn active(&self) -> bool {
+        !self.paused && self.data.as_ref().is_none_or(|d| d.checking.is_none())
+    }
+
+    /// Whether blocks may be asked for.
+    pub(super) fn downloading(&self) -> bool {
+        self.active() && self.failure.is_none() && self.data.as_ref().is_some_and(|d| d.lacking > 0)
+    }
+
+    /// Whether all that is wanted is had.
+    pub(super) fn complete(&self) -> bool {
+        self.data.as_ref().is_some_and(|d| d.lacking == 0 && d.checking.is_none())
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        if self.failure.is_some() {
+            return Phase::Error;
+        }
+        match &self.data {
+            _ if self.paused => Phase::Paused,
+            Some(data) if data.checking.is_some() => Phase::Checking,
+            Some(data) if data.lacking == 0 => Phase::Seeding,
+            _ if self.peers.is_empty() => Phase::Connecting,
+            Some(_) => Phase::Downloading,
+            None => Phase::FetchingMetadata,
+        }
+    }
+
+    /// Joins the swarm.
+    pub(super) fn start(&mut self, hub: &mut Hub, now: Instant) {
+        if !self.active() || hub.shutting_down {
+            return;
+        }
+        if !self.announced {
+            self.announced = true;
+            self.asked_more_at = now;
+            hub.discover(self.id, DiscoverRequest::Start);
+        }
+        self.dial_some(hub, now);
+    }
+
+    /// Leaves the swarm: closes every connection and dial. What came of unfinished pieces stays in memory.
+    pub(super) fn stop(&mut self, hub: &mut Hub, now: Instant) {
+        let conns: Vec<ConnId> = self.peers.keys().chain(self.dials.keys()).copied().collect();
+        for conn in conns {
+            self.drop_conn(hub, now, conn, CloseReason::Inactive);
+        }
+        if self.announced {
+            self.announced = false;
+            hub.discover(self.id, DiscoverRequest::Stop);
+        }
+    }
+
+    /// Forgets the pieces under way and frees their memory.
+    pub(super) fn drop_partials(&mut self, hub: &mut Hub) {
+        let Some(data) = &mut self.data else { return };
+        for (piece, partial) in std::mem::take(&mut data.partials) {
+            hub.release(u64::from(data.lengths.size(piece)));
+            self.wasted += partial.received();
+        }
+    }
+
+    /// Stops with an error, told once.
+    pub(super) fn fail(&mut self, hub: &mut Hub, failure: Failure) {
+        if self.failure.is_none() {
+            hub.event(Event::Failed(self.id, failure.clone()));
+        }
+        self.failure = Some(failure);
+    }
+
+    pub(super) fn pieces(&self) -> u32 {
+        self.data.as_ref().map_or(0, |d| d.lengths.pieces())
+    }
+
+    pub(super) fn have(&self) -> Bitfield {
+        self.data.as_ref().map_or_else(Bitfield::default, |d| d.have.clone())
+    }
+
+    /// What is wanted changed, or a piece turned out not to be there: peers are counted anew.
+    pub(super) fn recount_peers(&mut self, hub: &mut Hub) {
+        let Some(data) = &self.data else { return };
+        for peer in self.peers.values_mut() {
+            (peer.useful, peer.pickable) = data.count_useful(&peer.have);
+        }
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.update_interest(hub, conn));
+    }
+}

@@ -1,0 +1,82 @@
+//! What is known of one peer's extensions.
+
+use super::Extension;
+use super::metadata::Copy;
+use crate::bencode::{Limits, scan};
+use crate::wire::Reserved;
+
+/// Requests that a peer is taken to queue if it does not say (what most clients do).
+const DEFAULT_REQUESTS: usize = 250;
+
+/// One peer's side of the extension protocol.
+#[derive(Debug)]
+pub(crate) struct Extensions {
+    spoken: bool,
+    ids: [u8; Extension::ALL.len()],
+    requests: Option<u32>,
+    port: Option<u16>,
+    metadata_size: Option<u32>,
+    /// Its copy of the metadata, on its way.
+    pub(crate) copy: Option<Copy>,
+    /// It was asked for a copy and the copy came to nothing.
+    pub(crate) tried_copy: bool,
+}
+
+impl Extensions {
+    /// Nothing known but what the handshake's reserved bytes say.
+    pub(crate) fn new(reserved: Reserved) -> Self {
+        Self {
+            spoken: reserved.extended(),
+            ids: [0; Extension::ALL.len()],
+            requests: None,
+            port: None,
+            metadata_size: None,
+            copy: None,
+            tried_copy: false,
+        }
+    }
+
+    /// Whether the peer speaks the extension protocol.
+    pub(crate) fn spoken(&self) -> bool {
+        self.spoken
+    }
+
+    /// Takes in an extended handshake. What is broken is passed over: the handshake only offers things. It may come again and change what was said.
+    pub(crate) fn on_handshake(&mut self, payload: &[u8]) {
+        let Some(dict) = scan(payload, Limits::MESSAGE).ok().and_then(|v| v.as_dict()) else { return };
+        if let Some(names) = dict.dict("m") {
+            for ((_, name), id) in Extension::ALL.iter().zip(&mut self.ids) {
+                *id = names.num(name).unwrap_or(*id);
+            }
+        }
+        self.requests = dict.num("reqq").or(self.requests);
+        self.port = dict.num("p").filter(|&p: &u16| p != 0).or(self.port);
+        self.metadata_size = dict.num("metadata_size").or(self.metadata_size);
+    }
+
+    /// Requests it queues.
+    pub(crate) fn request_limit(&self) -> usize {
+        self.requests.map_or(DEFAULT_REQUESTS, |n| (n as usize).max(1))
+    }
+
+    /// Where it listens, if it said so.
+    pub(crate) fn listen_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// What it calls an extension; `None`: it does not speak it.
+    pub(crate) fn remote_id(&self, extension: Extension) -> Option<u8> {
+        let at = Extension::ALL.iter().position(|(e, _)| *e == extension)?;
+        self.ids.get(at).copied().filter(|&id| id != 0)
+    }
+
+    /// Bytes of its metadata, if it offers them.
+    pub(crate) fn metadata_size(&self) -> Option<u32> {
+        self.metadata_size.filter(|_| self.remote_id(Extension::Metadata).is_some())
+    }
+
+    /// Whether a copy of the metadata can be asked of it.
+    pub(crate) fn may_copy(&self) -> bool {
+        self.metadata_size().is_some() && self.copy.is_none() && !self.tried_copy
+    }
+}

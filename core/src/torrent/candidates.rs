@@ -1,0 +1,248 @@
+//! Whom to dial: addresses heard of, judged by how they answered before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::Who;
+use crate::types::{Instant, PeerId, PeerSource};
+
+/// Why an address is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Port 0, multicast, broadcast or unspecified: nobody can be there.
+    Unusable,
+    /// It sent corrupt pieces, or it is ourselves.
+    Banned,
+    /// Known already.
+    Known,
+}
+
+/// First rest after a failed dial; doubles with every failure, up to an hour.
+const REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// An address is forgotten after so many failures in a row.
+const GIVE_UP: u32 = 6;
+/// Bans remembered at most.
+const BANS: usize = 4096;
+
+#[derive(Debug)]
+struct Candidate {
+    source: PeerSource,
+    failures: u32,
+    /// Not dialled before.
+    rest_until: Instant,
+    busy: bool,
+}
+
+/// The addresses of one torrent.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    known: BTreeMap<SocketAddr, Candidate>,
+    banned_networks: BTreeSet<IpAddr>,
+    banned_addrs: BTreeSet<SocketAddr>,
+    banned_ids: BTreeSet<PeerId>,
+    limit: usize,
+}
+
+impl Candidates {
+    /// Remembers at most `limit` addresses.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Heard of an address.
+    pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource) -> Result<(), Refused> {
+        let addr = canonical(addr);
+        if !usable(addr) {
+            return Err(Refused::Unusable);
+        }
+        if self.is_banned(addr) {
+            return Err(Refused::Banned);
+        }
+        if self.known.contains_key(&addr) {
+            return Err(Refused::Known);
+        }
+        if self.known.len() >= self.limit {
+            self.forget_worst();
+        }
+        self.known.insert(addr, Candidate { source, failures: 0, rest_until: Instant::ZERO, busy: false });
+        Ok(())
+    }
+
+    /// The best address that may be dialled now, marked as busy. `taken` says which are connected in another way.
+    pub(crate) fn next(&mut self, now: Instant, taken: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
+        let free = self.known.iter_mut().filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
+        let (addr, best) = free.min_by_key(|(_, c)| (c.failures, c.source))?;
+        best.busy = true;
+        Some(*addr)
+    }
+
+    /// When an address will have rested, if one rests.
+    pub(crate) fn next_rested(&self) -> Option<Instant> {
+        self.known.values().filter(|c| !c.busy).map(|c| c.rest_until).min()
+    }
+
+    /// A dial failed: rest, longer every time, and in the end forget.
+    pub(crate) fn failed(&mut self, now: Instant, addr: SocketAddr) {
+        let Some(c) = self.known.get_mut(&addr) else { return };
+        c.busy = false;
+        c.failures += 1;
+        let rest = REST * 2u32.saturating_pow(c.failures - 1);
+        c.rest_until = now + rest.min(LONGEST_REST);
+        if c.failures >= GIVE_UP && c.source != PeerSource::User {
+            self.known.remove(&addr);
+        }
+    }
+
+    /// A dial succeeded: the address is good.
+    pub(crate) fn succeeded(&mut self, addr: SocketAddr) {
+        if let Some(c) = self.known.get_mut(&addr) {
+            c.failures = 0;
+        }
+    }
+
+    /// A connection ended; it may be dialled again after a rest.
+    pub(crate) fn released(&mut self, now: Instant, addr: SocketAddr, rest: Duration) {
+        if let Some(c) = self.known.get_mut(&addr) {
+            c.busy = false;
+            c.rest_until = now + rest;
+        }
+    }
+
+    /// Forgets an address that will never be of use (ourselves, another torrent's peer).
+    pub(crate) fn forget(&mut self, addr: SocketAddr) {
+        self.known.remove(&addr);
+    }
+
+    /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside, where many peers share one, that port and that peer id.
+    pub(crate) fn ban(&mut self, who: Who) {
+        let addr = canonical(who.addr);
+        bounded_insert(&mut self.banned_ids, who.peer_id);
+        bounded_insert(&mut self.banned_addrs, addr);
+        if !is_local(addr.ip()) {
+            bounded_insert(&mut self.banned_networks, network(addr.ip()));
+        }
+        let Self { known, banned_addrs, banned_networks, .. } = self;
+        known.retain(|a, _| !banned_addrs.contains(a) && !banned_networks.contains(&network(a.ip())));
+    }
+
+    /// Whether this address is banned.
+    pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
+        let addr = canonical(addr);
+        self.banned_addrs.contains(&addr) || self.banned_networks.contains(&network(addr.ip()))
+    }
+
+    /// Whether this peer is banned, by address or by name.
+    pub(crate) fn is_banned_peer(&self, who: Who) -> bool {
+        self.is_banned(who.addr) || self.banned_ids.contains(&who.peer_id)
+    }
+
+    /// Addresses that are not connected.
+    pub(crate) fn idle(&self) -> usize {
+        self.known.values().filter(|c| !c.busy).count()
+    }
+
+    fn forget_worst(&mut self) {
+        let idle = self.known.iter().filter(|(_, c)| !c.busy);
+        let worst = idle.max_by_key(|(_, c)| (c.failures, c.source)).map(|(a, _)| *a);
+        worst.map(|a| self.known.remove(&a));
+    }
+}
+
+fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, item: T) {
+    if set.len() >= BANS {
+        set.pop_first();
+    }
+    set.insert(item);
+}
+
+/// IPv4 written inside IPv6 is the same peer.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// One household: an IPv4 address, or the /64 around an IPv6 address.
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+/// Private, link-local or loopback: where many peers may share one address.
+pub(crate) fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn usable(addr: SocketAddr) -> bool {
+    let ip = addr.ip();
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn who(text: &str, id: u8) -> Who {
+        Who { addr: addr(text), peer_id: PeerId([id; 20]) }
+    }
+
+    #[test]
+    fn nobody_can_be_at_port_zero_or_at_a_group() {
+        let mut c = Candidates::new(10);
+        for text in ["1.2.3.4:0", "0.0.0.0:1", "224.0.0.1:6881", "255.255.255.255:1", "[ff02::1]:1", "[::]:1"] {
+            assert_eq!(c.add(addr(text), PeerSource::Tracker), Err(Refused::Unusable), "{text}");
+        }
+        assert_eq!(c.add(addr("1.2.3.4:1"), PeerSource::Tracker), Ok(()));
+        assert_eq!(c.add(addr("[::ffff:1.2.3.4]:1"), PeerSource::Tracker), Err(Refused::Known));
+    }
+
+    #[test]
+    fn a_failed_dial_rests_longer_every_time_and_is_forgotten_in_the_end() {
+        let mut c = Candidates::new(10);
+        let a = addr("1.2.3.4:5");
+        c.add(a, PeerSource::Tracker).unwrap();
+        let mut now = Instant::ZERO;
+        for n in 0..GIVE_UP {
+            assert_eq!(c.next(now, |_| false), Some(a));
+            assert_eq!(c.next(now, |_| false), None);
+            c.failed(now, a);
+            let rest = c.next_rested().map(|t| t.since(now));
+            assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * 2u32.pow(n)).min(LONGEST_REST)));
+            now = now + LONGEST_REST;
+        }
+        assert_eq!(c.idle(), 0);
+    }
+
+    #[test]
+    fn a_ban_hits_the_household_outside_and_only_the_peer_inside_a_private_network() {
+        let mut c = Candidates::new(10);
+        c.ban(who("9.9.9.9:1", 1));
+        c.ban(who("127.0.0.1:1", 2));
+        c.ban(who("[2001:db8::1]:1", 3));
+        assert!(c.is_banned(addr("9.9.9.9:2")));
+        assert!(c.is_banned(addr("[2001:db8::2]:7")) && !c.is_banned(addr("[2001:db8:0:1::1]:7")));
+        assert!(c.is_banned(addr("127.0.0.1:1")) && !c.is_banned(addr("127.0.0.1:2")));
+        assert!(c.is_banned_peer(who("127.0.0.1:9", 2)) && !c.is_banned_peer(who("127.0.0.1:9", 4)));
+        assert_eq!(c.add(addr("9.9.9.9:3"), PeerSource::Pex), Err(Refused::Banned));
+    }
+
+    #[test]
+    fn beyond_the_bound_the_worst_is_forgotten() {
+        let mut c = Candidates::new(2);
+        c.add(addr("1.1.1.1:1"), PeerSource::User).unwrap();
+        c.add(addr("2.2.2.2:1"), PeerSource::Pex).unwrap();
+        c.add(addr("3.3.3.3:1"), PeerSource::Tracker).unwrap();
+        let next: Vec<_> = std::iter::from_fn(|| c.next(Instant::ZERO, |_| false)).collect();
+        assert_eq!(next, [addr("1.1.1.1:1"), addr("3.3.3.3:1")]);
+    }
+}

@@ -1,0 +1,162 @@
+//! A piece under way: which of its blocks are asked for, which have come, and from whom.
+
+use bytes::Bytes;
+
+use super::Who;
+use crate::io::Rope;
+use crate::types::ConnId;
+
+/// One block of a piece under way.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    data: Option<Bytes>,
+    from: Option<Who>,
+    requesters: u8,
+}
+
+/// What came of a block that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is taken; so many other peers were asked for it too and should be told.
+    Taken {
+        /// Requests for the same block at other peers.
+        others: u8,
+    },
+    /// It was there already.
+    Duplicate,
+}
+
+/// A piece under way. Blocks are kept as the slices they came in.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    slots: Vec<Slot>,
+    missing: u32,
+    free: u32,
+    /// Every block before this one is asked for or had.
+    cursor: usize,
+    /// The peer that fetches it alone: for as long as it does, nobody else joins unless memory or the end of the download asks for it.
+    pub(crate) owner: Option<ConnId>,
+    /// After a failed digest only one peer may fetch it, so that a second failure names the liar.
+    pub(crate) alone: bool,
+}
+
+impl Partial {
+    /// A piece of so many blocks, none asked for.
+    pub(crate) fn new(blocks: u32, owner: ConnId, alone: bool) -> Self {
+        let slots = vec![Slot::default(); blocks as usize];
+        Self { slots, missing: blocks, free: blocks, cursor: 0, owner: Some(owner), alone }
+    }
+
+    /// Blocks that have not come.
+    pub(crate) fn missing(&self) -> u32 {
+        self.missing
+    }
+
+    /// Blocks that have not come and that nobody is asked for.
+    pub(crate) fn free(&self) -> u32 {
+        self.free
+    }
+
+    /// Takes the first free block for one peer.
+    pub(crate) fn take_free(&mut self) -> Option<u32> {
+        if self.free == 0 {
+            return None;
+        }
+        let open = |slot: &Slot| slot.data.is_none() && slot.requesters == 0;
+        let at = self.cursor + self.slots.get(self.cursor..)?.iter().position(open)?;
+        self.cursor = at + 1;
+        self.slots[at].requesters = 1;
+        self.free -= 1;
+        u32::try_from(at).ok()
+    }
+
+    /// Takes a block that others are asked for already, the least asked-for first, if `may` says so: endgame.
+    pub(crate) fn take_shared(&mut self, limit: u8, may: impl Fn(u32) -> bool) -> Option<u32> {
+        let numbered = (0u32..).zip(&mut self.slots);
+        let wanted = numbered.filter(|(n, s)| s.data.is_none() && s.requesters > 0 && s.requesters < limit && may(*n));
+        let (n, slot) = wanted.min_by_key(|(_, s)| s.requesters)?;
+        slot.requesters += 1;
+        Some(n)
+    }
+
+    /// One peer will not send this block (it choked, left, refused, or is late).
+    pub(crate) fn give_back(&mut self, block: u32) {
+        let Some(slot) = self.slots.get_mut(block as usize) else { return };
+        if slot.data.is_some() || slot.requesters == 0 {
+            return;
+        }
+        slot.requesters -= 1;
+        if slot.requesters == 0 {
+            self.free += 1;
+            self.cursor = self.cursor.min(block as usize);
+        }
+    }
+
+    /// A block came. `asked`: whether this peer was still counted among its requesters.
+    pub(crate) fn arrived(&mut self, block: u32, data: Bytes, from: Who, asked: bool) -> Arrival {
+        let Some(slot) = self.slots.get_mut(block as usize).filter(|s| s.data.is_none()) else { return Arrival::Duplicate };
+        if slot.requesters == 0 {
+            self.free -= 1;
+        }
+        let others = slot.requesters - u8::from(asked && slot.requesters > 0);
+        *slot = Slot { data: Some(data), from: Some(from), requesters: 0 };
+        self.missing -= 1;
+        Arrival::Taken { others }
+    }
+
+    /// Bytes that have come.
+    pub(crate) fn received(&self) -> u64 {
+        self.slots.iter().filter_map(|s| s.data.as_ref()).map(|d| d.len() as u64).sum()
+    }
+
+    /// The whole piece and, block by block, who sent it. Only when nothing is missing.
+    pub(crate) fn into_piece(self) -> (Rope, Vec<Who>) {
+        let (data, from): (Vec<_>, Vec<_>) = self.slots.into_iter().filter_map(|s| s.data.zip(s.from)).unzip();
+        (Rope(data), from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::PeerId;
+
+    fn who(n: u8) -> Who {
+        Who { addr: ([127, 0, 0, n], 1).into(), peer_id: PeerId([n; 20]) }
+    }
+
+    #[test]
+    fn blocks_are_taken_given_back_and_taken_again() {
+        let mut p = Partial::new(3, ConnId::dialled(0), false);
+        assert_eq!([p.take_free(), p.take_free(), p.take_free(), p.take_free()], [Some(0), Some(1), Some(2), None]);
+        p.give_back(1);
+        p.give_back(1);
+        assert_eq!((p.free(), p.missing()), (1, 3));
+        assert_eq!(p.take_free(), Some(1));
+    }
+
+    #[test]
+    fn in_the_endgame_the_least_asked_for_block_is_shared() {
+        let mut p = Partial::new(2, ConnId::dialled(0), false);
+        p.take_free();
+        p.take_free();
+        assert_eq!(p.take_shared(3, |_| true), Some(0));
+        assert_eq!(p.take_shared(3, |_| true), Some(1));
+        assert_eq!(p.take_shared(2, |_| true), None);
+        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), true), Arrival::Taken { others: 1 });
+        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(2), true), Arrival::Duplicate);
+        assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(2), false), Arrival::Taken { others: 2 });
+        let (rope, from) = p.into_piece();
+        assert_eq!((rope.len(), from), (2, vec![who(1), who(2)]));
+    }
+
+    #[test]
+    fn a_block_that_comes_after_it_was_given_back_is_taken() {
+        let mut p = Partial::new(2, ConnId::dialled(0), false);
+        p.take_free();
+        p.give_back(0);
+        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), false), Arrival::Taken { others: 0 });
+        assert_eq!((p.free(), p.missing()), (1, 1));
+        assert_eq!(p.take_free(), Some(1));
+    }
+}

@@ -1,0 +1,145 @@
+//! Rates measured and rates limited, in whole bytes so that every machine computes the same.
+
+use std::time::Duration;
+
+use crate::types::Instant;
+
+const SLOT: u64 = 500_000;
+const SLOTS: usize = 8;
+
+/// Bytes per second over the last four seconds, in slots of half a second.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rate {
+    slots: [u64; SLOTS],
+    /// Number of the slot that is being filled, since the driver's start.
+    current: u64,
+    /// Number of the slot in which the first byte fell; `None` before.
+    first: Option<u64>,
+}
+
+impl Rate {
+    /// Counts bytes.
+    pub(crate) fn add(&mut self, now: Instant, bytes: u64) {
+        self.advance(now);
+        self.first.get_or_insert(self.current);
+        self.slots[slot(self.current)] += bytes;
+    }
+
+    /// Bytes per second. The slot being filled does not count, unless nothing else is there.
+    pub(crate) fn get(&self, now: Instant) -> u64 {
+        let mut seen = self.clone();
+        seen.advance(now);
+        let Some(first) = seen.first else { return 0 };
+        let full = (seen.current - first).min(SLOTS as u64 - 1);
+        if full == 0 {
+            return seen.slots[slot(seen.current)] * 1_000_000 / SLOT;
+        }
+        let sum: u64 = (1..=full).map(|back| seen.slots[slot(seen.current - back)]).sum();
+        sum * 1_000_000 / (full * SLOT)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let number = now.as_micros() / SLOT;
+        let stale = number.saturating_sub(self.current).min(SLOTS as u64);
+        for ahead in 1..=stale {
+            self.slots[slot(self.current + ahead)] = 0;
+        }
+        if stale == SLOTS as u64 {
+            self.slots = [0; SLOTS];
+        }
+        self.current = self.current.max(number);
+    }
+}
+
+fn slot(number: u64) -> usize {
+    (number % SLOTS as u64) as usize
+}
+
+/// A token bucket of bytes: at most one second's worth saved up, may go one request into debt.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bucket {
+    /// Bytes per second; `None`: no limit.
+    limit: Option<u64>,
+    /// Bytes that may be spent, in millionths (so that no rounding loses any).
+    tokens: i128,
+    at: Instant,
+}
+
+impl Bucket {
+    /// Sets the limit in bytes per second; what was saved up is kept within the new bound.
+    pub(crate) fn set(&mut self, now: Instant, limit: Option<u64>) {
+        self.refill(now);
+        self.limit = limit;
+    }
+
+    /// Whether something may be spent now.
+    pub(crate) fn ready(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.limit.is_none() || self.tokens > 0
+    }
+
+    /// Spends bytes.
+    pub(crate) fn spend(&mut self, bytes: u64) {
+        if self.limit.is_some() {
+            self.tokens -= i128::from(bytes) * 1_000_000;
+        }
+    }
+
+    /// Time until something may be spent; `None` if there is no limit or it may be spent already.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let limit = i128::from(self.limit?);
+        let micros = u64::try_from((1 - self.tokens).max(0) / limit.max(1)).unwrap_or(u64::MAX);
+        (self.tokens <= 0).then(|| Duration::from_micros(micros.saturating_add(1)))
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let limit = i128::from(self.limit.unwrap_or(0));
+        let micros = i128::from(now.as_micros().saturating_sub(self.at.as_micros()));
+        self.tokens = (self.tokens + limit * micros).min(limit * 1_000_000);
+        self.at = self.at.max(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    #[test]
+    fn a_steady_stream_has_its_rate() {
+        let mut rate = Rate::default();
+        for ms in (0..10_000).step_by(10) {
+            rate.add(at(ms), 1000);
+        }
+        assert_eq!(rate.get(at(10_000)), 100_000);
+        assert_eq!(rate.get(at(12_000)), 100_000 * 3 / 7);
+        assert_eq!(rate.get(at(60_000)), 0);
+    }
+
+    #[test]
+    fn a_bucket_lets_through_its_limit_and_not_more() {
+        let mut bucket = Bucket::default();
+        bucket.set(at(0), Some(10_000));
+        let mut spent = 0;
+        for ms in 0..20_000 {
+            while bucket.ready(at(ms)) {
+                bucket.spend(1000);
+                spent += 1000;
+            }
+            let wait = bucket.wait().unwrap();
+            assert!(wait > Duration::ZERO && wait <= Duration::from_millis(101));
+        }
+        assert!((199_000..=202_000).contains(&spent), "{spent}");
+    }
+
+    #[test]
+    fn without_a_limit_everything_passes() {
+        let mut bucket = Bucket::default();
+        bucket.spend(u64::MAX);
+        assert!(bucket.ready(at(0)));
+        assert_eq!(bucket.wait(), None);
+    }
+}
