@@ -18,7 +18,7 @@ mod encode;
 mod error;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 
 pub use encode::{Encoded, Encoder};

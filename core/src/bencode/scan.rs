@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn peek(&self) -> Result<u8, BencodeError> {
-        self.bytes.get(self.at).copied().ok_or(BencodeFault::End.at(self.at))
+        self.bytes.get(self.at).copied().ok_or_else(|| BencodeFault::End.at(self.at))
     }
 
     fn token(&mut self) -> Result<(), BencodeError> {
@@ -201,7 +201,7 @@ impl<'a> Scanner<'a> {
         let text = &self.bytes[start + 1..self.at];
         let number = std::str::from_utf8(text).ok().and_then(|t| t.parse::<i64>().ok());
         self.at += 1;
-        number.map(drop).ok_or(BencodeFault::IntegerRange.at(start))
+        number.map(drop).ok_or_else(|| BencodeFault::IntegerRange.at(start))
     }
 
     /// Digits, `:`, bytes: returns where the bytes are.
@@ -212,11 +212,11 @@ impl<'a> Scanner<'a> {
             return Err(BencodeFault::Length.at(start));
         }
         let declared = std::str::from_utf8(digits).ok().and_then(|t| t.parse::<u64>().ok());
-        let declared = declared.ok_or(BencodeFault::Length.at(start))?;
+        let declared = declared.ok_or_else(|| BencodeFault::Length.at(start))?;
         let from = self.at + 1;
         let left = self.bytes.len() - from;
         let length = usize::try_from(declared).ok().filter(|&n| n <= left);
-        self.at = from + length.ok_or(BencodeFault::Overrun { declared, left: left as u64 }.at(start))?;
+        self.at = from + length.ok_or_else(|| BencodeFault::Overrun { declared, left: left as u64 }.at(start))?;
         Ok(from..self.at)
     }
 

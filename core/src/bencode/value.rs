@@ -162,14 +162,15 @@ impl<'a> Iterator for Entries<'a> {
 /// The string at the beginning, and what follows it.
 fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0usize;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => length = length.checked_mul(10)?.checked_add(usize::from(byte - b'0'))?,
-            b':' if at > 0 => return bytes.get(at + 1..)?.split_at_checked(length),
-            _ => return None,
-        }
+    let mut rest = bytes;
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        length = length.checked_mul(10)?.checked_add(usize::from(digit - b'0'))?;
+        rest = tail;
     }
-    None
+    match rest {
+        [b':', tail @ ..] if rest.len() < bytes.len() => tail.split_at_checked(length),
+        _ => None,
+    }
 }
 
 /// The value at the beginning, and what follows it. Counts what is open instead of recursing.
@@ -177,12 +178,18 @@ fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let mut rest = bytes;
     let mut open = 0usize;
     loop {
-        match rest.first()? {
-            b'l' | b'd' => (open, rest) = (open + 1, &rest[1..]),
-            b'e' => (open, rest) = (open.checked_sub(1)?, &rest[1..]),
-            b'i' => rest = &rest[rest.iter().position(|&b| b == b'e')? + 1..],
-            _ => rest = split_string(rest)?.1,
-        }
+        rest = match rest {
+            [b'l' | b'd', tail @ ..] => {
+                open += 1;
+                tail
+            }
+            [b'e', tail @ ..] => {
+                open = open.checked_sub(1)?;
+                tail
+            }
+            [b'i', ..] => &rest[rest.iter().position(|&b| b == b'e')? + 1..],
+            _ => split_string(rest)?.1,
+        };
         if open == 0 {
             let (raw, rest) = bytes.split_at(bytes.len() - rest.len());
             return Some((Value { raw }, rest));

@@ -71,12 +71,15 @@ impl<'a> Keys<'a> {
 }
 
 fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError> {
-    let wrong = MetainfoError::Type { key: "path", expected: "a list of strings" };
-    let list = path.as_list().ok_or(wrong.clone())?;
-    match list.clone().count() {
+    const WRONG: MetainfoError = MetainfoError::Type { key: "path", expected: "a list of strings" };
+    let mut components = Vec::new();
+    for component in path.as_list().ok_or(WRONG)? {
+        components.push(component.as_bytes().ok_or(WRONG)?);
+    }
+    match components.len() {
         0 => Err(MetainfoError::EmptyPath(file)),
-        n if n > MAX_DEPTH => Err(MetainfoError::DeepPath { file, received: n, limit: MAX_DEPTH }),
-        _ => list.map(|c| c.as_bytes().ok_or(wrong.clone())).collect(),
+        1..=MAX_DEPTH => Ok(components),
+        received => Err(MetainfoError::DeepPath { file, received, limit: MAX_DEPTH }),
     }
 }
 

@@ -7,6 +7,8 @@ mod file_tree;
 mod info;
 mod magnet;
 mod path;
+#[cfg(test)]
+mod tests;
 mod torrent;
 
 use std::net::SocketAddr;
@@ -70,7 +72,7 @@ impl Info {
         let end = offset.saturating_add(length);
         let first = self.files.partition_point(|f| f.offset + f.size <= offset);
         let hit = self.files.iter().enumerate().skip(first).take_while(move |(_, f)| f.offset < end);
-        hit.filter(|(_, f)| f.size > 0).map(move |(file, f)| {
+        hit.filter(move |(_, f)| f.size > 0 && length > 0).map(move |(file, f)| {
             let from = offset.max(f.offset);
             let to = end.min(f.offset + f.size);
             Span { file, at: from - f.offset, range: from - offset..to - offset }

@@ -17,15 +17,19 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// Files that may want the same path.
 const MAX_ALIKE: u32 = 500;
 /// Names that Windows gives to devices, in every folder and with every extension.
-const DEVICES: [&str; 28] = [
+const DEVICES: [&str; 30] = [
     "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "com¹", "com²", "com³",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "lpt¹",
+    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "lpt¹", "lpt²", "lpt³",
 ];
 
 /// One component as it may stand on any file system: never empty, `.` or `..`, without separators, colons (drives and streams of Windows) and hidden characters,
 /// no device of Windows, no dot or space at its end, at most 240 bytes. Made from a harmless name it is that name.
 pub(super) fn sanitise(component: &[u8]) -> String {
-    let mut name: String = String::from_utf8_lossy(component).chars().map(|c| if is_harmful(c) { '_' } else { c }).collect();
+    let mut name = match std::str::from_utf8(component) {
+        // Most names by far; a torrent may have a hundred thousand.
+        Ok(text) if component.iter().all(|&b| PLAIN[usize::from(b)]) => text.to_owned(),
+        _ => String::from_utf8_lossy(component).chars().map(|c| if is_harmful(c) { '_' } else { c }).collect(),
+    };
     trim(&mut name);
     if is_device(&name) {
         name.insert(0, '_');
@@ -37,22 +41,38 @@ pub(super) fn sanitise(component: &[u8]) -> String {
     name
 }
 
+/// Bytes that stand for harmless characters of ASCII.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'/' | b'\\' | b':');
+        byte += 1;
+    }
+    plain
+};
+
 fn is_harmful(c: char) -> bool {
     matches!(c, '/' | '\\' | ':') || is_hidden(c)
 }
 
 /// Windows drops dots and spaces at the end, so that `..` with a space is a way up there.
 fn trim(name: &mut String) {
-    name.truncate(name.trim_end_matches(['.', ' ']).len());
+    while name.ends_with(['.', ' ']) {
+        name.pop();
+    }
     if name.is_empty() {
         name.push('_');
     }
 }
 
 fn is_device(name: &str) -> bool {
+    // The first letters of all devices: asked first, for the other names there are.
+    if !matches!(name.as_bytes().first(), Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')) {
+        return false;
+    }
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
-    // Beyond this length no device has a name, and lower-casing would only cost.
-    stem.len() <= 8 && (DEVICES.contains(&stem.to_lowercase().as_str()) || matches!(stem.to_lowercase().as_str(), "lpt²" | "lpt³"))
+    DEVICES.iter().any(|device| device.eq_ignore_ascii_case(stem))
 }
 
 /// Cuts the stem, keeps the extension: what opens a file is its end.
@@ -101,22 +121,40 @@ pub(super) struct Places {
     /// By the folder's number (0: the download folder) and the folded name.
     taken: BTreeMap<(u32, String), Taken>,
     folders: u32,
+    last: Last,
+}
+
+/// Where the folders of the last file led: most files lie beside the one before.
+#[derive(Default)]
+struct Last {
+    asked: Vec<String>,
+    placed: Vec<String>,
+    folder: u32,
 }
 
 impl Places {
     /// The place of a file whose components are sanitised.
     pub(super) fn place(&mut self, path: &[String]) -> Result<Vec<String>, MetainfoError> {
         let refused = || MetainfoError::SamePath { path: path.join("/"), limit: MAX_ALIKE };
-        let mut placed = Vec::with_capacity(path.len());
-        let mut folder = 0;
-        let Some((file, folders)) = path.split_last() else { return Ok(placed) };
-        for name in folders {
-            let (name, inner) = self.enter(folder, name).ok_or_else(refused)?;
-            placed.push(name);
-            folder = inner;
+        let Some((file, folders)) = path.split_last() else { return Ok(Vec::new()) };
+        if folders != self.last.asked {
+            self.last = self.enter_all(folders).ok_or_else(refused)?;
         }
-        placed.push(self.claim(folder, file).ok_or_else(refused)?);
+        let name = self.claim(self.last.folder, file).ok_or_else(refused)?;
+        let mut placed = Vec::with_capacity(path.len());
+        placed.extend_from_slice(&self.last.placed);
+        placed.push(name);
         Ok(placed)
+    }
+
+    fn enter_all(&mut self, folders: &[String]) -> Option<Last> {
+        let mut entered = Last { asked: folders.to_vec(), ..Last::default() };
+        for name in folders {
+            let (name, folder) = self.enter(entered.folder, name)?;
+            entered.placed.push(name);
+            entered.folder = folder;
+        }
+        Some(entered)
     }
 
     /// The folder of that name, made if it is not there; under another name if a file has this one.
