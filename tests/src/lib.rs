@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so does its library")]
 
 pub mod bencode;
+pub mod clients;
+pub mod peer;
+pub mod programs;
+pub mod sample;
 pub mod sim;
 pub mod torrent;
+pub mod tracker;

@@ -1,0 +1,71 @@
+"""One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
+
+usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--magnet]
+Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there, {"event": "error", "message"}.
+Ends when its standard input is closed or it is killed.
+"""
+
+import argparse
+import json
+import sys
+
+import libtorrent as lt
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+def session(address):
+    return lt.session(
+        {
+            "listen_interfaces": f"{address}:0",
+            "enable_dht": False,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "enable_incoming_utp": False,
+            "enable_outgoing_utp": False,
+            # Several peers of a test share one address.
+            "allow_multiple_connections_per_ip": True,
+            "ssrf_mitigation": False,
+            "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+        }
+    )
+
+
+def parameters(source, folder):
+    if source.startswith("magnet:"):
+        params = lt.parse_magnet_uri(source)
+    else:
+        params = lt.load_torrent_file(source)
+    params.save_path = folder
+    return params
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("source")
+    arguments.add_argument("folder")
+    arguments.add_argument("--listen", default="127.0.0.1")
+    arguments.add_argument("--peer", action="append", default=[])
+    given = arguments.parse_args()
+
+    ses = session(given.listen)
+    handle = ses.add_torrent(parameters(given.source, given.folder))
+    for peer in given.peer:
+        host, port = peer.rsplit(":", 1)
+        handle.connect_peer((host, int(port)))
+    say(event="listening", port=ses.listen_port())
+    seeding = False
+    while True:
+        ses.wait_for_alert(500)
+        for alert in ses.pop_alerts():
+            if alert.category() & lt.alert.category_t.error_notification:
+                say(event="error", message=alert.message())
+        if not seeding and handle.status().is_seeding:
+            seeding = True
+            say(event="seeding")
+
+
+main()

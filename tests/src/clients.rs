@@ -1,0 +1,74 @@
+//! Other people's BitTorrent clients, as children on loopback. Each has its own folder, no DHT, no local discovery, and our tracker only.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::programs::{Program, command, free_port, system};
+
+/// How long a client may take to check its data and announce itself.
+pub const START: Duration = Duration::from_secs(30);
+
+/// libtorrent through its Python binding; `AQUEDUCT_PY` names the folder that holds the package.
+///
+/// # Panics
+/// Python or the package is missing; names how to get it.
+#[must_use]
+pub fn libtorrent(source: &str, folder: &Path) -> Program {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/libtorrent_peer.py");
+    let mut python = Command::new(system("python3", "python3"));
+    python.arg(script).arg(source).arg(folder);
+    let packages = std::env::var_os("AQUEDUCT_PY").map(PathBuf::from).or_else(default_packages);
+    if let Some(packages) = packages {
+        python.env("PYTHONPATH", packages);
+    }
+    let mut program = Program::start(&mut python);
+    program.wait_for_line("\"listening\"", START);
+    program
+}
+
+/// Where `cargo xtask` puts Python packages.
+fn default_packages() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("aqueduct/py")).filter(|path| path.is_dir())
+}
+
+/// aria2, which ends by itself when it has everything and `seed` is false.
+#[must_use]
+pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
+    let port = free_port().to_string();
+    let mut aria2 = command(
+        system("aria2c", "aria2"),
+        [
+            "--no-conf",
+            "--enable-dht=false",
+            "--enable-dht6=false",
+            "--bt-enable-lpd=false",
+            "--enable-peer-exchange=false",
+            "--file-allocation=none",
+            "--check-integrity=true",
+            "--allow-overwrite=true",
+            "--summary-interval=1",
+            "--console-log-level=notice",
+        ],
+    );
+    aria2.arg(format!("--listen-port={port}")).arg("--dir").arg(folder);
+    aria2.args(if seed { ["--seed-ratio=0.0", "--bt-seed-unverified=false"] } else { ["--seed-time=0", "--bt-request-peer-speed-limit=1G"] });
+    Program::start(aria2.arg(torrent))
+}
+
+/// Transmission's command-line client. It accepts peers from 127.0.0.0/8 and never dials there; its settings lie in `config`.
+///
+/// # Panics
+/// Its settings cannot be written.
+#[must_use]
+pub fn transmission(torrent: &Path, folder: &Path, config: &Path) -> Program {
+    let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+        "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}"#;
+    std::fs::create_dir_all(config).and_then(|()| std::fs::write(config.join("settings.json"), settings)).expect("settings can be written");
+    let mut transmission = Command::new(system("transmission-cli", "transmission-cli"));
+    transmission.args(["--no-portmap", "--no-uplimit", "--no-downlimit", "--verify"]);
+    transmission.arg("--port").arg(free_port().to_string()).arg("--config-dir").arg(config);
+    Program::start(transmission.arg("--download-dir").arg(folder).arg(torrent))
+}

@@ -1,0 +1,240 @@
+//! A peer that follows a script over a real socket. A test with it reads as a transcript: `expect` this, `send` that.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aqueduct_core::link::{Link, Received};
+use aqueduct_core::types::{Bitfield, InfoHashV1, PeerId};
+use aqueduct_core::wire::{Handshake, Message, RawBlock, Reserved};
+use bytes::{Bytes, BytesMut};
+
+use crate::torrent::Computed;
+
+/// How long anything may take that the script waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One connection, handshake done.
+#[derive(Debug)]
+pub struct Peer {
+    stream: TcpStream,
+    link: Link,
+    received: BytesMut,
+    /// What the other side said in its handshake.
+    pub theirs: Handshake,
+}
+
+impl Peer {
+    /// Connects, speaks first, and hears the answer.
+    ///
+    /// # Panics
+    /// Nobody is there, or the answer is none.
+    #[must_use]
+    pub fn dial(addr: SocketAddr, ours: Handshake) -> Self {
+        let mut stream = TcpStream::connect(addr).unwrap_or_else(|e| panic!("nobody answers at {addr}: {e}"));
+        stream.write_all(&ours.encode()).unwrap();
+        Self::shake(stream, Link::dialling(ours), None).unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
+    }
+
+    /// Waits to be dialled, hears the handshake and answers it.
+    ///
+    /// # Panics
+    /// Nobody came, or hung up before the handshake was over.
+    #[must_use]
+    pub fn accept(listener: &TcpListener, peer_id: PeerId) -> Self {
+        let (stream, from) = listener.accept().expect("somebody dials");
+        Self::shake(stream, Link::accepting(), Some(peer_id)).unwrap_or_else(|| panic!("{from} hung up during the handshake"))
+    }
+
+    fn shake(stream: TcpStream, link: Link, answer_as: Option<PeerId>) -> Option<Self> {
+        stream.set_nodelay(true).unwrap();
+        let theirs = handshake(PeerId([0; 20]), InfoHashV1([0; 20]));
+        let mut peer = Self { stream, link, received: BytesMut::new(), theirs };
+        let Some(Received::Handshake(theirs)) = peer.receive(PATIENCE)? else { panic!("a message came before the handshake") };
+        if let Some(peer_id) = answer_as {
+            let answer = peer.link.answer(handshake(peer_id, theirs.info_hash));
+            peer.stream.write_all(&answer).ok()?;
+        }
+        Some(Self { theirs, ..peer })
+    }
+
+    /// Says something.
+    ///
+    /// # Panics
+    /// The other side is gone.
+    pub fn send(&mut self, message: &Message) {
+        self.try_send(message).unwrap_or_else(|e| panic!("the other side was gone before {message:?} was said: {e}"));
+    }
+
+    /// Says something, if somebody still listens.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub fn try_send(&mut self, message: &Message) -> std::io::Result<()> {
+        let mut bytes = BytesMut::new();
+        if let Some(data) = message.encode(&mut bytes) {
+            bytes.extend_from_slice(&data);
+        }
+        self.stream.write_all(&bytes)
+    }
+
+    /// Says bytes that need not be a message.
+    ///
+    /// # Panics
+    /// The other side is gone.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the other side listens");
+    }
+
+    /// Skips what comes until this message does.
+    ///
+    /// # Panics
+    /// It does not come in time, or the other side hangs up; shows what came instead.
+    pub fn expect(&mut self, message: &Message) {
+        self.expect_some(&format!("{message:?}"), |came| came == message);
+    }
+
+    /// Skips what comes until a message does for which this holds.
+    ///
+    /// # Panics
+    /// It does not come in time, or the other side hangs up; shows what came instead.
+    pub fn expect_some(&mut self, what: &str, holds: impl Fn(&Message) -> bool) -> Message {
+        let deadline = Instant::now() + PATIENCE;
+        let mut skipped = Vec::new();
+        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now())) {
+            match received {
+                Some(Received::Message(message)) if holds(&message) => return message,
+                Some(received) => skipped.push(format!("{received:.80?}")),
+                None => panic!("{what} did not come within {PATIENCE:?}; there came {skipped:?}"),
+            }
+        }
+        panic!("the other side hung up before {what} came; there came {skipped:?}")
+    }
+
+    /// Skips what comes until a request does.
+    ///
+    /// # Panics
+    /// As [`Peer::expect_some`].
+    pub fn expect_request(&mut self) -> RawBlock {
+        match self.expect_some("a request", |message| matches!(message, Message::Request(_))) {
+            Message::Request(raw) => raw,
+            other => unreachable!("{other:?} is no request"),
+        }
+    }
+
+    /// Skips what comes until the other side hangs up.
+    ///
+    /// # Panics
+    /// It does not in time.
+    pub fn expect_end(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now())) {
+            assert!(received.is_some(), "the other side did not hang up within {PATIENCE:?}");
+        }
+    }
+
+    /// Outer `None`: the other side hung up. Inner `None`: nothing came in time.
+    fn receive(&mut self, limit: Duration) -> Option<Option<Received>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(received) = self.link.read(&mut self.received).expect("the other side keeps the protocol") {
+                return Some(Some(received));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(None);
+            }
+            self.stream.set_read_timeout(Some(left)).unwrap();
+            let mut chunk = [0; 64 * 1024];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(length) => self.received.extend_from_slice(&chunk[..length]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Some(None),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// A handshake with our capabilities.
+#[must_use]
+pub fn handshake(peer_id: PeerId, info_hash: InfoHashV1) -> Handshake {
+    Handshake { reserved: Reserved::OURS, info_hash, peer_id }
+}
+
+/// A listener on any free port of loopback.
+///
+/// # Panics
+/// There is none.
+#[must_use]
+pub fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let addr = listener.local_addr().unwrap();
+    (listener, addr)
+}
+
+/// How a [`ScriptedSeed`] treats those who ask it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// As a seed should.
+    Honest,
+    /// Every block has a flipped bit.
+    Corrupt,
+    /// It unchokes and never answers.
+    Stall,
+    /// It sends blocks nobody asked for, as fast as they are taken.
+    Flood,
+}
+
+/// A seed of a computed torrent over real TCP, in threads of its own that end with their connections.
+#[derive(Debug)]
+pub struct ScriptedSeed {
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+impl ScriptedSeed {
+    /// Listens and serves whoever comes.
+    #[must_use]
+    pub fn start(torrent: Arc<Computed>, manner: Manner) -> Self {
+        let (listener, addr) = listener();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let torrent = Arc::clone(&torrent);
+                thread::spawn(move || serve(stream, &torrent, manner));
+            }
+        });
+        Self { addr }
+    }
+}
+
+fn serve(stream: TcpStream, torrent: &Computed, manner: Manner) {
+    let id = PeerId(*b"-SC0001-scriptedseed");
+    let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else { return };
+    let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());
+    // Whoever hangs up ends the loop; that is the other side's right.
+    let mut alive = peer.try_send(&Message::Bitfield(pieces)).is_ok() && peer.try_send(&Message::Unchoke).is_ok();
+    while alive {
+        alive = match peer.receive(if manner == Manner::Flood { Duration::from_millis(1) } else { PATIENCE * 6 }) {
+            Some(Some(Received::Message(Message::Request(raw)))) if manner != Manner::Stall => peer.try_send(&block(torrent, raw, manner)).is_ok(),
+            Some(None) if manner == Manner::Flood => peer.try_send(&unasked()).is_ok(),
+            Some(_) => true,
+            None => false,
+        }
+    }
+}
+
+fn block(torrent: &Computed, raw: RawBlock, manner: Manner) -> Message {
+    let offset = u64::from(raw.index) * u64::from(torrent.lengths().piece_length()) + u64::from(raw.begin);
+    let mut data = torrent.slice(offset, u64::from(raw.length)).to_vec();
+    if manner == Manner::Corrupt {
+        data[0] ^= 1;
+    }
+    Message::Piece { index: raw.index, begin: raw.begin, data: Bytes::from(data) }
+}
+
+fn unasked() -> Message {
+    Message::Piece { index: 0, begin: 0, data: Bytes::from_static(&[0; 16 * 1024]) }
+}
