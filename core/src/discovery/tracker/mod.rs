@@ -1,1 +1,128 @@
 //! What is said to trackers: HTTP (BEP 3, 7, 23) and UDP (BEP 15, 41).
+
+mod exchange;
+pub mod http;
+pub mod udp;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+pub(super) use exchange::{Step, UdpClient};
+
+use super::io::Amounts;
+use crate::types::{InfoHashV1, PeerAddr, PeerId};
+
+/// Most peers that are read from one answer.
+pub const MAX_PEERS: usize = 2000;
+
+/// Most bytes of a tracker's words that are kept.
+pub const MAX_TEXT: usize = 255;
+
+/// What is told as `left` while it is not known: not zero, or a tracker would keep its seeds from us; as much as one block of metadata (BEP 9).
+const UNKNOWN_LEFT: u64 = 16 << 10;
+
+/// Why a tracker is told (BEP 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnnounceEvent {
+    /// The interval is over, or more peers are wanted.
+    #[default]
+    None,
+    /// The last byte has come.
+    Completed,
+    /// The first announce of this run.
+    Started,
+    /// We leave.
+    Stopped,
+}
+
+/// One announce, in whatever form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// The swarm.
+    pub info_hash: InfoHashV1,
+    /// Ours.
+    pub peer_id: PeerId,
+    /// Where we listen.
+    pub port: u16,
+    /// How far we are.
+    pub amounts: Amounts,
+    /// Why.
+    pub event: AnnounceEvent,
+    /// The same for the whole run, so that a tracker knows us when our address changes.
+    pub key: u32,
+    /// Peers asked for.
+    pub num_want: u32,
+}
+
+impl Announce {
+    fn left(&self) -> u64 {
+        self.amounts.left.unwrap_or(UNKNOWN_LEFT)
+    }
+}
+
+/// What a tracker answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Wait before the next announce, if it says.
+    pub interval: Option<Duration>,
+    /// Least wait, if it says.
+    pub min_interval: Option<Duration>,
+    /// Complete peers, if it says.
+    pub seeders: Option<u32>,
+    /// Other peers, if it says.
+    pub leechers: Option<u32>,
+    /// At most [`MAX_PEERS`], usable, none twice.
+    pub peers: Vec<PeerAddr>,
+    /// For the user: escaped, cut to [`MAX_TEXT`].
+    pub warning: Option<String>,
+    /// To be repeated in the next announce (`tracker id`), at most [`MAX_TEXT`] bytes.
+    pub tracker_id: Option<Vec<u8>>,
+}
+
+/// Gathers addresses: bounded, usable, none twice, in the order they came.
+#[derive(Debug, Default)]
+struct PeerList {
+    list: Vec<PeerAddr>,
+    seen: BTreeSet<PeerAddr>,
+}
+
+impl PeerList {
+    fn add(&mut self, ip: IpAddr, port: u16) {
+        let addr = SocketAddr::new(ip.to_canonical(), port);
+        if self.list.len() < MAX_PEERS && is_usable(addr) && self.seen.insert(addr) {
+            self.list.push(addr);
+        }
+    }
+
+    /// Six bytes a peer (BEP 23).
+    fn add_v4(&mut self, compact: &[u8]) {
+        for entry in compact.as_chunks::<6>().0 {
+            let [a, b, c, d, high, low] = *entry;
+            self.add(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]));
+        }
+    }
+
+    /// Eighteen bytes a peer (BEP 7).
+    fn add_v6(&mut self, compact: &[u8]) {
+        for entry in compact.as_chunks::<18>().0 {
+            let [ip @ .., high, low] = *entry;
+            self.add(Ipv6Addr::from(ip).into(), u16::from_be_bytes([high, low]));
+        }
+    }
+}
+
+/// Whether anybody could listen there.
+fn is_usable(addr: SocketAddr) -> bool {
+    let ip = addr.ip();
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// A tracker's words, fit for screens and logs.
+fn words(foreign: &[u8]) -> String {
+    let cut = &foreign[..foreign.len().min(MAX_TEXT)];
+    let text = String::from_utf8_lossy(cut);
+    // A letter cut in two at the end is no letter.
+    let text = if foreign.len() > MAX_TEXT { text.trim_end_matches('\u{fffd}') } else { &text };
+    text.escape_debug().to_string()
+}

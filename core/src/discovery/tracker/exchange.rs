@@ -1,0 +1,319 @@
+//! Announces over UDP under way (BEP 15): connect, announce, retransmit.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::udp::{Response, announce, connect};
+use super::{Announce, Answer};
+use crate::discovery::io::QueryId;
+use crate::discovery::status::TrackerError;
+use crate::types::Instant;
+
+/// BEP 15: a client may use a connection id for a minute.
+const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+/// BEP 15: an answer is awaited for 15·2ⁿ seconds,
+const FIRST_WAIT: Duration = Duration::from_secs(15);
+
+/// for n from 0 to 8.
+const LAST_ATTEMPT: u32 = 8;
+
+/// All announces over UDP.
+#[derive(Debug, Default)]
+pub(crate) struct UdpClient {
+    exchanges: BTreeMap<QueryId, Exchange>,
+    transactions: BTreeMap<u32, QueryId>,
+    connections: BTreeMap<SocketAddr, Connection>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Connection {
+    id: u64,
+    expires: Instant,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Send { to: SocketAddr, bytes: Bytes, deadline: Instant },
+    Over(Result<Answer, TrackerError>),
+}
+
+#[derive(Debug)]
+struct Exchange {
+    announce: Announce,
+    path_and_query: String,
+    addrs: Vec<SocketAddr>,
+    turn: usize,
+    attempt: u32,
+    transaction: u32,
+    /// The connection id that the announce went out with; `None`: a connect did.
+    connection: Option<u64>,
+    /// A connection id was refused, and a new one fetched.
+    renewed: bool,
+}
+
+impl Exchange {
+    fn to(&self) -> Option<SocketAddr> {
+        self.addrs.get(self.turn % self.addrs.len().max(1)).copied()
+    }
+}
+
+impl UdpClient {
+    /// Begins an announce at the first of `addrs`; each further attempt goes to the next one.
+    pub(crate) fn start(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, announce: Announce, path: &str, rng: &mut ChaCha8Rng) -> Step {
+        let path_and_query = path.to_owned();
+        let exchange = Exchange { announce, path_and_query, addrs, turn: 0, attempt: 0, transaction: 0, connection: None, renewed: false };
+        self.send(now, id, exchange, rng)
+    }
+
+    /// Takes in a datagram. Only the answer to an outstanding transaction, from the address that was asked, is heard.
+    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], rng: &mut ChaCha8Rng) -> Option<(QueryId, Step)> {
+        let response = Response::parse(bytes)?;
+        let id = *self.transactions.get(&response.transaction)?;
+        if self.exchanges.get(&id)?.to() != Some(from) {
+            return None;
+        }
+        Some((id, self.answer(now, id, from, &response, rng)?))
+    }
+
+    fn answer(&mut self, now: Instant, id: QueryId, from: SocketAddr, response: &Response<'_>, rng: &mut ChaCha8Rng) -> Option<Step> {
+        let exchange = self.exchanges.get(&id)?;
+        if let Some(error) = response.as_error() {
+            // The tracker may have forgotten the connection id, say after a restart.
+            return if exchange.connection.is_some() && !exchange.renewed { self.renew(now, id, from, rng) } else { self.over(id, Err(error)) };
+        }
+        let answer = if exchange.connection.is_some() {
+            response.as_answer(from.is_ipv6()).transpose()?
+        } else {
+            match response.as_connection().transpose()? {
+                Ok(connection) => return self.connected(now, id, from, connection, rng),
+                Err(error) => Err(error),
+            }
+        };
+        self.over(id, answer)
+    }
+
+    fn connected(&mut self, now: Instant, id: QueryId, from: SocketAddr, connection: u64, rng: &mut ChaCha8Rng) -> Option<Step> {
+        self.connections.retain(|_, connection| connection.expires > now);
+        self.connections.insert(from, Connection { id: connection, expires: now + CONNECTION_LIFE });
+        let exchange = self.take(id)?;
+        Some(self.send(now, id, exchange, rng))
+    }
+
+    fn renew(&mut self, now: Instant, id: QueryId, from: SocketAddr, rng: &mut ChaCha8Rng) -> Option<Step> {
+        self.connections.remove(&from);
+        let exchange = self.take(id)?;
+        Some(self.send(now, id, Exchange { renewed: true, ..exchange }, rng))
+    }
+
+    fn over(&mut self, id: QueryId, result: Result<Answer, TrackerError>) -> Option<Step> {
+        self.take(id).map(|_| Step::Over(result))
+    }
+
+    /// The deadline of the last step has passed.
+    pub(crate) fn time_out(&mut self, now: Instant, id: QueryId, rng: &mut ChaCha8Rng) -> Option<Step> {
+        let exchange = self.take(id)?;
+        if exchange.attempt == LAST_ATTEMPT {
+            let waited = FIRST_WAIT * ((2 << LAST_ATTEMPT) - 1);
+            return Some(Step::Over(Err(TrackerError::Timeout(waited))));
+        }
+        let exchange = Exchange { attempt: exchange.attempt + 1, turn: exchange.turn + 1, ..exchange };
+        Some(self.send(now, id, exchange, rng))
+    }
+
+    /// Nothing can be sent to an address: its exchanges go on with their next address, or end if there is none.
+    pub(crate) fn unreachable(&mut self, now: Instant, to: SocketAddr, message: &str, rng: &mut ChaCha8Rng) -> Vec<(QueryId, Step)> {
+        let hit = self.exchanges.iter().filter(|(_, exchange)| exchange.to() == Some(to));
+        let ids: Vec<QueryId> = hit.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| Some((id, self.go_around(now, id, to, message, rng)?))).collect()
+    }
+
+    fn go_around(&mut self, now: Instant, id: QueryId, to: SocketAddr, message: &str, rng: &mut ChaCha8Rng) -> Option<Step> {
+        let mut exchange = self.take(id)?;
+        exchange.addrs.retain(|addr| *addr != to);
+        if exchange.addrs.is_empty() {
+            return Some(Step::Over(Err(TrackerError::Unreachable(format!("{to}: {message}")))));
+        }
+        Some(self.send(now, id, exchange, rng))
+    }
+
+    /// Forgets an announce.
+    pub(crate) fn cancel(&mut self, id: QueryId) {
+        self.take(id);
+    }
+
+    fn take(&mut self, id: QueryId) -> Option<Exchange> {
+        let exchange = self.exchanges.remove(&id)?;
+        self.transactions.remove(&exchange.transaction);
+        Some(exchange)
+    }
+
+    fn send(&mut self, now: Instant, id: QueryId, mut exchange: Exchange, rng: &mut ChaCha8Rng) -> Step {
+        let Some(to) = exchange.to() else {
+            return Step::Over(Err(TrackerError::Unreachable("its name has no address".to_owned())));
+        };
+        exchange.transaction = self.fresh_transaction(rng);
+        exchange.connection = self.connections.get(&to).filter(|connection| connection.expires > now).map(|connection| connection.id);
+        let bytes = match exchange.connection {
+            Some(connection) => announce(connection, exchange.transaction, &exchange.announce, &exchange.path_and_query),
+            None => connect(exchange.transaction),
+        };
+        let deadline = now + FIRST_WAIT * (1 << exchange.attempt);
+        self.transactions.insert(exchange.transaction, id);
+        self.exchanges.insert(id, exchange);
+        Step::Send { to, bytes, deadline }
+    }
+
+    /// Random, so that who cannot see our datagrams cannot answer them.
+    fn fresh_transaction(&self, rng: &mut ChaCha8Rng) -> u32 {
+        loop {
+            let transaction = rng.next_u32();
+            if !self.transactions.contains_key(&transaction) {
+                return transaction;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::discovery::io::Amounts;
+    use crate::discovery::tracker::AnnounceEvent;
+    use crate::types::{InfoHashV1, PeerId};
+
+    const ID: QueryId = QueryId(1);
+
+    struct World {
+        client: UdpClient,
+        rng: ChaCha8Rng,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { client: UdpClient::default(), rng: ChaCha8Rng::from_seed([1; 32]) }
+        }
+
+        fn start(&mut self, now: u64, id: QueryId, addrs: &[&str]) -> Sent {
+            let announce = Announce {
+                info_hash: InfoHashV1([1; 20]),
+                peer_id: PeerId([2; 20]),
+                port: 1,
+                amounts: Amounts::default(),
+                event: AnnounceEvent::None,
+                key: 0,
+                num_want: 1,
+            };
+            let addrs = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+            sent(self.client.start(at(now), id, addrs, announce, "/", &mut self.rng))
+        }
+
+        fn receive(&mut self, now: u64, from: &str, action: u32, transaction: u32, body: &[u8]) -> Option<Step> {
+            let bytes = [&action.to_be_bytes(), &transaction.to_be_bytes(), body].concat();
+            self.client.receive(at(now), from.parse().unwrap(), &bytes, &mut self.rng).map(|(_, step)| step)
+        }
+
+        fn time_out(&mut self, now: u64) -> Step {
+            self.client.time_out(at(now), ID, &mut self.rng).unwrap()
+        }
+    }
+
+    struct Sent {
+        to: String,
+        connect: bool,
+        transaction: u32,
+        deadline: u64,
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant(seconds * 1_000_000)
+    }
+
+    fn sent(step: Step) -> Sent {
+        let Step::Send { to, bytes, deadline } = step else { panic!("over") };
+        let transaction = u32::from_be_bytes(bytes[12..16].try_into().unwrap());
+        Sent { to: to.to_string(), connect: bytes[8..12] == [0; 4], transaction, deadline: deadline.0 / 1_000_000 }
+    }
+
+    #[test]
+    fn a_connection_id_serves_for_a_minute() {
+        let mut world = World::new();
+        let first = world.start(0, ID, &["1.1.1.1:1"]);
+        assert!(first.connect);
+        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
+        assert!(!second.connect && second.transaction != first.transaction);
+        let over = world.receive(0, "1.1.1.1:1", 1, second.transaction, &[0; 12]).unwrap();
+        assert!(matches!(over, Step::Over(Ok(_))));
+        assert!(!world.start(59, QueryId(2), &["1.1.1.1:1"]).connect);
+        assert!(world.start(60, QueryId(3), &["1.1.1.1:1"]).connect);
+    }
+
+    #[test]
+    fn only_the_asked_address_with_the_right_transaction_and_action_is_heard() {
+        let mut world = World::new();
+        let first = world.start(0, ID, &["1.1.1.1:1"]);
+        assert!(world.receive(0, "1.1.1.1:2", 0, first.transaction, &[0; 8]).is_none());
+        assert!(world.receive(0, "1.1.1.2:1", 0, first.transaction, &[0; 8]).is_none());
+        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction ^ 1, &[0; 8]).is_none());
+        assert!(world.receive(0, "1.1.1.1:1", 1, first.transaction, &[0; 12]).is_none());
+        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).is_some());
+        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).is_none(), "an answer counts once");
+    }
+
+    #[test]
+    fn silence_is_answered_by_bep_15s_retry_times() {
+        let mut world = World::new();
+        let mut sending = world.start(0, ID, &["1.1.1.1:1", "[2000::1]:1"]);
+        let mut times = vec![sending.deadline];
+        for attempt in 1..=8 {
+            sending = sent(world.time_out(sending.deadline));
+            assert_eq!(sending.to, if attempt % 2 == 0 { "1.1.1.1:1" } else { "[2000::1]:1" });
+            times.push(sending.deadline);
+        }
+        assert_eq!(times, [15, 45, 105, 225, 465, 945, 1905, 3825, 7665]);
+        let over = world.time_out(7665);
+        assert!(matches!(over, Step::Over(Err(TrackerError::Timeout(waited))) if waited.as_secs() == 7665));
+        assert!(world.client.transactions.is_empty());
+    }
+
+    #[test]
+    fn an_expired_connection_id_is_fetched_anew_before_a_retry() {
+        let mut world = World::new();
+        let first = world.start(0, ID, &["1.1.1.1:1"]);
+        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
+        assert_eq!(second.deadline, 15);
+        assert!(!sent(world.time_out(15)).connect);
+        assert!(!sent(world.time_out(45)).connect);
+        assert!(sent(world.time_out(105)).connect);
+    }
+
+    #[test]
+    fn a_refused_connection_id_is_renewed_once() {
+        let mut world = World::new();
+        let first = world.start(0, ID, &["1.1.1.1:1"]);
+        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
+        let third = sent(world.receive(0, "1.1.1.1:1", 3, second.transaction, b"who?").unwrap());
+        assert!(third.connect);
+        let fourth = sent(world.receive(0, "1.1.1.1:1", 0, third.transaction, &[0; 8]).unwrap());
+        let over = world.receive(0, "1.1.1.1:1", 3, fourth.transaction, b"who?").unwrap();
+        assert!(matches!(over, Step::Over(Err(TrackerError::Failure(text))) if text == "who?"));
+    }
+
+    #[test]
+    fn an_unreachable_address_is_passed_over() {
+        let mut world = World::new();
+        world.start(0, ID, &["1.1.1.1:1", "[2000::1]:1"]);
+        let mut steps = world.client.unreachable(at(0), "1.1.1.1:1".parse().unwrap(), "no route", &mut world.rng);
+        assert_eq!(sent(steps.remove(0).1).to, "[2000::1]:1");
+        let mut steps = world.client.unreachable(at(0), "[2000::1]:1".parse().unwrap(), "no route", &mut world.rng);
+        assert!(matches!(steps.remove(0).1, Step::Over(Err(TrackerError::Unreachable(text))) if text == "[2000::1]:1: no route"));
+    }
+}
