@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Config {
     /// Trackers of one torrent. Default 100. Those beyond are ignored, the last tiers first.
     pub max_trackers: usize,
-    /// Announces under way, all torrents. Default 50. Those beyond wait their turn.
+    /// Announces under way, all torrents; UDP trackers that stay silent beyond `patience` do not count. Default 50. Those beyond wait their turn.
     pub max_queries: usize,
     /// Peers asked for in an announce (`numwant`). Default 200. Trackers give what they like; more than 2,000 are not read.
     pub num_want: u32,

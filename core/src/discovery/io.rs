@@ -140,14 +140,12 @@ pub enum Input {
 /// What a deadline is for; logs and the simulator name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// An announce is due.
+    /// An announce is due, or a budget has room for it again.
     Announce,
     /// A tracker keeps us waiting; the next one is asked as well.
     Patience,
     /// A datagram was not answered.
     Retransmit,
-    /// The budget of lookups has room again.
-    Lookup,
     /// A farewell was not answered.
     Farewell,
 }

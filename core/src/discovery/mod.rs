@@ -8,10 +8,16 @@
 //!
 //! The same seed and the same calls give the same outputs.
 
+mod budget;
 mod config;
 mod io;
 mod machine;
+mod queries;
 mod status;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod torrent;
 pub mod tracker;
 pub mod url;
 

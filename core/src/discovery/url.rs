@@ -79,9 +79,10 @@ impl Url {
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (host, port) = split_authority(authority)?;
+        let host = Host::parse(host)?;
         let port = port.map_or_else(|| scheme.default_port().ok_or(UrlError::Port), parse_port)?;
         let slash = if tail.starts_with('/') { "" } else { "/" };
-        Ok(Self { scheme, host: Host::parse(host)?, port, path_and_query: format!("{slash}{tail}") })
+        Ok(Self { scheme, host, port, path_and_query: format!("{slash}{tail}") })
     }
 
     /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL (RFC 3986, 4.2).
@@ -260,7 +261,7 @@ mod tests {
             ("http://a.0x/", UrlError::Host),
             ("http:///", UrlError::Host),
             ("http://a..b/", UrlError::Host),
-            ("http://::1/", UrlError::Port),
+            ("http://::1/", UrlError::Host),
             ("http://[::1/", UrlError::Host),
             ("http://[fe80::1%25eth0]/", UrlError::Host),
             ("http://%31/", UrlError::Host),

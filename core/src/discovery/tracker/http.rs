@@ -133,14 +133,24 @@ mod tests {
         let mut hash = [b'a'; 20];
         hash[..4].copy_from_slice(&[0x00, 0xff, b'~', b'/']);
         let amounts = Amounts { uploaded: 1, downloaded: 2, left: Some(u64::MAX) };
-        Announce { info_hash: InfoHashV1(hash), peer_id: PeerId(*b"-AQ0100-abcdefghijkl"), port: 6881, amounts, event: AnnounceEvent::Started, key: 0xab, num_want: 200 }
+        Announce {
+            info_hash: InfoHashV1(hash),
+            peer_id: PeerId(*b"-AQ0100-abcdefghijkl"),
+            port: 6881,
+            amounts,
+            event: AnnounceEvent::Started,
+            key: 0xab,
+            num_want: 200,
+        }
     }
 
     #[test]
     fn an_announce_keeps_the_query_and_encodes_raw_bytes() {
         let arguments = "info_hash=%00%FF~%2Faaaaaaaaaaaaaaaa&peer_id=-AQ0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2\
                          &left=18446744073709551615&compact=1&numwant=200&key=000000ab&event=started";
-        for (url, begin) in [("http://t/announce", "http://t/announce?"), ("http://t/a?", "http://t/a?"), ("https://t/a?passkey=1", "https://t/a?passkey=1&")] {
+        for (url, begin) in
+            [("http://t/announce", "http://t/announce?"), ("http://t/a?", "http://t/a?"), ("https://t/a?passkey=1", "https://t/a?passkey=1&")]
+        {
             assert_eq!(announce_url(&Url::parse(url).unwrap(), &announce(), None), format!("{begin}{arguments}"));
         }
     }
@@ -169,8 +179,8 @@ mod tests {
             .bytes("peers6", peers6)
             .finish();
         let answer = parse_answer(&body).unwrap();
-        let expected: Vec<SocketAddr> = ["1.2.3.4:6881", "[2000::1]:80"].iter().map(|addr| addr.parse().unwrap()).collect();
-        assert_eq!(answer.peers, expected, "neither doubles, nor port 0, nor the unspecified address");
+        let expected: Vec<SocketAddr> = ["1.2.3.4:6881", "[2000::1]:80", "9.0.0.0:7"].iter().map(|addr| addr.parse().unwrap()).collect();
+        assert_eq!(answer.peers, expected, "no doubles, no port 0, no unspecified address, no IPv4 in disguise");
         assert_eq!((answer.interval, answer.min_interval), (Some(Duration::from_secs(900)), Some(Duration::from_secs(60))));
         assert_eq!((answer.seeders, answer.leechers, answer.tracker_id.as_deref()), (Some(3), Some(4), Some(&b"t"[..])));
         assert_eq!(answer.warning.as_deref(), Some("slow\\u{1b}[0m"));
@@ -179,7 +189,8 @@ mod tests {
     #[test]
     fn peers_in_dictionaries_are_read_and_names_are_not_looked_up() {
         let peer = |ip: &str, port: u32| Encoded::from(Encoder::new().bytes("ip", ip).int("port", port));
-        let body = Encoder::new().list("peers", [peer("1.2.3.4", 1), peer("::ffff:1.2.3.4", 2), peer("host.example", 3), peer("1.1.1.1", 70_000)]).finish();
+        let body =
+            Encoder::new().list("peers", [peer("1.2.3.4", 1), peer("::ffff:1.2.3.4", 2), peer("host.example", 3), peer("1.1.1.1", 70_000)]).finish();
         let expected: Vec<SocketAddr> = ["1.2.3.4:1", "1.2.3.4:2"].iter().map(|addr| addr.parse().unwrap()).collect();
         assert_eq!(parse_answer(&body).unwrap().peers, expected);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(super) use exchange::{Step, UdpClient};
 
 use super::io::Amounts;
-use crate::types::{InfoHashV1, PeerAddr, PeerId};
+use crate::types::{InfoHashV1, PeerAddr, PeerId, visible};
 
 /// Most peers that are read from one answer.
 pub const MAX_PEERS: usize = 2000;
@@ -124,5 +124,5 @@ fn words(foreign: &[u8]) -> String {
     let text = String::from_utf8_lossy(cut);
     // A letter cut in two at the end is no letter.
     let text = if foreign.len() > MAX_TEXT { text.trim_end_matches('\u{fffd}') } else { &text };
-    text.escape_debug().to_string()
+    visible(text).into_owned()
 }

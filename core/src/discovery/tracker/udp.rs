@@ -117,7 +117,11 @@ impl<'a> Response<'a> {
         let (head, compact) = self.body.split_first_chunk::<12>().ok_or_else(|| self.too_short(20))?;
         let [interval, leechers, seeders] = [0, 4, 8].map(|at| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
         let mut peers = PeerList::default();
-        if v6 { peers.add_v6(compact) } else { peers.add_v4(compact) }
+        if v6 {
+            peers.add_v6(compact)
+        } else {
+            peers.add_v4(compact)
+        }
         let interval = Some(Duration::from_secs(interval.into()));
         Ok(Some(Answer { interval, seeders: Some(seeders), leechers: Some(leechers), peers: peers.list, ..Answer::default() }))
     }
@@ -138,7 +142,15 @@ mod tests {
 
     fn sample() -> Announce {
         let amounts = Amounts { uploaded: 3, downloaded: 1, left: Some(2) };
-        Announce { info_hash: InfoHashV1([0xaa; 20]), peer_id: PeerId([0xbb; 20]), port: 0x1ae1, amounts, event: AnnounceEvent::Started, key: 7, num_want: 200 }
+        Announce {
+            info_hash: InfoHashV1([0xaa; 20]),
+            peer_id: PeerId([0xbb; 20]),
+            port: 0x1ae1,
+            amounts,
+            event: AnnounceEvent::Started,
+            key: 7,
+            num_want: 200,
+        }
     }
 
     #[test]

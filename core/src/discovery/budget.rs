@@ -1,0 +1,116 @@
+//! What must not happen too often: lookups of one owner, announces of one member at one tracker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::io::Key;
+use crate::types::Instant;
+
+/// Keeps, for each name, the time until which it is spent; forgets those whose time has passed.
+#[derive(Debug)]
+struct Ledger<K> {
+    until: BTreeMap<K, Instant>,
+    /// Size at which the past is swept out; doubles with what stays, so that a sweep costs little per entry.
+    sweep_at: usize,
+}
+
+impl<K: Ord> Ledger<K> {
+    const fn new() -> Self {
+        Self { until: BTreeMap::new(), sweep_at: 64 }
+    }
+
+    fn get(&self, name: &K, now: Instant) -> Instant {
+        self.until.get(name).copied().unwrap_or(now).max(now)
+    }
+
+    fn set(&mut self, name: K, until: Instant, now: Instant) {
+        if self.until.len() >= self.sweep_at {
+            self.until.retain(|_, until| *until > now);
+            self.sweep_at = (self.until.len() * 2).max(64);
+        }
+        self.until.insert(name, until);
+    }
+}
+
+/// Lookups of names: some at once, then one for each span of time, for every owner.
+#[derive(Debug)]
+pub(super) struct LookupBudget {
+    limit: Option<(u32, Duration)>,
+    spent: Ledger<u64>,
+}
+
+impl LookupBudget {
+    pub(super) const fn new(limit: Option<(u32, Duration)>) -> Self {
+        Self { limit, spent: Ledger::new() }
+    }
+
+    /// Takes one; if there is none, says when there will be.
+    pub(super) fn take(&mut self, owner: u64, now: Instant) -> Result<(), Instant> {
+        let Some((burst, each)) = self.limit else { return Ok(()) };
+        let spent = self.spent.get(&owner, now) + each;
+        let ahead = spent.since(now).saturating_sub(each * burst.max(1));
+        if ahead > Duration::ZERO {
+            return Err(now + ahead);
+        }
+        self.spent.set(owner, spent, now);
+        Ok(())
+    }
+}
+
+/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again asks no more often.
+#[derive(Debug)]
+pub(super) struct Recent {
+    rest: Duration,
+    asked: Ledger<(Key, String)>,
+}
+
+impl Recent {
+    pub(super) const fn new(rest: Duration) -> Self {
+        Self { rest, asked: Ledger::new() }
+    }
+
+    /// Whether it may be asked now; if not, says when.
+    pub(super) fn check(&self, name: &(Key, String), now: Instant) -> Result<(), Instant> {
+        let until = self.asked.get(name, now);
+        if until > now { Err(until) } else { Ok(()) }
+    }
+
+    /// It is asked now.
+    pub(super) fn note(&mut self, name: (Key, String), now: Instant) {
+        self.asked.set(name, now + self.rest, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::InfoHashV1;
+
+    fn at(seconds: u64) -> Instant {
+        Instant(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn lookups_come_in_a_burst_and_then_one_by_one() {
+        let mut budget = LookupBudget::new(Some((2, Duration::from_secs(10))));
+        assert_eq!(budget.take(1, at(0)), Ok(()));
+        assert_eq!(budget.take(1, at(0)), Ok(()));
+        assert_eq!(budget.take(1, at(3)), Err(at(10)));
+        assert_eq!(budget.take(2, at(3)), Ok(()), "each owner has a budget of its own");
+        assert_eq!(budget.take(1, at(10)), Ok(()));
+        assert_eq!(budget.take(1, at(10)), Err(at(20)));
+        assert_eq!(LookupBudget::new(None).take(1, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn the_past_is_forgotten() {
+        let mut recent = Recent::new(Duration::from_secs(60));
+        for owner in 0..1000 {
+            let name = (Key { info_hash: InfoHashV1([0; 20]), owner }, "t".to_owned());
+            assert_eq!(recent.check(&name, at(owner * 60)), Ok(()));
+            recent.note(name.clone(), at(owner * 60));
+            assert_eq!(recent.check(&name, at(owner * 60 + 1)), Err(at(owner * 60 + 60)));
+        }
+        assert!(recent.asked.until.len() <= 64);
+    }
+}

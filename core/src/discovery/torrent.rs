@@ -1,0 +1,220 @@
+//! One member of one swarm: its tiers of trackers (BEP 12) and what each of them knows of us.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::config::Config;
+use super::io::{Amounts, Key, QueryId, Swarm};
+use super::status::{TrackerError, TrackerState, TrackerStatus};
+use super::tracker::{Announce, AnnounceEvent, Answer};
+use super::url::Url;
+use crate::types::{Instant, PeerAddr, PeerId};
+
+/// What the member is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not started, or stopped and every farewell said.
+    Idle,
+    /// Wants peers.
+    Active,
+    /// Says its farewells.
+    Leaving,
+}
+
+/// One member of one swarm.
+#[derive(Debug)]
+pub(super) struct Torrent {
+    pub(super) phase: Phase,
+    /// To be forgotten once it has left.
+    pub(super) removed: bool,
+    pub(super) amounts: Amounts,
+    /// [`crate::DiscoverRequest::Completed`] came.
+    pub(super) completed: bool,
+    /// As the torrent has them, tier by tier.
+    pub(super) trackers: Vec<Tracker>,
+    /// In the order in which they are asked.
+    order: Vec<usize>,
+    peer_id: PeerId,
+    port: u16,
+    /// `key` of announces.
+    announce_key: u32,
+}
+
+/// One tracker of one member.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    pub(super) tier: usize,
+    text: String,
+    /// `None`: cannot be asked; `state` says why.
+    pub(super) url: Option<Url>,
+    pub(super) state: TrackerState,
+    pub(super) warning: Option<String>,
+    pub(super) query: Option<QueryId>,
+    /// Waits for room among the queries.
+    pub(super) waiting: bool,
+    /// When it will be asked.
+    pub(super) next: Option<Instant>,
+    /// When it may be asked without an event.
+    pub(super) earliest: Instant,
+    /// Since the last success.
+    pub(super) failures: u32,
+    pub(super) told: Told,
+    pub(super) tracker_id: Option<Vec<u8>>,
+    /// What its name was resolved to, as long as it answers.
+    pub(super) addrs: Vec<SocketAddr>,
+}
+
+/// Which events reached a tracker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) started: bool,
+    pub(super) completed: bool,
+}
+
+impl Torrent {
+    /// Shuffles each tier (BEP 12).
+    pub(super) fn new(swarm: Swarm, config: &Config, rng: &mut ChaCha8Rng) -> Self {
+        let mut seen = BTreeSet::new();
+        let tiers = swarm.trackers.into_iter().enumerate();
+        let urls = tiers.flat_map(|(tier, urls)| urls.into_iter().map(move |url| (tier, url)));
+        let distinct = urls.filter(|(_, url)| seen.insert(url.clone())).take(config.max_trackers);
+        let trackers: Vec<Tracker> = distinct.map(|(tier, url)| Tracker::new(tier, url)).collect();
+        let mut order: Vec<usize> = (0..trackers.len()).collect();
+        order.sort_by_cached_key(|index| (trackers[*index].tier, rng.next_u64()));
+        Self {
+            phase: Phase::Idle,
+            removed: false,
+            amounts: swarm.amounts,
+            completed: false,
+            trackers,
+            order,
+            peer_id: swarm.peer_id,
+            port: swarm.port,
+            announce_key: rng.next_u32(),
+        }
+    }
+
+    /// What the next announce to a tracker is for.
+    pub(super) fn event(&self, index: usize) -> AnnounceEvent {
+        let told = self.trackers.get(index).map_or_else(Told::default, |tracker| tracker.told);
+        match self.phase {
+            Phase::Leaving => AnnounceEvent::Stopped,
+            _ if !told.started => AnnounceEvent::Started,
+            _ if self.completed && !told.completed => AnnounceEvent::Completed,
+            _ => AnnounceEvent::None,
+        }
+    }
+
+    /// The next announce to a tracker.
+    pub(super) fn announce(&self, key: Key, index: usize, config: &Config) -> Announce {
+        let event = self.event(index);
+        let num_want = if event == AnnounceEvent::Stopped { 0 } else { config.num_want };
+        let Self { peer_id, port, amounts, announce_key, .. } = *self;
+        Announce { info_hash: key.info_hash, peer_id, port, amounts, event, key: announce_key, num_want }
+    }
+
+    /// The next tracker to try when those asked so far do not suffice (BEP 12: the rest of a tier before the next tier).
+    pub(super) fn candidate(&self, now: Instant) -> Option<usize> {
+        self.order.iter().copied().find(|index| self.trackers[*index].is_candidate(now))
+    }
+
+    /// BEP 12: the tracker that answers is the first of its tier from now on, and the others of the tier are asked only when it fails.
+    pub(super) fn promote(&mut self, index: usize) -> Vec<usize> {
+        let tier = self.trackers[index].tier;
+        self.order.retain(|other| *other != index);
+        let place = self.order.iter().take_while(|other| self.trackers[**other].tier < tier).count();
+        self.order.insert(place, index);
+        let failing = |(_, tracker): &(usize, &Tracker)| tracker.tier == tier && tracker.failures > 0;
+        self.trackers.iter().enumerate().filter(failing).map(|(other, _)| other).collect()
+    }
+
+    /// Notes an answer; gives its peers back. `earliest`: when the tracker may be asked again without an event.
+    pub(super) fn record(&mut self, index: usize, event: AnnounceEvent, answer: Answer, earliest: Instant) -> Vec<PeerAddr> {
+        let complete_from_the_start = event == AnnounceEvent::Started && self.amounts.left == Some(0);
+        let Some(tracker) = self.trackers.get_mut(index) else { return Vec::new() };
+        tracker.told.started = true;
+        tracker.told.completed |= event == AnnounceEvent::Completed || complete_from_the_start;
+        tracker.state = TrackerState::Ok { seeders: answer.seeders, leechers: answer.leechers, peers: answer.peers.len() };
+        tracker.tracker_id = answer.tracker_id.or_else(|| tracker.tracker_id.take());
+        (tracker.failures, tracker.earliest, tracker.warning) = (0, earliest, answer.warning);
+        answer.peers
+    }
+
+    /// Notes a failure; says the how manieth in a row it is.
+    pub(super) fn record_failure(&mut self, index: usize, error: TrackerError) -> u32 {
+        let Some(tracker) = self.trackers.get_mut(index) else { return 1 };
+        tracker.failures = tracker.failures.saturating_add(1);
+        tracker.state = TrackerState::Failed(error);
+        // Its name may lead elsewhere by now.
+        tracker.addrs.clear();
+        tracker.failures
+    }
+
+    /// Failing trackers that nobody means to ask again, and when they may be.
+    pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
+        let resting = |tracker: &Tracker| tracker.failures > 0 && tracker.next.is_none() && tracker.query.is_none() && !tracker.waiting;
+        self.trackers.iter().enumerate().filter(|(_, tracker)| resting(tracker)).map(|(index, tracker)| (index, tracker.earliest)).collect()
+    }
+
+    /// Whether farewells are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.trackers.iter().any(|tracker| tracker.query.is_some() || tracker.waiting)
+    }
+
+    pub(super) fn statuses(&self) -> Vec<TrackerStatus> {
+        self.trackers.iter().map(Tracker::status).collect()
+    }
+}
+
+impl Tracker {
+    fn new(tier: usize, text: String) -> Self {
+        let (url, state) = match Url::parse(&text) {
+            Ok(url) => (Some(url), TrackerState::Idle),
+            Err(error) => (None, TrackerState::Failed(error.into())),
+        };
+        Self {
+            tier,
+            text,
+            url,
+            state,
+            warning: None,
+            query: None,
+            waiting: false,
+            next: None,
+            earliest: Instant::ZERO,
+            failures: 0,
+            told: Told::default(),
+            tracker_id: None,
+            addrs: Vec::new(),
+        }
+    }
+
+    fn is_candidate(&self, now: Instant) -> bool {
+        self.url.is_some() && self.query.is_none() && !self.waiting && self.next.is_none() && self.earliest <= now
+    }
+
+    /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being asked.
+    pub(super) fn soonest(&self, now: Instant) -> Option<Instant> {
+        let answering = matches!(self.state, TrackerState::Ok { .. }) && self.query.is_none();
+        self.next.filter(|_| answering).map(|next| next.min(self.earliest.max(now)))
+    }
+
+    /// Whether it counts us among its peers, and is likely to hear that we leave.
+    pub(super) const fn knows_us(&self) -> bool {
+        self.told.started && matches!(self.state, TrackerState::Ok { .. })
+    }
+
+    pub(super) fn status(&self) -> TrackerStatus {
+        TrackerStatus {
+            tier: self.tier,
+            url: self.text.clone(),
+            state: self.state.clone(),
+            asking: self.query.is_some(),
+            next: self.next,
+            warning: self.warning.clone(),
+        }
+    }
+}
