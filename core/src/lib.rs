@@ -5,7 +5,7 @@ pub mod bencode;
 pub mod config;
 pub mod discovery;
 pub mod engine;
-mod ext;
+pub mod ext;
 pub mod io;
 pub mod link;
 pub mod meta;

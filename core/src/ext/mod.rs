@@ -1,13 +1,14 @@
 //! The extension protocol (BEP 10): one file an extension, one line each in the registry.
 
+mod handshake;
 pub(crate) mod metadata;
 mod peer;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
+pub use handshake::{ExtendedHandshake, ExtendedHandshakeError, MAX_NAMES, MAX_TEXT};
 pub(crate) use peer::Extensions;
 
-use crate::bencode::Encoder;
 use crate::config::Config;
 use crate::meta::Info;
 use crate::wire::Message;
@@ -35,21 +36,14 @@ impl Extension {
 
 /// Our extended handshake for one peer: what we speak, how many requests we queue, where we listen, how long the metadata are.
 pub(crate) fn hello(config: &Config, info: Option<&Info>, peer: SocketAddr) -> Message {
-    let mut names = Encoder::new();
-    for (extension, name) in Extension::ALL {
-        names.int(name, extension as u8);
-    }
-    let mut dict = Encoder::new();
-    dict.put("m", &names).bytes("v", &config.client).int("reqq", config.max_requests_in as u64);
-    if config.listen_port != 0 {
-        dict.int("p", config.listen_port);
-    }
-    if let Some(info) = info {
-        dict.int("metadata_size", info.raw.len() as u64);
-    }
-    match peer.ip().to_canonical() {
-        IpAddr::V4(ip) => dict.bytes("yourip", ip.octets()),
-        IpAddr::V6(ip) => dict.bytes("yourip", ip.octets()),
+    let hello = ExtendedHandshake {
+        extensions: Extension::ALL.iter().map(|(extension, name)| ((*name).to_owned(), *extension as u8)).collect(),
+        client: Some(config.client.clone()),
+        port: Some(config.listen_port).filter(|port| *port != 0),
+        requests: u32::try_from(config.max_requests_in).ok(),
+        your_ip: Some(peer.ip().to_canonical()),
+        metadata_size: info.map(|info| info.raw.len() as u64),
+        ..ExtendedHandshake::default()
     };
-    Message::Extended { id: EXTENDED_HANDSHAKE, payload: dict.finish().into() }
+    Message::Extended { id: EXTENDED_HANDSHAKE, payload: hello.encode().into() }
 }

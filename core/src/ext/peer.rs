@@ -1,8 +1,7 @@
 //! What is known of one peer's extensions.
 
-use super::Extension;
 use super::metadata::Copy;
-use crate::bencode::{Limits, scan};
+use super::{ExtendedHandshake, Extension};
 use crate::wire::Reserved;
 
 /// Requests that a peer is taken to queue if it does not say (what most clients do).
@@ -43,15 +42,13 @@ impl Extensions {
 
     /// Takes in an extended handshake. What is broken is passed over: the handshake only offers things. It may come again and change what was said.
     pub(crate) fn on_handshake(&mut self, payload: &[u8]) {
-        let Some(dict) = scan(payload, Limits::MESSAGE).ok().and_then(|v| v.as_dict()) else { return };
-        if let Some(names) = dict.dict("m") {
-            for ((_, name), id) in Extension::ALL.iter().zip(&mut self.ids) {
-                *id = names.num(name).unwrap_or(*id);
-            }
+        let Ok(hello) = ExtendedHandshake::decode(payload) else { return };
+        for ((_, name), id) in Extension::ALL.iter().zip(&mut self.ids) {
+            *id = hello.extensions.get(*name).copied().unwrap_or(*id);
         }
-        self.requests = dict.num("reqq").or(self.requests);
-        self.port = dict.num("p").filter(|&p: &u16| p != 0).or(self.port);
-        self.metadata_size = dict.num("metadata_size").or(self.metadata_size);
+        self.requests = hello.requests.or(self.requests);
+        self.port = hello.port.or(self.port);
+        self.metadata_size = hello.metadata_size.and_then(|size| size.try_into().ok()).or(self.metadata_size);
     }
 
     /// Requests it queues.
