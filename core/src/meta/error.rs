@@ -7,7 +7,7 @@ use crate::types::{LengthsError, ParseHashError, visible};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetainfoError {
     /// Not bencode, or beyond [`crate::bencode::Limits`].
-    #[error("this is no valid torrent: {0}; get the .torrent again")]
+    #[error("this is no valid torrent: {0}; get it again, or from another place")]
     Bencode(#[from] BencodeError),
     /// A version 2 `info` dictionary that is not canonical (BEP 52).
     #[error("a version 2 `info` dictionary must be canonical: {0}")]

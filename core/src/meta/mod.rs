@@ -67,6 +67,12 @@ impl Info {
         self.pieces.get(at..at.checked_add(20)?)?.try_into().ok()
     }
 
+    /// Bytes of all files, pads aside: what a person calls the torrent's size. [`Lengths::total`] counts pads, and the gaps of a v2-only torrent.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.files.iter().filter(|f| !f.pad).map(|f| f.size).sum()
+    }
+
     /// Which files hold the bytes `offset .. offset + length`: index of the file, offset in it, and the part of the range that it holds.
     pub fn layout(&self, offset: u64, length: u64) -> impl Iterator<Item = Span> + '_ {
         let end = offset.saturating_add(length);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
 use super::{Info, Magnet, Metainfo, MetainfoError};
@@ -13,6 +14,8 @@ use crate::bencode::{Encoded, Encoder, Limits, Value, scan};
 const MAX_URLS: usize = 200;
 /// Bytes of a URL at most; longer ones are ignored.
 const MAX_URL: usize = 2048;
+/// Bytes of a list of URLs at most, well over what is taken of one; a longer one is treated as absent. Its typed form is many times larger than its bytes.
+const MAX_URL_LIST: usize = 1 << 20;
 
 impl Metainfo {
     /// Reads a .torrent file of at most 10 MB.
@@ -27,7 +30,7 @@ impl Metainfo {
         Ok(Self {
             info: Arc::new(Info::read(keys.info.ok_or(MetainfoError::Missing("info"))?, &whole)?),
             trackers: tiers(keys.announce_list, keys.announce),
-            web_seeds: keys.url_list.and_then(Value::typed).map(OneOrMany::into_urls).unwrap_or_default(),
+            web_seeds: keys.url_list.and_then(url_list).map(OneOrMany::into_urls).unwrap_or_default(),
             comment: keys.comment.and_then(text),
             created_by: keys.created_by.and_then(text),
             created: keys.created.and_then(Value::as_int),
@@ -132,6 +135,10 @@ impl OneOrMany {
     }
 }
 
+fn url_list<T: DeserializeOwned>(value: Value<'_>) -> Option<T> {
+    if value.raw().len() <= MAX_URL_LIST { value.typed() } else { None }
+}
+
 fn url(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     (!text.is_empty() && text.len() <= MAX_URL).then(|| text.to_owned())
@@ -139,7 +146,7 @@ fn url(bytes: &[u8]) -> Option<String> {
 
 /// BEP 12: `announce` counts only where `announce-list` names no tracker.
 fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String>> {
-    let tiers: Vec<OneOrMany> = list.and_then(Value::typed).unwrap_or_default();
+    let tiers: Vec<OneOrMany> = list.and_then(url_list).unwrap_or_default();
     let mut left = MAX_URLS;
     let mut named: Vec<Vec<String>> = tiers.into_iter().map(OneOrMany::into_urls).collect();
     for tier in &mut named {

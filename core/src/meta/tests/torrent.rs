@@ -91,6 +91,8 @@ fn trackers_come_in_tiers_and_announce_only_alone() {
     assert!(tiers(None, None).is_empty());
     let many = Encoded::list((0..300).map(|n| Encoded::list([Encoded::bytes(format!("x:{n}"))]))).into_bytes();
     assert_eq!(tiers(Some(&many), None).len(), 200);
+    let endless = [b"l", &b"3:x:1".repeat(220_000)[..], b"e"].concat();
+    assert_eq!(tiers(Some(&endless), Some("z:1")), [["z:1"]], "over 1 MiB is nothing that anyone meant");
 }
 
 #[test]
@@ -145,6 +147,7 @@ fn a_v2_torrent_is_read_as_far_as_its_files() {
     let seen: Vec<_> = read.files.iter().map(|f| (f.path.join("/"), f.offset, f.size)).collect();
     assert_eq!(seen, [("t/a".to_owned(), 0, 20_000), ("t/b/c".to_owned(), 32_768, 5)], "every file begins a piece");
     assert_eq!((read.lengths.pieces(), read.pieces.len(), read.multi), (3, 0, true));
+    assert_eq!((read.size(), read.lengths.total()), (20_005, 32_773), "the gap between the files is no content");
 }
 
 #[test]
