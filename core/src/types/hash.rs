@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_v2_swarm_is_named_on_the_wire_by_the_first_twenty_bytes() {
-        let v2 = InfoHashV2(std::array::from_fn(|i| i as u8));
+        let v2 = InfoHashV2(std::array::from_fn(|i| u8::try_from(i).unwrap()));
         assert_eq!(InfoHash::V2(v2).wire().0[..], v2.0[..20]);
         assert_eq!(InfoHash::Hybrid(InfoHashV1([9; 20]), v2).wire(), InfoHashV1([9; 20]));
     }
