@@ -1,0 +1,89 @@
+//! How each client is told to download one torrent, or to serve it, and to leave.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::payload::Payload;
+
+/// A client that downloads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Client {
+    Aqueduct,
+    Libtorrent,
+    Aria2,
+}
+
+/// A client that serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Seed {
+    Aqueduct,
+    Libtorrent,
+}
+
+impl Client {
+    /// The command that downloads `torrent` into `folder` and exits.
+    pub(crate) fn download(self, torrent: &Path, folder: &Path) -> Result<Command> {
+        let mut command = match self {
+            Client::Aqueduct => with(aqueduct()?, &["get", "--quiet", "--output"]),
+            Client::Libtorrent => libtorrent("leech"),
+            Client::Aria2 => with("aria2c".into(), &ARIA2),
+        };
+        match self {
+            Client::Libtorrent => command.arg(torrent).arg(folder).arg("6882"),
+            Client::Aqueduct | Client::Aria2 => command.arg(folder).arg(torrent),
+        };
+        // Nothing that a client remembers from one run may help it in the next.
+        command.env("HOME", folder).env("XDG_STATE_HOME", folder).env("XDG_CACHE_HOME", folder);
+        Ok(command)
+    }
+}
+
+const ARIA2: [&str; 7] =
+    ["--enable-dht=false", "--bt-enable-lpd=false", "--seed-time=0", "--file-allocation=none", "--listen-port=6882", "--quiet", "--dir"];
+
+impl Seed {
+    /// The command that serves `payload` on `port` until it is stopped.
+    pub(crate) fn serve(self, payload: &Payload, port: u16) -> Result<Command> {
+        Ok(match self {
+            Seed::Aqueduct => {
+                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--port"]);
+                command.arg(port.to_string()).arg(payload.torrent()).arg(payload.file());
+                command.env("XDG_STATE_HOME", payload.folder());
+                command
+            }
+            Seed::Libtorrent => {
+                let mut command = libtorrent("seed");
+                command.arg(payload.torrent()).arg(payload.folder()).arg(port.to_string());
+                command
+            }
+        })
+    }
+}
+
+/// The program under test.
+pub(crate) fn aqueduct() -> Result<PathBuf> {
+    program("AQUEDUCT_BIN")
+}
+
+/// The path that `cargo xtask bench` leaves in the environment variable `name`.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set: start the measurement by `cargo xtask bench`"))
+}
+
+/// libtorrent by its Python module: `mode` is that of the script.
+pub(crate) fn libtorrent(mode: &str) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/measure/libtorrent_client.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(mode);
+    command
+}
+
+fn with(program: PathBuf, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}

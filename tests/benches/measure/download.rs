@@ -1,0 +1,65 @@
+//! One torrent, one seed, each client in turn.
+
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::clients::{Client, Seed};
+use crate::measured;
+use crate::namespaces::{self, Namespaces};
+use crate::payload::{self, Payload};
+use crate::process::{self, Background};
+use crate::{Arguments, tracker};
+
+const TRACKER: u16 = 6969;
+
+/// Prints one row a client and run.
+pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
+    let host = namespaces::SEED.ip();
+    let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
+    let hosts = Namespaces::create()?;
+    let _seed = start(&hosts, arguments.seed, &payload)?;
+    measured::head(&format!("Download {} MiB from {:?}, pieces of 1 MiB, two network namespaces", arguments.size, arguments.seed));
+    for _ in 0..arguments.runs {
+        for client in &arguments.clients {
+            one(&hosts, *client, &payload, arguments.size.get()).with_context(|| format!("measuring {client:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts seed and tracker on the seed's host, and waits until both can be reached.
+fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<Background> {
+    let running = Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
+    let ready = |hosts: &Namespaces| -> Result<()> {
+        hosts.enter_seed()?;
+        tracker::serve(TcpListener::bind((*namespaces::SEED.ip(), TRACKER))?, namespaces::SEED);
+        wait_for(namespaces::SEED)
+    };
+    // A thread of its own: it never comes back from the other host.
+    thread::scope(|scope| scope.spawn(|| ready(hosts)).join()).map_err(|_| anyhow::anyhow!("the thread on the seed's host died"))??;
+    Ok(running)
+}
+
+/// Waits until somebody accepts connections there.
+pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect_timeout(&address.into(), Duration::from_secs(1)).is_err() {
+        if Instant::now() > deadline {
+            bail!("nobody listens on {address} after 20 s");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32) -> Result<()> {
+    let folder = payload::in_memory()?;
+    let command = client.download(&payload.torrent(), folder.path())?;
+    let measured = process::measure(&mut hosts.on_leech(&command))?;
+    ensure!(payload.is_equal_to(&folder.path().join(payload::NAME))?, "{client:?} left other bytes than were seeded");
+    measured::row(&format!("{client:?}").to_lowercase(), size, &measured, "");
+    Ok(())
+}

@@ -1,0 +1,66 @@
+"""libtorrent as one of the measured clients.
+
+libtorrent_client.py seed TORRENT FOLDER PORT     serve until stopped
+libtorrent_client.py leech TORRENT FOLDER PORT    download and leave
+libtorrent_client.py check TORRENT FOLDER         hash what is in FOLDER and leave
+libtorrent_client.py create FILE PIECE_LENGTH     hash FILE as a new torrent would be and leave
+"""
+import os
+import sys
+import time
+
+import libtorrent
+
+# Everything but plain TCP and the tracker is off, and no choice of unchoked peers stands between the one seed and the one leecher.
+SETTINGS = {
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "out_enc_policy": 1,
+    "in_enc_policy": 1,
+    "alert_mask": 0,
+    "unchoke_slots_limit": 100,
+    "hashing_threads": 2,
+}
+
+
+def add(torrent, folder, port, seed):
+    session = libtorrent.session({**SETTINGS, "listen_interfaces": f"0.0.0.0:{port}"})
+    params = libtorrent.add_torrent_params()
+    params.ti = libtorrent.torrent_info(torrent)
+    params.save_path = folder
+    if seed:
+        params.flags |= libtorrent.torrent_flags.seed_mode
+    return session, session.add_torrent(params)
+
+
+def wait_for_all(handle):
+    while not handle.status().is_seeding:
+        time.sleep(0.01)
+
+
+def create(path, piece_length):
+    storage = libtorrent.file_storage()
+    libtorrent.add_files(storage, path)
+    torrent = libtorrent.create_torrent(storage, piece_size=piece_length, flags=libtorrent.create_torrent.v1_only)
+    libtorrent.set_piece_hashes(torrent, os.path.dirname(path))
+
+
+def main(mode, *rest):
+    if mode == "create":
+        create(rest[0], int(rest[1]))
+        return
+    torrent, folder, port = (*rest, "0")[:3]
+    # The session stops when nothing refers to it, so it is kept by name.
+    session, handle = add(torrent, folder, port, seed=mode == "seed")
+    while mode == "seed":
+        time.sleep(1)
+    wait_for_all(handle)
+    # An orderly end would tell the tracker first; the measured time ends with the last piece.
+    os._exit(0)
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|all]`.
+//!
+//! Every figure is taken on this machine in this run, and every download is compared with what was seeded. Read them as ratios.
+
+mod clients;
+mod download;
+mod hash;
+mod measured;
+mod namespaces;
+mod payload;
+mod process;
+mod tab;
+mod tracker;
+
+use std::num::NonZeroU32;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", about = "Measure downloads, hashing and the tab")]
+struct Arguments {
+    /// What to measure
+    #[arg(default_value = "all")]
+    what: What,
+    /// The payload's size in MiB
+    #[arg(long, default_value = "1024")]
+    size: NonZeroU32,
+    /// How often each measurement is taken
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
+    /// The clients that download, by name
+    #[arg(long, value_delimiter = ',', default_value = "aqueduct,libtorrent,aria2")]
+    clients: Vec<clients::Client>,
+    /// Who serves the payload to downloading clients
+    #[arg(long, default_value = "libtorrent")]
+    seed: clients::Seed,
+    /// cargo's own sign that this is a benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Each client downloads from one seed, over a pair of network namespaces (as root)
+    Download,
+    /// `verify` and `create` beside the speed of SHA-1 itself
+    Hash,
+    /// A tab downloads through the bridge, in Chromium
+    Tab,
+    /// All of them
+    All,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let wanted = |what| arguments.what == what || arguments.what == What::All;
+    if wanted(What::Hash) {
+        hash::measure(arguments.size, arguments.runs)?;
+    }
+    if wanted(What::Download) {
+        download::measure(&arguments)?;
+    }
+    if wanted(What::Tab) {
+        tab::measure(arguments.size, arguments.runs)?;
+    }
+    Ok(())
+}
