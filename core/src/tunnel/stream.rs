@@ -56,16 +56,13 @@ pub enum StreamClose {
     /// The tab left the swarm.
     #[error("the tab left the swarm")]
     Left,
-    /// The peer took nothing for too long.
-    #[error("the peer takes no data")]
-    Stalled,
     /// The bridge is stopping.
     #[error("the bridge is being restarted")]
     Draining,
 }
 
 impl StreamClose {
-    const ALL: [Self; 6] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Stalled, Self::Draining];
+    const ALL: [Self; 5] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Draining];
 
     const fn number(self) -> u8 {
         match self {
@@ -73,8 +70,7 @@ impl StreamClose {
             Self::Peer => 2,
             Self::Broken => 3,
             Self::Left => 4,
-            Self::Stalled => 5,
-            Self::Draining => 6,
+            Self::Draining => 5,
         }
     }
 

@@ -1,0 +1,221 @@
+//! The bridge's configuration: defaults, then the TOML file, then flags.
+
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::cidr::Cidr;
+use crate::limits::Limits;
+
+/// Everything an operator can set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where the page and the tunnel are served. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Where peers dial in, told to trackers; 0: any free port. Default 6881, or any free one if that is taken.
+    pub peer_port: Option<u16>,
+    /// Address on which the peer port listens. Default `::`, which is all of both families.
+    pub peer_bind: IpAddr,
+    /// The page's origin as browsers see it, if a proxy or a name stands before the bridge: `https://aqueduct.example`. Default: any literal
+    /// address or `localhost` by which the bridge is reached.
+    pub public_url: Option<String>,
+    /// Further origins whose pages may use the bridge. Default none.
+    pub origin: Vec<String>,
+    /// A file of tokens, one a line; clients must show one. Default none: no token is asked for.
+    pub token_file: Option<PathBuf>,
+    /// Address ranges that the filter would refuse and that are dialled all the same. Default none.
+    pub allow: Vec<Cidr>,
+    /// Proxies whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The DHT is not asked. It never is at present, so that both values mean the same.
+    pub no_dht: bool,
+    /// No tracker of the bridge's own. There is none at present, so that both values mean the same.
+    pub no_tracker: bool,
+    /// The certificate chain, PEM. With `tls_key`: the bridge speaks TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Every limit.
+    pub limits: Limits,
+}
+
+/// Where peers dial in if nothing else is said.
+pub const DEFAULT_PEER_PORT: u16 = 6881;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            peer_port: None,
+            peer_bind: Ipv6Addr::UNSPECIFIED.into(),
+            public_url: None,
+            origin: Vec::new(),
+            token_file: None,
+            allow: Vec::new(),
+            trusted_proxies: Vec::new(),
+            no_dht: false,
+            no_tracker: false,
+            tls_cert: None,
+            tls_key: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {error}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// A token file that would let nobody in.
+    #[error("{0} holds no token; put one on a line, or leave token-file out to let everybody in")]
+    NoTokens(PathBuf),
+    /// The file is no TOML, or has keys that do not exist.
+    #[error("{path}: {error}\n`aqueduct-bridge --print-config` shows every key")]
+    Syntax {
+        /// Which.
+        path: PathBuf,
+        /// Line, column and what is wrong.
+        error: Box<toml::de::Error>,
+    },
+    /// An origin that browsers never send.
+    #[error("`{0}` is no origin; write scheme, host and port alone, like https://aqueduct.example:8443")]
+    Origin(String),
+    /// A certificate without a key, or a key without a certificate.
+    #[error("tls-cert and tls-key must be given together")]
+    HalfTls,
+    /// What cannot be agreed with any tab.
+    #[error("{key} is {received}; it must be from {least} to {most}")]
+    Bounds {
+        /// Which key.
+        key: &'static str,
+        /// What stands there.
+        received: u64,
+        /// Lower bound.
+        least: u64,
+        /// Upper bound.
+        most: u64,
+    },
+}
+
+impl Config {
+    /// Reads a TOML file; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// It cannot be read, or says something that makes no sense.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// The first thing that makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let origins = self.origin.iter().chain(&self.public_url);
+        if let Some(bad) = origins.into_iter().find(|origin| !is_origin(origin)) {
+            return Err(ConfigError::Origin(bad.clone()));
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(ConfigError::HalfTls);
+        }
+        let limits = &self.limits;
+        let (stream, session) = (limits.stream_window.into(), limits.session_window.into());
+        let bounds = [
+            ("stream-window", stream, 16 * 1024, session),
+            ("session-window", session, 16 * 1024, 64 * 1024 * 1024),
+            ("peers-per-session", limits.peers_per_session.into(), 1, 1000),
+        ];
+        let outside = bounds.into_iter().find(|(_, received, least, most)| !(least..=most).contains(&received));
+        outside.map_or(Ok(()), |(key, received, least, most)| Err(ConfigError::Bounds { key, received, least, most }))
+    }
+
+    /// The whole configuration as a TOML file with comments.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let mut out = String::from("# Every setting of aqueduct-bridge. What is commented out has no value.\n\n");
+        let mut put = |doc: &str, key: &str, value: Option<String>| {
+            let line = value.map_or_else(|| format!("# {key} ="), |value| format!("{key} = {value}"));
+            let _ = writeln!(out, "# {doc}\n{line}\n");
+        };
+        put("Where the page and the tunnel are served.", "listen", Some(quote(self.listen)));
+        put("Where peers dial in, told to trackers; 0: any free port.", "peer-port", Some(self.peer_port.unwrap_or(DEFAULT_PEER_PORT).to_string()));
+        put("Address on which the peer port listens; :: is all of both families.", "peer-bind", Some(quote(self.peer_bind)));
+        put("The page's origin as browsers see it, like \"https://aqueduct.example\".", "public-url", self.public_url.as_ref().map(quote));
+        put("Further origins whose pages may use the bridge.", "origin", Some(list(&self.origin)));
+        put("A file of tokens, one a line; clients must show one.", "token-file", self.token_file.as_deref().map(|path| quote(path.display())));
+        put("Address ranges dialled although the filter would refuse them, like \"10.0.0.0/8\".", "allow", Some(list(&self.allow)));
+        put("Proxies whose X-Forwarded-For is believed.", "trusted-proxies", Some(list(&self.trusted_proxies)));
+        put("The DHT is not asked (it never is at present).", "no-dht", Some(self.no_dht.to_string()));
+        put("No tracker of the bridge's own (there is none at present).", "no-tracker", Some(self.no_tracker.to_string()));
+        put("The certificate chain, PEM.", "tls-cert", self.tls_cert.as_deref().map(|path| quote(path.display())));
+        put("The certificate's private key, PEM.", "tls-key", self.tls_key.as_deref().map(|path| quote(path.display())));
+        out.push_str("[limits]\n");
+        for (key, docs, value) in self.limits.describe() {
+            docs.iter().for_each(|doc| out.push_str(&format!("#{doc}\n")));
+            let _ = writeln!(out, "{key} = {value}\n");
+        }
+        out
+    }
+}
+
+/// A TOML string; Rust's escapes of printable text are TOML's.
+fn quote(value: impl ToString) -> String {
+    format!("{:?}", value.to_string())
+}
+
+fn list(values: &[impl ToString]) -> String {
+    format!("[{}]", values.iter().map(ToString::to_string).map(quote).collect::<Vec<_>>().join(", "))
+}
+
+/// Scheme, host and perhaps port, as browsers write an origin (RFC 6454): lower case, no slash at the end.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']) && rest == rest.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let config = Config { allow: vec!["127.0.0.0/8".parse().unwrap()], origin: vec!["https://a.example".to_owned()], ..Config::default() };
+        let read: Config = toml::from_str(&config.print()).unwrap();
+        assert_eq!(read, Config { peer_port: Some(DEFAULT_PEER_PORT), ..config });
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_that_name_them() {
+        let error = toml::from_str::<Config>("[limits]\nsessions-per-adress = 3").unwrap_err().to_string();
+        assert!(error.contains("sessions-per-adress"), "{error}");
+        assert!(toml::from_str::<Config>("allow = [\"10.0.0.1/8\"]").is_err());
+    }
+
+    #[test]
+    fn only_origins_as_browsers_send_them_are_taken() {
+        for good in ["https://a.example", "http://127.0.0.1:8080", "http://[::1]:8080"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in ["a.example", "https://a.example/", "https://A.example", "https://", "ftp://a.example", "*"] {
+            assert!(!is_origin(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_that_no_tab_can_agree_to_are_refused() {
+        let limits = Limits { stream_window: 1, ..Limits::default() };
+        let error = Config { limits, ..Config::default() }.check().unwrap_err().to_string();
+        assert_eq!(error, "stream-window is 1; it must be from 16384 to 2097152");
+    }
+}

@@ -1,0 +1,279 @@
+//! Rates: how often strangers may make the bridge do something.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+
+/// Entries beyond which those that say nothing any more are thrown away.
+const MANY: usize = 4096;
+
+/// Grants so many a second, and as many at once after a pause.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    per_second: u32,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    pub(crate) fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second, tokens: per_second.into(), filled: now }
+    }
+
+    /// Takes one; otherwise says when there will be one.
+    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        self.fill(now);
+        if self.tokens < 1.0 {
+            let wait = (1.0 - self.tokens) / f64::from(self.per_second.max(1));
+            // A little more, so that rounding never leaves it a hair short.
+            return Err(now + Duration::from_secs_f64(wait) + Duration::from_millis(1));
+        }
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let rate = f64::from(self.per_second);
+        self.tokens = (self.tokens + now.saturating_duration_since(self.filled).as_secs_f64() * rate).min(rate);
+        self.filled = now;
+    }
+
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.tokens >= f64::from(self.per_second)
+    }
+}
+
+/// The address by which a stranger is counted: IPv4, or the /64 of IPv6 (one customer has that many).
+pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+/// Sessions by client address.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    at_a_time: u32,
+    per_second: u32,
+    by_network: Mutex<BTreeMap<IpAddr, Client>>,
+}
+
+#[derive(Debug)]
+struct Client {
+    sessions: u32,
+    arrivals: Bucket,
+}
+
+/// A session's place; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    clients: Arc<Clients>,
+    network: IpAddr,
+}
+
+impl Clients {
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        let (at_a_time, per_second) = (limits.sessions_per_address, limits.new_sessions_per_address);
+        Arc::new(Self { at_a_time, per_second, by_network: Mutex::default() })
+    }
+
+    /// A place for one more session from this address, if it has any left.
+    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+        let (network, now) = (network_of(ip), Instant::now());
+        let mut by_network = lock(&self.by_network);
+        if by_network.len() >= MANY {
+            by_network.retain(|_, client| client.sessions > 0 || !client.arrivals.is_full(now));
+        }
+        let client = by_network.entry(network).or_insert_with(|| Client { sessions: 0, arrivals: Bucket::new(self.per_second, now) });
+        if client.sessions >= self.at_a_time || client.arrivals.take(now).is_err() {
+            return None;
+        }
+        client.sessions += 1;
+        Some(Place { clients: Arc::clone(self), network })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(client) = lock(&self.clients.by_network).get_mut(&self.network) {
+            client.sessions = client.sessions.saturating_sub(1);
+        }
+    }
+}
+
+/// Dials by target, over all sessions: nobody is hammered by a crowd of tabs that were told the same address.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    per_second: u32,
+    at_a_time: u32,
+    failures: u32,
+    rest: Duration,
+    state: Mutex<TargetState>,
+}
+
+#[derive(Debug, Default)]
+struct TargetState {
+    hosts: BTreeMap<IpAddr, Host>,
+    failing: BTreeMap<SocketAddr, Failing>,
+}
+
+#[derive(Debug)]
+struct Host {
+    dials: Bucket,
+    under_way: u32,
+}
+
+#[derive(Debug)]
+struct Failing {
+    times: u32,
+    since: Instant,
+}
+
+/// A dial that is not made now; try again at this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotNow(pub(crate) Instant);
+
+/// A dial under way. Dropped without [`Dial::succeeded`], it failed.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    targets: Arc<Targets>,
+    addr: SocketAddr,
+    success: bool,
+}
+
+impl Targets {
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            per_second: limits.dials_per_target,
+            at_a_time: limits.half_open_per_target,
+            failures: limits.failures_per_target,
+            rest: limits.target_rest.0,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Begins a dial, if the target may be dialled now.
+    pub(crate) fn begin(self: &Arc<Self>, addr: SocketAddr) -> Result<Dial, NotNow> {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        state.prune(now, self.rest);
+        if let Some(failing) = state.failing.get(&addr).filter(|failing| failing.times >= self.failures && now < failing.since + self.rest) {
+            return Err(NotNow(failing.since + self.rest));
+        }
+        let host = state.hosts.entry(network_of(addr.ip())).or_insert_with(|| Host { dials: Bucket::new(self.per_second, now), under_way: 0 });
+        if host.under_way >= self.at_a_time {
+            return Err(NotNow(now + Duration::from_secs(1)));
+        }
+        host.dials.take(now).map_err(NotNow)?;
+        host.under_way += 1;
+        Ok(Dial { targets: Arc::clone(self), addr, success: false })
+    }
+}
+
+impl TargetState {
+    fn prune(&mut self, now: Instant, rest: Duration) {
+        if self.hosts.len() >= MANY {
+            self.hosts.retain(|_, host| host.under_way > 0 || !host.dials.is_full(now));
+        }
+        if self.failing.len() >= MANY {
+            self.failing.retain(|_, failing| now < failing.since + rest);
+        }
+    }
+}
+
+impl Dial {
+    pub(crate) fn succeeded(mut self) {
+        self.success = true;
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = lock(&self.targets.state);
+        if let Some(host) = state.hosts.get_mut(&network_of(self.addr.ip())) {
+            host.under_way = host.under_way.saturating_sub(1);
+        }
+        if self.success {
+            state.failing.remove(&self.addr);
+            return;
+        }
+        let failing = state.failing.entry(self.addr).or_insert(Failing { times: 0, since: now });
+        let rested = now >= failing.since + self.targets.rest;
+        *failing = Failing { times: if rested { 1 } else { failing.times + 1 }, since: now };
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_host_is_dialled_twice_a_second_whatever_the_port() {
+        let targets = Targets::new(&Limits::default());
+        for second in 0..3 {
+            let dials: Vec<_> = (0..5).map(|port| targets.begin(SocketAddr::from(([1, 2, 3, 4], 6881 + port)))).collect();
+            assert_eq!(dials.iter().filter(|dial| dial.is_ok()).count(), 2, "second {second}");
+            dials.into_iter().flatten().for_each(Dial::succeeded);
+            assert!(targets.begin(addr("1.2.3.5:6881")).map(Dial::succeeded).is_ok(), "another host is not concerned");
+            tokio::time::advance(Duration::from_millis(1001)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_failures_bring_ten_minutes_of_rest() {
+        let targets = Targets::new(&Limits::default());
+        for _ in 0..3 {
+            assert!(targets.begin(addr("1.2.3.4:6881")).is_ok());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let until = Instant::now() + Duration::from_secs(599);
+        assert_eq!(targets.begin(addr("1.2.3.4:6881")).unwrap_err(), NotNow(until));
+        assert!(targets.begin(addr("1.2.3.4:6882")).is_ok(), "another port is another peer");
+        tokio::time::advance(Duration::from_secs(599)).await;
+        assert!(targets.begin(addr("1.2.3.4:6881")).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_most_twenty_dials_to_one_host_are_under_way() {
+        let targets = Targets::new(&Limits::default());
+        let mut dials = Vec::new();
+        for port in 0..25 {
+            dials.extend(targets.begin(SocketAddr::from(([1, 2, 3, 4], 2000 + port))).ok());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(dials.len(), 20);
+        drop(dials);
+        assert!(targets.begin(addr("1.2.3.4:3000")).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_network_has_eight_sessions_and_four_new_ones_a_second() {
+        let clients = Clients::new(&Limits::default());
+        let ip = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        let mut places: Vec<_> = (0..6).filter_map(|last| clients.enter(ip(last))).collect();
+        assert_eq!(places.len(), 4, "four at once");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        places.extend((0..6).filter_map(|last| clients.enter(ip(last))));
+        assert_eq!(places.len(), 8);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(clients.enter(ip(9)).is_none(), "eight at a time");
+        places.pop();
+        assert!(clients.enter(ip(9)).is_some());
+    }
+}

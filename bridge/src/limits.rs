@@ -1,0 +1,103 @@
+//! Every limit of the bridge: meaning, unit, default, consequence. Each is a key of the `[limits]` table.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// A time span; in the configuration a number of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub Duration);
+
+impl Seconds {
+    const fn new(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_secs_f64().fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| serde::de::Error::custom(format!("{seconds} is no number of seconds")))
+    }
+}
+
+/// Declares [`Limits`] once: its fields, defaults, documentation, and how `--print-config` shows them.
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr;)+) => {
+        /// The bridge's limits.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct Limits { $($(#[doc = $doc])+ pub $name: $type,)+ }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Name, documentation and value of each, in order.
+            pub(crate) fn describe(&self) -> Vec<(String, Vec<&'static str>, String)> {
+                vec![$((stringify!($name).replace('_', "-"), vec![$($doc),+], self.$name.to_string()),)+]
+            }
+        }
+    };
+}
+
+limits! {
+    /// Sessions in all. More are refused and told so. The cap at 90 % of the descriptors may be lower.
+    sessions: usize = 10_000;
+    /// Sessions from one address (/64 for IPv6). More are refused and told so.
+    sessions_per_address: u32 = 8;
+    /// New sessions a second from one address. More are refused and told so.
+    new_sessions_per_address: u32 = 4;
+    /// Torrents a session joins at a time. More are refused and told so.
+    joins_per_session: u16 = 32;
+    /// Peers a session is connected to or dials at a time.
+    peers_per_session: u16 = 50;
+    /// Dials a second for one session.
+    dials_per_session: u32 = 5;
+    /// Dials under way for one session.
+    half_open_per_session: usize = 20;
+    /// Dials a second to one address, over all sessions.
+    dials_per_target: u32 = 2;
+    /// Dials under way to one address, over all sessions.
+    half_open_per_target: u32 = 20;
+    /// Dials in a row that fail before an address and port is left alone for a time.
+    failures_per_target: u32 = 3;
+    /// How long it is left alone, seconds.
+    target_rest: Seconds = Seconds::new(600);
+    /// Addresses of peers remembered for one torrent of one session.
+    candidates: usize = 1000;
+    /// Connections that dialled the peer port and have not yet said what for.
+    incoming_half_open: usize = 200;
+    /// Time for connecting and the BitTorrent handshake together, seconds.
+    handshake_timeout: Seconds = Seconds::new(10);
+    /// Time for an HTTP request's head, seconds.
+    upgrade_timeout: Seconds = Seconds::new(5);
+    /// Time for a session's first message, seconds.
+    hello_timeout: Seconds = Seconds::new(30);
+    /// Time between two pings, seconds.
+    ping_interval: Seconds = Seconds::new(30);
+    /// Silence after which a tab is gone, seconds.
+    silence: Seconds = Seconds::new(90);
+    /// Bytes a tab may send on one stream before the peer has taken any.
+    stream_window: u32 = 256 * 1024;
+    /// Bytes a tab may send on all streams before peers have taken any: what uploads cost in memory, a session.
+    session_window: u32 = 2 * 1024 * 1024;
+    /// Names of trackers that are looked up at once for one session.
+    lookups_per_session: u32 = 8;
+    /// Time after which one more may be looked up, seconds.
+    lookup_interval: Seconds = Seconds::new(10);
+    /// Least time between two announces of a torrent to one tracker, seconds.
+    announce_interval: Seconds = Seconds::new(60);
+    /// Time for sessions to end after SIGTERM, seconds.
+    drain: Seconds = Seconds::new(10);
+}

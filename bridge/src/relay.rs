@@ -1,0 +1,237 @@
+//! Bytes between one tab's WebSocket and its peers' sockets, all in one task.
+//!
+//! What a peer sends is read from its socket straight into the message being packed. What a tab sends is written from the message it came in.
+//! Nobody reads what cannot be passed on: a peer without credit is not read, and a tab has credit only for what its peers have taken.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use aqueduct_core::tunnel::{Server, StreamClose};
+use bytes::{Buf, BufMut, Bytes};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::dial::Connected;
+use crate::metrics::Metrics;
+
+/// Slices handed to one vectored write.
+const MAX_SLICES: usize = 32;
+
+/// The sockets of one session.
+pub(crate) struct Relay<S> {
+    socket: WebSocketStream<S>,
+    /// Ascending by stream.
+    peers: Vec<Peer>,
+    /// Where the next round of reading begins, so that no peer is always first.
+    turn: usize,
+    ended: Vec<(u32, StreamClose)>,
+}
+
+/// One stream's peer.
+pub(crate) struct Peer {
+    pub(crate) stream: u32,
+    pub(crate) join: u32,
+    pub(crate) addr: SocketAddr,
+    /// Its socket, and what it sent right after its handshake.
+    pub(crate) connected: Connected,
+    /// What the tab sent and the socket has not yet taken; bounded by the tab's credit.
+    pub(crate) unsent: VecDeque<Bytes>,
+}
+
+/// What the session must see to.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// The tab sent a message.
+    Message(Bytes),
+    /// A peer's connection ended.
+    Ended(u32, StreamClose),
+    /// The WebSocket is over: by the tab, or with this code by us because the tab broke the protocol.
+    Gone(Option<CloseCode>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
+    pub(crate) const fn new(socket: WebSocketStream<S>) -> Self {
+        Self { socket, peers: Vec::new(), turn: 0, ended: Vec::new() }
+    }
+
+    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<S> {
+        &mut self.socket
+    }
+
+    pub(crate) fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// Adds the peer of a stream that has just been opened: its number is the highest.
+    pub(crate) fn add(&mut self, peer: Peer) {
+        self.peers.push(peer);
+    }
+
+    /// Drops a peer and its connection.
+    pub(crate) fn remove(&mut self, stream: u32) -> Option<Peer> {
+        let at = self.find(stream)?;
+        Some(self.peers.remove(at))
+    }
+
+    /// Queues bytes for a peer.
+    pub(crate) fn send(&mut self, stream: u32, bytes: Bytes) {
+        if let Some(peer) = self.find(stream).and_then(|at| self.peers.get_mut(at)) {
+            peer.unsent.push_back(bytes);
+        }
+    }
+
+    fn find(&self, stream: u32) -> Option<usize> {
+        self.peers.binary_search_by_key(&stream, |peer| peer.stream).ok()
+    }
+
+    /// Moves bytes both ways until there is something for the session to see to. Nothing is lost if the future is dropped.
+    pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> Happened {
+        std::future::poll_fn(|cx| self.poll(cx, tunnel, metrics)).await
+    }
+
+    /// One message out and one in at a time, so that neither direction starves the other.
+    fn poll(&mut self, cx: &mut Context<'_>, tunnel: &mut Server, metrics: &Metrics) -> Poll<Happened> {
+        loop {
+            self.write_peers(cx, tunnel);
+            let sent = match self.send_message(cx, tunnel, metrics) {
+                Ok(sent) => sent,
+                Err(error) => return Poll::Ready(Happened::Gone(close_code(&error))),
+            };
+            if let Some((stream, reason)) = self.ended.pop() {
+                return Poll::Ready(Happened::Ended(stream, reason));
+            }
+            match self.socket.poll_next_unpin(cx) {
+                Poll::Ready(received) => match self.receive(received, metrics) {
+                    Some(happened) => return Poll::Ready(happened),
+                    None => continue,
+                },
+                Poll::Pending if sent => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn receive(&mut self, received: Option<Result<Message, Error>>, metrics: &Metrics) -> Option<Happened> {
+        match received {
+            Some(Ok(Message::Binary(bytes))) => {
+                metrics.up_bytes.add(bytes.len());
+                Some(Happened::Message(bytes))
+            }
+            Some(Ok(Message::Text(_))) => Some(Happened::Gone(Some(CloseCode::Unsupported))),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+            Some(Ok(Message::Close(_))) | None => Some(Happened::Gone(None)),
+            Some(Err(error)) => Some(Happened::Gone(close_code(&error))),
+        }
+    }
+
+    /// Packs and sends one message if the WebSocket takes it; returns whether it did.
+    fn send_message(&mut self, cx: &mut Context<'_>, tunnel: &mut Server, metrics: &Metrics) -> Result<bool, Error> {
+        if self.socket.poll_ready_unpin(cx)?.is_pending() {
+            return Ok(false);
+        }
+        self.read_peers(cx, tunnel);
+        let message = tunnel.poll_message();
+        let sent = message.is_some();
+        if let Some(message) = message {
+            metrics.down_bytes.add(message.len());
+            self.socket.start_send_unpin(Message::Binary(message))?;
+        }
+        // Pending only means that the rest goes out when the WebSocket takes more.
+        let _ = self.socket.poll_flush_unpin(cx)?;
+        Ok(sent)
+    }
+
+    /// Fills the message being packed from all peers in turn, a frame each, until it is full or nobody has more.
+    fn read_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
+        let count = self.peers.len();
+        let mut idle = 0;
+        while idle < count {
+            self.turn = (self.turn + 1) % count;
+            let Some(peer) = self.peers.get_mut(self.turn) else { return };
+            match peer.poll_read(cx, tunnel) {
+                Poll::Ready(Ok(true)) => idle = 0,
+                Poll::Ready(Ok(false)) | Poll::Pending => idle += 1,
+                Poll::Ready(Err(reason)) => {
+                    idle += 1;
+                    self.ended.push((peer.stream, reason));
+                }
+            }
+        }
+    }
+
+    fn write_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
+        for peer in &mut self.peers {
+            if let Poll::Ready(Err(_broken)) = peer.poll_write(cx, tunnel) {
+                peer.unsent.clear();
+                self.ended.push((peer.stream, StreamClose::Broken));
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Appends one frame of its bytes to the message; false if there is no room for any.
+    fn poll_read(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<Result<bool, StreamClose>> {
+        let Connected { socket, leftover, .. } = &mut self.connected;
+        if !leftover.is_empty() {
+            let filled = tunnel.fill(self.stream, |out| out.put(leftover.split_to(leftover.len().min(out.remaining_mut()))));
+            return Poll::Ready(Ok(filled.is_some()));
+        }
+        while tunnel.room(self.stream) > 0 {
+            ready!(socket.poll_read_ready(cx)).map_err(|_| StreamClose::Broken)?;
+            match tunnel.fill(self.stream, |out| socket.try_read_buf(out)) {
+                Some((_, Ok(0))) => return Poll::Ready(Err(StreamClose::Peer)),
+                Some((_, Ok(_))) => return Poll::Ready(Ok(true)),
+                // The readiness was stale; asking again registers for the next one.
+                Some((_, Err(error))) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Some((_, Err(_))) => return Poll::Ready(Err(StreamClose::Broken)),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(false))
+    }
+
+    /// Writes what the tab sent, and gives the credit back for it.
+    fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            ready!(self.connected.socket.poll_write_ready(cx))?;
+            let slices: Vec<IoSlice<'_>> = self.unsent.iter().take(MAX_SLICES).map(|bytes| IoSlice::new(bytes)).collect();
+            match self.connected.socket.try_write_vectored(&slices) {
+                Ok(written) => {
+                    tunnel.consumed(self.stream, written);
+                    self.advance(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.unsent.front_mut() {
+            let part = written.min(front.len());
+            front.advance(part);
+            written -= part;
+            if !front.is_empty() {
+                return;
+            }
+            self.unsent.pop_front();
+        }
+    }
+}
+
+/// How to tell the tab what it did wrong, if it was the tab.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::Size),
+        Error::Protocol(_) | Error::Utf8(_) => Some(CloseCode::Protocol),
+        _ => None,
+    }
+}

@@ -1,0 +1,207 @@
+//! Starts a bridge, accepts connections, and stops in order.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_native::discovery::{self, Options};
+use aqueduct_native::net::{Bind, Policy};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::bridge::Bridge;
+use crate::config::{Config, ConfigError};
+use crate::descriptors;
+use crate::gate::{Clients, Targets};
+use crate::http;
+use crate::incoming::{self, Registry};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::policy::Filter;
+use crate::tls::{self, TlsError};
+use crate::tokens::Tokens;
+
+/// Longest head of a request: 16 KiB.
+const MAX_HEAD: usize = 16 * 1024;
+/// First and longest pause after a failed accept.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often the machine's own addresses are looked up anew.
+const OWN_ADDRESSES: Duration = Duration::from_secs(60);
+
+/// The sockets a bridge listens on. Made from a web listener alone, it opens a peer port of the system's choice at the same address.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The page and the tunnel.
+    pub web: TcpListener,
+    /// Peers that dial in; its port is told to trackers.
+    pub peers: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(web: TcpListener) -> Self {
+        Self { web, peers: None }
+    }
+}
+
+/// Held by a connection, and by the session it may become.
+pub(crate) struct Alive {
+    _counted: mpsc::Sender<Infallible>,
+    _permit: Result<OwnedSemaphorePermit, AcquireError>,
+}
+
+/// Why a bridge did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A socket.
+    #[error("a socket cannot be opened: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// Runs a bridge until `shutdown` is ready; then tells its tabs, lets them end for [`Limits::drain`], and returns.
+///
+/// The caller owns port and stop signal: tests bind port 0 and stop when they are done.
+///
+/// # Errors
+/// It could not start. Once it runs, no fault of a client, peer or tracker ends it.
+pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    config.check()?;
+    let Listeners { web, peers } = listeners.into();
+    let peers = match peers {
+        Some(peers) => peers,
+        None => TcpListener::bind(SocketAddr::new(web.local_addr()?.ip(), 0)).await?,
+    };
+    let acceptor = tls::acceptor(&config)?;
+    let (stop, draining) = watch::channel(false);
+    let bridge = Arc::new(start(config, peers.local_addr()?.port(), draining)?);
+    // Every connection and session holds a sender; nothing is ever sent. Once all are gone, `recv` returns.
+    let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
+    let peer_port = tokio::spawn(incoming::listen(peers, Arc::clone(&bridge)));
+    let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge.filter)));
+    tokio::select! {
+        never = accept(&web, acceptor, &bridge, &alive) => match never {},
+        () = shutdown => tracing::info!("stopping"),
+    }
+    // A closed port is refused at once, so that a load balancer goes elsewhere.
+    drop(web);
+    peer_port.abort();
+    own.abort();
+    drop(alive);
+    stop.send_replace(true);
+    let limit = bridge.config.limits.drain.0;
+    let _ = tokio::join!(timeout(limit, all_gone.recv()), bridge.discovery.shut_down(limit.min(Duration::from_secs(3))));
+    Ok(())
+}
+
+fn start(config: Config, peer_port: u16, draining: watch::Receiver<bool>) -> Result<Bridge, StartError> {
+    let filter = Arc::new(Filter::new(config.allow.clone()));
+    filter.set_own(own_addresses());
+    let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
+    let sockets = descriptors::sockets();
+    let start = Instant::now();
+    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default() };
+    Ok(Bridge {
+        clients: Clients::new(&config.limits),
+        targets: Targets::new(&config.limits),
+        registry: Arc::<Registry>::default(),
+        metrics: Metrics::default(),
+        tokens: Tokens::read(config.token_file.as_deref())?,
+        discovery: discovery::spawn(options)?,
+        filter,
+        start,
+        peer_port,
+        sockets: Arc::new(Semaphore::new(sockets)),
+        all_sockets: sockets,
+        draining,
+        config,
+    })
+}
+
+fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {
+    aqueduct_core::discovery::Config {
+        max_queries: 500,
+        lookups: Some((limits.lookups_per_session, limits.lookup_interval.0)),
+        min_interval_floor: limits.announce_interval.0,
+        ..aqueduct_core::discovery::Config::default()
+    }
+}
+
+async fn watch_own_addresses(filter: Arc<Filter>) {
+    loop {
+        sleep(OWN_ADDRESSES).await;
+        filter.set_own(own_addresses());
+    }
+}
+
+fn own_addresses() -> Vec<std::net::IpAddr> {
+    if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
+}
+
+/// Accepts as long as there are sockets to spare, and pauses when the system has none.
+async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, bridge: &Arc<Bridge>, alive: &mpsc::Sender<Infallible>) -> Infallible {
+    let mut pause = PAUSES.0;
+    loop {
+        let permit = Arc::clone(&bridge.sockets).acquire_owned().await;
+        match listener.accept().await {
+            Ok((socket, remote)) => {
+                pause = PAUSES.0;
+                let alive = Arc::new(Alive { _counted: alive.clone(), _permit: permit });
+                tokio::spawn(connection(socket, remote, tls.clone(), Arc::clone(bridge), alive));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted; trying again");
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Returns once the bridge is stopping.
+async fn stopping(draining: &mut watch::Receiver<bool>) {
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+async fn connection(socket: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, bridge: Arc<Bridge>, alive: Arc<Alive>) {
+    let _ = socket.set_nodelay(true);
+    let Some(tls) = tls else { return serve(socket, remote, bridge, alive).await };
+    if let Ok(Ok(socket)) = timeout(bridge.config.limits.upgrade_timeout.0, tls.accept(socket)).await {
+        serve(socket, remote, bridge, alive).await;
+    }
+}
+
+/// Speaks HTTP until the connection is idle for too long, broken, or upgraded.
+async fn serve<S>(socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut draining = bridge.draining.clone();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(bridge.config.limits.upgrade_timeout.0).max_buf_size(MAX_HEAD);
+    let service = service_fn(|request| http::answer(request, remote, Arc::clone(&bridge), Arc::clone(&alive)));
+    let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopping(&mut draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

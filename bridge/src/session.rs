@@ -1,0 +1,436 @@
+//! One tab: its WebSocket, its swarms, its peers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows};
+use aqueduct_core::wire::Handshake;
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::bridge::Bridge;
+use crate::candidates::Outcome;
+use crate::dial::{Connected, DialError, dial};
+use crate::gate::{Bucket, NotNow, Place};
+use crate::incoming::Arrival;
+use crate::relay::{Happened, Peer, Relay};
+use crate::swarm::Swarm;
+
+/// Peers that dialled in and wait for the session to look.
+const MAX_ARRIVALS: usize = 16;
+/// Least time between two reports on the same swarms.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time for saying goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Who opened the WebSocket.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// For the rates, and to be told to the tab.
+    pub(crate) ip: IpAddr,
+    /// A page of an origin that we do not know must show a token.
+    pub(crate) needs_token: bool,
+    /// Its place, or why it has none.
+    pub(crate) admission: Result<Place, Refusal>,
+}
+
+/// Serves one tab until it leaves, breaks the rules, or the bridge stops.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>, socket: WebSocketStream<S>, visitor: Visitor, number: u64) {
+    bridge.metrics.sessions_total.add(1);
+    let _counted = bridge.metrics.sessions.hold();
+    tracing::info!(session = number, client = %visitor.ip, "a tab connected");
+    let session = Session::new(Arc::clone(&bridge), socket, visitor, number);
+    let end = session.run().await;
+    tracing::info!(session = number, ?end, "a tab is gone");
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The tab closed, or its connection broke.
+    Tab,
+    /// We refuse to go on.
+    Refused(Refusal),
+    /// The tab broke the WebSocket's own rules.
+    Broken(CloseCode),
+}
+
+struct Session<S> {
+    bridge: Arc<Bridge>,
+    number: u64,
+    visitor: Visitor,
+    tunnel: Server,
+    relay: Relay<S>,
+    swarms: BTreeMap<u32, Swarm>,
+    dials: JoinSet<Dialled>,
+    dial_rate: Bucket,
+    /// When a dial may be made that cannot be made now.
+    dial_at: Option<Instant>,
+    report_at: Option<Instant>,
+    reported: Instant,
+    arrivals: mpsc::Receiver<Arrival>,
+    seat: mpsc::Sender<Arrival>,
+    draining: watch::Receiver<bool>,
+    /// Once the bridge is stopping: when this session must have ended.
+    drain_until: Option<Instant>,
+    end: Option<End>,
+}
+
+struct Dialled {
+    join: u32,
+    addr: SocketAddr,
+    result: Result<Connected, DialError>,
+}
+
+/// What woke the session.
+enum Wake {
+    Relay(Happened),
+    Dialled(Dialled),
+    Arrived(Arrival),
+    News,
+    Draining,
+    Time,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    fn new(bridge: Arc<Bridge>, socket: WebSocketStream<S>, visitor: Visitor, number: u64) -> Self {
+        let now = Instant::now();
+        let mut tunnel = Server::new(tunnel_config(&bridge), bridge.now());
+        if let Err(refusal) = visitor.admission {
+            tunnel.refuse(refusal);
+        }
+        let (seat, arrivals) = mpsc::channel(MAX_ARRIVALS);
+        Self {
+            dial_rate: Bucket::new(bridge.config.limits.dials_per_session, now),
+            draining: bridge.draining.clone(),
+            bridge,
+            number,
+            visitor,
+            tunnel,
+            relay: Relay::new(socket),
+            swarms: BTreeMap::new(),
+            dials: JoinSet::new(),
+            dial_at: None,
+            report_at: None,
+            reported: now,
+            arrivals,
+            seat,
+            drain_until: None,
+            end: None,
+        }
+    }
+
+    async fn run(mut self) -> End {
+        loop {
+            self.handle_events();
+            if let Some(end) = self.end {
+                self.say_goodbye(end).await;
+                return end;
+            }
+            match self.wait().await {
+                Wake::Relay(happened) => self.handle_happened(happened),
+                Wake::Dialled(dialled) => self.handle_dialled(dialled),
+                Wake::Arrived(arrival) => self.handle_arrival(arrival),
+                Wake::News => self.look_after_swarms(),
+                Wake::Draining => self.drain(),
+                Wake::Time => self.handle_time(),
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let due = self.due();
+        let Self { bridge, tunnel, relay, swarms, dials, arrivals, draining, drain_until, .. } = self;
+        tokio::select! {
+            happened = relay.next(tunnel, &bridge.metrics) => Wake::Relay(happened),
+            Some(Ok(dialled)) = dials.join_next(), if !dials.is_empty() => Wake::Dialled(dialled),
+            Some(arrival) = arrivals.recv() => Wake::Arrived(arrival),
+            () = poll_fn(|cx| if swarms.values_mut().any(|swarm| swarm.poll_news(cx, bridge).is_ready()) { Poll::Ready(()) } else { Poll::Pending }) => Wake::News,
+            _ = draining.wait_for(|draining| *draining), if drain_until.is_none() => Wake::Draining,
+            () = sleep_until(due) => Wake::Time,
+        }
+    }
+
+    /// When to look at the clock again.
+    fn due(&self) -> Instant {
+        let tunnel = self.bridge.instant(self.tunnel.poll_timeout());
+        [self.dial_at, self.report_at, self.drain_until].into_iter().flatten().fold(tunnel, Instant::min)
+    }
+
+    fn handle_time(&mut self) {
+        let now = Instant::now();
+        self.tunnel.handle_timeout(self.bridge.now());
+        if self.drain_until.is_some_and(|end| end <= now) {
+            self.tunnel.refuse(Refusal::Draining);
+        }
+        if self.dial_at.is_some_and(|at| at <= now) {
+            self.dial_peers();
+        }
+        if self.report_at.is_some_and(|at| at <= now) {
+            self.report();
+        }
+    }
+
+    fn handle_happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Message(message) => self.handle_message(message),
+            Happened::Ended(stream, reason) => {
+                self.tunnel.close(stream, reason);
+                self.forget(stream, Outcome::Lost);
+                self.look_after_swarms();
+            }
+            Happened::Gone(code) => self.end = Some(code.map_or(End::Tab, End::Broken)),
+        }
+    }
+
+    fn handle_message(&mut self, message: Bytes) {
+        if let Err(error) = self.tunnel.handle_message(self.bridge.now(), message) {
+            tracing::info!(session = self.number, %error, "a session is closed");
+            self.tunnel.refuse(Refusal::Protocol);
+        }
+    }
+
+    fn handle_events(&mut self) {
+        while let Some(event) = self.tunnel.poll_event().filter(|_| self.end.is_none()) {
+            match event {
+                ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
+                ServerEvent::Hello { token } => self.handle_hello(&token),
+                ServerEvent::Join { join, request } => self.handle_join(join, request),
+                ServerEvent::Update { join, update } => self.handle_update(join, &update),
+                ServerEvent::Leave { join } => self.handle_leave(join),
+                ServerEvent::StreamClosed { stream } => {
+                    self.forget(stream, Outcome::Unwanted);
+                    self.look_after_swarms();
+                }
+                ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, token: &[u8]) {
+        let wanted = self.visitor.needs_token || self.bridge.tokens.are_wanted();
+        if wanted && !self.bridge.tokens.knows(token) {
+            self.tunnel.refuse(Refusal::Token);
+        } else {
+            // The port says nothing to a tab, and behind a proxy it is the proxy's.
+            self.tunnel.welcome(SocketAddr::new(self.visitor.ip, 0));
+        }
+    }
+
+    fn handle_join(&mut self, join: u32, request: JoinRequest) {
+        if self.drain_until.is_some() {
+            return self.tunnel.refuse_join(join, Refusal::Draining);
+        }
+        match Swarm::join(&self.bridge, self.number, join, request, self.seat.clone()) {
+            Ok(swarm) => {
+                self.swarms.insert(join, swarm);
+                self.look_after_swarms();
+            }
+            // One membership a swarm: a second one would only compete with the first for the same peers.
+            Err(_duplicate) => self.tunnel.refuse_join(join, Refusal::Joins),
+        }
+    }
+
+    fn handle_update(&mut self, join: u32, update: &JoinUpdate) {
+        if let Some(swarm) = self.swarms.get_mut(&join) {
+            swarm.update(update);
+            self.look_after_swarms();
+        }
+    }
+
+    fn handle_leave(&mut self, join: u32) {
+        self.swarms.remove(&join);
+        let streams: Vec<u32> = self.relay.peers().iter().filter(|peer| peer.join == join).map(|peer| peer.stream).collect();
+        for stream in streams {
+            self.tunnel.close(stream, StreamClose::Left);
+            self.relay.remove(stream);
+        }
+    }
+
+    fn handle_dialled(&mut self, dialled: Dialled) {
+        let Dialled { join, addr, result } = dialled;
+        match (result, self.swarms.get_mut(&join)) {
+            (Ok(connected), Some(swarm)) => {
+                swarm.dial_succeeded();
+                self.open(join, addr, true, connected);
+            }
+            (Err(error), Some(swarm)) => {
+                self.bridge.metrics.failed_dials_total.add(1);
+                swarm.dial_failed(addr, if matches!(error, DialError::Ourselves) { Outcome::Forbidden } else { Outcome::Failed });
+            }
+            (_, None) => {}
+        }
+        self.look_after_swarms();
+    }
+
+    fn handle_arrival(&mut self, arrival: Arrival) {
+        let Arrival { join, addr, connected } = arrival;
+        if self.peers_in_hand() < usize::from(self.bridge.config.limits.peers_per_session)
+            && let Some(swarm) = self.swarms.get_mut(&join)
+        {
+            swarm.counts.connected += 1;
+            self.open(join, addr, false, connected);
+            self.report_soon();
+        }
+    }
+
+    fn open(&mut self, join: u32, addr: SocketAddr, dialled: bool, connected: Connected) {
+        let Handshake { reserved, peer_id, .. } = connected.theirs;
+        match self.tunnel.open(&Opened { join, addr, dialled, peer_id, reserved }) {
+            Some(stream) => {
+                self.bridge.metrics.streams_total.add(1);
+                self.relay.add(Peer { stream, join, addr, connected, unsent: VecDeque::new() });
+            }
+            None => self.swarms.get_mut(&join).into_iter().for_each(|swarm| swarm.closed(addr, Outcome::Lost)),
+        }
+    }
+
+    /// Drops a peer whose stream is closed.
+    fn forget(&mut self, stream: u32, outcome: Outcome) {
+        let Some(peer) = self.relay.remove(stream) else { return };
+        if let Some(swarm) = self.swarms.get_mut(&peer.join) {
+            swarm.closed(peer.addr, outcome);
+        }
+    }
+
+    /// After anything that may let a dial be made, or that the tab should be told.
+    fn look_after_swarms(&mut self) {
+        self.dial_peers();
+        self.report_soon();
+    }
+
+    /// Dials as many peers as the swarms want and the rates allow, the swarms in turn.
+    fn dial_peers(&mut self) {
+        self.dial_at = None;
+        if self.drain_until.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let joins: Vec<u32> = self.swarms.keys().copied().collect();
+        while joins.iter().filter(|join| self.dial_next(**join, now)).count() > 0 {}
+        let due = self.swarms.values().filter_map(Swarm::next_due).min().filter(|_| self.may_dial());
+        self.dial_at = self.dial_at.into_iter().chain(due).max();
+    }
+
+    fn may_dial(&self) -> bool {
+        let limits = &self.bridge.config.limits;
+        self.dials.len() < limits.half_open_per_session && self.peers_in_hand() < usize::from(limits.peers_per_session)
+    }
+
+    fn peers_in_hand(&self) -> usize {
+        self.dials.len() + self.relay.peers().len()
+    }
+
+    /// Dials one peer of a swarm; false if there is none or it is not the time.
+    fn dial_next(&mut self, join: u32, now: Instant) -> bool {
+        if !self.may_dial() {
+            return false;
+        }
+        let Some(swarm) = self.swarms.get_mut(&join) else { return false };
+        let Some(addr) = swarm.take(now) else { return false };
+        if let Err(at) = self.dial_rate.take(now) {
+            self.dial_at = Some(at);
+            swarm.dial_failed(addr, Outcome::NotNow(now));
+            return false;
+        }
+        let handshake = swarm.handshake;
+        match self.begin_dial(join, addr, handshake) {
+            Ok(()) => true,
+            Err(NotNow(until)) => {
+                self.swarms.get_mut(&join).into_iter().for_each(|swarm| swarm.dial_failed(addr, Outcome::NotNow(until)));
+                true
+            }
+        }
+    }
+
+    fn begin_dial(&mut self, join: u32, addr: SocketAddr, handshake: Handshake) -> Result<(), NotNow> {
+        let limit = self.bridge.config.limits.handshake_timeout.0;
+        let busy = NotNow(Instant::now() + Duration::from_secs(1));
+        let descriptor = Arc::clone(&self.bridge.sockets).try_acquire_owned().map_err(|_| busy)?;
+        let begun = self.bridge.targets.begin(addr)?;
+        self.bridge.metrics.dials_total.add(1);
+        self.dials.spawn(async move {
+            let result = dial(addr, handshake, limit, descriptor).await;
+            if result.is_ok() {
+                begun.succeeded();
+            }
+            Dialled { join, addr, result }
+        });
+        Ok(())
+    }
+
+    fn report_soon(&mut self) {
+        self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
+    }
+
+    /// Tells the tab what has changed in its swarms.
+    fn report(&mut self) {
+        self.report_at = None;
+        self.reported = Instant::now();
+        for (join, swarm) in &mut self.swarms {
+            let (peers, trackers) = swarm.untold(&self.bridge);
+            peers.into_iter().for_each(|counts| self.tunnel.peers(*join, &counts));
+            trackers.into_iter().for_each(|counts| self.tunnel.trackers(*join, &counts));
+        }
+    }
+
+    /// The bridge is stopping: say so, leave the swarms, and let the streams go on for a while.
+    fn drain(&mut self) {
+        // A second less than the bridge waits, for the goodbyes.
+        let within = self.bridge.config.limits.drain.0.saturating_sub(GOODBYE);
+        self.drain_until = Some(Instant::now() + if self.relay.peers().is_empty() { Duration::ZERO } else { within });
+        self.dials.abort_all();
+        self.tunnel.draining(within);
+    }
+
+    /// Sends what is packed and closes the WebSocket so that the tab learns why.
+    async fn say_goodbye(mut self, end: End) {
+        let close = match end {
+            End::Tab => None,
+            End::Refused(refusal) => {
+                self.bridge.metrics.refused_total.add(1);
+                Some(CloseFrame { code: refusal.close_code().into(), reason: Utf8Bytes::from(refusal.to_string()) })
+            }
+            End::Broken(code) => Some(CloseFrame { code, reason: Utf8Bytes::default() }),
+        };
+        let _ = timeout(GOODBYE, close_socket(self.relay.socket(), &mut self.tunnel, close)).await;
+    }
+}
+
+/// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.
+async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, tunnel: &mut Server, close: Option<CloseFrame>) {
+    if close.is_some() {
+        while let Some(message) = tunnel.poll_message() {
+            if socket.send(Message::Binary(message)).await.is_err() {
+                break;
+            }
+        }
+    }
+    if socket.close(close).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+        let _ = socket.get_mut().shutdown().await;
+        let _ = tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await;
+    }
+}
+
+fn tunnel_config(bridge: &Bridge) -> ServerConfig {
+    let limits = &bridge.config.limits;
+    ServerConfig {
+        limits: Limits { joins: limits.joins_per_session, streams: limits.peers_per_session },
+        windows: Windows { stream: limits.stream_window, session: limits.session_window },
+        keepalive: Keepalive { interval: limits.ping_interval.0, silence: limits.silence.0 },
+        hello_timeout: limits.hello_timeout.0,
+    }
+}

@@ -1,0 +1,187 @@
+//! One torrent that one tab has joined: who is in the swarm, and how many of them the tab wants.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aqueduct_core::DiscoverRequest;
+use aqueduct_core::discovery::{self, AddError, Key, TrackerError, TrackerState, TrackerStatus};
+use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, TrackerCounts, TrackerFailure};
+use aqueduct_core::wire::{Handshake, Reserved};
+use aqueduct_native::discovery::{Membership, News};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::bridge::Bridge;
+use crate::candidates::{Candidates, Outcome};
+use crate::incoming::{Arrival, Seated};
+
+/// A join as the bridge keeps it. Dropping it leaves the swarm.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    /// What the bridge says to peers on the tab's behalf.
+    pub(crate) handshake: Handshake,
+    candidates: Candidates,
+    want: u16,
+    membership: Membership,
+    news: mpsc::Receiver<News>,
+    /// Whether discovery has hung up; it does when the bridge stops.
+    quiet: bool,
+    pub(crate) counts: PeerCounts,
+    told_peers: Option<PeerCounts>,
+    told_trackers: Option<TrackerCounts>,
+    _seat: Seated,
+}
+
+impl Swarm {
+    /// Becomes a member, and asks for peers.
+    pub(crate) fn join(bridge: &Arc<Bridge>, owner: u64, join: u32, request: JoinRequest, arrivals: mpsc::Sender<Arrival>) -> Result<Self, AddError> {
+        let JoinRequest { info_hash, peer_id, amounts, want, trackers, .. } = request;
+        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts };
+        let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
+        membership.request(DiscoverRequest::Start, amounts);
+        Ok(Self {
+            handshake: Handshake { reserved: Reserved::OURS, info_hash, peer_id },
+            candidates: Candidates::new(bridge.config.limits.candidates),
+            want,
+            membership,
+            news,
+            quiet: false,
+            counts: PeerCounts::default(),
+            told_peers: None,
+            told_trackers: None,
+            _seat: bridge.registry.sit(info_hash, peer_id, join, arrivals),
+        })
+    }
+
+    /// Takes over what the tab says.
+    pub(crate) fn update(&mut self, update: &JoinUpdate) {
+        self.want = update.want;
+        match (update.completed, update.more) {
+            (true, _) => self.membership.request(DiscoverRequest::Completed, update.amounts),
+            (false, true) => self.membership.request(DiscoverRequest::More, update.amounts),
+            (false, false) => self.membership.update(update.amounts),
+        }
+    }
+
+    /// Waits for news, and takes them in.
+    pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>, bridge: &Bridge) -> Poll<()> {
+        if self.quiet {
+            return Poll::Pending;
+        }
+        match std::task::ready!(self.news.poll_recv(cx)) {
+            Some(News::Peers { addrs, .. }) => self.add(&addrs, bridge),
+            Some(News::Tracker { .. }) => {}
+            None => self.quiet = true,
+        }
+        Poll::Ready(())
+    }
+
+    fn add(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
+        let now = Instant::now();
+        for &addr in addrs {
+            if self.candidates.add(addr, now) {
+                self.counts.found += 1;
+                self.filter(addr, bridge, now);
+            }
+        }
+    }
+
+    /// An address that the filter refuses stays known, so that it is counted once, but is never due.
+    fn filter(&mut self, addr: SocketAddr, bridge: &Bridge, now: Instant) {
+        if bridge.filter.allowed(addr).is_err() {
+            self.counts.refused += 1;
+            bridge.metrics.filtered_total.add(1);
+            self.candidates.ended(addr, Outcome::Forbidden, now);
+        }
+    }
+
+    fn wants_more(&self) -> bool {
+        self.counts.connected + self.counts.dialling < self.want.into()
+    }
+
+    /// The next address to dial, if the tab wants more peers.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
+        let addr = self.wants_more().then(|| self.candidates.take(now)).flatten()?;
+        self.counts.dialling += 1;
+        Some(addr)
+    }
+
+    /// When [`Swarm::take`] will have something.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.wants_more().then(|| self.candidates.next_due()).flatten()
+    }
+
+    /// A dial led to nothing.
+    pub(crate) fn dial_failed(&mut self, addr: SocketAddr, outcome: Outcome) {
+        self.counts.dialling = self.counts.dialling.saturating_sub(1);
+        self.counts.failed += u32::from(outcome == Outcome::Failed);
+        self.candidates.ended(addr, outcome, Instant::now());
+    }
+
+    /// A dial led to a stream.
+    pub(crate) fn dial_succeeded(&mut self) {
+        self.counts.dialling = self.counts.dialling.saturating_sub(1);
+        self.counts.connected += 1;
+    }
+
+    /// A stream ended.
+    pub(crate) fn closed(&mut self, addr: SocketAddr, outcome: Outcome) {
+        self.counts.connected = self.counts.connected.saturating_sub(1);
+        self.candidates.ended(addr, outcome, Instant::now());
+    }
+
+    /// What the tab has not been told yet.
+    pub(crate) fn untold(&mut self, bridge: &Bridge) -> (Option<PeerCounts>, Option<TrackerCounts>) {
+        let trackers = count(&self.membership.trackers(), bridge);
+        let peers = Some(self.counts).filter(|_| self.told_peers != Some(self.counts));
+        let news = Some(trackers).filter(|_| self.told_trackers != Some(trackers));
+        (self.told_peers, self.told_trackers) = (Some(self.counts), Some(trackers));
+        (peers, news)
+    }
+}
+
+fn count(statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
+    let mut counts = TrackerCounts { total: u16::try_from(statuses.len()).unwrap_or(u16::MAX), ..TrackerCounts::default() };
+    for status in statuses {
+        counts.asking += u16::from(status.asking);
+        match &status.state {
+            TrackerState::Idle => {}
+            TrackerState::Ok { seeders, leechers, peers } => {
+                counts.answered += 1;
+                counts.empty += u16::from(*peers == 0);
+                counts.seeders = counts.seeders.max(seeders.unwrap_or(0));
+                counts.leechers = counts.leechers.max(leechers.unwrap_or(0));
+            }
+            TrackerState::Failed(error) => {
+                counts.failed += 1;
+                counts.failure = Some(failure(error));
+            }
+        }
+    }
+    let next = statuses.iter().filter_map(|status| status.next).min();
+    counts.next = next.map(|next| whole_seconds(bridge.instant(next).saturating_duration_since(Instant::now())));
+    counts
+}
+
+fn whole_seconds(span: Duration) -> Duration {
+    Duration::from_secs(span.as_secs())
+}
+
+/// The kind alone: a tab is never shown a foreign server's words.
+const fn failure(error: &TrackerError) -> TrackerFailure {
+    match error {
+        TrackerError::Url(_) => TrackerFailure::Name,
+        TrackerError::Failure(_) => TrackerFailure::Refused,
+        TrackerError::Timeout(_) => TrackerFailure::TimedOut,
+        TrackerError::Unreachable(_) => TrackerFailure::Unreachable,
+        TrackerError::Refused(_) => TrackerFailure::Forbidden,
+        TrackerError::HttpStatus(_)
+        | TrackerError::Http(_)
+        | TrackerError::TooLong { .. }
+        | TrackerError::Html
+        | TrackerError::Malformed(_)
+        | TrackerError::Datagram { .. } => TrackerFailure::Answer,
+    }
+}
