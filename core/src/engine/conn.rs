@@ -191,6 +191,9 @@ impl Swarm {
 
     /// This peer sent corrupt data: never again, by address or by name.
     pub(super) fn ban(&mut self, hub: &mut Hub, now: Instant, who: Who) {
+        if self.candidates.is_banned_peer(who) {
+            return;
+        }
         self.candidates.ban(who);
         hub.event(Event::Banned(self.id, who.addr));
         let hit: Vec<ConnId> = self.peers.iter().filter(|(_, p)| self.candidates.is_banned_peer(p.who())).map(|(c, _)| *c).collect();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::hub::Hub;
-use super::request::give_back;
+use super::request::{give_back, release_ownership};
 use super::swarm::Swarm;
 use crate::io::CloseReason;
 use crate::peer::Peer;
@@ -169,6 +169,7 @@ impl Swarm {
     fn on_unchoke(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.chokes_us = false;
+        peer.refused.clear();
         peer.last_block = now;
         peer.pipeline.restart();
         self.fill(hub, now, conn);
@@ -185,7 +186,7 @@ impl Swarm {
         Ok(())
     }
 
-    /// BEP 6: a request that will not be served. What was rejected is not asked again of this peer before the next look round, or the two would spin.
+    /// BEP 6: a request that will not be served. The piece is left to others before this peer is asked for it again, or the two would spin.
     fn on_reject(&mut self, conn: ConnId, block: RawBlock) -> Verdict {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return Ok(()) };
         let block = data.lengths.block(block.index, block.begin, block.length);
@@ -193,6 +194,8 @@ impl Swarm {
         give_back(data, asked);
         peer.allowed_in.remove(&asked.block.piece());
         if !peer.chokes_us {
+            peer.refused.insert(asked.block.piece());
+            release_ownership(data, peer, conn);
             peer.pipeline.on_snub();
         }
         Ok(())

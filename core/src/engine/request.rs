@@ -103,7 +103,7 @@ pub(super) fn give_back(data: &mut Data, asked: Asked) {
     }
 }
 
-fn release_ownership(data: &mut Data, peer: &mut Peer, conn: ConnId) {
+pub(super) fn release_ownership(data: &mut Data, peer: &mut Peer, conn: ConnId) {
     peer.current = None;
     data.partials.values_mut().filter(|p| p.owner == Some(conn)).for_each(|p| p.owner = None);
 }
@@ -151,6 +151,10 @@ fn of_new(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed:
 }
 
 fn pick(data: &Data, peer: &Peer, closed: &[Piece]) -> Option<Piece> {
+    if peer.chokes_us && data.sequential {
+        // What a choking peer allows lies anywhere; who wants the beginning first has no use for it.
+        return None;
+    }
     if peer.chokes_us {
         return peer.allowed_in.iter().copied().find(|&p| peer.have.has(p) && data.picker.is_open(p));
     }

@@ -74,6 +74,7 @@ impl Swarm {
         let contenders: Vec<Contender> = contenders.collect();
         let chosen = self.choker.decide(&contenders, hub.config.unchoke_slots, &mut hub.rng);
         for Contender { conn, .. } in contenders {
+            self.peers.get_mut(&conn).into_iter().for_each(|p| p.refused.clear());
             if chosen.contains(&conn) { self.unchoke(hub, now, conn) } else { self.choke(hub, conn) }
         }
     }

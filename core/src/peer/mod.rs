@@ -58,6 +58,8 @@ pub(crate) struct Peer {
     pub(crate) unchoked_at: Option<Instant>,
     /// Pieces it lets us request while it chokes us (BEP 6).
     pub(crate) allowed_in: BTreeSet<Piece>,
+    /// Pieces of which it rejected a block since it unchoked us; others are asked for them first.
+    pub(crate) refused: BTreeSet<Piece>,
     /// Pieces we let it request while we choke it (BEP 6).
     pub(crate) allowed_out: Vec<Piece>,
 
@@ -115,6 +117,7 @@ impl Peer {
             wants_us: false,
             unchoked_at: None,
             allowed_in: BTreeSet::new(),
+            refused: BTreeSet::new(),
             allowed_out: Vec::new(),
             pipeline: Pipeline::default(),
             asked: VecDeque::new(),
@@ -145,7 +148,7 @@ impl Peer {
 
     /// Whether we may ask it for this piece now.
     pub(crate) fn may_ask(&self, piece: Piece) -> bool {
-        self.have.has(piece) && (!self.chokes_us || self.allowed_in.contains(&piece))
+        self.have.has(piece) && !self.refused.contains(&piece) && (!self.chokes_us || self.allowed_in.contains(&piece))
     }
 
     /// Requests on their way that are not given up.

@@ -3,7 +3,7 @@
 use aqueduct_core::{Config, Phase};
 use aqueduct_tests::sim::{Access, HostId, Malice, Plan, World};
 
-use super::{KIB, millis, secs, torrent};
+use super::{KIB, millis, secs, seeds, torrent};
 
 fn line() -> Access {
     Access::symmetric(200 * KIB, millis(20))
@@ -22,7 +22,7 @@ fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
 
 #[test]
 fn who_sends_only_bad_blocks_is_banned_within_four_bad_pieces_and_nobody_else_is() {
-    for seed in 100..108 {
+    for seed in seeds(100..108) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(1));
         let banned = world.host(leech).banned();
         assert_eq!(banned.iter().map(|addr| addr.ip()).collect::<Vec<_>>(), [world.host(liar).addr().ip()]);
@@ -33,7 +33,7 @@ fn who_sends_only_bad_blocks_is_banned_within_four_bad_pieces_and_nobody_else_is
 
 #[test]
 fn who_sends_a_bad_block_now_and_then_is_never_mistaken_for_another() {
-    for seed in 110..118 {
+    for seed in seeds(110..118) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(5));
         let liar = world.host(liar).addr().ip();
         assert!(world.host(leech).banned().iter().all(|addr| addr.ip() == liar));
