@@ -58,15 +58,20 @@ impl Fetch {
 pub struct Client {
     policy: Arc<dyn Policy>,
     bind: Bind,
-    tls: Arc<ClientConfig>,
+    roots: Arc<RootCertStore>,
 }
 
 impl Client {
     /// A client that trusts Mozilla's certificate authorities and speaks from `bind`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>, bind: Bind) -> Self {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self { policy, bind, tls: Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()) }
+        Self::with_roots(policy, bind, RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+
+    /// A client that trusts `roots` alone.
+    #[must_use]
+    pub fn with_roots(policy: Arc<dyn Policy>, bind: Bind, roots: RootCertStore) -> Self {
+        Self { policy, bind, roots: Arc::new(roots) }
     }
 
     /// The body of a 200 answer, unpacked if the server packed it.
@@ -93,13 +98,15 @@ impl Client {
     }
 
     async fn get_once(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<Answer, NetError> {
+        if url.scheme == Scheme::Udp {
+            return Err(UrlError::Scheme.into());
+        }
         let stream = self.connect(url, fetch.purpose, redirected_by).await?;
         let by = stream.peer_addr().map_err(http_error)?.ip();
-        match url.scheme {
-            Scheme::Http => exchange(stream, url, fetch.limit, by).await,
-            Scheme::Https => exchange(self.secure(stream, &url.host).await?, url, fetch.limit, by).await,
-            Scheme::Udp => Err(UrlError::Scheme.into()),
+        if url.scheme == Scheme::Https {
+            return exchange(self.secure(stream, &url.host).await?, url, fetch.limit, by).await;
         }
+        exchange(stream, url, fetch.limit, by).await
     }
 
     async fn connect(&self, url: &Url, purpose: Purpose, redirected_by: Option<IpAddr>) -> Result<TcpStream, NetError> {
@@ -129,7 +136,14 @@ impl Client {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| tls_error(error.to_string()))?,
             Host::Addr(ip) => ServerName::from(*ip),
         };
-        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await.map_err(|error| tls_error(error.to_string()))
+        let config = self.tls_config().map_err(|error| tls_error(error.to_string()))?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| tls_error(error.to_string()))
+    }
+
+    /// The provider is named, because a program that links two of them has no default.
+    fn tls_config(&self) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth())
     }
 }
 

@@ -1,0 +1,159 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_core::DiscoverRequest::{Completed, More, Start, Stop};
+use aqueduct_core::discovery::{Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState};
+use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
+use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
+use aqueduct_native::net::{Bind, OwnUser};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::server::{Reply, Server, UdpTracker, event, ok, one_peer, soon};
+
+const KEY: Key = Key { info_hash: InfoHashV1([1; 20]), owner: 0 };
+
+fn handle() -> Handle {
+    spawn(Options { config: Config::default(), policy: Arc::new(OwnUser), bind: Bind::default() }).unwrap()
+}
+
+fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
+    let trackers = tiers.iter().map(|url| vec![(*url).to_owned()]).collect();
+    handle.join(KEY, Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default() }).unwrap()
+}
+
+async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
+    loop {
+        if let News::Peers { addrs, .. } = soon(news.recv()).await.expect("the task ended") {
+            return addrs;
+        }
+    }
+}
+
+fn peer() -> Vec<PeerAddr> {
+    vec!["1.2.3.4:6881".parse().unwrap()]
+}
+
+#[tokio::test]
+async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_heard() {
+    let mut tracker = UdpTracker::start("127.0.0.1", true).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&format!("udp://{}/announce", tracker.addr)]);
+    member.request(Start, Amounts::default());
+    assert_eq!(peers(&mut news).await, peer());
+    assert_eq!(tracker.event().await, 2);
+    member.request(Completed, Amounts { left: Some(0), ..Amounts::default() });
+    assert_eq!(tracker.event().await, 1);
+    assert_eq!(peers(&mut news).await, peer());
+    drop(member);
+    assert_eq!(tracker.event().await, 3);
+}
+
+#[tokio::test]
+async fn a_udp_tracker_on_ipv6_is_asked_from_the_socket_of_its_family() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        // Without IPv6 there is nothing to ask; IPv4 alone must still start.
+        handle();
+        return;
+    }
+    let mut tracker = UdpTracker::start("::1", false).await;
+    let handle = handle();
+    let (member, _news) = join(&handle, &[&format!("udp://{}/announce", tracker.addr)]);
+    member.request(Start, Amounts::default());
+    assert_eq!(tracker.event().await, 2);
+}
+
+#[tokio::test]
+async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsense() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let html = Server::start("127.0.0.1", |_| ok("<!DOCTYPE html><p>hello</p>")).await;
+    let empty = Server::start("127.0.0.1", |_| ok("d8:intervali1800e5:peers0:e")).await;
+    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let dead = format!("http://{free}/announce");
+    let forbidden = good.url("/admin");
+    let tiers = [&dead, &forbidden, &html.url("/announce"), &empty.url("/announce"), &good.url("/announce")];
+    let (member, mut news) = join(&handle, &tiers.map(String::as_str));
+    let start = Instant::now();
+    member.request(Start, Amounts::default());
+    assert_eq!(peers(&mut news).await, peer());
+    assert!(start.elapsed() < Duration::from_secs(5), "it waited for patience instead of going on");
+    let statuses = member.trackers();
+    assert_eq!(Summary::of(&statuses).to_string(), "asked 5 trackers: 3 failed, 1 knows no peers, 1 knows peers");
+    assert!(matches!(statuses[0].state, TrackerState::Failed(TrackerError::Unreachable(_))));
+    assert!(matches!(statuses[1].state, TrackerState::Failed(TrackerError::Refused(_))));
+    assert_eq!(statuses[2].state, TrackerState::Failed(TrackerError::Html));
+    assert_eq!(statuses[4].state, TrackerState::Ok { seeders: None, leechers: None, peers: 1 });
+}
+
+#[tokio::test]
+async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&tracker.url("/announce?passkey=1")]);
+    member.request(Start, Amounts::default());
+    assert_eq!(event(&tracker.request().await), "started");
+    peers(&mut news).await;
+    member.update(Amounts { uploaded: 7, downloaded: 8, left: Some(9) });
+    member.request(Stop, Amounts { uploaded: 7, downloaded: 8, left: Some(9) });
+    let farewell = tracker.request().await;
+    assert_eq!(event(&farewell), "stopped");
+    assert!(farewell.starts_with("/announce?passkey=1&info_hash=%01%01"), "{farewell}");
+    assert!(farewell.contains("&uploaded=7&downloaded=8&left=9&") && farewell.contains("&numwant=0&"), "{farewell}");
+}
+
+#[tokio::test]
+async fn more_peers_are_fetched_after_the_trackers_minimum_interval() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
+    member.request(Start, Amounts::default());
+    tracker.request().await;
+    peers(&mut news).await;
+    member.request(More, Amounts::default());
+    assert_eq!(event(&tracker.request().await), "none");
+}
+
+#[tokio::test]
+async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answer() {
+    let script = |path: &str| if event(path) == "stopped" { Reply::Hang } else { one_peer() };
+    let mut silent = Server::start("127.0.0.1", script).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&silent.url("/announce")]);
+    member.request(Start, Amounts::default());
+    silent.request().await;
+    peers(&mut news).await;
+    let (start, limit) = (Instant::now(), Duration::from_millis(300));
+    soon(handle.shut_down(limit)).await;
+    assert!((limit..Duration::from_secs(3)).contains(&start.elapsed()));
+    assert_eq!(event(&silent.request().await), "stopped");
+    assert_eq!(soon(news.recv()).await.filter(|news| matches!(news, News::Peers { .. })), None);
+}
+
+#[tokio::test]
+async fn shutting_down_ends_as_soon_as_everybody_has_answered() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
+    member.request(Start, Amounts::default());
+    peers(&mut news).await;
+    let start = Instant::now();
+    soon(handle.shut_down(Duration::from_secs(15))).await;
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(event(&tracker.request().await), "started");
+    assert_eq!(event(&tracker.request().await), "stopped");
+}
+
+#[tokio::test]
+async fn a_key_can_be_joined_again_once_its_member_is_gone() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
+    let twice = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default() };
+    assert!(handle.join(KEY, twice).is_err());
+    drop(member);
+    let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
+    member.request(Start, Amounts::default());
+    assert_eq!(event(&tracker.request().await), "started");
+    assert_eq!(peers(&mut news).await, peer());
+}
