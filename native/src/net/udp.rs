@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::bind::Bind;
@@ -48,9 +48,10 @@ impl Sockets {
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let half = if to.is_ipv4() { &self.v4 } else { &self.v6 };
         let half = half.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
-        match half.socket.try_send_to(bytes, to) {
+        // Past tokio, whose sockets take nothing before their first turn in the event loop.
+        match SockRef::from(&half.socket).send_to(bytes, &to.into()) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

@@ -39,8 +39,10 @@ async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_h
     let mut tracker = UdpTracker::start("127.0.0.1", true).await;
     let handle = handle();
     let (member, mut news) = join(&handle, &[&format!("udp://{}/announce", tracker.addr)]);
+    let start = Instant::now();
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
+    assert!(start.elapsed() < Duration::from_secs(10), "the first datagram was lost");
     assert_eq!(tracker.event().await, 2);
     member.request(Completed, Amounts { left: Some(0), ..Amounts::default() });
     assert_eq!(tracker.event().await, 1);
