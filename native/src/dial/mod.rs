@@ -1,0 +1,107 @@
+//! Making a peer connection: connect or accept, then the handshake, each with a deadline that does not move.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use aqueduct_core::link::{Link, Received};
+use aqueduct_core::types::InfoHashV1;
+use aqueduct_core::wire::{Handshake, WireError};
+use aqueduct_core::{CloseReason, Handshaken};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// An address that does not answer for so long is given up.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// Both handshakes must be through by then, counted from the connection.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that is past the handshake.
+#[derive(Debug)]
+pub struct Peer {
+    /// The socket.
+    pub stream: TcpStream,
+    /// Reads messages from now on.
+    pub link: Link,
+    /// What came behind the handshake.
+    pub rest: BytesMut,
+    /// What the remote said.
+    pub handshake: Handshaken,
+}
+
+/// Connects to `addr`, from `bind` if that is an address of the same family, and shakes hands as `ours`.
+///
+/// # Errors
+/// Nobody answers, the deadline passes, or the remote is of another swarm or protocol.
+pub async fn connect(addr: SocketAddr, bind: Option<IpAddr>, ours: Handshake) -> Result<Peer, CloseReason> {
+    let stream = timeout(CONNECT_TIMEOUT, open(addr, bind)).await.map_err(|_| io::ErrorKind::TimedOut.into());
+    let stream = stream.and_then(|opened| opened).map_err(unreachable)?;
+    within_deadline(async {
+        let (mut stream, mut link) = (stream, Link::dialling(ours));
+        stream.write_all(&ours.encode()).await.map_err(unreachable)?;
+        let (handshake, rest) = receive(&mut stream, &mut link).await?;
+        Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
+    })
+    .await
+}
+
+/// Shakes hands with somebody who connected to us. `ours` says who we are in the swarm that the remote names; `None`: we are not in it.
+///
+/// # Errors
+/// The deadline passes, the swarm is not ours, or the remote speaks another protocol.
+pub async fn accept(stream: TcpStream, ours: impl FnOnce(InfoHashV1) -> Option<Handshake>) -> Result<Peer, CloseReason> {
+    within_deadline(async {
+        let (mut stream, mut link) = (stream, Link::accepting());
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let (handshake, rest) = receive(&mut stream, &mut link).await?;
+        let ours = ours(handshake.info_hash).ok_or(CloseReason::Inactive)?;
+        stream.write_all(&link.answer(ours)).await.map_err(unreachable)?;
+        Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
+    })
+    .await
+}
+
+async fn open(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == addr.is_ipv4()) {
+        socket.bind(SocketAddr::new(ip, 0))?;
+    }
+    let stream = socket.connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn within_deadline(shaking: impl Future<Output = Result<Peer, CloseReason>>) -> Result<Peer, CloseReason> {
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+    timeout_at(deadline, shaking).await.unwrap_or(Err(CloseReason::HandshakeTimeout))
+}
+
+async fn receive(stream: &mut TcpStream, link: &mut Link) -> Result<(Handshake, BytesMut), CloseReason> {
+    let mut buf = BytesMut::with_capacity(1024);
+    loop {
+        match link.read(&mut buf).map_err(refused)? {
+            Some(Received::Handshake(handshake)) => return Ok((handshake, buf)),
+            Some(Received::Message(_)) | None => {}
+        }
+        if stream.read_buf(&mut buf).await.map_err(unreachable)? == 0 {
+            return Err(CloseReason::Remote);
+        }
+    }
+}
+
+fn handshaken(Handshake { info_hash, peer_id, reserved }: Handshake) -> Handshaken {
+    Handshaken { info_hash, peer_id, reserved }
+}
+
+fn refused(error: WireError) -> CloseReason {
+    match error {
+        WireError::InfoHash { .. } => CloseReason::WrongInfoHash,
+        other => CloseReason::Protocol(other),
+    }
+}
+
+fn unreachable(error: io::Error) -> CloseReason {
+    CloseReason::Unreachable(error.to_string())
+}

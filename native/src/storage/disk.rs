@@ -1,0 +1,267 @@
+//! The file system below one folder, as storage asks for it. Symbolic links are neither followed nor made.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Reading; it must be there.
+    Read,
+    /// Reading and writing; it and its folders are made if they are not there.
+    Write,
+}
+
+/// What the file system says of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970 of the last modification.
+    pub modified: u64,
+    /// Bytes that have room on the disk already (sparse files have less than their size).
+    pub allocated: u64,
+}
+
+/// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
+///
+/// A path is a list of components below the root: none is empty, `.` or `..`, none holds a separator.
+pub trait Disk: Send + Sync + 'static {
+    /// An open file.
+    type File: Send + Sync;
+
+    /// Opens the regular file at `path`.
+    ///
+    /// # Errors
+    /// Anything the system says; also if a component is a symbolic link, or the file is no regular file.
+    fn open(&self, path: &[String], access: Access) -> io::Result<Self::File>;
+    /// Size, time and room of an open file.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn stat(&self, file: &Self::File) -> io::Result<Stat>;
+    /// Cuts or extends (with a hole) to `size` bytes.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn set_len(&self, file: &Self::File, size: u64) -> io::Result<()>;
+    /// Sets the time of the last modification, nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// Anything the system says; the owner alone may do this.
+    fn set_modified(&self, file: &Self::File, modified: u64) -> io::Result<()>;
+    /// Writes the slices one after the other from byte `at` on; says how many bytes it took.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
+    /// Appends up to `length` bytes from byte `at` on to `into`; says how many came, 0 at the file's end.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn read(&self, file: &Self::File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize>;
+    /// Makes a file's data durable.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// Makes the names of the folders that lead to `path`, and its own, durable.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn sync_names(&self, path: &[String]) -> io::Result<()>;
+    /// Bytes that this user may still allocate.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn free(&self) -> io::Result<u64>;
+}
+
+/// The files beneath one folder of the operating system.
+#[derive(Debug)]
+pub struct Beneath {
+    root: OwnedFd,
+}
+
+impl Beneath {
+    /// Opens the folder. Links on the way to it are the user's own and are followed; below it none is.
+    ///
+    /// # Errors
+    /// It is not there, is no folder, or may not be read.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())? })
+    }
+
+    /// The folder that `components` lead to, one component at a time so that no link is followed.
+    fn folder(&self, components: &[String], access: Access) -> io::Result<OwnedFd> {
+        let mut at = self.root.try_clone()?;
+        for name in components {
+            at = match open_folder(&at, name) {
+                Err(Errno::NOENT) if access == Access::Write => make_folder(&at, name)?,
+                other => other?,
+            };
+        }
+        Ok(at)
+    }
+}
+
+fn open_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, component(name)?, flags, Mode::empty())
+}
+
+fn make_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(at, component(name)?, Mode::from_raw_mode(0o777)) {
+        Ok(()) | Err(Errno::EXIST) => open_folder(at, name),
+        Err(error) => Err(error),
+    }
+}
+
+/// The torrent's parser made names harmless; this is the second wall in front of the same abyss.
+fn component(name: &str) -> Result<&str, Errno> {
+    let harmless = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+    harmless.then_some(name).ok_or(Errno::INVAL)
+}
+
+impl Disk for Beneath {
+    type File = File;
+
+    fn open(&self, path: &[String], access: Access) -> io::Result<File> {
+        let Some((name, folders)) = path.split_last() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let folder = self.folder(folders, access)?;
+        // Without NONBLOCK a named pipe would hang the open for ever.
+        let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let flags = match access {
+            Access::Read => common | OFlags::RDONLY,
+            Access::Write => common | OFlags::RDWR | OFlags::CREATE,
+        };
+        let file = File::from(rustix::fs::openat(&folder, component(name)?, flags, Mode::from_raw_mode(0o666))?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file; move it away"));
+        }
+        Ok(file)
+    }
+
+    fn stat(&self, file: &File) -> io::Result<Stat> {
+        let meta = file.metadata()?;
+        let seconds = u64::try_from(meta.mtime()).unwrap_or(0);
+        let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
+        // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
+        let allocated = meta.blocks().saturating_mul(512);
+        Ok(Stat { size: meta.len(), modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos), allocated })
+    }
+
+    fn set_len(&self, file: &File, size: u64) -> io::Result<()> {
+        file.set_len(size)
+    }
+
+    fn set_modified(&self, file: &File, modified: u64) -> io::Result<()> {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(modified));
+        file.set_modified(time.ok_or(io::ErrorKind::InvalidInput)?)
+    }
+
+    fn write(&self, file: &File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pwritev(file, slices, at))?)
+    }
+
+    fn read(&self, file: &File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize> {
+        into.reserve_exact(length);
+        let before = into.len();
+        retry_on_intr(|| rustix::io::pread(file, rustix::buffer::spare_capacity(into), at))?;
+        into.truncate(before.saturating_add(length));
+        Ok(into.len() - before)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn sync_names(&self, path: &[String]) -> io::Result<()> {
+        for depth in 0..path.len() {
+            let folder = self.folder(path.get(..depth).unwrap_or_default(), Access::Read)?;
+            rustix::fs::fsync(&folder)?;
+        }
+        Ok(())
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(components: &[&str]) -> Vec<String> {
+        components.iter().map(|&c| c.to_owned()).collect()
+    }
+
+    #[test]
+    fn folders_are_made_for_writing_and_only_then() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Beneath::open(root.path()).unwrap();
+        let nested = path(&["a", "b", "c"]);
+        assert_eq!(disk.open(&nested, Access::Read).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(!root.path().join("a").exists());
+        let file = disk.open(&nested, Access::Write).unwrap();
+        assert_eq!(disk.write(&file, &[IoSlice::new(b"he"), IoSlice::new(b"llo")], 3).unwrap(), 5);
+        assert_eq!(std::fs::read(root.path().join("a/b/c")).unwrap(), b"\0\0\0hello");
+        disk.sync_names(&nested).unwrap();
+    }
+
+    #[test]
+    fn symbolic_links_are_not_followed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("secret"), b"x").unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file")).unwrap();
+        let disk = Beneath::open(root.path()).unwrap();
+        for access in [Access::Read, Access::Write] {
+            assert!(disk.open(&path(&["folder", "secret"]), access).is_err());
+            assert!(disk.open(&path(&["folder", "new"]), access).is_err());
+            assert!(disk.open(&path(&["file"]), access).is_err());
+        }
+        assert!(!outside.path().join("new").exists());
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Beneath::open(root.path()).unwrap();
+        for bad in [&["..", "x"][..], &["a/b"], &[""], &["."], &[]] {
+            assert!(disk.open(&path(bad), Access::Write).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_no_file_and_does_not_hang() {
+        let root = tempfile::tempdir().unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, root.path().join("pipe"), rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let disk = Beneath::open(root.path()).unwrap();
+        assert!(disk.open(&path(&["pipe"]), Access::Read).is_err());
+        assert!(disk.open(&path(&["pipe"]), Access::Write).is_err());
+    }
+
+    #[test]
+    fn a_read_appends_no_more_than_asked_and_nothing_at_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("f"), b"0123456789").unwrap();
+        let disk = Beneath::open(root.path()).unwrap();
+        let file = disk.open(&path(&["f"]), Access::Read).unwrap();
+        let mut bytes = Vec::with_capacity(100);
+        assert_eq!(disk.read(&file, &mut bytes, 4, 2).unwrap(), 4);
+        assert_eq!(disk.read(&file, &mut bytes, 9, 8).unwrap(), 2);
+        assert_eq!(disk.read(&file, &mut bytes, 9, 10).unwrap(), 0);
+        assert_eq!(bytes, b"234589");
+    }
+}

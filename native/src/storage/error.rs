@@ -1,0 +1,77 @@
+//! What can go wrong with files, and what the user can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aqueduct_core::OpError;
+
+/// A storage call failed. The text names the file, the cause and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A call to the system failed.
+    #[error("could not {action} {}: {source}{}", path.display(), advice(source))]
+    Io {
+        /// What was tried, as a verb: `open`, `write`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// There is less room than the wanted files still need. Found out before the first write.
+    #[error("{} needs {needed} bytes more, only {free} are free; free some space or choose another folder with --output", folder.display())]
+    Space {
+        /// The download folder.
+        folder: PathBuf,
+        /// Bytes of wanted files that have no room yet.
+        needed: u64,
+        /// Bytes that the file system offers to this user.
+        free: u64,
+    },
+    /// Another process downloads or seeds the same torrent into the same folder.
+    #[error("another aqueduct works on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
+    Busy {
+        /// The download folder.
+        folder: PathBuf,
+    },
+}
+
+impl StorageError {
+    /// Wraps the system's answer to `action` on `path`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+
+    /// Whether space or quota ran out, as opposed to any other failure.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded),
+            Self::Space { .. } => true,
+            Self::Busy { .. } => false,
+        }
+    }
+
+    /// Whether a file or folder is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof))
+    }
+}
+
+impl From<StorageError> for OpError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage { full: error.is_full(), message: error.to_string() }
+    }
+}
+
+/// The next step for the causes that have one.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space, then start again",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a folder that you may write to with --output",
+        io::ErrorKind::NotADirectory => "; a file or a symbolic link stands where a folder must be: move it away",
+        _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "; symbolic links are not followed: move it away",
+        _ => "",
+    }
+}

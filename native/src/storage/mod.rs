@@ -1,0 +1,336 @@
+//! A torrent's data in files: written, read, digested, made durable. Plain blocking calls, for the threads of a [`pool`].
+//!
+//! - Files open beneath the download folder without following symbolic links ([`disk`]); at most [`handles::MAX_OPEN`] at a time.
+//! - A file is made (sparse, with its full length) by its first byte. A piece that reaches into a file nobody wants makes that file too.
+//! - Pad files (BEP 47) are zeros when read and are never written.
+//! - While a file is written its modification time stays what it was when it was opened, so that the stamp in a resume record fits
+//!   after a kill at any moment, and any other program's write shows.
+
+pub mod digest;
+pub mod disk;
+mod error;
+pub mod handles;
+pub mod pool;
+pub mod resume;
+pub mod state;
+pub mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aqueduct_core::Rope;
+use aqueduct_core::meta::{File, Info, Span};
+use aqueduct_core::resume::FileStamp;
+use bytes::Bytes;
+
+pub use self::disk::{Access, Beneath, Disk};
+pub use self::error::StorageError;
+pub use self::handles::Handles;
+
+/// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems we know.
+const MAX_SLICES: usize = 1024;
+
+/// The files of one torrent beneath one folder.
+#[derive(Debug)]
+pub struct Storage<D: Disk = Beneath> {
+    info: Arc<Info>,
+    folder: PathBuf,
+    disk: D,
+    handles: Arc<Handles<D::File>>,
+    owner: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    wanted: Vec<bool>,
+    /// Whether there was room for everything wanted.
+    roomy: bool,
+    stamps: Vec<FileStamp>,
+    /// Files with bytes that a power loss would take.
+    unsynced: BTreeSet<usize>,
+    /// Files whose names a power loss would take.
+    unnamed: BTreeSet<usize>,
+}
+
+impl Storage<Beneath> {
+    /// The torrent's files beneath `folder`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The folder can be neither opened nor made, or a file's size cannot be read.
+    pub fn open(folder: &Path, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(folder).map_err(StorageError::io("make the folder", folder))?;
+        Self::existing(folder, info, handles)
+    }
+
+    /// Like [`Storage::open`], but the folder must be there.
+    ///
+    /// # Errors
+    /// The folder cannot be opened, or a file's size cannot be read.
+    pub fn existing(folder: &Path, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+        let disk = Beneath::open(folder).map_err(StorageError::io("open the folder", folder))?;
+        Self::new(folder, disk, info, handles)
+    }
+}
+
+impl<D: Disk> Storage<D> {
+    /// The torrent's files on `disk`, which is the folder `folder` (for messages). Looks at every file's size and time.
+    ///
+    /// # Errors
+    /// A file is there but cannot be opened.
+    pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
+        let stamps = info.files.iter().map(|file| stamp(&disk, folder, file)).collect::<Result<_, _>>()?;
+        let wanted = vec![true; info.files.len()];
+        let state = State { wanted, roomy: false, stamps, unsynced: BTreeSet::new(), unnamed: BTreeSet::new() };
+        let owner = handles.owner();
+        Ok(Self { info, folder: folder.to_owned(), disk, handles, owner, state: Mutex::new(state) })
+    }
+
+    /// What the torrent says.
+    #[must_use]
+    pub fn info(&self) -> &Arc<Info> {
+        &self.info
+    }
+
+    /// The folder that all files are beneath.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Which files must find room, one flag a file. All, until told.
+    pub fn want(&self, wanted: Vec<bool>) {
+        self.lock().wanted = wanted;
+    }
+
+    /// Size and time of every file; all zero for one that is not there.
+    #[must_use]
+    pub fn stamps(&self) -> Vec<FileStamp> {
+        self.lock().stamps.clone()
+    }
+
+    /// Makes the wanted files that have no bytes: no piece ever makes them.
+    ///
+    /// # Errors
+    /// One cannot be made.
+    pub fn make_empty_files(&self) -> Result<(), StorageError> {
+        let wanted = self.lock().wanted.clone();
+        for (index, file) in self.info.files.iter().enumerate() {
+            if file.size == 0 && !file.pad && wanted.get(index) == Some(&true) {
+                self.writable(index, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes `data` from byte `offset` of the torrent on: one call a file, or one for every 1,024 slices.
+    ///
+    /// # Errors
+    /// No room for the wanted files (before the first byte), or a file cannot be opened or written. Nothing is durable before [`Storage::flush`].
+    pub fn write(&self, offset: u64, data: &Rope) -> Result<(), StorageError> {
+        self.find_room()?;
+        for span in self.info.layout(offset, data.len() as u64) {
+            let Some(file) = self.info.files.get(span.file).filter(|file| !file.pad) else { continue };
+            let open = self.writable(span.file, file)?;
+            self.write_span(&open, data, &span).map_err(self.failed("write", file))?;
+            self.written(span.file, &open);
+        }
+        Ok(())
+    }
+
+    /// Reads exactly `length` bytes from byte `offset` of the torrent on.
+    ///
+    /// # Errors
+    /// A file is missing or too short, or cannot be read.
+    pub fn read(&self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
+        let mut bytes = Vec::with_capacity(length as usize);
+        for span in self.info.layout(offset, u64::from(length)) {
+            self.read_span(span.file, span.at, narrow(span.range.end - span.range.start), &mut bytes)?;
+        }
+        Ok(bytes.into())
+    }
+
+    /// Makes everything that was written before this call durable.
+    ///
+    /// # Errors
+    /// A file or folder cannot be synced; all of them are tried again by the next call.
+    pub fn flush(&self) -> Result<(), StorageError> {
+        let (data, names) = {
+            let mut state = self.lock();
+            (mem::take(&mut state.unsynced), mem::take(&mut state.unnamed))
+        };
+        let result = self.sync(&data, &names);
+        if result.is_err() {
+            let mut state = self.lock();
+            state.unsynced.extend(data);
+            state.unnamed.extend(names);
+        }
+        result
+    }
+
+    fn sync(&self, data: &BTreeSet<usize>, names: &BTreeSet<usize>) -> Result<(), StorageError> {
+        for (index, file) in data.iter().filter_map(|&index| Some((index, self.info.files.get(index)?))) {
+            let open = self.writable(index, file)?;
+            self.disk.sync(&open).map_err(self.failed("flush", file))?;
+        }
+        for file in names.iter().filter_map(|&index| self.info.files.get(index)) {
+            self.disk.sync_names(&file.path).map_err(self.failed("flush the folder of", file))?;
+        }
+        Ok(())
+    }
+
+    /// Appends bytes `at .. at + length` of a file to `into`.
+    fn read_span(&self, index: usize, at: u64, length: usize, into: &mut Vec<u8>) -> Result<(), StorageError> {
+        let Some(file) = self.info.files.get(index) else { return Ok(()) };
+        let end = into.len().saturating_add(length);
+        if file.pad {
+            into.resize(end, 0);
+            return Ok(());
+        }
+        let open = self.handles.get(self.owner, index, Access::Read, || self.disk.open(&file.path, Access::Read));
+        let open = open.map_err(self.failed("open", file))?;
+        self.read_exact(&open, at, end, into).map_err(self.failed("read", file))
+    }
+
+    fn read_exact(&self, open: &D::File, mut at: u64, end: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        while into.len() < end {
+            let count = self.disk.read(open, into, end - into.len(), at)?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            at += count as u64;
+        }
+        Ok(())
+    }
+
+    fn write_span(&self, open: &D::File, data: &Rope, span: &Span) -> io::Result<()> {
+        let mut slices = slices_of(data, &span.range);
+        let (mut rest, mut at) = (slices.as_mut_slice(), span.at);
+        while !rest.is_empty() {
+            let count = self.disk.write(open, rest.get(..MAX_SLICES).unwrap_or(rest), at)?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, count);
+            at += count as u64;
+        }
+        Ok(())
+    }
+
+    /// The file, open for writing and of its full length.
+    fn writable(&self, index: usize, file: &File) -> Result<Arc<D::File>, StorageError> {
+        self.handles.get(self.owner, index, Access::Write, || self.open_writable(index, file))
+    }
+
+    fn open_writable(&self, index: usize, file: &File) -> Result<D::File, StorageError> {
+        let open = self.disk.open(&file.path, Access::Write).map_err(self.failed("open", file))?;
+        let stat = self.disk.stat(&open).map_err(self.failed("read the size of", file))?;
+        if stat.size != file.size {
+            self.disk.set_len(&open, file.size).map_err(self.failed("extend", file))?;
+        }
+        let mut state = self.lock();
+        if let Some(stamp) = state.stamps.get_mut(index) {
+            // A time kept from an earlier opening stays: what came between was written here.
+            let modified = if stamp.modified == 0 { stat.modified } else { stamp.modified };
+            *stamp = FileStamp { size: file.size, modified };
+        }
+        state.unnamed.insert(index);
+        Ok(open)
+    }
+
+    /// Notes a finished write, and gives the file back the time that the resume record knows. Where that is refused (the file is
+    /// somebody else's) the next start checks the file again.
+    fn written(&self, index: usize, open: &D::File) {
+        let modified = {
+            let mut state = self.lock();
+            state.unsynced.insert(index);
+            state.stamps.get(index).map_or(0, |stamp| stamp.modified)
+        };
+        if let Err(error) = self.disk.set_modified(open, modified) {
+            tracing::debug!(%error, "could not set a file's time");
+        }
+    }
+
+    /// Once: is there room for what is wanted and has none yet?
+    fn find_room(&self) -> Result<(), StorageError> {
+        let mut state = self.lock();
+        if state.roomy {
+            return Ok(());
+        }
+        let needed = self.needed(&state.wanted);
+        let free = self.disk.free().map_err(StorageError::io("read the free space of", &self.folder))?;
+        if needed > free {
+            return Err(StorageError::Space { folder: self.folder.clone(), needed, free });
+        }
+        state.roomy = true;
+        Ok(())
+    }
+
+    fn needed(&self, wanted: &[bool]) -> u64 {
+        let files = self.info.files.iter().zip(wanted).filter(|(file, wanted)| **wanted && !file.pad);
+        files.map(|(file, _)| file.size.saturating_sub(self.allocated(file))).sum()
+    }
+
+    fn allocated(&self, file: &File) -> u64 {
+        let open = self.disk.open(&file.path, Access::Read);
+        open.and_then(|open| self.disk.stat(&open)).map_or(0, |stat| stat.allocated)
+    }
+
+    fn failed(&self, action: &'static str, file: &File) -> impl FnOnce(io::Error) -> StorageError {
+        StorageError::io(action, path_of(&self.folder, file))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Disk> Drop for Storage<D> {
+    fn drop(&mut self) {
+        self.handles.forget(self.owner);
+    }
+}
+
+/// Where a file of the torrent is.
+#[must_use]
+pub fn path_of(folder: &Path, file: &File) -> PathBuf {
+    folder.join(file.path.iter().collect::<PathBuf>())
+}
+
+fn stamp<D: Disk>(disk: &D, folder: &Path, file: &File) -> Result<FileStamp, StorageError> {
+    if file.pad {
+        return Ok(FileStamp::default());
+    }
+    match disk.open(&file.path, Access::Read).and_then(|open| disk.stat(&open)) {
+        Ok(stat) => Ok(FileStamp { size: stat.size, modified: stat.modified }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FileStamp::default()),
+        Err(error) => Err(StorageError::io("open", path_of(folder, file))(error)),
+    }
+}
+
+/// The part `range` of the rope.
+fn slices_of<'a>(data: &'a Rope, range: &Range<u64>) -> Vec<IoSlice<'a>> {
+    let (mut skip, mut take) = (narrow(range.start), narrow(range.end - range.start));
+    let mut slices = Vec::with_capacity(data.0.len());
+    for bytes in &data.0 {
+        let from = skip.min(bytes.len());
+        let to = from.saturating_add(take).min(bytes.len());
+        skip -= from;
+        take -= to - from;
+        if let Some(part) = bytes.get(from..to).filter(|part| !part.is_empty()) {
+            slices.push(IoSlice::new(part));
+        }
+    }
+    slices
+}
+
+/// A length that was bounded by a piece already.
+fn narrow(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,101 @@
+//! Where resume records live: beside nobody's data, in the user's state folder.
+//!
+//! `$XDG_STATE_HOME/aqueduct` (or `~/.local/state/aqueduct`) holds two files a torrent and download folder, `INFO-HASH-FOLDER.0` and `.1`,
+//! where FOLDER is a digest of the folder's absolute path. Records are written to the two in turn, so that a crash while one is written
+//! leaves the other.
+
+use std::env;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use aqueduct_core::resume::{Record, newest};
+use aqueduct_core::types::InfoHash;
+use sha1::{Digest as _, Sha1};
+
+use super::StorageError;
+
+/// A record over this size is not one of ours: 2,097,152 pieces and 16 MiB of metadata with their stamps stay below.
+const MAX_RECORD: u64 = 128 << 20;
+
+/// The user's state folder.
+///
+/// # Errors
+/// The environment names no home.
+pub fn folder() -> Result<PathBuf, StorageError> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    let missing = || io::Error::other("neither XDG_STATE_HOME nor HOME is set; set one of them");
+    base.map(|base| base.join("aqueduct")).ok_or_else(|| StorageError::io("find", "the state folder")(missing()))
+}
+
+/// The two generations of one torrent's record, locked for this process as long as it lives.
+#[derive(Debug)]
+pub struct RecordFiles {
+    slots: [(PathBuf, File); 2],
+    folder: File,
+    generation: u64,
+}
+
+impl RecordFiles {
+    /// Opens (or makes) the files for the torrent `info_hash` downloaded to `output`, and reads the newest valid record.
+    ///
+    /// # Errors
+    /// The state folder cannot be written, or another process holds the record.
+    pub fn open(state: &Path, info_hash: &InfoHash, output: &Path) -> Result<(Self, Option<Record>), StorageError> {
+        std::fs::create_dir_all(state).map_err(StorageError::io("make the folder", state))?;
+        let output = std::path::absolute(output).map_err(StorageError::io("find", output))?;
+        let base = format!("{info_hash}-{}", digest_of(&output));
+        let slots = [open_slot(state.join(format!("{base}.0")))?, open_slot(state.join(format!("{base}.1")))?];
+        lock(&slots[0], &output)?;
+        let newest = newest(&contents(&slots[0])?, &contents(&slots[1])?);
+        let folder = File::open(state).map_err(StorageError::io("open the folder", state))?;
+        let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
+        Ok((Self { slots, folder, generation }, newest.map(|(_, record)| record)))
+    }
+
+    /// Writes the next generation over the older of the two and makes it durable.
+    ///
+    /// # Errors
+    /// It cannot be written; the newer of the two stands.
+    pub fn save(&mut self, record: &Record) -> Result<(), StorageError> {
+        let generation = self.generation + 1;
+        let (path, file) = if generation % 2 == 0 { &self.slots[0] } else { &self.slots[1] };
+        overwrite(file, &record.encode(generation)).map_err(StorageError::io("write", path))?;
+        self.folder.sync_all().map_err(StorageError::io("flush", path))?;
+        self.generation = generation;
+        Ok(())
+    }
+}
+
+fn overwrite(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    io::Seek::rewind(&mut file)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn open_slot(path: PathBuf) -> Result<(PathBuf, File), StorageError> {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(StorageError::io("open", &path))?;
+    Ok((path, file))
+}
+
+fn lock((path, file): &(PathBuf, File), output: &Path) -> Result<(), StorageError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => StorageError::Busy { folder: output.to_owned() },
+        TryLockError::Error(error) => StorageError::io("lock", path)(error),
+    })
+}
+
+fn contents((path, file): &(PathBuf, File)) -> Result<Vec<u8>, StorageError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_RECORD).read_to_end(&mut bytes).map_err(StorageError::io("read", path))?;
+    Ok(bytes)
+}
+
+fn digest_of(output: &Path) -> String {
+    let digest = Sha1::digest(output.as_os_str().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,48 @@
+//! One torrent on disk: its files, its resume record, and the engine's requests carried out on them.
+
+use std::sync::{Mutex, PoisonError};
+
+use aqueduct_core::resume::Record;
+use aqueduct_core::types::Bitfield;
+use aqueduct_core::{Op, OpError, OpResult};
+
+use super::state::RecordFiles;
+use super::{Beneath, Disk, Storage, StorageError, digest};
+
+/// A torrent's files and its resume record.
+#[derive(Debug)]
+pub struct Stored<D: Disk = Beneath> {
+    /// The files.
+    pub storage: Storage<D>,
+    records: Mutex<RecordFiles>,
+    /// What every record says beside pieces, amounts and stamps.
+    template: Record,
+}
+
+impl<D: Disk> Stored<D> {
+    /// `template` holds what does not change while the torrent is open.
+    #[must_use]
+    pub fn new(storage: Storage<D>, records: RecordFiles, template: Record) -> Self {
+        Self { storage, records: Mutex::new(records), template }
+    }
+
+    /// Does what the engine asks. Blocks. `buffer` is reused between calls.
+    ///
+    /// # Errors
+    /// Storage failed; the text says what to do.
+    pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
+        Ok(match op {
+            Op::Hash(data) => OpResult::Digest(digest::of_rope(&data)),
+            Op::Write { offset, data } => self.storage.write(offset, &data).map(|()| OpResult::Unit)?,
+            Op::Read { offset, length } => self.storage.read(offset, length).map(OpResult::Bytes)?,
+            Op::Check(range) => self.storage.digest(range.offset, range.length, buffer)?.map_or(OpResult::Missing, OpResult::Digest),
+            Op::Flush => self.storage.flush().map(|()| OpResult::Unit)?,
+            Op::Save { have, uploaded, downloaded } => self.save(have, uploaded, downloaded).map(|()| OpResult::Unit)?,
+        })
+    }
+
+    fn save(&self, have: Bitfield, uploaded: u64, downloaded: u64) -> Result<(), StorageError> {
+        let record = Record { have, uploaded, downloaded, stamps: self.storage.stamps(), ..self.template.clone() };
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).save(&record)
+    }
+}
