@@ -1,4 +1,7 @@
-//! See ARCHITECTURE.md.
+//! Aqueduct for servers and terminals: the engine of `aqueduct-core` with sockets, files and time. See ARCHITECTURE.md.
 
+pub mod dial;
 pub mod discovery;
+pub mod driver;
 pub mod net;
+pub mod storage;

@@ -1,7 +1,7 @@
 //! Making a peer connection: connect or accept, then the handshake, each with a deadline that does not move.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::link::{Link, Received};
@@ -10,8 +10,10 @@ use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::net::Bind;
 
 /// An address that does not answer for so long is given up.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -31,13 +33,14 @@ pub struct Peer {
     pub handshake: Handshaken,
 }
 
-/// Connects to `addr`, from `bind` if that is an address of the same family, and shakes hands as `ours`.
+/// Connects to `addr` from our address `bind`, and shakes hands as `ours`.
 ///
 /// # Errors
 /// Nobody answers, the deadline passes, or the remote is of another swarm or protocol.
-pub async fn connect(addr: SocketAddr, bind: Option<IpAddr>, ours: Handshake) -> Result<Peer, CloseReason> {
-    let stream = timeout(CONNECT_TIMEOUT, open(addr, bind)).await.map_err(|_| io::ErrorKind::TimedOut.into());
-    let stream = stream.and_then(|opened| opened).map_err(unreachable)?;
+pub async fn connect(addr: SocketAddr, bind: Bind, ours: Handshake) -> Result<Peer, CloseReason> {
+    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let stream = connected.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
     within_deadline(async {
         let (mut stream, mut link) = (stream, Link::dialling(ours));
         stream.write_all(&ours.encode()).await.map_err(unreachable)?;
@@ -61,16 +64,6 @@ pub async fn accept(stream: TcpStream, ours: impl FnOnce(InfoHashV1) -> Option<H
         Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
     })
     .await
-}
-
-async fn open(addr: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == addr.is_ipv4()) {
-        socket.bind(SocketAddr::new(ip, 0))?;
-    }
-    let stream = socket.connect(addr).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 async fn within_deadline(shaking: impl Future<Output = Result<Peer, CloseReason>>) -> Result<Peer, CloseReason> {

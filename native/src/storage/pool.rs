@@ -11,7 +11,7 @@ use aqueduct_core::types::RequestId;
 use aqueduct_core::{Op, OpError, OpResult};
 use tokio::sync::Notify;
 
-use super::stored::Stored;
+use super::stored::{self, Stored};
 
 /// How a request went.
 pub type Outcome = (RequestId, Result<OpResult, OpError>);
@@ -40,7 +40,7 @@ struct Queue {
 #[derive(Debug)]
 struct Job {
     id: RequestId,
-    torrent: Arc<Stored>,
+    torrent: Option<Arc<Stored>>,
     op: Op,
 }
 
@@ -59,8 +59,8 @@ impl Pool {
         Ok(Self { shared, threads })
     }
 
-    /// Queues a request. Its answer comes through [`Pool::finished`].
-    pub fn submit(&self, id: RequestId, torrent: Arc<Stored>, op: Op) {
+    /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a magnet before its metadata) can only hash.
+    pub fn submit(&self, id: RequestId, torrent: Option<Arc<Stored>>, op: Op) {
         lock(&self.shared.queue).jobs.push_back(Job { id, torrent, op });
         self.shared.work.notify_one();
     }
@@ -126,8 +126,10 @@ impl Shared {
 fn work(shared: &Shared) {
     let mut buffer = Vec::new();
     while let Some(Job { id, torrent, op }) = shared.next() {
-        let result = torrent.perform(op, &mut buffer);
-        drop(torrent);
+        let result = match &torrent {
+            Some(torrent) => torrent.perform(op, &mut buffer),
+            None => stored::perform_without_files(op),
+        };
         shared.answer((id, result));
     }
 }

@@ -9,6 +9,18 @@ use aqueduct_core::{Op, OpError, OpResult};
 use super::state::RecordFiles;
 use super::{Beneath, Disk, Storage, StorageError, digest};
 
+/// Does what the engine asks for a torrent that has no files yet: a digest needs none, and there is nothing to flush or save.
+///
+/// # Errors
+/// Something is to be read or written.
+pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
+    match op {
+        Op::Hash(data) => Ok(OpResult::Digest(digest::of_rope(&data))),
+        Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
+        Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage { full: false, message: "the torrent has no files yet".to_owned() }),
+    }
+}
+
 /// A torrent's files and its resume record.
 #[derive(Debug)]
 pub struct Stored<D: Disk = Beneath> {

@@ -1,0 +1,93 @@
+//! Where peers find us.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use super::Driver;
+use crate::net::Bind;
+
+/// The first port that is tried when the user names none: where BitTorrent clients have always listened (BEP 3).
+pub(super) const FIRST_PORT: u16 = 6881;
+/// So many ports from [`FIRST_PORT`] on are tried.
+const PORTS_TRIED: u16 = 100;
+/// Connections that wait for a handshake at a time. Beyond it the system's backlog holds them.
+const MAX_HALF_OPEN: usize = 64;
+/// Connections that the system may hold for us.
+const BACKLOG: i32 = 128;
+/// Pause after the system refused to give us a connection (usually: too many open files).
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Listens on one port for all families in use.
+///
+/// # Errors
+/// The named port, or all of the tried ones, are taken.
+pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<TcpListener>, u16)> {
+    match port {
+        Some(port) => bind_port(bind, port),
+        None => {
+            let mut tried = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| bind_port(bind, port));
+            tried.find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::AddrInUse)).unwrap_or_else(|| bind_port(bind, 0))
+        }
+    }
+}
+
+fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
+    let (Some(first), second) = families(bind) else { return Err(io::ErrorKind::AddrNotAvailable.into()) };
+    let first = listen(SocketAddr::new(first, port))?;
+    let port = first.local_addr()?.port();
+    let mut listeners = vec![first];
+    // A machine without IPv6 is no failure; a port that is taken there is.
+    match second.map(|ip| listen(SocketAddr::new(ip, port))) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+        Some(Ok(listener)) => listeners.push(listener),
+        _ => {}
+    }
+    Ok((listeners, port))
+}
+
+fn families(bind: Bind) -> (Option<IpAddr>, Option<IpAddr>) {
+    let (v4, v6) = (bind.v4.map(IpAddr::V4), bind.v6.map(IpAddr::V6));
+    if v4.is_some() { (v4, v6) } else { (v6, None) }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A port that was ours a moment ago is ours again at once.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl Driver {
+    pub(super) async fn accept(self, listener: TcpListener) {
+        let half_open = Arc::new(Semaphore::new(MAX_HALF_OPEN));
+        while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, addr)) => {
+                    let driver = self.clone();
+                    spawn_local(async move {
+                        driver.welcome(stream, addr).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted; trying again in a second");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
