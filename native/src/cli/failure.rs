@@ -1,0 +1,90 @@
+//! How a command ends when it does not end well: a class, which is also the exit code, and a text that says what to do.
+
+use aqueduct_core::CommandError;
+use aqueduct_core::meta::{CreateError, MagnetError, MetainfoError};
+use aqueduct_native::storage::StorageError;
+
+/// The exit codes' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Anything not named below.
+    Failure = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The torrent or magnet is invalid.
+    InvalidTorrent = 3,
+    /// No peers, or no progress in time.
+    NoPeers = 4,
+    /// Space, permission, I/O.
+    Storage = 5,
+    /// The data do not match the torrent.
+    Mismatch = 6,
+    /// By the user.
+    Interrupted = 130,
+}
+
+impl Class {
+    /// As it stands in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Usage => "usage",
+            Self::InvalidTorrent => "invalid_torrent",
+            Self::NoPeers => "no_peers",
+            Self::Storage => "storage",
+            Self::Mismatch => "mismatch",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) class: Class,
+    /// Foreign text in it is escaped already.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+
+    /// Names what the failure is about.
+    pub(crate) fn about(self, subject: &str) -> Self {
+        Self { message: format!("{}: {}", aqueduct_core::types::visible(subject), self.message), ..self }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::new(Class::Storage, error.to_string())
+    }
+}
+
+impl From<MetainfoError> for Failure {
+    fn from(error: MetainfoError) -> Self {
+        Self::new(Class::InvalidTorrent, format!("not a valid torrent: {error}"))
+    }
+}
+
+impl From<MagnetError> for Failure {
+    fn from(error: MagnetError) -> Self {
+        Self::new(Class::InvalidTorrent, format!("not a valid magnet link: {error}"))
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        let class = if error == CommandError::V2Only { Class::InvalidTorrent } else { Class::Failure };
+        Self::new(class, error.to_string())
+    }
+}
+
+impl From<CreateError> for Failure {
+    fn from(error: CreateError) -> Self {
+        Self::new(Class::Failure, error.to_string())
+    }
+}

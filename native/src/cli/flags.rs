@@ -1,0 +1,210 @@
+//! What can be typed. What it means is worked out in the commands.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::values::{self, HostPort};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failure, 2 usage, 3 invalid torrent or magnet, 4 no peers or no progress, 5 storage, 6 data do not match, 130 interrupted.
+
+What is known of a download is kept in $XDG_STATE_HOME/aqueduct (or ~/.local/state/aqueduct), so that nothing but the data is written to the \
+download folder. A command that is started again goes on where it was.";
+
+/// A BitTorrent client for the terminal.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "aqueduct", version, after_help = AFTER_HELP, max_term_width = 120)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Download torrents; ends when all are complete and verified
+    Get(GetFlags),
+    /// Check data, then serve them until interrupted
+    Seed(SeedFlags),
+    /// Make a .torrent from a file or folder, and print its magnet link
+    Create(CreateFlags),
+    /// Print what a torrent or magnet says
+    Show(ShowFlags),
+    /// Check data against a torrent; lists what is wrong, by file and piece
+    Verify(VerifyFlags),
+    /// Print shell completions
+    Completions {
+        /// The shell to print them for
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GetFlags {
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) URL of a .torrent
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) swarm: SwarmFlags,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SeedFlags {
+    /// A .torrent file, `-` for standard input, or an http(s) URL of a .torrent
+    pub(crate) torrent: String,
+    /// The data: the file or folder itself, or the folder it lies in [default: --output]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) swarm: SwarmFlags,
+}
+
+/// Flags of `get` and `seed`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SwarmFlags {
+    /// Folder to download to
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// A peer to connect to
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::host_port)]
+    pub(crate) peer: Vec<HostPort>,
+    /// A tracker to ask besides the torrent's own
+    #[arg(long, value_name = "URL", value_parser = values::url)]
+    pub(crate) tracker: Vec<String>,
+    /// TCP port to listen on, 0 for any free one [default: 6881 or the next free one]
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// The machine's address to listen on and to dial from [default: all]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    #[command(flatten)]
+    absent: AbsentFlags,
+    /// Ask no trackers
+    #[arg(long, conflicts_with = "tracker")]
+    pub(crate) no_trackers: bool,
+    /// Bytes per second to receive at most, for instance 500K or 2M (powers of 1,024)
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(crate) download_limit: Option<u64>,
+    /// Bytes per second to send at most
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(crate) upload_limit: Option<u64>,
+    /// Peers connected at a time, for each torrent [default: 80]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_peers: Option<u16>,
+    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches anywhere
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) select: Vec<String>,
+    /// List the torrent's files and end
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Fetch pieces in order instead of rarest first
+    #[arg(long)]
+    pub(crate) sequential: bool,
+    /// Go on serving after completion until interrupted
+    #[arg(long)]
+    pub(crate) seed: bool,
+    /// Go on serving until so many times the torrent's size was sent
+    #[arg(long, value_name = "R", value_parser = values::ratio)]
+    pub(crate) ratio: Option<f64>,
+    /// Go on serving for so long: 30s, 5m, 2h, 1d
+    #[arg(long, value_name = "T", value_parser = values::span)]
+    pub(crate) seed_time: Option<Duration>,
+    /// Give up when nothing was received for so long: 30s, 5m, 2h, 1d
+    #[arg(long, value_name = "T", value_parser = values::span)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print nothing but errors
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Tell what happens on standard error; twice: everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What these switch off is not there, so they hold whether given or not.
+#[derive(Args, Clone, Debug)]
+#[expect(dead_code, reason = "accepted so that scripts can be strict today; there is nothing to switch off")]
+struct AbsentFlags {
+    /// Do not use the DHT (it is not used yet)
+    #[arg(long)]
+    no_dht: bool,
+    /// Do not exchange peers with peers (it is not used yet)
+    #[arg(long)]
+    no_pex: bool,
+    /// Do not look for peers on the local network (it is not used yet)
+    #[arg(long)]
+    no_lsd: bool,
+    /// Do not use uTP (it is not used yet)
+    #[arg(long)]
+    no_utp: bool,
+    /// Do not ask the router for a port (it is not used yet)
+    #[arg(long)]
+    no_port_mapping: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CreateFlags {
+    /// The file or folder to share
+    pub(crate) path: PathBuf,
+    /// Where to write the .torrent; `-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// A tracker; each is a tier of its own
+    #[arg(long, value_name = "URL", value_parser = values::url)]
+    pub(crate) tracker: Vec<String>,
+    /// An address where the data can be had over HTTP (BEP 19)
+    #[arg(long, value_name = "URL", value_parser = values::url)]
+    pub(crate) web_seed: Vec<String>,
+    /// Length of a piece: a power of two from 16K to 512M [default: by size]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(crate) piece_length: Option<u64>,
+    /// Peers come from its trackers alone (BEP 27)
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// Version of the torrent's format
+    #[arg(long, value_enum, default_value_t = Format::V1)]
+    pub(crate) format: Format,
+    /// A note for people
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// A mark that gives the same data another info-hash
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Versions that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// BEP 3
+    V1,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ShowFlags {
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) URL of a .torrent
+    pub(crate) source: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct VerifyFlags {
+    /// A .torrent file, `-` for standard input, or an http(s) URL of a .torrent
+    pub(crate) torrent: String,
+    /// The data: the file or folder itself, or the folder it lies in
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}

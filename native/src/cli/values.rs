@@ -1,0 +1,130 @@
+//! Values as people write them: sizes, rates, spans of time, addresses. Errors are sentences that end the one that clap begins.
+
+use std::time::Duration;
+
+/// Bytes: a number with `K`, `M`, `G` or `T` behind it, which are powers of 1,024. A trailing `B` or `iB` is fine.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "write a number of bytes like 65536, 500K, 2M or 1.5G".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
+    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(wrong()),
+    };
+    scaled(number, shift).ok_or_else(wrong)
+}
+
+/// `number` times 2^`shift`, in integers: a fraction of at most nine digits is kept.
+fn scaled(number: &str, shift: u32) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let scale = 10u64.checked_pow(u32::try_from(fraction.len()).ok().filter(|&digits| digits <= 9)?)?;
+    let whole: u64 = whole.parse().ok()?;
+    let fraction: u64 = fraction.parse().ok()?;
+    whole.checked_mul(1 << shift)?.checked_add(fraction.checked_mul(1 << shift)? / scale)
+}
+
+/// Bytes per second, at least 1.
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
+    let bare = text.strip_suffix("/s").unwrap_or(text);
+    size(bare)?.checked_sub(1).map(|rest| rest + 1).ok_or_else(|| "a rate of 0 would never end; leave the limit out or use 1K and more".to_owned())
+}
+
+/// A span of time: seconds, or a number with `s`, `m`, `h` or `d` behind it.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a time like 30, 30s, 5m, 2h or 1d".to_owned();
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (text.get(..at).unwrap_or_default(), unit),
+        _ => (text, 's'),
+    };
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Bytes sent to bytes of the torrent, 0 or more.
+pub(crate) fn ratio(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0).ok_or_else(|| "write a ratio like 1 or 1.5".to_owned())
+}
+
+/// A host, which may be a name, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostPort {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// `HOST:PORT`; an IPv6 address stands in brackets.
+pub(crate) fn host_port(text: &str) -> Result<HostPort, String> {
+    let wrong = || "write HOST:PORT, for instance 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().ok().filter(|&port| port > 0).ok_or_else(wrong)?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.is_empty() || (host.contains(':') && !is_bracketed) {
+        return Err(wrong());
+    }
+    Ok(HostPort { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port })
+}
+
+/// A tracker's or web seed's URL.
+pub(crate) fn url(text: &str) -> Result<String, String> {
+    match aqueduct_core::discovery::url::Url::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_fractions() {
+        assert_eq!(size("65536"), Ok(65_536));
+        assert_eq!(size("500K"), Ok(512_000));
+        assert_eq!(size("1.5MiB"), Ok(3 << 19));
+        assert_eq!(size("2g"), Ok(2 << 30));
+        for bad in ["", "K", "1X", "1.", ".5.5M", "-1", "1 K", "99999999999T", "1.0000000001K"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_never_zero() {
+        assert_eq!(rate("2M/s"), Ok(2 << 20));
+        assert!(rate("0").unwrap_err().contains("never end"));
+    }
+
+    #[test]
+    fn spans_have_units() {
+        assert_eq!(span("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
+        for bad in ["", "h", "1w", "1.5h", "-3", "99999999999999999999d", "1é"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_ports() {
+        assert_eq!(host_port("[::1]:80"), Ok(HostPort { host: "::1".into(), port: 80 }));
+        assert_eq!(host_port("seed.example:6881").unwrap().host, "seed.example");
+        for bad in ["seed.example", "::1:80", ":80", "a:0", "a:65536", ""] {
+            assert!(host_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_finite() {
+        assert_eq!(ratio("1.5"), Ok(1.5));
+        assert!(ratio("inf").is_err() && ratio("-1").is_err() && ratio("x").is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! A bar a torrent, with rate, peers and time left.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use aqueduct_core::types::InfoHash;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{View, plain, text};
+
+/// Redraws a second: as often as progress is told.
+const REDRAWS: u8 = 4;
+
+#[derive(Debug)]
+pub(crate) struct Bars {
+    all: MultiProgress,
+    bars: BTreeMap<InfoHash, ProgressBar>,
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self { all: MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(REDRAWS)), bars: BTreeMap::new() }
+    }
+}
+
+impl Bars {
+    pub(super) fn progress(&mut self, views: &[View<'_>]) {
+        for View { name, snapshot, hint } in views {
+            let bar = self.bars.entry(snapshot.info_hash).or_insert_with(|| self.all.add(bar()));
+            bar.set_length(snapshot.wanted.max(1));
+            bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
+            bar.set_prefix((*name).to_owned());
+            bar.set_message(plain::status(snapshot, hint));
+        }
+    }
+
+    pub(super) fn finished(&self, name: &str, path: &Path, took: Duration) {
+        self.note(&format!("{name}: finished in {}, saved to {}", text::span(took), path.display()));
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        // A terminal that is gone has nobody to tell.
+        let _ = self.all.println(text);
+    }
+
+    pub(super) fn close(&mut self) {
+        self.bars.values().for_each(ProgressBar::abandon);
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:24!} {bar:20} {wide_msg}");
+    ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,64 @@
+//! One JSON object a line on standard output: bytes, bytes per second, seconds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aqueduct_core::meta::Info;
+use aqueduct_core::types::InfoHash;
+use serde_json::{Value, json};
+
+use super::{View, object, text};
+use crate::cli::failure::Failure;
+
+#[derive(Debug)]
+pub(crate) struct Json;
+
+/// A failure as an event.
+pub(super) fn error(failure: &Failure) -> Value {
+    json!({ "event": "error", "class": failure.class.name(), "message": failure.message })
+}
+
+impl Json {
+    pub(super) fn listening(&self, port: u16) {
+        object(&json!({ "event": "listening", "port": port }));
+    }
+
+    pub(super) fn metadata(&self, info: &Info) {
+        object(&json!({
+            "event": "metadata",
+            "info_hash": info.info_hash.to_string(),
+            "name": info.name,
+            "total": info.lengths.total(),
+            "pieces": info.lengths.pieces(),
+            "files": info.files.iter().filter(|file| !file.pad).count(),
+        }));
+    }
+
+    pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {
+        object(&json!({ "event": "checked", "info_hash": info.info_hash.to_string(), "read": read, "have": have, "pieces": info.lengths.pieces() }));
+    }
+
+    pub(super) fn progress(&self, views: &[View<'_>]) {
+        for View { snapshot, .. } in views {
+            object(&json!({
+                "event": "progress",
+                "info_hash": snapshot.info_hash.to_string(),
+                "phase": text::phase_name(snapshot.phase),
+                "done": snapshot.done,
+                "total": snapshot.wanted,
+                "down": snapshot.down_rate,
+                "up": snapshot.up_rate,
+                "peers": snapshot.peers,
+                "eta": snapshot.eta.map(|eta| eta.as_secs()),
+                "downloaded": snapshot.downloaded,
+                "uploaded": snapshot.uploaded,
+                "wasted": snapshot.wasted,
+            }));
+        }
+    }
+
+    pub(super) fn finished(&self, info_hash: &InfoHash, path: &Path, took: Duration) {
+        let path = path.display().to_string();
+        object(&json!({ "event": "finished", "info_hash": info_hash.to_string(), "path": path, "seconds": took.as_secs_f64() }));
+    }
+}

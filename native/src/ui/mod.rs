@@ -1,0 +1,149 @@
+//! What the user sees: bars on a terminal, plain lines elsewhere, JSON for programs.
+
+mod bars;
+mod json;
+mod plain;
+pub(crate) mod text;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process;
+use std::time::Duration;
+
+use aqueduct_core::TorrentSnapshot;
+use aqueduct_core::meta::Info;
+use aqueduct_core::types::InfoHash;
+
+use self::bars::Bars;
+use self::json::Json;
+use self::plain::Plain;
+use crate::cli::failure::Failure;
+
+/// Prints one line on standard output. Leaves the program when nobody reads it any more.
+pub(crate) fn line(text: &str) {
+    let written = writeln!(io::stdout().lock(), "{text}");
+    if written.is_err() {
+        process::exit(1);
+    }
+}
+
+/// Prints one JSON object as a line on standard output.
+pub(crate) fn object(value: &serde_json::Value) {
+    line(&value.to_string());
+}
+
+/// Tells a failure: a sentence on standard error, or an event.
+pub(crate) fn failure(failure: &Failure, json: bool) {
+    if json {
+        object(&json::error(failure));
+    } else {
+        note(&failure.to_string());
+    }
+}
+
+/// A sentence on standard error.
+pub(crate) fn note(text: &str) {
+    // If even this cannot be said there is nobody to say it to.
+    let _ = writeln!(io::stderr().lock(), "aqueduct: {text}");
+}
+
+/// One torrent at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct View<'a> {
+    /// Escaped.
+    pub(crate) name: &'a str,
+    pub(crate) snapshot: TorrentSnapshot,
+    /// Why nothing comes, if nothing does: trackers, dials.
+    pub(crate) hint: String,
+}
+
+/// How a session is shown.
+#[derive(Debug)]
+pub(crate) enum Screen {
+    Bars(Bars),
+    Plain(Plain),
+    Json(Json),
+    Quiet,
+}
+
+impl Screen {
+    /// Bars only where they can be drawn, and not between log lines.
+    pub(crate) fn new(json: bool, quiet: bool, logs: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json(Json),
+            (_, true) => Self::Quiet,
+            _ if io::stdout().is_terminal() && !logs => Self::Bars(Bars::default()),
+            _ => Self::Plain(Plain::default()),
+        }
+    }
+
+    /// How often [`Screen::progress`] is of use.
+    pub(crate) fn interval(&self) -> Duration {
+        match self {
+            Self::Bars(_) => Duration::from_millis(250),
+            Self::Json(_) => Duration::from_secs(1),
+            Self::Plain(_) | Self::Quiet => Duration::from_secs(5),
+        }
+    }
+
+    /// The session listens for peers.
+    pub(crate) fn listening(&self, port: u16) {
+        if let Self::Json(json) = self {
+            json.listening(port);
+        }
+    }
+
+    /// What a torrent is became known.
+    pub(crate) fn metadata(&self, info: &Info) {
+        match self {
+            Self::Json(json) => json.metadata(info),
+            Self::Plain(plain) => plain.metadata(info),
+            Self::Bars(_) | Self::Quiet => {}
+        }
+    }
+
+    /// Data on disk were looked at; `read` bytes of them were read, `have` pieces are right.
+    pub(crate) fn checked(&self, info: &Info, read: u64, have: u32) {
+        match self {
+            Self::Json(json) => json.checked(info, read, have),
+            Self::Plain(plain) => plain.checked(info, read, have),
+            Self::Bars(_) | Self::Quiet => {}
+        }
+    }
+
+    /// How far all torrents are.
+    pub(crate) fn progress(&mut self, views: &[View<'_>]) {
+        match self {
+            Self::Bars(bars) => bars.progress(views),
+            Self::Plain(plain) => plain.progress(views),
+            Self::Json(json) => json.progress(views),
+            Self::Quiet => {}
+        }
+    }
+
+    /// A torrent is complete.
+    pub(crate) fn finished(&mut self, name: &str, info_hash: &InfoHash, path: &Path, took: Duration) {
+        match self {
+            Self::Bars(bars) => bars.finished(name, path, took),
+            Self::Plain(plain) => plain.finished(name, path, took),
+            Self::Json(json) => json.finished(info_hash, path, took),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Something the user should read.
+    pub(crate) fn note(&self, text: &str) {
+        match self {
+            Self::Bars(bars) => bars.note(text),
+            Self::Plain(_) => note(text),
+            Self::Json(_) | Self::Quiet => {}
+        }
+    }
+
+    /// Nothing more will be shown.
+    pub(crate) fn close(&mut self) {
+        if let Self::Bars(bars) = self {
+            bars.close();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Numbers for people, and foreign text made harmless.
+
+use std::time::Duration;
+
+use aqueduct_core::Phase;
+use aqueduct_core::meta::File;
+use aqueduct_core::types::visible;
+
+/// Bytes with a unit: 1,024 bytes are a KiB.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match UNITS.iter().find(|(_, shift)| count >> shift > 0) {
+        Some((unit, shift)) => {
+            let tenths = u128::from(count) * 10 >> shift;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{count} B"),
+    }
+}
+
+/// Bytes per second.
+pub(crate) fn rate(per_second: u64) -> String {
+    format!("{}/s", bytes(per_second))
+}
+
+/// A span of time in its two largest units.
+pub(crate) fn span(span: Duration) -> String {
+    let s = span.as_secs();
+    match (s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, _, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// Per cent, rounded down so that 100 means all.
+pub(crate) fn percent(done: u64, total: u64) -> u64 {
+    if total == 0 { 100 } else { u64::try_from(u128::from(done) * 100 / u128::from(total)).unwrap_or(100) }
+}
+
+/// A file's path for the screen.
+pub(crate) fn path(file: &File) -> String {
+    visible(&file.path.join("/")).into_owned()
+}
+
+/// `1 peer`, `2 peers`.
+pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// What a torrent is doing, as scripts read it.
+pub(crate) const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connecting => "connecting",
+        Phase::FetchingMetadata => "fetching_metadata",
+        Phase::Checking => "checking",
+        Phase::Downloading => "downloading",
+        Phase::Seeding => "seeding",
+        Phase::Paused => "paused",
+        Phase::Error => "error",
+    }
+}
+
+/// What a torrent is doing, as people read it.
+pub(crate) const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connecting => "connecting",
+        Phase::FetchingMetadata => "fetching metadata",
+        Phase::Checking => "checking",
+        Phase::Downloading => "downloading",
+        Phase::Seeding => "seeding",
+        Phase::Paused => "paused",
+        Phase::Error => "stopped by an error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(u64::MAX), "16777215.9 TiB");
+        assert_eq!(span(Duration::from_secs(59)), "59 s");
+        assert_eq!(span(Duration::from_secs(3725)), "1 h 2 min");
+        assert_eq!((percent(999, 1000), percent(0, 0), percent(u64::MAX, u64::MAX)), (99, 100, 100));
+    }
+}
