@@ -1,3 +1,10 @@
-//! See ARCHITECTURE.md.
+//! `aqueduct`, the terminal program: parse, run, exit code.
 
-fn main() {}
+mod cli;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,10 +1,10 @@
 //! Reading and hashing pieces, on as many threads as there are cores.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use aqueduct_core::types::{Piece, Sha1Digest};
-use aqueduct_core::{Rope, meta::Info};
+use aqueduct_core::Rope;
 use sha1::{Digest as _, Sha1};
 
 use super::{Disk, Storage, StorageError, narrow};
@@ -78,22 +78,5 @@ impl<D: Disk> Storage<D> {
             }
         }
         Ok(())
-    }
-}
-
-/// How far a long check is, for screens: bytes.
-#[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
-
-impl Progress {
-    /// Counts one piece.
-    pub fn add(&self, info: &Info, piece: Piece) {
-        self.0.fetch_add(u64::from(info.lengths.size(piece)), Ordering::Relaxed);
-    }
-
-    /// Bytes so far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -33,9 +33,9 @@ pub struct Stat {
 /// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
 ///
 /// A path is a list of components below the root: none is empty, `.` or `..`, none holds a separator.
-pub trait Disk: Send + Sync + 'static {
+pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// An open file.
-    type File: Send + Sync;
+    type File: std::fmt::Debug + Send + Sync;
 
     /// Opens the regular file at `path`.
     ///

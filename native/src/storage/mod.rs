@@ -109,6 +109,12 @@ impl<D: Disk> Storage<D> {
         self.lock().wanted = wanted;
     }
 
+    /// Whether there was room for everything wanted when the first byte was written.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.lock().roomy
+    }
+
     /// Size and time of every file; all zero for one that is not there.
     #[must_use]
     pub fn stamps(&self) -> Vec<FileStamp> {

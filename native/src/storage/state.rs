@@ -10,7 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use aqueduct_core::resume::{Record, newest};
+use aqueduct_core::resume::{Record, newest, slot};
 use aqueduct_core::types::InfoHash;
 use sha1::{Digest as _, Sha1};
 
@@ -55,13 +55,14 @@ impl RecordFiles {
         Ok((Self { slots, folder, generation }, newest.map(|(_, record)| record)))
     }
 
-    /// Writes the next generation over the older of the two and makes it durable.
+    /// Writes the next generation over the older of the two and makes it durable. A crash meanwhile tears the older one only.
     ///
     /// # Errors
     /// It cannot be written; the newer of the two stands.
     pub fn save(&mut self, record: &Record) -> Result<(), StorageError> {
         let generation = self.generation + 1;
-        let (path, file) = if generation % 2 == 0 { &self.slots[0] } else { &self.slots[1] };
+        let [first, second] = &self.slots;
+        let (path, file) = if slot(generation) == 0 { first } else { second };
         overwrite(file, &record.encode(generation)).map_err(StorageError::io("write", path))?;
         self.folder.sync_all().map_err(StorageError::io("flush", path))?;
         self.generation = generation;

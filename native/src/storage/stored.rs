@@ -1,10 +1,11 @@
 //! One torrent on disk: its files, its resume record, and the engine's requests carried out on them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::Bitfield;
-use aqueduct_core::{Op, OpError, OpResult};
+use aqueduct_core::types::{Bitfield, Sha1Digest};
+use aqueduct_core::{CheckRange, Op, OpError, OpResult};
 
 use super::state::RecordFiles;
 use super::{Beneath, Disk, Storage, StorageError, digest};
@@ -29,13 +30,14 @@ pub struct Stored<D: Disk = Beneath> {
     records: Mutex<RecordFiles>,
     /// What every record says beside pieces, amounts and stamps.
     template: Record,
+    checked: AtomicU64,
 }
 
 impl<D: Disk> Stored<D> {
     /// `template` holds what does not change while the torrent is open.
     #[must_use]
     pub fn new(storage: Storage<D>, records: RecordFiles, template: Record) -> Self {
-        Self { storage, records: Mutex::new(records), template }
+        Self { storage, records: Mutex::new(records), template, checked: AtomicU64::new(0) }
     }
 
     /// Does what the engine asks. Blocks. `buffer` is reused between calls.
@@ -47,10 +49,24 @@ impl<D: Disk> Stored<D> {
             Op::Hash(data) => OpResult::Digest(digest::of_rope(&data)),
             Op::Write { offset, data } => self.storage.write(offset, &data).map(|()| OpResult::Unit)?,
             Op::Read { offset, length } => self.storage.read(offset, length).map(OpResult::Bytes)?,
-            Op::Check(range) => self.storage.digest(range.offset, range.length, buffer)?.map_or(OpResult::Missing, OpResult::Digest),
+            Op::Check(range) => self.check(range, buffer)?.map_or(OpResult::Missing, OpResult::Digest),
             Op::Flush => self.storage.flush().map(|()| OpResult::Unit)?,
             Op::Save { have, uploaded, downloaded } => self.save(have, uploaded, downloaded).map(|()| OpResult::Unit)?,
         })
+    }
+
+    /// Bytes of pieces that were there and were read to be checked.
+    #[must_use]
+    pub fn checked_bytes(&self) -> u64 {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    fn check(&self, range: CheckRange, buffer: &mut Vec<u8>) -> Result<Option<Sha1Digest>, StorageError> {
+        let digest = self.storage.digest(range.offset, range.length, buffer)?;
+        if digest.is_some() {
+            self.checked.fetch_add(range.length.into(), Ordering::Relaxed);
+        }
+        Ok(digest)
     }
 
     fn save(&self, have: Bitfield, uploaded: u64, downloaded: u64) -> Result<(), StorageError> {

@@ -19,6 +19,7 @@ use super::stored::Stored;
 use super::{Access, Beneath, Disk, Handles, Storage, StorageError, path_of, resume};
 
 /// A folder whose calls fail, stutter or lie about the room.
+#[derive(Debug)]
 struct Faulty {
     inner: Beneath,
     calls: AtomicU64,
@@ -226,7 +227,7 @@ fn writing_leaves_a_files_time_as_its_stamp_says() {
 
 fn stored(root: &Path, state: &Path, info: &Arc<Info>) -> (Stored<Faulty>, Option<Record>) {
     let (records, found) = RecordFiles::open(state, &info.info_hash, root).unwrap();
-    let template = Record { info_hash: info.info_hash, ..Record::default() };
+    let template = Record::new(info.info_hash);
     (Stored::new(open(root, Faulty::new(root), info).unwrap(), records, template), found)
 }
 

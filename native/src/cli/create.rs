@@ -1,0 +1,141 @@
+//! `aqueduct create`: names and sizes first, then every piece's digest, then the file.
+
+use std::fs::{self, DirEntry};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile};
+use aqueduct_core::types::{Sha1Digest, visible};
+use aqueduct_native::storage::handles::MAX_OPEN;
+use aqueduct_native::storage::{Handles, Storage};
+use serde_json::json;
+
+use super::failure::{Class, Failure};
+use super::flags::CreateFlags;
+use crate::ui;
+
+pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
+    let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
+    let name = name_of(&path)?;
+    let draft = Draft::new(&name, content(&path)?, flags.piece_length)?;
+    let metainfo = hash(&draft, path.parent().unwrap_or(&path), details(&flags))?;
+    write(&flags.output, &metainfo.to_bytes())?;
+    report(&flags, &metainfo);
+    Ok(())
+}
+
+fn details(flags: &CreateFlags) -> Details {
+    Details {
+        trackers: flags.tracker.clone(),
+        web_seeds: flags.web_seed.clone(),
+        private: flags.private,
+        comment: flags.comment.clone(),
+        source: flags.source.clone(),
+        created_by: Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned()),
+        created: SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
+    }
+}
+
+/// A torrent of zeros has every check but the digests behind it, and the layout that says what to hash.
+fn hash(draft: &Draft, root: &Path, details: Details) -> Result<Metainfo, Failure> {
+    let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
+    let blank = draft.finish(&digests, details.clone())?;
+    let storage = Storage::existing(root, blank.info, Handles::new(MAX_OPEN))?;
+    let filled = Mutex::new(&mut digests);
+    let complete = Mutex::new(true);
+    storage.digest_all(&|piece, digest| {
+        if let (Some(digest), Some(slot)) = (digest, lock(&filled).get_mut(piece.index())) {
+            *slot = digest;
+        }
+        *lock(&complete) &= digest.is_some();
+        digest.is_some()
+    })?;
+    if !*lock(&complete) {
+        return Err(Failure::new(Class::Failure, "a file became shorter while it was read; try again when nothing writes to it"));
+    }
+    Ok(draft.finish(&digests, details)?)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name_of(path: &Path) -> Result<String, Failure> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| Failure::new(Class::Failure, format!("{} has no name that a torrent can hold; rename it", path.display())))
+}
+
+fn content(path: &Path) -> Result<Content, Failure> {
+    let meta = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
+    if meta.is_file() {
+        return Ok(Content::File(meta.len()));
+    }
+    Ok(Content::Folder(walk(path)?))
+}
+
+/// All files below a folder, sorted by their paths. Neither links nor sockets, pipes and devices are shared.
+fn walk(root: &Path) -> Result<Vec<NewFile>, Failure> {
+    let mut files = Vec::new();
+    let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
+    while let Some((folder, components)) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, &error))?;
+            let path: Vec<String> = components.iter().cloned().chain([name_of(&entry.path())?]).collect();
+            match kind(&entry)? {
+                Kind::Folder => folders.push((entry.path(), path)),
+                Kind::File(size) => files.push(NewFile { path, size }),
+                Kind::Other => ui::note(&format!("leaving out {}: not a regular file", visible(&entry.path().to_string_lossy()))),
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+enum Kind {
+    Folder,
+    File(u64),
+    Other,
+}
+
+fn kind(entry: &DirEntry) -> Result<Kind, Failure> {
+    // Of the entry itself: a link is a link.
+    let meta = entry.metadata().map_err(|error| unreadable(&entry.path(), &error))?;
+    Ok(match meta.file_type() {
+        kind if kind.is_dir() => Kind::Folder,
+        kind if kind.is_file() => Kind::File(meta.len()),
+        _ => Kind::Other,
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Class::Storage, format!("could not read {}: {error}", visible(&path.to_string_lossy())))
+}
+
+fn write(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = if output.as_os_str() == "-" { io::stdout().lock().write_all(bytes) } else { fs::write(output, bytes) };
+    written.map_err(|error| Failure::new(Class::Storage, format!("could not write {}: {error}", output.display())))
+}
+
+/// On standard output, unless the torrent itself went there.
+fn report(flags: &CreateFlags, metainfo: &Metainfo) {
+    let magnet = metainfo.magnet().to_string();
+    if flags.output.as_os_str() == "-" {
+        ui::note(&magnet);
+    } else if flags.json {
+        let info = &metainfo.info;
+        ui::object(&json!({
+            "event": "created",
+            "info_hash": info.info_hash.to_string(),
+            "path": flags.output.display().to_string(),
+            "pieces": info.lengths.pieces(),
+            "piece_length": info.lengths.piece_length(),
+            "total_size": info.lengths.total(),
+            "magnet": magnet,
+        }));
+    } else {
+        ui::line(&magnet);
+    }
+}

@@ -1,0 +1,106 @@
+//! The commands.
+
+mod create;
+pub(crate) mod failure;
+mod files;
+mod flags;
+mod place;
+mod select;
+mod session;
+mod show;
+mod source;
+mod swarm;
+mod values;
+mod verify;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+use tracing_subscriber::EnvFilter;
+
+use self::failure::{Class, Failure};
+use self::flags::{Command, Flags};
+use crate::ui;
+
+/// Parses, runs, and tells how it went.
+pub(crate) fn run() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => return refuse(&error),
+    };
+    let json = flags.command.is_json();
+    start_logging(flags.command.verbosity());
+    match carry_out(flags.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui::failure(&failure, json);
+            ExitCode::from(failure.class as u8)
+        }
+    }
+}
+
+/// Help is no failure; anything else is one of usage. A script that asked for JSON gets it even then.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        ui::failure(&Failure::new(Class::Usage, error.to_string().trim_end()), true);
+    } else if error.print().is_err() {
+        return ExitCode::FAILURE;
+    }
+    if error.use_stderr() { ExitCode::from(Class::Usage as u8) } else { ExitCode::SUCCESS }
+}
+
+fn carry_out(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Get(flags) => block_on(swarm::get(flags)),
+        Command::Seed(flags) => block_on(swarm::seed(flags)),
+        Command::Create(flags) => create::run(flags),
+        Command::Show(flags) => block_on(show::run(flags)),
+        Command::Verify(flags) => block_on(verify::run(flags)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Flags::command(), "aqueduct", &mut io::stdout());
+            Ok(())
+        }
+        Command::Man => clap_mangen::Man::new(Flags::command()).render(&mut io::stdout()).map_err(|error| Failure::new(Class::Failure, error.to_string())),
+    }
+}
+
+/// One thread for everything but files and digests.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
+    LocalSet::new().block_on(&runtime, work)
+}
+
+fn start_logging(verbosity: u8) {
+    let filter = match verbosity {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).with_target(false).init();
+}
+
+impl Command {
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Get(flags) => flags.swarm.json,
+            Self::Seed(flags) => flags.swarm.json,
+            Self::Create(flags) => flags.json,
+            Self::Show(flags) => flags.json,
+            Self::Verify(flags) => flags.json,
+            Self::Completions { .. } | Self::Man => false,
+        }
+    }
+
+    fn verbosity(&self) -> u8 {
+        match self {
+            Self::Get(flags) => flags.swarm.verbose,
+            Self::Seed(flags) => flags.swarm.verbose,
+            _ => 0,
+        }
+    }
+}

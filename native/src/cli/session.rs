@@ -1,0 +1,304 @@
+//! One run of `get` or `seed`: torrents come in, news come out, until all goals are reached, nothing comes any more, or the user interrupts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_core::discovery::Summary;
+use aqueduct_core::meta::Info;
+use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
+use aqueduct_native::driver::Driver;
+use aqueduct_native::storage::stored::Stored;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{interval, timeout};
+
+use super::failure::{Class, Failure};
+use super::files::Files;
+use super::flags::SwarmFlags;
+use crate::ui::{self, Screen, View, text};
+
+/// How often goals and deadlines are looked at. Screens that want less are told less.
+const TICK: Duration = Duration::from_millis(250);
+/// Longest wait for everything to be written out at the end.
+const SAVING: Duration = Duration::from_secs(60);
+/// Longest wait for trackers to hear that we leave.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Get,
+    Seed,
+}
+
+/// A torrent of this session.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// Escaped.
+    pub(crate) name: String,
+    /// The file or folder that it is saved to.
+    pub(crate) path: PathBuf,
+    pub(crate) info: Option<Arc<Info>>,
+    pub(crate) stored: Option<Arc<Stored>>,
+    pub(crate) started: Instant,
+    pub(crate) finished: Option<Instant>,
+    pub(crate) failure: Option<Failure>,
+    /// Files that a magnet link asks for (BEP 53).
+    pub(crate) select: Option<Vec<u32>>,
+}
+
+pub(crate) struct Session {
+    pub(crate) driver: Driver,
+    pub(crate) screen: Screen,
+    pub(crate) purpose: Purpose,
+    pub(crate) flags: SwarmFlags,
+    pub(crate) files: Files,
+    pub(crate) jobs: BTreeMap<TorrentId, Job>,
+    signals: Signals,
+    shown: Option<Instant>,
+    received: u64,
+    received_at: Instant,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn come(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(driver: Driver, screen: Screen, purpose: Purpose, flags: SwarmFlags, files: Files) -> Result<Self, Failure> {
+        let signals = Signals::new().map_err(|error| Failure::new(Class::Failure, format!("could not listen for interrupts: {error}")))?;
+        let jobs = BTreeMap::new();
+        Ok(Self { driver, screen, purpose, flags, files, jobs, signals, shown: None, received: 0, received_at: Instant::now() })
+    }
+
+    /// Runs to the end, whatever it is, and writes everything out.
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+        self.screen.listening(self.driver.port());
+        let outcome = self.work().await;
+        self.show();
+        self.screen.close();
+        let interrupted = matches!(&outcome, Err(failure) if failure.class == Class::Interrupted);
+        if interrupted {
+            self.screen.note("saving; interrupt again to leave at once");
+        }
+        self.save().await?;
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<(), Failure> {
+        let mut ticks = interval(TICK);
+        loop {
+            let over = tokio::select! {
+                event = self.driver.event() => self.on_event(event)?,
+                _ = ticks.tick() => self.on_tick()?,
+                () = self.signals.come() => return Err(interrupted()),
+            };
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Flush, records, good-byes. A second interrupt ends all patience.
+    async fn save(&mut self) -> Result<(), Failure> {
+        let Self { driver, signals, .. } = self;
+        let all = async {
+            if driver.command(Command::ShutDown).is_ok() {
+                let saved = async { while driver.event().await != Event::ShutDown {} };
+                timeout(SAVING, saved).await.map_err(|_| Failure::new(Class::Storage, "the disk did not answer; some of the work is not saved"))?;
+            }
+            driver.leave(LEAVING).await;
+            Ok(())
+        };
+        tokio::select! {
+            result = all => result,
+            () = signals.come() => process::exit(Class::Interrupted as i32),
+        }
+    }
+
+    /// Returns whether the session is over.
+    fn on_event(&mut self, event: Event) -> Result<bool, Failure> {
+        match event {
+            Event::Metadata(id, info) => self.on_metadata(id, &info),
+            Event::Checked(id, have) => self.on_checked(id, have).map(|()| false),
+            Event::Finished(id) => Ok(self.on_finished(id)),
+            Event::Failed(id, failure) => self.on_failed(id, &failure),
+            Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => Ok(false),
+        }
+    }
+
+    fn on_metadata(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<bool, Failure> {
+        self.screen.metadata(info);
+        if self.flags.list {
+            super::show::print_files(&info.files);
+            return Ok(true);
+        }
+        let select = self.jobs.get(&id).and_then(|job| job.select.clone());
+        let opened = self.files.open_fetched(info, &self.flags.select, select.as_deref())?;
+        if let Some(wanted) = opened.wanted {
+            self.driver.command(Command::Want(id, wanted))?;
+        }
+        self.driver.attach(id, Arc::clone(&opened.stored), opened.resumed)?;
+        self.driver.command(Command::Sequential(id, self.flags.sequential))?;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.open(Arc::clone(info), opened.stored);
+        }
+        Ok(false)
+    }
+
+    fn on_checked(&mut self, id: TorrentId, have: u32) -> Result<(), Failure> {
+        let Some(Job { info: Some(info), stored: Some(stored), .. }) = self.jobs.get(&id) else { return Ok(()) };
+        self.screen.checked(info, stored.checked_bytes(), have);
+        let pieces = info.lengths.pieces();
+        if self.purpose == Purpose::Seed && have < pieces {
+            let message = format!("the data do not match: {} of {pieces} pieces wrong; aqueduct get fetches them", pieces - have);
+            return Err(Failure::new(Class::Mismatch, message));
+        }
+        Ok(())
+    }
+
+    fn on_finished(&mut self, id: TorrentId) -> bool {
+        let snapshot = self.driver.snapshot_of(id);
+        if let (Some(job), Some(snapshot)) = (self.jobs.get_mut(&id).filter(|job| job.finished.is_none()), snapshot) {
+            job.finished = Some(Instant::now());
+            if self.purpose == Purpose::Get {
+                self.screen.finished(&job.name, &snapshot.info_hash, &job.path, job.started.elapsed());
+            }
+        }
+        self.is_over()
+    }
+
+    /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
+    fn on_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
+        let TorrentFailure::Storage(error) = failure;
+        let failure = Failure::new(Class::Storage, error.to_string());
+        let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
+        let began = job.stored.as_ref().is_some_and(|stored| stored.storage.has_room());
+        if matches!(error, OpError::Storage { full: true, .. }) && began {
+            self.screen.note(&format!("{}: {failure}; waiting for space", job.name));
+            return Ok(false);
+        }
+        job.failure = Some(failure.clone());
+        if self.jobs.values().any(|job| job.finished.is_none() && job.failure.is_none()) {
+            ui::failure(&failure, self.flags.json);
+            return Ok(false);
+        }
+        Err(failure)
+    }
+
+    fn on_tick(&mut self) -> Result<bool, Failure> {
+        if self.shown.is_none_or(|shown| shown.elapsed() >= self.screen.interval()) {
+            self.show();
+        }
+        self.check_progress()?;
+        if let Some(failure) = self.jobs.values().find_map(|job| job.failure.clone()).filter(|_| self.is_over()) {
+            return Err(failure);
+        }
+        Ok(self.is_over())
+    }
+
+    /// `--timeout`: has anything been received lately?
+    fn check_progress(&mut self) -> Result<(), Failure> {
+        let snapshots = self.driver.snapshot().torrents;
+        let received = snapshots.iter().map(|snapshot| snapshot.downloaded).sum();
+        let busy = snapshots.iter().any(|snapshot| snapshot.phase == Phase::Checking);
+        if received != self.received || busy || self.jobs.values().all(|job| job.finished.is_some()) {
+            self.received = received;
+            self.received_at = Instant::now();
+        }
+        match self.flags.timeout.filter(|limit| self.received_at.elapsed() >= *limit) {
+            Some(limit) => Err(self.no_progress(&snapshots, limit)),
+            None => Ok(()),
+        }
+    }
+
+    fn no_progress(&self, snapshots: &[TorrentSnapshot], limit: Duration) -> Failure {
+        let failed = snapshots.iter().find_map(|snapshot| snapshot.failure.as_ref());
+        if let Some(failure) = failed {
+            return Failure::new(Class::Storage, failure.to_string());
+        }
+        let unfinished = snapshots.iter().filter(|snapshot| self.jobs.get(&snapshot.torrent).is_some_and(|job| job.finished.is_none()));
+        let reasons: Vec<String> = unfinished.map(|snapshot| self.hint(snapshot)).filter(|hint| !hint.is_empty()).collect();
+        Failure::new(Class::NoPeers, format!("nothing was received for {}: {}", text::span(limit), reasons.join("; ")))
+    }
+
+    /// Why nothing comes.
+    fn hint(&self, snapshot: &TorrentSnapshot) -> String {
+        if snapshot.down_rate > 0 || matches!(snapshot.phase, Phase::Seeding | Phase::Checking | Phase::Paused) {
+            return String::new();
+        }
+        if snapshot.peers > 0 {
+            return match (snapshot.interesting, snapshot.unchoking_us) {
+                (0, _) if snapshot.phase != Phase::FetchingMetadata => "no connected peer has what is missing".to_owned(),
+                (_, 0) => "no connected peer lets us download yet".to_owned(),
+                _ => "waiting for the connected peers".to_owned(),
+            };
+        }
+        let trackers = if self.flags.no_trackers { String::new() } else { Summary::of(&self.driver.trackers(snapshot.torrent)).to_string() + ", " };
+        let known = snapshot.candidates + snapshot.dialling;
+        format!("no peers ({trackers}{} known, {} being dialled)", text::count(known, "address", "addresses"), snapshot.dialling)
+    }
+
+    fn show(&mut self) {
+        let snapshots = self.driver.snapshot().torrents;
+        let views = snapshots.into_iter().filter_map(|snapshot| {
+            let name = &self.jobs.get(&snapshot.torrent)?.name;
+            Some(View { name, hint: self.hint(&snapshot), snapshot })
+        });
+        let views: Vec<_> = views.collect();
+        self.screen.progress(&views);
+        self.shown = Some(Instant::now());
+    }
+
+    /// Whether every torrent is complete (or failed) and served as long as was asked for.
+    fn is_over(&self) -> bool {
+        let over = |(id, job): (&TorrentId, &Job)| job.failure.is_some() || job.finished.is_some_and(|since| self.is_served(*id, since));
+        self.jobs.iter().all(over)
+    }
+
+    fn is_served(&self, id: TorrentId, since: Instant) -> bool {
+        let SwarmFlags { ratio, seed_time, seed, .. } = self.flags;
+        if ratio.is_none() && seed_time.is_none() {
+            return self.purpose == Purpose::Get && !seed;
+        }
+        seed_time.is_some_and(|span| since.elapsed() >= span) || ratio.is_some_and(|ratio| self.is_shared(id, ratio))
+    }
+
+    /// Whether `ratio` times the torrent's size was sent, in all runs together.
+    fn is_shared(&self, id: TorrentId, ratio: f64) -> bool {
+        let total = self.jobs.get(&id).and_then(|job| job.info.as_ref()).map_or(0, |info| info.lengths.total());
+        let sent = self.driver.snapshot_of(id).map_or(0, |snapshot| snapshot.uploaded);
+        #[expect(clippy::cast_precision_loss, reason = "a ratio is no exact thing")]
+        let reached = sent as f64 >= ratio * total as f64;
+        reached
+    }
+}
+
+impl Job {
+    pub(crate) fn open(&mut self, info: Arc<Info>, stored: Arc<Stored>) {
+        self.name = aqueduct_core::types::visible(&info.name).into_owned();
+        self.path = stored.storage.folder().join(info.files.first().and_then(|file| file.path.first()).map_or("", String::as_str));
+        self.info = Some(info);
+        self.stored = Some(stored);
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Class::Interrupted, "interrupted; the state is saved, start the same command again to go on")
+}

@@ -1,0 +1,152 @@
+//! `aqueduct get` and `aqueduct seed`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::types::visible;
+use aqueduct_core::{Command, Config, TorrentId};
+use aqueduct_native::driver::{Driver, Settings};
+use aqueduct_native::net::Bind;
+use tokio::net::lookup_host;
+
+use super::failure::{Class, Failure};
+use super::files::{Files, Opened};
+use super::flags::{GetFlags, SeedFlags, SwarmFlags};
+use super::place;
+use super::session::{Job, Purpose, Session};
+use super::source::{self, Source};
+use crate::ui::Screen;
+
+pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
+    let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
+    let mut sources = Vec::new();
+    for text in &flags.sources {
+        sources.push(source::load(text, bind).await?);
+    }
+    if flags.swarm.list && sources.iter().all(|source| matches!(source, Source::Torrent(_))) {
+        list(&sources);
+        return Ok(());
+    }
+    let mut session = start(flags.swarm, Purpose::Get, bind)?;
+    let peers = peers(&session.flags).await?;
+    for source in sources {
+        match source {
+            Source::Torrent(metainfo) => session.add(*metainfo, None, &peers)?,
+            Source::Magnet(magnet) => session.add_magnet(magnet, &peers)?,
+        }
+    }
+    session.run().await
+}
+
+pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
+    let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
+    let metainfo = source::load_torrent(&flags.torrent).await?;
+    if flags.swarm.list {
+        super::show::print_files(&metainfo.info.files);
+        return Ok(());
+    }
+    let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
+    let (root, info) = place::locate(&metainfo.info, &path)?;
+    let mut session = start(flags.swarm, Purpose::Seed, bind)?;
+    let peers = peers(&session.flags).await?;
+    session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
+    session.run().await
+}
+
+fn list(sources: &[Source]) {
+    for source in sources {
+        if let Source::Torrent(metainfo) = source {
+            super::show::print_files(&metainfo.info.files);
+        }
+    }
+}
+
+fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Failure> {
+    let mut config = Config::default();
+    if let Some(max_peers) = flags.max_peers {
+        config.max_peers = max_peers.into();
+        config.max_peers_total = config.max_peers_total.max(config.max_peers);
+    }
+    let files = Files::new(purpose, flags.output.clone())?;
+    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers };
+    let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
+    driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
+    let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
+    Session::new(driver, screen, purpose, flags, files)
+}
+
+fn not_listening(port: Option<u16>, error: &std::io::Error) -> Failure {
+    let what = port.map_or_else(|| "for peers".to_owned(), |port| format!("on port {port}"));
+    Failure::new(Class::Failure, format!("could not listen {what}: {error}; choose another with --port and --bind, or --port 0 for any"))
+}
+
+/// `--peer`, resolved.
+async fn peers(flags: &SwarmFlags) -> Result<Vec<SocketAddr>, Failure> {
+    let mut addrs = Vec::new();
+    for peer in &flags.peer {
+        let found = lookup_host((peer.host.as_str(), peer.port)).await;
+        addrs.extend(found.map_err(|error| Failure::new(Class::Failure, format!("could not find --peer {}: {error}", visible(&peer.host))))?);
+    }
+    Ok(addrs)
+}
+
+impl Session {
+    fn add(&mut self, metainfo: Metainfo, root: Option<PathBuf>, peers: &[SocketAddr]) -> Result<(), Failure> {
+        self.screen.metadata(&metainfo.info);
+        let opened = self.files.open(&metainfo.info, root, &self.flags.select, None)?;
+        self.add_opened(&metainfo.info, opened, metainfo.trackers, peers)
+    }
+
+    fn add_opened(&mut self, info: &Arc<Info>, opened: Opened, trackers: Vec<Vec<String>>, peers: &[SocketAddr]) -> Result<(), Failure> {
+        let Opened { stored, resumed, wanted } = opened;
+        let trackers = self.with_own(trackers);
+        let id = self.driver.add(Arc::clone(info), Arc::clone(&stored), resumed, wanted, trackers)?;
+        let mut job = job();
+        job.open(Arc::clone(info), stored);
+        self.join(id, job, peers)
+    }
+
+    fn add_magnet(&mut self, magnet: Magnet, peers: &[SocketAddr]) -> Result<(), Failure> {
+        let trackers: Vec<_> = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        if let Some(info) = self.files.open_magnet(&magnet.info_hash)? {
+            self.screen.metadata(&info);
+            let opened = self.files.open_fetched(&info, &self.flags.select, magnet.select.as_deref())?;
+            let peers = [peers, &magnet.peers].concat();
+            return self.add_opened(&info, opened, trackers, &peers);
+        }
+        let name = magnet.name.as_deref().map_or_else(|| magnet.info_hash.to_string(), |name| visible(name).into_owned());
+        let select = magnet.select.clone();
+        let id = self.driver.add_magnet(magnet, self.with_own(trackers))?;
+        self.join(id, Job { name, select, ..job() }, peers)
+    }
+
+    fn join(&mut self, id: TorrentId, job: Job, peers: &[SocketAddr]) -> Result<(), Failure> {
+        self.jobs.insert(id, job);
+        if self.flags.sequential {
+            self.driver.command(Command::Sequential(id, true))?;
+        }
+        self.driver.add_peers(id, peers.to_vec());
+        Ok(())
+    }
+
+    /// The user's trackers are asked first.
+    fn with_own(&self, theirs: Vec<Vec<String>>) -> Vec<Vec<String>> {
+        self.flags.tracker.iter().map(|url| vec![url.clone()]).chain(theirs).collect()
+    }
+}
+
+fn job() -> Job {
+    Job {
+        name: String::new(),
+        path: PathBuf::new(),
+        info: None,
+        stored: None,
+        started: Instant::now(),
+        finished: None,
+        failure: None,
+        select: None,
+    }
+}
