@@ -129,7 +129,6 @@ pub(crate) struct SwarmFlags {
 
 /// What these switch off is not there, so they hold whether given or not.
 #[derive(Args, Clone, Debug)]
-#[expect(dead_code, reason = "accepted so that scripts can be strict today; there is nothing to switch off")]
 struct AbsentFlags {
     /// Do not use the DHT (it is not used yet)
     #[arg(long)]

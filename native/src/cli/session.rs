@@ -186,11 +186,11 @@ impl Session {
 
     /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
     fn on_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
-        let TorrentFailure::Storage(error) = failure;
-        let failure = Failure::new(Class::Storage, error.to_string());
+        let is_full = matches!(failure, TorrentFailure::Storage(OpError::Storage { full: true, .. }));
+        let failure = failure_of(failure);
         let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
         let began = job.stored.as_ref().is_some_and(|stored| stored.storage.has_room());
-        if matches!(error, OpError::Storage { full: true, .. }) && began {
+        if is_full && began {
             self.screen.note(&format!("{}: {failure}; waiting for space", job.name));
             return Ok(false);
         }
@@ -231,7 +231,7 @@ impl Session {
     fn no_progress(&self, snapshots: &[TorrentSnapshot], limit: Duration) -> Failure {
         let failed = snapshots.iter().find_map(|snapshot| snapshot.failure.as_ref());
         if let Some(failure) = failed {
-            return Failure::new(Class::Storage, failure.to_string());
+            return failure_of(failure);
         }
         let unfinished = snapshots.iter().filter(|snapshot| self.jobs.get(&snapshot.torrent).is_some_and(|job| job.finished.is_none()));
         let reasons: Vec<String> = unfinished.map(|snapshot| self.hint(snapshot)).filter(|hint| !hint.is_empty()).collect();
@@ -258,7 +258,7 @@ impl Session {
     fn show(&mut self) {
         let snapshots = self.driver.snapshot().torrents;
         let views = snapshots.into_iter().filter_map(|snapshot| {
-            let name = &self.jobs.get(&snapshot.torrent)?.name;
+            let name = self.jobs.get(&snapshot.torrent)?.name.clone();
             Some(View { name, hint: self.hint(&snapshot), snapshot })
         });
         let views: Vec<_> = views.collect();
@@ -297,6 +297,14 @@ impl Job {
         self.info = Some(info);
         self.stored = Some(stored);
     }
+}
+
+fn failure_of(failure: &TorrentFailure) -> Failure {
+    let class = match failure {
+        TorrentFailure::Storage(_) => Class::Storage,
+        TorrentFailure::Metadata(_) => Class::InvalidTorrent,
+    };
+    Failure::new(class, failure.to_string())
 }
 
 fn interrupted() -> Failure {

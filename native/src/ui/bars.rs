@@ -25,12 +25,12 @@ impl Default for Bars {
 }
 
 impl Bars {
-    pub(super) fn progress(&mut self, views: &[View<'_>]) {
+    pub(super) fn progress(&mut self, views: &[View]) {
         for View { name, snapshot, hint } in views {
             let bar = self.bars.entry(snapshot.info_hash).or_insert_with(|| self.all.add(bar()));
             bar.set_length(snapshot.wanted.max(1));
             bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
-            bar.set_prefix((*name).to_owned());
+            bar.set_prefix(name.clone());
             bar.set_message(plain::status(snapshot, hint));
         }
     }

@@ -38,7 +38,7 @@ impl Json {
         object(&json!({ "event": "checked", "info_hash": info.info_hash.to_string(), "read": read, "have": have, "pieces": info.lengths.pieces() }));
     }
 
-    pub(super) fn progress(&self, views: &[View<'_>]) {
+    pub(super) fn progress(&self, views: &[View]) {
         for View { snapshot, .. } in views {
             object(&json!({
                 "event": "progress",

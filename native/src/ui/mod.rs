@@ -49,9 +49,9 @@ pub(crate) fn note(text: &str) {
 
 /// One torrent at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct View<'a> {
+pub(crate) struct View {
     /// Escaped.
-    pub(crate) name: &'a str,
+    pub(crate) name: String,
     pub(crate) snapshot: TorrentSnapshot,
     /// Why nothing comes, if nothing does: trackers, dials.
     pub(crate) hint: String,
@@ -112,7 +112,7 @@ impl Screen {
     }
 
     /// How far all torrents are.
-    pub(crate) fn progress(&mut self, views: &[View<'_>]) {
+    pub(crate) fn progress(&mut self, views: &[View]) {
         match self {
             Self::Bars(bars) => bars.progress(views),
             Self::Plain(plain) => plain.progress(views),

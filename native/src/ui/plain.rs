@@ -28,7 +28,7 @@ impl Plain {
         }
     }
 
-    pub(super) fn progress(&mut self, views: &[View<'_>]) {
+    pub(super) fn progress(&mut self, views: &[View]) {
         for View { name, snapshot, hint } in views {
             let status = status(snapshot, hint);
             if self.said.get(&snapshot.info_hash) != Some(&status) {
