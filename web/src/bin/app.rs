@@ -1,3 +1,5 @@
-//! See ARCHITECTURE.md.
+//! The page: what the user sees. The engine runs in the worker.
 
-fn main() {}
+fn main() {
+    aqueduct_web::app::start();
+}

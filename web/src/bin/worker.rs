@@ -1,3 +1,5 @@
-//! See ARCHITECTURE.md.
+//! The worker: the engine, its storage and its line to the bridge.
 
-fn main() {}
+fn main() {
+    aqueduct_web::worker::start();
+}

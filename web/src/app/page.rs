@@ -1,0 +1,71 @@
+//! The page as a whole: header, form, notices, torrents; and what belongs to the window (drops, visibility, the address).
+#![allow(unreachable_pub, reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used")]
+
+use leptos::ev;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{DragEvent, HtmlElement};
+
+use super::Model;
+use crate::components::{AddForm, Empty, Header, Notices, TorrentList, take_files};
+use crate::message::ToWorker;
+
+/// The whole page.
+#[component]
+pub(super) fn Page() -> impl IntoView {
+    let model = Model::new();
+    provide_context(model);
+    draft_from_address(model);
+    window_event_listener(ev::hashchange, move |_| draft_from_address(model));
+    tell_visibility(model);
+    let over = accept_drops(model);
+    view! {
+        <div class="page" class:dropping=move || over.get()>
+            <Header/>
+            <main>
+                <AddForm/>
+                <Notices/>
+                <TorrentList/>
+                <Show when=move || model.known.get() && model.torrents.with(Vec::is_empty)>
+                    <Empty/>
+                </Show>
+            </main>
+        </div>
+    }
+}
+
+/// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a download by itself.
+fn draft_from_address(model: Model) {
+    let Ok(hash) = window().location().hash() else { return };
+    let text = hash.trim_start_matches('#');
+    if text.starts_with("magnet:") {
+        model.draft.set(text.to_owned());
+    }
+}
+
+/// A page that nobody sees needs no numbers.
+fn tell_visibility(model: Model) {
+    let tell = move || model.send(&ToWorker::Visible(!document().hidden()));
+    window_event_listener(ev::visibilitychange, move |_| tell());
+}
+
+/// The whole window takes files. Returns whether something is being dragged over it.
+fn accept_drops(model: Model) -> RwSignal<bool> {
+    let over = RwSignal::new(false);
+    window_event_listener(ev::dragover, move |event: DragEvent| {
+        event.prevent_default();
+        over.set(true);
+    });
+    window_event_listener(ev::dragleave, move |event: DragEvent| {
+        let left = event.related_target().and_then(|to| to.dyn_into::<HtmlElement>().ok()).is_none();
+        over.set(!left);
+    });
+    window_event_listener(ev::drop, move |event: DragEvent| {
+        event.prevent_default();
+        over.set(false);
+        if let Some(files) = event.data_transfer().and_then(|data| data.files()) {
+            take_files(model, &files);
+        }
+    });
+    over
+}

@@ -1,0 +1,216 @@
+//! What page and worker say to each other: JSON text, at most a few times a second, so its cost does not matter.
+//!
+//! The worker says [`ToPage::Ready`] first; what the page wants to say before that waits, because a worker that has not set its
+//! handler yet loses messages.
+
+use serde::{Deserialize, Serialize};
+
+/// From the page to the worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Add a magnet link or a bare info-hash, as typed.
+    AddLink(String),
+    /// Add a .torrent file of this name; its bytes ride along as the message's attachment.
+    AddFile(String),
+    /// Pause a torrent.
+    Pause(u32),
+    /// Go on with a torrent, also after an error.
+    Resume(u32),
+    /// Forget a torrent and delete its data.
+    Remove(u32),
+    /// Whether a file is wanted.
+    Want {
+        /// The torrent.
+        id: u32,
+        /// Index of the file.
+        file: u32,
+        /// Wanted or not.
+        wanted: bool,
+    },
+    /// Whether the torrent's files are on the screen, so that their progress is worth telling.
+    ShowFiles {
+        /// The torrent.
+        id: u32,
+        /// On the screen or not.
+        shown: bool,
+    },
+    /// Whether anybody can see the page.
+    Visible(bool),
+}
+
+/// From the worker to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToPage {
+    /// The worker hears now.
+    Ready,
+    /// The worker cannot work (or not yet).
+    Blocked(Blocked),
+    /// It can, after all: another tab has given way.
+    Unblocked,
+    /// How things stand, at most four times a second.
+    State(State),
+    /// The files of a torrent whose files are shown, once.
+    Files(u32, Vec<FileRow>),
+    /// Verified bytes of each file of a torrent whose files are shown, in the torrent's order.
+    FilesDone(u32, Vec<u64>),
+    /// What was added, or was there already.
+    Added(u32),
+    /// What could not be added or done, and why, in one sentence.
+    Rejected(String),
+}
+
+/// Why the worker does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Blocked {
+    /// Another tab of this browser runs the engine; this one takes over when that one closes.
+    OtherTab,
+    /// The page was not loaded over https or from localhost, so the browser withholds storage and digests.
+    Insecure,
+    /// The browser refuses its private file system, for this reason.
+    NoStorage(String),
+}
+
+/// How things stand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The line to the bridge.
+    pub bridge: Bridge,
+    /// All torrents, oldest first.
+    pub torrents: Vec<Torrent>,
+}
+
+/// The line to the bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bridge {
+    /// A WebSocket is being opened.
+    #[default]
+    Connecting,
+    /// It is open and greeted.
+    Connected,
+    /// It could not be opened, or broke.
+    Waiting {
+        /// Seconds until it is tried again.
+        seconds: u32,
+    },
+    /// The bridge does not want us, for this reason.
+    Refused(String),
+}
+
+/// What a torrent is doing; the first word that the page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Looking for peers.
+    Connecting,
+    /// Fetching the metadata of a magnet link.
+    FetchingMetadata,
+    /// Reading and hashing what is in storage.
+    Checking,
+    /// Fetching pieces.
+    Downloading,
+    /// Complete, and serving others.
+    Seeding,
+    /// All that is wanted is there, though not all of the torrent.
+    Finished,
+    /// Paused by the user.
+    Paused,
+    /// Stopped by a failure.
+    Error,
+}
+
+/// One torrent, in numbers. Sizes in bytes, rates in payload bytes per second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Torrent {
+    /// Its name between page and worker.
+    pub id: u32,
+    /// The folder of its data: 40 hex digits.
+    pub folder: String,
+    /// As the torrent says, control characters removed.
+    pub name: String,
+    /// Its magnet link.
+    pub magnet: String,
+    /// What it is doing.
+    pub phase: Phase,
+    /// What went wrong, with [`Phase::Error`].
+    pub failure: Option<String>,
+    /// Size of all files; `None` until the metadata are there.
+    pub total: Option<u64>,
+    /// Number of files, pads aside.
+    pub files: u32,
+    /// Verified bytes of what is wanted.
+    pub done: u64,
+    /// Bytes of what is wanted.
+    pub wanted: u64,
+    /// Bytes checked so far, with [`Phase::Checking`].
+    pub checked: u64,
+    /// Download rate.
+    pub down: u64,
+    /// Upload rate.
+    pub up: u64,
+    /// Bytes sent, all runs.
+    pub uploaded: u64,
+    /// Bytes received and thrown away.
+    pub wasted: u64,
+    /// Connected peers.
+    pub peers: u32,
+    /// Of these, complete ones.
+    pub seeds: u32,
+    /// Peers that let us request.
+    pub unchoking: u32,
+    /// Peers that have something we want.
+    pub interesting: u32,
+    /// Seconds to completion.
+    pub eta: Option<u64>,
+    /// What asking for peers has brought.
+    pub search: Search,
+}
+
+/// What the bridge found out about who is in the swarm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// Trackers the torrent names.
+    pub trackers: u32,
+    /// Of these, how many failed when last asked.
+    pub failed: u32,
+    /// Of these, how many answered without a peer.
+    pub empty: u32,
+    /// Of these, how many answered with peers.
+    pub answered: u32,
+    /// Addresses of peers found so far.
+    pub found: u32,
+    /// Seconds until the next tracker is asked.
+    pub again: Option<u32>,
+}
+
+/// One file of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRow {
+    /// Its index in the torrent.
+    pub index: u32,
+    /// Sanitised path below the torrent's folder.
+    pub path: String,
+    /// What a saved copy is called: the last component of the sanitised path.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Whether the user wants it.
+    pub wanted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_the_way_between_page_and_worker() {
+        let sent = ToWorker::Want { id: 3, file: 7, wanted: false };
+        let text = serde_json::to_string(&sent).unwrap();
+        assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), sent);
+    }
+
+    #[test]
+    fn sizes_beyond_the_exact_range_of_javascript_numbers_survive() {
+        let sent = ToPage::FilesDone(1, vec![u64::MAX, (1 << 53) + 1]);
+        let text = serde_json::to_string(&sent).unwrap();
+        assert_eq!(serde_json::from_str::<ToPage>(&text).unwrap(), sent);
+    }
+}

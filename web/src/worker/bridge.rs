@@ -1,0 +1,148 @@
+//! The driver's side of the tunnel: joins, streams, and what the bridge tells.
+
+use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate};
+use aqueduct_core::types::TorrentId;
+use aqueduct_core::{CloseReason, Input, Instant};
+use bytes::Bytes;
+
+use super::clock::now;
+use super::driver::Driver;
+
+impl Driver {
+    /// A message of the bridge came.
+    pub(super) fn on_message(&mut self, now: Instant, message: Bytes) {
+        let Some(tunnel) = self.line.tunnel() else { return };
+        if tunnel.handle_message(now, message).is_err() {
+            self.line.broken(now);
+            self.lose_all();
+        }
+        self.hear_tunnel();
+    }
+
+    /// Takes the tunnel's events. Returns whether there were any.
+    pub(super) fn hear_tunnel(&mut self) -> bool {
+        let now = now();
+        let mut heard = false;
+        while let Some(event) = self.line.tunnel().and_then(|tunnel| tunnel.poll_event()) {
+            heard = true;
+            self.on_tunnel(now, event);
+        }
+        heard
+    }
+
+    fn on_tunnel(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Data { stream, bytes } => self.on_data(now, stream, &bytes),
+            Event::Sent { stream, bytes } => {
+                if let Some(conn) = self.streams.conn(stream) {
+                    self.engine.handle(now, Input::Sent { conn, bytes });
+                }
+            }
+            Event::StreamOpened { stream, addr, dialled, handshake, .. } => {
+                let conn = self.streams.open(stream);
+                self.engine.handle(now, Input::Accepted { conn, addr, dialled, handshake });
+            }
+            Event::StreamClosed { stream, reason } => self.lose(stream, CloseReason::Unreachable(reason.to_string())),
+            Event::Welcome(_) => self.line.greeted(),
+            Event::Refused(refusal) => {
+                self.line.refused(now, refusal);
+                self.lose_all();
+            }
+            Event::Silent => {
+                self.line.broken(now);
+                self.lose_all();
+            }
+            Event::Trackers { join, counts } => self.with_join(join, |item| item.trackers_said = counts),
+            Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
+            Event::JoinRefused { join, refusal } => {
+                self.with_join(join, |item| item.join = None);
+                self.teller.reject(&format!("The bridge does not take this torrent: {refusal}."));
+            }
+            // The bridge closes the WebSocket when it stops; that is when to come back.
+            Event::Draining { .. } => {}
+        }
+    }
+
+    fn on_data(&mut self, now: Instant, stream: u32, bytes: &[u8]) {
+        self.streams.feed(stream, bytes);
+        while let Some((conn, read)) = self.streams.next(stream) {
+            match read {
+                Ok(message) => self.engine.handle(now, Input::Message { conn, message }),
+                Err(error) => {
+                    if let Some(tunnel) = self.line.tunnel() {
+                        tunnel.close(stream);
+                    }
+                    self.lose(stream, CloseReason::Protocol(error));
+                }
+            }
+        }
+        if self.credit.took(stream, bytes.len())
+            && let Some(tunnel) = self.line.tunnel()
+        {
+            tunnel.consumed(stream, bytes.len());
+        }
+    }
+
+    fn with_join(&mut self, join: u32, act: impl FnOnce(&mut super::item::Item)) {
+        if let Some(item) = self.items.values_mut().find(|item| item.join == Some(join)) {
+            act(item);
+        }
+    }
+
+    /// The line is gone, and with it every stream and join.
+    pub(super) fn lose_all(&mut self) {
+        self.credit.forget();
+        self.items.values_mut().for_each(|item| item.join = None);
+        for conn in self.streams.close_all() {
+            self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("the line to the bridge broke".to_owned()) });
+        }
+    }
+
+    /// A new session: enters every swarm that the engine wants to be in.
+    pub(super) fn join_all(&mut self) {
+        let active: Vec<TorrentId> = self.items.values().filter(|item| item.active).map(|item| item.id).collect();
+        active.into_iter().for_each(|torrent| self.join(torrent));
+    }
+
+    /// Enters a swarm, if there is a session.
+    pub(super) fn join(&mut self, torrent: TorrentId) {
+        let amounts = self.amounts(torrent);
+        let peer_id = self.peer_id();
+        let (Some(item), Some(tunnel)) = (self.items.get_mut(&torrent), self.line.tunnel()) else { return };
+        let request = JoinRequest {
+            info_hash: item.info_hash().wire(),
+            peer_id,
+            private: item.info.as_ref().is_some_and(|info| info.private),
+            amounts,
+            want: Self::want(),
+            trackers: item.trackers.clone(),
+        };
+        item.join = Some(tunnel.join(&request));
+    }
+
+    /// Tells the bridge how a torrent stands.
+    pub(super) fn update(&mut self, torrent: TorrentId, completed: bool, more: bool) {
+        let amounts = self.amounts(torrent);
+        let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else { return };
+        if let Some(join) = item.join {
+            let private = item.info.as_ref().is_some_and(|info| info.private);
+            tunnel.update(join, &JoinUpdate { amounts, want: Self::want(), private, completed, more });
+        }
+    }
+
+    /// Tells the bridge how all torrents stand, for its announces.
+    pub(super) fn tell_amounts(&mut self) {
+        let joined: Vec<TorrentId> = self.items.values().filter(|item| item.join.is_some()).map(|item| item.id).collect();
+        joined.into_iter().for_each(|torrent| self.update(torrent, false, false));
+    }
+
+    fn amounts(&self, torrent: TorrentId) -> Amounts {
+        let known = self.items.get(&torrent).is_some_and(|item| item.info.is_some());
+        let snapshot = self.engine.snapshot_of(torrent);
+        snapshot.map_or(Amounts { uploaded: 0, downloaded: 0, left: None }, |s| Amounts {
+            uploaded: s.uploaded,
+            downloaded: s.downloaded,
+            left: known.then_some(s.left),
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What the user wants, as the page tells it.
+
+use std::sync::Arc;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::types::{InfoHash, TorrentId};
+use aqueduct_core::{Command, Resumed};
+
+use super::clock::now;
+use super::driver::{Driver, enter};
+use super::item::Item;
+use super::restore::Restored;
+use super::teller::post;
+use super::view;
+use crate::format::size;
+use crate::message::{ToPage, ToWorker};
+
+/// A piece is held in memory until it is verified, so a tab takes none longer than 64 MiB.
+const MAX_PIECE: u32 = 64 << 20;
+
+impl Driver {
+    /// Does what the page says. `attachment` is the .torrent file of [`ToWorker::AddFile`].
+    pub(super) fn on_page(&mut self, message: ToWorker, attachment: &[u8]) {
+        let done = match message {
+            ToWorker::AddLink(text) => self.add_link(&text),
+            ToWorker::AddFile(name) => self.add_file(&name, attachment),
+            ToWorker::Pause(id) => self.set_paused(TorrentId(id), true),
+            ToWorker::Resume(id) => self.set_paused(TorrentId(id), false),
+            ToWorker::Remove(id) => self.remove(TorrentId(id)),
+            ToWorker::Want { id, file, wanted } => self.want_file(TorrentId(id), file, wanted),
+            ToWorker::ShowFiles { id, shown } => self.show_files(TorrentId(id), shown),
+            ToWorker::Visible(visible) => {
+                self.teller.set_visible(now(), visible);
+                Ok(())
+            }
+        };
+        if let Err(why) = done {
+            self.teller.reject(&why);
+        }
+        self.teller.soon(now());
+    }
+
+    fn add_link(&mut self, text: &str) -> Result<(), String> {
+        let magnet = Magnet::parse(text).map_err(|error| format!("This is no magnet link or info-hash: {error}."))?;
+        if self.is_there(magnet.info_hash) {
+            return Ok(());
+        }
+        let id = self.new_id();
+        self.engine.command(now(), Command::AddMagnet { torrent: id, magnet: magnet.clone(), paused: false }).map_err(sentence)?;
+        self.added(Item::from_magnet(id, magnet));
+        Ok(())
+    }
+
+    fn add_file(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let metainfo = Metainfo::parse(bytes).map_err(|error| format!("{name} is no valid torrent: {error}."))?;
+        check_pieces(&metainfo.info)?;
+        if self.is_there(metainfo.info.info_hash) {
+            return Ok(());
+        }
+        let id = self.new_id();
+        let info = Arc::clone(&metainfo.info);
+        self.engine.command(now(), Command::Add { torrent: id, info, resumed: Resumed::Nothing, wanted: None, paused: false }).map_err(sentence)?;
+        self.added(Item::from_metainfo(id, metainfo));
+        Ok(())
+    }
+
+    /// A torrent that is there already is shown, not added again.
+    fn is_there(&self, info_hash: InfoHash) -> bool {
+        let there = self.items.values().find(|item| item.info_hash().wire() == info_hash.wire());
+        if let Some(item) = there {
+            post(&ToPage::Added(item.id.0));
+        }
+        there.is_some()
+    }
+
+    fn added(&mut self, item: Item) {
+        let id = item.id;
+        self.items.insert(id, item);
+        self.remember(id);
+        post(&ToPage::Added(id.0));
+    }
+
+    /// Brings back a torrent of an earlier run.
+    pub(super) fn restore(&mut self, restored: Restored) {
+        let Restored { item, resumed } = restored;
+        self.reserve_ids(item.id);
+        let (torrent, paused, wanted) = (item.id, item.paused, item.wanted.clone());
+        let command = match &item.info {
+            Some(info) => Command::Add { torrent, info: Arc::clone(info), resumed, wanted, paused },
+            None => Command::AddMagnet { torrent, magnet: item.magnet.clone(), paused },
+        };
+        match self.engine.command(now(), command) {
+            Ok(()) => drop(self.items.insert(torrent, item)),
+            Err(error) => self.teller.reject(&format!("{} could not be brought back: {error}.", item.name())),
+        }
+    }
+
+    /// A magnet's metadata came: the download itself can begin.
+    pub(super) fn on_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
+        if let Err(why) = check_pieces(info) {
+            self.teller.reject(&why);
+            drop(self.remove(torrent));
+            return;
+        }
+        let Some(item) = self.items.get_mut(&torrent) else { return };
+        item.learn(info);
+        if let Some(wanted) = item.wanted.clone() {
+            drop(self.engine.command(now(), Command::Want(torrent, wanted)));
+        }
+        // Refused only for a torrent that is not there or that waits for no data.
+        drop(self.engine.attach(now(), torrent, Resumed::Nothing));
+        self.update(torrent, false, false);
+        self.remember(torrent);
+        self.teller.soon(now());
+    }
+
+    fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
+        let command = if paused { Command::Pause(torrent) } else { Command::Resume(torrent) };
+        self.engine.command(now(), command).map_err(sentence)?;
+        if let Some(item) = self.items.get_mut(&torrent) {
+            item.paused = paused;
+        }
+        self.remember(torrent);
+        Ok(())
+    }
+
+    fn remove(&mut self, torrent: TorrentId) -> Result<(), String> {
+        self.engine.command(now(), Command::Remove(torrent)).map_err(sentence)?;
+        // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
+        self.pump();
+        let Some(item) = self.items.remove(&torrent) else { return Ok(()) };
+        let (me, name) = (self.me(), item.name());
+        self.store.delete(torrent, item.folder(), move |result| {
+            if let Err(error) = result {
+                enter(&me, |driver| driver.teller.reject(&format!("The data of {name} could not be deleted: {error}")));
+            }
+        });
+        Ok(())
+    }
+
+    fn want_file(&mut self, torrent: TorrentId, file: u32, wanted: bool) -> Result<(), String> {
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        let Some(info) = &item.info else { return Ok(()) };
+        let flags = item.wanted.get_or_insert_with(|| vec![true; info.files.len()]);
+        if let Some(flag) = flags.get_mut(file as usize) {
+            *flag = wanted;
+        }
+        let flags = flags.clone();
+        self.engine.command(now(), Command::Want(torrent, flags)).map_err(sentence)?;
+        self.remember(torrent);
+        Ok(())
+    }
+
+    fn show_files(&mut self, torrent: TorrentId, shown: bool) -> Result<(), String> {
+        if let Some(item) = self.items.get_mut(&torrent) {
+            item.shown = shown;
+            item.told = None;
+            if shown {
+                post(&ToPage::Files(torrent.0, view::files(item)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what a reload must know.
+    fn remember(&mut self, torrent: TorrentId) {
+        let me = self.me();
+        self.save(torrent, move |result| {
+            if let Err(error) = result {
+                enter(&me, |driver| driver.teller.reject(&error.to_string()));
+            }
+        });
+    }
+}
+
+fn check_pieces(info: &Info) -> Result<(), String> {
+    let length = info.lengths.piece_length();
+    if length <= MAX_PIECE {
+        return Ok(());
+    }
+    let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
+    Err(format!("The pieces of this torrent are {is} long; a tab takes at most {limit}. Use the terminal program for it."))
+}
+
+fn sentence(error: aqueduct_core::CommandError) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}

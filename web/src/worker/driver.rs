@@ -1,0 +1,270 @@
+//! The engine's driver in the tab: carries its wishes to the bridge and to the storage, and brings back what came of them.
+//!
+//! Everything happens on one thread, in callbacks of the browser. Each callback enters through [`enter`], does its part, and [`Driver::pump`]
+//! then moves things along until nobody has anything to say.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use aqueduct_core::types::{ConnId, PeerId, RequestId, TorrentId};
+use aqueduct_core::wire::Message;
+use aqueduct_core::{CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError, OpResult, Output};
+
+use super::clock::{Timer, now, scope};
+use super::credit::Credit;
+use super::digest::Digester;
+use super::item::Item;
+use super::line::{Line, SocketEvent};
+use super::store::Store;
+use super::streams::Streams;
+use super::teller::Teller;
+
+/// Peers wanted at a time for one torrent; the bridge's own limit may be lower.
+const PEERS: u16 = 50;
+/// How often the bridge is told how much was moved, for its announces.
+const AMOUNTS_EVERY: Duration = Duration::from_secs(30);
+
+/// The engine with everything it needs in a tab.
+pub(super) struct Driver {
+    me: Weak<RefCell<Driver>>,
+    pub(super) engine: Engine,
+    peer_id: PeerId,
+    pub(super) items: BTreeMap<TorrentId, Item>,
+    pub(super) store: Store,
+    pub(super) digester: Digester,
+    pub(super) line: Line,
+    pub(super) streams: Streams,
+    pub(super) credit: Credit,
+    pub(super) teller: Teller,
+    timer: Timer,
+    amounts_at: Instant,
+    next_id: u32,
+}
+
+/// Lets a callback of the browser act on the driver.
+pub(super) fn enter(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver)) {
+    if let Some(driver) = driver.upgrade() {
+        let mut driver = driver.borrow_mut();
+        act(&mut driver);
+        driver.pump();
+    }
+}
+
+/// What suits a tab: no dials of its own, and memory that stays small.
+fn config() -> Config {
+    Config {
+        max_torrents: 500,
+        max_peers: PEERS.into(),
+        max_peers_total: 200,
+        max_dialling: 0,
+        max_unwritten: 32 << 20,
+        max_unsent: 512 << 10,
+        max_unflushed: 16 << 20,
+        flush_interval: Duration::from_secs(2),
+        checks_in_flight: 3,
+        ..Config::default()
+    }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // Fails only without a crypto object, which secure pages always have, and for over 64 KiB.
+    if let Ok(crypto) = scope().crypto() {
+        drop(crypto.get_random_values_with_u8_array(&mut bytes));
+    }
+    bytes
+}
+
+impl Driver {
+    /// A driver without torrents, its line to the bridge not yet opened.
+    pub(super) fn new(store: Store) -> Rc<RefCell<Self>> {
+        Rc::new_cyclic(|me: &Weak<RefCell<Self>>| {
+            let peer_id = PeerId::ours(random());
+            let (hears, wakes) = (me.clone(), me.clone());
+            RefCell::new(Self {
+                me: me.clone(),
+                engine: Engine::new(config(), peer_id, random(), now()),
+                peer_id,
+                items: BTreeMap::new(),
+                store,
+                digester: Digester::default(),
+                line: Line::new(Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
+                streams: Streams::default(),
+                credit: Credit::default(),
+                teller: Teller::default(),
+                timer: Timer::new(move || enter(&wakes, Self::on_timer)),
+                amounts_at: now(),
+                next_id: 1,
+            })
+        })
+    }
+
+    /// A way back into this driver, for callbacks.
+    pub(super) fn me(&self) -> Weak<RefCell<Self>> {
+        self.me.clone()
+    }
+
+    /// A name for one more torrent, never used before.
+    pub(super) fn new_id(&mut self) -> TorrentId {
+        let id = TorrentId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    /// Torrents of an earlier run have these names.
+    pub(super) fn reserve_ids(&mut self, upto: TorrentId) {
+        self.next_id = self.next_id.max(upto.0 + 1);
+    }
+
+    /// Moves everything along until nobody has anything to say, then sets the timer.
+    pub(super) fn pump(&mut self) {
+        loop {
+            while let Some(output) = self.engine.poll_output() {
+                self.perform(output);
+            }
+            let sent = self.line.send();
+            if !self.hear_tunnel() && !sent {
+                break;
+            }
+        }
+        self.arm();
+    }
+
+    fn arm(&mut self) {
+        let now = now();
+        let engine = self.engine.poll_timeout().map(|(at, _)| at);
+        let soonest = [engine, self.line.poll_timeout(now), Some(self.amounts_at), self.teller.poll_timeout()].into_iter().flatten().min();
+        if let Some(at) = soonest {
+            self.timer.arm(at);
+        }
+    }
+
+    fn on_timer(&mut self) {
+        let now = now();
+        self.timer.fired();
+        if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.engine.handle(now, Input::Timeout);
+        }
+        self.line.handle_timeout(now);
+        if self.amounts_at <= now {
+            self.amounts_at = now + AMOUNTS_EVERY;
+            self.tell_amounts();
+        }
+        if self.teller.poll_timeout().is_some_and(|at| at <= now) {
+            self.tell_page(now);
+        }
+    }
+
+    /// Tells the page how things stand.
+    pub(super) fn tell_page(&mut self, now: Instant) {
+        let bridge = self.line.status(now);
+        let snapshot = self.engine.snapshot();
+        self.teller.tell(now, bridge, &snapshot, &mut self.items);
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Dial { conn, .. } => self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("a tab cannot dial".to_owned()) }),
+            Output::Send { conn, message } => self.send(conn, &message),
+            Output::Close { conn, .. } => self.close(conn),
+            Output::Request { id, torrent, op } => self.start(id, torrent, op),
+            // Whatever is asked of a tab is done within moments; its answer comes as usual.
+            Output::Cancel(_) => {}
+            Output::Discover { torrent, request } => self.discover(torrent, request),
+            Output::Event(event) => self.on_event(event),
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, message: &Message) {
+        let (Some((stream, head, data)), Some(tunnel)) = (self.streams.encode(conn, message), self.line.tunnel()) else { return };
+        let queued = tunnel.send(stream, head).and_then(|()| data.map_or(Ok(()), |data| tunnel.send(stream, data)));
+        if queued.is_err() {
+            tunnel.close(stream);
+            self.lose(stream, CloseReason::Unreachable("it takes no data".to_owned()));
+        }
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        if let (Some(stream), Some(tunnel)) = (self.streams.close_conn(conn), self.line.tunnel()) {
+            tunnel.close(stream);
+        }
+    }
+
+    /// A stream is over, and the engine does not know yet.
+    pub(super) fn lose(&mut self, stream: u32, reason: CloseReason) {
+        if let Some(conn) = self.streams.close_stream(stream) {
+            self.engine.handle(now(), Input::Closed { conn, reason });
+        }
+    }
+
+    /// The answer to a request of the engine, as a callback.
+    pub(super) fn answer(&self, id: RequestId) -> impl FnOnce(Result<OpResult, OpError>) + use<> {
+        let me = self.me();
+        move |result| enter(&me, |driver| driver.done(id, result))
+    }
+
+    fn done(&mut self, id: RequestId, result: Result<OpResult, OpError>) {
+        let owed = self.credit.finished(id);
+        if let Some(tunnel) = self.line.tunnel() {
+            owed.into_iter().for_each(|(stream, bytes)| tunnel.consumed(stream, bytes));
+        }
+        self.engine.handle(now(), Input::Done { id, result });
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Metadata(torrent, info) => self.on_metadata(torrent, &info),
+            Event::Failed(_, Failure::Metadata(_) | Failure::Storage(_)) | Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
+            Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => {}
+        }
+    }
+
+    fn discover(&mut self, torrent: TorrentId, request: DiscoverRequest) {
+        let Some(item) = self.items.get_mut(&torrent) else { return };
+        match request {
+            DiscoverRequest::Start => {
+                item.active = true;
+                self.join(torrent);
+            }
+            DiscoverRequest::Stop => {
+                item.active = false;
+                let join = item.join.take();
+                if let (Some(join), Some(tunnel)) = (join, self.line.tunnel()) {
+                    tunnel.leave(join);
+                }
+            }
+            DiscoverRequest::More => self.update(torrent, false, true),
+            DiscoverRequest::Completed => self.update(torrent, true, false),
+        }
+    }
+
+    fn on_socket(&mut self, serial: u64, event: SocketEvent) {
+        let now = now();
+        if !self.line.is_present(serial) {
+            return;
+        }
+        match event {
+            SocketEvent::Open => {
+                self.line.opened(now);
+                self.join_all();
+            }
+            SocketEvent::Message(message) => self.on_message(now, message),
+            SocketEvent::Closed(code) => {
+                self.line.closed(now, code);
+                self.lose_all();
+            }
+        }
+    }
+
+    /// The peer id of this tab, for all its swarms.
+    pub(super) const fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Peers wanted at a time.
+    pub(super) const fn want() -> u16 {
+        PEERS
+    }
+}

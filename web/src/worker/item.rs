@@ -1,0 +1,161 @@
+//! What the worker knows of a torrent beyond what the engine does: where it came from, where it lies, who looks for its peers.
+
+use std::sync::Arc;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::resume::{FileStamp, Record};
+use aqueduct_core::tunnel::{PeerCounts, TrackerCounts};
+use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
+
+use super::layout::ends;
+use super::store::Place;
+
+/// One torrent.
+pub(super) struct Item {
+    /// Its name in the engine, and between page and worker.
+    pub(super) id: TorrentId,
+    /// Where the torrent came from; its link. Trackers are kept in tiers, beside it.
+    pub(super) magnet: Magnet,
+    /// Tiers of tracker URLs.
+    pub(super) trackers: Vec<Vec<String>>,
+    /// Once the metadata are there.
+    pub(super) info: Option<Arc<Info>>,
+    /// Which files are wanted; `None`: all.
+    pub(super) wanted: Option<Vec<bool>>,
+    /// Paused by the user.
+    pub(super) paused: bool,
+    /// The engine wants to be in the swarm.
+    pub(super) active: bool,
+    /// Its name in the present session with the bridge.
+    pub(super) join: Option<u32>,
+    /// What the bridge last said of the trackers.
+    pub(super) trackers_said: TrackerCounts,
+    /// What the bridge last said of peers.
+    pub(super) peers_said: PeerCounts,
+    /// The page shows its files.
+    pub(super) shown: bool,
+    /// Pieces had when the progress of its files was told last.
+    pub(super) told: Option<u32>,
+    saved: Saved,
+}
+
+/// What the newest resume record says.
+struct Saved {
+    generation: u64,
+    have: Bitfield,
+    uploaded: u64,
+    downloaded: u64,
+}
+
+impl Item {
+    /// A torrent that was not there before.
+    pub(super) fn new(id: TorrentId, magnet: Magnet, trackers: Vec<Vec<String>>, info: Option<Arc<Info>>) -> Self {
+        let wanted = info.as_ref().and_then(|info| selected(&magnet, info));
+        Self {
+            id,
+            magnet,
+            trackers,
+            info,
+            wanted,
+            paused: false,
+            active: false,
+            join: None,
+            trackers_said: TrackerCounts::default(),
+            peers_said: PeerCounts::default(),
+            shown: false,
+            told: None,
+            saved: Saved { generation: 0, have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
+        }
+    }
+
+    /// From a magnet link, each of whose trackers is a tier of its own.
+    pub(super) fn from_magnet(id: TorrentId, magnet: Magnet) -> Self {
+        let trackers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        Self::new(id, magnet, trackers, None)
+    }
+
+    /// From a .torrent file.
+    pub(super) fn from_metainfo(id: TorrentId, metainfo: Metainfo) -> Self {
+        Self::new(id, metainfo.magnet(), metainfo.trackers, Some(metainfo.info))
+    }
+
+    /// From the resume record of an earlier run.
+    pub(super) fn from_record(id: TorrentId, generation: u64, record: Record, info: Option<Arc<Info>>) -> Self {
+        let trackers = record.trackers.concat();
+        let name = info.as_ref().map(|info| info.name.clone()).or(record.name);
+        let magnet = Magnet { info_hash: record.info_hash, name, trackers, web_seeds: Vec::new(), peers: Vec::new(), select: None };
+        let mut item = Self::new(id, magnet, record.trackers, info);
+        item.wanted = record.wanted;
+        item.paused = record.paused;
+        item.saved = Saved { generation, have: record.have, uploaded: record.uploaded, downloaded: record.downloaded };
+        item
+    }
+
+    /// The metadata of a magnet link have come.
+    pub(super) fn learn(&mut self, info: &Arc<Info>) {
+        self.wanted = selected(&self.magnet, info);
+        self.magnet.name = Some(info.name.clone());
+        self.info = Some(Arc::clone(info));
+    }
+
+    /// What the torrent is called, as it came.
+    pub(super) fn name(&self) -> String {
+        let known = self.info.as_ref().map(|info| &info.name).or(self.magnet.name.as_ref());
+        known.cloned().unwrap_or_else(|| self.info_hash().to_string())
+    }
+
+    /// Which torrent it is.
+    pub(super) fn info_hash(&self) -> InfoHash {
+        self.magnet.info_hash
+    }
+
+    /// The folder of its data: the 20 bytes of its info-hash that stand on the wire, in hex.
+    pub(super) fn folder(&self) -> String {
+        self.info_hash().wire().to_string()
+    }
+
+    /// Where its data lie, once it is known what they are.
+    pub(super) fn place(&self) -> Option<Place> {
+        let info = Arc::clone(self.info.as_ref()?);
+        Some(Place { torrent: self.id, folder: self.folder(), info })
+    }
+
+    /// Takes note of what the engine wants saved.
+    pub(super) fn note(&mut self, have: Bitfield, uploaded: u64, downloaded: u64) {
+        self.saved = Saved { generation: self.saved.generation, have, uploaded, downloaded };
+    }
+
+    /// The next record to store, with its generation.
+    pub(super) fn next_record(&mut self) -> (Vec<u8>, u64) {
+        self.saved.generation += 1;
+        (self.record().encode(self.saved.generation), self.saved.generation)
+    }
+
+    fn record(&self) -> Record {
+        let stamps = self.info.as_ref().map(|info| ends(info, &self.saved.have)).unwrap_or_default();
+        Record {
+            have: self.saved.have.clone(),
+            uploaded: self.saved.uploaded,
+            downloaded: self.saved.downloaded,
+            stamps: stamps.into_iter().map(|size| FileStamp { size, modified: 0 }).collect(),
+            info: self.info.as_ref().map(|info| info.raw.clone()),
+            name: self.magnet.name.clone(),
+            trackers: self.trackers.clone(),
+            wanted: self.wanted.clone(),
+            paused: self.paused,
+            ..Record::new(self.info_hash())
+        }
+    }
+}
+
+/// The files that a magnet link selects (BEP 53, `so`), as one flag a file.
+fn selected(magnet: &Magnet, info: &Info) -> Option<Vec<bool>> {
+    let chosen = magnet.select.as_ref()?;
+    let mut wanted = vec![false; info.files.len()];
+    for &file in chosen {
+        if let Some(flag) = wanted.get_mut(file as usize) {
+            *flag = true;
+        }
+    }
+    wanted.contains(&true).then_some(wanted)
+}

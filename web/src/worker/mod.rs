@@ -1,0 +1,96 @@
+//! The worker: the engine, its storage and its line to the bridge.
+//!
+//! Start: say so if this browser or page cannot do it; wait until no other tab leads; open the storage; bring back the torrents of the last
+//! run; then say [`ToPage::Ready`] and hear the page.
+
+mod bridge;
+mod clock;
+mod commands;
+mod credit;
+mod digest;
+mod driver;
+mod item;
+pub mod layout;
+mod line;
+mod lock;
+mod opfs;
+mod ops;
+mod records;
+mod restore;
+mod scratch;
+mod store;
+mod streams;
+mod teller;
+mod view;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::MessageEvent;
+
+use self::clock::{now, scope};
+use self::driver::{Driver, enter};
+use self::opfs::FsError;
+use self::store::Store;
+use self::teller::post;
+use crate::message::{Blocked, ToPage};
+
+/// Starts the worker. Returns at once; events do the rest.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    spawn_local(async {
+        if let Err(why) = run().await {
+            post(&ToPage::Blocked(why));
+        }
+    });
+}
+
+async fn run() -> Result<(), Blocked> {
+    if !scope().is_secure_context() {
+        return Err(Blocked::Insecure);
+    }
+    lead().await.map_err(|error| Blocked::NoStorage(format!("{error:?}")))?;
+    let driver = open().await.map_err(|error| Blocked::NoStorage(error.to_string()))?;
+    let weak = Rc::downgrade(&driver);
+    hear(driver);
+    post(&ToPage::Ready);
+    enter(&weak, |driver| driver.tell_page(now()));
+    Ok(())
+}
+
+/// Waits for the lead, and tells the page if another tab has it.
+async fn lead() -> Result<(), wasm_bindgen::JsValue> {
+    if lock::try_lead().await? {
+        return Ok(());
+    }
+    post(&ToPage::Blocked(Blocked::OtherTab));
+    lock::lead().await?;
+    post(&ToPage::Unblocked);
+    Ok(())
+}
+
+async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
+    let store = Store::open().await?;
+    let restored = restore::all(store.root()).await?;
+    let driver = Driver::new(store);
+    restored.into_iter().for_each(|one| driver.borrow_mut().restore(one));
+    Ok(driver)
+}
+
+/// Hears the page from now on. A parcel of it is an array: the message as text, and bytes that ride along. The handler owns the driver,
+/// which lives as long as the worker.
+fn hear(driver: Rc<RefCell<Driver>>) {
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let parcel: Array = event.data().unchecked_into();
+        let message = parcel.get(0).as_string().and_then(|text| serde_json::from_str(&text).ok());
+        let attachment = parcel.get(1).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        if let Some(message) = message {
+            enter(&Rc::downgrade(&driver), |driver| driver.on_page(message, &attachment));
+        }
+    });
+    scope().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
+}

@@ -1,0 +1,27 @@
+//! Resume records in the tab's storage: two generations a torrent, from which alone a reloaded tab knows its torrents again.
+
+use aqueduct_core::resume::{self, Record};
+
+use super::layout::RECORDS;
+use super::opfs::{Folder, FsError};
+
+/// Stores a generation in its slot, durably.
+pub(super) async fn write(root: &Folder, folder: &str, record: &[u8], generation: u64) -> Result<(), FsError> {
+    let name = RECORDS[resume::slot(generation)];
+    root.folder(folder).await?.open(name, true).await?.replace(record)
+}
+
+/// The newest valid record of a folder, with its generation.
+pub(super) async fn read(root: &Folder, folder: &str) -> Result<Option<(u64, Record)>, FsError> {
+    let folder = root.folder(folder).await?;
+    let [a, b] = RECORDS;
+    let (a, b) = (slot(&folder, a).await?, slot(&folder, b).await?);
+    Ok(resume::newest(&a, &b))
+}
+
+async fn slot(folder: &Folder, name: &str) -> Result<Vec<u8>, FsError> {
+    match folder.read(name).await {
+        Err(FsError::Missing) => Ok(Vec::new()),
+        other => other,
+    }
+}

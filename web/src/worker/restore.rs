@@ -1,0 +1,72 @@
+//! At the start: which torrents were there, and how much of their data can be counted on without reading it.
+
+use std::sync::Arc;
+
+use aqueduct_core::Resumed;
+use aqueduct_core::meta::Info;
+use aqueduct_core::resume::Record;
+use aqueduct_core::types::TorrentId;
+
+use super::item::Item;
+use super::layout::{ends, file_name, pieces_of};
+use super::opfs::{Folder, FsError};
+use super::records;
+
+/// Files whose size is looked at when a torrent is restored: a sample, so that one of very many starts as quickly as others.
+const LOOKED_AT: usize = 256;
+
+/// A torrent of an earlier run.
+pub(super) struct Restored {
+    /// What it is.
+    pub(super) item: Item,
+    /// What is there of its data.
+    pub(super) resumed: Resumed,
+}
+
+/// All torrents that have a valid record. Folders without one are leftovers of a removal that was cut short, and are removed.
+pub(super) async fn all(root: &Folder) -> Result<Vec<Restored>, FsError> {
+    let mut restored = Vec::new();
+    for (id, folder) in (1..).zip(root.names().await?) {
+        match records::read(root, &folder).await? {
+            Some((generation, record)) => restored.push(one(root, &folder, TorrentId(id), generation, record).await?),
+            None => root.remove(&folder).await?,
+        }
+    }
+    Ok(restored)
+}
+
+async fn one(root: &Folder, folder: &str, id: TorrentId, generation: u64, record: Record) -> Result<Restored, FsError> {
+    let info = record.info.clone().and_then(|raw| Info::parse(raw).ok()).map(Arc::new);
+    let resumed = match &info {
+        Some(info) => resumed(root, folder, info, &record).await?,
+        None => Resumed::Nothing,
+    };
+    Ok(Restored { item: Item::from_record(id, generation, record, info), resumed })
+}
+
+/// The record's pieces; those in files that are shorter than they must be are checked anew.
+async fn resumed(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Resumed, FsError> {
+    if record.have.len() != info.lengths.pieces() {
+        return Ok(if record.have.is_empty() { Resumed::Nothing } else { Resumed::Check });
+    }
+    let short = shortened(root, folder, info, record).await?;
+    let mut check: Vec<u32> = short.into_iter().flat_map(|file| pieces_of(info, file)).map(|piece| piece.get()).collect();
+    check.sort_unstable();
+    check.dedup();
+    Ok(Resumed::Record { have: record.have.clone(), check, uploaded: record.uploaded, downloaded: record.downloaded })
+}
+
+async fn shortened(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Vec<usize>, FsError> {
+    let folder = root.folder(folder).await?;
+    let needed: Vec<(usize, u64)> = ends(info, &record.have).into_iter().enumerate().filter(|(_, end)| *end > 0).collect();
+    let step = needed.len().div_ceil(LOOKED_AT).max(1);
+    let mut short = Vec::new();
+    for (file, end) in needed.into_iter().step_by(step) {
+        match folder.size_of(&file_name(file)).await {
+            Ok(size) if size >= end => {}
+            Ok(_) | Err(FsError::Missing) => short.push(file),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(short)
+}

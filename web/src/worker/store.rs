@@ -1,0 +1,246 @@
+//! The tab's disk: one queue of jobs, done one after the other, on files that stay open as long as there are not too many.
+//!
+//! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two jobs from opening the same file at once,
+//! which the browser refuses, and lets a flush follow the writes before it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aqueduct_core::io::{OpError, Rope};
+use aqueduct_core::meta::Info;
+use aqueduct_core::types::TorrentId;
+use bytes::Bytes;
+use wasm_bindgen_futures::spawn_local;
+
+use super::layout::{ROOT, file_name};
+use super::opfs::{Folder, FsError, SyncFile};
+use super::records;
+use super::scratch::Scratch;
+
+/// Files open at a time. Opening costs a millisecond or two; each open file costs the browser a descriptor.
+const OPEN_FILES: usize = 64;
+
+type Job = Pin<Box<dyn Future<Output = ()>>>;
+type FileKey = (TorrentId, usize);
+
+/// The origin's storage. Clones share it.
+#[derive(Clone)]
+pub(super) struct Store(Rc<Inner>);
+
+struct Inner {
+    root: Folder,
+    jobs: RefCell<VecDeque<Job>>,
+    running: Cell<bool>,
+    open: RefCell<OpenFiles>,
+    scratch: RefCell<Scratch>,
+}
+
+/// Open files, each with when it was used last.
+#[derive(Default)]
+struct OpenFiles {
+    files: BTreeMap<FileKey, (u64, SyncFile)>,
+    uses: u64,
+}
+
+impl OpenFiles {
+    fn get(&mut self, key: FileKey) -> Option<&mut SyncFile> {
+        self.uses += 1;
+        let (used, file) = self.files.get_mut(&key)?;
+        *used = self.uses;
+        Some(file)
+    }
+
+    fn put(&mut self, key: FileKey, file: SyncFile) -> Result<(), FsError> {
+        if self.files.len() >= OPEN_FILES {
+            self.evict()?;
+        }
+        self.uses += 1;
+        self.files.insert(key, (self.uses, file));
+        Ok(())
+    }
+
+    /// Closes the file that was not used for longest. What was written to it is flushed first: a later flush would no longer find it.
+    fn evict(&mut self) -> Result<(), FsError> {
+        let oldest = self.files.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
+        match oldest.and_then(|key| self.files.remove(&key)) {
+            Some((_, mut file)) => file.flush(),
+            None => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
+        let mut own = self.files.iter_mut().filter(|((of, _), _)| *of == torrent);
+        own.try_for_each(|(_, (_, file))| file.flush())
+    }
+
+    fn close(&mut self, torrent: TorrentId) {
+        self.files.retain(|(of, _), _| *of != torrent);
+    }
+}
+
+/// One torrent's place in the storage.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// Names its open files.
+    pub(super) torrent: TorrentId,
+    /// Its folder: the info-hash in hex.
+    pub(super) folder: String,
+    /// Where its pieces lie.
+    pub(super) info: Arc<Info>,
+}
+
+impl Store {
+    /// Opens the storage.
+    pub(super) async fn open() -> Result<Self, FsError> {
+        let root = Folder::root().await?.folder(ROOT).await?;
+        Ok(Self(Rc::new(Inner {
+            root,
+            jobs: RefCell::default(),
+            running: Cell::new(false),
+            open: RefCell::default(),
+            scratch: RefCell::default(),
+        })))
+    }
+
+    /// The folder of all torrents.
+    pub(super) fn root(&self) -> &Folder {
+        &self.0.root
+    }
+
+    /// Stores bytes, then tells `done`.
+    pub(super) fn write(&self, place: Place, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move { done(store.write_now(&place, offset, &data).await.map_err(storage_error)) });
+    }
+
+    /// Fetches bytes, then tells `done`; `None` if they are not all there.
+    pub(super) fn read(&self, place: Place, offset: u64, length: u32, done: impl FnOnce(Result<Option<Bytes>, OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            done(match store.read_now(&place, offset, length).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(FsError::Missing | FsError::Short { .. }) => Ok(None),
+                Err(error) => Err(storage_error(error)),
+            });
+        });
+    }
+
+    /// Makes durable what was written to a torrent's files, then tells `done`.
+    pub(super) fn flush(&self, torrent: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move { done(store.0.open.borrow_mut().flush(torrent).map_err(storage_error)) });
+    }
+
+    /// Stores a resume record, then tells `done`.
+    pub(super) fn save(&self, folder: String, record: Vec<u8>, generation: u64, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            let result = records::write(&store.0.root, &folder, &record, generation).await;
+            done(result.map_err(storage_error));
+        });
+    }
+
+    /// Closes a torrent's files and deletes its folder, then tells `done`.
+    pub(super) fn delete(&self, torrent: TorrentId, folder: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            store.0.open.borrow_mut().close(torrent);
+            done(match store.0.root.remove(&folder).await {
+                Ok(()) | Err(FsError::Missing) => Ok(()),
+                Err(error) => Err(storage_error(error)),
+            });
+        });
+    }
+
+    /// Tells `done` when everything queued so far is over.
+    pub(super) fn after_all(&self, done: impl FnOnce() + 'static) {
+        self.queue(async move { done() });
+    }
+
+    fn queue(&self, job: impl Future<Output = ()> + 'static) {
+        self.0.jobs.borrow_mut().push_back(Box::pin(job));
+        if !self.0.running.replace(true) {
+            let store = self.clone();
+            spawn_local(async move { store.work().await });
+        }
+    }
+
+    async fn work(&self) {
+        loop {
+            let job = self.0.jobs.borrow_mut().pop_front();
+            match job {
+                Some(job) => job.await,
+                None => break,
+            }
+        }
+        self.0.running.set(false);
+    }
+
+    async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
+        for span in place.info.layout(offset, data.len() as u64) {
+            self.ensure_open(place, span.file, true).await?;
+            let mut scratch = self.0.scratch.borrow_mut();
+            let bytes = slice(scratch.contiguous(data), &span.range);
+            self.with_open(place, span.file, |file| file.write_all(span.at, bytes))?;
+        }
+        Ok(())
+    }
+
+    async fn read_now(&self, place: &Place, offset: u64, length: u32) -> Result<Bytes, FsError> {
+        let mut bytes = vec![0; length as usize];
+        for span in place.info.layout(offset, length.into()) {
+            self.ensure_open(place, span.file, false).await?;
+            let part = slice_mut(&mut bytes, &span.range);
+            self.with_open(place, span.file, |file| file.read_exact(span.at, part))?;
+        }
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Pads are zeros that are never stored, so there is nothing to open for them.
+    async fn ensure_open(&self, place: &Place, file: usize, create: bool) -> Result<(), FsError> {
+        let key = (place.torrent, file);
+        if is_pad(&place.info, file) || self.0.open.borrow_mut().get(key).is_some() {
+            return Ok(());
+        }
+        let folder = self.0.root.folder(&place.folder).await?;
+        let opened = folder.open(&file_name(file), create).await?;
+        self.0.open.borrow_mut().put(key, opened)
+    }
+
+    fn with_open(&self, place: &Place, file: usize, act: impl FnOnce(&mut SyncFile) -> Result<(), FsError>) -> Result<(), FsError> {
+        match self.0.open.borrow_mut().get((place.torrent, file)) {
+            Some(file) => act(file),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_pad(info: &Info, file: usize) -> bool {
+    info.files.get(file).is_some_and(|file| file.pad)
+}
+
+/// The part of a range that a span names. Spans lie inside the range they were made for, and a range in memory fits a `usize`.
+fn slice<'a>(bytes: &'a [u8], range: &std::ops::Range<u64>) -> &'a [u8] {
+    let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    bytes.get(bound(range.start)..bound(range.end)).unwrap_or_default()
+}
+
+fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [u8] {
+    let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    bytes.get_mut(bound(range.start)..bound(range.end)).unwrap_or_default()
+}
+
+/// The user's words for what failed, and what to do about it.
+fn storage_error(error: FsError) -> OpError {
+    let full = error == FsError::Full;
+    let message = if full {
+        "The browser's storage for this page is full. Save and remove a torrent or free disk space, then press Resume.".to_owned()
+    } else {
+        format!("The browser's storage failed ({error}). Press Resume to try again.")
+    };
+    OpError::Storage { full, message }
+}

@@ -1,0 +1,86 @@
+//! Tells the page how things stand: at most four times a second, only what is on the screen, only what has changed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aqueduct_core::types::TorrentId;
+use aqueduct_core::{Instant, Snapshot};
+
+use super::clock::scope;
+use super::item::Item;
+use super::view;
+use crate::message::{Bridge, State, ToPage};
+
+/// While somebody looks.
+const SEEN_EVERY: Duration = Duration::from_millis(250);
+/// While nobody does: the page's title still shows the progress.
+const HIDDEN_EVERY: Duration = Duration::from_secs(2);
+
+/// Says a message to the page.
+pub(super) fn post(message: &ToPage) {
+    if let Ok(text) = serde_json::to_string(message) {
+        // Fails only for what cannot be cloned; text can.
+        drop(scope().post_message(&text.into()));
+    }
+}
+
+/// When to tell the page, and what it knows already.
+pub(super) struct Teller {
+    hidden: bool,
+    at: Instant,
+    last: Option<State>,
+}
+
+impl Default for Teller {
+    fn default() -> Self {
+        Self { hidden: false, at: Instant::ZERO, last: None }
+    }
+}
+
+impl Teller {
+    /// When the page is told next.
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.at)
+    }
+
+    /// Something happened that the user waits for.
+    pub(super) fn soon(&mut self, now: Instant) {
+        self.at = self.at.min(now);
+    }
+
+    /// Whether anybody looks at the page.
+    pub(super) fn set_visible(&mut self, now: Instant, visible: bool) {
+        self.hidden = !visible;
+        self.soon(now);
+    }
+
+    /// Something that the user asked for cannot be done.
+    #[expect(clippy::unused_self, reason = "all that is told to the page goes through the teller")]
+    pub(super) fn reject(&self, why: &str) {
+        post(&ToPage::Rejected(why.to_owned()));
+    }
+
+    /// Tells the page what is new.
+    pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut BTreeMap<TorrentId, Item>) {
+        self.at = now + if self.hidden { HIDDEN_EVERY } else { SEEN_EVERY };
+        let pairs = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).map(|item| view::torrent(item, s)));
+        let state = State { bridge, torrents: pairs.collect() };
+        if self.last.as_ref() != Some(&state) {
+            post(&ToPage::State(state.clone()));
+            self.last = Some(state);
+        }
+        if !self.hidden {
+            snapshot.torrents.iter().for_each(|s| tell_files(items.get_mut(&s.torrent), s));
+        }
+    }
+}
+
+/// The progress of files that are on the screen, when a piece came.
+fn tell_files(item: Option<&mut Item>, snapshot: &aqueduct_core::TorrentSnapshot) {
+    let Some(item) = item.filter(|item| item.shown && item.info.is_some()) else { return };
+    let have = snapshot.have.count();
+    if item.told != Some(have) {
+        item.told = Some(have);
+        post(&ToPage::FilesDone(item.id.0, view::files_done(item, snapshot)));
+    }
+}

@@ -1,0 +1,85 @@
+//! The engine's numbers in the page's words.
+
+use aqueduct_core::TorrentSnapshot;
+use aqueduct_core::types::visible;
+
+use super::item::Item;
+use super::layout::amounts;
+use crate::message::{FileRow, Phase, Search, Torrent};
+
+/// One torrent as the page shows it.
+pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
+    Torrent {
+        id: item.id.0,
+        folder: item.folder(),
+        name: visible(&item.name()).into_owned(),
+        magnet: item.magnet.to_string(),
+        phase: phase(snapshot),
+        failure: snapshot.failure.as_ref().map(ToString::to_string),
+        total: item.info.as_ref().map(|info| info.lengths.total()),
+        files: item.info.as_ref().map_or(0, |info| count(info.files.iter().filter(|file| !file.pad).count())),
+        done: snapshot.done,
+        wanted: snapshot.wanted,
+        checked: snapshot.checked,
+        down: snapshot.down_rate,
+        up: snapshot.up_rate,
+        uploaded: snapshot.uploaded,
+        wasted: snapshot.wasted,
+        peers: count(snapshot.peers),
+        seeds: count(snapshot.seeds),
+        unchoking: count(snapshot.unchoking_us),
+        interesting: count(snapshot.interesting),
+        eta: snapshot.eta.map(|eta| eta.as_secs()),
+        search: search(item),
+    }
+}
+
+/// The files of a torrent whose metadata are known; pads are not shown.
+pub(super) fn files(item: &Item) -> Vec<FileRow> {
+    let Some(info) = &item.info else { return Vec::new() };
+    let wanted = |index: usize| item.wanted.as_ref().is_none_or(|flags| flags.get(index).copied().unwrap_or(true));
+    let shown = info.files.iter().enumerate().filter(|(_, file)| !file.pad);
+    let row = |(index, file): (usize, &aqueduct_core::meta::File)| {
+        let own = if info.multi { file.path.get(1..).unwrap_or_default() } else { &file.path };
+        let name = file.path.last().cloned().unwrap_or_default();
+        FileRow { index: count(index), path: own.join("/"), name, size: file.size, wanted: wanted(index) }
+    };
+    shown.map(row).collect()
+}
+
+/// Verified bytes of each shown file.
+pub(super) fn files_done(item: &Item, snapshot: &TorrentSnapshot) -> Vec<u64> {
+    let Some(info) = &item.info else { return Vec::new() };
+    let done = amounts(info, &snapshot.have);
+    info.files.iter().zip(done).filter(|(file, _)| !file.pad).map(|(_, done)| done).collect()
+}
+
+fn phase(snapshot: &TorrentSnapshot) -> Phase {
+    match snapshot.phase {
+        aqueduct_core::Phase::Connecting => Phase::Connecting,
+        aqueduct_core::Phase::FetchingMetadata => Phase::FetchingMetadata,
+        aqueduct_core::Phase::Checking => Phase::Checking,
+        aqueduct_core::Phase::Downloading => Phase::Downloading,
+        aqueduct_core::Phase::Seeding if snapshot.left > 0 => Phase::Finished,
+        aqueduct_core::Phase::Seeding => Phase::Seeding,
+        aqueduct_core::Phase::Paused => Phase::Paused,
+        aqueduct_core::Phase::Error => Phase::Error,
+    }
+}
+
+fn search(item: &Item) -> Search {
+    let said = &item.trackers_said;
+    let known = item.trackers.iter().map(Vec::len).sum();
+    Search {
+        trackers: count(known),
+        failed: said.failed.into(),
+        empty: said.empty.into(),
+        answered: said.answered.saturating_sub(said.empty).into(),
+        found: item.peers_said.found,
+        again: said.next.map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
