@@ -17,6 +17,8 @@ const REST: Duration = Duration::from_secs(30);
 const REST_REDUNDANT: Duration = Duration::from_secs(3600);
 /// A peer with fewer pieces than this is let have some while it is choked (BEP 6).
 const NEWCOMER: u32 = 10;
+/// So many of them. BEP 6 suggests ten; but what is given away is not traded, and a slow seed with many newcomers gave away all it had.
+const ALLOWED_FAST: usize = 3;
 
 /// A connection about to be taken on.
 struct Arrival {
@@ -128,7 +130,8 @@ impl Swarm {
         if !peer.fast || peer.have.count() >= NEWCOMER {
             return;
         }
-        let set: Vec<Piece> = allowed_fast(ip, self.info_hash.wire(), &data.lengths).into_iter().filter(|&p| data.have.has(p)).collect();
+        let set: Vec<Piece> =
+            allowed_fast(ip, self.info_hash.wire(), &data.lengths, ALLOWED_FAST).into_iter().filter(|&p| data.have.has(p)).collect();
         for piece in &set {
             peer.say(hub, conn, Message::AllowedFast(piece.get()));
         }

@@ -212,6 +212,7 @@ impl Swarm {
         self.downloaded += u64::from(length);
         self.down.add(now, u64::from(length));
         peer.down.add(now, u64::from(length));
+        peer.gave[0] += u64::from(length);
         let who = peer.who();
         let arrival = data.partials.get_mut(&block.piece()).map(|p| (p.arrived(block.number(), bytes, who, !was_late), p.missing()));
         match arrival {

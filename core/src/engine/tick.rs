@@ -6,6 +6,7 @@ use super::hub::Hub;
 use super::receive::Verdict;
 use super::swarm::Swarm;
 use crate::io::{CloseReason, DiscoverRequest};
+use crate::peer::Peer;
 use crate::torrent::{Choker, Contender};
 use crate::types::{ConnId, Instant};
 use crate::wire::Message;
@@ -18,10 +19,27 @@ pub(super) const CHOKE_TICKS: u32 = 10;
 const KEEP_ALIVE_TICKS: u32 = 90;
 /// A peer counts as new to the optimistic unchoke for a minute.
 const NEW: Duration = Duration::from_secs(60);
+/// A seed lets a peer have its seat so long before others get their turn.
+const SEAT: Duration = Duration::from_secs(30);
 /// With fewer peers and addresses than this, discovery is asked for more.
 const FEW: usize = 10;
 /// But at most this often.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// A leech ranks peers by what they gave in the last two rounds. A seed gets nothing, and lets each in turn have its seat for a while.
+fn contender(conn: ConnId, p: &mut Peer, now: Instant, seeding: bool) -> Contender {
+    let seated = !p.choked && p.unchoked_at.is_some_and(|at| now.since(at) < SEAT);
+    let merit = if seeding { u64::from(seated) } else { p.gave[0] + p.gave[1] };
+    p.gave = [0, p.gave[0]];
+    Contender {
+        conn,
+        interested: p.wants_us,
+        snubbed: p.snubbed && !seeding,
+        merit,
+        unchoked_at: p.unchoked_at.filter(|_| seeding),
+        new: now.since(p.connected_at) < NEW,
+    }
+}
 
 impl Swarm {
     /// Returns when the next dial may be made, if one waits for its turn.
@@ -63,15 +81,7 @@ impl Swarm {
 
     fn choke_round(&mut self, hub: &mut Hub, now: Instant) {
         let seeding = self.complete();
-        let contenders = self.peers.iter().map(|(&conn, p)| Contender {
-            conn,
-            interested: p.wants_us,
-            snubbed: p.snubbed && !seeding,
-            merit: if seeding { p.up.get(now) } else { p.down.get(now) },
-            unchoked_at: p.unchoked_at,
-            new: now.since(p.connected_at) < NEW,
-        });
-        let contenders: Vec<Contender> = contenders.collect();
+        let contenders: Vec<Contender> = self.peers.iter_mut().map(|(&conn, p)| contender(conn, p, now, seeding)).collect();
         let chosen = self.choker.decide(&contenders, hub.config.unchoke_slots, &mut hub.rng);
         for Contender { conn, .. } in contenders {
             self.peers.get_mut(&conn).into_iter().for_each(|p| p.refused.clear());

@@ -16,6 +16,8 @@ const MAX_BLOCK: u32 = 128 * 1024;
 const MAX_INVALID: u32 = 300;
 /// One read covers requests that follow each other, up to so many bytes.
 const MAX_READ: u32 = 256 * 1024;
+/// Wire bytes that may be queued for the slowest of peers.
+const LEAST_UNSENT: u64 = 64 * 1024;
 /// A peer without the fast extension cannot be told that its queue is too long: it may be so many times longer before that is misbehaviour.
 const SILENT_EXCESS: usize = 4;
 
@@ -86,7 +88,7 @@ impl Swarm {
     /// Reads for one peer as long as its queue to the socket has room.
     pub(super) fn serve(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
         let (Some(data), Some(peer)) = (&self.data, self.peers.get_mut(&conn)) else { return };
-        while peer.has_room(hub.config.max_unsent) && !peer.wants.is_empty() && hub.up.ready(now) {
+        while peer.has_room(now, hub.config.max_unsent) && !peer.wants.is_empty() && hub.up.ready(now) {
             let blocks = peer.next_run();
             let Some(first) = blocks.first().copied() else { return };
             let length = blocks.iter().map(|b| b.length()).sum::<u32>();
@@ -135,6 +137,7 @@ impl Swarm {
     pub(super) fn on_sent(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, bytes: u64) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.unsent = peer.unsent.saturating_sub(bytes);
+            peer.drained.add(now, bytes);
         }
         self.serve(hub, now, conn);
     }
@@ -155,9 +158,10 @@ impl Peer {
         }
     }
 
-    fn has_room(&self, bound: u64) -> bool {
+    /// A queue of one second at the peer's rate keeps its socket busy; more would only make what it cancels, and all else we say, come late.
+    fn has_room(&self, now: Instant, bound: u64) -> bool {
         let reading: u64 = self.reading.iter().map(|b| u64::from(b.length())).sum();
-        self.unsent + reading < bound
+        self.unsent + reading < self.drained.get(now).clamp(LEAST_UNSENT, bound.max(LEAST_UNSENT))
     }
 
     /// The next requests that one read can serve, moved from waiting to reading.

@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) choked: bool,
     pub(crate) wants_us: bool,
     pub(crate) unchoked_at: Option<Instant>,
+    /// Payload bytes from it in this round of choking and in the one before.
+    pub(crate) gave: [u64; 2],
     /// Pieces it lets us request while it chokes us (BEP 6).
     pub(crate) allowed_in: BTreeSet<Piece>,
     /// Pieces of which it rejected a block since it unchoked us; others are asked for them first.
@@ -82,6 +84,8 @@ pub(crate) struct Peer {
     pub(crate) reading: VecDeque<Block>,
     /// Wire bytes in the driver's queue.
     pub(crate) unsent: u64,
+    /// Wire bytes that leave that queue.
+    pub(crate) drained: Rate,
     pub(crate) invalid_requests: u32,
     pub(crate) up: Rate,
 
@@ -116,6 +120,7 @@ impl Peer {
             choked: true,
             wants_us: false,
             unchoked_at: None,
+            gave: [0; 2],
             allowed_in: BTreeSet::new(),
             refused: BTreeSet::new(),
             allowed_out: Vec::new(),
@@ -131,6 +136,7 @@ impl Peer {
             wants: VecDeque::new(),
             reading: VecDeque::new(),
             unsent: 0,
+            drained: Rate::default(),
             invalid_requests: 0,
             up: Rate::default(),
             heard_at: now,

@@ -12,7 +12,7 @@ pub(crate) struct Contender {
     pub(crate) interested: bool,
     /// It owes us blocks and sends none.
     pub(crate) snubbed: bool,
-    /// What is ranked: while we download, bytes per second from it; while we seed, bytes per second to it.
+    /// What is ranked: while we download, bytes it gave lately; while we seed, whether its turn is not over.
     pub(crate) merit: u64,
     /// While we seed: when it was last unchoked, so that slots go round.
     pub(crate) unchoked_at: Option<Instant>,

@@ -50,10 +50,14 @@ pub(super) enum Arrival {
     Dialled,
     /// The dialled host answered; this is the dialler's news.
     Answered,
+    /// One message, not yet through the line of whom it is for.
+    Nears(usize, Message),
     /// One message.
     Message(usize, Message),
     /// Some bytes of the stream.
     Bytes(usize, Bytes),
+    /// The end of the stream, likewise.
+    EndNears(usize, CloseReason),
     /// The end of the stream.
     End(usize, CloseReason),
 }
@@ -152,16 +156,28 @@ impl World {
     fn travel(&mut self, id: u64, side: usize, departs: Instant, message: Message) {
         let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
         let way = self.way(from, to);
-        let arrives = self.hosts[to.0].line.arrives(departs + way, message.wire_len());
         let end = &mut self.links.get_mut(&id).unwrap().ends[1 - side];
-        end.last_arrival = end.last_arrival.max(arrives);
-        let arrives = end.last_arrival;
+        end.last_arrival = end.last_arrival.max(departs + way);
+        let nears = end.last_arrival;
+        self.agenda.at(nears, Happening::Arrives(id, Arrival::Nears(1 - side, message)));
+    }
+
+    /// A message is at the far end of the line of whom it is for. Only now does it take its turn there: what is still queued at its sender holds up nobody else.
+    fn nears(&mut self, id: u64, side: usize, message: Message) {
+        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else { return };
+        let arrives = self.hosts[to.0].line.arrives(self.agenda.now(), message.wire_len());
         if !self.encoded {
-            return self.agenda.at(arrives, Happening::Arrives(id, Arrival::Message(1 - side, message)));
+            return self.agenda.at(arrives, Happening::Arrives(id, Arrival::Message(side, message)));
         }
         for part in self.cut_anywhere(&message) {
-            self.agenda.at(arrives, Happening::Arrives(id, Arrival::Bytes(1 - side, part)));
+            self.agenda.at(arrives, Happening::Arrives(id, Arrival::Bytes(side, part)));
         }
+    }
+
+    fn end_nears(&mut self, id: u64, side: usize, reason: CloseReason) {
+        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else { return };
+        let arrives = self.hosts[to.0].line.arrives(self.agenda.now(), 0);
+        self.agenda.at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
     }
 
     /// A message's bytes in up to three parts.
@@ -190,6 +206,8 @@ impl World {
         match arrival {
             Arrival::Dialled => self.dialled(id),
             Arrival::Answered => self.answered(id),
+            Arrival::Nears(side, message) => self.nears(id, side, message),
+            Arrival::EndNears(side, reason) => self.end_nears(id, side, reason),
             Arrival::Message(side, message) => self.message_arrives(id, side, message),
             Arrival::Bytes(side, bytes) => self.bytes_arrive(id, side, &bytes),
             Arrival::End(side, reason) => self.end_arrives(id, side, reason),
@@ -261,7 +279,7 @@ impl World {
     fn hang_up(&mut self, id: u64, side: usize) {
         let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
         let when = (self.agenda.now() + self.way(from, to)).max(self.links[&id].ends[1 - side].last_arrival);
-        self.agenda.at(when, Happening::Arrives(id, Arrival::End(1 - side, CloseReason::Remote)));
+        self.agenda.at(when, Happening::Arrives(id, Arrival::EndNears(1 - side, CloseReason::Remote)));
     }
 
     fn shut(&mut self, id: u64, side: usize) {
