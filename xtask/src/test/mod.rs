@@ -153,14 +153,15 @@ impl Session {
     }
 }
 
-/// The names of `tests/tests/*.rs` without a part of their own.
+/// The test programs (a file, or a folder with a `main.rs`) without a part of their own.
 fn other_programs() -> Result<Vec<String>> {
     let folder = workspace::root().join("tests/tests");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
+        let is_program = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "rs") && !PARTS.contains(&name.as_str()) {
+        if is_program && !PARTS.contains(&name.as_str()) {
             names.push(name);
         }
     }
