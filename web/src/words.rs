@@ -90,7 +90,9 @@ pub fn bridge(line: &Bridge) -> String {
 pub fn blocked(why: &Blocked) -> String {
     match why {
         Blocked::OtherTab => "Aqueduct is already open in another tab, which does the work. Close that tab and this one takes over.".to_owned(),
-        Blocked::Insecure => "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned(),
+        Blocked::Insecure => {
+            "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
+        }
         Blocked::NoStorage(reason) => {
             format!("The browser refuses storage to this page ({reason}). A private window may forbid it; allow site data and reload.")
         }

@@ -63,7 +63,9 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Flags::command(), "aqueduct", &mut io::stdout());
             Ok(())
         }
-        Command::Man => clap_mangen::Man::new(Flags::command()).render(&mut io::stdout()).map_err(|error| Failure::new(Class::Failure, error.to_string())),
+        Command::Man => {
+            clap_mangen::Man::new(Flags::command()).render(&mut io::stdout()).map_err(|error| Failure::new(Class::Failure, error.to_string()))
+        }
     }
 }
 

@@ -139,14 +139,5 @@ impl Session {
 }
 
 fn job() -> Job {
-    Job {
-        name: String::new(),
-        path: PathBuf::new(),
-        info: None,
-        stored: None,
-        started: Instant::now(),
-        finished: None,
-        failure: None,
-        select: None,
-    }
+    Job { name: String::new(), path: PathBuf::new(), info: None, stored: None, started: Instant::now(), finished: None, failure: None, select: None }
 }

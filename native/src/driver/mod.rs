@@ -21,7 +21,9 @@ use std::time::{self, Duration};
 use aqueduct_core::discovery::{Key, Swarm, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{InfoHash, PeerId, PeerSource};
-use aqueduct_core::{Command, CommandError, Config, Engine, Event, Input, Instant, Output, PeerSnapshot, Resumed, Snapshot, TorrentId, TorrentSnapshot};
+use aqueduct_core::{
+    Command, CommandError, Config, Engine, Event, Input, Instant, Output, PeerSnapshot, Resumed, Snapshot, TorrentId, TorrentSnapshot,
+};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 

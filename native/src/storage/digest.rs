@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
-use aqueduct_core::types::{Piece, Sha1Digest};
 use aqueduct_core::Rope;
+use aqueduct_core::types::{Piece, Sha1Digest};
 use sha1::{Digest as _, Sha1};
 
 use super::{Disk, Storage, StorageError, narrow};

@@ -18,7 +18,9 @@ pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
         Op::Hash(data) => Ok(OpResult::Digest(digest::of_rope(&data))),
         Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
-        Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage { full: false, message: "the torrent has no files yet".to_owned() }),
+        Op::Write { .. } | Op::Read { .. } | Op::Check(_) => {
+            Err(OpError::Storage { full: false, message: "the torrent has no files yet".to_owned() })
+        }
     }
 }
 

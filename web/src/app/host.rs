@@ -104,7 +104,8 @@ impl Host {
         drop(inner);
         model.forget();
         if hopeless {
-            let text = format!("The engine broke {CRASHES} times within a minute and was stopped ({cause}). What was downloaded is kept; reload to go on.");
+            let text =
+                format!("The engine broke {CRASHES} times within a minute and was stopped ({cause}). What was downloaded is kept; reload to go on.");
             model.alert.set(Some(text));
         } else {
             let host = self.clone();

@@ -23,7 +23,8 @@ pub fn Notices() -> impl IntoView {
 fn LineNotice() -> impl IntoView {
     let model = expect_context::<Model>();
     let text = Memo::new(move |_| model.bridge.with(words::bridge));
-    let trouble = move || model.blocked.with(Option::is_none) && model.bridge.with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)));
+    let trouble =
+        move || model.blocked.with(Option::is_none) && model.bridge.with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)));
     view! {
         <Show when=trouble>
             <p class="notice" aria-live="polite">{move || text.get()}</p>

@@ -60,7 +60,8 @@ fn start(bytes: &[u8]) -> Result<JsFuture, JsValue> {
 }
 
 async fn finish(started: Result<JsFuture, JsValue>) -> Result<Sha1Digest, OpError> {
-    let failed = |error: JsValue| OpError::Storage { full: false, message: format!("The browser could not compute a digest: {error:?}. Reload the page.") };
+    let failed =
+        |error: JsValue| OpError::Storage { full: false, message: format!("The browser could not compute a digest: {error:?}. Reload the page.") };
     let buffer = started.map_err(failed)?.await.map_err(failed)?;
     let mut digest = [0; 20];
     Uint8Array::new(&buffer).copy_to(&mut digest);

@@ -166,7 +166,9 @@ impl Driver {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Dial { conn, .. } => self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("a tab cannot dial".to_owned()) }),
+            Output::Dial { conn, .. } => {
+                self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("a tab cannot dial".to_owned()) })
+            }
             Output::Send { conn, message } => self.send(conn, &message),
             Output::Close { conn, .. } => self.close(conn),
             Output::Request { id, torrent, op } => self.start(id, torrent, op),

@@ -60,7 +60,10 @@ mod tests {
 
     /// Files of 10, 5 and 25 bytes in pieces of 16.
     fn info() -> Info {
-        let raw = format!("d5:filesld6:lengthi10e4:pathl1:aeed6:lengthi5e4:pathl1:beed6:lengthi25e4:pathl1:ceee4:name1:t12:piece lengthi16e6:pieces60:{}e", "x".repeat(60));
+        let raw = format!(
+            "d5:filesld6:lengthi10e4:pathl1:aeed6:lengthi5e4:pathl1:beed6:lengthi25e4:pathl1:ceee4:name1:t12:piece lengthi16e6:pieces60:{}e",
+            "x".repeat(60)
+        );
         Info::parse(Bytes::from(raw)).unwrap()
     }
 

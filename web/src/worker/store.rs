@@ -97,13 +97,7 @@ impl Store {
     /// Opens the storage.
     pub(super) async fn open() -> Result<Self, FsError> {
         let root = Folder::root().await?.folder(ROOT).await?;
-        Ok(Self(Rc::new(Inner {
-            root,
-            jobs: RefCell::default(),
-            running: Cell::new(false),
-            open: RefCell::default(),
-            scratch: RefCell::default(),
-        })))
+        Ok(Self(Rc::new(Inner { root, jobs: RefCell::default(), running: Cell::new(false), open: RefCell::default(), scratch: RefCell::default() })))
     }
 
     /// The folder of all torrents.
