@@ -457,7 +457,7 @@ fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> V
             let id = open.remove(usize::from(choice) % open.len());
             let body = [peers(1800, Some(1)), nobody(), Err(TrackerError::Html), Ok(b"?".to_vec())][usize::from(choice) % 4].clone();
             let addr = SocketAddr::from(([1, 1, 1, choice], 80));
-            let resolved = if choice % 2 == 0 { Ok(vec![addr]) } else { Err(TrackerError::Html) };
+            let resolved = if choice.is_multiple_of(2) { Ok(vec![addr]) } else { Err(TrackerError::Html) };
             world.machine.handle(world.now, Input::HttpResponse { id, result: body.map(Bytes::from) });
             world.machine.handle(world.now, Input::Resolved { id, result: resolved });
         }

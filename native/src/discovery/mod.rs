@@ -53,7 +53,8 @@ pub enum News {
     },
 }
 
-/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone, or by [`Handle::shut_down`].
+/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone, or by
+/// [`Handle::shut_down`], which alone waits for farewells.
 ///
 /// # Errors
 /// No datagram socket could be bound, or the system has no randomness.

@@ -14,7 +14,11 @@ use crate::server::{Reply, Server, UdpTracker, event, ok, one_peer, soon};
 const KEY: Key = Key { info_hash: InfoHashV1([1; 20]), owner: 0 };
 
 fn handle() -> Handle {
-    spawn(Options { config: Config::default(), policy: Arc::new(OwnUser), bind: Bind::default() }).unwrap()
+    handle_with(Config::default())
+}
+
+fn handle_with(config: Config) -> Handle {
+    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default() }).unwrap()
 }
 
 fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
@@ -86,6 +90,19 @@ async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsens
     assert!(matches!(statuses[1].state, TrackerState::Failed(TrackerError::Refused(_))));
     assert_eq!(statuses[2].state, TrackerState::Failed(TrackerError::Html));
     assert_eq!(statuses[4].state, TrackerState::Ok { seeders: None, leechers: None, peers: 1 });
+}
+
+#[tokio::test]
+async fn trackers_that_hang_hold_nobody_up() {
+    let hanging = Server::start("127.0.0.1", |_| Reply::Hang).await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle_with(Config { patience: Duration::from_millis(50), ..Config::default() });
+    let udp = format!("udp://{}", silent.local_addr().unwrap());
+    let (member, mut news) = join(&handle, &[&hanging.url("/announce"), &udp, &good.url("/announce")]);
+    member.request(Start, Amounts::default());
+    assert_eq!(peers(&mut news).await, peer());
+    assert_eq!(Summary::of(&member.trackers()).to_string(), "asked 3 trackers: 2 have not answered, 1 knows peers");
 }
 
 #[tokio::test]
