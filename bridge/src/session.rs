@@ -208,6 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
                 ServerEvent::Join { join, request } => self.handle_join(join, request),
+                ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, Refusal::Joins),
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Leave { join } => self.handle_leave(join),
                 ServerEvent::StreamClosed { stream } => {

@@ -60,6 +60,11 @@ pub enum ServerEvent {
         /// Which swarm, and how.
         request: JoinRequest,
     },
+    /// It wants to be in more swarms than agreed: answer with [`Server::refuse_join`].
+    JoinBeyondLimit {
+        /// The join's name.
+        join: u32,
+    },
     /// A join changed.
     Update {
         /// Which.
@@ -325,7 +330,7 @@ impl Server {
         }
         self.newest_join = join;
         if self.joins.len() >= usize::from(self.config.limits.joins) {
-            self.refuse_join(join, Refusal::Joins);
+            self.events.push_back(ServerEvent::JoinBeyondLimit { join });
         } else {
             self.joins.insert(join);
             self.events.push_back(ServerEvent::Join { join, request });

@@ -93,6 +93,7 @@ impl World {
             match event {
                 ServerEvent::Hello { .. } => self.server.welcome("127.0.0.1:1".parse().unwrap()),
                 ServerEvent::Data { stream, bytes } => check(&mut self.uploads, stream, &bytes),
+                ServerEvent::JoinBeyondLimit { join } => self.server.refuse_join(join, Refusal::Joins),
                 other => self.news.push(format!("{other:?}")),
             }
         }

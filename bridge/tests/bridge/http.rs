@@ -1,0 +1,43 @@
+use crate::support::{Bridge, Tab, config};
+
+#[tokio::test]
+async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {
+    let bridge = Bridge::start(config()).await;
+    let (head, body) = bridge.get("/", "").await;
+    let built = head.starts_with("HTTP/1.1 200");
+    assert!(built || head.starts_with("HTTP/1.1 503"), "{head}");
+    assert!(built || String::from_utf8_lossy(&body).contains("cargo xtask build"));
+    for field in ["content-security-policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval';", "x-content-type-options: nosniff"] {
+        assert!(head.contains(field), "{field} is missing in\n{head}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_numbers_are_told() {
+    let bridge = Bridge::start(config()).await;
+    assert!(bridge.get("/healthz", "").await.0.starts_with("HTTP/1.1 200"));
+    assert!(bridge.get("/readyz", "").await.0.starts_with("HTTP/1.1 200"));
+    let mut tab = Tab::open(&bridge).await;
+    tab.next().await.unwrap();
+    let (_, body) = bridge.get("/metrics", "").await;
+    let text = String::from_utf8(body).unwrap();
+    assert!(text.contains("\naqueduct_bridge_sessions 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_no_websocket_is_answered_with_a_status() {
+    let bridge = Bridge::start(config()).await;
+    assert!(bridge.get("/nothing", "").await.0.starts_with("HTTP/1.1 404"));
+    assert!(bridge.get("/v1/session", "").await.0.starts_with("HTTP/1.1 426"));
+}
+
+#[tokio::test]
+async fn without_the_subprotocol_the_session_is_refused_inside_the_websocket() {
+    let bridge = Bridge::start(config()).await;
+    let fields = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let (head, body) = bridge.get("/v1/session", fields).await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    let code = 4004u16.to_be_bytes();
+    assert!(body.windows(2).any(|window| window == code), "no close code 4004 in {body:?}");
+}

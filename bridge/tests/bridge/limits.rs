@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use aqueduct_bridge::{Limits, Seconds};
+use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{Bridge, Tab, Tracker, config, soon};
+
+fn limited(limits: Limits) -> aqueduct_bridge::Config {
+    aqueduct_bridge::Config { limits, ..config() }
+}
+
+/// The refusal and the close code that end a session.
+async fn ending(tab: &mut Tab) -> (Option<Refusal>, u16) {
+    let (events, code) = tab.closed().await;
+    let refusal = events.iter().find_map(|event| if let Event::Refused(refusal) = event { Some(*refusal) } else { None });
+    (refusal, code)
+}
+
+#[tokio::test]
+async fn messages_that_break_the_rules_end_the_session_with_the_right_code() {
+    let bridge = Bridge::start(config()).await;
+    let long = Message::Binary(Bytes::from(vec![0; (1 << 20) + 1]));
+    let malformed = Message::Binary(Bytes::from_static(&[99, 0, 0, 0, 0, 0, 0, 0, 0]));
+    for (message, code) in [(long, 1009), (Message::text("hello"), 1003), (malformed, 1002)] {
+        let mut tab = Tab::open(&bridge).await;
+        tab.flush().await;
+        tab.socket.send(message).await.unwrap();
+        assert_eq!(ending(&mut tab).await.1, code);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_trickles_is_cut_off() {
+    let bridge = Bridge::start(limited(Limits { upgrade_timeout: Seconds(Duration::from_millis(200)), ..Limits::default() })).await;
+    let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
+    socket.write_all(b"GET /v1/session HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
+    let trickle = async {
+        let (mut read, mut write) = socket.split();
+        let mut every = tokio::time::interval(Duration::from_millis(20));
+        let mut answer = Vec::new();
+        loop {
+            tokio::select! {
+                end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
+                _ = every.tick() => { let _ = write.write_all(b"x").await; }
+            }
+        }
+    };
+    soon("the cut", trickle).await;
+}
+
+#[tokio::test]
+async fn a_tab_that_never_says_hello_is_sent_away() {
+    let bridge = Bridge::start(limited(Limits { hello_timeout: Seconds(Duration::from_millis(100)), ..Limits::default() })).await;
+    let mut tab = Tab::open(&bridge).await;
+    let _withheld = tab.client.poll_message();
+    assert_eq!(ending(&mut tab).await, (Some(Refusal::Silent), 4010));
+}
+
+#[tokio::test]
+async fn a_silent_tab_is_gone() {
+    let silence = Seconds(Duration::from_millis(300));
+    let bridge = Bridge::start(limited(Limits { silence, ping_interval: Seconds(Duration::from_millis(100)), ..Limits::default() })).await;
+    let mut tab = Tab::open(&bridge).await;
+    tab.flush().await;
+    // Reads, but never answers a ping.
+    let mut refused = None;
+    while refused.is_none() {
+        let message = soon("the refusal", futures_util::StreamExt::next(&mut tab.socket)).await.unwrap().unwrap();
+        if let Message::Close(frame) = message {
+            refused = frame;
+        }
+    }
+    assert_eq!(u16::from(refused.unwrap().code), Refusal::Silent.close_code());
+}
+
+#[tokio::test]
+async fn pages_of_foreign_origins_are_refused_and_programs_need_a_token() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "sesame\n").unwrap();
+    let open = Bridge::start(config()).await;
+    let guarded = Bridge::start(aqueduct_bridge::Config { token_file: Some(file.path().to_owned()), ..config() }).await;
+    let with = |token: &str| ClientConfig { token: token.to_owned(), ..ClientConfig::default() };
+
+    let mut foreign = Tab::open_as(&open, &[("origin", "https://evil.example")], with("")).await;
+    assert_eq!(ending(&mut foreign).await, (Some(Refusal::Origin), 4003));
+    for fields in [&[][..], &[("origin", "null")]] {
+        let mut program = Tab::open_as(&open, fields, with("sesame")).await;
+        assert_eq!(ending(&mut program).await, (Some(Refusal::Token), 4002), "{fields:?}: this bridge has no tokens");
+        let mut program = Tab::open_as(&guarded, fields, with("sesame")).await;
+        assert!(matches!(program.next().await, Ok(Event::Welcome(_))), "{fields:?}");
+    }
+    let own = format!("http://{}", guarded.addr);
+    let mut page = Tab::open_as(&guarded, &[("origin", &own)], with("guess")).await;
+    assert_eq!(ending(&mut page).await, (Some(Refusal::Token), 4002));
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_sessions() {
+    let bridge = Bridge::start(limited(Limits { sessions_per_address: 1, ..Limits::default() })).await;
+    let mut first = Tab::open(&bridge).await;
+    assert!(matches!(first.next().await, Ok(Event::Welcome(_))));
+    let mut second = Tab::open(&bridge).await;
+    assert_eq!(ending(&mut second).await, (Some(Refusal::Address), 4005));
+}
+
+#[tokio::test]
+async fn a_full_bridge_says_so() {
+    let bridge = Bridge::start(limited(Limits { sessions: 1, ..Limits::default() })).await;
+    let mut first = Tab::open(&bridge).await;
+    assert!(matches!(first.next().await, Ok(Event::Welcome(_))));
+    let mut second = Tab::open(&bridge).await;
+    assert_eq!(ending(&mut second).await, (Some(Refusal::Full), 4006));
+    assert!(bridge.get("/readyz", "").await.0.starts_with("HTTP/1.1 503"));
+}
+
+#[tokio::test]
+async fn joins_beyond_the_limit_and_of_the_same_swarm_are_refused() {
+    let bridge = Bridge::start(limited(Limits { joins_per_session: 2, ..Limits::default() })).await;
+    let tracker = Tracker::start(&[]).await;
+    let mut tab = Tab::open(&bridge).await;
+    let joins: Vec<u32> = (0..3).map(|_| tab.join(&tracker)).collect();
+    let mut refused = Vec::new();
+    while refused.len() < 2 {
+        let refusal = tab.until("a refusal", |event| if let Event::JoinRefused { join, refusal } = event { Some((join, refusal)) } else { None });
+        refused.push(refusal.await);
+    }
+    refused.sort_by_key(|(join, _)| *join);
+    assert_eq!(refused, [(joins[1], Refusal::Joins), (joins[2], Refusal::Joins)]);
+}
