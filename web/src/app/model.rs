@@ -58,11 +58,15 @@ impl Model {
 
     /// Tells the worker something; it waits in the page until the worker hears.
     pub fn send(self, message: &ToWorker) {
+        if matches!(message, ToWorker::AddLink(_)) {
+            ask_to_keep();
+        }
         self.host.with_value(|host| host.send(message, None));
     }
 
     /// Gives the worker a .torrent file.
     pub fn send_file(self, name: String, bytes: &js_sys::Uint8Array) {
+        ask_to_keep();
         self.host.with_value(|host| host.send(&ToWorker::AddFile(name), Some(bytes)));
     }
 
@@ -132,5 +136,12 @@ impl Model {
 impl Default for Model {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Asks the browser not to evict what is stored here when space runs low. It may decline, which changes nothing else. Only a page may ask.
+fn ask_to_keep() {
+    if window().is_secure_context() {
+        drop(window().navigator().storage().persist());
     }
 }

@@ -8,7 +8,8 @@ use web_sys::{DragEvent, HtmlElement};
 
 use super::Model;
 use crate::components::{AddForm, Empty, Header, Notices, TorrentList, take_files};
-use crate::message::ToWorker;
+use crate::format::percent;
+use crate::message::{Phase, ToWorker};
 
 /// The whole page.
 #[component]
@@ -18,6 +19,7 @@ pub(super) fn Page() -> impl IntoView {
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
     tell_visibility(model);
+    Effect::new(move |_| document().set_title(&title(model)));
     let over = accept_drops(model);
     view! {
         <div class="page" class:dropping=move || over.get()>
@@ -40,6 +42,16 @@ fn draft_from_address(model: Model) {
     let text = hash.trim_start_matches('#');
     if text.starts_with("magnet:") {
         model.draft.set(text.to_owned());
+    }
+}
+
+/// The window's title: how far the downloads are, while there are any.
+fn title(model: Model) -> String {
+    let entries = model.torrents.get();
+    let sums = entries.iter().filter_map(|entry| entry.view.with(|t| (t.phase == Phase::Downloading).then_some((t.done, t.wanted))));
+    match sums.reduce(|(done, wanted), (d, w)| (done + d, wanted + w)) {
+        Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
+        None => "Aqueduct".to_owned(),
     }
 }
 

@@ -60,12 +60,12 @@ fn FilePicker() -> impl IntoView {
     };
     view! {
         <p class="pick">
-            <span>"or choose a "</span>
+            <span>"or choose a"</span>
             <label class="file">
                 "Torrent file"
                 <input type="file" accept=".torrent,application/x-bittorrent" multiple on:change=change/>
             </label>
-            <span class="wide">", or drop one anywhere on this page"</span>
+            <span class="wide">"or drop one anywhere on this page"</span>
         </p>
     }
 }

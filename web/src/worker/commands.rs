@@ -41,7 +41,7 @@ impl Driver {
     }
 
     fn add_link(&mut self, text: &str) -> Result<(), String> {
-        let magnet = Magnet::parse(text).map_err(|error| format!("This is no magnet link or info-hash: {error}."))?;
+        let magnet = Magnet::parse(text).map_err(sentence)?;
         if self.is_there(magnet.info_hash) {
             return Ok(());
         }
@@ -182,7 +182,8 @@ fn check_pieces(info: &Info) -> Result<(), String> {
     Err(format!("The pieces of this torrent are {is} long; a tab takes at most {limit}. Use the terminal program for it."))
 }
 
-fn sentence(error: aqueduct_core::CommandError) -> String {
+/// An error as a sentence of its own.
+fn sentence(error: impl std::fmt::Display) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
