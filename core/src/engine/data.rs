@@ -112,6 +112,11 @@ impl Data {
 
     /// Bytes of wanted pieces that are had.
     pub(super) fn bytes_done(&self) -> u64 {
+        if self.checking.is_some() {
+            // `lacking` is counted anew only when the check is over.
+            let had = self.have.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| self.wanted.has(p));
+            return had.map(|p| u64::from(self.lengths.size(p))).sum();
+        }
         let last = self.lengths.iter().next_back();
         let lacks_last = last.is_some_and(|p| self.wanted.has(p) && !self.have.has(p));
         self.bytes_of(&self.wanted) - self.bytes(self.lacking, lacks_last)
