@@ -91,7 +91,6 @@ impl Session {
     pub(crate) async fn run(mut self) -> Result<(), Failure> {
         self.screen.listening(self.driver.port());
         let outcome = self.work().await;
-        self.show();
         self.screen.close();
         let interrupted = matches!(&outcome, Err(failure) if failure.class == Class::Interrupted);
         if interrupted {
@@ -174,6 +173,9 @@ impl Session {
     }
 
     fn on_finished(&mut self, id: TorrentId) -> bool {
+        if !matches!(self.screen, Screen::Plain(_)) {
+            self.show();
+        }
         let snapshot = self.driver.snapshot_of(id);
         if let (Some(job), Some(snapshot)) = (self.jobs.get_mut(&id).filter(|job| job.finished.is_none()), snapshot) {
             job.finished = Some(Instant::now());

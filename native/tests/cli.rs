@@ -1,0 +1,374 @@
+//! The terminal program as its users and their scripts meet it: arguments in; files, lines and exit codes out.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a state folder of its own.
+struct World(TempDir);
+
+impl World {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn aqueduct(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aqueduct"));
+        command.args(args).current_dir(self.0.path()).env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.aqueduct(args).output().unwrap()
+    }
+
+    /// Runs what must succeed; returns its standard output.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs what must fail with this exit code; returns what it printed.
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        said
+    }
+
+    /// A folder of files with sizes around piece boundaries, and its torrent.
+    fn shared(&self) -> String {
+        let sizes = [("a.bin", 300_000), ("empty", 0), ("sub/b.bin", 16_384), ("sub/c.txt", 1), ("z.bin", 40_000)];
+        for (name, size) in sizes {
+            self.file(&format!("data/{name}"), size);
+        }
+        self.ok(&["create", "data", "-o", "data.torrent", "--comment", "a note"])
+    }
+
+    /// One large file and its torrent.
+    fn large(&self, size: usize) {
+        self.file("large.bin", size);
+        self.ok(&["create", "large.bin", "-o", "large.torrent"]);
+    }
+
+    fn file(&self, name: &str, size: usize) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = (0..size as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn same(&self, a: &str, b: &str) -> bool {
+        fs::read(self.path(a)).unwrap() == fs::read(self.path(b)).unwrap()
+    }
+
+    fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.aqueduct(args).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Running { child, lines }
+    }
+
+    /// A seed on a free loopback port; returns it with its address.
+    fn seed(&self, torrent: &str) -> (Running, String) {
+        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+        let listening = seed.wait_for(|event| event["event"] == "listening");
+        seed.wait_for(|event| event["event"] == "checked");
+        (seed, format!("127.0.0.1:{}", listening["port"]))
+    }
+
+    /// Arguments of a `get` that knows one peer and nobody else.
+    fn from<'a>(peer: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+        [&["get", "--peer", peer], &ALONE[..], rest].concat()
+    }
+}
+
+const ALONE: [&str; 7] = ["--no-trackers", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
+
+/// A program that tells what it does.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn wait_for(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = String::new();
+        loop {
+            let start = seen.len();
+            assert_ne!(self.lines.read_line(&mut seen).unwrap(), 0, "it ended early: {seen}");
+            let event: Value = serde_json::from_str(&seen[start..]).unwrap();
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn events(output: &str) -> Vec<Value> {
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn event(output: &str, name: &str) -> Value {
+    let found = events(output).into_iter().find(|event| event["event"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {output}"))
+}
+
+#[test]
+fn what_is_created_is_shown_and_verifies() {
+    let world = World::new();
+    let magnet = world.shared();
+    let shown: Value = serde_json::from_str(&world.ok(&["show", "data.torrent", "--json"])).unwrap();
+    assert_eq!(shown["name"], "data");
+    assert_eq!(shown["total_size"], 356_385);
+    assert_eq!(shown["pieces"], 22);
+    assert_eq!(shown["magnet"], magnet.trim());
+    assert_eq!(shown["info_hash_v2"], Value::Null);
+    let paths: Vec<_> = shown["files"].as_array().unwrap().iter().map(|file| file["path"].to_string()).collect();
+    assert_eq!(paths, [r#"["data","a.bin"]"#, r#"["data","empty"]"#, r#"["data","sub","b.bin"]"#, r#"["data","sub","c.txt"]"#, r#"["data","z.bin"]"#]);
+    let by_magnet: Value = serde_json::from_str(&world.ok(&["show", magnet.trim(), "--json"])).unwrap();
+    assert_eq!(by_magnet["info_hash_v1"], shown["info_hash_v1"]);
+    assert_eq!(by_magnet["files"], Value::Null);
+    world.ok(&["verify", "data.torrent"]);
+    world.ok(&["verify", "data.torrent", "data"]);
+    fs::rename(world.path("data"), world.path("renamed")).unwrap();
+    world.ok(&["verify", "data.torrent", "renamed"]);
+    world.fails(6, &["verify", "data.torrent"]);
+}
+
+#[test]
+fn damage_is_told_by_file_and_piece() {
+    let world = World::new();
+    world.shared();
+    let path = world.path("data/a.bin");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5 * 16_384] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    fs::remove_file(world.path("data/empty")).unwrap();
+    fs::write(world.path("data/z.bin"), b"short").unwrap();
+    let said = world.fails(6, &["verify", "data.torrent"]);
+    assert!(said.contains("data/a.bin: wrong: piece 5\n"), "{said}");
+    assert!(said.contains("data/empty: missing"), "{said}");
+    assert!(said.contains("data/z.bin: 5 bytes, 40000 expected: pieces 19-21"), "{said}");
+    let said = world.fails(6, &["verify", "data.torrent", "--json"]);
+    assert_eq!(event(&said, "mismatch")["pieces"], serde_json::json!([5]));
+    assert_eq!(event(&said, "error")["class"], "mismatch");
+}
+
+#[test]
+fn links_are_neither_shared_nor_followed() {
+    let world = World::new();
+    world.shared();
+    std::os::unix::fs::symlink("/etc/hostname", world.path("data/link")).unwrap();
+    let output = world.run(&["create", "data", "-o", "again.torrent"]);
+    assert!(text(&output.stderr).contains("leaving out"));
+    assert!(!world.ok(&["show", "again.torrent"]).contains("link"));
+
+    let (_seed, peer) = world.seed("data.torrent");
+    fs::create_dir_all(world.path("outside")).unwrap();
+    fs::create_dir_all(world.path("trap")).unwrap();
+    std::os::unix::fs::symlink(world.path("outside"), world.path("trap/data")).unwrap();
+    let said = world.fails(5, &World::from(&peer, &["data.torrent", "-o", "trap"]));
+    assert!(said.contains("move it away"), "{said}");
+    assert_eq!(fs::read_dir(world.path("outside")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_no_torrent_has_an_exit_code_and_a_class_of_its_own() {
+    let world = World::new();
+    let deep = [&b"d4:info"[..], &[b'l'; 1000]].concat();
+    let hostile = [&b""[..], b"<html>", b"de", b"d4:infodee", b"d4:infoi1ee", b"d4:info99999999999:x", &deep];
+    for (n, bytes) in hostile.iter().enumerate() {
+        fs::write(world.path("bad.torrent"), bytes).unwrap();
+        for command in [&["show", "bad.torrent"][..], &["get", "bad.torrent"], &["verify", "bad.torrent"], &["seed", "bad.torrent"]] {
+            world.fails(3, command);
+            let said = world.fails(3, &[command, &["--json"]].concat());
+            assert_eq!(event(&said, "error")["class"], "invalid_torrent", "{n}");
+        }
+    }
+    world.fails(3, &["show", "magnet:?xt=urn:btih:xyz"]);
+    world.fails(3, &["get", "magnet:?dn=nothing"]);
+}
+
+#[test]
+fn foreign_text_cannot_steer_the_terminal() {
+    let world = World::new();
+    let magnet = "magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233&dn=%1b%5b2Jevil%e2%80%aefdp";
+    let shown = world.ok(&["show", magnet]);
+    assert!(shown.contains(r"\u{1b}[2Jevil\u{202e}fdp"), "{shown}");
+    assert!(!shown.contains(['\x1b', '\u{202e}']));
+}
+
+#[test]
+fn the_command_line_is_checked_and_told_in_json_too() {
+    let world = World::new();
+    for bad in [&["get"][..], &["get", "x", "--download-limit", "fast"], &["get", "x", "--peer", "nowhere"], &["create", "x"], &["fetch"]] {
+        world.fails(2, bad);
+        assert_eq!(event(&world.fails(2, &[bad, &["--json"]].concat()), "error")["class"], "usage");
+    }
+    assert!(world.fails(1, &["get", "missing.torrent"]).contains("give a .torrent file"));
+    world.ok(&["get", "--help"]);
+    assert!(world.ok(&["completions", "bash"]).contains("aqueduct"));
+    assert!(world.ok(&["man"]).starts_with(".ie"));
+}
+
+#[test]
+fn a_download_is_complete_verified_and_known_at_the_next_start() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    let said = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
+    let finished = event(&said, "finished");
+    assert_eq!(finished["path"], "out/data");
+    assert_eq!(finished["info_hash"], event(&said, "metadata")["info_hash"]);
+    for file in ["a.bin", "empty", "sub/b.bin", "sub/c.txt", "z.bin"] {
+        assert!(world.same(&format!("data/{file}"), &format!("out/data/{file}")), "{file}");
+    }
+    world.ok(&["verify", "data.torrent", "out"]);
+    let again = world.ok(&[&["get", "data.torrent", "-o", "out", "--json"], &ALONE[..]].concat());
+    let checked = event(&again, "checked");
+    assert_eq!(checked["have"], 22);
+    assert!(checked["read"].as_u64().unwrap() <= 5 * 16_384, "{checked}");
+
+    fs::write(world.path("out/data/z.bin"), [9; 40_000]).unwrap();
+    let repaired = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
+    assert_eq!(event(&repaired, "checked")["have"], 19);
+    assert!(world.same("data/z.bin", "out/data/z.bin"));
+}
+
+#[test]
+fn a_torrent_comes_from_standard_input_and_only_selected_files_are_complete() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    assert!(world.ok(&["get", "data.torrent", "--list"]).contains("data/sub/b.bin"));
+    let mut get = world.aqueduct(&World::from(&peer, &["-", "-o", "out", "--select", "sub/*"])).stdin(Stdio::piped()).spawn().unwrap();
+    get.stdin.take().unwrap().write_all(&fs::read(world.path("data.torrent")).unwrap()).unwrap();
+    assert!(get.wait().unwrap().success());
+    assert!(world.same("data/sub/b.bin", "out/data/sub/b.bin"));
+    assert!(!world.path("out/data/z.bin").exists() || !world.same("data/z.bin", "out/data/z.bin"));
+    assert!(world.fails(2, &["get", "data.torrent", "-o", "out", "--select", "*.iso"]).contains("no file matches"));
+}
+
+#[test]
+fn a_magnet_is_enough_and_its_metadata_are_kept() {
+    let world = World::new();
+    let magnet = world.shared();
+    let (seed, peer) = world.seed("data.torrent");
+    let said = world.ok(&World::from(&peer, &[magnet.trim(), "-o", "out", "--json"]));
+    assert_eq!(event(&said, "metadata")["name"], "data");
+    world.ok(&["verify", "data.torrent", "out"]);
+    drop(seed);
+    let again = world.ok(&[&["get", magnet.trim(), "-o", "out", "--json"], &ALONE[..]].concat());
+    assert_eq!(event(&again, "checked")["have"], 22);
+}
+
+#[test]
+fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
+    let world = World::new();
+    world.large(8 << 20);
+    let (_seed, peer) = world.seed("large.torrent");
+    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
+    get.signal(Signal::INT);
+    let error = get.wait_for(|event| event["event"] == "error");
+    assert_eq!(error["class"], "interrupted");
+    assert_eq!(get.exit_code(), Some(130));
+    let said = world.ok(&World::from(&peer, &["large.torrent", "-o", "out", "--json"]));
+    let checked = event(&said, "checked");
+    assert!(checked["have"].as_u64().unwrap() > 30, "{checked}");
+    assert!(checked["read"].as_u64().unwrap() < 1 << 20, "{checked}");
+    assert!(world.same("large.bin", "out/large.bin"));
+}
+
+#[test]
+fn a_killed_download_goes_on_without_reading_everything_again() {
+    let world = World::new();
+    world.large(32 << 20);
+    let (_seed, peer) = world.seed("large.torrent");
+    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    // The first record comes with the first flush, after five seconds.
+    get.wait_for(|event| event["event"] == "progress" && has_record(&world.path("state/aqueduct"), 2));
+    get.signal(Signal::KILL);
+    get.exit_code();
+    let said = world.ok(&World::from(&peer, &["large.torrent", "-o", "out", "--json"]));
+    let checked = event(&said, "checked");
+    assert!(checked["have"].as_u64().unwrap() > 30, "{checked}");
+    assert!(checked["read"].as_u64().unwrap() < 1 << 20, "{checked}");
+    assert!(world.same("large.bin", "out/large.bin"));
+}
+
+/// Whether records of so many torrents and folders were written.
+fn has_record(state: &Path, count: usize) -> bool {
+    let files = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+    files.filter(|file| file.len() > 0).count() >= count
+}
+
+#[test]
+fn a_second_process_does_not_write_to_the_same_download() {
+    let world = World::new();
+    world.shared();
+    let (_seed, _) = world.seed("data.torrent");
+    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+    assert!(said.contains("another aqueduct"), "{said}");
+}
+
+#[test]
+fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
+    let world = World::new();
+    world.shared();
+    fs::write(world.path("file"), b"").unwrap();
+    let said = world.fails(5, &[&["get", "data.torrent", "-o", "file/below", "--json"], &ALONE[..]].concat());
+    assert_eq!(event(&said, "error")["class"], "storage");
+    world.fails(5, &["verify", "data.torrent", "nowhere"]);
+    world.fails(5, &["create", "nowhere", "-o", "x.torrent"]);
+    world.fails(5, &["create", "data", "-o", "nowhere/x.torrent"]);
+}
+
+#[test]
+fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
+    let world = World::new();
+    world.shared();
+    let silent = ["get", "data.torrent", "-o", "out", "--port", "0", "--bind", "127.0.0.1", "--tracker", "http://127.0.0.1:1/announce", "--timeout", "2s"];
+    let said = world.fails(4, &silent);
+    assert!(said.contains("asked 1 tracker: 1 failed"), "{said}");
+    let said = world.fails(4, &[&silent[..], &["--json"]].concat());
+    assert_eq!(event(&said, "error")["class"], "no_peers");
+}
+
+#[test]
+fn data_that_do_not_match_are_not_seeded() {
+    let world = World::new();
+    world.shared();
+    fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();
+    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+    assert!(said.contains("19 of 22 pieces wrong"), "{said}");
+}
