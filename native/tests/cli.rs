@@ -1,4 +1,5 @@
 //! The terminal program as its users and their scripts meet it: arguments in; files, lines and exit codes out.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "in a test a failure is a panic")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -153,7 +154,10 @@ fn what_is_created_is_shown_and_verifies() {
     assert_eq!(shown["magnet"], magnet.trim());
     assert_eq!(shown["info_hash_v2"], Value::Null);
     let paths: Vec<_> = shown["files"].as_array().unwrap().iter().map(|file| file["path"].to_string()).collect();
-    assert_eq!(paths, [r#"["data","a.bin"]"#, r#"["data","empty"]"#, r#"["data","sub","b.bin"]"#, r#"["data","sub","c.txt"]"#, r#"["data","z.bin"]"#]);
+    assert_eq!(
+        paths,
+        [r#"["data","a.bin"]"#, r#"["data","empty"]"#, r#"["data","sub","b.bin"]"#, r#"["data","sub","c.txt"]"#, r#"["data","z.bin"]"#]
+    );
     let by_magnet: Value = serde_json::from_str(&world.ok(&["show", magnet.trim(), "--json"])).unwrap();
     assert_eq!(by_magnet["info_hash_v1"], shown["info_hash_v1"]);
     assert_eq!(by_magnet["files"], Value::Null);
@@ -357,7 +361,8 @@ fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
 fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
     let world = World::new();
     world.shared();
-    let silent = ["get", "data.torrent", "-o", "out", "--port", "0", "--bind", "127.0.0.1", "--tracker", "http://127.0.0.1:1/announce", "--timeout", "2s"];
+    let silent =
+        ["get", "data.torrent", "-o", "out", "--port", "0", "--bind", "127.0.0.1", "--tracker", "http://127.0.0.1:1/announce", "--timeout", "2s"];
     let said = world.fails(4, &silent);
     assert!(said.contains("asked 1 tracker: 1 failed"), "{said}");
     let said = world.fails(4, &[&silent[..], &["--json"]].concat());
