@@ -6,6 +6,7 @@
 pub mod app;
 pub mod components;
 pub mod format;
+pub mod media;
 pub mod message;
 pub mod words;
 pub mod worker;

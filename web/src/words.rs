@@ -25,7 +25,7 @@ pub fn sentence(torrent: &Torrent, line: &Bridge) -> String {
         Phase::Paused => String::new(),
         Phase::Error => torrent.failure.clone().unwrap_or_default(),
         Phase::Checking => format!("Reading what is already here: {} %.", percent(torrent.checked, torrent.total.unwrap_or(0))),
-        _ if *line != Bridge::Connected => bridge(line),
+        _ if *line != Bridge::Connected => "Waiting for the bridge.".to_owned(),
         Phase::Seeding => "All of it is here. Others can fetch from you while this page is open.".to_owned(),
         Phase::Finished => "All files you chose are here.".to_owned(),
         Phase::FetchingMetadata if torrent.peers > 0 => format!("Asking {} what this torrent contains.", count(torrent.peers, "peer")),
@@ -154,7 +154,8 @@ mod tests {
     #[test]
     fn an_unreachable_bridge_is_named_with_the_time_of_the_next_try() {
         let line = Bridge::Waiting { seconds: 5 };
-        assert_eq!(sentence(&torrent(Phase::Downloading), &line), "Cannot reach the bridge; trying again in 5 s.");
+        assert_eq!(bridge(&line), "Cannot reach the bridge; trying again in 5 s.");
+        assert_eq!(sentence(&torrent(Phase::Downloading), &line), "Waiting for the bridge.");
         assert_eq!(sentence(&torrent(Phase::Paused), &line), "");
     }
 }

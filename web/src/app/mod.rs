@@ -1,12 +1,12 @@
 //! The page: starts the worker, keeps what it tells in signals, draws it.
 
-mod download;
 mod host;
 mod model;
 mod page;
+mod stored;
 
-pub use download::save;
 pub use model::{Entry, Model};
+pub use stored::{data, save};
 
 use leptos::prelude::mount_to_body;
 

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
 
+use super::preview::Preview;
 use crate::app::{Entry, Model, save};
 use crate::format::{count, percent, size};
 use crate::message::{FileRow, ToWorker};
@@ -73,6 +74,7 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
             <span class="amount">{progress}</span>
             <Show when=move || complete.get()>
                 <SaveButton entry row/>
+                <Preview entry row/>
             </Show>
         </li>
     }

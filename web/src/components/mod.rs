@@ -5,6 +5,7 @@ mod add_form;
 mod files;
 mod header;
 mod notices;
+mod preview;
 mod torrent;
 
 pub use add_form::{AddForm, take_files};

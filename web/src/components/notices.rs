@@ -18,7 +18,7 @@ pub fn Notices() -> impl IntoView {
     }
 }
 
-/// How the line to the bridge is, unless it is well.
+/// How the line to the bridge is, unless it is well. Not spoken: it counts down the seconds.
 #[component]
 fn LineNotice() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -27,7 +27,7 @@ fn LineNotice() -> impl IntoView {
         move || model.blocked.with(Option::is_none) && model.bridge.with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)));
     view! {
         <Show when=trouble>
-            <p class="notice" aria-live="polite">{move || text.get()}</p>
+            <p class="notice">{move || text.get()}</p>
         </Show>
     }
 }

@@ -1,9 +1,10 @@
 //! The worker's clock and its one timer.
 
 use aqueduct_core::Instant;
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::DedicatedWorkerGlobalScope;
 
 /// The longest span that the browser's timers take (ms); longer ones would fire at once.
@@ -56,4 +57,10 @@ fn set_timeout(callback: &Function, ms: i32) -> Result<i32, JsValue> {
 fn millis_until(at: Instant) -> i32 {
     let ms = at.since(now()).as_secs_f64() * 1000.0;
     ms.ceil().min(LONGEST_MS) as i32
+}
+
+/// Waits so long.
+pub(super) async fn sleep(ms: i32) {
+    let promise = Promise::new(&mut |resolve, _| drop(set_timeout(&resolve, ms)));
+    drop(JsFuture::from(promise).await);
 }

@@ -32,12 +32,15 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessageEvent;
 
-use self::clock::{now, scope};
+use self::clock::{now, scope, sleep};
 use self::driver::{Driver, enter};
 use self::opfs::FsError;
 use self::store::Store;
 use self::teller::post;
 use crate::message::{Blocked, ToPage};
+
+/// How long the worker of a page that is being reloaded may take to end.
+const RELOAD_MS: i32 = 500;
 
 /// Starts the worker. Returns at once; events do the rest.
 pub fn start() {
@@ -67,6 +70,11 @@ async fn lead() -> Result<(), wasm_bindgen::JsValue> {
     if lock::try_lead().await? {
         return Ok(());
     }
+    // A page that is being reloaded lets go of the lead only a moment after the new one asks.
+    sleep(RELOAD_MS).await;
+    if lock::try_lead().await? {
+        return Ok(());
+    }
     post(&ToPage::Blocked(Blocked::OtherTab));
     lock::lead().await?;
     post(&ToPage::Unblocked);
@@ -75,9 +83,14 @@ async fn lead() -> Result<(), wasm_bindgen::JsValue> {
 
 async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     let store = Store::open().await?;
-    let restored = restore::all(store.root()).await?;
+    let found = restore::all(store.root()).await?;
     let driver = Driver::new(store);
-    restored.into_iter().for_each(|one| driver.borrow_mut().restore(one));
+    for one in found {
+        match one {
+            Ok(restored) => driver.borrow_mut().restore(restored),
+            Err(unreadable) => post(&ToPage::Rejected(unreadable.to_string())),
+        }
+    }
     Ok(driver)
 }
 

@@ -11,12 +11,26 @@ pub(super) async fn write(root: &Folder, folder: &str, record: &[u8], generation
     root.folder(folder).await?.open(name, true).await?.replace(record)
 }
 
-/// The newest valid record of a folder, with its generation.
-pub(super) async fn read(root: &Folder, folder: &str) -> Result<Option<(u64, Record)>, FsError> {
+/// What a folder's two slots hold.
+pub(super) enum Found {
+    /// The newest valid record, with its generation.
+    Newest(u64, Box<Record>),
+    /// Something, but no valid record.
+    Damaged,
+    /// No record was ever written.
+    Nothing,
+}
+
+/// Looks into both slots of a folder.
+pub(super) async fn read(root: &Folder, folder: &str) -> Result<Found, FsError> {
     let folder = root.folder(folder).await?;
     let [a, b] = RECORDS;
     let (a, b) = (slot(&folder, a).await?, slot(&folder, b).await?);
-    Ok(resume::newest(&a, &b))
+    Ok(match resume::newest(&a, &b) {
+        Some((generation, record)) => Found::Newest(generation, Box::new(record)),
+        None if a.is_empty() && b.is_empty() => Found::Nothing,
+        None => Found::Damaged,
+    })
 }
 
 async fn slot(folder: &Folder, name: &str) -> Result<Vec<u8>, FsError> {

@@ -10,7 +10,7 @@ use aqueduct_core::types::TorrentId;
 use super::item::Item;
 use super::layout::{ends, file_name, pieces_of};
 use super::opfs::{Folder, FsError};
-use super::records;
+use super::records::{self, Found};
 
 /// Files whose size is looked at when a torrent is restored: a sample, so that one of very many starts as quickly as others.
 const LOOKED_AT: usize = 256;
@@ -23,16 +23,31 @@ pub(super) struct Restored {
     pub(super) resumed: Resumed,
 }
 
-/// All torrents that have a valid record. Folders without one are leftovers of a removal that was cut short, and are removed.
-pub(super) async fn all(root: &Folder) -> Result<Vec<Restored>, FsError> {
-    let mut restored = Vec::new();
+/// A folder whose torrent could not be brought back. It is left alone until the torrent is added again.
+#[derive(Debug, thiserror::Error)]
+#[error("A torrent of an earlier visit could not be brought back ({why}). Add {folder} again to download it anew.")]
+pub(super) struct Unreadable {
+    folder: String,
+    why: String,
+}
+
+/// All torrents of earlier runs, or why one of them cannot be brought back.
+pub(super) async fn all(root: &Folder) -> Result<Vec<Result<Restored, Unreadable>>, FsError> {
+    let mut found = Vec::new();
     for (id, folder) in (1..).zip(root.names().await?) {
-        match records::read(root, &folder).await? {
-            Some((generation, record)) => restored.push(one(root, &folder, TorrentId(id), generation, record).await?),
-            None => root.remove(&folder).await?,
-        }
+        let one = bring_back(root, &folder, TorrentId(id)).await;
+        found.extend(one.map_err(|error| Unreadable { folder, why: error.to_string() }).transpose());
     }
-    Ok(restored)
+    Ok(found)
+}
+
+/// `None` for a folder without records, the leftover of a removal that was cut short, which is removed now.
+async fn bring_back(root: &Folder, folder: &str, id: TorrentId) -> Result<Option<Restored>, FsError> {
+    match records::read(root, folder).await? {
+        Found::Newest(generation, record) => one(root, folder, id, generation, *record).await.map(Some),
+        Found::Damaged => Err(FsError::Other("its record is damaged or from another version".to_owned())),
+        Found::Nothing => root.remove(folder).await.map(|()| None),
+    }
 }
 
 async fn one(root: &Folder, folder: &str, id: TorrentId, generation: u64, record: Record) -> Result<Restored, FsError> {

@@ -1,4 +1,4 @@
-//! Hands a complete file from the private file system to the browser's own downloads, streamed: it never passes through memory.
+//! Complete files in the private file system, and how they get to the browser's own downloads: streamed, never through this page's memory.
 
 use std::time::Duration;
 
@@ -13,16 +13,25 @@ use crate::worker::layout;
 /// How long the browser may take to start reading before the address of the data is withdrawn.
 const ADDRESS_LIVES: Duration = Duration::from_secs(120);
 
-/// Saves file `row` of the torrent in `folder` under its sanitised name.
+/// The data of a complete file, wherever the browser keeps them: nothing is read yet.
 ///
 /// # Errors
 /// One sentence for the user, when the data are not there or are not complete.
-pub async fn save(folder: &str, row: &FileRow) -> Result<(), String> {
+pub async fn data(folder: &str, row: &FileRow) -> Result<Blob, String> {
     let data = if row.size == 0 { Blob::new() } else { stored(folder, row.index).await.map(Into::into) };
     let data = data.map_err(|_| format!("{} is no longer in the browser's storage. Remove the torrent and add it again.", row.name))?;
-    if data.size() != row.size as f64 {
-        return Err(format!("{} is not complete: {} of {} bytes are here.", row.name, data.size(), row.size));
+    if data.size() == row.size as f64 {
+        return Ok(data);
     }
+    Err(format!("{} is not complete: {} of {} bytes are here.", row.name, data.size(), row.size))
+}
+
+/// Saves a complete file under its sanitised name.
+///
+/// # Errors
+/// As [`data`], and when the browser refuses.
+pub async fn save(folder: &str, row: &FileRow) -> Result<(), String> {
+    let data = data(folder, row).await?;
     offer(&data, &row.name).map_err(|_| format!("The browser refused to save {}.", row.name))
 }
 
