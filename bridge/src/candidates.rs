@@ -1,6 +1,6 @@
 //! Peers of one swarm that may be dialled, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ const UNWANTED: Duration = Duration::from_secs(600);
 pub(crate) struct Candidates {
     limit: usize,
     known: BTreeMap<SocketAddr, Candidate>,
+    /// Those that are neither being dialled nor connected, by the time at which they may be.
+    queue: BTreeSet<(Instant, SocketAddr)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
+    /// In a row.
     failures: u32,
-    /// `None` while it is being dialled or connected.
-    due: Option<Instant>,
 }
 
 /// How a dial or a connection ended.
@@ -38,35 +39,36 @@ pub(crate) enum Outcome {
     Lost,
     /// Connected, and closed by the tab.
     Unwanted,
-    /// It is the tab itself, or an address that is never dialled.
-    Forbidden,
+    /// It is the tab itself: never again.
+    Ourselves,
 }
 
 impl Candidates {
     pub(crate) const fn new(limit: usize) -> Self {
-        Self { limit, known: BTreeMap::new() }
+        Self { limit, known: BTreeMap::new(), queue: BTreeSet::new() }
     }
 
-    /// Adds an address; returns whether it is new and there was room.
-    pub(crate) fn add(&mut self, addr: SocketAddr, now: Instant) -> bool {
+    /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it only counts as known. Returns whether it is
+    /// new and there was room.
+    pub(crate) fn add(&mut self, addr: SocketAddr, due: Option<Instant>) -> bool {
         if self.known.len() >= self.limit || self.known.contains_key(&addr) {
             return false;
         }
-        self.known.insert(addr, Candidate { failures: 0, due: Some(now) });
+        self.known.insert(addr, Candidate::default());
+        self.queue.extend(due.map(|due| (due, addr)));
         true
     }
 
-    /// The best to dial now: fewest failures, then longest due. It counts as busy until [`Candidates::ended`].
+    /// The one that has been due longest. It counts as busy until [`Candidates::ended`].
     pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
-        let due = self.known.iter_mut().filter(|(_, candidate)| candidate.due.is_some_and(|due| due <= now));
-        let (addr, candidate) = due.min_by_key(|(_, candidate)| (candidate.failures, candidate.due))?;
-        candidate.due = None;
-        Some(*addr)
+        let (due, addr) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
+        self.queue.remove(&(due, addr));
+        Some(addr)
     }
 
     /// When [`Candidates::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.known.values().filter_map(|candidate| candidate.due).min()
+        self.queue.first().map(|(due, _)| *due)
     }
 
     /// A dial or connection ended.
@@ -83,11 +85,12 @@ impl Candidates {
                 candidate.failures += 1;
                 FIRST_RETRY * 4u32.pow(candidate.failures.min(GIVE_UP) - 1)
             }
-            Outcome::Forbidden => Duration::MAX,
+            Outcome::Ourselves => Duration::MAX,
         };
-        candidate.due = now.checked_add(wait);
         if candidate.failures >= GIVE_UP {
             self.known.remove(&addr);
+        } else if let Some(due) = now.checked_add(wait) {
+            self.queue.insert((due, addr));
         }
     }
 }
@@ -101,8 +104,8 @@ mod tests {
         let now = Instant::now();
         let [a, b]: [SocketAddr; 2] = ["1.1.1.1:1111".parse().unwrap(), "2.2.2.2:2222".parse().unwrap()];
         let mut candidates = Candidates::new(2);
-        assert!(candidates.add(a, now) && !candidates.add(a, now) && candidates.add(b, now));
-        assert!(!candidates.add("3.3.3.3:3333".parse().unwrap(), now), "no room");
+        assert!(candidates.add(a, Some(now)) && !candidates.add(a, Some(now)) && candidates.add(b, Some(now)));
+        assert!(!candidates.add("3.3.3.3:3333".parse().unwrap(), Some(now)), "no room");
         assert_eq!(candidates.take(now), Some(a));
         candidates.ended(a, Outcome::Failed, now);
         assert_eq!((candidates.take(now), candidates.take(now)), (Some(b), None));
@@ -111,14 +114,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_always_fails_is_forgotten_and_our_own_address_is_not_dialled_again() {
+    async fn a_peer_that_always_fails_is_forgotten_and_our_own_address_is_never_dialled_again() {
         let now = Instant::now();
         let addr: SocketAddr = "1.1.1.1:1111".parse().unwrap();
         let mut candidates = Candidates::new(9);
-        candidates.add(addr, now);
-        (0..GIVE_UP).for_each(|_| candidates.ended(addr, Outcome::Failed, now));
-        assert!(candidates.add(addr, now), "forgotten, so that it is news");
-        candidates.ended(addr, Outcome::Forbidden, now);
-        assert!(candidates.next_due().is_none() && !candidates.add(addr, now));
+        candidates.add(addr, Some(now));
+        let mut now = now;
+        for _ in 0..GIVE_UP {
+            assert_eq!(candidates.take(now), Some(addr));
+            candidates.ended(addr, Outcome::Failed, now);
+            now = candidates.next_due().unwrap_or(now);
+        }
+        assert!(candidates.add(addr, Some(now)), "forgotten, so that it is news");
+        assert_eq!(candidates.take(now), Some(addr));
+        candidates.ended(addr, Outcome::Ourselves, now);
+        assert!(candidates.next_due().is_none() && !candidates.add(addr, Some(now)));
     }
 }

@@ -11,41 +11,56 @@ use crate::limits::Limits;
 
 /// Entries beyond which those that say nothing any more are thrown away.
 const MANY: usize = 4096;
+/// Seconds after which a bucket that never fills (a rate of 0) is asked again.
+const LONGEST_WAIT: f64 = 3600.0;
 
-/// Grants so many a second, and as many at once after a pause.
+/// Grants so many a second, and some at once after a pause.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    per_second: u32,
+    per_second: f64,
+    burst: f64,
     tokens: f64,
     filled: Instant,
 }
 
 impl Bucket {
+    /// After a pause, what is granted in a second is granted at once.
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
-        Self { per_second, tokens: per_second.into(), filled: now }
+        Self::with_burst(per_second.into(), per_second, now)
+    }
+
+    /// After a pause, `burst` are granted at once.
+    pub(crate) fn with_burst(per_second: f64, burst: u32, now: Instant) -> Self {
+        Self { per_second, burst: burst.into(), tokens: burst.into(), filled: now }
     }
 
     /// Takes one; otherwise says when there will be one.
     pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        self.fill(now);
-        if self.tokens < 1.0 {
-            let wait = (1.0 - self.tokens) / f64::from(self.per_second.max(1));
-            // A little more, so that rounding never leaves it a hair short.
-            return Err(now + Duration::from_secs_f64(wait) + Duration::from_millis(1));
-        }
+        self.check(now)?;
         self.tokens -= 1.0;
         Ok(())
     }
 
+    /// Whether there is one; otherwise when.
+    pub(crate) fn check(&mut self, now: Instant) -> Result<(), Instant> {
+        self.fill(now);
+        if self.tokens >= 1.0 {
+            return Ok(());
+        }
+        let wait = ((1.0 - self.tokens) / self.per_second).clamp(0.0, LONGEST_WAIT);
+        // A little more, so that rounding never leaves it a hair short.
+        Err(now + Duration::from_secs_f64(wait) + Duration::from_millis(1))
+    }
+
     fn fill(&mut self, now: Instant) {
-        let rate = f64::from(self.per_second);
-        self.tokens = (self.tokens + now.saturating_duration_since(self.filled).as_secs_f64() * rate).min(rate);
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
         self.filled = now;
     }
 
     fn is_full(&mut self, now: Instant) -> bool {
         self.fill(now);
-        self.tokens >= f64::from(self.per_second)
+        self.tokens >= self.burst
     }
 }
 

@@ -60,6 +60,8 @@ limits! {
     new_sessions_per_address: u32 = 4;
     /// Torrents a session joins at a time. More are refused and told so.
     joins_per_session: u16 = 32;
+    /// Torrents a session may join anew a minute, once it has joined as many as it may have: each join is an announce. More are refused.
+    joins_per_minute: u32 = 30;
     /// Peers a session is connected to or dials at a time.
     peers_per_session: u16 = 50;
     /// Dials a second for one session.

@@ -31,6 +31,8 @@ use crate::tokens::Tokens;
 
 /// Longest head of a request: 16 KiB.
 const MAX_HEAD: usize = 16 * 1024;
+/// How long an HTTP connection may last unless it becomes a session: whoever reads the page more slowly holds a socket for nothing.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(120);
 /// First and longest pause after a failed accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How often the machine's own addresses are looked up anew.
@@ -196,6 +198,7 @@ where
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = sleep(LONGEST_CONNECTION) => Ok(()),
         () = stopping(&mut draining) => {
             connection.as_mut().graceful_shutdown();
             connection.await

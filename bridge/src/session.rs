@@ -49,7 +49,8 @@ pub(crate) struct Visitor {
 /// Serves one tab until it leaves, breaks the rules, or the bridge stops.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>, socket: WebSocketStream<S>, visitor: Visitor, number: u64) {
     bridge.metrics.sessions_total.add(1);
-    let _counted = bridge.metrics.sessions.hold();
+    // The refused do not count: they must not keep others out.
+    let _counted = visitor.admission.is_ok().then(|| bridge.metrics.sessions.hold());
     tracing::info!(session = number, client = %visitor.ip, "a tab connected");
     let session = Session::new(Arc::clone(&bridge), socket, visitor, number);
     let end = session.run().await;
@@ -76,6 +77,9 @@ struct Session<S> {
     swarms: BTreeMap<u32, Swarm>,
     dials: JoinSet<Dialled>,
     dial_rate: Bucket,
+    join_rate: Bucket,
+    /// Something has happened that may let a dial be made, or that the tab should be told.
+    look: bool,
     /// When a dial may be made that cannot be made now.
     dial_at: Option<Instant>,
     report_at: Option<Instant>,
@@ -114,6 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let (seat, arrivals) = mpsc::channel(MAX_ARRIVALS);
         Self {
             dial_rate: Bucket::new(bridge.config.limits.dials_per_session, now),
+            join_rate: Bucket::with_burst(
+                f64::from(bridge.config.limits.joins_per_minute) / 60.0,
+                bridge.config.limits.joins_per_session.into(),
+                now,
+            ),
+            look: false,
             draining: bridge.draining.clone(),
             bridge,
             number,
@@ -135,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn run(mut self) -> End {
         loop {
             self.handle_events();
+            self.look_after_swarms();
             if let Some(end) = self.end {
                 self.say_goodbye(end).await;
                 return end;
@@ -143,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Wake::Relay(happened) => self.handle_happened(happened),
                 Wake::Dialled(dialled) => self.handle_dialled(dialled),
                 Wake::Arrived(arrival) => self.handle_arrival(arrival),
-                Wake::News => self.look_after_swarms(),
+                Wake::News => self.look = true,
                 Wake::Draining => self.drain(),
                 Wake::Time => self.handle_time(),
             }
@@ -189,7 +200,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Happened::Ended(stream, reason) => {
                 self.tunnel.close(stream, reason);
                 self.forget(stream, Outcome::Lost);
-                self.look_after_swarms();
             }
             Happened::Gone(code) => self.end = Some(code.map_or(End::Tab, End::Broken)),
         }
@@ -211,10 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, Refusal::Joins),
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Leave { join } => self.handle_leave(join),
-                ServerEvent::StreamClosed { stream } => {
-                    self.forget(stream, Outcome::Unwanted);
-                    self.look_after_swarms();
-                }
+                ServerEvent::StreamClosed { stream } => self.forget(stream, Outcome::Unwanted),
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
             }
         }
@@ -234,10 +241,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.drain_until.is_some() {
             return self.tunnel.refuse_join(join, Refusal::Draining);
         }
+        if self.join_rate.take(Instant::now()).is_err() {
+            return self.tunnel.refuse_join(join, Refusal::Joins);
+        }
         match Swarm::join(&self.bridge, self.number, join, request, self.seat.clone()) {
             Ok(swarm) => {
                 self.swarms.insert(join, swarm);
-                self.look_after_swarms();
+                self.look = true;
             }
             // One membership a swarm: a second one would only compete with the first for the same peers.
             Err(_duplicate) => self.tunnel.refuse_join(join, Refusal::Joins),
@@ -247,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn handle_update(&mut self, join: u32, update: &JoinUpdate) {
         if let Some(swarm) = self.swarms.get_mut(&join) {
             swarm.update(update);
-            self.look_after_swarms();
+            self.look = true;
         }
     }
 
@@ -269,11 +279,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             (Err(error), Some(swarm)) => {
                 self.bridge.metrics.failed_dials_total.add(1);
-                swarm.dial_failed(addr, if matches!(error, DialError::Ourselves) { Outcome::Forbidden } else { Outcome::Failed });
+                swarm.dial_failed(addr, if matches!(error, DialError::Ourselves) { Outcome::Ourselves } else { Outcome::Failed });
             }
             (_, None) => {}
         }
-        self.look_after_swarms();
+        self.look = true;
     }
 
     fn handle_arrival(&mut self, arrival: Arrival) {
@@ -283,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         {
             swarm.counts.connected += 1;
             self.open(join, addr, false, connected);
-            self.report_soon();
+            self.look = true;
         }
     }
 
@@ -301,59 +311,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Drops a peer whose stream is closed.
     fn forget(&mut self, stream: u32, outcome: Outcome) {
         let Some(peer) = self.relay.remove(stream) else { return };
+        self.look = true;
         if let Some(swarm) = self.swarms.get_mut(&peer.join) {
             swarm.closed(peer.addr, outcome);
         }
     }
 
-    /// After anything that may let a dial be made, or that the tab should be told.
+    /// Once a round, however many events there were.
     fn look_after_swarms(&mut self) {
-        self.dial_peers();
-        self.report_soon();
+        if std::mem::take(&mut self.look) {
+            self.dial_peers();
+            self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
+        }
     }
 
     /// Dials as many peers as the swarms want and the rates allow, the swarms in turn.
     fn dial_peers(&mut self) {
-        self.dial_at = None;
-        if self.drain_until.is_some() {
-            return;
-        }
         let now = Instant::now();
         let joins: Vec<u32> = self.swarms.keys().copied().collect();
         while joins.iter().filter(|join| self.dial_next(**join, now)).count() > 0 {}
         let due = self.swarms.values().filter_map(Swarm::next_due).min().filter(|_| self.may_dial());
-        self.dial_at = self.dial_at.into_iter().chain(due).max();
+        self.dial_at = due.map(|due| due.max(self.dial_rate.check(now).err().unwrap_or(due)));
     }
 
     fn may_dial(&self) -> bool {
         let limits = &self.bridge.config.limits;
-        self.dials.len() < limits.half_open_per_session && self.peers_in_hand() < usize::from(limits.peers_per_session)
+        self.drain_until.is_none() && self.dials.len() < limits.half_open_per_session && self.peers_in_hand() < usize::from(limits.peers_per_session)
     }
 
     fn peers_in_hand(&self) -> usize {
         self.dials.len() + self.relay.peers().len()
     }
 
-    /// Dials one peer of a swarm; false if there is none or it is not the time.
+    /// Dials one peer of a swarm, or puts it off; false if there is none or it is not the time.
     fn dial_next(&mut self, join: u32, now: Instant) -> bool {
-        if !self.may_dial() {
+        if !self.may_dial() || self.dial_rate.check(now).is_err() {
             return false;
         }
         let Some(swarm) = self.swarms.get_mut(&join) else { return false };
         let Some(addr) = swarm.take(now) else { return false };
-        if let Err(at) = self.dial_rate.take(now) {
-            self.dial_at = Some(at);
-            swarm.dial_failed(addr, Outcome::NotNow(now));
-            return false;
-        }
         let handshake = swarm.handshake;
-        match self.begin_dial(join, addr, handshake) {
-            Ok(()) => true,
-            Err(NotNow(until)) => {
-                self.swarms.get_mut(&join).into_iter().for_each(|swarm| swarm.dial_failed(addr, Outcome::NotNow(until)));
-                true
-            }
+        if let Err(NotNow(until)) = self.begin_dial(join, addr, handshake)
+            && let Some(swarm) = self.swarms.get_mut(&join)
+        {
+            swarm.dial_failed(addr, Outcome::NotNow(until));
         }
+        true
     }
 
     fn begin_dial(&mut self, join: u32, addr: SocketAddr, handshake: Handshake) -> Result<(), NotNow> {
@@ -362,6 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let descriptor = Arc::clone(&self.bridge.sockets).try_acquire_owned().map_err(|_| busy)?;
         let begun = self.bridge.targets.begin(addr)?;
         self.bridge.metrics.dials_total.add(1);
+        let _ = self.dial_rate.take(Instant::now());
         self.dials.spawn(async move {
             let result = dial(addr, handshake, limit, descriptor).await;
             if result.is_ok() {
@@ -370,10 +374,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Dialled { join, addr, result }
         });
         Ok(())
-    }
-
-    fn report_soon(&mut self) {
-        self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
     }
 
     /// Tells the tab what has changed in its swarms.

@@ -81,19 +81,12 @@ impl Swarm {
     fn add(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
         let now = Instant::now();
         for &addr in addrs {
-            if self.candidates.add(addr, now) {
+            let refused = bridge.filter.allowed(addr).is_err();
+            if self.candidates.add(addr, (!refused).then_some(now)) {
                 self.counts.found += 1;
-                self.filter(addr, bridge, now);
+                self.counts.refused += u32::from(refused);
+                bridge.metrics.filtered_total.add(usize::from(refused));
             }
-        }
-    }
-
-    /// An address that the filter refuses stays known, so that it is counted once, but is never due.
-    fn filter(&mut self, addr: SocketAddr, bridge: &Bridge, now: Instant) {
-        if bridge.filter.allowed(addr).is_err() {
-            self.counts.refused += 1;
-            bridge.metrics.filtered_total.add(1);
-            self.candidates.ended(addr, Outcome::Forbidden, now);
         }
     }
 

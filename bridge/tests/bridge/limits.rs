@@ -132,3 +132,15 @@ async fn joins_beyond_the_limit_and_of_the_same_swarm_are_refused() {
     refused.sort_by_key(|(join, _)| *join);
     assert_eq!(refused, [(joins[1], Refusal::Joins), (joins[2], Refusal::Joins)]);
 }
+
+#[tokio::test]
+async fn a_tab_that_joins_and_leaves_without_end_is_slowed_down() {
+    let bridge = Bridge::start(limited(Limits { joins_per_session: 1, joins_per_minute: 1, ..Limits::default() })).await;
+    let tracker = Tracker::start(&[]).await;
+    let mut tab = Tab::open(&bridge).await;
+    let first = tab.join(&tracker);
+    tab.client.leave(first);
+    let second = tab.join(&tracker);
+    let refused = tab.until("a refusal", |event| if let Event::JoinRefused { join, refusal } = event { Some((join, refusal)) } else { None });
+    assert_eq!(refused.await, (second, Refusal::Joins));
+}

@@ -93,12 +93,12 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
     tab.flush().await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
-    let data = Bytes::from(noise(32 << 20, 5));
+    let data = Bytes::from(noise(16 << 20, 5));
     let (mut queued, mut taken) = (0, 0);
     let reading = tokio::spawn(async move {
         // Not a byte is read before the tab has run out of credit and was told of a small answer.
         socket.write_all(b"go").await.unwrap();
-        let mut received = vec![0; 32 << 20];
+        let mut received = vec![0; 16 << 20];
         soon("the whole upload", socket.read_exact(&mut received)).await.unwrap();
         received
     });
