@@ -73,8 +73,8 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
             <Want entry row/>
             <span class="amount">{progress}</span>
             <Show when=move || complete.get()>
-                <SaveButton entry row/>
                 <Preview entry row/>
+                <SaveButton entry row/>
             </Show>
         </li>
     }
