@@ -14,7 +14,7 @@ use crate::ext::{EXTENDED_HANDSHAKE, Extension};
 use crate::io::{CloseReason, Event};
 use crate::meta::Info;
 use crate::torrent::Who;
-use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, Sha1Digest};
+use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, PeerSource, Sha1Digest};
 use crate::wire::Message;
 
 /// Copies of the metadata fetched at a time.
@@ -93,6 +93,10 @@ impl Swarm {
 
     fn on_info(&mut self, hub: &mut Hub, info: Arc<Info>) {
         self.peers.values_mut().for_each(|p| p.extensions.copy = None);
+        // BEP 27: a private torrent's peers come from its tracker and from nowhere else, from the moment that is known.
+        if info.private {
+            self.candidates.forget_source(PeerSource::Link);
+        }
         self.fetched = Some(Arc::clone(&info));
         hub.event(Event::Metadata(self.id, info));
     }

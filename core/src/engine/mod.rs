@@ -196,7 +196,7 @@ impl Engine {
         self.register(torrent, magnet.info_hash, paused)?;
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return Ok(()) };
         swarm.start(&mut self.hub, now);
-        swarm.on_peers(&mut self.hub, now, PeerSource::User, magnet.peers.clone());
+        swarm.on_peers(&mut self.hub, now, PeerSource::Link, magnet.peers.clone());
         Ok(())
     }
 
@@ -322,7 +322,7 @@ impl Engine {
         if self.tick_at.is_some_and(|at| at <= now) {
             let later: Vec<_> = self.swarms.values_mut().filter_map(|s| s.tick(&mut self.hub, now)).collect();
             self.dial_at = later.into_iter().chain(self.dial_at).min();
-            self.tick_at = Some(now + tick::TICK);
+            self.tick_at = None;
         }
     }
 
@@ -342,8 +342,9 @@ impl Engine {
         }
         let waits = [self.hub.down.wait(), self.hub.up.wait()];
         self.rate_at = waits.into_iter().flatten().min().filter(|_| !self.routes.is_empty()).map(|wait| now + wait);
-        let idle = self.swarms.values().all(Swarm::idle);
-        self.tick_at = if idle { None } else { self.tick_at.or(Some(now + tick::TICK)) };
+        if self.tick_at.is_none() && !self.swarms.values().all(Swarm::idle) {
+            self.tick_at = Some(now + tick::TICK);
+        }
         self.end_shut_down();
     }
 

@@ -115,6 +115,11 @@ impl Candidates {
         self.known.remove(&addr);
     }
 
+    /// Forgets what this source said, but for whom we are connected with.
+    pub(crate) fn forget_source(&mut self, source: PeerSource) {
+        self.known.retain(|_, c| c.source != source || c.busy);
+    }
+
     /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside, where many peers share one, that port and that peer id.
     pub(crate) fn ban(&mut self, who: Who) {
         let addr = canonical(who.addr);

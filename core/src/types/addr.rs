@@ -8,8 +8,10 @@ pub type PeerAddr = SocketAddr;
 /// Who told us of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerSource {
-    /// The user (`--peer`, `x.pe` in a magnet link).
+    /// The user (`--peer`).
     User,
+    /// `x.pe` in a magnet link (BEP 9).
+    Link,
     /// A tracker's answer.
     Tracker,
     /// The DHT (BEP 5).
