@@ -310,7 +310,9 @@ impl Engine {
 
     fn on_timeout(&mut self, now: Instant) {
         if self.rate_at.is_some_and(|at| at <= now) {
-            self.rate_at = None;
+            // Also when nobody wants anything: a bucket that stays empty would ask for its time again and again.
+            self.hub.down.ready(now);
+            self.hub.up.ready(now);
             for swarm in self.swarms.values_mut() {
                 swarm.fill_all(&mut self.hub, now);
                 swarm.serve_all(&mut self.hub, now);
@@ -340,8 +342,8 @@ impl Engine {
                 None => self.routes.remove(&conn),
             };
         }
-        let waits = [self.hub.down.wait(), self.hub.up.wait()];
-        self.rate_at = waits.into_iter().flatten().min().filter(|_| !self.routes.is_empty()).map(|wait| now + wait);
+        let limits = [self.hub.down.ready_at(), self.hub.up.ready_at()];
+        self.rate_at = limits.into_iter().flatten().min().filter(|_| !self.routes.is_empty());
         if self.tick_at.is_none() && !self.swarms.values().all(Swarm::idle) {
             self.tick_at = Some(now + tick::TICK);
         }

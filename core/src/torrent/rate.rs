@@ -85,11 +85,11 @@ impl Bucket {
         }
     }
 
-    /// Time until something may be spent; `None` if there is no limit or it may be spent already.
-    pub(crate) fn wait(&self) -> Option<Duration> {
+    /// When something may be spent; `None` if there is no limit or it may be spent already.
+    pub(crate) fn ready_at(&self) -> Option<Instant> {
         let limit = i128::from(self.limit?);
         let micros = u64::try_from((1 - self.tokens).max(0) / limit.max(1)).unwrap_or(u64::MAX);
-        (self.tokens <= 0).then(|| Duration::from_micros(micros.saturating_add(1)))
+        (self.tokens <= 0).then(|| self.at + Duration::from_micros(micros.saturating_add(1)))
     }
 
     fn refill(&mut self, now: Instant) {
@@ -129,7 +129,7 @@ mod tests {
                 bucket.spend(1000);
                 spent += 1000;
             }
-            let wait = bucket.wait().unwrap();
+            let wait = bucket.ready_at().unwrap().since(at(ms));
             assert!(wait > Duration::ZERO && wait <= Duration::from_millis(101));
         }
         assert!((199_000..=202_000).contains(&spent), "{spent}");
@@ -140,6 +140,6 @@ mod tests {
         let mut bucket = Bucket::default();
         bucket.spend(u64::MAX);
         assert!(bucket.ready(at(0)));
-        assert_eq!(bucket.wait(), None);
+        assert_eq!(bucket.ready_at(), None);
     }
 }
