@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so does its library")]
 
 pub mod bencode;
+pub mod bridge;
 pub mod clients;
+pub mod page;
 pub mod peer;
 pub mod programs;
 pub mod sample;

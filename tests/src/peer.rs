@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -186,6 +187,8 @@ pub enum Manner {
     Stall,
     /// It sends blocks nobody asked for, as fast as they are taken.
     Flood,
+    /// Honest, at so many KiB a second and connection.
+    Slow(u32),
 }
 
 /// A seed of a computed torrent over real TCP, in threads of its own that end with their connections.
@@ -193,6 +196,14 @@ pub enum Manner {
 pub struct ScriptedSeed {
     /// Where it listens.
     pub addr: SocketAddr,
+    tally: Arc<Tally>,
+}
+
+/// What all connections of a seed did.
+#[derive(Debug, Default)]
+struct Tally {
+    blocks: AtomicU32,
+    ended: AtomicU32,
 }
 
 impl ScriptedSeed {
@@ -200,17 +211,34 @@ impl ScriptedSeed {
     #[must_use]
     pub fn start(torrent: Arc<Computed>, manner: Manner) -> Self {
         let (listener, addr) = listener();
+        let tally = Arc::<Tally>::default();
+        let shared = Arc::clone(&tally);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let torrent = Arc::clone(&torrent);
-                thread::spawn(move || serve(stream, &torrent, manner));
+                let (torrent, tally) = (Arc::clone(&torrent), Arc::clone(&shared));
+                thread::spawn(move || {
+                    serve(stream, &torrent, manner, &tally.blocks);
+                    tally.ended.fetch_add(1, Ordering::Relaxed);
+                });
             }
         });
-        Self { addr }
+        Self { addr, tally }
+    }
+
+    /// Blocks sent so far, on all connections.
+    #[must_use]
+    pub fn blocks_sent(&self) -> u32 {
+        self.tally.blocks.load(Ordering::Relaxed)
+    }
+
+    /// Connections that ended so far.
+    #[must_use]
+    pub fn connections_ended(&self) -> u32 {
+        self.tally.ended.load(Ordering::Relaxed)
     }
 }
 
-fn serve(stream: TcpStream, torrent: &Computed, manner: Manner) {
+fn serve(stream: TcpStream, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
     let id = PeerId(*b"-SC0001-scriptedseed");
     let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else { return };
     let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());
@@ -218,12 +246,23 @@ fn serve(stream: TcpStream, torrent: &Computed, manner: Manner) {
     let mut alive = peer.try_send(&Message::Bitfield(pieces)).is_ok() && peer.try_send(&Message::Unchoke).is_ok();
     while alive {
         alive = match peer.receive(if manner == Manner::Flood { Duration::from_millis(1) } else { PATIENCE * 6 }) {
-            Some(Some(Received::Message(Message::Request(raw)))) if manner != Manner::Stall => peer.try_send(&block(torrent, raw, manner)).is_ok(),
+            Some(Some(Received::Message(Message::Request(raw)))) => answer(&mut peer, torrent, raw, manner, blocks),
             Some(None) if manner == Manner::Flood => peer.try_send(&unasked()).is_ok(),
             Some(_) => true,
             None => false,
         }
     }
+}
+
+/// Whether the other side still listens.
+fn answer(peer: &mut Peer, torrent: &Computed, raw: RawBlock, manner: Manner, blocks: &AtomicU32) -> bool {
+    match manner {
+        Manner::Stall => return true,
+        Manner::Slow(kib) => thread::sleep(Duration::from_secs(1) * (raw.length / 1024) / kib),
+        Manner::Honest | Manner::Corrupt | Manner::Flood => {}
+    }
+    blocks.fetch_add(1, Ordering::Relaxed);
+    peer.try_send(&block(torrent, raw, manner)).is_ok()
 }
 
 fn block(torrent: &Computed, raw: RawBlock, manner: Manner) -> Message {

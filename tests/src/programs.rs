@@ -1,7 +1,7 @@
 //! Programs under test and beside it, as children that end with the test.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -164,13 +164,16 @@ impl Drop for Program {
 
 fn forward(output: impl Read + Send + 'static, to: mpsc::Sender<String>) {
     thread::spawn(move || {
-        // Progress bars end their lines with a carriage return.
-        let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
-        for line in lines {
-            for part in String::from_utf8_lossy(&line).split('\r').filter(|part| !part.is_empty()) {
-                if to.send(part.to_owned()).is_err() {
-                    return;
-                }
+        let mut line = Vec::new();
+        for byte in BufReader::new(output).bytes().map_while(Result::ok) {
+            // Progress bars end their lines with a carriage return alone.
+            if !matches!(byte, b'\n' | b'\r') {
+                line.push(byte);
+                continue;
+            }
+            let text = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
+            if !text.is_empty() && to.send(text).is_err() {
+                return;
             }
         }
     });

@@ -244,9 +244,10 @@ fn runs(size: u64) -> impl Iterator<Item = (u64, u64)> {
 #[must_use]
 fn computed(seed: u64, offset: u64, length: u64) -> Bytes {
     let (first, last) = (offset / 8, (offset + length).div_ceil(8));
-    let words = (first..last).flat_map(|word| mixed(seed, word).to_le_bytes());
-    let mut bytes = Vec::with_capacity(usize::try_from((last - first) * 8).unwrap());
-    bytes.extend(words);
+    let mut bytes = vec![0; usize::try_from((last - first) * 8).unwrap()];
+    for (word, place) in (first..).zip(bytes.chunks_exact_mut(8)) {
+        place.copy_from_slice(&mixed(seed, word).to_le_bytes());
+    }
     let skip = usize::try_from(offset - first * 8).unwrap();
     Bytes::from(bytes).slice(skip..skip + usize::try_from(length).unwrap())
 }

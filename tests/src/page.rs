@@ -1,0 +1,290 @@
+//! The page in a real browser, found by accessible role and name as its users find it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::programs::{Program, command, system};
+
+/// How long the page may take for what needs no network.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Tells, as text, what the list of torrents shows, as soon as it shows something else than `arguments[0]`, or after five seconds.
+const NEWS: &str = r#"
+const [seen, done] = arguments;
+const text = (item, selector) => item.querySelector(selector)?.textContent.trim() ?? "";
+const read = () => JSON.stringify(Array.from(document.querySelectorAll('[aria-label="Torrents"] > *'), item => ({
+    name: text(item, "h1, h2, h3, h4, [role=heading]"),
+    status: text(item, "[role=status]"),
+    progress: Number(item.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow") ?? -1),
+})));
+const tell = () => { observer.disconnect(); done(read()); };
+const observer = new MutationObserver(() => { if (read() !== seen) tell(); });
+observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+if (read() !== seen) tell(); else setTimeout(tell, 5000);
+"#;
+
+/// A torrent as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its heading.
+    pub name: String,
+    /// Its status, which begins with one of the page's words.
+    pub status: String,
+    /// 0 to 100; -1: no progress bar.
+    pub progress: i64,
+}
+
+/// Chromium with one page, driven by chromedriver.
+pub struct Browser {
+    client: Client,
+    downloads: PathBuf,
+    _profile: TempDir,
+    /// Killed when this is dropped, and Chromium with it.
+    _driver: Program,
+}
+
+impl Browser {
+    /// Starts both with an empty profile; downloads go to `downloads`.
+    ///
+    /// # Panics
+    /// One of them is missing or does not start.
+    pub async fn start(downloads: &Path) -> Self {
+        let mut driver = Program::start(&mut command(system("chromedriver", "chromium-driver"), ["--port=0"]));
+        let said = driver.wait_for_line("started successfully on port", SOON);
+        let port = said.trim_end_matches('.').rsplit(' ').next().unwrap_or_default();
+        let profile = TempDir::new().expect("a folder for the profile");
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(capabilities(profile.path(), downloads));
+        let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("chromedriver starts Chromium");
+        Self { client, downloads: downloads.to_owned(), _profile: profile, _driver: driver }
+    }
+
+    /// Ends the session in good order, and shows that the console held no errors.
+    ///
+    /// # Panics
+    /// It did.
+    pub async fn close(self) {
+        let errors = self.console_errors().await;
+        self.client.clone().close().await.expect("the session ends");
+        assert!(errors.is_empty(), "the console has errors: {errors:#?}");
+    }
+
+    /// The session, for what this type does not do.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Opens the page and waits until it is ready to use.
+    ///
+    /// # Panics
+    /// It is not.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.expect("the page opens");
+        self.find("textbox", "Magnet link or info-hash").await;
+    }
+
+    /// Loads the page anew and waits until it is ready to use.
+    ///
+    /// # Panics
+    /// It is not.
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page loads again");
+        self.find("textbox", "Magnet link or info-hash").await;
+    }
+
+    /// Waits for an element of this role whose name contains `name`.
+    ///
+    /// # Panics
+    /// There is none soon.
+    pub async fn find(&self, role: &str, name: &str) -> Element {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(found) = self.find_now(role, name).await {
+                return found;
+            }
+            if Instant::now() > deadline {
+                let text = self.text().await;
+                panic!("no {role} {name:?} within {SOON:?}; the page says:\n{text}");
+            }
+            self.news("").await;
+        }
+    }
+
+    /// An element of this role whose name contains `name`, if there is one now.
+    pub async fn find_now(&self, role: &str, name: &str) -> Option<Element> {
+        for element in self.client.find_all(Locator::Css(selector(role))).await.ok()? {
+            if self.computed(&element, "role").await == role && self.computed(&element, "label").await.contains(name) {
+                return Some(element);
+            }
+        }
+        None
+    }
+
+    /// The accessible role or name of an element; empty if it is gone.
+    async fn computed(&self, element: &Element, what: &'static str) -> String {
+        let asked = Extended { path: format!("element/{}/computed{what}", &*element.element_id()), body: None };
+        self.client.issue_cmd(asked).await.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    }
+
+    /// Clicks the button of this name.
+    ///
+    /// # Panics
+    /// There is none, or it cannot be clicked.
+    pub async fn press(&self, button: &str) {
+        self.find("button", button).await.click().await.unwrap_or_else(|e| panic!("{button} cannot be clicked: {e}"));
+    }
+
+    /// Types a link or an info-hash and presses "Download".
+    ///
+    /// # Panics
+    /// The form is not there.
+    pub async fn add_link(&self, link: &str) {
+        let field = self.find("textbox", "Magnet link or info-hash").await;
+        field.clear().await.expect("the field can be emptied");
+        field.send_keys(link).await.expect("the field can be typed into");
+        self.press("Download").await;
+    }
+
+    /// Gives the page a .torrent file.
+    ///
+    /// # Panics
+    /// It has no file input.
+    pub async fn add_file(&self, torrent: &Path) {
+        let input = self.client.find(Locator::Css("input[type=file]")).await.expect("a file input");
+        input.send_keys(&torrent.to_string_lossy()).await.expect("the file input takes a file");
+    }
+
+    /// Waits until the list of torrents is as it should be.
+    ///
+    /// # Panics
+    /// It is not within `limit`; tells what it shows instead.
+    pub async fn wait_until(&self, limit: Duration, what: &str, holds: impl Fn(&[Shown]) -> bool) -> Vec<Shown> {
+        let deadline = Instant::now() + limit;
+        let mut seen = String::new();
+        loop {
+            seen = self.news(&seen).await;
+            let shown = read(&seen);
+            if holds(&shown) {
+                return shown;
+            }
+            assert!(Instant::now() < deadline, "not within {limit:?}: {what}; the page shows {shown:#?}");
+        }
+    }
+
+    /// Waits until the one torrent has everything.
+    ///
+    /// # Panics
+    /// It has not within `limit`.
+    pub async fn wait_until_complete(&self, limit: Duration) {
+        let complete = |shown: &Shown| shown.progress == 100 && (shown.status.starts_with("Seeding") || shown.status.starts_with("Finished"));
+        self.wait_until(limit, "the torrent is complete", |shown| shown.len() == 1 && shown.iter().all(complete)).await;
+    }
+
+    async fn news(&self, seen: &str) -> String {
+        let value = self.client.execute_async(NEWS, vec![json!(seen)]).await;
+        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    }
+
+    /// All visible text.
+    pub async fn text(&self) -> String {
+        let value = self.client.execute("return document.body.innerText", vec![]).await;
+        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    }
+
+    /// Presses "Save" of a file and waits for the browser to have saved it.
+    ///
+    /// # Panics
+    /// It is not there, with this size, within `limit`.
+    pub async fn save(&self, name: &str, size: u64, limit: Duration) -> PathBuf {
+        self.press(&format!("Save {name}")).await;
+        let (path, deadline) = (self.downloads.join(name), Instant::now() + limit);
+        // Browsers tell nobody when a download ends; its file gets its name when it is complete.
+        while path.metadata().map_or(true, |found| found.len() != size) {
+            assert!(Instant::now() < deadline, "{name} was not saved within {limit:?}; there is {:?}", names(&self.downloads));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        path
+    }
+
+    /// What the page and its workers logged as errors since the last call.
+    pub async fn console_errors(&self) -> Vec<String> {
+        let asked = Extended { path: "se/log".to_owned(), body: Some(json!({ "type": "browser" })) };
+        let entries = self.client.issue_cmd(asked).await.unwrap_or_default();
+        let severe = entries.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
+        severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+/// Elements that may have a role; the browser's own verdict follows.
+fn selector(role: &str) -> &'static str {
+    match role {
+        "textbox" => "input, textarea, [role=textbox]",
+        "button" => "button, summary, input[type=submit], [role=button]",
+        "checkbox" => "input[type=checkbox], [role=checkbox]",
+        "list" => "ul, ol, [role=list]",
+        "listitem" => "li, [role=listitem]",
+        "heading" => "h1, h2, h3, h4, [role=heading]",
+        _ => "[role]",
+    }
+}
+
+fn read(news: &str) -> Vec<Shown> {
+    let items = serde_json::from_str::<Vec<Value>>(news).unwrap_or_default();
+    let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    items.iter().map(|i| Shown { name: text(i, "name"), status: text(i, "status"), progress: i["progress"].as_i64().unwrap_or(-1) }).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn capabilities(profile: &Path, downloads: &Path) -> serde_json::Map<String, Value> {
+    let arguments = [
+        "--headless".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-quic".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--window-size=1200,900".to_owned(),
+        format!("--user-data-dir={}", profile.display()),
+    ];
+    let options = json!({
+        "args": arguments,
+        "binary": system("chromium", "chromium"),
+        "prefs": { "download.default_directory": downloads, "download.prompt_for_download": false },
+    });
+    let all = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+    all.as_object().cloned().unwrap_or_default()
+}
+
+/// A command that fantoccini has no function for.
+#[derive(Debug)]
+struct Extended {
+    path: String,
+    body: Option<Value>,
+}
+
+impl WebDriverCompatibleCommand for Extended {
+    fn endpoint(&self, base_url: &url::Url, session_id: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _request_url: &url::Url) -> (hyper::Method, Option<String>) {
+        match &self.body {
+            Some(body) => (hyper::Method::POST, Some(body.to_string())),
+            None => (hyper::Method::GET, None),
+        }
+    }
+}

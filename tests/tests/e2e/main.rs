@@ -1,0 +1,90 @@
+//! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab sees.
+
+mod faults;
+mod form;
+mod whole;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_tests::bridge::Bridge;
+use aqueduct_tests::page::Browser;
+use aqueduct_tests::peer::{Manner, ScriptedSeed};
+use aqueduct_tests::torrent::{Computed, Recipe};
+use aqueduct_tests::tracker::Tracker;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Two browsers at a time on a small machine tell nothing about either.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// How long a download of some MiB may take.
+const DOWNLOAD: Duration = Duration::from_secs(90);
+
+/// A bridge, a browser at its page, and a tracker.
+struct Stage {
+    bridge: Bridge,
+    browser: Browser,
+    tracker: Tracker,
+    folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let folder = TempDir::new().unwrap();
+        let downloads = folder.path().join("downloads");
+        std::fs::create_dir(&downloads).unwrap();
+        let (bridge, browser) = (Bridge::start(), Browser::start(&downloads).await);
+        browser.open(&bridge.url()).await;
+        Self { bridge, browser, tracker: Tracker::start(), folder, _turn: turn }
+    }
+
+    /// Writes the .torrent with our tracker in it.
+    fn file(&self, torrent: &Computed) -> PathBuf {
+        let path = self.folder.path().join(format!("{}.torrent", torrent.name()));
+        std::fs::write(&path, torrent.metainfo(&[self.tracker.http()])).unwrap();
+        path
+    }
+
+    fn magnet(&self, torrent: &Computed) -> String {
+        torrent.magnet(&[self.tracker.http()])
+    }
+
+    /// A scripted seed that the tracker knows.
+    fn seed(&self, torrent: &Arc<Computed>, manner: Manner) -> ScriptedSeed {
+        let seed = ScriptedSeed::start(Arc::clone(torrent), manner);
+        self.tracker.introduce(torrent.info().info_hash.wire().0, seed.addr);
+        seed
+    }
+
+    /// Somebody's folder with all data.
+    fn full_place(&self, name: &str, torrent: &Computed) -> PathBuf {
+        let place = self.place(name);
+        torrent.write_to(&place).unwrap();
+        place
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        let place = self.folder.path().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        place
+    }
+
+    /// Saves the torrent's one file and checks every byte.
+    async fn save_and_verify(&self, torrent: &Computed) {
+        let size = torrent.lengths().total();
+        let saved = self.browser.save(torrent.name(), size, DOWNLOAD).await;
+        verify(torrent, &saved);
+    }
+}
+
+fn verify(torrent: &Computed, saved: &Path) {
+    torrent.verify_file(saved, 0, torrent.lengths().total()).unwrap();
+}
+
+fn single(name: &str, seed: u64, mib: u64) -> Arc<Computed> {
+    Arc::new(Recipe::single(name, seed, (mib << 20) + 777, 256 * 1024).build())
+}

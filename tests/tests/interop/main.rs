@@ -1,0 +1,88 @@
+//! Other people's clients as seeds and as leechers of the terminal program, over real TCP on loopback.
+//!
+//! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
+
+mod leech;
+mod seed;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_tests::clients::START;
+use aqueduct_tests::programs::{self, Program};
+use aqueduct_tests::torrent::{Computed, Recipe};
+use aqueduct_tests::tracker::Tracker;
+use tempfile::TempDir;
+
+/// How long a download of a few MiB on loopback may take, with everybody's timers.
+const DOWNLOAD: Duration = Duration::from_secs(60);
+
+/// A tracker, a torrent, and folders for everybody.
+struct Table {
+    torrent: Arc<Computed>,
+    tracker: Tracker,
+    /// The .torrent's path.
+    file: PathBuf,
+    folder: TempDir,
+}
+
+impl Table {
+    fn set(recipe: Recipe) -> Self {
+        let (torrent, tracker, folder) = (Arc::new(recipe.build()), Tracker::start(), TempDir::new().unwrap());
+        let file = folder.path().join("table.torrent");
+        std::fs::write(&file, torrent.metainfo(&[tracker.http()])).unwrap();
+        Self { torrent, tracker, file, folder }
+    }
+
+    /// Somebody's empty folder.
+    fn place(&self, name: &str) -> PathBuf {
+        let place = self.folder.path().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        place
+    }
+
+    /// Somebody's folder with all data.
+    fn full_place(&self, name: &str) -> PathBuf {
+        let place = self.place(name);
+        self.torrent.write_to(&place).unwrap();
+        place
+    }
+
+    /// Waits until a client that has everything told the tracker so.
+    fn wait_for_seed(&self) {
+        self.tracker.wait_for("a seed", START, |said| said.left == 0);
+    }
+
+    /// Our program, to be given more arguments. Its state lies beside everything else, so that no run finds that of another.
+    fn aqueduct(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(programs::aqueduct());
+        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1"]).env("XDG_STATE_HOME", self.place("state"));
+        command
+    }
+
+    /// Our program downloads `source` and everything in it is right.
+    fn get(&self, source: &str) {
+        self.get_with(source, &[]);
+    }
+
+    fn get_with(&self, source: &str, more: &[&str]) {
+        let place = self.place("aqueduct");
+        let mut get = Program::start(self.aqueduct("get").arg(source).arg("-o").arg(&place).args(more));
+        get.wait_for_success(DOWNLOAD);
+        self.torrent.verify(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
+    }
+
+    /// Our program seeds, and has told the tracker so.
+    fn seed(&self) -> Program {
+        let place = self.full_place("aqueduct");
+        let seed = Program::start(self.aqueduct("seed").arg(&self.file).arg(&place));
+        self.wait_for_seed();
+        seed
+    }
+
+    fn source(&self) -> &str {
+        self.file.to_str().expect("the path of a temporary folder is text")
+    }
+}
