@@ -54,7 +54,7 @@ pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
         ],
     );
     aria2.arg(format!("--listen-port={port}")).arg("--dir").arg(folder);
-    aria2.args(if seed { ["--seed-ratio=0.0", "--bt-seed-unverified=false"] } else { ["--seed-time=0", "--bt-request-peer-speed-limit=1G"] });
+    aria2.args(if seed { ["--seed-ratio=0.0", "--bt-seed-unverified=false"] } else { ["--seed-time=0", "--bt-stop-timeout=60"] });
     Program::start(aria2.arg(torrent))
 }
 

@@ -110,13 +110,21 @@ impl Program {
     /// # Panics
     /// It goes on after `limit`; shows what it said.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.wait_within(limit).unwrap_or_else(|| panic!("{} did not end within {limit:?}{}", self.name, self.told()))
+    }
+
+    /// Waits for its end; `None` if it goes on after `limit`.
+    ///
+    /// # Panics
+    /// A child cannot be waited for.
+    pub fn wait_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.said.push(line),
                 // Both outputs are closed: the end is near.
-                Err(RecvTimeoutError::Disconnected) => return self.child.wait().expect("a child can be waited for"),
-                Err(RecvTimeoutError::Timeout) => panic!("{} did not end within {limit:?}{}", self.name, self.told()),
+                Err(RecvTimeoutError::Disconnected) => return Some(self.child.wait().expect("a child can be waited for")),
+                Err(RecvTimeoutError::Timeout) => return None,
             }
         }
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aqueduct_core::types::{InfoHashV1, PeerId};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 
@@ -23,9 +24,9 @@ const NUMWANT: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
     /// Its swarm.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHashV1,
     /// Who it says it is.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// Where it can be dialled.
     pub addr: SocketAddr,
     /// Bytes it still lacks.
@@ -36,7 +37,7 @@ pub struct Announce {
 
 #[derive(Debug, Default)]
 struct State {
-    swarms: BTreeMap<[u8; 20], BTreeMap<SocketAddr, u64>>,
+    swarms: BTreeMap<InfoHashV1, BTreeMap<SocketAddr, u64>>,
     announces: Vec<Announce>,
 }
 
@@ -126,7 +127,7 @@ impl Tracker {
         self.shared.lock().announces.clone()
     }
     /// Adds a peer that does not announce itself.
-    pub fn introduce(&self, info_hash: [u8; 20], addr: SocketAddr) {
+    pub fn introduce(&self, info_hash: InfoHashV1, addr: SocketAddr) {
         self.shared.lock().swarms.entry(info_hash).or_default().insert(addr, 0);
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::types::{InfoHashV1, PeerId};
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,8 +54,8 @@ fn read_announce(target: &str, from: SocketAddr) -> Option<Announce> {
     };
     let text = |key: &str| String::from_utf8(bytes(key)?).ok();
     Some(Announce {
-        info_hash: bytes("info_hash")?.try_into().ok()?,
-        peer_id: bytes("peer_id")?.try_into().ok()?,
+        info_hash: InfoHashV1(bytes("info_hash")?.try_into().ok()?),
+        peer_id: PeerId(bytes("peer_id")?.try_into().ok()?),
         addr: SocketAddr::new(from.ip(), text("port")?.parse().ok()?),
         left: text("left")?.parse().ok()?,
         event: text("event").unwrap_or_default(),

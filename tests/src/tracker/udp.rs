@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aqueduct_core::types::{InfoHashV1, PeerId};
 use tokio::net::UdpSocket;
 
 use super::http::compact;
@@ -35,8 +36,8 @@ fn respond(packet: &[u8], from: SocketAddr, shared: &Shared) -> Option<Vec<u8>> 
 fn announced(packet: &[u8], transaction: &[u8], from: SocketAddr, shared: &Shared) -> Option<Vec<u8>> {
     let event = ["", "completed", "started", "stopped"].get(u32_at(packet, 80)? as usize)?;
     let answer = shared.announce(Announce {
-        info_hash: packet.get(16..36)?.try_into().ok()?,
-        peer_id: packet.get(36..56)?.try_into().ok()?,
+        info_hash: InfoHashV1(packet.get(16..36)?.try_into().ok()?),
+        peer_id: PeerId(packet.get(36..56)?.try_into().ok()?),
         addr: SocketAddr::new(from.ip(), u16::from_be_bytes(packet.get(96..98)?.try_into().ok()?)),
         left: u64_at(packet, 64)?,
         event: (*event).to_owned(),

@@ -56,7 +56,7 @@ impl Stage {
     /// A scripted seed that the tracker knows.
     fn seed(&self, torrent: &Arc<Computed>, manner: Manner) -> ScriptedSeed {
         let seed = ScriptedSeed::start(Arc::clone(torrent), manner);
-        self.tracker.introduce(torrent.info().info_hash.wire().0, seed.addr);
+        self.tracker.introduce(torrent.info().info_hash.wire(), seed.addr);
         seed
     }
 

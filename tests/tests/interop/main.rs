@@ -70,7 +70,8 @@ impl Table {
     fn get_with(&self, source: &str, more: &[&str]) {
         let place = self.place("aqueduct");
         let mut get = Program::start(self.aqueduct("get").arg(source).arg("-o").arg(&place).args(more));
-        get.wait_for_success(DOWNLOAD);
+        let ended = get.wait_within(DOWNLOAD);
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}{}\nannounces: {:#?}", get.told(), self.tracker.announces());
         self.torrent.verify(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
     }
 
