@@ -65,7 +65,7 @@ impl Swarm {
         }
     }
 
-    /// BEP 3, 6: bitfield, have-all and have-none come first or not at all.
+    /// BEP 6: have-all and have-none come first or not at all.
     fn first_word(&mut self, conn: ConnId) -> Verdict {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         if std::mem::replace(&mut peer.said_have, true) {
@@ -74,15 +74,19 @@ impl Swarm {
         Ok(())
     }
 
+    /// BEP 3 has one bitfield, as the first message. Some clients (aria2) say later what is new in another one; what it adds counts as HAVEs.
     fn on_bitfield(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, bytes: Bytes) -> Verdict {
-        self.first_word(conn)?;
         let (data, Some(peer)) = (&self.data, self.peers.get_mut(&conn)) else { return Ok(()) };
+        let first = !std::mem::replace(&mut peer.said_have, true);
         let Some(data) = data else {
             peer.early.bitfield = Some(bytes);
             return Ok(());
         };
         let Ok(have) = Bitfield::from_wire(&bytes, data.lengths.pieces()) else { return misbehaved("its bitfield does not fit the torrent") };
-        self.learn(hub, now, conn, have)
+        if first {
+            return self.learn(hub, now, conn, have);
+        }
+        have.ones().try_for_each(|index| self.on_have(hub, now, conn, index))
     }
 
     fn on_have_all(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {

@@ -23,8 +23,8 @@ const NEW: Duration = Duration::from_secs(60);
 const SEAT: Duration = Duration::from_secs(30);
 /// With fewer peers and addresses than this, discovery is asked for more.
 const FEW: usize = 10;
-/// But at most this often.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// But at most this often; discovery then waits for as long as its trackers want.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A leech ranks peers by what they gave in the last two rounds. A seed gets nothing, and lets each in turn have its seat for a while.
 fn contender(conn: ConnId, p: &mut Peer, now: Instant, seeding: bool) -> Contender {

@@ -20,7 +20,7 @@ async fn a_quarter_of_a_gigabyte_comes_from_transmission_and_libtorrent_and_is_s
     let _transmission = transmission(&file, &data, &stage.place("settings"));
     for client in ["-LT", "-TR"] {
         let says_so = |id: &[u8]| id.starts_with(client.as_bytes());
-        stage.tracker.wait_for(client, START * 2, |said| said.left == 0 && says_so(&said.peer_id.0));
+        stage.tracker.wait_for(client, START * 2, |said| said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0));
     }
     stage.browser.add_file(&file).await;
     stage.browser.wait_until_complete(Duration::from_secs(180)).await;

@@ -52,7 +52,12 @@ impl Table {
 
     /// Waits until a client that has everything told the tracker so.
     fn wait_for_seed(&self) {
-        self.tracker.wait_for("a seed", START, |said| said.left == 0);
+        self.tracker.wait_for("a seed", START, |said| said.left == 0 && said.event != "stopped");
+    }
+
+    /// Waits until a client that lacks something told the tracker so.
+    fn wait_for_leech(&self) {
+        self.tracker.wait_for("a leech", START, |said| said.left > 0 && said.event != "stopped");
     }
 
     /// Our program, to be given more arguments. Its state lies beside everything else, so that no run finds that of another.
