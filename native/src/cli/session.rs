@@ -136,7 +136,7 @@ impl Session {
         match event {
             Event::Metadata(id, info) => self.on_metadata(id, &info),
             Event::Checked(id, have) => self.on_checked(id, have).map(|()| false),
-            Event::Finished(id) => Ok(self.on_finished(id)),
+            Event::Finished(id) => self.on_finished(id),
             Event::Failed(id, failure) => self.on_failed(id, &failure),
             Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => Ok(false),
         }
@@ -172,7 +172,7 @@ impl Session {
         Ok(())
     }
 
-    fn on_finished(&mut self, id: TorrentId) -> bool {
+    fn on_finished(&mut self, id: TorrentId) -> Result<bool, Failure> {
         if !matches!(self.screen, Screen::Plain(_)) {
             self.show();
         }
@@ -183,7 +183,7 @@ impl Session {
                 self.screen.finished(&job.name, &snapshot.info_hash, &job.path, job.started.elapsed());
             }
         }
-        self.is_over()
+        self.conclude()
     }
 
     /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
@@ -197,11 +197,11 @@ impl Session {
             return Ok(false);
         }
         job.failure = Some(failure.clone());
-        if self.jobs.values().any(|job| job.finished.is_none() && job.failure.is_none()) {
-            ui::failure(&failure, self.flags.json);
-            return Ok(false);
+        if self.jobs.len() == 1 {
+            return Err(failure);
         }
-        Err(failure)
+        ui::failure(&failure.about(&job.name), self.flags.json);
+        Ok(false)
     }
 
     fn on_tick(&mut self) -> Result<bool, Failure> {
@@ -209,10 +209,19 @@ impl Session {
             self.show();
         }
         self.check_progress()?;
-        if let Some(failure) = self.jobs.values().find_map(|job| job.failure.clone()).filter(|_| self.is_over()) {
-            return Err(failure);
-        }
-        Ok(self.is_over())
+        self.conclude()
+    }
+
+    /// Whether the session is over, and whether that is well.
+    fn conclude(&self) -> Result<bool, Failure> {
+        if self.is_over() { self.any_failure().map_or(Ok(true), Err) } else { Ok(false) }
+    }
+
+    /// What became of several torrents, if not all of them are complete.
+    fn any_failure(&self) -> Option<Failure> {
+        let failures: Vec<_> = self.jobs.values().filter_map(|job| job.failure.as_ref()).collect();
+        let first = failures.first()?;
+        Some(Failure::new(first.class, format!("{} of {} torrents failed", failures.len(), self.jobs.len())))
     }
 
     /// `--timeout`: has anything been received lately?
@@ -236,7 +245,11 @@ impl Session {
             return failure_of(failure);
         }
         let unfinished = snapshots.iter().filter(|snapshot| self.jobs.get(&snapshot.torrent).is_some_and(|job| job.finished.is_none()));
-        let reasons: Vec<String> = unfinished.map(|snapshot| self.hint(snapshot)).filter(|hint| !hint.is_empty()).collect();
+        let reason = |snapshot: &TorrentSnapshot| {
+            let peers = text::count(snapshot.peers, "peer", "peers");
+            format!("{peers}, {}", self.hint(snapshot))
+        };
+        let reasons: Vec<String> = unfinished.map(reason).collect();
         Failure::new(Class::NoPeers, format!("nothing was received for {}: {}", text::span(limit), reasons.join("; ")))
     }
 
@@ -252,9 +265,9 @@ impl Session {
                 _ => "waiting for the connected peers".to_owned(),
             };
         }
-        let trackers = if self.flags.no_trackers { String::new() } else { Summary::of(&self.driver.trackers(snapshot.torrent)).to_string() + ", " };
-        let known = snapshot.candidates + snapshot.dialling;
-        format!("no peers ({trackers}{} known, {} being dialled)", text::count(known, "address", "addresses"), snapshot.dialling)
+        let known = text::count(snapshot.candidates + snapshot.dialling, "address", "addresses");
+        let dials = format!("{known} known, {} being dialled", snapshot.dialling);
+        if self.flags.no_trackers { dials } else { format!("{}; {dials}", Summary::of(&self.driver.trackers(snapshot.torrent))) }
     }
 
     fn show(&mut self) {
