@@ -189,7 +189,7 @@ impl Session {
     /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
     fn on_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
         let is_full = matches!(failure, TorrentFailure::Storage(OpError::Storage { full: true, .. }));
-        let failure = failure_of(failure);
+        let (failure, is_alone) = (failure_of(failure), self.jobs.len() == 1);
         let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
         let began = job.stored.as_ref().is_some_and(|stored| stored.storage.has_room());
         if is_full && began {
@@ -197,7 +197,7 @@ impl Session {
             return Ok(false);
         }
         job.failure = Some(failure.clone());
-        if self.jobs.len() == 1 {
+        if is_alone {
             return Err(failure);
         }
         ui::failure(&failure.about(&job.name), self.flags.json);
