@@ -32,3 +32,49 @@ fn renamed(info: &Arc<Info>, name: &str) -> Arc<Info> {
 fn missing(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Class::Storage, format!("could not find the data at {}: {error}; name the file or folder that holds them", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use aqueduct_core::meta::{Content, Details, Draft, NewFile};
+
+    use super::*;
+
+    fn torrent(content: Content) -> Arc<Info> {
+        Draft::new("name", content, None).unwrap().finish(&[[0; 20]], Details::default()).unwrap().info
+    }
+
+    fn first_path(located: Result<(PathBuf, Arc<Info>), Failure>) -> PathBuf {
+        let (root, info) = located.unwrap();
+        root.join(info.files[0].path.iter().collect::<PathBuf>()).canonicalize().unwrap()
+    }
+
+    #[test]
+    fn a_folder_is_found_by_its_own_name_by_another_and_from_around_it() {
+        let root = tempfile::tempdir().unwrap();
+        let info = torrent(Content::Folder(vec![NewFile { path: vec!["file".into()], size: 1 }]));
+        let (own, other) = (root.path().join("name"), root.path().join("other"));
+        for folder in [&own, &other] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("file"), "x").unwrap();
+        }
+        assert_eq!(first_path(locate(&info, root.path())), own.join("file").canonicalize().unwrap());
+        for folder in [&own, &other] {
+            assert_eq!(first_path(locate(&info, folder)), folder.join("file").canonicalize().unwrap());
+        }
+        assert_eq!(locate(&info, &root.path().join("nowhere")).unwrap_err().class, Class::Storage);
+    }
+
+    #[test]
+    fn a_file_is_found_by_any_name() {
+        let root = tempfile::tempdir().unwrap();
+        let info = torrent(Content::File(1));
+        for name in ["name", "other"] {
+            let file = root.path().join(name);
+            fs::write(&file, "x").unwrap();
+            assert_eq!(first_path(locate(&info, &file)), file.canonicalize().unwrap());
+        }
+        assert_eq!(first_path(locate(&info, root.path())), root.path().join("name").canonicalize().unwrap());
+    }
+}

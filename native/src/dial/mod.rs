@@ -98,3 +98,6 @@ fn refused(error: WireError) -> CloseReason {
 fn unreachable(error: io::Error) -> CloseReason {
     CloseReason::Unreachable(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

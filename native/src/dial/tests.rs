@@ -1,0 +1,89 @@
+//! Handshakes over real sockets; time jumps where everybody waits.
+
+use std::time::Duration;
+
+use aqueduct_core::CloseReason;
+use aqueduct_core::types::{InfoHashV1, PeerId};
+use aqueduct_core::wire::{Handshake, Reserved};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+
+use super::{HANDSHAKE_TIMEOUT, Peer, accept, connect};
+use crate::net::Bind;
+
+fn hello(swarm: u8, id: u8) -> Handshake {
+    Handshake { reserved: Reserved::OURS, info_hash: InfoHashV1([swarm; 20]), peer_id: PeerId([id; 20]) }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// Dials somebody who is in swarm `theirs`.
+async fn meet(theirs: u8) -> (Result<Peer, CloseReason>, Result<Peer, CloseReason>) {
+    let listener = listener().await;
+    let addr = listener.local_addr().unwrap();
+    let welcome = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        accept(stream, |info_hash| (info_hash == InfoHashV1([theirs; 20])).then(|| hello(theirs, 2))).await
+    };
+    tokio::join!(connect(addr, Bind::default(), hello(7, 1)), welcome)
+}
+
+#[tokio::test]
+async fn both_sides_learn_who_the_other_is() {
+    let (dialled, accepted) = meet(7).await;
+    assert_eq!(dialled.unwrap().handshake.peer_id, PeerId([2; 20]));
+    assert_eq!(accepted.unwrap().handshake.peer_id, PeerId([1; 20]));
+}
+
+#[tokio::test]
+async fn nobody_is_welcome_for_a_swarm_that_is_not_ours() {
+    let (dialled, accepted) = meet(8).await;
+    assert_eq!(accepted.unwrap_err(), CloseReason::Inactive);
+    assert!(matches!(dialled.unwrap_err(), CloseReason::Remote | CloseReason::Unreachable(_)));
+}
+
+#[tokio::test]
+async fn an_answer_for_another_swarm_is_refused() {
+    let listener = listener().await;
+    let dialling = tokio::spawn(connect(listener.local_addr().unwrap(), Bind::default(), hello(7, 1)));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&hello(9, 2).encode()).await.unwrap();
+    assert_eq!(dialling.await.unwrap().unwrap_err(), CloseReason::WrongInfoHash);
+}
+
+#[tokio::test]
+async fn what_comes_right_behind_the_handshake_is_kept() {
+    let listener = listener().await;
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    client.write_all(&[&hello(7, 1).encode()[..], &[0, 0, 0, 1, 2]].concat()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let peer = accept(stream, |_| Some(hello(7, 2))).await.unwrap();
+    let mut rest = peer.rest;
+    let mut stream = peer.stream;
+    while rest.len() < 5 {
+        stream.read_buf(&mut rest).await.unwrap();
+    }
+    assert_eq!(&rest[..], [0, 0, 0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_now_and_then_does_not_move_the_deadline() {
+    let listener = listener().await;
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let started = Instant::now();
+    let dribble = async {
+        for byte in hello(7, 1).encode() {
+            sleep(Duration::from_secs(1)).await;
+            if client.write_all(&[byte]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let (accepted, ()) = tokio::join!(accept(stream, |_| Some(hello(7, 2))), dribble);
+    assert_eq!(accepted.unwrap_err(), CloseReason::HandshakeTimeout);
+    assert!(started.elapsed() >= HANDSHAKE_TIMEOUT);
+}
