@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use aqueduct_core::tunnel::{Server, StreamClose};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
@@ -40,8 +40,10 @@ pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
-    /// What the tab sent and the socket has not yet taken; bounded by the tab's credit.
-    pub(crate) unsent: VecDeque<Bytes>,
+    /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the tab's credit. Goes first.
+    kept: BytesMut,
+    /// What the tab has just sent: slices of its messages, which would keep whole messages alive if they stayed.
+    fresh: VecDeque<Bytes>,
 }
 
 /// What the session must see to.
@@ -82,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     /// Queues bytes for a peer.
     pub(crate) fn send(&mut self, stream: u32, bytes: Bytes) {
         if let Some(peer) = self.find(stream).and_then(|at| self.peers.get_mut(at)) {
-            peer.unsent.push_back(bytes);
+            peer.fresh.push_back(bytes);
         }
     }
 
@@ -168,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     fn write_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
         for peer in &mut self.peers {
             if let Poll::Ready(Err(_broken)) = peer.poll_write(cx, tunnel) {
-                peer.unsent.clear();
+                (peer.kept, peer.fresh) = (BytesMut::new(), VecDeque::new());
                 self.ended.push((peer.stream, StreamClose::Broken));
             }
         }
@@ -176,6 +178,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 }
 
 impl Peer {
+    pub(crate) fn new(stream: u32, join: u32, addr: SocketAddr, connected: Connected) -> Self {
+        Self { stream, join, addr, connected, kept: BytesMut::new(), fresh: VecDeque::new() }
+    }
+
     /// Appends one frame of its bytes to the message; false if there is no room for any.
     fn poll_read(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<Result<bool, StreamClose>> {
         let Connected { socket, leftover, .. } = &mut self.connected;
@@ -197,12 +203,14 @@ impl Peer {
         Poll::Ready(Ok(false))
     }
 
-    /// Writes what the tab sent, and gives the credit back for it.
+    /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is kept.
     fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
-        while !self.unsent.is_empty() {
-            ready!(self.connected.socket.poll_write_ready(cx))?;
-            let slices: Vec<IoSlice<'_>> = self.unsent.iter().take(MAX_SLICES).map(|bytes| IoSlice::new(bytes)).collect();
-            match self.connected.socket.try_write_vectored(&slices) {
+        while !self.kept.is_empty() || !self.fresh.is_empty() {
+            if self.connected.socket.poll_write_ready(cx)?.is_pending() {
+                self.keep();
+                return Poll::Pending;
+            }
+            match self.write() {
                 Ok(written) => {
                     tunnel.consumed(self.stream, written);
                     self.advance(written);
@@ -214,15 +222,29 @@ impl Peer {
         Poll::Ready(Ok(()))
     }
 
-    fn advance(&mut self, mut written: usize) {
-        while let Some(front) = self.unsent.front_mut() {
-            let part = written.min(front.len());
+    fn write(&self) -> io::Result<usize> {
+        let kept = Some(&self.kept[..]).filter(|kept| !kept.is_empty());
+        let parts = kept.into_iter().chain(self.fresh.iter().map(|bytes| &bytes[..]));
+        let slices: Vec<IoSlice<'_>> = parts.take(MAX_SLICES).map(IoSlice::new).collect();
+        self.connected.socket.try_write_vectored(&slices)
+    }
+
+    fn keep(&mut self) {
+        self.fresh.drain(..).for_each(|bytes| self.kept.extend_from_slice(&bytes));
+    }
+
+    fn advance(&mut self, written: usize) {
+        let of_kept = written.min(self.kept.len());
+        self.kept.advance(of_kept);
+        let mut left = written - of_kept;
+        while let Some(front) = self.fresh.front_mut() {
+            let part = left.min(front.len());
             front.advance(part);
-            written -= part;
+            left -= part;
             if !front.is_empty() {
                 return;
             }
-            self.unsent.pop_front();
+            self.fresh.pop_front();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One tab: its WebSocket, its swarms, its peers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             happened = relay.next(tunnel, &bridge.metrics) => Wake::Relay(happened),
             Some(Ok(dialled)) = dials.join_next(), if !dials.is_empty() => Wake::Dialled(dialled),
             Some(arrival) = arrivals.recv() => Wake::Arrived(arrival),
-            () = poll_fn(|cx| if swarms.values_mut().any(|swarm| swarm.poll_news(cx, bridge).is_ready()) { Poll::Ready(()) } else { Poll::Pending }) => Wake::News,
+            () = news(swarms, bridge) => Wake::News,
             _ = draining.wait_for(|draining| *draining), if drain_until.is_none() => Wake::Draining,
             () = sleep_until(due) => Wake::Time,
         }
@@ -302,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match self.tunnel.open(&Opened { join, addr, dialled, peer_id, reserved }) {
             Some(stream) => {
                 self.bridge.metrics.streams_total.add(1);
-                self.relay.add(Peer { stream, join, addr, connected, unsent: VecDeque::new() });
+                self.relay.add(Peer::new(stream, join, addr, connected));
             }
             None => self.swarms.get_mut(&join).into_iter().for_each(|swarm| swarm.closed(addr, Outcome::Lost)),
         }
@@ -408,6 +408,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let _ = timeout(GOODBYE, close_socket(self.relay.socket(), &mut self.tunnel, close)).await;
     }
+}
+
+/// Waits until discovery has told one of the swarms something.
+async fn news(swarms: &mut BTreeMap<u32, Swarm>, bridge: &Bridge) {
+    poll_fn(|cx| match swarms.values_mut().any(|swarm| swarm.poll_news(cx, bridge).is_ready()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 /// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.

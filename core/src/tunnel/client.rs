@@ -297,6 +297,7 @@ impl Client {
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {
         frame::check_message(&message)?;
+        self.out.check_backlog()?;
         while let Some(frame) = frame::next(&mut message)? {
             self.handle_frame(frame)?;
         }

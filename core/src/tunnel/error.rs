@@ -123,6 +123,14 @@ pub enum Fault {
         /// Credit that came.
         received: u64,
     },
+    /// It asks and asks, and does not read the answers.
+    #[error("{received} bytes of answers wait to be read; at most {limit} may")]
+    Backlog {
+        /// Our bound, bytes.
+        limit: usize,
+        /// What waits, bytes.
+        received: usize,
+    },
     /// Windows outside [`super::Windows::MIN`] ..= [`super::Windows::MAX`], or a session's smaller than a stream's.
     #[error("windows of {stream} bytes a stream and {session} a session")]
     Windows {

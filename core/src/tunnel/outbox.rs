@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use super::error::Fault;
 use super::frame::{HEADER, Kind, TARGET_MESSAGE, put};
+
+/// Bytes of packed messages that wait to be sent, beyond which the remote is at fault: 1 MiB.
+const MAX_BACKLOG: usize = 1024 * 1024;
 
 /// Frames in order, in messages of at most [`TARGET_MESSAGE`] and one frame.
 #[derive(Debug, Default)]
@@ -42,6 +46,12 @@ impl Outbox {
     /// Bytes in the message being packed.
     pub(super) fn len(&self) -> usize {
         self.packing.len()
+    }
+
+    /// Checks that the remote reads what it asks for: answers to it are the only frames that nothing else bounds.
+    pub(super) fn check_backlog(&self) -> Result<(), Fault> {
+        let received = self.full.iter().map(Bytes::len).sum();
+        if received > MAX_BACKLOG { Err(Fault::Backlog { limit: MAX_BACKLOG, received }) } else { Ok(()) }
     }
 
     /// The next message to send.
