@@ -175,8 +175,16 @@ pub struct Search {
     pub empty: u32,
     /// Of these, how many answered with peers.
     pub answered: u32,
+    /// How one of those that failed did, as a clause.
+    pub failure: Option<String>,
     /// Addresses of peers found so far.
     pub found: u32,
+    /// Of these, how many are being dialled now.
+    pub dialling: u32,
+    /// Dials that failed.
+    pub unreachable: u32,
+    /// Of the addresses, how many the bridge does not dial: its filter refuses them.
+    pub refused: u32,
     /// Seconds until the next tracker is asked.
     pub again: Option<u32>,
 }

@@ -48,29 +48,47 @@ fn stall(torrent: &Torrent) -> String {
 
 /// What looking for peers has brought, for a torrent without any.
 fn search(search: &Search) -> String {
+    match search {
+        s if s.found > 0 => found(s),
+        s if s.trackers == 0 => "The link names no tracker, and no peer has been found yet.".to_owned(),
+        s if s.failed + s.empty + s.answered == 0 => format!("Asking {} for peers.", count(s.trackers, "tracker")),
+        s => asked(s),
+    }
+}
+
+/// What became of the addresses that were found.
+fn found(search: &Search) -> String {
+    let addresses = if search.found == 1 { "1 address".to_owned() } else { format!("{} addresses", search.found) };
+    let fates = [
+        part(search.dialling, "being dialled", "being dialled"),
+        part(search.unreachable, "could not be reached", "could not be reached"),
+        part(search.refused, "is not dialled by this bridge", "are not dialled by this bridge"),
+    ];
+    match join(&fates) {
+        fates if fates.is_empty() => format!("Found {addresses}, none connected yet."),
+        fates => format!("Found {addresses}: {fates}."),
+    }
+}
+
+/// What the trackers that were asked came to.
+fn asked(search: &Search) -> String {
+    let why = search.failure.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    let answers = [
+        part(search.failed, "failed", "failed").map(|text| text + &why),
+        part(search.empty, "knows no peers", "know no peers"),
+        part(search.answered, "named peers", "named peers"),
+    ];
     let heard = search.failed + search.empty + search.answered;
-    if search.trackers == 0 && search.found == 0 {
-        return "The link names no tracker and no peer has been found yet.".to_owned();
-    }
-    if search.found > 0 {
-        let noun = if search.found == 1 { "address" } else { "addresses" };
-        return format!("Found {} {noun}, none connected yet.", search.found);
-    }
-    if heard == 0 {
-        return format!("Asking {} for peers.", count(search.trackers, "tracker"));
-    }
-    let mut parts = Vec::new();
-    if search.failed > 0 {
-        parts.push(format!("{} failed", search.failed));
-    }
-    if search.empty > 0 {
-        parts.push(format!("{} {} no peers", search.empty, if search.empty == 1 { "knows" } else { "know" }));
-    }
-    if search.answered > 0 {
-        parts.push(format!("{} named peers", search.answered));
-    }
     let again = search.again.map_or_else(String::new, |s| format!(" Trying again in {}.", duration(u64::from(s))));
-    format!("Asked {}: {}.{again}", count(heard, "tracker"), parts.join(", "))
+    format!("Asked {}: {}.{again}", count(heard, "tracker"), join(&answers))
+}
+
+fn part(n: u32, one: &str, many: &str) -> Option<String> {
+    (n > 0).then(|| format!("{n} {}", if n == 1 { one } else { many }))
+}
+
+fn join(parts: &[Option<String>]) -> String {
+    parts.iter().flatten().cloned().collect::<Vec<_>>().join(", ")
 }
 
 /// How the line to the bridge is; empty when it is well.
@@ -132,12 +150,16 @@ mod tests {
     #[test]
     fn a_torrent_without_peers_tells_what_the_trackers_said() {
         let mut t = torrent(Phase::Connecting);
-        t.search = Search { trackers: 2, failed: 1, empty: 1, answered: 0, found: 0, again: Some(240) };
+        t.search = Search { trackers: 2, failed: 1, empty: 1, again: Some(240), ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed, 1 knows no peers. Trying again in 4 min.");
         t.search = Search { trackers: 2, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Asking 2 trackers for peers.");
         t.search = Search { found: 1, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Found 1 address, none connected yet.");
+        t.search = Search { trackers: 1, failed: 1, failure: Some("it cannot be reached".into()), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 1 tracker: 1 failed (it cannot be reached).");
+        t.search = Search { found: 5, unreachable: 3, refused: 2, ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Found 5 addresses: 3 could not be reached, 2 are not dialled by this bridge.");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::clock::now;
 use super::driver::Driver;
+use super::teller::reject;
 
 impl Driver {
     /// A message of the bridge came.
@@ -56,7 +57,7 @@ impl Driver {
             Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
             Event::JoinRefused { join, refusal } => {
                 self.with_join(join, |item| item.join = None);
-                self.teller.reject(&format!("The bridge does not take this torrent: {refusal}."));
+                reject(&format!("The bridge does not take this torrent: {refusal}."));
             }
             // The bridge closes the WebSocket when it stops; that is when to come back.
             Event::Draining { .. } => {}

@@ -7,10 +7,10 @@ use aqueduct_core::types::{InfoHash, TorrentId};
 use aqueduct_core::{Command, Resumed};
 
 use super::clock::now;
-use super::driver::{Driver, enter};
+use super::driver::Driver;
 use super::item::Item;
 use super::restore::Restored;
-use super::teller::post;
+use super::teller::{post, reject};
 use super::view;
 use crate::format::size;
 use crate::message::{ToPage, ToWorker};
@@ -35,7 +35,7 @@ impl Driver {
             }
         };
         if let Err(why) = done {
-            self.teller.reject(&why);
+            reject(&why);
         }
         self.teller.soon(now());
     }
@@ -91,14 +91,14 @@ impl Driver {
         };
         match self.engine.command(now(), command) {
             Ok(()) => drop(self.items.insert(torrent, item)),
-            Err(error) => self.teller.reject(&format!("{} could not be brought back: {error}.", item.name())),
+            Err(error) => reject(&format!("{} could not be brought back: {error}.", item.name())),
         }
     }
 
     /// A magnet's metadata came: the download itself can begin.
     pub(super) fn on_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
         if let Err(why) = check_pieces(info) {
-            self.teller.reject(&why);
+            reject(&why);
             drop(self.remove(torrent));
             return;
         }
@@ -129,10 +129,10 @@ impl Driver {
         // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
         self.pump();
         let Some(item) = self.items.remove(&torrent) else { return Ok(()) };
-        let (me, name) = (self.me(), item.name());
+        let name = item.name();
         self.store.delete(torrent, item.folder(), move |result| {
             if let Err(error) = result {
-                enter(&me, |driver| driver.teller.reject(&format!("The data of {name} could not be deleted: {error}")));
+                reject(&format!("The data of {name} could not be deleted: {error}"));
             }
         });
         Ok(())
@@ -164,10 +164,9 @@ impl Driver {
 
     /// Stores what a reload must know.
     fn remember(&mut self, torrent: TorrentId) {
-        let me = self.me();
         self.save(torrent, move |result| {
             if let Err(error) = result {
-                enter(&me, |driver| driver.teller.reject(&error.to_string()));
+                reject(&error.to_string());
             }
         });
     }

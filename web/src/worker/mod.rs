@@ -36,7 +36,7 @@ use self::clock::{now, scope, sleep};
 use self::driver::{Driver, enter};
 use self::opfs::FsError;
 use self::store::Store;
-use self::teller::post;
+use self::teller::{post, reject};
 use crate::message::{Blocked, ToPage};
 
 /// How long the worker of a page that is being reloaded may take to end.
@@ -88,7 +88,7 @@ async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     for one in found {
         match one {
             Ok(restored) => driver.borrow_mut().restore(restored),
-            Err(unreadable) => post(&ToPage::Rejected(unreadable.to_string())),
+            Err(unreadable) => reject(&unreadable.to_string()),
         }
     }
     Ok(driver)

@@ -24,6 +24,11 @@ pub(super) fn post(message: &ToPage) {
     }
 }
 
+/// Tells the page that something the user asked for cannot be done.
+pub(super) fn reject(why: &str) {
+    post(&ToPage::Rejected(why.to_owned()));
+}
+
 /// When to tell the page, and what it knows already.
 pub(super) struct Teller {
     hidden: bool,
@@ -52,12 +57,6 @@ impl Teller {
     pub(super) fn set_visible(&mut self, now: Instant, visible: bool) {
         self.hidden = !visible;
         self.soon(now);
-    }
-
-    /// Something that the user asked for cannot be done.
-    #[expect(clippy::unused_self, reason = "all that is told to the page goes through the teller")]
-    pub(super) fn reject(&self, why: &str) {
-        post(&ToPage::Rejected(why.to_owned()));
     }
 
     /// Tells the page what is new.

@@ -75,7 +75,11 @@ fn search(item: &Item) -> Search {
         failed: said.failed.into(),
         empty: said.empty.into(),
         answered: said.answered.saturating_sub(said.empty).into(),
+        failure: said.failure.map(|failure| failure.to_string()),
         found: item.peers_said.found,
+        dialling: item.peers_said.dialling,
+        unreachable: item.peers_said.failed.min(item.peers_said.found),
+        refused: item.peers_said.refused,
         again: said.next.map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
     }
 }
