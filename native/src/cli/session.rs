@@ -255,7 +255,7 @@ impl Session {
 
     /// Why nothing comes.
     fn hint(&self, snapshot: &TorrentSnapshot) -> String {
-        if snapshot.down_rate > 0 || matches!(snapshot.phase, Phase::Seeding | Phase::Checking | Phase::Paused) {
+        if snapshot.down_rate > 0 || matches!(snapshot.phase, Phase::Seeding | Phase::Checking | Phase::Paused | Phase::Error) {
             return String::new();
         }
         if snapshot.peers > 0 {

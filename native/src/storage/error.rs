@@ -68,7 +68,7 @@ impl From<StorageError> for OpError {
 /// The next step for the causes that have one.
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space, then start again",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a folder that you may write to with --output",
         io::ErrorKind::NotADirectory => "; a file or a symbolic link stands where a folder must be: move it away",
         _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "; symbolic links are not followed: move it away",

@@ -27,10 +27,9 @@ impl Default for Bars {
 impl Bars {
     pub(super) fn progress(&mut self, views: &[View]) {
         for View { name, snapshot, hint } in views {
-            let bar = self.bars.entry(snapshot.info_hash).or_insert_with(|| self.all.add(bar()));
+            let bar = self.bars.entry(snapshot.info_hash).or_insert_with(|| self.all.add(bar(name)));
             bar.set_length(snapshot.wanted.max(1));
             bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
-            bar.set_prefix(name.clone());
             bar.set_message(plain::status(snapshot, hint));
         }
     }
@@ -49,7 +48,8 @@ impl Bars {
     }
 }
 
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:24!} {bar:20} {wide_msg}");
-    ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// Wide enough for rate, time left and peers in 80 columns.
+fn bar(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:18!} {bar:14} {wide_msg}");
+    ProgressBar::new(1).with_prefix(name.to_owned()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

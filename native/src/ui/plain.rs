@@ -45,13 +45,16 @@ impl Plain {
 
 /// One line on how a torrent is doing.
 pub(super) fn status(snapshot: &TorrentSnapshot, hint: &str) -> String {
+    if let Some(failure) = &snapshot.failure {
+        return format!("stopped: {failure}");
+    }
     let TorrentSnapshot { done, wanted, down_rate, up_rate, .. } = *snapshot;
     let peers = text::count(snapshot.peers, "peer", "peers");
     match snapshot.phase {
         Phase::Downloading => {
             let eta = snapshot.eta.map(|eta| format!(", {} left", text::span(eta))).unwrap_or_default();
             let share = text::percent(done, wanted);
-            format!("{share} % of {}, {}, {peers}{eta}{}", text::bytes(wanted), text::rate(down_rate), trailing(hint))
+            format!("{share} % of {}, {}{eta}, {peers}{}", text::bytes(wanted), text::rate(down_rate), trailing(hint))
         }
         Phase::Seeding => format!("seeding, {}, {peers}", text::rate(up_rate)),
         phase => format!("{}, {peers}{}", text::phase(phase), trailing(hint)),
