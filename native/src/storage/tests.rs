@@ -1,4 +1,5 @@
 //! Files on a disk that works, that stutters, and that fails at any call.
+#![allow(clippy::cast_possible_truncation, reason = "test torrents are small")]
 
 use std::fs;
 use std::io::{self, IoSlice};
