@@ -52,7 +52,7 @@ impl Rate {
 }
 
 fn slot(number: u64) -> usize {
-    (number % SLOTS as u64) as usize
+    usize::try_from(number % SLOTS as u64).unwrap_or(0)
 }
 
 /// A token bucket of bytes: at most one second's worth saved up, may go one request into debt.

@@ -313,7 +313,9 @@ fn a_tab_that_asks_without_reading_is_cut_off() {
     let mut client = Client::new(ClientConfig::default(), T0);
     let few = JoinRequest { trackers: Vec::new(), ..request() };
     let fault = std::iter::repeat_with(|| {
-        (0..1000).for_each(|_| drop(client.join(&few)));
+        (0..1000).for_each(|_| {
+            let _ = client.join(&few);
+        });
         while let Some(message) = client.poll_message() {
             server.handle_message(T0, message)?;
         }
