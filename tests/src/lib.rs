@@ -5,6 +5,7 @@
 pub mod bencode;
 pub mod bridge;
 pub mod clients;
+pub mod fuzz;
 pub mod page;
 pub mod peer;
 pub mod programs;

@@ -1,0 +1,121 @@
+//! The tunnel between a tab and its bridge: what either may be sent by an enemy.
+
+use aqueduct_core::Instant;
+use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
+use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, Opened, Server, ServerConfig, ServerEvent, StreamClose};
+use aqueduct_core::types::{InfoHashV1, PeerId};
+use aqueduct_core::wire::Reserved;
+use bytes::{BufMut as _, Bytes};
+
+use super::switch;
+
+/// One message: its frames account for all of its bytes.
+pub(super) fn frames(data: &[u8]) {
+    let mut message = Bytes::copy_from_slice(data);
+    let mut read = 0;
+    while let Ok(Some(frame)) = frame::next(&mut message) {
+        assert!(frame.payload.len() <= MAX_PAYLOAD);
+        read += HEADER + frame.payload.len();
+        assert_eq!(read + message.len(), data.len());
+    }
+}
+
+/// The messages in `data`, each behind its length in two bytes.
+fn messages(mut data: &[u8]) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let (length, rest) = data.split_first_chunk()?;
+        let (message, rest) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+        data = rest;
+        Some(Bytes::copy_from_slice(message))
+    })
+}
+
+/// What a machine says is well-formed.
+fn is_well_formed(mut message: Bytes) {
+    assert!((1..=MAX_MESSAGE).contains(&message.len()));
+    while frame::next(&mut message).expect("our own frames are right").is_some() {}
+}
+
+fn join_request() -> JoinRequest {
+    JoinRequest {
+        info_hash: InfoHashV1([1; 20]),
+        peer_id: PeerId([2; 20]),
+        private: false,
+        amounts: Amounts::default(),
+        want: 10,
+        trackers: Vec::new(),
+    }
+}
+
+/// The bridge's half, against a tab that says anything. The first byte says whether the session begins as it should.
+pub(super) fn server(mut data: &[u8]) {
+    let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
+    if switch(&mut data) % 2 == 0 {
+        let mut tab = Client::new(ClientConfig::default(), Instant::ZERO);
+        tab.join(&join_request());
+        while let Some(message) = tab.poll_message() {
+            server.handle_message(Instant::ZERO, message).expect("our own tab keeps the rules");
+        }
+    }
+    for message in messages(data) {
+        let fault = server.handle_message(Instant::ZERO, message).is_err();
+        while let Some(event) = server.poll_event() {
+            answer_tab(&mut server, event);
+        }
+        while let Some(message) = server.poll_message() {
+            is_well_formed(message);
+        }
+        if fault {
+            return;
+        }
+    }
+}
+
+/// Does what a bridge would: opens streams, sends on them, consumes half of what comes.
+fn answer_tab(server: &mut Server, event: ServerEvent) {
+    match event {
+        ServerEvent::Hello { .. } => server.welcome(([127, 0, 0, 1], 1).into()),
+        ServerEvent::Join { join, .. } => {
+            let addr = ([1, 2, 3, 4], 5).into();
+            let opened = Opened { join, addr, dialled: true, peer_id: PeerId([3; 20]), reserved: Reserved::OURS };
+            if let Some(stream) = server.open(&opened) {
+                server.fill(stream, |out| out.put_slice(b"from a peer"));
+            }
+        }
+        ServerEvent::Data { stream, bytes } => {
+            assert!(!bytes.is_empty());
+            server.consumed(stream, bytes.len().div_ceil(2));
+        }
+        ServerEvent::Leave { .. } => server.close(1, StreamClose::Left),
+        ServerEvent::Update { .. } | ServerEvent::StreamClosed { .. } | ServerEvent::Ended(_) => {}
+    }
+}
+
+/// The tab's half, against a bridge that says anything.
+pub(super) fn client(data: &[u8]) {
+    let mut client = Client::new(ClientConfig::default(), Instant::ZERO);
+    client.join(&join_request());
+    for message in messages(data) {
+        let fault = client.handle_message(Instant::ZERO, message).is_err();
+        while let Some(event) = client.poll_event() {
+            answer_bridge(&mut client, event);
+        }
+        while let Some(message) = client.poll_message() {
+            is_well_formed(message);
+        }
+        if fault {
+            return;
+        }
+    }
+}
+
+fn answer_bridge(client: &mut Client, event: Event) {
+    match event {
+        Event::StreamOpened { stream, .. } => client.send(stream, Bytes::from_static(b"to a peer")).expect("it has just been opened"),
+        Event::Data { stream, bytes } => {
+            assert!(!bytes.is_empty());
+            client.consumed(stream, bytes.len());
+        }
+        _ => {}
+    }
+}
