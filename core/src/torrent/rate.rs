@@ -85,10 +85,10 @@ impl Bucket {
         }
     }
 
-    /// When something may be spent; `None` if there is no limit or it may be spent already.
+    /// When something may be spent; `None` if there is no limit, if it may be spent already, or if the limit is 0 and it never may.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
-        let limit = i128::from(self.limit?);
-        let micros = u64::try_from((1 - self.tokens).max(0) / limit.max(1)).unwrap_or(u64::MAX);
+        let limit = i128::from(self.limit.filter(|limit| *limit > 0)?);
+        let micros = u64::try_from((1 - self.tokens).max(0) / limit).unwrap_or(u64::MAX);
         (self.tokens <= 0).then(|| self.at + Duration::from_micros(micros.saturating_add(1)))
     }
 
@@ -133,6 +133,14 @@ mod tests {
             assert!(wait > Duration::ZERO && wait <= Duration::from_millis(101));
         }
         assert!((199_000..=202_000).contains(&spent), "{spent}");
+    }
+
+    #[test]
+    fn a_limit_of_zero_lets_nothing_through_and_wakes_nobody() {
+        let mut bucket = Bucket::default();
+        bucket.set(at(0), Some(0));
+        assert!(!bucket.ready(at(60_000)));
+        assert_eq!(bucket.ready_at(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
-use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, Opened, Server, ServerConfig, ServerEvent, StreamClose};
+use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Reserved;
 use bytes::{BufMut as _, Bytes};
@@ -87,6 +87,7 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
             server.consumed(stream, bytes.len().div_ceil(2));
         }
         ServerEvent::Leave { .. } => server.close(1, StreamClose::Left),
+        ServerEvent::JoinBeyondLimit { join } => server.refuse_join(join, Refusal::Joins),
         ServerEvent::Update { .. } | ServerEvent::StreamClosed { .. } | ServerEvent::Ended(_) => {}
     }
 }
