@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::assets;
 use crate::bridge::Bridge;
 use crate::origin::{Verdict, client_of, judge};
+use crate::outlet::Outlet;
 use crate::server::Alive;
 use crate::session::{Visitor, serve};
 
@@ -27,7 +28,7 @@ type Answer = Response<Full<Bytes>>;
 
 /// Longest message from a tab, and its only frame: 1 MiB, as the tunnel says.
 const MAX_MESSAGE: usize = aqueduct_core::tunnel::frame::MAX_MESSAGE;
-/// A message of ours is at most 320 KiB; more than this is never waiting for a tab.
+/// Bytes of the library's own frames and of last messages that may wait for a tab; the others do not pass through its buffer.
 const MAX_UNSENT: usize = 1024 * 1024;
 /// Small, because ten thousand idle tabs have one each; long messages get buffers of their own.
 const READ_BUFFER: usize = 8 * 1024;
@@ -92,7 +93,7 @@ fn open_session(mut request: Request<Incoming>, remote: SocketAddr, bridge: &Arc
     let (bridge, upgrade) = (Arc::clone(bridge), hyper::upgrade::on(&mut request));
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(websocket_config())).await;
+            let socket = WebSocketStream::from_raw_socket(Outlet::new(TokioIo::new(upgraded)), Role::Server, Some(websocket_config())).await;
             serve(bridge, socket, visitor, next_number()).await;
         }
         drop(alive);

@@ -21,6 +21,7 @@ mod incoming;
 mod limits;
 mod metrics;
 mod origin;
+mod outlet;
 pub mod policy;
 mod relay;
 mod server;

@@ -19,13 +19,14 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::dial::Connected;
 use crate::metrics::Metrics;
+use crate::outlet::Outlet;
 
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 32;
 
 /// The sockets of one session.
 pub(crate) struct Relay<S> {
-    socket: WebSocketStream<S>,
+    socket: WebSocketStream<Outlet<S>>,
     /// Ascending by stream.
     peers: Vec<Peer>,
     /// Where the next round of reading begins, so that no peer is always first.
@@ -58,11 +59,11 @@ pub(crate) enum Happened {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
-    pub(crate) const fn new(socket: WebSocketStream<S>) -> Self {
+    pub(crate) const fn new(socket: WebSocketStream<Outlet<S>>) -> Self {
         Self { socket, peers: Vec::new(), turn: 0, ended: Vec::new() }
     }
 
-    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<S> {
+    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<Outlet<S>> {
         &mut self.socket
     }
 
@@ -134,19 +135,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 
     /// Packs and sends one message if the WebSocket takes it; returns whether it did.
     fn send_message(&mut self, cx: &mut Context<'_>, tunnel: &mut Server, metrics: &Metrics) -> Result<bool, Error> {
-        if self.socket.poll_ready_unpin(cx)?.is_pending() {
+        // Ready once the last message and whatever the library wrote are with the system.
+        if self.socket.poll_flush_unpin(cx)?.is_pending() {
             return Ok(false);
         }
         self.read_peers(cx, tunnel);
-        let message = tunnel.poll_message();
-        let sent = message.is_some();
-        if let Some(message) = message {
-            metrics.down_bytes.add(message.len());
-            self.socket.start_send_unpin(Message::Binary(message))?;
-        }
+        let Some(message) = tunnel.poll_message() else { return Ok(false) };
+        metrics.down_bytes.add(message.len());
+        self.socket.get_mut().begin(message);
         // Pending only means that the rest goes out when the WebSocket takes more.
-        let _ = self.socket.poll_flush_unpin(cx)?;
-        Ok(sent)
+        let _ = self.socket.get_mut().poll_complete(cx)?;
+        Ok(true)
     }
 
     /// Fills the message being packed from all peers in turn, a frame each, until it is full or nobody has more.

@@ -25,6 +25,7 @@ use crate::candidates::Outcome;
 use crate::dial::{Connected, DialError, dial};
 use crate::gate::{Bucket, NotNow, Place};
 use crate::incoming::Arrival;
+use crate::outlet::Outlet;
 use crate::relay::{Happened, Peer, Relay};
 use crate::swarm::Swarm;
 
@@ -47,7 +48,7 @@ pub(crate) struct Visitor {
 }
 
 /// Serves one tab until it leaves, breaks the rules, or the bridge stops.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>, socket: WebSocketStream<S>, visitor: Visitor, number: u64) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>, socket: WebSocketStream<Outlet<S>>, visitor: Visitor, number: u64) {
     bridge.metrics.sessions_total.add(1);
     // The refused do not count: they must not keep others out.
     let _counted = visitor.admission.is_ok().then(|| bridge.metrics.sessions.hold());
@@ -109,7 +110,7 @@ enum Wake {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    fn new(bridge: Arc<Bridge>, socket: WebSocketStream<S>, visitor: Visitor, number: u64) -> Self {
+    fn new(bridge: Arc<Bridge>, socket: WebSocketStream<Outlet<S>>, visitor: Visitor, number: u64) -> Self {
         let now = Instant::now();
         let mut tunnel = Server::new(tunnel_config(&bridge), bridge.now());
         if let Err(refusal) = visitor.admission {
@@ -420,7 +421,7 @@ async fn news(swarms: &mut BTreeMap<u32, Swarm>, bridge: &Bridge) {
 }
 
 /// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.
-async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, tunnel: &mut Server, close: Option<CloseFrame>) {
+async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Outlet<S>>, tunnel: &mut Server, close: Option<CloseFrame>) {
     if close.is_some() {
         while let Some(message) = tunnel.poll_message() {
             if socket.send(Message::Binary(message)).await.is_err() {
