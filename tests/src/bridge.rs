@@ -1,6 +1,6 @@
 //! The bridge as a child process on loopback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::programs::{self, Program, command, free_port};
@@ -47,10 +47,10 @@ impl Bridge {
     }
 }
 
-fn launch(path: &PathBuf, port: u16) -> Program {
-    let listen = format!("127.0.0.1:{port}");
-    let mut program =
-        Program::start(&mut command(path, ["--listen", &listen, "--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"]));
+fn launch(path: &Path, port: u16) -> Program {
+    let mut bridge = command(path, ["--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"]);
+    bridge.arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct_bridge=debug");
+    let mut program = Program::start(&mut bridge);
     program.wait_for_line("serving", Duration::from_secs(15));
     program
 }

@@ -68,7 +68,7 @@ pub fn transmission(torrent: &Path, folder: &Path, config: &Path) -> Program {
         "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}"#;
     std::fs::create_dir_all(config).and_then(|()| std::fs::write(config.join("settings.json"), settings)).expect("settings can be written");
     let mut transmission = Command::new(system("transmission-cli", "transmission-cli"));
-    transmission.args(["--no-portmap", "--no-uplimit", "--no-downlimit", "--verify"]);
+    transmission.args(["--no-portmap", "--no-uplimit", "--no-downlimit"]);
     transmission.arg("--port").arg(free_port().to_string()).arg("--config-dir").arg(config);
     Program::start(transmission.arg("--download-dir").arg(folder).arg(torrent))
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
+use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -152,6 +154,16 @@ impl Browser {
         self.press("Download").await;
     }
 
+    /// Presses a key, wherever the focus is.
+    ///
+    /// # Panics
+    /// The browser takes no keys.
+    pub async fn key(&self, key: Key) {
+        let value = char::from(key);
+        let pressed = KeyActions::new("keyboard".to_owned()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.client.perform_actions(pressed).await.expect("the browser takes keys");
+    }
+
     /// Gives the page a .torrent file.
     ///
     /// # Panics
@@ -159,6 +171,11 @@ impl Browser {
     pub async fn add_file(&self, torrent: &Path) {
         let input = self.client.find(Locator::Css("input[type=file]")).await.expect("a file input");
         input.send_keys(&torrent.to_string_lossy()).await.expect("the file input takes a file");
+    }
+
+    /// What the list of torrents shows now.
+    pub async fn shown(&self) -> Vec<Shown> {
+        read(&self.news("").await)
     }
 
     /// Waits until the list of torrents is as it should be.

@@ -241,17 +241,59 @@ impl ScriptedSeed {
 fn serve(stream: TcpStream, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
     let id = PeerId(*b"-SC0001-scriptedseed");
     let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else { return };
+    let mut metadata = Metadata { raw: &torrent.info().raw, theirs: 0 };
     let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());
+    let hello = [Message::Bitfield(pieces), metadata.handshake(), Message::Unchoke];
     // Whoever hangs up ends the loop; that is the other side's right.
-    let mut alive = peer.try_send(&Message::Bitfield(pieces)).is_ok() && peer.try_send(&Message::Unchoke).is_ok();
+    let mut alive = hello.iter().all(|message| peer.try_send(message).is_ok());
     while alive {
         alive = match peer.receive(if manner == Manner::Flood { Duration::from_millis(1) } else { PATIENCE * 6 }) {
             Some(Some(Received::Message(Message::Request(raw)))) => answer(&mut peer, torrent, raw, manner, blocks),
+            Some(Some(Received::Message(Message::Extended { id, payload }))) => {
+                metadata.answer(id, &payload).is_none_or(|message| peer.try_send(&message).is_ok())
+            }
             Some(None) if manner == Manner::Flood => peer.try_send(&unasked()).is_ok(),
             Some(_) => true,
             None => false,
         }
     }
+}
+
+/// The `info` dictionary for those who know only its hash (BEP 9).
+struct Metadata<'a> {
+    raw: &'a Bytes,
+    /// What the other side calls the extension.
+    theirs: u8,
+}
+
+impl Metadata<'_> {
+    /// What we call it.
+    const OURS: u8 = 1;
+    const PART: usize = 16 * 1024;
+
+    fn handshake(&self) -> Message {
+        let text = format!("d1:md11:ut_metadatai{}ee13:metadata_sizei{}ee", Self::OURS, self.raw.len());
+        Message::Extended { id: 0, payload: Bytes::from(text) }
+    }
+
+    fn answer(&mut self, id: u8, payload: &[u8]) -> Option<Message> {
+        if id == 0 {
+            self.theirs = u8::try_from(number_after(payload, "11:ut_metadatai")?).ok()?;
+            return None;
+        }
+        let asks = id == Self::OURS && number_after(payload, "8:msg_typei") == Some(0);
+        let part = number_after(payload, "5:piecei").filter(|_| asks)?;
+        let rest = self.raw.get(part * Self::PART..)?;
+        let head = format!("d8:msg_typei1e5:piecei{part}e10:total_sizei{}ee", self.raw.len());
+        let payload = [head.as_bytes(), &rest[..rest.len().min(Self::PART)]].concat();
+        Some(Message::Extended { id: self.theirs, payload: Bytes::from(payload) })
+    }
+}
+
+/// The bencoded integer that follows a key.
+fn number_after(payload: &[u8], key: &str) -> Option<usize> {
+    let text = String::from_utf8_lossy(payload);
+    text.split_once(key)?.1.split_once('e')?.0.parse().ok()
 }
 
 /// Whether the other side still listens.

@@ -167,6 +167,10 @@ impl Drop for Program {
         // It may have ended by itself.
         self.child.kill().ok();
         self.child.wait().ok();
+        if thread::panicking() {
+            self.said.extend(self.lines.try_iter());
+            eprintln!("{}{}", self.name, self.told());
+        }
     }
 }
 
