@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn sizes_have_three_significant_digits() {
-        let shown: Vec<_> = [0, 999, 1000, 1024, 1_310_720, 104_857_600, 1_048_000_000, u64::MAX].map(size).into();
+        let shown: Vec<_> = [0, 999, 1000, 1024, 1_310_720, 104_857_600, 1_048_100_000, u64::MAX].map(size).into();
         assert_eq!(shown, ["0 B", "999 B", "0.98 KiB", "1.00 KiB", "1.25 MiB", "100 MiB", "0.98 GiB", "16384 PiB"]);
     }
 
