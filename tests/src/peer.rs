@@ -213,11 +213,13 @@ impl ScriptedSeed {
         let (listener, addr) = listener();
         let tally = Arc::<Tally>::default();
         let shared = Arc::clone(&tally);
+        // Two seeds are two peers, and must not have the same name.
+        let id = PeerId(format!("-SC0001-{:012}", addr.port()).into_bytes().try_into().expect("twenty bytes"));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (torrent, tally) = (Arc::clone(&torrent), Arc::clone(&shared));
                 thread::spawn(move || {
-                    serve(stream, &torrent, manner, &tally.blocks);
+                    serve(stream, id, &torrent, manner, &tally.blocks);
                     tally.ended.fetch_add(1, Ordering::Relaxed);
                 });
             }
@@ -238,8 +240,7 @@ impl ScriptedSeed {
     }
 }
 
-fn serve(stream: TcpStream, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
-    let id = PeerId(*b"-SC0001-scriptedseed");
+fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
     let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else { return };
     let mut metadata = Metadata { raw: &torrent.info().raw, theirs: 0 };
     let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());

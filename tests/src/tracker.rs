@@ -149,6 +149,15 @@ impl Tracker {
     }
 }
 
+impl Drop for Tracker {
+    /// A failing test shows who asked.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the tracker heard {:#?}", self.announces());
+        }
+    }
+}
+
 fn sockets(ip: IpAddr) -> Option<(std::net::TcpListener, std::net::UdpSocket)> {
     let tcp = std::net::TcpListener::bind((ip, 0)).ok()?;
     let udp = std::net::UdpSocket::bind(tcp.local_addr().ok()?).ok()?;
