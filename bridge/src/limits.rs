@@ -100,6 +100,6 @@ limits! {
     lookup_interval: Seconds = Seconds::new(10);
     /// Least time between two announces of a torrent to one tracker, seconds.
     announce_interval: Seconds = Seconds::new(60);
-    /// Time for sessions to end after SIGTERM, seconds.
-    drain: Seconds = Seconds::new(10);
+    /// Time for sessions to end after SIGTERM, seconds. A second more and the program is gone.
+    drain: Seconds = Seconds::new(9);
 }

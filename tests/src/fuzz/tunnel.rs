@@ -50,7 +50,7 @@ fn join_request() -> JoinRequest {
 /// The bridge's half, against a tab that says anything. The first byte says whether the session begins as it should.
 pub(super) fn server(mut data: &[u8]) {
     let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
-    if switch(&mut data) % 2 == 0 {
+    if switch(&mut data).is_multiple_of(2) {
         let mut tab = Client::new(ClientConfig::default(), Instant::ZERO);
         tab.join(&join_request());
         while let Some(message) = tab.poll_message() {

@@ -23,7 +23,7 @@ pub(super) static TORRENT: LazyLock<Torrent> = LazyLock::new(Torrent::new);
 impl Torrent {
     fn new() -> Self {
         let data: Bytes = (0..TOTAL).map(|at| (at ^ (at >> 8) ^ (at >> 15)).to_le_bytes()[0]).collect();
-        let digests: Vec<Sha1Digest> = data.chunks(PIECE as usize).map(|piece| Sha1::digest(piece).into()).collect();
+        let digests: Vec<Sha1Digest> = data.chunks(usize::try_from(PIECE).unwrap_or(usize::MAX)).map(|piece| Sha1::digest(piece).into()).collect();
         let file = |name: &str, size| NewFile { path: vec![name.to_owned()], size };
         let content = Content::Folder(vec![file("a", FIRST), file("b", TOTAL - FIRST)]);
         let draft = Draft::new("fuzzed", content, Some(PIECE)).unwrap();

@@ -120,7 +120,7 @@ impl World {
         let conn = ConnId::accepted(self.accepted);
         self.peers.insert(conn, VecDeque::new());
         let handshake = handshake(from, fast, extended);
-        self.input(Input::Accepted { conn, addr: ([10, 0, 0, from], 4000).into(), dialled: from % 2 == 0, handshake });
+        self.input(Input::Accepted { conn, addr: ([10, 0, 0, from], 4000).into(), dialled: from.is_multiple_of(2), handshake });
     }
 
     fn connect(&mut self, dial: u8, fast: bool) {
