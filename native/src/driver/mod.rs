@@ -1,7 +1,7 @@
 //! The engine with real sockets, files and time: one thread runs the engine and all sockets, a few touch files.
 //!
 //! Every socket has a small task that waits for readiness and then calls straight into the engine, with up to 256 KiB of messages at a
-//! time; there is no channel on a block's way. All tasks live in one [`tokio::task::LocalSet`] and share one [`State`] that is never
+//! time; there is no channel on a block's way. All tasks live in one [`tokio::task::LocalSet`] and share one `State` that is never
 //! borrowed across an await.
 
 mod conn;
