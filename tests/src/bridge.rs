@@ -1,5 +1,7 @@
 //! The bridge as a child process on loopback.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +30,19 @@ impl Bridge {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
+    /// What it counts, in Prometheus' words.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn metrics(&self) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port)?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
     /// Ends it as an operator does, waits, and starts it again at the same address.
     pub fn restart(&mut self) {
         self.program.signal("TERM");
@@ -47,9 +62,18 @@ impl Bridge {
     }
 }
 
+impl Drop for Bridge {
+    /// A failing test shows what the bridge counted.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the bridge's metrics: {}", self.metrics().unwrap_or_else(|e| e.to_string()));
+        }
+    }
+}
+
 fn launch(path: &Path, port: u16) -> Program {
     let mut bridge = command(path, ["--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"]);
-    bridge.arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct_bridge=debug");
+    bridge.arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
     let mut program = Program::start(&mut bridge);
     program.wait_for_line("serving", Duration::from_secs(15));
     program
