@@ -206,8 +206,8 @@ impl Computed {
     /// # Errors
     /// Names the first file that is missing or wrong, and where.
     pub fn verify_all_but_empty(&self, folder: &Path) -> Result<(), String> {
-        let files = self.files().filter(|(_, _, size)| *size > 0);
-        files.map(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size)).collect()
+        let mut files = self.files().filter(|(_, _, size)| *size > 0);
+        files.try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
     }
 
     /// Compares one file with `size` bytes of the torrent from `offset` on.
@@ -277,7 +277,8 @@ mod tests {
     fn any_range_equals_the_same_range_of_the_whole() {
         let all = computed(7, 0, 1000);
         for (offset, length) in [(0, 1), (3, 8), (8, 8), (7, 500), (999, 1), (500, 0)] {
-            assert_eq!(computed(7, offset, length), all.slice(offset as usize..(offset + length) as usize), "{offset} {length}");
+            let [from, to] = [offset, offset + length].map(|n| usize::try_from(n).unwrap());
+            assert_eq!(computed(7, offset, length), all.slice(from..to), "{offset} {length}");
         }
         assert_ne!(computed(8, 0, 1000), all);
     }

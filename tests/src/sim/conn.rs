@@ -239,7 +239,7 @@ impl World {
     /// One was not, between hosts that mean well. To be asked when a swarm has come to rest.
     pub fn assert_nothing_unanswered(&self) {
         let honest = |end: &End| end.open && self.host(end.host).plan.malice == Malice::None;
-        let links = self.links.values().filter(|link| link.ends.iter().all(|end| honest(end)));
+        let links = self.links.values().filter(|link| link.ends.iter().all(honest));
         for end in links.flat_map(|link| &link.ends) {
             assert!(end.asked.is_empty(), "{} still waits on {:?} for {:?}", self.host(end.host).name(), end.conn, end.asked);
         }

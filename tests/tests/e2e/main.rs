@@ -1,4 +1,5 @@
 //! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab sees.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod faults;
 mod form;

@@ -1,6 +1,7 @@
 //! Other people's clients as seeds and as leechers of the terminal program, over real TCP on loopback.
 //!
 //! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod leech;
 mod seed;
