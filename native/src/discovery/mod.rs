@@ -61,12 +61,14 @@ pub enum News {
 pub fn spawn(options: Options) -> io::Result<Handle> {
     let (alive, finished) = watch::channel(());
     let shared = Arc::new(Shared::default());
-    let driver = Driver::new(options, Arc::clone(&shared))?;
+    // The handle counts before the task looks for the first time, or the task might find itself abandoned and end.
+    let client = inbox::Client::new(Arc::clone(&shared));
+    let driver = Driver::new(options, shared)?;
     tokio::spawn(async move {
         driver.run().await;
         drop(alive);
     });
-    Ok(Handle { shared: inbox::Client::new(shared), finished })
+    Ok(Handle { shared: client, finished })
 }
 
 /// The task, seen from outside.

@@ -176,3 +176,14 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
     assert_eq!(event(&tracker.request().await), "started");
     assert_eq!(peers(&mut news).await, peer());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for _ in 0..500 {
+        let handle = handle();
+        let (member, mut news) = join(&handle, &[&format!("http://{nobody}/announce")]);
+        member.request(Start, Amounts::default());
+        soon(news.recv()).await.expect("the task ended");
+    }
+}
