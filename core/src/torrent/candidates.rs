@@ -18,8 +18,10 @@ pub(crate) enum Refused {
     Known,
 }
 
-/// First rest after a failed dial; doubles with every failure, up to an hour.
-const REST: Duration = Duration::from_secs(60);
+/// First rest after a failed dial: short, since a peer that is just starting or still clearing away our last connection may be the only one there is.
+const REST: Duration = Duration::from_secs(5);
+/// How much longer the rest is after every further failure, up to an hour.
+const LONGER: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// An address is forgotten after so many failures in a row.
 const GIVE_UP: u32 = 6;
@@ -88,7 +90,7 @@ impl Candidates {
         let Some(c) = self.known.get_mut(&addr) else { return };
         c.busy = false;
         c.failures += 1;
-        let rest = REST * 2u32.saturating_pow(c.failures - 1);
+        let rest = REST * LONGER.saturating_pow(c.failures - 1);
         c.rest_until = now + rest.min(LONGEST_REST);
         if c.failures >= GIVE_UP && c.source != PeerSource::User {
             self.known.remove(&addr);
@@ -222,7 +224,7 @@ mod tests {
             assert_eq!(c.next(now, |_| false), None);
             c.failed(now, a);
             let rest = c.next_rested().map(|t| t.since(now));
-            assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * 2u32.pow(n)).min(LONGEST_REST)));
+            assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST)));
             now = now + LONGEST_REST;
         }
         assert_eq!(c.idle(), 0);
