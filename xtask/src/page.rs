@@ -14,6 +14,8 @@ use crate::toolchain::{self, Toolchain};
 use crate::{process, workspace};
 
 const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "svg"];
+/// Bytes. What is smaller fits into one packet as it is.
+const WORTHWHILE: u64 = 1024;
 
 /// Makes the page, unless it was made from just these sources before.
 pub(crate) fn build(profile: Profile) -> Result<()> {
@@ -47,7 +49,8 @@ fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
     // trunk takes NO_COLOR for a yes-or-no option and fails on the customary "1".
     command.env_remove("NO_COLOR").args(["build", "--offline", "--skip-version-check", "--dist"]).arg(workspace::page());
     if profile == Profile::Release {
-        command.args(["--release", "--cargo-profile", "web"]);
+        // index.html names the cargo profile that goes with it.
+        command.arg("--release");
     }
     process::run(&mut command)
 }
@@ -55,7 +58,7 @@ fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
 fn compress_all() -> Result<()> {
     for path in files(&workspace::page())? {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if COMPRESSED.contains(&extension) {
+        if COMPRESSED.contains(&extension) && path.metadata()?.len() > WORTHWHILE {
             compress(&path)?;
         }
     }
