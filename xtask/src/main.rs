@@ -16,6 +16,8 @@ mod test;
 mod toolchain;
 mod workspace;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -40,11 +42,21 @@ enum Command {
     Setup,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     match Arguments::parse().command {
         None => Ok(Arguments::command().print_help()?),
         Some(Command::Build(arguments)) => build::build(&arguments),
-        Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Run(arguments)) => run::until_stopped(&arguments),
         Some(Command::Test(arguments)) => test::test(&arguments),
         Some(Command::Bench(arguments)) => bench::bench(&arguments),
         Some(Command::Setup) => setup(),

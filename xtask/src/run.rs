@@ -30,7 +30,7 @@ const START: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(100);
 
 /// Builds, starts everything, and waits for Ctrl-C.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
     let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
     build::all(profile, &["--package", "aqueduct-tests", "--bin", "sample-swarm"])?;
     let stop = on_interrupt()?;

@@ -13,6 +13,7 @@ mod tab;
 mod tracker;
 
 use std::num::NonZeroU32;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -52,7 +53,17 @@ enum What {
     All,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("measure: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = |what| arguments.what == what || arguments.what == What::All;
     if wanted(What::Hash) {
