@@ -1,4 +1,5 @@
 //! The committed corpora of the fuzz targets, taken through the same bodies as in fuzzing, and beyond that a few thousand inputs made of them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 use std::collections::BTreeSet;
 use std::fs;
