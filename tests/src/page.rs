@@ -72,9 +72,17 @@ impl Browser {
     /// # Panics
     /// It did.
     pub async fn close(self) {
+        self.close_but_for("no error at all").await;
+    }
+
+    /// Ends the session in good order, and shows that the console held no errors but such as speak of `expected`.
+    ///
+    /// # Panics
+    /// It did.
+    pub async fn close_but_for(self, expected: &str) {
         let errors = self.console_errors().await;
         self.client.clone().close().await.expect("the session ends");
-        assert!(errors.is_empty(), "the console has errors: {errors:#?}");
+        assert!(errors.iter().all(|error| error.contains(expected)), "the console has errors: {errors:#?}");
     }
 
     /// The session, for what this type does not do.
