@@ -41,6 +41,10 @@ pub struct Config {
     pub one_per_address: bool,
     /// Our listening port, told to peers in the extended handshake; 0: none.
     pub listen_port: u16,
+    /// UDP port of our DHT node, told to peers that have one, too (BEP 5). Default `None`: there is no node, and peers are not told that there is.
+    pub dht_port: Option<u16>,
+    /// Whether peers tell each other of peers (BEP 11). Default true. Private torrents never do.
+    pub pex: bool,
     /// Name and version told to peers (`v` of BEP 10).
     pub client: String,
 }
@@ -66,6 +70,8 @@ impl Default for Config {
             checks_in_flight: 4,
             one_per_address: true,
             listen_port: 0,
+            dht_port: None,
+            pex: true,
             client: concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

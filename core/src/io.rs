@@ -3,7 +3,7 @@
 //! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in [`Output`]s. Work that takes time
 //! (disk, digests) is an [`Op`] with an id, answered exactly once by [`Input::Done`], also when it was cancelled or failed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,6 +188,8 @@ pub enum Input {
         /// Where they are. Unusable ones (port 0, multicast, our own) are dropped.
         addrs: Vec<PeerAddr>,
     },
+    /// What somebody outside (a tracker, BEP 24; the DHT, BEP 42) says our public address is. Peers' own words (`yourip`) are read by the engine.
+    ExternalIp(IpAddr),
     /// A request is finished. Exactly once for every [`Output::Request`].
     Done {
         /// Which.
@@ -243,6 +245,16 @@ pub enum Output {
         /// What.
         request: DiscoverRequest,
     },
+    /// Peers that the engine heard of and cannot dial, because [`crate::Config::max_dialling`] is 0: whoever dials for it may. Only from
+    /// peer exchange (BEP 11) and a link's `x.pe`, each address once, and never for a private torrent.
+    Hint {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Where they are said to be. Nothing is checked but that somebody can be there.
+        addrs: Vec<PeerAddr>,
+    },
+    /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's peers, nor while [`crate::Config::dht_port`] is `None`.
+    DhtNode(SocketAddr),
     /// Something the user may want to know.
     Event(Event),
 }

@@ -7,7 +7,7 @@ use super::hub::Hub;
 use super::swarm::Swarm;
 use crate::io::{CloseReason, Event, Handshaken};
 use crate::peer::Peer;
-use crate::torrent::{Who, allowed_fast, is_local, network};
+use crate::torrent::{Ranking, Who, allowed_fast, is_local, network};
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerSource, Piece};
 use crate::wire::{Message, Reserved};
 
@@ -19,6 +19,9 @@ const REST_REDUNDANT: Duration = Duration::from_secs(3600);
 const NEWCOMER: u32 = 10;
 /// So many of them. BEP 6 suggests ten; but what is given away is not traded, and a slow seed with many newcomers gave away all it had.
 const ALLOWED_FAST: usize = 3;
+
+/// Nobody has to make room for another in its first minute.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// A connection about to be taken on.
 struct Arrival {
@@ -34,6 +37,7 @@ impl Swarm {
         if !self.active() || !self.announced {
             return None;
         }
+        let ranking = hub.ranking();
         while self.peers.len() + self.dials.len() < hub.config.max_peers {
             match hub.may_dial(now) {
                 Ok(true) => {}
@@ -46,7 +50,7 @@ impl Swarm {
                 let mut others = peers.values().flat_map(|p| [Some(p.addr), p.listens]).flatten().chain(dials.values().copied());
                 others.any(|other| other == addr || one && same_household(other, addr))
             };
-            let addr = self.candidates.next(now, taken)?;
+            let addr = self.candidates.next(now, ranking, taken)?;
             let conn = hub.dial(now, self.id, self.info_hash.wire(), addr);
             self.dials.insert(conn, addr);
         }
@@ -55,9 +59,10 @@ impl Swarm {
 
     /// Addresses from discovery.
     pub(super) fn on_peers(&mut self, hub: &mut Hub, now: Instant, source: PeerSource, addrs: Vec<PeerAddr>) {
-        for addr in addrs {
-            // Most are known already, and some are nobody: neither is worth a word.
-            let _ = self.candidates.add(addr, source);
+        // Most are known already, and some are nobody: neither is worth a word.
+        let new: Vec<PeerAddr> = addrs.into_iter().filter(|addr| self.candidates.add(*addr, source).is_ok()).collect();
+        if hub.config.max_dialling == 0 {
+            return self.hint(hub, source, new);
         }
         self.dial_some(hub, now);
     }
@@ -82,7 +87,11 @@ impl Swarm {
     /// Somebody connected to us.
     pub(super) fn on_accepted(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, addr: SocketAddr, dialled: bool, handshake: &Handshaken) {
         let who = Who { addr, peer_id: handshake.peer_id };
-        if let Some(reason) = self.refuse(hub, &who) {
+        let mut refused = self.refuse(hub, &who);
+        if refused == Some(CloseReason::Full) && self.make_room(hub, now, addr) {
+            refused = self.refuse(hub, &who);
+        }
+        if let Some(reason) = refused {
             return hub.close(conn, reason);
         }
         hub.routes.push((conn, Some(self.id)));
@@ -108,6 +117,19 @@ impl Swarm {
         }
     }
 
+    /// BEP 40: when all places are taken, the peer of lowest priority leaves for one of higher priority, or newcomers would find every swarm
+    /// closed. Who gave us something lately stays. Returns whether a place became free.
+    fn make_room(&mut self, hub: &mut Hub, now: Instant, newcomer: SocketAddr) -> bool {
+        let ranking = hub.ranking();
+        let idle = |p: &&Peer| p.gave == [0; 2] && now.since(p.connected_at) >= SETTLED;
+        let ranked = self.peers.iter().filter(|(_, p)| idle(p)).map(|(conn, p)| (rank(ranking, p), *conn));
+        match ranked.min().filter(|(lowest, _)| *lowest < ranking.of(newcomer)) {
+            Some((_, conn)) => self.drop_conn(hub, now, conn, CloseReason::Replaced),
+            None => return false,
+        }
+        true
+    }
+
     /// A new peer: it is told what we have and what we can.
     fn take_on(&mut self, hub: &mut Hub, now: Instant, new: &Arrival) {
         hub.connected += 1;
@@ -120,6 +142,7 @@ impl Swarm {
             let hello = crate::ext::hello(&hub.config, self.data.as_ref().map(|d| &*d.info), new.who.addr);
             peer.say(hub, new.conn, hello);
         }
+        self.tell_port(hub, &mut peer, new.conn, new.reserved);
         self.allow_fast(hub, &mut peer, new.conn);
         self.peers.insert(new.conn, peer);
     }
@@ -214,6 +237,11 @@ fn first_word(have: &Bitfield, fast: bool) -> Option<Message> {
         false if have.is_none() => None,
         _ => Some(Message::Bitfield(have.as_bytes().to_vec().into())),
     }
+}
+
+/// Both ends know the address that the other has on this connection, and at least its dialler knows the listening port.
+fn rank(ranking: Ranking, peer: &Peer) -> u32 {
+    ranking.of(peer.listens.unwrap_or(peer.addr))
 }
 
 /// Outside private networks one address (/64) is one peer.

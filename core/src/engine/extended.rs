@@ -29,7 +29,9 @@ impl Swarm {
             return Err(CloseReason::Misbehaved("an extended message without the extension protocol"));
         }
         if id == EXTENDED_HANDSHAKE {
-            peer.extensions.on_handshake(&payload);
+            if let Some(ip) = peer.extensions.on_handshake(&payload) {
+                hub.external.told_by(peer.addr.ip(), ip);
+            }
             if let (None, Some(port)) = (peer.listens, peer.extensions.listen_port()) {
                 peer.listens = Some((peer.addr.ip(), port).into());
             }

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::Config;
 use crate::io::{CloseReason, DiscoverRequest, Event, Op, Output, Rope};
-use crate::torrent::{Bucket, Who};
-use crate::types::{Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, Piece, RequestId, TorrentId};
+use crate::torrent::{Bucket, External, Ranking, Who};
+use crate::types::{Bitfield, Block, ConnId, InfoHashV1, Instant, PeerAddr, PeerId, Piece, RequestId, TorrentId};
 use crate::wire::Message;
 
 /// What an answer from the driver will be about.
@@ -34,6 +34,8 @@ pub(super) struct Hub {
     reservations: usize,
     pub(super) down: Bucket,
     pub(super) up: Bucket,
+    /// Our own address, as others see it.
+    pub(super) external: External,
     /// Connected peers and dials under way, all torrents.
     pub(super) connected: usize,
     pub(super) dialling: usize,
@@ -57,6 +59,7 @@ impl Hub {
             reservations: 0,
             down: Bucket::default(),
             up: Bucket::default(),
+            external: External::default(),
             connected: 0,
             dialling: 0,
             dial_at: Instant::ZERO,
@@ -86,6 +89,14 @@ impl Hub {
 
     pub(super) fn discover(&mut self, torrent: TorrentId, request: DiscoverRequest) {
         self.outputs.push_back(Output::Discover { torrent, request });
+    }
+
+    pub(super) fn hint(&mut self, torrent: TorrentId, addrs: Vec<PeerAddr>) {
+        self.outputs.push_back(Output::Hint { torrent, addrs });
+    }
+
+    pub(super) fn dht_node(&mut self, addr: SocketAddr) {
+        self.outputs.push_back(Output::DhtNode(addr));
     }
 
     pub(super) fn request(&mut self, torrent: TorrentId, op: Op, pending: Pending) {
@@ -134,6 +145,11 @@ impl Hub {
         self.outputs.push_back(Output::Dial { conn, torrent, info_hash, addr });
         self.routes.push((conn, Some(torrent)));
         conn
+    }
+
+    /// What peers are ranked by (BEP 40).
+    pub(super) fn ranking(&self) -> Ranking {
+        Ranking::new(&self.external, self.config.listen_port)
     }
 
     /// Whether the bounds on dials leave room. `Err` tells when the pace will.

@@ -4,6 +4,7 @@ mod check;
 mod conn;
 mod data;
 mod extended;
+mod exchange;
 mod hub;
 mod receive;
 mod request;
@@ -27,6 +28,7 @@ use crate::io::{
 };
 use crate::meta::{Info, Magnet};
 use crate::types::{ConnId, InfoHash, InfoHashV1, Instant, PeerId, PeerSource, RequestId, TorrentId};
+use crate::wire::Reserved;
 
 /// The engine. See the crate's first page for the loop that drives it.
 #[derive(Debug)]
@@ -113,6 +115,7 @@ impl Engine {
             Input::Closed { conn, reason } => self.with_conn(conn, |s, hub| s.on_closed(hub, now, conn, &reason)),
             Input::Accepted { conn, addr, dialled, handshake } => self.on_accepted(now, conn, (addr, dialled), &handshake),
             Input::Peers { torrent, source, addrs } => self.on_peers(now, torrent, source, addrs),
+            Input::ExternalIp(ip) => self.hub.external.told(ip),
             Input::Done { id, result } => self.on_done(now, id, result),
         }
         self.settle(now);
@@ -128,6 +131,13 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timers = [(self.tick_at, Reason::Tick), (self.dial_at, Reason::Dial), (self.rate_at, Reason::RateLimit)];
         timers.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()
+    }
+
+    /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A private torrent's peers hear nothing of a DHT (BEP 27).
+    #[must_use]
+    pub fn reserved(&self, info_hash: InfoHashV1) -> Reserved {
+        let private = self.by_hash.get(&info_hash).and_then(|id| self.swarms.get(id)).is_some_and(Swarm::is_private);
+        if self.hub.config.dht_port.is_some() && !private { Reserved::OURS.with_dht() } else { Reserved::OURS }
     }
 
     /// All torrents, for screens: at most a few times a second.

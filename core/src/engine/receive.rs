@@ -46,7 +46,8 @@ impl Swarm {
             Message::Bitfield(bytes) => self.on_bitfield(hub, now, conn, bytes),
             Message::Cancel(block) => self.on_cancel(hub, now, conn, block),
             Message::Extended { id, payload } => self.on_extended(hub, now, conn, id, payload),
-            Message::KeepAlive | Message::Port(_) => Ok(()),
+            Message::Port(port) => self.on_port(hub, conn, port),
+            Message::KeepAlive => Ok(()),
             fast => self.on_fast(hub, now, conn, fast),
         }
     }

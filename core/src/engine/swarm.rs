@@ -87,6 +87,11 @@ impl Swarm {
         self.check_more(hub, now);
     }
 
+    /// Whether its peers may come from its trackers alone (BEP 27), as far as that is known.
+    pub(super) fn is_private(&self) -> bool {
+        self.data.as_ref().map(|d| &d.info).or(self.fetched.as_ref()).is_some_and(|info| info.private)
+    }
+
     /// Whether it takes part in the swarm.
     pub(super) fn active(&self) -> bool {
         !self.paused && self.data.as_ref().is_none_or(|d| d.checking.is_none())

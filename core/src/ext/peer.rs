@@ -1,5 +1,7 @@
 //! What is known of one peer's extensions.
 
+use std::net::IpAddr;
+
 use super::metadata::Copy;
 use super::{ExtendedHandshake, Extension};
 use crate::wire::Reserved;
@@ -41,14 +43,16 @@ impl Extensions {
     }
 
     /// Takes in an extended handshake. What is broken is passed over: the handshake only offers things. It may come again and change what was said.
-    pub(crate) fn on_handshake(&mut self, payload: &[u8]) {
-        let Ok(hello) = ExtendedHandshake::decode(payload) else { return };
+    /// Returns our address as the peer sees it, if it says so.
+    pub(crate) fn on_handshake(&mut self, payload: &[u8]) -> Option<IpAddr> {
+        let hello = ExtendedHandshake::decode(payload).ok()?;
         for ((_, name), id) in Extension::ALL.iter().zip(&mut self.ids) {
             *id = hello.extensions.get(*name).copied().unwrap_or(*id);
         }
         self.requests = hello.requests.or(self.requests);
         self.port = hello.port.or(self.port);
         self.metadata_size = hello.metadata_size.and_then(|size| size.try_into().ok()).or(self.metadata_size);
+        hello.your_ip
     }
 
     /// Requests it queues.

@@ -1,10 +1,11 @@
 //! Whom to dial: addresses heard of, judged by how they answered before.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::Who;
+use super::{Ranking, Who};
 use crate::types::{Instant, PeerId, PeerSource};
 
 /// Why an address is not remembered.
@@ -72,10 +73,11 @@ impl Candidates {
         Ok(())
     }
 
-    /// The best address that may be dialled now, marked as busy. `taken` says which are connected in another way.
-    pub(crate) fn next(&mut self, now: Instant, taken: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
+    /// The best address that may be dialled now, marked as busy; among equals the one of highest priority (BEP 40). `taken` says which are
+    /// connected in another way.
+    pub(crate) fn next(&mut self, now: Instant, ranking: Ranking, taken: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
         let free = self.known.iter_mut().filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
-        let (addr, best) = free.min_by_key(|(_, c)| (c.failures, c.source))?;
+        let (addr, best) = free.min_by_key(|(addr, c)| (c.failures, c.source, Reverse(ranking.of(**addr))))?;
         best.busy = true;
         Some(*addr)
     }
@@ -220,8 +222,8 @@ mod tests {
         c.add(a, PeerSource::Tracker).unwrap();
         let mut now = Instant::ZERO;
         for n in 0..GIVE_UP {
-            assert_eq!(c.next(now, |_| false), Some(a));
-            assert_eq!(c.next(now, |_| false), None);
+            assert_eq!(c.next(now, Ranking::default(), |_| false), Some(a));
+            assert_eq!(c.next(now, Ranking::default(), |_| false), None);
             c.failed(now, a);
             let rest = c.next_rested().map(|t| t.since(now));
             assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST)));
@@ -249,7 +251,7 @@ mod tests {
         c.add(addr("1.1.1.1:1"), PeerSource::User).unwrap();
         c.add(addr("2.2.2.2:1"), PeerSource::Pex).unwrap();
         c.add(addr("3.3.3.3:1"), PeerSource::Tracker).unwrap();
-        let next: Vec<_> = std::iter::from_fn(|| c.next(Instant::ZERO, |_| false)).collect();
+        let next: Vec<_> = std::iter::from_fn(|| c.next(Instant::ZERO, Ranking::default(), |_| false)).collect();
         assert_eq!(next, [addr("1.1.1.1:1"), addr("3.3.3.3:1")]);
     }
 }

@@ -33,6 +33,12 @@ pub struct Reserved(pub [u8; 8]);
 impl Reserved {
     /// What we announce: fast extension (BEP 6) and extension protocol (BEP 10).
     pub const OURS: Self = Self([0, 0, 0, 0, 0, 0x10, 0, 0x04]);
+    /// The same, and that we have a DHT node (BEP 5).
+    #[must_use]
+    pub const fn with_dht(mut self) -> Self {
+        self.0[7] |= 0x01;
+        self
+    }
     /// BEP 6.
     #[must_use]
     pub const fn fast(self) -> bool {

@@ -254,6 +254,8 @@ impl Driver {
             }
             Output::Cancel(id) => self.0.pool.cancel(id),
             Output::Discover { torrent, request } => state.discover(torrent, request),
+            // Only an engine that never dials hints; nodes of the DHT are of use to who has one.
+            Output::Hint { .. } | Output::DhtNode(_) => {}
             Output::Event(event) => self.publish(state, event),
         }
     }

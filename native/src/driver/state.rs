@@ -6,7 +6,7 @@ use std::time;
 
 use aqueduct_core::discovery::Amounts;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
-use aqueduct_core::wire::{Handshake, Message, Reserved};
+use aqueduct_core::wire::{Handshake, Message};
 use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Event, Input, Instant, TorrentId};
 use tokio::task::AbortHandle;
 
@@ -75,7 +75,7 @@ impl State {
     }
 
     pub(super) fn handshake(&self, info_hash: InfoHashV1) -> Handshake {
-        Handshake { reserved: Reserved::OURS, info_hash, peer_id: self.peer_id }
+        Handshake { reserved: self.engine.reserved(info_hash), info_hash, peer_id: self.peer_id }
     }
 
     /// Adds a connection that the engine was told of, and hands on what came behind its handshake.

@@ -216,6 +216,7 @@ impl World {
             }
             Output::Cancel(request) => self.cancel(id, request),
             Output::Discover { request, .. } => self.discover(id, request),
+            Output::Hint { .. } | Output::DhtNode(_) => {}
             Output::Event(event) => self.news(id, event),
         }
     }

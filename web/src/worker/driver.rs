@@ -175,6 +175,7 @@ impl Driver {
             // Whatever is asked of a tab is done within moments; its answer comes as usual.
             Output::Cancel(_) => {}
             Output::Discover { torrent, request } => self.discover(torrent, request),
+            Output::Hint { .. } | Output::DhtNode(_) => {}
             Output::Event(event) => self.on_event(event),
         }
     }

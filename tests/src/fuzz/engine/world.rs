@@ -291,7 +291,7 @@ impl World {
             Output::Cancel(id) => self.requests.get_mut(&id).expect("only what is under way is cancelled").cancelled = true,
             Output::Event(Event::ShutDown) => self.has_shut_down = true,
             Output::Event(Event::Piece(_, piece)) => self.is_had(piece),
-            Output::Event(_) | Output::Discover { .. } => {}
+            Output::Event(_) | Output::Discover { .. } | Output::Hint { .. } | Output::DhtNode(_) => {}
         }
     }
 
