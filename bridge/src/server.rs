@@ -114,7 +114,7 @@ fn start(config: Config, peer_port: u16, draining: watch::Receiver<bool>) -> Res
     let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
     let sockets = descriptors::sockets();
     let start = Instant::now();
-    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default() };
+    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: None };
     Ok(Bridge {
         clients: Clients::new(&config.limits),
         targets: Targets::new(&config.limits),

@@ -38,7 +38,7 @@ impl Swarm {
     /// Becomes a member, and asks for peers.
     pub(crate) fn join(bridge: &Arc<Bridge>, owner: u64, join: u32, request: JoinRequest, arrivals: mpsc::Sender<Arrival>) -> Result<Self, AddError> {
         let JoinRequest { info_hash, peer_id, amounts, want, trackers, .. } = request;
-        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts };
+        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private: false };
         let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
         membership.request(DiscoverRequest::Start, amounts);
         Ok(Self {

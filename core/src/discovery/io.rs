@@ -27,6 +27,8 @@ pub struct Swarm {
     pub port: u16,
     /// How far we are.
     pub amounts: Amounts,
+    /// BEP 27: nobody but the trackers is asked, nor told of us. Of a magnet link this is known late.
+    pub private: bool,
 }
 
 /// Payload bytes, for announces (BEP 3).

@@ -24,4 +24,4 @@ pub mod url;
 pub use config::Config;
 pub use io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
 pub use machine::Discovery;
-pub use status::{Summary, TrackerError, TrackerState, TrackerStatus};
+pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus};

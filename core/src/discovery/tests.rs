@@ -44,7 +44,7 @@ impl World {
     fn add(&mut self, key: Key, tiers: &[&[&str]]) {
         let trackers = tiers.iter().map(|tier| tier.iter().map(|url| (*url).to_owned()).collect()).collect();
         let amounts = Amounts { left: Some(100), ..Amounts::default() };
-        self.machine.add(self.now, key, Swarm { trackers, peer_id: PeerId([b'p'; 20]), port: 6881, amounts }).unwrap();
+        self.machine.add(self.now, key, Swarm { trackers, peer_id: PeerId([b'p'; 20]), port: 6881, amounts, private: false }).unwrap();
     }
 
     fn request(&mut self, request: crate::DiscoverRequest) -> Vec<Said> {
@@ -302,7 +302,7 @@ fn a_torrent_that_comes_back_cuts_its_farewell_short() {
     world.add(KEY, &[&["http://b/"]]);
     assert_eq!(world.said(), [Said::Cancel(farewell)]);
     assert_eq!(announce(&world.request(Start)).1, "b");
-    let again = world.machine.add(world.now, KEY, Swarm { trackers: Vec::new(), peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default() });
+    let again = world.machine.add(world.now, KEY, Swarm { trackers: Vec::new(), peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default(), private: false });
     assert_eq!(again, Err(AddError::Duplicate(KEY.info_hash)));
 }
 
@@ -474,7 +474,7 @@ fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> V
 fn random_swarm(choice: u8) -> Swarm {
     let tiers = [&["http://a/", "udp://b:1/"][..], &["udp://9.9.9.9:1/", "nonsense"], &["http://c/"]];
     let trackers = tiers[..usize::from(choice) % 4].iter().map(|tier| tier.iter().map(|url| (*url).to_owned()).collect()).collect();
-    Swarm { trackers, peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default() }
+    Swarm { trackers, peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default(), private: false }
 }
 
 fn run(steps: &[(u8, u8)], config: Config) -> (World, Vec<Output>) {

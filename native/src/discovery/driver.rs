@@ -114,6 +114,7 @@ impl Driver {
                 amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
                 self.machine.remove(self.now(), key);
             }
+            Change::Private(_) => {}
         }
     }
 

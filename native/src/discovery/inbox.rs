@@ -1,14 +1,18 @@
 //! What members want, until the task looks: one lock, held for a few lines, never across a wait. Bounded by the number of members.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aqueduct_core::DiscoverRequest;
-use aqueduct_core::discovery::{AddError, Amounts, Key, Swarm, TrackerStatus};
+use aqueduct_core::discovery::{AddError, Amounts, DhtCounts, Key, Swarm, TrackerStatus};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::News;
+
+/// DHT nodes of PORT messages that wait to be looked at; more are dropped.
+const MAX_DHT_NODES: usize = 64;
 
 /// Between members and the task.
 #[derive(Debug, Default)]
@@ -29,15 +33,20 @@ pub(super) struct Inbox {
     pub(super) wishes: BTreeMap<Key, Wish>,
     /// For every member.
     pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
+    /// For every member that the DHT is asked for.
+    pub(super) dht: BTreeMap<Key, DhtCounts>,
+    /// Nodes that peers named.
+    pub(super) dht_nodes: Vec<SocketAddr>,
     /// When the task must end.
     pub(super) closing: Option<Instant>,
 }
 
-/// A member came or went.
+/// A member came, went, or turned out to be private.
 #[derive(Debug)]
 pub(super) enum Change {
     Join(Key, Swarm, mpsc::Sender<News>),
     Leave(Key, Option<Amounts>),
+    Private(Key),
 }
 
 /// What a member wants; of two contrary requests the later one counts.
@@ -106,6 +115,7 @@ impl Client {
     pub(super) fn leave(&self, key: Key) {
         let mut inbox = self.0.lock();
         inbox.statuses.remove(&key);
+        inbox.dht.remove(&key);
         // The last amounts stand in the farewell: they must arrive before it.
         let wish = inbox.wishes.remove(&key);
         inbox.changes.push(Change::Leave(key, wish.map(|wish| wish.amounts)));
@@ -124,6 +134,25 @@ impl Client {
 
     pub(super) fn statuses(&self, key: Key) -> Vec<TrackerStatus> {
         self.0.lock().statuses.get(&key).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn dht(&self, key: Key) -> Option<DhtCounts> {
+        self.0.lock().dht.get(&key).copied()
+    }
+
+    pub(super) fn set_private(&self, key: Key) {
+        let mut inbox = self.0.lock();
+        inbox.dht.remove(&key);
+        inbox.changes.push(Change::Private(key));
+        self.0.wake.notify_one();
+    }
+
+    pub(super) fn dht_node(&self, addr: SocketAddr) {
+        let mut inbox = self.0.lock();
+        if inbox.dht_nodes.len() < MAX_DHT_NODES {
+            inbox.dht_nodes.push(addr);
+            self.0.wake.notify_one();
+        }
     }
 
     pub(super) fn close(&self, deadline: Instant) {

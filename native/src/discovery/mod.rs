@@ -7,11 +7,13 @@ mod driver;
 mod inbox;
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
-use aqueduct_core::discovery::{AddError, Amounts, Config, Key, Swarm, TrackerStatus};
+use aqueduct_core::discovery::{AddError, Amounts, Config, DhtCounts, Key, Swarm, TrackerStatus};
 use aqueduct_core::types::{PeerAddr, PeerSource};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -32,6 +34,23 @@ pub struct Options {
     pub policy: Arc<dyn Policy>,
     /// Our addresses.
     pub bind: Bind,
+    /// `None`: the DHT is not used.
+    pub dht: Option<DhtOptions>,
+}
+
+/// How the DHT is used (BEP 5).
+#[derive(Clone, Debug, Default)]
+pub struct DhtOptions {
+    /// Host and port of nodes that are asked as long as we know few others.
+    pub bootstrap: Vec<(String, u16)>,
+    /// Whether the nodes of `bootstrap` are ordinary ones, to be remembered like others. False for public routers, which serve everybody.
+    pub keep_bootstrap: bool,
+    /// We ask and announce, but answer nobody and are nobody's node (BEP 43).
+    pub read_only: bool,
+    /// UDP port to bind on the addresses of [`Options::bind`]; any free one if it is taken or 0.
+    pub port: u16,
+    /// File in which our ids and nodes outlive the program. One process at a time uses it, others go without. `None`: they do not.
+    pub state: Option<PathBuf>,
 }
 
 /// Something of interest to a member.
@@ -89,6 +108,11 @@ impl Handle {
         Ok((Membership { key, shared: self.shared.clone() }, news))
     }
 
+    /// A peer's PORT message (BEP 5) named a DHT node. Cheap; it is asked before anything is believed.
+    pub fn dht_node(&self, addr: SocketAddr) {
+        self.shared.dht_node(addr);
+    }
+
     /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are not waited for.
     pub async fn shut_down(&self, limit: Duration) {
         self.shared.close(Instant::now() + limit);
@@ -113,6 +137,17 @@ impl Membership {
     /// Says how far the torrent is. Cheap: wakes nobody, announces nothing.
     pub fn update(&self, amounts: Amounts) {
         self.shared.wish(self.key, amounts, None);
+    }
+
+    /// What the DHT knows; `None`: it is not used, or not for this torrent, which is private.
+    #[must_use]
+    pub fn dht(&self) -> Option<DhtCounts> {
+        self.shared.dht(self.key)
+    }
+
+    /// The torrent is private (BEP 27), as its metadata say: from now on only its trackers hear of it.
+    pub fn set_private(&self) {
+        self.shared.set_private(self.key);
     }
 
     /// Every tracker's state.

@@ -209,7 +209,7 @@ impl Driver {
     /// Becomes a member of the swarm for the trackers.
     fn join(&self, id: TorrentId, info_hash: InfoHash, trackers: Vec<Vec<String>>) -> Option<Membership> {
         let key = Key { info_hash: info_hash.wire(), owner: u64::from(id.0) };
-        let swarm = Swarm { trackers, peer_id: self.0.peer_id, port: self.0.port, amounts: Default::default() };
+        let swarm = Swarm { trackers, peer_id: self.0.peer_id, port: self.0.port, amounts: Default::default(), private: false };
         let (membership, news) = self.0.discovery.as_ref()?.join(key, swarm).ok()?;
         spawn_local(self.clone().listen_to_discovery(id, news));
         Some(membership)
@@ -274,7 +274,7 @@ impl Driver {
 }
 
 fn ask_trackers(bind: Bind) -> io::Result<Handle> {
-    discovery::spawn(Options { config: Default::default(), policy: Arc::new(OwnUser), bind })
+    discovery::spawn(Options { config: Default::default(), policy: Arc::new(OwnUser), bind, dht: None })
 }
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {

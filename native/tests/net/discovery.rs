@@ -18,12 +18,12 @@ fn handle() -> Handle {
 }
 
 fn handle_with(config: Config) -> Handle {
-    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default() }).unwrap()
+    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default(), dht: None }).unwrap()
 }
 
 fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
     let trackers = tiers.iter().map(|url| vec![(*url).to_owned()]).collect();
-    handle.join(KEY, Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default() }).unwrap()
+    handle.join(KEY, Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false }).unwrap()
 }
 
 async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
@@ -168,7 +168,7 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
     let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
     let handle = handle();
     let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
-    let twice = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default() };
+    let twice = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false };
     assert!(handle.join(KEY, twice).is_err());
     drop(member);
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
