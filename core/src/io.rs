@@ -388,6 +388,9 @@ pub enum CloseReason {
     /// The torrent is unknown, paused or removed.
     #[error("the torrent is not active")]
     Inactive,
+    /// It came from elsewhere than the tracker, and the torrent turned out to be private (BEP 27).
+    #[error("the torrent is private, and its tracker did not name this peer")]
+    Private,
     /// It was of no use, and others wait.
     #[error("replaced by a better peer")]
     Replaced,

@@ -2,8 +2,10 @@
 
 use super::hub::{Hub, Pending};
 use super::swarm::Swarm;
+use crate::ext::{Extension, donthave};
 use crate::io::{CheckRange, Event, Failure, Op, OpError, OpResult};
 use crate::types::{Instant, Piece};
+use crate::wire::Message;
 
 impl Swarm {
     /// Keeps some checks in flight; when none is left, joins the swarm.
@@ -74,8 +76,18 @@ impl Swarm {
         data.unflushed_since.get_or_insert(now);
         data.said_finished = false;
         data.recount(&mut hub.rng);
+        self.tell_dont_have(hub, piece);
         self.recount_peers(hub);
         self.fill_all(hub, now);
+    }
+
+    /// BEP 54: a piece that was announced is gone.
+    fn tell_dont_have(&mut self, hub: &mut Hub, piece: Piece) {
+        for (&conn, peer) in &mut self.peers {
+            if let Some(id) = peer.extensions.remote_id(Extension::DontHave) {
+                peer.say(hub, conn, Message::Extended { id, payload: donthave::encode(piece.get()) });
+            }
+        }
     }
 }
 

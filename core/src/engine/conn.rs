@@ -59,12 +59,12 @@ impl Swarm {
 
     /// Addresses from discovery.
     pub(super) fn on_peers(&mut self, hub: &mut Hub, now: Instant, source: PeerSource, addrs: Vec<PeerAddr>) {
-        // Most are known already, and some are nobody: neither is worth a word.
-        let new: Vec<PeerAddr> = addrs.into_iter().filter(|addr| self.candidates.add(*addr, source).is_ok()).collect();
-        if hub.config.max_dialling == 0 {
-            return self.hint(hub, source, new);
+        if self.is_private() && !source.suits_private() {
+            return;
         }
-        self.dial_some(hub, now);
+        // Most are known already, and some are nobody: neither is worth a word.
+        let new = addrs.into_iter().filter(|addr| self.candidates.add(*addr, source).is_ok()).collect();
+        self.heard_of(hub, now, source, new);
     }
 
     /// A dial of ours succeeded.
@@ -139,7 +139,7 @@ impl Swarm {
             peer.say(hub, new.conn, message);
         }
         if new.reserved.extended() {
-            let hello = crate::ext::hello(&hub.config, self.data.as_ref().map(|d| &*d.info), new.who.addr);
+            let hello = crate::ext::hello(&hub.config, self.standing(hub), new.who.addr);
             peer.say(hub, new.conn, hello);
         }
         self.tell_port(hub, &mut peer, new.conn, new.reserved);
@@ -206,7 +206,7 @@ impl Swarm {
     /// When an address may be dialled again, by how the last time ended.
     fn let_go(&mut self, now: Instant, addr: SocketAddr, reason: &CloseReason, lived: bool) {
         match reason {
-            CloseReason::Ourselves | CloseReason::WrongInfoHash | CloseReason::Banned => self.candidates.forget(addr),
+            CloseReason::Ourselves | CloseReason::WrongInfoHash | CloseReason::Banned | CloseReason::Private => self.candidates.forget(addr),
             CloseReason::Redundant => self.candidates.released(now, addr, REST_REDUNDANT),
             CloseReason::Duplicate | CloseReason::Full => self.candidates.released(now, addr, REST),
             CloseReason::Inactive => self.candidates.released(now, addr, Duration::ZERO),

@@ -1,10 +1,14 @@
-//! Peers told by peers: DHT nodes (BEP 5), and addresses for whoever dials for us.
+//! Peers told by peers (BEP 11), DHT nodes told by peers (BEP 5), and what a private torrent makes of both (BEP 27).
 
 use super::hub::Hub;
 use super::receive::Verdict;
 use super::swarm::Swarm;
+use crate::ext::pex::{PexMessage, REACHABLE, UPLOAD_ONLY};
+use crate::ext::{Extension, no_exchange};
+use crate::io::CloseReason;
 use crate::peer::Peer;
-use crate::types::{ConnId, PeerAddr, PeerSource};
+use crate::torrent::is_local;
+use crate::types::{ConnId, Instant, PeerAddr, PeerSource};
 use crate::wire::{Message, Reserved};
 
 impl Swarm {
@@ -23,11 +27,76 @@ impl Swarm {
         Ok(())
     }
 
-    /// An engine that never dials passes on what only it can hear of; the rest comes from whoever dials for it.
-    pub(super) fn hint(&mut self, hub: &mut Hub, source: PeerSource, addrs: Vec<PeerAddr>) {
-        let heard_here = matches!(source, PeerSource::Pex | PeerSource::Link);
-        if heard_here && !addrs.is_empty() && !self.is_private() {
-            hub.hint(self.id, addrs);
+    /// Whether peers are told of peers.
+    pub(super) fn exchanges(&self, hub: &Hub) -> bool {
+        hub.config.pex && !self.is_private()
+    }
+
+    /// BEP 11: tells every peer, at most once a minute, who else is there.
+    pub(super) fn tell_peers(&mut self, hub: &mut Hub, now: Instant) {
+        if !self.exchanges(hub) {
+            return;
+        }
+        let due = |p: &Peer| p.extensions.remote_id(Extension::Pex).is_some() && p.extensions.pex.is_due(now);
+        let due: Vec<ConnId> = self.peers.iter().filter(|(_, p)| due(p)).map(|(conn, _)| *conn).collect();
+        let all: Vec<_> = if due.is_empty() { Vec::new() } else { self.peers.iter().filter_map(|(conn, p)| entry(*conn, p)).collect() };
+        for conn in due {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let may_know = |addr: PeerAddr| Some(addr) != peer.listens && (is_local(peer.addr.ip()) || !is_local(addr.ip()));
+            let others: Vec<_> = all.iter().copied().filter(|(addr, _)| may_know(*addr)).collect();
+            let payload = peer.extensions.pex.news(now, &others).map(|message| message.encode());
+            if let (Some(id), Some(payload)) = (peer.extensions.remote_id(Extension::Pex), payload) {
+                peer.say(hub, conn, Message::Extended { id, payload });
+            }
         }
     }
+
+    /// BEP 11: a peer tells us of others. Whom it dropped may still be there for us.
+    pub(super) fn on_exchange(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, payload: &[u8]) -> Verdict {
+        let exchanges = self.exchanges(hub);
+        let Some(peer) = self.peers.get_mut(&conn).filter(|_| exchanges) else { return Ok(()) };
+        let teller = peer.addr.ip();
+        let Some(limit) = peer.extensions.pex.heard(now) else {
+            return Err(CloseReason::Misbehaved("it exchanged peers more than six times in a minute"));
+        };
+        let Some(message) = PexMessage::decode(payload, limit) else { return Ok(()) };
+        let useless = |flags: u8| flags & UPLOAD_ONLY != 0 && self.complete();
+        let told = message.added.into_iter().filter(|(_, flags)| !useless(*flags)).map(|(addr, _)| addr);
+        let told: Vec<PeerAddr> = told.collect();
+        let new = told.into_iter().filter(|addr| self.candidates.add_told(*addr, teller).is_ok()).collect();
+        self.heard_of(hub, now, PeerSource::Pex, new);
+        Ok(())
+    }
+
+    /// New addresses are dialled. An engine that never dials passes on what only it can hear of; the rest comes from whoever dials for it.
+    pub(super) fn heard_of(&mut self, hub: &mut Hub, now: Instant, source: PeerSource, new: Vec<PeerAddr>) {
+        if hub.config.max_dialling > 0 {
+            self.dial_some(hub, now);
+        } else if matches!(source, PeerSource::Pex | PeerSource::Link) && !new.is_empty() {
+            hub.hint(self.id, new);
+        }
+    }
+
+    /// BEP 27: the metadata are known now, and say that peers come from trackers alone. Whoever came in another way goes.
+    pub(super) fn become_private(&mut self, hub: &mut Hub, now: Instant) {
+        let public = self.candidates.forget_public();
+        let is_public = |addr: &PeerAddr| public.contains(addr);
+        let peers = self.peers.iter().filter(|(_, p)| p.listens.as_ref().is_some_and(is_public)).map(|(conn, _)| *conn);
+        let dials = self.dials.iter().filter(|(_, addr)| is_public(addr)).map(|(conn, _)| *conn);
+        let gone: Vec<ConnId> = peers.chain(dials).collect();
+        gone.into_iter().for_each(|conn| self.drop_conn(hub, now, conn, CloseReason::Private));
+        let exchanged = hub.config.pex;
+        for (&conn, peer) in self.peers.iter_mut().filter(|(_, p)| exchanged && p.extensions.spoken()) {
+            peer.say(hub, conn, no_exchange());
+        }
+    }
+}
+
+/// How a peer is told to others, if it is known where it listens.
+fn entry(conn: ConnId, peer: &Peer) -> Option<(PeerAddr, u8)> {
+    let listens = peer.listens?;
+    let idle = peer.extensions.upload_only() || peer.have.is_all() && !peer.have.is_empty();
+    let reachable = !conn.is_accepted() || listens == peer.addr;
+    let flags = if idle { UPLOAD_ONLY } else { 0 } | if reachable { REACHABLE } else { 0 };
+    Some((PeerAddr::new(listens.ip().to_canonical(), listens.port()), flags))
 }

@@ -10,11 +10,11 @@ use super::hub::Hub;
 use super::receive::Verdict;
 use super::swarm::Swarm;
 use crate::ext::metadata::{Copy, MetadataMessage};
-use crate::ext::{EXTENDED_HANDSHAKE, Extension};
+use crate::ext::{EXTENDED_HANDSHAKE, Extension, Standing, upload_only};
 use crate::io::{CloseReason, Event};
 use crate::meta::Info;
 use crate::torrent::Who;
-use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, PeerSource, Sha1Digest};
+use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, Sha1Digest};
 use crate::wire::Message;
 
 /// Copies of the metadata fetched at a time.
@@ -29,19 +29,43 @@ impl Swarm {
             return Err(CloseReason::Misbehaved("an extended message without the extension protocol"));
         }
         if id == EXTENDED_HANDSHAKE {
-            if let Some(ip) = peer.extensions.on_handshake(&payload) {
-                hub.external.told_by(peer.addr.ip(), ip);
-            }
-            if let (None, Some(port)) = (peer.listens, peer.extensions.listen_port()) {
-                peer.listens = Some((peer.addr.ip(), port).into());
-            }
-            self.fetch_metadata(hub, now);
-            return Ok(());
+            return self.on_hello(hub, now, conn, &payload);
         }
         match Extension::from_id(id) {
             Some(Extension::Metadata) => self.on_metadata(hub, now, conn, &payload),
+            Some(Extension::Pex) => self.on_exchange(hub, now, conn, &payload),
+            Some(Extension::DontHave) => self.on_dont_have(hub, now, conn, &payload),
             // BEP 10: an id that we never gave is ignored.
             None => Ok(()),
+        }
+    }
+
+    fn on_hello(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, payload: &[u8]) -> Verdict {
+        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+        if let Some(ip) = peer.extensions.on_handshake(payload) {
+            hub.external.told_by(peer.addr.ip(), ip);
+        }
+        if let (None, Some(port)) = (peer.listens, peer.extensions.listen_port()) {
+            peer.listens = Some((peer.addr.ip(), port).into());
+        }
+        self.fetch_metadata(hub, now);
+        self.redundant(conn)
+    }
+
+    /// What we say of ourselves to a new peer.
+    pub(super) fn standing(&self, hub: &Hub) -> Standing<'_> {
+        let info = self.data.as_ref().map(|d| &*d.info);
+        Standing { info, exchanges: self.exchanges(hub), partial_seed: self.partial_seed() }
+    }
+
+    /// BEP 21: everybody hears when we stop wanting data without having everything, and when we want some again.
+    pub(super) fn tell_upload_only(&mut self, hub: &mut Hub) {
+        let is = self.partial_seed();
+        if std::mem::replace(&mut self.said_upload_only, is) == is {
+            return;
+        }
+        for (&conn, peer) in self.peers.iter_mut().filter(|(_, p)| p.extensions.spoken()) {
+            peer.say(hub, conn, upload_only(is));
         }
     }
 
@@ -88,18 +112,17 @@ impl Swarm {
             return self.ban(hub, now, who);
         }
         match Info::parse(raw) {
-            Ok(info) => self.on_info(hub, Arc::new(info)),
+            Ok(info) => self.on_info(hub, now, Arc::new(info)),
             Err(error) => self.fail(hub, crate::io::Failure::Metadata(error.to_string())),
         }
     }
 
-    fn on_info(&mut self, hub: &mut Hub, info: Arc<Info>) {
+    fn on_info(&mut self, hub: &mut Hub, now: Instant, info: Arc<Info>) {
         self.peers.values_mut().for_each(|p| p.extensions.copy = None);
-        // BEP 27: a private torrent's peers come from its tracker and from nowhere else, from the moment that is known.
-        if info.private {
-            self.candidates.forget_source(PeerSource::Link);
-        }
         self.fetched = Some(Arc::clone(&info));
+        if info.private {
+            self.become_private(hub, now);
+        }
         hub.event(Event::Metadata(self.id, info));
     }
 

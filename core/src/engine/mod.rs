@@ -3,8 +3,8 @@
 mod check;
 mod conn;
 mod data;
-mod extended;
 mod exchange;
+mod extended;
 mod hub;
 mod receive;
 mod request;
@@ -253,6 +253,9 @@ impl Engine {
         data.said_finished &= data.lacking == 0;
         swarm.recount_peers(&mut self.hub);
         swarm.fill_all(&mut self.hub, now);
+        if swarm.downloading() {
+            swarm.candidates.wake(now);
+        }
         if swarm.complete() {
             swarm.on_complete(&mut self.hub, now);
             swarm.flush_if_due(&mut self.hub, now);

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::hub::Hub;
 use super::request::{give_back, release_ownership};
 use super::swarm::Swarm;
+use crate::ext::donthave;
 use crate::io::CloseReason;
 use crate::peer::Peer;
 use crate::torrent::Arrival;
@@ -118,12 +119,38 @@ impl Swarm {
         Ok(())
     }
 
-    /// Two that have everything have nothing to say to each other.
+    /// Two that want nothing of each other, seeds or partial ones (BEP 21), have nothing to say.
     pub(super) fn redundant(&self, conn: ConnId) -> Verdict {
-        let seed = self.peers.get(&conn).is_some_and(|p| p.have.is_all() && !p.have.is_empty());
-        if seed && self.complete() && self.data.as_ref().is_some_and(|d| d.have.is_all()) {
+        let wants_nothing = |p: &Peer| p.extensions.upload_only() || p.have.is_all() && !p.have.is_empty();
+        if self.complete() && self.peers.get(&conn).is_some_and(wants_nothing) {
             return Err(CloseReason::Redundant);
         }
+        Ok(())
+    }
+
+    /// BEP 54: a piece is gone. What was asked of it there is asked elsewhere.
+    pub(super) fn on_dont_have(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, payload: &[u8]) -> Verdict {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return Ok(()) };
+        let Some(index) = donthave::decode(payload) else { return misbehaved("its lt_donthave is not four bytes long") };
+        let Some(piece) = data.lengths.piece(index) else { return misbehaved("it lost a piece that the torrent has not") };
+        if std::mem::take(&mut peer.counted_as_seed) {
+            data.lengths.iter().for_each(|p| data.picker.gained(p));
+        }
+        if !peer.have.clear(piece) {
+            return Ok(());
+        }
+        data.picker.lost(piece);
+        (peer.useful, peer.pickable) = data.count_useful(&peer.have);
+        let (gone, kept) = std::mem::take(&mut peer.asked).into_iter().partition::<Vec<_>, _>(|a| a.block.piece() == piece);
+        peer.asked = kept.into();
+        for asked in gone {
+            peer.late -= usize::from(asked.late);
+            peer.forgive(asked.block, hub.config.max_requests_out);
+            give_back(data, asked);
+        }
+        release_ownership(data, peer, conn);
+        self.update_interest(hub, conn);
+        self.fill_all(hub, now);
         Ok(())
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Swarm {
     pub(super) failure: Option<Failure>,
     /// Discovery was told to start.
     pub(super) announced: bool,
+    /// Peers were told that we are a partial seed (BEP 21).
+    pub(super) said_upload_only: bool,
     pub(super) asked_more_at: Instant,
     pub(super) ticks: u32,
     /// Some peer could have been asked for more, had there been room in memory.
@@ -56,6 +58,7 @@ impl Swarm {
             paused,
             failure: None,
             announced: false,
+            said_upload_only: false,
             asked_more_at: Instant::ZERO,
             ticks: 0,
             starved: false,
@@ -105,6 +108,11 @@ impl Swarm {
     /// Whether all that is wanted is had.
     pub(super) fn complete(&self) -> bool {
         self.data.as_ref().is_some_and(|d| d.lacking == 0 && d.checking.is_none())
+    }
+
+    /// Whether all that is wanted is had, and yet not everything (BEP 21).
+    pub(super) fn partial_seed(&self) -> bool {
+        self.complete() && self.data.as_ref().is_some_and(|d| !d.have.is_all())
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -33,7 +33,8 @@ fn contender(conn: ConnId, p: &mut Peer, now: Instant, seeding: bool) -> Contend
     p.gave = [0, p.gave[0]];
     Contender {
         conn,
-        interested: p.wants_us,
+        // BEP 21: who is a partial seed asks for nothing, whatever it said before.
+        interested: p.wants_us && !p.extensions.upload_only(),
         snubbed: p.snubbed && !seeding,
         merit,
         unchoked_at: p.unchoked_at.filter(|_| seeding),
@@ -55,6 +56,8 @@ impl Swarm {
         self.retry_stuck(hub, now);
         self.flush_if_due(hub, now);
         self.tick_metadata(hub, now);
+        self.tell_upload_only(hub);
+        self.tell_peers(hub, now);
         self.ask_for_more(hub, now);
         self.fill_all(hub, now);
         self.dial_some(hub, now)
@@ -118,7 +121,9 @@ impl Swarm {
     }
 
     fn ask_for_more(&mut self, hub: &mut Hub, now: Instant) {
-        let few = self.peers.len() < FEW && self.candidates.idle() < FEW;
+        // What an engine knows that never dials brings it nobody.
+        let known = if hub.config.max_dialling == 0 { 0 } else { self.candidates.idle() };
+        let few = self.peers.len() < FEW && known < FEW;
         if few && self.announced && !self.complete() && now.since(self.asked_more_at) >= ASK_AGAIN {
             self.asked_more_at = now;
             hub.discover(self.id, DiscoverRequest::More);

@@ -25,8 +25,8 @@ pub struct ExtendedHandshake {
     pub your_ip: Option<IpAddr>,
     /// `metadata_size` (BEP 9): bytes of the info dictionary, as the sender claims.
     pub metadata_size: Option<u64>,
-    /// `upload_only` (BEP 21): the sender wants no data.
-    pub upload_only: bool,
+    /// `upload_only` (BEP 21): whether the sender wants no data, if it says so.
+    pub upload_only: Option<bool>,
     /// `complete_ago`: seconds since the sender became complete.
     pub complete_ago: Option<u32>,
 }
@@ -58,7 +58,7 @@ impl ExtendedHandshake {
             requests: dict.num("reqq"),
             your_ip: dict.bytes("yourip").and_then(ip),
             metadata_size: dict.num("metadata_size"),
-            upload_only: dict.num("upload_only").is_some_and(|n: i64| n != 0),
+            upload_only: dict.num("upload_only").map(|n: i64| n != 0),
             complete_ago: dict.num("complete_ago"),
         })
     }
@@ -86,7 +86,7 @@ impl ExtendedHandshake {
             ("p", self.port.map(u64::from)),
             ("reqq", self.requests.map(u64::from)),
             ("metadata_size", self.metadata_size),
-            ("upload_only", self.upload_only.then_some(1)),
+            ("upload_only", self.upload_only.map(u64::from)),
             ("complete_ago", self.complete_ago.map(u64::from)),
         ];
         all.into_iter().filter_map(|(key, number)| Some((key, number?)))
@@ -132,7 +132,7 @@ mod tests {
         let extensions = proptest::collection::btree_map("[a-z_]{1,12}", any::<u8>(), 0..8);
         let client = proptest::option::of("[ -~]{0,40}");
         let numbers = any::<(Option<u16>, Option<u32>, Option<u32>, Option<u32>)>();
-        (extensions, client, numbers, any::<(Option<IpAddr>, bool)>()).prop_map(|(extensions, client, numbers, (your_ip, upload_only))| {
+        (extensions, client, numbers, any::<(Option<IpAddr>, Option<bool>)>()).prop_map(|(extensions, client, numbers, (your_ip, upload_only))| {
             let (port, requests, size, complete_ago) = numbers;
             let (port, metadata_size) = (port.filter(|p| *p != 0), size.map(u64::from));
             ExtendedHandshake { extensions, client, port, requests, your_ip, metadata_size, upload_only, complete_ago }

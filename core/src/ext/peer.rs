@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::metadata::Copy;
+use super::pex::Pex;
 use super::{ExtendedHandshake, Extension};
 use crate::wire::Reserved;
 
@@ -17,6 +18,9 @@ pub(crate) struct Extensions {
     requests: Option<u32>,
     port: Option<u16>,
     metadata_size: Option<u32>,
+    upload_only: bool,
+    /// What it and we tell each other of peers.
+    pub(crate) pex: Pex,
     /// Its copy of the metadata, on its way.
     pub(crate) copy: Option<Copy>,
     /// It was asked for a copy and the copy came to nothing.
@@ -32,6 +36,8 @@ impl Extensions {
             requests: None,
             port: None,
             metadata_size: None,
+            upload_only: false,
+            pex: Pex::default(),
             copy: None,
             tried_copy: false,
         }
@@ -52,12 +58,18 @@ impl Extensions {
         self.requests = hello.requests.or(self.requests);
         self.port = hello.port.or(self.port);
         self.metadata_size = hello.metadata_size.and_then(|size| size.try_into().ok()).or(self.metadata_size);
+        self.upload_only = hello.upload_only.unwrap_or(self.upload_only);
         hello.your_ip
     }
 
     /// Requests it queues.
     pub(crate) fn request_limit(&self) -> usize {
         self.requests.map_or(DEFAULT_REQUESTS, |n| (n as usize).max(1))
+    }
+
+    /// Whether it said that it wants nothing more (BEP 21).
+    pub(crate) fn upload_only(&self) -> bool {
+        self.upload_only
     }
 
     /// Where it listens, if it said so.

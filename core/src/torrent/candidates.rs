@@ -17,6 +17,8 @@ pub(crate) enum Refused {
     Banned,
     /// Known already.
     Known,
+    /// Whoever says so says too much, or cannot know.
+    Distrusted,
 }
 
 /// First rest after a failed dial: short, since a peer that is just starting or still clearing away our last connection may be the only one there is.
@@ -32,6 +34,8 @@ const BANS: usize = 4096;
 #[derive(Debug)]
 struct Candidate {
     source: PeerSource,
+    /// The network of the peer that told us of it (BEP 11).
+    teller: Option<IpAddr>,
     failures: u32,
     /// Not dialled before.
     rest_until: Instant,
@@ -56,6 +60,20 @@ impl Candidates {
 
     /// Heard of an address.
     pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource) -> Result<(), Refused> {
+        self.insert(addr, source, None)
+    }
+
+    /// Heard of an address from a peer. At most a quarter of all addresses come from one network, and nobody outside a private network knows
+    /// who is inside.
+    pub(crate) fn add_told(&mut self, addr: SocketAddr, teller: IpAddr) -> Result<(), Refused> {
+        let told = self.known.values().filter(|c| c.teller == Some(network(teller))).count();
+        if told >= self.limit / 4 || is_local(addr.ip()) && !is_local(teller) {
+            return Err(Refused::Distrusted);
+        }
+        self.insert(addr, PeerSource::Pex, Some(network(teller)))
+    }
+
+    fn insert(&mut self, addr: SocketAddr, source: PeerSource, teller: Option<IpAddr>) -> Result<(), Refused> {
         let addr = canonical(addr);
         if !usable(addr) {
             return Err(Refused::Unusable);
@@ -63,13 +81,17 @@ impl Candidates {
         if self.is_banned(addr) {
             return Err(Refused::Banned);
         }
-        if self.known.contains_key(&addr) {
+        if let Some(known) = self.known.get_mut(&addr) {
+            // A private torrent may keep it then, should this turn out to be one (BEP 27).
+            if source.suits_private() && !known.source.suits_private() {
+                known.source = source;
+            }
             return Err(Refused::Known);
         }
         if self.known.len() >= self.limit {
             self.forget_worst();
         }
-        self.known.insert(addr, Candidate { source, failures: 0, rest_until: Instant::ZERO, busy: false });
+        self.known.insert(addr, Candidate { source, teller, failures: 0, rest_until: Instant::ZERO, busy: false });
         Ok(())
     }
 
@@ -119,9 +141,15 @@ impl Candidates {
         self.known.remove(&addr);
     }
 
-    /// Forgets what this source said, but for whom we are connected with.
-    pub(crate) fn forget_source(&mut self, source: PeerSource) {
-        self.known.retain(|_, c| c.source != source || c.busy);
+    /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
+    pub(crate) fn forget_public(&mut self) -> Vec<SocketAddr> {
+        self.known.extract_if(.., |_, c| !c.source.suits_private()).map(|(addr, _)| addr).collect()
+    }
+
+    /// Whoever rests because neither side needed anything may be dialled now: we want something again.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        let resting = self.known.values_mut().filter(|c| c.failures == 0 && !c.busy);
+        resting.for_each(|c| c.rest_until = c.rest_until.min(now));
     }
 
     /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside, where many peers share one, that port and that peer id.
@@ -243,6 +271,37 @@ mod tests {
         assert!(c.is_banned(addr("127.0.0.1:1")) && !c.is_banned(addr("127.0.0.1:2")));
         assert!(c.is_banned_peer(who("127.0.0.1:9", 2)) && !c.is_banned_peer(who("127.0.0.1:9", 4)));
         assert_eq!(c.add(addr("9.9.9.9:3"), PeerSource::Pex), Err(Refused::Banned));
+    }
+
+    #[test]
+    fn one_teller_gives_at_most_a_quarter_of_the_addresses() {
+        let mut c = Candidates::new(100);
+        let taken = (1..=60u16).filter(|n| c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), [9, 9, 9, 9].into()).is_ok()).count();
+        assert_eq!(taken, 25);
+        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 9].into()), Err(Refused::Distrusted));
+        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 8].into()), Ok(()));
+    }
+
+    #[test]
+    fn a_public_peer_does_not_know_who_is_in_a_private_network() {
+        let mut c = Candidates::new(100);
+        for inside in ["192.168.1.1:1", "127.0.0.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1"] {
+            assert_eq!(c.add_told(addr(inside), [9, 9, 9, 9].into()), Err(Refused::Distrusted), "{inside}");
+            assert_eq!(c.add_told(addr(inside), [192, 168, 1, 7].into()), Ok(()), "{inside}");
+        }
+    }
+
+    #[test]
+    fn a_private_torrent_keeps_only_what_its_trackers_and_its_user_said() {
+        let mut c = Candidates::new(100);
+        let sources = [PeerSource::User, PeerSource::Link, PeerSource::Tracker, PeerSource::Dht, PeerSource::Lsd];
+        for (n, source) in (1..).zip(sources) {
+            c.add(SocketAddr::from(([45, 0, 0, 1], n)), source).unwrap();
+        }
+        c.add_told(addr("45.0.0.1:6"), [9, 9, 9, 9].into()).unwrap();
+        assert_eq!(c.add(addr("45.0.0.1:4"), PeerSource::Tracker), Err(Refused::Known), "a tracker knows it, too");
+        let gone = c.forget_public();
+        assert_eq!(gone, ["45.0.0.1:2", "45.0.0.1:5", "45.0.0.1:6"].map(addr));
     }
 
     #[test]

@@ -25,3 +25,11 @@ pub enum PeerSource {
     /// The resume record of an earlier run.
     Resume,
 }
+
+impl PeerSource {
+    /// Whether a private torrent may have peers from it: its trackers, whoever dials us, and the user's own word (BEP 27).
+    #[must_use]
+    pub const fn suits_private(self) -> bool {
+        matches!(self, Self::User | Self::Tracker | Self::Incoming)
+    }
+}
