@@ -37,6 +37,8 @@ def add(torrent, folder, port, seed):
     params.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
     if seed:
         params.flags |= libtorrent.torrent_flags.seed_mode
+        # The tracker would tell the seed of itself, and libtorrent bans the address at which it meets itself: the bridge's, too, on one machine.
+        params.flags |= libtorrent.torrent_flags.override_trackers
     return session, session.add_torrent(params)
 
 
