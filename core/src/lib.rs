@@ -68,8 +68,8 @@
 //!
 //! # What else is here
 //!
-//! [`discovery::Discovery`] asks trackers, [`tunnel`] is the session between a tab and its bridge, [`meta`] reads and makes torrents and magnet
-//! links, [`resume`] is the record that outlives a program, [`wire`] and [`ext`] are what peers say.
+//! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session between a tab and its bridge, [`meta`] reads
+//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`ext`] are what peers say.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
@@ -83,6 +83,7 @@ pub mod meta;
 mod peer;
 pub mod resume;
 mod torrent;
+pub mod tracker;
 pub mod tunnel;
 pub mod types;
 pub mod wire;

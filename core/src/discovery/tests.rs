@@ -302,7 +302,11 @@ fn a_torrent_that_comes_back_cuts_its_farewell_short() {
     world.add(KEY, &[&["http://b/"]]);
     assert_eq!(world.said(), [Said::Cancel(farewell)]);
     assert_eq!(announce(&world.request(Start)).1, "b");
-    let again = world.machine.add(world.now, KEY, Swarm { trackers: Vec::new(), peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default(), private: false });
+    let again = world.machine.add(
+        world.now,
+        KEY,
+        Swarm { trackers: Vec::new(), peer_id: PeerId([0; 20]), port: 1, amounts: Amounts::default(), private: false },
+    );
     assert_eq!(again, Err(AddError::Duplicate(KEY.info_hash)));
 }
 

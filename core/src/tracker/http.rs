@@ -1,0 +1,194 @@
+//! The tracker's half of BEP 3, 7, 23 and 48: what follows `/announce?` and `/scrape?`, and the bodies of answers.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use super::machine::Tracker;
+use super::request::{Admission, Announce, Event, Refusal, Told};
+use crate::types::{InfoHashV1, Instant};
+
+/// Most swarms in one scrape.
+pub const MAX_SCRAPED: usize = 64;
+
+/// What is asked, and how the answer is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub announce: Announce,
+    /// Peers as strings of bytes (BEP 23), not as dictionaries (BEP 3).
+    pub compact: bool,
+}
+
+impl Request {
+    /// Reads the query of an announce. Arguments that it does not know are passed over, as is an `ip`, which anybody could make up.
+    ///
+    /// # Errors
+    /// `info_hash` or `port` is missing or malformed.
+    pub fn parse(query: &[u8]) -> Result<Self, Refusal> {
+        let (mut info_hash, mut port) = (Err(Refusal::InfoHash), Err(Refusal::Port));
+        let (mut seed, mut event, mut num_want, mut compact) = (false, Event::Present, None, true);
+        for (name, value) in arguments(query) {
+            match name {
+                b"info_hash" => info_hash = unescape(value).ok_or(Refusal::InfoHash),
+                b"port" => port = number(value).and_then(|port| u16::try_from(port).ok()).ok_or(Refusal::Port),
+                b"left" => seed = number(value) == Some(0),
+                b"event" => event = read_event(value),
+                // A negative number means as many as the tracker likes.
+                b"numwant" => num_want = number(value).and_then(|want| usize::try_from(want).ok()),
+                b"compact" => compact = value != b"0",
+                _ => {}
+            }
+        }
+        let announce = Announce { info_hash: InfoHashV1(info_hash?), port: port?, seed, event, num_want };
+        Ok(Self { announce, compact })
+    }
+}
+
+/// Reads the query of a scrape: the swarms that it names, in order, none twice.
+///
+/// # Errors
+/// None, one that has not 20 bytes, or more than [`MAX_SCRAPED`].
+pub fn parse_scrape(query: &[u8]) -> Result<Vec<InfoHashV1>, Refusal> {
+    let named = arguments(query).filter(|(name, _)| *name == b"info_hash");
+    let mut swarms = Vec::new();
+    for (_, value) in named {
+        if swarms.len() == MAX_SCRAPED {
+            return Err(Refusal::TooMany);
+        }
+        swarms.push(InfoHashV1(unescape(value).ok_or(Refusal::InfoHash)?));
+    }
+    swarms.sort_unstable();
+    swarms.dedup();
+    if swarms.is_empty() { Err(Refusal::InfoHash) } else { Ok(swarms) }
+}
+
+fn arguments(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query.split(|byte| *byte == b'&').filter_map(|argument| {
+        let equals = argument.iter().position(|byte| *byte == b'=')?;
+        Some((&argument[..equals], &argument[equals + 1..]))
+    })
+}
+
+fn read_event(value: &[u8]) -> Event {
+    match value {
+        b"completed" => Event::Completed,
+        b"stopped" => Event::Stopped,
+        _ => Event::Present,
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Exactly 20 bytes, any of them as `%xx`.
+fn unescape(value: &[u8]) -> Option<[u8; 20]> {
+    let (mut bytes, mut rest) = ([0; 20], value);
+    for byte in &mut bytes {
+        (*byte, rest) = match rest {
+            [b'%', high, low, rest @ ..] => (hex(*high)? << 4 | hex(*low)?, rest),
+            [plain, rest @ ..] if *plain != b'%' => (*plain, rest),
+            _ => return None,
+        };
+    }
+    rest.is_empty().then_some(bytes)
+}
+
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+impl Tracker {
+    /// Answers an announce: `query` is what stands behind `/announce?`. The body, a dictionary in any case, is appended to `out`.
+    ///
+    /// `admit`: what becomes of an address.
+    pub fn answer_announce(&mut self, now: Instant, from: IpAddr, query: &[u8], admit: &dyn Fn(SocketAddr) -> Admission, out: &mut Vec<u8>) {
+        let mut peers = std::mem::take(&mut self.scratch);
+        peers.clear();
+        let ip = from.to_canonical();
+        let answer = Request::parse(query).and_then(|request| {
+            let announce = request.announce;
+            self.allow(now, ip)?;
+            Ok((request, self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), &mut peers)?))
+        });
+        match answer {
+            Ok((request, told)) => write_answer(out, &told, &peers, ip.is_ipv4(), request.compact),
+            Err(refusal) => write_refusal(out, refusal),
+        }
+        self.scratch = peers;
+    }
+
+    /// Answers a scrape: `query` is what stands behind `/scrape?`. There is no scrape of all swarms.
+    pub fn answer_scrape(&mut self, now: Instant, from: IpAddr, query: &[u8], out: &mut Vec<u8>) {
+        match parse_scrape(query).and_then(|swarms| self.allow(now, from).map(|()| swarms)) {
+            Ok(swarms) => self.write_scrape(&swarms, out),
+            Err(refusal) => write_refusal(out, refusal),
+        }
+    }
+
+    fn allow(&mut self, now: Instant, ip: IpAddr) -> Result<(), Refusal> {
+        if self.afford(now, ip) { Ok(()) } else { Err(Refusal::Rate) }
+    }
+
+    fn write_scrape(&self, swarms: &[InfoHashV1], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"d5:filesd");
+        for info_hash in swarms {
+            let counts = self.scrape(info_hash);
+            out.extend_from_slice(b"20:");
+            out.extend_from_slice(&info_hash.0);
+            put(out, format_args!("d8:completei{}e10:downloadedi{}e10:incompletei{}ee", counts.seeders, counts.downloads, counts.leechers));
+        }
+        put(out, format_args!("e5:flagsd20:min_request_intervali{}eee", self.config.min_interval.as_secs()));
+    }
+}
+
+fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], v4: bool, compact: bool) {
+    let Told { counts, interval, min_interval } = told;
+    put(out, format_args!("d8:completei{}e10:downloadedi{}e10:incompletei{}e", counts.seeders, counts.downloads, counts.leechers));
+    put(out, format_args!("8:intervali{}e12:min intervali{}e", interval.as_secs(), min_interval.as_secs()));
+    match (compact, v4) {
+        (true, true) => write_bytes(out, "5:peers", peers),
+        // Clients expect a key for IPv4 in any case.
+        (true, false) => {
+            out.extend_from_slice(b"5:peers0:");
+            write_bytes(out, "6:peers6", peers);
+        }
+        (false, _) => write_dictionaries(out, peers, v4),
+    }
+    out.push(b'e');
+}
+
+fn write_bytes(out: &mut Vec<u8>, key: &str, bytes: &[u8]) {
+    put(out, format_args!("{key}{}:", bytes.len()));
+    out.extend_from_slice(bytes);
+}
+
+/// BEP 3's first form, without peer ids: they are not kept.
+fn write_dictionaries(out: &mut Vec<u8>, peers: &[u8], v4: bool) {
+    out.extend_from_slice(b"5:peersl");
+    for peer in peers.chunks_exact(if v4 { 6 } else { 18 }) {
+        let Some((ip, port)) = peer.split_last_chunk::<2>() else { break };
+        let ip = match <[u8; 4]>::try_from(ip) {
+            Ok(v4) => IpAddr::from(v4),
+            Err(_) => IpAddr::from(<[u8; 16]>::try_from(ip).unwrap_or_default()),
+        };
+        let ip = ip.to_string();
+        put(out, format_args!("d2:ip{}:{ip}4:porti{}ee", ip.len(), u16::from_be_bytes(*port)));
+    }
+    out.push(b'e');
+}
+
+fn write_refusal(out: &mut Vec<u8>, refusal: Refusal) {
+    write_bytes(out, "d14:failure reason", refusal.to_string().as_bytes());
+    out.push(b'e');
+}
+
+/// Writing to memory does not fail.
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+}

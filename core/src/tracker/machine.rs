@@ -1,0 +1,130 @@
+//! The machine: who is in which swarm, and who is told of whom.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::config::Config;
+use super::connection::Connections;
+use super::dice::Dice;
+use super::peers::Change;
+use super::rates::Rates;
+use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
+use super::swarms::Swarms;
+use crate::types::{InfoHashV1, Instant};
+
+/// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again within an interval.
+///
+/// Bounded by its [`Config`] in everything: no client's number is ever an amount of memory.
+#[derive(Debug)]
+pub struct Tracker {
+    pub(super) config: Config,
+    pub(super) connections: Connections,
+    dice: Dice,
+    swarms: Swarms,
+    rates: Rates,
+    /// Peers in all swarms.
+    peers: usize,
+    /// Up to when [`Tracker::tick`] has done its visits.
+    visited: Instant,
+    /// What an HTTP answer is made of before its length is known.
+    pub(super) scratch: Vec<u8>,
+}
+
+impl Tracker {
+    /// A tracker without swarms.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut dice = Dice::new(seed);
+        Self {
+            connections: Connections::new(dice.key()),
+            dice,
+            swarms: Swarms::default(),
+            rates: Rates::new(config.requests_per_address),
+            peers: 0,
+            visited: Instant::ZERO,
+            scratch: Vec::new(),
+            config,
+        }
+    }
+
+    /// Takes in an announce from `ip`, and appends peers of the same family to `out`: 6 bytes each for IPv4 (BEP 23), 18 for IPv6 (BEP 7), at
+    /// most [`Config::max_num_want`], none twice, never the asker itself, and no seeds for a seed.
+    ///
+    /// # Errors
+    /// The tracker is full, or nobody could use the address.
+    pub fn announce(&mut self, now: Instant, announce: &Announce, ip: IpAddr, admission: Admission, out: &mut Vec<u8>) -> Result<Told, Refusal> {
+        let addr = SocketAddr::new(ip.to_canonical(), announce.port);
+        let counts = match (announce.event, admission) {
+            (Event::Stopped, _) => self.leave(&announce.info_hash, addr),
+            (_, Admission::Refused) => return Err(Refusal::Address),
+            (_, Admission::Listed) if announce.port > 0 => self.list(now, announce, addr, out)?,
+            _ => self.give(announce, addr, out),
+        };
+        Ok(Told { counts, interval: self.config.interval, min_interval: self.config.min_interval })
+    }
+
+    /// How a swarm is doing; nothing but zeros for one that nobody announced.
+    #[must_use]
+    pub fn scrape(&self, info_hash: &InfoHashV1) -> Counts {
+        self.swarms.get(info_hash, &self.dice).map(|swarm| swarm.counts()).unwrap_or_default()
+    }
+
+    /// Forgets peers that have been silent for two intervals. To be called about once a second: each call visits a share of the swarms, so that
+    /// all of them are visited within a quarter of an interval.
+    pub fn tick(&mut self, now: Instant) {
+        let round = (self.config.interval / 4).max(Duration::from_secs(1)).as_micros();
+        let visits = (self.swarms.len() as u128 * now.since(self.visited).as_micros()).div_ceil(round);
+        let limit = seconds(now).saturating_sub(u32::try_from(2 * self.config.interval.as_secs()).unwrap_or(u32::MAX));
+        self.peers -= self.swarms.expire(usize::try_from(visits).unwrap_or(usize::MAX), limit, &self.dice);
+        self.visited = now;
+    }
+
+    /// Swarms and peers that are listed.
+    #[must_use]
+    pub const fn size(&self) -> (usize, usize) {
+        (self.swarms.len(), self.peers)
+    }
+
+    /// Takes one request off an address' budget; says whether there was one.
+    pub(super) fn afford(&mut self, now: Instant, ip: IpAddr) -> bool {
+        let hash = match ip.to_canonical() {
+            IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
+            IpAddr::V6(ip) => self.dice.hash(&ip.octets()[..8]),
+        };
+        self.rates.take(hash, seconds(now))
+    }
+
+    fn list(&mut self, now: Instant, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Result<Counts, Refusal> {
+        let (config, dice) = (&self.config, &mut self.dice);
+        let swarm = self.swarms.get_or_insert(&announce.info_hash, config.max_swarms, dice).ok_or(Refusal::Full)?;
+        let room = self.peers < config.max_peers && swarm.len_of(addr.ip()) < config.max_peers_per_swarm;
+        if room || swarm.contains(addr, dice) {
+            self.peers += usize::from(swarm.put(addr, announce.seed, seconds(now), dice) == Change::Listed);
+        }
+        swarm.downloads = swarm.downloads.saturating_add(u32::from(announce.event == Event::Completed));
+        swarm.sample(addr, announce.seed, want(config, announce), dice, out);
+        Ok(swarm.counts())
+    }
+
+    /// Peers for somebody who is not listed.
+    fn give(&mut self, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Counts {
+        let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.dice) else { return Counts::default() };
+        swarm.sample(addr, announce.seed, want(&self.config, announce), &mut self.dice, out);
+        swarm.counts()
+    }
+
+    fn leave(&mut self, info_hash: &InfoHashV1, addr: SocketAddr) -> Counts {
+        let Some(swarm) = self.swarms.get_mut(info_hash, &self.dice) else { return Counts::default() };
+        self.peers -= usize::from(swarm.remove(addr, &self.dice));
+        swarm.counts()
+    }
+}
+
+fn want(config: &Config, announce: &Announce) -> usize {
+    announce.num_want.unwrap_or(config.num_want).min(config.max_num_want)
+}
+
+/// Whole seconds; enough of them for a century.
+fn seconds(now: Instant) -> u32 {
+    u32::try_from(now.since(Instant::ZERO).as_secs()).unwrap_or(u32::MAX)
+}

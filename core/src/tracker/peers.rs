@@ -1,0 +1,296 @@
+//! The peers of one swarm and one address family.
+//!
+//! Their compact forms (BEP 7, 23) stand one after the other, seeds first, each part in random order: an answer is a stretch of each part from a
+//! random place, copied. So every peer is given as often as every other, at a cost that depends on nothing but the length of the answer.
+
+use std::ops::Range;
+
+use hashbrown::HashTable;
+
+use super::dice::Dice;
+
+/// Up to so many peers are found by looking at them all; more have an index.
+const FEW: usize = 24;
+
+/// Peers of `N` bytes each: 6 or 18.
+#[derive(Debug, Default)]
+pub(super) struct Peers<const N: usize> {
+    /// Address and port; the first `seeds` are complete.
+    addrs: Vec<[u8; N]>,
+    /// When each announced last, seconds.
+    seen: Vec<u32>,
+    seeds: usize,
+    /// Where each stands in `addrs`.
+    index: Option<Box<HashTable<u32>>>,
+}
+
+/// What an announce changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is listed now.
+    Listed,
+    /// It was listed before.
+    Kept,
+}
+
+impl<const N: usize> Peers<N> {
+    pub(super) const fn len(&self) -> usize {
+        self.addrs.len()
+    }
+
+    pub(super) const fn seeds(&self) -> usize {
+        self.seeds
+    }
+
+    pub(super) fn position(&self, addr: &[u8; N], dice: &Dice) -> Option<usize> {
+        match &self.index {
+            None => self.addrs.iter().position(|other| other == addr),
+            Some(index) => index.find(dice.hash(addr), |at| self.addrs[*at as usize] == *addr).map(|at| *at as usize),
+        }
+    }
+
+    /// Lists a peer, or notes that it is still there.
+    pub(super) fn put(&mut self, addr: [u8; N], seed: bool, now: u32, dice: &mut Dice) -> Change {
+        let found = self.position(&addr, dice);
+        let at = found.unwrap_or_else(|| self.push(addr, dice));
+        self.seen[at] = now;
+        if seed != (at < self.seeds) {
+            self.cross(at, dice);
+        } else if found.is_none() {
+            let part = self.part(seed);
+            self.swap(at, part.start + dice.below(part.len()), dice);
+        }
+        if found.is_some() { Change::Kept } else { Change::Listed }
+    }
+
+    /// Takes a peer off the list; says whether it was there.
+    pub(super) fn remove(&mut self, addr: &[u8; N], dice: &Dice) -> bool {
+        let found = self.position(addr, dice);
+        found.into_iter().for_each(|at| self.remove_at(at, dice));
+        found.is_some()
+    }
+
+    /// Forgets those last seen before `limit`; says how many that were.
+    pub(super) fn expire(&mut self, limit: u32, dice: &Dice) -> usize {
+        let before = self.len();
+        for at in (0..before).rev() {
+            if self.seen[at] < limit {
+                self.remove_at(at, dice);
+            }
+        }
+        self.trim(dice);
+        before - self.len()
+    }
+
+    /// Appends up to `want` peers other than the one at `asker`, of both parts in proportion; to a seed, leeches alone.
+    pub(super) fn sample(&self, asker: Option<usize>, for_seed: bool, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
+        let in_part = |part: &Range<usize>| part.len() - usize::from(asker.is_some_and(|at| part.contains(&at)));
+        let (seeds, leeches) = (self.part(true), self.part(false));
+        let all_seeds = if for_seed { 0 } else { in_part(&seeds) };
+        let all = all_seeds + in_part(&leeches);
+        let want = want.min(all);
+        // Rounded up as often as the remainder is large, so that no part is favoured.
+        let of_seeds = (want * all_seeds + dice.below(all)).checked_div(all).unwrap_or(0);
+        self.copy(seeds, asker, of_seeds, dice, out);
+        self.copy(leeches, asker, want - of_seeds, dice, out);
+    }
+
+    /// `want` peers of one part, which has as many, from a random place on and around its end.
+    fn copy(&self, part: Range<usize>, asker: Option<usize>, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
+        let asker = asker.filter(|at| part.contains(at)).unwrap_or(part.end);
+        let count = part.len() - usize::from(asker < part.end);
+        let from = part.start + dice.below(count);
+        let end = part.start + count;
+        let around = (from + want).saturating_sub(end);
+        // Numbered as if the asker were not there.
+        for stretch in [from..from + want - around, part.start..part.start + around] {
+            let before = stretch.start..stretch.end.min(asker).max(stretch.start);
+            let after = stretch.start.max(asker) + 1..stretch.end.max(asker) + 1;
+            out.extend_from_slice(self.addrs[before].as_flattened());
+            out.extend_from_slice(self.addrs.get(after).unwrap_or_default().as_flattened());
+        }
+    }
+
+    const fn part(&self, seeds: bool) -> Range<usize> {
+        if seeds { 0..self.seeds } else { self.seeds..self.addrs.len() }
+    }
+
+    /// A leech at the end of the list.
+    fn push(&mut self, addr: [u8; N], dice: &Dice) -> usize {
+        let at = self.addrs.len();
+        self.addrs.push(addr);
+        self.seen.push(0);
+        match &mut self.index {
+            Some(index) => {
+                let addrs = &self.addrs;
+                index.insert_unique(dice.hash(&addr), number(at), |at| dice.hash(&addrs[*at as usize]));
+            }
+            None if at >= FEW => self.make_index(dice),
+            None => {}
+        }
+        at
+    }
+
+    fn make_index(&mut self, dice: &Dice) {
+        let mut index = HashTable::with_capacity(self.addrs.len() * 2);
+        for (at, addr) in self.addrs.iter().enumerate() {
+            index.insert_unique(dice.hash(addr), number(at), |at| dice.hash(&self.addrs[*at as usize]));
+        }
+        self.index = Some(Box::new(index));
+    }
+
+    /// Moves a peer into the other part, to a random place in it.
+    fn cross(&mut self, at: usize, dice: &mut Dice) {
+        let was_seed = at < self.seeds;
+        let border = if was_seed { self.seeds - 1 } else { self.seeds };
+        self.swap(at, border, dice);
+        self.seeds = if was_seed { border } else { border + 1 };
+        let part = self.part(!was_seed);
+        self.swap(border, part.start + dice.below(part.len()), dice);
+    }
+
+    fn remove_at(&mut self, at: usize, dice: &Dice) {
+        let mut at = at;
+        if at < self.seeds {
+            self.seeds -= 1;
+            self.swap(at, self.seeds, dice);
+            at = self.seeds;
+        }
+        let last = self.addrs.len() - 1;
+        self.swap(at, last, dice);
+        if let Some(bucket) = self.bucket(last, dice) {
+            self.index.as_mut().and_then(|index| index.get_bucket_entry(bucket).ok()).map(|entry| entry.remove());
+        }
+        self.addrs.pop();
+        self.seen.pop();
+    }
+
+    fn swap(&mut self, one: usize, other: usize, dice: &Dice) {
+        if one == other {
+            return;
+        }
+        let buckets = (self.bucket(one, dice), self.bucket(other, dice));
+        self.addrs.swap(one, other);
+        self.seen.swap(one, other);
+        if let (Some(index), (Some(first), Some(second))) = (&mut self.index, buckets) {
+            index.get_bucket_mut(first).into_iter().for_each(|at| *at = number(other));
+            index.get_bucket_mut(second).into_iter().for_each(|at| *at = number(one));
+        }
+    }
+
+    /// Where the index says that a peer stands at `at`.
+    fn bucket(&self, at: usize, dice: &Dice) -> Option<usize> {
+        let number = number(at);
+        self.index.as_ref()?.find_bucket_index(dice.hash(&self.addrs[at]), |other| *other == number)
+    }
+
+    /// Gives back memory that many more peers once needed.
+    fn trim(&mut self, dice: &Dice) {
+        if self.len() < FEW / 2 {
+            self.index = None;
+        }
+        if self.addrs.capacity() > 4 * self.len().max(FEW) {
+            self.addrs.shrink_to_fit();
+            self.seen.shrink_to_fit();
+            self.index.is_some().then(|| self.make_index(dice));
+        }
+    }
+}
+
+/// No list is longer: its bound is checked before it grows.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::collection::vec;
+    use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn addr(number: u16) -> [u8; 6] {
+        let [high, low] = number.to_be_bytes();
+        [1, 2, 3, 4, high, low]
+    }
+
+    fn sampled(peers: &Peers<6>, asker: Option<usize>, for_seed: bool, want: usize, dice: &mut Dice) -> Vec<[u8; 6]> {
+        let mut out = Vec::new();
+        peers.sample(asker, for_seed, want, dice, &mut out);
+        out.as_chunks::<6>().0.to_vec()
+    }
+
+    fn filled(seeds: u16, leeches: u16, dice: &mut Dice) -> Peers<6> {
+        let mut peers = Peers::default();
+        (0..seeds + leeches).for_each(|n| {
+            peers.put(addr(n), n < seeds, 1, dice);
+        });
+        peers
+    }
+
+    #[test]
+    fn every_peer_is_given_as_often_as_every_other() {
+        let mut dice = Dice::new([1; 32]);
+        let mut given = BTreeMap::<[u8; 6], u32>::new();
+        for _ in 0..400 {
+            let peers = filled(30, 70, &mut dice);
+            let asker = peers.position(&addr(50), &dice);
+            for peer in sampled(&peers, asker, false, 20, &mut dice) {
+                *given.entry(peer).or_default() += 1;
+            }
+        }
+        assert_eq!(given.len(), 99, "everybody but the asker");
+        // Expected 400 * 20 / 99, about 81 each, give or take 8.
+        assert!(given.values().all(|times| (40..=122).contains(times)), "{given:?}");
+    }
+
+    #[test]
+    fn seeds_are_not_given_to_seeds() {
+        let mut dice = Dice::new([2; 32]);
+        let peers = filled(40, 5, &mut dice);
+        let asker = peers.position(&addr(0), &dice);
+        let given: BTreeSet<[u8; 6]> = sampled(&peers, asker, true, 50, &mut dice).into_iter().collect();
+        assert_eq!(given, (40..45).map(addr).collect());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn the_list_is_what_was_put_and_not_removed(steps in vec((0u16..90, any::<bool>(), 0u8..8), 0..400), want in 0usize..120) {
+            let mut dice = Dice::new([3; 32]);
+            let (mut peers, mut model) = (Peers::<6>::default(), BTreeMap::new());
+            for (number, (name, seed, kind)) in steps.into_iter().enumerate() {
+                let now = u32::try_from(number).unwrap();
+                match kind {
+                    0 => prop_assert_eq!(peers.remove(&addr(name), &dice), model.remove(&name).is_some()),
+                    1 => {
+                        let limit = now.saturating_sub(100);
+                        let before = model.len();
+                        model.retain(|_, (_, seen)| *seen >= limit);
+                        prop_assert_eq!(peers.expire(limit, &dice), before - model.len());
+                    }
+                    _ => {
+                        let change = peers.put(addr(name), seed, now, &mut dice);
+                        prop_assert_eq!(change == Change::Listed, model.insert(name, (seed, now)).is_none());
+                    }
+                }
+                prop_assert_eq!(peers.len(), model.len());
+                prop_assert_eq!(peers.seeds(), model.values().filter(|(seed, _)| *seed).count());
+            }
+            for (name, (seed, _)) in &model {
+                let at = peers.position(&addr(*name), &dice);
+                prop_assert_eq!(at.map(|at| at < peers.seeds()), Some(*seed));
+                let given = sampled(&peers, at, *seed, want, &mut dice);
+                let others = model.iter().filter(|(other, (complete, _))| *other != name && !(*seed && *complete)).map(|(other, _)| addr(*other));
+                let others: BTreeSet<[u8; 6]> = others.collect();
+                prop_assert_eq!(given.len(), want.min(others.len()));
+                let distinct: BTreeSet<[u8; 6]> = given.iter().copied().collect();
+                prop_assert_eq!(distinct.len(), given.len());
+                prop_assert!(distinct.is_subset(&others));
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! All swarms: found by info-hash, visited in turn.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hashbrown::HashTable;
+
+use super::dice::Dice;
+use super::peers::{Change, Peers};
+use super::request::Counts;
+use crate::types::InfoHashV1;
+
+/// One swarm.
+#[derive(Debug)]
+pub(super) struct Swarm {
+    info_hash: InfoHashV1,
+    v4: Peers<6>,
+    /// Most swarms have none of these.
+    v6: Option<Box<Peers<18>>>,
+    pub(super) downloads: u32,
+}
+
+impl Swarm {
+    fn new(info_hash: InfoHashV1) -> Self {
+        Self { info_hash, v4: Peers::default(), v6: None, downloads: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.v4.len() + self.v6.as_ref().map_or(0, |v6| v6.len())
+    }
+
+    /// Peers of the same family.
+    pub(super) fn len_of(&self, ip: IpAddr) -> usize {
+        if ip.is_ipv4() { self.v4.len() } else { self.len() - self.v4.len() }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let seeders = self.v4.seeds() + self.v6.as_ref().map_or(0, |v6| v6.seeds());
+        let count = |peers| u32::try_from(peers).unwrap_or(u32::MAX);
+        Counts { seeders: count(seeders), leechers: count(self.len() - seeders), downloads: self.downloads }
+    }
+
+    pub(super) fn contains(&self, addr: SocketAddr, dice: &Dice) -> bool {
+        match addr.ip() {
+            IpAddr::V4(ip) => self.v4.position(&compact(ip.octets(), addr.port()), dice).is_some(),
+            IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| v6.position(&compact(ip.octets(), addr.port()), dice).is_some()),
+        }
+    }
+
+    pub(super) fn put(&mut self, addr: SocketAddr, seed: bool, now: u32, dice: &mut Dice) -> Change {
+        match addr.ip() {
+            IpAddr::V4(ip) => self.v4.put(compact(ip.octets(), addr.port()), seed, now, dice),
+            IpAddr::V6(ip) => self.v6.get_or_insert_default().put(compact(ip.octets(), addr.port()), seed, now, dice),
+        }
+    }
+
+    pub(super) fn remove(&mut self, addr: SocketAddr, dice: &Dice) -> bool {
+        match addr.ip() {
+            IpAddr::V4(ip) => self.v4.remove(&compact(ip.octets(), addr.port()), dice),
+            IpAddr::V6(ip) => self.v6.as_mut().is_some_and(|v6| v6.remove(&compact(ip.octets(), addr.port()), dice)),
+        }
+    }
+
+    /// Up to `want` compact peers of the family of `addr`, which is left out itself.
+    pub(super) fn sample(&self, addr: SocketAddr, for_seed: bool, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
+        match addr.ip() {
+            IpAddr::V4(ip) => {
+                let asker = self.v4.position(&compact(ip.octets(), addr.port()), dice);
+                self.v4.sample(asker, for_seed, want, dice, out);
+            }
+            IpAddr::V6(ip) => {
+                let Some(v6) = &self.v6 else { return };
+                let asker = v6.position(&compact(ip.octets(), addr.port()), dice);
+                v6.sample(asker, for_seed, want, dice, out);
+            }
+        }
+    }
+
+    fn expire(&mut self, limit: u32, dice: &Dice) -> usize {
+        let gone = self.v4.expire(limit, dice) + self.v6.as_mut().map_or(0, |v6| v6.expire(limit, dice));
+        self.v6.take_if(|v6| v6.len() == 0);
+        gone
+    }
+}
+
+/// Address and port as they stand in answers (BEP 7, 23): `N` is `M` and two bytes more.
+fn compact<const M: usize, const N: usize>(ip: [u8; M], port: u16) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes[..M].copy_from_slice(&ip);
+    bytes[M..].copy_from_slice(&port.to_be_bytes());
+    bytes
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Swarms {
+    list: Vec<Swarm>,
+    /// Where each stands in `list`.
+    index: HashTable<u32>,
+    /// The next to be visited by [`Swarms::expire`].
+    cursor: usize,
+}
+
+impl Swarms {
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn get(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&Swarm> {
+        self.position(info_hash, dice).map(|at| &self.list[at])
+    }
+
+    pub(super) fn get_mut(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&mut Swarm> {
+        self.position(info_hash, dice).map(|at| &mut self.list[at])
+    }
+
+    /// Finds a swarm, or founds it if there are fewer than `limit`.
+    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, limit: usize, dice: &Dice) -> Option<&mut Swarm> {
+        let at = match self.position(info_hash, dice) {
+            Some(at) => at,
+            None if self.list.len() < limit => self.push(info_hash, dice),
+            None => return None,
+        };
+        self.list.get_mut(at)
+    }
+
+    fn position(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<usize> {
+        self.index.find(dice.hash(&info_hash.0), |at| self.list[*at as usize].info_hash == *info_hash).map(|at| *at as usize)
+    }
+
+    fn push(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> usize {
+        let at = self.list.len();
+        self.list.push(Swarm::new(*info_hash));
+        let list = &self.list;
+        self.index.insert_unique(dice.hash(&info_hash.0), number(at), |at| dice.hash(&list[*at as usize].info_hash.0));
+        at
+    }
+
+    /// Visits the next `visits` swarms: peers last seen before `limit` are forgotten, and swarms without any. Says how many peers went.
+    pub(super) fn expire(&mut self, visits: usize, limit: u32, dice: &Dice) -> usize {
+        let mut gone = 0;
+        for _ in 0..visits.min(self.list.len()) {
+            // Downwards, so that what takes the place of a forgotten swarm has been visited already.
+            self.cursor = self.cursor.min(self.list.len()).checked_sub(1).unwrap_or(self.list.len() - 1);
+            let swarm = &mut self.list[self.cursor];
+            gone += swarm.expire(limit, dice);
+            if swarm.len() == 0 {
+                self.remove_at(self.cursor, dice);
+            }
+            if self.list.is_empty() {
+                break;
+            }
+        }
+        gone
+    }
+
+    fn remove_at(&mut self, at: usize, dice: &Dice) {
+        let last = self.list.len() - 1;
+        let bucket = |swarms: &Self, at: usize| {
+            let number = number(at);
+            swarms.index.find_bucket_index(dice.hash(&swarms.list[at].info_hash.0), |other| *other == number)
+        };
+        let (gone, moved) = (bucket(self, at), bucket(self, last));
+        if let Some(place) = moved.and_then(|bucket| self.index.get_bucket_mut(bucket)) {
+            *place = number(at);
+        }
+        if let Some(entry) = gone.and_then(|bucket| self.index.get_bucket_entry(bucket).ok()) {
+            entry.remove();
+        }
+        self.list.swap_remove(at);
+    }
+}
+
+/// There are never more than four billion swarms.
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

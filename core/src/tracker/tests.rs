@@ -1,0 +1,264 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
+
+use super::{Admission, Announce, Config, Counts, Event, Refusal, Tracker, http, udp};
+use crate::discovery::tracker as client;
+use crate::discovery::url::Url;
+use crate::discovery::{Amounts, TrackerError};
+use crate::types::{InfoHashV1, Instant, PeerAddr, PeerId};
+
+const HASH: InfoHashV1 = InfoHashV1([7; 20]);
+
+fn tracker(config: Config) -> Tracker {
+    Tracker::new(config, [5; 32])
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant(seconds * 1_000_000)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn listed(_: SocketAddr) -> Admission {
+    Admission::Listed
+}
+
+fn present(port: u16) -> Announce {
+    Announce { info_hash: HASH, port, seed: false, event: Event::Present, num_want: None }
+}
+
+/// Announces, and gives back how many peers came.
+fn announce(tracker: &mut Tracker, now: u64, from: &str, announce: Announce) -> Result<usize, Refusal> {
+    let mut out = Vec::new();
+    let size = if ip(from).to_canonical().is_ipv4() { 6 } else { 18 };
+    tracker.announce(at(now), &announce, ip(from), Admission::Listed, &mut out).map(|_| out.len() / size)
+}
+
+fn counts(seeders: u32, leechers: u32, downloads: u32) -> Counts {
+    Counts { seeders, leechers, downloads }
+}
+
+#[test]
+fn peers_hear_of_each_other_by_address_family_and_never_of_themselves() {
+    let mut tracker = tracker(Config::default());
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(1)), Ok(0));
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(2)), Ok(1));
+    assert_eq!(announce(&mut tracker, 0, "::ffff:1.1.1.1", present(1)), Ok(1), "the first again, through a socket of both families");
+    assert_eq!(announce(&mut tracker, 0, "2000::1", present(1)), Ok(0));
+    assert_eq!(announce(&mut tracker, 0, "2000::2", present(1)), Ok(1));
+    assert_eq!((tracker.size(), tracker.scrape(&HASH)), ((1, 4), counts(0, 4, 0)));
+}
+
+#[test]
+fn leaving_and_completing_are_counted() {
+    let mut tracker = tracker(Config::default());
+    announce(&mut tracker, 0, "1.1.1.1", Announce { seed: true, ..present(1) }).unwrap();
+    announce(&mut tracker, 0, "1.1.1.2", present(1)).unwrap();
+    assert_eq!(tracker.scrape(&HASH), counts(1, 1, 0));
+    announce(&mut tracker, 0, "1.1.1.2", Announce { seed: true, event: Event::Completed, ..present(1) }).unwrap();
+    assert_eq!(tracker.scrape(&HASH), counts(2, 0, 1));
+    let gone = Announce { event: Event::Stopped, ..present(1) };
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", gone), Ok(0), "who leaves wants no peers");
+    assert_eq!(tracker.scrape(&HASH), counts(1, 0, 1));
+    assert_eq!(tracker.scrape(&InfoHashV1([8; 20])), Counts::default());
+}
+
+#[test]
+fn silent_peers_and_their_swarms_are_forgotten_after_two_intervals() {
+    let mut tracker = tracker(Config { interval: Duration::from_secs(100), ..Config::default() });
+    for byte in 0..50 {
+        let announced = Announce { info_hash: InfoHashV1([byte; 20]), ..present(1) };
+        announce(&mut tracker, u64::from(byte), "1.1.1.1", announced).unwrap();
+        announce(&mut tracker, u64::from(byte), "2000::1", announced).unwrap();
+    }
+    (50..=200).for_each(|second| tracker.tick(at(second)));
+    assert_eq!(tracker.size(), (50, 100));
+    // A visit to all takes a quarter of an interval.
+    (201..=275).for_each(|second| tracker.tick(at(second)));
+    assert_eq!(tracker.size(), (0, 0));
+}
+
+#[test]
+fn what_is_full_gives_peers_but_lists_nobody() {
+    let mut tracker = tracker(Config { max_swarms: 1, max_peers_per_swarm: 2, max_peers: 3, ..Config::default() });
+    (1..=2).for_each(|port| assert!(announce(&mut tracker, 0, "1.1.1.1", present(port)).is_ok()));
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(3)), Ok(2));
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(1)), Ok(1), "a listed one stays listed");
+    (1..=2).for_each(|port| assert!(announce(&mut tracker, 0, "2000::1", present(port)).is_ok()));
+    assert_eq!(tracker.size(), (1, 3));
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", Announce { info_hash: InfoHashV1([9; 20]), ..present(1) }), Err(Refusal::Full));
+}
+
+#[test]
+fn addresses_that_nobody_could_use_are_not_listed() {
+    let mut tracker = tracker(Config::default());
+    let mut out = Vec::new();
+    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(0)), Ok(0));
+    assert_eq!(tracker.announce(at(0), &present(1), ip("10.0.0.1"), Admission::Refused, &mut out), Err(Refusal::Address));
+    assert!(tracker.announce(at(0), &present(1), ip("1.1.1.1"), Admission::Unlisted, &mut out).is_ok());
+    assert_eq!(tracker.size(), (0, 0));
+}
+
+/// The client's half, as far as it is needed here.
+fn asking(event: client::AnnounceEvent, left: u64) -> client::Announce {
+    let amounts = Amounts { left: Some(left), ..Amounts::default() };
+    client::Announce { info_hash: HASH, peer_id: PeerId([1; 20]), port: 6881, amounts, event, key: 1, num_want: 200 }
+}
+
+fn over_udp(tracker: &mut Tracker, from: &str, datagram: &[u8]) -> Vec<u8> {
+    let mut out = vec![1; 99];
+    tracker.answer_udp(at(0), from.parse().unwrap(), datagram, &listed, &mut out);
+    out
+}
+
+fn connected(tracker: &mut Tracker, from: &str) -> u64 {
+    let answer = over_udp(tracker, from, &client::udp::connect(3));
+    let response = client::udp::Response::parse(&answer).unwrap();
+    assert_eq!((answer.len(), response.transaction), (16, 3));
+    response.as_connection().unwrap().unwrap()
+}
+
+#[test]
+fn our_own_client_understands_the_tracker_over_udp() {
+    let mut tracker = tracker(Config::default());
+    for (first, second, v6) in [("1.1.1.1:9", "1.1.1.2:9", false), ("[2000::1]:9", "[2000::2]:9", true)] {
+        let mut answer = client::Answer::default();
+        for from in [first, second] {
+            let id = connected(&mut tracker, from);
+            let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::Started, 0), "/announce?pass=x");
+            let bytes = over_udp(&mut tracker, from, &datagram);
+            answer = client::udp::Response::parse(&bytes).unwrap().as_answer(v6).unwrap().unwrap();
+        }
+        assert!(answer.peers.is_empty(), "seeds are not told of seeds");
+        let id = connected(&mut tracker, second);
+        let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::Started, 5), "/");
+        let bytes = over_udp(&mut tracker, second, &datagram);
+        answer = client::udp::Response::parse(&bytes).unwrap().as_answer(v6).unwrap().unwrap();
+        let mut expected: PeerAddr = first.parse().unwrap();
+        expected.set_port(6881);
+        assert_eq!((answer.peers, answer.interval), (vec![expected], Some(Duration::from_secs(1800))));
+    }
+}
+
+#[test]
+fn a_scrape_over_udp_counts_each_swarm_in_order() {
+    let mut tracker = tracker(Config::default());
+    announce(&mut tracker, 0, "1.1.1.1", Announce { seed: true, event: Event::Completed, ..present(1) }).unwrap();
+    let id = connected(&mut tracker, "1.1.1.1:9");
+    let mut datagram = [&id.to_be_bytes()[..], &[0, 0, 0, 2, 0, 0, 0, 8]].concat();
+    datagram.extend([[1; 20], HASH.0].as_flattened());
+    let answer = over_udp(&mut tracker, "1.1.1.1:9", &datagram);
+    assert_eq!(answer, [0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_connection_id_of_somebody_else_is_refused_without_amplification() {
+    let mut tracker = tracker(Config::default());
+    let id = connected(&mut tracker, "1.1.1.1:9");
+    let scrape = [&id.to_be_bytes()[..], &[0, 0, 0, 2, 0, 0, 0, 8], &HASH.0].concat();
+    let answer = over_udp(&mut tracker, "1.1.1.2:9", &scrape);
+    assert!(answer.len() <= scrape.len());
+    let error = client::udp::Response::parse(&answer).unwrap().as_error();
+    assert_eq!(error, Some(TrackerError::Failure("expired connection id".to_owned())));
+}
+
+#[test]
+fn an_address_that_asks_too_often_is_not_answered() {
+    let mut tracker = tracker(Config { requests_per_address: 1, ..Config::default() });
+    let id = connected(&mut tracker, "1.1.1.1:9");
+    let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::None, 5), "/");
+    let answered = (0..20).filter(|_| !over_udp(&mut tracker, "1.1.1.1:9", &datagram).is_empty()).count();
+    assert_eq!(answered, 10);
+    assert_eq!(over_http(&mut tracker, "1.1.1.1", &query(5)), b"d14:failure reason51:too many requests from your address, ask less oftene");
+}
+
+fn over_http(tracker: &mut Tracker, from: &str, query: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    tracker.answer_announce(at(0), ip(from), query.as_bytes(), &listed, &mut out);
+    out
+}
+
+fn query(left: u64) -> String {
+    let url = client::http::announce_url(&Url::parse("http://t/announce").unwrap(), &asking(client::AnnounceEvent::None, left), None);
+    url.split_once('?').unwrap().1.to_owned()
+}
+
+#[test]
+fn our_own_client_understands_the_tracker_over_http() {
+    let mut tracker = tracker(Config::default());
+    for (first, second) in [("1.1.1.1", "1.1.1.2"), ("2000::1", "2000::2")] {
+        over_http(&mut tracker, first, &query(0));
+        let expected = vec![SocketAddr::new(ip(first), 6881)];
+        for (form, body) in [("compact", query(5)), ("dictionaries", query(5).replace("compact=1", "compact=0"))] {
+            let answer = client::http::parse_answer(&over_http(&mut tracker, second, &body)).unwrap();
+            assert_eq!(answer.peers, expected, "{form}");
+            assert_eq!((answer.interval, answer.min_interval), (Some(Duration::from_secs(1800)), Some(Duration::from_secs(60))));
+        }
+    }
+}
+
+#[test]
+fn every_wrong_query_has_its_name() {
+    let hash = "info_hash=%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07%07";
+    for (query, expected) in [
+        (String::new(), Err(Refusal::InfoHash)),
+        ("info_hash=%0&port=1".to_owned(), Err(Refusal::InfoHash)),
+        (format!("{hash}x&port=1"), Err(Refusal::InfoHash)),
+        (hash.to_owned(), Err(Refusal::Port)),
+        (format!("{hash}&port=65536"), Err(Refusal::Port)),
+        (format!("{hash}&port=80&left=0&event=completed&numwant=-1"), Ok(Announce { seed: true, event: Event::Completed, ..present(80) })),
+        (format!("x&{hash}&ip=9.9.9.9&port=80&numwant=7&left=1"), Ok(Announce { num_want: Some(7), ..present(80) })),
+    ] {
+        assert_eq!(http::Request::parse(query.as_bytes()).map(|request| request.announce), expected, "{query}");
+    }
+    assert_eq!(http::parse_scrape(b""), Err(Refusal::InfoHash));
+    assert_eq!(http::parse_scrape(vec![hash; 65].join("&").as_bytes()), Err(Refusal::TooMany));
+    assert_eq!(http::parse_scrape(vec![hash; 64].join("&").as_bytes()), Ok(vec![HASH]));
+}
+
+#[test]
+fn a_scrape_over_http_has_the_shape_of_bep_48() {
+    let mut tracker = tracker(Config::default());
+    announce(&mut tracker, 0, "1.1.1.1", present(1)).unwrap();
+    let mut out = Vec::new();
+    tracker.answer_scrape(at(0), ip("1.1.1.1"), format!("info_hash={}&info_hash={}", "%07".repeat(20), "a".repeat(20)).as_bytes(), &mut out);
+    let mut expected = b"d5:filesd20:".to_vec();
+    expected.extend(HASH.0);
+    expected.extend(b"d8:completei0e10:downloadedi0e10:incompletei1ee20:aaaaaaaaaaaaaaaaaaaad8:completei0e10:downloadedi0e10:incompletei0eee");
+    expected.extend(b"5:flagsd20:min_request_intervali60eee");
+    assert_eq!(out, expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_datagram_is_answered_within_bounds(bytes in vec(any::<u8>(), 0..140), action in 0u8..4, knows in any::<bool>()) {
+        let mut tracker = tracker(Config::default());
+        let from = "1.2.3.4:5";
+        let id = if knows { connected(&mut tracker, from) } else { 0x0417_2710_1980 };
+        for datagram in [bytes.clone(), [&id.to_be_bytes()[..], &[0, 0, 0, action], &bytes].concat()] {
+            let answer = over_udp(&mut tracker, from, &datagram);
+            prop_assert!(answer.len() <= udp::MAX_ANSWER);
+            prop_assert!(knows || answer.len() <= datagram.len());
+        }
+    }
+
+    #[test]
+    fn any_query_is_answered_with_a_dictionary(tail in "[a-z_0-9=&%-]{0,60}", bytes in vec(any::<u8>(), 0..60)) {
+        let mut tracker = tracker(Config::default());
+        for query in [tail.as_bytes(), &bytes, format!("{}&{tail}", query(1)).as_bytes()] {
+            let mut out = Vec::new();
+            tracker.answer_announce(at(0), ip("1.2.3.4"), query, &listed, &mut out);
+            prop_assert!(crate::bencode::scan(&out, crate::bencode::Limits::MESSAGE).is_ok());
+            out.clear();
+            tracker.answer_scrape(at(0), ip("1.2.3.4"), query, &mut out);
+            prop_assert!(crate::bencode::scan(&out, crate::bencode::Limits::MESSAGE).is_ok());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The tracker's half of BEP 15: connect, announce, scrape (BEP 48).
+//!
+//! Options behind an announce (BEP 41) are not read: whatever path a client was given, there is one tracker.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::machine::Tracker;
+use super::request::{Admission, Announce, Event};
+use crate::types::{InfoHashV1, Instant};
+
+/// Longest answer, bytes: what fits every path of IPv6 in one piece.
+pub const MAX_ANSWER: usize = 1232;
+/// Most swarms in one scrape (BEP 15).
+pub const MAX_SCRAPED: usize = 74;
+
+const MAGIC: u64 = 0x0417_2710_1980;
+const CONNECT: u32 = 0;
+const ANNOUNCE: u32 = 1;
+const SCRAPE: u32 = 2;
+const ERROR: u32 = 3;
+/// Bytes of an announce's answer before its peers.
+const HEAD: usize = 20;
+
+/// One datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Asks for a connection id.
+    Connect,
+    /// With a connection id.
+    Announce(u64, Announce),
+    /// With a connection id, and what follows it: 20 bytes a swarm.
+    Scrape(u64, &'a [[u8; 20]]),
+}
+
+impl<'a> Request<'a> {
+    /// Reads a datagram, and the transaction that the answer must name; `None`: not of BEP 15, and best met with silence.
+    #[must_use]
+    pub fn parse(datagram: &'a [u8]) -> Option<(u32, Self)> {
+        let (head, body) = datagram.split_first_chunk::<16>()?;
+        let (connection, action, transaction) = (be64(head, 0)?, be32(head, 8)?, be32(head, 12)?);
+        let request = match action {
+            CONNECT if connection == MAGIC => Self::Connect,
+            ANNOUNCE => Self::Announce(connection, announce(body.first_chunk()?)?),
+            SCRAPE => Self::Scrape(connection, body.as_chunks().0.get(..MAX_SCRAPED.min(body.len() / 20)).filter(|list| !list.is_empty())?),
+            _ => return None,
+        };
+        Some((transaction, request))
+    }
+}
+
+fn announce(body: &[u8; 82]) -> Option<Announce> {
+    let info_hash = InfoHashV1(*body.first_chunk()?);
+    let event = match be32(body, 64)? {
+        1 => Event::Completed,
+        3 => Event::Stopped,
+        _ => Event::Present,
+    };
+    // -1: as many as the tracker likes.
+    let num_want = be32(body, 76).filter(|want| *want != u32::MAX).and_then(|want| usize::try_from(want).ok());
+    let port = u16::from_be_bytes(*body.last_chunk()?);
+    Some(Announce { info_hash, port, seed: be64(body, 48)? == 0, event, num_want })
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn be64(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+impl Tracker {
+    /// Answers a datagram into `out`, which is emptied first and stays empty where silence is the answer. No answer to an address that has not
+    /// shown a connection id is longer than its request.
+    ///
+    /// `admit`: what becomes of an address; asked for announces alone.
+    pub fn answer_udp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], admit: &dyn Fn(SocketAddr) -> Admission, out: &mut Vec<u8>) {
+        out.clear();
+        let Some((transaction, request)) = Request::parse(datagram) else { return };
+        let ip = from.ip().to_canonical();
+        match request {
+            Request::Connect => {
+                head(out, CONNECT, transaction);
+                out.extend_from_slice(&self.connections.make(now, ip).to_be_bytes());
+            }
+            Request::Announce(connection, _) | Request::Scrape(connection, _) if !self.connections.knows(now, ip, connection) => {
+                refuse(out, transaction, "expired connection id");
+            }
+            _ if !self.afford(now, ip) => {}
+            Request::Announce(_, announce) => self.udp_announce(now, transaction, announce, ip, admit, out),
+            Request::Scrape(_, swarms) => self.udp_scrape(transaction, swarms, out),
+        }
+    }
+
+    fn udp_announce(
+        &mut self,
+        now: Instant,
+        transaction: u32,
+        mut announce: Announce,
+        ip: IpAddr,
+        admit: &dyn Fn(SocketAddr) -> Admission,
+        out: &mut Vec<u8>,
+    ) {
+        let size = if ip.is_ipv4() { 6 } else { 18 };
+        let most = (MAX_ANSWER - HEAD) / size;
+        announce.num_want = Some(announce.num_want.unwrap_or(self.config.num_want).min(most));
+        // The counts are known once the peers are chosen.
+        out.resize(HEAD, 0);
+        match self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), out) {
+            Ok(told) => {
+                let interval = u32::try_from(told.interval.as_secs()).unwrap_or(u32::MAX);
+                let words = [ANNOUNCE, transaction, interval, told.counts.leechers, told.counts.seeders];
+                out[..HEAD].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
+            }
+            Err(refusal) => {
+                out.clear();
+                refuse(out, transaction, &refusal.to_string());
+            }
+        }
+    }
+
+    fn udp_scrape(&self, transaction: u32, swarms: &[[u8; 20]], out: &mut Vec<u8>) {
+        head(out, SCRAPE, transaction);
+        for info_hash in swarms {
+            let counts = self.scrape(&InfoHashV1(*info_hash));
+            out.extend_from_slice([counts.seeders, counts.downloads, counts.leechers].map(u32::to_be_bytes).as_flattened());
+        }
+    }
+}
+
+fn head(out: &mut Vec<u8>, action: u32, transaction: u32) {
+    out.extend_from_slice([action, transaction].map(u32::to_be_bytes).as_flattened());
+}
+
+fn refuse(out: &mut Vec<u8>, transaction: u32, why: &str) {
+    head(out, ERROR, transaction);
+    out.extend_from_slice(why.as_bytes());
+}
