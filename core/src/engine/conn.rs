@@ -73,6 +73,7 @@ impl Swarm {
         hub.dialling -= 1;
         self.candidates.succeeded(addr);
         let who = Who { addr, peer_id: handshake.peer_id };
+        self.settle_crossing(hub, now, who, true);
         let arrival = Arrival { conn, who, listens: Some(addr), reserved: handshake.reserved };
         match self.refuse(hub, &who) {
             None => self.take_on(hub, now, &arrival),
@@ -87,6 +88,7 @@ impl Swarm {
     /// Somebody connected to us.
     pub(super) fn on_accepted(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, addr: SocketAddr, dialled: bool, handshake: &Handshaken) {
         let who = Who { addr, peer_id: handshake.peer_id };
+        self.settle_crossing(hub, now, who, dialled);
         let mut refused = self.refuse(hub, &who);
         if refused == Some(CloseReason::Full) && self.make_room(hub, now, addr) {
             refused = self.refuse(hub, &who);
@@ -97,6 +99,15 @@ impl Swarm {
         hub.routes.push((conn, Some(self.id)));
         let arrival = Arrival { conn, who, listens: dialled.then_some(addr), reserved: handshake.reserved };
         self.take_on(hub, now, &arrival);
+    }
+
+    /// Two that dial each other at the same time end up with two connections. Both keep the one that the greater peer id dialled; if each kept
+    /// the older of its two, both would be lost. Only somebody at the same address can be the same peer.
+    fn settle_crossing(&mut self, hub: &mut Hub, now: Instant, who: Who, dialled: bool) {
+        let better = dialled == (hub.peer_id > who.peer_id);
+        let crossed = |p: &Peer| p.peer_id == who.peer_id && p.dialled != dialled && p.addr.ip() == who.addr.ip();
+        let other = self.peers.iter().find(|(_, p)| better && crossed(p)).map(|(conn, _)| *conn);
+        other.into_iter().for_each(|conn| self.drop_conn(hub, now, conn, CloseReason::Duplicate));
     }
 
     /// Why this peer is not wanted, if it is not.
@@ -208,7 +219,7 @@ impl Swarm {
         match reason {
             CloseReason::Ourselves | CloseReason::WrongInfoHash | CloseReason::Banned | CloseReason::Private => self.candidates.forget(addr),
             CloseReason::Redundant => self.candidates.released(now, addr, REST_REDUNDANT),
-            CloseReason::Duplicate | CloseReason::Full => self.candidates.released(now, addr, REST),
+            CloseReason::Duplicate | CloseReason::Full | CloseReason::Replaced => self.candidates.released(now, addr, REST),
             CloseReason::Inactive => self.candidates.released(now, addr, Duration::ZERO),
             CloseReason::Remote | CloseReason::Silent if lived => self.candidates.released(now, addr, REST),
             _ => self.candidates.failed(now, addr),

@@ -39,7 +39,7 @@ impl Swarm {
         }
         let due = |p: &Peer| p.extensions.remote_id(Extension::Pex).is_some() && p.extensions.pex.is_due(now);
         let due: Vec<ConnId> = self.peers.iter().filter(|(_, p)| due(p)).map(|(conn, _)| *conn).collect();
-        let all: Vec<_> = if due.is_empty() { Vec::new() } else { self.peers.iter().filter_map(|(conn, p)| entry(*conn, p)).collect() };
+        let all: Vec<_> = if due.is_empty() { Vec::new() } else { self.peers.values().filter_map(entry).collect() };
         for conn in due {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
             let may_know = |addr: PeerAddr| Some(addr) != peer.listens && (is_local(peer.addr.ip()) || !is_local(addr.ip()));
@@ -72,8 +72,12 @@ impl Swarm {
     pub(super) fn heard_of(&mut self, hub: &mut Hub, now: Instant, source: PeerSource, new: Vec<PeerAddr>) {
         if hub.config.max_dialling > 0 {
             self.dial_some(hub, now);
-        } else if matches!(source, PeerSource::Pex | PeerSource::Link) && !new.is_empty() {
-            hub.hint(self.id, new);
+        } else if matches!(source, PeerSource::Pex | PeerSource::Link) {
+            let unknown = |addr: &PeerAddr| !self.peers.values().any(|p| p.listens == Some(*addr));
+            let addrs: Vec<_> = new.into_iter().filter(unknown).collect();
+            if !addrs.is_empty() {
+                hub.hint(self.id, addrs);
+            }
         }
     }
 
@@ -93,10 +97,9 @@ impl Swarm {
 }
 
 /// How a peer is told to others, if it is known where it listens.
-fn entry(conn: ConnId, peer: &Peer) -> Option<(PeerAddr, u8)> {
+fn entry(peer: &Peer) -> Option<(PeerAddr, u8)> {
     let listens = peer.listens?;
     let idle = peer.extensions.upload_only() || peer.have.is_all() && !peer.have.is_empty();
-    let reachable = !conn.is_accepted() || listens == peer.addr;
-    let flags = if idle { UPLOAD_ONLY } else { 0 } | if reachable { REACHABLE } else { 0 };
+    let flags = if idle { UPLOAD_ONLY } else { 0 } | if peer.dialled { REACHABLE } else { 0 };
     Some((PeerAddr::new(listens.ip().to_canonical(), listens.port()), flags))
 }

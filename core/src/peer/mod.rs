@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     /// Where it listens, if known: what may be dialled and told to others.
     pub(crate) listens: Option<SocketAddr>,
     pub(crate) peer_id: PeerId,
+    /// Whether it was dialled, by us or for us.
+    pub(crate) dialled: bool,
     pub(crate) fast: bool,
     pub(crate) connected_at: Instant,
 
@@ -101,12 +103,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A peer whose handshake is done.
+    /// A peer whose handshake is done. `listens`: where it was dialled, if it was.
     pub(crate) fn new(now: Instant, who: Who, listens: Option<SocketAddr>, reserved: Reserved, pieces: u32) -> Self {
         Self {
             addr: who.addr,
             listens,
             peer_id: who.peer_id,
+            dialled: listens.is_some(),
             fast: reserved.fast(),
             connected_at: now,
             have: Bitfield::none(pieces),

@@ -86,6 +86,9 @@ pub(crate) struct SwarmFlags {
     /// Ask no trackers
     #[arg(long, conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
+    /// Do not exchange peers with peers (BEP 11)
+    #[arg(long)]
+    pub(crate) no_pex: bool,
     /// Bytes per second to receive at most, for instance 500K or 2M (powers of 1,024)
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub(crate) download_limit: Option<u64>,
@@ -133,9 +136,6 @@ struct AbsentFlags {
     /// Do not use the DHT (it is not used yet)
     #[arg(long)]
     no_dht: bool,
-    /// Do not exchange peers with peers (it is not used yet)
-    #[arg(long)]
-    no_pex: bool,
     /// Do not look for peers on the local network (it is not used yet)
     #[arg(long)]
     no_lsd: bool,

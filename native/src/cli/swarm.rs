@@ -65,7 +65,7 @@ fn list(sources: &[Source]) {
 }
 
 fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Failure> {
-    let mut config = Config::default();
+    let mut config = Config { pex: !flags.no_pex, ..Config::default() };
     if let Some(max_peers) = flags.max_peers {
         config.max_peers = max_peers.into();
         config.max_peers_total = config.max_peers_total.max(config.max_peers);
@@ -114,8 +114,9 @@ impl Session {
         if let Some(info) = self.files.open_magnet(&magnet.info_hash)? {
             self.screen.metadata(&info);
             let opened = self.files.open_fetched(&info, &self.flags.select, magnet.select.as_deref())?;
-            let peers = [peers, &magnet.peers].concat();
-            return self.add_opened(&info, opened, trackers, &peers);
+            // BEP 27: of a private torrent's peers a link knows nothing.
+            let linked = if info.private { &[][..] } else { &magnet.peers };
+            return self.add_opened(&info, opened, trackers, &[peers, linked].concat());
         }
         let name = magnet.name.as_deref().map_or_else(|| magnet.info_hash.to_string(), |name| visible(name).into_owned());
         let select = magnet.select.clone();

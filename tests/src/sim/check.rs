@@ -16,6 +16,9 @@ pub(super) fn output(host: &Host, output: &Output) {
         Output::Request { op, .. } => wanted(host, op),
         Output::Dial { addr, .. } => dialled(host, *addr),
         Output::Event(aqueduct_core::Event::Piece(_, piece)) => had(host, *piece, "reported"),
+        Output::Hint { .. } | Output::DhtNode(_) => {
+            assert!(!host.keeps_private(), "{} speaks of its private torrent's peers: {output:?}", host.name())
+        }
         _ => {}
     }
 }
@@ -31,16 +34,27 @@ fn said(host: &Host, message: &Message) {
             let block = host.torrent().lengths().block(raw.index, raw.begin, raw.length);
             assert!(block.is_some_and(|b| b.length() <= 16 * 1024), "{} asks for {raw:?}, which is no block", host.name());
         }
-        Message::Extended { id: 0, payload } if host.torrent().info().private => {
-            let exchange = payload.windows(6).any(|name| name == b"ut_pex");
-            assert!(!exchange, "{} offers peer exchange for a private torrent", host.name());
-        }
+        Message::Extended { .. } | Message::Port(_) if host.keeps_private() => private(host, message),
         Message::Piece { index, begin, data } => {
             let offset = host.torrent().lengths().offset(piece(host, *index)) + u64::from(*begin);
             assert!(*data == host.torrent().slice(offset, data.len() as u64), "{} serves wrong bytes of piece {index}", host.name());
         }
         _ => {}
     }
+}
+
+/// BEP 27: no peer exchange, neither offered (id 0 takes an offer back) nor sent, and no word of a DHT.
+fn private(host: &Host, message: &Message) {
+    /// What engines call peer exchange.
+    const PEX: u8 = 2;
+    let spoken = match message {
+        Message::Extended { id: 0, payload } => {
+            payload.windows(7).any(|name| name == b"ut_pexi") && !payload.windows(9).any(|name| name == b"ut_pexi0e")
+        }
+        Message::Extended { id, .. } => *id == PEX,
+        _ => true,
+    };
+    assert!(!spoken, "{} exchanges peers for a private torrent: {message:?}", host.name());
 }
 
 /// Only what matches its hash is written, reads lie in pieces that are had, and a record claims only what was flushed.
@@ -77,6 +91,8 @@ fn dialled(host: &Host, addr: SocketAddr) {
     let ip = addr.ip();
     let refused = addr.port() == 0 || ip.is_unspecified() || ip.is_multicast() || addr == host.addr();
     assert!(!refused, "{} dials {addr}", host.name());
+    let public = host.keeps_private() && !host.named.contains(&addr);
+    assert!(!public, "{} dials {addr} for a private torrent, and no tracker named it", host.name());
 }
 
 fn piece(host: &Host, index: u32) -> Piece {

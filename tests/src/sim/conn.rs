@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, InfoHashV1};
-use aqueduct_core::wire::{Message, RawBlock, Reserved};
+use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Handshaken, Input, Instant, link};
 use bytes::{Bytes, BytesMut};
 use rand::RngExt;
@@ -123,7 +123,7 @@ impl World {
 
     fn handshake_of(&self, id: HostId) -> Handshaken {
         let host = &self.hosts[id.0];
-        Handshaken { info_hash: host.swarm(), peer_id: host.peer_id, reserved: Reserved::OURS }
+        Handshaken { info_hash: host.swarm(), peer_id: host.peer_id, reserved: host.engine().reserved(host.swarm()) }
     }
 
     /// Queues a message at a host's line.

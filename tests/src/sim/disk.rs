@@ -1,6 +1,6 @@
 //! A disk that can fail, be full, and lose what was not flushed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub struct Disk {
     durable: BTreeMap<u32, Bytes>,
     /// Written, readable, not flushed; in the order of the writes.
     unflushed: Vec<(u32, Bytes)>,
+    /// Cannot be read any more, though nobody has noticed; for the rules of the world they count as had.
+    lost: BTreeSet<u32>,
     record: Option<Saved>,
     /// Where the next crash finds a record half replaced: it keeps the old one or has the new.
     replacing: Option<Saved>,
@@ -66,6 +68,7 @@ impl Disk {
             torrent,
             durable: BTreeMap::new(),
             unflushed: Vec::new(),
+            lost: BTreeSet::new(),
             record: None,
             replacing: None,
             fault: Fault::None,
@@ -86,6 +89,11 @@ impl Disk {
     /// Puts wrong bytes where a piece should be, as an editor would between two runs.
     pub fn spoil(&mut self, piece: Piece) {
         self.durable.insert(piece.get(), Bytes::from(vec![0xEE; self.torrent.lengths().size(piece) as usize]));
+    }
+
+    /// Has a bad sector where a piece was, until it is written anew.
+    pub fn lose(&mut self, piece: Piece) {
+        self.lost.insert(piece.get());
     }
 
     /// What can be read of a piece now.
@@ -183,6 +191,10 @@ impl Disk {
         match op {
             Op::Hash(rope) => Ok(OpResult::Digest(digest(&rope))),
             Op::Write { offset, data } => self.write(offset, &data),
+            Op::Read { offset, .. } if self.lost.contains(&self.piece_at(offset).get()) => {
+                Err(OpError::Storage { full: false, message: "the medium has an error; look at the disk".to_owned() })
+            }
+            Op::Check(range) if self.lost.contains(&range.piece.get()) => Ok(OpResult::Missing),
             Op::Read { offset, length } => Ok(OpResult::Bytes(self.read(offset, length))),
             Op::Check(range) => Ok(self.readable(range.piece.get()).map_or(OpResult::Missing, |bytes| OpResult::Digest(Sha1::digest(bytes).into()))),
             Op::Flush => {
@@ -213,6 +225,7 @@ impl Disk {
         let expected = self.torrent.piece(piece);
         // What is right shares the torrent's own memory, so that a thousand copies cost one.
         let stored = if equal(data, &expected) { expected } else { flat(data) };
+        self.lost.remove(&piece.get());
         self.unflushed.push((piece.get(), stored));
         Ok(OpResult::Unit)
     }

@@ -1,7 +1,7 @@
 //! One simulated machine: an engine, its disk, its line, and what is known of it.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ pub struct Plan {
     pub(super) sequential: bool,
     pub(super) magnet: bool,
     pub(super) reachable: bool,
+    pub(super) tracker: bool,
 }
 
 impl Plan {
@@ -51,6 +52,7 @@ impl Plan {
             sequential: false,
             magnet: false,
             reachable: true,
+            tracker: true,
         }
     }
     /// Has everything.
@@ -88,6 +90,11 @@ impl Plan {
     pub fn magnet(self) -> Self {
         Self { magnet: true, ..self }
     }
+    /// It asks no tracker.
+    #[must_use]
+    pub fn trackerless(self) -> Self {
+        Self { tracker: false, ..self }
+    }
     /// Nobody can dial it.
     #[must_use]
     pub fn unreachable(self) -> Self {
@@ -115,6 +122,10 @@ pub struct Host {
     pub(super) spins: (Instant, u32),
     pub(super) announces: Announces,
     pub(super) blocks_sent: u32,
+    /// Addresses that a private torrent may dial: the tracker's and the user's.
+    pub(super) named: BTreeSet<SocketAddr>,
+    pub(super) hints: Vec<SocketAddr>,
+    pub(super) dht_nodes: Vec<SocketAddr>,
     news: Vec<(Instant, Event)>,
 }
 
@@ -142,6 +153,9 @@ impl Host {
             spins: (now, 0),
             announces: Announces::default(),
             blocks_sent: 0,
+            named: BTreeSet::new(),
+            hints: Vec::new(),
+            dht_nodes: Vec::new(),
             news: Vec::new(),
         }
     }
@@ -257,6 +271,26 @@ impl Host {
         });
         banned.collect()
     }
+    /// Peers that its engine heard of and left to others to dial.
+    #[must_use]
+    pub fn hints(&self) -> &[SocketAddr] {
+        &self.hints
+    }
+    /// Nodes of the DHT that its peers named.
+    #[must_use]
+    pub fn dht_nodes(&self) -> &[SocketAddr] {
+        &self.dht_nodes
+    }
+    /// Whom it is connected with, by address without port.
+    #[must_use]
+    pub fn neighbours(&self) -> BTreeSet<IpAddr> {
+        self.engine.peers(TORRENT).iter().map(|peer| peer.addr.ip()).collect()
+    }
+    /// Whether it knows that its torrent is private (BEP 27).
+    pub(super) fn keeps_private(&self) -> bool {
+        let known = !self.plan.magnet || self.news.iter().any(|(_, event)| matches!(event, Event::Metadata(..)));
+        known && self.plan.torrent.info().private
+    }
     /// Pieces that failed their hash.
     #[must_use]
     pub fn corrupt_pieces(&self) -> usize {
@@ -278,5 +312,7 @@ impl Host {
 
 fn engine(plan: &Plan, now: Instant, rng: &mut ChaCha8Rng) -> (Engine, PeerId) {
     let peer_id = PeerId::ours(rng.random());
-    (Engine::new(plan.config.clone(), peer_id, rng.random(), now), peer_id)
+    // Who cannot be dialled does not know that, and tells its port all the same.
+    let config = Config { listen_port: 6881, ..plan.config.clone() };
+    (Engine::new(config, peer_id, rng.random(), now), peer_id)
 }

@@ -21,6 +21,8 @@ pub enum Malice {
     FreeRide,
     /// Its metadata are of a size they do not have, and wrong (BEP 9).
     ForgeMetadata,
+    /// Ten times a second it tells of peers that do not exist (BEP 11).
+    Gossip,
     /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody asked for, requests for nonsense.
     Babble,
 }
@@ -42,8 +44,24 @@ impl Malice {
         }
     }
 
+    /// What it says again and again, of its own accord.
+    pub(super) fn chatter(self, rng: &mut ChaCha8Rng) -> Option<Message> {
+        match self {
+            Self::Babble => Some(Self::nonsense(rng)),
+            Self::Gossip => Some(Self::gossip(rng)),
+            _ => None,
+        }
+    }
+
+    /// A hundred addresses that somebody made up.
+    fn gossip(rng: &mut ChaCha8Rng) -> Message {
+        let peers: Vec<u8> = (0..100).flat_map(|_| [46, rng.random(), rng.random(), rng.random(), 26, 225]).collect();
+        let payload = [b"d5:added600:", &peers[..], b"e"].concat();
+        Message::Extended { id: 2, payload: Bytes::from(payload) }
+    }
+
     /// Something that makes no sense to a peer.
-    pub(super) fn nonsense(rng: &mut ChaCha8Rng) -> Message {
+    fn nonsense(rng: &mut ChaCha8Rng) -> Message {
         let raw = RawBlock { index: rng.random(), begin: rng.random(), length: rng.random() };
         match rng.random_range(0..9) {
             0 => Message::Have(rng.random()),

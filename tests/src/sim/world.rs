@@ -143,7 +143,7 @@ impl World {
         if self.hosts[id.0].plan.sequential {
             self.command(id, Command::Sequential(TORRENT, true)).expect("the torrent is there");
         }
-        if self.hosts[id.0].plan.malice == Malice::Babble {
+        if matches!(self.hosts[id.0].plan.malice, Malice::Babble | Malice::Gossip) {
             let life = self.hosts[id.0].life;
             self.agenda.after(Duration::from_millis(100), Happening::Babble(id, life));
         }
@@ -216,7 +216,8 @@ impl World {
             }
             Output::Cancel(request) => self.cancel(id, request),
             Output::Discover { request, .. } => self.discover(id, request),
-            Output::Hint { .. } | Output::DhtNode(_) => {}
+            Output::Hint { addrs, .. } => self.hosts[id.0].hints.extend(addrs),
+            Output::DhtNode(addr) => self.hosts[id.0].dht_nodes.push(addr),
             Output::Event(event) => self.news(id, event),
         }
     }
@@ -247,6 +248,9 @@ impl World {
     }
 
     fn discover(&mut self, id: HostId, request: DiscoverRequest) {
+        if !self.hosts[id.0].plan.tracker {
+            return;
+        }
         let now = self.agenda.now();
         let (swarm, life) = (self.hosts[id.0].swarm(), self.hosts[id.0].life);
         let announces = &mut self.hosts[id.0].announces;
@@ -282,6 +286,19 @@ impl World {
         self.agenda.after(INTERVAL, Happening::Announce(id, life));
     }
 
+    /// A host hears where others are.
+    pub fn introduce(&mut self, id: HostId, source: PeerSource, others: &[HostId]) {
+        let addrs = others.iter().map(|other| self.host(*other).addr()).collect();
+        self.name(id, source, addrs);
+    }
+
+    fn name(&mut self, id: HostId, source: PeerSource, addrs: Vec<SocketAddr>) {
+        if source.suits_private() {
+            self.hosts[id.0].named.extend(&addrs);
+        }
+        self.tell(id, Input::Peers { torrent: TORRENT, source, addrs });
+    }
+
     /// Plans the host's next wake-up if its engine wants an earlier one than is planned.
     fn arm(&mut self, id: HostId) {
         let host = &mut self.hosts[id.0];
@@ -308,8 +325,8 @@ impl World {
     fn babble(&mut self, id: HostId, life: u32) {
         let conns = self.hosts[id.0].conns.keys().copied().collect::<Vec<_>>();
         for conn in conns {
-            let nonsense = Malice::nonsense(&mut self.rng);
-            self.send(id, conn, nonsense);
+            let chatter = self.hosts[id.0].plan.malice.chatter(&mut self.rng);
+            chatter.into_iter().for_each(|message| self.send(id, conn, message));
         }
         self.agenda.after(Duration::from_millis(100), Happening::Babble(id, life));
     }
@@ -327,7 +344,7 @@ impl World {
             Happening::Announce(id, life) if self.lives(id, life) => self.announce(id),
             Happening::Babble(id, life) if self.lives(id, life) => self.babble(id, life),
             Happening::Peers(id, life, addrs) if self.lives(id, life) => {
-                self.tell(id, Input::Peers { torrent: TORRENT, source: PeerSource::Tracker, addrs });
+                self.name(id, PeerSource::Tracker, addrs);
             }
             Happening::Done(id, life, request) if self.lives(id, life) => {
                 if let Some(result) = self.hosts[id.0].perform(request, &mut self.rng) {

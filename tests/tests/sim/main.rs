@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod disk;
+mod exchange;
 mod life;
 mod peers;
 mod swarm;
