@@ -1,5 +1,6 @@
 //! What all sessions share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::gate::{Clients, Targets};
-use crate::incoming::Registry;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
+use crate::registry::Registry;
 use crate::tokens::Tokens;
 
 /// Shared by every task of one bridge.
@@ -53,6 +54,11 @@ impl Bridge {
 
     pub(crate) fn is_draining(&self) -> bool {
         *self.draining.borrow()
+    }
+
+    /// Whether peers that dial there dial us.
+    pub(crate) fn is_itself(&self, addr: SocketAddr) -> bool {
+        addr.port() == self.peer_port && self.filter.is_own(addr.ip())
     }
 
     /// Whether a further session must be refused: the limit is reached, or only a tenth of the sockets is left, which the sessions that are

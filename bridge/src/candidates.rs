@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Wait after a first failure; four times as long after each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(30);
-/// Failures after which a peer is forgotten until discovery names it again.
+/// Wait after a first failure: short, since a peer that is just starting may be the only one there is. Four times as long after each further one;
+/// for what several tabs try at once, [`crate::gate::Targets`] has a rest of its own.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// Failures in a row after which a peer is forgotten until discovery names it again.
 const GIVE_UP: u32 = 5;
+/// Wait after a connection that ended by itself.
+const LOST: Duration = Duration::from_secs(30);
 /// Wait after the tab closed a stream: it had its reasons.
 const UNWANTED: Duration = Duration::from_secs(600);
+/// The part of the addresses that may come from hints of the tab: one in so many.
+const HINTED: usize = 4;
 
 /// Addresses with their history.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Candidates {
 struct Candidate {
     /// In a row.
     failures: u32,
+    /// Only the tab has named it.
+    hinted: bool,
 }
 
 /// How a dial or a connection ended.
@@ -41,6 +48,8 @@ pub(crate) enum Outcome {
     Unwanted,
     /// It is the tab itself: never again.
     Ourselves,
+    /// Another tab that has left the swarm: its address is never used again.
+    Gone,
 }
 
 impl Candidates {
@@ -51,12 +60,38 @@ impl Candidates {
     /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it only counts as known. Returns whether it is
     /// new and there was room.
     pub(crate) fn add(&mut self, addr: SocketAddr, due: Option<Instant>) -> bool {
-        if self.known.len() >= self.limit || self.known.contains_key(&addr) {
+        if let Some(known) = self.known.get_mut(&addr) {
+            known.hinted = false;
             return false;
         }
-        self.known.insert(addr, Candidate::default());
-        self.queue.extend(due.map(|due| (due, addr)));
-        true
+        self.insert(addr, due, false)
+    }
+
+    /// Adds an address that the tab heard of, if there is room among those.
+    pub(crate) fn add_hint(&mut self, addr: SocketAddr, due: Instant) -> bool {
+        let hinted = self.known.values().filter(|candidate| candidate.hinted).count();
+        hinted < self.limit / HINTED && !self.known.contains_key(&addr) && self.insert(addr, Some(due), true)
+    }
+
+    fn insert(&mut self, addr: SocketAddr, due: Option<Instant>, hinted: bool) -> bool {
+        let room = self.known.len() < self.limit;
+        if room {
+            self.known.insert(addr, Candidate { failures: 0, hinted });
+            self.queue.extend(due.map(|due| (due, addr)));
+        }
+        room
+    }
+
+    /// Forgets the addresses for which this does not hold, those that are busy as well: how they end means nothing any more.
+    pub(crate) fn retain(&mut self, keep: impl Fn(SocketAddr, bool) -> bool) {
+        self.known.retain(|addr, candidate| keep(*addr, candidate.hinted));
+        let Self { known, queue, .. } = self;
+        queue.retain(|(_, addr)| known.contains_key(addr));
+    }
+
+    /// Whether it was added and not forgotten since.
+    pub(crate) fn knows(&self, addr: SocketAddr) -> bool {
+        self.known.contains_key(&addr)
     }
 
     /// The one that has been due longest. It counts as busy until [`Candidates::ended`].
@@ -74,20 +109,19 @@ impl Candidates {
     /// A dial or connection ended.
     pub(crate) fn ended(&mut self, addr: SocketAddr, outcome: Outcome, now: Instant) {
         let Some(candidate) = self.known.get_mut(&addr) else { return };
+        candidate.failures = match outcome {
+            Outcome::Failed => candidate.failures + 1,
+            Outcome::Lost => 0,
+            _ => candidate.failures,
+        };
         let wait = match outcome {
             Outcome::NotNow(until) => until.saturating_duration_since(now),
             Outcome::Unwanted => UNWANTED,
-            Outcome::Lost => {
-                candidate.failures = 0;
-                FIRST_RETRY
-            }
-            Outcome::Failed => {
-                candidate.failures += 1;
-                FIRST_RETRY * 4u32.pow(candidate.failures.min(GIVE_UP) - 1)
-            }
-            Outcome::Ourselves => Duration::MAX,
+            Outcome::Lost => LOST,
+            Outcome::Failed => FIRST_RETRY * 4u32.pow(candidate.failures.clamp(1, GIVE_UP) - 1),
+            Outcome::Ourselves | Outcome::Gone => Duration::MAX,
         };
-        if candidate.failures >= GIVE_UP {
+        if candidate.failures >= GIVE_UP || outcome == Outcome::Gone {
             self.known.remove(&addr);
         } else if let Some(due) = now.checked_add(wait) {
             self.queue.insert((due, addr));
@@ -98,6 +132,10 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([1, 1, 1, 1], port))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn failures_put_a_peer_behind_the_others_and_off() {
@@ -114,20 +152,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_always_fails_is_forgotten_and_our_own_address_is_never_dialled_again() {
-        let now = Instant::now();
-        let addr: SocketAddr = "1.1.1.1:1111".parse().unwrap();
+    async fn a_peer_that_always_fails_rests_longer_every_time_and_is_forgotten() {
+        let mut now = Instant::now();
         let mut candidates = Candidates::new(9);
-        candidates.add(addr, Some(now));
-        let mut now = now;
+        candidates.add(addr(1), Some(now));
+        let mut rests = Vec::new();
         for _ in 0..GIVE_UP {
-            assert_eq!(candidates.take(now), Some(addr));
-            candidates.ended(addr, Outcome::Failed, now);
-            now = candidates.next_due().unwrap_or(now);
+            assert_eq!(candidates.take(now), Some(addr(1)));
+            candidates.ended(addr(1), Outcome::Failed, now);
+            let due = candidates.next_due().unwrap_or(now);
+            rests.push((due - now).as_secs());
+            now = due;
         }
-        assert!(candidates.add(addr, Some(now)), "forgotten, so that it is news");
-        assert_eq!(candidates.take(now), Some(addr));
-        candidates.ended(addr, Outcome::Ourselves, now);
-        assert!(candidates.next_due().is_none() && !candidates.add(addr, Some(now)));
+        assert_eq!(rests, [5, 20, 80, 320, 0]);
+        assert!(candidates.add(addr(1), Some(now)), "forgotten, so that it is news");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn our_own_address_is_never_dialled_again_and_a_tab_that_left_is_forgotten() {
+        let now = Instant::now();
+        let mut candidates = Candidates::new(9);
+        for (port, outcome, news) in [(1, Outcome::Ourselves, false), (2, Outcome::Gone, true)] {
+            candidates.add(addr(port), Some(now));
+            assert_eq!(candidates.take(now), Some(addr(port)));
+            candidates.ended(addr(port), outcome, now);
+            assert_eq!((candidates.next_due(), candidates.add(addr(port), None)), (None, news));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_most_a_quarter_comes_from_hints_until_discovery_names_them_too() {
+        let now = Instant::now();
+        let mut candidates = Candidates::new(8);
+        let taken = (1..=8).filter(|port| candidates.add_hint(addr(*port), now)).count();
+        assert_eq!(taken, 2);
+        assert!(!candidates.add(addr(1), Some(now)), "known already");
+        assert!(candidates.add_hint(addr(3), now) && !candidates.add_hint(addr(4), now));
+        candidates.retain(|_, hinted| !hinted);
+        assert_eq!((candidates.take(now), candidates.take(now)), (Some(addr(1)), None));
     }
 }

@@ -12,19 +12,21 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::pipe::Pipe;
+
 /// Bytes read at once while shaking hands; what follows the handshake in them goes to the tab first.
 const FIRST_READ: usize = 4096;
 
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub(crate) struct Connected {
-    pub(crate) socket: TcpStream,
+    pub(crate) pipe: Pipe,
     /// What the remote said.
     pub(crate) theirs: Handshake,
     /// What it sent after its handshake.
     pub(crate) leftover: BytesMut,
-    /// Its share of the sockets there may be.
-    pub(crate) _permit: OwnedSemaphorePermit,
+    /// Its share of the sockets there may be, if it has one.
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Why there is no connection.
@@ -40,6 +42,10 @@ pub(crate) enum DialError {
     Wire(#[from] WireError),
     #[error("connected to ourselves")]
     Ourselves,
+    #[error("the other tab has left the swarm")]
+    Gone,
+    #[error("the other tab wants no more peers")]
+    Unwanted,
 }
 
 /// Connects and shakes hands within `limit`, counted from now, however busily the remote trickles bytes.
@@ -60,7 +66,7 @@ async fn connect(addr: SocketAddr, ours: Handshake, permit: OwnedSemaphorePermit
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);
     }
-    Ok(Connected { socket, theirs, leftover, _permit: permit })
+    Ok(Connected { pipe: Pipe::Socket(socket), theirs, leftover, _permit: Some(permit) })
 }
 
 /// Reads until the handshake is there; `buf` keeps what follows it.

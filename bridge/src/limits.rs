@@ -78,6 +78,9 @@ limits! {
     target_rest: Seconds = Seconds::new(600);
     /// Addresses of peers remembered for one torrent of one session.
     candidates: usize = 1000;
+    /// Messages a minute, for one torrent of one session, in which the tab may name peers that its peers told it of. More are passed over, and at
+    /// most a quarter of the addresses remembered come from them.
+    hints_per_minute: u32 = 6;
     /// Connections that dialled the peer port and have not yet said what for.
     incoming_half_open: usize = 200;
     /// Time for connecting and the BitTorrent handshake together, seconds.

@@ -47,6 +47,7 @@ pub(crate) struct Metrics {
     pub(crate) failed_dials_total: Number,
     pub(crate) filtered_total: Number,
     pub(crate) incoming_total: Number,
+    pub(crate) meetings_total: Number,
     pub(crate) down_bytes: Number,
     pub(crate) up_bytes: Number,
 }
@@ -63,6 +64,7 @@ impl Metrics {
             ("failed_dials_total", "counter", "Dials that led to no stream", &self.failed_dials_total),
             ("filtered_addresses_total", "counter", "Addresses of peers that the filter refused", &self.filtered_total),
             ("incoming_total", "counter", "Peers that dialled in", &self.incoming_total),
+            ("meetings_total", "counter", "Pairs of tabs that met inside", &self.meetings_total),
             ("down_bytes_total", "counter", "Bytes of messages to tabs", &self.down_bytes),
             ("up_bytes_total", "counter", "Bytes of messages from tabs", &self.up_bytes),
         ];

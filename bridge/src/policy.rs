@@ -59,6 +59,12 @@ impl Filter {
         *self.own.write().unwrap_or_else(PoisonError::into_inner) = addresses.into_iter().collect();
     }
 
+    /// Whether it is an address of this machine.
+    #[must_use]
+    pub fn is_own(&self, ip: IpAddr) -> bool {
+        self.own.read().unwrap_or_else(PoisonError::into_inner).contains(&ip.to_canonical())
+    }
+
     /// Whether a peer may be dialled there.
     ///
     /// # Errors
@@ -71,7 +77,7 @@ impl Filter {
         if self.allow.iter().any(|range| range.contains(ip)) {
             return None;
         }
-        if self.own.read().unwrap_or_else(PoisonError::into_inner).contains(&ip) {
+        if self.is_own(ip) {
             return Some("it is the bridge's own address");
         }
         match ip {

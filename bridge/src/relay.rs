@@ -1,4 +1,5 @@
-//! Bytes between one tab's WebSocket and its peers' sockets, all in one task.
+//! Bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is another tab of this bridge has a pipe in memory
+//! instead of a socket.)
 //!
 //! What a peer sends is read from its socket straight into the message being packed. What a tab sends is written from the message it came in.
 //! Nobody reads what cannot be passed on: a peer without credit is not read, and a tab has credit only for what its peers have taken.
@@ -183,49 +184,42 @@ impl Peer {
 
     /// Appends one frame of its bytes to the message; false if there is no room for any.
     fn poll_read(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<Result<bool, StreamClose>> {
-        let Connected { socket, leftover, .. } = &mut self.connected;
+        let Connected { pipe, leftover, .. } = &mut self.connected;
         if !leftover.is_empty() {
             let filled = tunnel.fill(self.stream, |out| out.put(leftover.split_to(leftover.len().min(out.remaining_mut()))));
             return Poll::Ready(Ok(filled.is_some()));
         }
-        while tunnel.room(self.stream) > 0 {
-            ready!(socket.poll_read_ready(cx)).map_err(|_| StreamClose::Broken)?;
-            match tunnel.fill(self.stream, |out| socket.try_read_buf(out)) {
-                Some((_, Ok(0))) => return Poll::Ready(Err(StreamClose::Peer)),
-                Some((_, Ok(_))) => return Poll::Ready(Ok(true)),
-                // The readiness was stale; asking again registers for the next one.
-                Some((_, Err(error))) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Some((_, Err(_))) => return Poll::Ready(Err(StreamClose::Broken)),
-                None => break,
-            }
+        if tunnel.room(self.stream) == 0 {
+            return Poll::Ready(Ok(false));
         }
-        Poll::Ready(Ok(false))
+        ready!(pipe.poll_readable(cx)).map_err(|_| StreamClose::Broken)?;
+        let Some((_, read)) = tunnel.fill(self.stream, |out| pipe.poll_read(cx, out)) else { return Poll::Ready(Ok(false)) };
+        Poll::Ready(match ready!(read) {
+            Ok(0) => Err(StreamClose::Peer),
+            Ok(_) => Ok(true),
+            Err(_) => Err(StreamClose::Broken),
+        })
     }
 
     /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is kept.
     fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
         while !self.kept.is_empty() || !self.fresh.is_empty() {
-            if self.connected.socket.poll_write_ready(cx)?.is_pending() {
+            let Poll::Ready(written) = self.write(cx)? else {
                 self.keep();
                 return Poll::Pending;
-            }
-            match self.write() {
-                Ok(written) => {
-                    tunnel.consumed(self.stream, written);
-                    self.advance(written);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+            };
+            tunnel.consumed(self.stream, written);
+            self.advance(written);
         }
         Poll::Ready(Ok(()))
     }
 
-    fn write(&self) -> io::Result<usize> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.connected.pipe.poll_writable(cx))?;
         let kept = Some(&self.kept[..]).filter(|kept| !kept.is_empty());
         let parts = kept.into_iter().chain(self.fresh.iter().map(|bytes| &bytes[..]));
         let slices: Vec<IoSlice<'_>> = parts.take(MAX_SLICES).map(IoSlice::new).collect();
-        self.connected.socket.try_write_vectored(&slices)
+        self.connected.pipe.poll_write(cx, &slices)
     }
 
     fn keep(&mut self) {

@@ -22,10 +22,11 @@ use crate::config::{Config, ConfigError};
 use crate::descriptors;
 use crate::gate::{Clients, Targets};
 use crate::http;
-use crate::incoming::{self, Registry};
+use crate::incoming;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
+use crate::registry::Registry;
 use crate::tls::{self, TlsError};
 use crate::tokens::Tokens;
 

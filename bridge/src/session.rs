@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows};
+use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::Handshake;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -24,8 +25,9 @@ use crate::bridge::Bridge;
 use crate::candidates::Outcome;
 use crate::dial::{Connected, DialError, dial};
 use crate::gate::{Bucket, NotNow, Place};
-use crate::incoming::Arrival;
+use crate::meet::Visit;
 use crate::outlet::Outlet;
+use crate::registry::Arrival;
 use crate::relay::{Happened, Peer, Relay};
 use crate::swarm::Swarm;
 
@@ -221,6 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Join { join, request } => self.handle_join(join, request),
                 ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, Refusal::Joins),
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
+                ServerEvent::Hint { join, addrs } => self.handle_hint(join, &addrs),
                 ServerEvent::Leave { join } => self.handle_leave(join),
                 ServerEvent::StreamClosed { stream } => self.forget(stream, Outcome::Unwanted),
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
@@ -234,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.tunnel.refuse(Refusal::Token);
         } else {
             // The port says nothing to a tab, and behind a proxy it is the proxy's.
-            self.tunnel.welcome(SocketAddr::new(self.visitor.ip, 0));
+            self.tunnel.welcome(SocketAddr::new(self.visitor.ip, 0), self.bridge.peer_port);
         }
     }
 
@@ -257,17 +260,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn handle_update(&mut self, join: u32, update: &JoinUpdate) {
         if let Some(swarm) = self.swarms.get_mut(&join) {
-            swarm.update(update);
+            self.look = true;
+            if swarm.update(update) {
+                self.close_streams(join, |peer| is_tab(peer.addr.ip()));
+            }
+        }
+    }
+
+    fn handle_hint(&mut self, join: u32, addrs: &[SocketAddr]) {
+        if let Some(swarm) = self.swarms.get_mut(&join) {
+            swarm.hint(addrs, &self.bridge);
             self.look = true;
         }
     }
 
     fn handle_leave(&mut self, join: u32) {
         self.swarms.remove(&join);
-        let streams: Vec<u32> = self.relay.peers().iter().filter(|peer| peer.join == join).map(|peer| peer.stream).collect();
+        self.close_streams(join, |_| true);
+    }
+
+    /// Ends the streams of a join for which this holds.
+    fn close_streams(&mut self, join: u32, ends: impl Fn(&Peer) -> bool) {
+        let ending = self.relay.peers().iter().filter(|peer| peer.join == join && ends(peer));
+        let streams: Vec<u32> = ending.map(|peer| peer.stream).collect();
         for stream in streams {
             self.tunnel.close(stream, StreamClose::Left);
-            self.relay.remove(stream);
+            self.forget(stream, Outcome::Lost);
         }
     }
 
@@ -275,12 +293,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Dialled { join, addr, result } = dialled;
         match (result, self.swarms.get_mut(&join)) {
             (Ok(connected), Some(swarm)) => {
-                swarm.dial_succeeded();
-                self.open(join, addr, true, connected);
+                // Where another tab sits, nobody listens.
+                if swarm.dial_succeeded(addr) {
+                    self.open(join, addr, !is_tab(addr.ip()), connected);
+                }
             }
             (Err(error), Some(swarm)) => {
                 self.bridge.metrics.failed_dials_total.add(1);
-                swarm.dial_failed(addr, if matches!(error, DialError::Ourselves) { Outcome::Ourselves } else { Outcome::Failed });
+                swarm.dial_failed(addr, outcome(&error));
             }
             (_, None) => {}
         }
@@ -288,14 +308,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival) {
-        let Arrival { join, addr, connected } = arrival;
-        if self.peers_in_hand() < usize::from(self.bridge.config.limits.peers_per_session)
-            && let Some(swarm) = self.swarms.get_mut(&join)
-        {
-            swarm.counts.connected += 1;
-            self.open(join, addr, false, connected);
-            self.look = true;
+        let Arrival { join, addr, connected, answer } = arrival;
+        let room = self.drain_until.is_none() && self.peers_in_hand() < usize::from(self.bridge.config.limits.peers_per_session);
+        let Some(swarm) = self.swarms.get_mut(&join).filter(|_| room) else { return };
+        if let Some(answer) = answer {
+            if !swarm.wants_more() || answer.send(()).is_err() {
+                return;
+            }
+            self.bridge.metrics.meetings_total.add(1);
         }
+        swarm.counts.connected += 1;
+        self.open(join, addr, false, connected);
+        self.look = true;
     }
 
     fn open(&mut self, join: u32, addr: SocketAddr, dialled: bool, connected: Connected) {
@@ -352,7 +376,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(swarm) = self.swarms.get_mut(&join) else { return false };
         let Some(addr) = swarm.take(now) else { return false };
         let handshake = swarm.handshake;
-        if let Err(NotNow(until)) = self.begin_dial(join, addr, handshake)
+        if is_tab(addr.ip()) {
+            let visit = swarm.visit(addr);
+            self.begin_visit(join, addr, visit);
+        } else if let Err(NotNow(until)) = self.begin_dial(join, addr, handshake)
             && let Some(swarm) = self.swarms.get_mut(&join)
         {
             swarm.dial_failed(addr, Outcome::NotNow(until));
@@ -375,6 +402,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Dialled { join, addr, result }
         });
         Ok(())
+    }
+
+    fn begin_visit(&mut self, join: u32, addr: SocketAddr, visit: Visit) {
+        let limit = self.bridge.config.limits.handshake_timeout.0;
+        let _ = self.dial_rate.take(Instant::now());
+        self.dials.spawn(async move { Dialled { join, addr, result: visit.pay(limit).await } });
     }
 
     /// Tells the tab what has changed in its swarms.
@@ -408,6 +441,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             End::Broken(code) => Some(CloseFrame { code, reason: Utf8Bytes::default() }),
         };
         let _ = timeout(GOODBYE, close_socket(self.relay.socket(), &mut self.tunnel, close)).await;
+    }
+}
+
+const fn outcome(error: &DialError) -> Outcome {
+    match error {
+        DialError::Ourselves => Outcome::Ourselves,
+        DialError::Gone => Outcome::Gone,
+        _ => Outcome::Failed,
     }
 }
 

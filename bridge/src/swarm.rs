@@ -8,6 +8,7 @@ use std::time::Duration;
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::{self, AddError, Key, TrackerError, TrackerState, TrackerStatus};
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, TrackerCounts, TrackerFailure};
+use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
 use tokio::sync::mpsc;
@@ -15,7 +16,9 @@ use tokio::time::Instant;
 
 use crate::bridge::Bridge;
 use crate::candidates::{Candidates, Outcome};
-use crate::incoming::{Arrival, Seated};
+use crate::gate::Bucket;
+use crate::meet::Visit;
+use crate::registry::{Arrival, Seated};
 
 /// A join as the bridge keeps it. Dropping it leaves the swarm.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub(crate) struct Swarm {
     pub(crate) handshake: Handshake,
     candidates: Candidates,
     want: u16,
+    /// BEP 27: peers come from trackers and from nowhere else.
+    private: bool,
+    hints: Bucket,
     membership: Membership,
     news: mpsc::Receiver<News>,
     /// Whether discovery has hung up; it does when the bridge stops.
@@ -31,38 +37,67 @@ pub(crate) struct Swarm {
     pub(crate) counts: PeerCounts,
     told_peers: Option<PeerCounts>,
     told_trackers: Option<TrackerCounts>,
-    _seat: Seated,
+    seat: Seated,
 }
 
 impl Swarm {
     /// Becomes a member, and asks for peers.
     pub(crate) fn join(bridge: &Arc<Bridge>, owner: u64, join: u32, request: JoinRequest, arrivals: mpsc::Sender<Arrival>) -> Result<Self, AddError> {
-        let JoinRequest { info_hash, peer_id, amounts, want, trackers, .. } = request;
-        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private: false };
+        let JoinRequest { info_hash, peer_id, amounts, want, trackers, private } = request;
+        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private };
         let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
         membership.request(DiscoverRequest::Start, amounts);
-        Ok(Self {
+        let limits = &bridge.config.limits;
+        let mut swarm = Self {
             handshake: Handshake { reserved: Reserved::OURS, info_hash, peer_id },
-            candidates: Candidates::new(bridge.config.limits.candidates),
+            candidates: Candidates::new(limits.candidates),
             want,
+            private,
+            hints: Bucket::with_burst(f64::from(limits.hints_per_minute) / 60.0, limits.hints_per_minute, Instant::now()),
             membership,
             news,
             quiet: false,
             counts: PeerCounts::default(),
             told_peers: None,
             told_trackers: None,
-            _seat: bridge.registry.sit(info_hash, peer_id, join, arrivals),
-        })
+            seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
+        };
+        swarm.look_around(private);
+        Ok(swarm)
     }
 
-    /// Takes over what the tab says.
-    pub(crate) fn update(&mut self, update: &JoinUpdate) {
+    /// Takes over what the tab says. Returns whether the swarm has just turned out to be private.
+    pub(crate) fn update(&mut self, update: &JoinUpdate) -> bool {
         self.want = update.want;
+        let turned = update.private && !self.private;
+        if turned {
+            self.private = true;
+            self.membership.set_private();
+            self.seat.set_meets(false);
+            self.candidates.retain(|addr, hinted| !hinted && !is_tab(addr.ip()));
+        }
+        if update.more {
+            self.look_around(self.private);
+        }
         match (update.completed, update.more) {
             (true, _) => self.membership.request(DiscoverRequest::Completed, update.amounts),
             (false, true) => self.membership.request(DiscoverRequest::More, update.amounts),
             (false, false) => self.membership.update(update.amounts),
         }
+        turned
+    }
+
+    /// Other tabs of this bridge are peers to go to; but those of a private swarm only once a tracker has named this bridge.
+    fn look_around(&mut self, private: bool) {
+        let (now, neighbours) = (Instant::now(), if private { Vec::new() } else { self.seat.neighbours() });
+        for addr in neighbours {
+            self.counts.found += u32::from(self.candidates.add(addr, Some(now)));
+        }
+    }
+
+    /// Somebody to meet inside the bridge.
+    pub(crate) fn visit(&self, addr: SocketAddr) -> Visit {
+        Visit::new(&self.seat, addr, self.handshake)
     }
 
     /// Waits for news, and takes them in.
@@ -81,6 +116,11 @@ impl Swarm {
     fn add(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
         let now = Instant::now();
         for &addr in addrs {
+            if bridge.is_itself(addr) {
+                self.seat.set_meets(true);
+                self.look_around(false);
+                continue;
+            }
             let refused = bridge.filter.allowed(addr).is_err();
             if self.candidates.add(addr, (!refused).then_some(now)) {
                 self.counts.found += 1;
@@ -90,7 +130,21 @@ impl Swarm {
         }
     }
 
-    fn wants_more(&self) -> bool {
+    /// Takes in what the tab heard of its peers; too much of it, and what concerns a private swarm, is passed over.
+    pub(crate) fn hint(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
+        let now = Instant::now();
+        if self.private || self.hints.take(now).is_err() {
+            return;
+        }
+        for &addr in addrs {
+            let refused = bridge.is_itself(addr) || bridge.filter.allowed(addr).is_err();
+            bridge.metrics.filtered_total.add(usize::from(refused));
+            self.counts.found += u32::from(!refused && self.candidates.add_hint(addr, now));
+        }
+    }
+
+    /// Whether the tab has fewer peers than it wants.
+    pub(crate) fn wants_more(&self) -> bool {
         self.counts.connected + self.counts.dialling < self.want.into()
     }
 
@@ -113,10 +167,12 @@ impl Swarm {
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// A dial led to a stream.
-    pub(crate) fn dial_succeeded(&mut self) {
+    /// A dial succeeded. Returns whether the peer is still of use: the swarm may have turned out to be private meanwhile.
+    pub(crate) fn dial_succeeded(&mut self, addr: SocketAddr) -> bool {
         self.counts.dialling = self.counts.dialling.saturating_sub(1);
-        self.counts.connected += 1;
+        let wanted = self.candidates.knows(addr);
+        self.counts.connected += u32::from(wanted);
+        wanted
     }
 
     /// A stream ended.

@@ -169,6 +169,8 @@ pub struct Torrent {
 pub struct Search {
     /// Trackers the torrent names.
     pub trackers: u32,
+    /// Of these, how many are being asked and have never answered.
+    pub asking: u32,
     /// Of these, how many failed when last asked.
     pub failed: u32,
     /// Of these, how many answered without a peer.
@@ -177,6 +179,8 @@ pub struct Search {
     pub answered: u32,
     /// How one of those that failed did, as a clause.
     pub failure: Option<String>,
+    /// What the DHT knows, as a clause; `None`: it is not asked.
+    pub dht: Option<String>,
     /// Addresses of peers found so far.
     pub found: u32,
     /// Of these, how many are being dialled now.
@@ -185,6 +189,8 @@ pub struct Search {
     pub unreachable: u32,
     /// Of the addresses, how many the bridge does not dial: its filter refuses them.
     pub refused: u32,
+    /// Peers that sent wrong data and were shut out.
+    pub banned: u32,
     /// Seconds until the next tracker is asked.
     pub again: Option<u32>,
 }

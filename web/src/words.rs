@@ -50,8 +50,8 @@ fn stall(torrent: &Torrent) -> String {
 fn search(search: &Search) -> String {
     match search {
         s if s.found > 0 => found(s),
-        s if s.trackers == 0 => "The link names no tracker, and no peer has been found yet.".to_owned(),
-        s if s.failed + s.empty + s.answered == 0 => format!("Asking {} for peers.", count(s.trackers, "tracker")),
+        s if s.trackers == 0 => trackerless(s),
+        s if s.failed + s.empty + s.answered == 0 => format!("Asking {} for peers{}.", count(s.trackers, "tracker"), dht(s)),
         s => asked(s),
     }
 }
@@ -63,6 +63,7 @@ fn found(search: &Search) -> String {
         part(search.dialling, "being dialled", "being dialled"),
         part(search.unreachable, "could not be reached", "could not be reached"),
         part(search.refused, "is not dialled by this bridge", "are not dialled by this bridge"),
+        part(search.banned, "sent wrong data and is shut out", "sent wrong data and are shut out"),
     ];
     match join(&fates) {
         fates if fates.is_empty() => format!("Found {addresses}, none connected yet."),
@@ -70,17 +71,29 @@ fn found(search: &Search) -> String {
     }
 }
 
-/// What the trackers that were asked came to.
+fn trackerless(search: &Search) -> String {
+    match &search.dht {
+        Some(dht) => format!("The link names no tracker. {dht}."),
+        None => "The link names no tracker, and no peer has been found yet.".to_owned(),
+    }
+}
+
+/// What the trackers that were asked came to, and the DHT.
 fn asked(search: &Search) -> String {
     let why = search.failure.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
     let answers = [
         part(search.failed, "failed", "failed").map(|text| text + &why),
         part(search.empty, "knows no peers", "know no peers"),
         part(search.answered, "named peers", "named peers"),
+        part(search.asking, "has not answered yet", "have not answered yet"),
     ];
-    let heard = search.failed + search.empty + search.answered;
+    let heard = search.failed + search.empty + search.answered + search.asking;
     let again = search.again.map_or_else(String::new, |s| format!(" Trying again in {}.", duration(u64::from(s))));
-    format!("Asked {}: {}.{again}", count(heard, "tracker"), join(&answers))
+    format!("Asked {}: {}{}.{again}", count(heard, "tracker"), join(&answers), dht(search))
+}
+
+fn dht(search: &Search) -> String {
+    search.dht.as_ref().map_or_else(String::new, |dht| format!("; {dht}"))
 }
 
 fn part(n: u32, one: &str, many: &str) -> Option<String> {
@@ -119,6 +132,8 @@ pub fn blocked(why: &Blocked) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::tunnel::DhtCounts;
+
     use super::*;
 
     fn torrent(phase: Phase) -> Torrent {
@@ -160,6 +175,28 @@ mod tests {
         assert_eq!(sentence(&t, &Bridge::Connected), "Asked 1 tracker: 1 failed (it cannot be reached).");
         t.search = Search { found: 5, unreachable: 3, refused: 2, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Found 5 addresses: 3 could not be reached, 2 are not dialled by this bridge.");
+    }
+
+    #[test]
+    fn what_the_dht_knows_is_told_beside_what_the_trackers_said() {
+        let mut t = torrent(Phase::FetchingMetadata);
+        let dht = |nodes, peers, asking| Some(DhtCounts { nodes, peers, asking }.to_string());
+        t.search = Search { trackers: 3, failed: 2, empty: 1, dht: dht(214, 0, false), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 3 trackers: 2 failed, 1 knows no peers; DHT: 214 nodes, 0 peers.");
+        t.search = Search { trackers: 2, dht: dht(0, 0, true), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asking 2 trackers for peers; DHT: 0 nodes, 0 peers so far.");
+        t.search = Search { dht: dht(8, 0, false), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "The link names no tracker. DHT: 8 nodes, 0 peers.");
+    }
+
+    #[test]
+    fn a_tracker_that_hangs_and_a_peer_that_lies_are_told_as_what_they_are() {
+        let mut t = torrent(Phase::Connecting);
+        t.search = Search { trackers: 2, failed: 1, asking: 1, failure: Some("it cannot be reached".into()), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed (it cannot be reached), 1 has not answered yet.");
+        t.phase = Phase::Downloading;
+        t.search = Search { found: 1, banned: 1, ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Found 1 address: 1 sent wrong data and is shut out.");
     }
 
     #[test]

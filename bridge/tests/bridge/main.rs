@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod drain;
+mod hint;
 mod http;
 mod limits;
+mod meet;
 mod relay;
 mod support;
 mod swarm;

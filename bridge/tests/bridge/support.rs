@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_bridge::{Config, StartError, run};
+use aqueduct_bridge::{Config, Listeners, StartError, run};
 use aqueduct_core::discovery::Amounts;
-use aqueduct_core::tunnel::{Client, ClientConfig, Event, JoinRequest, SUBPROTOCOL};
+use aqueduct_core::tunnel::{Client, ClientConfig, Event, JoinRequest, PeerCounts, SUBPROTOCOL};
 use aqueduct_core::types::{InfoHashV1, Instant, PeerId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use bytes::Bytes;
@@ -25,6 +25,9 @@ pub(crate) const HASH: InfoHashV1 = InfoHashV1([0x5a; 20]);
 pub(crate) const TAB_ID: PeerId = PeerId(*b"-AQ0100-the tab's id");
 pub(crate) const PEER_ID: PeerId = PeerId(*b"-XX0001-a real peer.");
 
+/// How far every tab is.
+pub(crate) const AMOUNTS: Amounts = Amounts { uploaded: 0, downloaded: 0, left: Some(1) };
+
 /// Fails the test instead of hanging.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
@@ -43,19 +46,32 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) async fn start(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        Self::start_with_peers(config).await.0
+    }
+
+    /// Tells as well where peers dial in.
+    pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
+        let (web, peers) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (addr, port) = (web.local_addr().unwrap(), peers.local_addr().unwrap().port());
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(run(listener, config, async move {
+        let task = tokio::spawn(run(Listeners { web, peers: Some(peers) }, config, async move {
             let _ = stopped.await;
         }));
-        Self { addr, stop, task }
+        (Self { addr, stop, task }, port)
     }
 
     /// Asks it to stop; the answer is there once it has.
     pub(crate) fn stop(self) -> JoinHandle<Result<(), StartError>> {
         let _ = self.stop.send(());
         self.task
+    }
+
+    /// One of its counters.
+    pub(crate) async fn counted(&self, name: &str) -> u64 {
+        let (_, metrics) = self.get("/metrics", "").await;
+        let metrics = String::from_utf8(metrics).unwrap();
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
     }
 
     /// One HTTP exchange: head and body.
@@ -100,6 +116,11 @@ impl Tracker {
         let request = soon("an announce", self.asked.recv()).await.unwrap();
         request.split(' ').nth(1).unwrap().to_owned()
     }
+}
+
+/// Counts of a join for which this holds.
+pub(crate) async fn counts(tab: &mut Tab, what: &str, enough: impl Fn(&PeerCounts) -> bool) -> PeerCounts {
+    tab.until(what, |event| if let Event::Peers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await
 }
 
 impl Drop for Tracker {
@@ -160,6 +181,11 @@ pub(crate) async fn read_handshake(socket: &mut TcpStream) -> Handshake {
     Handshake::decode(&bytes).unwrap().unwrap()
 }
 
+/// How a tab of this name joins the swarm of [`HASH`], without a tracker.
+pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
+    JoinRequest { info_hash: HASH, peer_id, private: false, amounts: AMOUNTS, want: 40, trackers: Vec::new() }
+}
+
 /// A tab: a WebSocket and the client half of the tunnel.
 pub(crate) struct Tab {
     pub(crate) socket: WebSocketStream<TcpStream>,
@@ -188,9 +214,7 @@ impl Tab {
 
     /// Joins the swarm of [`HASH`] through this tracker.
     pub(crate) fn join(&mut self, tracker: &Tracker) -> u32 {
-        let amounts = Amounts { uploaded: 0, downloaded: 0, left: Some(1) };
-        let trackers = vec![vec![tracker.url.clone()]];
-        self.client.join(&JoinRequest { info_hash: HASH, peer_id: TAB_ID, private: false, amounts, want: 40, trackers })
+        self.client.join(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) })
     }
 
     /// Sends what the client has packed.

@@ -1,13 +1,9 @@
-use aqueduct_core::tunnel::{Event, PeerCounts, TrackerCounts, TrackerFailure};
+use aqueduct_core::tunnel::{Event, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::InfoHashV1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, handshake, read_handshake, soon};
-
-async fn counts(tab: &mut Tab, what: &str, enough: impl Fn(&PeerCounts) -> bool) -> PeerCounts {
-    tab.until(what, |event| if let Event::Peers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await
-}
+use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake, soon};
 
 async fn trackers(tab: &mut Tab, what: &str, enough: impl Fn(&TrackerCounts) -> bool) -> TrackerCounts {
     tab.until(what, |event| if let Event::Trackers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await

@@ -14,7 +14,7 @@ use crate::ext::{EXTENDED_HANDSHAKE, Extension, Standing, upload_only};
 use crate::io::{CloseReason, Event};
 use crate::meta::Info;
 use crate::torrent::Who;
-use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, Sha1Digest};
+use crate::types::{Bitfield, ConnId, InfoHashV1, Instant, Sha1Digest, is_tab};
 use crate::wire::Message;
 
 /// Copies of the metadata fetched at a time.
@@ -45,7 +45,8 @@ impl Swarm {
         if let Some(ip) = peer.extensions.on_handshake(payload) {
             hub.external.told_by(peer.addr.ip(), ip);
         }
-        if let (None, Some(port)) = (peer.listens, peer.extensions.listen_port()) {
+        // Where another tab of our bridge seems to be, nobody listens.
+        if let (None, Some(port)) = (peer.listens, peer.extensions.listen_port().filter(|_| !is_tab(peer.addr.ip()))) {
             peer.listens = Some((peer.addr.ip(), port).into());
         }
         self.fetch_metadata(hub, now);

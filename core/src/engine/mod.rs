@@ -62,6 +62,12 @@ impl Engine {
         }
     }
 
+    /// Says where peers can dial us (`p` of BEP 10), when that is learnt only after the start: it is told to peers that connect from now on.
+    /// 0: nowhere.
+    pub fn set_listen_port(&mut self, port: u16) {
+        self.hub.config.listen_port = port;
+    }
+
     /// Carries out a wish of the user.
     ///
     /// # Errors

@@ -11,15 +11,16 @@ use super::error::{Fault, Side, TunnelError};
 use super::flow::Flow;
 use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, MAX_TOKEN, VERSION, Welcome};
+use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
 use super::keepalive::Keepalive;
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::status::{PeerCounts, TrackerCounts};
+use super::status::{DhtCounts, PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
 use crate::io::Handshaken;
-use crate::types::{InfoHashV1, Instant};
+use crate::types::{InfoHashV1, Instant, PeerAddr};
 
 /// The tab's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,13 @@ pub enum Event {
         join: u32,
         /// How it stands.
         counts: PeerCounts,
+    },
+    /// How the search for peers of a join in the DHT stands; only the newest matters. Never sent if the bridge has no DHT, or the join is private.
+    Dht {
+        /// Of which join.
+        join: u32,
+        /// How it stands.
+        counts: DhtCounts,
     },
     /// The bridge stops within this time: connect anew after the WebSocket was closed.
     Draining {
@@ -193,6 +201,14 @@ impl Client {
     pub fn update(&mut self, join: u32, update: &JoinUpdate) {
         if self.joins.contains_key(&join) {
             self.out.put(Kind::Update, join, |out| update.write(out));
+        }
+    }
+
+    /// Tells where further peers of a swarm may be: at most [`super::MAX_HINTS`] addresses, the rest is left out. No request to dial them: the
+    /// bridge takes few hints, filters what they say, and dials when and whom it likes.
+    pub fn hint(&mut self, join: u32, addrs: &[PeerAddr]) {
+        if self.joins.contains_key(&join) && !addrs.is_empty() {
+            self.out.put(Kind::Hint, join, |out| hint::write(addrs, out));
         }
     }
 
@@ -327,11 +343,17 @@ impl Client {
                 let counts = PeerCounts::read(Reader::new(frame))?;
                 self.events.push_back(Event::Peers { join: id, counts });
             }
+            Kind::Dht => {
+                let counts = read_dht(Reader::new(frame))?;
+                self.events.push_back(Event::Dht { join: id, counts });
+            }
             Kind::Draining => {
                 let within = Duration::from_millis(Reader::new(frame).u32()?.into());
                 self.events.push_back(Event::Draining { within });
             }
-            Kind::Hello | Kind::Join | Kind::Update | Kind::Leave | Kind::Pong | Kind::Welcome => return Err(Fault::OutOfTurn(frame.kind)),
+            Kind::Hello | Kind::Join | Kind::Update | Kind::Leave | Kind::Pong | Kind::Hint | Kind::Welcome => {
+                return Err(Fault::OutOfTurn(frame.kind));
+            }
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     Leave = 4,
     /// Tab: answers [`Kind::Ping`].
     Pong = 5,
+    /// Tab: addresses of peers that its peers told it of. Number: the join.
+    Hint = 6,
     /// Bridge: the session is accepted.
     Welcome = 16,
     /// Bridge: the session is refused, and closed next.
@@ -43,6 +45,8 @@ pub enum Kind {
     Draining = 22,
     /// Bridge: is anybody there?
     Ping = 23,
+    /// Bridge: how the search of a join in the DHT stands.
+    Dht = 24,
     /// Either: bytes of a stream.
     Data = 32,
     /// Either: bytes of a stream were consumed, so many more may be sent.
@@ -52,12 +56,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Hello,
         Self::Join,
         Self::Update,
         Self::Leave,
         Self::Pong,
+        Self::Hint,
         Self::Welcome,
         Self::Refused,
         Self::JoinRefused,
@@ -66,6 +71,7 @@ impl Kind {
         Self::Peers,
         Self::Draining,
         Self::Ping,
+        Self::Dht,
         Self::Data,
         Self::Credit,
         Self::Close,
@@ -145,7 +151,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
         #[test]
-        fn frames_come_out_of_a_message_as_they_went_in(frames in proptest::collection::vec((0usize..16, any::<u32>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..20)) {
+        fn frames_come_out_of_a_message_as_they_went_in(frames in proptest::collection::vec((0usize..Kind::ALL.len(), any::<u32>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..20)) {
             let mut out = BytesMut::new();
             for (kind, id, payload) in &frames {
                 put(&mut out, Kind::ALL[*kind], *id, |out| out.put_slice(payload));

@@ -54,6 +54,8 @@ pub struct Welcome {
     pub windows: Windows,
     /// Where the bridge sees the tab.
     pub observed: SocketAddr,
+    /// Where peers dial the bridge in order to reach the tab (`p` of BEP 10); 0: nowhere.
+    pub peer_port: u16,
 }
 
 impl Welcome {
@@ -63,6 +65,7 @@ impl Welcome {
         out.put_u16(self.limits.streams);
         self.windows.write(out);
         put_addr(out, self.observed);
+        out.put_u16(self.peer_port);
     }
 
     /// What follows the known fields is left to later versions.
@@ -72,6 +75,6 @@ impl Welcome {
         if version != VERSION || limits.streams == 0 {
             return Err(r.fault());
         }
-        Ok(Self { limits, windows: Windows::read(&mut r)?, observed: r.addr()? })
+        Ok(Self { limits, windows: Windows::read(&mut r)?, observed: r.addr()?, peer_port: r.u16()? })
     }
 }

@@ -7,14 +7,21 @@
 //! tab                                     bridge
 //! Hello{version, token, windows}   ->
 //! Join{info-hash, peer id, trackers} ->   finds peers, dials them, shakes hands with the tab's peer id
-//!                                  <-     Welcome{version, limits, windows, observed address}
+//!                                  <-     Welcome{version, limits, windows, observed address, peer port}
 //!                                  <-     Open{join, address, peer id, reserved}: only after the remote named the same info-hash
 //! Data, Credit, Close             <->     Data, Credit, Close
-//! Update{amounts, want}, Leave     ->
-//!                                  <-     Trackers, Peers: what discovery came to; Ping, answered by Pong; Draining
+//! Update{amounts, want}, Hint, Leave ->
+//!                                  <-     Trackers, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
 //! ```
 //!
-//! There is no frame by which a tab could name a host and port to dial: a bridge can stand in public without being an open relay.
+//! There is no frame by which a tab could name a host and port to dial: a bridge can stand in public without being an open relay. `Hint` is none
+//! either. It hands on what the tab's peers said in peer exchange, as they say it to everybody, and the bridge treats it like a stranger's word:
+//! the address filter and the list of refused ports apply; few hints a minute are taken, and no more than a quarter of the addresses that are
+//! remembered come from them; the rates and rests of dials are those of all sessions together; they are dialled for that one info-hash, at a time
+//! of the bridge's choice; and a stream opens only after the remote has answered with the same info-hash, before which not a byte of the tab's
+//! choosing has left. Nothing of a private torrent (BEP 27) is taken.
+//!
+//! Two tabs of one bridge meet inside it. Each sees the other as a peer at a [`crate::types::tab_addr`].
 //!
 //! **Credit.** A browser's WebSocket cannot push back on what it receives, so nobody sends a byte that was not granted. Each side says how much
 //! it takes for a stream and for the session ([`Windows`]). Half of the session's bytes are split evenly over all streams there may be, the
@@ -28,6 +35,7 @@ mod error;
 mod flow;
 pub mod frame;
 mod hello;
+mod hint;
 mod join;
 mod keepalive;
 mod outbox;
@@ -43,11 +51,12 @@ pub use client::{Client, ClientConfig, Event, SendError};
 pub use credit::Windows;
 pub use error::{Fault, Side, TunnelError};
 pub use hello::{Limits, VERSION, Welcome};
+pub use hint::MAX_HINTS;
 pub use join::{Amounts, JoinRequest, JoinUpdate, MAX_TRACKER_URL, MAX_TRACKERS};
 pub use keepalive::Keepalive;
 pub use refusal::Refusal;
 pub use server::{Server, ServerConfig, ServerEvent};
-pub use status::{PeerCounts, TrackerCounts, TrackerFailure};
+pub use status::{DhtCounts, PeerCounts, TrackerCounts, TrackerFailure};
 pub use stream::{Opened, StreamClose};
 
 /// The WebSocket subprotocol both sides must name.

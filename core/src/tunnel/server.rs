@@ -12,14 +12,15 @@ use super::error::{Fault, Side, TunnelError};
 use super::flow::Flow;
 use super::frame::{self, Frame, Kind, MAX_PAYLOAD};
 use super::hello::{Hello, Limits, VERSION, Welcome};
+use super::hint;
 use super::join::{JoinRequest, JoinUpdate};
 use super::keepalive::Keepalive;
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::Refusal;
-use super::status::{PeerCounts, TrackerCounts};
+use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
-use crate::types::Instant;
+use crate::types::{Instant, PeerAddr};
 
 /// The bridge's settings for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,13 @@ pub enum ServerEvent {
         join: u32,
         /// How it stands now.
         update: JoinUpdate,
+    },
+    /// It heard of further peers of a join: strangers' words, to be filtered and counted before any is dialled.
+    Hint {
+        /// Of which join.
+        join: u32,
+        /// Where they may be; at most [`super::MAX_HINTS`].
+        addrs: Vec<PeerAddr>,
     },
     /// It leaves a swarm: close the join's streams.
     Leave {
@@ -126,9 +134,9 @@ impl Server {
         }
     }
 
-    /// Accepts the session.
-    pub fn welcome(&mut self, observed: SocketAddr) {
-        let welcome = Welcome { limits: self.config.limits, windows: self.config.windows, observed };
+    /// Accepts the session. `peer_port`: where peers dial in; 0: nowhere.
+    pub fn welcome(&mut self, observed: SocketAddr, peer_port: u16) {
+        let welcome = Welcome { limits: self.config.limits, windows: self.config.windows, observed, peer_port };
         self.out.put(Kind::Welcome, 0, |out| welcome.write(out));
     }
 
@@ -210,6 +218,13 @@ impl Server {
     pub fn peers(&mut self, join: u32, counts: &PeerCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Peers, join, |out| counts.write(out));
+        }
+    }
+
+    /// Tells how the search for peers of a join in the DHT stands. Meant for changes, at most one a second a join.
+    pub fn dht(&mut self, join: u32, counts: &DhtCounts) {
+        if self.joins.contains(&join) {
+            self.out.put(Kind::Dht, join, |out| write_dht(counts, out));
         }
     }
 
@@ -295,6 +310,12 @@ impl Server {
                 let update = JoinUpdate::read(Reader::new(frame))?;
                 if self.joins.contains(&id) {
                     self.events.push_back(ServerEvent::Update { join: id, update });
+                }
+            }
+            Kind::Hint => {
+                let addrs = hint::read(Reader::new(frame))?;
+                if self.joins.contains(&id) {
+                    self.events.push_back(ServerEvent::Hint { join: id, addrs });
                 }
             }
             Kind::Leave => {

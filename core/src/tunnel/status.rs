@@ -1,4 +1,4 @@
-//! `Trackers` and `Peers`: what discovery came to, as numbers; never a foreign server's words.
+//! `Trackers`, `Dht` and `Peers`: what discovery came to, as numbers; never a foreign server's words.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::error::Fault;
 use super::reader::Reader;
+pub use crate::discovery::DhtCounts;
 
 /// What became of asking the trackers of a join.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,6 +99,18 @@ impl TrackerFailure {
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.number() == number)
     }
+}
+
+pub(super) fn write_dht(counts: &DhtCounts, out: &mut BytesMut) {
+    out.put_u32(counts.nodes);
+    out.put_u32(counts.peers);
+    out.put_u8(u8::from(counts.asking));
+}
+
+pub(super) fn read_dht(mut r: Reader) -> Result<DhtCounts, Fault> {
+    let counts = DhtCounts { nodes: r.u32()?, peers: r.u32()?, asking: r.flag()? };
+    r.end()?;
+    Ok(counts)
 }
 
 /// How the search for peers of a join stands.

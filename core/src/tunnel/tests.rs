@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
-use crate::types::{InfoHashV1, Instant, PeerId};
+use crate::types::{InfoHashV1, Instant, PeerAddr, PeerId};
 use crate::wire::Reserved;
 
 const HASH: InfoHashV1 = InfoHashV1([7; 20]);
@@ -91,7 +91,7 @@ impl World {
         }
         while let Some(event) = self.server.poll_event() {
             match event {
-                ServerEvent::Hello { .. } => self.server.welcome("127.0.0.1:1".parse().unwrap()),
+                ServerEvent::Hello { .. } => self.server.welcome("127.0.0.1:1".parse().unwrap(), 6881),
                 ServerEvent::Data { stream, bytes } => check(&mut self.uploads, stream, &bytes),
                 ServerEvent::JoinBeyondLimit { join } => self.server.refuse_join(join, Refusal::Joins),
                 other => self.news.push(format!("{other:?}")),
@@ -396,4 +396,30 @@ fn trackers_that_do_not_fit_are_left_out() {
     server.poll_event();
     let Some(ServerEvent::Join { request, .. }) = server.poll_event() else { panic!("no join") };
     assert_eq!(request.trackers, [vec![long; 33]]);
+}
+
+#[test]
+fn hints_arrive_up_to_fifty_and_only_for_a_swarm_that_was_joined() {
+    let mut world = World::new(Windows::default(), 1);
+    let addrs: Vec<PeerAddr> =
+        (0..60).map(|n| if n % 2 == 0 { ([1, 2, 3, n], 6881).into() } else { ([0x2001, 0, 0, 0, 0, 0, 0, n.into()], 1).into() }).collect();
+    world.client.hint(1, &addrs);
+    world.client.hint(1, &[]);
+    world.client.hint(2, &addrs);
+    world.news.clear();
+    world.settle();
+    assert_eq!(world.news, [format!("Hint {{ join: 1, addrs: {:?} }}", &addrs[..MAX_HINTS])]);
+    let too_many = [&51u16.to_be_bytes()[..], &[4, 1, 2, 3, 4, 26, 225].repeat(51)].concat();
+    let fault = world.server.handle_message(T0, raw(6, 1, &too_many)).unwrap_err();
+    assert_eq!(fault, TunnelError { by: Side::Tab, fault: Fault::Malformed(frame::Kind::Hint) });
+}
+
+#[test]
+fn a_tab_learns_how_the_dht_was_asked() {
+    let mut world = World::new(Windows::default(), 1);
+    world.server.dht(1, &DhtCounts { nodes: 214, peers: 3, asking: true });
+    world.server.dht(2, &DhtCounts::default());
+    world.news.clear();
+    world.settle();
+    assert_eq!(world.news, ["Dht { join: 1, counts: DhtCounts { nodes: 214, peers: 3, asking: true } }"]);
 }

@@ -1,9 +1,25 @@
 //! Where a peer is, and who said so.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Where a peer can be dialled. Transports other than TCP get variants of their own.
 pub type PeerAddr = SocketAddr;
+
+/// The upper half of the addresses that stand for tabs: a block of unique local addresses (RFC 4193), in which many peers may share a network.
+const TAB: u128 = 0xfd61_7175_6564_7563 << 64;
+
+/// What one tab of a bridge sees as the address of another one, which it meets inside the bridge. It tells nothing of where that tab is, nobody
+/// can be dialled there, and it is used once in the life of a bridge.
+#[must_use]
+pub const fn tab_addr(number: u64) -> PeerAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(TAB | number as u128)), 1)
+}
+
+/// Whether this is a [`tab_addr`], at any port: to be told to nobody, since it means nothing outside its bridge.
+#[must_use]
+pub const fn is_tab(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.to_bits() >> 64 << 64 == TAB)
+}
 
 /// Who told us of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,5 +47,21 @@ impl PeerSource {
     #[must_use]
     pub const fn suits_private(self) -> bool {
         matches!(self, Self::User | Self::Tracker | Self::Incoming)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tabs_have_addresses_of_their_own_that_are_no_public_ones() {
+        assert_ne!(tab_addr(1), tab_addr(2));
+        for ip in [tab_addr(0).ip(), tab_addr(u64::MAX).ip()] {
+            assert!(is_tab(ip) && matches!(ip, IpAddr::V6(v6) if v6.is_unique_local()), "{ip}");
+        }
+        for other in ["127.0.0.1", "fd00::1", "fd61:7175:6564:7564::1", "fd61:7175:6564:7562:ffff:ffff:ffff:ffff"] {
+            assert!(!is_tab(other.parse().unwrap()), "{other}");
+        }
     }
 }

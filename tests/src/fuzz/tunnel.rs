@@ -2,7 +2,9 @@
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
-use aqueduct_core::tunnel::{Amounts, Client, ClientConfig, Event, JoinRequest, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose};
+use aqueduct_core::tunnel::{
+    Amounts, Client, ClientConfig, Event, JoinRequest, MAX_HINTS, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose,
+};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Reserved;
 use bytes::{BufMut as _, Bytes};
@@ -74,7 +76,7 @@ pub(super) fn server(mut data: &[u8]) {
 /// Does what a bridge would: opens streams, sends on them, consumes half of what comes.
 fn answer_tab(server: &mut Server, event: ServerEvent) {
     match event {
-        ServerEvent::Hello { .. } => server.welcome(([127, 0, 0, 1], 1).into()),
+        ServerEvent::Hello { .. } => server.welcome(([127, 0, 0, 1], 1).into(), 6881),
         ServerEvent::Join { join, .. } => {
             let addr = ([1, 2, 3, 4], 5).into();
             let opened = Opened { join, addr, dialled: true, peer_id: PeerId([3; 20]), reserved: Reserved::OURS };
@@ -86,6 +88,7 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
             assert!(!bytes.is_empty());
             server.consumed(stream, bytes.len().div_ceil(2));
         }
+        ServerEvent::Hint { addrs, .. } => assert!(addrs.len() <= MAX_HINTS),
         ServerEvent::Leave { .. } => server.close(1, StreamClose::Left),
         ServerEvent::JoinBeyondLimit { join } => server.refuse_join(join, Refusal::Joins),
         ServerEvent::Update { .. } | ServerEvent::StreamClosed { .. } | ServerEvent::Ended(_) => {}

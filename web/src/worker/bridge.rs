@@ -44,7 +44,10 @@ impl Driver {
                 self.engine.handle(now, Input::Accepted { conn, addr, dialled, handshake });
             }
             Event::StreamClosed { stream, reason } => self.lose(stream, CloseReason::Unreachable(reason.to_string())),
-            Event::Welcome(_) => self.line.greeted(),
+            Event::Welcome(welcome) => {
+                self.line.greeted();
+                self.engine.set_listen_port(welcome.peer_port);
+            }
             Event::Refused(refusal) => {
                 self.line.refused(now, refusal);
                 self.lose_all();
@@ -54,6 +57,7 @@ impl Driver {
                 self.lose_all();
             }
             Event::Trackers { join, counts } => self.with_join(join, |item| item.trackers_said = counts),
+            Event::Dht { join, counts } => self.with_join(join, |item| item.dht_said = Some(counts)),
             Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
             Event::JoinRefused { join, refusal } => {
                 self.with_join(join, |item| item.join = None);
@@ -113,12 +117,32 @@ impl Driver {
         let request = JoinRequest {
             info_hash: item.info_hash().wire(),
             peer_id,
-            private: item.info.as_ref().is_some_and(|info| info.private),
+            private: item.is_private(),
             amounts,
             want: Self::want(),
             trackers: item.trackers.clone(),
         };
         item.join = Some(tunnel.join(&request));
+        // What the bridge of an earlier session said of its search means nothing now.
+        (item.trackers_said, item.dht_said, item.peers_said) = Default::default();
+        item.hints.joined();
+    }
+
+    /// Hands on what peers said of further peers, as often as a bridge listens.
+    pub(super) fn tell_hints(&mut self, now: Instant) {
+        let Some(tunnel) = self.line.tunnel() else { return };
+        for item in self.items.values_mut() {
+            if let Some(join) = item.join
+                && let Some(addrs) = item.hints.take(now)
+            {
+                tunnel.hint(join, &addrs);
+            }
+        }
+    }
+
+    /// When [`Driver::tell_hints`] has something to do.
+    pub(super) fn hints_due(&self) -> Option<Instant> {
+        self.items.values().filter(|item| item.join.is_some()).filter_map(|item| item.hints.due()).min()
     }
 
     /// Tells the bridge how a torrent stands.
@@ -126,7 +150,7 @@ impl Driver {
         let amounts = self.amounts(torrent);
         let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else { return };
         if let Some(join) = item.join {
-            let private = item.info.as_ref().is_some_and(|info| info.private);
+            let private = item.is_private();
             tunnel.update(join, &JoinUpdate { amounts, want: Self::want(), private, completed, more });
         }
     }

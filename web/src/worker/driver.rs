@@ -135,7 +135,8 @@ impl Driver {
     fn arm(&mut self) {
         let now = now();
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
-        let soonest = [engine, self.line.poll_timeout(now), Some(self.amounts_at), self.teller.poll_timeout()].into_iter().flatten().min();
+        let own = [Some(self.amounts_at), self.hints_due(), self.teller.poll_timeout()];
+        let soonest = [engine, self.line.poll_timeout(now)].into_iter().chain(own).flatten().min();
         if let Some(at) = soonest {
             self.timer.arm(at);
         }
@@ -152,6 +153,7 @@ impl Driver {
             self.amounts_at = now + AMOUNTS_EVERY;
             self.tell_amounts();
         }
+        self.tell_hints(now);
         if self.teller.poll_timeout().is_some_and(|at| at <= now) {
             self.tell_page(now);
         }
@@ -175,7 +177,13 @@ impl Driver {
             // Whatever is asked of a tab is done within moments; its answer comes as usual.
             Output::Cancel(_) => {}
             Output::Discover { torrent, request } => self.discover(torrent, request),
-            Output::Hint { .. } | Output::DhtNode(_) => {}
+            Output::Hint { torrent, addrs } => {
+                if let Some(item) = self.items.get_mut(&torrent) {
+                    item.hints.heard(addrs);
+                }
+            }
+            // A tab has no DHT port, so nobody tells it of one.
+            Output::DhtNode(_) => {}
             Output::Event(event) => self.on_event(event),
         }
     }
@@ -220,7 +228,12 @@ impl Driver {
         match event {
             Event::Metadata(torrent, info) => self.on_metadata(torrent, &info),
             Event::Failed(_, Failure::Metadata(_) | Failure::Storage(_)) | Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
-            Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => {}
+            Event::Banned(torrent, _) => {
+                if let Some(item) = self.items.get_mut(&torrent) {
+                    item.banned += 1;
+                }
+            }
+            Event::Piece(..) | Event::Corrupt(..) | Event::ShutDown => {}
         }
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
-use aqueduct_core::tunnel::{PeerCounts, TrackerCounts};
+use aqueduct_core::tunnel::{DhtCounts, PeerCounts, TrackerCounts};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
 
+use super::hints::Hints;
 use super::layout::ends;
 use super::store::Place;
 
@@ -30,8 +31,14 @@ pub(super) struct Item {
     pub(super) join: Option<u32>,
     /// What the bridge last said of the trackers.
     pub(super) trackers_said: TrackerCounts,
+    /// What the bridge last said of the DHT, if it asks there.
+    pub(super) dht_said: Option<DhtCounts>,
     /// What the bridge last said of peers.
     pub(super) peers_said: PeerCounts,
+    /// Peers shut out for wrong data, this run.
+    pub(super) banned: u32,
+    /// What the bridge is to hear of peers.
+    pub(super) hints: Hints,
     /// The page shows its files.
     pub(super) shown: bool,
     /// Pieces had when the progress of its files was told last.
@@ -61,7 +68,10 @@ impl Item {
             active: false,
             join: None,
             trackers_said: TrackerCounts::default(),
+            dht_said: None,
             peers_said: PeerCounts::default(),
+            banned: 0,
+            hints: Hints::default(),
             shown: false,
             told: None,
             saved: Saved { generation: 0, have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
@@ -91,8 +101,17 @@ impl Item {
         item
     }
 
+    /// Whether it is known to be private (BEP 27).
+    pub(super) fn is_private(&self) -> bool {
+        self.info.as_ref().is_some_and(|info| info.private)
+    }
+
     /// The metadata of a magnet link have come.
     pub(super) fn learn(&mut self, info: &Arc<Info>) {
+        if info.private {
+            self.hints.forget();
+            self.dht_said = None;
+        }
         self.wanted = selected(&self.magnet, info);
         self.magnet.name = Some(info.name.clone());
         self.info = Some(Arc::clone(info));

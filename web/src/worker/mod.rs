@@ -9,6 +9,7 @@ mod commands;
 mod credit;
 mod digest;
 mod driver;
+mod hints;
 mod item;
 pub mod layout;
 mod line;

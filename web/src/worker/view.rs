@@ -1,6 +1,7 @@
 //! The engine's numbers in the page's words.
 
 use aqueduct_core::TorrentSnapshot;
+use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::visible;
 
 use super::item::Item;
@@ -72,16 +73,24 @@ fn search(item: &Item) -> Search {
     let known = item.trackers.iter().map(Vec::len).sum();
     Search {
         trackers: count(known),
+        asking: unheard(said),
         failed: said.failed.into(),
         empty: said.empty.into(),
         answered: said.answered.saturating_sub(said.empty).into(),
         failure: said.failure.map(|failure| failure.to_string()),
+        dht: item.dht_said.map(|counts| counts.to_string()),
         found: item.peers_said.found,
         dialling: item.peers_said.dialling,
         unreachable: item.peers_said.failed.min(item.peers_said.found),
         refused: item.peers_said.refused,
+        banned: item.banned,
         again: said.next.map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
     }
+}
+
+/// Trackers that are being asked for the first time: of the others, what they said last still holds.
+fn unheard(said: &TrackerCounts) -> u32 {
+    said.asking.min(said.total.saturating_sub(said.failed + said.answered)).into()
 }
 
 fn count(n: usize) -> u32 {

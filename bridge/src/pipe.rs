@@ -1,0 +1,63 @@
+//! What carries the bytes of one stream beyond the bridge's task: a socket to a peer, or memory shared with another tab's session.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream, duplex};
+use tokio::net::TcpStream;
+
+/// Bytes that one tab may have written and the other not yet taken, a direction. The writer gets no credit for more, so that neither can fill
+/// the bridge's memory.
+const INSIDE: usize = 64 * 1024;
+
+/// One end of a connection whose handshake is done.
+#[derive(Debug)]
+pub(crate) enum Pipe {
+    /// A peer somewhere.
+    Socket(TcpStream),
+    /// Another tab of this bridge.
+    Inside(DuplexStream),
+}
+
+impl Pipe {
+    /// Both ends of a connection between two tabs.
+    pub(crate) fn pair() -> (Self, Self) {
+        let (one, other) = duplex(INSIDE);
+        (Self::Inside(one), Self::Inside(other))
+    }
+
+    /// Whether it is worth making room for what can be read.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Socket(socket) => socket.poll_read_ready(cx),
+            Self::Inside(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Appends what is there to the buffer; 0 bytes: the other side is done.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut impl BufMut) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(socket) => pin!(socket.read_buf(out)).poll(cx),
+            Self::Inside(memory) => pin!(memory.read_buf(out)).poll(cx),
+        }
+    }
+
+    /// Whether anything can be written now.
+    pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Socket(socket) => socket.poll_write_ready(cx),
+            Self::Inside(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Writes from the front of the slices.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Inside(memory) => Pin::new(memory).poll_write_vectored(cx, slices),
+        }
+    }
+}
