@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::policy::Filter;
 use crate::registry::Registry;
 use crate::tokens::Tokens;
+use crate::tracker::Tracking;
 
 /// Shared by every task of one bridge.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ pub(crate) struct Bridge {
     pub(crate) clients: Arc<Clients>,
     pub(crate) targets: Arc<Targets>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The bridge's own tracker, unless it runs none.
+    pub(crate) tracking: Option<Arc<Tracking>>,
     pub(crate) tokens: Tokens,
     pub(crate) discovery: discovery::Handle,
     /// When discovery's clock, and ours, stood at zero.

@@ -48,6 +48,7 @@ const SECURITY: [(HeaderName, &str); 6] = [
 pub(crate) async fn answer(request: Request<Incoming>, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>) -> Result<Answer, Infallible> {
     let mut answer = match (request.uri().path(), request.method()) {
         ("/v1/session", &Method::GET) => open_session(request, remote, &bridge, alive),
+        ("/announce" | "/scrape", &Method::GET) => track(&request, remote, &bridge),
         (_, &Method::GET | &Method::HEAD) => get(&request, &bridge),
         _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "GET is all there is.\n", &[(ALLOW, "GET, HEAD")]),
     };
@@ -65,6 +66,13 @@ fn get(request: &Request<Incoming>, bridge: &Bridge) -> Answer {
         "/metrics" => text(StatusCode::OK, bridge.metrics.print()),
         path => assets::get(path, request.headers()).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "There is nothing here.\n")),
     }
+}
+
+/// What [`crate::tracker::http`] left over: announces through a proxy, and unusual ones.
+fn track(request: &Request<Incoming>, remote: SocketAddr, bridge: &Bridge) -> Answer {
+    let from = client_of(remote, request.headers(), &bridge.config.trusted_proxies);
+    let body = bridge.tracking.as_ref().and_then(|tracking| tracking.body(request.uri().path(), request.uri().query().unwrap_or_default(), from));
+    body.map_or_else(|| text(StatusCode::NOT_FOUND, "There is no tracker here.\n"), |body| text(StatusCode::OK, body))
 }
 
 fn text(status: StatusCode, body: impl Into<Full<Bytes>>) -> Answer {

@@ -103,6 +103,18 @@ limits! {
     lookup_interval: Seconds = Seconds::new(10);
     /// Least time between two announces of a torrent to one tracker, seconds.
     announce_interval: Seconds = Seconds::new(60);
+    /// Time that clients of the bridge's own tracker are told to wait between announces, seconds. Who is silent for twice as long is forgotten.
+    tracker_interval: Seconds = Seconds::new(1800);
+    /// Time that they are told to wait at least, seconds.
+    tracker_min_interval: Seconds = Seconds::new(60);
+    /// Swarms that the tracker keeps. An announce for one more is refused and told so.
+    tracker_swarms: usize = 100_000;
+    /// Peers that it keeps in all swarms. Those beyond are given peers, but are not listed. About 40 bytes each.
+    tracker_peers: usize = 1_000_000;
+    /// Peers that it keeps of one swarm, each address family by itself. Those beyond are given peers, but are not listed.
+    tracker_peers_per_swarm: usize = 20_000;
+    /// Announces and scrapes a second from one address (/64 for IPv6); after a pause ten times as many at once. More are refused.
+    tracker_requests_per_address: u32 = 50;
     /// Time for sessions to end after SIGTERM, seconds. A second more and the program is gone.
     drain: Seconds = Seconds::new(9);
 }

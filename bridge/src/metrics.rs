@@ -12,6 +12,10 @@ impl Number {
         self.0.fetch_add(n as u64, Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, n: usize) {
+        self.0.store(n as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -48,6 +52,9 @@ pub(crate) struct Metrics {
     pub(crate) filtered_total: Number,
     pub(crate) incoming_total: Number,
     pub(crate) meetings_total: Number,
+    pub(crate) tracker_requests_total: Number,
+    pub(crate) tracker_swarms: Number,
+    pub(crate) tracker_peers: Number,
     pub(crate) down_bytes: Number,
     pub(crate) up_bytes: Number,
 }
@@ -65,6 +72,9 @@ impl Metrics {
             ("filtered_addresses_total", "counter", "Addresses of peers that the filter refused", &self.filtered_total),
             ("incoming_total", "counter", "Peers that dialled in", &self.incoming_total),
             ("meetings_total", "counter", "Pairs of tabs that met inside", &self.meetings_total),
+            ("tracker_requests_total", "counter", "Announces and scrapes that the tracker answered", &self.tracker_requests_total),
+            ("tracker_swarms", "gauge", "Swarms that the tracker knows", &self.tracker_swarms),
+            ("tracker_peers", "gauge", "Peers that the tracker knows", &self.tracker_peers),
             ("down_bytes_total", "counter", "Bytes of messages to tabs", &self.down_bytes),
             ("up_bytes_total", "counter", "Bytes of messages from tabs", &self.up_bytes),
         ];

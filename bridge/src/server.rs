@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
+use aqueduct_native::discovery::{self, Options};
 use aqueduct_native::net::{Bind, Policy};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -27,8 +28,11 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
 use crate::registry::Registry;
+use crate::rewound::Rewound;
 use crate::tls::{self, TlsError};
 use crate::tokens::Tokens;
+use crate::tracker::http::Patience;
+use crate::tracker::{self, Tracking};
 
 /// Longest head of a request: 16 KiB.
 const MAX_HEAD: usize = 16 * 1024;
@@ -72,6 +76,9 @@ pub enum StartError {
     /// A socket.
     #[error("a socket cannot be opened: {0}")]
     Socket(#[from] io::Error),
+    /// The tracker's datagrams.
+    #[error("UDP port {0} cannot be used by the tracker: {1}; choose another port with --listen, or do without it with --no-tracker")]
+    Tracker(u16, io::Error),
 }
 
 /// Runs a bridge until `shutdown` is ready; then tells its tabs, lets them end for [`Limits::drain`], and returns.
@@ -89,11 +96,13 @@ pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl
     };
     let acceptor = tls::acceptor(&config)?;
     let (stop, draining) = watch::channel(false);
-    let bridge = Arc::new(start(config, peers.local_addr()?.port(), draining)?);
+    let bridge = Arc::new(start(config, web.local_addr()?, peers.local_addr()?, draining)?);
     // Every connection and session holds a sender; nothing is ever sent. Once all are gone, `recv` returns.
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
+    let peers_at = peers.local_addr()?;
     let peer_port = tokio::spawn(incoming::listen(peers, Arc::clone(&bridge)));
-    let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge.filter)));
+    let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge), peers_at));
+    let tracker = track(&bridge, web.local_addr()?)?;
     tokio::select! {
         never = accept(&web, acceptor, &bridge, &alive) => match never {},
         () = shutdown => tracing::info!("stopping"),
@@ -102,6 +111,7 @@ pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl
     drop(web);
     peer_port.abort();
     own.abort();
+    drop(tracker);
     drop(alive);
     stop.send_replace(true);
     let limit = bridge.config.limits.drain.0;
@@ -109,37 +119,44 @@ pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl
     Ok(())
 }
 
-fn start(config: Config, peer_port: u16, draining: watch::Receiver<bool>) -> Result<Bridge, StartError> {
+fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Receiver<bool>) -> Result<Bridge, StartError> {
     let filter = Arc::new(Filter::new(config.allow.clone()));
-    filter.set_own(own_addresses());
+    let metrics = Arc::<Metrics>::default();
+    let tracking =
+        if config.no_tracker { None } else { Some(Arc::new(Tracking::new(&config, web.port(), Arc::clone(&filter), Arc::clone(&metrics))?)) };
     let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
     let sockets = descriptors::sockets();
     let start = Instant::now();
-    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: dht(&config, peer_port) };
-    Ok(Bridge {
+    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: None };
+    let bridge = Bridge {
         clients: Clients::new(&config.limits),
         targets: Targets::new(&config.limits),
         registry: Arc::<Registry>::default(),
-        metrics: Metrics::default(),
+        metrics,
+        tracking,
         tokens: Tokens::read(config.token_file.as_deref())?,
         discovery: discovery::spawn(options)?,
         filter,
         start,
-        peer_port,
+        peer_port: peers.port(),
         sockets: Arc::new(Semaphore::new(sockets)),
         all_sockets: sockets,
         draining,
         config,
-    })
+    };
+    tell_addresses(&bridge, peers);
+    Ok(bridge)
 }
 
-/// BEP 43: a bridge asks and announces for its tabs, but is nobody's node: it would answer for machines that it does not know.
-fn dht(config: &Config, port: u16) -> Option<DhtOptions> {
-    let own: Vec<_> = config.dht_bootstrap.iter().map(|node| (node.host.clone(), node.port)).collect();
-    let public = || PUBLIC_NODES.map(|(host, port)| (host.to_owned(), port)).to_vec();
-    let keep_bootstrap = !own.is_empty();
-    let bootstrap = if keep_bootstrap { own } else { public() };
-    (!config.no_dht).then_some(DhtOptions { bootstrap, keep_bootstrap, read_only: true, port, state: None })
+/// Runs the tracker for as long as what this returns is kept.
+fn track(bridge: &Bridge, addr: SocketAddr) -> Result<JoinSet<()>, StartError> {
+    let mut tasks = JoinSet::new();
+    if let Some(tracking) = &bridge.tracking {
+        let sockets = tracker::udp::bind(addr).map_err(|error| StartError::Tracker(addr.port(), error))?;
+        tasks.spawn(tracker::udp::serve(sockets, Arc::clone(tracking)));
+        tasks.spawn(Arc::clone(tracking).look_after());
+    }
+    Ok(tasks)
 }
 
 fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {
@@ -151,10 +168,18 @@ fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {
     }
 }
 
-async fn watch_own_addresses(filter: Arc<Filter>) {
+async fn watch_own_addresses(bridge: Arc<Bridge>, peers: SocketAddr) {
     loop {
         sleep(OWN_ADDRESSES).await;
-        filter.set_own(own_addresses());
+        tell_addresses(&bridge, peers);
+    }
+}
+
+fn tell_addresses(bridge: &Bridge, peers: SocketAddr) {
+    let own = own_addresses();
+    bridge.filter.set_own(own.iter().copied());
+    if let Some(tracking) = &bridge.tracking {
+        tracking.set_addrs(tracker::reachable(&bridge.config, peers, &own), own);
     }
 }
 
@@ -195,11 +220,23 @@ async fn connection(socket: TcpStream, remote: SocketAddr, tls: Option<TlsAccept
     }
 }
 
+/// Answers what is for the tracker; gives back what was read of anything else. Behind a proxy the client's address stands among the fields,
+/// which are read elsewhere.
+async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, remote: SocketAddr, bridge: &Bridge) -> Option<Vec<u8>> {
+    let from = remote.ip().to_canonical();
+    let direct = bridge.tracking.as_ref().filter(|_| !bridge.config.trusted_proxies.iter().any(|range| range.contains(from)));
+    let Some(tracking) = direct else { return Some(Vec::new()) };
+    let patience = Patience { head: bridge.config.limits.upgrade_timeout.0, end: Instant::now() + LONGEST_CONNECTION };
+    tracker::http::serve(socket, from, tracking, patience).await
+}
+
 /// Speaks HTTP until the connection is idle for too long, broken, or upgraded.
-async fn serve<S>(socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
+async fn serve<S>(mut socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Some(read) = announces(&mut socket, remote, &bridge).await else { return };
+    let socket = Rewound::new(read, socket);
     let mut draining = bridge.draining.clone();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(bridge.config.limits.upgrade_timeout.0).max_buf_size(MAX_HEAD);

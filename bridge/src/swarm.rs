@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
-use aqueduct_core::discovery::{self, AddError, DhtCounts, Key, TrackerError, TrackerState, TrackerStatus};
-use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts, TrackerFailure};
+use aqueduct_core::discovery::{self, AddError, Key, TrackerError, TrackerState, TrackerStatus};
+use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
@@ -19,6 +19,7 @@ use crate::candidates::{Candidates, Outcome};
 use crate::gate::Bucket;
 use crate::meet::Visit;
 use crate::registry::{Arrival, Seated};
+use crate::tracker::Listing;
 
 /// A join as the bridge keeps it. Dropping it leaves the swarm.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Swarm {
     /// BEP 27: peers come from trackers and from nowhere else.
     private: bool,
     hints: Bucket,
+    /// Its place in the bridge's own tracker.
+    listing: Option<Listing>,
     membership: Membership,
     news: mpsc::Receiver<News>,
     /// Whether discovery has hung up; it does when the bridge stops.
@@ -37,14 +40,15 @@ pub(crate) struct Swarm {
     pub(crate) counts: PeerCounts,
     told_peers: Option<PeerCounts>,
     told_trackers: Option<TrackerCounts>,
-    told_dht: Option<DhtCounts>,
     seat: Seated,
 }
 
 impl Swarm {
     /// Becomes a member, and asks for peers.
     pub(crate) fn join(bridge: &Arc<Bridge>, owner: u64, join: u32, request: JoinRequest, arrivals: mpsc::Sender<Arrival>) -> Result<Self, AddError> {
-        let JoinRequest { info_hash, peer_id, amounts, want, trackers, private } = request;
+        let JoinRequest { info_hash, peer_id, amounts, want, mut trackers, private } = request;
+        let tracking = bridge.tracking.as_ref();
+        let listing = tracking.and_then(|tracking| tracking.list(info_hash, amounts.left == Some(0), private, &mut trackers));
         let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private };
         let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
         membership.request(DiscoverRequest::Start, amounts);
@@ -55,31 +59,37 @@ impl Swarm {
             want,
             private,
             hints: Bucket::with_burst(f64::from(limits.hints_per_minute) / 60.0, limits.hints_per_minute, Instant::now()),
+            listing,
             membership,
             news,
             quiet: false,
             counts: PeerCounts::default(),
             told_peers: None,
             told_trackers: None,
-            told_dht: None,
             seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
         };
         swarm.look_around(private);
+        swarm.ask_own_tracker(bridge);
         Ok(swarm)
     }
 
     /// Takes over what the tab says. Returns whether the swarm has just turned out to be private.
-    pub(crate) fn update(&mut self, update: &JoinUpdate) -> bool {
+    pub(crate) fn update(&mut self, update: &JoinUpdate, bridge: &Bridge) -> bool {
         self.want = update.want;
         let turned = update.private && !self.private;
         if turned {
             self.private = true;
             self.membership.set_private();
             self.seat.set_meets(false);
+            self.listing.take_if(|listing| !listing.is_named());
             self.candidates.retain(|addr, hinted| !hinted && !is_tab(addr.ip()));
+        }
+        if update.completed || update.amounts.left == Some(0) {
+            self.listing.iter_mut().for_each(Listing::complete);
         }
         if update.more {
             self.look_around(self.private);
+            self.ask_own_tracker(bridge);
         }
         match (update.completed, update.more) {
             (true, _) => self.membership.request(DiscoverRequest::Completed, update.amounts),
@@ -95,6 +105,17 @@ impl Swarm {
         for addr in neighbours {
             self.counts.found += u32::from(self.candidates.add(addr, Some(now)));
         }
+    }
+
+    /// The bridge's own tracker is asked without a socket. Where it is the torrent's own, it also introduces tabs of a private swarm.
+    fn ask_own_tracker(&mut self, bridge: &Bridge) {
+        let Some(listing) = &mut self.listing else { return };
+        let peers = listing.peers();
+        if listing.is_named() {
+            self.seat.set_meets(true);
+            self.look_around(false);
+        }
+        self.add(&peers, bridge);
     }
 
     /// Somebody to meet inside the bridge.
@@ -183,30 +204,16 @@ impl Swarm {
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// Tells the tab what it has not been told yet.
-    pub(crate) fn tell(&mut self, bridge: &Bridge, join: u32, tunnel: &mut Server) {
-        if let Some(counts) = changed(&mut self.told_trackers, Some(count(&self.membership.trackers(), bridge))) {
-            tunnel.trackers(join, &counts);
-        }
-        if let Some(counts) = changed(&mut self.told_dht, self.membership.dht()) {
-            tunnel.dht(join, &counts);
-        }
-        if let Some(counts) = changed(&mut self.told_peers, Some(self.counts)) {
-            tunnel.peers(join, &counts);
-        }
+    /// What the tab has not been told yet.
+    pub(crate) fn untold(&mut self, bridge: &Bridge) -> (Option<PeerCounts>, Option<TrackerCounts>) {
+        let mut trackers = count(&self.membership.trackers(), bridge);
+        let own = self.listing.as_ref().filter(|listing| listing.is_named());
+        own.into_iter().for_each(|listing| count_own(listing, &mut trackers));
+        let peers = Some(self.counts).filter(|_| self.told_peers != Some(self.counts));
+        let news = Some(trackers).filter(|_| self.told_trackers != Some(trackers));
+        (self.told_peers, self.told_trackers) = (Some(self.counts), Some(trackers));
+        (peers, news)
     }
-
-    /// Whether somebody may be looking at how the search goes: the DHT tells nobody of its progress, so it must be asked.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.counts.connected == 0 && self.membership.dht().is_some()
-    }
-}
-
-/// What is now, if it was not told before.
-fn changed<T: Copy + PartialEq>(told: &mut Option<T>, now: Option<T>) -> Option<T> {
-    let news = now.filter(|_| *told != now);
-    *told = now;
-    news
 }
 
 fn count(statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
@@ -230,6 +237,16 @@ fn count(statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
     let next = statuses.iter().filter_map(|status| status.next).min();
     counts.next = next.map(|next| whole_seconds(bridge.instant(next).saturating_duration_since(Instant::now())));
     counts
+}
+
+/// The bridge's own tracker, if the torrent names it, is one that answered.
+fn count_own(listing: &Listing, counts: &mut TrackerCounts) {
+    let (swarm, found) = listing.counts();
+    counts.total = counts.total.saturating_add(1);
+    counts.answered += 1;
+    counts.empty += u16::from(found == 0);
+    counts.seeders = counts.seeders.max(swarm.seeders);
+    counts.leechers = counts.leechers.max(swarm.leechers);
 }
 
 fn whole_seconds(span: Duration) -> Duration {

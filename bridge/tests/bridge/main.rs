@@ -10,3 +10,4 @@ mod meet;
 mod relay;
 mod support;
 mod swarm;
+mod tracker;

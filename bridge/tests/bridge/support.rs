@@ -35,7 +35,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// A configuration for loopback.
 pub(crate) fn config() -> Config {
-    Config { allow: vec!["127.0.0.1/32".parse().unwrap()], no_dht: true, ..Config::default() }
+    Config { allow: vec!["127.0.0.1/32".parse().unwrap()], ..Config::default() }
 }
 
 pub(crate) struct Bridge {
@@ -214,7 +214,11 @@ impl Tab {
 
     /// Joins the swarm of [`HASH`] through this tracker.
     pub(crate) fn join(&mut self, tracker: &Tracker) -> u32 {
-        self.client.join(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) })
+        self.join_as(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) })
+    }
+
+    pub(crate) fn join_as(&mut self, request: &JoinRequest) -> u32 {
+        self.client.join(request)
     }
 
     /// Sends what the client has packed.

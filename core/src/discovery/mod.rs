@@ -10,7 +10,6 @@
 
 mod budget;
 mod config;
-pub mod dht;
 mod io;
 mod machine;
 mod queries;

@@ -1,0 +1,132 @@
+//! Announces over HTTP, answered before hyper sees the connection: they are many, short, and all alike.
+//!
+//! What is not plainly an announce or a scrape is handed on together with the bytes that were read.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use super::Tracking;
+
+/// Longest head that is read here: a scrape of 64 swarms has some 5 KiB.
+const MAX_HEAD: usize = 8 * 1024;
+/// What most heads fit into.
+const USUAL_HEAD: usize = 1024;
+
+/// One request, as much of it as matters here.
+struct Request<'a> {
+    path: &'a [u8],
+    query: &'a [u8],
+    /// Bytes up to the next request.
+    length: usize,
+    /// The client means to send another one.
+    keep: bool,
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// For one head.
+    pub(crate) head: Duration,
+    /// For everything.
+    pub(crate) end: Instant,
+}
+
+/// Answers announces and scrapes for as long as there are no other requests. Gives back what it read of the first other one; nothing if the
+/// connection is over.
+pub(crate) async fn serve<S>(socket: &mut S, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Vec<u8>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut input, mut output) = (Vec::with_capacity(USUAL_HEAD), Vec::new());
+    loop {
+        if is_for_others(&input) {
+            return Some(input);
+        }
+        if let Some(end) = end_of_head(&input) {
+            let Some(request) = Request::parse(&input[..end]) else { return Some(input) };
+            let keep = request.keep && Instant::now() < patience.end;
+            write_answer(&mut output, &request, keep, from, tracking);
+            timeout(patience.head, socket.write_all(&output)).await.ok()?.ok()?;
+            if !keep {
+                // Says the end at once, and does not wait for the client's.
+                let _ = socket.shutdown().await;
+                return None;
+            }
+            input.drain(..request.length);
+            continue;
+        }
+        if input.len() > MAX_HEAD {
+            return Some(input);
+        }
+        match timeout(patience.head, socket.read_buf(&mut input)).await {
+            Ok(Ok(count)) if count > 0 => {}
+            _ => return None,
+        }
+    }
+}
+
+/// Whether the first bytes cannot become a request that is answered here.
+fn is_for_others(input: &[u8]) -> bool {
+    ["GET /announce?", "GET /scrape?"].iter().all(|start| input.iter().zip(start.as_bytes()).any(|(byte, expected)| byte != expected))
+}
+
+fn end_of_head(input: &[u8]) -> Option<usize> {
+    input.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4)
+}
+
+impl<'a> Request<'a> {
+    /// Nothing for what is malformed, or has a body: hyper knows what to say to it.
+    fn parse(head: &'a [u8]) -> Option<Self> {
+        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+        let mut words = lines.next()?.split(|byte| *byte == b' ');
+        let (_get, target, version, None) = (words.next()?, words.next()?, words.next()?, words.next()) else { return None };
+        let question = target.iter().position(|byte| *byte == b'?')?;
+        let mut keep = match version {
+            b"HTTP/1.1" => true,
+            b"HTTP/1.0" => false,
+            _ => return None,
+        };
+        for line in lines {
+            match field(line) {
+                Some((b"connection", value)) => keep &= !value.to_ascii_lowercase().windows(5).any(|word| word == b"close"),
+                Some((b"length", _)) => return None,
+                _ => {}
+            }
+        }
+        Some(Self { path: &target[..question], query: &target[question + 1..], length: head.len(), keep })
+    }
+}
+
+/// The fields that matter: whether the connection goes on, and whether there is a body.
+fn field(line: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    if is(b"connection") {
+        Some((b"connection", value))
+    } else if is(b"content-length") || is(b"transfer-encoding") {
+        Some((b"length", value))
+    } else {
+        None
+    }
+}
+
+/// Head and body, to be written at once.
+fn write_answer(output: &mut Vec<u8>, request: &Request<'_>, keep: bool, from: IpAddr, tracking: &Tracking) {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
+    /// As wide as the longest body's length.
+    const LENGTH: &[u8] = b"Content-Length:        \r\n";
+    output.clear();
+    output.extend_from_slice(HEAD);
+    let length_at = output.len() + 15;
+    output.extend_from_slice(LENGTH);
+    output.extend_from_slice(if keep { b"\r\n" } else { b"Connection: close\r\n\r\n" });
+    let body_at = output.len();
+    tracking.answer(request.path, request.query, from, output);
+    let length = output.len() - body_at;
+    let _ = write!(&mut output[length_at..], "{length:>8}");
+}

@@ -1,0 +1,63 @@
+//! Datagrams: as many sockets on one port as there are processors, and a task for each, so that the kernel shares the work out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aqueduct_core::tracker::udp::MAX_ANSWER;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::task::{JoinSet, yield_now};
+
+use super::Tracking;
+
+/// Bytes of a datagram that are read: a scrape of 74 swarms has 1,496.
+const LONGEST: usize = 1536;
+/// Datagrams after which others have their turn.
+const TURN: usize = 64;
+/// What the kernel keeps for us while we are busy, bytes a socket.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// Opens the sockets.
+pub(crate) fn bind(addr: SocketAddr) -> io::Result<Vec<UdpSocket>> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    (0..count).map(|_| open(addr, count > 1)).collect()
+}
+
+fn open(addr: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    // The system may grant less.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Answers datagrams until the task is dropped.
+pub(crate) async fn serve(sockets: Vec<UdpSocket>, tracking: Arc<Tracking>) {
+    let mut tasks: JoinSet<()> = sockets.into_iter().map(|socket| answer(socket, Arc::clone(&tracking))).collect();
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn answer(socket: UdpSocket, tracking: Arc<Tracking>) {
+    let (mut datagram, mut answer) = ([0; LONGEST], Vec::with_capacity(MAX_ANSWER));
+    loop {
+        if socket.readable().await.is_err() {
+            return;
+        }
+        for _ in 0..TURN {
+            // An error is that of an earlier answer, whose receiver is gone.
+            let Ok((length, from)) = socket.try_recv_from(&mut datagram) else { break };
+            tracking.lock().answer_udp(tracking.now(), from, &datagram[..length], &|addr| tracking.admit(addr), &mut answer);
+            if !answer.is_empty() {
+                // What the kernel cannot take now is lost, as datagrams are; clients ask again.
+                let _ = socket.try_send_to(&answer, from);
+                tracking.metrics.tracker_requests_total.add(1);
+            }
+        }
+        yield_now().await;
+    }
+}

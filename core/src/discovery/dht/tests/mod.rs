@@ -1,3 +1,0 @@
-mod behaviour;
-mod questions;
-mod world;
