@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::cidr::Cidr;
 use crate::limits::Limits;
+use crate::node::Node;
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,8 +31,10 @@ pub struct Config {
     pub allow: Vec<Cidr>,
     /// Proxies whose `X-Forwarded-For` is believed. Default none.
     pub trusted_proxies: Vec<Cidr>,
-    /// The DHT is not asked. It never is at present, so that both values mean the same.
+    /// The DHT is not asked. Default false: it is, as a node that answers nobody (BEP 43), over UDP from the peer port's number.
     pub no_dht: bool,
+    /// Nodes of the DHT that are asked first. Default none: the well-known public ones.
+    pub dht_bootstrap: Vec<Node>,
     /// No tracker of the bridge's own: neither `/announce` and `/scrape`, nor UDP on the port of `listen`. Default false.
     pub no_tracker: bool,
     /// Addresses at which peers reach the bridge, given out by its tracker for its tabs. Default: that of `peer_bind`, or the machine's own
@@ -60,6 +63,7 @@ impl Default for Config {
             allow: Vec::new(),
             trusted_proxies: Vec::new(),
             no_dht: false,
+            dht_bootstrap: Vec::new(),
             no_tracker: false,
             public_address: Vec::new(),
             tls_cert: None,
@@ -160,7 +164,8 @@ impl Config {
         put("A file of tokens, one a line; clients must show one.", "token-file", self.token_file.as_deref().map(|path| quote(path.display())));
         put("Address ranges dialled although the filter would refuse them, like \"10.0.0.0/8\".", "allow", Some(list(&self.allow)));
         put("Proxies whose X-Forwarded-For is believed.", "trusted-proxies", Some(list(&self.trusted_proxies)));
-        put("The DHT is not asked (it never is at present).", "no-dht", Some(self.no_dht.to_string()));
+        put("The DHT is not asked.", "no-dht", Some(self.no_dht.to_string()));
+        put("Nodes of the DHT that are asked first, HOST:PORT; none: the well-known public ones.", "dht-bootstrap", Some(list(&self.dht_bootstrap)));
         put("No tracker of the bridge's own, at /announce and over UDP.", "no-tracker", Some(self.no_tracker.to_string()));
         put("Where peers reach the bridge, if not at the machine's own addresses.", "public-address", Some(list(&self.public_address)));
         put("The certificate chain, PEM.", "tls-cert", self.tls_cert.as_deref().map(|path| quote(path.display())));
@@ -195,7 +200,12 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back() {
-        let config = Config { allow: vec!["127.0.0.0/8".parse().unwrap()], origin: vec!["https://a.example".to_owned()], ..Config::default() };
+        let config = Config {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            origin: vec!["https://a.example".to_owned()],
+            dht_bootstrap: vec!["[::1]:6881".parse().unwrap()],
+            ..Config::default()
+        };
         let read: Config = toml::from_str(&config.print()).unwrap();
         assert_eq!(read, Config { peer_port: Some(DEFAULT_PEER_PORT), ..config });
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, run};
+use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, run};
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,9 +45,12 @@ struct Flags {
     /// A proxy whose X-Forwarded-For is believed
     #[arg(long = "trusted-proxy", value_name = "CIDR")]
     trusted_proxies: Vec<Cidr>,
-    /// Do not ask the DHT (it never is at present)
+    /// Do not ask the DHT
     #[arg(long)]
     no_dht: bool,
+    /// A node of the DHT to ask first, instead of the well-known public ones
+    #[arg(long, value_name = "HOST:PORT")]
+    dht_bootstrap: Vec<Node>,
     /// Run no tracker of the bridge's own, which is at /announce and on the same port over UDP
     #[arg(long)]
     no_tracker: bool,
@@ -100,6 +103,7 @@ fn configure(flags: Flags) -> Result<Config> {
     config.allow.extend(flags.allow);
     config.trusted_proxies.extend(flags.trusted_proxies);
     config.no_dht |= flags.no_dht;
+    config.dht_bootstrap.extend(flags.dht_bootstrap);
     config.no_tracker |= flags.no_tracker;
     config.public_address.extend(flags.public_address);
     config.tls_cert = flags.tls_cert.or(config.tls_cert);

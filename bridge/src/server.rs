@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_native::discovery::{self, Options};
+use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
 use aqueduct_native::net::{Bind, Policy};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -127,7 +127,7 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
     let sockets = descriptors::sockets();
     let start = Instant::now();
-    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: None };
+    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
     let bridge = Bridge {
         clients: Clients::new(&config.limits),
         targets: Targets::new(&config.limits),
@@ -157,6 +157,15 @@ fn track(bridge: &Bridge, addr: SocketAddr) -> Result<JoinSet<()>, StartError> {
         tasks.spawn(Arc::clone(tracking).look_after());
     }
     Ok(tasks)
+}
+
+/// BEP 43: a bridge asks and announces for its tabs, but is nobody's node: it would answer for machines that it does not know.
+fn dht(config: &Config, port: u16) -> Option<DhtOptions> {
+    let own: Vec<_> = config.dht_bootstrap.iter().map(|node| (node.host.clone(), node.port)).collect();
+    let public = || PUBLIC_NODES.map(|(host, port)| (host.to_owned(), port)).to_vec();
+    let keep_bootstrap = !own.is_empty();
+    let bootstrap = if keep_bootstrap { own } else { public() };
+    (!config.no_dht).then_some(DhtOptions { bootstrap, keep_bootstrap, read_only: true, port, state: None })
 }
 
 fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {

@@ -35,6 +35,8 @@ use crate::swarm::Swarm;
 const MAX_ARRIVALS: usize = 16;
 /// Least time between two reports on the same swarms.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks at what the DHT has found for a swarm without peers.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for saying goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -346,7 +348,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn look_after_swarms(&mut self) {
         if std::mem::take(&mut self.look) {
             self.dial_peers();
-            self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
+            let soon = self.reported + REPORT_INTERVAL;
+            self.report_at = Some(self.report_at.map_or(soon, |at| at.min(soon)));
         }
     }
 
@@ -415,9 +418,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.report_at = None;
         self.reported = Instant::now();
         for (join, swarm) in &mut self.swarms {
-            let (peers, trackers) = swarm.untold(&self.bridge);
-            peers.into_iter().for_each(|counts| self.tunnel.peers(*join, &counts));
-            trackers.into_iter().for_each(|counts| self.tunnel.trackers(*join, &counts));
+            swarm.tell(&self.bridge, *join, &mut self.tunnel);
+        }
+        if self.swarms.values().any(Swarm::is_watched) {
+            self.report_at = Some(self.reported + WATCH_INTERVAL);
         }
     }
 

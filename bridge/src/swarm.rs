@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
-use aqueduct_core::discovery::{self, AddError, Key, TrackerError, TrackerState, TrackerStatus};
-use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, TrackerCounts, TrackerFailure};
+use aqueduct_core::discovery::{self, AddError, DhtCounts, Key, TrackerError, TrackerState, TrackerStatus};
+use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
@@ -40,6 +40,7 @@ pub(crate) struct Swarm {
     pub(crate) counts: PeerCounts,
     told_peers: Option<PeerCounts>,
     told_trackers: Option<TrackerCounts>,
+    told_dht: Option<DhtCounts>,
     seat: Seated,
 }
 
@@ -66,6 +67,7 @@ impl Swarm {
             counts: PeerCounts::default(),
             told_peers: None,
             told_trackers: None,
+            told_dht: None,
             seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
         };
         swarm.look_around(private);
@@ -204,16 +206,33 @@ impl Swarm {
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// What the tab has not been told yet.
-    pub(crate) fn untold(&mut self, bridge: &Bridge) -> (Option<PeerCounts>, Option<TrackerCounts>) {
+    /// Tells the tab what it has not been told yet.
+    pub(crate) fn tell(&mut self, bridge: &Bridge, join: u32, tunnel: &mut Server) {
         let mut trackers = count(&self.membership.trackers(), bridge);
         let own = self.listing.as_ref().filter(|listing| listing.is_named());
         own.into_iter().for_each(|listing| count_own(listing, &mut trackers));
-        let peers = Some(self.counts).filter(|_| self.told_peers != Some(self.counts));
-        let news = Some(trackers).filter(|_| self.told_trackers != Some(trackers));
-        (self.told_peers, self.told_trackers) = (Some(self.counts), Some(trackers));
-        (peers, news)
+        if let Some(counts) = changed(&mut self.told_trackers, Some(trackers)) {
+            tunnel.trackers(join, &counts);
+        }
+        if let Some(counts) = changed(&mut self.told_dht, self.membership.dht()) {
+            tunnel.dht(join, &counts);
+        }
+        if let Some(counts) = changed(&mut self.told_peers, Some(self.counts)) {
+            tunnel.peers(join, &counts);
+        }
     }
+
+    /// Whether somebody may be looking at how the search goes: the DHT tells nobody of its progress, so it must be asked.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.counts.connected == 0 && self.membership.dht().is_some()
+    }
+}
+
+/// What is now, if it was not told before.
+fn changed<T: Copy + PartialEq>(told: &mut Option<T>, now: Option<T>) -> Option<T> {
+    let news = now.filter(|_| *told != now);
+    *told = now;
+    news
 }
 
 fn count(statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {

@@ -72,7 +72,7 @@ impl Drop for Bridge {
 }
 
 fn launch(path: &Path, port: u16) -> Program {
-    let mut bridge = command(path, ["--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"]);
+    let mut bridge = command(path, ["--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8", "--no-dht"]);
     bridge.arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
     let mut program = Program::start(&mut bridge);
     program.wait_for_line("serving", Duration::from_secs(15));

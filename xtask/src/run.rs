@@ -46,7 +46,7 @@ pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
 fn bridge(profile: Profile, address: SocketAddr) -> Command {
     let mut command = Command::new(profile.program("aqueduct-bridge"));
     // The sample swarm lives on loopback, which a bridge refuses to dial unless told otherwise.
-    command.args(["--listen", &address.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0"]);
+    command.args(["--listen", &address.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0", "--no-dht"]);
     command
 }
 

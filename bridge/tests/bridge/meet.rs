@@ -107,7 +107,7 @@ async fn tabs_of_a_private_swarm_meet_only_once_their_tracker_has_named_the_brid
     let (silent, naming) = (Tracker::start(&[]).await, Tracker::start(&[SocketAddr::from(([127, 0, 0, 1], peer_port))]).await);
     let through = |tracker: &Tracker, id| JoinRequest { private: true, trackers: vec![vec![tracker.url.clone()]], ..request(id) };
     let _bob = joined(&bridge, &through(&silent, BOB)).await;
-    let mut alice = joined(&bridge, &through(&naming, ALICE)).await;
+    let mut alice = joining(&bridge, &through(&naming, ALICE)).await;
     alice.until("its tracker's answer", |event| matches!(event, Event::Trackers { counts, .. } if counts.answered == 1).then_some(())).await;
     let mut carol = joining(&bridge, &through(&naming, CAROL)).await;
     assert_eq!((met(&mut carol).await.2, met(&mut alice).await.2), (ALICE, CAROL));

@@ -35,7 +35,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// A configuration for loopback.
 pub(crate) fn config() -> Config {
-    Config { allow: vec!["127.0.0.1/32".parse().unwrap()], ..Config::default() }
+    Config { allow: vec!["127.0.0.1/32".parse().unwrap()], no_dht: true, ..Config::default() }
 }
 
 pub(crate) struct Bridge {

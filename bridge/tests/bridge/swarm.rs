@@ -50,7 +50,7 @@ async fn addresses_that_the_filter_refuses_are_never_dialled() {
 
 #[tokio::test]
 async fn trackers_at_refused_addresses_are_not_asked() {
-    let bridge = Bridge::start(aqueduct_bridge::Config::default()).await;
+    let bridge = Bridge::start(aqueduct_bridge::Config { no_dht: true, ..aqueduct_bridge::Config::default() }).await;
     let mut tracker = Tracker::start(&[]).await;
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);

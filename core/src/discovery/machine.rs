@@ -32,7 +32,7 @@ pub struct Discovery {
     torrents: BTreeMap<Key, Torrent>,
     queries: Queries,
     udp: UdpClient,
-    timers: Timers,
+    timers: Timers<Wake>,
     lookups: LookupBudget,
     recent: Recent,
     outputs: VecDeque<Output>,
@@ -133,7 +133,7 @@ impl Discovery {
     /// When to call [`Discovery::handle`] with [`Input::Timeout`] at the latest, and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.timers.next()
+        self.timers.next().map(|(at, wake)| (at, wake.reason()))
     }
 
     /// The trackers of a torrent, tier by tier, as the torrent has them.

@@ -10,6 +10,7 @@
 
 mod budget;
 mod config;
+pub mod dht;
 mod io;
 mod machine;
 mod queries;

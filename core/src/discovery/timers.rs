@@ -19,7 +19,7 @@ pub(super) enum Wake {
 }
 
 impl Wake {
-    const fn reason(self) -> Reason {
+    pub(super) const fn reason(self) -> Reason {
         match self {
             Self::Announce(..) => Reason::Announce,
             Self::Patience(_) => Reason::Patience,
@@ -29,33 +29,44 @@ impl Wake {
     }
 }
 
-/// All deadlines.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    by_time: BTreeSet<(Instant, Wake)>,
-    by_wake: BTreeMap<Wake, Instant>,
+/// All deadlines of a machine that names what it must do with `W`.
+#[derive(Debug)]
+pub(super) struct Timers<W> {
+    by_time: BTreeSet<(Instant, W)>,
+    by_wake: BTreeMap<W, Instant>,
 }
 
-impl Timers {
+impl<W> Default for Timers<W> {
+    fn default() -> Self {
+        Self { by_time: BTreeSet::new(), by_wake: BTreeMap::new() }
+    }
+}
+
+impl<W: Copy + Ord> Timers<W> {
     /// Sets or moves a deadline.
-    pub(super) fn set(&mut self, wake: Wake, at: Instant) {
+    pub(super) fn set(&mut self, wake: W, at: Instant) {
         self.clear(wake);
         self.by_wake.insert(wake, at);
         self.by_time.insert((at, wake));
     }
 
-    pub(super) fn clear(&mut self, wake: Wake) {
+    pub(super) fn clear(&mut self, wake: W) {
         if let Some(at) = self.by_wake.remove(&wake) {
             self.by_time.remove(&(at, wake));
         }
     }
 
-    pub(super) fn next(&self) -> Option<(Instant, Reason)> {
-        self.by_time.first().map(|(at, wake)| (*at, wake.reason()))
+    pub(super) fn next(&self) -> Option<(Instant, W)> {
+        self.by_time.first().copied()
+    }
+
+    /// When this one is due.
+    pub(super) fn at(&self, wake: W) -> Option<Instant> {
+        self.by_wake.get(&wake).copied()
     }
 
     /// Takes out one deadline that has come.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Wake> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<W> {
         let (_, wake) = *self.by_time.first().filter(|(at, _)| *at <= now)?;
         self.clear(wake);
         Some(wake)

@@ -5,6 +5,7 @@
 
 mod driver;
 mod inbox;
+mod public_nodes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use crate::net::{Bind, Policy};
 use driver::Driver;
 use inbox::Shared;
+pub use public_nodes::PUBLIC_NODES;
 
 /// News a member may leave unread before more is dropped. Peers come again with the next announce; [`Membership::trackers`] is always up to date.
 pub const MAX_NEWS: usize = 32;

@@ -1,0 +1,110 @@
+//! Answers (BEP 5, 32, 51). Every question's answer is read the same way: what is there is taken.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::compact::{NODE_V4, NODE_V6, put_addr, put_contact, read_addr, read_contacts};
+use crate::bencode::{Dict, Encoded, Encoder};
+use crate::discovery::dht::id::{Contact, NodeId};
+use crate::types::InfoHashV1;
+
+/// Nodes of one family that are read from an answer (BEP 5): a long list is a liar's.
+pub const MAX_CONTACTS: usize = 8;
+
+/// Peers that are read from an answer: more than fit beside nodes into a datagram of 1,280 bytes.
+pub const MAX_PEERS: usize = 120;
+
+/// Info-hashes that are read from an answer.
+pub const MAX_SAMPLES: usize = 64;
+
+/// Longest token that we keep; BEP 5 sets no bound, nodes use 4 to 20 bytes.
+const MAX_TOKEN: usize = 64;
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// Who answers.
+    pub id: NodeId,
+    /// Nodes close to what was asked for, of both families (`nodes`, `nodes6`).
+    pub contacts: Vec<Contact>,
+    /// To be shown when announcing.
+    pub token: Option<&'a [u8]>,
+    /// Peers of the swarm (`values`).
+    pub peers: Vec<SocketAddr>,
+    /// Swarms that it stores (BEP 51).
+    pub samples: Option<Samples>,
+}
+
+/// Swarms that a node stores (BEP 51).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Samples {
+    /// How long to wait before the next question brings others.
+    pub interval: Duration,
+    /// Swarms that it stores in all.
+    pub stored: u32,
+    /// Some of them.
+    pub hashes: Vec<InfoHashV1>,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer that says no more than who answers.
+    #[must_use]
+    pub const fn new(id: NodeId) -> Self {
+        Self { id, contacts: Vec::new(), token: None, peers: Vec::new(), samples: None }
+    }
+
+    pub(super) fn read(dict: Dict<'a>) -> Option<Self> {
+        let body = dict.dict("r")?;
+        let id = NodeId(body.bytes("id")?.try_into().ok()?);
+        let v4 = read_contacts(body.bytes("nodes").unwrap_or_default(), NODE_V4).take(MAX_CONTACTS);
+        let v6 = read_contacts(body.bytes("nodes6").unwrap_or_default(), NODE_V6).take(MAX_CONTACTS);
+        let peers = body.list("values").into_iter().flatten().filter_map(|peer| read_addr(peer.as_bytes()?));
+        Some(Self {
+            id,
+            contacts: v4.chain(v6).collect(),
+            token: body.bytes("token").filter(|token| token.len() <= MAX_TOKEN),
+            peers: peers.take(MAX_PEERS).collect(),
+            samples: Samples::read(body),
+        })
+    }
+
+    pub(super) fn put(&self, dict: &mut Encoder) {
+        let mut body = Encoder::new();
+        body.bytes("id", self.id.0);
+        for (key, is_v4) in [("nodes", true), ("nodes6", false)] {
+            let mut compact = Vec::new();
+            self.contacts.iter().filter(|contact| contact.addr.is_ipv4() == is_v4).for_each(|contact| put_contact(&mut compact, contact));
+            if !compact.is_empty() {
+                body.bytes(key, compact);
+            }
+        }
+        if let Some(token) = self.token {
+            body.bytes("token", token);
+        }
+        if !self.peers.is_empty() {
+            body.list("values", self.peers.iter().map(|peer| compact_peer(*peer)));
+        }
+        self.samples.iter().for_each(|samples| samples.put(&mut body));
+        dict.bytes("y", "r").put("r", &body);
+    }
+}
+
+fn compact_peer(peer: SocketAddr) -> Encoded {
+    let mut compact = Vec::with_capacity(18);
+    put_addr(&mut compact, peer);
+    Encoded::bytes(compact)
+}
+
+impl Samples {
+    fn read(body: Dict<'_>) -> Option<Self> {
+        let (hashes, _) = body.bytes("samples")?.as_chunks::<20>();
+        let hashes = hashes.iter().take(MAX_SAMPLES).map(|hash| InfoHashV1(*hash)).collect();
+        let interval = Duration::from_secs(body.num::<u32>("interval").unwrap_or_default().into());
+        Some(Self { interval, stored: body.num("num").unwrap_or_default(), hashes })
+    }
+
+    fn put(&self, body: &mut Encoder) {
+        let hashes: Vec<u8> = self.hashes.iter().flat_map(|hash| hash.0).collect();
+        body.bytes("samples", hashes).int("num", self.stored).int("interval", self.interval.as_secs());
+    }
+}

@@ -1,0 +1,134 @@
+//! KRPC (BEP 5): one bencoded dictionary a datagram.
+
+mod answer;
+pub(super) mod compact;
+mod query;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+pub use answer::{Answer, MAX_CONTACTS, MAX_PEERS, MAX_SAMPLES, Samples};
+pub use query::{Method, Query, QueryError, Want};
+
+use crate::bencode::{BencodeError, Dict, Encoded, Encoder, Limits, scan};
+use crate::types::visible;
+use compact::{put_addr, read_addr};
+
+/// Longest datagram that is read: answers of others' clients have a few hundred peers.
+const LIMITS: Limits = Limits { bytes: 8 << 10, ..Limits::MESSAGE };
+
+/// Longest transaction id that we answer: those of all clients have two to eight bytes.
+const MAX_TRANSACTION: usize = 32;
+
+/// Bytes of an error's text that are kept.
+const MAX_TEXT: usize = 128;
+
+/// Client and version (`v`, BEP 5).
+const VERSION: [u8; 4] = *b"AQ\x01\x00";
+
+/// One datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Chosen by who asks, repeated by who answers.
+    pub transaction: &'a [u8],
+    /// The sender answers no questions (`ro`, BEP 43).
+    pub read_only: bool,
+    /// Where the sender of an answer sees us (`ip`, BEP 42).
+    pub ip: Option<SocketAddr>,
+    /// What it says.
+    pub body: Body<'a>,
+}
+
+/// What a datagram says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// A question.
+    Query(Query<'a>),
+    /// A question that cannot be answered.
+    BadQuery(QueryError),
+    /// An answer.
+    Answer(Answer<'a>),
+    /// A refusal.
+    Error {
+        /// 201 to 204 (BEP 5).
+        code: i64,
+        /// The node's words, fit for screens.
+        text: String,
+    },
+}
+
+/// Why a datagram is no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KrpcError {
+    /// Not bencode within our limits.
+    #[error("no bencode: {0}")]
+    Bencode(#[from] BencodeError),
+    /// Something other than a dictionary, or one without what every message has.
+    #[error("a DHT message has no usable `{0}`")]
+    Missing(&'static str),
+    /// A transaction id that nobody needs.
+    #[error("a transaction id has {received} bytes, at most {limit} are taken")]
+    Transaction {
+        /// Its length.
+        received: usize,
+        /// What we take.
+        limit: usize,
+    },
+}
+
+impl<'a> Message<'a> {
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    /// It is no message at all. A question with wrong arguments is [`Body::BadQuery`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, KrpcError> {
+        let dict = scan(bytes, LIMITS)?.as_dict().ok_or(KrpcError::Missing("dictionary"))?;
+        let transaction = dict.bytes("t").ok_or(KrpcError::Missing("t"))?;
+        if transaction.len() > MAX_TRANSACTION {
+            return Err(KrpcError::Transaction { received: transaction.len(), limit: MAX_TRANSACTION });
+        }
+        let body = match dict.bytes("y") {
+            Some(b"q") => Query::read(dict).map_or_else(Body::BadQuery, Body::Query),
+            Some(b"r") => Body::Answer(Answer::read(dict).ok_or(KrpcError::Missing("r"))?),
+            Some(b"e") => read_error(dict),
+            _ => return Err(KrpcError::Missing("y")),
+        };
+        let ip = dict.bytes("ip").and_then(read_addr);
+        Ok(Self { transaction, read_only: dict.num::<u8>("ro") == Some(1), ip, body })
+    }
+
+    /// The datagram.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut dict = Encoder::new();
+        dict.bytes("t", self.transaction).bytes("v", VERSION);
+        if self.read_only {
+            dict.int("ro", 1);
+        }
+        if let Some(ip) = self.ip {
+            let mut compact = Vec::with_capacity(18);
+            put_addr(&mut compact, ip);
+            dict.bytes("ip", compact);
+        }
+        match &self.body {
+            Body::Query(query) => query.put(&mut dict),
+            Body::Answer(answer) => answer.put(&mut dict),
+            Body::BadQuery(error) => put_error(&mut dict, error.code(), &error.to_string()),
+            Body::Error { code, text } => put_error(&mut dict, *code, text),
+        }
+        dict.finish()
+    }
+}
+
+fn read_error(dict: Dict<'_>) -> Body<'static> {
+    let mut list = dict.list("e").into_iter().flatten();
+    let code = list.next().and_then(|code| code.as_int()).unwrap_or_default();
+    let text = list.next().and_then(|text| text.as_bytes()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]);
+    Body::Error { code, text: visible(&text).into_owned() }
+}
+
+fn put_error(dict: &mut Encoder, code: i64, text: &str) {
+    dict.bytes("y", "e").list("e", [Encoded::int(code), Encoded::bytes(text)]);
+}

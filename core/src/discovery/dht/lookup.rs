@@ -1,0 +1,361 @@
+//! A walk to the nodes closest to a place (BEP 5): ask those that are closest so far, until the closest ones have answered.
+//!
+//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked meanwhile. Ids that their addresses may not have (BEP 42)
+//! fill at most half of the closest places and of the questions under way, and only so many of them are asked in all; and one network
+//! has one place.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::addr::network;
+use super::id::{Contact, Distance, NodeId};
+use super::io::{Effort, Family};
+use super::secure::is_secure;
+use super::table::SIZE;
+use crate::types::InfoHashV1;
+
+/// Questions of one lookup: honest ones need 20 to 40.
+const MAX_QUERIES: u32 = 160;
+
+/// Of these, to nodes whose ids their addresses may not have.
+const MAX_LOOSE_QUERIES: u32 = 64;
+
+/// Nodes in mind, with secure ids and with others.
+const MAX_SECURE: usize = 64;
+const MAX_LOOSE: usize = 32;
+
+/// Of the closest places, for nodes whose ids their addresses may not have, while there are others.
+const LOOSE_PLACES: usize = SIZE / 2;
+
+/// What a lookup is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Nodes, for the routing table.
+    Nodes,
+    /// Peers of a swarm, and nodes to announce ourselves to.
+    Peers(InfoHashV1),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not asked.
+    Fresh,
+    /// Asked.
+    Asked,
+    /// Asked, and late: others are asked instead, but its answer still counts.
+    Slow,
+    Answered,
+    Failed,
+}
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    distance: Distance,
+    /// `None`: a bootstrap node, whose id nobody told us.
+    id: Option<NodeId>,
+    addr: SocketAddr,
+    secure: bool,
+    state: State,
+    hop: u32,
+    token: Option<Bytes>,
+}
+
+impl Candidate {
+    /// Whether it may be one of the closest.
+    const fn counts(&self) -> bool {
+        matches!(self.state, State::Fresh | State::Asked | State::Answered)
+    }
+}
+
+/// One walk in one family.
+#[derive(Clone, Debug)]
+pub(super) struct Lookup {
+    pub(super) target: NodeId,
+    pub(super) family: Family,
+    pub(super) goal: Goal,
+    pub(super) effort: Effort,
+    own: NodeId,
+    /// Closest first.
+    candidates: Vec<Candidate>,
+    loose_queries: u32,
+}
+
+impl Lookup {
+    /// A lookup by the node `own` that knows nobody yet.
+    pub(super) fn new(own: NodeId, target: NodeId, family: Family, goal: Goal) -> Self {
+        Self { target, family, goal, effort: Effort::default(), own, candidates: Vec::new(), loose_queries: 0 }
+    }
+
+    /// Somebody who might be close. `by`: who says so.
+    pub(super) fn offer(&mut self, contact: Contact, by: Option<SocketAddr>) {
+        let hop = 1 + by.and_then(|by| self.find(by)).map_or(0, |place| self.candidates[place].hop);
+        self.insert(Some(contact.id), contact.addr, hop);
+    }
+
+    /// A node of unknown id, which is asked when there is nobody better.
+    pub(super) fn offer_unnamed(&mut self, addr: SocketAddr) {
+        self.insert(None, addr, 1);
+    }
+
+    fn insert(&mut self, id: Option<NodeId>, addr: SocketAddr, hop: u32) {
+        if Family::of(&addr) != self.family || id == Some(self.own) || self.find(addr).is_some() {
+            return;
+        }
+        let secure = id.is_some_and(|id| is_secure(&id, addr.ip()));
+        let distance = id.map_or(Distance::FARTHEST, |id| self.target.distance(&id));
+        let place = self.candidates.partition_point(|candidate| candidate.distance <= distance);
+        self.candidates.insert(place, Candidate { distance, id, addr, secure, state: State::Fresh, hop, token: None });
+        self.forget_farthest(secure);
+    }
+
+    /// Keeps the list short. Who was asked stays, or would be asked again.
+    fn forget_farthest(&mut self, secure: bool) {
+        let alike = |candidate: &Candidate| candidate.secure == secure && candidate.state == State::Fresh;
+        let limit = if secure { MAX_SECURE } else { MAX_LOOSE };
+        if self.candidates.iter().filter(|candidate| alike(candidate)).count() > limit
+            && let Some(place) = self.candidates.iter().rposition(alike)
+        {
+            self.candidates.remove(place);
+        }
+    }
+
+    fn find(&self, addr: SocketAddr) -> Option<usize> {
+        self.candidates.iter().position(|candidate| candidate.addr == addr)
+    }
+
+    /// Whom to ask next, if `parallel` allows: it counts as asked.
+    pub(super) fn next(&mut self, parallel: usize) -> Option<(SocketAddr, Option<NodeId>)> {
+        let asked = |candidate: &&Candidate| candidate.state == State::Asked;
+        if self.candidates.iter().filter(asked).count() >= parallel || self.effort.queries >= MAX_QUERIES {
+            return None;
+        }
+        let loose = self.candidates.iter().filter(asked).filter(|candidate| !candidate.secure).count();
+        let fresh: Vec<usize> = self.closest().into_iter().filter(|place| self.candidates[*place].state == State::Fresh).collect();
+        let patient = loose >= parallel.div_ceil(2);
+        let secure = fresh.iter().copied().find(|place| self.candidates[*place].secure);
+        let place = if patient { secure.or(fresh.first().copied()) } else { fresh.first().copied() }?;
+        let candidate = &mut self.candidates[place];
+        candidate.state = State::Asked;
+        self.effort.queries += 1;
+        self.loose_queries += u32::from(!candidate.secure);
+        Some((candidate.addr, candidate.id))
+    }
+
+    /// Nothing more can be learnt.
+    pub(super) fn is_over(&self) -> bool {
+        let in_flight = self.candidates.iter().any(|candidate| candidate.state == State::Asked);
+        let spent = self.effort.queries >= MAX_QUERIES && !in_flight;
+        let closest = self.closest();
+        let all_answered = closest.iter().all(|place| self.candidates[*place].state == State::Answered);
+        spent || (all_answered && (!closest.is_empty() || !in_flight))
+    }
+
+    /// A node answered, by the id that it was asked as (or had none). `token`: for announcing.
+    pub(super) fn answered(&mut self, contact: &Contact, token: Option<&[u8]>) {
+        let Some(place) = self.find(contact.addr) else { return };
+        let mut candidate = self.candidates.remove(place);
+        candidate.id = Some(contact.id);
+        candidate.distance = self.target.distance(&contact.id);
+        candidate.secure = is_secure(&contact.id, contact.addr.ip());
+        candidate.state = State::Answered;
+        candidate.token = token.map(Bytes::copy_from_slice);
+        let place = self.candidates.partition_point(|other| other.distance <= candidate.distance);
+        self.candidates.insert(place, candidate);
+        self.effort.answers += 1;
+    }
+
+    /// A node keeps us waiting.
+    pub(super) fn slow(&mut self, addr: SocketAddr) {
+        self.change(addr, State::Slow);
+    }
+
+    /// A node did not answer, or not as who it was said to be.
+    pub(super) fn failed(&mut self, addr: SocketAddr) {
+        self.change(addr, State::Failed);
+    }
+
+    fn change(&mut self, addr: SocketAddr, state: State) {
+        if let Some(place) = self.find(addr).filter(|place| self.candidates[*place].state != State::Answered) {
+            self.candidates[place].state = state;
+        }
+    }
+
+    /// The places of the closest candidates that did not fail. Diversity first: one of a network, and few with loose ids; only if that
+    /// leaves places empty, the rest by distance.
+    fn closest(&self) -> Vec<usize> {
+        let (mut chosen, mut left, mut networks, mut loose) = (Vec::with_capacity(SIZE), Vec::new(), Vec::with_capacity(SIZE), 0);
+        for (place, candidate) in self.candidates.iter().enumerate().filter(|(_, candidate)| self.is_eligible(candidate)) {
+            let network = network(candidate.addr.ip());
+            if (candidate.secure || loose < LOOSE_PLACES) && !(network.is_some() && networks.contains(&network)) {
+                loose += usize::from(!candidate.secure);
+                networks.push(network);
+                chosen.push(place);
+            } else {
+                left.push(place);
+            }
+            if chosen.len() == SIZE {
+                return chosen;
+            }
+        }
+        left.truncate(SIZE - chosen.len());
+        chosen.extend(left);
+        chosen.sort_unstable();
+        chosen
+    }
+
+    fn is_eligible(&self, candidate: &Candidate) -> bool {
+        let affordable = candidate.secure || candidate.state != State::Fresh || self.loose_queries < MAX_LOOSE_QUERIES;
+        candidate.counts() && affordable
+    }
+
+    /// The closest nodes that answered with a token, for announcing.
+    pub(super) fn stores(&self) -> Vec<(Contact, Bytes)> {
+        let closest = self.closest().into_iter().map(|place| &self.candidates[place]);
+        closest.filter_map(|node| Some((Contact { id: node.id?, addr: node.addr }, node.token.clone()?))).collect()
+    }
+
+    /// The longest way to one of the closest nodes.
+    pub(super) fn hops(&self) -> u32 {
+        self.closest()
+            .into_iter()
+            .map(|place| &self.candidates[place])
+            .filter(|node| node.state == State::Answered)
+            .map(|node| node.hop)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::discovery::dht::secure::secure_id;
+
+    const TARGET: NodeId = NodeId([0; 20]);
+
+    fn lookup() -> Lookup {
+        Lookup::new(NodeId([0xff; 20]), TARGET, Family::V4, Goal::Nodes)
+    }
+
+    fn addr(n: u16) -> SocketAddr {
+        let [high, low] = n.to_be_bytes();
+        SocketAddr::from(([11, high, low, 1], 6881))
+    }
+
+    /// A node at its real place: where its address lets it be.
+    fn honest(n: u16) -> Contact {
+        let mut rng = ChaCha8Rng::seed_from_u64(n.into());
+        Contact { id: secure_id(addr(n).ip(), &mut rng), addr: addr(n) }
+    }
+
+    /// A node that says it is very close.
+    fn liar(n: u16) -> Contact {
+        let mut id = NodeId([0; 20]);
+        id.0[18..].copy_from_slice(&n.to_be_bytes());
+        Contact { id, addr: addr(n) }
+    }
+
+    /// Answers everything that is asked, until it is over; returns who was asked.
+    fn run(lookup: &mut Lookup, mut answer: impl FnMut(&mut Lookup, SocketAddr, Option<NodeId>)) -> Vec<SocketAddr> {
+        let mut asked = Vec::new();
+        while !lookup.is_over() {
+            let (addr, id) = lookup.next(4).expect("neither over nor with anything to ask");
+            asked.push(addr);
+            answer(lookup, addr, id);
+        }
+        asked
+    }
+
+    #[test]
+    fn the_closest_eight_are_asked_and_then_it_is_over() {
+        let mut lookup = lookup();
+        (1..=20).for_each(|n| lookup.offer(honest(n), None));
+        let asked = run(&mut lookup, |lookup, addr, id| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
+        let mut all: Vec<_> = (1..=20).map(honest).collect();
+        all.sort_by_key(|contact| TARGET.distance(&contact.id));
+        let closest: Vec<_> = all.into_iter().take(8).collect();
+        assert_eq!(asked, closest.iter().map(|contact| contact.addr).collect::<Vec<_>>());
+        assert_eq!(lookup.stores().into_iter().map(|(contact, _)| contact).collect::<Vec<_>>(), closest);
+        assert_eq!(lookup.hops(), 1);
+    }
+
+    #[test]
+    fn liars_get_half_of_the_places_and_of_the_questions_under_way() {
+        let mut lookup = lookup();
+        (1..=20).for_each(|n| lookup.offer(honest(n), None));
+        (100..=120).for_each(|n| lookup.offer(liar(n), None));
+        let first: Vec<_> = (0..4).filter_map(|_| lookup.next(4)).collect();
+        assert_eq!(first.iter().filter(|(addr, _)| (100..=120).any(|n| liar(n).addr == *addr)).count(), 2);
+        assert_eq!(lookup.next(4), None, "four are under way");
+        first.into_iter().for_each(|(addr, id)| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
+        run(&mut lookup, |lookup, addr, id| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
+        let stores = lookup.stores();
+        let honest = stores.iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count();
+        assert_eq!((stores.len(), honest), (8, 4));
+    }
+
+    #[test]
+    fn an_endless_stream_of_ever_closer_liars_is_cut_off() {
+        let mut lookup = lookup();
+        (1..=20).for_each(|n| lookup.offer(honest(n), None));
+        lookup.offer(liar(60_000), None);
+        let mut next = 60_000;
+        let asked = run(&mut lookup, |lookup, addr, id| {
+            let contact = Contact { id: id.unwrap(), addr };
+            lookup.answered(&contact, Some(b"t"));
+            if !is_secure(&contact.id, addr.ip()) {
+                next -= 1;
+                lookup.offer(liar(next), Some(addr));
+            }
+        });
+        assert!(asked.len() <= 64 + 20, "{}", asked.len());
+        assert!(lookup.stores().iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count() >= 4);
+    }
+
+    #[test]
+    fn slow_nodes_make_room_and_their_answers_still_count() {
+        let mut lookup = lookup();
+        (1..=9).for_each(|n| lookup.offer(honest(n), None));
+        let slow: Vec<_> = (0..4).filter_map(|_| lookup.next(4)).collect();
+        assert!(lookup.next(4).is_none());
+        slow.iter().for_each(|(addr, _)| lookup.slow(*addr));
+        assert!(lookup.next(4).is_some());
+        let (addr, id) = slow[0];
+        lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t"));
+        lookup.failed(addr);
+        assert_eq!(lookup.stores().len(), 1, "who answered cannot fail any more");
+    }
+
+    #[test]
+    fn one_network_has_one_place_and_the_own_id_none() {
+        let mut lookup = lookup();
+        (1..=9).for_each(|n| lookup.offer(honest(n), None));
+        for last in 2..20 {
+            let contact = honest(1);
+            let [a, b, c] = contact.id.0.first_chunk::<3>().copied().unwrap();
+            let mut id = contact.id;
+            (id.0[0], id.0[1], id.0[2], id.0[10]) = (a, b, c, last);
+            lookup.offer(Contact { id, addr: SocketAddr::from(([11, 0, 1, last], 6881)) }, None);
+        }
+        lookup.offer(Contact { id: NodeId([0xff; 20]), addr: addr(99) }, None);
+        let places = lookup.closest();
+        let networks: std::collections::BTreeSet<_> = places.iter().map(|place| network(lookup.candidates[*place].addr.ip())).collect();
+        assert_eq!(networks.len(), 8);
+        assert!(lookup.find(addr(99)).is_none());
+    }
+
+    #[test]
+    fn without_anybody_to_ask_it_is_over() {
+        assert!(lookup().is_over());
+        let mut unnamed = lookup();
+        unnamed.offer_unnamed(addr(1));
+        assert!(!unnamed.is_over());
+        assert_eq!(unnamed.next(4), Some((addr(1), None)));
+        unnamed.failed(addr(1));
+        assert!(unnamed.is_over());
+    }
+}

@@ -1,0 +1,148 @@
+//! Questions that wait for an answer. Only an outstanding (address, transaction) is heard.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::id::NodeId;
+use crate::types::Instant;
+
+/// Chosen at random, so that who cannot see our datagrams cannot answer them.
+pub(super) type Transaction = [u8; 4];
+
+/// Names a lookup.
+pub(super) type LookupId = u64;
+
+/// A question is given up after so long: a node that answers later is of little use.
+pub(super) const LOST: Duration = Duration::from_secs(5);
+
+/// What a question was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Is it there?
+    Ping,
+    /// A step of a lookup.
+    Lookup(LookupId),
+    /// It shall store us.
+    Announce,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query {
+    pub(super) to: SocketAddr,
+    /// Whom we asked, if we know.
+    pub(super) id: Option<NodeId>,
+    pub(super) purpose: Purpose,
+    pub(super) sent: Instant,
+    /// It keeps us waiting, and others are asked instead.
+    pub(super) slow: bool,
+}
+
+/// All questions.
+#[derive(Debug, Default)]
+pub(super) struct Queries {
+    open: BTreeMap<Transaction, Query>,
+    trip: RoundTrip,
+}
+
+impl Queries {
+    /// Takes in a question; returns its transaction and when it is slow.
+    pub(super) fn open(&mut self, query: Query, rng: &mut ChaCha8Rng) -> (Transaction, Instant) {
+        let mut transaction = rng.next_u32().to_be_bytes();
+        while self.open.contains_key(&transaction) {
+            transaction = rng.next_u32().to_be_bytes();
+        }
+        self.open.insert(transaction, query);
+        (transaction, query.sent + self.trip.patience())
+    }
+
+    /// The question that an answer from `from` belongs to.
+    pub(super) fn answered(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) -> Option<(Transaction, Query)> {
+        let transaction = Transaction::try_from(transaction).ok()?;
+        let query = *self.open.get(&transaction).filter(|query| query.to == from)?;
+        self.open.remove(&transaction);
+        self.trip.measure(now.since(query.sent));
+        Some((transaction, query))
+    }
+
+    pub(super) fn get_mut(&mut self, transaction: Transaction) -> Option<&mut Query> {
+        self.open.get_mut(&transaction)
+    }
+
+    pub(super) fn remove(&mut self, transaction: Transaction) -> Option<Query> {
+        self.open.remove(&transaction)
+    }
+
+    /// Questions that went to an address.
+    pub(super) fn to(&self, addr: SocketAddr) -> Vec<Transaction> {
+        self.open.iter().filter(|(_, query)| query.to == addr).map(|(transaction, _)| *transaction).collect()
+    }
+
+    /// Pings under way.
+    pub(super) fn pings(&self) -> usize {
+        self.open.values().filter(|query| query.purpose == Purpose::Ping).count()
+    }
+}
+
+/// How long answers take, as TCP measures it (RFC 6298).
+#[derive(Clone, Copy, Debug)]
+struct RoundTrip {
+    smooth: Duration,
+    variation: Duration,
+}
+
+impl Default for RoundTrip {
+    /// Patience of a second before anything is known.
+    fn default() -> Self {
+        Self { smooth: Duration::from_millis(400), variation: Duration::from_millis(150) }
+    }
+}
+
+impl RoundTrip {
+    fn measure(&mut self, trip: Duration) {
+        self.variation = (self.variation * 3 + self.smooth.abs_diff(trip)) / 4;
+        self.smooth = (self.smooth * 7 + trip) / 8;
+    }
+
+    /// After which a node counts as slow.
+    fn patience(&self) -> Duration {
+        (self.smooth + self.variation * 4).clamp(Duration::from_millis(200), Duration::from_secs(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn query(to: &str) -> Query {
+        Query { to: to.parse().unwrap(), id: None, purpose: Purpose::Ping, sent: Instant::ZERO, slow: false }
+    }
+
+    #[test]
+    fn only_the_asked_address_with_the_right_transaction_is_heard_and_once() {
+        let (mut queries, mut rng) = (Queries::default(), ChaCha8Rng::from_seed([1; 32]));
+        let (transaction, _) = queries.open(query("1.2.3.4:5"), &mut rng);
+        let now = Instant::ZERO;
+        assert!(queries.answered(now, "1.2.3.4:6".parse().unwrap(), &transaction).is_none());
+        assert!(queries.answered(now, "1.2.3.5:5".parse().unwrap(), &transaction).is_none());
+        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction[..3]).is_none());
+        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction).is_some());
+        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction).is_none());
+    }
+
+    #[test]
+    fn patience_follows_what_answers_take() {
+        let mut trip = RoundTrip::default();
+        assert_eq!(trip.patience(), Duration::from_secs(1));
+        (0..50).for_each(|_| trip.measure(Duration::from_millis(50)));
+        assert_eq!(trip.patience(), Duration::from_millis(200));
+        (0..50).for_each(|_| trip.measure(Duration::from_secs(4)));
+        assert_eq!(trip.patience(), Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,87 @@
+//! One swarm that is looked for, and who wants to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::queries::LookupId;
+use crate::types::{Instant, PeerAddr};
+
+/// Peers that one lookup may find.
+const MAX_FOUND: usize = 3000;
+
+/// Somebody who wants peers: a torrent, or one of several tabs with the same torrent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    /// Where it listens; 0: it is not announced.
+    pub(super) port: u16,
+    /// It has been started and not stopped.
+    pub(super) active: bool,
+}
+
+/// One swarm.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// By [`crate::discovery::Key::owner`].
+    pub(super) members: BTreeMap<u64, Member>,
+    /// Under way, one a family at most.
+    pub(super) lookups: Vec<LookupId>,
+    /// Waits for others to end.
+    pub(super) queued: bool,
+    /// When it began last.
+    pub(super) last: Option<Instant>,
+    /// Nobody was there to be asked: it is tried again as soon as somebody is.
+    pub(super) starved: bool,
+    /// Nodes that answered in this round.
+    pub(super) answers: u32,
+    /// Rounds in a row that found nobody.
+    pub(super) barren: u32,
+    found: BTreeSet<PeerAddr>,
+    /// Found by the round before.
+    before: usize,
+}
+
+impl Search {
+    pub(super) fn is_active(&self) -> bool {
+        self.members.values().any(|member| member.active)
+    }
+
+    pub(super) const fn is_under_way(&self) -> bool {
+        !self.lookups.is_empty()
+    }
+
+    /// Who hears of peers.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = u64> {
+        self.members.iter().filter(|(_, member)| member.active).map(|(owner, _)| *owner)
+    }
+
+    /// Where the members listen.
+    pub(super) fn ports(&self) -> BTreeSet<u16> {
+        self.members.values().filter(|member| member.active && member.port != 0).map(|member| member.port).collect()
+    }
+
+    /// A round begins.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.before = self.peers();
+        self.found.clear();
+        (self.last, self.queued, self.starved, self.answers) = (Some(now), false, false, 0);
+    }
+
+    /// A round is over; says whether it found anybody.
+    pub(super) fn end(&mut self) -> bool {
+        self.before = self.found.len();
+        self.starved = self.answers == 0;
+        self.barren = if self.found.is_empty() { self.barren.saturating_add(1) } else { 0 };
+        !self.found.is_empty()
+    }
+
+    /// Takes in peers; returns those that are new in this round.
+    pub(super) fn add(&mut self, peers: impl Iterator<Item = PeerAddr>) -> Vec<PeerAddr> {
+        let room = MAX_FOUND.saturating_sub(self.found.len());
+        let found = &mut self.found;
+        peers.filter(|peer| found.insert(*peer)).take(room).collect()
+    }
+
+    /// Peers to be shown: while a round is young, those of the one before.
+    pub(super) fn peers(&self) -> usize {
+        if self.is_under_way() { self.found.len().max(self.before) } else { self.before }
+    }
+}

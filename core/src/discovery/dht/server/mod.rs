@@ -1,0 +1,128 @@
+//! Questions of others, and what we answer (BEP 5, 32, 51).
+
+mod limiter;
+mod store;
+mod tokens;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+
+use self::limiter::Limiter;
+use self::store::Store;
+use self::tokens::Tokens;
+use super::config::Config;
+use super::home::Homes;
+use super::id::{Contact, NodeId};
+use super::io::Family;
+use super::krpc::{Answer, Body, Message, Method, Query, QueryError, Samples, Want};
+use super::table::SIZE;
+use crate::types::{InfoHashV1, Instant};
+
+/// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes, which pass everywhere.
+const fn peers_given(family: Family) -> usize {
+    match family {
+        Family::V4 => 50,
+        Family::V6 => 30,
+    }
+}
+
+/// Swarms in an answer, and how long they stay the same (BEP 51): who wants all must come again and again.
+const SAMPLES_GIVEN: usize = 20;
+const SAMPLE_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Answers questions.
+#[derive(Debug)]
+pub(super) struct Server {
+    tokens: Tokens,
+    store: Store,
+    limiter: Limiter,
+    sample: Vec<InfoHashV1>,
+    sampled: Option<Instant>,
+}
+
+/// One question and its circumstances.
+pub(super) struct Asked<'a> {
+    pub(super) now: Instant,
+    pub(super) from: SocketAddr,
+    pub(super) transaction: &'a [u8],
+    pub(super) query: Result<&'a Query<'a>, QueryError>,
+}
+
+impl Server {
+    pub(super) fn new(config: &Config, now: Instant, rng: &mut ChaCha8Rng) -> Self {
+        Self {
+            tokens: Tokens::new(now, rng),
+            store: Store::new(config.max_stored),
+            limiter: Limiter::new(config.answer_rate, config.questions_per_address, now),
+            sample: Vec::new(),
+            sampled: None,
+        }
+    }
+
+    /// The datagram that answers, unless who asks, or everybody together, asks too much.
+    pub(super) fn answer(&mut self, asked: &Asked<'_>, homes: &Homes, rng: &mut ChaCha8Rng) -> Option<Vec<u8>> {
+        let Asked { now, from, transaction, query } = *asked;
+        if !self.limiter.admits(now, from) {
+            return None;
+        }
+        self.tokens.rotate(now, rng);
+        self.store.expire(now);
+        let token = self.tokens.give(from.ip());
+        let reply = query.and_then(|query| self.reply(now, from, query, &token, homes, rng));
+        let body = reply.map_or_else(Body::BadQuery, Body::Answer);
+        let bytes = Message { transaction, read_only: false, ip: Some(from), body }.encode();
+        self.limiter.spends(now, bytes.len()).then_some(bytes)
+    }
+
+    fn reply<'t>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        query: &Query<'_>,
+        token: &'t [u8],
+        homes: &Homes,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Answer<'t>, QueryError> {
+        let family = Family::of(&from);
+        let own = homes.get(family).map_or(query.id, |home| home.id);
+        let near = |target: &NodeId| contacts(homes, target, query.want, family);
+        let answer = Answer::new(own);
+        match query.method {
+            Method::Ping => Ok(answer),
+            Method::FindNode(target) => Ok(Answer { contacts: near(&target), ..answer }),
+            Method::GetPeers(hash) => {
+                let peers = self.store.peers(hash, family, peers_given(family), rng);
+                Ok(Answer { contacts: near(&hash.into()), token: Some(token), peers, ..answer })
+            }
+            Method::Announce { token: shown, .. } if !self.tokens.accepts(from.ip(), shown) => Err(QueryError::Token),
+            Method::Announce { info_hash, port, .. } => {
+                let port = port.unwrap_or(from.port());
+                self.store.add(now, info_hash, SocketAddr::new(from.ip(), port));
+                Ok(answer)
+            }
+            Method::Sample(target) => Ok(Answer { contacts: near(&target), samples: Some(self.samples(now, rng)), ..answer }),
+        }
+    }
+
+    fn samples(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> Samples {
+        if self.sampled.is_none_or(|at| now.since(at) >= SAMPLE_LIFE) {
+            (self.sample, self.sampled) = (self.store.hashes(SAMPLES_GIVEN, rng), Some(now));
+        }
+        let age = self.sampled.map_or(Duration::ZERO, |at| now.since(at));
+        let stored = u32::try_from(self.store.swarms()).unwrap_or(u32::MAX);
+        Samples { interval: SAMPLE_LIFE.saturating_sub(age), stored, hashes: self.sample.clone() }
+    }
+}
+
+/// Nodes close to `target`, of the families that are wanted.
+fn contacts(homes: &Homes, target: &NodeId, want: Option<Want>, family: Family) -> Vec<Contact> {
+    let wanted = |of| match (want, of) {
+        (None, _) => of == family,
+        (Some(want), Family::V4) => want.v4,
+        (Some(want), Family::V6) => want.v6,
+    };
+    let homes = homes.iter().filter(|(of, _)| wanted(*of));
+    homes.flat_map(|(_, home)| home.table.closest(target, SIZE)).collect()
+}

@@ -1,0 +1,169 @@
+//! Up to eight nodes at a similar distance, and a few that would like to be there (BEP 5).
+
+use std::time::Duration;
+
+use crate::discovery::dht::addr::network;
+use crate::discovery::dht::id::{Contact, NodeId};
+use crate::discovery::dht::secure::is_secure;
+use crate::types::Instant;
+
+/// Nodes in a bucket (BEP 5).
+pub(in crate::discovery::dht) const SIZE: usize = 8;
+
+/// A node that was silent for so long is asked before it may stay (BEP 5: questionable).
+pub(super) const QUESTIONABLE: Duration = Duration::from_secs(15 * 60);
+
+/// Questions left without an answer after which a node is dropped. BEP 5: try once more before discarding.
+const MAX_FAILURES: u8 = 2;
+
+/// A node that has answered us.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) contact: Contact,
+    /// Whether its address may have its id (BEP 42).
+    pub(super) secure: bool,
+    /// When it answered last.
+    pub(super) seen: Instant,
+    /// Questions since then that it left unanswered.
+    failures: u8,
+}
+
+impl Node {
+    pub(super) fn new(contact: Contact, now: Instant) -> Self {
+        Self { contact, secure: is_secure(&contact.id, contact.addr.ip()), seen: now, failures: 0 }
+    }
+
+    fn shares_network(&self, other: &Contact) -> bool {
+        let ours = network(self.contact.addr.ip());
+        ours.is_some() && ours == network(other.addr.ip())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    pub(super) nodes: Vec<Node>,
+    /// In the order in which they came.
+    spare: Vec<Node>,
+    /// When it was last looked after or changed.
+    pub(super) changed: Instant,
+}
+
+/// What became of a node that wants to be in a bucket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It is in, or was already.
+    In,
+    /// Only among the spare ones, or nowhere.
+    Out,
+    /// There is no room: the bucket may be split.
+    Full,
+}
+
+impl Bucket {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { nodes: Vec::new(), spare: Vec::new(), changed: now }
+    }
+
+    /// A node answered.
+    pub(super) fn add(&mut self, node: Node) -> Added {
+        if let Some(known) = self.nodes.iter_mut().find(|known| known.contact.id == node.contact.id) {
+            return refresh(known, node);
+        }
+        if let Some(place) = self.nodes.iter().position(|other| other.shares_network(&node.contact)) {
+            return self.contend(place, node);
+        }
+        if self.nodes.len() < SIZE {
+            self.put(node);
+            return Added::In;
+        }
+        let worse = |other: &Node| other.failures > 0 || (node.secure && !other.secure);
+        match self.nodes.iter().rposition(worse) {
+            Some(place) => self.replace(place, node),
+            None => Added::Full,
+        }
+    }
+
+    /// Two of one network want the same place: the one that is there keeps it unless it fails or its id is worse.
+    fn contend(&mut self, place: usize, node: Node) -> Added {
+        let holder = &self.nodes[place];
+        if holder.failures == 0 && (holder.secure || !node.secure) { Added::Out } else { self.replace(place, node) }
+    }
+
+    fn replace(&mut self, place: usize, node: Node) -> Added {
+        self.nodes.remove(place);
+        self.put(node);
+        Added::In
+    }
+
+    fn put(&mut self, node: Node) {
+        self.changed = node.seen;
+        self.spare.retain(|spare| spare.contact.id != node.contact.id);
+        self.nodes.push(node);
+    }
+
+    /// Keeps a node in mind for when there is room.
+    pub(super) fn keep(&mut self, node: Node) {
+        self.spare.retain(|spare| spare.contact.id != node.contact.id && !spare.shares_network(&node.contact));
+        if self.spare.len() >= SIZE {
+            self.spare.remove(0);
+        }
+        self.spare.push(node);
+    }
+
+    /// The node that was silent for longest, if that is too long.
+    pub(super) fn questionable(&self, now: Instant) -> Option<Contact> {
+        let oldest = self.nodes.iter().min_by_key(|node| node.seen)?;
+        (now.since(oldest.seen) >= QUESTIONABLE).then_some(oldest.contact)
+    }
+
+    /// A node left a question unanswered.
+    pub(super) fn fail(&mut self, contact: &Contact) {
+        let Some(place) = self.nodes.iter().position(|node| node.contact == *contact) else { return };
+        self.nodes[place].failures += 1;
+        if self.nodes[place].failures >= MAX_FAILURES {
+            self.nodes.remove(place);
+            self.fill();
+        }
+    }
+
+    fn fill(&mut self) {
+        while let Some(spare) = self.spare.pop() {
+            if !self.nodes.iter().any(|node| node.shares_network(&spare.contact)) {
+                self.nodes.push(spare);
+                return;
+            }
+        }
+    }
+
+    /// Whether a node that is not here could be.
+    pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
+        let known = self.nodes.iter().any(|node| node.contact.id == contact.id || node.shares_network(contact));
+        !known && (self.nodes.len() < SIZE || self.nodes.iter().any(|node| node.failures > 0))
+    }
+
+    /// Divides the nodes by whether they stay at this distance.
+    pub(super) fn split(&mut self, stays: impl Fn(&NodeId) -> bool) -> Self {
+        let (nodes, nearer) = self.nodes.iter().copied().partition(|node| stays(&node.contact.id));
+        let (spare, nearer_spare) = self.spare.iter().copied().partition(|node| stays(&node.contact.id));
+        (self.nodes, self.spare) = (nodes, spare);
+        let mut next = Self { nodes: nearer, spare: nearer_spare, changed: self.changed };
+        self.fill_from_spare();
+        next.fill_from_spare();
+        next
+    }
+
+    fn fill_from_spare(&mut self) {
+        while self.nodes.len() < SIZE && !self.spare.is_empty() {
+            self.fill();
+        }
+    }
+}
+
+/// A known id at another address is believed only when the node at the old one fails: else anybody could take its place.
+fn refresh(known: &mut Node, node: Node) -> Added {
+    if known.contact.addr != node.contact.addr && known.failures == 0 {
+        return Added::Out;
+    }
+    *known = node;
+    Added::In
+}

@@ -1,0 +1,72 @@
+//! Where others see us (`ip` of answers, BEP 42).
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::addr::network;
+use crate::torrent::is_local;
+
+/// Votes that are remembered.
+const REMEMBERED: usize = 24;
+
+/// Networks that must agree before we believe them: one liar, or a few in one network, move nothing.
+const QUORUM: usize = 6;
+
+/// What the last answers said, one vote a network.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Votes(VecDeque<(u64, IpAddr)>);
+
+impl Votes {
+    /// A node sees us at `ip`. Local voters are all one network.
+    pub(super) fn add(&mut self, voter: IpAddr, ip: IpAddr) {
+        let voter = network(voter).unwrap_or_default();
+        self.0.retain(|(other, _)| *other != voter);
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back((voter, ip.to_canonical()));
+    }
+
+    /// Our public address, if two thirds of those who voted agree.
+    pub(super) fn winner(&self) -> Option<IpAddr> {
+        let (_, newest) = self.0.back()?;
+        let votes = self.0.iter().filter(|(_, ip)| ip == newest).count();
+        (votes >= QUORUM && votes * 3 >= self.0.len() * 2 && !is_local(*newest)).then_some(*newest)
+    }
+
+    /// Whether anybody sees us there.
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|(_, vote)| *vote == ip.to_canonical())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn six_networks_of_nine_decide_and_one_network_has_one_vote() {
+        let mut votes = Votes::default();
+        for last in 1..=20 {
+            votes.add(IpAddr::from([11, 0, 0, last]), ip("9.9.9.9"));
+        }
+        assert_eq!(votes.winner(), None);
+        (1..=5).for_each(|net| votes.add(IpAddr::from([12, net, 0, 1]), ip("9.9.9.9")));
+        assert_eq!(votes.winner(), Some(ip("9.9.9.9")));
+        (1..=4).for_each(|net| votes.add(IpAddr::from([13, net, 0, 1]), ip("6.6.6.6")));
+        votes.add(ip("12.1.0.1"), ip("9.9.9.9"));
+        assert_eq!(votes.winner(), None, "six of ten are less than two thirds");
+    }
+
+    #[test]
+    fn a_local_address_is_none_of_ours_in_public() {
+        let mut votes = Votes::default();
+        (1..=9).for_each(|net| votes.add(IpAddr::from([12, net, 0, 1]), ip("192.168.0.5")));
+        assert_eq!(votes.winner(), None);
+        assert!(votes.contains(ip("192.168.0.5")));
+    }
+}
