@@ -12,6 +12,7 @@ use crate::programs::{self, Program, command, free_port};
 pub struct Bridge {
     path: PathBuf,
     port: u16,
+    arguments: Vec<String>,
     program: Program,
 }
 
@@ -19,9 +20,16 @@ impl Bridge {
     /// Starts `aqueduct-bridge` with loopback allowed, so that the swarms of tests can be joined.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&["--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8", "--no-dht"])
+    }
+
+    /// Starts `aqueduct-bridge` with these arguments; its page is on 127.0.0.1, its peer port any free one.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
         let (path, port) = (programs::bridge(), free_port());
-        let program = launch(&path, port);
-        Self { path, port, program }
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let program = launch(&path, port, &arguments);
+        Self { path, port, arguments, program }
     }
 
     /// Where the page is.
@@ -43,11 +51,22 @@ impl Bridge {
         Ok(text)
     }
 
+    /// One of its counters, by its name without the prefix.
+    ///
+    /// # Panics
+    /// It does not answer, or has no such counter.
+    #[must_use]
+    pub fn counted(&self, name: &str) -> u64 {
+        let metrics = self.metrics().expect("the bridge answers");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
+        line.and_then(|number| number.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    }
+
     /// Ends it as an operator does, waits, and starts it again at the same address.
     pub fn restart(&mut self) {
         self.program.signal("TERM");
         self.program.wait_for_success(Duration::from_secs(15));
-        self.program = launch(&self.path, self.port);
+        self.program = launch(&self.path, self.port, &self.arguments);
     }
 
     /// Ends it as a crash does; the port stays free until [`Bridge::revive`].
@@ -58,7 +77,7 @@ impl Bridge {
 
     /// Starts it again at the same address.
     pub fn revive(&mut self) {
-        self.program = launch(&self.path, self.port);
+        self.program = launch(&self.path, self.port, &self.arguments);
     }
 }
 
@@ -71,9 +90,9 @@ impl Drop for Bridge {
     }
 }
 
-fn launch(path: &Path, port: u16) -> Program {
-    let mut bridge = command(path, ["--peer-port", "0", "--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8", "--no-dht"]);
-    bridge.arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
+fn launch(path: &Path, port: u16, arguments: &[String]) -> Program {
+    let mut bridge = command(path, ["--peer-port", "0"]);
+    bridge.args(arguments).arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
     let mut program = Program::start(&mut bridge);
     program.wait_for_line("serving", Duration::from_secs(15));
     program

@@ -1,5 +1,6 @@
 //! Other people's BitTorrent clients, as children on loopback. Each has its own folder, no DHT, no local discovery, and our tracker only.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -64,8 +65,20 @@ pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
 /// Its settings cannot be written.
 #[must_use]
 pub fn transmission(torrent: &Path, folder: &Path, config: &Path) -> Program {
-    let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
-        "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}"#;
+    transmission_at(None, torrent, folder, config)
+}
+
+/// The same at one address alone.
+///
+/// # Panics
+/// Its settings cannot be written.
+#[must_use]
+pub fn transmission_at(bind: Option<IpAddr>, torrent: &Path, folder: &Path, config: &Path) -> Program {
+    let bind = bind.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    let settings = format!(
+        r#"{{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "bind-address-ipv4": "{bind}",
+        "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}}"#
+    );
     std::fs::create_dir_all(config).and_then(|()| std::fs::write(config.join("settings.json"), settings)).expect("settings can be written");
     let mut transmission = Command::new(system("transmission-cli", "transmission-cli"));
     transmission.args(["--no-portmap", "--no-uplimit", "--no-downlimit"]);

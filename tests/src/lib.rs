@@ -6,6 +6,7 @@ pub mod bencode;
 pub mod bridge;
 pub mod clients;
 pub mod fuzz;
+pub mod namespace;
 pub mod page;
 pub mod peer;
 pub mod programs;

@@ -3,6 +3,7 @@
 
 mod faults;
 mod form;
+mod together;
 mod whole;
 
 use std::path::{Path, PathBuf};
@@ -34,13 +35,17 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
+        Self::set_with(Bridge::start(), Tracker::start()).await
+    }
+
+    async fn set_with(bridge: Bridge, tracker: Tracker) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = TempDir::new().unwrap();
         let downloads = folder.path().join("downloads");
         std::fs::create_dir(&downloads).unwrap();
-        let (bridge, browser) = (Bridge::start(), Browser::start(&downloads).await);
+        let browser = Browser::start(&downloads).await;
         browser.open(&bridge.url()).await;
-        Self { bridge, browser, tracker: Tracker::start(), folder, _turn: turn }
+        Self { bridge, browser, tracker, folder, _turn: turn }
     }
 
     /// Writes the .torrent with our tracker in it.

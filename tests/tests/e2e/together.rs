@@ -1,0 +1,136 @@
+//! Tabs as peers of each other and of other people's clients: what a tab has can be fetched from it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use aqueduct_tests::bridge::Bridge;
+use aqueduct_tests::clients::{START, aria2, libtorrent, transmission_at};
+use aqueduct_tests::namespace::ran_inside;
+use aqueduct_tests::page::{Browser, SOON};
+use aqueduct_tests::peer::{Manner, ScriptedSeed};
+use aqueduct_tests::torrent::Computed;
+use aqueduct_tests::tracker::Tracker;
+
+use super::{DOWNLOAD, Stage, single, verify};
+
+/// Where bridge and tracker are, and where Transmission is, which dials no loopback address.
+const HOSTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2))];
+
+impl Stage {
+    /// One more browser with a profile of its own, at this bridge's page.
+    async fn another(&self, name: &str, bridge: &Bridge) -> Browser {
+        let browser = Browser::start(&self.place(name)).await;
+        browser.open(&bridge.url()).await;
+        browser
+    }
+
+    /// Lets the tab complete a torrent from a seed that is gone afterwards.
+    async fn fill_tab(&self, torrent: &Computed, file: &Path) {
+        let seed = libtorrent(file.to_str().unwrap(), &self.full_place("seed", torrent));
+        self.tracker.wait_for("a seed", START, |said| said.left == 0);
+        self.browser.add_file(file).await;
+        self.browser.wait_until_complete(DOWNLOAD).await;
+        drop(seed);
+    }
+}
+
+async fn save_and_verify(browser: &Browser, torrent: &Computed) {
+    let size = torrent.lengths().total();
+    verify(torrent, &browser.save(torrent.name(), size, DOWNLOAD).await);
+}
+
+#[tokio::test]
+async fn two_tabs_of_one_bridge_exchange_pieces() {
+    let stage = Stage::set().await;
+    let torrent = single("exchange.bin", 31, 16);
+    let seed = stage.seed(&torrent, Manner::Slow(1024));
+    let other = stage.another("other", &stage.bridge).await;
+    let file = stage.file(&torrent);
+    stage.browser.add_file(&file).await;
+    other.add_file(&file).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    other.wait_until_complete(DOWNLOAD).await;
+    let (sent, one) = (u64::from(seed.blocks_sent()), torrent.lengths().total() / 16384);
+    assert!(sent < one + one / 2, "the seed sent {sent} blocks to two tabs that need {one} each: they exchanged little");
+    assert!(stage.bridge.counted("meetings_total") >= 1, "they met elsewhere");
+    stage.save_and_verify(&torrent).await;
+    save_and_verify(&other, &torrent).await;
+    other.close().await;
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn tabs_of_two_bridges_find_each_other_through_a_tracker() {
+    let stage = Stage::set().await;
+    let (torrent, bridge) = (single("bridges.bin", 32, 4), Bridge::start());
+    let file = stage.file(&torrent);
+    stage.fill_tab(&torrent, &file).await;
+    let other = stage.another("other", &bridge).await;
+    other.add_file(&file).await;
+    other.wait_until_complete(DOWNLOAD).await;
+    assert_eq!((bridge.counted("meetings_total"), stage.bridge.counted("meetings_total")), (0, 0));
+    save_and_verify(&other, &torrent).await;
+    other.close().await;
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
+    let stage = Stage::set().await;
+    let torrent = single("tab-only.bin", 33, 4);
+    let file = stage.file(&torrent);
+    stage.fill_tab(&torrent, &file).await;
+    let places = ["libtorrent", "aria2"].map(|name| stage.place(name));
+    let mut first = libtorrent(file.to_str().unwrap(), &places[0]);
+    let mut second = aria2(&file, &places[1], false);
+    first.wait_for_line("\"seeding\"", DOWNLOAD);
+    second.wait_for_success(DOWNLOAD);
+    places.iter().for_each(|place| torrent.verify(place).unwrap());
+    stage.browser.close().await;
+}
+
+/// The bridge may not dial Transmission, which lives in a private network: it must come to the bridge's peer port.
+#[tokio::test]
+async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port() {
+    if ran_inside("together::transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port", &HOSTS, DOWNLOAD * 2) {
+        return;
+    }
+    let [here, there] = HOSTS;
+    let own = format!("{here}/32");
+    let bridge = Bridge::start_with(&["--peer-bind", &here.to_string(), "--allow", "127.0.0.0/8", "--allow", &own, "--no-dht"]);
+    let stage = Stage::set_with(bridge, Tracker::start_at(here)).await;
+    let torrent = single("tab-only.bin", 34, 4);
+    let file = stage.file(&torrent);
+    stage.fill_tab(&torrent, &file).await;
+    let place = stage.place("transmission");
+    let mut leech = transmission_at(Some(there), &file, &place, &stage.place("settings"));
+    leech.wait_for_line("Seeding", DOWNLOAD);
+    torrent.verify(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
+    assert!(stage.bridge.counted("incoming_total") >= 1, "nobody dialled the peer port");
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_only_the_link_names_is_dialled_by_the_bridge() {
+    let stage = Stage::set().await;
+    let torrent = single("link.bin", 36, 1);
+    let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
+    stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    stage.save_and_verify(&torrent).await;
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_tab_tells_truthfully_why_it_has_no_peers() {
+    let stage = Stage::set().await;
+    let torrent = single("nobody.bin", 35, 1);
+    let (hanging, dead) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), aqueduct_tests::programs::free_port());
+    let hanging = format!("http://{}/announce", hanging.local_addr().unwrap());
+    let trackers = [stage.tracker.http(), format!("http://127.0.0.1:{dead}/announce"), hanging];
+    stage.browser.add_link(&torrent.magnet(&trackers)).await;
+    let says = |text: &'static str| move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text));
+    stage.browser.wait_until(SOON, "the trackers' answers", says("1 failed (it cannot be reached), 1 knows no peers")).await;
+    stage.browser.close().await;
+}
