@@ -1,21 +1,27 @@
 //! How many sockets there may be.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// Descriptors that are not sockets of clients or peers: listeners, discovery, files.
 const OTHERS: usize = 64;
-/// If the system does not say.
-const USUAL: usize = 1024;
+
+/// Raises this process's limit of open files to the most that the system allows it. Shells and service managers give 1,024 unless they are
+/// asked for more, for the sake of programs that cannot handle more; ten thousand tabs need ten times as many.
+///
+/// A system that refuses leaves the limit as it was, and [`sockets`] then counts with that.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
 
 /// 90 % of this process's descriptors. The rest is for what must go on when they run out.
 pub(crate) fn sockets() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let descriptors = open_files(&limits).unwrap_or(USUAL);
-    (descriptors / 10 * 9).saturating_sub(OTHERS).clamp(OTHERS, tokio::sync::Semaphore::MAX_PERMITS)
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    share_of(limit.unwrap_or(usize::MAX))
 }
 
-/// The soft limit in the text of proc(5)'s `limits`.
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+fn share_of(descriptors: usize) -> usize {
+    (descriptors / 10 * 9).saturating_sub(OTHERS).clamp(OTHERS, tokio::sync::Semaphore::MAX_PERMITS)
 }
 
 #[cfg(test)]
@@ -23,11 +29,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_soft_limit_is_read() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
-                    Max open files            20000                524288               files\n";
-        assert_eq!(open_files(text), Some(20_000));
-        assert_eq!(open_files(""), None);
+    fn a_tenth_of_the_descriptors_is_left_for_others() {
+        assert_eq!(share_of(20_000), 18_000 - OTHERS);
+        assert_eq!(share_of(10), OTHERS);
+        assert_eq!(share_of(usize::MAX), tokio::sync::Semaphore::MAX_PERMITS);
         assert!(sockets() >= OTHERS);
+    }
+
+    #[test]
+    fn the_limit_is_raised_to_what_the_system_allows() {
+        raise_descriptor_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 }

@@ -1,4 +1,4 @@
-//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|all]`.
+//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|sessions|all]`.
 //!
 //! Every figure is taken on this machine in this run, and every download is compared with what was seeded. Read them as ratios.
 
@@ -9,6 +9,7 @@ mod measured;
 mod namespaces;
 mod payload;
 mod process;
+mod sessions;
 mod tab;
 mod tracker;
 
@@ -27,6 +28,9 @@ struct Arguments {
     /// The payload's size in MiB
     #[arg(long, default_value = "1024")]
     size: NonZeroU32,
+    /// Idle tabs of one bridge
+    #[arg(long, default_value = "10000")]
+    tabs: NonZeroU32,
     /// How often each measurement is taken
     #[arg(long, default_value_t = 3)]
     runs: u32,
@@ -49,6 +53,8 @@ enum What {
     Hash,
     /// A tab downloads through the bridge, in Chromium
     Tab,
+    /// Idle tabs and slow clients of one bridge
+    Sessions,
     /// All of them
     All,
 }
@@ -74,6 +80,9 @@ fn run() -> Result<()> {
     }
     if wanted(What::Tab) {
         tab::measure(arguments.size, arguments.runs)?;
+    }
+    if wanted(What::Sessions) {
+        sessions::measure(arguments.tabs)?;
     }
     Ok(())
 }

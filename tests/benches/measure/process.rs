@@ -65,8 +65,17 @@ pub(crate) fn cpu(id: u32) -> Duration {
 
 /// The most memory that the process has held, in bytes; 0 if it is gone.
 pub(crate) fn peak(id: u32) -> u64 {
+    memory(id, "VmHWM:")
+}
+
+/// The memory that the process holds now, in bytes; 0 if it is gone.
+pub(crate) fn resident(id: u32) -> u64 {
+    memory(id, "VmRSS:")
+}
+
+fn memory(id: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kibibytes| kibibytes << 10)
 }
 
