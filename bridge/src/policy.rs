@@ -93,7 +93,7 @@ impl Filter {
 impl Policy for Filter {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         let (addr, port) = (target.addr, target.addr.port());
-        let why = refuses_port(port, target.purpose == Purpose::Peer).or_else(|| self.refuses_ip(addr.ip()));
+        let why = refuses_port(port, matches!(target.purpose, Purpose::Peer | Purpose::Dht)).or_else(|| self.refuses_ip(addr.ip()));
         why.map_or(Ok(()), |why| Err(Refusal { addr, why: why.into() }))
     }
 }

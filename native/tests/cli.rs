@@ -81,7 +81,7 @@ impl World {
 
     /// A seed on a free loopback port; returns it with its address.
     fn seed(&self, torrent: &str) -> (Running, String) {
-        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
         let listening = seed.wait_for(|event| event["event"] == "listening");
         seed.wait_for(|event| event["event"] == "checked");
         (seed, format!("127.0.0.1:{}", listening["port"]))
@@ -93,7 +93,7 @@ impl World {
     }
 }
 
-const ALONE: [&str; 7] = ["--no-trackers", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
+const ALONE: [&str; 8] = ["--no-trackers", "--no-dht", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
 
 /// A program that tells what it does.
 struct Running {
@@ -341,7 +341,7 @@ fn a_second_process_does_not_write_to_the_same_download() {
     let world = World::new();
     world.shared();
     let (_seed, _) = world.seed("data.torrent");
-    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
     assert!(said.contains("another aqueduct"), "{said}");
 }
 
@@ -361,8 +361,21 @@ fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
 fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
     let world = World::new();
     world.shared();
-    let silent =
-        ["get", "data.torrent", "-o", "out", "--port", "0", "--bind", "127.0.0.1", "--tracker", "http://127.0.0.1:1/announce", "--timeout", "2s"];
+    let silent = [
+        "get",
+        "data.torrent",
+        "-o",
+        "out",
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--tracker",
+        "http://127.0.0.1:1/announce",
+        "--no-dht",
+        "--timeout",
+        "2s",
+    ];
     let said = world.fails(4, &silent);
     assert!(said.contains("asked 1 tracker: 1 failed"), "{said}");
     let said = world.fails(4, &[&silent[..], &["--json"]].concat());
@@ -374,6 +387,6 @@ fn data_that_do_not_match_are_not_seeded() {
     let world = World::new();
     world.shared();
     fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();
-    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers"]);
+    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
     assert!(said.contains("19 of 22 pieces wrong"), "{said}");
 }

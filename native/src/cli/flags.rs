@@ -86,6 +86,12 @@ pub(crate) struct SwarmFlags {
     /// Ask no trackers
     #[arg(long, conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
+    /// Do not use the DHT (BEP 5)
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+    /// A node of the DHT to begin with, instead of the well-known public ones
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::host_port, conflicts_with = "no_dht")]
+    pub(crate) dht_bootstrap: Vec<HostPort>,
     /// Do not exchange peers with peers (BEP 11)
     #[arg(long)]
     pub(crate) no_pex: bool,
@@ -133,9 +139,6 @@ pub(crate) struct SwarmFlags {
 /// What these switch off is not there, so they hold whether given or not.
 #[derive(Args, Clone, Debug)]
 struct AbsentFlags {
-    /// Do not use the DHT (it is not used yet)
-    #[arg(long)]
-    no_dht: bool,
     /// Do not look for peers on the local network (it is not used yet)
     #[arg(long)]
     no_lsd: bool,

@@ -73,7 +73,10 @@ fn carry_out(command: Command) -> Result<(), Failure> {
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
-    LocalSet::new().block_on(&runtime, work)
+    let outcome = LocalSet::new().block_on(&runtime, work);
+    // A name that the system's resolver is still looking for keeps nobody waiting.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn start_logging(verbosity: u8) {

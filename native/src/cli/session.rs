@@ -267,7 +267,18 @@ impl Session {
         }
         let known = text::count(snapshot.candidates + snapshot.dialling, "address", "addresses");
         let dials = format!("{known} known, {} being dialled", snapshot.dialling);
-        if self.flags.no_trackers { dials } else { format!("{}; {dials}", Summary::of(&self.driver.trackers(snapshot.torrent))) }
+        let trackers = (!self.flags.no_trackers).then(|| Summary::of(&self.driver.trackers(snapshot.torrent)).to_string());
+        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What the DHT knows; `None`: the user does not want it.
+    fn dht(&self, torrent: TorrentId) -> Option<String> {
+        let private = self.jobs.get(&torrent).and_then(|job| job.info.as_ref()).is_some_and(|info| info.private);
+        match self.driver.dht(torrent) {
+            _ if self.flags.no_dht => None,
+            None if private => Some("DHT: off (private torrent)".to_owned()),
+            counts => counts.map(|counts| counts.to_string()),
+        }
     }
 
     fn show(&mut self) {

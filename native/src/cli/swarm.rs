@@ -8,8 +8,10 @@ use std::time::Instant;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Command, Config, TorrentId};
+use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::{Driver, Settings};
 use aqueduct_native::net::Bind;
+use aqueduct_native::storage::state;
 use tokio::net::lookup_host;
 
 use super::failure::{Class, Failure};
@@ -71,11 +73,26 @@ fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Fai
         config.max_peers_total = config.max_peers_total.max(config.max_peers);
     }
     let files = Files::new(purpose, flags.output.clone())?;
-    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers };
+    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht: dht(&flags) };
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
     let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
     Session::new(driver, screen, purpose, flags, files)
+}
+
+/// Nodes that the user names replace the public ones, and are ordinary nodes of a network that may be as small as that.
+fn dht(flags: &SwarmFlags) -> Option<DhtOptions> {
+    let own = flags.dht_bootstrap.iter().map(|node| (bracketed(&node.host), node.port));
+    let public = PUBLIC_NODES.map(|(host, port)| (host.to_owned(), port));
+    let keep_bootstrap = !flags.dht_bootstrap.is_empty();
+    let bootstrap = if keep_bootstrap { own.collect() } else { public.to_vec() };
+    let state = state::folder().ok().map(|folder| folder.join("dht"));
+    (!flags.no_dht).then_some(DhtOptions { bootstrap, keep_bootstrap, read_only: false, port: 0, state })
+}
+
+/// An IPv6 address as URLs have it.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 fn not_listening(port: Option<u16>, error: &std::io::Error) -> Failure {

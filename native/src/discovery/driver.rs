@@ -6,38 +6,49 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aqueduct_core::discovery::dht;
 use aqueduct_core::discovery::url::Host;
 use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, TrackerError, TrackerStatus};
-use aqueduct_core::types;
+use aqueduct_core::types::{self, PeerSource};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::inbox::{Change, Shared, Wish};
+use super::node::{self, Errand, Node};
 use super::{News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::resolve::resolve;
 use crate::net::udp::Sockets;
 use crate::net::{NetError, Policy, Purpose, Target};
 
+/// What the world said.
+enum Heard {
+    Trackers(Input),
+    Node(dht::Input),
+}
+
 pub(super) struct Driver {
     machine: Discovery,
+    /// `None`: the DHT is not used.
+    node: Option<Node>,
     shared: Arc<Shared>,
     members: BTreeMap<Key, mpsc::Sender<News>>,
     policy: Arc<dyn Policy>,
     http: Client,
     sockets: Sockets,
-    work: JoinSet<Input>,
+    work: JoinSet<Heard>,
     running: BTreeMap<QueryId, AbortHandle>,
     start: Instant,
 }
 
 impl Driver {
     pub(super) fn new(options: Options, shared: Arc<Shared>) -> io::Result<Self> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let policy = &options.policy;
+        let node = options.dht.map(|dht| Node::new(dht, options.bind, Arc::clone(policy), seed()?)).transpose()?;
         Ok(Self {
-            machine: Discovery::new(options.config, seed),
+            machine: Discovery::new(options.config, seed()?),
+            node,
             shared,
             members: BTreeMap::new(),
             http: Client::new(Arc::clone(&options.policy), options.bind),
@@ -49,11 +60,17 @@ impl Driver {
         })
     }
 
+    /// The UDP port of our node in the DHT.
+    pub(super) fn dht_port(&self) -> Option<u16> {
+        self.node.as_ref().map(Node::port)
+    }
+
     pub(super) async fn run(mut self) {
         loop {
             let end = self.take_inbox();
             self.drain();
             if end.is_some_and(|end| self.machine.is_empty() || Instant::now() >= end) {
+                self.node.iter().for_each(Node::keep);
                 return;
             }
             self.wait(end).await;
@@ -63,17 +80,26 @@ impl Driver {
     async fn wait(&mut self, end: Option<Instant>) {
         let shared = Arc::clone(&self.shared);
         let due = self.machine.poll_timeout().map(|(due, _)| self.start + due.since(types::Instant::ZERO));
-        let input = tokio::select! {
+        let heard = tokio::select! {
             () = shared.wake.notified() => return,
             () = until(end) => return,
-            () = until(due) => Input::Timeout,
-            (from, bytes) = self.sockets.receive() => Input::UdpPacket { from, bytes },
+            () = until(due) => Heard::Trackers(Input::Timeout),
+            (from, bytes) = self.sockets.receive() => Heard::Trackers(Input::UdpPacket { from, bytes }),
+            input = node::input(self.node.as_mut(), self.start) => Heard::Node(input),
             Some(done) = self.work.join_next() => match done {
-                Ok(input) => input,
+                Ok(heard) => heard,
                 Err(_cancelled) => return,
             },
         };
-        self.handle(input);
+        match heard {
+            Heard::Trackers(input) => self.handle(input),
+            Heard::Node(input) => self.tell_node(input),
+        }
+    }
+
+    fn tell_node(&mut self, input: dht::Input) {
+        let now = self.now();
+        self.node.iter_mut().for_each(|node| node.handle(now, input.clone()));
     }
 
     fn handle(&mut self, input: Input) {
@@ -88,11 +114,13 @@ impl Driver {
 
     /// Says when to end, if that was asked for.
     fn take_inbox(&mut self) -> Option<Instant> {
-        let (changes, wishes, closing) = {
+        let (changes, wishes, nodes, closing) = {
             let mut inbox = self.shared.lock();
             let abandoned = inbox.is_abandoned().then(Instant::now);
-            (std::mem::take(&mut inbox.changes), std::mem::take(&mut inbox.wishes), inbox.closing.or(abandoned))
+            let nodes = std::mem::take(&mut inbox.dht_nodes);
+            (std::mem::take(&mut inbox.changes), std::mem::take(&mut inbox.wishes), nodes, inbox.closing.or(abandoned))
         };
+        nodes.into_iter().for_each(|addr| self.tell_node(dht::Input::Node(addr)));
         changes.into_iter().for_each(|change| self.change(change));
         self.apply(wishes);
         if closing.is_some() {
@@ -104,24 +132,37 @@ impl Driver {
     fn change(&mut self, change: Change) {
         match change {
             Change::Join(key, swarm, news) => {
+                let asked = self.node.as_mut().is_some_and(|node| node.join(key, &swarm));
                 if self.machine.add(self.now(), key, swarm).is_ok() {
                     self.members.insert(key, news);
                     self.publish(key);
+                    self.publish_counts(key, asked);
                 }
             }
             Change::Leave(key, amounts) => {
                 self.members.remove(&key);
+                self.leave_dht(key);
                 amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
                 self.machine.remove(self.now(), key);
             }
-            Change::Private(_) => {}
+            Change::Private(key) => self.leave_dht(key),
         }
+    }
+
+    fn leave_dht(&mut self, key: Key) {
+        let now = self.now();
+        self.node.iter_mut().for_each(|node| node.leave(now, key));
+        self.publish_counts(key, false);
     }
 
     fn apply(&mut self, wishes: BTreeMap<Key, Wish>) {
         for (key, wish) in wishes {
             self.machine.update(key, wish.amounts);
-            wish.requests().for_each(|request| self.machine.request(self.now(), key, request));
+            for request in wish.requests() {
+                let now = self.now();
+                self.machine.request(now, key, request);
+                self.node.iter_mut().for_each(|node| node.request(now, key, request));
+            }
         }
     }
 
@@ -132,10 +173,26 @@ impl Driver {
         }
     }
 
+    /// What the DHT knows for a member; `asked`: whether it is asked for this one.
+    fn publish_counts(&self, key: Key, asked: bool) {
+        let counts = self.node.as_ref().filter(|_| asked).and_then(|node| node.machine().counts(key));
+        self.shared.lock().show_dht(key, counts);
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             self.carry_out(output);
         }
+        let now = self.now();
+        while let Some(errand) = self.node.as_mut().and_then(|node| node.drain(now)) {
+            match errand {
+                Errand::Resolve(host, port) => self.resolve_node(&host, port),
+                Errand::Peers(key, addrs) => self.tell(key, News::Peers { source: PeerSource::Dht, addrs }),
+                Errand::Counts(key) => self.publish_counts(key, true),
+            }
+        }
+        let nodes = self.node.as_ref().map_or(0, Node::count);
+        self.shared.lock().nodes = nodes;
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -156,7 +213,7 @@ impl Driver {
     fn fetch(&mut self, id: QueryId, url: String) {
         let http = self.http.clone();
         let fetching = async move { http.get(&url, Fetch::ANNOUNCE).await.map_err(TrackerError::from) };
-        let task = self.work.spawn(async move { Input::HttpResponse { id, result: fetching.await } });
+        let task = self.work.spawn(async move { Heard::Trackers(Input::HttpResponse { id, result: fetching.await }) });
         self.running.insert(id, task);
     }
 
@@ -167,8 +224,23 @@ impl Driver {
             let target = Target::new(Purpose::UdpTracker, SocketAddr::from(([0, 0, 0, 0], port)));
             resolve(&host?, port, &*policy, &target).await
         };
-        let task = self.work.spawn(async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } });
+        let resolved = async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } };
+        let task = self.work.spawn(async move { Heard::Trackers(resolved.await) });
         self.running.insert(id, task);
+    }
+
+    /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this one.
+    fn resolve_node(&mut self, host: &str, port: u16) {
+        let (policy, host) = (Arc::clone(&self.policy), Host::parse(host));
+        self.work.spawn(async move {
+            let target = Target::new(Purpose::Dht, SocketAddr::from(([0, 0, 0, 0], port)));
+            let found = match host {
+                Ok(host) => resolve(&host, port, &*policy, &target).await,
+                Err(error) => Err(error.into()),
+            };
+            let addrs = found.inspect_err(|error| tracing::debug!(%error, "DHT bootstrap")).unwrap_or_default();
+            Heard::Node(dht::Input::Resolved(addrs))
+        });
     }
 
     fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
@@ -195,7 +267,13 @@ impl Driver {
     }
 }
 
-async fn until(when: Option<Instant>) {
+fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(seed)
+}
+
+pub(super) async fn until(when: Option<Instant>) {
     match when {
         Some(when) => sleep_until(when).await,
         None => pending().await,

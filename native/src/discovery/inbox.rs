@@ -34,7 +34,9 @@ pub(super) struct Inbox {
     /// For every member.
     pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
     /// For every member that the DHT is asked for.
-    pub(super) dht: BTreeMap<Key, DhtCounts>,
+    dht: BTreeMap<Key, DhtCounts>,
+    /// Nodes that our node in the DHT knows.
+    pub(super) nodes: u32,
     /// Nodes that peers named.
     pub(super) dht_nodes: Vec<SocketAddr>,
     /// When the task must end.
@@ -89,6 +91,14 @@ impl Inbox {
     pub(super) const fn is_abandoned(&self) -> bool {
         self.clients == 0
     }
+
+    /// `None`: the DHT is not asked for this one.
+    pub(super) fn show_dht(&mut self, key: Key, counts: Option<DhtCounts>) {
+        match counts.filter(|_| self.statuses.contains_key(&key)) {
+            Some(counts) => drop(self.dht.insert(key, counts)),
+            None => drop(self.dht.remove(&key)),
+        }
+    }
 }
 
 /// One handle's or membership's end of it.
@@ -137,7 +147,8 @@ impl Client {
     }
 
     pub(super) fn dht(&self, key: Key) -> Option<DhtCounts> {
-        self.0.lock().dht.get(&key).copied()
+        let inbox = self.0.lock();
+        inbox.dht.get(&key).map(|counts| DhtCounts { nodes: inbox.nodes, ..*counts })
     }
 
     pub(super) fn set_private(&self, key: Key) {

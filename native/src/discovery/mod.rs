@@ -5,6 +5,8 @@
 
 mod driver;
 mod inbox;
+mod node;
+mod node_file;
 mod public_nodes;
 
 use std::io;
@@ -85,11 +87,12 @@ pub fn spawn(options: Options) -> io::Result<Handle> {
     // The handle counts before the task looks for the first time, or the task might find itself abandoned and end.
     let client = inbox::Client::new(Arc::clone(&shared));
     let driver = Driver::new(options, shared)?;
+    let dht_port = driver.dht_port();
     tokio::spawn(async move {
         driver.run().await;
         drop(alive);
     });
-    Ok(Handle { shared: client, finished })
+    Ok(Handle { shared: client, finished, dht_port })
 }
 
 /// The task, seen from outside.
@@ -97,6 +100,7 @@ pub fn spawn(options: Options) -> io::Result<Handle> {
 pub struct Handle {
     shared: inbox::Client,
     finished: watch::Receiver<()>,
+    dht_port: Option<u16>,
 }
 
 impl Handle {
@@ -108,6 +112,12 @@ impl Handle {
         let (sender, news) = mpsc::channel(MAX_NEWS);
         self.shared.join(key, swarm, sender)?;
         Ok((Membership { key, shared: self.shared.clone() }, news))
+    }
+
+    /// The UDP port of our node in the DHT, for PORT messages (BEP 5); `None`: we have none.
+    #[must_use]
+    pub const fn dht_port(&self) -> Option<u16> {
+        self.dht_port
     }
 
     /// A peer's PORT message (BEP 5) named a DHT node. Cheap; it is asked before anything is believed.

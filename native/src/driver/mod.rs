@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{self, Duration};
 
-use aqueduct_core::discovery::{Key, Swarm, TrackerStatus};
+use aqueduct_core::discovery::{DhtCounts, Key, Swarm, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{InfoHash, PeerId, PeerSource};
 use aqueduct_core::{
@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use self::state::{State, Torrent};
-use crate::discovery::{self, Handle, Membership, Options};
+use crate::discovery::{self, DhtOptions, Handle, Membership, Options};
 use crate::net::{Bind, OwnUser};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
@@ -39,7 +39,7 @@ const STORAGE_THREADS: usize = 2;
 /// What a driver runs with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The engine's limits. `listen_port` is filled in.
+    /// The engine's limits. `listen_port` and `dht_port` are filled in.
     pub config: Config,
     /// Our addresses.
     pub bind: Bind,
@@ -47,6 +47,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Whether trackers are asked.
     pub trackers: bool,
+    /// `None`: the DHT is not used. Its port is filled in: the one where we listen for peers, too.
+    pub dht: Option<DhtOptions>,
 }
 
 /// A running engine. Clones are the same one. Lives on one thread, within a [`tokio::task::LocalSet`].
@@ -58,6 +60,7 @@ struct Shared {
     state: RefCell<State>,
     pool: Pool,
     discovery: Option<Handle>,
+    ask_trackers: bool,
     bind: Bind,
     port: u16,
     peer_id: PeerId,
@@ -73,11 +76,14 @@ impl Driver {
     pub fn start(settings: Settings) -> io::Result<Self> {
         let (listeners, port) = listen::bind(settings.bind, settings.port)?;
         let peer_id = PeerId::ours(random()?);
-        let engine = Engine::new(Config { listen_port: port, ..settings.config }, peer_id, random()?, Instant::ZERO);
+        let discovery = discover(&settings, port)?;
+        let dht_port = discovery.as_ref().and_then(Handle::dht_port);
+        let engine = Engine::new(Config { listen_port: port, dht_port, ..settings.config }, peer_id, random()?, Instant::ZERO);
         let driver = Self(Rc::new(Shared {
             state: RefCell::new(State::new(engine, peer_id, time::Instant::now())),
             pool: Pool::start(STORAGE_THREADS)?,
-            discovery: settings.trackers.then(|| ask_trackers(settings.bind)).transpose()?,
+            discovery,
+            ask_trackers: settings.trackers,
             bind: settings.bind,
             port,
             peer_id,
@@ -107,7 +113,7 @@ impl Driver {
         trackers: Vec<Vec<String>>,
     ) -> Result<TorrentId, CommandError> {
         let info_hash = info.info_hash;
-        self.adding(info_hash, Some(stored), trackers, |torrent| Command::Add { torrent, info, resumed, wanted, paused: false })
+        self.adding(info_hash, Some(stored), (trackers, info.private), |torrent| Command::Add { torrent, info, resumed, wanted, paused: false })
     }
 
     /// Adds a torrent of which only the hash is known. After [`Event::Metadata`] the caller [attaches](Driver::attach) storage.
@@ -116,7 +122,7 @@ impl Driver {
     /// See [`CommandError`].
     pub fn add_magnet(&self, magnet: Magnet, trackers: Vec<Vec<String>>) -> Result<TorrentId, CommandError> {
         let info_hash = magnet.info_hash;
-        self.adding(info_hash, None, trackers, |torrent| Command::AddMagnet { torrent, magnet, paused: false })
+        self.adding(info_hash, None, (trackers, false), |torrent| Command::AddMagnet { torrent, magnet, paused: false })
     }
 
     /// Opens a magnet's torrent for data.
@@ -171,6 +177,13 @@ impl Driver {
         membership.map(Membership::trackers).unwrap_or_default()
     }
 
+    /// What the DHT knows for one torrent; `None`: it is not asked for this one.
+    #[must_use]
+    pub fn dht(&self, torrent: TorrentId) -> Option<DhtCounts> {
+        let state = self.0.state.borrow();
+        state.torrents.get(&torrent).and_then(|torrent| torrent.membership.as_ref()?.dht())
+    }
+
     /// The next news, except pieces, corruption and bans, which are only logged. Cancel-safe.
     pub async fn event(&self) -> Event {
         loop {
@@ -192,7 +205,7 @@ impl Driver {
         &self,
         info_hash: InfoHash,
         stored: Option<Arc<Stored>>,
-        trackers: Vec<Vec<String>>,
+        sources: (Vec<Vec<String>>, bool),
         command: impl FnOnce(TorrentId) -> Command,
     ) -> Result<TorrentId, CommandError> {
         self.turn(|state, now| {
@@ -200,16 +213,17 @@ impl Driver {
             state.engine.command(now, command(id))?;
             state.added += 1;
             state.routes.insert(info_hash.wire(), id);
-            let membership = self.join(id, info_hash, trackers);
+            let membership = self.join(id, info_hash, sources);
             state.torrents.insert(id, Torrent { stored, membership });
             Ok(id)
         })
     }
 
-    /// Becomes a member of the swarm for the trackers.
-    fn join(&self, id: TorrentId, info_hash: InfoHash, trackers: Vec<Vec<String>>) -> Option<Membership> {
+    /// Becomes a member of the swarm for the trackers, and unless it is private for the DHT.
+    fn join(&self, id: TorrentId, info_hash: InfoHash, (trackers, private): (Vec<Vec<String>>, bool)) -> Option<Membership> {
         let key = Key { info_hash: info_hash.wire(), owner: u64::from(id.0) };
-        let swarm = Swarm { trackers, peer_id: self.0.peer_id, port: self.0.port, amounts: Default::default(), private: false };
+        let trackers = if self.0.ask_trackers { trackers } else { Vec::new() };
+        let swarm = Swarm { trackers, peer_id: self.0.peer_id, port: self.0.port, amounts: Default::default(), private };
         let (membership, news) = self.0.discovery.as_ref()?.join(key, swarm).ok()?;
         spawn_local(self.clone().listen_to_discovery(id, news));
         Some(membership)
@@ -254,8 +268,9 @@ impl Driver {
             }
             Output::Cancel(id) => self.0.pool.cancel(id),
             Output::Discover { torrent, request } => state.discover(torrent, request),
-            // Only an engine that never dials hints; nodes of the DHT are of use to who has one.
-            Output::Hint { .. } | Output::DhtNode(_) => {}
+            // Only an engine that never dials hints.
+            Output::Hint { .. } => {}
+            Output::DhtNode(addr) => self.0.discovery.iter().for_each(|discovery| discovery.dht_node(addr)),
             Output::Event(event) => self.publish(state, event),
         }
     }
@@ -266,6 +281,11 @@ impl Driver {
             Event::Corrupt(torrent, piece) => tracing::info!(torrent = torrent.0, piece = piece.get(), "a piece did not match its hash"),
             Event::Banned(torrent, addr) => tracing::info!(torrent = torrent.0, %addr, "banned for corrupt pieces"),
             other => {
+                if let Event::Metadata(id, info) = &other
+                    && info.private
+                {
+                    state.set_private(*id);
+                }
                 state.events.push_back(other);
                 self.0.news.notify_one();
             }
@@ -273,8 +293,12 @@ impl Driver {
     }
 }
 
-fn ask_trackers(bind: Bind) -> io::Result<Handle> {
-    discovery::spawn(Options { config: Default::default(), policy: Arc::new(OwnUser), bind, dht: None })
+/// Starts what finds peers, unless nobody is to be asked.
+fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
+    let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
+    let wanted = settings.trackers || dht.is_some();
+    let options = Options { config: Default::default(), policy: Arc::new(OwnUser), bind: settings.bind, dht };
+    wanted.then(|| discovery::spawn(options)).transpose()
 }
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {

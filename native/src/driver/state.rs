@@ -152,6 +152,12 @@ impl State {
         }
     }
 
+    /// BEP 27: from now on only a torrent's trackers hear of it.
+    pub(super) fn set_private(&self, id: TorrentId) {
+        let membership = self.torrents.get(&id).and_then(|torrent| torrent.membership.as_ref());
+        membership.into_iter().for_each(Membership::set_private);
+    }
+
     /// Tells discovery how far the torrents are, for the announces that it makes by itself.
     pub(super) fn update_amounts(&self) {
         for (&id, torrent) in &self.torrents {

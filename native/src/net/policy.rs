@@ -13,6 +13,8 @@ pub enum Purpose {
     HttpTracker,
     /// An announce over UDP.
     UdpTracker,
+    /// A node of the DHT.
+    Dht,
     /// A .torrent file whose URL the user typed.
     TorrentFile,
 }
@@ -73,7 +75,7 @@ impl Policy for OwnUser {
         if target.addr.port() == 0 || ip.is_multicast() || is_broadcast(ip) {
             return refuse("nobody can listen there");
         }
-        if !is_local(ip) || matches!(target.purpose, Purpose::Peer | Purpose::UdpTracker) {
+        if !is_local(ip) || matches!(target.purpose, Purpose::Peer | Purpose::UdpTracker | Purpose::Dht) {
             return Ok(());
         }
         if target.redirected_by.is_some_and(|by| !is_local(by.to_canonical())) {

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use super::bind::Bind;
 /// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
 const MAX_DATAGRAM: usize = 16 << 10;
 
-/// A socket per family, on ports of the system's choice.
+/// A socket per family.
 #[derive(Debug)]
 pub struct Sockets {
     v4: Option<Half>,
@@ -28,17 +28,49 @@ struct Half {
 }
 
 impl Sockets {
-    /// Binds what `bind` names. A machine without IPv6 gets IPv4 alone.
+    /// Binds what `bind` names, on ports of the system's choice. A machine without IPv6 gets IPv4 alone.
     ///
     /// # Errors
     /// No family could be bound: the system's error.
     pub fn bind(bind: Bind) -> io::Result<Self> {
-        let v4 = bind.v4.map(|ip| Half::bind(ip.into())).transpose();
-        let v6 = bind.v6.map(|ip| Half::bind(ip.into())).transpose();
+        Self::bind_to(bind, 0)
+    }
+
+    /// The same on `port`, or if that is taken on any other.
+    ///
+    /// # Errors
+    /// As for [`Sockets::bind`].
+    pub fn bind_at(bind: Bind, port: u16) -> io::Result<Self> {
+        let wanted = Self::bind_to(bind, port);
+        if port == 0 { wanted } else { wanted.or_else(|_| Self::bind_to(bind, 0)) }
+    }
+
+    fn bind_to(bind: Bind, port: u16) -> io::Result<Self> {
+        let v4 = bind.v4.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();
+        let v6 = bind.v6.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();
         match (v4, v6) {
             (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => Err(error),
             (v4, v6) => Ok(Self { v4: v4.ok().flatten(), v6: v6.ok().flatten() }),
         }
+    }
+
+    /// Whether there is a socket of IPv4.
+    #[must_use]
+    pub const fn has_v4(&self) -> bool {
+        self.v4.is_some()
+    }
+
+    /// Whether there is a socket of IPv6.
+    #[must_use]
+    pub const fn has_v6(&self) -> bool {
+        self.v6.is_some()
+    }
+
+    /// Where the socket of IPv4 is bound, or if there is none that of IPv6.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let half = self.v4.as_ref().or(self.v6.as_ref());
+        half.and_then(|half| half.socket.local_addr().ok()).map_or(0, |addr| addr.port())
     }
 
     /// Sends without waiting. What does not fit into the system's buffer is lost, as datagrams are.
@@ -65,14 +97,14 @@ impl Sockets {
 }
 
 impl Half {
-    fn bind(ip: IpAddr) -> io::Result<Self> {
-        let domain = if ip.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let domain = if addr.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-        if ip.is_ipv6() {
+        if addr.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddr::new(ip, 0).into())?;
+        socket.bind(&addr.into())?;
         Ok(Self { socket: UdpSocket::from_std(socket.into())?, buffer: vec![0; MAX_DATAGRAM] })
     }
 }

@@ -28,7 +28,7 @@ impl Client {
     /// The command that downloads `torrent` into `folder` and exits.
     pub(crate) fn download(self, torrent: &Path, folder: &Path) -> Result<Command> {
         let mut command = match self {
-            Client::Aqueduct => with(aqueduct()?, &["get", "--quiet", "--output"]),
+            Client::Aqueduct => with(aqueduct()?, &["get", "--quiet", "--no-dht", "--output"]),
             Client::Libtorrent => libtorrent("leech"),
             Client::Aria2 => with("aria2c".into(), &ARIA2),
         };
@@ -50,7 +50,7 @@ impl Seed {
     pub(crate) fn serve(self, payload: &Payload, port: u16) -> Result<Command> {
         Ok(match self {
             Seed::Aqueduct => {
-                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--port"]);
+                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--no-dht", "--port"]);
                 command.arg(port.to_string()).arg(payload.torrent()).arg(payload.file());
                 command.env("XDG_STATE_HOME", payload.folder());
                 command

@@ -50,6 +50,13 @@ impl State {
         state
     }
 
+    /// The nodes alone: an id is one process's.
+    #[must_use]
+    pub fn without_ids(mut self) -> Self {
+        (self.v4.id, self.v6.id) = (None, None);
+        self
+    }
+
     fn of_mut(&mut self, family: Family) -> &mut Saved {
         match family {
             Family::V4 => &mut self.v4,

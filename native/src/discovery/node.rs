@@ -1,0 +1,131 @@
+//! Our node of the DHT: the machine with its sockets and its file.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, State};
+use aqueduct_core::discovery::{Key, Swarm};
+use aqueduct_core::types::{self, PeerAddr};
+use aqueduct_core::{DiscoverRequest, Instant};
+
+use super::DhtOptions;
+use super::node_file::NodeFile;
+use crate::net::udp::Sockets;
+use crate::net::{Bind, Policy, Purpose, Target};
+
+/// How often ids and nodes are kept: a crash costs at most what was learnt since.
+const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// The node.
+pub(super) struct Node {
+    machine: Dht,
+    sockets: Sockets,
+    policy: Arc<dyn Policy>,
+    file: Option<NodeFile>,
+    kept: Instant,
+}
+
+/// What the task does for the node.
+pub(super) enum Errand {
+    /// Look up a bootstrap node.
+    Resolve(String, u16),
+    /// Tell a member of peers.
+    Peers(Key, Vec<PeerAddr>),
+    /// Show a member's new counts.
+    Counts(Key),
+}
+
+impl Node {
+    /// Binds the sockets and reads the file.
+    pub(super) fn new(options: DhtOptions, bind: Bind, policy: Arc<dyn Policy>, seed: [u8; 32]) -> io::Result<Self> {
+        let sockets = Sockets::bind_at(bind, options.port)?;
+        let (file, state) = options.state.map_or((None, State::default()), NodeFile::open);
+        let config = Config {
+            v4: sockets.has_v4(),
+            v6: sockets.has_v6(),
+            bootstrap: options.bootstrap,
+            keep_bootstrap: options.keep_bootstrap,
+            read_only: options.read_only,
+            ..Config::default()
+        };
+        Ok(Self { machine: Dht::new(config, state, seed, Instant::ZERO), sockets, policy, file, kept: Instant::ZERO })
+    }
+
+    /// Where other nodes reach us.
+    pub(super) fn port(&self) -> u16 {
+        self.sockets.port()
+    }
+
+    /// Nodes that we know.
+    pub(super) fn count(&self) -> u32 {
+        self.machine.nodes()
+    }
+
+    pub(super) const fn machine(&self) -> &Dht {
+        &self.machine
+    }
+
+    /// BEP 27: a private torrent is never known here.
+    pub(super) fn join(&mut self, key: Key, swarm: &Swarm) -> bool {
+        if !swarm.private {
+            self.machine.add(key, swarm.port);
+        }
+        !swarm.private
+    }
+
+    pub(super) fn leave(&mut self, now: Instant, key: Key) {
+        self.machine.remove(now, key);
+    }
+
+    pub(super) fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
+        self.machine.request(now, key, request);
+    }
+
+    pub(super) fn handle(&mut self, now: Instant, input: Input) {
+        self.machine.handle(now, input);
+        if now.since(self.kept) >= KEEP_INTERVAL {
+            self.kept = now;
+            self.keep();
+        }
+    }
+
+    /// Sends what is to be sent; returns the next thing that others must do.
+    pub(super) fn drain(&mut self, now: Instant) -> Option<Errand> {
+        loop {
+            match self.machine.poll_output()? {
+                Output::Send { to, bytes } => self.send(now, to, &bytes),
+                Output::Resolve { host, port } => return Some(Errand::Resolve(host, port)),
+                Output::Peers { key, addrs } => return Some(Errand::Peers(key, addrs)),
+                Output::Changed(key) => return Some(Errand::Counts(key)),
+                Output::Looked { key, effort } => tracing::debug!(info_hash = %key.info_hash, ?effort, "DHT lookup"),
+            }
+        }
+    }
+
+    /// Foreign nodes choose where we send: every address is checked.
+    fn send(&mut self, now: Instant, to: SocketAddr, bytes: &[u8]) {
+        let allowed = self.policy.check(&Target::new(Purpose::Dht, to)).map_err(|refusal| refusal.to_string());
+        if let Err(why) = allowed.and_then(|()| self.sockets.send(to, bytes).map_err(|error| error.to_string())) {
+            tracing::trace!(%to, why, "not sent to a DHT node");
+            self.machine.handle(now, Input::Unreachable(to));
+        }
+    }
+
+    /// Writes ids and nodes to the file.
+    pub(super) fn keep(&self) {
+        self.file.iter().for_each(|file| file.keep(&self.machine.state()));
+    }
+}
+
+/// The next input of a node, if there is one: a datagram, or that a deadline has come.
+pub(super) async fn input(node: Option<&mut Node>, start: tokio::time::Instant) -> Input {
+    let Some(node) = node else { return pending().await };
+    let due = node.machine.poll_timeout().map(|(due, _)| start + due.since(types::Instant::ZERO));
+    tokio::select! {
+        (from, bytes) = node.sockets.receive() => Input::Packet { from, bytes },
+        () = super::driver::until(due) => Input::Timeout,
+    }
+}
