@@ -68,17 +68,27 @@ impl Swarm {
     }
 
     fn on_rechecked(&mut self, hub: &mut Hub, now: Instant, piece: Piece, good: bool) {
-        let Some(data) = &mut self.data else { return };
-        if good || !data.have.clear(piece) {
-            return;
+        if !good && self.forget(hub, now, &[piece]) {
+            self.fill_all(hub, now);
         }
-        data.durable.clear(piece);
+    }
+
+    /// What was had is not there, or may not be: it is to be fetched anew. Says whether anything was had.
+    pub(super) fn forget(&mut self, hub: &mut Hub, now: Instant, pieces: &[Piece]) -> bool {
+        let Some(data) = &mut self.data else { return false };
+        let gone: Vec<Piece> = pieces.iter().copied().filter(|piece| data.have.clear(*piece)).collect();
+        if gone.is_empty() {
+            return false;
+        }
+        for piece in &gone {
+            data.durable.clear(*piece);
+        }
         data.unflushed_since.get_or_insert(now);
         data.said_finished = false;
         data.recount(&mut hub.rng);
-        self.tell_dont_have(hub, piece);
+        gone.into_iter().for_each(|piece| self.tell_dont_have(hub, piece));
         self.recount_peers(hub);
-        self.fill_all(hub, now);
+        true
     }
 
     /// BEP 54: a piece that was announced is gone.

@@ -25,6 +25,8 @@ pub(super) struct Data {
     pub(super) partials: BTreeMap<Piece, Partial>,
     /// Being hashed or written.
     pub(super) storing: Bitfield,
+    /// Of these: to be written once more, because a flush failed meanwhile.
+    pub(super) rewrite: Bitfield,
     pub(super) blame: Blame,
     pub(super) sequential: bool,
     pub(super) checking: Option<Checking>,
@@ -61,7 +63,8 @@ impl Data {
             wanted,
             picker: Picker::new(lengths),
             partials: BTreeMap::new(),
-            storing: none,
+            storing: none.clone(),
+            rewrite: none,
             blame: Blame::default(),
             sequential: false,
             checking: None,

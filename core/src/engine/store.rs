@@ -68,6 +68,9 @@ impl Swarm {
             data.stuck_until = now + RETRY;
             return self.fail(hub, Failure::Storage(error));
         }
+        if data.rewrite.clear(piece) {
+            return self.write(hub, piece, rope);
+        }
         let bytes = rope.len() as u64;
         hub.release(bytes);
         data.storing.clear(piece);
@@ -141,7 +144,7 @@ impl Swarm {
         let Some(data) = &mut self.data else { return };
         if let Err(error) = result {
             data.flushing = false;
-            data.unflushed_since = Some(now);
+            self.distrust_unflushed(hub, now);
             return self.fail(hub, Failure::Storage(error));
         }
         let complete = data.wanted.ones().filter_map(|i| data.lengths.piece(i)).all(|p| have.has(p));
@@ -150,12 +153,29 @@ impl Swarm {
         hub.request(self.id, op, Pending::Save { complete });
     }
 
+    /// A failed flush may have dropped any of the writes before it, and the next one succeeds all the same, because the system counts what it
+    /// dropped as clean. So all that was not flushed is fetched anew, and what is being written is written once more.
+    fn distrust_unflushed(&mut self, hub: &mut Hub, now: Instant) {
+        let Some(data) = &mut self.data else { return };
+        let unflushed: Vec<Piece> = data.have.ones().filter_map(|i| data.lengths.piece(i)).filter(|piece| !data.durable.has(*piece)).collect();
+        data.rewrite = data.storing.clone();
+        data.unflushed = 0;
+        data.unflushed_since = Some(now);
+        self.forget(hub, now, &unflushed);
+    }
+
     pub(super) fn on_saved(&mut self, hub: &mut Hub, now: Instant, complete: bool, result: Result<OpResult, OpError>) {
         let Some(data) = &mut self.data else { return };
         data.flushing = false;
         match result {
-            Ok(_) if complete => self.say_finished(hub),
-            Ok(_) => {}
+            Ok(_) => {
+                let recovered = data.stuck.is_empty() && self.failure.take().is_some();
+                if complete {
+                    self.say_finished(hub);
+                } else if recovered {
+                    self.fill_all(hub, now);
+                }
+            }
             Err(error) => {
                 data.unflushed_since = Some(now);
                 self.fail(hub, Failure::Storage(error));

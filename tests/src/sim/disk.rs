@@ -244,8 +244,22 @@ impl Disk {
                 let piece = self.piece_at(offset);
                 self.unflushed.push((piece.get(), cut(&flat(&data), rng)));
             }
+            Op::Flush => self.drop_unflushed(rng),
             Op::Save { .. } => self.replacing = None,
             _ => {}
+        }
+    }
+
+    /// As systems do when they cannot write a page: it counts as clean from then on, whatever the medium holds.
+    fn drop_unflushed(&mut self, rng: &mut ChaCha8Rng) {
+        let begun = self.mark.min(self.unflushed.len());
+        self.mark = 0;
+        for (piece, bytes) in self.unflushed.drain(..begun).collect::<Vec<_>>() {
+            if rng.random_bool(0.5) {
+                self.durable.insert(piece, bytes);
+            } else {
+                self.lost.insert(piece);
+            }
         }
     }
 
