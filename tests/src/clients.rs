@@ -16,16 +16,30 @@ pub const START: Duration = Duration::from_secs(30);
 /// Python or the package is missing; names how to get it.
 #[must_use]
 pub fn libtorrent(source: &str, folder: &Path) -> Program {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/libtorrent_peer.py");
+    let mut program = Program::start(python("libtorrent_peer.py").arg(source).arg(folder));
+    program.wait_for_line("\"listening\"", START);
+    program
+}
+
+/// A DHT of so many libtorrent sessions on loopback; `more` are arguments of `clients/libtorrent_dht.py`, which says what it tells.
+///
+/// # Panics
+/// Python or the package is missing; names how to get it.
+#[must_use]
+pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
+    Program::start(python("libtorrent_dht.py").arg(nodes.to_string()).args(more))
+}
+
+/// One of our scripts in `clients`.
+fn python(script: &str) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
     let mut python = Command::new(system("python3", "python3"));
-    python.arg(script).arg(source).arg(folder);
+    python.arg(script);
     let packages = std::env::var_os("AQUEDUCT_PY").map(PathBuf::from).or_else(default_packages);
     if let Some(packages) = packages {
         python.env("PYTHONPATH", packages);
     }
-    let mut program = Program::start(&mut python);
-    program.wait_for_line("\"listening\"", START);
-    program
+    python
 }
 
 /// Where `cargo xtask` puts Python packages.

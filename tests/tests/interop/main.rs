@@ -3,6 +3,7 @@
 //! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
+mod dht;
 mod leech;
 mod seed;
 

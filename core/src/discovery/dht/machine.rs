@@ -176,9 +176,22 @@ impl Dht {
         let Some(bytes) = self.server.answer(&asked, &self.homes, &mut self.rng) else { return };
         self.outputs.push_back(Output::Send { to: from, bytes: bytes.into() });
         // BEP 43: who answers no questions is nobody's node.
-        if let Some(query) = query.ok().filter(|_| !message.read_only) {
+        let Ok(query) = query else { return };
+        if !message.read_only {
             self.consider(now, &Contact { id: query.id, addr: from });
         }
+        if let Method::Announce { info_hash, .. } = query.method {
+            self.use_own_store(info_hash);
+        }
+    }
+
+    /// Peers that others announced to ourselves, if we look for them.
+    pub(super) fn use_own_store(&mut self, hash: InfoHashV1) {
+        if !self.searches.get(&hash).is_some_and(Search::is_active) {
+            return;
+        }
+        let stored = Family::ALL.into_iter().flat_map(|family| self.server.peers(hash, family, &mut self.rng)).collect::<Vec<_>>();
+        stored.into_iter().for_each(|peer| self.found(hash, peer, &[peer]));
     }
 
     /// Asks a node that we heard of whether it is there, if there is room for it.

@@ -89,6 +89,7 @@ impl Dht {
             search.lookups.clone_from(&lookups);
         }
         self.tell(hash);
+        self.use_own_store(hash);
         lookups.into_iter().for_each(|id| self.drive(now, id));
     }
 

@@ -76,6 +76,11 @@ impl Server {
         self.limiter.spends(now, bytes.len()).then_some(bytes)
     }
 
+    /// Some of the peers that were announced to us.
+    pub(super) fn peers(&self, hash: InfoHashV1, family: Family, rng: &mut ChaCha8Rng) -> Vec<SocketAddr> {
+        self.store.peers(hash, family, peers_given(family), rng)
+    }
+
     fn reply<'t>(
         &mut self,
         now: Instant,
@@ -93,7 +98,7 @@ impl Server {
             Method::Ping => Ok(answer),
             Method::FindNode(target) => Ok(Answer { contacts: near(&target), ..answer }),
             Method::GetPeers(hash) => {
-                let peers = self.store.peers(hash, family, peers_given(family), rng);
+                let peers = self.peers(hash, family, rng);
                 Ok(Answer { contacts: near(&hash.into()), token: Some(token), peers, ..answer })
             }
             Method::Announce { token: shown, .. } if !self.tokens.accepts(from.ip(), shown) => Err(QueryError::Token),
