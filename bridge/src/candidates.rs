@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aqueduct_core::types::PeerSource;
 use tokio::time::Instant;
 
 /// Wait after a first failure: short, since a peer that is just starting may be the only one there is. Four times as long after each further one;
@@ -27,12 +28,12 @@ pub(crate) struct Candidates {
     queue: BTreeSet<(Instant, SocketAddr)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Candidate {
     /// In a row.
     failures: u32,
-    /// Only the tab has named it.
-    hinted: bool,
+    /// Who named it: of several, the one that even a private swarm may listen to.
+    source: PeerSource,
 }
 
 /// How a dial or a connection ended.
@@ -59,34 +60,37 @@ impl Candidates {
 
     /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it only counts as known. Returns whether it is
     /// new and there was room.
-    pub(crate) fn add(&mut self, addr: SocketAddr, due: Option<Instant>) -> bool {
+    pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource, due: Option<Instant>) -> bool {
         if let Some(known) = self.known.get_mut(&addr) {
-            known.hinted = false;
+            known.source = if known.source.suits_private() { known.source } else { source };
             return false;
         }
-        self.insert(addr, due, false)
+        self.insert(addr, source, due)
     }
 
     /// Adds an address that the tab heard of, if there is room among those.
     pub(crate) fn add_hint(&mut self, addr: SocketAddr, due: Instant) -> bool {
-        let hinted = self.known.values().filter(|candidate| candidate.hinted).count();
-        hinted < self.limit / HINTED && !self.known.contains_key(&addr) && self.insert(addr, Some(due), true)
+        let hinted = self.known.values().filter(|candidate| candidate.source == PeerSource::Pex).count();
+        hinted < self.limit / HINTED && !self.known.contains_key(&addr) && self.insert(addr, PeerSource::Pex, Some(due))
     }
 
-    fn insert(&mut self, addr: SocketAddr, due: Option<Instant>, hinted: bool) -> bool {
+    fn insert(&mut self, addr: SocketAddr, source: PeerSource, due: Option<Instant>) -> bool {
         let room = self.known.len() < self.limit;
         if room {
-            self.known.insert(addr, Candidate { failures: 0, hinted });
+            self.known.insert(addr, Candidate { failures: 0, source });
             self.queue.extend(due.map(|due| (due, addr)));
         }
         room
     }
 
-    /// Forgets the addresses for which this does not hold, those that are busy as well: how they end means nothing any more.
-    pub(crate) fn retain(&mut self, keep: impl Fn(SocketAddr, bool) -> bool) {
-        self.known.retain(|addr, candidate| keep(*addr, candidate.hinted));
-        let Self { known, queue, .. } = self;
-        queue.retain(|(_, addr)| known.contains_key(addr));
+    /// Forgets the addresses that a private swarm may not have, and returns them. Those that are busy are among them: how they end means
+    /// nothing any more.
+    pub(crate) fn forget_public(&mut self) -> BTreeSet<SocketAddr> {
+        let public = self.known.iter().filter(|(_, candidate)| !candidate.source.suits_private());
+        let public: BTreeSet<SocketAddr> = public.map(|(addr, _)| *addr).collect();
+        self.known.retain(|addr, _| !public.contains(addr));
+        self.queue.retain(|(_, addr)| !public.contains(addr));
+        public
     }
 
     /// Whether it was added and not forgotten since.
@@ -142,8 +146,12 @@ mod tests {
         let now = Instant::now();
         let [a, b]: [SocketAddr; 2] = ["1.1.1.1:1111".parse().unwrap(), "2.2.2.2:2222".parse().unwrap()];
         let mut candidates = Candidates::new(2);
-        assert!(candidates.add(a, Some(now)) && !candidates.add(a, Some(now)) && candidates.add(b, Some(now)));
-        assert!(!candidates.add("3.3.3.3:3333".parse().unwrap(), Some(now)), "no room");
+        assert!(
+            candidates.add(a, PeerSource::Tracker, Some(now))
+                && !candidates.add(a, PeerSource::Tracker, Some(now))
+                && candidates.add(b, PeerSource::Tracker, Some(now))
+        );
+        assert!(!candidates.add("3.3.3.3:3333".parse().unwrap(), PeerSource::Tracker, Some(now)), "no room");
         assert_eq!(candidates.take(now), Some(a));
         candidates.ended(a, Outcome::Failed, now);
         assert_eq!((candidates.take(now), candidates.take(now)), (Some(b), None));
@@ -155,7 +163,7 @@ mod tests {
     async fn a_peer_that_always_fails_rests_longer_every_time_and_is_forgotten() {
         let mut now = Instant::now();
         let mut candidates = Candidates::new(9);
-        candidates.add(addr(1), Some(now));
+        candidates.add(addr(1), PeerSource::Tracker, Some(now));
         let mut rests = Vec::new();
         for _ in 0..GIVE_UP {
             assert_eq!(candidates.take(now), Some(addr(1)));
@@ -165,7 +173,7 @@ mod tests {
             now = due;
         }
         assert_eq!(rests, [5, 20, 80, 320, 0]);
-        assert!(candidates.add(addr(1), Some(now)), "forgotten, so that it is news");
+        assert!(candidates.add(addr(1), PeerSource::Tracker, Some(now)), "forgotten, so that it is news");
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,10 +181,10 @@ mod tests {
         let now = Instant::now();
         let mut candidates = Candidates::new(9);
         for (port, outcome, news) in [(1, Outcome::Ourselves, false), (2, Outcome::Gone, true)] {
-            candidates.add(addr(port), Some(now));
+            candidates.add(addr(port), PeerSource::Tracker, Some(now));
             assert_eq!(candidates.take(now), Some(addr(port)));
             candidates.ended(addr(port), outcome, now);
-            assert_eq!((candidates.next_due(), candidates.add(addr(port), None)), (None, news));
+            assert_eq!((candidates.next_due(), candidates.add(addr(port), PeerSource::Tracker, None)), (None, news));
         }
     }
 
@@ -186,9 +194,9 @@ mod tests {
         let mut candidates = Candidates::new(8);
         let taken = (1..=8).filter(|port| candidates.add_hint(addr(*port), now)).count();
         assert_eq!(taken, 2);
-        assert!(!candidates.add(addr(1), Some(now)), "known already");
+        assert!(!candidates.add(addr(1), PeerSource::Tracker, Some(now)), "known already");
         assert!(candidates.add_hint(addr(3), now) && !candidates.add_hint(addr(4), now));
-        candidates.retain(|_, hinted| !hinted);
+        assert_eq!(candidates.forget_public(), BTreeSet::from([addr(2), addr(3)]));
         assert_eq!((candidates.take(now), candidates.take(now)), (Some(addr(1)), None));
     }
 }

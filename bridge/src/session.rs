@@ -263,8 +263,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn handle_update(&mut self, join: u32, update: &JoinUpdate) {
         if let Some(swarm) = self.swarms.get_mut(&join) {
             self.look = true;
-            if swarm.update(update, &self.bridge) {
-                self.close_streams(join, |peer| is_tab(peer.addr.ip()));
+            if let Some(parting) = swarm.update(update, &self.bridge) {
+                self.close_streams(join, |peer| parting.concerns(peer.addr));
             }
         }
     }

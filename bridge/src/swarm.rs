@@ -1,5 +1,6 @@
 //! One torrent that one tab has joined: who is in the swarm, and how many of them the tab wants.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::{self, AddError, DhtCounts, Key, TrackerError, TrackerState, TrackerStatus};
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts, TrackerFailure};
-use aqueduct_core::types::is_tab;
+use aqueduct_core::types::{PeerSource, is_tab};
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
 use tokio::sync::mpsc;
@@ -21,6 +22,23 @@ use crate::meet::Visit;
 use crate::registry::{Arrival, Seated};
 use crate::tracker::Listing;
 
+/// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count as what was found on one's own network.
+const NEARBY: PeerSource = PeerSource::Lsd;
+
+/// Who must go when a swarm turns out to be private (BEP 27).
+#[derive(Debug)]
+pub(crate) struct Parting {
+    public: BTreeSet<SocketAddr>,
+    /// Other tabs, also those that came to us.
+    tabs: bool,
+}
+
+impl Parting {
+    pub(crate) fn concerns(&self, addr: SocketAddr) -> bool {
+        self.public.contains(&addr) || self.tabs && is_tab(addr.ip())
+    }
+}
+
 /// A join as the bridge keeps it. Dropping it leaves the swarm.
 #[derive(Debug)]
 pub(crate) struct Swarm {
@@ -30,6 +48,8 @@ pub(crate) struct Swarm {
     want: u16,
     /// BEP 27: peers come from trackers and from nowhere else.
     private: bool,
+    /// A tracker has named this bridge as a peer: its other tabs are peers that a private swarm may have.
+    named: bool,
     hints: Bucket,
     /// Its place in the bridge's own tracker.
     listing: Option<Listing>,
@@ -59,6 +79,7 @@ impl Swarm {
             candidates: Candidates::new(limits.candidates),
             want,
             private,
+            named: false,
             hints: Bucket::with_burst(f64::from(limits.hints_per_minute) / 60.0, limits.hints_per_minute, Instant::now()),
             listing,
             membership,
@@ -70,27 +91,20 @@ impl Swarm {
             told_dht: None,
             seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
         };
-        swarm.look_around(private);
+        swarm.look_around();
         swarm.ask_own_tracker(bridge);
         Ok(swarm)
     }
 
-    /// Takes over what the tab says. Returns whether the swarm has just turned out to be private.
-    pub(crate) fn update(&mut self, update: &JoinUpdate, bridge: &Bridge) -> bool {
+    /// Takes over what the tab says. Returns who must go, because the swarm has just turned out to be private.
+    pub(crate) fn update(&mut self, update: &JoinUpdate, bridge: &Bridge) -> Option<Parting> {
         self.want = update.want;
-        let turned = update.private && !self.private;
-        if turned {
-            self.private = true;
-            self.membership.set_private();
-            self.seat.set_meets(false);
-            self.listing.take_if(|listing| !listing.is_named());
-            self.candidates.retain(|addr, hinted| !hinted && !is_tab(addr.ip()));
-        }
+        let parting = (update.private && !self.private).then(|| self.become_private());
         if update.completed || update.amounts.left == Some(0) {
             self.listing.iter_mut().for_each(Listing::complete);
         }
         if update.more {
-            self.look_around(self.private);
+            self.look_around();
             self.ask_own_tracker(bridge);
         }
         match (update.completed, update.more) {
@@ -98,26 +112,42 @@ impl Swarm {
             (false, true) => self.membership.request(DiscoverRequest::More, update.amounts),
             (false, false) => self.membership.update(update.amounts),
         }
-        turned
+        parting
+    }
+
+    /// BEP 27: from now on peers come from trackers. Returns those that came in another way.
+    fn become_private(&mut self) -> Parting {
+        self.private = true;
+        self.membership.set_private();
+        self.seat.set_meets(self.named);
+        self.listing.take_if(|listing| !listing.is_named());
+        Parting { public: self.candidates.forget_public(), tabs: !self.named }
     }
 
     /// Other tabs of this bridge are peers to go to; but those of a private swarm only once a tracker has named this bridge.
-    fn look_around(&mut self, private: bool) {
-        let (now, neighbours) = (Instant::now(), if private { Vec::new() } else { self.seat.neighbours() });
+    fn look_around(&mut self) {
+        let (now, source) = (Instant::now(), if self.named { PeerSource::Tracker } else { NEARBY });
+        let neighbours = if self.private && !self.named { Vec::new() } else { self.seat.neighbours() };
         for addr in neighbours {
-            self.counts.found += u32::from(self.candidates.add(addr, Some(now)));
+            self.counts.found += u32::from(self.candidates.add(addr, source, Some(now)));
         }
+    }
+
+    fn meet_others(&mut self) {
+        self.named = true;
+        self.seat.set_meets(true);
+        self.look_around();
     }
 
     /// The bridge's own tracker is asked without a socket. Where it is the torrent's own, it also introduces tabs of a private swarm.
     fn ask_own_tracker(&mut self, bridge: &Bridge) {
         let Some(listing) = &mut self.listing else { return };
         let peers = listing.peers();
-        if listing.is_named() {
-            self.seat.set_meets(true);
-            self.look_around(false);
+        let source = if listing.is_named() { PeerSource::Tracker } else { NEARBY };
+        if source.suits_private() {
+            self.meet_others();
         }
-        self.add(&peers, bridge);
+        self.add(&peers, source, bridge);
     }
 
     /// Somebody to meet inside the bridge.
@@ -131,23 +161,25 @@ impl Swarm {
             return Poll::Pending;
         }
         match std::task::ready!(self.news.poll_recv(cx)) {
-            Some(News::Peers { addrs, .. }) => self.add(&addrs, bridge),
+            Some(News::Peers { addrs, source }) => self.add(&addrs, source, bridge),
             Some(News::Tracker { .. }) => {}
             None => self.quiet = true,
         }
         Poll::Ready(())
     }
 
-    fn add(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
+    fn add(&mut self, addrs: &[SocketAddr], source: PeerSource, bridge: &Bridge) {
         let now = Instant::now();
-        for &addr in addrs {
-            if bridge.is_itself(addr) {
-                self.seat.set_meets(true);
-                self.look_around(false);
-                continue;
-            }
+        // The DHT's last word may come after the swarm turned out to be private.
+        if self.private && !source.suits_private() {
+            return;
+        }
+        if source.suits_private() && addrs.iter().any(|addr| bridge.is_itself(*addr)) {
+            self.meet_others();
+        }
+        for &addr in addrs.iter().filter(|addr| !bridge.is_itself(**addr)) {
             let refused = bridge.filter.allowed(addr).is_err();
-            if self.candidates.add(addr, (!refused).then_some(now)) {
+            if self.candidates.add(addr, source, (!refused).then_some(now)) {
                 self.counts.found += 1;
                 self.counts.refused += u32::from(refused);
                 bridge.metrics.filtered_total.add(usize::from(refused));

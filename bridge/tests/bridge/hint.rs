@@ -1,9 +1,10 @@
 use std::net::SocketAddr;
 
 use aqueduct_bridge::Limits;
-use aqueduct_core::tunnel::{JoinRequest, JoinUpdate};
+use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, config, counts, request};
+use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, request, soon};
 
 /// Loopback addresses at which nobody is, apart from the first.
 fn addrs(peer: &Peer, more: u8) -> Vec<SocketAddr> {
@@ -74,4 +75,22 @@ async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgot
     let counted = counts(&mut tab, "the counts", |counts| counts.found == 1).await;
     assert_eq!((counted.dialling, counted.connected), (0, 0));
     assert_eq!(bridge.counted("dials_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_peer_known_from_a_hint_is_parted_with_when_the_swarm_turns_out_to_be_private() {
+    let (bridge, named, hinted) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
+    let tracker = Tracker::start(&[named.addr]).await;
+    let mut tab = Tab::open(&bridge).await;
+    let join = tab.join(&tracker);
+    tab.client.hint(join, &[hinted.addr]);
+    tab.flush().await;
+    let ((mut kept, _), (mut parted, _)) = tokio::join!(named.answer(HASH, b""), hinted.answer(HASH, b""));
+    counts(&mut tab, "both peers", |counts| counts.connected == 2).await;
+    tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: false });
+    tab.until("the end", |event| matches!(event, Event::StreamClosed { .. }).then_some(())).await;
+    assert_eq!(soon("the end", parted.read(&mut [0])).await.unwrap(), 0);
+    kept.write_all(b"still here").await.unwrap();
+    let bytes = tab.until("data", |event| if let Event::Data { bytes, .. } = event { Some(bytes) } else { None }).await;
+    assert_eq!(bytes, &b"still here"[..]);
 }
