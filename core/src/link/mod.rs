@@ -17,10 +17,13 @@
 //! assert_eq!(link.wanted(&buf), 2);                               // until its length is known
 //! ```
 
+mod thrift;
+
 use bytes::{Buf, BytesMut};
 
 use crate::types::InfoHashV1;
 use crate::wire::{HANDSHAKE_LEN, Handshake, Message, WireError};
+use thrift::Thrift;
 
 /// What a peer said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub enum Received {
 #[derive(Clone, Debug)]
 pub struct Link {
     state: State,
+    thrift: Thrift,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,22 +51,26 @@ enum State {
 }
 
 impl Link {
+    const fn new(state: State) -> Self {
+        Self { state, thrift: Thrift::new() }
+    }
+
     /// We dialled, and send `ours` ([`Handshake::encode`]) at once. The remote must answer for the same info-hash.
     #[must_use]
     pub const fn dialling(ours: Handshake) -> Self {
-        Self { state: State::Handshake(Some(ours.info_hash)) }
+        Self::new(State::Handshake(Some(ours.info_hash)))
     }
 
     /// The remote dialled and speaks first; nothing past its handshake is read before [`Link::answer`].
     #[must_use]
     pub const fn accepting() -> Self {
-        Self { state: State::Handshake(None) }
+        Self::new(State::Handshake(None))
     }
 
     /// Somebody else shook hands on both sides' behalf; messages follow.
     #[must_use]
     pub const fn established() -> Self {
-        Self { state: State::Messages }
+        Self::new(State::Messages)
     }
 
     /// Our answer to the remote that dialled, as bytes to send; from now on messages are read. `ours` names the remote's info-hash.
@@ -75,7 +83,8 @@ impl Link {
         ours.encode()
     }
 
-    /// Takes the next thing that the peer said off `buf`; `None` until all of it is there. Blocks of data are slices of `buf`'s memory.
+    /// Takes the next thing that the peer said off `buf`; `None` until all of it is there. Blocks of data are slices of `buf`'s memory, unless
+    /// the peer sends so much else that slices would keep more of it than they hold: then they are copies.
     ///
     /// # Errors
     /// The peer broke the protocol. This is told as early as the bytes show it, and again at every call: close the connection.
@@ -83,8 +92,14 @@ impl Link {
         match self.state {
             State::Handshake(expected) => self.read_handshake(buf, expected),
             State::Answer => Ok(None),
-            State::Messages => Ok(Message::decode(buf)?.map(Received::Message)),
+            State::Messages => self.read_message(buf),
         }
+    }
+
+    fn read_message(&mut self, buf: &mut BytesMut) -> Result<Option<Received>, WireError> {
+        let before = buf.len();
+        let Some(message) = Message::decode(buf)? else { return Ok(None) };
+        Ok(Some(Received::Message(self.thrift.keep(message, before - buf.len()))))
     }
 
     /// How many bytes complete what `buf` begins with: read at least as many before asking again, or more. 4 or fewer while the length of

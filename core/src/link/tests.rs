@@ -139,3 +139,26 @@ fn an_error_stays() {
     assert_eq!((link.read(&mut buf), link.read(&mut buf)), (wrong.clone(), wrong));
     assert_eq!(link.wanted(&buf), 0);
 }
+
+/// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with memory of its own.
+fn last_block_is_a_copy(haves: u32) -> bool {
+    let mut link = Link::established();
+    let mut buf = BytesMut::new();
+    for begin in 0..4 {
+        (0..haves).for_each(|piece| buf.extend_from_slice(&encoded(&Message::Have(piece))));
+        buf.extend_from_slice(&encoded(&Message::Piece { index: 0, begin: begin << 14, data: vec![7; 1 << 14].into() }));
+    }
+    let mut last = None;
+    while let Some(received) = link.read(&mut buf).unwrap() {
+        last = Some(received);
+    }
+    let Some(Received::Message(Message::Piece { data, .. })) = last else { panic!("no block came last") };
+    data.is_unique()
+}
+
+#[test]
+fn a_block_among_much_else_does_not_keep_the_rest_in_memory() {
+    assert!(!last_block_is_a_copy(0));
+    assert!(!last_block_is_a_copy(1000));
+    assert!(last_block_is_a_copy(4000));
+}
