@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod clients;
 pub mod fuzz;
 pub mod namespace;
+pub mod network;
 pub mod page;
 pub mod peer;
 pub mod programs;

@@ -85,7 +85,7 @@ impl World {
         let seed = Background::start(&mut kind.serve(payload, at.port())?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
-        bridge.args(["--listen", &page.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0"]);
+        bridge.args(["--listen", &page.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0", "--no-dht"]);
         let bridge = Background::start(&mut bridge)?;
         let webdriver = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let driver = Background::start(Command::new("chromedriver").arg(format!("--port={}", webdriver.port())))?;

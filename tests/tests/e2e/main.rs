@@ -1,6 +1,7 @@
 //! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab sees.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
+mod dht;
 mod faults;
 mod form;
 mod together;
@@ -48,6 +49,13 @@ impl Stage {
         Self { bridge, browser, tracker, folder, _turn: turn }
     }
 
+    /// One more browser with a profile of its own, at this bridge's page.
+    async fn another(&self, name: &str, bridge: &Bridge) -> Browser {
+        let browser = Browser::start(&self.place(name)).await;
+        browser.open(&bridge.url()).await;
+        browser
+    }
+
     /// Writes the .torrent with our tracker in it.
     fn file(&self, torrent: &Computed) -> PathBuf {
         let path = self.folder.path().join(format!("{}.torrent", torrent.name()));
@@ -81,10 +89,14 @@ impl Stage {
 
     /// Saves the torrent's one file and checks every byte.
     async fn save_and_verify(&self, torrent: &Computed) {
-        let size = torrent.lengths().total();
-        let saved = self.browser.save(torrent.name(), size, DOWNLOAD).await;
-        verify(torrent, &saved);
+        save_and_verify(&self.browser, torrent).await;
     }
+}
+
+/// Saves the torrent's one file from this browser and checks every byte.
+async fn save_and_verify(browser: &Browser, torrent: &Computed) {
+    let size = torrent.lengths().total();
+    verify(torrent, &browser.save(torrent.name(), size, DOWNLOAD).await);
 }
 
 fn verify(torrent: &Computed, saved: &Path) {

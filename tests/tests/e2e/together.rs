@@ -7,24 +7,17 @@ use std::sync::Arc;
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::clients::{START, aria2, libtorrent, transmission_at};
 use aqueduct_tests::namespace::ran_inside;
-use aqueduct_tests::page::{Browser, SOON};
+use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::torrent::Computed;
 use aqueduct_tests::tracker::Tracker;
 
-use super::{DOWNLOAD, Stage, single, verify};
+use super::{DOWNLOAD, Stage, save_and_verify, single};
 
 /// Where bridge and tracker are, and where Transmission is, which dials no loopback address.
 const HOSTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2))];
 
 impl Stage {
-    /// One more browser with a profile of its own, at this bridge's page.
-    async fn another(&self, name: &str, bridge: &Bridge) -> Browser {
-        let browser = Browser::start(&self.place(name)).await;
-        browser.open(&bridge.url()).await;
-        browser
-    }
-
     /// Lets the tab complete a torrent from a seed that is gone afterwards.
     async fn fill_tab(&self, torrent: &Computed, file: &Path) {
         let seed = libtorrent(file.to_str().unwrap(), &self.full_place("seed", torrent));
@@ -33,11 +26,6 @@ impl Stage {
         self.browser.wait_until_complete(DOWNLOAD).await;
         drop(seed);
     }
-}
-
-async fn save_and_verify(browser: &Browser, torrent: &Computed) {
-    let size = torrent.lengths().total();
-    verify(torrent, &browser.save(torrent.name(), size, DOWNLOAD).await);
 }
 
 #[tokio::test]
@@ -70,6 +58,25 @@ async fn tabs_of_two_bridges_find_each_other_through_a_tracker() {
     other.add_file(&file).await;
     other.wait_until_complete(DOWNLOAD).await;
     assert_eq!((bridge.counted("meetings_total"), stage.bridge.counted("meetings_total")), (0, 0));
+    save_and_verify(&other, &torrent).await;
+    other.close().await;
+    stage.browser.close().await;
+}
+
+/// The tracker is one bridge's own, which lists the tabs of that bridge at its peer port.
+#[tokio::test]
+async fn tabs_of_two_bridges_find_each_other_through_the_tracker_of_one() {
+    let (stage, bridge) = (Stage::set().await, Bridge::start());
+    let torrent = single("own-tracker.bin", 37, 4);
+    let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
+    let magnet = torrent.magnet(&[format!("{}announce", stage.bridge.url())]);
+    stage.browser.add_link(&format!("{magnet}&x.pe={}", seed.addr)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    let sent = seed.blocks_sent();
+    let other = stage.another("other", &bridge).await;
+    other.add_link(&magnet).await;
+    other.wait_until_complete(DOWNLOAD).await;
+    assert_eq!(seed.blocks_sent(), sent, "the seed was found as well");
     save_and_verify(&other, &torrent).await;
     other.close().await;
     stage.browser.close().await;

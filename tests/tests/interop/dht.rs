@@ -1,50 +1,19 @@
 //! A DHT of libtorrent nodes on loopback: we find what they announce, and they find what we announce. No tracker, no local discovery.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use aqueduct_tests::clients::{START, libtorrent_dht};
+use aqueduct_tests::clients::START;
+use aqueduct_tests::network::Network;
 use aqueduct_tests::programs::{self, Program};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// Sessions of the network.
-const NODES: usize = 8;
-
-/// A network, and where its nodes are.
-struct Network {
-    program: Program,
-    nodes: Vec<String>,
-}
-
-impl Network {
-    fn start(more: &[&str]) -> Self {
-        let mut program = libtorrent_dht(NODES, more);
-        let line = program.wait_for_line("\"network\"", START);
-        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let nodes = said["nodes"].as_array().unwrap().iter().map(|node| node.as_str().unwrap().to_owned()).collect();
-        Self { program, nodes }
-    }
-
-    /// One of them announces itself to others for `hash`, or somebody at `port` does.
-    fn wait_for_announce(&mut self, hash: &str, port: Option<u16>) {
-        loop {
-            let line = self.program.wait_for_line("\"announce\"", START);
-            let addr = serde_json::from_str::<serde_json::Value>(&line).unwrap()["addr"].as_str().unwrap().parse::<SocketAddr>().unwrap();
-            if line.contains(hash) && port.is_none_or(|port| port == addr.port()) {
-                return;
-            }
-        }
-    }
-
-    /// Arguments of our program: these nodes and nobody else.
-    fn arguments(&self) -> Vec<&str> {
-        let bootstrap = self.nodes.iter().take(2).flat_map(|node| ["--dht-bootstrap", node]);
-        ["--no-trackers", "--no-lsd", "--no-pex"].into_iter().chain(bootstrap).collect()
-    }
+/// Arguments of our program: these nodes and nobody else.
+fn arguments(network: &Network) -> Vec<&str> {
+    [&["--no-trackers", "--no-lsd", "--no-pex"], &network.bootstrap()[..]].concat()
 }
 
 /// A torrent without trackers.
@@ -80,7 +49,7 @@ fn we_find_by_its_info_hash_alone_what_libtorrent_announces() {
     let full = table.full_place("libtorrent");
     let mut network = Network::start(&["--seed", table.source(), text(&full)]);
     network.wait_for_announce(&hash, None);
-    get(&table, &hash, &network.arguments());
+    get(&table, &hash, &arguments(&network));
 }
 
 #[test]
@@ -89,7 +58,7 @@ fn we_find_by_a_magnet_link_without_trackers_what_libtorrent_announces() {
     let full = table.full_place("libtorrent");
     let mut network = Network::start(&["--seed", table.source(), text(&full)]);
     network.wait_for_announce(&table.torrent.hex(), None);
-    get(&table, &table.torrent.magnet(&[]), &network.arguments());
+    get(&table, &table.torrent.magnet(&[]), &arguments(&network));
 }
 
 #[test]
@@ -99,7 +68,7 @@ fn libtorrent_finds_by_a_magnet_link_without_trackers_what_we_announce() {
     let magnet = table.torrent.magnet(&[]);
     let mut network = Network::start(&["--leech", &magnet, text(&place)]);
     let full = table.full_place("aqueduct");
-    let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).arg("--json").args(network.arguments()));
+    let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).arg("--json").args(arguments(&network)));
     let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
     let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
     network.wait_for_announce(&table.torrent.hex(), Some(port));
@@ -130,7 +99,7 @@ fn a_torrent_that_nobody_has_fails_and_says_what_the_dht_knows() {
     let table = table(Recipe::awkward(45));
     let network = Network::start(&[]);
     let mut get =
-        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(network.arguments()).args(["--timeout", "8s"]));
+        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(arguments(&network)).args(["--timeout", "8s"]));
     let line = get.wait_for_line("nothing was received for 8", Duration::from_secs(30));
     assert!(line.contains("DHT: 8 nodes, 0 peers") && line.contains("0 addresses known"), "{line}");
     assert_eq!(get.wait(START).code(), Some(4));
@@ -141,7 +110,7 @@ fn a_private_torrent_is_neither_looked_for_nor_announced_and_the_screen_says_so(
     let table = table(Recipe::awkward(46).private());
     let mut network = Network::start(&[]);
     let mut get =
-        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(network.arguments()).args(["--timeout", "5s"]));
+        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(arguments(&network)).args(["--timeout", "5s"]));
     let line = get.wait_for_line("nothing was received for 5", Duration::from_secs(30));
     assert!(line.contains("DHT: off (private torrent)"), "{line}");
     network.program.signal("TERM");

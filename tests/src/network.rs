@@ -1,0 +1,58 @@
+//! A DHT of libtorrent nodes on loopback.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::clients::{START, libtorrent_dht};
+use crate::programs::Program;
+
+/// Sessions of a network.
+const NODES: usize = 8;
+
+/// A network, until it is dropped.
+#[derive(Debug)]
+pub struct Network {
+    /// What runs it; its lines are JSON objects.
+    pub program: Program,
+    /// Where its nodes are, each `HOST:PORT`.
+    pub nodes: Vec<String>,
+}
+
+impl Network {
+    /// Starts one and waits until its nodes know each other; `more` are arguments of `clients/libtorrent_dht.py`.
+    ///
+    /// # Panics
+    /// They do not find each other.
+    #[must_use]
+    pub fn start(more: &[&str]) -> Self {
+        let mut program = libtorrent_dht(NODES, more);
+        let said = read(&program.wait_for_line("\"network\"", START));
+        let nodes = said["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        Self { program, nodes }
+    }
+
+    /// Waits until somebody, at `port` if that is given, announces itself for the info-hash of these hex digits.
+    ///
+    /// # Panics
+    /// Nobody does.
+    pub fn wait_for_announce(&mut self, hash: &str, port: Option<u16>) {
+        loop {
+            let line = self.program.wait_for_line("\"announce\"", START);
+            let addr = read(&line)["addr"].as_str().and_then(|addr| addr.parse::<SocketAddr>().ok());
+            if line.contains(hash) && addr.is_some_and(|addr| port.is_none_or(|port| port == addr.port())) {
+                return;
+            }
+        }
+    }
+
+    /// Our programs' arguments that name two of the nodes.
+    #[must_use]
+    pub fn bootstrap(&self) -> Vec<&str> {
+        self.nodes.iter().take(2).flat_map(|node| ["--dht-bootstrap", node]).collect()
+    }
+}
+
+fn read(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_default()
+}
