@@ -162,7 +162,7 @@ impl Swarm {
         }
         match std::task::ready!(self.news.poll_recv(cx)) {
             Some(News::Peers { addrs, source }) => self.add(&addrs, source, bridge),
-            Some(News::Tracker { .. }) => {}
+            Some(News::Tracker { .. } | News::ExternalIp(_)) => {}
             None => self.quiet = true,
         }
         Poll::Ready(())
@@ -308,13 +308,14 @@ fn whole_seconds(span: Duration) -> Duration {
 const fn failure(error: &TrackerError) -> TrackerFailure {
     match error {
         TrackerError::Url(_) => TrackerFailure::Name,
-        TrackerError::Failure(_) => TrackerFailure::Refused,
+        TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_) => TrackerFailure::Refused,
         TrackerError::Timeout(_) => TrackerFailure::TimedOut,
         TrackerError::Unreachable(_) => TrackerFailure::Unreachable,
         TrackerError::Refused(_) => TrackerFailure::Forbidden,
         TrackerError::HttpStatus(_)
         | TrackerError::Http(_)
         | TrackerError::TooLong { .. }
+        | TrackerError::NoScrape
         | TrackerError::Html
         | TrackerError::Malformed(_)
         | TrackerError::Datagram { .. } => TrackerFailure::Answer,

@@ -7,7 +7,7 @@ use crate::{prerequisites, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// `download`, `hash`, `tab`, `sessions` or `all`, and the measuring program's own options (`--help` lists them)
+    /// `download`, `hash`, `tab`, `sessions`, `tracker` or `all`, and the measuring program's own options (`--help` lists them)
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "all")]
     rest: Vec<String>,
 }

@@ -11,12 +11,13 @@ use crate::packages::{self, Need};
 use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need { package: "chromium", present: || process::find("chromium").is_some() },
     Need { package: "chromium-driver", present: || process::find("chromedriver").is_some() },
     Need { package: "transmission-cli", present: || process::find("transmission-cli").is_some() },
     Need { package: "transmission-daemon", present: || process::find("transmission-daemon").is_some() },
     Need { package: "aria2", present: || process::find("aria2c").is_some() },
+    Need { package: "opentracker", present: || process::find("opentracker").is_some() },
     Need { package: "iproute2", present: || process::find("ip").is_some() },
     Need { package: "python3-pip", present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])) },
 ];

@@ -27,9 +27,11 @@ pub struct Config {
     pub backoff: Duration,
     /// Longest wait after failures. Default 1 h. The actual wait is 50 to 100 % of it, at random.
     pub max_backoff: Duration,
+    /// Longest wait that a refusing tracker may ask for (`retry in`, BEP 31). Default 24 h.
+    pub max_retry: Duration,
     /// Names one owner may have looked up at once, and the time after which one more is granted; `None`: no budget. Default `None`.
     pub lookups: Option<(u32, Duration)>,
-    /// Longest wait for the answer to a `stopped`. Default 15 s. Then the torrent is forgotten all the same.
+    /// Longest wait for the answer to a `stopped`, or to a scrape. Default 15 s. Then the torrent is forgotten all the same.
     pub farewell: Duration,
 }
 
@@ -46,6 +48,7 @@ impl Default for Config {
             patience: Duration::from_secs(5),
             backoff: Duration::from_secs(30),
             max_backoff: Duration::from_secs(3600),
+            max_retry: Duration::from_secs(24 * 3600),
             lookups: None,
             farewell: Duration::from_secs(15),
         }

@@ -1,6 +1,6 @@
 //! The whole boundary between discovery and its driver.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -100,6 +100,13 @@ pub enum Output {
         /// Its state now.
         status: TrackerStatus,
     },
+    /// A tracker told us our own address (BEP 24).
+    ExternalIp {
+        /// Whose tracker.
+        key: Key,
+        /// As it says; not checked.
+        ip: IpAddr,
+    },
     /// A removed torrent has said its farewells (or nobody listened): nothing more comes for it.
     Left(Key),
 }
@@ -148,6 +155,6 @@ pub enum Reason {
     Patience,
     /// A datagram was not answered.
     Retransmit,
-    /// A farewell was not answered.
+    /// A farewell or a scrape was not answered.
     Farewell,
 }

@@ -14,9 +14,9 @@ use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
 use super::queries::{Queries, Query, Stage};
 use super::status::{TrackerError, TrackerStatus};
 use super::timers::{Timers, Wake};
-use super::torrent::{Phase, Told, Torrent, Tracker};
-use super::tracker::http::{announce_url, parse_answer};
-use super::tracker::{Announce, AnnounceEvent, Answer, Step, UdpClient};
+use super::torrent::{Phase, Torrent, Tracker};
+use super::tracker::http::{announce_url, parse_answer, parse_scrape, scrape_url};
+use super::tracker::{AnnounceEvent, Answer, Ask, Step, UdpClient};
 use super::url::{Host, Scheme, Url};
 use crate::io::DiscoverRequest;
 use crate::types::{Instant, PeerSource};
@@ -82,6 +82,16 @@ impl Discovery {
         self.turn(now);
     }
 
+    /// Asks the trackers of a torrent how many seeds and leeches they know (BEP 48), without becoming one of them. Only before
+    /// [`DiscoverRequest::Start`]: announces tell the same. The answers land in [`TrackerStatus::state`]; who is silent for
+    /// [`Config::farewell`], or has no room among the queries, has failed.
+    pub fn scrape(&mut self, now: Instant, key: Key) {
+        let Some(torrent) = self.torrents.get(&key).filter(|torrent| !torrent.removed && torrent.phase == Phase::Idle) else { return };
+        let free: Vec<usize> = torrent.trackers.iter().enumerate().filter(|(_, tracker)| tracker.is_free()).map(|(index, _)| index).collect();
+        free.into_iter().for_each(|index| self.begin_scrape(now, key, index));
+        self.turn(now);
+    }
+
     /// How far a torrent is, for its next announce. Cheap; announces nothing.
     pub fn update(&mut self, key: Key, amounts: Amounts) {
         if let Some(torrent) = self.torrents.get_mut(&key) {
@@ -93,10 +103,13 @@ impl Discovery {
     pub fn remove(&mut self, now: Instant, key: Key) {
         let Some(torrent) = self.torrents.get_mut(&key).filter(|torrent| !torrent.removed) else { return };
         torrent.removed = true;
-        if torrent.phase == Phase::Active {
-            self.stop(now, key);
-        } else {
-            self.settle(key);
+        match torrent.phase {
+            Phase::Active => self.stop(now, key),
+            Phase::Leaving => self.settle(key),
+            Phase::Idle => {
+                self.silence(key);
+                self.settle(key);
+            }
         }
         self.turn(now);
     }
@@ -156,9 +169,7 @@ impl Discovery {
         self.silence(key);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.phase = Phase::Active;
-        for tracker in &mut torrent.trackers {
-            (tracker.told, tracker.failures, tracker.earliest) = (Told::default(), 0, now);
-        }
+        torrent.trackers.iter_mut().for_each(|tracker| tracker.renew(now));
         self.advance(now, key);
     }
 
@@ -200,7 +211,7 @@ impl Discovery {
         let mut open = Vec::new();
         for (index, tracker) in torrent.trackers.iter_mut().enumerate() {
             let query = tracker.query.filter(|id| self.queries.is_counted(*id)).and_then(|id| self.queries.get(id));
-            let introducing = query.is_some_and(|query| query.event == AnnounceEvent::Started && !matches!(query.stage, Stage::Lookup(_)));
+            let introducing = query.is_some_and(|query| query.event == Some(AnnounceEvent::Started) && !matches!(query.stage, Stage::Lookup(_)));
             if tracker.knows_us() || introducing {
                 parting.push(index);
             }
@@ -261,7 +272,19 @@ impl Discovery {
         } else if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
             self.schedule(key, index, at);
         } else {
-            self.ask(now, key, index, &url, announce);
+            self.ask(now, key, index, &url, Ask::Announce(announce));
+        }
+    }
+
+    fn begin_scrape(&mut self, now: Instant, key: Key, index: usize) {
+        let Some(tracker) = self.tracker(key, index) else { return };
+        let Some(url) = tracker.url.clone() else { return };
+        let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
+        let afforded = !self.queries.is_full() && (!lookup || self.lookups.take(key.owner, now).is_ok());
+        if afforded {
+            self.ask(now, key, index, &url, Ask::Scrape(key.info_hash));
+        } else {
+            self.scraped(key, index, Err(TrackerError::Refused("too much is asked already; try again later".to_owned())));
         }
     }
 
@@ -279,29 +302,34 @@ impl Discovery {
         Ok(())
     }
 
-    fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, announce: Announce) {
+    fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, ask: Ask) {
         let Some(tracker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.trackers.get_mut(index)) else { return };
-        let (event, addrs, tracker_id) = (announce.event, tracker.addrs.clone(), tracker.tracker_id.clone());
+        let (event, addrs, tracker_id) = (ask.event(), tracker.addrs.clone(), tracker.tracker_id.clone());
         let stage = match url.scheme {
             Scheme::Http | Scheme::Https => Stage::Http,
-            Scheme::Udp if addrs.is_empty() => Stage::Lookup(announce.clone()),
+            Scheme::Udp if addrs.is_empty() => Stage::Lookup(ask.clone()),
             Scheme::Udp => Stage::Udp,
         };
         let id = self.queries.open(Query { key, tracker: index, event, stage });
         tracker.query = Some(id);
-        let (wake, wait) =
-            if event == AnnounceEvent::Stopped { (Wake::Farewell(id), self.config.farewell) } else { (Wake::Patience(id), self.config.patience) };
+        let (wake, wait) = match event {
+            Some(AnnounceEvent::Stopped) | None => (Wake::Farewell(id), self.config.farewell),
+            Some(_) => (Wake::Patience(id), self.config.patience),
+        };
         self.timers.set(wake, now + wait);
         self.tell_status(key, index);
         match url.scheme {
-            Scheme::Http | Scheme::Https => self.outputs.push_back(Output::HttpGet { id, url: announce_url(url, &announce, tracker_id.as_deref()) }),
+            Scheme::Http | Scheme::Https => match ask_url(url, &ask, tracker_id.as_deref()) {
+                Ok(url) => self.outputs.push_back(Output::HttpGet { id, url }),
+                Err(error) => self.finish(now, id, Err(error)),
+            },
             Scheme::Udp if addrs.is_empty() => self.outputs.push_back(Output::Resolve { id, host: url.host.to_string(), port: url.port }),
-            Scheme::Udp => self.exchange(now, id, addrs, announce, &url.path_and_query),
+            Scheme::Udp => self.exchange(now, id, addrs, ask, &url.path_and_query),
         }
     }
 
-    fn exchange(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, announce: Announce, path: &str) {
-        let step = self.udp.start(now, id, addrs, announce, path, &mut self.rng);
+    fn exchange(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str) {
+        let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
         self.step(now, id, step);
     }
 
@@ -323,12 +351,18 @@ impl Discovery {
                 let step = self.udp.time_out(now, id, &mut self.rng);
                 step.into_iter().for_each(|step| self.step(now, id, step));
             }
-            Wake::Farewell(id) => {
-                let key = self.queries.get(id).map(|query| query.key);
-                self.cancel(id);
-                key.into_iter().for_each(|key| self.settle(key));
-            }
+            Wake::Farewell(id) => self.give_up(id),
         }
+    }
+
+    fn give_up(&mut self, id: QueryId) {
+        let Some(query) = self.queries.get(id) else { return };
+        let (key, index, event) = (query.key, query.tracker, query.event);
+        self.cancel(id);
+        if event.is_none() {
+            self.scraped(key, index, Err(TrackerError::Timeout(self.config.farewell)));
+        }
+        self.settle(key);
     }
 
     fn lose_patience(&mut self, now: Instant, id: QueryId) {
@@ -352,21 +386,22 @@ impl Discovery {
     // Answers.
 
     fn answered(&mut self, now: Instant, id: QueryId, result: Result<Bytes, TrackerError>) {
-        if self.queries.get(id).is_some_and(|query| matches!(query.stage, Stage::Http)) {
-            self.finish(now, id, result.and_then(|body| parse_answer(&body)));
-        }
+        let Some(query) = self.queries.get(id).filter(|query| matches!(query.stage, Stage::Http)) else { return };
+        let (info_hash, event) = (query.key.info_hash, query.event);
+        let read = |body: Bytes| if event.is_some() { parse_answer(&body) } else { parse_scrape(&body, &info_hash) };
+        self.finish(now, id, result.and_then(read));
     }
 
     fn resolved(&mut self, now: Instant, id: QueryId, result: Result<Vec<SocketAddr>, TrackerError>) {
         let Some(query) = self.queries.get_mut(id) else { return };
-        let Stage::Lookup(announce) = std::mem::replace(&mut query.stage, Stage::Udp) else { return };
+        let Stage::Lookup(ask) = std::mem::replace(&mut query.stage, Stage::Udp) else { return };
         let (key, index) = (query.key, query.tracker);
         match result {
             Ok(addrs) => {
                 let Some(tracker) = self.tracker(key, index) else { return };
                 tracker.addrs.clone_from(&addrs);
                 let path = tracker.url.as_ref().map(|url| url.path_and_query.clone()).unwrap_or_default();
-                self.exchange(now, id, addrs, announce, &path);
+                self.exchange(now, id, addrs, ask, &path);
             }
             Err(error) => self.finish(now, id, Err(error)),
         }
@@ -385,19 +420,27 @@ impl Discovery {
     fn finish(&mut self, now: Instant, id: QueryId, result: Result<Answer, TrackerError>) {
         let Some(query) = self.close(id) else { return };
         let (key, index) = (query.key, query.tracker);
-        match result {
-            _ if query.event == AnnounceEvent::Stopped => self.settle(key),
-            Ok(answer) => self.succeed(now, &query, answer),
-            Err(error) => self.fail(now, key, index, error),
+        match (query.event, result) {
+            (Some(AnnounceEvent::Stopped), _) => self.settle(key),
+            (Some(event), Ok(answer)) => self.succeed(now, key, index, event, answer),
+            (Some(_), Err(error)) => self.fail(now, key, index, error),
+            (None, result) => return self.scraped(key, index, result),
         }
         self.tell_status(key, index);
     }
 
-    fn succeed(&mut self, now: Instant, query: &Query, answer: Answer) {
-        let (key, index) = (query.key, query.tracker);
+    fn scraped(&mut self, key: Key, index: usize, result: Result<Answer, TrackerError>) {
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.record_scrape(index, result);
+        }
+        self.tell_status(key, index);
+    }
+
+    fn succeed(&mut self, now: Instant, key: Key, index: usize, event: AnnounceEvent, answer: Answer) {
+        self.outputs.extend(answer.external_ip.map(|ip| Output::ExternalIp { key, ip }));
         let (interval, min_interval) = self.intervals(&answer);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let peers = torrent.record(index, query.event, answer, now + min_interval);
+        let peers = torrent.record(index, event, answer, now + min_interval);
         let at = if torrent.event(index) == AnnounceEvent::Completed { now } else { now + interval };
         let resting = torrent.promote(index);
         self.schedule(key, index, at);
@@ -426,14 +469,15 @@ impl Discovery {
     }
 
     fn fail(&mut self, now: Instant, key: Key, index: usize, error: TrackerError) {
+        let wanted = if let TrackerError::Later { wait, .. } = error { wait.min(self.config.max_retry) } else { Duration::ZERO };
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let failures = torrent.record_failure(index, error);
         let resting = torrent.resting();
-        let at = now + self.backoff(failures);
-        if let Some(tracker) = self.tracker(key, index) {
-            tracker.earliest = at;
+        if let Some(failures) = failures {
+            let at = now + self.backoff(failures).max(wanted);
+            self.tracker(key, index).into_iter().for_each(|tracker| tracker.earliest = at);
+            self.schedule(key, index, at);
         }
-        self.schedule(key, index, at);
         resting.into_iter().filter(|(other, _)| *other != index).for_each(|(other, at)| self.schedule(key, other, at.max(now)));
         self.advance(now, key);
     }
@@ -452,5 +496,12 @@ impl Discovery {
         if let Some(status) = self.tracker(key, index).map(|tracker| tracker.status()) {
             self.outputs.push_back(Output::Status { key, index, status });
         }
+    }
+}
+
+fn ask_url(url: &Url, ask: &Ask, tracker_id: Option<&[u8]>) -> Result<String, TrackerError> {
+    match ask {
+        Ask::Announce(announce) => Ok(announce_url(url, announce, tracker_id)),
+        Ask::Scrape(info_hash) => scrape_url(url, info_hash),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::io::{Key, QueryId};
-use super::tracker::{Announce, AnnounceEvent};
+use super::tracker::{AnnounceEvent, Ask};
 
 /// One announce under way.
 #[derive(Debug)]
@@ -11,7 +11,8 @@ pub(super) struct Query {
     pub(super) key: Key,
     /// Index of the tracker in its torrent.
     pub(super) tracker: usize,
-    pub(super) event: AnnounceEvent,
+    /// Nothing for a scrape.
+    pub(super) event: Option<AnnounceEvent>,
     pub(super) stage: Stage,
 }
 
@@ -20,8 +21,8 @@ pub(super) struct Query {
 pub(super) enum Stage {
     /// [`super::Output::HttpGet`].
     Http,
-    /// [`super::Output::Resolve`]; then this is announced.
-    Lookup(Announce),
+    /// [`super::Output::Resolve`]; then this is asked.
+    Lookup(Ask),
     /// Datagrams.
     Udp,
 }

@@ -51,6 +51,20 @@ pub enum TrackerError {
     /// It said so (`failure reason`, BEP 3; action 3, BEP 15): escaped, at most 255 bytes of it.
     #[error("the tracker refuses: {0}")]
     Failure(String),
+    /// The same, with the wait that it wants (`retry in`, BEP 31).
+    #[error("the tracker refuses: {reason}; it wants to be asked again after {} min", .wait.as_secs() / 60)]
+    Later {
+        /// As in [`TrackerError::Failure`].
+        reason: String,
+        /// At least so long; it is bounded before it is kept.
+        wait: Duration,
+    },
+    /// The same, for good.
+    #[error("the tracker refuses: {0}; it does not want to be asked again")]
+    Never(String),
+    /// A scrape was wanted, and BEP 48 finds no address for it.
+    #[error("the tracker cannot be asked for counts alone: its path does not end in /announce")]
+    NoScrape,
     /// Nothing came.
     #[error("the tracker did not answer within {} s", .0.as_secs())]
     Timeout(Duration),

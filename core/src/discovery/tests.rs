@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +28,7 @@ enum Said {
     Cancel(QueryId),
     Peers(u64, usize),
     Left(u64),
+    External(IpAddr),
 }
 
 impl World {
@@ -101,6 +102,7 @@ fn said(output: Output) -> Option<Said> {
         Output::Cancel(id) => Said::Cancel(id),
         Output::Peers { key, addrs, .. } => Said::Peers(key.owner, addrs.len()),
         Output::Left(key) => Said::Left(key.owner),
+        Output::ExternalIp { ip, .. } => Said::External(ip),
         Output::Status { .. } => return None,
     })
 }
@@ -125,6 +127,77 @@ fn peers(interval: u32, min_interval: Option<u32>) -> Result<Vec<u8>, TrackerErr
 
 fn nobody() -> Result<Vec<u8>, TrackerError> {
     Ok(b"d8:intervali1800e5:peers0:e".to_vec())
+}
+
+fn refusal(retry: &str) -> Result<Vec<u8>, TrackerError> {
+    Ok(format!("d14:failure reason4:busy8:retry in{retry}e").into_bytes())
+}
+
+#[test]
+fn a_refusing_tracker_is_asked_again_when_it_says() {
+    let mut world = World::with(&[&["http://a/announce"]]);
+    let (id, ..) = announce(&world.request(Start));
+    world.answer(id, refusal("i40e"));
+    assert_eq!(world.machine.poll_timeout(), Some((Instant(40 * 60 * 1_000_000), Reason::Announce)));
+    let (id, ..) = announce(&world.tick());
+    world.answer(id, refusal("i999999999e"));
+    assert_eq!(world.machine.poll_timeout().unwrap().0, world.now + Duration::from_secs(24 * 3600), "within bounds");
+}
+
+#[test]
+fn a_tracker_that_never_wants_to_be_asked_again_is_not() {
+    let mut world = World::with(&[&["http://a/announce"], &["http://b/announce"]]);
+    let (id, ..) = announce(&world.request(Start));
+    let (id, host, _) = announce(&world.answer(id, refusal("5:never")));
+    assert_eq!(host, "b");
+    assert_eq!(world.answer(id, nobody()), []);
+    assert_eq!(world.request(More), []);
+    assert_eq!(announce(&world.pass(1800)).1, "b");
+    assert_eq!(world.state(0), TrackerState::Failed(TrackerError::Never("busy".to_owned())));
+}
+
+#[test]
+fn our_own_address_is_handed_on() {
+    let mut world = World::with(&[&["http://a/announce"]]);
+    let (id, ..) = announce(&world.request(Start));
+    let body = Encoder::new().bytes("external ip", [9, 8, 7, 6]).finish();
+    assert_eq!(world.answer(id, Ok(body)), [Said::External("9.8.7.6".parse().unwrap())]);
+}
+
+impl World {
+    fn scrape(&mut self) -> Vec<Said> {
+        self.machine.scrape(self.now, KEY);
+        self.said()
+    }
+}
+
+#[test]
+fn a_scrape_asks_all_trackers_at_once_and_joins_nothing() {
+    let mut world = World::with(&[&["http://a/announce", "http://b/"], &["udp://1.2.3.4:5"]]);
+    let said = world.scrape();
+    let [Said::Get(id, url), Said::Resolve(lookup, _)] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(*url, format!("http://a/scrape?info_hash={}", "h".repeat(20)));
+    assert_eq!(world.state(1), TrackerState::Failed(TrackerError::NoScrape));
+    let body = format!("d5:filesd20:{}d8:completei3e10:incompletei4eeee", "h".repeat(20));
+    assert_eq!(world.answer(*id, Ok(body.into_bytes())), []);
+    assert_eq!(world.state(0), TrackerState::Ok { seeders: Some(3), leechers: Some(4), peers: 0 });
+    let addr = "1.2.3.4:5".parse().unwrap();
+    world.machine.handle(world.now, Input::Resolved { id: *lookup, result: Ok(vec![addr]) });
+    assert!(matches!(&world.said()[..], [Said::Datagram(to, _)] if *to == addr));
+    world.pass(15);
+    assert_eq!(world.state(2), TrackerState::Failed(TrackerError::Timeout(Duration::from_secs(15))));
+    assert_eq!(world.remove(), [Said::Left(0)], "nobody has to be told");
+}
+
+#[test]
+fn a_start_takes_the_place_of_a_scrape_under_way() {
+    let mut world = World::with(&[&["http://a/announce"]]);
+    let said = world.scrape();
+    let [Said::Get(scrape, _)] = said[..] else { panic!("{said:?}") };
+    let said = world.request(Start);
+    assert_eq!(said[0], Said::Cancel(scrape));
+    assert_eq!(announce(&said).2, "started");
+    assert_eq!(world.scrape(), [], "announces tell the same");
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(super) enum Wake {
     Patience(QueryId),
     /// Send the datagram again.
     Retransmit(QueryId),
-    /// Leave without an answer.
+    /// Leave without an answer, or give up a scrape.
     Farewell(QueryId),
 }
 

@@ -61,6 +61,8 @@ pub(super) struct Tracker {
     pub(super) earliest: Instant,
     /// Since the last success.
     pub(super) failures: u32,
+    /// It does not want to be asked again (BEP 31).
+    retired: bool,
     pub(super) told: Told,
     pub(super) tracker_id: Option<Vec<u8>>,
     /// What its name was resolved to, as long as it answers.
@@ -143,19 +145,29 @@ impl Torrent {
         answer.peers
     }
 
-    /// Notes a failure; says the how manieth in a row it is.
-    pub(super) fn record_failure(&mut self, index: usize, error: TrackerError) -> u32 {
-        let Some(tracker) = self.trackers.get_mut(index) else { return 1 };
+    /// Notes what a scrape was answered.
+    pub(super) fn record_scrape(&mut self, index: usize, result: Result<Answer, TrackerError>) {
+        let Some(tracker) = self.trackers.get_mut(index) else { return };
+        tracker.state = match result {
+            Ok(Answer { seeders, leechers, .. }) => TrackerState::Ok { seeders, leechers, peers: 0 },
+            Err(error) => TrackerState::Failed(error),
+        };
+    }
+
+    /// Notes a failure; says the how manieth in a row it is, or nothing if it is the last.
+    pub(super) fn record_failure(&mut self, index: usize, error: TrackerError) -> Option<u32> {
+        let tracker = self.trackers.get_mut(index)?;
         tracker.failures = tracker.failures.saturating_add(1);
+        tracker.retired = matches!(error, TrackerError::Never(_));
         tracker.state = TrackerState::Failed(error);
         // Its name may lead elsewhere by now.
         tracker.addrs.clear();
-        tracker.failures
+        (!tracker.retired).then_some(tracker.failures)
     }
 
     /// Failing trackers that nobody means to ask again, and when they may be.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
-        let resting = |tracker: &Tracker| tracker.failures > 0 && tracker.next.is_none() && tracker.query.is_none() && !tracker.waiting;
+        let resting = |tracker: &Tracker| tracker.failures > 0 && tracker.next.is_none() && tracker.is_free() && !tracker.retired;
         self.trackers.iter().enumerate().filter(|(_, tracker)| resting(tracker)).map(|(index, tracker)| (index, tracker.earliest)).collect()
     }
 
@@ -186,6 +198,7 @@ impl Tracker {
             next: None,
             earliest: Instant::ZERO,
             failures: 0,
+            retired: false,
             told: Told::default(),
             tracker_id: None,
             addrs: Vec::new(),
@@ -193,7 +206,12 @@ impl Tracker {
     }
 
     fn is_candidate(&self, now: Instant) -> bool {
-        self.url.is_some() && self.query.is_none() && !self.waiting && self.next.is_none() && self.earliest <= now
+        self.is_free() && self.next.is_none() && !self.retired && self.earliest <= now
+    }
+
+    /// Whether nothing is asked of it, or about to be.
+    pub(super) const fn is_free(&self) -> bool {
+        self.url.is_some() && self.query.is_none() && !self.waiting
     }
 
     /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being asked.
@@ -205,6 +223,11 @@ impl Tracker {
     /// Whether it counts us among its peers, and is likely to hear that we leave.
     pub(super) const fn knows_us(&self) -> bool {
         self.told.started && matches!(self.state, TrackerState::Ok { .. })
+    }
+
+    /// A new run: nothing of the last one counts.
+    pub(super) const fn renew(&mut self, now: Instant) {
+        (self.told, self.failures, self.earliest, self.retired) = (Told { started: false, completed: false }, 0, now, false);
     }
 
     pub(super) fn status(&self) -> TrackerStatus {

@@ -1,4 +1,4 @@
-//! The tracker's half of BEP 3, 7, 23 and 48: what follows `/announce?` and `/scrape?`, and the bodies of answers.
+//! The tracker's half of BEP 3, 7, 23, 24 and 48: what follows `/announce?` and `/scrape?`, and the bodies of answers.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -117,7 +117,7 @@ impl Tracker {
             Ok((request, self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), &mut peers)?))
         });
         match answer {
-            Ok((request, told)) => write_answer(out, &told, &peers, ip.is_ipv4(), request.compact),
+            Ok((request, told)) => write_answer(out, &told, &peers, ip, request.compact),
             Err(refusal) => write_refusal(out, refusal),
         }
         self.scratch = peers;
@@ -147,18 +147,22 @@ impl Tracker {
     }
 }
 
-fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], v4: bool, compact: bool) {
+fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], ip: IpAddr, compact: bool) {
     let Told { counts, interval, min_interval } = told;
-    put(out, format_args!("d8:completei{}e10:downloadedi{}e10:incompletei{}e", counts.seeders, counts.downloads, counts.leechers));
-    put(out, format_args!("8:intervali{}e12:min intervali{}e", interval.as_secs(), min_interval.as_secs()));
-    match (compact, v4) {
+    put(out, format_args!("d8:completei{}e10:downloadedi{}e", counts.seeders, counts.downloads));
+    match ip {
+        IpAddr::V4(ip) => write_bytes(out, "11:external ip", &ip.octets()),
+        IpAddr::V6(ip) => write_bytes(out, "11:external ip", &ip.octets()),
+    }
+    put(out, format_args!("10:incompletei{}e8:intervali{}e12:min intervali{}e", counts.leechers, interval.as_secs(), min_interval.as_secs()));
+    match (compact, ip.is_ipv4()) {
         (true, true) => write_bytes(out, "5:peers", peers),
         // Clients expect a key for IPv4 in any case.
         (true, false) => {
             out.extend_from_slice(b"5:peers0:");
             write_bytes(out, "6:peers6", peers);
         }
-        (false, _) => write_dictionaries(out, peers, v4),
+        (false, v4) => write_dictionaries(out, peers, v4),
     }
     out.push(b'e');
 }

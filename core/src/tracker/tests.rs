@@ -197,6 +197,7 @@ fn our_own_client_understands_the_tracker_over_http() {
         for (form, body) in [("compact", query(5)), ("dictionaries", query(5).replace("compact=1", "compact=0"))] {
             let answer = client::http::parse_answer(&over_http(&mut tracker, second, &body)).unwrap();
             assert_eq!(answer.peers, expected, "{form}");
+            assert_eq!(answer.external_ip, Some(ip(second)));
             assert_eq!((answer.interval, answer.min_interval), (Some(Duration::from_secs(1800)), Some(Duration::from_secs(60))));
         }
     }

@@ -197,6 +197,9 @@ pub(crate) struct ShowFlags {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    /// Ask its trackers how many seeds and leeches they know, without joining the swarm
+    #[arg(long)]
+    pub(crate) scrape: bool,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -5,6 +5,7 @@ pub(crate) mod failure;
 mod files;
 mod flags;
 mod place;
+mod scrape;
 mod select;
 mod session;
 mod show;

@@ -1,5 +1,6 @@
 //! `aqueduct show`: what a torrent or magnet says.
 
+use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::Bind;
@@ -7,17 +8,35 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::flags::ShowFlags;
+use super::scrape;
 use super::source::{self, Source};
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: ShowFlags) -> Result<(), Failure> {
-    match (source::load(&flags.source, Bind::default()).await?, flags.json) {
-        (Source::Torrent(metainfo), true) => ui::object(&torrent_object(&metainfo)),
-        (Source::Torrent(metainfo), false) => print_torrent(&metainfo),
-        (Source::Magnet(magnet), true) => ui::object(&magnet_object(&magnet)),
-        (Source::Magnet(magnet), false) => print_magnet(&magnet),
+    let source = source::load(&flags.source, Bind::default()).await?;
+    let scraped = if flags.scrape { Some(ask(&source).await?) } else { None };
+    if flags.json {
+        let mut object = match &source {
+            Source::Torrent(metainfo) => torrent_object(metainfo),
+            Source::Magnet(magnet) => magnet_object(magnet),
+        };
+        scraped.iter().for_each(|statuses| object["scrape"] = scrape::objects(statuses));
+        ui::object(&object);
+        return Ok(());
     }
+    match &source {
+        Source::Torrent(metainfo) => print_torrent(metainfo),
+        Source::Magnet(magnet) => print_magnet(magnet),
+    }
+    scraped.iter().flatten().for_each(|status| row("scrape", &scrape::line(status)));
     Ok(())
+}
+
+async fn ask(source: &Source) -> Result<Vec<TrackerStatus>, Failure> {
+    match source {
+        Source::Torrent(metainfo) => scrape::ask(&metainfo.info.info_hash, metainfo.trackers.clone()).await,
+        Source::Magnet(magnet) => scrape::ask(&magnet.info_hash, magnet.trackers.iter().map(|url| vec![url.clone()]).collect()).await,
+    }
 }
 
 fn torrent_object(metainfo: &Metainfo) -> Value {

@@ -146,6 +146,7 @@ impl Driver {
                 self.machine.remove(self.now(), key);
             }
             Change::Private(key) => self.leave_dht(key),
+            Change::Scrape(key) => self.machine.scrape(self.now(), key),
         }
     }
 
@@ -206,6 +207,7 @@ impl Driver {
                 self.show(key, index, &status);
                 self.tell(key, News::Tracker { index, status });
             }
+            Output::ExternalIp { key, ip } => self.tell(key, News::ExternalIp(ip)),
             Output::Left(_) => {}
         }
     }

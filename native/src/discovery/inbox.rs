@@ -43,12 +43,13 @@ pub(super) struct Inbox {
     pub(super) closing: Option<Instant>,
 }
 
-/// A member came, went, or turned out to be private.
+/// A member came, went, turned out to be private, or wants counts.
 #[derive(Debug)]
 pub(super) enum Change {
     Join(Key, Swarm, mpsc::Sender<News>),
     Leave(Key, Option<Amounts>),
     Private(Key),
+    Scrape(Key),
 }
 
 /// What a member wants; of two contrary requests the later one counts.
@@ -140,6 +141,11 @@ impl Client {
             wish.add(request);
             self.0.wake.notify_one();
         }
+    }
+
+    pub(super) fn scrape(&self, key: Key) {
+        self.0.lock().changes.push(Change::Scrape(key));
+        self.0.wake.notify_one();
     }
 
     pub(super) fn statuses(&self, key: Key) -> Vec<TrackerStatus> {

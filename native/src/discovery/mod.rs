@@ -10,7 +10,7 @@ mod node_file;
 mod public_nodes;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub enum News {
         /// Where they are.
         addrs: Vec<PeerAddr>,
     },
+    /// Our own address, as a tracker sees it (BEP 24).
+    ExternalIp(IpAddr),
     /// A tracker's state changed.
     Tracker {
         /// Position in [`Membership::trackers`].
@@ -160,6 +162,12 @@ impl Membership {
     /// The torrent is private (BEP 27), as its metadata say: from now on only its trackers hear of it.
     pub fn set_private(&self) {
         self.shared.set_private(self.key);
+    }
+
+    /// Asks every tracker for counts of seeds and leeches, without becoming one of them (BEP 48); the answers come as [`News::Tracker`]. Only
+    /// before [`DiscoverRequest::Start`].
+    pub fn scrape(&self) {
+        self.shared.scrape(self.key);
     }
 
     /// Every tracker's state.

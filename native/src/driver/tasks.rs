@@ -79,6 +79,7 @@ impl Driver {
         while let Some(news) = news.recv().await {
             match news {
                 News::Peers { source, addrs } => self.turn(|state, now| state.engine.handle(now, Input::Peers { torrent, source, addrs })),
+                News::ExternalIp(ip) => self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip))),
                 News::Tracker { index, status } => tracing::debug!(torrent = torrent.0, index, state = ?status.state, "tracker"),
             }
         }

@@ -1,7 +1,8 @@
-//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|sessions|all]`.
+//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|sessions|tracker|all]`.
 //!
 //! Every figure is taken on this machine in this run, and every download is compared with what was seeded. Read them as ratios.
 
+mod announce;
 mod clients;
 mod download;
 mod hash;
@@ -20,7 +21,7 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask bench", about = "Measure downloads, hashing and the tab")]
+#[command(name = "cargo xtask bench", about = "Measure downloads, hashing, the tab and the tracker")]
 struct Arguments {
     /// What to measure
     #[arg(default_value = "all")]
@@ -55,6 +56,8 @@ enum What {
     Tab,
     /// Idle tabs and slow clients of one bridge
     Sessions,
+    /// Announces a second, beside opentracker
+    Tracker,
     /// All of them
     All,
 }
@@ -83,6 +86,9 @@ fn run() -> Result<()> {
     }
     if wanted(What::Sessions) {
         sessions::measure(arguments.tabs)?;
+    }
+    if wanted(What::Tracker) {
+        announce::measure(arguments.runs)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Announces over UDP under way (BEP 15): connect, announce, retransmit.
+//! Announces and scrapes over UDP under way (BEP 15): connect, ask, retransmit.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::udp::{Response, announce, connect};
-use super::{Announce, Answer};
+use super::udp::{Response, announce, connect, scrape};
+use super::{Answer, Ask};
 use crate::discovery::io::QueryId;
 use crate::discovery::status::TrackerError;
 use crate::types::Instant;
@@ -46,7 +46,7 @@ pub(crate) enum Step {
 
 #[derive(Debug)]
 struct Exchange {
-    announce: Announce,
+    ask: Ask,
     path_and_query: String,
     addrs: Vec<SocketAddr>,
     turn: usize,
@@ -66,9 +66,9 @@ impl Exchange {
 
 impl UdpClient {
     /// Begins an announce at the first of `addrs`; each further attempt goes to the next one.
-    pub(crate) fn start(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, announce: Announce, path: &str, rng: &mut ChaCha8Rng) -> Step {
+    pub(crate) fn start(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str, rng: &mut ChaCha8Rng) -> Step {
         let path_and_query = path.to_owned();
-        let exchange = Exchange { announce, path_and_query, addrs, turn: 0, attempt: 0, transaction: 0, connection: None, renewed: false };
+        let exchange = Exchange { ask, path_and_query, addrs, turn: 0, attempt: 0, transaction: 0, connection: None, renewed: false };
         self.send(now, id, exchange, rng)
     }
 
@@ -89,7 +89,10 @@ impl UdpClient {
             return if exchange.connection.is_some() && !exchange.renewed { self.renew(now, id, from, rng) } else { self.over(id, Err(error)) };
         }
         let answer = if exchange.connection.is_some() {
-            response.as_answer(from.is_ipv6()).transpose()?
+            match exchange.ask {
+                Ask::Announce(_) => response.as_answer(from.is_ipv6()).transpose()?,
+                Ask::Scrape(_) => response.as_scrape().transpose()?,
+            }
         } else {
             match response.as_connection().transpose()? {
                 Ok(connection) => return self.connected(now, id, from, connection, rng),
@@ -160,9 +163,10 @@ impl UdpClient {
         };
         exchange.transaction = self.fresh_transaction(rng);
         exchange.connection = self.connections.get(&to).filter(|connection| connection.expires > now).map(|connection| connection.id);
-        let bytes = match exchange.connection {
-            Some(connection) => announce(connection, exchange.transaction, &exchange.announce, &exchange.path_and_query),
-            None => connect(exchange.transaction),
+        let bytes = match (exchange.connection, &exchange.ask) {
+            (Some(connection), Ask::Announce(what)) => announce(connection, exchange.transaction, what, &exchange.path_and_query),
+            (Some(connection), Ask::Scrape(info_hash)) => scrape(connection, exchange.transaction, info_hash),
+            (None, _) => connect(exchange.transaction),
         };
         let deadline = now + FIRST_WAIT * (1 << exchange.attempt);
         self.transactions.insert(exchange.transaction, id);
@@ -187,7 +191,7 @@ mod tests {
 
     use super::*;
     use crate::discovery::io::Amounts;
-    use crate::discovery::tracker::AnnounceEvent;
+    use crate::discovery::tracker::{Announce, AnnounceEvent};
     use crate::types::{InfoHashV1, PeerId};
 
     const ID: QueryId = QueryId(1);
@@ -213,7 +217,7 @@ mod tests {
                 num_want: 1,
             };
             let addrs = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
-            sent(self.client.start(at(now), id, addrs, announce, "/", &mut self.rng))
+            sent(self.client.start(at(now), id, addrs, Ask::Announce(announce), "/", &mut self.rng))
         }
 
         fn receive(&mut self, now: u64, from: &str, action: u32, transaction: u32, body: &[u8]) -> Option<Step> {

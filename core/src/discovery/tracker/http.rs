@@ -1,4 +1,4 @@
-//! Announces over HTTP (BEP 3), compact answers (BEP 23), IPv6 (BEP 7).
+//! Announces over HTTP (BEP 3), compact answers (BEP 23), IPv6 (BEP 7), our address (BEP 24), when to retry (BEP 31), scrapes (BEP 48).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use super::{Announce, AnnounceEvent, Answer, MAX_TEXT, PeerList, words};
 use crate::bencode::{BencodeError, Dict, Limits, Value, scan_prefix};
 use crate::discovery::status::TrackerError;
 use crate::discovery::url::Url;
+use crate::types::InfoHashV1;
 
 /// All but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -32,6 +33,28 @@ pub fn announce_url(url: &Url, announce: &Announce, tracker_id: Option<&[u8]>) -
     )
 }
 
+/// The URL of a scrape, by BEP 48's rule: what follows the last slash must begin with `announce`, and `scrape` takes its place.
+///
+/// # Errors
+/// The rule gives none.
+pub fn scrape_url(url: &Url, info_hash: &InfoHashV1) -> Result<String, TrackerError> {
+    let (folder, file) = url.path().rsplit_once('/').unwrap_or_default();
+    let tail = file.strip_prefix("announce").ok_or(TrackerError::NoScrape)?;
+    let query = url.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&")).unwrap_or_default();
+    Ok(format!("{}://{}{folder}/scrape{tail}?{query}info_hash={}", url.scheme, url.authority(), encode(&info_hash.0)))
+}
+
+/// Reads the body of a scrape's answer for one swarm.
+///
+/// # Errors
+/// The tracker's own refusal, a web page, or not what BEP 48 says.
+pub fn parse_scrape(body: &[u8], info_hash: &InfoHashV1) -> Result<Answer, TrackerError> {
+    read_body(body, |dict| {
+        let swarm = dict.dict("files").and_then(|files| files.dict(info_hash.0)).ok_or_else(|| malformed("it does not count the swarm"))?;
+        Ok(Answer { seeders: swarm.num("complete"), leechers: swarm.num("incomplete"), ..Answer::default() })
+    })
+}
+
 fn encode(bytes: &[u8]) -> String {
     percent_encode(bytes, RESERVED).to_string()
 }
@@ -50,14 +73,28 @@ const fn event_argument(event: AnnounceEvent) -> &'static str {
 /// # Errors
 /// The tracker's own refusal, a web page, or not what BEP 3, 7 and 23 say.
 pub fn parse_answer(body: &[u8]) -> Result<Answer, TrackerError> {
+    read_body(body, read_answer)
+}
+
+fn read_body(body: &[u8], read: impl FnOnce(Dict<'_>) -> Result<Answer, TrackerError>) -> Result<Answer, TrackerError> {
     if body.trim_ascii_start().starts_with(b"<") {
         return Err(TrackerError::Html);
     }
     let (value, _rest) = scan_prefix(body, Limits::MESSAGE).map_err(not_bencode)?;
     let dict = value.as_dict().ok_or_else(|| malformed("a dictionary was expected"))?;
     match dict.get("failure reason") {
-        Some(reason) => Err(TrackerError::Failure(words(reason.as_bytes().unwrap_or_default()))),
-        None => read_answer(dict),
+        Some(reason) => Err(read_failure(words(reason.as_bytes().unwrap_or_default()), dict.get("retry in"))),
+        None => read(dict),
+    }
+}
+
+/// BEP 31: minutes, or the word `never`.
+fn read_failure(reason: String, retry: Option<Value<'_>>) -> TrackerError {
+    let minutes = retry.and_then(|retry| u64::try_from(retry.as_int()?).ok());
+    match (minutes, retry.and_then(Value::as_bytes)) {
+        (Some(minutes), _) => TrackerError::Later { reason, wait: Duration::from_secs(minutes.saturating_mul(60)) },
+        (None, Some(b"never")) => TrackerError::Never(reason),
+        _ => TrackerError::Failure(reason),
     }
 }
 
@@ -74,7 +111,14 @@ fn read_answer(dict: Dict<'_>) -> Result<Answer, TrackerError> {
         peers: peers.list,
         warning: dict.bytes("warning message").map(words),
         tracker_id: dict.bytes("tracker id").filter(|id| id.len() <= MAX_TEXT).map(<[u8]>::to_vec),
+        external_ip: dict.bytes("external ip").and_then(read_ip),
     })
+}
+
+/// Four or sixteen bytes.
+fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    v4.or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)).map(|ip| ip.to_canonical())
 }
 
 /// Six bytes a peer (BEP 23), or a list of dictionaries (BEP 3).
@@ -193,6 +237,51 @@ mod tests {
             Encoder::new().list("peers", [peer("1.2.3.4", 1), peer("::ffff:1.2.3.4", 2), peer("host.example", 3), peer("1.1.1.1", 70_000)]).finish();
         let expected: Vec<SocketAddr> = ["1.2.3.4:1", "1.2.3.4:2"].iter().map(|addr| addr.parse().unwrap()).collect();
         assert_eq!(parse_answer(&body).unwrap().peers, expected);
+    }
+
+    #[test]
+    fn our_address_is_read_in_either_family() {
+        let told = |bytes: &[u8]| parse_answer(&Encoder::new().bytes("external ip", bytes).finish()).unwrap().external_ip;
+        assert_eq!(told(&[1, 2, 3, 4]), Some("1.2.3.4".parse().unwrap()));
+        assert_eq!(told(&[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), Some("2000::1".parse().unwrap()));
+        assert_eq!(told(b"1.2.3"), None);
+    }
+
+    #[test]
+    fn a_refusal_may_say_when_to_come_back() {
+        let refusal = |retry: &str| parse_answer(format!("d14:failure reason4:busy8:retry in{retry}e").as_bytes()).unwrap_err();
+        assert_eq!(refusal("i5e"), TrackerError::Later { reason: "busy".to_owned(), wait: Duration::from_secs(300) });
+        assert_eq!(refusal("5:never"), TrackerError::Never("busy".to_owned()));
+        for senseless in ["i-5e", "4:soon", "le"] {
+            assert_eq!(refusal(senseless), TrackerError::Failure("busy".to_owned()), "{senseless}");
+        }
+    }
+
+    #[test]
+    fn a_scrape_is_asked_where_bep_48_says() {
+        let hash = InfoHashV1([b'a'; 20]);
+        let scrape = |url: &str| scrape_url(&Url::parse(url).unwrap(), &hash);
+        let twenty = "a".repeat(20);
+        for (announce, expected) in [
+            ("http://t/announce", "http://t/scrape?info_hash="),
+            ("https://t:81/x/announce.php?key=1", "https://t:81/x/scrape.php?key=1&info_hash="),
+            ("http://t/announce?", "http://t/scrape?info_hash="),
+        ] {
+            assert_eq!(scrape(announce), Ok(format!("{expected}{twenty}")), "{announce}");
+        }
+        for without in ["http://t/", "http://t/a", "http://t/announce/x", "http://t/xannounce"] {
+            assert_eq!(scrape(without), Err(TrackerError::NoScrape), "{without}");
+        }
+    }
+
+    #[test]
+    fn a_scrape_counts_one_swarm() {
+        let hash = InfoHashV1([b'a'; 20]);
+        let body = b"d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei3e10:downloadedi9e10:incompletei4eeee";
+        let answer = parse_scrape(body, &hash).unwrap();
+        assert_eq!((answer.seeders, answer.leechers), (Some(3), Some(4)));
+        assert_eq!(parse_scrape(b"d5:filesdee", &hash), Err(malformed("it does not count the swarm")));
+        assert_eq!(parse_scrape(b"<html>", &hash), Err(TrackerError::Html));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is said to trackers: HTTP (BEP 3, 7, 23) and UDP (BEP 15, 41).
+//! What is said to trackers: HTTP (BEP 3, 7, 23, 24, 31, 48) and UDP (BEP 15, 41).
 
 mod exchange;
 pub mod http;
@@ -61,6 +61,25 @@ impl Announce {
     }
 }
 
+/// What is asked of a tracker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// To be among the peers, and for others of them.
+    Announce(Announce),
+    /// For counts alone (BEP 48).
+    Scrape(InfoHashV1),
+}
+
+impl Ask {
+    /// Why; nothing for a scrape.
+    pub(super) const fn event(&self) -> Option<AnnounceEvent> {
+        match self {
+            Self::Announce(announce) => Some(announce.event),
+            Self::Scrape(_) => None,
+        }
+    }
+}
+
 /// What a tracker answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -78,6 +97,8 @@ pub struct Answer {
     pub warning: Option<String>,
     /// To be repeated in the next announce (`tracker id`), at most [`MAX_TEXT`] bytes.
     pub tracker_id: Option<Vec<u8>>,
+    /// Our address as it sees it (BEP 24), if it says.
+    pub external_ip: Option<IpAddr>,
 }
 
 /// Gathers addresses: bounded, usable, none twice, in the order they came.

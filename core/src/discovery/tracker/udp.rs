@@ -1,4 +1,4 @@
-//! The datagrams of BEP 15, and the option of BEP 41 that carries the URL's path.
+//! The datagrams of BEP 15, scrapes included, and the option of BEP 41 that carries the URL's path.
 
 use std::time::Duration;
 
@@ -6,12 +6,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Announce, AnnounceEvent, Answer, PeerList, words};
 use crate::discovery::status::TrackerError;
+use crate::types::InfoHashV1;
 
 /// What tells a connect from other traffic.
 const MAGIC: u64 = 0x0417_2710_1980;
 
 const CONNECT: u32 = 0;
 const ANNOUNCE: u32 = 1;
+const SCRAPE: u32 = 2;
 const ERROR: u32 = 3;
 
 /// BEP 41: option "URL data".
@@ -55,6 +57,17 @@ pub fn announce(connection: u64, transaction: u32, announce: &Announce, path_and
     bytes.put_u32(announce.num_want);
     bytes.put_u16(announce.port);
     put_url_data(&mut bytes, path_and_query);
+    bytes.freeze()
+}
+
+/// A scrape of one swarm.
+#[must_use]
+pub fn scrape(connection: u64, transaction: u32, info_hash: &InfoHashV1) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(36);
+    bytes.put_u64(connection);
+    bytes.put_u32(SCRAPE);
+    bytes.put_u32(transaction);
+    bytes.put_slice(&info_hash.0);
     bytes.freeze()
 }
 
@@ -126,6 +139,19 @@ impl<'a> Response<'a> {
         Ok(Some(Answer { interval, seeders: Some(seeders), leechers: Some(leechers), peers: peers.list, ..Answer::default() }))
     }
 
+    /// What a scrape of one swarm was answered; `None`: an answer to something else.
+    ///
+    /// # Errors
+    /// Too short.
+    pub fn as_scrape(&self) -> Result<Option<Answer>, TrackerError> {
+        if self.action != SCRAPE {
+            return Ok(None);
+        }
+        let (counts, _) = self.body.split_first_chunk::<12>().ok_or_else(|| self.too_short(20))?;
+        let [seeders, _downloads, leechers] = [0, 4, 8].map(|at| u32::from_be_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]]));
+        Ok(Some(Answer { seeders: Some(seeders), leechers: Some(leechers), ..Answer::default() }))
+    }
+
     const fn too_short(&self, expected: usize) -> TrackerError {
         TrackerError::Datagram { expected, received: self.body.len() + 8 }
     }
@@ -182,6 +208,16 @@ mod tests {
         assert_eq!(answer.peers, ["1.2.3.4:80".parse().unwrap()]);
         let v6 = [&head[..], &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80]].concat();
         assert_eq!(Response::parse(&v6).unwrap().as_answer(true).unwrap().unwrap().peers, ["[2000::1]:80".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_scrape_names_a_swarm_and_is_answered_with_counts() {
+        let bytes = scrape(5, 6, &InfoHashV1([0xaa; 20]));
+        assert_eq!(bytes[..16], [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6]);
+        assert_eq!(bytes[16..], [0xaa; 20]);
+        let answer = Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 4]).unwrap().as_scrape().unwrap().unwrap();
+        assert_eq!((answer.seeders, answer.leechers), (Some(3), Some(4)));
+        assert_eq!(Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6]).unwrap().as_scrape(), Err(TrackerError::Datagram { expected: 20, received: 8 }));
     }
 
     #[test]
