@@ -18,8 +18,10 @@ fn megabyte_line() -> Access {
 fn a_hundred_engines_complete_from_one_seed() {
     let torrent = torrent(64, 32);
     let mut world = World::new(1);
-    world.add(Plan::seed(&torrent).access(megabyte_line()));
-    let leeches = world.add_many(100, &Plan::leech(&torrent).access(megabyte_line()));
+    // Through exchange everybody would come to know everybody; a third of them is company enough.
+    let config = || Config { max_peers: 30, ..Config::default() };
+    world.add(Plan::seed(&torrent).access(megabyte_line()).config(config()));
+    let leeches = world.add_many(100, &Plan::leech(&torrent).access(megabyte_line()).config(config()));
     world.run_until_finished(secs(120), &leeches);
     world.run_for(secs(60));
     world.assert_nothing_unanswered();
