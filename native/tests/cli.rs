@@ -81,7 +81,7 @@ impl World {
 
     /// A seed on a free loopback port; returns it with its address.
     fn seed(&self, torrent: &str) -> (Running, String) {
-        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
+        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
         let listening = seed.wait_for(|event| event["event"] == "listening");
         seed.wait_for(|event| event["event"] == "checked");
         (seed, format!("127.0.0.1:{}", listening["port"]))
@@ -93,7 +93,7 @@ impl World {
     }
 }
 
-const ALONE: [&str; 8] = ["--no-trackers", "--no-dht", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
+const ALONE: [&str; 9] = ["--no-trackers", "--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
 
 /// A program that tells what it does.
 struct Running {
@@ -341,7 +341,7 @@ fn a_second_process_does_not_write_to_the_same_download() {
     let world = World::new();
     world.shared();
     let (_seed, _) = world.seed("data.torrent");
-    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
+    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
     assert!(said.contains("another aqueduct"), "{said}");
 }
 
@@ -372,7 +372,7 @@ fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
         "127.0.0.1",
         "--tracker",
         "http://127.0.0.1:1/announce",
-        "--no-dht",
+        "--no-dht", "--no-lsd",
         "--timeout",
         "2s",
     ];
@@ -387,6 +387,6 @@ fn data_that_do_not_match_are_not_seeded() {
     let world = World::new();
     world.shared();
     fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();
-    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht"]);
+    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
     assert!(said.contains("19 of 22 pieces wrong"), "{said}");
 }

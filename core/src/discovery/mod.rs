@@ -12,6 +12,7 @@ mod budget;
 mod config;
 pub mod dht;
 mod io;
+pub mod lsd;
 mod machine;
 mod queries;
 mod status;

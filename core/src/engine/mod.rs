@@ -146,6 +146,12 @@ impl Engine {
         if self.hub.config.dht_port.is_some() && !private { Reserved::OURS.with_dht() } else { Reserved::OURS }
     }
 
+    /// Whether a torrent's peers may come from its trackers alone (BEP 27), as far as that is known: a magnet's metadata must have come.
+    #[must_use]
+    pub fn is_private(&self, torrent: TorrentId) -> bool {
+        self.swarms.get(&torrent).is_some_and(Swarm::is_private)
+    }
+
     /// All torrents, for screens: at most a few times a second.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -95,6 +95,9 @@ pub(crate) struct SwarmFlags {
     /// Do not exchange peers with peers (BEP 11)
     #[arg(long)]
     pub(crate) no_pex: bool,
+    /// Do not look for peers on the local network (BEP 14)
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
     /// Bytes per second to receive at most, for instance 500K or 2M (powers of 1,024)
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub(crate) download_limit: Option<u64>,
@@ -139,9 +142,6 @@ pub(crate) struct SwarmFlags {
 /// What these switch off is not there, so they hold whether given or not.
 #[derive(Args, Clone, Debug)]
 struct AbsentFlags {
-    /// Do not look for peers on the local network (it is not used yet)
-    #[arg(long)]
-    no_lsd: bool,
     /// Do not use uTP (it is not used yet)
     #[arg(long)]
     no_utp: bool,

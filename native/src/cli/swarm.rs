@@ -73,7 +73,7 @@ fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Fai
         config.max_peers_total = config.max_peers_total.max(config.max_peers);
     }
     let files = Files::new(purpose, flags.output.clone())?;
-    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht: dht(&flags) };
+    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht: dht(&flags), lsd: !flags.no_lsd };
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
     let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);

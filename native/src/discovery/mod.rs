@@ -8,6 +8,7 @@ mod inbox;
 mod node;
 mod node_file;
 mod public_nodes;
+pub mod lsd;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

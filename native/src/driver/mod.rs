@@ -6,6 +6,7 @@
 
 mod conn;
 mod listen;
+mod neighbours;
 mod outbox;
 mod slab;
 mod state;
@@ -18,11 +19,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{self, Duration};
 
+use aqueduct_core::discovery::lsd::Lsd;
 use aqueduct_core::discovery::{DhtCounts, Key, Swarm, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{InfoHash, PeerId, PeerSource};
 use aqueduct_core::{
-    Command, CommandError, Config, Engine, Event, Input, Instant, Output, PeerSnapshot, Resumed, Snapshot, TorrentId, TorrentSnapshot,
+    Command, CommandError, Config, DiscoverRequest, Engine, Event, Input, Instant, Output, PeerSnapshot, Resumed, Snapshot, TorrentId,
+    TorrentSnapshot,
 };
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -49,6 +52,8 @@ pub struct Settings {
     pub trackers: bool,
     /// `None`: the DHT is not used. Its port is filled in: the one where we listen for peers, too.
     pub dht: Option<DhtOptions>,
+    /// Whether peers are looked for on the local network (BEP 14).
+    pub lsd: bool,
 }
 
 /// A running engine. Clones are the same one. Lives on one thread, within a [`tokio::task::LocalSet`].
@@ -66,6 +71,8 @@ struct Shared {
     peer_id: PeerId,
     earlier: Notify,
     news: Notify,
+    /// There is something new to announce on the local network.
+    joined: Notify,
 }
 
 impl Driver {
@@ -79,8 +86,10 @@ impl Driver {
         let discovery = discover(&settings, port)?;
         let dht_port = discovery.as_ref().and_then(Handle::dht_port);
         let engine = Engine::new(Config { listen_port: port, dht_port, ..settings.config }, peer_id, random()?, Instant::ZERO);
+        let mut state = State::new(engine, peer_id, time::Instant::now());
+        state.neighbours = settings.lsd.then(random).transpose()?.map(|seed| Lsd::new(port, seed));
         let driver = Self(Rc::new(Shared {
-            state: RefCell::new(State::new(engine, peer_id, time::Instant::now())),
+            state: RefCell::new(state),
             pool: Pool::start(STORAGE_THREADS)?,
             discovery,
             ask_trackers: settings.trackers,
@@ -89,6 +98,7 @@ impl Driver {
             peer_id,
             earlier: Notify::new(),
             news: Notify::new(),
+            joined: Notify::new(),
         }));
         driver.spawn_tasks(listeners);
         Ok(driver)
@@ -214,7 +224,7 @@ impl Driver {
             state.added += 1;
             state.routes.insert(info_hash.wire(), id);
             let membership = self.join(id, info_hash, sources);
-            state.torrents.insert(id, Torrent { stored, membership });
+            state.torrents.insert(id, Torrent { info_hash: info_hash.wire(), stored, membership });
             Ok(id)
         })
     }
@@ -267,7 +277,12 @@ impl Driver {
                 self.0.pool.submit(id, stored, op);
             }
             Output::Cancel(id) => self.0.pool.cancel(id),
-            Output::Discover { torrent, request } => state.discover(torrent, request),
+            Output::Discover { torrent, request } => {
+                state.discover(torrent, request);
+                if state.tell_of(torrent, request) {
+                    self.0.joined.notify_one();
+                }
+            }
             // Only an engine that never dials hints.
             Output::Hint { .. } => {}
             Output::DhtNode(addr) => self.0.discovery.iter().for_each(|discovery| discovery.dht_node(addr)),
@@ -285,6 +300,7 @@ impl Driver {
                     && info.private
                 {
                     state.set_private(*id);
+                    state.tell_of(*id, DiscoverRequest::Stop);
                 }
                 state.events.push_back(other);
                 self.0.news.notify_one();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time;
 
 use aqueduct_core::discovery::Amounts;
+use aqueduct_core::discovery::lsd::Lsd;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Handshake, Message};
 use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Event, Input, Instant, TorrentId};
@@ -18,6 +19,7 @@ use crate::storage::stored::Stored;
 /// A torrent as the driver knows it.
 #[derive(Debug)]
 pub(super) struct Torrent {
+    pub(super) info_hash: InfoHashV1,
     /// `None` until a magnet's metadata came.
     pub(super) stored: Option<Arc<Stored>>,
     /// `None` if nobody is asked for peers.
@@ -36,6 +38,8 @@ pub(super) struct State {
     pub(super) unwritten: Vec<ConnId>,
     /// News that nobody has fetched. A handful a torrent: pieces and bans are only logged.
     pub(super) events: VecDeque<Event>,
+    /// `None`: nobody is looked for on the local network.
+    pub(super) neighbours: Option<Lsd>,
     /// When the timer's task will wake up.
     pub(super) armed: Option<Instant>,
     pub(super) accepted: u64,
@@ -55,6 +59,7 @@ impl State {
             conns: HashMap::new(),
             unwritten: Vec::new(),
             events: VecDeque::new(),
+            neighbours: None,
             armed: None,
             accepted: 0,
             added: 0,

@@ -25,6 +25,9 @@ impl Driver {
         spawn_local(self.clone().keep_time());
         spawn_local(self.clone().collect_outcomes());
         spawn_local(self.clone().tell_amounts());
+        if self.0.state.borrow().neighbours.is_some() {
+            spawn_local(self.clone().meet_neighbours());
+        }
         for listener in listeners {
             spawn_local(self.clone().accept(listener));
         }

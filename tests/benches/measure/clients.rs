@@ -50,7 +50,7 @@ impl Seed {
     pub(crate) fn serve(self, payload: &Payload, port: u16) -> Result<Command> {
         Ok(match self {
             Seed::Aqueduct => {
-                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--no-dht", "--port"]);
+                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--no-dht", "--no-lsd", "--port"]);
                 command.arg(port.to_string()).arg(payload.torrent()).arg(payload.file());
                 command.env("XDG_STATE_HOME", payload.folder());
                 command

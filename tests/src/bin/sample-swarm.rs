@@ -79,6 +79,6 @@ async fn create(aqueduct: &Path, data: &Path, torrent: &Path, tracker: &str) -> 
 
 fn seed(aqueduct: &Path, torrent: &Path, folder: &Path) -> Result<Child> {
     let mut seed = Command::new(aqueduct);
-    seed.arg("seed").arg(torrent).arg(folder).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--quiet"]);
+    seed.arg("seed").arg(torrent).arg(folder).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd", "--quiet"]);
     seed.kill_on_drop(true).spawn().context("starting the seed")
 }

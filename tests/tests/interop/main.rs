@@ -65,7 +65,7 @@ impl Table {
     /// Our program, to be given more arguments. Its state lies beside everything else, so that no run finds that of another.
     fn aqueduct(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
-        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht"]).env("XDG_STATE_HOME", self.place("state"));
+        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd"]).env("XDG_STATE_HOME", self.place("state"));
         command
     }
 

@@ -1,0 +1,122 @@
+//! The multicast groups of local discovery (BEP 14): one socket an interface, so that announces go out of each and come in from each.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
+
+use aqueduct_core::discovery::lsd::{Announce, GROUP_V4, GROUP_V6, PORT};
+use if_addrs::{Interface, get_if_addrs};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use crate::net::Bind;
+
+/// Sockets in the groups. Without a usable interface there are none, and nothing is sent or heard.
+#[derive(Debug)]
+pub struct Groups {
+    bind: Bind,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    place: Place,
+    socket: UdpSocket,
+}
+
+/// Where a group can be joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The interface that has this address.
+    V4(Ipv4Addr),
+    /// The interface of this number.
+    V6(u32),
+}
+
+impl Groups {
+    /// No group is joined before [`Groups::refresh`].
+    #[must_use]
+    pub fn new(bind: Bind) -> Self {
+        Self { bind, members: Vec::new() }
+    }
+
+    /// Joins on interfaces that came since the last call, and leaves those that went. An interface that takes no multicast is passed over.
+    pub fn refresh(&mut self) {
+        let mut places: Vec<Place> = get_if_addrs().unwrap_or_default().iter().filter_map(|interface| place(self.bind, interface)).collect();
+        self.members.retain(|member| places.contains(&member.place));
+        places.retain(|place| !self.members.iter().any(|member| member.place == *place));
+        for place in places {
+            match place.join() {
+                // A number may have come twice: an interface has several addresses.
+                Ok(socket) if !self.members.iter().any(|member| member.place == place) => self.members.push(Member { place, socket }),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(?place, %error, "no local discovery here"),
+            }
+        }
+    }
+
+    /// Sends to the group of every interface. What cannot be sent is lost, as datagrams are.
+    pub fn send(&self, announce: &Announce) {
+        for Member { place, socket } in &self.members {
+            let group = place.group();
+            // Past tokio, whose sockets take nothing before their first turn in the event loop.
+            let sent = SockRef::from(socket).send_to(&announce.encode(group), &SocketAddr::new(group, PORT).into());
+            sent.err().into_iter().for_each(|error| tracing::debug!(?place, %error, "not announced here"));
+        }
+    }
+
+    /// The next datagram of any group: who sent it and its length; what does not fit is cut off. Nothing is lost if the future is dropped.
+    pub async fn receive(&self, buffer: &mut [u8]) -> (IpAddr, usize) {
+        poll_fn(|context| {
+            for member in &self.members {
+                let mut into = ReadBuf::new(buffer);
+                if let Poll::Ready(Ok(from)) = member.socket.poll_recv_from(context, &mut into) {
+                    return Poll::Ready((from.ip(), into.filled().len()));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What we bind to says where we speak: on one address alone, or on every interface that leads out of the machine.
+fn place(bind: Bind, interface: &Interface) -> Option<Place> {
+    let fits = |ours: IpAddr| ours == interface.ip() || ours.is_unspecified() && !interface.is_loopback();
+    match interface.ip() {
+        IpAddr::V4(v4) => bind.v4.filter(|ours| fits((*ours).into())).map(|_| Place::V4(v4)),
+        IpAddr::V6(_) => bind.v6.filter(|ours| fits((*ours).into())).and(interface.index).map(Place::V6),
+    }
+}
+
+impl Place {
+    fn group(self) -> IpAddr {
+        match self {
+            Self::V4(_) => GROUP_V4.into(),
+            Self::V6(_) => GROUP_V6.into(),
+        }
+    }
+
+    /// A socket at the group's port, which it shares with every other client of this machine.
+    fn join(self) -> io::Result<UdpSocket> {
+        let any = if self.group().is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = Socket::new(Domain::for_address(SocketAddr::new(any, PORT)), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        match self {
+            Self::V4(ours) => {
+                socket.set_multicast_if_v4(&ours)?;
+                socket.join_multicast_v4(&GROUP_V4, &ours)?;
+            }
+            Self::V6(index) => {
+                socket.set_only_v6(true)?;
+                socket.set_multicast_if_v6(index)?;
+                socket.join_multicast_v6(&GROUP_V6, index)?;
+            }
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&SocketAddr::new(any, PORT).into())?;
+        UdpSocket::from_std(socket.into())
+    }
+}
