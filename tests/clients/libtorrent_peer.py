@@ -1,6 +1,6 @@
 """One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
 
-usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--magnet]
+usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--download-limit BYTES] [--lsd]
 Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there, {"event": "error", "message"}.
 Ends when its standard input is closed or it is killed.
 """
@@ -16,12 +16,12 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def session(address):
+def session(address, lsd):
     return lt.session(
         {
             "listen_interfaces": f"{address}:0",
             "enable_dht": False,
-            "enable_lsd": False,
+            "enable_lsd": lsd,
             "enable_upnp": False,
             "enable_natpmp": False,
             "enable_incoming_utp": False,
@@ -49,10 +49,13 @@ def main():
     arguments.add_argument("folder")
     arguments.add_argument("--listen", default="127.0.0.1")
     arguments.add_argument("--peer", action="append", default=[])
+    arguments.add_argument("--download-limit", type=int, default=0)
+    arguments.add_argument("--lsd", action="store_true")
     given = arguments.parse_args()
 
-    ses = session(given.listen)
+    ses = session(given.listen, given.lsd)
     handle = ses.add_torrent(parameters(given.source, given.folder))
+    handle.set_download_limit(given.download_limit)
     for peer in given.peer:
         host, port = peer.rsplit(":", 1)
         handle.connect_peer((host, int(port)))

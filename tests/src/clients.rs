@@ -16,9 +16,19 @@ pub const START: Duration = Duration::from_secs(30);
 /// Python or the package is missing; names how to get it.
 #[must_use]
 pub fn libtorrent(source: &str, folder: &Path) -> Program {
-    let mut program = Program::start(python("libtorrent_peer.py").arg(source).arg(folder));
-    program.wait_for_line("\"listening\"", START);
-    program
+    libtorrent_with(source, folder, &[]).0
+}
+
+/// libtorrent with more arguments of its script, and the port at which it listens.
+///
+/// # Panics
+/// As above.
+#[must_use]
+pub fn libtorrent_with(source: &str, folder: &Path, more: &[&str]) -> (Program, u16) {
+    let mut program = Program::start(python("libtorrent_peer.py").arg(source).arg(folder).args(more));
+    let line = program.wait_for_line("\"listening\"", START);
+    let port = line.rsplit_once("\"port\": ").and_then(|(_, rest)| rest.trim_end_matches('}').parse().ok());
+    (program, port.expect("it says at which port"))
 }
 
 /// A DHT of so many libtorrent sessions on loopback; `more` are arguments of `clients/libtorrent_dht.py`, which says what it tells.

@@ -5,10 +5,10 @@
 
 mod driver;
 mod inbox;
+pub mod lsd;
 mod node;
 mod node_file;
 mod public_nodes;
-pub mod lsd;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod dht;
+mod exchange;
 mod leech;
+mod private;
 mod seed;
 
 use std::path::PathBuf;
@@ -62,10 +64,17 @@ impl Table {
         self.tracker.wait_for("a leech", START, |said| said.left > 0 && said.event != "stopped");
     }
 
-    /// Our program, to be given more arguments. Its state lies beside everything else, so that no run finds that of another.
+    /// Our program, to be given more arguments. It keeps to the trackers and peers that it is told of.
     fn aqueduct(&self, subcommand: &str) -> Command {
+        let mut command = self.sociable(subcommand);
+        command.arg("--no-lsd");
+        command
+    }
+
+    /// Our program, open to whoever is on loopback. Its state lies beside everything else, so that no run finds that of another.
+    fn sociable(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
-        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd"]).env("XDG_STATE_HOME", self.place("state"));
+        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht"]).env("XDG_STATE_HOME", self.place("state"));
         command
     }
 

@@ -1,0 +1,90 @@
+//! Swarms of which most know no tracker: they hear of each other from peers (BEP 11) and on the local network (BEP 14).
+
+use aqueduct_tests::clients::{START, libtorrent_with};
+use aqueduct_tests::programs::Program;
+use aqueduct_tests::torrent::Recipe;
+
+use super::{DOWNLOAD, Table};
+
+/// So slow that whoever has no other source is not done in [`DOWNLOAD`].
+const CRAWL: &str = "20480";
+
+/// Twelve MiB: ten minutes of [`CRAWL`].
+fn table(seed: u64) -> Table {
+    Table::set(Recipe::single("told.bin", seed, (12 << 20) + 7, 64 * 1024))
+}
+
+/// The same torrent, without its tracker.
+fn without_tracker(table: &Table) -> String {
+    let file = table.place("torrents").join("alone.torrent");
+    std::fs::write(&file, table.torrent.metainfo(&[])).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn at(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn ours(table: &Table, source: &str, folder: &str, more: &[&str]) -> (Program, u16) {
+    let mut command = table.aqueduct("get");
+    command.arg(source).arg("-o").arg(table.place(folder)).args(["--no-trackers", "--json"]).args(more);
+    let mut program = Program::start(&mut command);
+    let line = program.wait_for_line("\"listening\"", START);
+    let port = line.chars().filter(char::is_ascii_digit).collect::<String>().parse();
+    (program, port.expect("it says at which port"))
+}
+
+#[test]
+fn we_hear_of_a_seed_from_libtorrent() {
+    let table = table(31);
+    let source = without_tracker(&table);
+    let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
+    let (_between, between) = libtorrent_with(&source, &table.place("between"), &["--peer", &at(seed), "--download-limit", CRAWL]);
+    let (mut get, _) = ours(&table, &source, "aqueduct", &["--peer", &at(between)]);
+    get.wait_for_success(DOWNLOAD);
+    table.torrent.verify(&table.place("aqueduct")).unwrap();
+}
+
+#[test]
+fn libtorrent_hears_of_a_seed_from_us() {
+    let table = table(32);
+    let source = without_tracker(&table);
+    let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
+    let (_between, between) = ours(&table, &source, "aqueduct", &["--peer", &at(seed), "--download-limit", "20K"]);
+    let (mut leech, _) = libtorrent_with(&source, &table.place("leech"), &["--peer", &at(between)]);
+    leech.wait_for_line("\"seeding\"", DOWNLOAD);
+}
+
+#[test]
+fn no_pex_means_that_nobody_is_heard_of() {
+    let table = table(33);
+    let source = without_tracker(&table);
+    let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
+    let (_between, between) = libtorrent_with(&source, &table.place("between"), &["--peer", &at(seed), "--download-limit", CRAWL]);
+    let (mut get, _) = ours(&table, &source, "aqueduct", &["--peer", &at(between), "--no-pex"]);
+    assert!(get.wait_within(DOWNLOAD / 4).is_none(), "it found the seed{}", get.told());
+}
+
+#[test]
+fn libtorrent_finds_us_on_the_local_network() {
+    let table = Table::set(Recipe::awkward(34));
+    let source = without_tracker(&table);
+    let place = table.place("libtorrent");
+    let (mut leech, _) = libtorrent_with(&source, &place, &["--lsd"]);
+    let full = table.full_place("aqueduct");
+    let _seed = Program::start(table.sociable("seed").arg(&source).arg(full).arg("--no-trackers"));
+    leech.wait_for_line("\"seeding\"", DOWNLOAD);
+    table.torrent.verify(&place).unwrap();
+}
+
+#[test]
+fn we_find_libtorrent_on_the_local_network() {
+    let table = Table::set(Recipe::awkward(35));
+    let source = without_tracker(&table);
+    let place = table.place("aqueduct");
+    let mut get = Program::start(table.sociable("get").arg(&table.torrent.magnet(&[])).arg("-o").arg(&place).args(["--no-trackers", "--json"]));
+    get.wait_for_line("\"listening\"", START);
+    let _seed = libtorrent_with(&source, &table.full_place("libtorrent"), &["--lsd"]);
+    get.wait_for_success(DOWNLOAD);
+    table.torrent.verify(&place).unwrap();
+}
