@@ -372,7 +372,8 @@ fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
         "127.0.0.1",
         "--tracker",
         "http://127.0.0.1:1/announce",
-        "--no-dht", "--no-lsd",
+        "--no-dht",
+        "--no-lsd",
         "--timeout",
         "2s",
     ];
