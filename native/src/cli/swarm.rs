@@ -32,7 +32,8 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         list(&sources);
         return Ok(());
     }
-    let mut session = start(flags.swarm, Purpose::Get, bind)?;
+    let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
+    let mut session = start(discreet(flags.swarm, private), Purpose::Get, bind)?;
     let peers = peers(&session.flags).await?;
     for source in sources {
         match source {
@@ -52,7 +53,7 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     }
     let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
     let (root, info) = place::locate(&metainfo.info, &path)?;
-    let mut session = start(flags.swarm, Purpose::Seed, bind)?;
+    let mut session = start(discreet(flags.swarm, info.private), Purpose::Seed, bind)?;
     let peers = peers(&session.flags).await?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
@@ -64,6 +65,11 @@ fn list(sources: &[Source]) {
             super::show::print_files(&metainfo.info.files);
         }
     }
+}
+
+/// BEP 27: with private torrents alone there is nobody to be told that we are here, not even that our DHT node is.
+fn discreet(flags: SwarmFlags, private: bool) -> SwarmFlags {
+    if private { SwarmFlags { no_dht: true, no_pex: true, no_lsd: true, ..flags } } else { flags }
 }
 
 fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Failure> {
