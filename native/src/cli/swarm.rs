@@ -33,7 +33,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         return Ok(());
     }
     let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
-    let mut session = start(discreet(flags.swarm, private), Purpose::Get, bind)?;
+    let mut session = start(flags.swarm, Purpose::Get, bind, private)?;
     let peers = peers(&session.flags).await?;
     for source in sources {
         match source {
@@ -53,7 +53,7 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     }
     let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
     let (root, info) = place::locate(&metainfo.info, &path)?;
-    let mut session = start(discreet(flags.swarm, info.private), Purpose::Seed, bind)?;
+    let mut session = start(flags.swarm, Purpose::Seed, bind, info.private)?;
     let peers = peers(&session.flags).await?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
@@ -67,19 +67,16 @@ fn list(sources: &[Source]) {
     }
 }
 
-/// BEP 27: with private torrents alone there is nobody to be told that we are here, not even that our DHT node is.
-fn discreet(flags: SwarmFlags, private: bool) -> SwarmFlags {
-    if private { SwarmFlags { no_dht: true, no_pex: true, no_lsd: true, ..flags } } else { flags }
-}
-
-fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind) -> Result<Session, Failure> {
+/// `private`: with private torrents alone there is nobody to be told that we are here, not even that our DHT node is (BEP 27).
+fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool) -> Result<Session, Failure> {
     let mut config = Config { pex: !flags.no_pex, ..Config::default() };
     if let Some(max_peers) = flags.max_peers {
         config.max_peers = max_peers.into();
         config.max_peers_total = config.max_peers_total.max(config.max_peers);
     }
     let files = Files::new(purpose, flags.output.clone())?;
-    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht: dht(&flags), lsd: !flags.no_lsd };
+    let (dht, lsd) = (dht(&flags).filter(|_| !private), !flags.no_lsd && !private);
+    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht, lsd };
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
     let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
