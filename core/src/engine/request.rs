@@ -156,10 +156,6 @@ fn pick(data: &Data, peer: &Peer, closed: &[Piece]) -> Option<Piece> {
         return None;
     }
     if peer.chokes_us {
-        // In sequence means in sequence: what the peer would let us have is elsewhere.
-        if data.sequential {
-            return None;
-        }
         return peer.allowed_in.iter().copied().find(|&p| peer.have.has(p) && data.picker.is_open(p));
     }
     // Pieces closed in this very run are not yet taken off the peer's count.
