@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aqueduct_core::types::{InfoHashV1, PeerId, tab_addr};
+use aqueduct_core::types::{InfoHashV1, PeerId, tab_addr, tab_number};
 use aqueduct_core::wire::Handshake;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,15 +31,21 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Seats {
-    /// Ascending by number within a swarm but for the turn that peers dialling in take.
-    by_hash: BTreeMap<InfoHashV1, Vec<Seat>>,
+    by_hash: BTreeMap<InfoHashV1, Table>,
     next: u64,
+}
+
+/// The seats of one swarm by number, which only grows.
+#[derive(Debug, Default)]
+struct Table {
+    seats: BTreeMap<u64, Seat>,
+    /// The seat to which a peer that dialled in was sent last.
+    turn: u64,
 }
 
 /// Where to find one tab for one swarm.
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
-    number: u64,
     pub(crate) join: u32,
     pub(crate) peer_id: PeerId,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
@@ -62,32 +68,28 @@ impl Registry {
         let mut seats = self.lock();
         let number = seats.next;
         seats.next += 1;
-        seats.by_hash.entry(info_hash).or_default().push(Seat { number, join, peer_id, arrivals, meets });
+        seats.by_hash.entry(info_hash).or_default().seats.insert(number, Seat { join, peer_id, arrivals, meets });
         Seated { registry: Arc::clone(self), info_hash, peer_id, number }
     }
 
     /// The tabs of a swarm in turn, but never the one that dials itself.
     pub(crate) fn find(&self, theirs: &Handshake) -> Option<Seat> {
         let mut seats = self.lock();
-        let swarm = seats.by_hash.get_mut(&theirs.info_hash)?;
-        swarm.rotate_left(1);
-        swarm.iter().find(|seat| seat.peer_id != theirs.peer_id && seat.arrivals.capacity() > 0).cloned()
+        let Table { seats, turn } = seats.by_hash.get_mut(&theirs.info_hash)?;
+        let round = seats.range(*turn + 1..).chain(seats.range(..=*turn));
+        let (number, seat) = round.into_iter().find(|(_, seat)| seat.peer_id != theirs.peer_id && seat.arrivals.capacity() > 0)?;
+        *turn = *number;
+        Some(seat.clone())
     }
 
     /// Who sits at this address and may be met there.
     pub(crate) fn at(&self, info_hash: InfoHashV1, addr: SocketAddr) -> Option<Seat> {
-        let seats = self.lock();
-        seats.by_hash.get(&info_hash)?.iter().find(|seat| seat.meets && seat.addr() == addr).cloned()
+        let number = tab_number(addr)?;
+        self.lock().by_hash.get(&info_hash)?.seats.get(&number).filter(|seat| seat.meets).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seat {
-    const fn addr(&self) -> SocketAddr {
-        tab_addr(self.number)
     }
 }
 
@@ -105,27 +107,28 @@ impl Seated {
     /// Whether other tabs may meet it from now on.
     pub(crate) fn set_meets(&self, meets: bool) {
         let mut seats = self.registry.lock();
-        let swarm = seats.by_hash.get_mut(&self.info_hash);
-        swarm.into_iter().flatten().filter(|seat| seat.number == self.number).for_each(|seat| seat.meets = meets);
+        if let Some(seat) = seats.by_hash.get_mut(&self.info_hash).and_then(|table| table.seats.get_mut(&self.number)) {
+            seat.meets = meets;
+        }
     }
 
     /// Addresses of tabs that this one may meet: of two the one that came later goes to the other, or they would meet twice. Never the tab
     /// itself, be it in an earlier session.
     pub(crate) fn neighbours(&self) -> Vec<SocketAddr> {
         let seats = self.registry.lock();
-        let swarm = seats.by_hash.get(&self.info_hash).into_iter().flatten();
-        let mut before: Vec<u64> = swarm.filter(|s| s.meets && s.number < self.number && s.peer_id != self.peer_id).map(|s| s.number).collect();
-        before.sort_unstable_by(|a, b| b.cmp(a));
-        before.into_iter().take(NEIGHBOURS).map(tab_addr).collect()
+        let table = seats.by_hash.get(&self.info_hash);
+        let before = table.into_iter().flat_map(|table| table.seats.range(..self.number).rev());
+        let others = before.filter(|(_, seat)| seat.meets && seat.peer_id != self.peer_id);
+        others.take(NEIGHBOURS).map(|(number, _)| tab_addr(*number)).collect()
     }
 }
 
 impl Drop for Seated {
     fn drop(&mut self) {
         let mut seats = self.registry.lock();
-        if let Some(swarm) = seats.by_hash.get_mut(&self.info_hash) {
-            swarm.retain(|seat| seat.number != self.number);
-            if swarm.is_empty() {
+        if let Some(table) = seats.by_hash.get_mut(&self.info_hash) {
+            table.seats.remove(&self.number);
+            if table.seats.is_empty() {
                 seats.by_hash.remove(&self.info_hash);
             }
         }
@@ -134,12 +137,24 @@ impl Drop for Seated {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::wire::Reserved;
+
     use super::*;
 
     const HASH: InfoHashV1 = InfoHashV1([1; 20]);
 
     fn sit(registry: &Arc<Registry>, id: u8, meets: bool) -> Seated {
         registry.sit(HASH, PeerId([id; 20]), 1, mpsc::channel(1).0, meets)
+    }
+
+    #[test]
+    fn peers_that_dial_in_are_sent_to_the_tabs_in_turn() {
+        let registry = Arc::<Registry>::default();
+        let (arrivals, _session) = mpsc::channel(1);
+        let _tabs: Vec<Seated> = (1..=3).map(|id| registry.sit(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true)).collect();
+        let mut sent_to = |id| registry.find(&Handshake { reserved: Reserved::OURS, info_hash: HASH, peer_id: PeerId([id; 20]) }).unwrap().join;
+        assert_eq!([9, 9, 9, 9].map(&mut sent_to), [2, 3, 1, 2]);
+        assert_eq!(sent_to(3), 1, "never to itself");
     }
 
     #[test]

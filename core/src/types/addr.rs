@@ -15,6 +15,15 @@ pub const fn tab_addr(number: u64) -> PeerAddr {
     SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(TAB | number as u128)), 1)
 }
 
+/// Whose [`tab_addr`] this is.
+#[must_use]
+pub fn tab_number(addr: PeerAddr) -> Option<u64> {
+    match addr.ip() {
+        IpAddr::V6(v6) if is_tab(addr.ip()) => u64::try_from(v6.to_bits() & u128::from(u64::MAX)).ok(),
+        _ => None,
+    }
+}
+
 /// Whether this is a [`tab_addr`], at any port: to be told to nobody, since it means nothing outside its bridge.
 #[must_use]
 pub const fn is_tab(ip: IpAddr) -> bool {
@@ -56,7 +65,8 @@ mod tests {
 
     #[test]
     fn tabs_have_addresses_of_their_own_that_are_no_public_ones() {
-        assert_ne!(tab_addr(1), tab_addr(2));
+        assert_eq!([0, 7, u64::MAX].map(|number| tab_number(tab_addr(number))), [Some(0), Some(7), Some(u64::MAX)]);
+        assert_eq!(tab_number("[fd00::7]:1".parse().unwrap()), None);
         for ip in [tab_addr(0).ip(), tab_addr(u64::MAX).ip()] {
             assert!(is_tab(ip) && matches!(ip, IpAddr::V6(v6) if v6.is_unique_local()), "{ip}");
         }

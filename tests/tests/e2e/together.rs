@@ -4,11 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use aqueduct_core::ext::ExtendedHandshake;
+use aqueduct_core::types::PeerId;
+use aqueduct_core::wire::Message;
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::clients::{START, aria2, libtorrent, transmission_at};
 use aqueduct_tests::namespace::ran_inside;
 use aqueduct_tests::page::SOON;
-use aqueduct_tests::peer::{Manner, ScriptedSeed};
+use aqueduct_tests::peer::{Manner, Peer, ScriptedSeed, listener};
 use aqueduct_tests::torrent::Computed;
 use aqueduct_tests::tracker::Tracker;
 
@@ -126,6 +129,23 @@ async fn a_peer_that_only_the_link_names_is_dialled_by_the_bridge() {
     stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
+    let stage = Stage::set().await;
+    let torrent = single("port.bin", 38, 1);
+    let (listener, addr) = listener();
+    stage.tracker.introduce(torrent.info().info_hash.wire(), addr);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    let announced = stage.tracker.wait_for("the tab's announce", START, |_| true).addr.port();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut peer = Peer::accept(&listener, PeerId(*b"-XX0001-a real peer."));
+        peer.expect_some("an extended handshake", |message| matches!(message, Message::Extended { id: 0, .. }))
+    });
+    let Message::Extended { payload, .. } = told.await.unwrap() else { panic!("something else was expected") };
+    assert_eq!(ExtendedHandshake::decode(&payload).unwrap().port, Some(announced));
     stage.browser.close().await;
 }
 
