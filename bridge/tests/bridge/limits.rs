@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Bridge, Tab, Tracker, config, soon};
+use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, soon};
 
 fn limited(limits: Limits) -> aqueduct_bridge::Config {
     aqueduct_bridge::Config { limits, ..config() }
@@ -143,4 +144,29 @@ async fn a_tab_that_joins_and_leaves_without_end_is_slowed_down() {
     let second = tab.join(&tracker);
     let refused = tab.until("a refusal", |event| if let Event::JoinRefused { join, refusal } = event { Some((join, refusal)) } else { None });
     assert_eq!(refused.await, (second, Refusal::Joins));
+}
+
+#[tokio::test]
+async fn a_session_has_so_many_dials_under_way_and_so_many_peers() {
+    let limits = Limits { half_open_per_session: 3, peers_per_session: 4, dials_per_session: 1000, dials_per_target: 1000, ..Limits::default() };
+    let bridge = Bridge::start(limited(limits)).await;
+    let peers = [Peer::start().await, Peer::start().await, Peer::start().await, Peer::start().await, Peer::start().await, Peer::start().await];
+    let tracker = Tracker::start(&peers.each_ref().map(|peer| peer.addr)).await;
+    let mut tab = Tab::open(&bridge).await;
+    tab.join(&tracker);
+    counts(&mut tab, "dials under way", |counts| counts.found == 6 && counts.dialling == 3).await;
+    assert_eq!(bridge.counted("dials_total").await, 3, "three were to be under way at most");
+    // Whoever is dialled answers, until there are four.
+    let answering = async {
+        let mut answers = JoinSet::new();
+        peers.into_iter().for_each(|peer| drop(answers.spawn(async move { peer.answer(HASH, b"").await })));
+        let mut kept = Vec::new();
+        while kept.len() < 4 {
+            kept.push(answers.join_next().await.unwrap().unwrap());
+        }
+        (kept, answers)
+    };
+    let _connections = soon("four dials", answering).await;
+    let counted = counts(&mut tab, "four peers", |counts| counts.connected == 4).await;
+    assert_eq!((counted.dialling, bridge.counted("dials_total").await), (0, 4));
 }

@@ -1,0 +1,107 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use aqueduct_bridge::Config;
+use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate};
+use aqueduct_core::types::InfoHashV1;
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::support::{AMOUNTS, Bridge, TAB_ID, Tab, config, request, soon};
+
+const PRIVATE: InfoHashV1 = InfoHashV1([0xb1; 20]);
+const PUBLIC: InfoHashV1 = InfoHashV1([0xb2; 20]);
+const NODE_ID: &[u8] = b"the id of one node..";
+
+/// The only node of a DHT: knows nobody, and keeps what it is asked.
+struct Node {
+    addr: SocketAddr,
+    heard: Arc<Heard>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Heard {
+    packets: Mutex<Vec<Vec<u8>>>,
+    news: Notify,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (addr, heard) = (socket.local_addr().unwrap(), Arc::<Heard>::default());
+        let keeps = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            let mut packet = [0; 2048];
+            while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+                let _ = socket.send_to(&answer(&packet[..length]), from).await;
+                keeps.packets.lock().unwrap().push(packet[..length].to_vec());
+                keeps.news.notify_one();
+            }
+        });
+        Self { addr, heard, task }
+    }
+
+    /// Whether a packet so far held these bytes.
+    fn heard_of(&self, bytes: &[u8]) -> bool {
+        self.heard.packets.lock().unwrap().iter().any(|packet| packet.windows(bytes.len()).any(|window| window == bytes))
+    }
+
+    async fn wait_for(&self, what: &str, bytes: &[u8]) {
+        soon(what, async {
+            while !self.heard_of(bytes) {
+                self.heard.news.notified().await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What suits every question (BEP 5): an id, no nodes, a token.
+fn answer(question: &[u8]) -> Vec<u8> {
+    let at = question.windows(4).position(|window| window == b"1:t2" || window == b"1:t4").expect("a transaction id of two or four bytes");
+    let length = usize::from(question[at + 3] - b'0');
+    let transaction = &question[at + 3..at + 5 + length];
+    [b"d1:rd2:id20:", NODE_ID, b"5:nodes0:5:token2:ok", b"e1:t", transaction, b"1:y1:re"].concat()
+}
+
+fn asking(node: &Node) -> Config {
+    Config { no_dht: false, dht_bootstrap: vec![node.addr.to_string().parse().unwrap()], ..config() }
+}
+
+#[tokio::test]
+async fn a_public_swarm_is_looked_up_and_a_private_one_never() {
+    let node = Node::start().await;
+    let bridge = Bridge::start(asking(&node)).await;
+    let mut tab = Tab::open(&bridge).await;
+    tab.client.join(&JoinRequest { info_hash: PRIVATE, private: true, ..request(TAB_ID) });
+    tab.client.join(&JoinRequest { info_hash: PUBLIC, ..request(TAB_ID) });
+    tab.flush().await;
+    node.wait_for("a look-up", &PUBLIC.0).await;
+    node.wait_for("an announce", b"13:announce_peer").await;
+    assert!(!node.heard_of(&PRIVATE.0), "the private swarm was named to a stranger");
+    assert!(node.heard_of(b"2:roi1e"), "BEP 43: it says that it answers nobody");
+    let counts = tab.until("the DHT's counts", |event| if let Event::Dht { join, counts } = event { Some((join, counts)) } else { None });
+    let (join, counts) = counts.await;
+    assert_eq!((join, counts.peers), (2, 0));
+}
+
+#[tokio::test]
+async fn a_swarm_that_turns_out_to_be_private_leaves_the_dht() {
+    let node = Node::start().await;
+    let bridge = Bridge::start(asking(&node)).await;
+    let mut tab = Tab::open(&bridge).await;
+    let join = tab.client.join(&JoinRequest { info_hash: PRIVATE, ..request(TAB_ID) });
+    tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: true });
+    tab.client.join(&JoinRequest { info_hash: PUBLIC, ..request(TAB_ID) });
+    tab.flush().await;
+    node.wait_for("a look-up", &PUBLIC.0).await;
+    assert!(!node.heard_of(&PRIVATE.0), "the private swarm was named to a stranger");
+}
