@@ -89,7 +89,8 @@ fn start(flags: Flags) -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
-    runtime.block_on(serve(config))
+    // As a task of a worker: what it accepts is then served there, without waking another thread for each connection.
+    runtime.block_on(async { tokio::spawn(serve(config)).await? })
 }
 
 /// The file, then what was typed.

@@ -221,11 +221,22 @@ async fn stopping(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }
 
-async fn connection(socket: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, bridge: Arc<Bridge>, alive: Arc<Alive>) {
+async fn connection(mut socket: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, bridge: Arc<Bridge>, alive: Arc<Alive>) {
+    if let Some(tls) = tls {
+        return Box::pin(secure(socket, remote, tls, bridge, alive)).await;
+    }
+    if let Some(read) = announces(&mut socket, remote, &bridge).await {
+        let _ = socket.set_nodelay(true);
+        // In a box, so that the many connections that only announce need no room for it.
+        Box::pin(converse(Rewound::new(read, socket), remote, bridge, alive)).await;
+    }
+}
+
+async fn secure(socket: TcpStream, remote: SocketAddr, tls: TlsAcceptor, bridge: Arc<Bridge>, alive: Arc<Alive>) {
     let _ = socket.set_nodelay(true);
-    let Some(tls) = tls else { return serve(socket, remote, bridge, alive).await };
-    if let Ok(Ok(socket)) = timeout(bridge.config.limits.upgrade_timeout.0, tls.accept(socket)).await {
-        serve(socket, remote, bridge, alive).await;
+    let Ok(Ok(mut socket)) = timeout(bridge.config.limits.upgrade_timeout.0, tls.accept(socket)).await else { return };
+    if let Some(read) = announces(&mut socket, remote, &bridge).await {
+        converse(Rewound::new(read, socket), remote, bridge, alive).await;
     }
 }
 
@@ -240,12 +251,10 @@ async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, remote: So
 }
 
 /// Speaks HTTP until the connection is idle for too long, broken, or upgraded.
-async fn serve<S>(mut socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
+async fn converse<S>(socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(read) = announces(&mut socket, remote, &bridge).await else { return };
-    let socket = Rewound::new(read, socket);
     let mut draining = bridge.draining.clone();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(bridge.config.limits.upgrade_timeout.0).max_buf_size(MAX_HEAD);

@@ -40,6 +40,15 @@ pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
     Program::start(python("libtorrent_dht.py").arg(nodes.to_string()).args(more))
 }
 
+/// libtorrent asks the first tracker of a torrent for counts, and ends; `clients/libtorrent_scrape.py` says what it tells.
+///
+/// # Panics
+/// Python or the package is missing; names how to get it.
+#[must_use]
+pub fn libtorrent_scrape(source: &str, folder: &Path) -> Program {
+    Program::start(python("libtorrent_scrape.py").arg(source).arg(folder))
+}
+
 /// One of our scripts in `clients`.
 fn python(script: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);

@@ -13,8 +13,8 @@ use super::Tracking;
 
 /// Longest head that is read here: a scrape of 64 swarms has some 5 KiB.
 const MAX_HEAD: usize = 8 * 1024;
-/// What most heads fit into.
-const USUAL_HEAD: usize = 1024;
+/// What most heads, and answers, fit into.
+const USUAL: usize = 1024;
 
 /// One request, as much of it as matters here.
 struct Request<'a> {
@@ -41,7 +41,7 @@ pub(crate) async fn serve<S>(socket: &mut S, from: IpAddr, tracking: &Tracking, 
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut input, mut output) = (Vec::with_capacity(USUAL_HEAD), Vec::new());
+    let (mut input, mut output) = (Vec::with_capacity(USUAL), Vec::with_capacity(USUAL));
     loop {
         if is_for_others(&input) {
             return Some(input);
@@ -52,8 +52,6 @@ where
             write_answer(&mut output, &request, keep, from, tracking);
             timeout(patience.head, socket.write_all(&output)).await.ok()?.ok()?;
             if !keep {
-                // Says the end at once, and does not wait for the client's.
-                let _ = socket.shutdown().await;
                 return None;
             }
             input.drain(..request.length);

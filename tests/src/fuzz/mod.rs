@@ -9,6 +9,7 @@ mod metainfo;
 mod resume;
 mod text;
 mod tracker;
+mod tracking;
 mod tunnel;
 mod wire;
 
@@ -16,7 +17,7 @@ mod wire;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its body.
-pub const TARGETS: [(&str, Body); 15] = [
+pub const TARGETS: [(&str, Body); 17] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -27,6 +28,8 @@ pub const TARGETS: [(&str, Body); 15] = [
     ("extended_handshake", wire::extended_handshake),
     ("tracker_http", tracker::http),
     ("tracker_udp", tracker::udp),
+    ("tracking_http", tracking::http),
+    ("tracking_udp", tracking::udp),
     ("tunnel_frames", tunnel::frames),
     ("tunnel_server", tunnel::server),
     ("tunnel_client", tunnel::client),

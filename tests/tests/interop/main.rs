@@ -8,6 +8,7 @@ mod exchange;
 mod leech;
 mod private;
 mod seed;
+mod tracker;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -64,7 +64,7 @@ pub(super) fn opentracker() -> Result<Server> {
     std::fs::write(folder.path().join("swarms"), list)?;
     readable_by_all(&folder)?;
     let mut command = pinned(programs::system("opentracker", "opentracker"));
-    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-P", &port.to_string(), "-w", "swarms"]);
+    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-P", &port.to_string(), "-w", "swarms", "-d"]).arg(folder.path());
     Server::start("opentracker", &mut command, port, folder)
 }
 

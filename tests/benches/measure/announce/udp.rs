@@ -13,6 +13,8 @@ use super::servers::Server;
 const SOCKETS: u8 = 8;
 /// Announces under way from each.
 const WINDOW: usize = 32;
+/// Bytes of an answer before its peers.
+const HEAD: usize = 20;
 /// After this an answer is lost.
 const LOST: Duration = Duration::from_millis(200);
 
@@ -53,9 +55,10 @@ impl Client {
         let mut answer = [0; 2048];
         for _ in 0..WINDOW {
             if let Ok(length) = self.socket.recv(&mut answer) {
-                anyhow::ensure!(answer[..4] == [0, 0, 0, 1], "refused: {}", String::from_utf8_lossy(&answer[8..length]));
+                let whole = length >= HEAD && answer[..4] == [0, 0, 0, 1];
+                anyhow::ensure!(whole, "refused: {}", String::from_utf8_lossy(&answer[8..length]));
                 answers.count += 1;
-                answers.peers += (length as u64 - 20) / 6;
+                answers.peers += (length - HEAD) as u64 / 6;
             }
             self.announce(&load.next())?;
         }

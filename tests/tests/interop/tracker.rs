@@ -1,0 +1,160 @@
+//! The bridge as everybody's tracker.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_tests::bridge::Bridge;
+use aqueduct_tests::clients::{START, aria2, libtorrent, transmission};
+use aqueduct_tests::programs::{self, Program, command};
+use aqueduct_tests::torrent::{Computed, Recipe};
+use tempfile::TempDir;
+
+use super::DOWNLOAD;
+
+/// A bridge that is nothing but the tracker of one torrent.
+struct Club {
+    bridge: Bridge,
+    torrent: Arc<Computed>,
+    folder: TempDir,
+    file: PathBuf,
+}
+
+impl Club {
+    /// `scheme`: by which the torrent names the tracker.
+    fn found(seed: u64, scheme: &str) -> Self {
+        let (bridge, folder) = (Bridge::start(), TempDir::new().unwrap());
+        let torrent = Arc::new(Recipe::awkward(seed).build());
+        let file = folder.path().join("club.torrent");
+        let club = Self { bridge, torrent, folder, file };
+        std::fs::write(&club.file, club.torrent.metainfo(&[club.url(scheme)])).unwrap();
+        club
+    }
+
+    fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}/announce", self.port())
+    }
+
+    fn port(&self) -> u16 {
+        self.bridge.url().trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        let place = self.folder.path().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        place
+    }
+
+    fn full_place(&self, name: &str) -> PathBuf {
+        let place = self.place(name);
+        self.torrent.write_to(&place).unwrap();
+        place
+    }
+
+    fn source(&self) -> &str {
+        self.file.to_str().unwrap()
+    }
+
+    /// Our program, with a state of its own.
+    fn aqueduct(&self, arguments: &[&str]) -> Program {
+        let mut aqueduct = command(programs::aqueduct(), arguments);
+        Program::start(aqueduct.env("XDG_STATE_HOME", self.place("state")))
+    }
+
+    /// Our program downloads everything from whomever the tracker names.
+    fn get(&self) {
+        let place = self.place("aqueduct");
+        let here = place.to_str().unwrap();
+        let arguments = ["get", self.source(), "-o", here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-pex", "--no-lsd"];
+        self.aqueduct(&arguments).wait_for_success(DOWNLOAD);
+        self.torrent.verify(&place).unwrap();
+    }
+
+    /// Our program seeds.
+    fn seed(&self) -> Program {
+        let place = self.full_place("seed");
+        let here = place.to_str().unwrap();
+        self.aqueduct(&["seed", self.source(), here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-pex", "--no-lsd"])
+    }
+
+    /// Waits until the tracker counts as many seeds and leeches; anybody may scrape it.
+    fn wait_for(&self, seeds: u32, leeches: u32) {
+        let (deadline, expected) = (Instant::now() + START, format!("8:completei{seeds}e"));
+        let leeches = format!("10:incompletei{leeches}e");
+        let mut said = self.scrape();
+        while !(said.contains(&expected) && said.contains(&leeches)) {
+            assert!(Instant::now() < deadline, "the tracker says {said}, {expected} and {leeches} were expected");
+            std::thread::sleep(Duration::from_millis(50));
+            said = self.scrape();
+        }
+    }
+
+    fn scrape(&self) -> String {
+        let hex = self.torrent.hex();
+        let hash: String = (0..20).map(|byte| format!("%{}", &hex[2 * byte..2 * byte + 2])).collect();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap();
+        write!(stream, "GET /scrape?info_hash={hash} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+#[test]
+fn libtorrent_and_we_find_each_other_through_our_tracker_over_udp() {
+    let club = Club::found(61, "udp");
+    let _seed = libtorrent(club.source(), &club.full_place("libtorrent"));
+    club.wait_for(1, 0);
+    club.get();
+    club.wait_for(1, 0);
+}
+
+#[test]
+fn aria2_and_we_find_each_other_through_our_tracker_over_http() {
+    let club = Club::found(62, "http");
+    let _seed = club.seed();
+    club.wait_for(1, 0);
+    let place = club.place("aria2");
+    aria2(&club.file, &place, false).wait_for_success(DOWNLOAD);
+    club.torrent.verify(&place).unwrap();
+}
+
+/// Transmission never dials loopback: it is found.
+#[test]
+fn libtorrent_finds_transmission_through_our_tracker() {
+    for (seed, scheme) in [(63, "udp"), (64, "http")] {
+        let club = Club::found(seed, scheme);
+        let _seed = transmission(&club.file, &club.full_place("transmission"), &club.place("settings"));
+        club.wait_for(1, 0);
+        let place = club.place("libtorrent");
+        libtorrent(club.source(), &place).wait_for_line("\"seeding\"", DOWNLOAD);
+        club.torrent.verify_all_but_empty(&place).unwrap();
+    }
+}
+
+#[test]
+fn we_scrape_our_own_tracker_over_http_and_udp() {
+    for (seed, scheme) in [(65, "udp"), (66, "http")] {
+        let club = Club::found(seed, scheme);
+        let _seed = club.seed();
+        club.wait_for(1, 0);
+        let mut show = club.aqueduct(&["show", club.source(), "--scrape", "--json"]);
+        show.wait_for_success(START);
+        let object: serde_json::Value = serde_json::from_str(&show.said[0]).unwrap();
+        let expected = serde_json::json!([{ "url": club.url(scheme), "seeders": 1, "leechers": 0, "error": null }]);
+        assert_eq!(object["scrape"], expected);
+    }
+}
+
+#[test]
+fn libtorrent_reads_our_scrape() {
+    let club = Club::found(67, "http");
+    let _seed = club.seed();
+    club.wait_for(1, 0);
+    let mut scraping = aqueduct_tests::clients::libtorrent_scrape(club.source(), &club.place("libtorrent"));
+    let line = scraping.wait_for_line("\"scraped\"", START);
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((said["complete"].as_i64(), said["incomplete"].as_i64()), (Some(1), Some(0)), "{line}");
+}
