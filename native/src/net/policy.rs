@@ -82,7 +82,7 @@ impl Policy for OwnUser {
             return refuse("a public server redirects into a private network");
         }
         // A fixed path keeps a torrent from choosing what a router or a local service is asked for.
-        if target.purpose == Purpose::HttpTracker && target.path() != "/announce" {
+        if target.purpose == Purpose::HttpTracker && !["/announce", "/scrape"].contains(&target.path()) {
             return refuse("a tracker in a private network must have the path /announce");
         }
         Ok(())
@@ -127,6 +127,7 @@ mod tests {
             ["127.0.0.1:80", "10.1.2.3:80", "0.0.0.0:80", "100.64.0.1:80", "[::1]:80", "[::ffff:192.168.0.1]:80", "[fe80::1]:80", "[fd00::1]:80"]
         {
             assert!(check(Purpose::HttpTracker, local, "/announce?info_hash=x", None), "{local}");
+            assert!(check(Purpose::HttpTracker, local, "/scrape?info_hash=x", None), "{local}");
             assert!(!check(Purpose::HttpTracker, local, "/reboot?x=/announce", None), "{local}");
             assert!(!check(Purpose::HttpTracker, local, "/announce/../reboot", None), "{local}");
         }
