@@ -268,7 +268,9 @@ impl Session {
         let known = text::count(snapshot.candidates + snapshot.dialling, "address", "addresses");
         let dials = format!("{known} known, {} being dialled", snapshot.dialling);
         let trackers = (!self.flags.no_trackers).then(|| Summary::of(&self.driver.trackers(snapshot.torrent)).to_string());
-        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).collect::<Vec<_>>().join("; ")
+        let banned = Some(self.driver.banned(snapshot.torrent)).filter(|banned| *banned > 0);
+        let banned = banned.map(|banned| format!("{} shut out for wrong data", text::count(banned, "peer", "peers")));
+        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).chain(banned).collect::<Vec<_>>().join("; ")
     }
 
     /// What the DHT knows; `None`: the user does not want it.

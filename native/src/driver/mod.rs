@@ -194,6 +194,12 @@ impl Driver {
         state.torrents.get(&torrent).and_then(|torrent| torrent.membership.as_ref()?.dht())
     }
 
+    /// Peers of one torrent that were shut out for wrong data.
+    #[must_use]
+    pub fn banned(&self, torrent: TorrentId) -> usize {
+        self.0.state.borrow().torrents.get(&torrent).map_or(0, |torrent| torrent.banned)
+    }
+
     /// The next news, except pieces, corruption and bans, which are only logged. Cancel-safe.
     pub async fn event(&self) -> Event {
         loop {
@@ -224,7 +230,7 @@ impl Driver {
             state.added += 1;
             state.routes.insert(info_hash.wire(), id);
             let membership = self.join(id, info_hash, sources);
-            state.torrents.insert(id, Torrent { info_hash: info_hash.wire(), stored, membership });
+            state.torrents.insert(id, Torrent { info_hash: info_hash.wire(), stored, membership, banned: 0 });
             Ok(id)
         })
     }
@@ -294,7 +300,10 @@ impl Driver {
         match event {
             Event::Piece(torrent, piece) => tracing::trace!(torrent = torrent.0, piece = piece.get(), "verified"),
             Event::Corrupt(torrent, piece) => tracing::info!(torrent = torrent.0, piece = piece.get(), "a piece did not match its hash"),
-            Event::Banned(torrent, addr) => tracing::info!(torrent = torrent.0, %addr, "banned for corrupt pieces"),
+            Event::Banned(id, addr) => {
+                tracing::info!(torrent = id.0, %addr, "banned for corrupt pieces");
+                state.torrents.get_mut(&id).into_iter().for_each(|torrent| torrent.banned += 1);
+            }
             other => {
                 if let Event::Metadata(id, info) = &other
                     && info.private

@@ -24,6 +24,8 @@ pub(super) struct Torrent {
     pub(super) stored: Option<Arc<Stored>>,
     /// `None` if nobody is asked for peers.
     pub(super) membership: Option<Membership>,
+    /// Peers shut out for wrong data.
+    pub(super) banned: usize,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Bridges that go and peers that lie.
 
-use aqueduct_tests::page::SOON;
+use aqueduct_tests::page::{SOON, Shown};
 use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Stage, single};
@@ -45,6 +45,17 @@ async fn a_peer_that_corrupts_is_banned_and_the_file_is_right() {
     stage.save_and_verify(&torrent).await;
     assert!(liar.blocks_sent() > 0, "the liar was never asked");
     assert!(liar.connections_ended() > 0, "the liar is still connected");
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_tab_tells_that_the_only_peer_sent_wrong_data() {
+    let stage = Stage::set().await;
+    let torrent = single("lie.bin", 25, 1);
+    let _liar = stage.seed(&torrent, Manner::Corrupt);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    let told = |shown: &[Shown]| shown.iter().any(|t| t.status.contains("1 sent wrong data and is shut out"));
+    stage.browser.wait_until(SOON * 2, "what the peer did is told", told).await;
     stage.browser.close().await;
 }
 

@@ -9,6 +9,7 @@ mod leech;
 mod private;
 mod seed;
 mod tracker;
+mod trouble;
 
 use std::path::PathBuf;
 use std::process::Command;
