@@ -5,6 +5,7 @@
 //! that it is within its bounds, that another cut of the same bytes says the same.
 
 mod engine;
+mod lsd;
 mod metainfo;
 mod resume;
 mod text;
@@ -17,7 +18,7 @@ mod wire;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its body.
-pub const TARGETS: [(&str, Body); 17] = [
+pub const TARGETS: [(&str, Body); 18] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -30,6 +31,7 @@ pub const TARGETS: [(&str, Body); 17] = [
     ("tracker_udp", tracker::udp),
     ("tracking_http", tracking::http),
     ("tracking_udp", tracking::udp),
+    ("lsd", lsd::announce),
     ("tunnel_frames", tunnel::frames),
     ("tunnel_server", tunnel::server),
     ("tunnel_client", tunnel::client),

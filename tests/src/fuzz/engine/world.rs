@@ -392,7 +392,7 @@ fn block(raw: RawBlock, right: bool) -> Message {
 }
 
 fn hello() -> Message {
-    let extensions = [("ut_metadata".to_owned(), 3)].into();
+    let extensions = [("ut_metadata".to_owned(), 3), ("ut_pex".to_owned(), 4), ("lt_donthave".to_owned(), 5)].into();
     let metadata_size = Some(TORRENT.info.raw.len() as u64);
     let hello = ExtendedHandshake { extensions, metadata_size, requests: Some(4), ..ExtendedHandshake::default() };
     Message::Extended { id: 0, payload: hello.encode().into() }
