@@ -34,21 +34,24 @@ impl Swarm {
 
     /// BEP 11: tells every peer, at most once a minute, who else is there.
     pub(super) fn tell_peers(&mut self, hub: &mut Hub, now: Instant) {
-        if !self.exchanges(hub) {
-            return;
-        }
-        let due = |p: &Peer| p.extensions.remote_id(Extension::Pex).is_some() && p.extensions.pex.is_due(now);
-        let due: Vec<ConnId> = self.peers.iter().filter(|(_, p)| due(p)).map(|(conn, _)| *conn).collect();
+        let due = self.due_exchanges(hub, now);
         let all: Vec<_> = if due.is_empty() { Vec::new() } else { self.peers.values().filter_map(entry).collect() };
-        for conn in due {
+        for (conn, id) in due {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let may_know = |addr: PeerAddr| Some(addr) != peer.listens && (is_local(peer.addr.ip()) || !is_local(addr.ip()));
-            let others: Vec<_> = all.iter().copied().filter(|(addr, _)| may_know(*addr)).collect();
-            let payload = peer.extensions.pex.news(now, &others).map(|message| message.encode());
-            if let (Some(id), Some(payload)) = (peer.extensions.remote_id(Extension::Pex), payload) {
-                peer.say(hub, conn, Message::Extended { id, payload });
+            let others: Vec<_> = all.iter().copied().filter(|(addr, _)| may_know(peer, *addr)).collect();
+            if let Some(message) = peer.extensions.pex.news(now, &others) {
+                peer.say(hub, conn, Message::Extended { id, payload: message.encode() });
             }
         }
+    }
+
+    /// Who may be told something now, and what each calls the extension.
+    fn due_exchanges(&self, hub: &Hub, now: Instant) -> Vec<(ConnId, u8)> {
+        if !self.exchanges(hub) {
+            return Vec::new();
+        }
+        let due = |p: &Peer| p.extensions.remote_id(Extension::Pex).filter(|_| p.extensions.pex.is_due(now));
+        self.peers.iter().filter_map(|(conn, p)| Some((*conn, due(p)?))).collect()
     }
 
     /// BEP 11: a peer tells us of others. Whom it dropped may still be there for us.
@@ -61,8 +64,7 @@ impl Swarm {
         };
         let Some(message) = PexMessage::decode(payload, limit) else { return Ok(()) };
         let useless = |flags: u8| flags & UPLOAD_ONLY != 0 && self.complete();
-        let told = message.added.into_iter().filter(|(_, flags)| !useless(*flags)).map(|(addr, _)| addr);
-        let told: Vec<PeerAddr> = told.collect();
+        let told: Vec<PeerAddr> = message.added.into_iter().filter(|(_, flags)| !useless(*flags)).map(|(addr, _)| addr).collect();
         let new = told.into_iter().filter(|addr| self.candidates.add_told(*addr, teller).is_ok()).collect();
         self.heard_of(hub, now, PeerSource::Pex, new);
         Ok(())
@@ -94,6 +96,11 @@ impl Swarm {
             peer.say(hub, conn, no_exchange());
         }
     }
+}
+
+/// Nobody is told of itself, and nobody outside of who is inside a private network.
+fn may_know(peer: &Peer, addr: PeerAddr) -> bool {
+    Some(addr) != peer.listens && (is_local(peer.addr.ip()) || !is_local(addr.ip()))
 }
 
 /// How a peer is told to others, if it is known where it listens.

@@ -141,14 +141,7 @@ impl Swarm {
         }
         data.picker.lost(piece);
         (peer.useful, peer.pickable) = data.count_useful(&peer.have);
-        let (gone, kept) = std::mem::take(&mut peer.asked).into_iter().partition::<Vec<_>, _>(|a| a.block.piece() == piece);
-        peer.asked = kept.into();
-        for asked in gone {
-            peer.late -= usize::from(asked.late);
-            peer.forgive(asked.block, hub.config.max_requests_out);
-            give_back(data, asked);
-        }
-        release_ownership(data, peer, conn);
+        self.give_back_piece(hub, conn, piece);
         self.update_interest(hub, conn);
         self.fill_all(hub, now);
         Ok(())

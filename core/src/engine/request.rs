@@ -74,6 +74,17 @@ impl Swarm {
         release_ownership(data, peer, conn);
     }
 
+    /// What this peer was asked for of one piece may be asked of others; it may still come, without offence.
+    pub(super) fn give_back_piece(&mut self, hub: &Hub, conn: ConnId, piece: Piece) {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
+        let asked: Vec<Block> = peer.asked.iter().map(|a| a.block).filter(|block| block.piece() == piece).collect();
+        for block in asked {
+            peer.take_asked(block).into_iter().for_each(|asked| give_back(data, asked));
+            peer.forgive(block, hub.config.max_requests_out);
+        }
+        release_ownership(data, peer, conn);
+    }
+
     /// Blocks that this peer owes for too long are asked elsewhere. Returns whether there were any.
     pub(super) fn expire_requests(&mut self, hub: &Hub, now: Instant, conn: ConnId) -> bool {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return false };
