@@ -8,6 +8,7 @@
 //! sockets of all the tab's peers, so that a byte passes through no channel and no lock.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod assets;
 mod bridge;
 mod candidates;

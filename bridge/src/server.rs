@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::accept::accept;
 use crate::bridge::Bridge;
 use crate::config::{Config, ConfigError};
 use crate::descriptors;
@@ -38,8 +39,6 @@ use crate::tracker::{self, Tracking};
 const MAX_HEAD: usize = 16 * 1024;
 /// How long an HTTP connection may last unless it becomes a session: whoever reads the page more slowly holds a socket for nothing.
 const LONGEST_CONNECTION: Duration = Duration::from_secs(120);
-/// First and longest pause after a failed accept.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How often the machine's own addresses are looked up anew.
 const OWN_ADDRESSES: Duration = Duration::from_secs(60);
 
@@ -62,6 +61,12 @@ impl From<TcpListener> for Listeners {
 pub(crate) struct Alive {
     _counted: mpsc::Sender<Infallible>,
     _permit: Result<OwnedSemaphorePermit, AcquireError>,
+}
+
+impl Alive {
+    pub(crate) const fn new(counted: mpsc::Sender<Infallible>, permit: Result<OwnedSemaphorePermit, AcquireError>) -> Self {
+        Self { _counted: counted, _permit: permit }
+    }
 }
 
 /// Why a bridge did not start.
@@ -103,12 +108,11 @@ pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl
     let peer_port = tokio::spawn(incoming::listen(peers, Arc::clone(&bridge)));
     let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge), peers_at));
     let tracker = track(&bridge, web.local_addr()?)?;
-    tokio::select! {
-        never = accept(&web, acceptor, &bridge, &alive) => match never {},
-        () = shutdown => tracing::info!("stopping"),
-    }
+    let mut door = accept(web, acceptor, Arc::clone(&bridge), alive.clone())?;
+    shutdown.await;
+    tracing::info!("stopping");
     // A closed port is refused at once, so that a load balancer goes elsewhere.
-    drop(web);
+    door.shutdown().await;
     peer_port.abort();
     own.abort();
     drop(tracker);
@@ -196,36 +200,24 @@ fn own_addresses() -> Vec<std::net::IpAddr> {
     if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
 }
 
-/// Accepts as long as there are sockets to spare, and pauses when the system has none.
-async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, bridge: &Arc<Bridge>, alive: &mpsc::Sender<Infallible>) -> Infallible {
-    let mut pause = PAUSES.0;
-    loop {
-        let permit = Arc::clone(&bridge.sockets).acquire_owned().await;
-        match listener.accept().await {
-            Ok((socket, remote)) => {
-                pause = PAUSES.0;
-                let alive = Arc::new(Alive { _counted: alive.clone(), _permit: permit });
-                tokio::spawn(connection(socket, remote, tls.clone(), Arc::clone(bridge), alive));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted; trying again");
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-        }
-    }
-}
-
 /// Returns once the bridge is stopping.
 async fn stopping(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }
 
-async fn connection(mut socket: TcpStream, remote: SocketAddr, tls: Option<TlsAcceptor>, bridge: Arc<Bridge>, alive: Arc<Alive>) {
+/// Serves a connection of which `read` has been read already.
+pub(crate) async fn connection(
+    mut socket: TcpStream,
+    read: Vec<u8>,
+    remote: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    bridge: Arc<Bridge>,
+    alive: Arc<Alive>,
+) {
     if let Some(tls) = tls {
         return Box::pin(secure(socket, remote, tls, bridge, alive)).await;
     }
-    if let Some(read) = announces(&mut socket, remote, &bridge).await {
+    if let Some(read) = announces(&mut socket, read, remote, &bridge).await {
         let _ = socket.set_nodelay(true);
         // In a box, so that the many connections that only announce need no room for it.
         Box::pin(converse(Rewound::new(read, socket), remote, bridge, alive)).await;
@@ -235,19 +227,22 @@ async fn connection(mut socket: TcpStream, remote: SocketAddr, tls: Option<TlsAc
 async fn secure(socket: TcpStream, remote: SocketAddr, tls: TlsAcceptor, bridge: Arc<Bridge>, alive: Arc<Alive>) {
     let _ = socket.set_nodelay(true);
     let Ok(Ok(mut socket)) = timeout(bridge.config.limits.upgrade_timeout.0, tls.accept(socket)).await else { return };
-    if let Some(read) = announces(&mut socket, remote, &bridge).await {
+    if let Some(read) = announces(&mut socket, Vec::new(), remote, &bridge).await {
         converse(Rewound::new(read, socket), remote, bridge, alive).await;
     }
 }
 
-/// Answers what is for the tracker; gives back what was read of anything else. Behind a proxy the client's address stands among the fields,
-/// which are read elsewhere.
-async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, remote: SocketAddr, bridge: &Bridge) -> Option<Vec<u8>> {
+/// The tracker, for clients that come without a proxy: behind one their addresses stand among the fields, which are read elsewhere.
+pub(crate) fn direct(remote: SocketAddr, bridge: &Bridge) -> Option<&Tracking> {
     let from = remote.ip().to_canonical();
-    let direct = bridge.tracking.as_ref().filter(|_| !bridge.config.trusted_proxies.iter().any(|range| range.contains(from)));
-    let Some(tracking) = direct else { return Some(Vec::new()) };
+    bridge.tracking.as_deref().filter(|_| !bridge.config.trusted_proxies.iter().any(|range| range.contains(from)))
+}
+
+/// Answers what is for the tracker; gives back what was read of anything else.
+async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, read: Vec<u8>, remote: SocketAddr, bridge: &Bridge) -> Option<Vec<u8>> {
+    let Some(tracking) = direct(remote, bridge) else { return Some(read) };
     let patience = Patience { head: bridge.config.limits.upgrade_timeout.0, end: Instant::now() + LONGEST_CONNECTION };
-    tracker::http::serve(socket, from, tracking, patience).await
+    tracker::http::serve(socket, read, remote.ip(), tracking, patience).await
 }
 
 /// Speaks HTTP until the connection is idle for too long, broken, or upgraded.

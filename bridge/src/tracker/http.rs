@@ -3,9 +3,10 @@
 //! What is not plainly an announce or a scrape is handed on together with the bytes that were read.
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -35,13 +36,30 @@ pub(crate) struct Patience {
     pub(crate) end: Instant,
 }
 
-/// Answers announces and scrapes for as long as there are no other requests. Gives back what it read of the first other one; nothing if the
-/// connection is over.
-pub(crate) async fn serve<S>(socket: &mut S, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Vec<u8>>
+/// Answers a client that has sent one whole request already and wants no more than that, without waiting for anything. Gives back what it read
+/// otherwise; nothing if the client has its answer.
+pub(crate) fn answer_at_once(socket: &TcpStream, from: IpAddr, tracking: &Tracking) -> Option<Vec<u8>> {
+    let mut input = [0; USUAL];
+    let read = match recv(socket, &mut input, RecvFlags::DONTWAIT) {
+        Ok((length, _)) => &input[..length],
+        Err(_) => &[],
+    };
+    let whole = end_of_head(read) == Some(read.len()) && !is_for_others(read);
+    let Some(request) = whole.then(|| Request::parse(read)).flatten().filter(|request| !request.keep) else { return Some(read.to_vec()) };
+    let mut output = Vec::with_capacity(USUAL);
+    write_answer(&mut output, &request, false, from, tracking);
+    // The buffer of a fresh socket takes the longest answer; and whoever has gone needs none.
+    let _ = send(socket, &output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    None
+}
+
+/// Answers announces and scrapes for as long as there are no other requests. `read`: what was read before. Gives back what it read of the first other one;
+/// nothing if the connection is over.
+pub(crate) async fn serve<S>(socket: &mut S, read: Vec<u8>, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Vec<u8>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut input, mut output) = (Vec::with_capacity(USUAL), Vec::with_capacity(USUAL));
+    let (mut input, mut output) = (read, Vec::new());
     loop {
         if is_for_others(&input) {
             return Some(input);
