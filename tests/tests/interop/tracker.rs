@@ -1,7 +1,7 @@
 //! The bridge as everybody's tracker.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -155,4 +155,40 @@ fn libtorrent_reads_our_scrape() {
     let line = scraping.wait_for_line("\"scraped\"", START);
     let said: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!((said["complete"].as_i64(), said["incomplete"].as_i64()), (Some(1), Some(0)), "{line}");
+}
+
+/// A tracker's port that answers every connection with these bytes, or, if there are none, not at all.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            // Whoever waits for more finds the connection open.
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(bytes));
+            open.push(stream);
+        }
+    });
+    url
+}
+
+#[test]
+fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
+    let club = Club::found(68, "http");
+    let page = b"HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n<!DOCTYPE html><p>Welcome</p>";
+    let dead = format!("http://127.0.0.1:{}/announce", programs::free_port());
+    let trackers = [answering(b""), dead, answering(page), club.url("http")];
+    std::fs::write(&club.file, club.torrent.metainfo(&trackers)).unwrap();
+    let place = club.place("aqueduct");
+    let here = place.to_str().unwrap();
+    let arguments = ["get", club.source(), "-o", here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd", "--timeout", "9s"];
+    let mut get = club.aqueduct(&arguments);
+    assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
+    let expected = "asked 4 trackers: 2 failed, 1 knows no peers, 1 has not answered";
+    assert!(get.said.iter().any(|line| line.contains(expected)), "{}", get.told());
+    let mut show = club.aqueduct(&["show", club.source(), "--scrape"]);
+    show.wait_for_success(START);
+    for expected in ["did not answer within 15 s", "cannot be reached", "a web page instead of a list of peers", "0 seeds, 0 leeches"] {
+        assert!(show.said.iter().any(|line| line.contains(expected)), "{expected}{}", show.told());
+    }
 }
