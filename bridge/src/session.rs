@@ -35,8 +35,6 @@ use crate::swarm::Swarm;
 const MAX_ARRIVALS: usize = 16;
 /// Least time between two reports on the same swarms.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two looks at what the DHT has found for a swarm without peers.
-const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 /// Time for saying goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -348,8 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn look_after_swarms(&mut self) {
         if std::mem::take(&mut self.look) {
             self.dial_peers();
-            let soon = self.reported + REPORT_INTERVAL;
-            self.report_at = Some(self.report_at.map_or(soon, |at| at.min(soon)));
+            self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
         }
     }
 
@@ -419,9 +416,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.reported = Instant::now();
         for (join, swarm) in &mut self.swarms {
             swarm.tell(&self.bridge, *join, &mut self.tunnel);
-        }
-        if self.swarms.values().any(Swarm::is_watched) {
-            self.report_at = Some(self.reported + WATCH_INTERVAL);
         }
     }
 

@@ -162,7 +162,7 @@ impl Swarm {
         }
         match std::task::ready!(self.news.poll_recv(cx)) {
             Some(News::Peers { addrs, source }) => self.add(&addrs, source, bridge),
-            Some(News::Tracker { .. } | News::ExternalIp(_)) => {}
+            Some(News::Tracker { .. } | News::Dht | News::ExternalIp(_)) => {}
             None => self.quiet = true,
         }
         Poll::Ready(())
@@ -252,11 +252,6 @@ impl Swarm {
         if let Some(counts) = changed(&mut self.told_peers, Some(self.counts)) {
             tunnel.peers(join, &counts);
         }
-    }
-
-    /// Whether somebody may be looking at how the search goes: the DHT tells nobody of its progress, so it must be asked.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.counts.connected == 0 && self.membership.dht().is_some()
     }
 }
 

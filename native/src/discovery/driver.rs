@@ -189,7 +189,10 @@ impl Driver {
             match errand {
                 Errand::Resolve(host, port) => self.resolve_node(&host, port),
                 Errand::Peers(key, addrs) => self.tell(key, News::Peers { source: PeerSource::Dht, addrs }),
-                Errand::Counts(key) => self.publish_counts(key, true),
+                Errand::Counts(key) => {
+                    self.publish_counts(key, true);
+                    self.tell(key, News::Dht);
+                }
             }
         }
         let nodes = self.node.as_ref().map_or(0, Node::count);

@@ -70,6 +70,8 @@ pub enum News {
     },
     /// Our own address, as a tracker sees it (BEP 24).
     ExternalIp(IpAddr),
+    /// What the DHT knows of this swarm changed; [`Membership::dht`] says what that is.
+    Dht,
     /// A tracker's state changed.
     Tracker {
         /// Position in [`Membership::trackers`].

@@ -83,6 +83,7 @@ impl Driver {
             match news {
                 News::Peers { source, addrs } => self.turn(|state, now| state.engine.handle(now, Input::Peers { torrent, source, addrs })),
                 News::ExternalIp(ip) => self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip))),
+                News::Dht => {}
                 News::Tracker { index, status } => tracing::debug!(torrent = torrent.0, index, state = ?status.state, "tracker"),
             }
         }
