@@ -1,6 +1,6 @@
 //! Tabs as peers of each other and of other people's clients: what a tab has can be fetched from it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,6 +127,33 @@ async fn a_peer_that_only_the_link_names_is_dialled_by_the_bridge() {
     let torrent = single("link.bin", 36, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
     stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    stage.save_and_verify(&torrent).await;
+    stage.browser.close().await;
+}
+
+/// Waits for the bridge, hears what the tab speaks, and tells it that somebody is at `addr` (BEP 11).
+fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
+    let mut peer = Peer::accept(listener, PeerId(*b"-XX0001-a real peer."));
+    let hello = peer.expect_some("an extended handshake", |message| matches!(message, Message::Extended { id: 0, .. }));
+    let Message::Extended { payload, .. } = hello else { unreachable!("that was asked for") };
+    let id = ExtendedHandshake::decode(&payload).unwrap().extensions["ut_pex"];
+    let SocketAddr::V4(v4) = addr else { unreachable!("it is on 127.0.0.1") };
+    let compact = [&v4.ip().octets()[..], &v4.port().to_be_bytes()].concat();
+    let payload = [b"d5:added6:", &compact[..], b"7:added.f1:\0e"].concat().into();
+    peer.send(&Message::Extended { id, payload });
+    peer
+}
+
+#[tokio::test]
+async fn a_peer_that_the_tab_hears_of_in_an_exchange_is_dialled_by_the_bridge() {
+    let stage = Stage::set().await;
+    let torrent = single("exchanged.bin", 39, 1);
+    let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
+    let (listener, addr) = listener();
+    stage.tracker.introduce(torrent.info().info_hash.wire(), addr);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    let _teller = tokio::task::spawn_blocking(move || tell_of_a_peer(&listener, seed.addr)).await.unwrap();
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
