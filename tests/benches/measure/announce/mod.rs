@@ -13,9 +13,7 @@ use crate::process;
 use load::Load;
 use servers::Server;
 
-/// How long each server is under load before it is measured, so that its swarms are full.
-const WARM_UP: Duration = Duration::from_secs(2);
-/// How long it is measured.
+/// How long a server is measured.
 const MEASURED: Duration = Duration::from_secs(5);
 
 /// A way to ask: runs until the time given, and says how many answers came with how many peers.
@@ -46,12 +44,13 @@ pub(crate) fn measure(runs: u32) -> Result<()> {
 
 fn row(way: &str, server: &Server, ask: Ask) -> Result<()> {
     let mut load = Load::new();
-    if ask(server, &mut load, Instant::now() + WARM_UP)?.count == 0 {
+    udp::fill(server, &mut load)?;
+    let (start, before) = (Instant::now(), process::cpu(server.id()));
+    let answers = ask(server, &mut load, start + MEASURED)?;
+    if answers.count == 0 {
         println!("{way:<24} {:<16} {:>10}", server.name, "not spoken");
         return Ok(());
     }
-    let (start, before) = (Instant::now(), process::cpu(server.id()));
-    let answers = ask(server, &mut load, start + MEASURED)?;
     let (wall, cpu) = (start.elapsed(), process::cpu(server.id()) - before);
     // Millions of answers are counted exactly by a float.
     let count = answers.count as f64;

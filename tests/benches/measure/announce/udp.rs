@@ -18,18 +18,30 @@ const HEAD: usize = 20;
 /// After this an answer is lost.
 const LOST: Duration = Duration::from_millis(200);
 
+/// Announces of which every server has as many before it is measured, so that all answer with as many peers.
+const FILL: u64 = 100_000;
+
 struct Client {
     socket: UdpSocket,
     connection: [u8; 8],
 }
 
 pub(super) fn ask(server: &Server, load: &mut Load, until: Instant) -> Result<Answers> {
+    ask_while(server, load, |_| Instant::now() < until)
+}
+
+/// Fills the swarms.
+pub(super) fn fill(server: &Server, load: &mut Load) -> Result<()> {
+    ask_while(server, load, |answers| answers.count < FILL).map(drop)
+}
+
+fn ask_while(server: &Server, load: &mut Load, goes_on: impl Fn(&Answers) -> bool) -> Result<Answers> {
     let clients = (1..=SOCKETS).map(|number| Client::connect(server, number)).collect::<Result<Vec<_>>>()?;
     let mut answers = Answers::default();
     for client in &clients {
         (0..WINDOW).try_for_each(|_| client.announce(&load.next()))?;
     }
-    while Instant::now() < until {
+    while goes_on(&answers) {
         for client in &clients {
             client.take_turn(load, &mut answers)?;
         }
