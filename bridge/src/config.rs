@@ -143,6 +143,7 @@ impl Config {
             ("stream-window", stream, 16 * 1024, session),
             ("session-window", session, 16 * 1024, 64 * 1024 * 1024),
             ("peers-per-session", limits.peers_per_session.into(), 1, 1000),
+            ("tracker-interval", limits.tracker_interval.0.as_secs(), 1, 86_400),
         ];
         let outside = bounds.into_iter().find(|(_, received, least, most)| !(least..=most).contains(&received));
         outside.map_or(Ok(()), |(key, received, least, most)| Err(ConfigError::Bounds { key, received, least, most }))
