@@ -262,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(swarm) = self.swarms.get_mut(&join) {
             self.look = true;
             if let Some(parting) = swarm.update(update, &self.bridge) {
-                self.close_streams(join, |peer| parting.concerns(peer.addr));
+                self.close_streams(join, StreamClose::Private, |peer| parting.concerns(peer.addr));
             }
         }
     }
@@ -276,15 +276,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn handle_leave(&mut self, join: u32) {
         self.swarms.remove(&join);
-        self.close_streams(join, |_| true);
+        self.close_streams(join, StreamClose::Left, |_| true);
     }
 
     /// Ends the streams of a join for which this holds.
-    fn close_streams(&mut self, join: u32, ends: impl Fn(&Peer) -> bool) {
+    fn close_streams(&mut self, join: u32, reason: StreamClose, ends: impl Fn(&Peer) -> bool) {
         let ending = self.relay.peers().iter().filter(|peer| peer.join == join && ends(peer));
         let streams: Vec<u32> = ending.map(|peer| peer.stream).collect();
         for stream in streams {
-            self.tunnel.close(stream, StreamClose::Left);
+            self.tunnel.close(stream, reason);
             self.forget(stream, Outcome::Lost);
         }
     }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use aqueduct_bridge::Limits;
-use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate};
+use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, request, soon};
@@ -88,7 +88,8 @@ async fn a_peer_known_from_a_hint_is_parted_with_when_the_swarm_turns_out_to_be_
     let ((mut kept, _), (mut parted, _)) = tokio::join!(named.answer(HASH, b""), hinted.answer(HASH, b""));
     counts(&mut tab, "both peers", |counts| counts.connected == 2).await;
     tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: false });
-    tab.until("the end", |event| matches!(event, Event::StreamClosed { .. }).then_some(())).await;
+    let reason = tab.until("the end", |event| if let Event::StreamClosed { reason, .. } = event { Some(reason) } else { None }).await;
+    assert_eq!(reason, StreamClose::Private);
     assert_eq!(soon("the end", parted.read(&mut [0])).await.unwrap(), 0);
     kept.write_all(b"still here").await.unwrap();
     let bytes = tab.until("data", |event| if let Event::Data { bytes, .. } = event { Some(bytes) } else { None }).await;

@@ -123,7 +123,7 @@ async fn a_swarm_that_turns_out_to_be_private_parts_its_tabs() {
     met(&mut bob).await;
     met(&mut alice).await;
     alice.client.update(1, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: true });
-    assert_eq!(ended(&mut alice).await, StreamClose::Left);
+    assert_eq!(ended(&mut alice).await, StreamClose::Private);
     assert_eq!(ended(&mut bob).await, StreamClose::Peer);
     let mut carol = joining(&bridge, &request(CAROL)).await;
     assert_eq!(met(&mut carol).await.2, BOB);

@@ -59,10 +59,13 @@ pub enum StreamClose {
     /// The bridge is stopping.
     #[error("the bridge is being restarted")]
     Draining,
+    /// The torrent turned out to be private (BEP 27), and no tracker had named this peer.
+    #[error("the torrent is private and its trackers do not name this peer")]
+    Private,
 }
 
 impl StreamClose {
-    const ALL: [Self; 5] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Draining];
+    const ALL: [Self; 6] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Draining, Self::Private];
 
     const fn number(self) -> u8 {
         match self {
@@ -71,6 +74,7 @@ impl StreamClose {
             Self::Broken => 3,
             Self::Left => 4,
             Self::Draining => 5,
+            Self::Private => 6,
         }
     }
 
