@@ -8,7 +8,7 @@ const OTHERS: usize = 64;
 /// Raises this process's limit of open files to the most that the system allows it. Shells and service managers give 1,024 unless they are
 /// asked for more, for the sake of programs that cannot handle more; ten thousand tabs need ten times as many.
 ///
-/// A system that refuses leaves the limit as it was, and [`sockets`] then counts with that.
+/// A system that refuses leaves the limit as it was, and `sockets` then counts with that.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
