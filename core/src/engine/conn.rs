@@ -1,6 +1,7 @@
 //! Connections: dialled, accepted, ended, banned.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::hub::Hub;
@@ -31,26 +32,44 @@ struct Arrival {
     reserved: Reserved,
 }
 
+/// Where somebody is connected or being dialled already.
+#[derive(Default)]
+struct Taken {
+    addrs: BTreeSet<SocketAddr>,
+    households: BTreeSet<IpAddr>,
+}
+
+impl Taken {
+    /// `whole`: nobody else of the same household is to be dialled.
+    fn add(&mut self, addr: SocketAddr, whole: bool) {
+        self.addrs.insert(addr);
+        if whole && !is_local(addr.ip()) {
+            self.households.insert(network(addr.ip()));
+        }
+    }
+
+    fn holds(&self, addr: SocketAddr) -> bool {
+        self.addrs.contains(&addr) || self.households.contains(&network(addr.ip()))
+    }
+}
+
 impl Swarm {
     /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace that stops us.
     pub(super) fn dial_some(&mut self, hub: &mut Hub, now: Instant) -> Option<Instant> {
         if !self.active() || !self.announced {
             return None;
         }
-        let ranking = hub.ranking();
+        let (ranking, mut taken) = (hub.ranking(), Taken::default());
+        let connected = self.peers.values().flat_map(|p| [Some(p.addr), p.listens]).flatten();
+        connected.chain(self.dials.values().copied()).for_each(|addr| taken.add(addr, hub.config.one_per_address));
         while self.peers.len() + self.dials.len() < hub.config.max_peers {
             match hub.may_dial(now) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(later) => return (self.candidates.next_rested()? <= now).then_some(later),
             }
-            let one = hub.config.one_per_address;
-            let (peers, dials) = (&self.peers, &self.dials);
-            let taken = |addr: SocketAddr| {
-                let mut others = peers.values().flat_map(|p| [Some(p.addr), p.listens]).flatten().chain(dials.values().copied());
-                others.any(|other| other == addr || one && same_household(other, addr))
-            };
-            let addr = self.candidates.next(now, ranking, taken)?;
+            let addr = self.candidates.next(now, ranking, |addr| taken.holds(addr))?;
+            taken.add(addr, hub.config.one_per_address);
             let conn = hub.dial(now, self.id, self.info_hash.wire(), addr);
             self.dials.insert(conn, addr);
         }
