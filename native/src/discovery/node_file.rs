@@ -26,8 +26,12 @@ impl NodeFile {
         }
     }
 
-    /// Replaces the file in one step: who reads it meanwhile, or after a crash, finds the old or the new one.
+    /// Replaces the file in one step: who reads it meanwhile, or after a crash, finds the old or the new one. A run without a network must not
+    /// cost the nodes of an earlier one.
     pub(super) fn keep(&self, state: &State) {
+        if state.is_empty() {
+            return;
+        }
         let new = self.path.with_extension("new");
         if let Err(error) = fs::write(&new, state.encode()).and_then(|()| fs::rename(&new, &self.path)) {
             tracing::warn!(path = %self.path.display(), %error, "the DHT state could not be kept; the next start needs bootstrap nodes");

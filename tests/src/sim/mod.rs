@@ -7,6 +7,7 @@
 mod check;
 mod clock;
 mod conn;
+pub mod dht;
 mod disk;
 mod host;
 mod malice;

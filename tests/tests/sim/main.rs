@@ -2,6 +2,7 @@
 //! `AQUEDUCT_SIM_SEEDS=1035` or `=1..100000` has the tests of many seeds use these instead of their own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
+mod dht;
 mod disk;
 mod exchange;
 mod life;

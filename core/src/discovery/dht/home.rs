@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::id::{Contact, NodeId};
+use super::id::NodeId;
 use super::io::Family;
 use super::queries::LookupId;
 use super::secure::{is_secure, secure_id};
@@ -17,8 +17,6 @@ pub(super) struct Home {
     pub(super) id: NodeId,
     pub(super) table: Table,
     pub(super) votes: Votes,
-    /// Nodes of an earlier run that have not answered yet.
-    pub(super) saved: Vec<Contact>,
     /// The lookup that looks after the table.
     pub(super) upkeep: Option<LookupId>,
     /// Attempts to find nodes that left us with too few.
@@ -28,30 +26,22 @@ pub(super) struct Home {
 impl Home {
     fn new(saved: Saved, now: Instant, rng: &mut ChaCha8Rng) -> Self {
         let id = saved.id.unwrap_or_else(|| NodeId::random(rng));
-        let table = Table::new(id, now);
-        Self { id, table, votes: Votes::default(), saved: saved.nodes, upkeep: None, failures: 0 }
+        let mut table = Table::new(id, now);
+        saved.nodes.into_iter().for_each(|contact| table.restore(now, contact));
+        Self { id, table, votes: Votes::default(), upkeep: None, failures: 0 }
     }
 
-    /// Whether so few nodes are known that bootstrap nodes are of use.
+    /// Whether so few nodes answer that bootstrap nodes are of use.
     pub(super) fn is_thin(&self) -> bool {
-        self.table.len() < SIZE
+        self.table.good() < SIZE
     }
 
     /// Takes an id that our address may have (BEP 42), once others agree on the address. Says whether the id changed.
     pub(super) fn follow_votes(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> bool {
         let Some(ip) = self.votes.winner().filter(|ip| !is_secure(&self.id, *ip)) else { return false };
-        self.id = secure_id(ip, rng);
+        self.id = secure_id(ip, NodeId::random(rng));
         self.table = self.table.rebuilt(self.id, now);
         true
-    }
-
-    /// Whom a lookup may begin with.
-    pub(super) fn seeds(&self, target: &NodeId) -> Vec<Contact> {
-        let mut seeds = self.table.closest(target, SIZE * 2);
-        if self.is_thin() {
-            seeds.extend(&self.saved);
-        }
-        seeds
     }
 }
 
@@ -86,14 +76,14 @@ impl Homes {
         Family::ALL.into_iter().filter_map(|family| Some((family, self.get(family)?)))
     }
 
-    /// Nodes in all tables.
+    /// Nodes in all tables that answer.
     pub(super) fn nodes(&self) -> usize {
-        self.iter().map(|(_, home)| home.table.len()).sum()
+        self.iter().map(|(_, home)| home.table.good()).sum()
     }
 
-    /// What is to outlive us. A table that is still empty must not cost us the nodes of an earlier run.
+    /// What is to outlive us.
     pub(super) fn state(&self) -> State {
-        let nodes = self.iter().flat_map(|(_, home)| home.table.contacts().chain(home.saved.iter().copied().filter(|_| home.is_thin())));
+        let nodes = self.iter().flat_map(|(_, home)| home.table.contacts());
         State::new(self.iter().map(|(family, home)| (family, home.id)), nodes)
     }
 }

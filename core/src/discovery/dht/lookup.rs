@@ -1,8 +1,8 @@
 //! A walk to the nodes closest to a place (BEP 5): ask those that are closest so far, until the closest ones have answered.
 //!
-//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked meanwhile. Ids that their addresses may not have (BEP 42)
-//! fill at most half of the closest places and of the questions under way, and only so many of them are asked in all; and one network
-//! has one place.
+//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked meanwhile. Nodes with ids that their addresses may not
+//! have (BEP 42) take no places from others: they get a few besides, and half of the questions under way, and only so many of them are asked in
+//! all. One network has one place.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,7 @@ const MAX_LOOSE_QUERIES: u32 = 64;
 const MAX_SECURE: usize = 64;
 const MAX_LOOSE: usize = 32;
 
-/// Of the closest places, for nodes whose ids their addresses may not have, while there are others.
+/// Places besides the closest [`SIZE`], for nodes whose ids their addresses may not have.
 const LOOSE_PLACES: usize = SIZE / 2;
 
 /// What a lookup is for.
@@ -181,27 +181,28 @@ impl Lookup {
         }
     }
 
-    /// The places of the closest candidates that did not fail. Diversity first: one of a network, and few with loose ids; only if that
-    /// leaves places empty, the rest by distance.
+    /// The places of the closest candidates that did not fail: [`SIZE`] with secure ids and, as far as they are closer, a few with others; one of a
+    /// network. Only if that leaves places empty, the rest by distance.
     fn closest(&self) -> Vec<usize> {
-        let (mut chosen, mut left, mut networks, mut loose) = (Vec::with_capacity(SIZE), Vec::new(), Vec::with_capacity(SIZE), 0);
+        let (mut secure, mut loose, mut left, mut networks) = (Vec::with_capacity(SIZE), Vec::new(), Vec::new(), Vec::with_capacity(SIZE));
         for (place, candidate) in self.candidates.iter().enumerate().filter(|(_, candidate)| self.is_eligible(candidate)) {
             let network = network(candidate.addr.ip());
-            if (candidate.secure || loose < LOOSE_PLACES) && !(network.is_some() && networks.contains(&network)) {
-                loose += usize::from(!candidate.secure);
+            let chosen = if candidate.secure { &mut secure } else { &mut loose };
+            let limit = if candidate.secure { SIZE } else { LOOSE_PLACES };
+            if chosen.len() < limit && !(network.is_some() && networks.contains(&network)) {
                 networks.push(network);
                 chosen.push(place);
             } else {
                 left.push(place);
             }
-            if chosen.len() == SIZE {
-                return chosen;
+            if secure.len() == SIZE {
+                break;
             }
         }
-        left.truncate(SIZE - chosen.len());
-        chosen.extend(left);
-        chosen.sort_unstable();
-        chosen
+        left.truncate(SIZE.saturating_sub(secure.len() + loose.len()));
+        let mut all = [secure, loose, left].concat();
+        all.sort_unstable();
+        all
     }
 
     fn is_eligible(&self, candidate: &Candidate) -> bool {
@@ -249,7 +250,7 @@ mod tests {
     /// A node at its real place: where its address lets it be.
     fn honest(n: u16) -> Contact {
         let mut rng = ChaCha8Rng::seed_from_u64(n.into());
-        Contact { id: secure_id(addr(n).ip(), &mut rng), addr: addr(n) }
+        Contact { id: secure_id(addr(n).ip(), NodeId::random(&mut rng)), addr: addr(n) }
     }
 
     /// A node that says it is very close.
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn liars_get_half_of_the_places_and_of_the_questions_under_way() {
+    fn liars_get_a_few_places_besides_and_half_of_the_questions_under_way() {
         let mut lookup = lookup();
         (1..=20).for_each(|n| lookup.offer(honest(n), None));
         (100..=120).for_each(|n| lookup.offer(liar(n), None));
@@ -295,7 +296,7 @@ mod tests {
         run(&mut lookup, |lookup, addr, id| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
         let stores = lookup.stores();
         let honest = stores.iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count();
-        assert_eq!((stores.len(), honest), (8, 4));
+        assert_eq!((stores.len(), honest), (12, 8));
     }
 
     #[test]
@@ -313,7 +314,7 @@ mod tests {
             }
         });
         assert!(asked.len() <= 64 + 20, "{}", asked.len());
-        assert!(lookup.stores().iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count() >= 4);
+        assert!(lookup.stores().iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count() >= 8);
     }
 
     #[test]
@@ -344,7 +345,7 @@ mod tests {
         lookup.offer(Contact { id: NodeId([0xff; 20]), addr: addr(99) }, None);
         let places = lookup.closest();
         let networks: std::collections::BTreeSet<_> = places.iter().map(|place| network(lookup.candidates[*place].addr.ip())).collect();
-        assert_eq!(networks.len(), 8);
+        assert_eq!(networks.len(), places.len());
         assert!(lookup.find(addr(99)).is_none());
     }
 

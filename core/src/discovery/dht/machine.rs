@@ -25,6 +25,9 @@ use crate::types::{InfoHashV1, Instant};
 /// Pings under way at a time: nodes that we merely heard of must not make us send more.
 const MAX_PINGS: usize = 16;
 
+/// Nodes that a lookup begins with: more than it asks, as some may be gone.
+const SEEDS: usize = 24;
+
 /// What is to be done when a deadline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
@@ -123,7 +126,7 @@ impl Dht {
         Some(DhtCounts { nodes: self.nodes(), peers, asking: search.is_under_way() })
     }
 
-    /// Nodes in the routing tables.
+    /// Nodes in the routing tables that answer.
     #[must_use]
     pub fn nodes(&self) -> u32 {
         u32::try_from(self.homes.nodes()).unwrap_or(u32::MAX)
@@ -247,7 +250,6 @@ impl Dht {
         let family = Family::of(&contact.addr);
         let stays = self.config.keep_bootstrap || !self.routers.contains(&contact.addr);
         let Some(home) = self.homes.get_mut(family) else { return };
-        home.saved.retain(|saved| saved.addr != contact.addr);
         ip.into_iter().for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
         let doubtful = if stays { home.table.answered(now, contact) } else { None };
         if home.follow_votes(now, &mut self.rng) {
@@ -313,7 +315,6 @@ impl Dht {
     /// A node is not there, or not who it was said to be.
     fn gone(&mut self, now: Instant, query: &Query) {
         if let Some(home) = self.homes.get_mut(Family::of(&query.to)) {
-            home.saved.retain(|saved| saved.addr != query.to);
             query.id.into_iter().for_each(|id| home.table.failed(&Contact { id, addr: query.to }));
         }
         if let Purpose::Lookup(id) = query.purpose {
@@ -328,7 +329,7 @@ impl Dht {
     pub(super) fn look(&mut self, family: Family, target: NodeId, goal: Goal) -> Option<LookupId> {
         let home = self.homes.get(family)?;
         let mut lookup = Lookup::new(home.id, target, family, goal);
-        home.seeds(&target).into_iter().for_each(|seed| lookup.offer(seed, None));
+        home.table.closest(&target, SEEDS).into_iter().for_each(|seed| lookup.offer(seed, None));
         if home.is_thin() {
             self.routers.iter().for_each(|router| lookup.offer_unnamed(*router));
         }

@@ -49,5 +49,5 @@ pub use config::Config;
 pub use id::{BITS, Contact, Distance, NodeId};
 pub use io::{Effort, Family, Input, Output, Reason};
 pub use machine::Dht;
-pub use secure::is_secure;
+pub use secure::{is_secure, secure_id};
 pub use state::{MAX_STATE, State, StateError};

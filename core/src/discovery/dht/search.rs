@@ -80,6 +80,11 @@ impl Search {
         peers.filter(|peer| found.insert(*peer)).take(room).collect()
     }
 
+    /// Whom others have found in this round, for somebody who comes later.
+    pub(super) fn found(&self) -> Option<Vec<PeerAddr>> {
+        (!self.found.is_empty()).then(|| self.found.iter().copied().collect())
+    }
+
     /// Peers to be shown: while a round is young, those of the one before.
     pub(super) fn peers(&self) -> usize {
         if self.is_under_way() { self.found.len().max(self.before) } else { self.before }

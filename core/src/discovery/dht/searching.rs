@@ -42,6 +42,7 @@ impl Dht {
         match request {
             DiscoverRequest::Start => {
                 member.active = true;
+                self.outputs.extend(search.found().map(|addrs| Output::Peers { key, addrs }));
                 self.hasten(now, key.info_hash);
             }
             DiscoverRequest::More if member.active => self.hasten(now, key.info_hash),

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use rand_chacha::ChaCha8Rng;
-
 use super::id::NodeId;
 use crate::torrent::is_local;
 
@@ -12,9 +10,10 @@ const MASK_V4: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];
 /// Which bits of the first half of an IPv6 address count.
 const MASK_V6: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
 
-/// An id that `ip` may have.
-pub(super) fn secure_id(ip: IpAddr, rng: &mut ChaCha8Rng) -> NodeId {
-    let mut id = NodeId::random(rng);
+/// An id that `ip` may have, made of a random one.
+#[must_use]
+pub fn secure_id(ip: IpAddr, random: NodeId) -> NodeId {
+    let mut id = random;
     let [first, second, third] = prefix(ip, id.0[19]);
     (id.0[0], id.0[1]) = (first, second);
     id.0[2] = third | (id.0[2] & 0x07);
@@ -70,6 +69,7 @@ const fn table() -> [u32; 256] {
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
 
@@ -97,9 +97,9 @@ mod tests {
         let mut rng = ChaCha8Rng::from_seed([1; 32]);
         for ip in ["8.8.8.8", "2606:4700::1111"] {
             let ip: IpAddr = ip.parse().unwrap();
-            let id = secure_id(ip, &mut rng);
+            let id = secure_id(ip, NodeId::random(&mut rng));
             assert!(is_secure(&id, ip) && !is_secure(&id, "9.9.9.9".parse().unwrap()));
-            assert_ne!(id, secure_id(ip, &mut rng));
+            assert_ne!(id, secure_id(ip, NodeId::random(&mut rng)));
         }
     }
 

@@ -50,6 +50,12 @@ impl State {
         state
     }
 
+    /// Whether there is no node in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.v4.nodes.is_empty() && self.v6.nodes.is_empty()
+    }
+
     /// The nodes alone: an id is one process's.
     #[must_use]
     pub fn without_ids(mut self) -> Self {

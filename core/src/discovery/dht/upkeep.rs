@@ -15,7 +15,7 @@ use crate::types::{InfoHashV1, Instant};
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Between two refreshes: one after another, so that they are no burst.
-const NEXT_REFRESH: Duration = Duration::from_secs(10);
+const NEXT: Duration = Duration::from_secs(5);
 
 /// Wait after a first attempt that left us with few nodes, doubled each time.
 const RETRY: Duration = Duration::from_secs(5);
@@ -29,10 +29,10 @@ impl Dht {
     pub(super) fn look_after(&mut self, now: Instant, family: Family) {
         let Some(home) = self.homes.get_mut(family) else { return };
         let wait = if home.upkeep.is_some() {
-            RETRY
+            NEXT
         } else if home.is_thin() {
             home.failures = home.failures.saturating_add(1);
-            let (wait, names) = (doubled(RETRY, home.failures, MAX_RETRY), home.saved.is_empty() || home.failures > 1);
+            let (wait, names) = (doubled(RETRY, home.failures, MAX_RETRY), home.failures > 1 || home.table.contacts().next().is_none());
             self.bootstrap(now, family, names);
             wait
         } else {
@@ -71,7 +71,7 @@ impl Dht {
         let target = home.id.neighbour(bits, &mut self.rng);
         let lookup = self.look(family, target, Goal::Nodes);
         self.keep(now, family, lookup);
-        NEXT_REFRESH
+        NEXT
     }
 
     /// Addresses of a bootstrap node.

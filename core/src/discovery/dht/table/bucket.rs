@@ -13,6 +13,9 @@ pub(in crate::discovery::dht) const SIZE: usize = 8;
 /// A node that was silent for so long is asked before it may stay (BEP 5: questionable).
 pub(super) const QUESTIONABLE: Duration = Duration::from_secs(15 * 60);
 
+/// A bucket that did not change for so long is refreshed (BEP 5).
+const STALE: Duration = Duration::from_secs(15 * 60);
+
 /// Questions left without an answer after which a node is dropped. BEP 5: try once more before discarding.
 const MAX_FAILURES: u8 = 2;
 
@@ -26,11 +29,27 @@ pub(super) struct Node {
     pub(super) seen: Instant,
     /// Questions since then that it left unanswered.
     failures: u8,
+    /// It answered in this run, not only in an earlier one.
+    present: bool,
 }
 
 impl Node {
     pub(super) fn new(contact: Contact, now: Instant) -> Self {
-        Self { contact, secure: is_secure(&contact.id, contact.addr.ip()), seen: now, failures: 0 }
+        Self { contact, secure: is_secure(&contact.id, contact.addr.ip()), seen: now, failures: 0, present: true }
+    }
+
+    /// A node of an earlier run. It keeps its place until it leaves a question unanswered: liars hurry to take such places.
+    pub(super) fn restored(contact: Contact, now: Instant) -> Self {
+        Self { present: false, ..Self::new(contact, now) }
+    }
+
+    /// Whether it answered the last question of this run.
+    pub(super) const fn is_good(&self) -> bool {
+        self.present && self.failures == 0
+    }
+
+    fn is_questionable(&self, now: Instant) -> bool {
+        !self.present || now.since(self.seen) >= QUESTIONABLE
     }
 
     fn shares_network(&self, other: &Contact) -> bool {
@@ -44,8 +63,10 @@ pub(super) struct Bucket {
     pub(super) nodes: Vec<Node>,
     /// In the order in which they came.
     spare: Vec<Node>,
-    /// When it was last looked after or changed.
+    /// When it was last refreshed or changed.
     pub(super) changed: Instant,
+    /// Whether it was ever refreshed.
+    pub(super) refreshed: bool,
 }
 
 /// What became of a node that wants to be in a bucket.
@@ -61,7 +82,19 @@ pub(super) enum Added {
 
 impl Bucket {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { nodes: Vec::new(), spare: Vec::new(), changed: now }
+        Self { nodes: Vec::new(), spare: Vec::new(), changed: now, refreshed: false }
+    }
+
+    /// A node of an earlier run: it takes nobody's place.
+    pub(super) fn restore(&mut self, node: Node) -> Added {
+        match self.nodes.iter().any(|other| other.contact.id == node.contact.id || other.shares_network(&node.contact)) {
+            true => Added::Out,
+            false if self.nodes.len() >= SIZE => Added::Full,
+            false => {
+                self.nodes.push(node);
+                Added::In
+            }
+        }
     }
 
     /// A node answered.
@@ -110,17 +143,17 @@ impl Bucket {
         self.spare.push(node);
     }
 
-    /// The node that was silent for longest, if that is too long.
+    /// Who should be asked whether it is there: a node of an earlier run, or the one that was silent for longest, if that is too long.
     pub(super) fn questionable(&self, now: Instant) -> Option<Contact> {
-        let oldest = self.nodes.iter().min_by_key(|node| node.seen)?;
-        (now.since(oldest.seen) >= QUESTIONABLE).then_some(oldest.contact)
+        let oldest = self.nodes.iter().min_by_key(|node| (node.present, node.seen))?;
+        oldest.is_questionable(now).then_some(oldest.contact)
     }
 
     /// A node left a question unanswered.
     pub(super) fn fail(&mut self, contact: &Contact) {
         let Some(place) = self.nodes.iter().position(|node| node.contact == *contact) else { return };
         self.nodes[place].failures += 1;
-        if self.nodes[place].failures >= MAX_FAILURES {
+        if self.nodes[place].failures >= MAX_FAILURES || !self.nodes[place].present {
             self.nodes.remove(place);
             self.fill();
         }
@@ -138,7 +171,17 @@ impl Bucket {
     /// Whether a node that is not here could be.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
         let known = self.nodes.iter().any(|node| node.contact.id == contact.id || node.shares_network(contact));
-        !known && (self.nodes.len() < SIZE || self.nodes.iter().any(|node| node.failures > 0))
+        !known && (self.nodes.len() < SIZE || self.nodes.iter().any(|node| !node.is_good()))
+    }
+
+    /// Whether it needs a refresh: it did not change for long (BEP 5).
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        now.since(self.changed) >= STALE
+    }
+
+    /// Whether it was never refreshed and is empty.
+    pub(super) const fn is_neglected(&self) -> bool {
+        !self.refreshed && self.nodes.is_empty()
     }
 
     /// Divides the nodes by whether they stay at this distance.
@@ -146,7 +189,7 @@ impl Bucket {
         let (nodes, nearer) = self.nodes.iter().copied().partition(|node| stays(&node.contact.id));
         let (spare, nearer_spare) = self.spare.iter().copied().partition(|node| stays(&node.contact.id));
         (self.nodes, self.spare) = (nodes, spare);
-        let mut next = Self { nodes: nearer, spare: nearer_spare, changed: self.changed };
+        let mut next = Self { nodes: nearer, spare: nearer_spare, changed: self.changed, refreshed: false };
         self.fill_from_spare();
         next.fill_from_spare();
         next

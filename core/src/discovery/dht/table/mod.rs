@@ -1,19 +1,18 @@
-//! The routing table: every node in it has answered us (BEP 5), one of each network in a bucket, secure ids (BEP 42) before others.
+//! The routing table: every node in it has answered us, in this run or an earlier one (BEP 5); one of each network in a bucket, secure ids (BEP 42) before others.
 
 mod bucket;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::id::{BITS, Contact, NodeId};
 use crate::types::Instant;
 pub(super) use bucket::SIZE;
 use bucket::{Added, Bucket, Node};
 
-/// A bucket that did not change for so long is refreshed (BEP 5).
-const STALE: Duration = Duration::from_secs(15 * 60);
+/// Buckets that looking for ourselves fills as far as they can be filled.
+const NEAR: usize = 3;
 
 /// Buckets by the leading bits that their nodes share with us; the last one has all that share more.
 #[derive(Clone, Debug)]
@@ -27,8 +26,9 @@ impl Table {
         Self { own, buckets: vec![Bucket::new(now)] }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.nodes.len()).sum()
+    /// Nodes that answered the last question.
+    pub(super) fn good(&self) -> usize {
+        self.buckets.iter().flat_map(|bucket| &bucket.nodes).filter(|node| node.is_good()).count()
     }
 
     pub(super) fn contacts(&self) -> impl Iterator<Item = Contact> {
@@ -59,6 +59,21 @@ impl Table {
         }
     }
 
+    /// Takes in a node of an earlier run, if there is room.
+    pub(super) fn restore(&mut self, now: Instant, contact: Contact) {
+        let node = Node::restored(contact, now);
+        if contact.id == self.own || self.knows(contact.addr) {
+            return;
+        }
+        loop {
+            let place = self.place(&contact.id);
+            match self.buckets[place].restore(node) {
+                Added::Full if place + 1 == self.buckets.len() && place + 1 < BITS => self.split(now),
+                Added::In | Added::Out | Added::Full => return,
+            }
+        }
+    }
+
     /// Who answers with a new id at an address is no longer who it was.
     fn forget_others_at(&mut self, contact: &Contact) {
         for bucket in &mut self.buckets {
@@ -80,9 +95,16 @@ impl Table {
 
     /// Whether it would be of use to know a node that we never asked.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
-        let bucket = &self.buckets[self.place(&contact.id)];
-        let splits = self.place(&contact.id) + 1 == self.buckets.len() && bucket.nodes.len() == SIZE;
-        contact.id != self.own && !self.knows(contact.addr) && (bucket.has_room_for(contact) || splits)
+        let place = self.place(&contact.id);
+        let bucket = &self.buckets[place];
+        contact.id != self.own && !self.knows(contact.addr) && (bucket.has_room_for(contact) || self.splits_for(contact, place))
+    }
+
+    /// Whether the last bucket is full now, and would have room for a node once it is split.
+    fn splits_for(&self, contact: &Contact, place: usize) -> bool {
+        let bits = |id: &NodeId| self.own.shared_bits(id) > place;
+        let alike = self.buckets[place].nodes.iter().filter(|node| bits(&node.contact.id) == bits(&contact.id)).count();
+        place + 1 == self.buckets.len() && self.buckets[place].nodes.len() == SIZE && alike < SIZE
     }
 
     pub(super) fn knows(&self, addr: SocketAddr) -> bool {
@@ -108,10 +130,13 @@ impl Table {
         found
     }
 
-    /// An id in a bucket that was not looked after for long; it counts as looked after from now on.
+    /// A bucket that needs a refresh, as the leading bits that its nodes share with us; it counts as refreshed from now on.
     pub(super) fn stale(&mut self, now: Instant) -> Option<usize> {
-        let place = self.buckets.iter().position(|bucket| now.since(bucket.changed) >= STALE)?;
-        self.buckets[place].changed = now;
+        let far = self.buckets.len().saturating_sub(NEAR);
+        let neglected = |place: usize, bucket: &Bucket| place < far && bucket.is_neglected();
+        let place = self.buckets.iter().enumerate().position(|(place, bucket)| bucket.is_stale(now) || neglected(place, bucket))?;
+        let bucket = &mut self.buckets[place];
+        (bucket.changed, bucket.refreshed) = (now, true);
         Some(place)
     }
 
@@ -120,7 +145,10 @@ impl Table {
         let mut table = Self::new(own, now);
         for bucket in &self.buckets {
             for node in &bucket.nodes {
-                table.answered(node.seen, node.contact);
+                table.restore(node.seen, node.contact);
+                if node.is_good() {
+                    table.answered(node.seen, node.contact);
+                }
             }
         }
         table

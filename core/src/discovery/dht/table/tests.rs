@@ -50,11 +50,23 @@ fn a_far_bucket_takes_eight_nodes_and_a_silent_one_is_asked_before_it_is_replace
     }
     assert_eq!(table.answered(at(10), far(8)), None, "all were heard of lately");
     assert_eq!(table.answered(at(900), far(9)), Some(far(0)), "the oldest is questionable");
-    assert_eq!(table.len(), 8);
+    assert_eq!(table.contacts().count(), 8);
     table.failed(&far(0));
     assert!(table.knows(far(0).addr), "once is no proof");
     table.failed(&far(0));
     assert!(!table.knows(far(0).addr) && table.knows(far(9).addr), "the newest spare one takes its place");
+}
+
+#[test]
+fn nodes_of_an_earlier_run_are_asked_before_others_take_their_places() {
+    let mut table = table();
+    (0..9).for_each(|n| table.restore(at(0), far(n)));
+    assert_eq!((table.contacts().count(), table.good()), (8, 0));
+    table.answered(at(1), far(0));
+    assert_eq!(table.answered(at(1), far(20)), Some(far(1)));
+    assert_eq!((table.contacts().count(), table.good()), (8, 1));
+    table.failed(&far(1));
+    assert!(!table.knows(far(1).addr) && table.knows(far(20).addr), "once is enough");
 }
 
 #[test]
@@ -72,12 +84,12 @@ fn a_bucket_takes_one_node_of_a_network_unless_it_is_local() {
     let public = |last, id| Contact { addr: SocketAddr::from(([11, 0, 0, last], 6881)), ..far(id) };
     table.answered(at(0), public(1, 1));
     table.answered(at(0), public(2, 2));
-    assert_eq!(table.len(), 1);
+    assert_eq!(table.contacts().count(), 1);
     let local = |port, id| Contact { addr: SocketAddr::from(([127, 0, 0, 1], port)), ..far(id) };
     for n in 10..14 {
         table.answered(at(0), local(5000 + n, n.into()));
     }
-    assert_eq!(table.len(), 5);
+    assert_eq!(table.contacts().count(), 5);
 }
 
 #[test]
@@ -87,7 +99,7 @@ fn secure_ids_displace_others_and_not_the_other_way_round() {
     let mut secure = 0;
     for n in 100..200 {
         let contact = node(n, NodeId::random(&mut rng));
-        let contact = Contact { id: secure_id(contact.addr.ip(), &mut rng), ..contact };
+        let contact = Contact { id: secure_id(contact.addr.ip(), NodeId::random(&mut rng)), ..contact };
         if contact.id.shared_bits(&OWN) == 0 {
             table.answered(at(0), contact);
             secure += 1;
@@ -112,12 +124,24 @@ fn an_id_cannot_be_taken_over_from_another_address_while_its_node_answers() {
 }
 
 #[test]
-fn a_bucket_is_stale_after_a_quarter_of_an_hour_and_then_fresh_again() {
+fn a_bucket_is_refreshed_when_it_did_not_change_for_a_quarter_of_an_hour() {
     let mut table = table();
     table.answered(at(0), far(1));
     assert_eq!(table.stale(at(899)), None);
     assert_eq!(table.stale(at(900)), Some(0));
     assert_eq!(table.stale(at(901)), None);
+}
+
+#[test]
+fn an_empty_far_bucket_is_refreshed_once() {
+    let (mut table, mut rng) = (table(), rng());
+    let near = (3..30).map(|bits| OWN.neighbour(bits, &mut rng)).collect::<Vec<_>>();
+    for (n, id) in (500..).zip(near) {
+        table.answered(at(0), node(n, id));
+    }
+    assert!(table.buckets.len() > NEAR);
+    assert_eq!(table.stale(at(1)), Some(0), "nothing is so far that the first bit differs");
+    assert_ne!(table.stale(at(2)), Some(0));
 }
 
 proptest! {
@@ -138,6 +162,6 @@ proptest! {
         assert_eq!(table.closest(&target, 8), all);
         assert!(table.buckets.iter().all(|bucket| bucket.nodes.len() <= SIZE));
         let rebuilt = table.rebuilt(target, at(1));
-        assert!(rebuilt.len() <= table.len() && rebuilt.contacts().all(|contact| table.knows(contact.addr)));
+        assert!(rebuilt.good() <= table.good() && rebuilt.contacts().all(|contact| table.knows(contact.addr)));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::world::{HASH, KEY, World, addr, named, secs};
+use super::world::{KEY, World, addr, named, secs};
 use crate::discovery::dht::krpc::Method;
 use crate::discovery::dht::{Config, Family, Input, State, is_secure};
 use crate::discovery::{DhtCounts, Key};
 use crate::io::DiscoverRequest;
-use crate::types::{InfoHashV1, Instant};
+use crate::types::InfoHashV1;
 
 fn is_announce(method: &Method<'_>) -> bool {
     matches!(method, Method::Announce { .. })
@@ -272,18 +272,4 @@ fn ipv6_is_found_through_ipv4() {
     let sent_to_v6 = |world: &World, node| world.log.iter().any(|(_, from, to, _)| *from == node && to.is_ipv6());
     assert!(sent_to_v6(&world, addr(50)));
     assert!(world.node(addr(51)).id(Family::V4) != world.node(addr(51)).id(Family::V6));
-}
-
-#[test]
-fn nothing_is_sent_to_local_addresses_that_public_nodes_name() {
-    let mut world = World::of(10);
-    let local = SocketAddr::from(([192, 168, 0, 1], 6881));
-    world.start(local, named());
-    let start = world.now;
-    world.run(secs(600));
-    let from_public = world.log.iter().filter(|(at, from, to, _)| *at >= start && *from != local && *to == local);
-    let unasked = from_public.filter(|(_, from, _, _)| world.asked(start, *from, |_| true).is_empty());
-    assert_eq!(unasked.count(), 0);
-    assert_eq!(Instant::ZERO.since(world.now), secs(0));
-    assert!(!world.node(addr(5)).state().encode().windows(20).any(|bytes| bytes == HASH.0));
 }

@@ -10,7 +10,7 @@ use proptest::prelude::{any, prop, proptest};
 use super::world::{HASH, KEY, World, addr, named, secs};
 use crate::discovery::dht::id::{Contact, NodeId};
 use crate::discovery::dht::krpc::{Answer, Body, Message, Method, Query, QueryError, Want};
-use crate::discovery::dht::{Config, Dht, Input, Output, State};
+use crate::discovery::dht::{Config, Dht, Family, Input, Output, State};
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant};
 
@@ -174,6 +174,20 @@ fn a_node_that_answers_as_somebody_else_is_not_believed() {
     assert!(world.asked(Instant::ZERO, addr(7), |_| true).len() > 3);
     assert!(world.log.iter().all(|(_, from, to, _)| *from != addr(7) || *to != addr(666)));
     assert!(!world.found.contains_key(&(addr(7), KEY)));
+}
+
+#[test]
+fn a_public_node_cannot_make_us_ask_machines_of_our_own_network() {
+    let mut world = World::of(10);
+    world.join(addr(7), 1234);
+    let (_, _, asked, bytes) = world.log.iter().rev().find(|(_, from, ..)| *from == addr(7)).unwrap().clone();
+    let (local, id) = (SocketAddr::from(([192, 168, 0, 1], 6881)), world.node(asked).id(Family::V4).unwrap());
+    let answer = Answer { contacts: vec![Contact { id: HASH.into(), addr: local }], peers: vec![local, addr(667)], ..Answer::new(id) };
+    let message = Message { transaction: Message::parse(&bytes).unwrap().transaction, read_only: false, ip: None, body: Body::Answer(answer) };
+    world.tell(addr(7), Input::Packet { from: asked, bytes: message.encode().into() });
+    world.run(secs(60));
+    assert!(world.log.iter().all(|(_, _, to, _)| *to != local));
+    assert_eq!(world.found[&(addr(7), KEY)], BTreeSet::from([addr(667)]), "the rest of the answer is believed");
 }
 
 proptest! {

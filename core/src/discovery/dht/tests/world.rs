@@ -48,7 +48,7 @@ impl World {
     pub(super) fn of(count: u16) -> Self {
         let mut world = Self { names: vec![addr(0)], ..Self::default() };
         (0..count).for_each(|n| world.start(addr(n), named()));
-        world.run(secs(30));
+        world.run(secs(90));
         world
     }
 
