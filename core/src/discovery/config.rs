@@ -33,6 +33,8 @@ pub struct Config {
     pub lookups: Option<(u32, Duration)>,
     /// Longest wait for the answer to a `stopped`, or to a scrape. Default 15 s. Then the torrent is forgotten all the same.
     pub farewell: Duration,
+    /// Longest wait for a tracker that answered to answer in its other address family as well (BEP 7). Default 30 s. Its silence there is no failure.
+    pub second_family: Duration,
 }
 
 impl Default for Config {
@@ -51,6 +53,7 @@ impl Default for Config {
             max_retry: Duration::from_secs(24 * 3600),
             lookups: None,
             farewell: Duration::from_secs(15),
+            second_family: Duration::from_secs(30),
         }
     }
 }

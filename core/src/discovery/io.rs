@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::dht::Family;
 use super::status::{TrackerError, TrackerStatus};
 use crate::types::{InfoHashV1, PeerAddr, PeerId, PeerSource};
 
@@ -63,6 +64,8 @@ pub enum Output {
         id: QueryId,
         /// An http or https URL with percent-encoded arguments.
         url: String,
+        /// Connect to addresses of this family alone (BEP 7); `None`: of either.
+        family: Option<Family>,
     },
     /// Look up a name (or pass on a literal), answered by [`Input::Resolved`].
     Resolve {
@@ -106,9 +109,22 @@ pub enum Output {
         key: Key,
         /// As it says; not checked.
         ip: IpAddr,
+        /// Who says so.
+        by: IpAddr,
     },
     /// A removed torrent has said its farewells (or nobody listened): nothing more comes for it.
     Left(Key),
+}
+
+/// A 200 answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Decompressed; at most 1 MiB.
+    pub body: Bytes,
+    /// Who sent it, at the end of all redirects.
+    pub from: IpAddr,
+    /// Whether the same name has addresses of the other family, too.
+    pub dual: bool,
 }
 
 /// What the world says.
@@ -116,12 +132,12 @@ pub enum Output {
 pub enum Input {
     /// The time that [`super::Discovery::poll_timeout`] named has come; calling early is harmless.
     Timeout,
-    /// The body of a 200 answer, decompressed, or why there is none.
+    /// A 200 answer, or why there is none.
     HttpResponse {
         /// As in [`Output::HttpGet`].
         id: QueryId,
-        /// At most 1 MiB.
-        result: Result<Bytes, TrackerError>,
+        /// What came.
+        result: Result<Fetched, TrackerError>,
     },
     /// Addresses, all of them allowed to be asked.
     Resolved {

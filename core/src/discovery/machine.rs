@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::budget::{LookupBudget, Recent};
 use super::config::Config;
-use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
+use super::dht::Family;
+use super::io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, Swarm};
 use super::queries::{Queries, Query, Stage};
 use super::status::{TrackerError, TrackerStatus};
 use super::timers::{Timers, Wake};
@@ -25,17 +25,18 @@ use crate::types::{Instant, PeerSource};
 ///
 /// Trackers are asked as BEP 12 says: tier by tier, one at a time, until one answers. The next one is asked as well when one fails, keeps silent for
 /// [`Config::patience`], knows no peers, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet.
+/// A tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker all the same.
 #[derive(Debug)]
 pub struct Discovery {
-    config: Config,
+    pub(super) config: Config,
     rng: ChaCha8Rng,
-    torrents: BTreeMap<Key, Torrent>,
-    queries: Queries,
+    pub(super) torrents: BTreeMap<Key, Torrent>,
+    pub(super) queries: Queries,
     udp: UdpClient,
-    timers: Timers<Wake>,
+    pub(super) timers: Timers<Wake>,
     lookups: LookupBudget,
     recent: Recent,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
 }
 
 impl Discovery {
@@ -128,7 +129,7 @@ impl Discovery {
             Input::Resolved { id, result } => self.resolved(now, id, result),
             Input::UdpPacket { from, bytes } => {
                 let step = self.udp.receive(now, from, &bytes, &mut self.rng);
-                step.into_iter().for_each(|(id, step)| self.step(now, id, step));
+                step.into_iter().for_each(|(id, step)| self.heard(now, id, from, step));
             }
             Input::UdpFailed { to, message } => {
                 let steps = self.udp.unreachable(now, to, &message, &mut self.rng);
@@ -215,7 +216,7 @@ impl Discovery {
             if tracker.knows_us() || introducing {
                 parting.push(index);
             }
-            open.extend(tracker.query);
+            open.extend(tracker.query.into_iter().chain(tracker.second));
             (tracker.waiting, tracker.next) = (false, None);
             self.timers.clear(Wake::Announce(key, index));
         }
@@ -232,7 +233,7 @@ impl Discovery {
     }
 
     /// A torrent that has nothing more to say to anybody is idle, or forgotten.
-    fn settle(&mut self, key: Key) {
+    pub(super) fn settle(&mut self, key: Key) {
         let Some(torrent) = self.torrents.get_mut(&key).filter(|torrent| torrent.phase != Phase::Active && !torrent.is_busy()) else { return };
         torrent.phase = Phase::Idle;
         if torrent.removed {
@@ -303,6 +304,7 @@ impl Discovery {
     }
 
     fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, ask: Ask) {
+        self.tracker(key, index).and_then(|tracker| tracker.second).into_iter().for_each(|late| self.cancel(late));
         let Some(tracker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.trackers.get_mut(index)) else { return };
         let (event, addrs, tracker_id) = (ask.event(), tracker.addrs.clone(), tracker.tracker_id.clone());
         let stage = match url.scheme {
@@ -310,7 +312,7 @@ impl Discovery {
             Scheme::Udp if addrs.is_empty() => Stage::Lookup(ask.clone()),
             Scheme::Udp => Stage::Udp,
         };
-        let id = self.queries.open(Query { key, tracker: index, event, stage });
+        let id = self.queries.open(Query { key, tracker: index, event, stage, second: None });
         tracker.query = Some(id);
         let (wake, wait) = match event {
             Some(AnnounceEvent::Stopped) | None => (Wake::Farewell(id), self.config.farewell),
@@ -320,15 +322,15 @@ impl Discovery {
         self.tell_status(key, index);
         match url.scheme {
             Scheme::Http | Scheme::Https => match ask_url(url, &ask, tracker_id.as_deref()) {
-                Ok(url) => self.outputs.push_back(Output::HttpGet { id, url }),
-                Err(error) => self.finish(now, id, Err(error)),
+                Ok(url) => self.outputs.push_back(Output::HttpGet { id, url, family: None }),
+                Err(error) => self.finish(now, id, Err(error), None),
             },
             Scheme::Udp if addrs.is_empty() => self.outputs.push_back(Output::Resolve { id, host: url.host.to_string(), port: url.port }),
             Scheme::Udp => self.exchange(now, id, addrs, ask, &url.path_and_query),
         }
     }
 
-    fn exchange(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str) {
+    pub(super) fn exchange(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str) {
         let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
         self.step(now, id, step);
     }
@@ -339,7 +341,18 @@ impl Discovery {
                 self.timers.set(Wake::Retransmit(id), deadline);
                 self.outputs.push_back(Output::UdpSend { to, bytes });
             }
-            Step::Over(result) => self.finish(now, id, result),
+            Step::Over(result) => self.finish(now, id, result, None),
+        }
+    }
+
+    /// A datagram was an answer.
+    fn heard(&mut self, now: Instant, id: QueryId, from: SocketAddr, step: Step) {
+        match step {
+            Step::Over(result) => {
+                let other = self.other_family(id, from);
+                self.finish(now, id, result, other);
+            }
+            step @ Step::Send { .. } => self.step(now, id, step),
         }
     }
 
@@ -385,11 +398,16 @@ impl Discovery {
 
     // Answers.
 
-    fn answered(&mut self, now: Instant, id: QueryId, result: Result<Bytes, TrackerError>) {
+    fn answered(&mut self, now: Instant, id: QueryId, result: Result<Fetched, TrackerError>) {
         let Some(query) = self.queries.get(id).filter(|query| matches!(query.stage, Stage::Http)) else { return };
-        let (info_hash, event) = (query.key.info_hash, query.event);
-        let read = |body: Bytes| if event.is_some() { parse_answer(&body) } else { parse_scrape(&body, &info_hash) };
-        self.finish(now, id, result.and_then(read));
+        let (key, event) = (query.key, query.event);
+        let from = result.as_ref().ok().map(|fetched| (fetched.from, fetched.dual));
+        let read = |Fetched { body, .. }: Fetched| if event.is_some() { parse_answer(&body) } else { parse_scrape(&body, &key.info_hash) };
+        let answer = result.and_then(read);
+        if let (Some((by, _)), Ok(Answer { external_ip: Some(ip), .. })) = (from, &answer) {
+            self.outputs.push_back(Output::ExternalIp { key, ip: *ip, by });
+        }
+        self.finish(now, id, answer, from.and_then(|(ip, dual)| dual.then_some(Family::of_ip(ip).other())));
     }
 
     fn resolved(&mut self, now: Instant, id: QueryId, result: Result<Vec<SocketAddr>, TrackerError>) {
@@ -403,7 +421,7 @@ impl Discovery {
                 let path = tracker.url.as_ref().map(|url| url.path_and_query.clone()).unwrap_or_default();
                 self.exchange(now, id, addrs, ask, &path);
             }
-            Err(error) => self.finish(now, id, Err(error)),
+            Err(error) => self.finish(now, id, Err(error), None),
         }
     }
 
@@ -412,14 +430,22 @@ impl Discovery {
         [Wake::Patience(id), Wake::Retransmit(id), Wake::Farewell(id)].into_iter().for_each(|wake| self.timers.clear(wake));
         self.udp.cancel(id);
         if let Some(tracker) = self.tracker(query.key, query.tracker) {
-            tracker.query = None;
+            let place = if query.second.is_some() { &mut tracker.second } else { &mut tracker.query };
+            *place = None;
         }
         Some(query)
     }
 
-    fn finish(&mut self, now: Instant, id: QueryId, result: Result<Answer, TrackerError>) {
+    /// `other`: the address family in which the tracker can be asked, too.
+    fn finish(&mut self, now: Instant, id: QueryId, result: Result<Answer, TrackerError>, other: Option<Family>) {
         let Some(query) = self.close(id) else { return };
         let (key, index) = (query.key, query.tracker);
+        if query.second.is_some() {
+            return self.finish_second(query, result);
+        }
+        if let (Some(event), Ok(answer), Some(family)) = (query.event, &result, other) {
+            self.ask_second(now, key, index, event, family, answer.peers.iter().copied().collect());
+        }
         match (query.event, result) {
             (Some(AnnounceEvent::Stopped), _) => self.settle(key),
             (Some(event), Ok(answer)) => self.succeed(now, key, index, event, answer),
@@ -437,7 +463,6 @@ impl Discovery {
     }
 
     fn succeed(&mut self, now: Instant, key: Key, index: usize, event: AnnounceEvent, answer: Answer) {
-        self.outputs.extend(answer.external_ip.map(|ip| Output::ExternalIp { key, ip }));
         let (interval, min_interval) = self.intervals(&answer);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let peers = torrent.record(index, event, answer, now + min_interval);
@@ -488,11 +513,11 @@ impl Discovery {
         doubled.mul_f64(0.5 + f64::from(self.rng.next_u32()) / f64::from(u32::MAX) / 2.0)
     }
 
-    fn tracker(&mut self, key: Key, index: usize) -> Option<&mut Tracker> {
+    pub(super) fn tracker(&mut self, key: Key, index: usize) -> Option<&mut Tracker> {
         self.torrents.get_mut(&key)?.trackers.get_mut(index)
     }
 
-    fn tell_status(&mut self, key: Key, index: usize) {
+    pub(super) fn tell_status(&mut self, key: Key, index: usize) {
         if let Some(status) = self.tracker(key, index).map(|tracker| tracker.status()) {
             self.outputs.push_back(Output::Status { key, index, status });
         }

@@ -1,4 +1,4 @@
-//! Who is in the swarm: a machine without I/O that asks trackers (BEP 3, 7, 12, 15, 23, 41).
+//! Who is in the swarm: a machine without I/O that asks trackers (BEP 3, 7, 12, 15, 23, 24, 31, 41, 48).
 //!
 //! The loop of its driver:
 //! 1. [`Discovery::add`] a torrent with its tiers of trackers, then [`Discovery::request`] what the engine asks for.
@@ -15,6 +15,7 @@ mod io;
 pub mod lsd;
 mod machine;
 mod queries;
+mod second;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,6 @@ pub mod tracker;
 pub mod url;
 
 pub use config::Config;
-pub use io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
+pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, Swarm};
 pub use machine::Discovery;
 pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus};

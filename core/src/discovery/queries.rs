@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::io::{Key, QueryId};
 use super::tracker::{AnnounceEvent, Ask};
+use crate::types::PeerAddr;
 
 /// One announce under way.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Query {
     /// Nothing for a scrape.
     pub(super) event: Option<AnnounceEvent>,
     pub(super) stage: Stage,
+    /// The same announce in the other address family (BEP 7); holds the peers that the first one brought.
+    pub(super) second: Option<BTreeSet<PeerAddr>>,
 }
 
 /// What it waits for.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
-use super::{AddError, Amounts, Config, Discovery, Input, Key, Output, QueryId, Reason, Summary, Swarm, TrackerError, TrackerState};
+use super::{AddError, Amounts, Config, Discovery, Fetched, Input, Key, Output, QueryId, Reason, Summary, Swarm, TrackerError, TrackerState};
 use crate::bencode::Encoder;
 use crate::io::DiscoverRequest::{Completed, More, Start, Stop};
 use crate::types::{InfoHashV1, Instant, PeerId};
@@ -59,7 +59,7 @@ impl World {
     }
 
     fn answer(&mut self, id: QueryId, result: Result<Vec<u8>, TrackerError>) -> Vec<Said> {
-        self.machine.handle(self.now, Input::HttpResponse { id, result: result.map(Bytes::from) });
+        self.machine.handle(self.now, Input::HttpResponse { id, result: result.map(fetched) });
         self.said()
     }
 
@@ -94,9 +94,13 @@ impl World {
     }
 }
 
+fn fetched(body: Vec<u8>) -> Fetched {
+    Fetched { body: body.into(), from: IpAddr::from([9, 9, 9, 9]), dual: false }
+}
+
 fn said(output: Output) -> Option<Said> {
     Some(match output {
-        Output::HttpGet { id, url } => Said::Get(id, url),
+        Output::HttpGet { id, url, .. } => Said::Get(id, url),
         Output::Resolve { id, host, port } => Said::Resolve(id, format!("{host}:{port}")),
         Output::UdpSend { to, bytes } => Said::Datagram(to, bytes),
         Output::Cancel(id) => Said::Cancel(id),
@@ -515,7 +519,7 @@ fn no_more_announces_are_under_way_than_allowed() {
         assert!(open.len() <= 2);
         let Some(id) = open.pop() else { break };
         asked += 1;
-        world.machine.handle(world.now, Input::HttpResponse { id, result: peers(1800, None).map(Bytes::from) });
+        world.machine.handle(world.now, Input::HttpResponse { id, result: peers(1800, None).map(fetched) });
     }
     assert_eq!(asked, 5);
 }
@@ -535,7 +539,7 @@ fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> V
             let body = [peers(1800, Some(1)), nobody(), Err(TrackerError::Html), Ok(b"?".to_vec())][usize::from(choice) % 4].clone();
             let addr = SocketAddr::from(([1, 1, 1, choice], 80));
             let resolved = if choice.is_multiple_of(2) { Ok(vec![addr]) } else { Err(TrackerError::Html) };
-            world.machine.handle(world.now, Input::HttpResponse { id, result: body.map(Bytes::from) });
+            world.machine.handle(world.now, Input::HttpResponse { id, result: body.map(fetched) });
             world.machine.handle(world.now, Input::Resolved { id, result: resolved });
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Tracker {
     pub(super) state: TrackerState,
     pub(super) warning: Option<String>,
     pub(super) query: Option<QueryId>,
+    /// The same in its other address family, once it answered in one (BEP 7).
+    pub(super) second: Option<QueryId>,
     /// Waits for room among the queries.
     pub(super) waiting: bool,
     /// When it will be asked.
@@ -145,6 +147,17 @@ impl Torrent {
         answer.peers
     }
 
+    /// Notes what a tracker answered in its other address family: `new` peers that it had not named in the first.
+    pub(super) fn record_second(&mut self, index: usize, answer: &Answer, new: usize) {
+        let Some(tracker) = self.trackers.get_mut(index) else { return };
+        if let TrackerState::Ok { seeders, leechers, peers } = &mut tracker.state {
+            // Whoever has both families may be counted in both: the sum would be too many.
+            *seeders = answer.seeders.max(*seeders);
+            *leechers = answer.leechers.max(*leechers);
+            *peers += new;
+        }
+    }
+
     /// Notes what a scrape was answered.
     pub(super) fn record_scrape(&mut self, index: usize, result: Result<Answer, TrackerError>) {
         let Some(tracker) = self.trackers.get_mut(index) else { return };
@@ -173,7 +186,7 @@ impl Torrent {
 
     /// Whether farewells are under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.trackers.iter().any(|tracker| tracker.query.is_some() || tracker.waiting)
+        self.trackers.iter().any(|tracker| tracker.query.is_some() || tracker.second.is_some() || tracker.waiting)
     }
 
     pub(super) fn statuses(&self) -> Vec<TrackerStatus> {
@@ -194,6 +207,7 @@ impl Tracker {
             state,
             warning: None,
             query: None,
+            second: None,
             waiting: false,
             next: None,
             earliest: Instant::ZERO,

@@ -201,7 +201,7 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::HttpGet { id, url } => self.fetch(id, url),
+            Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, ..Fetch::ANNOUNCE }),
             Output::Resolve { id, host, port } => self.resolve(id, &host, port),
             Output::UdpSend { to, bytes } => self.send(to, &bytes),
             Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|task| task.abort()),
@@ -210,14 +210,17 @@ impl Driver {
                 self.show(key, index, &status);
                 self.tell(key, News::Tracker { index, status });
             }
-            Output::ExternalIp { key, ip } => self.tell(key, News::ExternalIp(ip)),
+            Output::ExternalIp { key, ip, by } => {
+                self.tell_node(dht::Input::SeenAt { by, ip });
+                self.tell(key, News::ExternalIp(ip));
+            }
             Output::Left(_) => {}
         }
     }
 
-    fn fetch(&mut self, id: QueryId, url: String) {
+    fn fetch(&mut self, id: QueryId, url: String, fetch: Fetch) {
         let http = self.http.clone();
-        let fetching = async move { http.get(&url, Fetch::ANNOUNCE).await.map_err(TrackerError::from) };
+        let fetching = async move { http.fetch(&url, fetch).await.map_err(TrackerError::from) };
         let task = self.work.spawn(async move { Heard::Trackers(Input::HttpResponse { id, result: fetching.await }) });
         self.running.insert(id, task);
     }

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::discovery::Fetched;
+use aqueduct_core::discovery::dht::Family;
 use aqueduct_core::discovery::url::{Host, Scheme, Url, UrlError};
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
@@ -44,13 +46,15 @@ pub struct Fetch {
     pub limit: u64,
     /// For everything: lookup, connections, redirects, body.
     pub deadline: Duration,
+    /// Connect to addresses of this family alone; `None`: of either.
+    pub family: Option<Family>,
 }
 
 impl Fetch {
     /// An announce: 1 MiB, 30 s.
-    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30) };
+    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30), family: None };
     /// A .torrent file: 10 MB, 30 s.
-    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30) };
+    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30), family: None };
 }
 
 /// Fetches over http and https what its policy allows. Cheap to clone.
@@ -79,16 +83,24 @@ impl Client {
     /// # Errors
     /// See [`NetError`]; every redirect is checked like the first address.
     pub async fn get(&self, url: &str, fetch: Fetch) -> Result<Bytes, NetError> {
+        Ok(self.fetch(url, fetch).await?.body)
+    }
+
+    /// The same, with what is to be known of who answered.
+    ///
+    /// # Errors
+    /// As for [`Client::get`].
+    pub async fn fetch(&self, url: &str, fetch: Fetch) -> Result<Fetched, NetError> {
         let following = self.follow(Url::parse(url)?, fetch);
         timeout(fetch.deadline, following).await.map_err(|_| NetError::Timeout(fetch.deadline))?
     }
 
-    async fn follow(&self, mut url: Url, fetch: Fetch) -> Result<Bytes, NetError> {
+    async fn follow(&self, mut url: Url, fetch: Fetch) -> Result<Fetched, NetError> {
         let mut redirected_by = None;
         for _ in 0..=MAX_REDIRECTS {
             match self.get_once(&url, fetch, redirected_by).await? {
-                Answer::Body(body) => return Ok(body),
-                Answer::Redirect { to, by } => {
+                (Answer::Body(body), from, dual) => return Ok(Fetched { body, from, dual }),
+                (Answer::Redirect(to), by, _) => {
                     url = url.join(&to)?;
                     redirected_by = Some(by);
                 }
@@ -97,25 +109,33 @@ impl Client {
         Err(NetError::Redirects(MAX_REDIRECTS))
     }
 
-    async fn get_once(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<Answer, NetError> {
+    async fn get_once(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<(Answer, IpAddr, bool), NetError> {
         if url.scheme == Scheme::Udp {
             return Err(UrlError::Scheme.into());
         }
-        let stream = self.connect(url, fetch.purpose, redirected_by).await?;
-        let by = stream.peer_addr().map_err(http_error)?.ip();
-        if url.scheme == Scheme::Https {
-            return exchange(self.secure(stream, &url.host).await?, url, fetch.limit, by).await;
-        }
-        exchange(stream, url, fetch.limit, by).await
+        let addrs = self.look_up(url, fetch.purpose, redirected_by).await?;
+        let dual = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
+        let wanted = addrs.into_iter().filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
+        let (stream, by) = self.connect(url, wanted).await?;
+        let answer = if url.scheme == Scheme::Https {
+            exchange(self.secure(stream, &url.host).await?, url, fetch.limit).await
+        } else {
+            exchange(stream, url, fetch.limit).await
+        };
+        Ok((answer?, by, dual))
     }
 
-    async fn connect(&self, url: &Url, purpose: Purpose, redirected_by: Option<IpAddr>) -> Result<TcpStream, NetError> {
+    async fn look_up(&self, url: &Url, purpose: Purpose, redirected_by: Option<IpAddr>) -> Result<Vec<SocketAddr>, NetError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], url.port));
         let target = Target { addr: unknown, purpose, path_and_query: &url.path_and_query, redirected_by };
+        resolve(&url.host, url.port, &*self.policy, &target).await
+    }
+
+    async fn connect(&self, url: &Url, addrs: impl Iterator<Item = SocketAddr>) -> Result<(TcpStream, IpAddr), NetError> {
         let mut failure = NetError::Lookup { host: url.host.to_string(), message: "it has no address".to_owned() };
-        for addr in resolve(&url.host, url.port, &*self.policy, &target).await? {
+        for addr in addrs {
             match self.connect_to(addr).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok((stream, addr.ip())),
                 Err(error) => failure = error,
             }
         }
@@ -149,15 +169,15 @@ impl Client {
 
 enum Answer {
     Body(Bytes),
-    Redirect { to: String, by: IpAddr },
+    Redirect(String),
 }
 
-async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url, limit: u64, by: IpAddr) -> Result<Answer, NetError> {
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url, limit: u64) -> Result<Answer, NetError> {
     let handshake = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(http_error)?;
     let asking = async {
         let response = sender.send_request(request(url)?).await.map_err(http_error)?;
-        read_answer(response, limit, by).await
+        read_answer(response, limit).await
     };
     // The connection does the reading and writing; what it has to say, `asking` hears as well.
     let serving = async {
@@ -177,12 +197,12 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
     request.body(Empty::new()).map_err(|_| UrlError::Character.into())
 }
 
-async fn read_answer(response: Response<Incoming>, limit: u64, by: IpAddr) -> Result<Answer, NetError> {
+async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer, NetError> {
     let status = response.status();
     if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         let to = location.ok_or_else(|| NetError::Http("a redirect to nowhere".to_owned()))?.to_owned();
-        return Ok(Answer::Redirect { to, by });
+        return Ok(Answer::Redirect(to));
     }
     if status != StatusCode::OK {
         return Err(NetError::Status(status.as_u16()));

@@ -5,6 +5,7 @@
 
 mod dht;
 mod exchange;
+mod families;
 mod leech;
 mod private;
 mod seed;

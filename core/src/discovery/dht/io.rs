@@ -1,6 +1,6 @@
 //! The whole boundary between the DHT and its driver.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -73,6 +73,13 @@ pub enum Input {
     Unreachable(SocketAddr),
     /// Somebody says that there is a node; it is asked before that is believed.
     Node(SocketAddr),
+    /// Somebody who is no node, say a tracker (BEP 24), sees us at an address. It has one vote among those of the nodes.
+    SeenAt {
+        /// Who says so.
+        by: IpAddr,
+        /// Where.
+        ip: IpAddr,
+    },
 }
 
 /// What a deadline is for; logs and the simulator name it.
@@ -102,6 +109,18 @@ impl Family {
     /// Of an address.
     #[must_use]
     pub const fn of(addr: &SocketAddr) -> Self {
-        if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+        Self::of_ip(addr.ip())
+    }
+
+    /// Of an address without a port.
+    #[must_use]
+    pub const fn of_ip(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// The one that this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        if let Self::V4 = self { Self::V6 } else { Self::V4 }
     }
 }

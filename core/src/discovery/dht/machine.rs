@@ -1,7 +1,7 @@
 //! The machine: questions and answers, and what follows from them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -103,6 +103,7 @@ impl Dht {
             Input::Resolved(addrs) => self.resolved(now, &addrs),
             Input::Unreachable(to) => self.queries.to(to).into_iter().for_each(|transaction| self.lost(now, transaction)),
             Input::Node(addr) => self.ping(now, addr, None),
+            Input::SeenAt { by, ip } => self.seen_at(now, by, ip),
         }
         self.turn(now);
     }
@@ -252,10 +253,22 @@ impl Dht {
         let Some(home) = self.homes.get_mut(family) else { return };
         ip.into_iter().for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
         let doubtful = if stays { home.table.answered(now, contact) } else { None };
-        if home.follow_votes(now, &mut self.rng) {
+        self.follow_votes(now, family);
+        doubtful.into_iter().for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
+    }
+
+    /// Somebody sees us at an address: that may call for another id (BEP 42).
+    fn seen_at(&mut self, now: Instant, by: IpAddr, ip: IpAddr) {
+        let family = Family::of_ip(by);
+        let Some(home) = self.homes.get_mut(family) else { return };
+        home.votes.add(by, ip);
+        self.follow_votes(now, family);
+    }
+
+    fn follow_votes(&mut self, now: Instant, family: Family) {
+        if self.homes.get_mut(family).is_some_and(|home| home.follow_votes(now, &mut self.rng)) {
             self.timers.set(Wake::Upkeep(family), now);
         }
-        doubtful.into_iter().for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
     }
 
     /// Nodes of the other family help its table to begin.
