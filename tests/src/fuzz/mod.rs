@@ -4,6 +4,7 @@
 //! too (`tests/tests/corpus.rs`). Besides "no panic" each body checks what can be said of its result: that it reads back as it was written,
 //! that it is within its bounds, that another cut of the same bytes says the same.
 
+mod dht;
 mod engine;
 mod lsd;
 mod metainfo;
@@ -18,7 +19,7 @@ mod wire;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its body.
-pub const TARGETS: [(&str, Body); 18] = [
+pub const TARGETS: [(&str, Body); 20] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -32,6 +33,8 @@ pub const TARGETS: [(&str, Body); 18] = [
     ("tracking_http", tracking::http),
     ("tracking_udp", tracking::udp),
     ("lsd", lsd::announce),
+    ("krpc", dht::krpc),
+    ("dht_state", dht::state),
     ("tunnel_frames", tunnel::frames),
     ("tunnel_server", tunnel::server),
     ("tunnel_client", tunnel::client),
