@@ -82,12 +82,12 @@ fn two_of_our_own_programs_are_a_dht_and_remember_it() {
     let table = table(Recipe::awkward(44));
     let full = table.full_place("full");
     let mut seed =
-        Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args(["--json", "--no-trackers", "--dht-bootstrap", "127.0.0.1:9"]));
+        Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args(["--json", "--no-trackers", "--no-lsd", "--dht-bootstrap", "127.0.0.1:9"]));
     let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
     let node = format!("127.0.0.1:{}", listening["port"]);
     let state = table.place("other-state");
     let mut get = ours(&table, "get");
-    get.args([&table.torrent.hex(), "--no-trackers", "--no-pex", "--dht-bootstrap", &node]).env("XDG_STATE_HOME", &state);
+    get.args([&table.torrent.hex(), "--no-trackers", "--no-lsd", "--no-pex", "--dht-bootstrap", &node]).env("XDG_STATE_HOME", &state);
     let place = table.place("aqueduct");
     Program::start(get.arg("-o").arg(&place)).wait_for_success(DOWNLOAD);
     table.torrent.verify(&place).unwrap();
