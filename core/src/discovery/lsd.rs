@@ -25,6 +25,9 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x98
 /// The longest announce, bytes (BEP 14). Longer ones are neither sent nor read.
 pub const MAX_DATAGRAM: usize = 1400;
 
+/// The first announce of a swarm is said again after this time, once: a datagram may be lost, and a neighbour that started with us is only just joining
+/// the group. Other clients repeat theirs, too.
+const REPEAT: Duration = Duration::from_secs(3);
 /// A swarm is announced so often.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Not before this time even when it is joined anew (BEP 14).
@@ -80,13 +83,20 @@ fn info_hash(hex: &str) -> Option<InfoHashV1> {
 pub struct Lsd {
     port: u16,
     cookie: String,
-    /// When each of our swarms may be announced next.
-    swarms: BTreeMap<InfoHashV1, Instant>,
+    swarms: BTreeMap<InfoHashV1, Turn>,
     /// What was announced in the last [`LEAST_INTERVAL`], also if it was left since.
     announced: BTreeMap<InfoHashV1, Instant>,
     /// When the next announce may go out.
     pace: Instant,
     heard: (Instant, u32),
+}
+
+/// When one of our swarms may be announced next.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    at: Instant,
+    /// Whether it will be said again after [`REPEAT`].
+    is_first: bool,
 }
 
 impl Lsd {
@@ -100,8 +110,9 @@ impl Lsd {
     /// Announces a swarm from now on. Never to be called for a private torrent's (BEP 27).
     pub fn join(&mut self, now: Instant, swarm: InfoHashV1) {
         self.forget_old(now);
-        let at = self.announced.get(&swarm).map_or(now, |at| *at + LEAST_INTERVAL);
-        self.swarms.entry(swarm).or_insert(at);
+        let last = self.announced.get(&swarm);
+        let turn = Turn { at: last.map_or(now, |at| *at + LEAST_INTERVAL), is_first: last.is_none() };
+        self.swarms.entry(swarm).or_insert(turn);
     }
 
     /// Says no more of a swarm.
@@ -112,7 +123,7 @@ impl Lsd {
     /// When [`Lsd::poll_announce`] will have something. `None`: never, as things stand.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.swarms.values().min().map(|at| (*at).max(self.pace))
+        self.swarms.values().map(|turn| turn.at.max(self.pace)).min()
     }
 
     /// What is to be sent to both groups now, if anything is.
@@ -120,15 +131,25 @@ impl Lsd {
         if now < self.pace {
             return None;
         }
-        let due: Vec<_> = self.swarms.iter().filter(|(_, at)| **at <= now).map(|(swarm, _)| *swarm).take(MAX_HASHES).collect();
+        let due = self.take_due(now);
         if due.is_empty() {
             return None;
         }
         self.forget_old(now);
         self.announced.extend(due.iter().map(|swarm| (*swarm, now)));
-        self.swarms.extend(due.iter().map(|swarm| (*swarm, now + INTERVAL)));
         self.pace = now + PACE;
         Some(Announce { port: self.port, swarms: due, cookie: Some(self.cookie.clone()) })
+    }
+
+    /// Whose turn it is; each has its next one later.
+    fn take_due(&mut self, now: Instant) -> Vec<InfoHashV1> {
+        let due = self.swarms.iter_mut().filter(|(_, turn)| turn.at <= now).take(MAX_HASHES);
+        let taken = due.map(|(swarm, turn)| {
+            let pause = if turn.is_first { REPEAT } else { INTERVAL };
+            *turn = Turn { at: now + pause, is_first: false };
+            *swarm
+        });
+        taken.collect()
     }
 
     /// Reads what came to a group, and names the peer with those of our swarms that it is in. Our own announces are passed over, and what does not
@@ -216,13 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn a_swarm_is_announced_at_once_and_every_five_minutes() {
+    fn a_swarm_is_announced_at_once_again_after_three_seconds_and_every_five_minutes() {
         let mut lsd = lsd(1);
         assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(0))), (None, None));
         lsd.join(at(0), swarm(1));
         assert_eq!(lsd.poll_announce(at(0)).unwrap().swarms, [swarm(1)]);
-        assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(299))), (Some(at(300)), None));
-        assert!(lsd.poll_announce(at(300)).is_some());
+        assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(2))), (Some(at(3)), None));
+        assert!(lsd.poll_announce(at(3)).is_some());
+        assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(302))), (Some(at(303)), None));
+        assert!(lsd.poll_announce(at(303)).is_some());
+        assert_eq!(lsd.poll_timeout(), Some(at(603)));
     }
 
     #[test]
@@ -234,6 +258,8 @@ mod tests {
         assert_eq!(lsd.poll_timeout(), None);
         lsd.join(at(20), swarm(1));
         assert_eq!(lsd.poll_timeout(), Some(at(60)));
+        lsd.poll_announce(at(60)).unwrap();
+        assert_eq!(lsd.poll_timeout(), Some(at(360)));
     }
 
     #[test]
