@@ -126,6 +126,19 @@ impl<'a> Dict<'a> {
         self.get(key)?.as_dict()
     }
 
+    /// The values of several keys, found in one walk; of a key that is there twice the last.
+    #[must_use]
+    pub fn gather<const N: usize>(self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
+        let mut values = [None; N];
+        for (key, value) in self {
+            let wanted = keys.iter().position(|wanted| wanted.as_bytes() == key);
+            if let Some(slot) = wanted.and_then(|at| values.get_mut(at)) {
+                *slot = Some(value);
+            }
+        }
+        values
+    }
+
     /// Keys and values, in the order of the bytes.
     #[must_use]
     pub const fn iter(self) -> Entries<'a> {

@@ -1,6 +1,6 @@
 //! What all torrents of one engine share: the way out, the names of requests, the budgets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(super) struct Hub {
     pub(super) connected: usize,
     pub(super) dialling: usize,
     dial_at: Instant,
+    /// Torrents of which a peer could be asked for more than there was to ask for, or memory for.
+    pub(super) starved: BTreeSet<TorrentId>,
     outputs: VecDeque<Output>,
     pending: BTreeMap<RequestId, (TorrentId, Pending)>,
     next_request: u64,
@@ -63,6 +65,7 @@ impl Hub {
             connected: 0,
             dialling: 0,
             dial_at: Instant::ZERO,
+            starved: BTreeSet::new(),
             outputs: VecDeque::new(),
             pending: BTreeMap::new(),
             next_request: 0,

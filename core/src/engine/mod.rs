@@ -15,6 +15,7 @@ mod tick;
 mod upload;
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -328,8 +329,8 @@ impl Engine {
 
     /// Memory may have become free: torrents that waited for it go on.
     fn unstarve(&mut self, now: Instant) {
-        for swarm in self.swarms.values_mut().filter(|s| s.starved) {
-            swarm.fill_all(&mut self.hub, now);
+        for torrent in mem::take(&mut self.hub.starved) {
+            self.swarms.get_mut(&torrent).into_iter().for_each(|swarm| swarm.fill_all(&mut self.hub, now));
         }
     }
 
@@ -377,7 +378,7 @@ impl Engine {
 
     fn end_shut_down(&mut self) {
         let quiet = self.hub.shutting_down && !self.swarms.keys().any(|t| self.hub.waits(*t));
-        if quiet && !std::mem::replace(&mut self.said_shut_down, true) {
+        if quiet && !mem::replace(&mut self.said_shut_down, true) {
             self.hub.event(Event::ShutDown);
         }
     }

@@ -25,7 +25,7 @@ impl Swarm {
         let mut closed = Vec::new();
         while peer.in_flight() < depth && peer.asked.len() < limit.saturating_mul(2) && peer.useful > 0 && hub.down.ready(now) {
             let Some(block) = next_block(data, hub, conn, peer, &mut closed) else {
-                self.starved = true;
+                hub.starved.insert(self.id);
                 break;
             };
             hub.down.spend(u64::from(block.length()));
@@ -37,7 +37,7 @@ impl Swarm {
 
     /// Fills every peer's pipeline: after memory, bandwidth or blocks became free.
     pub(super) fn fill_all(&mut self, hub: &mut Hub, now: Instant) {
-        self.starved = false;
+        hub.starved.remove(&self.id);
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
         conns.into_iter().for_each(|conn| self.fill(hub, now, conn));
     }

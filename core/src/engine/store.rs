@@ -86,7 +86,7 @@ impl Swarm {
             self.on_complete(hub, now);
         }
         self.flush_if_due(hub, now);
-        if self.starved || recovered {
+        if hub.starved.contains(&self.id) || recovered {
             self.fill_all(hub, now);
         }
     }

@@ -34,8 +34,6 @@ pub(super) struct Swarm {
     pub(super) said_upload_only: bool,
     pub(super) asked_more_at: Instant,
     pub(super) ticks: u32,
-    /// Some peer could have been asked for more, had there been room in memory.
-    pub(super) starved: bool,
     pub(super) uploaded: u64,
     pub(super) downloaded: u64,
     pub(super) wasted: u64,
@@ -61,7 +59,6 @@ impl Swarm {
             said_upload_only: false,
             asked_more_at: Instant::ZERO,
             ticks: 0,
-            starved: false,
             uploaded: 0,
             downloaded: 0,
             wasted: 0,

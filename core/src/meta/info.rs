@@ -68,7 +68,6 @@ impl Version {
 }
 
 /// What we read of the dictionary, found in one walk: `files` may be megabytes.
-#[derive(Default)]
 struct Keys<'a> {
     file_tree: Option<Value<'a>>,
     files: Option<Value<'a>>,
@@ -84,24 +83,9 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn of(dict: Dict<'a>) -> Self {
-        let mut keys = Self::default();
-        for (key, value) in dict {
-            let slot = match key {
-                b"file tree" => &mut keys.file_tree,
-                b"files" => &mut keys.files,
-                b"length" => &mut keys.length,
-                b"meta version" => &mut keys.meta_version,
-                b"name" => &mut keys.name,
-                b"name.utf-8" => &mut keys.name_utf8,
-                b"piece length" => &mut keys.piece_length,
-                b"pieces" => &mut keys.pieces,
-                b"private" => &mut keys.private,
-                b"source" => &mut keys.source,
-                _ => continue,
-            };
-            *slot = Some(value);
-        }
-        keys
+        let names = ["file tree", "files", "length", "meta version", "name", "name.utf-8", "piece length", "pieces", "private", "source"];
+        let [file_tree, files, length, meta_version, name, name_utf8, piece_length, pieces, private, source] = dict.gather(names);
+        Self { file_tree, files, length, meta_version, name, name_utf8, piece_length, pieces, private, source }
     }
 
     /// BEP 52: `meta version` is 2, and the dictionary canonical; what has `pieces` besides is hybrid.

@@ -85,7 +85,6 @@ fn text(value: Value<'_>) -> Option<String> {
 }
 
 /// What we read of the file, found in one walk: `info` may be megabytes.
-#[derive(Default)]
 struct Keys<'a> {
     announce: Option<Value<'a>>,
     announce_list: Option<Value<'a>>,
@@ -98,21 +97,10 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn of(torrent: Value<'a>) -> Result<Self, MetainfoError> {
-        let mut keys = Self::default();
-        for (key, value) in torrent.as_dict().ok_or(MetainfoError::Type { key: "torrent", expected: "a dictionary" })? {
-            let slot = match key {
-                b"announce" => &mut keys.announce,
-                b"announce-list" => &mut keys.announce_list,
-                b"comment" => &mut keys.comment,
-                b"created by" => &mut keys.created_by,
-                b"creation date" => &mut keys.created,
-                b"info" => &mut keys.info,
-                b"url-list" => &mut keys.url_list,
-                _ => continue,
-            };
-            *slot = Some(value);
-        }
-        Ok(keys)
+        let dict = torrent.as_dict().ok_or(MetainfoError::Type { key: "torrent", expected: "a dictionary" })?;
+        let names = ["announce", "announce-list", "comment", "created by", "creation date", "info", "url-list"];
+        let [announce, announce_list, comment, created_by, created, info, url_list] = dict.gather(names);
+        Ok(Self { announce, announce_list, comment, created_by, created, info, url_list })
     }
 }
 
