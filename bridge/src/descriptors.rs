@@ -1,18 +1,9 @@
 //! How many sockets there may be.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
 /// Descriptors that are not sockets of clients or peers: listeners, discovery, files.
 const OTHERS: usize = 64;
-
-/// Raises this process's limit of open files to the most that the system allows it. Shells and service managers give 1,024 unless they are
-/// asked for more, for the sake of programs that cannot handle more; ten thousand tabs need ten times as many.
-///
-/// A system that refuses leaves the limit as it was, and `sockets` then counts with that.
-pub fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-}
 
 /// 90 % of this process's descriptors. The rest is for what must go on when they run out.
 pub(crate) fn sockets() -> usize {
@@ -34,12 +25,5 @@ mod tests {
         assert_eq!(share_of(10), OTHERS);
         assert_eq!(share_of(usize::MAX), tokio::sync::Semaphore::MAX_PERMITS);
         assert!(sockets() >= OTHERS);
-    }
-
-    #[test]
-    fn the_limit_is_raised_to_what_the_system_allows() {
-        raise_descriptor_limit();
-        let limit = getrlimit(Resource::Nofile);
-        assert_eq!(limit.current, limit.maximum);
     }
 }

@@ -39,7 +39,6 @@ mod tracker;
 
 pub use cidr::{Cidr, CidrError};
 pub use config::{Config, ConfigError, DEFAULT_PEER_PORT};
-pub use descriptors::raise_descriptor_limit;
 pub use limits::{Limits, Seconds};
 pub use node::{Node, NodeError};
 pub use server::{Listeners, StartError, run};

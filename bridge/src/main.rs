@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, raise_descriptor_limit, run};
+use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, run};
+use aqueduct_native::descriptors;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,7 +88,7 @@ fn start(flags: Flags) -> Result<()> {
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     // As a task of a worker: what it accepts is then served there, without waking another thread for each connection.
     runtime.block_on(async { tokio::spawn(serve(config)).await? })

@@ -1,5 +1,6 @@
 //! Aqueduct for servers and terminals: the engine of `aqueduct-core` with sockets, files and time. See ARCHITECTURE.md.
 
+pub mod descriptors;
 pub mod dial;
 pub mod discovery;
 pub mod driver;

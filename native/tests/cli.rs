@@ -223,6 +223,44 @@ fn what_is_no_torrent_has_an_exit_code_and_a_class_of_its_own() {
 }
 
 #[test]
+fn a_list_of_files_is_json_where_that_is_asked_for_and_nothing_is_downloaded() {
+    let world = World::new();
+    let link = world.shared();
+    let listed = |said: &str| event(said, "files")["files"].as_array().unwrap().len();
+    assert_eq!(listed(&world.ok(&["get", "data.torrent", "--list", "--json"])), 5);
+    assert_eq!(listed(&world.ok(&["seed", "data.torrent", "--list", "--json"])), 5);
+    let (_seed, peer) = world.seed("data.torrent");
+    world.large(20_000);
+    let both = World::from(&peer, &[link.trim(), "large.torrent", "-o", "out", "--list", "--json"]);
+    let said = world.ok(&both);
+    assert_eq!(events(&said).iter().filter(|event| event["event"] == "files").count(), 2, "{said}");
+    world.ok(&World::from(&peer, &[link.trim(), "-o", "again"]));
+    let known = world.ok(&World::from("127.0.0.1:1", &[link.trim(), "-o", "again", "--list", "--json"]));
+    assert_eq!(listed(&known), 5);
+    assert!(!world.path("out/large.bin").exists() && !world.path("out/data").exists());
+}
+
+#[test]
+fn one_torrent_named_twice_is_a_mistake_of_the_command_line() {
+    let world = World::new();
+    let link = world.shared();
+    let said = world.fails(2, &["get", "data.torrent", link.trim()]);
+    assert!(said.contains("two of the 2 sources are the same torrent"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_shared_is_told_before_anything_is_read() {
+    let world = World::new();
+    world.shared();
+    let said = world.fails(2, &["create", "data", "-o", "data"]);
+    assert!(said.contains("name the .torrent file"), "{said}");
+    assert!(world.fails(2, &["create", "data", "-o", "x.torrent", "--piece-length", "17K"]).contains("17408"));
+    assert!(world.fails(5, &["create", "nowhere", "-o", "x.torrent"]).contains("name a file or folder"));
+    let said = world.fails(5, &["create", "/dev/null", "-o", "x.torrent"]);
+    assert!(said.contains("neither a file nor a folder"), "{said}");
+}
+
+#[test]
 fn foreign_text_cannot_steer_the_terminal() {
     let world = World::new();
     let magnet = "magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233&dn=%1b%5b2Jevil%e2%80%aefdp";

@@ -18,6 +18,10 @@ use crate::ui;
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
+    if flags.output.is_dir() {
+        let output = visible(&flags.output.to_string_lossy()).into_owned();
+        return Err(Failure::new(Class::Usage, format!("--output {output} is a folder; name the .torrent file to write in it")));
+    }
     let name = name_of(&path)?;
     let draft = Draft::new(&name, content(&path)?, flags.piece_length)?;
     let metainfo = hash(&draft, path.parent().unwrap_or(&path), details(&flags))?;
@@ -72,6 +76,10 @@ fn content(path: &Path) -> Result<Content, Failure> {
     if meta.is_file() {
         return Ok(Content::File(meta.len()));
     }
+    if !meta.is_dir() {
+        let shown = visible(&path.to_string_lossy()).into_owned();
+        return Err(Failure::new(Class::Storage, format!("{shown} is neither a file nor a folder, so it cannot be shared; name one that is")));
+    }
     Ok(Content::Folder(walk(path)?))
 }
 
@@ -111,12 +119,19 @@ fn kind(entry: &DirEntry) -> Result<Kind, Failure> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Class::Storage, format!("could not read {}: {error}", visible(&path.to_string_lossy())))
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "; name a file or folder that is there",
+        io::ErrorKind::PermissionDenied => "; ask its owner for the right to read it, or share another folder",
+        _ => "",
+    };
+    Failure::new(Class::Storage, format!("could not read {}: {error}{advice}", visible(&path.to_string_lossy())))
 }
 
 fn write(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let written = if output.as_os_str() == "-" { io::stdout().lock().write_all(bytes) } else { fs::write(output, bytes) };
-    written.map_err(|error| Failure::new(Class::Storage, format!("could not write {}: {error}", output.display())))
+    written.map_err(|error| {
+        Failure::new(Class::Storage, format!("could not write {}: {error}; choose another place with --output", visible(&output.to_string_lossy())))
+    })
 }
 
 /// On standard output, unless the torrent itself went there.

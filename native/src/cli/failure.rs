@@ -66,13 +66,21 @@ impl From<StorageError> for Failure {
 
 impl From<MetainfoError> for Failure {
     fn from(error: MetainfoError) -> Self {
-        Self::new(Class::InvalidTorrent, format!("not a valid torrent: {error}"))
+        let message = match &error {
+            MetainfoError::Bencode(_) => error.to_string(),
+            _ => format!("this is no valid torrent: {error}; get it again, or from another place"),
+        };
+        Self::new(Class::InvalidTorrent, message)
     }
 }
 
 impl From<MagnetError> for Failure {
     fn from(error: MagnetError) -> Self {
-        Self::new(Class::InvalidTorrent, format!("not a valid magnet link: {error}"))
+        let message = match &error {
+            MagnetError::Hash(_) => error.to_string(),
+            _ => format!("{error}; copy the whole link again"),
+        };
+        Self::new(Class::InvalidTorrent, message)
     }
 }
 
@@ -85,6 +93,7 @@ impl From<CommandError> for Failure {
 
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
-        Self::new(Class::Failure, error.to_string())
+        let class = if matches!(error, CreateError::PieceLength(_)) { Class::Usage } else { Class::Failure };
+        Self::new(class, error.to_string())
     }
 }

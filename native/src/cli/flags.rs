@@ -107,7 +107,8 @@ pub(crate) struct SwarmFlags {
     /// Peers connected at a time, for each torrent [default: 80]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
-    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches anywhere
+    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches anywhere. A file that shares a piece
+    /// with one of these is made, too, and holds that piece alone
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
     /// List the torrent's files and end

@@ -145,8 +145,10 @@ impl Session {
     fn on_metadata(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<bool, Failure> {
         self.screen.metadata(info);
         if self.flags.list {
-            super::show::print_files(&info.files);
-            return Ok(true);
+            super::show::list(info, self.flags.json);
+            self.jobs.remove(&id);
+            self.driver.command(Command::Remove(id))?;
+            return self.conclude();
         }
         let select = self.jobs.get(&id).and_then(|job| job.select.clone());
         let opened = self.files.open_fetched(info, &self.flags.select, select.as_deref())?;
@@ -193,7 +195,7 @@ impl Session {
         let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
         let began = job.stored.as_ref().is_some_and(|stored| stored.storage.has_room());
         if is_full && began {
-            self.screen.note(&format!("{}: {failure}; waiting for space", job.name));
+            self.screen.waiting(&job.name, &failure);
             return Ok(false);
         }
         job.failure = Some(failure.clone());
@@ -270,7 +272,14 @@ impl Session {
         let trackers = (!self.flags.no_trackers).then(|| Summary::of(&self.driver.trackers(snapshot.torrent)).to_string());
         let banned = Some(self.driver.banned(snapshot.torrent)).filter(|banned| *banned > 0);
         let banned = banned.map(|banned| format!("{} shut out for wrong data", text::count(banned, "peer", "peers")));
-        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).chain(banned).collect::<Vec<_>>().join("; ")
+        let alone = self.asks_nobody().then(|| "nobody is asked: name a --peer, or leave out --no-trackers, --no-dht or --no-lsd".to_owned());
+        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).chain(banned).chain(alone).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether all ways to find peers are switched off, so that only who is told of us can come.
+    fn asks_nobody(&self) -> bool {
+        let SwarmFlags { no_trackers, no_dht, no_lsd, peer, .. } = &self.flags;
+        *no_trackers && *no_dht && *no_lsd && peer.is_empty()
     }
 
     /// What the DHT knows; `None`: the user does not want it.

@@ -1,7 +1,7 @@
 //! `aqueduct show`: what a torrent or magnet says.
 
 use aqueduct_core::discovery::TrackerStatus;
-use aqueduct_core::meta::{File, Magnet, Metainfo};
+use aqueduct_core::meta::{File, Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::Bind;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn torrent_object(metainfo: &Metainfo) -> Value {
         "piece_length": info.lengths.piece_length(),
         "pieces": info.lengths.pieces(),
         "total_size": info.lengths.total(),
-        "files": info.files.iter().map(|file| json!({ "path": file.path, "size": file.size, "pad": file.pad })).collect::<Vec<_>>(),
+        "files": file_objects(info),
         "trackers": metainfo.trackers,
         "web_seeds": metainfo.web_seeds,
         "private": info.private,
@@ -58,6 +58,10 @@ fn torrent_object(metainfo: &Metainfo) -> Value {
         "created": metainfo.created,
         "magnet": metainfo.magnet().to_string(),
     })
+}
+
+fn file_objects(info: &Info) -> Value {
+    info.files.iter().map(|file| json!({ "path": file.path, "size": file.size, "pad": file.pad })).collect()
 }
 
 /// What only the metadata would tell is null.
@@ -124,8 +128,17 @@ fn print_hashes(hash: &InfoHash) {
     optional("info-hash v2", v2(hash).as_deref());
 }
 
-/// Every file with its size. Also for `get --list`.
-pub(crate) fn print_files(files: &[File]) {
+/// What `--list` prints.
+pub(crate) fn list(info: &Info, json: bool) {
+    if json {
+        ui::object(&json!({ "event": "files", "info_hash": info.info_hash.to_string(), "name": info.name, "files": file_objects(info) }));
+    } else {
+        print_files(&info.files);
+    }
+}
+
+/// Every file with its size.
+fn print_files(files: &[File]) {
     let shown = files.iter().filter(|file| !file.pad);
     shown.for_each(|file| ui::line(&format!("{:>12}  {}", text::bytes(file.size), text::path(file))));
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Magnet, Metainfo};
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::http::{Client, Fetch};
-use aqueduct_native::net::{Bind, OwnUser};
+use aqueduct_native::net::{Bind, NetError, OwnUser};
 
 use super::failure::{Class, Failure};
 
@@ -20,6 +20,15 @@ const MAX_TORRENT: u64 = 10_000_000;
 pub(crate) enum Source {
     Torrent(Box<Metainfo>),
     Magnet(Magnet),
+}
+
+impl Source {
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        match self {
+            Self::Torrent(metainfo) => metainfo.info.info_hash,
+            Self::Magnet(magnet) => magnet.info_hash,
+        }
+    }
 }
 
 /// Reads a SOURCE. Only URLs touch the network.
@@ -53,7 +62,7 @@ async fn load_bytes(text: &str, bind: Bind) -> Result<Loaded, Failure> {
     if has_prefix(text, "http://") || has_prefix(text, "https://") {
         let client = Client::new(Arc::new(OwnUser), bind);
         let body = client.get(text, Fetch::TORRENT).await;
-        return Ok(Loaded::Bytes(body.map_err(|error| Failure::new(Class::Failure, error.to_string()).about(text))?.into()));
+        return body.map(|body| Loaded::Bytes(body.into())).map_err(|error| not_fetched(text, &error));
     }
     if text == "-" {
         return bounded(io::stdin()).map(Loaded::Bytes).map_err(|error| unreadable("standard input", &error));
@@ -76,6 +85,11 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
 fn unreadable(text: &str, error: &io::Error) -> Failure {
     let advice = "give a .torrent file, - for standard input, a magnet link, an info-hash or a URL";
     Failure::new(Class::Failure, format!("could not read {}: {error}; {advice}", visible(text)))
+}
+
+fn not_fetched(text: &str, error: &NetError) -> Failure {
+    let advice = "check the address, or fetch the file with a browser and name it here";
+    Failure::new(Class::Failure, format!("{error}; {advice}")).about(text)
 }
 
 fn has_prefix(text: &str, prefix: &str) -> bool {

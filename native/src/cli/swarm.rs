@@ -1,5 +1,6 @@
 //! `aqueduct get` and `aqueduct seed`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Instant;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Command, Config, TorrentId};
+use aqueduct_native::descriptors;
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::{Driver, Settings};
 use aqueduct_native::net::Bind;
@@ -28,9 +30,12 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
     for text in &flags.sources {
         sources.push(source::load(text, bind).await?);
     }
-    if flags.swarm.list && sources.iter().all(|source| matches!(source, Source::Torrent(_))) {
-        list(&sources);
-        return Ok(());
+    check_distinct(&sources)?;
+    if flags.swarm.list {
+        sources.retain(|source| !is_listed(source, flags.swarm.json));
+        if sources.is_empty() {
+            return Ok(());
+        }
     }
     let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
     let mut session = start(flags.swarm, Purpose::Get, bind, private)?;
@@ -48,7 +53,7 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
     let metainfo = source::load_torrent(&flags.torrent).await?;
     if flags.swarm.list {
-        super::show::print_files(&metainfo.info.files);
+        super::show::list(&metainfo.info, flags.swarm.json);
         return Ok(());
     }
     let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
@@ -59,11 +64,23 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     session.run().await
 }
 
-fn list(sources: &[Source]) {
-    for source in sources {
-        if let Source::Torrent(metainfo) = source {
-            super::show::print_files(&metainfo.info.files);
+/// The same torrent twice would be two writers of one download.
+fn check_distinct(sources: &[Source]) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    match sources.iter().map(Source::info_hash).find(|hash| !seen.insert(hash.wire())) {
+        None => Ok(()),
+        Some(hash) => Err(Failure::new(Class::Usage, format!("two of the {} sources are the same torrent, {hash}; name it once", sources.len()))),
+    }
+}
+
+/// Lists the files of a torrent; a link's come from peers.
+fn is_listed(source: &Source, json: bool) -> bool {
+    match source {
+        Source::Torrent(metainfo) => {
+            super::show::list(&metainfo.info, json);
+            true
         }
+        Source::Magnet(_) => false,
     }
 }
 
@@ -74,6 +91,7 @@ fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool) -> Resu
         config.max_peers = max_peers.into();
         config.max_peers_total = config.max_peers_total.max(config.max_peers);
     }
+    descriptors::raise_limit();
     let files = Files::new(purpose, flags.output.clone())?;
     let (dht, lsd) = (dht(&flags).filter(|_| !private), !flags.no_lsd && !private);
     let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht, lsd };
@@ -108,7 +126,9 @@ async fn peers(flags: &SwarmFlags) -> Result<Vec<SocketAddr>, Failure> {
     let mut addrs = Vec::new();
     for peer in &flags.peer {
         let found = lookup_host((peer.host.as_str(), peer.port)).await;
-        addrs.extend(found.map_err(|error| Failure::new(Class::Failure, format!("could not find --peer {}: {error}", visible(&peer.host))))?);
+        addrs.extend(found.map_err(|error| {
+            Failure::new(Class::Failure, format!("could not find --peer {}: {error}; name a host that is there, or its address", visible(&peer.host)))
+        })?);
     }
     Ok(addrs)
 }
@@ -133,6 +153,10 @@ impl Session {
         let trackers: Vec<_> = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         if let Some(info) = self.files.open_magnet(&magnet.info_hash)? {
             self.screen.metadata(&info);
+            if self.flags.list {
+                super::show::list(&info, self.flags.json);
+                return Ok(());
+            }
             let opened = self.files.open_fetched(&info, &self.flags.select, magnet.select.as_deref())?;
             // BEP 27: of a private torrent's peers a link knows nothing.
             let linked = if info.private { &[][..] } else { &magnet.peers };

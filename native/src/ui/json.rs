@@ -57,6 +57,10 @@ impl Json {
         }
     }
 
+    pub(super) fn waiting(&self, failure: &Failure) {
+        object(&json!({ "event": "waiting", "class": failure.class.name(), "message": failure.message }));
+    }
+
     pub(super) fn finished(&self, info_hash: &InfoHash, path: &Path, took: Duration) {
         let path = path.display().to_string();
         object(&json!({ "event": "finished", "info_hash": info_hash.to_string(), "path": path, "seconds": took.as_secs_f64() }));

@@ -140,6 +140,16 @@ impl Screen {
         }
     }
 
+    /// A torrent stands still and will go on by itself once what is wrong has been put right.
+    pub(crate) fn waiting(&self, name: &str, failure: &Failure) {
+        let text = format!("{name}: {failure}; it goes on by itself then");
+        match self {
+            Self::Bars(bars) => bars.note(&text),
+            Self::Plain(_) | Self::Quiet => note(&text),
+            Self::Json(json) => json.waiting(failure),
+        }
+    }
+
     /// Nothing more will be shown.
     pub(crate) fn close(&mut self) {
         if let Self::Bars(bars) = self {
