@@ -81,8 +81,13 @@ fn libtorrent_finds_by_a_magnet_link_without_trackers_what_we_announce() {
 fn two_of_our_own_programs_are_a_dht_and_remember_it() {
     let table = table(Recipe::awkward(44));
     let full = table.full_place("full");
-    let mut seed =
-        Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args(["--json", "--no-trackers", "--no-lsd", "--dht-bootstrap", "127.0.0.1:9"]));
+    let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args([
+        "--json",
+        "--no-trackers",
+        "--no-lsd",
+        "--dht-bootstrap",
+        "127.0.0.1:9",
+    ]));
     let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
     let node = format!("127.0.0.1:{}", listening["port"]);
     let state = table.place("other-state");

@@ -142,8 +142,8 @@ impl World {
                 self.honest(State::new([(Family::V4, contact.id)], known))
             };
             residents.insert(number, resident);
-            let start = self.rng.random_range(0..START.as_micros() as u64);
-            self.agenda.after(Duration::from_micros(start), Event::Start(number));
+            let start = START.mul_f64(self.rng.random());
+            self.agenda.after(start, Event::Start(number));
         }
         self.residents = residents.into_values().collect();
         self.by_ip = numbers;
