@@ -152,13 +152,17 @@ impl Config {
     /// The whole configuration as a TOML file with comments.
     #[must_use]
     pub fn print(&self) -> String {
-        let mut out = String::from("# Every setting of aqueduct-bridge. What is commented out has no value.\n\n");
+        let mut out = String::from("# Every setting of aqueduct-bridge. What is commented out is not set.\n\n");
         let mut put = |doc: &str, key: &str, value: Option<String>| {
             let line = value.map_or_else(|| format!("# {key} ="), |value| format!("{key} = {value}"));
             let _ = writeln!(out, "# {doc}\n{line}\n");
         };
         put("Where the page and the tunnel are served.", "listen", Some(quote(self.listen)));
-        put("Where peers dial in, told to trackers; 0: any free port.", "peer-port", Some(self.peer_port.unwrap_or(DEFAULT_PEER_PORT).to_string()));
+        put(
+            "Where peers dial in, told to trackers; 0: any free port; not set: 6881, or any free one if that is taken.",
+            "peer-port",
+            self.peer_port.map(|port| port.to_string()),
+        );
         put("Address on which the peer port listens; :: is all of both families.", "peer-bind", Some(quote(self.peer_bind)));
         put("The page's origin as browsers see it, like \"https://aqueduct.example\".", "public-url", self.public_url.as_ref().map(quote));
         put("Further origins whose pages may use the bridge.", "origin", Some(list(&self.origin)));
@@ -180,9 +184,9 @@ impl Config {
     }
 }
 
-/// A TOML string; Rust's escapes of printable text are TOML's.
+/// A TOML string.
 fn quote(value: impl ToString) -> String {
-    format!("{:?}", value.to_string())
+    toml::Value::String(value.to_string()).to_string()
 }
 
 fn list(values: &[impl ToString]) -> String {
@@ -205,10 +209,11 @@ mod tests {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
             origin: vec!["https://a.example".to_owned()],
             dht_bootstrap: vec!["[::1]:6881".parse().unwrap()],
+            token_file: Some("a\u{301}\u{7f} \"quoted\" \\".into()),
             ..Config::default()
         };
         let read: Config = toml::from_str(&config.print()).unwrap();
-        assert_eq!(read, Config { peer_port: Some(DEFAULT_PEER_PORT), ..config });
+        assert_eq!(read, config);
     }
 
     #[test]

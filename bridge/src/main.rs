@@ -44,7 +44,7 @@ struct Flags {
     #[arg(long, value_name = "CIDR")]
     allow: Vec<Cidr>,
     /// A proxy whose X-Forwarded-For is believed
-    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    #[arg(long, alias = "trusted-proxy", value_name = "CIDR")]
     trusted_proxies: Vec<Cidr>,
     /// Do not ask the DHT
     #[arg(long)]
@@ -119,8 +119,6 @@ async fn serve(config: Config) -> Result<()> {
     let web = TcpListener::bind(config.listen).await;
     let web = web.with_context(|| format!("{} cannot be listened on; choose another address with --listen", config.listen))?;
     let peers = bind_peer_port(&config).await?;
-    let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
-    tracing::info!(peer_port = peers.local_addr()?.port(), "serving {scheme}://{}/", web.local_addr()?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = async move {

@@ -79,11 +79,11 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A socket.
-    #[error("a socket cannot be opened: {0}")]
+    #[error("a socket cannot be opened")]
     Socket(#[from] io::Error),
     /// The tracker's datagrams.
     #[error("UDP port {0} cannot be used by the tracker: {1}; choose another port with --listen, or do without it with --no-tracker")]
-    Tracker(u16, io::Error),
+    Tracker(u16, String),
 }
 
 /// Runs a bridge until `shutdown` is ready; then tells its tabs, lets them end for [`Limits::drain`], and returns.
@@ -108,7 +108,9 @@ pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl
     let peer_port = tokio::spawn(incoming::listen(peers, Arc::clone(&bridge)));
     let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge), peers_at));
     let tracker = track(&bridge, web.local_addr()?)?;
+    let (scheme, page) = (if acceptor.is_some() { "https" } else { "http" }, web.local_addr()?);
     let mut door = accept(web, acceptor, Arc::clone(&bridge), alive.clone())?;
+    tracing::info!(peer_port = peers_at.port(), "serving {scheme}://{page}/");
     shutdown.await;
     tracing::info!("stopping");
     // A closed port is refused at once, so that a load balancer goes elsewhere.
@@ -156,7 +158,7 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
 fn track(bridge: &Bridge, addr: SocketAddr) -> Result<JoinSet<()>, StartError> {
     let mut tasks = JoinSet::new();
     if let Some(tracking) = &bridge.tracking {
-        let sockets = tracker::udp::bind(addr).map_err(|error| StartError::Tracker(addr.port(), error))?;
+        let sockets = tracker::udp::bind(addr).map_err(|error| StartError::Tracker(addr.port(), error.to_string()))?;
         tasks.spawn(tracker::udp::serve(sockets, Arc::clone(tracking)));
         tasks.spawn(Arc::clone(tracking).look_after());
     }

@@ -10,7 +10,7 @@ use aqueduct_core::types::{InfoHashV1, Instant, PeerId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -76,14 +76,18 @@ impl Bridge {
 
     /// One HTTP exchange: head and body.
     pub(crate) async fn get(&self, path: &str, fields: &str) -> (String, Vec<u8>) {
-        let mut socket = TcpStream::connect(self.addr).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{fields}\r\n", self.addr);
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        soon("an HTTP answer", socket.read_to_end(&mut answer)).await.unwrap();
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
+        get(TcpStream::connect(self.addr).await.unwrap(), &self.addr.to_string(), path, fields).await
     }
+}
+
+/// One HTTP exchange over this connection: head and body.
+pub(crate) async fn get(mut socket: impl AsyncRead + AsyncWrite + Unpin, host: &str, path: &str, fields: &str) -> (String, Vec<u8>) {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{fields}\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    soon("an HTTP answer", socket.read_to_end(&mut answer)).await.unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
 }
 
 /// A tracker that gives everybody the same peers and tells what it was asked.
@@ -187,8 +191,8 @@ pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
 }
 
 /// A tab: a WebSocket and the client half of the tunnel.
-pub(crate) struct Tab {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+pub(crate) struct Tab<S = TcpStream> {
+    pub(crate) socket: WebSocketStream<S>,
     pub(crate) client: Client,
 }
 
@@ -201,13 +205,25 @@ impl Tab {
         Self::open_as(bridge, &[("origin", &origin)], ClientConfig::default()).await
     }
 
+    /// The bridge's own page, at this address.
+    pub(crate) async fn open_at(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        Self::over(stream, &addr.to_string(), &[("origin", &format!("http://{addr}"))], ClientConfig::default()).await
+    }
+
     pub(crate) async fn open_as(bridge: &Bridge, fields: &[(&str, &str)], config: ClientConfig) -> Self {
-        let addr = bridge.addr.to_string();
-        let mut request = Request::builder().uri(format!("ws://{addr}/v1/session")).header("host", &addr).header("connection", "upgrade");
+        let stream = TcpStream::connect(bridge.addr).await.unwrap();
+        Self::over(stream, &bridge.addr.to_string(), fields, config).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
+    /// Upgrades a connection to this host.
+    pub(crate) async fn over(stream: S, host: &str, fields: &[(&str, &str)], config: ClientConfig) -> Self {
+        let mut request = Request::builder().uri(format!("ws://{host}/v1/session")).header("host", host).header("connection", "upgrade");
         request = request.header("upgrade", "websocket").header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
         request = request.header("sec-websocket-protocol", SUBPROTOCOL);
         request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let stream = TcpStream::connect(bridge.addr).await.unwrap();
         let (socket, _) = soon("an upgrade", client_async(request.body(()).unwrap(), stream)).await.unwrap();
         Self { socket, client: Client::new(config, Instant::ZERO) }
     }

@@ -1,0 +1,211 @@
+//! What an operator relies on: settings, signals, the log, what happens when the system's means run out.
+
+use std::time::{Duration, Instant};
+
+use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+
+use crate::program::{PATH, Program};
+use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, get, soon};
+
+/// What `--print-config` prints with these flags.
+async fn printed(flags: &[&str]) -> String {
+    let output = Command::new(PATH).args(flags).arg("--print-config").output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn every_flag_is_a_key_of_the_file_and_what_is_printed_is_read_back() {
+    let flags = [
+        ["--listen", "[::1]:9000"],
+        ["--peer-port", "7000"],
+        ["--peer-bind", "127.0.0.1"],
+        ["--public-url", "https://aqueduct.example"],
+        ["--origin", "https://a.example"],
+        ["--origin", "https://b.example"],
+        ["--token-file", "tokens"],
+        ["--allow", "10.0.0.0/8"],
+        ["--trusted-proxies", "10.0.0.1/32"],
+        ["--dht-bootstrap", "node.example:6881"],
+        ["--public-address", "9.9.9.9"],
+        ["--tls-cert", "cert.pem"],
+        ["--tls-key", "key.pem"],
+    ];
+    let mut flags = flags.concat();
+    flags.extend(["--no-dht", "--no-tracker"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bridge.toml");
+    for flags in [&flags[..], &[]] {
+        let text = printed(flags).await;
+        assert!(flags.iter().filter_map(|flag| flag.strip_prefix("--")).all(|key| text.contains(&format!("\n{key} = "))), "{text}");
+        std::fs::write(&file, &text).unwrap();
+        assert_eq!(printed(&["--config", file.to_str().unwrap()]).await, text);
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_file_is_told_with_its_place_and_the_program_fails() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[limits]\nsesions = 3\n").unwrap();
+    let output = Command::new(PATH).arg("--config").arg(file.path()).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("line 2") && said.contains("sesions") && said.contains("--print-config"), "{said}");
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
+    let mut bridge = Program::start(&[]).await;
+    let peer = Peer::start().await;
+    let tracker = Tracker::start(&[peer.addr]).await;
+    // One is told and leaves; one has a peer and leaves nothing; one never reads; one trickles; one says nothing.
+    let mut polite = Tab::open_at(bridge.addr).await;
+    assert!(matches!(polite.next().await, Ok(Event::Welcome(_))));
+    let mut busy = Tab::open_at(bridge.addr).await;
+    busy.join(&tracker);
+    busy.flush().await;
+    let _connection = peer.answer(HASH, b"").await;
+    busy.stream().await;
+    let _deaf = Tab::open_at(bridge.addr).await;
+    let mut trickling = TcpStream::connect(bridge.addr).await.unwrap();
+    trickling.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
+    let _silent = TcpStream::connect(bridge.addr).await.unwrap();
+    let begun = Instant::now();
+    bridge.terminate().await;
+    let (events, code) = polite.closed().await;
+    assert!(events.iter().any(|event| matches!(event, Event::Draining { .. })), "{events:?}");
+    assert_eq!(code, Refusal::Draining.close_code());
+    assert_eq!(bridge.ended().await.code(), Some(0), "{:#?}", bridge.said);
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
+    // Fewer than the bridge would keep for itself: its own share of them does not hold, and the system says no.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 48 && exec \"$0\" \"$@\"", PATH, "--listen", "127.0.0.1:0", "--no-tracker"]);
+    let mut bridge = Program::launch(&mut limited).await;
+    let mut tab = Tab::open_at(bridge.addr).await;
+    assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+    let mut crowd = Vec::new();
+    for _ in 0..64 {
+        crowd.push(TcpStream::connect(bridge.addr).await.unwrap());
+    }
+    bridge.line("no connection can be accepted").await;
+    // A session that is there is served: a second join of one swarm is refused.
+    let tracker = Tracker::start(&[]).await;
+    tab.join(&tracker);
+    tab.join(&tracker);
+    tab.until("an answer", |event| matches!(event, Event::JoinRefused { .. }).then_some(())).await;
+    drop(crowd);
+    let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/healthz", "").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let warnings = bridge.said.iter().filter(|line| line.contains("no connection can be accepted")).count();
+    assert!(warnings <= 10, "{warnings} lines of one trouble");
+    bridge.terminate().await;
+    assert_eq!(bridge.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
+    let bridge = Program::start(&[]).await;
+    let mut trickling = JoinSet::new();
+    for _ in 0..500 {
+        let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
+        socket.write_all(b"GET /v1/session HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
+        trickling.spawn(async move {
+            let (mut read, mut write) = socket.split();
+            let mut every = tokio::time::interval(Duration::from_millis(500));
+            let mut answer = Vec::new();
+            loop {
+                tokio::select! {
+                    end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
+                    _ = every.tick() => drop(write.write_all(b"x").await),
+                }
+            }
+        });
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/healthz", "").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    }
+    let mut tab = Tab::open_at(bridge.addr).await;
+    assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+    assert!(begun.elapsed() < Duration::from_secs(3), "twenty answers and a session took {:?}", begun.elapsed());
+    while soon("the cut", trickling.join_next()).await.is_some() {}
+}
+
+/// Every kind of event that a session can bring about, with a secret, a swarm and addresses in it.
+async fn make_noise(bridge: &Program, peer: &Peer, tracker: &Tracker, token: &str) {
+    let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
+    let fields = [("origin", origin.as_str())];
+    let with = |token: &str| ClientConfig { token: token.to_owned(), ..ClientConfig::default() };
+    let open = async || TcpStream::connect(bridge.addr).await.unwrap();
+    let mut tab = Tab::over(open().await, &host, &fields, with(token)).await;
+    tab.join(tracker);
+    tab.join(tracker);
+    tab.flush().await;
+    let connection = peer.answer(HASH, b"").await;
+    tab.stream().await;
+    drop(connection);
+    counts(&mut tab, "a lost peer", |counts| counts.connected == 0).await;
+    let mut stranger = Tab::over(open().await, &host, &fields, with("a guess at the secret")).await;
+    assert_eq!(stranger.closed().await.1, Refusal::Token.close_code());
+    let malformed = tokio_tungstenite::tungstenite::Message::Binary(vec![99; 40].into());
+    futures_util::SinkExt::send(&mut tab.socket, malformed).await.unwrap();
+    tab.closed().await;
+}
+
+#[tokio::test]
+async fn the_log_pairs_no_address_with_a_swarm_holds_no_token_and_stays_short() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "open sesame\n").unwrap();
+    let mut bridge = Program::start(&["--token-file", file.path().to_str().unwrap()]).await;
+    let peer = Peer::start().await;
+    let tracker = Tracker::start(&[peer.addr]).await;
+    make_noise(&bridge, &peer, &tracker, "open sesame").await;
+    bridge.terminate().await;
+    assert_eq!(bridge.ended().await.code(), Some(0));
+    let swarm = HASH.to_string();
+    for line in &bridge.said {
+        assert!(!line.contains("sesame") && !line.contains("guess"), "a token: {line}");
+        assert!(!line.contains(&swarm), "a swarm, and others name the client's address: {line}");
+        assert!(!line.contains(&peer.addr.to_string()), "a peer: {line}");
+    }
+    for session in 1..=2 {
+        let lines = bridge.said.iter().filter(|line| line.contains(&format!("session={session} "))).count();
+        assert!((1..=10).contains(&lines), "session {session} has {lines} lines: {:#?}", bridge.said);
+    }
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_clients_are_counted_and_told_by_the_address_that_it_adds() {
+    let mut config = config();
+    config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    config.limits.sessions_per_address = 1;
+    let bridge = Bridge::start(config).await;
+    let origin = format!("http://{}", bridge.addr);
+    let mut tabs = Vec::new();
+    for (forwarded, welcome) in [("9.9.9.9", true), ("9.9.9.9, 8.8.8.8", true), ("7.7.7.7, 9.9.9.9", false)] {
+        let mut tab = Tab::open_as(&bridge, &[("origin", &origin), ("x-forwarded-for", forwarded)], ClientConfig::default()).await;
+        match tab.next().await {
+            Ok(Event::Welcome(said)) => assert!(welcome && forwarded.ends_with(&said.observed.ip().to_string()), "{forwarded}: {said:?}"),
+            other => assert!(!welcome && matches!(other, Ok(Event::Refused(Refusal::Address))), "{forwarded}: {other:?}"),
+        }
+        tabs.push(tab);
+    }
+}
+
+#[tokio::test]
+async fn compression_is_not_agreed_to() {
+    let bridge = Bridge::start(config()).await;
+    let fields = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                  sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n";
+    let (head, _) = bridge.get("/v1/session", fields).await;
+    assert!(head.starts_with("HTTP/1.1 101") && !head.to_lowercase().contains("extensions"), "{head}");
+}
