@@ -24,6 +24,7 @@ pub struct Config {
     /// Bytes received and not yet written, all torrents: pieces under way, being hashed, being written. Default 64 MiB. At the bound nothing new is requested.
     pub max_unwritten: u64,
     /// Wire bytes queued in the driver a connection before no more is read from disk for it. Default 1 MiB.
+    /// A peer that goes on asking and lets twice as much pile up is parted with.
     pub max_unsent: u64,
     /// Bytes written and not yet flushed before a flush is asked for. Default 64 MiB: what a crash may cost.
     pub max_unflushed: u64,

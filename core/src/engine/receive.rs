@@ -18,6 +18,9 @@ const UNSOLICITED: u64 = 64 * 1024;
 const MAX_ALLOWED_IN: usize = 64;
 const MAX_EARLY_HAVES: usize = 10_000;
 
+/// A peer that speaks and lets so many times [`crate::Config::max_unsent`] pile up is parted with.
+const UNREAD: u64 = 2;
+
 /// Either all is well, or the connection must end.
 pub(super) type Verdict = Result<(), CloseReason>;
 
@@ -30,9 +33,16 @@ impl Swarm {
     pub(super) fn on_message(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, message: Message) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.heard_at = now;
-        if let Err(reason) = self.dispatch(hub, now, conn, message) {
+        let verdict = self.dispatch(hub, now, conn, message).and_then(|()| self.check_reading(hub, conn));
+        if let Err(reason) = verdict {
             self.drop_conn(hub, now, conn, reason);
         }
+    }
+
+    /// Blocks wait until the queue to the socket has room; short answers cannot wait. Who goes on asking and reads none of them would fill our memory.
+    fn check_reading(&self, hub: &Hub, conn: ConnId) -> Verdict {
+        let most = hub.config.max_unsent.saturating_mul(UNREAD);
+        if self.peers.get(&conn).is_some_and(|peer| peer.unsent > most) { misbehaved("it does not read what it is sent") } else { Ok(()) }
     }
 
     fn dispatch(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, message: Message) -> Verdict {

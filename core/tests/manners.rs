@@ -1,0 +1,284 @@
+//! What a peer may do before it is parted with, seen from the engine's boundary: bounds on requests, blocks, words and connections.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "in a test a failure is a panic")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::meta::{Content, Details, Draft, Info};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, PeerSource};
+use aqueduct_core::wire::{Message, RawBlock, Reserved};
+use aqueduct_core::{CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output, Resumed, TorrentId};
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+
+const TORRENT: TorrentId = TorrentId(1);
+const OURS: PeerId = PeerId([7; 20]);
+const PIECE: u32 = 32 * 1024;
+const PIECES: u32 = 12;
+
+/// An engine with a disk, and what it said.
+struct Home {
+    engine: Engine,
+    now: Instant,
+    disk: Vec<u8>,
+    swarm: InfoHashV1,
+    sent: Vec<(ConnId, Message)>,
+    closed: Vec<(ConnId, CloseReason)>,
+    dialled: Vec<(Instant, SocketAddr)>,
+}
+
+impl Home {
+    fn seed() -> Self {
+        Self::with(Config::default(), Resumed::Check)
+    }
+
+    fn leech() -> Self {
+        Self::with(Config::default(), Resumed::Nothing)
+    }
+
+    fn with(config: Config, resumed: Resumed) -> Self {
+        let disk: Vec<u8> = (0..PIECE * PIECES).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let info = torrent(&disk);
+        let engine = Engine::new(config, OURS, [1; 32], Instant::ZERO);
+        let swarm = info.info_hash.wire();
+        let mut home = Self { engine, now: Instant::ZERO, disk, swarm, sent: Vec::new(), closed: Vec::new(), dialled: Vec::new() };
+        home.engine.command(home.now, Command::Add { torrent: TORRENT, info, resumed, wanted: None, paused: false }).unwrap();
+        home.settle();
+        home
+    }
+
+    /// Does all that the engine asks for, at once.
+    fn settle(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Request { id, op, .. } => {
+                    let result = Ok(self.perform(op));
+                    self.engine.handle(self.now, Input::Done { id, result });
+                }
+                Output::Send { conn, message } => self.sent.push((conn, message)),
+                Output::Close { conn, reason } => self.closed.push((conn, reason)),
+                Output::Dial { addr, .. } => self.dialled.push((self.now, addr)),
+                _ => {}
+            }
+        }
+    }
+
+    fn perform(&self, op: Op) -> OpResult {
+        let bytes = |offset: u64, length: u32| &self.disk[offset as usize..][..length as usize];
+        match op {
+            Op::Check(range) => OpResult::Digest(Sha1::digest(bytes(range.offset, range.length)).into()),
+            Op::Read { offset, length } => OpResult::Bytes(Bytes::copy_from_slice(bytes(offset, length))),
+            Op::Hash(rope) => OpResult::Digest(Sha1::digest(rope.0.concat()).into()),
+            Op::Write { .. } | Op::Flush | Op::Save { .. } => OpResult::Unit,
+        }
+    }
+
+    fn hear(&mut self, input: Input) {
+        self.engine.handle(self.now, input);
+        self.settle();
+    }
+
+    /// Somebody connects, speaks the fast extension, and lacks everything.
+    fn accept(&mut self, n: u64, addr: &str) -> ConnId {
+        let mut id = [100; 20];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        self.accept_as(n, addr, PeerId(id))
+    }
+
+    fn accept_as(&mut self, n: u64, addr: &str, peer_id: PeerId) -> ConnId {
+        let conn = ConnId::accepted(n);
+        let handshake = Handshaken { info_hash: self.swarm, peer_id, reserved: Reserved::OURS };
+        self.hear(Input::Accepted { conn, addr: addr.parse().unwrap(), dialled: false, handshake });
+        conn
+    }
+
+    /// The peer says something; returns why it was parted with, if it was.
+    fn say(&mut self, conn: ConnId, message: Message) -> Option<CloseReason> {
+        self.hear(Input::Message { conn, message });
+        self.parted(conn)
+    }
+
+    fn parted(&self, conn: ConnId) -> Option<CloseReason> {
+        self.closed.iter().find(|(closed, _)| *closed == conn).map(|(_, reason)| reason.clone())
+    }
+
+    /// Says the same until it is parted with; returns how often that was fine, and why.
+    fn insist(&mut self, conn: ConnId, most: usize, message: impl Fn(usize) -> Message) -> (usize, Option<CloseReason>) {
+        for count in 0..most {
+            if let Some(reason) = self.say(conn, message(count)) {
+                return (count, Some(reason));
+            }
+        }
+        (most, None)
+    }
+
+    fn count(&self, wanted: impl Fn(&Message) -> bool) -> usize {
+        self.sent.iter().filter(|(_, message)| wanted(message)).count()
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some((at, _)) = self.engine.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.hear(Input::Timeout);
+        }
+        self.now = end;
+    }
+}
+
+fn torrent(disk: &[u8]) -> Arc<Info> {
+    let draft = Draft::new("twelve", Content::File(disk.len() as u64), Some(PIECE.into())).unwrap();
+    let digests: Vec<_> = disk.chunks(PIECE as usize).map(|piece| Sha1::digest(piece).into()).collect();
+    draft.finish(&digests, Details::default()).unwrap().info
+}
+
+const fn block(index: u32, begin: u32, length: u32) -> RawBlock {
+    RawBlock { index, begin, length }
+}
+
+fn misbehaved(reason: Option<CloseReason>, what: &str) {
+    assert!(matches!(&reason, Some(CloseReason::Misbehaved(why)) if why.contains(what)), "{reason:?}, not {what:?}");
+}
+
+#[test]
+fn a_request_for_more_than_a_block_is_rejected_and_three_hundred_such_are_too_many() {
+    let mut home = Home::seed();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    home.say(conn, Message::Interested);
+    for bad in [block(0, 0, 128 * 1024 + 1), block(PIECES, 0, 16), block(0, PIECE - 8, 16), block(0, 0, 0), block(u32::MAX, u32::MAX, u32::MAX)] {
+        assert_eq!(home.say(conn, Message::Request(bad)), None);
+        assert_eq!(home.sent.last(), Some(&(conn, Message::Reject(bad))));
+    }
+    let (more, reason) = home.insist(conn, 1000, |_| Message::Request(block(PIECES, 0, 16)));
+    assert_eq!(more, 300 - 5);
+    misbehaved(reason, "asked for what is not there");
+}
+
+#[test]
+fn five_hundred_requests_wait_and_more_are_rejected() {
+    let mut home = Home::seed();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    home.say(conn, Message::Interested);
+    let served = |home: &Home| home.count(|message| matches!(message, Message::Piece { .. }));
+    // Nothing leaves the queue to the socket, so what is read for this peer is bounded, and the rest waits.
+    let ask = |n: usize| Message::Request(block(n as u32 % PIECES, n as u32 / PIECES * 256, 256));
+    assert_eq!(home.insist(conn, 1200, ask), (1200, None));
+    let rejected = home.count(|message| matches!(message, Message::Reject(_)));
+    assert_eq!(rejected, 1200 - 500 - served(&home), "{} were served", served(&home));
+}
+
+#[test]
+fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
+    let mut home = Home::seed();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    // It is choked: each request is answered with a reject that it never reads.
+    let (count, reason) = home.insist(conn, 1_000_000, |_| Message::Request(block(PIECES - 1, 0, 16)));
+    misbehaved(reason, "does not read");
+    let queued: u64 = home.sent.iter().map(|(_, message)| message.wire_len()).sum();
+    assert!(queued <= 3 << 20, "{queued} bytes are queued after {count} requests");
+}
+
+#[test]
+fn blocks_that_nobody_asked_for_are_dropped_up_to_64_kib() {
+    let mut home = Home::leech();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    let data = Bytes::from(vec![0; 16 * 1024]);
+    let (count, reason) = home.insist(conn, 10, |_| Message::Piece { index: 0, begin: 0, data: data.clone() });
+    assert_eq!(count, 4);
+    misbehaved(reason, "nobody asked for");
+    assert_eq!(home.engine.snapshot_of(TORRENT).unwrap().downloaded, 0);
+}
+
+#[test]
+fn a_bitfield_has_one_bit_a_piece_and_spare_bits_of_zero() {
+    for (bits, fits) in [(&[0xff, 0xf0][..], true), (&[0xff, 0xf8], false), (&[0xff], false), (&[0xff, 0xf0, 0], false), (&[], false)] {
+        let mut home = Home::leech();
+        let conn = home.accept(1, "9.9.9.1:1000");
+        let reason = home.say(conn, Message::Bitfield(Bytes::copy_from_slice(bits)));
+        if fits { assert_eq!(reason, None) } else { misbehaved(reason, "bitfield does not fit") }
+    }
+}
+
+#[test]
+fn what_a_peer_has_is_said_once_and_is_there() {
+    let mut home = Home::leech();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    assert_eq!(home.say(conn, Message::HaveNone), None);
+    misbehaved(home.say(conn, Message::HaveAll), "twice");
+    let conn = home.accept(2, "9.9.9.2:1000");
+    assert!(matches!(home.say(conn, Message::Have(PIECES)), Some(CloseReason::Misbehaved(_))));
+}
+
+#[test]
+fn an_address_outside_private_networks_has_one_connection() {
+    let mut home = Home::seed();
+    let first = home.accept(1, "9.9.9.1:1000");
+    let second = home.accept(2, "9.9.9.1:2000");
+    let same_network = [home.accept(3, "[2a00::1]:1"), home.accept(4, "[2a00::2:1]:1")];
+    let neighbours = [home.accept(5, "192.168.1.1:1"), home.accept(6, "192.168.1.1:2")];
+    assert_eq!(home.parted(first), None);
+    assert_eq!(home.parted(second), Some(CloseReason::Duplicate));
+    assert_eq!(same_network.map(|conn| home.parted(conn)), [None, Some(CloseReason::Duplicate)]);
+    assert_eq!(neighbours.map(|conn| home.parted(conn)), [None, None]);
+}
+
+#[test]
+fn we_know_ourselves_by_our_peer_id() {
+    let mut home = Home::seed();
+    let conn = home.accept_as(1, "9.9.9.1:1000", OURS);
+    assert_eq!(home.parted(conn), Some(CloseReason::Ourselves));
+}
+
+#[test]
+fn at_most_thirty_addresses_are_dialled_a_second() {
+    let mut home = Home::leech();
+    let addrs = (0..200).map(|n| format!("9.9.{n}.1:6881").parse().unwrap()).collect();
+    home.hear(Input::Peers { torrent: TORRENT, source: PeerSource::Tracker, addrs });
+    for _ in 0..30 {
+        home.run(Duration::from_millis(250));
+        // Nobody answers, so that there is always room for the next dial.
+        for n in 0..home.dialled.len() as u64 {
+            home.hear(Input::Closed { conn: ConnId::dialled(n), reason: CloseReason::Unreachable("nobody".to_owned()) });
+        }
+    }
+    let times: Vec<Instant> = home.dialled.iter().map(|(at, _)| *at).collect();
+    assert!(times.len() >= 200, "{} were dialled", times.len());
+    let busiest = times.iter().map(|start| times.iter().filter(|at| **at >= *start && **at < *start + Duration::from_secs(1)).count()).max();
+    assert!(busiest <= Some(34), "{busiest:?} in a second, with a burst of a tenth of a second");
+}
+
+#[test]
+fn a_computer_that_slept_for_eight_hours_loses_no_piece_and_parts_with_who_is_gone() {
+    let mut home = Home::leech();
+    let conn = home.accept(1, "9.9.9.1:1000");
+    home.say(conn, Message::HaveAll);
+    home.now = home.now + Duration::from_secs(8 * 3600);
+    home.hear(Input::Timeout);
+    assert_eq!(home.parted(conn), Some(CloseReason::Silent));
+    // Time that seems to stand still or to go back does no harm either.
+    home.now = Instant::ZERO;
+    home.hear(Input::Timeout);
+    let again = home.accept(2, "9.9.9.2:1000");
+    home.say(again, Message::HaveAll);
+    assert_eq!(home.parted(again), None);
+    assert!(home.count(|message| *message == Message::Interested) >= 1);
+}
+
+#[test]
+fn ten_thousand_connections_a_minute_leave_nothing_behind() {
+    let mut home = Home::seed();
+    for n in 0..10_000 {
+        let conn = home.accept(n, &format!("9.{}.{}.1:1000", n / 250 % 250, n % 250));
+        home.say(conn, Message::Interested);
+        home.say(conn, Message::Request(block(0, 0, 16 * 1024)));
+        home.hear(Input::Closed { conn, reason: CloseReason::Remote });
+        home.now = home.now + Duration::from_millis(6);
+    }
+    home.run(Duration::from_secs(2));
+    let last = home.accept(20_000, "9.9.9.1:1000");
+    assert_eq!(home.parted(last), None);
+    assert_eq!(home.engine.peers(TORRENT).len(), 1);
+    let view = home.engine.snapshot_of(TORRENT).unwrap();
+    assert_eq!((view.dialling, view.peers), (0, 1));
+}
