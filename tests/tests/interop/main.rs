@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod dht;
+mod disk;
 mod exchange;
 mod families;
 mod leech;
