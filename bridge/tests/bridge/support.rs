@@ -15,9 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::http::Request;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -220,12 +220,17 @@ impl Tab {
 impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
     /// Upgrades a connection to this host.
     pub(crate) async fn over(stream: S, host: &str, fields: &[(&str, &str)], config: ClientConfig) -> Self {
+        soon("an upgrade", Self::try_over(stream, host, fields, config)).await.unwrap()
+    }
+
+    /// The same with a bridge that may be about to end.
+    pub(crate) async fn try_over(stream: S, host: &str, fields: &[(&str, &str)], config: ClientConfig) -> Result<Self, WsError> {
         let mut request = Request::builder().uri(format!("ws://{host}/v1/session")).header("host", host).header("connection", "upgrade");
         request = request.header("upgrade", "websocket").header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
         request = request.header("sec-websocket-protocol", SUBPROTOCOL);
         request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let (socket, _) = soon("an upgrade", client_async(request.body(()).unwrap(), stream)).await.unwrap();
-        Self { socket, client: Client::new(config, Instant::ZERO) }
+        let (socket, _) = client_async(request.body(()).unwrap(), stream).await?;
+        Ok(Self { socket, client: Client::new(config, Instant::ZERO) })
     }
 
     /// Joins the swarm of [`HASH`] through this tracker.

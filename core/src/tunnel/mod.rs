@@ -29,6 +29,7 @@
 //!
 //! Both machines, [`Client`] and [`Server`], do no I/O: messages and time go in, messages and events come out.
 
+mod backoff;
 mod client;
 mod credit;
 mod error;
@@ -47,6 +48,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use backoff::Backoff;
 pub use client::{Client, ClientConfig, Event, SendError};
 pub use credit::Windows;
 pub use error::{Fault, Side, TunnelError};

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aqueduct_core::Instant;
-use aqueduct_core::tunnel::{Client, ClientConfig, Refusal, SUBPROTOCOL, Windows};
+use aqueduct_core::tunnel::{Backoff, Client, ClientConfig, Refusal, SUBPROTOCOL, Windows};
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::Closure;
@@ -18,9 +18,6 @@ use crate::message::Bridge;
 const MAX_BUFFERED: u32 = 1 << 20;
 /// When the browser holds so many, it is asked again after this time, because it tells nobody that it has sent them.
 const BUFFERED_AGAIN: Duration = Duration::from_millis(10);
-/// Before the first new try; doubled with every further one, and cut by up to a half at random so that many tabs do not come at once.
-const FIRST_RETRY: Duration = Duration::from_millis(1000);
-const LAST_RETRY: Duration = Duration::from_secs(20);
 /// An upgrade that takes longer is given up: a listener that never answers must not hold the tab.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Credit that the bridge has: enough for some 100 MiB/s over a path of 20 ms with one peer, and bounded for all of them together.
@@ -44,7 +41,7 @@ pub(super) struct Line {
     listener: Listener,
     serial: u64,
     state: State,
-    tries: u32,
+    backoff: Backoff,
     congested: bool,
 }
 
@@ -62,7 +59,7 @@ enum State {
 impl Line {
     /// A line that is opened at the first [`Line::handle_timeout`].
     pub(super) fn new(listener: Listener) -> Self {
-        Self { listener, serial: 0, state: State::Waiting(Instant::ZERO), tries: 0, congested: false }
+        Self { listener, serial: 0, state: State::Waiting(Instant::ZERO), backoff: Backoff::default(), congested: false }
     }
 
     /// The tunnel, while there is one.
@@ -91,7 +88,7 @@ impl Line {
 
     /// The bridge has greeted.
     pub(super) fn greeted(&mut self) {
-        self.tries = 0;
+        self.backoff.greeted();
         if let State::Open(_, _, greeted) = &mut self.state {
             *greeted = true;
         }
@@ -109,8 +106,7 @@ impl Line {
     /// The socket is of no use any more: try again later.
     pub(super) fn broken(&mut self, now: Instant) {
         if !matches!(self.state, State::Refused(_)) {
-            self.state = State::Waiting(now + self.pause());
-            self.tries = self.tries.saturating_add(1);
+            self.state = State::Waiting(now + self.backoff.failed(js_sys::Math::random()));
         }
     }
 
@@ -120,11 +116,6 @@ impl Line {
             Some(refusal) => self.refused(now, refusal),
             None => self.broken(now),
         }
-    }
-
-    fn pause(&self) -> Duration {
-        let full = FIRST_RETRY.saturating_mul(1 << self.tries.min(6)).min(LAST_RETRY);
-        full.mul_f64(0.5 + js_sys::Math::random() / 2.0)
     }
 
     /// Packs and sends what is ready, as far as the browser takes it. Returns whether anything went.
@@ -174,7 +165,7 @@ impl Line {
         match &self.state {
             State::Open(_, _, true) => Bridge::Connected,
             State::Refused(reason) => Bridge::Refused(reason.clone()),
-            _ if self.tries == 0 => Bridge::Connecting,
+            _ if self.backoff.tries() == 0 => Bridge::Connecting,
             State::Waiting(at) => Bridge::Waiting { seconds: whole_seconds(at.since(now)) },
             State::Opening(..) | State::Open(..) => Bridge::Waiting { seconds: 0 },
         }

@@ -1,0 +1,83 @@
+//! A thousand tabs and a bridge that is restarted under them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use aqueduct_native::descriptors;
+use aqueduct_core::tunnel::{Backoff, ClientConfig, Event, Refusal};
+use futures_util::StreamExt;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::program::{PATH, Program};
+use crate::support::Tab;
+
+const TABS: u32 = 1000;
+/// What the requirement grants.
+const BACK: Duration = Duration::from_secs(30);
+
+/// One life of a session: from its welcome to its end; `None`: it was not welcome.
+async fn session(addr: SocketAddr, welcomed: &mpsc::UnboundedSender<u32>, number: u32) -> Option<()> {
+    let (host, origin) = (addr.to_string(), format!("http://{addr}"));
+    let stream = TcpStream::connect(addr).await.ok()?;
+    let mut tab = Tab::try_over(stream, &host, &[("origin", &origin)], ClientConfig::default()).await.ok()?;
+    matches!(tab.next().await, Ok(Event::Welcome(_))).then_some(())?;
+    welcomed.send(number).ok()?;
+    while let Some(Ok(_)) = tab.socket.next().await {}
+    Some(())
+}
+
+/// A tab that comes back as the page does.
+async fn come_back(addr: SocketAddr, welcomed: mpsc::UnboundedSender<u32>, number: u32) {
+    let mut backoff = Backoff::default();
+    loop {
+        if session(addr, &welcomed, number).await.is_some() {
+            backoff.greeted();
+        }
+        let spread = number.wrapping_mul(0x9e37_79b9).wrapping_add(backoff.tries() << 30);
+        sleep(backoff.failed(f64::from(spread) / f64::from(u32::MAX))).await;
+    }
+}
+
+/// Waits until everybody has been welcomed.
+async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
+    let mut missing: std::collections::BTreeSet<u32> = (0..TABS).collect();
+    let waiting = async {
+        while let Some(number) = welcomed.recv().await {
+            missing.remove(&number);
+            if missing.is_empty() {
+                return;
+            }
+        }
+    };
+    let in_time = timeout(BACK, waiting).await.is_ok();
+    assert!(in_time, "{} tabs are missing after {BACK:?}", missing.len());
+}
+
+async fn start(listen: &str) -> Program {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("[limits]\nsessions-per-address = {TABS}\nnew-sessions-per-address = {TABS}\n")).unwrap();
+    Program::launch(Command::new(PATH).args(["--listen", listen, "--config"]).arg(file.path())).await
+}
+
+#[tokio::test]
+async fn a_thousand_tabs_are_back_within_thirty_seconds_of_a_restart() {
+    descriptors::raise_limit();
+    let mut bridge = start("127.0.0.1:0").await;
+    let addr = bridge.addr;
+    let (sender, mut welcomed) = mpsc::unbounded_channel();
+    let mut tabs = JoinSet::new();
+    (0..TABS).for_each(|number| drop(tabs.spawn(come_back(addr, sender.clone(), number))));
+    all(&mut welcomed).await;
+    bridge.terminate().await;
+    assert_eq!(bridge.ended().await.code(), Some(0));
+    let told = bridge.said.iter().filter(|line| line.contains(&format!("{:?}", Refusal::Draining))).count();
+    assert_eq!(told, TABS as usize, "every tab is told why");
+    let begun = Instant::now();
+    let _bridge = start(&addr.to_string()).await;
+    all(&mut welcomed).await;
+    assert!(begun.elapsed() < BACK, "{:?}", begun.elapsed());
+}
