@@ -66,6 +66,7 @@ impl Door {
                     }
                 }
                 Err(error) => {
+                    self.bridge.metrics.failed_accepts_total.add(1);
                     tracing::warn!(%error, "no connection can be accepted; trying again");
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use aqueduct_native::descriptors;
 use aqueduct_core::tunnel::{Backoff, ClientConfig, Event, Refusal};
+use aqueduct_native::descriptors;
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;

@@ -104,10 +104,33 @@ async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
     drop(crowd);
     let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/healthz", "").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let (_, metrics) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/metrics", "").await;
+    assert!(!String::from_utf8(metrics).unwrap().contains("\naqueduct_bridge_failed_accepts_total 0\n"), "an operator would not see it");
     let warnings = bridge.said.iter().filter(|line| line.contains("no connection can be accepted")).count();
     assert!(warnings <= 10, "{warnings} lines of one trouble");
     bridge.terminate().await;
     assert_eq!(bridge.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[limits]\nsessions-per-address = 1000\nnew-sessions-per-address = 1000\n").unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\"", PATH, "--listen", "127.0.0.1:0", "--config"]).arg(file.path());
+    let bridge = Program::launch(&mut limited).await;
+    let mut tabs = Vec::new();
+    let refused = loop {
+        let mut tab = Tab::open_at(bridge.addr).await;
+        match tab.next().await {
+            Ok(Event::Welcome(_)) => tabs.push(tab),
+            other => break other,
+        }
+    };
+    assert!(matches!(refused, Ok(Event::Refused(Refusal::Full))), "{refused:?} after {} sessions", tabs.len());
+    assert!((64..230).contains(&tabs.len()), "{} sessions with 256 descriptors", tabs.len());
+    let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/readyz", "").await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
 }
 
 #[tokio::test]
