@@ -72,11 +72,11 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// Makes the names of the folders that lead to `path`, and its own, durable.
+    /// Makes the names in the folder `path` durable; no components: the root.
     ///
     /// # Errors
     /// Anything the system says.
-    fn sync_names(&self, path: &[String]) -> io::Result<()>;
+    fn sync_folder(&self, path: &[String]) -> io::Result<()>;
     /// Bytes that this user may still allocate.
     ///
     /// # Errors
@@ -184,12 +184,8 @@ impl Disk for Beneath {
         file.sync_data()
     }
 
-    fn sync_names(&self, path: &[String]) -> io::Result<()> {
-        for depth in 0..path.len() {
-            let folder = self.folder(path.get(..depth).unwrap_or_default(), Access::Read)?;
-            rustix::fs::fsync(&folder)?;
-        }
-        Ok(())
+    fn sync_folder(&self, path: &[String]) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.folder(path, Access::Read)?)?)
     }
 
     fn free(&self) -> io::Result<u64> {
@@ -216,7 +212,7 @@ mod tests {
         let file = disk.open(&nested, Access::Write).unwrap();
         assert_eq!(disk.write(&file, &[IoSlice::new(b"he"), IoSlice::new(b"llo")], 3).unwrap(), 5);
         assert_eq!(std::fs::read(root.path().join("a/b/c")).unwrap(), b"\0\0\0hello");
-        disk.sync_names(&nested).unwrap();
+        disk.sync_folder(&nested[..2]).unwrap();
     }
 
     #[test]

@@ -55,6 +55,8 @@ struct State {
     stamps: Vec<FileStamp>,
     /// Files with bytes that a power loss would take.
     unsynced: BTreeSet<usize>,
+    /// Files that were opened for writing.
+    opened: BTreeSet<usize>,
     /// Files whose names a power loss would take.
     unnamed: BTreeSet<usize>,
 }
@@ -87,7 +89,7 @@ impl<D: Disk> Storage<D> {
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
         let stamps = info.files.iter().map(|file| stamp(&disk, folder, file)).collect::<Result<_, _>>()?;
         let wanted = vec![true; info.files.len()];
-        let state = State { wanted, roomy: false, stamps, unsynced: BTreeSet::new(), unnamed: BTreeSet::new() };
+        let state = State { wanted, roomy: false, stamps, unsynced: BTreeSet::new(), opened: BTreeSet::new(), unnamed: BTreeSet::new() };
         let owner = handles.owner();
         Ok(Self { info, folder: folder.to_owned(), disk, handles, owner, state: Mutex::new(state) })
     }
@@ -185,10 +187,17 @@ impl<D: Disk> Storage<D> {
             let open = self.writable(index, file)?;
             self.disk.sync(&open).map_err(self.failed("flush", file))?;
         }
-        for file in names.iter().filter_map(|&index| self.info.files.get(index)) {
-            self.disk.sync_names(&file.path).map_err(self.failed("flush the folder of", file))?;
+        for folder in self.folders_of(names) {
+            let shown = || self.folder.join(folder.iter().collect::<PathBuf>());
+            self.disk.sync_folder(folder).map_err(|error| StorageError::io("flush the folder", shown())(error))?;
         }
         Ok(())
+    }
+
+    /// The folders on the way to these files, each once however many files it holds.
+    fn folders_of(&self, names: &BTreeSet<usize>) -> BTreeSet<&[String]> {
+        let paths = names.iter().filter_map(|&index| self.info.files.get(index)).map(|file| file.path.as_slice());
+        paths.flat_map(|path| (0..path.len()).filter_map(|depth| path.get(..depth))).collect()
     }
 
     /// Appends bytes `at .. at + length` of a file to `into`.
@@ -246,7 +255,10 @@ impl<D: Disk> Storage<D> {
             let modified = if stamp.modified == 0 { stat.modified } else { stamp.modified };
             *stamp = FileStamp { size: file.size, modified };
         }
-        state.unnamed.insert(index);
+        // One that was there at an earlier opening has its name already; one that was deleted meanwhile is new, and short.
+        if state.opened.insert(index) || stat.size != file.size {
+            state.unnamed.insert(index);
+        }
         Ok(open)
     }
 

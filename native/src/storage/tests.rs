@@ -24,6 +24,8 @@ use super::{Access, Beneath, Disk, Handles, Storage, StorageError, path_of, resu
 struct Faulty {
     inner: Beneath,
     calls: AtomicU64,
+    /// Folders that were made durable.
+    folders: AtomicU64,
     /// The call that fails, counted from 0.
     fails_at: u64,
     /// The most that one read or write moves.
@@ -33,7 +35,14 @@ struct Faulty {
 
 impl Faulty {
     fn new(root: &Path) -> Self {
-        Self { inner: Beneath::open(root).unwrap(), calls: AtomicU64::new(0), fails_at: u64::MAX, stutter: usize::MAX, free: u64::MAX }
+        Self {
+            inner: Beneath::open(root).unwrap(),
+            calls: AtomicU64::new(0),
+            folders: AtomicU64::new(0),
+            fails_at: u64::MAX,
+            stutter: usize::MAX,
+            free: u64::MAX,
+        }
     }
 
     fn call(&self) -> io::Result<&Beneath> {
@@ -69,8 +78,9 @@ impl Disk for Faulty {
     fn sync(&self, file: &fs::File) -> io::Result<()> {
         self.call()?.sync(file)
     }
-    fn sync_names(&self, path: &[String]) -> io::Result<()> {
-        self.call()?.sync_names(path)
+    fn sync_folder(&self, path: &[String]) -> io::Result<()> {
+        self.folders.fetch_add(1, Ordering::Relaxed);
+        self.call()?.sync_folder(path)
     }
     fn free(&self) -> io::Result<u64> {
         self.call()?;
@@ -194,6 +204,18 @@ fn without_room_no_file_is_made() {
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     storage.want(vec![false, true]);
     storage.write(48, &Rope(vec![Bytes::from_static(&[1; 16])])).unwrap();
+}
+
+#[test]
+fn a_folder_is_made_durable_once_however_many_files_it_holds() {
+    let root = tempfile::tempdir().unwrap();
+    let info = torrent(&[16; 12], 16);
+    let storage = open(root.path(), Faulty::new(root.path()), &info).unwrap();
+    write_all(&storage, &info).unwrap();
+    // The download folder, the torrent's own, and two in it.
+    assert_eq!(storage.disk.folders.load(Ordering::Relaxed), 4);
+    storage.flush().unwrap();
+    assert_eq!(storage.disk.folders.load(Ordering::Relaxed), 4);
 }
 
 #[test]
