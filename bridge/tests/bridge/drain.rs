@@ -26,10 +26,7 @@ async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
     let limits = aqueduct_bridge::Limits { drain: aqueduct_bridge::Seconds(std::time::Duration::from_secs(3)), ..aqueduct_bridge::Limits::default() };
     let bridge = Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await;
     let peer = Peer::start().await;
-    let tracker = Tracker::start(&[peer.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
     let ended = bridge.stop();

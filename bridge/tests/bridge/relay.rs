@@ -2,17 +2,14 @@ use aqueduct_core::tunnel::{Event, StreamClose};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, noise, soon};
+use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, config, noise, soon};
 
 const WINDOW: usize = 256 * 1024;
 
 #[tokio::test]
 async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
     let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
-    let mut tracker = Tracker::start(&[peer.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    let join = tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, mut tracker, join) = Tab::member(&bridge, &[peer.addr]).await;
     assert!(tracker.asked().await.contains("event=started"));
     let (mut remote, theirs) = peer.answer(HASH, b"right behind the handshake").await;
     assert_eq!((theirs.info_hash, theirs.peer_id), (HASH, TAB_ID), "the bridge shakes hands in the tab's name");
@@ -45,10 +42,7 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
 #[tokio::test]
 async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
     let (bridge, slow, quick) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
-    let tracker = Tracker::start(&[slow.addr, quick.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[slow.addr, quick.addr]).await;
     let (mut slow_socket, _) = slow.answer(HASH, b"").await;
     let (mut quick_socket, _) = quick.answer(HASH, b"").await;
     let (mut slow_stream, mut quick_stream) = (0, 0);
@@ -87,10 +81,7 @@ async fn read_only(tab: &mut Tab, stream: u32, length: usize) -> Vec<u8> {
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one_window() {
     let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
-    let tracker = Tracker::start(&[peer.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
     let data = Bytes::from(noise(16 << 20, 5));
@@ -127,10 +118,7 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
 #[tokio::test]
 async fn a_stream_that_the_tab_closes_is_closed_to_the_peer() {
     let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
-    let tracker = Tracker::start(&[peer.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
     tab.client.close(stream);

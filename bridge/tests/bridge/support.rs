@@ -211,6 +211,15 @@ impl Tab {
         Self::over(stream, &addr.to_string(), &[("origin", &format!("http://{addr}"))], ClientConfig::default()).await
     }
 
+    /// A tab that has joined the swarm of [`HASH`] with a tracker that knows these peers, and what the join is called.
+    pub(crate) async fn member(bridge: &Bridge, peers: &[SocketAddr]) -> (Self, Tracker, u32) {
+        let tracker = Tracker::start(peers).await;
+        let mut tab = Self::open(bridge).await;
+        let join = tab.join(&tracker);
+        tab.flush().await;
+        (tab, tracker, join)
+    }
+
     pub(crate) async fn open_as(bridge: &Bridge, fields: &[(&str, &str)], config: ClientConfig) -> Self {
         let stream = TcpStream::connect(bridge.addr).await.unwrap();
         Self::over(stream, &bridge.addr.to_string(), fields, config).await

@@ -12,10 +12,7 @@ async fn trackers(tab: &mut Tab, what: &str, enough: impl Fn(&TrackerCounts) -> 
 #[tokio::test]
 async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
     let (bridge, liar, honest) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
-    let tracker = Tracker::start(&[liar.addr, honest.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[liar.addr, honest.addr]).await;
     let (mut lied, _) = liar.answer(InfoHashV1([1; 20]), b"GET / HTTP/1.1").await;
     let (_kept, _) = honest.answer(HASH, b"").await;
     let mut streams = Vec::new();
@@ -37,10 +34,7 @@ async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
 async fn addresses_that_the_filter_refuses_are_never_dialled() {
     let (bridge, allowed, refused) = (Bridge::start(config()).await, Peer::start().await, Peer::at("127.0.0.2").await);
     let private = "10.0.0.1:6881".parse().unwrap();
-    let tracker = Tracker::start(&[refused.addr, private, allowed.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[refused.addr, private, allowed.addr]).await;
     let (_kept, _) = allowed.answer(HASH, b"").await;
     let counts = counts(&mut tab, "the peer", |counts| counts.connected == 1).await;
     assert_eq!((counts.found, counts.refused, counts.dialling), (3, 2, 0));
@@ -82,10 +76,7 @@ async fn announced_port(tracker: &mut Tracker) -> u16 {
 #[tokio::test]
 async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
     let bridge = Bridge::start(config()).await;
-    let mut tracker = Tracker::start(&[]).await;
-    let mut tab = Tab::open(&bridge).await;
-    let join = tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, mut tracker, join) = Tab::member(&bridge, &[]).await;
     let port = announced_port(&mut tracker).await;
     let mut peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     peer.write_all(&[&handshake(HASH, PEER_ID).encode()[..], b"hello"].concat()).await.unwrap();
@@ -106,10 +97,7 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
 #[tokio::test]
 async fn a_tab_that_leaves_has_its_streams_closed_and_its_trackers_told() {
     let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
-    let mut tracker = Tracker::start(&[peer.addr]).await;
-    let mut tab = Tab::open(&bridge).await;
-    let join = tab.join(&tracker);
-    tab.flush().await;
+    let (mut tab, mut tracker, join) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     tab.stream().await;
     assert!(tracker.asked().await.contains("event=started"));
