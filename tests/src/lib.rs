@@ -5,6 +5,7 @@
 pub mod bencode;
 pub mod bridge;
 pub mod clients;
+pub mod devtools;
 pub mod fuzz;
 pub mod namespace;
 pub mod network;

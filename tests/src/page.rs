@@ -11,6 +11,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::devtools::Worker;
 use crate::programs::{Program, command, system};
 
 /// How long the page may take for what needs no network.
@@ -46,7 +47,7 @@ pub struct Shown {
 pub struct Browser {
     client: Client,
     downloads: PathBuf,
-    _profile: TempDir,
+    profile: TempDir,
     /// Killed when this is dropped, and Chromium with it.
     _driver: Program,
 }
@@ -64,7 +65,7 @@ impl Browser {
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities(profile.path(), downloads));
         let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("chromedriver starts Chromium");
-        Self { client, downloads: downloads.to_owned(), _profile: profile, _driver: driver }
+        Self { client, downloads: downloads.to_owned(), profile, _driver: driver }
     }
 
     /// Ends the session in good order, and shows that the console held no errors.
@@ -236,6 +237,49 @@ impl Browser {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         path
+    }
+
+    /// A way into the page's worker.
+    pub async fn worker(&self) -> Worker {
+        Worker::attach(self.profile.path()).await
+    }
+
+    /// Runs a script in the page.
+    ///
+    /// # Panics
+    /// It throws.
+    pub async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.unwrap_or_else(|e| panic!("{script} throws: {e}"))
+    }
+
+    /// Runs an asynchronous script in the page; its last argument is to be called with the outcome.
+    ///
+    /// # Panics
+    /// It throws.
+    pub async fn run_async(&self, script: &str) -> Value {
+        self.client.execute_async(script, vec![]).await.unwrap_or_else(|e| panic!("{script} throws: {e}"))
+    }
+
+    /// Lets the page's origin store so many bytes in all.
+    ///
+    /// # Panics
+    /// The browser does not do that.
+    pub async fn limit_storage(&self, origin: &str, bytes: Option<u64>) {
+        let mut parameters = json!({ "origin": origin });
+        if let Some(bytes) = bytes {
+            parameters["quotaSize"] = json!(bytes);
+        }
+        self.devtools("Storage.overrideQuotaForOrigin", parameters).await;
+    }
+
+    /// Says something to the browser in its debugging protocol.
+    ///
+    /// # Panics
+    /// It does not understand.
+    pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
+        let body = json!({ "cmd": method, "params": parameters });
+        let asked = Extended { path: "goog/cdp/execute".to_owned(), body: Some(body) };
+        self.client.issue_cmd(asked).await.unwrap_or_else(|e| panic!("{method} fails: {e}"))
     }
 
     /// What the page and its workers logged as errors since the last call.

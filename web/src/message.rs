@@ -16,8 +16,12 @@ pub enum ToWorker {
     Pause(u32),
     /// Go on with a torrent, also after an error.
     Resume(u32),
-    /// Forget a torrent and delete its data.
+    /// Forget a torrent and delete its data, unless [`ToWorker::Undo`] comes soon.
     Remove(u32),
+    /// Take back a torrent that was removed a moment ago.
+    Undo(u32),
+    /// What to show to a bridge that wants a token; kept for later visits.
+    Token(String),
     /// Whether a file is wanted.
     Want {
         /// The torrent.
@@ -77,6 +81,17 @@ pub struct State {
     pub bridge: Bridge,
     /// All torrents, oldest first.
     pub torrents: Vec<Torrent>,
+    /// Torrents that were removed a moment ago and can be taken back, oldest first.
+    pub removed: Vec<Removed>,
+}
+
+/// A removed torrent whose data are still there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its name between page and worker.
+    pub id: u32,
+    /// As the torrent says, control characters removed.
+    pub name: String,
 }
 
 /// The line to the bridge.
@@ -91,6 +106,11 @@ pub enum Bridge {
     Waiting {
         /// Seconds until it is tried again.
         seconds: u32,
+    },
+    /// The bridge wants a token.
+    WantsToken {
+        /// One was shown, and the bridge does not know it.
+        shown: bool,
     },
     /// The bridge does not want us, for this reason.
     Refused(String),

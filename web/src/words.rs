@@ -112,6 +112,10 @@ pub fn bridge(line: &Bridge) -> String {
         Bridge::Connecting => "Connecting to the bridge.".to_owned(),
         Bridge::Waiting { seconds: 0 } => "Cannot reach the bridge; trying again now.".to_owned(),
         Bridge::Waiting { seconds } => format!("Cannot reach the bridge; trying again in {}.", duration(u64::from(*seconds))),
+        Bridge::WantsToken { shown: false } => {
+            "This bridge serves only those who have a token. Ask its operator for one and type it here.".to_owned()
+        }
+        Bridge::WantsToken { shown: true } => "The bridge does not know this token. Check it, or ask the bridge's operator for another.".to_owned(),
         Bridge::Refused(reason) => format!("The bridge refuses this tab: {reason}"),
     }
 }

@@ -4,6 +4,8 @@
 mod dht;
 mod faults;
 mod form;
+mod life;
+mod storage;
 mod together;
 mod whole;
 

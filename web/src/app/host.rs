@@ -41,7 +41,10 @@ struct Running {
 }
 
 impl Drop for Running {
+    /// A worker that broke may have more errors on their way, for handlers that are about to go.
     fn drop(&mut self) {
+        self.worker.set_onmessage(None);
+        self.worker.set_onerror(None);
         self.worker.terminate();
     }
 }

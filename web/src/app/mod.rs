@@ -1,10 +1,12 @@
 //! The page: starts the worker, keeps what it tells in signals, draws it.
 
 mod host;
+mod kept;
 mod model;
 mod page;
 mod stored;
 
+pub use kept::Kept;
 pub use model::{Entry, Model};
 pub use stored::{data, save};
 

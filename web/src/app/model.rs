@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use super::host::Host;
-use crate::message::{Blocked, Bridge, FileRow, State, ToPage, ToWorker, Torrent};
+use super::kept::{self, Kept};
+use crate::message::{Blocked, Bridge, FileRow, Removed, State, ToPage, ToWorker, Torrent};
 
 /// One torrent's signals. They live as long as the page: ids are never reused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub struct Model {
     pub bridge: RwSignal<Bridge>,
     /// All torrents, newest first.
     pub torrents: RwSignal<Vec<Entry>>,
+    /// Torrents that were removed a moment ago.
+    pub removed: RwSignal<Vec<Removed>>,
+    /// Torrents of an earlier visit whose data the browser has deleted.
+    pub lost: RwSignal<Vec<Kept>>,
     /// Why the worker does nothing, if so.
     pub blocked: RwSignal<Option<Blocked>>,
     /// What went wrong with what the user asked for last.
@@ -35,6 +40,7 @@ pub struct Model {
     pub draft: RwSignal<String>,
     /// Whether the worker has told how things stand at least once.
     pub known: RwSignal<bool>,
+    kept: StoredValue<Vec<Kept>>,
     host: StoredValue<Host, LocalStorage>,
 }
 
@@ -45,11 +51,14 @@ impl Model {
         let model = Self {
             bridge: RwSignal::new(Bridge::Connecting),
             torrents: RwSignal::new(Vec::new()),
+            removed: RwSignal::new(Vec::new()),
+            lost: RwSignal::new(Vec::new()),
             blocked: RwSignal::new(None),
             alert: RwSignal::new(None),
             notice: RwSignal::new(String::new()),
             draft: RwSignal::new(String::new()),
             known: RwSignal::new(false),
+            kept: StoredValue::new(Vec::new()),
             host: StoredValue::new_local(Host::new()),
         };
         model.host.with_value(|host| host.start(model));
@@ -88,11 +97,15 @@ impl Model {
     }
 
     fn hear_state(self, state: State) {
+        self.remember(&state);
         if self.bridge.get_untracked() != state.bridge {
             self.bridge.set(state.bridge);
         }
         if !self.known.get_untracked() {
             self.known.set(true);
+        }
+        if self.removed.with_untracked(|old| *old != state.removed) {
+            self.removed.set(state.removed);
         }
         let ids: Vec<u32> = state.torrents.iter().map(|t| t.id).collect();
         let gone = self.torrents.with_untracked(|all| all.iter().any(|entry| !ids.contains(&entry.id)));
@@ -101,6 +114,28 @@ impl Model {
         }
         for torrent in state.torrents {
             self.hear_torrent(torrent);
+        }
+    }
+
+    /// Remembers which torrents there are, and at first which there were: what the worker did not bring back is lost.
+    fn remember(self, state: &State) {
+        let present: Vec<Kept> = state.torrents.iter().map(Kept::of).collect();
+        if !self.known.get_untracked() {
+            self.kept.set_value(kept::read());
+            self.lost.set(kept::missing(self.kept.get_value(), &present));
+        }
+        let all = [present, self.lost.get_untracked()].concat();
+        if self.kept.with_value(|old| *old != all) {
+            kept::write(&all);
+            self.kept.set_value(all);
+        }
+    }
+
+    /// What was lost is added again, or forgotten.
+    pub fn settle_lost(self, again: bool) {
+        let lost = std::mem::take(&mut *self.lost.write());
+        for kept in lost.into_iter().filter(|_| again) {
+            self.send(&ToWorker::AddLink(kept.magnet));
         }
     }
 
@@ -129,6 +164,7 @@ impl Model {
     /// A new worker numbers its torrents anew.
     pub fn forget(self) {
         self.torrents.set(Vec::new());
+        self.removed.set(Vec::new());
         self.known.set(false);
     }
 }

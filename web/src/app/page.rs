@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{DragEvent, HtmlElement};
 
 use super::Model;
-use crate::components::{AddForm, Empty, Header, Notices, TorrentList, take_files};
+use crate::components::{AddForm, Empty, Header, Lost, Notices, TokenForm, TorrentList, Undo, take_files};
 use crate::format::percent;
 use crate::message::{Phase, ToWorker};
 
@@ -27,6 +27,9 @@ pub(super) fn Page() -> impl IntoView {
             <main>
                 <AddForm/>
                 <Notices/>
+                <TokenForm/>
+                <Lost/>
+                <Undo/>
                 <TorrentList/>
                 <Show when=move || model.known.get() && model.torrents.with(Vec::is_empty)>
                     <Empty/>

@@ -4,11 +4,17 @@
 mod add_form;
 mod files;
 mod header;
+mod lost;
 mod notices;
 mod preview;
+mod token;
 mod torrent;
+mod undo;
 
 pub use add_form::{AddForm, take_files};
 pub use header::{Empty, Header};
+pub use lost::Lost;
 pub use notices::Notices;
+pub use token::TokenForm;
 pub use torrent::TorrentList;
+pub use undo::Undo;

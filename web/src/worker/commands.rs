@@ -27,6 +27,11 @@ impl Driver {
             ToWorker::Pause(id) => self.set_paused(TorrentId(id), true),
             ToWorker::Resume(id) => self.set_paused(TorrentId(id), false),
             ToWorker::Remove(id) => self.remove(TorrentId(id)),
+            ToWorker::Undo(id) => self.undo(TorrentId(id)),
+            ToWorker::Token(token) => {
+                self.show_token(token);
+                Ok(())
+            }
             ToWorker::Want { id, file, wanted } => self.want_file(TorrentId(id), file, wanted),
             ToWorker::ShowFiles { id, shown } => self.show_files(TorrentId(id), shown),
             ToWorker::Visible(visible) => {
@@ -64,13 +69,26 @@ impl Driver {
         Ok(())
     }
 
-    /// A torrent that is there already is shown, not added again.
-    fn is_there(&self, info_hash: InfoHash) -> bool {
-        let there = self.items.values().find(|item| item.info_hash().wire() == info_hash.wire());
-        if let Some(item) = there {
-            post(&ToPage::Added(item.id.0));
+    /// A torrent that is there already is shown, not added again; one that was removed a moment ago is taken back.
+    fn is_there(&mut self, info_hash: InfoHash) -> bool {
+        let there = self.items.values().find(|item| item.info_hash().wire() == info_hash.wire()).map(|item| item.id);
+        if let Some(id) = there {
+            if let Err(why) = self.undo(id) {
+                reject(&why);
+            }
+            post(&ToPage::Added(id.0));
         }
         there.is_some()
+    }
+
+    /// Shows a token to the bridge from now on, also on later visits.
+    fn show_token(&mut self, token: String) {
+        self.store.keep_token(token.clone(), |result| {
+            if let Err(error) = result {
+                reject(&error.to_string());
+            }
+        });
+        self.line.show_token(now(), token);
     }
 
     fn added(&mut self, item: Item) {
@@ -99,7 +117,7 @@ impl Driver {
     pub(super) fn on_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
         if let Err(why) = check_pieces(info) {
             reject(&why);
-            drop(self.remove(torrent));
+            self.delete(torrent);
             return;
         }
         let Some(item) = self.items.get_mut(&torrent) else { return };
@@ -121,20 +139,6 @@ impl Driver {
             item.paused = paused;
         }
         self.remember(torrent);
-        Ok(())
-    }
-
-    fn remove(&mut self, torrent: TorrentId) -> Result<(), String> {
-        self.engine.command(now(), Command::Remove(torrent)).map_err(sentence)?;
-        // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
-        self.pump();
-        let Some(item) = self.items.remove(&torrent) else { return Ok(()) };
-        let name = item.name();
-        self.store.delete(torrent, item.folder(), move |result| {
-            if let Err(error) = result {
-                reject(&format!("The data of {name} could not be deleted: {error}"));
-            }
-        });
         Ok(())
     }
 
@@ -182,7 +186,7 @@ fn check_pieces(info: &Info) -> Result<(), String> {
 }
 
 /// An error as a sentence of its own.
-fn sentence(error: impl std::fmt::Display) -> String {
+pub(super) fn sentence(error: impl std::fmt::Display) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();

@@ -79,7 +79,8 @@ fn random<const N: usize>() -> [u8; N] {
 
 impl Driver {
     /// A driver without torrents, its line to the bridge not yet opened.
-    pub(super) fn new(store: Store) -> Rc<RefCell<Self>> {
+    /// `token` is shown to the bridge.
+    pub(super) fn new(store: Store, token: String) -> Rc<RefCell<Self>> {
         Rc::new_cyclic(|me: &Weak<RefCell<Self>>| {
             let peer_id = PeerId::ours(random());
             let (hears, wakes) = (me.clone(), me.clone());
@@ -90,7 +91,7 @@ impl Driver {
                 items: BTreeMap::new(),
                 store,
                 digester: Digester::default(),
-                line: Line::new(Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
+                line: Line::new(token, Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
                 streams: Streams::default(),
                 credit: Credit::default(),
                 teller: Teller::default(),
@@ -135,7 +136,7 @@ impl Driver {
     fn arm(&mut self) {
         let now = now();
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
-        let own = [Some(self.amounts_at), self.hints_due(), self.teller.poll_timeout()];
+        let own = [Some(self.amounts_at), self.hints_due(), self.removal_due(), self.teller.poll_timeout()];
         let soonest = [engine, self.line.poll_timeout(now)].into_iter().chain(own).flatten().min();
         if let Some(at) = soonest {
             self.timer.arm(at);
@@ -154,6 +155,7 @@ impl Driver {
             self.tell_amounts();
         }
         self.tell_hints(now);
+        self.delete_removed(now);
         if self.teller.poll_timeout().is_some_and(|at| at <= now) {
             self.tell_page(now);
         }
@@ -227,13 +229,24 @@ impl Driver {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Metadata(torrent, info) => self.on_metadata(torrent, &info),
-            Event::Failed(_, Failure::Metadata(_) | Failure::Storage(_)) | Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
+            Event::Failed(torrent, failure) => {
+                self.note_room(torrent, !matches!(failure, Failure::Storage(_)));
+                self.teller.soon(now());
+            }
+            Event::Piece(torrent, _) => self.note_room(torrent, true),
+            Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
             Event::Banned(torrent, _) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
                     item.banned += 1;
                 }
             }
-            Event::Piece(..) | Event::Corrupt(..) | Event::ShutDown => {}
+            Event::Corrupt(..) | Event::ShutDown => {}
+        }
+    }
+
+    fn note_room(&mut self, torrent: TorrentId, has_room: bool) {
+        if let Some(item) = self.items.get_mut(&torrent) {
+            item.has_room = has_room;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aqueduct_core::Instant;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::tunnel::{DhtCounts, PeerCounts, TrackerCounts};
@@ -25,6 +26,8 @@ pub(super) struct Item {
     pub(super) wanted: Option<Vec<bool>>,
     /// Paused by the user.
     pub(super) paused: bool,
+    /// Removed by the user: at this time its data are deleted.
+    pub(super) leaves_at: Option<Instant>,
     /// The engine wants to be in the swarm.
     pub(super) active: bool,
     /// Its name in the present session with the bridge.
@@ -39,6 +42,8 @@ pub(super) struct Item {
     pub(super) banned: u32,
     /// What the bridge is to hear of peers.
     pub(super) hints: Hints,
+    /// The storage took a piece since it was last known to be full.
+    pub(super) has_room: bool,
     /// The page shows its files.
     pub(super) shown: bool,
     /// Pieces had when the progress of its files was told last.
@@ -65,6 +70,7 @@ impl Item {
             info,
             wanted,
             paused: false,
+            leaves_at: None,
             active: false,
             join: None,
             trackers_said: TrackerCounts::default(),
@@ -72,6 +78,7 @@ impl Item {
             peers_said: PeerCounts::default(),
             banned: 0,
             hints: Hints::default(),
+            has_room: false,
             shown: false,
             told: None,
             saved: Saved { generation: 0, have: Bitfield::none(0), uploaded: 0, downloaded: 0 },

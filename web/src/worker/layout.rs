@@ -11,6 +11,12 @@ pub const ROOT: &str = "torrents";
 /// The two slots of a torrent's resume record.
 pub const RECORDS: [&str; 2] = ["record-a", "record-b"];
 
+/// A file without content that marks a torrent as removed: a worker that starts and finds it deletes the torrent's folder.
+pub const REMOVED: &str = "removed";
+
+/// The file, in the origin's root, with the token for the bridge.
+pub const TOKEN: &str = "bridge-token";
+
 /// The file that holds the torrent's `index`-th file.
 #[must_use]
 pub fn file_name(index: usize) -> String {

@@ -40,6 +40,7 @@ pub(super) type Listener = Rc<dyn Fn(u64, SocketEvent)>;
 pub(super) struct Line {
     listener: Listener,
     serial: u64,
+    token: String,
     state: State,
     backoff: Backoff,
     congested: bool,
@@ -53,13 +54,13 @@ enum State {
     /// The tunnel's machine runs; whether the bridge has greeted.
     Open(Socket, Box<Client>, bool),
     /// The bridge does not want us, and trying again needs a person.
-    Refused(String),
+    Refused(Refusal),
 }
 
 impl Line {
-    /// A line that is opened at the first [`Line::handle_timeout`].
-    pub(super) fn new(listener: Listener) -> Self {
-        Self { listener, serial: 0, state: State::Waiting(Instant::ZERO), backoff: Backoff::default(), congested: false }
+    /// A line that is opened at the first [`Line::handle_timeout`]; `token` is for bridges that want one.
+    pub(super) fn new(token: String, listener: Listener) -> Self {
+        Self { listener, serial: 0, token, state: State::Waiting(Instant::ZERO), backoff: Backoff::default(), congested: false }
     }
 
     /// The tunnel, while there is one.
@@ -79,7 +80,7 @@ impl Line {
     pub(super) fn opened(&mut self, now: Instant) {
         self.state = match std::mem::replace(&mut self.state, State::Waiting(now)) {
             State::Opening(socket, _) => {
-                let config = ClientConfig { windows: WINDOWS, ..ClientConfig::default() };
+                let config = ClientConfig { token: self.token.clone(), windows: WINDOWS, ..ClientConfig::default() };
                 State::Open(socket, Box::new(Client::new(config, now)), false)
             }
             other => other,
@@ -99,7 +100,15 @@ impl Line {
         if refusal.is_temporary() {
             self.broken(now);
         } else {
-            self.state = State::Refused(refusal.to_string());
+            self.state = State::Refused(refusal);
+        }
+    }
+
+    /// Shows this token from now on; a line that waits for one is opened again.
+    pub(super) fn show_token(&mut self, now: Instant, token: String) {
+        self.token = token;
+        if matches!(self.state, State::Refused(Refusal::Token)) {
+            self.state = State::Waiting(now);
         }
     }
 
@@ -164,7 +173,8 @@ impl Line {
     pub(super) fn status(&self, now: Instant) -> Bridge {
         match &self.state {
             State::Open(_, _, true) => Bridge::Connected,
-            State::Refused(reason) => Bridge::Refused(reason.clone()),
+            State::Refused(Refusal::Token) => Bridge::WantsToken { shown: !self.token.is_empty() },
+            State::Refused(refusal) => Bridge::Refused(refusal.to_string()),
             _ if self.backoff.tries() == 0 => Bridge::Connecting,
             State::Waiting(at) => Bridge::Waiting { seconds: whole_seconds(at.since(now)) },
             State::Opening(..) | State::Open(..) => Bridge::Waiting { seconds: 0 },

@@ -17,7 +17,9 @@ mod lock;
 mod opfs;
 mod ops;
 mod records;
+mod removal;
 mod restore;
+mod room;
 mod scratch;
 mod store;
 mod streams;
@@ -85,7 +87,8 @@ async fn lead() -> Result<(), wasm_bindgen::JsValue> {
 async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     let store = Store::open().await?;
     let found = restore::all(store.root()).await?;
-    let driver = Driver::new(store);
+    let token = store.token().await?;
+    let driver = Driver::new(store, token);
     for one in found {
         match one {
             Ok(restored) => driver.borrow_mut().restore(restored),

@@ -19,6 +19,14 @@ pub(super) enum FsError {
     /// The origin's quota is used up, or the disk is full.
     #[error("no space is left")]
     Full,
+    /// The browser grants less than a torrent still needs.
+    #[error("{needed} bytes are needed, {free} are free")]
+    TooLittle {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that the browser still grants.
+        free: u64,
+    },
     /// Fewer bytes are there than were asked for.
     #[error("{expected} bytes were to be read, {received} are there")]
     Short {
@@ -81,6 +89,11 @@ impl Folder {
         options.set_recursive(true);
         JsFuture::from(self.0.remove_entry_with_options(name, &options)).await?;
         Ok(())
+    }
+
+    /// Makes an empty file, unless there is one of this name.
+    pub(super) async fn touch(&self, name: &str) -> Result<(), FsError> {
+        self.file(name, true).await.map(drop)
     }
 
     /// Bytes in a file.
@@ -146,6 +159,11 @@ impl SyncFile {
             }
         }
         Ok(())
+    }
+
+    /// Makes it so long; what is added is zeros, and need not be stored anywhere yet.
+    pub(super) fn resize(&mut self, bytes: u64) -> Result<(), FsError> {
+        Ok(self.handle.truncate_with_f64(bytes as f64)?)
     }
 
     /// Replaces all that is in it.

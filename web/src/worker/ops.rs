@@ -36,12 +36,20 @@ impl Driver {
         match op {
             Op::Write { offset, data } => {
                 self.credit.began(id, data.len() as u64);
-                self.store.write(place, offset, data, move |result| answer(unit(result)));
+                let needed = self.needed(place.torrent);
+                self.store.write(place, needed, offset, data, move |result| answer(unit(result)));
             }
             Op::Read { offset, length } => self.store.read(place, offset, length, move |result| answer(result.and_then(present))),
             Op::Check(range) => self.check(place, range, answer),
             Op::Hash(_) | Op::Flush | Op::Save { .. } => {}
         }
+    }
+
+    /// Bytes that a torrent still needs, until the first piece of this run has found room.
+    fn needed(&self, torrent: TorrentId) -> Option<u64> {
+        let unsure = self.items.get(&torrent).is_some_and(|item| !item.has_room);
+        let snapshot = unsure.then(|| self.engine.snapshot_of(torrent)).flatten()?;
+        Some(snapshot.wanted.saturating_sub(snapshot.done))
     }
 
     fn check(&self, place: Place, range: CheckRange, answer: impl FnOnce(Result<OpResult, OpError>) + 'static) {

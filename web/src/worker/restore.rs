@@ -8,7 +8,7 @@ use aqueduct_core::resume::Record;
 use aqueduct_core::types::TorrentId;
 
 use super::item::Item;
-use super::layout::{ends, file_name, pieces_of};
+use super::layout::{REMOVED, ends, file_name, pieces_of};
 use super::opfs::{Folder, FsError};
 use super::records::{self, Found};
 
@@ -41,8 +41,11 @@ pub(super) async fn all(root: &Folder) -> Result<Vec<Result<Restored, Unreadable
     Ok(found)
 }
 
-/// `None` for a folder without records, the leftover of a removal that was cut short, which is removed now.
+/// `None` for a folder that the user removed, or one without records, the leftover of a removal that was cut short: it is deleted now.
 async fn bring_back(root: &Folder, folder: &str, id: TorrentId) -> Result<Option<Restored>, FsError> {
+    if root.folder(folder).await?.size_of(REMOVED).await.is_ok() {
+        return root.remove(folder).await.map(|()| None);
+    }
     match records::read(root, folder).await? {
         Found::Newest(generation, record) => one(root, folder, id, generation, *record).await.map(Some),
         Found::Damaged => Err(FsError::Other("its record is damaged or from another version".to_owned())),

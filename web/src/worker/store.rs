@@ -16,10 +16,12 @@ use aqueduct_core::types::TorrentId;
 use bytes::Bytes;
 use wasm_bindgen_futures::spawn_local;
 
-use super::layout::{ROOT, file_name};
+use super::layout::{REMOVED, ROOT, TOKEN, file_name};
 use super::opfs::{Folder, FsError, SyncFile};
 use super::records;
+use super::room::check_room;
 use super::scratch::Scratch;
+use crate::format::size;
 
 /// Files open at a time. Opening costs a millisecond or two; each open file costs the browser a descriptor.
 const OPEN_FILES: usize = 64;
@@ -32,6 +34,7 @@ type FileKey = (TorrentId, usize);
 pub(super) struct Store(Rc<Inner>);
 
 struct Inner {
+    home: Folder,
     root: Folder,
     jobs: RefCell<VecDeque<Job>>,
     running: Cell<bool>,
@@ -96,8 +99,27 @@ pub(super) struct Place {
 impl Store {
     /// Opens the storage.
     pub(super) async fn open() -> Result<Self, FsError> {
-        let root = Folder::root().await?.folder(ROOT).await?;
-        Ok(Self(Rc::new(Inner { root, jobs: RefCell::default(), running: Cell::new(false), open: RefCell::default(), scratch: RefCell::default() })))
+        let home = Folder::root().await?;
+        let root = home.folder(ROOT).await?;
+        let (jobs, open, scratch) = Default::default();
+        Ok(Self(Rc::new(Inner { home, root, jobs, running: Cell::new(false), open, scratch })))
+    }
+
+    /// The token that was stored last; empty if none was.
+    pub(super) async fn token(&self) -> Result<String, FsError> {
+        match self.0.home.read(TOKEN).await {
+            Err(FsError::Missing) => Ok(String::new()),
+            read => Ok(String::from_utf8_lossy(&read?).into_owned()),
+        }
+    }
+
+    /// Stores the token for later visits, then tells `done`.
+    pub(super) fn keep_token(&self, token: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            let kept = async { store.0.home.open(TOKEN, true).await?.replace(token.as_bytes()) };
+            done(kept.await.map_err(storage_error));
+        });
     }
 
     /// The folder of all torrents.
@@ -105,10 +127,18 @@ impl Store {
         &self.0.root
     }
 
-    /// Stores bytes, then tells `done`.
-    pub(super) fn write(&self, place: Place, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    /// Stores bytes, then tells `done`. With `needed`, only if the browser grants this page so many bytes more.
+    pub(super) fn write(&self, place: Place, needed: Option<u64>, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
-        self.queue(async move { done(store.write_now(&place, offset, &data).await.map_err(storage_error)) });
+        self.queue(async move {
+            let written = async {
+                if let Some(needed) = needed {
+                    check_room(&store.0.home, needed).await?;
+                }
+                store.write_now(&place, offset, &data).await
+            };
+            done(written.await.map_err(storage_error));
+        });
     }
 
     /// Fetches bytes, then tells `done`; `None` if they are not all there.
@@ -136,6 +166,12 @@ impl Store {
             let result = records::write(&store.0.root, &folder, &record, generation).await;
             done(result.map_err(storage_error));
         });
+    }
+
+    /// Marks a torrent as removed, or no longer, then tells `done`.
+    pub(super) fn mark_removed(&self, folder: String, removed: bool, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move { done(store.mark_now(&folder, removed).await.map_err(storage_error)) });
     }
 
     /// Closes a torrent's files and deletes its folder, then tells `done`.
@@ -172,6 +208,17 @@ impl Store {
             }
         }
         self.0.running.set(false);
+    }
+
+    async fn mark_now(&self, folder: &str, removed: bool) -> Result<(), FsError> {
+        let folder = self.0.root.folder(folder).await?;
+        if removed {
+            return folder.touch(REMOVED).await;
+        }
+        match folder.remove(REMOVED).await {
+            Err(FsError::Missing) => Ok(()),
+            other => other,
+        }
     }
 
     async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
@@ -230,11 +277,13 @@ fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [
 
 /// The user's words for what failed, and what to do about it.
 fn storage_error(error: FsError) -> OpError {
-    let full = error == FsError::Full;
-    let message = if full {
-        "The browser's storage for this page is full. Save and remove a torrent or free disk space, then press Resume.".to_owned()
-    } else {
-        format!("The browser's storage failed ({error}). Press Resume to try again.")
+    let way_out = "Save and remove a torrent or free disk space, then press Resume.";
+    let (full, message) = match error {
+        FsError::Full => (true, format!("The browser's storage for this page is full. {way_out}")),
+        FsError::TooLittle { needed, free } => {
+            (true, format!("This torrent needs {} more; the browser grants this page {}. {way_out}", size(needed), size(free)))
+        }
+        error => (false, format!("The browser's storage failed ({error}). Press Resume to try again.")),
     };
     OpError::Storage { full, message }
 }

@@ -62,8 +62,10 @@ impl Teller {
     /// Tells the page what is new.
     pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut BTreeMap<TorrentId, Item>) {
         self.at = now + if self.hidden { HIDDEN_EVERY } else { SEEN_EVERY };
-        let pairs = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).map(|item| view::torrent(item, s)));
-        let state = State { bridge, torrents: pairs.collect() };
+        let pairs = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).filter(|item| item.leaves_at.is_none()).zip(Some(s)));
+        let torrents = pairs.map(|(item, s)| view::torrent(item, s)).collect();
+        let removed = items.values().filter(|item| item.leaves_at.is_some()).map(view::removed).collect();
+        let state = State { bridge, torrents, removed };
         if self.last.as_ref() != Some(&state) {
             post(&ToPage::State(state.clone()));
             self.last = Some(state);

@@ -6,7 +6,7 @@ use aqueduct_core::types::visible;
 
 use super::item::Item;
 use super::layout::amounts;
-use crate::message::{FileRow, Phase, Search, Torrent};
+use crate::message::{FileRow, Phase, Removed, Search, Torrent};
 
 /// One torrent as the page shows it.
 pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
@@ -33,6 +33,11 @@ pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
         eta: snapshot.eta.map(|eta| eta.as_secs()),
         search: search(item),
     }
+}
+
+/// A torrent that can still be taken back.
+pub(super) fn removed(item: &Item) -> Removed {
+    Removed { id: item.id.0, name: visible(&item.name()).into_owned() }
 }
 
 /// The files of a torrent whose metadata are known; pads are not shown.

@@ -1,0 +1,71 @@
+//! Removing a torrent: it leaves the list at once, its data stay for some seconds, in which the user may take it back.
+//!
+//! Meanwhile its folder is marked, so that a worker that starts deletes what this one could not.
+
+use std::time::Duration;
+
+use aqueduct_core::types::TorrentId;
+use aqueduct_core::{Command, Instant};
+
+use super::clock::now;
+use super::commands::sentence;
+use super::driver::Driver;
+use super::teller::reject;
+
+/// How long a removed torrent can be taken back.
+const UNDO_WITHIN: Duration = Duration::from_secs(8);
+
+impl Driver {
+    /// Lets a torrent leave its swarm and the page's list.
+    pub(super) fn remove(&mut self, torrent: TorrentId) -> Result<(), String> {
+        self.engine.command(now(), Command::Pause(torrent)).map_err(sentence)?;
+        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
+        item.leaves_at = Some(now() + UNDO_WITHIN);
+        self.store.mark_removed(item.folder(), true, complain);
+        Ok(())
+    }
+
+    /// Takes a removed torrent back, as it was.
+    pub(super) fn undo(&mut self, torrent: TorrentId) -> Result<(), String> {
+        let Some(item) = self.items.get_mut(&torrent).filter(|item| item.leaves_at.is_some()) else { return Ok(()) };
+        item.leaves_at = None;
+        self.store.mark_removed(item.folder(), false, complain);
+        if item.paused {
+            return Ok(());
+        }
+        self.engine.command(now(), Command::Resume(torrent)).map_err(sentence)
+    }
+
+    /// When [`Driver::delete_removed`] has something to do.
+    pub(super) fn removal_due(&self) -> Option<Instant> {
+        self.items.values().filter_map(|item| item.leaves_at).min()
+    }
+
+    /// Deletes what can no longer be taken back.
+    pub(super) fn delete_removed(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let gone: Vec<TorrentId> = self.items.values().filter(|item| due(item.leaves_at)).map(|item| item.id).collect();
+        gone.into_iter().for_each(|torrent| self.delete(torrent));
+    }
+
+    /// Forgets a torrent and deletes its data.
+    pub(super) fn delete(&mut self, torrent: TorrentId) {
+        // Refused only for a torrent that is not there.
+        drop(self.engine.command(now(), Command::Remove(torrent)));
+        // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
+        self.pump();
+        let Some(item) = self.items.remove(&torrent) else { return };
+        let name = item.name();
+        self.store.delete(torrent, item.folder(), move |result| {
+            if let Err(error) = result {
+                reject(&format!("The data of {name} could not be deleted: {error}"));
+            }
+        });
+    }
+}
+
+fn complain(result: Result<(), aqueduct_core::OpError>) {
+    if let Err(error) = result {
+        reject(&error.to_string());
+    }
+}
