@@ -238,6 +238,7 @@ impl Engine {
         let swarm = self.swarms.get_mut(&torrent).ok_or(CommandError::NoSuchTorrent(torrent))?;
         swarm.paused = true;
         swarm.stop(&mut self.hub, now);
+        swarm.flush_if_due(&mut self.hub, now);
         Ok(())
     }
 

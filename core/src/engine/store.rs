@@ -120,12 +120,13 @@ impl Swarm {
         }
     }
 
-    /// Flushes when enough was written, when it was written long enough ago, or when it was the last.
+    /// Flushes when enough was written, when it was written long enough ago, when it was the last, or when nothing follows because of a pause.
     pub(super) fn flush_if_due(&mut self, hub: &mut Hub, now: Instant) {
         let Some(data) = &self.data else { return };
         let Some(since) = data.unflushed_since else { return };
         let old = now.since(since) >= hub.config.flush_interval;
-        let due = old || data.unflushed >= hub.config.max_unflushed || data.lacking == 0 || hub.shutting_down;
+        let paused = self.paused && data.unflushed > 0;
+        let due = old || paused || data.unflushed >= hub.config.max_unflushed || data.lacking == 0 || hub.shutting_down;
         if due && !data.flushing && data.checking.is_none() {
             self.flush(hub);
         }

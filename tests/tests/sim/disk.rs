@@ -178,3 +178,18 @@ fn shutting_down_flushes_and_records_everything() {
     world.restart(leech);
     world.run_until_finished(secs(120), &[leech]);
 }
+
+#[test]
+fn a_pause_writes_everything_out_at_once() {
+    let torrent = torrent(64, 32);
+    let mut world = World::new(240);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
+    let leech = world.add(Plan::leech(&torrent));
+    world.run_for(millis(3300));
+    world.command(leech, Command::Pause(TORRENT)).unwrap();
+    world.run_for(millis(100));
+    let had = world.host(leech).snapshot().unwrap().have.count();
+    let recorded = world.host(leech).disk().record().map_or(0, |saved| saved.have.count());
+    assert!(had > 0);
+    assert_eq!(recorded, had);
+}
