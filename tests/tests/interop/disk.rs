@@ -84,8 +84,9 @@ fn a_disk_that_fills_up_holds_the_download_up_until_there_is_room_again() {
     let table = Table::set(Recipe::single("growing.bin", 61, 6 << 20, 64 * 1024));
     let disk = Disk::mount(table.place("disk"), 8);
     let (_seed, peer) = seed(&table);
-    let mut get = get(&table, &peer, &disk.0, &["--download-limit", "2M"]);
-    get.wait_for_line("\"phase\":\"downloading\"", START);
+    let mut get = get(&table, &peer, &disk.0, &["--download-limit", "1M"]);
+    // A download that could not begin would be refused; this one has begun.
+    while value(&get.wait_for_line("\"phase\":\"downloading\"", START))["done"] == 0 {}
     let filler = disk.fill();
     let waiting = value(&get.wait_for_line("\"waiting\"", START));
     assert_eq!(waiting["class"], "storage");
