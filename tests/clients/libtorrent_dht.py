@@ -2,7 +2,7 @@
 
 usage: libtorrent_dht.py NODES [--seed TORRENT FOLDER] [--leech SOURCE FOLDER] [--bootstrap HOST:PORT]
 Says, one JSON object a line: {"event": "network", "nodes": ["127.0.0.2:PORT", ...]} when every session knows half of the others;
-{"event": "announce", "info_hash", "addr"} when a session is told of a peer; {"event": "seeding"} when the torrent's data are complete;
+{"event": "announce", "info_hash", "addr"} when a session is told of a peer; {"event": "seeding"} when the torrent's data are written;
 {"event": "error", "message"}. --seed and --leech add the torrent to the last session. Ends when it is killed.
 """
 
@@ -36,7 +36,7 @@ def session(number):
             "dht_ignore_dark_internet": False,
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
-            "alert_mask": categories.error_notification | categories.dht_notification,
+            "alert_mask": categories.error_notification | categories.dht_notification | categories.storage_notification,
         }
     )
 
@@ -50,6 +50,8 @@ def parameters(source, folder):
 def tell(alert):
     if isinstance(alert, lt.dht_announce_alert):
         say(event="announce", info_hash=str(alert.info_hash), addr=f"{alert.ip}:{alert.port}")
+    elif isinstance(alert, lt.cache_flushed_alert):
+        say(event="seeding")
     elif alert.category() & categories.error_notification:
         say(event="error", message=alert.message())
 
@@ -84,8 +86,9 @@ def main():
             handle.force_dht_announce()
             asked = time.monotonic()
         if handle and not complete and handle.status().is_seeding:
+            # It calls itself a seed before its last write.
             complete = True
-            say(event="seeding")
+            handle.flush_cache()
         time.sleep(0.1)
 
 

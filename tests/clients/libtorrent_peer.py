@@ -1,7 +1,7 @@
 """One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
 
 usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--download-limit BYTES] [--lsd]
-Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there, {"event": "error", "message"}.
+Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there and written, {"event": "error", "message"}.
 Ends when its standard input is closed or it is killed.
 """
 
@@ -29,7 +29,9 @@ def session(address, lsd):
             # Several peers of a test share one address.
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
-            "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+            "alert_mask": lt.alert.category_t.error_notification
+            | lt.alert.category_t.status_notification
+            | lt.alert.category_t.storage_notification,
         }
     )
 
@@ -60,15 +62,18 @@ def main():
         host, port = peer.rsplit(":", 1)
         handle.connect_peer((host, int(port)))
     say(event="listening", port=ses.listen_port())
-    seeding = False
+    complete = False
     while True:
         ses.wait_for_alert(500)
         for alert in ses.pop_alerts():
             if alert.category() & lt.alert.category_t.error_notification:
                 say(event="error", message=alert.message())
-        if not seeding and handle.status().is_seeding:
-            seeding = True
-            say(event="seeding")
+            if complete and isinstance(alert, lt.cache_flushed_alert):
+                say(event="seeding")
+        # It calls itself a seed before its last write.
+        if not complete and handle.status().is_seeding:
+            complete = True
+            handle.flush_cache()
 
 
 main()
