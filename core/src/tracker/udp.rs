@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::machine::Tracker;
 use super::request::{Admission, Announce, Event};
+use crate::discovery::tracker::udp::{ANNOUNCE, CONNECT, ERROR, MAGIC, SCRAPE};
 use crate::types::{InfoHashV1, Instant};
 
 /// Longest answer, bytes: what fits every path of IPv6 in one piece.
@@ -13,11 +14,6 @@ pub const MAX_ANSWER: usize = 1232;
 /// Most swarms in one scrape (BEP 15).
 pub const MAX_SCRAPED: usize = 74;
 
-const MAGIC: u64 = 0x0417_2710_1980;
-const CONNECT: u32 = 0;
-const ANNOUNCE: u32 = 1;
-const SCRAPE: u32 = 2;
-const ERROR: u32 = 3;
 /// Bytes of an announce's answer before its peers.
 const HEAD: usize = 20;
 

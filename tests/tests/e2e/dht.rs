@@ -9,7 +9,7 @@ use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::torrent::Recipe;
 use aqueduct_tests::tracker::Tracker;
 
-use super::{DOWNLOAD, Stage, save_and_verify, single};
+use super::{DOWNLOAD, Stage, single};
 
 /// A bridge that asks this network and no other.
 fn bridge(network: &Network) -> Bridge {
@@ -41,14 +41,7 @@ async fn tabs_of_two_bridges_find_each_other() {
     stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     network.wait_for_announce(&torrent.hex(), None);
-    let sent = seed.blocks_sent();
-    let elsewhere = bridge(&network);
-    let other = stage.another("other", &elsewhere).await;
-    other.add_link(&torrent.magnet(&[])).await;
-    other.wait_until_complete(DOWNLOAD).await;
-    assert_eq!(seed.blocks_sent(), sent, "the seed was found as well");
-    save_and_verify(&other, &torrent).await;
-    other.close().await;
+    stage.another_fetches_from_tabs(&bridge(&network), &torrent.magnet(&[]), &torrent, &seed).await;
     stage.browser.close().await;
 }
 

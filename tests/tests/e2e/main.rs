@@ -58,6 +58,17 @@ impl Stage {
         browser
     }
 
+    /// One more browser, at this bridge's page, gets everything by a link while the seed sends nothing more.
+    async fn another_fetches_from_tabs(&self, bridge: &Bridge, link: &str, torrent: &Computed, seed: &ScriptedSeed) {
+        let sent = seed.blocks_sent();
+        let other = self.another("other", bridge).await;
+        other.add_link(link).await;
+        other.wait_until_complete(DOWNLOAD).await;
+        assert_eq!(seed.blocks_sent(), sent, "the seed was found as well");
+        save_and_verify(&other, torrent).await;
+        other.close().await;
+    }
+
     /// Writes the .torrent with our tracker in it.
     fn file(&self, torrent: &Computed) -> PathBuf {
         let path = self.folder.path().join(format!("{}.torrent", torrent.name()));

@@ -75,13 +75,7 @@ async fn tabs_of_two_bridges_find_each_other_through_the_tracker_of_one() {
     let magnet = torrent.magnet(&[format!("{}announce", stage.bridge.url())]);
     stage.browser.add_link(&format!("{magnet}&x.pe={}", seed.addr)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    let sent = seed.blocks_sent();
-    let other = stage.another("other", &bridge).await;
-    other.add_link(&magnet).await;
-    other.wait_until_complete(DOWNLOAD).await;
-    assert_eq!(seed.blocks_sent(), sent, "the seed was found as well");
-    save_and_verify(&other, &torrent).await;
-    other.close().await;
+    stage.another_fetches_from_tabs(&bridge, &magnet, &torrent, &seed).await;
     stage.browser.close().await;
 }
 

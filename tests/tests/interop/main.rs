@@ -27,6 +27,20 @@ use tempfile::TempDir;
 /// How long a download of a few MiB on loopback may take, with everybody's timers.
 const DOWNLOAD: Duration = Duration::from_secs(60);
 
+/// Somebody's empty folder in the folder of all.
+fn place(folder: &TempDir, name: &str) -> PathBuf {
+    let place = folder.path().join(name);
+    std::fs::create_dir_all(&place).unwrap();
+    place
+}
+
+/// Somebody's folder with all data.
+fn full_place(folder: &TempDir, name: &str, torrent: &Computed) -> PathBuf {
+    let place = place(folder, name);
+    torrent.write_to(&place).unwrap();
+    place
+}
+
 /// A tracker, a torrent, and folders for everybody.
 struct Table {
     torrent: Arc<Computed>,
@@ -46,16 +60,12 @@ impl Table {
 
     /// Somebody's empty folder.
     fn place(&self, name: &str) -> PathBuf {
-        let place = self.folder.path().join(name);
-        std::fs::create_dir_all(&place).unwrap();
-        place
+        place(&self.folder, name)
     }
 
     /// Somebody's folder with all data.
     fn full_place(&self, name: &str) -> PathBuf {
-        let place = self.place(name);
-        self.torrent.write_to(&place).unwrap();
-        place
+        full_place(&self.folder, name, &self.torrent)
     }
 
     /// Waits until a client that has everything told the tracker so.

@@ -12,7 +12,7 @@ use aqueduct_tests::programs::{self, Program, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use tempfile::TempDir;
 
-use super::DOWNLOAD;
+use super::{DOWNLOAD, full_place, place};
 
 /// A bridge that is nothing but the tracker of one torrent.
 struct Club {
@@ -42,15 +42,11 @@ impl Club {
     }
 
     fn place(&self, name: &str) -> PathBuf {
-        let place = self.folder.path().join(name);
-        std::fs::create_dir_all(&place).unwrap();
-        place
+        place(&self.folder, name)
     }
 
     fn full_place(&self, name: &str) -> PathBuf {
-        let place = self.place(name);
-        self.torrent.write_to(&place).unwrap();
-        place
+        full_place(&self.folder, name, &self.torrent)
     }
 
     fn source(&self) -> &str {

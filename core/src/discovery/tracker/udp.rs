@@ -9,12 +9,12 @@ use crate::discovery::status::TrackerError;
 use crate::types::InfoHashV1;
 
 /// What tells a connect from other traffic.
-const MAGIC: u64 = 0x0417_2710_1980;
+pub(crate) const MAGIC: u64 = 0x0417_2710_1980;
 
-const CONNECT: u32 = 0;
-const ANNOUNCE: u32 = 1;
-const SCRAPE: u32 = 2;
-const ERROR: u32 = 3;
+pub(crate) const CONNECT: u32 = 0;
+pub(crate) const ANNOUNCE: u32 = 1;
+pub(crate) const SCRAPE: u32 = 2;
+pub(crate) const ERROR: u32 = 3;
 
 /// BEP 41: option "URL data".
 const URL_DATA: u8 = 2;
