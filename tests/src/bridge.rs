@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::clients::START;
 use crate::programs::{self, Program, command, free_port};
 
 /// A running bridge. Its address stays the same over restarts.
@@ -94,6 +95,6 @@ fn launch(path: &Path, port: u16, arguments: &[String]) -> Program {
     let mut bridge = command(path, ["--peer-port", "0"]);
     bridge.args(arguments).arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
     let mut program = Program::start(&mut bridge);
-    program.wait_for_line("serving", Duration::from_secs(15));
+    program.wait_for_line("serving", START);
     program
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::programs::{Program, command, free_port, system};
 
 /// How long a client may take to check its data and announce itself.
-pub const START: Duration = Duration::from_secs(30);
+pub const START: Duration = Duration::from_secs(90);
 
 /// libtorrent through its Python binding; `AQUEDUCT_PY` names the folder that holds the package.
 ///

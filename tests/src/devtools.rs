@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 /// How long the browser may take for any answer.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Overwrites the memory of the worker's wasm program as soon as its glue, which takes texts beyond ASCII as parts of a view of the whole memory, looks
 /// into it; and says something to the worker, so that it does. (`Runtime.queryObjects` would find the memory at once, but in a worker that rests its

@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::http::Request;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const HASH: InfoHashV1 = InfoHashV1([0x5a; 20]);
 pub(crate) const TAB_ID: PeerId = PeerId(*b"-AQ0100-the tab's id");
 pub(crate) const PEER_ID: PeerId = PeerId(*b"-XX0001-a real peer.");

@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, MutexGuard};
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// How long a download of some MiB may take.
-const DOWNLOAD: Duration = Duration::from_secs(90);
+const DOWNLOAD: Duration = Duration::from_secs(240);
 
 /// A bridge, a browser at its page, and a tracker.
 struct Stage {

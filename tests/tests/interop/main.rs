@@ -25,7 +25,7 @@ use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
 
 /// How long a download of a few MiB on loopback may take, with everybody's timers.
-const DOWNLOAD: Duration = Duration::from_secs(60);
+const DOWNLOAD: Duration = Duration::from_secs(180);
 
 /// Somebody's empty folder in the folder of all.
 fn place(folder: &TempDir, name: &str) -> PathBuf {
