@@ -32,7 +32,7 @@ impl<K: Ord> Ledger<K> {
     }
 }
 
-/// Lookups of names: some at once, then one for each span of time, for every owner.
+/// Lookups of names, or of swarms in the DHT: some at once, then one for each span of time, for every owner.
 #[derive(Debug)]
 pub(super) struct LookupBudget {
     limit: Option<(u32, Duration)>,
@@ -54,6 +54,30 @@ impl LookupBudget {
         }
         self.spent.set(owner, spent, now);
         Ok(())
+    }
+
+    /// Takes one in any case, be it one of the future; says when it may be made. Whoever books first is served first.
+    pub(super) fn book(&mut self, owner: u64, now: Instant) -> Instant {
+        let at = self.soonest(owner, now);
+        if let Some((_, each)) = self.limit {
+            self.spent.set(owner, self.spent.get(&owner, now) + each, now);
+        }
+        at
+    }
+
+    /// For when one would be booked.
+    pub(super) fn soonest(&self, owner: u64, now: Instant) -> Instant {
+        let Some((burst, each)) = self.limit else { return now };
+        let spent = self.spent.get(&owner, now) + each;
+        now + spent.since(now).saturating_sub(each * burst.max(1))
+    }
+
+    /// Gives back what was booked and will not be used.
+    pub(super) fn refund(&mut self, owner: u64, now: Instant) {
+        if let Some((_, each)) = self.limit {
+            let left = self.spent.get(&owner, now).since(now).saturating_sub(each);
+            self.spent.set(owner, now + left, now);
+        }
     }
 }
 
@@ -100,6 +124,18 @@ mod tests {
         assert_eq!(budget.take(1, at(10)), Ok(()));
         assert_eq!(budget.take(1, at(10)), Err(at(20)));
         assert_eq!(LookupBudget::new(None).take(1, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn bookings_are_served_in_order_and_those_given_back_are_free_again() {
+        let mut budget = LookupBudget::new(Some((2, Duration::from_secs(10))));
+        assert_eq!([(); 4].map(|()| budget.book(1, at(0))), [0, 0, 10, 20].map(at));
+        assert_eq!((budget.soonest(1, at(0)), budget.soonest(2, at(0))), (at(30), at(0)));
+        budget.refund(1, at(0));
+        assert_eq!(budget.book(1, at(5)), at(20));
+        budget.refund(3, at(5));
+        assert_eq!([(); 3].map(|()| budget.book(3, at(5))), [5, 5, 15].map(at), "what was not booked cannot be given back");
+        assert_eq!(LookupBudget::new(None).book(1, at(7)), at(7));
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct Config {
     pub max_backoff: Duration,
     /// Longest wait that a refusing tracker may ask for (`retry in`, BEP 31). Default 24 h.
     pub max_retry: Duration,
-    /// Names one owner may have looked up at once, and the time after which one more is granted; `None`: no budget. Default `None`.
+    /// Names of trackers that one owner may have looked up at once, and the time after which one more is granted; `None`: no budget. Default `None`.
+    /// The same budget once more is that of its lookups in the DHT, see [`super::dht::Config::lookups`].
     pub lookups: Option<(u32, Duration)>,
     /// Longest wait for the answer to a `stopped`, or to a scrape. Default 15 s. Then the torrent is forgotten all the same.
     pub farewell: Duration,

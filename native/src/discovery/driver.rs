@@ -44,8 +44,8 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(options: Options, shared: Arc<Shared>) -> io::Result<Self> {
-        let policy = &options.policy;
-        let node = options.dht.map(|dht| Node::new(dht, options.bind, Arc::clone(policy), seed()?)).transpose()?;
+        let (policy, lookups) = (&options.policy, options.config.lookups);
+        let node = options.dht.map(|dht| Node::new(dht, lookups, options.bind, Arc::clone(policy), seed()?)).transpose()?;
         Ok(Self {
             machine: Discovery::new(options.config, seed()?),
             node,

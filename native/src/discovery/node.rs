@@ -39,8 +39,14 @@ pub(super) enum Errand {
 }
 
 impl Node {
-    /// Binds the sockets and reads the file.
-    pub(super) fn new(options: DhtOptions, bind: Bind, policy: Arc<dyn Policy>, seed: [u8; 32]) -> io::Result<Self> {
+    /// Binds the sockets and reads the file. `lookups`: see [`Config::lookups`].
+    pub(super) fn new(
+        options: DhtOptions,
+        lookups: Option<(u32, Duration)>,
+        bind: Bind,
+        policy: Arc<dyn Policy>,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
         let sockets = Sockets::bind_at(bind, options.port)?;
         let (file, state) = options.state.map_or((None, State::default()), NodeFile::open);
         let config = Config {
@@ -49,6 +55,7 @@ impl Node {
             bootstrap: options.bootstrap,
             keep_bootstrap: options.keep_bootstrap,
             read_only: options.read_only,
+            lookups,
             ..Config::default()
         };
         Ok(Self { machine: Dht::new(config, state, seed, Instant::ZERO), sockets, policy, file, kept: Instant::ZERO })

@@ -19,6 +19,9 @@ pub struct Config {
     pub parallel: usize,
     /// Lookups for torrents under way at a time, both families of one counted as one. Default 16. Those beyond wait their turn.
     pub max_searches: usize,
+    /// Lookups that one owner may begin at once, and the time after which one more is granted; `None`: no budget. Default `None`. Those beyond wait
+    /// their turn, in the order in which they came. Of several owners of one torrent the one that has to wait least pays.
+    pub lookups: Option<(u32, Duration)>,
     /// Least time between two lookups for one torrent when more peers are wanted. Default 1 min.
     pub min_interval: Duration,
     /// Time between announces. Default 15 min, give or take a tenth; nodes forget peers after 30 min.
@@ -43,6 +46,7 @@ impl Default for Config {
             read_only: false,
             parallel: 4,
             max_searches: 16,
+            lookups: None,
             min_interval: Duration::from_secs(60),
             interval: Duration::from_secs(15 * 60),
             retry: Duration::from_secs(20),

@@ -18,6 +18,7 @@ use super::queries::{LOST, LookupId, Purpose, Queries, Query, Transaction};
 use super::search::Search;
 use super::server::{Asked, Server};
 use super::state::State;
+use crate::discovery::budget::LookupBudget;
 use crate::discovery::timers::Timers;
 use crate::discovery::{DhtCounts, Key};
 use crate::types::{InfoHashV1, Instant};
@@ -60,6 +61,7 @@ pub struct Dht {
     pub(super) begun: LookupId,
     pub(super) searches: BTreeMap<InfoHashV1, Search>,
     pub(super) queue: VecDeque<InfoHashV1>,
+    pub(super) budget: LookupBudget,
     /// Addresses of [`Config::bootstrap`].
     pub(super) routers: BTreeSet<SocketAddr>,
     /// Names that are being resolved.
@@ -80,6 +82,7 @@ impl Dht {
         homes.iter().for_each(|(family, _)| timers.set(Wake::Upkeep(family), now));
         Self {
             server: Server::new(&config, now, &mut rng),
+            budget: LookupBudget::new(config.lookups),
             config,
             rng,
             homes,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::queries::LookupId;
+use crate::discovery::budget::LookupBudget;
 use crate::types::{Instant, PeerAddr};
 
 /// Peers that one lookup may find.
@@ -24,6 +25,8 @@ pub(super) struct Search {
     pub(super) members: BTreeMap<u64, Member>,
     /// Under way, one a family at most.
     pub(super) lookups: Vec<LookupId>,
+    /// Who paid for the round that is to begin, [`super::Config::lookups`].
+    pub(super) paid: Option<u64>,
     /// Waits for others to end.
     pub(super) queued: bool,
     /// When it began last.
@@ -58,11 +61,20 @@ impl Search {
         self.members.values().filter(|member| member.active && member.port != 0).map(|member| member.port).collect()
     }
 
+    /// Has a round paid for by the member that has to wait least, unless it is paid for already. Says when it may begin.
+    pub(super) fn pay(&mut self, now: Instant, budget: &mut LookupBudget) -> Instant {
+        if self.paid.is_none() {
+            self.paid = self.listeners().min_by_key(|owner| budget.soonest(*owner, now));
+            return self.paid.map_or(now, |payer| budget.book(payer, now));
+        }
+        now
+    }
+
     /// A round begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.before = self.peers();
         self.found.clear();
-        (self.last, self.queued, self.starved, self.answers) = (Some(now), false, false, 0);
+        (self.last, self.paid, self.queued, self.starved, self.answers) = (Some(now), None, false, false, 0);
     }
 
     /// A round is over; says whether it found anybody.

@@ -8,7 +8,7 @@ use super::krpc::Method;
 use super::lookup::{Goal, Lookup};
 use super::machine::{Dht, Wake};
 use super::queries::{LookupId, Purpose};
-use super::search::Member;
+use super::search::{Member, Search};
 use super::upkeep::doubled;
 use crate::discovery::Key;
 use crate::io::DiscoverRequest;
@@ -28,14 +28,15 @@ impl Dht {
         let Some(search) = self.searches.get_mut(&key.info_hash) else { return };
         search.members.remove(&key.owner);
         let empty = search.members.is_empty();
-        self.pause_unless_wanted(key.info_hash);
+        self.pause_unless_wanted(now, key.info_hash);
         if empty {
             self.searches.remove(&key.info_hash);
         }
         self.turn(now);
     }
 
-    /// Carries out a wish of the engine. Unknown keys are ignored. More peers are looked for once every [`super::Config::min_interval`] at most.
+    /// Carries out a wish of the engine. Unknown keys are ignored. More peers are looked for once every [`super::Config::min_interval`] at most,
+    /// and within [`super::Config::lookups`].
     pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
         let Some(search) = self.searches.get_mut(&key.info_hash) else { return };
         let Some(member) = search.members.get_mut(&key.owner) else { return };
@@ -48,7 +49,7 @@ impl Dht {
             DiscoverRequest::More if member.active => self.hasten(now, key.info_hash),
             DiscoverRequest::Stop => {
                 member.active = false;
-                self.pause_unless_wanted(key.info_hash);
+                self.pause_unless_wanted(now, key.info_hash);
             }
             DiscoverRequest::More | DiscoverRequest::Completed => {}
         }
@@ -57,16 +58,18 @@ impl Dht {
 
     /// A round as soon as the interval allows.
     fn hasten(&mut self, now: Instant, hash: InfoHashV1) {
-        let Some(search) = self.searches.get(&hash).filter(|search| !search.is_under_way() && !search.queued) else { return };
+        let waits = |search: &&Search| search.is_under_way() || search.queued || search.paid.is_some();
+        let Some(search) = self.searches.get(&hash).filter(|search| !waits(search)) else { return };
         let earliest = search.last.map_or(now, |last| now.max(last + self.config.min_interval));
         if self.timers.at(Wake::Search(hash)).is_none_or(|planned| planned > earliest) {
             self.timers.set(Wake::Search(hash), earliest);
         }
     }
 
-    fn pause_unless_wanted(&mut self, hash: InfoHashV1) {
+    fn pause_unless_wanted(&mut self, now: Instant, hash: InfoHashV1) {
         let Some(search) = self.searches.get_mut(&hash).filter(|search| !search.is_active()) else { return };
         search.queued = false;
+        search.paid.take().into_iter().for_each(|payer| self.budget.refund(payer, now));
         let lookups = std::mem::take(&mut search.lookups);
         lookups.iter().for_each(|id| drop(self.lookups.remove(id)));
         self.timers.clear(Wake::Search(hash));
@@ -78,6 +81,11 @@ impl Dht {
         let Some(search) = self.searches.get_mut(&hash).filter(|search| search.is_active() && !search.is_under_way() && !search.queued) else {
             return;
         };
+        let at = search.pay(now, &mut self.budget);
+        if at > now {
+            self.timers.set(Wake::Search(hash), at);
+            return;
+        }
         if full {
             search.queued = true;
             self.queue.push_back(hash);

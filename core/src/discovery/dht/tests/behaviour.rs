@@ -141,6 +141,26 @@ fn only_so_many_lookups_run_at_a_time_and_all_get_their_turn() {
 }
 
 #[test]
+fn lookups_beyond_an_owners_budget_wait_their_turn_and_hold_up_nobody_else() {
+    let mut world = World::of(20);
+    world.start(addr(50), Config { lookups: Some((2, secs(10))), ..named() });
+    world.run(secs(5));
+    let begun = world.now;
+    // Not in the order of their hashes: whoever comes first is served first.
+    for (hash, owner) in [(5, 1), (4, 1), (3, 1), (2, 1), (1, 1), (6, 2)] {
+        let key = Key { info_hash: InfoHashV1([hash; 20]), owner };
+        let node = world.nodes.get_mut(&addr(50)).unwrap();
+        node.add(key, 7);
+        node.request(begun, key, DiscoverRequest::Start);
+    }
+    world.drain(addr(50));
+    world.run(secs(35));
+    let first_asked = |hash| world.asked(begun, addr(50), |method| *method == Method::GetPeers(InfoHashV1([hash; 20]))).first().copied();
+    let seconds = |hash| first_asked(hash).map(|at| at.since(begun).as_secs());
+    assert_eq!([5, 4, 3, 2, 1, 6].map(seconds), [0, 0, 10, 20, 30, 0].map(Some));
+}
+
+#[test]
 fn read_only_nodes_ask_and_announce_but_are_nobodys_nodes_and_answer_nobody() {
     let mut world = World::of(20);
     world.start(addr(50), Config { read_only: true, ..named() });
