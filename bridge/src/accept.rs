@@ -15,10 +15,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tokio_rustls::TlsAcceptor;
 
 use crate::bridge::Bridge;
-use crate::server::{Alive, connection, direct};
+use crate::server::{Alive, Permit, connection, direct};
 use crate::tracker;
 
 /// First and longest pause after a failed accept.
@@ -28,20 +27,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 #[derive(Clone)]
 struct Door {
     listener: Arc<AsyncFd<TcpListener>>,
-    tls: Option<TlsAcceptor>,
     bridge: Arc<Bridge>,
     alive: mpsc::Sender<Infallible>,
 }
 
 /// Accepts for as long as what this returns is kept, with a task for each processor.
-pub(crate) fn accept(
-    listener: tokio::net::TcpListener,
-    tls: Option<TlsAcceptor>,
-    bridge: Arc<Bridge>,
-    alive: mpsc::Sender<Infallible>,
-) -> io::Result<JoinSet<()>> {
+pub(crate) fn accept(listener: tokio::net::TcpListener, bridge: Arc<Bridge>, alive: mpsc::Sender<Infallible>) -> io::Result<JoinSet<()>> {
     let listener = Arc::new(watch(listener.into_std()?)?);
-    let door = Door { listener, tls, bridge, alive };
+    let door = Door { listener, bridge, alive };
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     Ok((0..count).map(|_| door.clone().accept()).collect())
 }
@@ -60,8 +53,7 @@ impl Door {
             match self.listener.async_io(Interest::READABLE, TcpListener::accept).await {
                 Ok((socket, remote)) => {
                     pause = PAUSES.0;
-                    let alive = Alive::new(self.alive.clone(), permit);
-                    if let Err(error) = self.welcome(socket, remote, alive) {
+                    if let Err(error) = self.welcome(socket, remote, permit) {
                         tracing::debug!(%error, "a connection broke");
                     }
                 }
@@ -75,15 +67,20 @@ impl Door {
         }
     }
 
-    /// Answers at once, or spawns a task for the connection.
-    fn welcome(&self, socket: TcpStream, remote: SocketAddr, alive: Alive) -> io::Result<()> {
-        let tracking = direct(remote, &self.bridge).filter(|_| self.tls.is_none());
+    /// Answers at once, or spawns a task for the connection, unless its address has as many as it may have.
+    fn welcome(&self, socket: TcpStream, remote: SocketAddr, permit: Permit) -> io::Result<()> {
+        let tracking = direct(remote, &self.bridge).filter(|_| self.bridge.tls.is_none());
         let Some(read) = tracking.map_or(Some(Vec::new()), |tracking| tracker::http::answer_at_once(&socket, remote.ip(), tracking)) else {
+            return Ok(());
+        };
+        let Some(share) = self.bridge.let_in(remote.ip()) else {
+            self.bridge.metrics.refused_connections_total.add(1);
             return Ok(());
         };
         socket.set_nonblocking(true)?;
         let socket = tokio::net::TcpStream::from_std(socket)?;
-        tokio::spawn(connection(socket, read, remote, self.tls.clone(), Arc::clone(&self.bridge), Arc::new(alive)));
+        let alive = Alive::new(self.alive.clone(), permit, share);
+        tokio::spawn(connection(socket, read, remote, Arc::clone(&self.bridge), Arc::new(alive)));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What all sessions share.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use aqueduct_core::types;
@@ -9,11 +9,14 @@ use aqueduct_native::discovery;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::config::Config;
-use crate::gate::{Clients, Targets};
+use crate::config::{Config, ConfigError};
+use crate::gate::{Bucket, Clients, Targets};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
+use crate::quota::{Quota, Share};
 use crate::registry::Registry;
+use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::tracker::Tracking;
 
@@ -23,12 +26,22 @@ pub(crate) struct Bridge {
     pub(crate) config: Config,
     pub(crate) filter: Arc<Filter>,
     pub(crate) clients: Arc<Clients>,
+    /// Connections to the page's port.
+    pub(crate) connections: Arc<Quota>,
+    /// Connections to the peer port that have not yet said what for.
+    pub(crate) knocks: Arc<Quota>,
     pub(crate) targets: Arc<Targets>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Arc<Metrics>,
     /// The bridge's own tracker, unless it runs none.
     pub(crate) tracking: Option<Arc<Tracking>>,
-    pub(crate) tokens: Tokens,
+    /// Read anew by [`Bridge::reread`].
+    pub(crate) tokens: RwLock<Tokens>,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) memory: Memory,
+    /// Lines of the log on sessions that are refused at the door: whoever knocks all the time must not fill the disk.
+    pub(crate) refusals_told: Mutex<Bucket>,
     pub(crate) discovery: discovery::Handle,
     /// When discovery's clock, and ours, stood at zero.
     pub(crate) start: Instant,
@@ -64,10 +77,58 @@ impl Bridge {
         addr.port() == self.peer_port && self.filter.is_own(addr.ip())
     }
 
-    /// Whether a further session must be refused: the limit is reached, or only a tenth of the sockets is left, which the sessions that are
-    /// there need for their peers.
+    /// Whether a further session must be refused: the limit is reached, or that of memory, or only a tenth of the sockets is left, which the
+    /// sessions that are there need for their peers.
     pub(crate) fn is_full(&self) -> bool {
         let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(usize::MAX);
-        sessions >= self.config.limits.sessions || self.sockets.available_permits() < self.all_sockets / 10
+        sessions >= self.config.limits.sessions || self.memory.is_full() || self.sockets.available_permits() < self.all_sockets / 10
+    }
+
+    /// Whether a connection from there stands for many clients, and says for which.
+    pub(crate) fn is_proxy(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.config.trusted_proxies.iter().any(|range| range.contains(ip))
+    }
+
+    /// A place for a connection to the page's port, if its address has any left; a proxy needs none.
+    pub(crate) fn let_in(&self, ip: IpAddr) -> Option<Option<Share>> {
+        if self.is_proxy(ip) { Some(None) } else { self.connections.take(ip).map(Some) }
+    }
+
+    /// Whether the log has room for one more line on a session that is refused at the door.
+    pub(crate) fn tells_refusal(&self) -> bool {
+        self.refusals_told.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()).is_ok()
+    }
+
+    /// Whether clients need a token.
+    pub(crate) fn wants_tokens(&self) -> bool {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).are_wanted()
+    }
+
+    /// Whether this is one of the tokens.
+    pub(crate) fn knows_token(&self, shown: &[u8]) -> bool {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).knows(shown)
+    }
+
+    /// Reads certificate and tokens anew. What cannot be read stays as it was; sessions that are there go on.
+    pub(crate) fn reread(&self) {
+        match self.tls.as_ref().map(Tls::reread) {
+            Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+            Some(Ok(())) => tracing::info!("the certificate was read anew"),
+            None => {}
+        }
+        match self.reread_tokens() {
+            Err(error) => tracing::error!(%error, "the tokens stay as they were"),
+            Ok(true) => tracing::info!("the tokens were read anew"),
+            Ok(false) => {}
+        }
+    }
+
+    /// Says whether there is anything to be read.
+    fn reread_tokens(&self) -> Result<bool, ConfigError> {
+        let Some(path) = &self.config.token_file else { return Ok(false) };
+        let tokens = Tokens::read(Some(path))?;
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(true)
     }
 }

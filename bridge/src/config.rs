@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::cidr::Cidr;
-use crate::limits::Limits;
+use crate::limits::{Limits, Seconds};
 use crate::node::Node;
 
 /// Everything an operator can set.
@@ -139,11 +139,16 @@ impl Config {
         }
         let limits = &self.limits;
         let (stream, session) = (limits.stream_window.into(), limits.session_window.into());
+        let millis = |span: Seconds| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
         let bounds = [
             ("stream-window", stream, 16 * 1024, session),
             ("session-window", session, 16 * 1024, 64 * 1024 * 1024),
             ("peers-per-session", limits.peers_per_session.into(), 1, 1000),
+            ("incoming-half-open", limits.incoming_half_open as u64, 0, 65_535),
             ("tracker-interval", limits.tracker_interval.0.as_secs(), 1, 86_400),
+            // Without a pause between pings there would be nothing else.
+            ("ping-interval in milliseconds", millis(limits.ping_interval), 10, 86_400_000),
+            ("silence in milliseconds", millis(limits.silence), millis(limits.ping_interval), 86_400_000),
         ];
         let outside = bounds.into_iter().find(|(_, received, least, most)| !(least..=most).contains(&received));
         outside.map_or(Ok(()), |(key, received, least, most)| Err(ConfigError::Bounds { key, received, least, most }))
@@ -238,5 +243,20 @@ mod tests {
         let limits = Limits { stream_window: 1, ..Limits::default() };
         let error = Config { limits, ..Config::default() }.check().unwrap_err().to_string();
         assert_eq!(error, "stream-window is 1; it must be from 16384 to 2097152");
+    }
+
+    #[test]
+    fn numbers_with_which_the_bridge_could_not_run_are_refused() {
+        let check = |limits: &str| {
+            let config = toml::from_str::<Config>(&format!("[limits]\n{limits}\n")).map_err(|error| error.to_string());
+            config.and_then(|config| config.check().map_err(|error| error.to_string())).unwrap_err()
+        };
+        assert_eq!(check("incoming-half-open = 9223372036854775807"), "incoming-half-open is 9223372036854775807; it must be from 0 to 65535");
+        assert_eq!(check("ping-interval = 0"), "ping-interval in milliseconds is 0; it must be from 10 to 86400000");
+        assert_eq!(check("silence = 29"), "silence in milliseconds is 29000; it must be from 30000 to 86400000");
+        for bad in ["target-rest = 1e18", "drain = -1", "silence = nan"] {
+            assert!(check(bad).contains("is no number of seconds from 0 to 31536000"), "{}", check(bad));
+        }
+        assert!(check("sessions = -1").contains("sessions = -1"));
     }
 }

@@ -11,6 +11,8 @@ use crate::limits::Limits;
 
 /// Entries beyond which those that say nothing any more are thrown away.
 const MANY: usize = 4096;
+/// Failing targets that are remembered. Those beyond are dialled again as if nothing had been: the other limits hold for them, too.
+const MOST_FAILING: usize = 1 << 17;
 /// Seconds after which a bucket that never fills (a rate of 0) is asked again.
 const LONGEST_WAIT: f64 = 3600.0;
 
@@ -27,6 +29,11 @@ impl Bucket {
     /// After a pause, what is granted in a second is granted at once.
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         Self::with_burst(per_second.into(), per_second, now)
+    }
+
+    /// After a pause, what is granted in a minute is granted at once.
+    pub(crate) fn a_minute(per_minute: u32, now: Instant) -> Self {
+        Self::with_burst(f64::from(per_minute) / 60.0, per_minute, now)
     }
 
     /// After a pause, `burst` are granted at once.
@@ -72,18 +79,44 @@ pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// A map that is swept of what says nothing any more whenever it has twice as many entries as the last sweep left: that costs little an entry,
+/// however many there are.
+#[derive(Debug)]
+struct Table<K, V> {
+    entries: BTreeMap<K, V>,
+    sweep_at: usize,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), sweep_at: MANY }
+    }
+}
+
+impl<K: Ord, V> Table<K, V> {
+    fn sweep(&mut self, stays: impl FnMut(&K, &mut V) -> bool) {
+        if self.entries.len() >= self.sweep_at {
+            self.entries.retain(stays);
+            self.sweep_at = (self.entries.len() * 2).max(MANY);
+        }
+    }
+}
+
 /// Sessions by client address.
 #[derive(Debug)]
 pub(crate) struct Clients {
     at_a_time: u32,
     per_second: u32,
-    by_network: Mutex<BTreeMap<IpAddr, Client>>,
+    /// Joins a second of all sessions of an address, and at once: whoever opens a session after the other must not begin with a fresh budget.
+    joins: (f64, u32),
+    by_network: Mutex<Table<IpAddr, Client>>,
 }
 
 #[derive(Debug)]
 struct Client {
     sessions: u32,
     arrivals: Bucket,
+    joins: Bucket,
 }
 
 /// A session's place; free again when dropped.
@@ -96,17 +129,21 @@ pub(crate) struct Place {
 impl Clients {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
         let (at_a_time, per_second) = (limits.sessions_per_address, limits.new_sessions_per_address);
-        Arc::new(Self { at_a_time, per_second, by_network: Mutex::default() })
+        let rate = f64::from(limits.joins_per_minute) / 60.0 * f64::from(at_a_time);
+        let joins = (rate, at_a_time.saturating_mul(limits.joins_per_session.into()));
+        Arc::new(Self { at_a_time, per_second, joins, by_network: Mutex::default() })
     }
 
     /// A place for one more session from this address, if it has any left.
     pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
         let (network, now) = (network_of(ip), Instant::now());
         let mut by_network = lock(&self.by_network);
-        if by_network.len() >= MANY {
-            by_network.retain(|_, client| client.sessions > 0 || !client.arrivals.is_full(now));
-        }
-        let client = by_network.entry(network).or_insert_with(|| Client { sessions: 0, arrivals: Bucket::new(self.per_second, now) });
+        by_network.sweep(|_, client| client.sessions > 0 || !client.arrivals.is_full(now) || !client.joins.is_full(now));
+        let client = by_network.entries.entry(network).or_insert_with(|| Client {
+            sessions: 0,
+            arrivals: Bucket::new(self.per_second, now),
+            joins: Bucket::with_burst(self.joins.0, self.joins.1, now),
+        });
         if client.sessions >= self.at_a_time || client.arrivals.take(now).is_err() {
             return None;
         }
@@ -115,9 +152,17 @@ impl Clients {
     }
 }
 
+impl Place {
+    /// Takes one join off the budget of all sessions of this address; says whether there was one.
+    pub(crate) fn may_join(&self) -> bool {
+        let mut by_network = lock(&self.clients.by_network);
+        by_network.entries.get_mut(&self.network).is_some_and(|client| client.joins.take(Instant::now()).is_ok())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(client) = lock(&self.clients.by_network).get_mut(&self.network) {
+        if let Some(client) = lock(&self.clients.by_network).entries.get_mut(&self.network) {
             client.sessions = client.sessions.saturating_sub(1);
         }
     }
@@ -135,8 +180,8 @@ pub(crate) struct Targets {
 
 #[derive(Debug, Default)]
 struct TargetState {
-    hosts: BTreeMap<IpAddr, Host>,
-    failing: BTreeMap<SocketAddr, Failing>,
+    hosts: Table<IpAddr, Host>,
+    failing: Table<SocketAddr, Failing>,
 }
 
 #[derive(Debug)]
@@ -179,10 +224,11 @@ impl Targets {
         let now = Instant::now();
         let mut state = lock(&self.state);
         state.prune(now, self.rest);
-        if let Some(failing) = state.failing.get(&addr).filter(|failing| failing.times >= self.failures && now < failing.since + self.rest) {
+        if let Some(failing) = state.failing.entries.get(&addr).filter(|failing| failing.times >= self.failures && now < failing.since + self.rest) {
             return Err(NotNow(failing.since + self.rest));
         }
-        let host = state.hosts.entry(network_of(addr.ip())).or_insert_with(|| Host { dials: Bucket::new(self.per_second, now), under_way: 0 });
+        let host = state.hosts.entries.entry(network_of(addr.ip()));
+        let host = host.or_insert_with(|| Host { dials: Bucket::new(self.per_second, now), under_way: 0 });
         if host.under_way >= self.at_a_time {
             return Err(NotNow(now + Duration::from_secs(1)));
         }
@@ -194,12 +240,18 @@ impl Targets {
 
 impl TargetState {
     fn prune(&mut self, now: Instant, rest: Duration) {
-        if self.hosts.len() >= MANY {
-            self.hosts.retain(|_, host| host.under_way > 0 || !host.dials.is_full(now));
+        self.hosts.sweep(|_, host| host.under_way > 0 || !host.dials.is_full(now));
+        self.failing.sweep(|_, failing| now < failing.since + rest);
+    }
+
+    fn failed(&mut self, addr: SocketAddr, now: Instant, rest: Duration) {
+        let Table { entries, .. } = &mut self.failing;
+        if entries.len() >= MOST_FAILING && !entries.contains_key(&addr) {
+            return;
         }
-        if self.failing.len() >= MANY {
-            self.failing.retain(|_, failing| now < failing.since + rest);
-        }
+        let failing = entries.entry(addr).or_insert(Failing { times: 0, since: now });
+        let rested = now >= failing.since + rest;
+        *failing = Failing { times: if rested { 1 } else { failing.times + 1 }, since: now };
     }
 }
 
@@ -213,16 +265,14 @@ impl Drop for Dial {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut state = lock(&self.targets.state);
-        if let Some(host) = state.hosts.get_mut(&network_of(self.addr.ip())) {
+        if let Some(host) = state.hosts.entries.get_mut(&network_of(self.addr.ip())) {
             host.under_way = host.under_way.saturating_sub(1);
         }
         if self.success {
-            state.failing.remove(&self.addr);
-            return;
+            state.failing.entries.remove(&self.addr);
+        } else {
+            state.failed(self.addr, now, self.targets.rest);
         }
-        let failing = state.failing.entry(self.addr).or_insert(Failing { times: 0, since: now });
-        let rested = now >= failing.since + self.targets.rest;
-        *failing = Failing { times: if rested { 1 } else { failing.times + 1 }, since: now };
     }
 }
 
@@ -290,5 +340,45 @@ mod tests {
         assert!(clients.enter(ip(9)).is_none(), "eight at a time");
         places.pop();
         assert!(clients.enter(ip(9)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_session_has_no_fresh_budget_of_joins() {
+        let limits = Limits { sessions_per_address: 2, joins_per_session: 5, joins_per_minute: 30, ..Limits::default() };
+        let clients = Clients::new(&limits);
+        let joins = |clients: &Arc<Clients>| {
+            let place = clients.enter("9.9.9.9".parse().unwrap()).unwrap();
+            (0..100).filter(|_| place.may_join()).count()
+        };
+        assert_eq!((joins(&clients), joins(&clients)), (10, 0), "as many as two sessions may have");
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(joins(&clients), 3, "thirty a minute, twice");
+    }
+
+    #[test]
+    fn a_table_is_swept_seldom_but_does_not_keep_the_past() {
+        let (mut table, mut looked) = (Table::default(), 0);
+        for n in 0..100_000 {
+            table.sweep(|_, ()| {
+                looked += 1;
+                true
+            });
+            table.entries.insert(n, ());
+        }
+        assert!(looked < 200_000, "{looked} looks at 100000 entries");
+        for n in 100_000..200_000 {
+            table.sweep(|_, ()| false);
+            table.entries.insert(n, ());
+        }
+        assert!(table.entries.len() <= 100_000, "{} entries", table.entries.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_remembered_of_so_many_targets() {
+        let (mut state, now) = (TargetState::default(), Instant::now());
+        for n in 0..u32::try_from(MOST_FAILING).unwrap() + 100 {
+            state.failed(SocketAddr::from((n.to_be_bytes(), 6881)), now, Duration::from_secs(600));
+        }
+        assert_eq!(state.failing.entries.len(), MOST_FAILING);
     }
 }

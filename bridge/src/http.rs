@@ -63,7 +63,7 @@ fn get(request: &Request<Incoming>, bridge: &Bridge) -> Answer {
         "/readyz" if bridge.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
         "/readyz" if bridge.is_full() => text(StatusCode::SERVICE_UNAVAILABLE, "full\n"),
         "/readyz" => text(StatusCode::OK, "ready\n"),
-        "/metrics" => text(StatusCode::OK, bridge.metrics.print()),
+        "/metrics" => numbers(bridge),
         path => assets::get(path, request.headers()).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "There is nothing here.\n")),
     }
 }
@@ -79,6 +79,14 @@ fn text(status: StatusCode, body: impl Into<Full<Bytes>>) -> Answer {
     let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+/// Prometheus' text format, by its own name.
+fn numbers(bridge: &Bridge) -> Answer {
+    bridge.metrics.sockets.set(bridge.all_sockets.saturating_sub(bridge.sockets.available_permits()));
+    let mut answer = text(StatusCode::OK, bridge.metrics.print());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer
 }
 

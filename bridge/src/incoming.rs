@@ -24,10 +24,14 @@ pub(crate) async fn listen(listener: TcpListener, bridge: Arc<Bridge>) {
         let Ok(permit) = Arc::clone(&half_open).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, addr)) => {
+                let Some(share) = bridge.knocks.take(addr.ip()) else {
+                    bridge.metrics.refused_incoming_total.add(1);
+                    continue;
+                };
                 let bridge = Arc::clone(&bridge);
                 tokio::spawn(async move {
                     welcome(socket, addr, &bridge).await;
-                    drop(permit);
+                    drop((permit, share));
                 });
             }
             // Descriptors have run out, or the remote has gone already: a pause keeps a lasting trouble from spinning.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub Duration);
 
+/// The longest time span, a year: no sum of two points in time overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 impl Seconds {
     const fn new(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -24,7 +27,9 @@ impl fmt::Display for Seconds {
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| serde::de::Error::custom(format!("{seconds} is no number of seconds")))
+        let span = Duration::try_from_secs_f64(seconds).ok().filter(|span| *span <= LONGEST);
+        let error = || serde::de::Error::custom(format!("{seconds} is no number of seconds from 0 to {}", LONGEST.as_secs()));
+        span.map(Self).ok_or_else(error)
     }
 }
 
@@ -54,13 +59,19 @@ macro_rules! limits {
 limits! {
     /// Sessions in all. More are refused and told so. The cap at 90 % of the descriptors may be lower.
     sessions: usize = 10_000;
+    /// Bytes in memory at which more sessions are refused and told so; 0: 90 % of what the machine, or the bridge's control group, has.
+    memory: u64 = 0;
+    /// Connections to the page's port from one address (/64 for IPv6), whatever they carry, sessions included. More are closed at once. Those of
+    /// trusted proxies are not counted.
+    connections_per_address: u32 = 256;
     /// Sessions from one address (/64 for IPv6). More are refused and told so.
     sessions_per_address: u32 = 8;
     /// New sessions a second from one address. More are refused and told so.
     new_sessions_per_address: u32 = 4;
     /// Torrents a session joins at a time. More are refused and told so.
     joins_per_session: u16 = 32;
-    /// Torrents a session may join anew a minute, once it has joined as many as it may have: each join is an announce. More are refused.
+    /// Torrents a session may join anew a minute, once it has joined as many as it may have: each join is an announce. More are refused. One address
+    /// has as many times that as it may have sessions, however often it opens new ones.
     joins_per_minute: u32 = 30;
     /// Peers a session is connected to or dials at a time.
     peers_per_session: u16 = 50;
@@ -81,8 +92,12 @@ limits! {
     /// Messages a minute, for one torrent of one session, in which the tab may name peers that its peers told it of. More are passed over, and at
     /// most a quarter of the addresses remembered come from them.
     hints_per_minute: u32 = 6;
-    /// Connections that dialled the peer port and have not yet said what for.
+    /// Times a minute that the tab may ask for more peers of one torrent. More are passed over.
+    asks_per_minute: u32 = 6;
+    /// Connections that dialled the peer port and have not yet said what for. More wait.
     incoming_half_open: usize = 200;
+    /// The same from one address (/64 for IPv6). More are closed at once.
+    incoming_half_open_per_address: u32 = 20;
     /// Time for connecting and the BitTorrent handshake together, seconds.
     handshake_timeout: Seconds = Seconds::new(10);
     /// Time for an HTTP request's head, seconds.
@@ -97,9 +112,9 @@ limits! {
     stream_window: u32 = 256 * 1024;
     /// Bytes a tab may send on all streams before peers have taken any: what uploads cost in memory, a session.
     session_window: u32 = 2 * 1024 * 1024;
-    /// Names of trackers that are looked up at once for one session.
+    /// Lookups at once for one session: names of trackers, and torrents in the DHT, each counted by itself. More wait their turn.
     lookups_per_session: u32 = 8;
-    /// Time after which one more may be looked up, seconds.
+    /// Time after which a session is granted one more lookup, seconds.
     lookup_interval: Seconds = Seconds::new(10);
     /// Least time between two announces of a torrent to one tracker, seconds.
     announce_interval: Seconds = Seconds::new(60);

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, run};
+use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, run_rereading};
 use aqueduct_native::descriptors;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 /// Joins BitTorrent swarms on behalf of browser tabs, and serves them the page.
@@ -127,8 +128,16 @@ async fn serve(config: Config) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    run(Listeners { web, peers: Some(peers) }, config, shutdown).await?;
+    run_rereading(Listeners { web, peers: Some(peers) }, config, hangups()?, shutdown).await?;
     Ok(())
+}
+
+/// SIGHUP, by old custom: read anew what may have changed.
+fn hangups() -> io::Result<mpsc::Receiver<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move { while hangup.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+    Ok(receiver)
 }
 
 /// A port that was asked for must be free; the usual one may be taken by another client on this machine.

@@ -211,6 +211,7 @@ impl Peer {
             tunnel.consumed(self.stream, written);
             self.advance(written);
         }
+        self.free();
         Poll::Ready(Ok(()))
     }
 
@@ -224,6 +225,17 @@ impl Peer {
 
     fn keep(&mut self) {
         self.fresh.drain(..).for_each(|bytes| self.kept.extend_from_slice(&bytes));
+        self.free();
+    }
+
+    /// Gives back the room of what is gone: a tab with many peers would otherwise keep all the room that each of them ever needed.
+    fn free(&mut self) {
+        if self.kept.is_empty() {
+            self.kept = BytesMut::new();
+        }
+        if self.fresh.is_empty() && self.fresh.capacity() > MAX_SLICES {
+            self.fresh = VecDeque::new();
+        }
     }
 
     fn advance(&mut self, written: usize) {

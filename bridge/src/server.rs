@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
@@ -22,17 +22,19 @@ use crate::accept::accept;
 use crate::bridge::Bridge;
 use crate::config::{Config, ConfigError};
 use crate::descriptors;
-use crate::gate::{Clients, Targets};
+use crate::gate::{Bucket, Clients, Targets};
 use crate::http;
 use crate::incoming;
 use crate::limits::Limits;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
+use crate::quota::{Quota, Share};
 use crate::registry::Registry;
 use crate::rewound::Rewound;
-use crate::tls::{self, TlsError};
+use crate::tls::{Tls, TlsError};
 use crate::tokens::Tokens;
-use crate::tracker::http::Patience;
+use crate::tracker::http::{Patience, Rest};
 use crate::tracker::{self, Tracking};
 
 /// Longest head of a request: 16 KiB.
@@ -41,6 +43,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const LONGEST_CONNECTION: Duration = Duration::from_secs(120);
 /// How often the machine's own addresses are looked up anew.
 const OWN_ADDRESSES: Duration = Duration::from_secs(60);
+/// Lines a second of the log on sessions that are refused at the door.
+const REFUSALS_TOLD: u32 = 5;
 
 /// The sockets a bridge listens on. Made from a web listener alone, it opens a peer port of the system's choice at the same address.
 #[derive(Debug)]
@@ -57,15 +61,19 @@ impl From<TcpListener> for Listeners {
     }
 }
 
+/// A socket's share of those there may be.
+pub(crate) type Permit = Result<OwnedSemaphorePermit, AcquireError>;
+
 /// Held by a connection, and by the session it may become.
 pub(crate) struct Alive {
     _counted: mpsc::Sender<Infallible>,
-    _permit: Result<OwnedSemaphorePermit, AcquireError>,
+    _permit: Permit,
+    _share: Option<Share>,
 }
 
 impl Alive {
-    pub(crate) const fn new(counted: mpsc::Sender<Infallible>, permit: Result<OwnedSemaphorePermit, AcquireError>) -> Self {
-        Self { _counted: counted, _permit: permit }
+    pub(crate) const fn new(counted: mpsc::Sender<Infallible>, permit: Permit, share: Option<Share>) -> Self {
+        Self { _counted: counted, _permit: permit, _share: share }
     }
 }
 
@@ -93,31 +101,40 @@ pub enum StartError {
 /// # Errors
 /// It could not start. Once it runs, no fault of a client, peer or tracker ends it.
 pub async fn run(listeners: impl Into<Listeners>, config: Config, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    run_rereading(listeners, config, mpsc::channel(1).1, shutdown).await
+}
+
+/// [`run`], and certificate and tokens are read anew whenever `reread` says so. What cannot be read stays as it was, and sessions go on.
+///
+/// # Errors
+/// It could not start.
+pub async fn run_rereading(
+    listeners: impl Into<Listeners>,
+    config: Config,
+    reread: mpsc::Receiver<()>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
     config.check()?;
     let Listeners { web, peers } = listeners.into();
     let peers = match peers {
         Some(peers) => peers,
         None => TcpListener::bind(SocketAddr::new(web.local_addr()?.ip(), 0)).await?,
     };
-    let acceptor = tls::acceptor(&config)?;
     let (stop, draining) = watch::channel(false);
     let bridge = Arc::new(start(config, web.local_addr()?, peers.local_addr()?, draining)?);
     // Every connection and session holds a sender; nothing is ever sent. Once all are gone, `recv` returns.
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     let peers_at = peers.local_addr()?;
-    let peer_port = tokio::spawn(incoming::listen(peers, Arc::clone(&bridge)));
-    let own = tokio::spawn(watch_own_addresses(Arc::clone(&bridge), peers_at));
     let tracker = track(&bridge, web.local_addr()?)?;
-    let (scheme, page) = (if acceptor.is_some() { "https" } else { "http" }, web.local_addr()?);
-    let mut door = accept(web, acceptor, Arc::clone(&bridge), alive.clone())?;
+    let tasks = look_after(&bridge, peers, reread)?;
+    let (scheme, page) = (if bridge.tls.is_some() { "https" } else { "http" }, web.local_addr()?);
+    let mut door = accept(web, Arc::clone(&bridge), alive.clone())?;
     tracing::info!(peer_port = peers_at.port(), "serving {scheme}://{page}/");
     shutdown.await;
     tracing::info!("stopping");
     // A closed port is refused at once, so that a load balancer goes elsewhere.
     door.shutdown().await;
-    peer_port.abort();
-    own.abort();
-    drop(tracker);
+    drop((tasks, tracker));
     drop(alive);
     stop.send_replace(true);
     let limit = bridge.config.limits.drain.0;
@@ -136,11 +153,16 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
     let bridge = Bridge {
         clients: Clients::new(&config.limits),
+        connections: Quota::new(config.limits.connections_per_address),
+        knocks: Quota::new(config.limits.incoming_half_open_per_address),
+        memory: Memory::new(config.limits.memory),
+        refusals_told: Mutex::new(Bucket::new(REFUSALS_TOLD, start)),
+        tls: Tls::read(&config)?,
         targets: Targets::new(&config.limits),
         registry: Arc::<Registry>::default(),
         metrics,
         tracking,
-        tokens: Tokens::read(config.token_file.as_deref())?,
+        tokens: RwLock::new(Tokens::read(config.token_file.as_deref())?),
         discovery: discovery::spawn(options)?,
         filter,
         start,
@@ -152,6 +174,23 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     };
     tell_addresses(&bridge, peers);
     Ok(bridge)
+}
+
+/// What goes on beside the page's port, for as long as what this returns is kept.
+fn look_after(bridge: &Arc<Bridge>, peers: TcpListener, reread: mpsc::Receiver<()>) -> io::Result<JoinSet<()>> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(watch_own_addresses(Arc::clone(bridge), peers.local_addr()?));
+    tasks.spawn(incoming::listen(peers, Arc::clone(bridge)));
+    tasks.spawn(reread_when_told(reread, Arc::clone(bridge)));
+    let watching = Arc::clone(bridge);
+    tasks.spawn(async move { watching.memory.watch().await });
+    Ok(tasks)
+}
+
+async fn reread_when_told(mut told: mpsc::Receiver<()>, bridge: Arc<Bridge>) {
+    while let Some(()) = told.recv().await {
+        bridge.reread();
+    }
 }
 
 /// Runs the tracker for as long as what this returns is kept.
@@ -208,55 +247,50 @@ async fn stopping(draining: &mut watch::Receiver<bool>) {
 }
 
 /// Serves a connection of which `read` has been read already.
-pub(crate) async fn connection(
-    mut socket: TcpStream,
-    read: Vec<u8>,
-    remote: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    bridge: Arc<Bridge>,
-    alive: Arc<Alive>,
-) {
-    if let Some(tls) = tls {
+pub(crate) async fn connection(mut socket: TcpStream, read: Vec<u8>, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>) {
+    if let Some(tls) = bridge.tls.as_ref().map(Tls::acceptor) {
         return Box::pin(secure(socket, remote, tls, bridge, alive)).await;
     }
-    if let Some(read) = announces(&mut socket, read, remote, &bridge).await {
+    if let Some(rest) = announces(&mut socket, read, remote, &bridge).await {
         let _ = socket.set_nodelay(true);
         // In a box, so that the many connections that only announce need no room for it.
-        Box::pin(converse(Rewound::new(read, socket), remote, bridge, alive)).await;
+        Box::pin(converse(socket, rest, remote, bridge, alive)).await;
     }
 }
 
 async fn secure(socket: TcpStream, remote: SocketAddr, tls: TlsAcceptor, bridge: Arc<Bridge>, alive: Arc<Alive>) {
     let _ = socket.set_nodelay(true);
     let Ok(Ok(mut socket)) = timeout(bridge.config.limits.upgrade_timeout.0, tls.accept(socket)).await else { return };
-    if let Some(read) = announces(&mut socket, Vec::new(), remote, &bridge).await {
-        converse(Rewound::new(read, socket), remote, bridge, alive).await;
+    if let Some(rest) = announces(&mut socket, Vec::new(), remote, &bridge).await {
+        converse(socket, rest, remote, bridge, alive).await;
     }
 }
 
 /// The tracker, for clients that come without a proxy: behind one their addresses stand among the fields, which are read elsewhere.
 pub(crate) fn direct(remote: SocketAddr, bridge: &Bridge) -> Option<&Tracking> {
-    let from = remote.ip().to_canonical();
-    bridge.tracking.as_deref().filter(|_| !bridge.config.trusted_proxies.iter().any(|range| range.contains(from)))
+    bridge.tracking.as_deref().filter(|_| !bridge.is_proxy(remote.ip()))
 }
 
 /// Answers what is for the tracker; gives back what was read of anything else.
-async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, read: Vec<u8>, remote: SocketAddr, bridge: &Bridge) -> Option<Vec<u8>> {
-    let Some(tracking) = direct(remote, bridge) else { return Some(read) };
-    let patience = Patience { head: bridge.config.limits.upgrade_timeout.0, end: Instant::now() + LONGEST_CONNECTION };
+async fn announces<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, read: Vec<u8>, remote: SocketAddr, bridge: &Bridge) -> Option<Rest> {
+    let (now, head) = (Instant::now(), bridge.config.limits.upgrade_timeout.0);
+    let Some(tracking) = direct(remote, bridge) else { return Some(Rest { read, head_by: now + head }) };
+    let patience = Patience { head, end: now + LONGEST_CONNECTION };
     tracker::http::serve(socket, read, remote.ip(), tracking, patience).await
 }
 
 /// Speaks HTTP until the connection is idle for too long, broken, or upgraded.
-async fn converse<S>(socket: S, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
+async fn converse<S>(socket: S, rest: Rest, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut draining = bridge.draining.clone();
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(bridge.config.limits.upgrade_timeout.0).max_buf_size(MAX_HEAD);
+    // What is left of the first head's time. Whoever was slow with it is granted no more for the next.
+    let patience = rest.head_by.saturating_duration_since(Instant::now());
+    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(MAX_HEAD);
     let service = service_fn(|request| http::answer(request, remote, Arc::clone(&bridge), Arc::clone(&alive)));
-    let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
+    let connection = builder.serve_connection(TokioIo::new(Rewound::new(rest.read, socket)), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

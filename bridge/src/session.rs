@@ -54,10 +54,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>
     bridge.metrics.sessions_total.add(1);
     // The refused do not count: they must not keep others out.
     let _counted = visitor.admission.is_ok().then(|| bridge.metrics.sessions.hold());
-    tracing::info!(session = number, client = %visitor.ip, "a tab connected");
+    let told = visitor.admission.is_ok() || bridge.tells_refusal();
+    if told {
+        tracing::info!(session = number, client = %visitor.ip, "a tab connected");
+    }
     let session = Session::new(Arc::clone(&bridge), socket, visitor, number);
     let end = session.run().await;
-    tracing::info!(session = number, ?end, "a tab is gone");
+    if told {
+        tracing::info!(session = number, ?end, "a tab is gone");
+    }
 }
 
 /// Why a session is over.
@@ -232,8 +237,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_hello(&mut self, token: &[u8]) {
-        let wanted = self.visitor.needs_token || self.bridge.tokens.are_wanted();
-        if wanted && !self.bridge.tokens.knows(token) {
+        let wanted = self.visitor.needs_token || self.bridge.wants_tokens();
+        if wanted && !self.bridge.knows_token(token) {
             self.tunnel.refuse(Refusal::Token);
         } else {
             // The port says nothing to a tab, and behind a proxy it is the proxy's.
@@ -245,7 +250,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.drain_until.is_some() {
             return self.tunnel.refuse_join(join, Refusal::Draining);
         }
-        if self.join_rate.take(Instant::now()).is_err() {
+        let granted = self.visitor.admission.as_ref().is_ok_and(Place::may_join) && self.join_rate.take(Instant::now()).is_ok();
+        if !granted {
             return self.tunnel.refuse_join(join, Refusal::Joins);
         }
         match Swarm::join(&self.bridge, self.number, join, request, self.seat.clone()) {

@@ -51,6 +51,8 @@ pub(crate) struct Swarm {
     /// A tracker has named this bridge as a peer: its other tabs are peers that a private swarm may have.
     named: bool,
     hints: Bucket,
+    /// How often it may ask for more peers: each time all that is near is looked through.
+    asks: Bucket,
     /// Its place in the bridge's own tracker.
     listing: Option<Listing>,
     membership: Membership,
@@ -80,7 +82,8 @@ impl Swarm {
             want,
             private,
             named: false,
-            hints: Bucket::with_burst(f64::from(limits.hints_per_minute) / 60.0, limits.hints_per_minute, Instant::now()),
+            hints: Bucket::a_minute(limits.hints_per_minute, Instant::now()),
+            asks: Bucket::a_minute(limits.asks_per_minute, Instant::now()),
             listing,
             membership,
             news,
@@ -103,11 +106,12 @@ impl Swarm {
         if update.completed || update.amounts.left == Some(0) {
             self.listing.iter_mut().for_each(Listing::complete);
         }
-        if update.more {
+        let more = update.more && self.asks.take(Instant::now()).is_ok();
+        if more {
             self.look_around();
             self.ask_own_tracker(bridge);
         }
-        match (update.completed, update.more) {
+        match (update.completed, more) {
             (true, _) => self.membership.request(DiscoverRequest::Completed, update.amounts),
             (false, true) => self.membership.request(DiscoverRequest::More, update.amounts),
             (false, false) => self.membership.update(update.amounts),

@@ -1,7 +1,7 @@
 //! TLS, for bridges without a proxy before them.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -37,17 +37,49 @@ pub enum TlsError {
     },
 }
 
-/// What accepts TLS connections, if the configuration names a certificate.
-pub(crate) fn acceptor(config: &Config) -> Result<Option<TlsAcceptor>, TlsError> {
-    let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
+/// A certificate that can be read anew: they are renewed every few weeks, and nobody's tab should end for that.
+pub(crate) struct Tls {
+    cert: PathBuf,
+    key: PathBuf,
+    acceptor: RwLock<TlsAcceptor>,
+}
+
+impl Tls {
+    /// Reads the certificate, if the configuration names one.
+    pub(crate) fn read(config: &Config) -> Result<Option<Self>, TlsError> {
+        let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else { return Ok(None) };
+        let acceptor = RwLock::new(acceptor(&cert, &key)?);
+        Ok(Some(Self { cert, key, acceptor }))
+    }
+
+    /// Reads it anew. What was there before stays if that fails.
+    pub(crate) fn reread(&self) -> Result<(), TlsError> {
+        let new = acceptor(&self.cert, &self.key)?;
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// For a new connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("cert", &self.cert).finish_non_exhaustive()
+    }
+}
+
+fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(|error| pem(cert, error))?;
     if chain.is_empty() {
-        return Err(TlsError::Empty(cert.clone()));
+        return Err(TlsError::Empty(cert.to_owned()));
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error))?;
     let tls = server_config(chain, secret);
-    let tls = tls.map_err(|error| TlsError::Certificate { cert: cert.clone(), key: key.clone(), why: error.to_string() })?;
-    Ok(Some(TlsAcceptor::from(Arc::new(tls))))
+    let tls = tls.map_err(|error| TlsError::Certificate { cert: cert.to_owned(), key: key.to_owned(), why: error.to_string() })?;
+    Ok(TlsAcceptor::from(Arc::new(tls)))
 }
 
 fn server_config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, rustls::Error> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Tracking;
 
@@ -25,6 +25,14 @@ struct Request<'a> {
     length: usize,
     /// The client means to send another one.
     keep: bool,
+}
+
+/// What is for others.
+pub(crate) struct Rest {
+    /// As much as was read of it.
+    pub(crate) read: Vec<u8>,
+    /// When its head must be complete.
+    pub(crate) head_by: Instant,
 }
 
 /// How long a client may take.
@@ -54,18 +62,19 @@ pub(crate) fn answer_at_once(socket: &TcpStream, from: IpAddr, tracking: &Tracki
 }
 
 /// Answers announces and scrapes for as long as there are no other requests. `read`: what was read before. Gives back what it read of the first other one;
-/// nothing if the connection is over.
-pub(crate) async fn serve<S>(socket: &mut S, read: Vec<u8>, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Vec<u8>>
+/// nothing if the connection is over. A head has its time from the end of the one before, however busily it trickles.
+pub(crate) async fn serve<S>(socket: &mut S, read: Vec<u8>, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Rest>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut input, mut output) = (read, Vec::new());
+    let mut head_by = Instant::now() + patience.head;
     loop {
         if is_for_others(&input) {
-            return Some(input);
+            return Some(Rest { read: input, head_by });
         }
         if let Some(end) = end_of_head(&input) {
-            let Some(request) = Request::parse(&input[..end]) else { return Some(input) };
+            let Some(request) = Request::parse(&input[..end]) else { return Some(Rest { read: input, head_by }) };
             let keep = request.keep && Instant::now() < patience.end;
             write_answer(&mut output, &request, keep, from, tracking);
             timeout(patience.head, socket.write_all(&output)).await.ok()?.ok()?;
@@ -73,12 +82,13 @@ where
                 return None;
             }
             input.drain(..request.length);
+            head_by = Instant::now() + patience.head;
             continue;
         }
         if input.len() > MAX_HEAD {
-            return Some(input);
+            return Some(Rest { read: input, head_by });
         }
-        match timeout(patience.head, socket.read_buf(&mut input)).await {
+        match timeout_at(head_by, socket.read_buf(&mut input)).await {
             Ok(Ok(count)) if count > 0 => {}
             _ => return None,
         }

@@ -59,7 +59,11 @@ async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
 
 async fn start(listen: &str) -> Program {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), format!("[limits]\nsessions-per-address = {TABS}\nnew-sessions-per-address = {TABS}\n")).unwrap();
+    std::fs::write(
+        file.path(),
+        format!("[limits]\nsessions-per-address = {TABS}\nnew-sessions-per-address = {TABS}\nconnections-per-address = 5000\n"),
+    )
+    .unwrap();
     Program::launch(Command::new(PATH).args(["--listen", listen, "--config"]).arg(file.path())).await
 }
 

@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use aqueduct_bridge::Config;
+use aqueduct_bridge::{Config, Limits, Seconds};
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate};
 use aqueduct_core::types::InfoHashV1;
 use tokio::net::UdpSocket;
@@ -91,6 +92,30 @@ async fn a_public_swarm_is_looked_up_and_a_private_one_never() {
     let counts = tab.until("the DHT's counts", |event| if let Event::Dht { join, counts } = event { Some((join, counts)) } else { None });
     let (join, counts) = counts.await;
     assert_eq!((join, counts.peers), (2, 0));
+}
+
+#[tokio::test]
+async fn a_session_has_so_many_lookups_and_the_others_wait_without_being_refused() {
+    let node = Node::start().await;
+    let limits = Limits { lookups_per_session: 1, lookup_interval: Seconds(Duration::from_secs(3600)), ..Limits::default() };
+    let bridge = Bridge::start(Config { limits, ..asking(&node) }).await;
+    let [first, second, others] = [1, 2, 3].map(|n| InfoHashV1([0xc0 + n; 20]));
+    let mut tab = Tab::open(&bridge).await;
+    tab.client.join(&JoinRequest { info_hash: first, ..request(TAB_ID) });
+    let waiting = tab.client.join(&JoinRequest { info_hash: second, ..request(TAB_ID) });
+    tab.flush().await;
+    node.wait_for("the first look-up", &first.0).await;
+    let mut other = Tab::open(&bridge).await;
+    other.client.join(&JoinRequest { info_hash: others, ..request(TAB_ID) });
+    other.flush().await;
+    node.wait_for("another session's look-up", &others.0).await;
+    assert!(!node.heard_of(&second.0), "the second look-up of one session did not wait");
+    let counts = tab.until("word of the second", |event| match event {
+        Event::Dht { join, counts } if join == waiting => Some(counts),
+        Event::JoinRefused { .. } => panic!("it was refused"),
+        _ => None,
+    });
+    assert!(!counts.await.asking);
 }
 
 #[tokio::test]

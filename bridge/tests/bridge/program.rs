@@ -28,6 +28,13 @@ impl Program {
         Self::launch(Command::new(PATH).args(["--listen", "127.0.0.1:0"]).args(flags)).await
     }
 
+    /// With these lines in the file's table of limits.
+    pub(crate) async fn limited(limits: &str) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("[limits]\n{limits}\n")).unwrap();
+        Self::start(&["--config", file.path().to_str().unwrap()]).await
+    }
+
     /// Runs what ends in the bridge's program, with more arguments for it.
     pub(crate) async fn launch(command: &mut Command) -> Self {
         let mut child = command.args(LOCAL).stderr(std::process::Stdio::piped()).kill_on_drop(true).spawn().unwrap();
@@ -56,8 +63,20 @@ impl Program {
     }
 
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("sh").args(["-c", "kill -TERM $0", &id]).status().await.unwrap().success());
+        assert!(Command::new("sh").args(["-c", "kill -$0 $1", name, &id]).status().await.unwrap().success());
+    }
+
+    /// What it has in memory, KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Waits for its end, and for the end of its log.

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::program::PATH;
+use crate::program::{PATH, Program};
 use crate::support::{Bridge, Tab, config, get, soon};
 
 /// A certificate for `localhost` and its key, as files in a folder, and who trusts it.
@@ -95,6 +95,27 @@ async fn a_broken_certificate_is_named_and_the_program_fails() {
         assert!(output.status.code() == Some(1) && said.contains(word), "{word}: {} {said}", output.status);
         assert!(!said.contains("serving"), "it says that it serves: {said}");
     }
+}
+
+#[tokio::test]
+async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, trusts_old) = certificate(folder.path());
+    let [chain, key] = [old.tls_cert.unwrap(), old.tls_key.unwrap()].map(|path| path.to_str().unwrap().to_owned());
+    let mut bridge = Program::start(&["--tls-cert", &chain, "--tls-key", &key]).await;
+    let shake = async |connector: &TlsConnector, addr| {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        soon("a TLS handshake", connector.connect(ServerName::try_from("localhost").unwrap(), stream)).await.is_ok()
+    };
+    assert!(shake(&trusts_old, bridge.addr).await);
+    let (_, trusts_new) = certificate(folder.path());
+    bridge.signal("HUP").await;
+    bridge.line("the certificate was read anew").await;
+    assert!(shake(&trusts_new, bridge.addr).await && !shake(&trusts_old, bridge.addr).await);
+    std::fs::write(&key, "half a fi").unwrap();
+    bridge.signal("HUP").await;
+    bridge.line("the certificate stays as it was").await;
+    assert!(shake(&trusts_new, bridge.addr).await);
 }
 
 #[tokio::test]

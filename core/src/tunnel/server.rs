@@ -22,6 +22,9 @@ use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
 use crate::types::{Instant, PeerAddr};
 
+/// Events for which room is kept: a message of a hundred thousand tiny frames must not cost memory once it is dealt with.
+const KEPT_EVENTS: usize = 64;
+
 /// The bridge's settings for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -140,9 +143,11 @@ impl Server {
         self.out.put(Kind::Welcome, 0, |out| welcome.write(out));
     }
 
-    /// Refuses or ends the session; [`ServerEvent::Ended`] follows.
+    /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. What the tab asked for in the same message is void, or whoever has
+    /// no token would have its joins carried out before it is sent away.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.out.put(Kind::Refused, 0, |out| out.put_u8(refusal.number()));
+        self.events.clear();
         self.events.push_back(ServerEvent::Ended(refusal));
     }
 
@@ -277,7 +282,11 @@ impl Server {
 
     /// What happened, in order, until `None`.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     fn handle_frames(&mut self, mut message: Bytes) -> Result<(), Fault> {

@@ -341,6 +341,17 @@ fn a_refused_session_tells_why() {
 }
 
 #[test]
+fn what_came_with_a_hello_that_is_refused_is_void() {
+    let (mut client, mut server) = (Client::new(ClientConfig::default(), T0), Server::new(ServerConfig::default(), T0));
+    client.join(&request());
+    server.handle_message(T0, client.poll_message().unwrap()).unwrap();
+    assert!(matches!(server.poll_event(), Some(ServerEvent::Hello { .. })));
+    server.refuse(Refusal::Token);
+    assert!(matches!(server.poll_event(), Some(ServerEvent::Ended(Refusal::Token))));
+    assert!(server.poll_event().is_none(), "whoever has no token joined a swarm");
+}
+
+#[test]
 fn each_violation_names_its_side_and_its_fault() {
     let fault_of = |message: Bytes| {
         let mut world = World::new(Windows { stream: 16 * 1024, session: 16 * 1024 }, 1);

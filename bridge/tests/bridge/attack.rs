@@ -1,0 +1,197 @@
+//! Strangers who want more than their share, and what it costs the bridge.
+
+use std::time::{Duration, Instant};
+
+use aqueduct_bridge::{Config, Limits, Seconds};
+use aqueduct_core::tunnel::{ClientConfig, JoinRequest, JoinUpdate, Refusal};
+use aqueduct_core::types::PeerId;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::SinkExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::program::Program;
+use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request, soon};
+
+fn limited(limits: Limits) -> Config {
+    Config { limits, ..config() }
+}
+
+/// A connection from this address of loopback.
+async fn dial(from: &str, to: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    soon("a connection", socket.connect(to)).await.unwrap()
+}
+
+/// Waits until the bridge has closed this connection without a word.
+async fn is_cut(socket: &mut TcpStream) -> bool {
+    let mut word = [0; 1];
+    soon("the cut", socket.read(&mut word)).await.unwrap_or(0) == 0
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_has_nothing_carried_out() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "sesame\n").unwrap();
+    let bridge = Bridge::start(Config { token_file: Some(file.path().to_owned()), ..config() }).await;
+    let mut tracker = Tracker::start(&[]).await;
+    let (own, with) = (format!("http://{}", bridge.addr), |token: &str| ClientConfig { token: token.to_owned(), ..ClientConfig::default() });
+    // Its joins come in the same message as the token that is no good.
+    let mut thief = Tab::open_as(&bridge, &[("origin", &own)], with("guess")).await;
+    thief.join_as(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(PeerId(*b"-XX0001-notokenatall")) });
+    assert_eq!(thief.closed().await.1, Refusal::Token.close_code());
+    let mut tab = Tab::open_as(&bridge, &[("origin", &own)], with("sesame")).await;
+    tab.join(&tracker);
+    tab.flush().await;
+    let asked = tracker.asked().await;
+    assert!(!asked.contains("notokenatall"), "it was announced: {asked}");
+}
+
+#[tokio::test]
+async fn an_announce_that_trickles_is_cut_off() {
+    let limits = Limits { upgrade_timeout: Seconds(Duration::from_millis(300)), ..Limits::default() };
+    let bridge = Bridge::start(limited(limits)).await;
+    let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
+    socket.write_all(b"GET /announce?info_hash=").await.unwrap();
+    let trickle = async {
+        let (mut read, mut write) = socket.split();
+        let mut every = tokio::time::interval(Duration::from_millis(20));
+        let mut answer = Vec::new();
+        loop {
+            tokio::select! {
+                end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
+                _ = every.tick() => drop(write.write_all(b"%5a").await),
+            }
+        }
+    };
+    soon("the cut", trickle).await;
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_others_are_served() {
+    let bridge = Program::limited("connections-per-address = 3").await;
+    let mut idle = [dial("127.0.0.2", bridge.addr).await, dial("127.0.0.2", bridge.addr).await, dial("127.0.0.2", bridge.addr).await];
+    assert!(is_cut(&mut dial("127.0.0.2", bridge.addr).await).await, "a fourth is too many");
+    let (_, metrics) = get(dial("127.0.0.3", bridge.addr).await, "a", "/metrics", "").await;
+    let metrics = String::from_utf8(metrics).unwrap();
+    assert!(metrics.contains("\naqueduct_bridge_refused_connections_total 1\n"), "{metrics}");
+    // The places of those that are gone are free again.
+    let end = idle.iter_mut().map(is_cut);
+    assert!(futures_util::future::join_all(end).await.into_iter().all(|cut| cut), "an idle connection has its time");
+    let (head, _) = get(dial("127.0.0.2", bridge.addr).await, "a", "/healthz", "").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_has_as_many_connections_as_its_clients_need() {
+    let mut config = limited(Limits { connections_per_address: 1, ..Limits::default() });
+    config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let bridge = Bridge::start(config).await;
+    let mut open = Vec::new();
+    for n in 1..=3 {
+        let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 9.9.9.{n}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 15];
+        soon("an answer", socket.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        open.push(socket);
+    }
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_silent_connections_to_the_peer_port_and_others_get_through() {
+    let limits = Limits { incoming_half_open_per_address: 2, handshake_timeout: Seconds(Duration::from_secs(60)), ..Limits::default() };
+    let (bridge, port) = Bridge::start_with_peers(limited(limits)).await;
+    let peers = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[]).await;
+    counts(&mut tab, "the swarm", |_| true).await;
+    let _silent = [dial("127.0.0.2", peers).await, dial("127.0.0.2", peers).await];
+    assert!(is_cut(&mut dial("127.0.0.2", peers).await).await, "a third is too many");
+    assert_eq!(bridge.counted("refused_incoming_total").await, 1);
+    let mut honest = dial("127.0.0.3", peers).await;
+    honest.write_all(&handshake(HASH, PeerId([1; 20])).encode()).await.unwrap();
+    tab.stream().await;
+}
+
+#[tokio::test]
+async fn wishes_for_more_peers_beyond_the_budget_are_passed_over() {
+    let bridge = Bridge::start(limited(Limits { asks_per_minute: 1, ..Limits::default() })).await;
+    let mut tab = Tab::open(&bridge).await;
+    let join = tab.client.join(&request(TAB_ID));
+    let more = JoinUpdate { amounts: AMOUNTS, want: 0, private: false, completed: false, more: true };
+    let announce = async |port| {
+        let query = format!("/announce?info_hash={}&port={port}&left=1", "%5a".repeat(20));
+        assert!(bridge.get(&query, "").await.0.starts_with("HTTP/1.1 200"));
+    };
+    announce(4001).await;
+    tab.client.update(join, &more);
+    counts(&mut tab, "what the first wish brought", |counts| counts.found == 1).await;
+    announce(4002).await;
+    (0..1000).for_each(|_| tab.client.update(join, &more));
+    tab.client.hint(join, &["127.0.0.1:4003".parse().unwrap(), "127.0.0.1:4004".parse().unwrap()]);
+    let found = counts(&mut tab, "the hint that came after them", |counts| counts.found > 1).await.found;
+    assert_eq!(found, 3, "the tracker was asked again");
+}
+
+#[tokio::test]
+async fn refused_sessions_do_not_fill_the_log() {
+    let mut bridge = Program::start(&[]).await;
+    let (host, begun) = (bridge.addr.to_string(), Instant::now());
+    for _ in 0..100 {
+        let stream = TcpStream::connect(bridge.addr).await.unwrap();
+        let mut tab = Tab::over(stream, &host, &[("origin", "https://evil.example")], ClientConfig::default()).await;
+        assert_eq!(tab.closed().await.1, Refusal::Origin.close_code());
+    }
+    bridge.terminate().await;
+    assert_eq!(bridge.ended().await.code(), Some(0));
+    let told = bridge.said.iter().filter(|line| line.contains("a tab connected")).count();
+    let most = 5 + 5 * (begun.elapsed().as_secs() as usize + 1);
+    assert!((1..=most).contains(&told), "{told} lines, where at most {most} were to be");
+}
+
+/// Frames of one byte each for this stream.
+fn crumbs(stream: u32, count: usize) -> Bytes {
+    let mut message = BytesMut::new();
+    for _ in 0..count {
+        message.put_u8(32);
+        message.put_u32(stream);
+        message.put_u32(1);
+        message.put_u8(b'x');
+    }
+    message.freeze()
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
+    const CRUMBS: usize = 40_000;
+    let bridge = Program::start(&["--allow", "127.0.0.0/8"]).await;
+    let mut peers = Vec::new();
+    for n in 1..=20 {
+        peers.push(Peer::at(&format!("127.0.0.{n}")).await);
+    }
+    let tracker = Tracker::start(&peers.iter().map(|peer| peer.addr).collect::<Vec<_>>()).await;
+    let mut tab = Tab::open_at(bridge.addr).await;
+    tab.join(&tracker);
+    tab.flush().await;
+    let answers = peers.iter().map(|peer| peer.answer(HASH, b""));
+    let answered = async { futures_util::future::join_all(answers).await };
+    let opened = async {
+        for _ in 0..20 {
+            tab.stream().await;
+        }
+    };
+    let (mut sockets, ()) = tokio::join!(answered, opened);
+    let before = bridge.resident();
+    for stream in 1..=20 {
+        tab.socket.send(Message::Binary(crumbs(stream, CRUMBS))).await.unwrap();
+    }
+    for (socket, _) in &mut sockets {
+        let mut received = vec![0; CRUMBS];
+        soon("every crumb", socket.read_exact(&mut received)).await.unwrap();
+    }
+    let grown = bridge.resident().saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB are kept for {} bytes that are gone", 20 * CRUMBS);
+}
