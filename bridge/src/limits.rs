@@ -128,7 +128,8 @@ limits! {
     tracker_peers: usize = 1_000_000;
     /// Peers that it keeps of one swarm, each address family by itself. Those beyond are given peers, but are not listed.
     tracker_peers_per_swarm: usize = 20_000;
-    /// Announces and scrapes a second from one address (/64 for IPv6); after a pause ten times as many at once. More are refused.
+    /// Announces and scrapes a second from one address (/64 for IPv6); after a pause ten times as many at once. More are refused. The first announce
+    /// of a swarm counts for four, so that no address fills the tracker alone.
     tracker_requests_per_address: u32 = 50;
     /// Time for sessions to end after SIGTERM, seconds. A second more and the program is gone.
     drain: Seconds = Seconds::new(9);

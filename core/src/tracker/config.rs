@@ -20,7 +20,7 @@ pub struct Config {
     /// Most peers in an answer. Default 200. Over UDP an answer is also bounded by [`super::udp::MAX_ANSWER`].
     pub max_num_want: usize,
     /// Announces and scrapes a second from one address (/64 for IPv6), ten times as many at once after a pause. Default 50: whole cities stand
-    /// behind one address. Those beyond are refused over HTTP and dropped over UDP.
+    /// behind one address. Those beyond are refused over HTTP and dropped over UDP. The first announce of a swarm counts for four.
     pub requests_per_address: u32,
 }
 

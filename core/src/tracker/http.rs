@@ -113,7 +113,9 @@ impl Tracker {
         let ip = from.to_canonical();
         let answer = Request::parse(query).and_then(|request| {
             let announce = request.announce;
-            self.allow(now, ip)?;
+            if !self.afford_announce(now, ip, &announce) {
+                return Err(Refusal::Rate);
+            }
             Ok((request, self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), &mut peers)?))
         });
         match answer {
@@ -125,14 +127,11 @@ impl Tracker {
 
     /// Answers a scrape: `query` is what stands behind `/scrape?`. There is no scrape of all swarms.
     pub fn answer_scrape(&mut self, now: Instant, from: IpAddr, query: &[u8], out: &mut Vec<u8>) {
-        match parse_scrape(query).and_then(|swarms| self.allow(now, from).map(|()| swarms)) {
-            Ok(swarms) => self.write_scrape(&swarms, out),
+        match parse_scrape(query) {
+            Ok(swarms) if self.afford(now, from, 1) => self.write_scrape(&swarms, out),
+            Ok(_) => write_refusal(out, Refusal::Rate),
             Err(refusal) => write_refusal(out, refusal),
         }
-    }
-
-    fn allow(&mut self, now: Instant, ip: IpAddr) -> Result<(), Refusal> {
-        if self.afford(now, ip) { Ok(()) } else { Err(Refusal::Rate) }
     }
 
     fn write_scrape(&self, swarms: &[InfoHashV1], out: &mut Vec<u8>) {

@@ -12,6 +12,9 @@ use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
 use super::swarms::Swarms;
 use crate::types::{InfoHashV1, Instant};
 
+/// Requests that an announce counts for if nobody has announced its swarm: with the defaults an address founds 45,000 swarms in two intervals.
+const FOUNDING: u32 = 4;
+
 /// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again within an interval.
 ///
 /// Bounded by its [`Config`] in everything: no client's number is ever an amount of memory.
@@ -85,13 +88,20 @@ impl Tracker {
         (self.swarms.len(), self.peers)
     }
 
-    /// Takes one request off an address' budget; says whether there was one.
-    pub(super) fn afford(&mut self, now: Instant, ip: IpAddr) -> bool {
+    /// Takes an announce off an address' budget; says whether there was any left. Founding a swarm costs more than asking for one, so that no
+    /// address alone can found as many as there may be before the first is forgotten.
+    pub(super) fn afford_announce(&mut self, now: Instant, ip: IpAddr, announce: &Announce) -> bool {
+        let founding = announce.port > 0 && announce.event != Event::Stopped && self.swarms.get(&announce.info_hash, &self.dice).is_none();
+        self.afford(now, ip, if founding { FOUNDING } else { 1 })
+    }
+
+    /// Takes so many requests off an address' budget; says whether there was one at least.
+    pub(super) fn afford(&mut self, now: Instant, ip: IpAddr, cost: u32) -> bool {
         let hash = match ip.to_canonical() {
             IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
             IpAddr::V6(ip) => self.dice.hash(&ip.octets()[..8]),
         };
-        self.rates.take(hash, seconds(now))
+        self.rates.take(hash, seconds(now), cost)
     }
 
     fn list(&mut self, now: Instant, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Result<Counts, Refusal> {

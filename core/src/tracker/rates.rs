@@ -23,14 +23,14 @@ impl Rates {
         Self { per_second, places: vec![Place::default(); PLACES] }
     }
 
-    /// Takes one for the address with this hash; says whether there was one.
-    pub(super) fn take(&mut self, hash: u64, now: u32) -> bool {
+    /// Takes so many for the address with this hash; says whether there was one at least.
+    pub(super) fn take(&mut self, hash: u64, now: u32, cost: u32) -> bool {
         let at = usize::try_from(hash % PLACES as u64).unwrap_or(0);
         let place = &mut self.places[at];
         let regained = now.saturating_sub(place.at).saturating_mul(self.per_second);
         *place = Place { at: now, spent: place.spent.saturating_sub(regained) };
         let granted = place.spent < self.per_second.saturating_mul(BURST);
-        place.spent += u32::from(granted);
+        place.spent = place.spent.saturating_add(if granted { cost } else { 0 });
         granted
     }
 }
@@ -42,10 +42,11 @@ mod tests {
     #[test]
     fn an_address_may_ask_in_a_burst_and_then_at_its_rate() {
         let mut rates = Rates::new(2);
-        let granted = |rates: &mut Rates, hash, now| (0..100).filter(|_| rates.take(hash, now)).count();
+        let granted = |rates: &mut Rates, hash, now| (0..100).filter(|_| rates.take(hash, now, 1)).count();
         assert_eq!(granted(&mut rates, 7, 0), 20);
         assert_eq!(granted(&mut rates, 8, 0), 20, "others have their own");
         assert_eq!(granted(&mut rates, 7, 3), 6);
         assert_eq!(granted(&mut rates, 7, 1000), 20);
+        assert_eq!((0..20).filter(|_| rates.take(9, 0, 7)).count(), 3, "what costs more is granted less often");
     }
 }

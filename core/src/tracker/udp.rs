@@ -82,9 +82,12 @@ impl Tracker {
             Request::Announce(connection, _) | Request::Scrape(connection, _) if !self.connections.knows(now, ip, connection) => {
                 refuse(out, transaction, "expired connection id");
             }
-            _ if !self.afford(now, ip) => {}
-            Request::Announce(_, announce) => self.udp_announce(now, transaction, announce, ip, admit, out),
-            Request::Scrape(_, swarms) => self.udp_scrape(transaction, swarms, out),
+            Request::Announce(_, announce) if self.afford_announce(now, ip, &announce) => {
+                self.udp_announce(now, transaction, announce, ip, admit, out);
+            }
+            Request::Scrape(_, swarms) if self.afford(now, ip, 1) => self.udp_scrape(transaction, swarms, out),
+            // Too often: silence.
+            Request::Announce(..) | Request::Scrape(..) => {}
         }
     }
 
