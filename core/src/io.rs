@@ -85,8 +85,11 @@ pub enum Resumed {
     Record {
         /// Pieces known to be verified and flushed.
         have: Bitfield,
-        /// Pieces to read and hash before anything else, had or not (files that changed, a sample).
+        /// Pieces to read and hash before anything else, had or not (files that changed).
         check: Vec<u32>,
+        /// Pieces to read and hash although nothing speaks against them. One that is wrong speaks against the files it reaches into: all that
+        /// is had of them is read, too.
+        sample: Vec<u32>,
         /// Bytes sent in earlier runs.
         uploaded: u64,
         /// Bytes received in earlier runs.

@@ -23,7 +23,11 @@ impl World {
     }
 
     fn aqueduct(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aqueduct"));
+        self.command(env!("CARGO_BIN_EXE_aqueduct"), args)
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.0.path()).env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());
         command
     }
@@ -74,14 +78,23 @@ impl World {
     }
 
     fn start(&self, args: &[&str]) -> Running {
-        let mut child = self.aqueduct(args).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+        self.start_by(env!("CARGO_BIN_EXE_aqueduct"), args)
+    }
+
+    fn start_by(&self, program: &str, args: &[&str]) -> Running {
+        let mut child = self.command(program, args).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Running { child, lines }
     }
 
     /// A seed on a free loopback port; returns it with its address.
     fn seed(&self, torrent: &str) -> (Running, String) {
-        let mut seed = self.start(&["seed", torrent, "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
+        self.seed_with(&[torrent])
+    }
+
+    fn seed_with(&self, args: &[&str]) -> (Running, String) {
+        let alone = ["--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"];
+        let mut seed = self.start(&[&["seed"], args, &alone].concat());
         let listening = seed.wait_for(|event| event["event"] == "listening");
         seed.wait_for(|event| event["event"] == "checked");
         (seed, format!("127.0.0.1:{}", listening["port"]))
@@ -248,6 +261,111 @@ fn one_torrent_named_twice_is_a_mistake_of_the_command_line() {
     assert!(said.contains("two of the 2 sources are the same torrent"), "{said}");
 }
 
+/// Two torrents of one name: `data` twice, with other content the second time. Returns seeds of both, and where they are.
+fn rivals(world: &World) -> [(Running, String); 2] {
+    world.shared();
+    let first = world.seed("data.torrent");
+    fs::create_dir_all(world.path("rival/data")).unwrap();
+    fs::write(world.path("rival/data/a.bin"), vec![5; 300_000]).unwrap();
+    world.ok(&["create", "rival/data", "-o", "rival.torrent", "--piece-length", "16K"]);
+    let second = world.seed_with(&["rival.torrent", "rival"]);
+    [first, second]
+}
+
+#[test]
+fn two_torrents_that_would_write_one_file_are_not_both_downloaded() {
+    let world = World::new();
+    let [(_a, first), (_b, second)] = rivals(&world);
+    let said = world.fails(2, &World::from(&first, &["--peer", &second, "data.torrent", "rival.torrent", "-o", "out"]));
+    assert!(said.contains("out/data/a.bin is a file of another of the torrents, too"), "{said}");
+    assert!(said.contains("1 of 2 torrents failed"), "{said}");
+    world.ok(&["verify", "data.torrent", "out"]);
+}
+
+#[test]
+fn what_another_torrent_overwrote_is_not_taken_for_ours() {
+    let world = World::new();
+    let [(_a, first), (_b, second)] = rivals(&world);
+    for _ in 0..2 {
+        world.ok(&World::from(&first, &["data.torrent", "-o", "out"]));
+        world.ok(&["verify", "data.torrent", "out"]);
+        world.ok(&World::from(&second, &["rival.torrent", "-o", "out"]));
+        world.ok(&["verify", "rival.torrent", "out"]);
+    }
+}
+
+#[test]
+fn an_edit_that_left_no_trace_is_found_out() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    world.ok(&World::from(&peer, &["data.torrent", "-o", "out"]));
+    let path = world.path("out/data/a.bin");
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, vec![7; 300_000]).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    let said = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
+    assert_eq!(event(&said, "checked")["have"], 3, "all of the file was read: {said}");
+    assert!(world.same("data/a.bin", "out/data/a.bin"));
+}
+
+#[test]
+fn a_file_that_grew_is_cut_back() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    world.ok(&World::from(&peer, &["data.torrent", "-o", "out"]));
+    fs::File::options().append(true).open(world.path("out/data/z.bin")).unwrap().write_all(b"more").unwrap();
+    world.ok(&World::from(&peer, &["data.torrent", "-o", "out"]));
+    world.ok(&["verify", "data.torrent", "out"]);
+}
+
+#[test]
+fn what_is_wrong_with_one_of_several_sources_does_not_hold_up_the_others() {
+    let world = World::new();
+    world.shared();
+    fs::write(world.path("bad.torrent"), "<html>").unwrap();
+    let (_seed, peer) = world.seed("data.torrent");
+    let said = world.fails(3, &World::from(&peer, &["bad.torrent", "data.torrent", "missing.torrent", "-o", "out", "--json"]));
+    let classes: Vec<_> = events(&said).iter().filter(|event| event["event"] == "error").map(|event| event["class"].clone()).collect();
+    assert_eq!(classes, ["invalid_torrent", "failure", "invalid_torrent"], "{said}");
+    assert!(said.contains("2 of 3 torrents failed"), "{said}");
+    world.ok(&["verify", "data.torrent", "out"]);
+}
+
+#[test]
+fn a_folder_is_known_again_by_another_name() {
+    let world = World::new();
+    world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(world.path("elsewhere"), world.path("link")).unwrap();
+    world.ok(&World::from(&peer, &["data.torrent", "-o", "link/new"]));
+    let again = world.ok(&[&["get", "data.torrent", "-o", "data/../elsewhere/new", "--json"], &ALONE[..]].concat());
+    assert!(event(&again, "checked")["read"].as_u64().unwrap() <= 5 * 16_384, "{again}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    let world = World::new();
+    world.shared();
+    for command in [&["show", "data.torrent"][..], &["completions", "bash"], &["man"], &["verify", "data.torrent"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = world.aqueduct(command).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(text(&output.stderr).contains("could not write to standard output"), "{command:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_used_is_told_as_that() {
+    let world = World::new();
+    world.shared();
+    let output = world.aqueduct(&["get", "data.torrent"]).env("XDG_STATE_HOME", world.path("data.torrent")).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(text(&output.stderr).contains("set XDG_STATE_HOME to a folder that you may write to"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn what_cannot_be_shared_is_told_before_anything_is_read() {
     let world = World::new();
@@ -398,6 +516,25 @@ fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
     assert!(checked["have"].as_u64().unwrap() > 30, "{checked}");
     assert!(checked["read"].as_u64().unwrap() < 1 << 20, "{checked}");
     assert!(world.same("large.bin", "out/large.bin"));
+}
+
+#[test]
+fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
+    let world = World::new();
+    world.large(8 << 20);
+    let (_seed, peer) = world.seed("large.torrent");
+    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
+    get.signal(Signal::HUP);
+    assert_eq!(get.wait_for(|event| event["event"] == "error")["class"], "interrupted");
+    assert_eq!(get.exit_code(), Some(130));
+
+    let deaf = World::from(&peer, &["large.torrent", "-o", "deaf", "--download-limit", "4M"]);
+    let mut get = world.start_by("sh", &[&["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_aqueduct")], &deaf[..]].concat());
+    get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
+    get.signal(Signal::HUP);
+    get.wait_for(|event| event["event"] == "finished");
+    assert_eq!(get.exit_code(), Some(0));
 }
 
 #[test]

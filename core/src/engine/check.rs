@@ -1,5 +1,6 @@
 //! Reading and hashing what is on disk, before the swarm is joined.
 
+use super::data::Data;
 use super::hub::{Hub, Pending};
 use super::swarm::Swarm;
 use crate::ext::{Extension, donthave};
@@ -36,6 +37,9 @@ impl Swarm {
             }
             Ok(_) => {
                 checking.bytes += u64::from(data.lengths.size(piece));
+                if !good && checking.sample.has(piece) {
+                    data.suspect(piece);
+                }
                 mark(&mut data.have, piece, good);
                 mark(&mut data.durable, piece, good);
             }
@@ -97,6 +101,17 @@ impl Swarm {
             if let Some(id) = peer.extensions.remote_id(Extension::DontHave) {
                 peer.say(hub, conn, Message::Extended { id, payload: donthave::encode(piece.get()) });
             }
+        }
+    }
+}
+
+impl Data {
+    /// A sample is wrong although its files look untouched: what else is had of these files may be wrong, too, and is to be read.
+    fn suspect(&mut self, piece: Piece) {
+        let Some(checking) = &mut self.checking else { return };
+        let (offset, length) = (self.lengths.offset(piece), u64::from(self.lengths.size(piece)));
+        for file in self.info.layout(offset, length).filter_map(|span| self.info.files.get(span.file)) {
+            self.lengths.pieces_of(file.offset, file.size).filter(|piece| self.have.has(*piece)).for_each(|piece| checking.list(piece));
         }
     }
 }

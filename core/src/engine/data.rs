@@ -45,8 +45,35 @@ pub(super) struct Data {
 #[derive(Debug)]
 pub(super) struct Checking {
     pub(super) todo: VecDeque<Piece>,
+    /// Pieces that were to be read at any time.
+    pub(super) listed: Bitfield,
+    /// Of these: nothing spoke against them.
+    pub(super) sample: Bitfield,
     pub(super) in_flight: usize,
     pub(super) bytes: u64,
+}
+
+impl Checking {
+    /// `check` first, then `sample`; a piece that is in both is no sample.
+    pub(super) fn new(lengths: &Lengths, check: impl IntoIterator<Item = Piece>, sample: impl IntoIterator<Item = Piece>) -> Self {
+        let none = Bitfield::none(lengths.pieces());
+        let mut checking = Self { todo: VecDeque::new(), listed: none.clone(), sample: none, in_flight: 0, bytes: 0 };
+        check.into_iter().for_each(|piece| checking.list(piece));
+        for piece in sample {
+            if !checking.listed.has(piece) {
+                checking.sample.set(piece);
+                checking.list(piece);
+            }
+        }
+        checking
+    }
+
+    /// Puts a piece on the list, once.
+    pub(super) fn list(&mut self, piece: Piece) {
+        if self.listed.set(piece) {
+            self.todo.push_back(piece);
+        }
+    }
 }
 
 impl Data {

@@ -10,7 +10,7 @@ use crate::io::{CloseReason, DiscoverRequest, Event, Failure, Phase, Resumed};
 use crate::meta::Info;
 use crate::peer::Peer;
 use crate::torrent::{Candidates, Choker, Rate};
-use crate::types::{Bitfield, ConnId, InfoHash, Instant, Piece, TorrentId};
+use crate::types::{Bitfield, ConnId, InfoHash, Instant, TorrentId};
 
 #[derive(Debug)]
 pub(super) struct Swarm {
@@ -70,18 +70,19 @@ impl Swarm {
     /// Opens the data: what is on disk is checked as `resumed` says, then the swarm is joined.
     pub(super) fn open(&mut self, hub: &mut Hub, now: Instant, info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) {
         let mut data = Data::new(info, wanted);
-        let todo: Vec<Piece> = match resumed {
-            Resumed::Nothing => Vec::new(),
-            Resumed::Check => data.lengths.iter().collect(),
-            Resumed::Record { have, check, uploaded, downloaded } => {
+        let lengths = data.lengths;
+        let checking = match resumed {
+            Resumed::Nothing => Checking::new(&lengths, [], []),
+            Resumed::Check => Checking::new(&lengths, lengths.iter(), []),
+            Resumed::Record { have, check, sample, uploaded, downloaded } => {
                 (self.uploaded, self.downloaded) = (uploaded, downloaded);
                 if have.len() == data.lengths.pieces() {
                     (data.have, data.durable) = (have.clone(), have);
                 }
-                check.into_iter().filter_map(|i| data.lengths.piece(i)).collect()
+                let pieces = |indices: Vec<u32>| indices.into_iter().filter_map(move |index| lengths.piece(index));
+                Checking::new(&lengths, pieces(check), pieces(sample))
             }
         };
-        let checking = Checking { todo: todo.into(), in_flight: 0, bytes: 0 };
         data.checking = Some(checking);
         self.data = Some(data);
         self.check_more(hub, now);

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::{InfoHash, InfoHashV1};
+use aqueduct_core::types::{InfoHash, InfoHashV1, visible};
 use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::state::{self, RecordFiles};
 use aqueduct_native::storage::stored::Stored;
-use aqueduct_native::storage::{Handles, Storage, resume};
+use aqueduct_native::storage::{Handles, Room, Storage, path_of, resume};
 
 use super::failure::{Class, Failure};
 use super::select;
@@ -25,6 +25,9 @@ pub(crate) struct Files {
     output: PathBuf,
     state: PathBuf,
     handles: Arc<Handles<File>>,
+    room: Arc<Room>,
+    /// Whose each file is.
+    claims: BTreeMap<PathBuf, InfoHashV1>,
     /// Records of magnets whose metadata are being fetched.
     waiting: BTreeMap<InfoHashV1, (RecordFiles, Option<Record>)>,
 }
@@ -39,11 +42,19 @@ pub(crate) struct Opened {
 
 impl Files {
     pub(crate) fn new(purpose: Purpose, output: PathBuf) -> Result<Self, Failure> {
-        Ok(Self { purpose, output, state: state::folder()?, handles: Handles::new(MAX_OPEN), waiting: BTreeMap::new() })
+        Ok(Self {
+            purpose,
+            output,
+            state: state::folder()?,
+            handles: Handles::new(MAX_OPEN),
+            room: Arc::default(),
+            claims: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        })
     }
 
     /// Opens a torrent whose metadata are known.
-    pub(crate) fn open(&self, info: &Arc<Info>, root: Option<PathBuf>, patterns: &[String], indices: Option<&[u32]>) -> Result<Opened, Failure> {
+    pub(crate) fn open(&mut self, info: &Arc<Info>, root: Option<PathBuf>, patterns: &[String], indices: Option<&[u32]>) -> Result<Opened, Failure> {
         let root = root.unwrap_or_else(|| self.output.clone());
         let (records, found) = RecordFiles::open(&self.state, &info.info_hash, &root)?;
         self.open_with(info, root, (records, found), Record::new(info.info_hash), patterns, indices)
@@ -66,7 +77,7 @@ impl Files {
     }
 
     fn open_with(
-        &self,
+        &mut self,
         info: &Arc<Info>,
         root: PathBuf,
         (records, found): (RecordFiles, Option<Record>),
@@ -75,20 +86,41 @@ impl Files {
         indices: Option<&[u32]>,
     ) -> Result<Opened, Failure> {
         let wanted = select::wanted(info, patterns, indices)?;
+        self.claim(info, &root)?;
         let (info, handles) = (Arc::clone(info), Arc::clone(&self.handles));
         let storage = match self.purpose {
             Purpose::Get => Storage::open(&root, info, handles)?,
             Purpose::Seed => Storage::existing(&root, info, handles)?,
         };
+        let storage = storage.sharing(Arc::clone(&self.room));
         if let Some(wanted) = &wanted {
             storage.want(wanted.clone());
         }
         if self.purpose == Purpose::Get {
             storage.make_empty_files()?;
         }
+        if let Some(record) = &found {
+            storage.recall(&record.stamps);
+        }
         let random = getrandom::u64().unwrap_or_default();
         let resumed = resume::judge(storage.info(), &storage.stamps(), found, random);
-        let stored = Arc::new(Stored::new(storage, records, Record { wanted: wanted.clone(), ..template }));
+        let stored = Stored::new(storage, records, Record { wanted: wanted.clone(), ..template });
+        let stored = Arc::new(if self.purpose == Purpose::Get { stored.trimming() } else { stored });
         Ok(Opened { stored, resumed, wanted })
+    }
+
+    /// Two torrents that write to one file would destroy each other's data.
+    fn claim(&mut self, info: &Info, root: &Path) -> Result<(), Failure> {
+        let owner = info.info_hash.wire();
+        let paths: Vec<_> = info.files.iter().filter(|file| !file.pad).map(|file| path_of(root, file)).collect();
+        if let Some(taken) = paths.iter().find(|path| self.claims.get(*path).is_some_and(|other| *other != owner)) {
+            let message = format!(
+                "{} is a file of another of the torrents, too; get this one by itself, into another folder with --output",
+                visible(&taken.to_string_lossy())
+            );
+            return Err(Failure::new(Class::Usage, message));
+        }
+        self.claims.extend(paths.into_iter().map(|path| (path, owner)));
+        Ok(())
     }
 }

@@ -107,7 +107,8 @@ pub(crate) struct SwarmFlags {
     /// Peers connected at a time, for each torrent [default: 80]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
-    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches anywhere. A file that shares a piece
+    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches
+    /// anywhere, `folder/` all that is in it. A file that shares a piece
     /// with one of these is made, too, and holds that piece alone
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
@@ -127,7 +128,7 @@ pub(crate) struct SwarmFlags {
     #[arg(long, value_name = "T", value_parser = values::span)]
     pub(crate) seed_time: Option<Duration>,
     /// Give up when nothing was received for so long: 30s, 5m, 2h, 1d
-    #[arg(long, value_name = "T", value_parser = values::span)]
+    #[arg(long, value_name = "T", value_parser = values::patience)]
     pub(crate) timeout: Option<Duration>,
     /// Print nothing but errors
     #[arg(long)]
@@ -146,6 +147,9 @@ struct AbsentFlags {
     /// Do not use uTP (it is not used yet)
     #[arg(long)]
     no_utp: bool,
+    /// `allow` or `off`, which are the same as long as there is no encryption; `require` is refused
+    #[arg(long, value_name = "MODE", value_parser = values::encryption)]
+    encryption: Option<()>,
     /// Do not ask the router for a port (it is not used yet)
     #[arg(long)]
     no_port_mapping: bool,

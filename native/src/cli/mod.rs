@@ -4,11 +4,13 @@ mod create;
 pub(crate) mod failure;
 mod files;
 mod flags;
+mod losses;
 mod place;
 mod scrape;
 mod select;
 mod session;
 mod show;
+mod signals;
 mod source;
 mod swarm;
 mod values;
@@ -61,11 +63,17 @@ fn carry_out(command: Command) -> Result<(), Failure> {
         Command::Show(flags) => block_on(show::run(flags)),
         Command::Verify(flags) => block_on(verify::run(flags)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Flags::command(), "aqueduct", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Flags::command(), "aqueduct", &mut script);
+            ui::print(&script);
             Ok(())
         }
         Command::Man => {
-            clap_mangen::Man::new(Flags::command()).render(&mut io::stdout()).map_err(|error| Failure::new(Class::Failure, error.to_string()))
+            let mut page = Vec::new();
+            let rendered = clap_mangen::Man::new(Flags::command()).render(&mut page);
+            rendered.map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
+            ui::print(&page);
+            Ok(())
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn wanted(info: &Info, patterns: &[String], indices: Option<&[u32]>) 
 
 /// Whether a file's path below the torrent's folder matches. A pattern without `/` is about any one component: `*.txt`, `docs`.
 fn matches(pattern: &str, file: &File) -> bool {
-    let tokens = tokens(pattern.trim_start_matches('/'));
+    let tokens = tokens(&spelled(pattern));
     let below = file.path.get(1..).unwrap_or_default();
     let is_whole = pattern.contains('/') || tokens.contains(&Token::Across);
     !file.pad
@@ -32,6 +32,12 @@ fn matches(pattern: &str, file: &File) -> bool {
         } else {
             file.path.iter().any(|component| glob(&tokens, component))
         }
+}
+
+/// A slash at the end asks for all that is in a folder, as `**` does.
+fn spelled(pattern: &str) -> String {
+    let below = if pattern.ends_with('/') { "**" } else { "" };
+    format!("{}{below}", pattern.trim_start_matches('/'))
 }
 
 /// A piece of a pattern.
@@ -118,6 +124,8 @@ mod tests {
         assert!(is_match("docs/**", "t/docs/a/b"));
         assert!(is_match("**/b", "t/docs/a/b"));
         assert!(is_match("**", "t/docs/a/b"));
+        assert!(is_match("docs/", "t/docs/a/b"));
+        assert!(!is_match("doc/", "t/docs/a/b"));
     }
 
     #[test]

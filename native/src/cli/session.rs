@@ -11,13 +11,14 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::stored::Stored;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{interval, timeout};
 
 use super::failure::{Class, Failure};
 use super::files::Files;
 use super::flags::SwarmFlags;
-use crate::ui::{self, Screen, View, text};
+use super::losses::Losses;
+use super::signals::Signals;
+use crate::ui::{Screen, View, text};
 
 /// How often goals and deadlines are looked at. Screens that want less are told less.
 const TICK: Duration = Duration::from_millis(250);
@@ -44,7 +45,7 @@ pub(crate) struct Job {
     pub(crate) stored: Option<Arc<Stored>>,
     pub(crate) started: Instant,
     pub(crate) finished: Option<Instant>,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failed: bool,
     /// Files that a magnet link asks for (BEP 53).
     pub(crate) select: Option<Vec<u32>>,
 }
@@ -56,35 +57,18 @@ pub(crate) struct Session {
     pub(crate) flags: SwarmFlags,
     pub(crate) files: Files,
     pub(crate) jobs: BTreeMap<TorrentId, Job>,
+    pub(crate) losses: Losses,
     signals: Signals,
     shown: Option<Instant>,
     received: u64,
     received_at: Instant,
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn come(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 impl Session {
-    pub(crate) fn new(driver: Driver, screen: Screen, purpose: Purpose, flags: SwarmFlags, files: Files) -> Result<Self, Failure> {
+    pub(crate) fn new(driver: Driver, screen: Screen, purpose: Purpose, flags: SwarmFlags, files: Files, losses: Losses) -> Result<Self, Failure> {
         let signals = Signals::new().map_err(|error| Failure::new(Class::Failure, format!("could not listen for interrupts: {error}")))?;
         let jobs = BTreeMap::new();
-        Ok(Self { driver, screen, purpose, flags, files, jobs, signals, shown: None, received: 0, received_at: Instant::now() })
+        Ok(Self { driver, screen, purpose, flags, files, jobs, losses, signals, shown: None, received: 0, received_at: Instant::now() })
     }
 
     /// Runs to the end, whatever it is, and writes everything out.
@@ -150,6 +134,17 @@ impl Session {
             self.driver.command(Command::Remove(id))?;
             return self.conclude();
         }
+        match self.open_fetched(id, info) {
+            Ok(()) => Ok(false),
+            Err(failure) => {
+                self.driver.command(Command::Remove(id))?;
+                self.lose(id, failure)
+            }
+        }
+    }
+
+    /// A magnet's torrent gets its files.
+    fn open_fetched(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<(), Failure> {
         let select = self.jobs.get(&id).and_then(|job| job.select.clone());
         let opened = self.files.open_fetched(info, &self.flags.select, select.as_deref())?;
         if let Some(wanted) = opened.wanted {
@@ -160,7 +155,15 @@ impl Session {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.open(Arc::clone(info), opened.stored);
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// One torrent came to nothing.
+    fn lose(&mut self, id: TorrentId, failure: Failure) -> Result<bool, Failure> {
+        let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
+        job.failed = true;
+        self.losses.take(if self.losses.is_alone() { failure } else { failure.about(&job.name) })?;
+        self.conclude()
     }
 
     fn on_checked(&mut self, id: TorrentId, have: u32) -> Result<(), Failure> {
@@ -191,19 +194,14 @@ impl Session {
     /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
     fn on_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
         let is_full = matches!(failure, TorrentFailure::Storage(OpError::Storage { full: true, .. }));
-        let (failure, is_alone) = (failure_of(failure), self.jobs.len() == 1);
-        let Some(job) = self.jobs.get_mut(&id) else { return Err(failure) };
+        let failure = failure_of(failure);
+        let Some(job) = self.jobs.get(&id) else { return Err(failure) };
         let began = job.stored.as_ref().is_some_and(|stored| stored.storage.has_room());
         if is_full && began {
             self.screen.waiting(&job.name, &failure);
             return Ok(false);
         }
-        job.failure = Some(failure.clone());
-        if is_alone {
-            return Err(failure);
-        }
-        ui::failure(&failure.about(&job.name), self.flags.json);
-        Ok(false)
+        self.lose(id, failure)
     }
 
     fn on_tick(&mut self) -> Result<bool, Failure> {
@@ -216,14 +214,7 @@ impl Session {
 
     /// Whether the session is over, and whether that is well.
     fn conclude(&self) -> Result<bool, Failure> {
-        if self.is_over() { self.any_failure().map_or(Ok(true), Err) } else { Ok(false) }
-    }
-
-    /// What became of several torrents, if not all of them are complete.
-    fn any_failure(&self) -> Option<Failure> {
-        let failures: Vec<_> = self.jobs.values().filter_map(|job| job.failure.as_ref()).collect();
-        let first = failures.first()?;
-        Some(Failure::new(first.class, format!("{} of {} torrents failed", failures.len(), self.jobs.len())))
+        if self.is_over() { self.losses.conclude().map(|()| true) } else { Ok(false) }
     }
 
     /// `--timeout`: has anything been received lately?
@@ -249,7 +240,7 @@ impl Session {
         let unfinished = snapshots.iter().filter(|snapshot| self.jobs.get(&snapshot.torrent).is_some_and(|job| job.finished.is_none()));
         let reason = |snapshot: &TorrentSnapshot| {
             let peers = text::count(snapshot.peers, "peer", "peers");
-            format!("{peers}, {}", self.hint(snapshot))
+            Some(self.hint(snapshot)).filter(|hint| !hint.is_empty()).map_or(peers.clone(), |hint| format!("{peers}, {hint}"))
         };
         let reasons: Vec<String> = unfinished.map(reason).collect();
         Failure::new(Class::NoPeers, format!("nothing was received for {}: {}", text::span(limit), reasons.join("; ")))
@@ -305,7 +296,7 @@ impl Session {
 
     /// Whether every torrent is complete (or failed) and served as long as was asked for.
     fn is_over(&self) -> bool {
-        let over = |(id, job): (&TorrentId, &Job)| job.failure.is_some() || job.finished.is_some_and(|since| self.is_served(*id, since));
+        let over = |(id, job): (&TorrentId, &Job)| job.failed || job.finished.is_some_and(|since| self.is_served(*id, since));
         self.jobs.iter().all(over)
     }
 

@@ -19,6 +19,7 @@ use tokio::net::lookup_host;
 use super::failure::{Class, Failure};
 use super::files::{Files, Opened};
 use super::flags::{GetFlags, SeedFlags, SwarmFlags};
+use super::losses::Losses;
 use super::place;
 use super::session::{Job, Purpose, Session};
 use super::source::{self, Source};
@@ -26,25 +27,30 @@ use crate::ui::Screen;
 
 pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
     let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
+    let mut losses = Losses::among(flags.sources.len(), flags.swarm.json);
     let mut sources = Vec::new();
     for text in &flags.sources {
-        sources.push(source::load(text, bind).await?);
+        match source::load(text, bind).await {
+            Ok(source) => sources.push(source),
+            Err(failure) => losses.take(failure)?,
+        }
     }
     check_distinct(&sources)?;
     if flags.swarm.list {
         sources.retain(|source| !is_listed(source, flags.swarm.json));
-        if sources.is_empty() {
-            return Ok(());
-        }
+    }
+    if sources.is_empty() {
+        return losses.conclude();
     }
     let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
-    let mut session = start(flags.swarm, Purpose::Get, bind, private)?;
+    let mut session = start(flags.swarm, Purpose::Get, bind, private, losses)?;
     let peers = peers(&session.flags).await?;
     for source in sources {
-        match source {
-            Source::Torrent(metainfo) => session.add(*metainfo, None, &peers)?,
-            Source::Magnet(magnet) => session.add_magnet(magnet, &peers)?,
-        }
+        let added = match source {
+            Source::Torrent(metainfo) => session.add(*metainfo, None, &peers),
+            Source::Magnet(magnet) => session.add_magnet(magnet, &peers),
+        };
+        added.or_else(|failure| session.losses.take(failure))?;
     }
     session.run().await
 }
@@ -58,7 +64,8 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     }
     let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
     let (root, info) = place::locate(&metainfo.info, &path)?;
-    let mut session = start(flags.swarm, Purpose::Seed, bind, info.private)?;
+    let losses = Losses::among(1, flags.swarm.json);
+    let mut session = start(flags.swarm, Purpose::Seed, bind, info.private, losses)?;
     let peers = peers(&session.flags).await?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
@@ -85,7 +92,7 @@ fn is_listed(source: &Source, json: bool) -> bool {
 }
 
 /// `private`: with private torrents alone there is nobody to be told that we are here, not even that our DHT node is (BEP 27).
-fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool) -> Result<Session, Failure> {
+fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool, losses: Losses) -> Result<Session, Failure> {
     let mut config = Config { pex: !flags.no_pex, ..Config::default() };
     if let Some(max_peers) = flags.max_peers {
         config.max_peers = max_peers.into();
@@ -98,7 +105,7 @@ fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool) -> Resu
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
     let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
-    Session::new(driver, screen, purpose, flags, files)
+    Session::new(driver, screen, purpose, flags, files, losses)
 }
 
 /// Nodes that the user names replace the public ones, and are ordinary nodes of a network that may be as small as that.
@@ -184,5 +191,5 @@ impl Session {
 }
 
 fn job() -> Job {
-    Job { name: String::new(), path: PathBuf::new(), info: None, stored: None, started: Instant::now(), finished: None, failure: None, select: None }
+    Job { name: String::new(), path: PathBuf::new(), info: None, stored: None, started: Instant::now(), finished: None, failed: false, select: None }
 }

@@ -51,6 +51,23 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// A span of time to wait at most, not zero.
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        Duration::ZERO => Err("0 would give up at once; leave it out or use 1s and more".to_owned()),
+        span => Ok(span),
+    }
+}
+
+/// Whether connections may be encrypted: those are accepted that in the clear are fine.
+pub(crate) fn encryption(text: &str) -> Result<(), String> {
+    match text {
+        "allow" | "off" => Ok(()),
+        "require" => Err("there is no encryption yet, so nobody would be left to connect to; use `allow`".to_owned()),
+        _ => Err("write `allow` or `off`".to_owned()),
+    }
+}
+
 /// Bytes sent to bytes of the torrent, 0 or more.
 pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0).ok_or_else(|| "write a ratio like 1 or 1.5".to_owned())
@@ -111,6 +128,19 @@ mod tests {
         for bad in ["", "h", "1w", "1.5h", "-3", "99999999999999999999d", "1é"] {
             assert!(span(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn nobody_gives_up_at_once() {
+        assert_eq!(patience("1"), Ok(Duration::from_secs(1)));
+        assert!(patience("0s").unwrap_err().contains("at once"));
+    }
+
+    #[test]
+    fn encryption_is_not_promised() {
+        assert_eq!((encryption("allow"), encryption("off")), (Ok(()), Ok(())));
+        assert!(encryption("require").unwrap_err().contains("no encryption yet"));
+        assert!(encryption("maybe").is_err());
     }
 
     #[test]

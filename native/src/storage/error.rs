@@ -9,7 +9,7 @@ use aqueduct_core::OpError;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// A call to the system failed.
-    #[error("could not {action} {}: {source}{}", path.display(), advice(source))]
+    #[error("could not {action} {}: {source}{}", path.display(), advice(action, source))]
     Io {
         /// What was tried, as a verb: `open`, `write`.
         action: &'static str,
@@ -19,7 +19,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// There is less room than the wanted files still need. Found out before the first write.
-    #[error("{} needs {needed} bytes more, only {free} are free; free some space or choose another folder with --output", folder.display())]
+    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), shared(*promised))]
     Space {
         /// The download folder.
         folder: PathBuf,
@@ -27,6 +27,18 @@ pub enum StorageError {
         needed: u64,
         /// Bytes that the file system offers to this user.
         free: u64,
+        /// Of these: bytes that other torrents of this program are going to use.
+        promised: u64,
+    },
+    /// The record of a download cannot be kept.
+    #[error("could not {action} {}, where it is noted how far downloads are: {source}; {}", path.display(), state_advice(source))]
+    State {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
     },
     /// Another process downloads or seeds the same torrent into the same folder.
     #[error("another aqueduct works on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
@@ -42,11 +54,16 @@ impl StorageError {
         move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
     }
 
+    /// The same for the records of downloads, which are not where the data are.
+    pub fn state(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::State { action, path: path.as_ref().to_owned(), source }
+    }
+
     /// Whether space or quota ran out, as opposed to any other failure.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } => matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded),
+            Self::Io { source, .. } | Self::State { source, .. } => is_full(source),
             Self::Space { .. } => true,
             Self::Busy { .. } => false,
         }
@@ -65,13 +82,27 @@ impl From<StorageError> for OpError {
     }
 }
 
+fn is_full(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The next step for the causes that have one.
-fn advice(source: &io::Error) -> &'static str {
+fn advice(action: &str, source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
+        _ if is_full(source) => "; free some space",
+        io::ErrorKind::PermissionDenied if action.starts_with("read") => "; ask its owner for the right to read it",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a folder that you may write to with --output",
+        io::ErrorKind::AlreadyExists => "; a file stands where the folder must be: move it away, or choose another folder with --output",
         io::ErrorKind::NotADirectory => "; a file or a symbolic link stands where a folder must be: move it away",
         _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "; symbolic links are not followed: move it away",
         _ => "",
     }
+}
+
+fn state_advice(source: &io::Error) -> &'static str {
+    if is_full(source) { "free some space there" } else { "set XDG_STATE_HOME to a folder that you may write to" }
+}
+
+fn shared(promised: u64) -> String {
+    if promised > 0 { format!(", {promised} of them for other downloads that have begun") } else { String::new() }
 }

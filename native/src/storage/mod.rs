@@ -3,8 +3,9 @@
 //! - Files open beneath the download folder without following symbolic links ([`disk`]); at most [`handles::MAX_OPEN`] at a time.
 //! - A file is made (sparse, with its full length) by its first byte. A piece that reaches into a file nobody wants makes that file too.
 //! - Pad files (BEP 47) are zeros when read and are never written.
-//! - While a file is written its modification time stays what it was when it was opened, so that the stamp in a resume record fits
-//!   after a kill at any moment, and any other program's write shows.
+//! - While a file is written its modification time stays the one that the torrent's resume record knows, so that the record fits after a
+//!   kill at any moment, and any other program's write shows. A file that the record does not know gets a new time, so that no other
+//!   torrent's record takes it for its own.
 
 pub mod digest;
 pub mod disk;
@@ -12,6 +13,7 @@ mod error;
 pub mod handles;
 pub mod pool;
 pub mod resume;
+pub mod room;
 pub mod state;
 pub mod stored;
 #[cfg(test)]
@@ -23,15 +25,19 @@ use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aqueduct_core::Rope;
 use aqueduct_core::meta::{File, Info, Span};
 use aqueduct_core::resume::FileStamp;
+use aqueduct_core::types::Bitfield;
 use bytes::Bytes;
 
 pub use self::disk::{Access, Beneath, Disk};
 pub use self::error::StorageError;
 pub use self::handles::Handles;
+pub use self::room::Room;
+use self::room::{Share, Short};
 
 /// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems we know.
 const MAX_SLICES: usize = 1024;
@@ -44,6 +50,7 @@ pub struct Storage<D: Disk = Beneath> {
     disk: D,
     handles: Arc<Handles<D::File>>,
     owner: u32,
+    share: Share,
     state: Mutex<State>,
 }
 
@@ -53,6 +60,8 @@ struct State {
     /// Whether there was room for everything wanted.
     roomy: bool,
     stamps: Vec<FileStamp>,
+    /// Files that are as the resume record says.
+    known: BTreeSet<usize>,
     /// Files with bytes that a power loss would take.
     unsynced: BTreeSet<usize>,
     /// Files that were opened for writing.
@@ -89,9 +98,17 @@ impl<D: Disk> Storage<D> {
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
         let stamps = info.files.iter().map(|file| stamp(&disk, folder, file)).collect::<Result<_, _>>()?;
         let wanted = vec![true; info.files.len()];
-        let state = State { wanted, roomy: false, stamps, unsynced: BTreeSet::new(), opened: BTreeSet::new(), unnamed: BTreeSet::new() };
+        let none = BTreeSet::new();
+        let state = State { wanted, roomy: false, stamps, known: none.clone(), unsynced: none.clone(), opened: none.clone(), unnamed: none };
         let owner = handles.owner();
-        Ok(Self { info, folder: folder.to_owned(), disk, handles, owner, state: Mutex::new(state) })
+        Ok(Self { info, folder: folder.to_owned(), disk, handles, owner, share: Share::of(Arc::default()), state: Mutex::new(state) })
+    }
+
+    /// Shares the room of the disk with other torrents.
+    #[must_use]
+    pub fn sharing(mut self, room: Arc<Room>) -> Self {
+        self.share = Share::of(room);
+        self
     }
 
     /// What the torrent says.
@@ -123,6 +140,13 @@ impl<D: Disk> Storage<D> {
         self.lock().stamps.clone()
     }
 
+    /// Tells what the resume record says of the files.
+    pub fn recall(&self, then: &[FileStamp]) {
+        let mut state = self.lock();
+        let fits = |(index, (now, then)): (usize, (&FileStamp, &FileStamp))| (now == then).then_some(index);
+        state.known = state.stamps.iter().zip(then).enumerate().filter_map(fits).collect();
+    }
+
     /// Makes the wanted files that have no bytes: no piece ever makes them.
     ///
     /// # Errors
@@ -131,6 +155,20 @@ impl<D: Disk> Storage<D> {
         let wanted = self.lock().wanted.clone();
         for (index, file) in self.info.files.iter().enumerate() {
             if file.size == 0 && !file.pad && wanted.get(index) == Some(&true) {
+                self.writable(index, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the files that are too long and of which every piece is in `have`: they are this torrent's, and so is their length.
+    ///
+    /// # Errors
+    /// One cannot be cut.
+    pub fn trim(&self, have: &Bitfield) -> Result<(), StorageError> {
+        for (index, (file, stamp)) in self.info.files.iter().zip(self.stamps()).enumerate() {
+            let is_whole = || self.info.lengths.pieces_of(file.offset, file.size).all(|piece| have.has(piece));
+            if stamp.size > file.size && is_whole() {
                 self.writable(index, file)?;
             }
         }
@@ -148,6 +186,7 @@ impl<D: Disk> Storage<D> {
             let open = self.writable(span.file, file)?;
             self.write_span(&open, data, &span).map_err(self.failed("write", file))?;
             self.written(span.file, &open);
+            self.share.spend(span.range.end - span.range.start);
         }
         Ok(())
     }
@@ -209,7 +248,7 @@ impl<D: Disk> Storage<D> {
             return Ok(());
         }
         let open = self.handles.get(self.owner, index, Access::Read, || self.disk.open(&file.path, Access::Read));
-        let open = open.map_err(self.failed("open", file))?;
+        let open = open.map_err(self.failed("read", file))?;
         self.read_exact(&open, at, end, into).map_err(self.failed("read", file))
     }
 
@@ -249,17 +288,35 @@ impl<D: Disk> Storage<D> {
         if stat.size != file.size {
             self.disk.set_len(&open, file.size).map_err(self.failed("extend", file))?;
         }
+        let modified = self.kept_time(index).map_or_else(|| self.new_time(&open), Ok).map_err(self.failed("read the time of", file))?;
         let mut state = self.lock();
+        let is_first = state.opened.insert(index);
         if let Some(stamp) = state.stamps.get_mut(index) {
             // A time kept from an earlier opening stays: what came between was written here.
-            let modified = if stamp.modified == 0 { stat.modified } else { stamp.modified };
-            *stamp = FileStamp { size: file.size, modified };
+            *stamp = FileStamp { size: file.size, modified: if is_first { modified } else { stamp.modified } };
         }
         // One that was there at an earlier opening has its name already; one that was deleted meanwhile is new, and short.
-        if state.opened.insert(index) || stat.size != file.size {
+        if is_first || stat.size != file.size {
             state.unnamed.insert(index);
         }
         Ok(open)
+    }
+
+    /// The time that a file keeps while it is written; `None`: it is opened for the first time, and no record knows it.
+    fn kept_time(&self, index: usize) -> Option<u64> {
+        let state = self.lock();
+        let is_kept = state.opened.contains(&index) || state.known.contains(&index);
+        state.stamps.get(index).filter(|stamp| is_kept && stamp.modified != 0).map(|stamp| stamp.modified)
+    }
+
+    /// Gives a file the time of this moment, and says what the file system made of it. Where that is refused (the file is somebody else's) it
+    /// keeps the one it has.
+    fn new_time(&self, open: &D::File) -> io::Result<u64> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Err(error) = self.disk.set_modified(open, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)) {
+            tracing::debug!(%error, "could not set a file's time");
+        }
+        Ok(self.disk.stat(open)?.modified)
     }
 
     /// Notes a finished write, and gives the file back the time that the resume record knows. Where that is refused (the file is
@@ -283,9 +340,8 @@ impl<D: Disk> Storage<D> {
         }
         let needed = self.needed(&state.wanted);
         let free = self.disk.free().map_err(StorageError::io("read the free space of", &self.folder))?;
-        if needed > free {
-            return Err(StorageError::Space { folder: self.folder.clone(), needed, free });
-        }
+        let short = |short: Short| StorageError::Space { folder: self.folder.clone(), needed, free, promised: short.promised };
+        self.share.promise(needed, free).map_err(short)?;
         state.roomy = true;
         Ok(())
     }
@@ -328,7 +384,7 @@ fn stamp<D: Disk>(disk: &D, folder: &Path, file: &File) -> Result<FileStamp, Sto
     match disk.open(&file.path, Access::Read).and_then(|open| disk.stat(&open)) {
         Ok(stat) => Ok(FileStamp { size: stat.size, modified: stat.modified }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FileStamp::default()),
-        Err(error) => Err(StorageError::io("open", path_of(folder, file))(error)),
+        Err(error) => Err(StorageError::io("read", path_of(folder, file))(error)),
     }
 }
 

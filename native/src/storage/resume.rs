@@ -17,9 +17,9 @@ pub fn judge(info: &Info, now: &[FileStamp], record: Option<Record>, random: u64
     let Some(record) = record.filter(fits) else {
         return if now.iter().any(|stamp| stamp.size > 0) { Resumed::Check } else { Resumed::Nothing };
     };
-    let mut check = changed(info, now, &record.stamps);
-    check.extend(sample(&record, random));
-    Resumed::Record { check: check.into_iter().collect(), have: record.have, uploaded: record.uploaded, downloaded: record.downloaded }
+    let check = changed(info, now, &record.stamps).into_iter().collect();
+    let sample = sample(&record, random).collect();
+    Resumed::Record { check, sample, have: record.have, uploaded: record.uploaded, downloaded: record.downloaded }
 }
 
 /// The pieces that reach into files which are not what they were.

@@ -1,7 +1,7 @@
 //! Where resume records live: beside nobody's data, in the user's state folder.
 //!
 //! `$XDG_STATE_HOME/aqueduct` (or `~/.local/state/aqueduct`) holds two files a torrent and download folder, `INFO-HASH-FOLDER.0` and `.1`,
-//! where FOLDER is a digest of the folder's absolute path. Records are written to the two in turn, so that a crash while one is written
+//! where FOLDER is a digest of the folder's real path. Records are written to the two in turn, so that a crash while one is written
 //! leaves the other.
 
 use std::env;
@@ -44,13 +44,13 @@ impl RecordFiles {
     /// # Errors
     /// The state folder cannot be written, or another process holds the record.
     pub fn open(state: &Path, info_hash: &InfoHash, output: &Path) -> Result<(Self, Option<Record>), StorageError> {
-        std::fs::create_dir_all(state).map_err(StorageError::io("make the folder", state))?;
-        let output = std::path::absolute(output).map_err(StorageError::io("find", output))?;
+        std::fs::create_dir_all(state).map_err(StorageError::state("make the folder", state))?;
+        let output = real(output).map_err(StorageError::io("find", output))?;
         let base = format!("{info_hash}-{}", digest_of(&output));
         let slots = [open_slot(state.join(format!("{base}.0")))?, open_slot(state.join(format!("{base}.1")))?];
         lock(&slots[0], &output)?;
         let newest = newest(&contents(&slots[0])?, &contents(&slots[1])?);
-        let folder = File::open(state).map_err(StorageError::io("open the folder", state))?;
+        let folder = File::open(state).map_err(StorageError::state("open the folder", state))?;
         let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
         Ok((Self { slots, folder, generation }, newest.map(|(_, record)| record)))
     }
@@ -63,8 +63,8 @@ impl RecordFiles {
         let generation = self.generation + 1;
         let [first, second] = &self.slots;
         let (path, file) = if slot(generation) == 0 { first } else { second };
-        overwrite(file, &record.encode(generation)).map_err(StorageError::io("write", path))?;
-        self.folder.sync_all().map_err(StorageError::io("flush", path))?;
+        overwrite(file, &record.encode(generation)).map_err(StorageError::state("write", path))?;
+        self.folder.sync_all().map_err(StorageError::state("flush", path))?;
         self.generation = generation;
         Ok(())
     }
@@ -79,21 +79,38 @@ fn overwrite(mut file: &File, bytes: &[u8]) -> io::Result<()> {
 
 fn open_slot(path: PathBuf) -> Result<(PathBuf, File), StorageError> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = opened.map_err(StorageError::io("open", &path))?;
+    let file = opened.map_err(StorageError::state("open", &path))?;
     Ok((path, file))
 }
 
 fn lock((path, file): &(PathBuf, File), output: &Path) -> Result<(), StorageError> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => StorageError::Busy { folder: output.to_owned() },
-        TryLockError::Error(error) => StorageError::io("lock", path)(error),
+        TryLockError::Error(error) => StorageError::state("lock", path)(error),
     })
 }
 
 fn contents((path, file): &(PathBuf, File)) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
-    file.take(MAX_RECORD).read_to_end(&mut bytes).map_err(StorageError::io("read", path))?;
+    file.take(MAX_RECORD).read_to_end(&mut bytes).map_err(StorageError::state("read", path))?;
     Ok(bytes)
+}
+
+/// The folder without links and detours, so that it is known again by whatever name; of what is not there yet, the part that is.
+fn real(folder: &Path) -> io::Result<PathBuf> {
+    let whole = std::path::absolute(folder)?;
+    let mut missing = Vec::new();
+    let mut there = whole.as_path();
+    loop {
+        match (there.canonicalize(), there.parent(), there.file_name()) {
+            (Ok(real), _, _) => return Ok(missing.iter().rev().fold(real, |path, name| path.join(name))),
+            (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+                missing.push(name);
+                there = parent;
+            }
+            _ => return Ok(whole),
+        }
+    }
 }
 
 fn digest_of(output: &Path) -> String {

@@ -32,6 +32,8 @@ pub struct Stored<D: Disk = Beneath> {
     records: Mutex<RecordFiles>,
     /// What every record says beside pieces, amounts and stamps.
     template: Record,
+    /// Whether files that turn out longer than the torrent says are cut.
+    trims: bool,
     checked: AtomicU64,
 }
 
@@ -39,7 +41,14 @@ impl<D: Disk> Stored<D> {
     /// `template` holds what does not change while the torrent is open.
     #[must_use]
     pub fn new(storage: Storage<D>, records: RecordFiles, template: Record) -> Self {
-        Self { storage, records: Mutex::new(records), template, checked: AtomicU64::new(0) }
+        Self { storage, records: Mutex::new(records), template, trims: false, checked: AtomicU64::new(0) }
+    }
+
+    /// Cuts files that are longer than the torrent says, once every piece of theirs is had: for a download, which ends with what the torrent
+    /// says; who only serves data leaves them as they are.
+    #[must_use]
+    pub fn trimming(self) -> Self {
+        Self { trims: true, ..self }
     }
 
     /// Does what the engine asks. Blocks. `buffer` is reused between calls.
@@ -72,6 +81,9 @@ impl<D: Disk> Stored<D> {
     }
 
     fn save(&self, have: Bitfield, uploaded: u64, downloaded: u64) -> Result<(), StorageError> {
+        if self.trims {
+            self.storage.trim(&have)?;
+        }
         let record = Record { have, uploaded, downloaded, stamps: self.storage.stamps(), ..self.template.clone() };
         self.records.lock().unwrap_or_else(PoisonError::into_inner).save(&record)
     }

@@ -17,7 +17,7 @@ use proptest::prelude::{any, prop, proptest};
 use super::disk::Stat;
 use super::state::RecordFiles;
 use super::stored::Stored;
-use super::{Access, Beneath, Disk, Handles, Storage, StorageError, path_of, resume};
+use super::{Access, Beneath, Disk, Handles, Room, Storage, StorageError, path_of, resume};
 
 /// A folder whose calls fail, stutter or lie about the room.
 #[derive(Debug)]
@@ -270,12 +270,11 @@ fn a_saved_record_is_found_again_and_only_changed_files_are_checked() {
     }
     let judged = |found| resume::judge(&info, &open(root.path(), Faulty::new(root.path()), &info).unwrap().stamps(), found, 0);
     let again = || stored(root.path(), state.path(), &info).1;
-    let Resumed::Record { have, check, uploaded: 1, downloaded: 2 } = judged(again()) else { panic!("no record") };
-    assert!(have.is_all() && check.len() == resume::SAMPLE, "{check:?}");
+    let Resumed::Record { have, check, sample, uploaded: 1, downloaded: 2 } = judged(again()) else { panic!("no record") };
+    assert!(have.is_all() && check.is_empty() && sample.len() == resume::SAMPLE, "{check:?} {sample:?}");
     fs::write(root.path().join("t/d1/f1"), [1; 300]).unwrap();
     let Resumed::Record { check, .. } = judged(again()) else { panic!("no record") };
-    assert!(check.iter().filter(|&&piece| piece >= 25).count() == 19, "{check:?}");
-    assert!(check.len() <= 19 + resume::SAMPLE, "{check:?}");
+    assert_eq!(check, (25..44).collect::<Vec<_>>());
     assert!(matches!(judged(None), Resumed::Check));
 }
 
@@ -294,4 +293,19 @@ fn a_torn_record_falls_back_to_the_one_before() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&newest, bytes).unwrap();
     assert_eq!(stored(root.path(), state.path(), &info).1.unwrap().uploaded, 1);
+}
+
+#[test]
+fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
+    let (info, room) = (torrent(&[400], 16), Arc::new(Room::default()));
+    let roots = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let sharing = |root: &Path| open(root, Faulty { free: 700, ..Faulty::new(root) }, &info).unwrap().sharing(Arc::clone(&room));
+    let (first, second) = (sharing(roots[0].path()), sharing(roots[1].path()));
+    let (at, piece) = ropes(&info).swap_remove(0);
+    first.write(at, &piece).unwrap();
+    let error = second.write(at, &piece).unwrap_err();
+    assert!(matches!(error, StorageError::Space { needed: 400, free: 700, promised: 384, .. }), "{error}");
+    assert!(error.to_string().contains("384 of them for other downloads"), "{error}");
+    drop(first);
+    second.write(at, &piece).unwrap();
 }

@@ -17,14 +17,21 @@ use aqueduct_core::types::InfoHash;
 use self::bars::Bars;
 use self::json::Json;
 use self::plain::Plain;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Class, Failure};
 
-/// Prints one line on standard output. Leaves the program when nobody reads it any more.
+/// Prints one line on standard output. Leaves the program when it cannot be written.
 pub(crate) fn line(text: &str) {
-    let written = writeln!(io::stdout().lock(), "{text}");
-    if written.is_err() {
-        process::exit(1);
+    print(format!("{text}\n").as_bytes());
+}
+
+/// Prints bytes on standard output. Leaves the program when they cannot be written, and says so unless it is only that nobody reads any more.
+pub(crate) fn print(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else { return };
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        note(&format!("could not write to standard output: {error}"));
     }
+    process::exit(Class::Failure as i32);
 }
 
 /// Prints one JSON object as a line on standard output.

@@ -190,7 +190,9 @@ impl Host {
 
     fn resumed(&self) -> Resumed {
         match self.disk.record() {
-            Some(saved) => Resumed::Record { have: saved.have.clone(), check: vec![], uploaded: saved.uploaded, downloaded: saved.downloaded },
+            Some(saved) => {
+                Resumed::Record { have: saved.have.clone(), check: vec![], sample: vec![], uploaded: saved.uploaded, downloaded: saved.downloaded }
+            }
             None if self.plan.complete || self.life > 0 => Resumed::Check,
             None => Resumed::Nothing,
         }

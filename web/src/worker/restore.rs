@@ -71,7 +71,7 @@ async fn resumed(root: &Folder, folder: &str, info: &Info, record: &Record) -> R
     let mut check: Vec<u32> = short.into_iter().flat_map(|file| pieces_of(info, file)).map(|piece| piece.get()).collect();
     check.sort_unstable();
     check.dedup();
-    Ok(Resumed::Record { have: record.have.clone(), check, uploaded: record.uploaded, downloaded: record.downloaded })
+    Ok(Resumed::Record { have: record.have.clone(), check, sample: Vec::new(), uploaded: record.uploaded, downloaded: record.downloaded })
 }
 
 async fn shortened(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Vec<usize>, FsError> {

@@ -243,7 +243,7 @@ impl World {
             Start::Check => Resumed::Check,
             Start::Record { check } => {
                 let check = (0..TORRENT.pieces()).filter(|piece| check & (1 << piece) != 0).collect();
-                Resumed::Record { have: self.durable.clone(), check, uploaded: 1, downloaded: 2 }
+                Resumed::Record { have: self.durable.clone(), check, sample: Vec::new(), uploaded: 1, downloaded: 2 }
             }
         }
     }

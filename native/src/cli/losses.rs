@@ -1,0 +1,68 @@
+//! What came to nothing among several torrents.
+
+use super::failure::{Class, Failure};
+use crate::ui;
+
+/// One torrent's failure is the command's. One among several is told at once and the others go on; the first decides how the command ends.
+#[derive(Debug)]
+pub(crate) struct Losses {
+    of: usize,
+    json: bool,
+    classes: Vec<Class>,
+}
+
+impl Losses {
+    /// For a command that names `of` torrents.
+    pub(crate) const fn among(of: usize, json: bool) -> Self {
+        Self { of, json, classes: Vec::new() }
+    }
+
+    /// Whether the command is about one torrent.
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.of <= 1
+    }
+
+    /// One torrent failed.
+    ///
+    /// # Errors
+    /// It is the only one.
+    pub(crate) fn take(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.is_alone() {
+            return Err(failure);
+        }
+        ui::failure(&failure, self.json);
+        self.classes.push(failure.class);
+        Ok(())
+    }
+
+    /// How the command ends.
+    ///
+    /// # Errors
+    /// Any torrent failed.
+    pub(crate) fn conclude(&self) -> Result<(), Failure> {
+        match self.classes.first() {
+            None => Ok(()),
+            Some(class) => Err(Failure::new(*class, format!("{} of {} torrents failed", self.classes.len(), self.of))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alone_is_the_commands_failure() {
+        let failure = Failure::new(Class::Storage, "no room");
+        assert_eq!(Losses::among(1, false).take(failure.clone()), Err(failure));
+        assert_eq!(Losses::among(1, false).conclude(), Ok(()));
+    }
+
+    #[test]
+    fn the_first_of_several_decides_how_the_command_ends() {
+        let mut losses = Losses::among(3, false);
+        losses.take(Failure::new(Class::InvalidTorrent, "it is none")).unwrap();
+        losses.take(Failure::new(Class::Storage, "no room")).unwrap();
+        assert_eq!(losses.conclude(), Err(Failure::new(Class::InvalidTorrent, "2 of 3 torrents failed")));
+    }
+}
