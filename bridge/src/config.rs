@@ -146,6 +146,9 @@ impl Config {
             ("peers-per-session", limits.peers_per_session.into(), 1, 1000),
             ("incoming-half-open", limits.incoming_half_open as u64, 0, 65_535),
             ("tracker-interval", limits.tracker_interval.0.as_secs(), 1, 86_400),
+            ("handshake-timeout in milliseconds", millis(limits.handshake_timeout), 10, 86_400_000),
+            ("upgrade-timeout in milliseconds", millis(limits.upgrade_timeout), 10, 86_400_000),
+            ("hello-timeout in milliseconds", millis(limits.hello_timeout), 10, 86_400_000),
             // Without a pause between pings there would be nothing else.
             ("ping-interval in milliseconds", millis(limits.ping_interval), 10, 86_400_000),
             ("silence in milliseconds", millis(limits.silence), millis(limits.ping_interval), 86_400_000),
@@ -253,6 +256,7 @@ mod tests {
         };
         assert_eq!(check("incoming-half-open = 9223372036854775807"), "incoming-half-open is 9223372036854775807; it must be from 0 to 65535");
         assert_eq!(check("ping-interval = 0"), "ping-interval in milliseconds is 0; it must be from 10 to 86400000");
+        assert_eq!(check("upgrade-timeout = 0"), "upgrade-timeout in milliseconds is 0; it must be from 10 to 86400000");
         assert_eq!(check("silence = 29"), "silence in milliseconds is 29000; it must be from 30000 to 86400000");
         for bad in ["target-rest = 1e18", "drain = -1", "silence = nan"] {
             assert!(check(bad).contains("is no number of seconds from 0 to 31536000"), "{}", check(bad));

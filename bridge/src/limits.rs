@@ -116,6 +116,8 @@ limits! {
     lookups_per_session: u32 = 8;
     /// Time after which a session is granted one more lookup, seconds.
     lookup_interval: Seconds = Seconds::new(10);
+    /// Trackers of one torrent at one host, by its name or address. Others are not asked: a tab must not turn the bridge against a host.
+    trackers_per_host: usize = 4;
     /// Least time between two announces of a torrent to one tracker, seconds.
     announce_interval: Seconds = Seconds::new(60);
     /// Time that clients of the bridge's own tracker are told to wait between announces, seconds. Who is silent for twice as long is forgotten.

@@ -143,7 +143,10 @@ fn hangups() -> io::Result<mpsc::Receiver<()>> {
 /// A port that was asked for must be free; the usual one may be taken by another client on this machine.
 async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
     match config.peer_port {
-        Some(port) => bind(config.peer_bind, port).await.with_context(|| format!("peer port {port} cannot be used; choose another with --peer-port")),
+        Some(port) => bind(config.peer_bind, port).await.with_context(|| {
+            let at = SocketAddr::new(config.peer_bind, port);
+            format!("peers cannot be listened for at {at}; choose another address with --peer-bind or another port with --peer-port")
+        }),
         None => match bind(config.peer_bind, DEFAULT_PEER_PORT).await {
             Ok(listener) => Ok(listener),
             Err(_taken) => bind(config.peer_bind, 0).await.context("no peer port can be opened"),

@@ -1,12 +1,13 @@
 //! One torrent that one tab has joined: who is in the swarm, and how many of them the tab wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
+use aqueduct_core::discovery::url::{Host, Url};
 use aqueduct_core::discovery::{self, AddError, DhtCounts, Key, TrackerError, TrackerState, TrackerStatus};
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::{PeerSource, is_tab};
@@ -72,6 +73,7 @@ impl Swarm {
         let JoinRequest { info_hash, peer_id, amounts, want, mut trackers, private } = request;
         let tracking = bridge.tracking.as_ref();
         let listing = tracking.and_then(|tracking| tracking.list(info_hash, amounts.left == Some(0), private, &mut trackers));
+        thin_out(&mut trackers, bridge.config.limits.trackers_per_host);
         let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private };
         let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
         membership.request(DiscoverRequest::Start, amounts);
@@ -256,6 +258,19 @@ impl Swarm {
         if let Some(counts) = changed(&mut self.told_peers, Some(self.counts)) {
             tunnel.peers(join, &counts);
         }
+    }
+}
+
+/// Leaves so many trackers at one host. What is no URL stays: the tab is told that it cannot be asked.
+fn thin_out(trackers: &mut [Vec<String>], each: usize) {
+    let mut seen: BTreeMap<Host, usize> = BTreeMap::new();
+    for tier in trackers {
+        tier.retain(|url| {
+            let Ok(url) = Url::parse(url) else { return true };
+            let count = seen.entry(url.host).or_default();
+            *count += 1;
+            *count <= each
+        });
     }
 }
 

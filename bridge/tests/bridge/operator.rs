@@ -184,7 +184,7 @@ async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
 
 #[tokio::test]
 async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
-    let bridge = Program::limited("connections-per-address = 1000\nupgrade-timeout = 12").await;
+    let bridge = Program::limited("connections-per-address = 1000\nupgrade-timeout = 15").await;
     let mut trickling = JoinSet::new();
     for _ in 0..500 {
         let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
