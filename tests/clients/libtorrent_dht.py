@@ -1,6 +1,7 @@
-"""A DHT of its own: several libtorrent sessions on loopback, each on an address of 127.0.0.0/8, which know each other and nobody else.
+"""A DHT of its own: several libtorrent sessions on loopback, which know each other and nobody else. Each has an address of 127.0.0.0/8;
+--homes 6 puts them all on ::1 instead, --homes 46 on both, but for the last one, which has ::1 alone.
 
-usage: libtorrent_dht.py NODES [--seed TORRENT FOLDER] [--leech SOURCE FOLDER] [--bootstrap HOST:PORT]
+usage: libtorrent_dht.py NODES [--homes 4|6|46] [--seed TORRENT FOLDER] [--leech SOURCE FOLDER]
 Says, one JSON object a line: {"event": "network", "nodes": ["127.0.0.2:PORT", ...]} when every session knows half of the others;
 {"event": "announce", "info_hash", "addr"} when a session is told of a peer; {"event": "seeding"} when the torrent's data are written;
 {"event": "error", "message"}. --seed and --leech add the torrent to the last session. Ends when it is killed.
@@ -19,10 +20,16 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def session(number):
+def homes(number, given):
+    if given.homes == "46" and number == given.nodes - 1:
+        return ["[::1]"]
+    return [{"4": f"127.0.0.{number + 2}", "6": "[::1]"}[family] for family in given.homes]
+
+
+def session(hosts):
     return lt.session(
         {
-            "listen_interfaces": f"127.0.0.{number + 2}:0",
+            "listen_interfaces": ",".join(f"{host}:0" for host in hosts),
             "enable_dht": True,
             "enable_lsd": False,
             "enable_upnp": False,
@@ -36,9 +43,30 @@ def session(number):
             "dht_ignore_dark_internet": False,
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
-            "alert_mask": categories.error_notification | categories.dht_notification | categories.storage_notification,
+            "alert_mask": categories.error_notification
+            | categories.dht_notification
+            | categories.status_notification
+            | categories.storage_notification,
         }
     )
+
+
+def places(ses, hosts):
+    """Where a session listens, once it does so at each of its hosts."""
+    found = {}
+    while len(found) < len(hosts):
+        ses.wait_for_alert(1000)
+        for alert in ses.pop_alerts():
+            if isinstance(alert, lt.listen_succeeded_alert):
+                found[alert.address] = (alert.address, alert.port)
+            else:
+                tell(alert)
+    return list(found.values())
+
+
+def text(place):
+    host, port = place
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parameters(source, folder):
@@ -49,7 +77,7 @@ def parameters(source, folder):
 
 def tell(alert):
     if isinstance(alert, lt.dht_announce_alert):
-        say(event="announce", info_hash=str(alert.info_hash), addr=f"{alert.ip}:{alert.port}")
+        say(event="announce", info_hash=str(alert.info_hash), addr=text((alert.ip, alert.port)))
     elif isinstance(alert, lt.cache_flushed_alert):
         say(event="seeding")
     elif alert.category() & categories.error_notification:
@@ -59,14 +87,14 @@ def tell(alert):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("nodes", type=int)
+    arguments.add_argument("--homes", choices=["4", "6", "46"], default="4")
     arguments.add_argument("--seed", nargs=2)
     arguments.add_argument("--leech", nargs=2)
-    arguments.add_argument("--bootstrap", action="append", default=[])
     given = arguments.parse_args()
 
-    sessions = [session(number) for number in range(given.nodes)]
-    places = [(f"127.0.0.{number + 2}", ses.listen_port()) for number, ses in enumerate(sessions)]
-    known = places + [(host, int(port)) for host, port in (place.rsplit(":", 1) for place in given.bootstrap)]
+    hosts = [homes(number, given) for number in range(given.nodes)]
+    sessions = [session(own) for own in hosts]
+    known = [place for ses, own in zip(sessions, hosts) for place in places(ses, own)]
     for ses in sessions:
         for place in known:
             ses.add_dht_node(place)
@@ -78,9 +106,9 @@ def main():
         for ses in sessions:
             for alert in ses.pop_alerts():
                 tell(alert)
-        if not met and all(ses.status().dht_nodes >= len(known) // 2 for ses in sessions):
+        if not met and all(ses.status().dht_nodes >= given.nodes // 2 for ses in sessions):
             met = True
-            say(event="network", nodes=[f"{host}:{port}" for host, port in places])
+            say(event="network", nodes=[text(place) for place in known])
         if handle and met and not handle.status().num_peers and time.monotonic() - asked > 3:
             # Its own pace is a quarter of an hour.
             handle.force_dht_announce()

@@ -49,7 +49,13 @@ impl Network {
     /// Our programs' arguments that name two of the nodes.
     #[must_use]
     pub fn bootstrap(&self) -> Vec<&str> {
-        self.nodes.iter().take(2).flat_map(|node| ["--dht-bootstrap", node]).collect()
+        self.bootstrap_at("")
+    }
+
+    /// The same with nodes whose address begins so.
+    #[must_use]
+    pub fn bootstrap_at(&self, host: &str) -> Vec<&str> {
+        self.nodes.iter().filter(|node| node.starts_with(host)).take(2).flat_map(|node| ["--dht-bootstrap", node]).collect()
     }
 }
 

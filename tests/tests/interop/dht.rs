@@ -1,4 +1,5 @@
-//! A DHT of libtorrent nodes on loopback: we find what they announce, and they find what we announce. No tracker, no local discovery.
+//! A DHT of libtorrent nodes on loopback, over IPv4, IPv6 and both: we find what they announce, and they find what we announce. No tracker, no
+//! local discovery.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +12,12 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// Arguments of our program: these nodes and nobody else.
+/// Arguments of our program: the DHT and nobody else.
+const ALONE: [&str; 3] = ["--no-trackers", "--no-lsd", "--no-pex"];
+
+/// The same, with nodes of a network.
 fn arguments(network: &Network) -> Vec<&str> {
-    [&["--no-trackers", "--no-lsd", "--no-pex"], &network.bootstrap()[..]].concat()
+    [&ALONE, &network.bootstrap()[..]].concat()
 }
 
 /// A torrent without trackers.
@@ -23,18 +27,52 @@ fn table(recipe: Recipe) -> Table {
     table
 }
 
-/// Our program, with a DHT.
-fn ours(table: &Table, subcommand: &str) -> Command {
+/// Our program at every address of the machine, with a DHT.
+fn anywhere(table: &Table, subcommand: &str) -> Command {
     let mut command = Command::new(programs::aqueduct());
-    command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1"]).env("XDG_STATE_HOME", table.place("state"));
+    command.arg(subcommand).args(["--port", "0"]).env("XDG_STATE_HOME", table.place("state"));
     command
+}
+
+/// The same at one address.
+fn at(host: &str, table: &Table, subcommand: &str) -> Command {
+    let mut command = anywhere(table, subcommand);
+    command.args(["--bind", host]);
+    command
+}
+
+fn ours(table: &Table, subcommand: &str) -> Command {
+    at("127.0.0.1", table, subcommand)
 }
 
 /// Our program downloads `source` from whom the DHT names.
 fn get(table: &Table, source: &str, arguments: &[&str]) {
+    get_with(ours(table, "get"), table, source, arguments);
+}
+
+fn get_with(mut program: Command, table: &Table, source: &str, arguments: &[&str]) {
     let place = table.place("aqueduct");
-    let mut get = Program::start(ours(table, "get").arg(source).arg("-o").arg(&place).args(arguments));
+    let mut get = Program::start(program.arg(source).arg("-o").arg(&place).args(arguments));
     get.wait_for_success(DOWNLOAD);
+    table.torrent.verify(&place).unwrap();
+}
+
+/// A seed's listening port.
+fn port_of(seed: &mut Program) -> u16 {
+    let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
+    u16::try_from(listening["port"].as_u64().unwrap()).unwrap()
+}
+
+/// Our program at `host` seeds what libtorrent is to find in a network with these `homes`.
+fn found_by_libtorrent(table: &Table, host: &str, homes: &str) {
+    let place = table.place("libtorrent");
+    let magnet = table.torrent.magnet(&[]);
+    let mut network = Network::start(&["--homes", homes, "--leech", &magnet, text(&place)]);
+    let full = table.full_place("aqueduct");
+    let mut seed = Program::start(at(host, table, "seed").arg(&table.file).arg(&full).arg("--json").args(arguments(&network)));
+    let port = port_of(&mut seed);
+    network.wait_for_announce(&table.torrent.hex(), Some(port));
+    network.program.wait_for_line("\"seeding\"", DOWNLOAD);
     table.torrent.verify(&place).unwrap();
 }
 
@@ -63,17 +101,33 @@ fn we_find_by_a_magnet_link_without_trackers_what_libtorrent_announces() {
 
 #[test]
 fn libtorrent_finds_by_a_magnet_link_without_trackers_what_we_announce() {
-    let table = table(Recipe::awkward(43));
-    let place = table.place("libtorrent");
-    let magnet = table.torrent.magnet(&[]);
-    let mut network = Network::start(&["--leech", &magnet, text(&place)]);
-    let full = table.full_place("aqueduct");
-    let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).arg("--json").args(arguments(&network)));
-    let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
-    let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
-    network.wait_for_announce(&table.torrent.hex(), Some(port));
-    network.program.wait_for_line("\"seeding\"", DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    found_by_libtorrent(&table(Recipe::awkward(43)), "127.0.0.1", "4");
+}
+
+#[test]
+fn over_ipv6_alone_we_find_what_libtorrent_announces() {
+    let table = table(Recipe::awkward(47));
+    let full = table.full_place("libtorrent");
+    let mut network = Network::start(&["--homes", "6", "--seed", table.source(), text(&full)]);
+    network.wait_for_announce(&table.torrent.hex(), None);
+    let one = [&ALONE, &network.bootstrap()[..2]].concat();
+    get_with(at("::1", &table, "get"), &table, &table.torrent.hex(), &one);
+}
+
+#[test]
+fn over_ipv6_alone_libtorrent_finds_what_we_announce() {
+    found_by_libtorrent(&table(Recipe::awkward(48)), "::1", "6");
+}
+
+/// BEP 32: nodes of one family introduce us to the other, and the peer is in the other one alone.
+#[test]
+fn from_nodes_of_ipv4_we_come_to_know_a_peer_that_only_ipv6_reaches() {
+    let table = table(Recipe::awkward(49));
+    let full = table.full_place("libtorrent");
+    let mut network = Network::start(&["--homes", "46", "--seed", table.source(), text(&full)]);
+    network.wait_for_announce(&table.torrent.hex(), None);
+    let known = [&ALONE, &network.bootstrap_at("127.")[..]].concat();
+    get_with(anywhere(&table, "get"), &table, &table.torrent.hex(), &known);
 }
 
 /// No libtorrent here: the seed is the only node that the other one hears of.
@@ -88,8 +142,7 @@ fn two_of_our_own_programs_are_a_dht_and_remember_it() {
         "--dht-bootstrap",
         "127.0.0.1:9",
     ]));
-    let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
-    let node = format!("127.0.0.1:{}", listening["port"]);
+    let node = format!("127.0.0.1:{}", port_of(&mut seed));
     let state = table.place("other-state");
     let mut get = ours(&table, "get");
     get.args([&table.torrent.hex(), "--no-trackers", "--no-lsd", "--no-pex", "--dht-bootstrap", &node]).env("XDG_STATE_HOME", &state);

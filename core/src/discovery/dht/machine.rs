@@ -255,9 +255,21 @@ impl Dht {
         let stays = self.config.keep_bootstrap || !self.routers.contains(&contact.addr);
         let Some(home) = self.homes.get_mut(family) else { return };
         ip.into_iter().for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
+        let first = stays && home.table.contacts().next().is_none();
         let doubtful = if stays { home.table.answered(now, contact) } else { None };
         self.follow_votes(now, family);
         doubtful.into_iter().for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
+        if first {
+            self.use_first(now, family);
+        }
+    }
+
+    /// The first node of a family, which nodes of the other one named perhaps: it knows others, and who waits for them need not wait for the
+    /// next time the table is looked after.
+    fn use_first(&mut self, now: Instant, family: Family) {
+        if self.homes.get(family).is_some_and(|home| home.upkeep.is_none()) {
+            self.look_around(now, family);
+        }
     }
 
     /// Somebody sees us at an address: that may call for another id (BEP 42).

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::io::Family;
 use super::queries::LookupId;
 use crate::discovery::budget::LookupBudget;
 use crate::types::{Instant, PeerAddr};
@@ -31,12 +32,10 @@ pub(super) struct Search {
     pub(super) queued: bool,
     /// When it began last.
     pub(super) last: Option<Instant>,
-    /// Nobody was there to be asked: it is tried again as soon as somebody is.
-    pub(super) starved: bool,
-    /// Nodes that answered in this round.
-    pub(super) answers: u32,
-    /// Rounds in a row that found nobody.
-    pub(super) barren: u32,
+    /// Families in which nobody was there to be asked: that is made up for as soon as somebody is.
+    pub(super) starved: BTreeSet<Family>,
+    /// Rounds in a row before this one that found nobody.
+    barren: u32,
     found: BTreeSet<PeerAddr>,
     /// Found by the round before.
     before: usize,
@@ -73,16 +72,20 @@ impl Search {
     /// A round begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.before = self.peers();
+        self.barren = self.last.map_or(0, |_| self.barren_rounds());
         self.found.clear();
-        (self.last, self.paid, self.queued, self.starved, self.answers) = (Some(now), None, false, false, 0);
+        self.starved.clear();
+        (self.last, self.paid, self.queued) = (Some(now), None, false);
     }
 
-    /// A round is over; says whether it found anybody.
-    pub(super) fn end(&mut self) -> bool {
+    /// A round is over. Returns how many in a row found nobody, this one included.
+    pub(super) fn end(&mut self) -> u32 {
         self.before = self.found.len();
-        self.starved = self.answers == 0;
-        self.barren = if self.found.is_empty() { self.barren.saturating_add(1) } else { 0 };
-        !self.found.is_empty()
+        self.barren_rounds()
+    }
+
+    fn barren_rounds(&self) -> u32 {
+        if self.found.is_empty() { self.barren.saturating_add(1) } else { 0 }
     }
 
     /// Takes in peers; returns those that are new in this round.

@@ -93,13 +93,30 @@ impl Dht {
         }
         search.begin(now);
         self.timers.clear(Wake::Search(hash));
-        let lookups: Vec<LookupId> = Family::ALL.into_iter().filter_map(|family| self.look(family, hash.into(), Goal::Peers(hash))).collect();
+        self.use_own_store(hash);
+        self.begin_in(now, hash, &Family::ALL);
+    }
+
+    /// The part of a round that looks in some families.
+    fn begin_in(&mut self, now: Instant, hash: InfoHashV1, families: &[Family]) {
+        let lookups: Vec<LookupId> = families.iter().filter_map(|family| self.look(*family, hash.into(), Goal::Peers(hash))).collect();
         if let Some(search) = self.searches.get_mut(&hash) {
-            search.lookups.clone_from(&lookups);
+            search.lookups.extend(&lookups);
         }
         self.tell(hash);
-        self.use_own_store(hash);
         lookups.into_iter().for_each(|id| self.drive(now, id));
+    }
+
+    /// Somebody is there to be asked now: what was begun when there was nobody is made up for in this family.
+    pub(super) fn feed_starved(&mut self, now: Instant, family: Family) {
+        let fed = |(hash, search): (&InfoHashV1, &mut Search)| {
+            let starved = search.is_active() && !search.queued && search.starved.remove(&family);
+            starved.then(|| (*hash, search.is_under_way()))
+        };
+        let starved: Vec<(InfoHashV1, bool)> = self.searches.iter_mut().filter_map(fed).collect();
+        for (hash, under_way) in starved {
+            if under_way || !self.is_full() { self.begin_in(now, hash, &[family]) } else { self.begin(now, hash) }
+        }
     }
 
     /// Those that waited take the places of those that ended.
@@ -135,7 +152,9 @@ impl Dht {
     pub(super) fn searched(&mut self, now: Instant, hash: InfoHashV1, id: LookupId, lookup: &Lookup) {
         let Some(search) = self.searches.get_mut(&hash) else { return };
         search.lookups.retain(|other| *other != id);
-        search.answers = search.answers.saturating_add(lookup.effort.answers);
+        if lookup.effort.answers == 0 {
+            search.starved.insert(lookup.family);
+        }
         let (ports, owner) = (search.ports(), search.listeners().next());
         let stores = lookup.stores();
         for (port, (store, token)) in ports.iter().flat_map(|port| stores.iter().map(move |store| (*port, store))) {
@@ -151,7 +170,10 @@ impl Dht {
     /// If the round is over: when the next one is due.
     fn conclude(&mut self, now: Instant, hash: InfoHashV1) {
         let Some(search) = self.searches.get_mut(&hash).filter(|search| !search.is_under_way()) else { return };
-        let wait = if search.end() { self.config.interval } else { doubled(self.config.retry, search.barren, self.config.interval) };
+        let wait = match search.end() {
+            0 => self.config.interval,
+            barren => doubled(self.config.retry, barren, self.config.interval),
+        };
         let wait = self.jitter(wait);
         self.timers.set(Wake::Search(hash), now + wait);
         self.tell(hash);

@@ -9,7 +9,7 @@ use super::addr::is_usable;
 use super::io::{Family, Output};
 use super::lookup::{Goal, Lookup};
 use super::machine::{Dht, Wake};
-use crate::types::{InfoHashV1, Instant};
+use crate::types::Instant;
 
 /// How often a table is looked at.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Dht {
         self.timers.set(Wake::Upkeep(family), now + wait);
     }
 
-    /// Looks for ourselves: that finds our neighbours. `names`: bootstrap nodes are looked up, too.
+    /// Looks around, perhaps with help. `names`: bootstrap nodes are looked up, too.
     fn bootstrap(&mut self, now: Instant, family: Family, names: bool) {
         if names && self.resolving == 0 {
             self.resolving = self.config.bootstrap.len();
@@ -52,7 +52,8 @@ impl Dht {
         self.look_around(now, family);
     }
 
-    fn look_around(&mut self, now: Instant, family: Family) {
+    /// Looks for our neighbours.
+    pub(super) fn look_around(&mut self, now: Instant, family: Family) {
         let target = self.homes.get(family).map(|home| home.id);
         let lookup = target.and_then(|target| self.look(family, target, Goal::Nodes));
         self.keep(now, family, lookup);
@@ -84,9 +85,9 @@ impl Dht {
             let ours: Vec<SocketAddr> = usable.iter().copied().filter(|addr| Family::of(addr) == family).collect();
             if !ours.is_empty() && self.homes.get(family).is_some_and(|home| home.is_thin()) {
                 self.use_routers(now, family, &ours);
+                self.feed_starved(now, family);
             }
         }
-        self.feed_starved(now);
     }
 
     fn use_routers(&mut self, now: Instant, family: Family, routers: &[SocketAddr]) {
@@ -104,15 +105,8 @@ impl Dht {
             home.failures = 0;
         }
         if lookup.effort.answers > 0 {
-            self.feed_starved(now);
+            self.feed_starved(now, lookup.family);
         }
-    }
-
-    /// Those that found nobody to ask try again.
-    fn feed_starved(&mut self, now: Instant) {
-        let starved = self.searches.iter().filter(|(_, search)| search.starved && search.is_active() && !search.is_under_way());
-        let starved: Vec<InfoHashV1> = starved.map(|(hash, _)| *hash).collect();
-        starved.into_iter().for_each(|hash| self.begin(now, hash));
     }
 
     /// Give or take a tenth, so that those who began together do not go on together.

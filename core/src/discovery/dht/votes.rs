@@ -17,8 +17,11 @@ const QUORUM: usize = 6;
 pub(super) struct Votes(VecDeque<(u64, IpAddr)>);
 
 impl Votes {
-    /// A node sees us at `ip`. Local voters are all one network.
+    /// A node sees us at `ip`, which can only be an address of the family over which we asked it. Local voters are all one network.
     pub(super) fn add(&mut self, voter: IpAddr, ip: IpAddr) {
+        if voter.to_canonical().is_ipv4() != ip.to_canonical().is_ipv4() {
+            return;
+        }
         let voter = network(voter).unwrap_or_default();
         self.0.retain(|(other, _)| *other != voter);
         if self.0.len() >= REMEMBERED {
@@ -60,6 +63,19 @@ mod tests {
         (1..=4).for_each(|net| votes.add(IpAddr::from([13, net, 0, 1]), ip("6.6.6.6")));
         votes.add(ip("12.1.0.1"), ip("9.9.9.9"));
         assert_eq!(votes.winner(), None, "six of ten are less than two thirds");
+    }
+
+    #[test]
+    fn over_ipv6_a_64_has_one_vote_and_nobody_can_say_where_we_are_in_ipv4() {
+        let mut votes = Votes::default();
+        for last in 1..=20 {
+            votes.add(ip(&format!("2606:4700::{last}")), ip("2a00::9"));
+        }
+        assert_eq!(votes.winner(), None);
+        (1..=9).for_each(|net| votes.add(ip(&format!("2606:4700:0:{net}::1")), ip("9.9.9.9")));
+        assert!(!votes.contains(ip("9.9.9.9")));
+        (1..=5).for_each(|net| votes.add(ip(&format!("2606:4700:0:{net}::1")), ip("2a00::9")));
+        assert_eq!(votes.winner(), Some(ip("2a00::9")));
     }
 
     #[test]

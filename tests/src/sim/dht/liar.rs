@@ -1,9 +1,9 @@
 //! A node that wants lookups to fail. It answers pings as honest nodes do, so that it gets into their tables.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use aqueduct_core::discovery::dht::krpc::{Answer, Body, MAX_CONTACTS, Message, Method, Query};
-use aqueduct_core::discovery::dht::{Contact, NodeId};
+use aqueduct_core::discovery::dht::{Contact, Family, NodeId};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -22,14 +22,16 @@ enum Kind {
     Flooder,
     /// Answers under another id every time.
     Changeling,
+    /// Claims to be all nodes next to every target: at many ports of its address, or at many addresses of its /64.
+    Crowd,
 }
 
-const KINDS: [Kind; 5] = [Kind::Mute, Kind::Inventor, Kind::Conspirator, Kind::Flooder, Kind::Changeling];
+const KINDS: [Kind; 6] = [Kind::Mute, Kind::Inventor, Kind::Conspirator, Kind::Flooder, Kind::Changeling, Kind::Crowd];
 
-/// One liar.
+/// One liar in one family.
 #[derive(Debug)]
 pub(super) struct Liar {
-    id: NodeId,
+    contact: Contact,
     kind: Kind,
     /// Other liars.
     friends: Vec<SocketAddr>,
@@ -39,7 +41,7 @@ impl Liar {
     pub(super) fn new(contact: Contact, number: u32, liars: &[Contact]) -> Self {
         let start = number as usize;
         let friends = liars.iter().cycle().skip(start + 1).take(32.min(liars.len())).map(|liar| SocketAddr::new(liar.addr.ip(), FALSE_PORT));
-        Self { id: contact.id, kind: KINDS[start % KINDS.len()], friends: friends.collect() }
+        Self { contact, kind: KINDS[start % KINDS.len()], friends: friends.collect() }
     }
 
     /// The datagram that it answers with. `at`: where the question arrived.
@@ -48,27 +50,40 @@ impl Liar {
         let Body::Query(query) = &message.body else { return None };
         let target = target(query);
         let answer = match target {
-            None => Answer::new(self.id),
+            None => Answer::new(self.contact.id),
             Some(target) => self.lie(at, target, rng)?,
         };
         Some(Message { transaction: message.transaction, read_only: false, ip: Some(from), body: Body::Answer(answer) }.encode())
     }
 
     fn lie(&self, at: SocketAddr, target: NodeId, rng: &mut ChaCha8Rng) -> Option<Answer<'static>> {
-        let honest = Answer { token: Some(b"believe"), ..Answer::new(self.id) };
+        let family = Family::of(&at);
+        let id = if at == self.contact.addr { self.contact.id } else { next_to(target, at) };
+        let honest = Answer { token: Some(b"believe"), ..Answer::new(id) };
         match self.kind {
             Kind::Mute => None,
-            Kind::Inventor => Some(Answer { contacts: invented(target, rng), ..honest }),
+            Kind::Inventor => Some(Answer { contacts: invented(target, family, rng), ..honest }),
             Kind::Conspirator => {
-                let id = if at.port() == FALSE_PORT { next_to(target, at) } else { self.id };
                 let named = (0..MAX_CONTACTS).map(|_| self.friends[rng.random_range(0..self.friends.len())]);
-                Some(Answer { id, contacts: named.map(|addr| Contact { id: next_to(target, addr), addr }).collect(), ..honest })
+                Some(Answer { contacts: named.map(|addr| claimed(target, addr)).collect(), ..honest })
             }
             Kind::Flooder => {
-                let peers = (0..300).map(|_| somewhere(rng)).collect();
-                Some(Answer { contacts: invented(target, rng), peers, ..honest })
+                let peers = (0..300).map(|_| somewhere(family, rng)).collect();
+                Some(Answer { contacts: invented(target, family, rng), peers, ..honest })
             }
-            Kind::Changeling => Some(Answer { id: NodeId(rng.random()), contacts: invented(target, rng), ..honest }),
+            Kind::Changeling => Some(Answer { id: NodeId(rng.random()), contacts: invented(target, family, rng), ..honest }),
+            Kind::Crowd => {
+                let many = (0..MAX_CONTACTS).map(|_| self.elsewhere(rng));
+                Some(Answer { contacts: many.map(|addr| claimed(target, addr)).collect(), ..honest })
+            }
+        }
+    }
+
+    /// Another place at which it gets what is sent there.
+    fn elsewhere(&self, rng: &mut ChaCha8Rng) -> SocketAddr {
+        match self.contact.addr.ip() {
+            IpAddr::V4(_) => SocketAddr::new(self.contact.addr.ip(), rng.random_range(7000..8000)),
+            IpAddr::V6(v6) => SocketAddr::from((Ipv6Addr::from_bits(v6.to_bits() ^ u128::from(rng.random::<u64>())), FALSE_PORT)),
         }
     }
 }
@@ -83,19 +98,28 @@ fn target(query: &Query<'_>) -> Option<NodeId> {
 
 /// Closer to the target than any honest node will ever be, and the same whoever says it.
 fn next_to(target: NodeId, addr: SocketAddr) -> NodeId {
+    let octets = match addr.ip() {
+        IpAddr::V4(v4) => v4.to_bits(),
+        IpAddr::V6(v6) => u32::try_from(v6.to_bits() >> 80 & 0xffff_ffff ^ v6.to_bits() & 0xffff).expect("32 bits"),
+    };
     let mut id = target;
-    if let SocketAddr::V4(v4) = addr {
-        id.0[16..].iter_mut().zip(v4.ip().octets()).for_each(|(byte, octet)| *byte ^= octet);
-    }
+    id.0[14..16].iter_mut().zip(addr.port().to_be_bytes()).for_each(|(byte, port)| *byte ^= port);
+    id.0[16..].iter_mut().zip(octets.to_be_bytes()).for_each(|(byte, octet)| *byte ^= octet);
     id
 }
 
-fn invented(target: NodeId, rng: &mut ChaCha8Rng) -> Vec<Contact> {
-    let addrs: Vec<SocketAddr> = (0..MAX_CONTACTS).map(|_| somewhere(rng)).collect();
-    addrs.into_iter().map(|addr| Contact { id: next_to(target, addr), addr }).collect()
+fn claimed(target: NodeId, addr: SocketAddr) -> Contact {
+    Contact { id: next_to(target, addr), addr }
+}
+
+fn invented(target: NodeId, family: Family, rng: &mut ChaCha8Rng) -> Vec<Contact> {
+    (0..MAX_CONTACTS).map(|_| claimed(target, somewhere(family, rng))).collect()
 }
 
 /// A public address at which nobody is.
-fn somewhere(rng: &mut ChaCha8Rng) -> SocketAddr {
-    SocketAddr::from(([rng.random_range(200..=222), rng.random(), rng.random(), rng.random()], 6881))
+fn somewhere(family: Family, rng: &mut ChaCha8Rng) -> SocketAddr {
+    match family {
+        Family::V4 => SocketAddr::from(([rng.random_range(200..=222), rng.random(), rng.random(), rng.random()], 6881)),
+        Family::V6 => SocketAddr::from((Ipv6Addr::from_bits(0x2c0f << 112 | u128::from(rng.random::<u64>()) << 40 | 1), 6881)),
+    }
 }

@@ -1,6 +1,7 @@
 //! A DHT of thousands of nodes: every honest one is the real machine, the others lie. Datagrams take time and get lost, nodes come and go.
 
 mod liar;
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,25 +18,29 @@ use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
 
 use self::liar::Liar;
+pub use self::place::Stack;
+use self::place::{PORT, addr, home};
 use super::clock::Agenda;
-
-/// UDP port of every node.
-const PORT: u16 = 6881;
 
 /// Where every peer listens.
 const PEER_PORT: u16 = 7000;
 
-/// Nodes at each distance that a node knows from an earlier run.
+/// Nodes at each distance and in each of its families that a node knows from an earlier run.
 const ACQUAINTANCES: usize = 6;
 
 /// Within which all nodes of the beginning start.
 const START: Duration = Duration::from_secs(60);
+
+/// What a node knows from an earlier run: its ids, and others.
+type Earlier = (Vec<(Family, NodeId)>, Vec<Contact>);
 
 /// What the world is like.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Nodes at any time.
     pub nodes: u32,
+    /// Of these, in percent: those with IPv4 alone, and those with IPv6 alone. The others have both.
+    pub only: (u32, u32),
     /// Of these: liars, in percent.
     pub liars: u32,
     /// Datagrams that get lost.
@@ -46,13 +51,32 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// What the `n`-th node has.
+    fn stack(&self, n: u32) -> Stack {
+        let (v4, v6) = self.only;
+        match n.wrapping_mul(37) % 100 {
+            percent if percent < v4 => Stack::V4,
+            percent if percent < v4 + v6 => Stack::V6,
+            _ => Stack::Both,
+        }
+    }
+
+    fn liars(&self) -> u32 {
+        self.nodes * self.liars / 100
+    }
+}
+
 enum Resident {
     Honest {
         dht: Box<Dht>,
+        stack: Stack,
+        /// Of which family the bootstrap nodes are that it hears of; `None`: of any.
+        hears_of: Option<Family>,
         /// When its timer will ring.
         armed: Option<Instant>,
     },
-    Liar(Liar),
+    Liar(BTreeMap<Family, Liar>),
     Gone,
 }
 
@@ -63,15 +87,32 @@ enum Event {
     Churn,
 }
 
-/// A lookup for a swarm, from the wish to its end.
+/// The first lookup of a node for a swarm, from the wish to its end; if the node has both families, one in each.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked {
-    /// What it took.
+    /// What it took, and of the hops the most.
     pub effort: Effort,
+    /// Families in which it is over.
+    pub families: usize,
     /// From the wish to the first peer; `None`: there was none.
     pub first_peer: Option<Duration>,
     /// From the wish to the announces.
     pub lasted: Duration,
+}
+
+impl Looked {
+    /// The other family's, which ended later.
+    fn join(&mut self, other: Self) {
+        let Effort { queries, answers, hops, announced } = other.effort;
+        let effort = &mut self.effort;
+        *effort = Effort {
+            queries: effort.queries + queries,
+            answers: effort.answers + answers,
+            hops: effort.hops.max(hops),
+            announced: effort.announced + announced,
+        };
+        (self.families, self.first_peer, self.lasted) = (self.families + 1, other.first_peer, other.lasted);
+    }
 }
 
 /// The world.
@@ -80,7 +121,7 @@ pub struct World {
     rng: ChaCha8Rng,
     agenda: Agenda<Event>,
     residents: Vec<Resident>,
-    by_ip: BTreeMap<IpAddr, u32>,
+    by_home: BTreeMap<IpAddr, u32>,
     started: BTreeMap<(u32, Key), Instant>,
     found: BTreeMap<(u32, Key), (Duration, BTreeSet<PeerAddr>)>,
     looked: BTreeMap<(u32, Key), Looked>,
@@ -97,13 +138,6 @@ impl fmt::Debug for World {
     }
 }
 
-/// The `n`-th address: public, and hardly two in one /24.
-fn addr(n: u32) -> SocketAddr {
-    let [_, b, c, d] = (n / 71).wrapping_mul(0x9e37_79b1).to_be_bytes();
-    let first = u8::try_from(20 + n % 71).expect("below 91");
-    SocketAddr::from(([first, b, c, d], PORT))
-}
-
 impl World {
     /// A world in which every node knows a few others, and nobody has started yet.
     #[must_use]
@@ -113,7 +147,7 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(plan.seed),
             agenda: Agenda::new(),
             residents: Vec::new(),
-            by_ip: BTreeMap::new(),
+            by_home: BTreeMap::new(),
             started: BTreeMap::new(),
             found: BTreeMap::new(),
             looked: BTreeMap::new(),
@@ -127,61 +161,83 @@ impl World {
 
     /// The nodes of the beginning.
     fn settle(&mut self) {
-        let mut contacts: Vec<Contact> = (0..self.plan.nodes).map(|n| self.contact(n)).collect();
-        let liars: Vec<Contact> = contacts.iter().take(self.liars()).copied().collect();
-        let lies: BTreeSet<Contact> = liars.iter().copied().collect();
-        let numbers: BTreeMap<IpAddr, u32> = contacts.iter().zip(0..).map(|(contact, n)| (contact.addr.ip(), n)).collect();
-        contacts.sort_unstable();
-        let mut residents: BTreeMap<u32, Resident> = BTreeMap::new();
-        for place in 0..contacts.len() {
-            let (contact, number) = (contacts[place], numbers[&contacts[place].addr.ip()]);
-            let resident = if lies.contains(&contact) {
-                Resident::Liar(Liar::new(contact, number, &liars))
-            } else {
-                let known = self.acquaintances(&contacts, place);
-                self.honest(State::new([(Family::V4, contact.id)], known))
-            };
-            residents.insert(number, resident);
-            let start = START.mul_f64(self.rng.random());
-            self.agenda.after(start, Event::Start(number));
+        let mut earlier: BTreeMap<u32, Earlier> = BTreeMap::new();
+        let mut lies: BTreeMap<u32, BTreeMap<Family, Liar>> = BTreeMap::new();
+        for family in [Family::V4, Family::V6] {
+            let members: Vec<u32> = (0..self.plan.nodes).filter(|n| self.plan.stack(*n).has(family)).collect();
+            let mut contacts: Vec<(Contact, u32)> = members.into_iter().map(|n| (self.contact(n, family), n)).collect();
+            let liars: Vec<Contact> = contacts.iter().filter(|(_, n)| *n < self.plan.liars()).map(|(contact, _)| *contact).collect();
+            contacts.sort_unstable();
+            for place in 0..contacts.len() {
+                let (contact, n) = contacts[place];
+                if n < self.plan.liars() {
+                    lies.entry(n).or_default().insert(family, Liar::new(contact, n, &liars));
+                } else {
+                    let (ids, known) = earlier.entry(n).or_default();
+                    ids.push((family, contact.id));
+                    known.extend(self.acquaintances(&contacts, place));
+                }
+            }
         }
-        self.residents = residents.into_values().collect();
-        self.by_ip = numbers;
+        for n in 0..self.plan.nodes {
+            let resident = match lies.remove(&n) {
+                Some(liar) => Resident::Liar(liar),
+                None => {
+                    let (ids, known) = earlier.remove(&n).unwrap_or_default();
+                    self.honest(self.plan.stack(n), State::new(ids, known), None)
+                }
+            };
+            let start = START.mul_f64(self.rng.random());
+            self.settle_in(self.plan.stack(n), resident, start);
+        }
     }
 
-    fn liars(&self) -> usize {
-        (self.plan.nodes * self.plan.liars / 100) as usize
+    /// The next node, which starts after a while.
+    fn settle_in(&mut self, stack: Stack, resident: Resident, start: Duration) -> u32 {
+        let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
+        self.residents.push(resident);
+        self.by_home.extend(stack.families().iter().map(|family| (home(addr(n, *family).ip()), n)));
+        self.agenda.after(start, Event::Start(n));
+        n
     }
 
     /// Everybody has an id that its address may have (BEP 42): the others have no chance.
-    fn contact(&mut self, n: u32) -> Contact {
-        let addr = addr(n);
+    fn contact(&mut self, n: u32, family: Family) -> Contact {
+        let addr = addr(n, family);
         Contact { id: secure_id(addr.ip(), NodeId(self.rng.random())), addr }
     }
 
     /// What a node knew in an earlier run: some at every distance at which there are any.
-    fn acquaintances(&mut self, sorted: &[Contact], place: usize) -> Vec<Contact> {
-        let own = sorted[place].id;
+    fn acquaintances(&mut self, sorted: &[(Contact, u32)], place: usize) -> BTreeSet<Contact> {
+        let own = sorted[place].0.id;
         let mut known = BTreeSet::new();
         let mut around = 0..sorted.len();
         for bits in 1.. {
             // The ids that share `bits` leading bits with ours stand together in the middle of those that share one less.
-            let shares = |contact: &Contact| own.shared_bits(&contact.id) >= bits;
+            let shares = |(contact, _): &(Contact, u32)| own.shared_bits(&contact.id) >= bits;
             let near = around.clone().find(|other| shares(&sorted[*other])).unwrap_or(place);
             let length = sorted[near..around.end].iter().take_while(|contact| shares(contact)).count();
             let far: Vec<usize> = (around.start..near).chain(near + length..around.end).collect();
-            known.extend((0..ACQUAINTANCES.min(far.len())).map(|_| sorted[far[self.rng.random_range(0..far.len())]]));
+            known.extend((0..ACQUAINTANCES.min(far.len())).map(|_| sorted[far[self.rng.random_range(0..far.len())]].0));
             around = near..near + length;
             if length <= 1 {
                 break;
             }
         }
-        known.into_iter().collect()
+        known
     }
 
-    fn honest(&mut self, state: State) -> Resident {
-        let config = Config { v6: false, bootstrap: vec![("nodes.example".to_owned(), PORT)], ..Config::default() };
-        Resident::Honest { dht: Box::new(Dht::new(config, state, self.rng.random(), self.agenda.now())), armed: None }
+    fn honest(&mut self, stack: Stack, state: State, hears_of: Option<Family>) -> Resident {
+        let [v4, v6] = [Family::V4, Family::V6].map(|family| stack.has(family));
+        let config = Config { v4, v6, bootstrap: vec![("nodes.example".to_owned(), PORT)], ..Config::default() };
+        let dht = Box::new(Dht::new(config, state, self.rng.random(), self.agenda.now()));
+        Resident::Honest { dht, stack, hears_of, armed: None }
+    }
+
+    /// A node that starts now, knows nobody, has no id that its addresses ask for, and hears of bootstrap nodes of one family.
+    pub fn add_stranger(&mut self, stack: Stack, hears_of: Family) -> u32 {
+        let stranger = self.honest(stack, State::default(), Some(hears_of));
+        self.settle_in(stack, stranger, Duration::ZERO)
     }
 
     /// Lets nodes come and go from now on.
@@ -197,18 +253,36 @@ impl World {
 
     /// An honest node that is there, any of them.
     pub fn any_node(&mut self) -> u32 {
+        self.any(|_| true)
+    }
+
+    /// Any honest node that has just this.
+    pub fn any_node_with(&mut self, wanted: Stack) -> u32 {
+        self.any(|stack| stack == wanted)
+    }
+
+    fn any(&mut self, fits: impl Fn(Stack) -> bool) -> u32 {
         loop {
             let n = self.rng.random_range(0..self.residents.len());
-            if matches!(self.residents[n], Resident::Honest { .. }) {
+            if matches!(self.residents[n], Resident::Honest { stack, .. } if fits(stack)) {
                 return u32::try_from(n).expect("thousands of nodes");
             }
         }
     }
 
-    /// Where the peer at a node is found.
+    /// The node itself, while it is there.
     #[must_use]
-    pub fn peer(node: u32) -> PeerAddr {
-        SocketAddr::new(addr(node).ip(), PEER_PORT)
+    pub fn dht(&self, node: u32) -> Option<&Dht> {
+        match &self.residents[node as usize] {
+            Resident::Honest { dht, .. } => Some(dht),
+            Resident::Liar(_) | Resident::Gone => None,
+        }
+    }
+
+    /// Where the node is, in a family.
+    #[must_use]
+    pub fn addr(node: u32, family: Family) -> SocketAddr {
+        addr(node, family)
     }
 
     /// A node looks for a swarm, and announces itself.
@@ -226,13 +300,15 @@ impl World {
         self.with(node, |dht, now| dht.remove(now, Key { info_hash, owner: 0 }));
     }
 
-    /// Whether a node found a peer.
+    /// Whether a node found the peer at another one, by whatever family.
     #[must_use]
-    pub fn has_found(&self, node: u32, info_hash: InfoHashV1, peer: PeerAddr) -> bool {
-        self.found.get(&(node, Key { info_hash, owner: 0 })).is_some_and(|(_, found)| found.contains(&peer))
+    pub fn has_found(&self, node: u32, info_hash: InfoHashV1, peer: u32) -> bool {
+        let places = [Family::V4, Family::V6].map(|family| SocketAddr::new(addr(peer, family).ip(), PEER_PORT));
+        let found = self.found.get(&(node, Key { info_hash, owner: 0 }));
+        found.is_some_and(|(_, found)| places.iter().any(|place| found.contains(place)))
     }
 
-    /// The first lookup of a node for a swarm, once it is over.
+    /// The first lookup of a node for a swarm, once it is over in one of its families.
     #[must_use]
     pub fn looked(&self, node: u32, info_hash: InfoHashV1) -> Option<Looked> {
         self.looked.get(&(node, Key { info_hash, owner: 0 })).copied()
@@ -278,11 +354,13 @@ impl World {
     }
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        let Some(&node) = self.by_ip.get(&to.ip()) else { return };
+        let Some(&node) = self.by_home.get(&home(to.ip())) else { return };
         match &self.residents[node as usize] {
-            Resident::Honest { .. } if to.port() == PORT => self.with(node, |dht, now| dht.handle(now, Input::Packet { from, bytes })),
+            Resident::Honest { .. } if to == addr(node, Family::of(&to)) => {
+                self.with(node, |dht, now| dht.handle(now, Input::Packet { from, bytes }))
+            }
             Resident::Liar(liar) => {
-                if let Some(answer) = liar.answer(to, from, &bytes, &mut self.rng) {
+                if let Some(answer) = liar.get(&Family::of(&to)).and_then(|liar| liar.answer(to, from, &bytes, &mut self.rng)) {
                     self.send(to, from, answer.into());
                 }
             }
@@ -304,7 +382,7 @@ impl World {
     }
 
     fn arm(&mut self, node: u32) {
-        let Some(Resident::Honest { dht, armed }) = self.residents.get_mut(node as usize) else { return };
+        let Some(Resident::Honest { dht, armed, .. }) = self.residents.get_mut(node as usize) else { return };
         let next = dht.poll_timeout().map(|(at, _)| at);
         if let Some(at) = next.filter(|at| armed.is_none_or(|armed| *at < armed)) {
             *armed = Some(at);
@@ -314,21 +392,41 @@ impl World {
 
     fn carry_out(&mut self, node: u32, output: Output) {
         match output {
-            Output::Send { to, bytes } => self.send(addr(node), to, bytes),
-            Output::Resolve { .. } => {
-                let addrs = (0..3).map(|_| addr(self.any_node())).collect();
-                self.with(node, |dht, now| dht.handle(now, Input::Resolved(addrs)));
-            }
+            Output::Send { to, bytes } => self.send(addr(node, Family::of(&to)), to, bytes),
+            Output::Resolve { .. } => self.resolve(node),
             Output::Peers { key, addrs } => {
                 let waited = self.waited(node, key);
                 self.found.entry((node, key)).or_insert_with(|| (waited, BTreeSet::new())).1.extend(addrs);
             }
             Output::Looked { key, effort } => {
                 let first_peer = self.found.get(&(node, key)).map(|(waited, _)| *waited);
-                let looked = Looked { effort, first_peer, lasted: self.waited(node, key) };
-                self.looked.entry((node, key)).or_insert(looked);
+                let looked = Looked { effort, families: 1, first_peer, lasted: self.waited(node, key) };
+                let families = self.stack(node).map_or(1, |stack| stack.families().len());
+                let first_round = |first: &mut Looked| {
+                    if first.families < families {
+                        first.join(looked)
+                    }
+                };
+                self.looked.entry((node, key)).and_modify(first_round).or_insert(looked);
             }
             Output::Changed(_) => {}
+        }
+    }
+
+    /// Addresses of a few bootstrap nodes.
+    fn resolve(&mut self, node: u32) {
+        let Resident::Honest { hears_of, .. } = self.residents[node as usize] else { return };
+        let nodes = [(); 3].map(|()| self.any_node());
+        let places = nodes.into_iter().filter_map(|n| Some((n, self.stack(n)?)));
+        let places = places.flat_map(|(n, stack)| stack.families().iter().map(move |family| addr(n, *family)));
+        let addrs = places.filter(|place| hears_of.is_none_or(|family| Family::of(place) == family)).collect();
+        self.with(node, |dht, now| dht.handle(now, Input::Resolved(addrs)));
+    }
+
+    fn stack(&self, node: u32) -> Option<Stack> {
+        match self.residents[node as usize] {
+            Resident::Honest { stack, .. } => Some(stack),
+            Resident::Liar(_) | Resident::Gone => None,
         }
     }
 
@@ -351,13 +449,12 @@ impl World {
     fn churn(&mut self) {
         let gone = self.any_node();
         self.residents[gone as usize] = Resident::Gone;
-        let number = u32::try_from(self.residents.len()).expect("thousands of nodes");
-        let contact = self.contact(number);
-        let newcomer = self.honest(State::new([(Family::V4, contact.id)], []));
-        self.residents.push(newcomer);
-        self.by_ip.insert(contact.addr.ip(), number);
-        self.agenda.after(Duration::ZERO, Event::Start(number));
-        let honest = f64::from(self.plan.nodes - self.plan.nodes * self.plan.liars / 100);
+        let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
+        let stack = self.plan.stack(n);
+        let ids: Vec<(Family, NodeId)> = stack.families().iter().map(|family| (*family, self.contact(n, *family).id)).collect();
+        let newcomer = self.honest(stack, State::new(ids, []), None);
+        self.settle_in(stack, newcomer, Duration::ZERO);
+        let honest = f64::from(self.plan.nodes - self.plan.liars());
         self.agenda.after(Duration::from_secs_f64(600.0 / (honest * self.plan.churn)), Event::Churn);
     }
 }

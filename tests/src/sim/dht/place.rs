@@ -1,0 +1,60 @@
+//! Where nodes are: public addresses of one family or of both.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use aqueduct_core::discovery::dht::Family;
+
+/// UDP port of every node.
+pub(super) const PORT: u16 = 6881;
+
+/// Which families a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both.
+    Both,
+}
+
+impl Stack {
+    /// Its families.
+    #[must_use]
+    pub fn families(self) -> &'static [Family] {
+        match self {
+            Self::V4 => &[Family::V4],
+            Self::V6 => &[Family::V6],
+            Self::Both => &[Family::V4, Family::V6],
+        }
+    }
+
+    /// Whether it has a family.
+    #[must_use]
+    pub fn has(self, family: Family) -> bool {
+        self.families().contains(&family)
+    }
+}
+
+/// The `n`-th node's address in a family: hardly two share a /24, and no two a /64.
+pub(super) fn addr(n: u32, family: Family) -> SocketAddr {
+    match family {
+        Family::V4 => {
+            let [_, b, c, d] = (n / 71).wrapping_mul(0x9e37_79b1).to_be_bytes();
+            let first = u8::try_from(20 + n % 71).expect("below 91");
+            SocketAddr::from(([first, b, c, d], PORT))
+        }
+        Family::V6 => {
+            let net = 0x2a00 << 48 | u128::from(n.wrapping_mul(0x9e37_79b1)) << 16;
+            SocketAddr::from((Ipv6Addr::from_bits(net << 64 | 1), PORT))
+        }
+    }
+}
+
+/// Whose an address is: whoever has one of IPv6 has the whole /64 around it.
+pub(super) fn home(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
