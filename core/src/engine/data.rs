@@ -107,7 +107,12 @@ impl Data {
 
     /// Whether a piece is wanted, not had and not under way: what the picker should hold.
     pub(super) fn should_be_open(&self, piece: Piece) -> bool {
-        self.wanted.has(piece) && !self.have.has(piece) && !self.storing.has(piece) && !self.partials.contains_key(&piece)
+        self.lacks(piece) && !self.storing.has(piece) && !self.partials.contains_key(&piece)
+    }
+
+    /// Whether a piece is wanted and not had.
+    pub(super) fn lacks(&self, piece: Piece) -> bool {
+        self.wanted.has(piece) && !self.have.has(piece)
     }
 
     /// Brings picker and counters in line with what is had and wanted: after a check or a change of wishes.
@@ -123,7 +128,7 @@ impl Data {
     pub(super) fn count_useful(&self, theirs: &Bitfield) -> (u32, u32) {
         let (mut useful, mut open) = (0, 0);
         for piece in theirs.ones().filter_map(|i| self.lengths.piece(i)) {
-            useful += u32::from(self.wanted.has(piece) && !self.have.has(piece));
+            useful += u32::from(self.lacks(piece));
             open += u32::from(self.picker.is_open(piece));
         }
         (useful, open)
@@ -148,7 +153,7 @@ impl Data {
             return had.map(|p| u64::from(self.lengths.size(p))).sum();
         }
         let last = self.lengths.iter().next_back();
-        let lacks_last = last.is_some_and(|p| self.wanted.has(p) && !self.have.has(p));
+        let lacks_last = last.is_some_and(|p| self.lacks(p));
         self.bytes_of(&self.wanted) - self.bytes(self.lacking, lacks_last)
     }
 

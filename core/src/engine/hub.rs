@@ -113,9 +113,9 @@ impl Hub {
         self.pending.remove(&id)
     }
 
-    /// Whether a torrent still waits for an answer that matters to its data.
-    pub(super) fn waits(&self, torrent: TorrentId) -> bool {
-        self.pending.values().any(|(t, p)| *t == torrent && !matches!(p, Pending::Read { .. }))
+    /// Whether an answer that matters to a torrent's data is still to come.
+    pub(super) fn waits(&self) -> bool {
+        self.pending.values().any(|(_, p)| !matches!(p, Pending::Read { .. }))
     }
 
     /// Tells the driver that a torrent's answers are not needed any more.
@@ -124,9 +124,14 @@ impl Hub {
         self.outputs.extend(ids);
     }
 
-    /// Reserves memory for a piece, if there is room. Two pieces always have room, however long they are.
+    /// Whether there is memory for a piece. Two pieces always have room, however long they are.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        self.reserved + bytes <= self.config.max_unwritten || self.reservations < 2
+    }
+
+    /// Reserves memory for a piece, if there is room.
     pub(super) fn reserve(&mut self, bytes: u64) -> bool {
-        let room = self.reserved + bytes <= self.config.max_unwritten || self.reservations < 2;
+        let room = self.has_room(bytes);
         if room {
             self.reserved += bytes;
             self.reservations += 1;

@@ -299,7 +299,8 @@ impl Engine {
     fn on_peers(&mut self, now: Instant, torrent: TorrentId, source: PeerSource, addrs: Vec<std::net::SocketAddr>) {
         if let Some(swarm) = self.swarms.get_mut(&torrent) {
             swarm.on_peers(&mut self.hub, now, source, addrs);
-            self.dial_all(now);
+            let later = swarm.dial_some(&mut self.hub, now);
+            self.dial_at = later.into_iter().chain(self.dial_at).min();
         }
     }
 
@@ -378,7 +379,7 @@ impl Engine {
     }
 
     fn end_shut_down(&mut self) {
-        let quiet = self.hub.shutting_down && !self.swarms.keys().any(|t| self.hub.waits(*t));
+        let quiet = self.hub.shutting_down && !self.hub.waits();
         if quiet && !mem::replace(&mut self.said_shut_down, true) {
             self.hub.event(Event::ShutDown);
         }

@@ -98,7 +98,9 @@ impl Swarm {
         if first {
             return self.learn(hub, now, conn, have);
         }
-        have.ones().try_for_each(|index| self.on_have(hub, now, conn, index))
+        let added: Vec<Piece> = have.ones().filter_map(|i| data.lengths.piece(i)).filter(|piece| !peer.have.has(*piece)).collect();
+        added.into_iter().for_each(|piece| self.gained(conn, piece));
+        self.use_gained(hub, now, conn)
     }
 
     fn on_have_all(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {
@@ -150,11 +152,20 @@ impl Swarm {
             return Ok(());
         }
         data.picker.lost(piece);
-        (peer.useful, peer.pickable) = data.count_useful(&peer.have);
-        self.give_back_piece(hub, conn, piece);
+        peer.useful = peer.useful.saturating_sub(u32::from(data.lacks(piece)));
+        peer.pickable = peer.pickable.saturating_sub(u32::from(data.picker.is_open(piece)));
         self.update_interest(hub, conn);
-        self.fill_all(hub, now);
+        if self.fetches(conn, piece) {
+            self.give_back_piece(hub, conn, piece);
+            self.fill_all(hub, now);
+        }
         Ok(())
+    }
+
+    /// Whether a piece under way is this peer's to fetch, or was asked of it in part.
+    fn fetches(&self, conn: ConnId, piece: Piece) -> bool {
+        let owned = self.data.as_ref().and_then(|data| data.partials.get(&piece)).is_some_and(|partial| partial.owner == Some(conn));
+        owned || self.peers.get(&conn).is_some_and(|peer| peer.asked.iter().any(|asked| asked.block.piece() == piece))
     }
 
     fn on_have(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, index: u32) -> Verdict {
@@ -167,12 +178,25 @@ impl Swarm {
             return Ok(());
         };
         let Some(piece) = data.lengths.piece(index) else { return misbehaved("it has a piece that the torrent has not") };
-        if !peer.have.set(piece) {
+        if peer.have.has(piece) {
             return Ok(());
         }
-        data.picker.gained(piece);
-        peer.useful += u32::from(data.wanted.has(piece) && !data.have.has(piece));
-        peer.pickable += u32::from(data.picker.is_open(piece));
+        self.gained(conn, piece);
+        self.use_gained(hub, now, conn)
+    }
+
+    /// Counts a piece that a peer did not have before.
+    fn gained(&mut self, conn: ConnId, piece: Piece) {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
+        if peer.have.set(piece) {
+            data.picker.gained(piece);
+            peer.useful += u32::from(data.lacks(piece));
+            peer.pickable += u32::from(data.picker.is_open(piece));
+        }
+    }
+
+    /// A peer has more than before: it may be of use now, or want nothing of us any more.
+    fn use_gained(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {
         self.redundant(conn)?;
         self.update_interest(hub, conn);
         self.fill(hub, now, conn);
@@ -214,10 +238,9 @@ impl Swarm {
     fn on_allowed_fast(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, index: u32) -> Verdict {
         let (Some(data), Some(peer)) = (&self.data, self.peers.get_mut(&conn)) else { return Ok(()) };
         let Some(piece) = data.lengths.piece(index) else { return misbehaved("it allows a piece that the torrent has not") };
-        if peer.allowed_in.len() < MAX_ALLOWED_IN {
-            peer.allowed_in.insert(piece);
+        if peer.allowed_in.len() < MAX_ALLOWED_IN && peer.allowed_in.insert(piece) {
+            self.fill(hub, now, conn);
         }
-        self.fill(hub, now, conn);
         Ok(())
     }
 
