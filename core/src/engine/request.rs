@@ -10,7 +10,7 @@ use crate::wire::Message;
 
 /// In the endgame a block is asked of so many peers at a time.
 const ENDGAME_REQUESTERS: u8 = 3;
-/// In the endgame a peer is asked for so many blocks at a time: what is asked twice is paid for twice.
+/// In the endgame a peer is asked for so many blocks at a time: what is asked twice is paid for twice. Who has yet to show how fast it is gets one.
 const ENDGAME_DEPTH: usize = 32;
 
 impl Swarm {
@@ -24,7 +24,8 @@ impl Swarm {
         let depth = peer.pipeline.depth(limit);
         let mut closed = Vec::new();
         while peer.in_flight() < depth && peer.asked.len() < limit.saturating_mul(2) && peer.useful > 0 && hub.down.ready(now) {
-            let Some(block) = next_block(data, hub, conn, peer, &mut closed) else {
+            let when = When { now, due: now + peer.pipeline.wait(peer.in_flight()) };
+            let Some(block) = next_block(data, hub, (conn, peer), when, &mut closed) else {
                 hub.starved.insert(self.id);
                 break;
             };
@@ -119,35 +120,47 @@ pub(super) fn release_ownership(data: &mut Data, peer: &mut Peer, conn: ConnId) 
     data.partials.values_mut().filter(|p| p.owner == Some(conn)).for_each(|p| p.owner = None);
 }
 
+/// Now, and when a peer should have sent what it is asked for now.
+#[derive(Clone, Copy)]
+struct When {
+    now: Instant,
+    due: Instant,
+}
+
 /// The block to ask this peer for, in this order: of the piece it fetches, of one that was left, of a new one, of another peer's, of what others are asked for.
-fn next_block(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed: &mut Vec<Piece>) -> Option<Block> {
+fn next_block(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), when: When, closed: &mut Vec<Piece>) -> Option<Block> {
     if peer.chokes_us && peer.allowed_in.is_empty() {
         return None;
     }
-    of_current(data, peer)
-        .or_else(|| of_partial(data, conn, peer, |p| p.owner.is_none_or(|o| o == conn)))
-        .or_else(|| of_new(data, hub, conn, peer, closed))
-        .or_else(|| of_partial(data, conn, peer, |p| !p.alone))
-        .or_else(|| shared(data, peer))
+    let due = when.due;
+    of_current(data, peer, due)
+        .or_else(|| of_partial(data, (conn, peer), due, |p| p.owner.is_none_or(|o| o == conn)))
+        .or_else(|| of_new(data, hub, (conn, peer), due, closed))
+        .or_else(|| of_partial(data, (conn, peer), due, |p| !p.alone))
+        .or_else(|| shared(data, peer, when))
 }
 
-fn of_current(data: &mut Data, peer: &Peer) -> Option<Block> {
+fn of_current(data: &mut Data, peer: &Peer, due: Instant) -> Option<Block> {
     let piece = peer.current.filter(|p| peer.may_ask(*p))?;
-    let number = data.partials.get_mut(&piece)?.take_free()?;
+    let number = data.partials.get_mut(&piece)?.take_free(due)?;
     data.lengths.nth_block(piece, number)
 }
 
 /// Joins a piece under way, and takes it over if nobody fetches it.
-fn of_partial(data: &mut Data, conn: ConnId, peer: &mut Peer, may: impl Fn(&Partial) -> bool) -> Option<Block> {
+fn of_partial(data: &mut Data, (conn, peer): (ConnId, &mut Peer), due: Instant, may: impl Fn(&Partial) -> bool) -> Option<Block> {
     let mut fit = data.partials.iter_mut().filter(|(piece, p)| p.free() > 0 && may(p) && peer.may_ask(**piece));
     let (&piece, partial) = fit.next()?;
-    let number = partial.take_free()?;
+    let number = partial.take_free(due)?;
     partial.owner.get_or_insert(conn);
     peer.current = Some(piece);
     data.lengths.nth_block(piece, number)
 }
 
-fn of_new(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed: &mut Vec<Piece>) -> Option<Block> {
+fn of_new(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), due: Instant, closed: &mut Vec<Piece>) -> Option<Block> {
+    if !hub.has_room(u64::from(data.lengths.piece_length())) {
+        // Not even worth the search, which is the longest part of filling a pipeline.
+        return None;
+    }
     let piece = pick(data, peer, closed)?;
     if !hub.reserve(u64::from(data.lengths.size(piece))) {
         return None;
@@ -155,7 +168,7 @@ fn of_new(data: &mut Data, hub: &mut Hub, conn: ConnId, peer: &mut Peer, closed:
     data.picker.close(piece);
     closed.push(piece);
     let mut partial = Partial::new(data.lengths.blocks(piece), conn, data.blame.suspects(piece));
-    let number = partial.take_free();
+    let number = partial.take_free(due);
     data.partials.insert(piece, partial);
     peer.current = Some(piece);
     data.lengths.nth_block(piece, number?)
@@ -179,15 +192,16 @@ fn pick(data: &Data, peer: &Peer, closed: &[Piece]) -> Option<Piece> {
     }
 }
 
-/// Endgame: what is left is asked of several, so that the last blocks do not wait for the slowest.
-fn shared(data: &mut Data, peer: &Peer) -> Option<Block> {
-    if peer.in_flight() >= ENDGAME_DEPTH || data.picker.open_count() > 0 {
+/// Endgame: what is slow to come is asked of somebody faster, too, so that the last blocks do not wait for the slowest.
+fn shared(data: &mut Data, peer: &Peer, When { now, due }: When) -> Option<Block> {
+    let depth = if peer.pipeline.is_known() { ENDGAME_DEPTH } else { 1 };
+    if peer.in_flight() >= depth || data.picker.open_count() > 0 {
         return None;
     }
     let lengths = data.lengths;
     let mut fit = data.partials.iter_mut().filter(|(piece, p)| !p.alone && peer.may_ask(**piece));
     fit.find_map(|(&piece, partial)| {
         let unasked = |n| lengths.nth_block(piece, n).is_some_and(|b| !peer.asked.iter().any(|a| a.block == b));
-        lengths.nth_block(piece, partial.take_shared(ENDGAME_REQUESTERS, unasked)?)
+        lengths.nth_block(piece, partial.take_shared(now, due, ENDGAME_REQUESTERS, unasked)?)
     })
 }

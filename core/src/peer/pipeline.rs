@@ -10,6 +10,8 @@ const START: usize = 8;
 const LEAST: usize = 2;
 /// Requests cover so much time beyond the peer's latency: what a stalled scheduler or a lost packet may cost without a pause.
 const MARGIN: Duration = Duration::from_millis(750);
+/// What a block is expected to take as long as nothing is known.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
 /// The rate is looked at so often.
 const EPOCH: Duration = Duration::from_millis(250);
 
@@ -37,6 +39,20 @@ impl Pipeline {
     /// Requests that should be in flight, at most `limit`.
     pub(crate) fn depth(&self, limit: usize) -> usize {
         self.depth.min(limit)
+    }
+
+    /// Whether it has been seen how fast the peer is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.best > 0
+    }
+
+    /// How long a block will take that is asked for behind so many others.
+    pub(crate) fn wait(&self, in_flight: usize) -> Duration {
+        if !self.is_known() {
+            return UNKNOWN_WAIT;
+        }
+        let bytes = (in_flight as u64).saturating_add(1).saturating_mul(u64::from(BLOCK_SIZE));
+        Duration::from_micros(self.latency.saturating_add(bytes.saturating_mul(1_000_000) / self.best))
     }
 
     /// A block came `waited` after it was asked for.

@@ -1,10 +1,17 @@
 //! A piece under way: which of its blocks are asked for, which have come, and from whom.
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Who;
 use crate::io::Rope;
-use crate::types::ConnId;
+use crate::types::{ConnId, Instant};
+
+/// Waiting for somebody else pays off if that takes at most so small a part of what the one who was asked will still need, and at least so long.
+const FASTER: u32 = 2;
+const LEAST_GAIN: Duration = Duration::from_millis(500);
 
 /// One block of a piece under way.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +19,15 @@ struct Slot {
     data: Option<Bytes>,
     from: Option<Who>,
     requesters: u8,
+    /// When the soonest of those who were asked for it should have sent it.
+    due: Instant,
+}
+
+impl Slot {
+    /// How long it will still take. Who is late will probably be late for as long again.
+    fn rest(&self, now: Instant) -> Duration {
+        self.due.since(now).max(now.since(self.due))
+    }
 }
 
 /// What came of a block that arrived.
@@ -57,25 +73,28 @@ impl Partial {
         self.free
     }
 
-    /// Takes the first free block for one peer.
-    pub(crate) fn take_free(&mut self) -> Option<u32> {
+    /// Takes the first free block for one peer, which should send it by `due`.
+    pub(crate) fn take_free(&mut self, due: Instant) -> Option<u32> {
         if self.free == 0 {
             return None;
         }
         let open = |slot: &Slot| slot.data.is_none() && slot.requesters == 0;
         let at = self.cursor + self.slots.get(self.cursor..)?.iter().position(open)?;
         self.cursor = at + 1;
-        self.slots[at].requesters = 1;
+        (self.slots[at].requesters, self.slots[at].due) = (1, due);
         self.free -= 1;
         u32::try_from(at).ok()
     }
 
-    /// Takes a block that others are asked for already, the least asked-for first, if `may` says so: endgame.
-    pub(crate) fn take_shared(&mut self, limit: u8, may: impl Fn(u32) -> bool) -> Option<u32> {
+    /// Takes a block that others are asked for already, the one that will take longest, if `may` says so: endgame. What is asked twice is often
+    /// paid for twice, so it must be clear that this peer, which should send it by `due`, is the faster one.
+    pub(crate) fn take_shared(&mut self, now: Instant, due: Instant, limit: u8, may: impl Fn(u32) -> bool) -> Option<u32> {
+        let enough = (due.since(now) * FASTER).max(LEAST_GAIN);
         let numbered = (0u32..).zip(&mut self.slots);
-        let wanted = numbered.filter(|(n, s)| s.data.is_none() && s.requesters > 0 && s.requesters < limit && may(*n));
-        let (n, slot) = wanted.min_by_key(|(_, s)| s.requesters)?;
+        let wanted = numbered.filter(|(n, s)| s.data.is_none() && s.requesters > 0 && s.requesters < limit && s.rest(now) >= enough && may(*n));
+        let (n, slot) = wanted.max_by_key(|(n, s)| (s.rest(now), Reverse(*n)))?;
         slot.requesters += 1;
+        slot.due = due;
         Some(n)
     }
 
@@ -99,7 +118,7 @@ impl Partial {
             self.free -= 1;
         }
         let others = slot.requesters - u8::from(asked && slot.requesters > 0);
-        *slot = Slot { data: Some(data), from: Some(from), requesters: 0 };
+        *slot = Slot { data: Some(data), from: Some(from), requesters: 0, due: Instant::ZERO };
         self.missing -= 1;
         Arrival::Taken { others }
     }
@@ -121,6 +140,9 @@ mod tests {
     use super::*;
     use crate::types::PeerId;
 
+    const SOON: Instant = Instant::ZERO;
+    const LATE: Instant = Instant::from_micros(9_000_000);
+
     fn who(n: u8) -> Who {
         Who { addr: ([127, 0, 0, n], 1).into(), peer_id: PeerId([n; 20]) }
     }
@@ -128,21 +150,32 @@ mod tests {
     #[test]
     fn blocks_are_taken_given_back_and_taken_again() {
         let mut p = Partial::new(3, ConnId::dialled(0), false);
-        assert_eq!([p.take_free(), p.take_free(), p.take_free(), p.take_free()], [Some(0), Some(1), Some(2), None]);
+        assert_eq!([(); 4].map(|()| p.take_free(SOON)), [Some(0), Some(1), Some(2), None]);
         p.give_back(1);
         p.give_back(1);
         assert_eq!((p.free(), p.missing()), (1, 3));
-        assert_eq!(p.take_free(), Some(1));
+        assert_eq!(p.take_free(SOON), Some(1));
     }
 
     #[test]
-    fn in_the_endgame_the_least_asked_for_block_is_shared() {
+    fn in_the_endgame_the_slowest_block_is_asked_of_somebody_who_is_clearly_faster() {
+        let at = |secs| Instant::ZERO + Duration::from_secs(secs);
         let mut p = Partial::new(2, ConnId::dialled(0), false);
-        p.take_free();
-        p.take_free();
-        assert_eq!(p.take_shared(3, |_| true), Some(0));
-        assert_eq!(p.take_shared(3, |_| true), Some(1));
-        assert_eq!(p.take_shared(2, |_| true), None);
+        p.take_free(at(6));
+        p.take_free(at(9));
+        assert_eq!(p.take_shared(at(0), at(5), 3, |_| true), None, "nine seconds are not twice five");
+        assert_eq!(p.take_shared(at(0), at(3), 3, |_| true), Some(1));
+        assert_eq!(p.take_shared(at(0), at(3), 3, |_| true), Some(0));
+        assert_eq!(p.take_shared(at(3), at(3), 3, |_| true), None, "what should come now is worth no word");
+        assert_eq!([(); 3].map(|()| p.take_shared(at(4), at(4), 3, |_| true)), [Some(0), Some(1), None], "late: as long again, but three are enough");
+    }
+
+    #[test]
+    fn of_a_block_that_two_were_asked_for_the_second_copy_is_a_duplicate() {
+        let mut p = Partial::new(2, ConnId::dialled(0), false);
+        p.take_free(SOON);
+        p.take_free(SOON);
+        assert_eq!([0, 1].map(|n| p.take_shared(LATE, LATE, 3, |block| block == n)), [Some(0), Some(1)]);
         assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), true), Arrival::Taken { others: 1 });
         assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(2), true), Arrival::Duplicate);
         assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(2), false), Arrival::Taken { others: 2 });
@@ -153,10 +186,10 @@ mod tests {
     #[test]
     fn a_block_that_comes_after_it_was_given_back_is_taken() {
         let mut p = Partial::new(2, ConnId::dialled(0), false);
-        p.take_free();
+        p.take_free(SOON);
         p.give_back(0);
         assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), false), Arrival::Taken { others: 0 });
         assert_eq!((p.free(), p.missing()), (1, 1));
-        assert_eq!(p.take_free(), Some(1));
+        assert_eq!(p.take_free(SOON), Some(1));
     }
 }

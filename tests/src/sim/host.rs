@@ -240,6 +240,11 @@ impl Host {
         let [_, b, c, d] = u32::try_from(self.id.0 + 1).unwrap().to_be_bytes();
         SocketAddr::from(([45, b, c, d], 6881))
     }
+    /// Its line.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.plan.access
+    }
     /// Its storage.
     #[must_use]
     pub fn disk(&self) -> &Disk {

@@ -6,6 +6,7 @@ mod dht;
 mod disk;
 mod exchange;
 mod life;
+mod pace;
 mod peers;
 mod swarm;
 mod trouble;
