@@ -146,6 +146,8 @@ impl Config {
             ("peers-per-session", limits.peers_per_session.into(), 1, 1000),
             ("incoming-half-open", limits.incoming_half_open as u64, 0, 65_535),
             ("tracker-interval", limits.tracker_interval.0.as_secs(), 1, 86_400),
+            ("announces", limits.announces as u64, 1, 65_535),
+            ("announces-per-session", limits.announces_per_session as u64, 1, 65_535),
             ("handshake-timeout in milliseconds", millis(limits.handshake_timeout), 10, 86_400_000),
             ("upgrade-timeout in milliseconds", millis(limits.upgrade_timeout), 10, 86_400_000),
             ("hello-timeout in milliseconds", millis(limits.hello_timeout), 10, 86_400_000),

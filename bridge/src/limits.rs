@@ -112,6 +112,10 @@ limits! {
     stream_window: u32 = 256 * 1024;
     /// Bytes a tab may send on all streams before peers have taken any: what uploads cost in memory, a session.
     session_window: u32 = 2 * 1024 * 1024;
+    /// Announces to trackers under way at a time. More wait, the sessions in turn.
+    announces: usize = 500;
+    /// Announces under way at a time for one session: whoever names trackers that hang must not take all there may be. More wait.
+    announces_per_session: usize = 20;
     /// Lookups at once for one session: names of trackers, and torrents in the DHT, each counted by itself. More wait their turn.
     lookups_per_session: u32 = 8;
     /// Time after which a session is granted one more lookup, seconds.

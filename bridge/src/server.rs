@@ -215,7 +215,8 @@ fn dht(config: &Config, port: u16) -> Option<DhtOptions> {
 
 fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {
     aqueduct_core::discovery::Config {
-        max_queries: 500,
+        max_queries: limits.announces,
+        max_queries_per_owner: limits.announces_per_session,
         lookups: Some((limits.lookups_per_session, limits.lookup_interval.0)),
         min_interval_floor: limits.announce_interval.0,
         ..aqueduct_core::discovery::Config::default()

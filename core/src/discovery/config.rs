@@ -10,6 +10,9 @@ pub struct Config {
     pub max_trackers: usize,
     /// Announces under way, all torrents; UDP trackers that stay silent beyond `patience` do not count. Default 50. Those beyond wait their turn.
     pub max_queries: usize,
+    /// The same of one owner's torrents. Default 50. A bridge, which serves many, sets less, so that none of them takes all there may be with trackers
+    /// that hang.
+    pub max_queries_per_owner: usize,
     /// Peers asked for in an announce (`numwant`). Default 200. Trackers give what they like; more than 2,000 are not read.
     pub num_want: u32,
     /// Time between announces if the tracker does not say. Default 30 min.
@@ -43,6 +46,7 @@ impl Default for Config {
         Self {
             max_trackers: 100,
             max_queries: 50,
+            max_queries_per_owner: 50,
             num_want: 200,
             interval: Duration::from_secs(30 * 60),
             interval_bounds: (Duration::from_secs(60), Duration::from_secs(2 * 3600)),

@@ -46,7 +46,7 @@ impl Discovery {
         Self {
             rng: ChaCha8Rng::from_seed(seed),
             torrents: BTreeMap::new(),
-            queries: Queries::new(config.max_queries),
+            queries: Queries::new(config.max_queries, config.max_queries_per_owner),
             udp: UdpClient::default(),
             timers: Timers::default(),
             lookups: LookupBudget::new(config.lookups),
@@ -267,7 +267,7 @@ impl Discovery {
         tracker.next = None;
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
         self.timers.clear(Wake::Announce(key, index));
-        if self.queries.is_full() {
+        if self.queries.is_full(key.owner) {
             tracker.waiting = true;
             self.queries.wait(key, index);
         } else if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
@@ -281,7 +281,7 @@ impl Discovery {
         let Some(tracker) = self.tracker(key, index) else { return };
         let Some(url) = tracker.url.clone() else { return };
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
-        let afforded = !self.queries.is_full() && (!lookup || self.lookups.take(key.owner, now).is_ok());
+        let afforded = !self.queries.is_full(key.owner) && (!lookup || self.lookups.take(key.owner, now).is_ok());
         if afforded {
             self.ask(now, key, index, &url, Ask::Scrape(key.info_hash));
         } else {

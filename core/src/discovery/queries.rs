@@ -34,25 +34,40 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Queries {
     limit: usize,
+    limit_per_owner: usize,
     open: BTreeMap<QueryId, Query>,
-    /// Those that count against the limit: an exchange over UDP that goes on in silence costs next to nothing.
+    /// Those that count against the limits: an exchange over UDP that goes on in silence costs next to nothing.
     counted: BTreeSet<QueryId>,
-    waiting: VecDeque<(Key, usize)>,
+    owners: BTreeMap<u64, Owner>,
+    /// Owners that wait and have room of their own, in the order in which they take their turns.
+    ready: VecDeque<u64>,
     next: u64,
 }
 
+/// What one [`Key::owner`] has under way, and waits for.
+#[derive(Debug, Default)]
+struct Owner {
+    counted: usize,
+    waiting: VecDeque<(Key, usize)>,
+    /// It stands in [`Queries::ready`].
+    ready: bool,
+}
+
 impl Queries {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, open: BTreeMap::new(), counted: BTreeSet::new(), waiting: VecDeque::new(), next: 0 }
+    pub(super) const fn new(limit: usize, limit_per_owner: usize) -> Self {
+        Self { limit, limit_per_owner, open: BTreeMap::new(), counted: BTreeSet::new(), owners: BTreeMap::new(), ready: VecDeque::new(), next: 0 }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.counted.len() >= self.limit
+    /// Whether there is no room for one more of this owner.
+    pub(super) fn is_full(&self, owner: u64) -> bool {
+        let its_own = self.owners.get(&owner).map_or(0, |owner| owner.counted);
+        self.counted.len() >= self.limit || its_own >= self.limit_per_owner
     }
 
     pub(super) fn open(&mut self, query: Query) -> QueryId {
         let id = QueryId(self.next);
         self.next += 1;
+        self.owners.entry(query.key.owner).or_default().counted += 1;
         self.open.insert(id, query);
         self.counted.insert(id);
         id
@@ -67,7 +82,7 @@ impl Queries {
     }
 
     pub(super) fn close(&mut self, id: QueryId) -> Option<Query> {
-        self.counted.remove(&id);
+        self.discount(id);
         self.open.remove(&id)
     }
 
@@ -78,15 +93,41 @@ impl Queries {
 
     /// Lets others go on beside it.
     pub(super) fn discount(&mut self, id: QueryId) {
-        self.counted.remove(&id);
+        let owner = self.open.get(&id).map(|query| query.key.owner).filter(|_| self.counted.remove(&id));
+        if let Some((number, owner)) = owner.and_then(|number| Some((number, self.owners.get_mut(&number)?))) {
+            owner.counted -= 1;
+            self.line_up(number);
+        }
     }
 
     pub(super) fn wait(&mut self, key: Key, tracker: usize) {
-        self.waiting.push_back((key, tracker));
+        self.owners.entry(key.owner).or_default().waiting.push_back((key, tracker));
+        self.line_up(key.owner);
     }
 
-    /// The next that waits, if there is room for it.
+    /// The next that waits, if there is room for it. Owners take turns, so that one with many torrents holds up nobody.
     pub(super) fn pop_waiting(&mut self) -> Option<(Key, usize)> {
-        if self.is_full() { None } else { self.waiting.pop_front() }
+        while self.counted.len() < self.limit {
+            let number = self.ready.pop_front()?;
+            let owner = self.owners.get_mut(&number)?;
+            owner.ready = false;
+            let next = if owner.counted < self.limit_per_owner { owner.waiting.pop_front() } else { None };
+            self.line_up(number);
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+
+    /// Has an owner wait for its turn if it waits and has room of its own, and forgets one of whom there is nothing to know.
+    fn line_up(&mut self, number: u64) {
+        let Some(owner) = self.owners.get_mut(&number) else { return };
+        if !owner.ready && !owner.waiting.is_empty() && owner.counted < self.limit_per_owner {
+            owner.ready = true;
+            self.ready.push_back(number);
+        } else if !owner.ready && owner.waiting.is_empty() && owner.counted == 0 {
+            self.owners.remove(&number);
+        }
     }
 }

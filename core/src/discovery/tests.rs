@@ -524,6 +524,27 @@ fn no_more_announces_are_under_way_than_allowed() {
     assert_eq!(asked, 5);
 }
 
+#[test]
+fn an_owner_whose_trackers_hang_holds_up_no_other() {
+    let mut world = World::new(Config { max_queries: 4, max_queries_per_owner: 2, ..Config::default() });
+    let key = |owner, torrent| Key { owner, info_hash: InfoHashV1([torrent; 20]) };
+    let asked = |world: &mut World, key| {
+        world.add(key, &[&["http://a/"]]);
+        world.machine.request(world.now, key, Start);
+        world.said().into_iter().filter_map(|said| if let Said::Get(id, _) = said { Some(id) } else { None }).collect::<Vec<_>>()
+    };
+    let hanging: Vec<QueryId> = (0..10).flat_map(|torrent| asked(&mut world, key(1, torrent))).collect();
+    assert_eq!(hanging.len(), 2, "more of one owner wait");
+    assert_eq!(asked(&mut world, key(2, 0)).len(), 1);
+    assert_eq!(asked(&mut world, key(2, 1)).len(), 1);
+    assert_eq!(asked(&mut world, key(3, 0)).len(), 0, "there are four");
+    let is_asking = |world: &World, key| world.machine.tracker_status(key)[0].asking;
+    world.answer(hanging[0], peers(1800, None));
+    assert!(is_asking(&world, key(3, 0)) && !is_asking(&world, key(1, 2)), "owners take turns");
+    world.answer(hanging[1], peers(1800, None));
+    assert!(is_asking(&world, key(1, 2)) && !is_asking(&world, key(1, 3)), "and their torrents, in the order in which they came");
+}
+
 /// One step of a random run.
 fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> Vec<Output> {
     let key = Key { owner: u64::from(choice % 3), ..KEY };
@@ -570,7 +591,7 @@ proptest! {
 
     #[test]
     fn whatever_happens_every_torrent_can_leave_and_nothing_is_left_behind(steps in vec(any::<(u8, u8)>(), 0..120), max_queries in 1usize..4) {
-        let config = Config { max_queries, lookups: Some((2, Duration::from_secs(10))), ..Config::default() };
+        let config = Config { max_queries, max_queries_per_owner: 2, lookups: Some((2, Duration::from_secs(10))), ..Config::default() };
         let (mut world, _) = run(&steps, config);
         (0..3).for_each(|owner| world.machine.remove(world.now, Key { owner, ..KEY }));
         for _ in 0..100 {
