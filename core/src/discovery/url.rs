@@ -105,7 +105,7 @@ impl Url {
         } else {
             self.folder()
         };
-        Self::parse(&format!("{origin}{base}{reference}"))
+        Self::parse(&format!("{origin}{}", without_dots(&format!("{base}{reference}"))))
     }
 
     /// Without the query.
@@ -130,6 +130,24 @@ impl Url {
         let path = self.path();
         path.rfind('/').map_or("/", |slash| &path[..=slash])
     }
+}
+
+/// A path without `.` and `..` (RFC 3986, 5.2.4); its query is left as it is.
+fn without_dots(path_and_query: &str) -> String {
+    let end = path_and_query.find('?').unwrap_or(path_and_query.len());
+    let (path, query) = path_and_query.split_at(end);
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        kept.push("");
+    }
+    format!("/{}{query}", kept.join("/"))
 }
 
 impl fmt::Display for Url {
@@ -280,6 +298,9 @@ mod tests {
             ("/y?to=http://z/", "http://a:81/y?to=http://z/"),
             ("y", "http://a:81/b/y"),
             ("?y", "http://a:81/b/c?y"),
+            ("../y?../z", "http://a:81/y?../z"),
+            ("../../../y/./z/..", "http://a:81/y/"),
+            ("..", "http://a:81/"),
         ] {
             assert_eq!(base.join(reference).unwrap().to_string(), whole, "{reference}");
         }

@@ -15,19 +15,29 @@ use serde_json::json;
 use super::failure::{Class, Failure};
 use super::flags::CreateFlags;
 use crate::ui;
+use crate::ui::reading::Reading;
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
-    if flags.output.is_dir() {
-        let output = visible(&flags.output.to_string_lossy()).into_owned();
-        return Err(Failure::new(Class::Usage, format!("--output {output} is a folder; name the .torrent file to write in it")));
-    }
+    check_output(&flags.output, &path)?;
     let name = name_of(&path)?;
     let draft = Draft::new(&name, content(&path)?, flags.piece_length)?;
-    let metainfo = hash(&draft, path.parent().unwrap_or(&path), details(&flags))?;
+    let metainfo = hash(&draft, path.parent().unwrap_or(&path), details(&flags), flags.json)?;
     write(&flags.output, &metainfo.to_bytes())?;
     report(&flags, &metainfo);
     Ok(())
+}
+
+/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit its data from then on.
+fn check_output(output: &Path, shared: &Path) -> Result<(), Failure> {
+    let problem = if output.is_dir() {
+        "is a folder; name the .torrent file to write in it"
+    } else if output.canonicalize().is_ok_and(|output| output.is_file() && output.starts_with(shared)) {
+        "is one of the files to share; write the .torrent elsewhere, or remove that file first"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Class::Usage, format!("--output {} {problem}", visible(&output.to_string_lossy()))))
 }
 
 fn details(flags: &CreateFlags) -> Details {
@@ -43,13 +53,15 @@ fn details(flags: &CreateFlags) -> Details {
 }
 
 /// A torrent of zeros has every check but the digests behind it, and the layout that says what to hash.
-fn hash(draft: &Draft, root: &Path, details: Details) -> Result<Metainfo, Failure> {
+fn hash(draft: &Draft, root: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
     let storage = Storage::existing(root, blank.info, Handles::new(MAX_OPEN))?;
+    let reading = Reading::of(draft.lengths().total(), quiet);
     let filled = Mutex::new(&mut digests);
     let complete = Mutex::new(true);
     storage.digest_all(&|piece, digest| {
+        reading.add(draft.lengths().size(piece));
         if let (Some(digest), Some(slot)) = (digest, lock(&filled).get_mut(piece.index())) {
             *slot = digest;
         }

@@ -14,6 +14,10 @@ pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(PathBuf, Arc<Info
         return Ok((path.to_owned(), Arc::clone(info)));
     }
     let itself = path.canonicalize().map_err(|error| missing(path, &error))?;
+    if info.multi && !itself.is_dir() {
+        let message = format!("{} is a file, and the torrent's data are a folder; name the folder", path.display());
+        return Err(Failure::new(Class::Storage, message));
+    }
     let name = itself.file_name().and_then(|name| name.to_str());
     match (itself.parent(), name) {
         (Some(parent), Some(name)) => Ok((parent.to_owned(), renamed(info, name))),
@@ -64,6 +68,7 @@ mod tests {
             assert_eq!(first_path(locate(&info, folder)), folder.join("file").canonicalize().unwrap());
         }
         assert_eq!(locate(&info, &root.path().join("nowhere")).unwrap_err().class, Class::Storage);
+        assert!(locate(&info, &own.join("file")).unwrap_err().message.contains("name the folder"));
     }
 
     #[test]

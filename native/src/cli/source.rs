@@ -61,8 +61,11 @@ async fn load_bytes(text: &str, bind: Bind) -> Result<Loaded, Failure> {
     }
     if has_prefix(text, "http://") || has_prefix(text, "https://") {
         let client = Client::new(Arc::new(OwnUser), bind);
-        let body = client.get(text, Fetch::TORRENT).await;
-        return body.map(|body| Loaded::Bytes(body.into())).map_err(|error| not_fetched(text, &error));
+        return match client.get(text, Fetch::TORRENT).await {
+            Ok(body) => Ok(Loaded::Bytes(body.into())),
+            Err(NetError::Magnet(link)) => Ok(Loaded::Magnet(Magnet::parse(&link).map_err(|error| Failure::from(error).about(text))?)),
+            Err(error) => Err(not_fetched(text, &error)),
+        };
     }
     if text == "-" {
         return bounded(io::stdin()).map(Loaded::Bytes).map_err(|error| unreadable("standard input", &error));

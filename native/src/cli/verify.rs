@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::failure::{Class, Failure};
 use super::flags::VerifyFlags;
 use super::{place, source};
+use crate::ui::reading::Reading;
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
@@ -23,15 +24,16 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     }
     let (root, info) = place::locate(&metainfo.info, &flags.path)?;
     let storage = Storage::existing(&root, info, Handles::new(MAX_OPEN))?;
-    let wrong = wrong_pieces(&storage)?;
+    let wrong = wrong_pieces(&storage, &Reading::of(storage.info().lengths.total(), flags.json))?;
     let findings = findings(storage.info(), &storage.stamps(), &wrong);
     findings.iter().for_each(|finding| if flags.json { ui::object(&finding.object()) } else { ui::line(&finding.sentence()) });
     conclude(&flags, storage.info(), &root, &wrong, findings.len())
 }
 
-fn wrong_pieces(storage: &Storage) -> Result<BTreeSet<u32>, Failure> {
+fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, Failure> {
     let wrong = Mutex::new(BTreeSet::new());
     storage.digest_all(&|piece, digest| {
+        reading.add(storage.info().lengths.size(piece));
         if digest.is_none() || digest != storage.info().piece_hash(piece) {
             wrong.lock().unwrap_or_else(PoisonError::into_inner).insert(piece.get());
         }

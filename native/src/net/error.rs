@@ -58,6 +58,9 @@ pub enum NetError {
     /// A chain of redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),
+    /// The server redirects to a magnet link.
+    #[error("the server redirects to a magnet link instead")]
+    Magnet(String),
     /// Received or unpacked more than allowed.
     #[error("the answer is longer than {limit} bytes")]
     TooLong {
@@ -75,7 +78,7 @@ impl From<NetError> for TrackerError {
             NetError::Url(error) => Self::Url(error),
             NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
             NetError::Http(message) => Self::Http(message),
-            NetError::Redirects(_) => Self::Http(error.to_string()),
+            NetError::Redirects(_) | NetError::Magnet(_) => Self::Http(error.to_string()),
             NetError::Status(status) => Self::HttpStatus(status),
             NetError::TooLong { limit } => Self::TooLong { limit },
             NetError::Timeout(limit) => Self::Timeout(limit),

@@ -100,6 +100,7 @@ impl Client {
         for _ in 0..=MAX_REDIRECTS {
             match self.get_once(&url, fetch, redirected_by).await? {
                 (Answer::Body(body), from, dual) => return Ok(Fetched { body, from, dual }),
+                (Answer::Redirect(to), ..) if is_magnet(&to) => return Err(NetError::Magnet(to)),
                 (Answer::Redirect(to), by, _) => {
                     url = url.join(&to)?;
                     redirected_by = Some(by);
@@ -195,6 +196,11 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
         .header(header::CONNECTION, "close");
     // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and the like in the wrong place).
     request.body(Empty::new()).map_err(|_| UrlError::Character.into())
+}
+
+/// Search engines for torrents answer so where they know no more than the link.
+fn is_magnet(reference: &str) -> bool {
+    reference.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
 async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer, NetError> {

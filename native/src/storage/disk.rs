@@ -28,6 +28,8 @@ pub struct Stat {
     pub modified: u64,
     /// Bytes that have room on the disk already (sparse files have less than their size).
     pub allocated: u64,
+    /// Which file system it lies on, as the system numbers them.
+    pub device: u64,
 }
 
 /// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
@@ -77,6 +79,16 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says.
     fn sync_folder(&self, path: &[String]) -> io::Result<()>;
+    /// Makes everything on the root's file system durable, data and names, whoever wrote it.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn sync_all(&self) -> io::Result<()>;
+    /// The root's file system, as [`Stat::device`].
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn device(&self) -> io::Result<u64>;
     /// Bytes that this user may still allocate.
     ///
     /// # Errors
@@ -156,7 +168,7 @@ impl Disk for Beneath {
         let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
         // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
         let allocated = meta.blocks().saturating_mul(512);
-        Ok(Stat { size: meta.len(), modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos), allocated })
+        Ok(Stat { size: meta.len(), modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos), allocated, device: meta.dev() })
     }
 
     fn set_len(&self, file: &File, size: u64) -> io::Result<()> {
@@ -186,6 +198,14 @@ impl Disk for Beneath {
 
     fn sync_folder(&self, path: &[String]) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.folder(path, Access::Read)?)?)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.root)?)
+    }
+
+    fn device(&self) -> io::Result<u64> {
+        Ok(rustix::fs::fstat(&self.root)?.st_dev)
     }
 
     fn free(&self) -> io::Result<u64> {

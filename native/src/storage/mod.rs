@@ -42,12 +42,17 @@ use self::room::{Share, Short};
 /// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems we know.
 const MAX_SLICES: usize = 1024;
 
+/// With more files than this to flush, one flush of the whole file system is quicker than one for each of them and of their folders.
+const MANY: usize = 128;
+
 /// The files of one torrent beneath one folder.
 #[derive(Debug)]
 pub struct Storage<D: Disk = Beneath> {
     info: Arc<Info>,
     folder: PathBuf,
     disk: D,
+    /// The folder's.
+    device: u64,
     handles: Arc<Handles<D::File>>,
     owner: u32,
     share: Share,
@@ -68,6 +73,23 @@ struct State {
     opened: BTreeSet<usize>,
     /// Files whose names a power loss would take.
     unnamed: BTreeSet<usize>,
+    /// Whether a file lies on another file system than the folder: something is mounted below it.
+    scattered: bool,
+}
+
+impl State {
+    const fn new(wanted: Vec<bool>, stamps: Vec<FileStamp>) -> Self {
+        Self {
+            wanted,
+            roomy: false,
+            stamps,
+            known: BTreeSet::new(),
+            unsynced: BTreeSet::new(),
+            opened: BTreeSet::new(),
+            unnamed: BTreeSet::new(),
+            scattered: false,
+        }
+    }
 }
 
 impl Storage<Beneath> {
@@ -97,11 +119,10 @@ impl<D: Disk> Storage<D> {
     /// A file is there but cannot be opened.
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
         let stamps = info.files.iter().map(|file| stamp(&disk, folder, file)).collect::<Result<_, _>>()?;
-        let wanted = vec![true; info.files.len()];
-        let none = BTreeSet::new();
-        let state = State { wanted, roomy: false, stamps, known: none.clone(), unsynced: none.clone(), opened: none.clone(), unnamed: none };
+        let device = disk.device().map_err(StorageError::io("read", folder))?;
+        let state = State::new(vec![true; info.files.len()], stamps);
         let owner = handles.owner();
-        Ok(Self { info, folder: folder.to_owned(), disk, handles, owner, share: Share::of(Arc::default()), state: Mutex::new(state) })
+        Ok(Self { info, folder: folder.to_owned(), disk, device, handles, owner, share: Share::of(Arc::default()), state: Mutex::new(state) })
     }
 
     /// Shares the room of the disk with other torrents.
@@ -222,6 +243,9 @@ impl<D: Disk> Storage<D> {
     }
 
     fn sync(&self, data: &BTreeSet<usize>, names: &BTreeSet<usize>) -> Result<(), StorageError> {
+        if data.len() + names.len() > MANY && !self.lock().scattered {
+            return self.disk.sync_all().map_err(StorageError::io("flush the disk of", &self.folder));
+        }
         for (index, file) in data.iter().filter_map(|&index| Some((index, self.info.files.get(index)?))) {
             let open = self.writable(index, file)?;
             self.disk.sync(&open).map_err(self.failed("flush", file))?;
@@ -290,6 +314,7 @@ impl<D: Disk> Storage<D> {
         }
         let modified = self.kept_time(index).map_or_else(|| self.new_time(&open), Ok).map_err(self.failed("read the time of", file))?;
         let mut state = self.lock();
+        state.scattered |= stat.device != self.device;
         let is_first = state.opened.insert(index);
         if let Some(stamp) = state.stamps.get_mut(index) {
             // A time kept from an earlier opening stays: what came between was written here.

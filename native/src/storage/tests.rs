@@ -26,6 +26,8 @@ struct Faulty {
     calls: AtomicU64,
     /// Folders that were made durable.
     folders: AtomicU64,
+    /// Times that everything was.
+    whole: AtomicU64,
     /// The call that fails, counted from 0.
     fails_at: u64,
     /// The most that one read or write moves.
@@ -39,6 +41,7 @@ impl Faulty {
             inner: Beneath::open(root).unwrap(),
             calls: AtomicU64::new(0),
             folders: AtomicU64::new(0),
+            whole: AtomicU64::new(0),
             fails_at: u64::MAX,
             stutter: usize::MAX,
             free: u64::MAX,
@@ -81,6 +84,13 @@ impl Disk for Faulty {
     fn sync_folder(&self, path: &[String]) -> io::Result<()> {
         self.folders.fetch_add(1, Ordering::Relaxed);
         self.call()?.sync_folder(path)
+    }
+    fn sync_all(&self) -> io::Result<()> {
+        self.whole.fetch_add(1, Ordering::Relaxed);
+        self.call()?.sync_all()
+    }
+    fn device(&self) -> io::Result<u64> {
+        self.call()?.device()
     }
     fn free(&self) -> io::Result<u64> {
         self.call()?;
@@ -308,4 +318,16 @@ fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
     assert!(error.to_string().contains("384 of them for other downloads"), "{error}");
     drop(first);
     second.write(at, &piece).unwrap();
+}
+
+#[test]
+fn very_many_files_are_flushed_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = || Faulty::new(root.path());
+    let storage = open(root.path(), disk(), &torrent(&[10; 90], 16)).unwrap();
+    write_all(&storage, storage.info()).unwrap();
+    assert_eq!(storage.disk.whole.load(Ordering::Relaxed), 0);
+    let storage = open(root.path(), disk(), &torrent(&[10; 300], 16)).unwrap();
+    write_all(&storage, storage.info()).unwrap();
+    assert_eq!((storage.disk.whole.load(Ordering::Relaxed), storage.disk.folders.load(Ordering::Relaxed)), (1, 0));
 }

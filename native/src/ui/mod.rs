@@ -3,6 +3,7 @@
 mod bars;
 mod json;
 mod plain;
+pub(crate) mod reading;
 pub(crate) mod text;
 
 use std::io::{self, IsTerminal as _, Write as _};

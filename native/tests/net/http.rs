@@ -68,12 +68,14 @@ async fn three_redirects_are_followed_and_a_loop_ends() {
         "/2" => redirect("/3"),
         "/3" => redirect("?4"),
         "/3?4" => ok("here"),
+        "/magnet" => redirect("Magnet:?xt=urn:btih:1"),
         "/none" => response("301 Moved", "", b""),
         other => redirect(other),
     };
     let server = Server::start("127.0.0.1", script).await;
     assert_eq!(get(&server, "/1").await, Ok(b"here".to_vec()));
     assert_eq!(get(&server, "/loop").await, Err(NetError::Redirects(3)));
+    assert_eq!(get(&server, "/magnet").await, Err(NetError::Magnet("Magnet:?xt=urn:btih:1".to_owned())));
     assert!(matches!(get(&server, "/none").await, Err(NetError::Http(_))));
 }
 
