@@ -182,6 +182,38 @@ impl Browser {
         input.send_keys(&torrent.to_string_lossy()).await.expect("the file input takes a file");
     }
 
+    /// Drags files over the page and lets go of them there.
+    ///
+    /// # Panics
+    /// The browser does not do that.
+    pub async fn drop_files(&self, paths: &[&Path]) {
+        let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
+        let deadline = Instant::now() + SOON;
+        self.run("window.dropped = false; window.addEventListener('drop', () => window.dropped = true, { once: true })").await;
+        // A browser that has not yet drawn the page has nothing to drop on.
+        while self.run("return window.dropped").await != true {
+            assert!(Instant::now() < deadline, "the page was not told of a drop within {SOON:?}");
+            for step in ["dragEnter", "dragOver", "drop"] {
+                self.devtools("Input.dispatchDragEvent", json!({ "type": step, "x": 300, "y": 300, "data": data })).await;
+            }
+        }
+    }
+
+    /// Goes to an element with the keyboard alone.
+    ///
+    /// # Panics
+    /// There is no way to it.
+    pub async fn tab_to(&self, role: &str, name: &str) {
+        for _ in 0..100 {
+            self.key(Key::Tab).await;
+            let active = self.client.active_element().await.expect("something has the focus");
+            if self.computed(&active, "role").await == role && self.computed(&active, "label").await.contains(name) {
+                return;
+            }
+        }
+        panic!("no way to the {role} {name:?} with the keyboard");
+    }
+
     /// What the list of torrents shows now.
     pub async fn shown(&self) -> Vec<Shown> {
         read(&self.news("").await)
@@ -216,6 +248,34 @@ impl Browser {
     async fn news(&self, seen: &str) -> String {
         let value = self.client.execute_async(NEWS, vec![json!(seen)]).await;
         value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+    }
+
+    /// Waits until the page says this.
+    ///
+    /// # Panics
+    /// It does not soon.
+    pub async fn wait_for_text(&self, text: &str) {
+        let deadline = Instant::now() + SOON * 2;
+        while !self.text().await.contains(text) {
+            assert!(Instant::now() < deadline, "the page does not say {text:?}; it says:\n{}", self.text().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a script, run in the page, comes to this.
+    ///
+    /// # Panics
+    /// It does not soon.
+    pub async fn wait_for(&self, script: &str, expected: Value) {
+        let deadline = Instant::now() + SOON * 2;
+        loop {
+            let found = self.run(script).await;
+            if found == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{script} comes to {found}, not to {expected}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// All visible text.

@@ -42,7 +42,10 @@ pub fn write(parent: &Path) -> std::io::Result<PathBuf> {
 type Colour = [f32; 3];
 
 /// An aqueduct at sunset, as a PNG file.
-fn picture(width: u32, height: u32) -> std::io::Result<Vec<u8>> {
+///
+/// # Errors
+/// None that a picture in memory can have.
+pub fn picture(width: u32, height: u32) -> std::io::Result<Vec<u8>> {
     let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
     for y in 0..height {
         // Each row begins with its filter: none.

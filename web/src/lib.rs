@@ -6,6 +6,7 @@
 pub mod app;
 pub mod components;
 pub mod format;
+pub mod link;
 pub mod media;
 pub mod message;
 pub mod words;

@@ -12,6 +12,13 @@ pub enum ToWorker {
     AddLink(String),
     /// Add a .torrent file of this name; its bytes ride along as the message's attachment.
     AddFile(String),
+    /// Make a torrent of the user's own files and share it; the files themselves ride along as the message's attachment, in this order.
+    Give {
+        /// The name of the one file, or of the folder that they are put into.
+        name: String,
+        /// What there is.
+        files: Vec<Given>,
+    },
     /// Pause a torrent.
     Pause(u32),
     /// Go on with a torrent, also after an error.
@@ -40,6 +47,17 @@ pub enum ToWorker {
     },
     /// Whether anybody can see the page.
     Visible(bool),
+    /// Say something, so that the page knows that you live.
+    Ping,
+}
+
+/// One of the user's own files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Components of its path below the torrent's folder; none: the torrent is this one file.
+    pub path: Vec<String>,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// From the worker to the page.
@@ -47,6 +65,8 @@ pub enum ToWorker {
 pub enum ToPage {
     /// The worker hears now.
     Ready,
+    /// The answer to a ping.
+    Pong,
     /// The worker cannot work (or not yet).
     Blocked(Blocked),
     /// It can, after all: another tab has given way.
@@ -57,10 +77,14 @@ pub enum ToPage {
     Files(u32, Vec<FileRow>),
     /// Verified bytes of each file of a torrent whose files are shown, in the torrent's order.
     FilesDone(u32, Vec<u64>),
-    /// What was added, or was there already.
+    /// A torrent was added.
     Added(u32),
-    /// What could not be added or done, and why, in one sentence.
+    /// What was to be added is in the list already, under this name.
+    Known(String),
+    /// What could not be added, and why, in one sentence.
     Rejected(String),
+    /// What went wrong with a torrent that is there, in one sentence.
+    Trouble(String),
 }
 
 /// Why the worker does nothing.
@@ -117,9 +141,10 @@ pub enum Bridge {
 }
 
 /// What a torrent is doing; the first word that the page shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Looking for peers.
+    #[default]
     Connecting,
     /// Fetching the metadata of a magnet link.
     FetchingMetadata,
@@ -138,7 +163,7 @@ pub enum Phase {
 }
 
 /// One torrent, in numbers. Sizes in bytes, rates in payload bytes per second.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Torrent {
     /// Its name between page and worker.
     pub id: u32,
@@ -146,8 +171,8 @@ pub struct Torrent {
     pub folder: String,
     /// As the torrent says, control characters removed.
     pub name: String,
-    /// Its magnet link.
-    pub magnet: String,
+    /// Its magnet link; `None` while it is being made of the user's own files.
+    pub magnet: Option<String>,
     /// What it is doing.
     pub phase: Phase,
     /// What went wrong, with [`Phase::Error`].

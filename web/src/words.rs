@@ -24,9 +24,13 @@ pub fn sentence(torrent: &Torrent, line: &Bridge) -> String {
     match torrent.phase {
         Phase::Paused => String::new(),
         Phase::Error => torrent.failure.clone().unwrap_or_default(),
+        Phase::Checking if torrent.magnet.is_none() => {
+            format!("Copying your files into this browser's storage: {} %.", percent(torrent.checked, torrent.total.unwrap_or(0)))
+        }
         Phase::Checking => format!("Reading what is already here: {} %.", percent(torrent.checked, torrent.total.unwrap_or(0))),
         _ if *line != Bridge::Connected => "Waiting for the bridge.".to_owned(),
         Phase::Seeding => "All of it is here. Others can fetch from you while this page is open.".to_owned(),
+        Phase::Finished if torrent.wanted == 0 => "No file is chosen. Tick those that you want.".to_owned(),
         Phase::Finished => "All files you chose are here.".to_owned(),
         Phase::FetchingMetadata if torrent.peers > 0 => format!("Asking {} what this torrent contains.", count(torrent.peers, "peer")),
         Phase::Connecting | Phase::FetchingMetadata => search(&torrent.search),
@@ -145,7 +149,7 @@ mod tests {
             id: 1,
             folder: String::new(),
             name: "film".into(),
-            magnet: String::new(),
+            magnet: Some(String::new()),
             phase,
             failure: None,
             total: Some(100),

@@ -115,6 +115,21 @@ async fn a_worker_that_traps_in_the_midst_of_a_download_finishes_it() {
     stage.browser.close_but_for("RuntimeError").await;
 }
 
+/// Without an error that the page could hear of: only the worker's silence tells.
+#[tokio::test]
+async fn a_worker_that_ends_in_silence_is_missed_and_started_again() {
+    let stage = Stage::set().await;
+    let torrent = single("silence.bin", 38, 1);
+    let _seed = stage.seed(&torrent, Manner::Honest);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    stage.browser.worker().await.run("self.close()").await;
+    stage.browser.wait_until(DOWNLOAD, "the old worker is gone", <[_]>::is_empty).await;
+    stage.browser.wait_until_complete(BACK_WITHIN).await;
+    stage.save_and_verify(&torrent).await;
+    stage.browser.close().await;
+}
+
 #[tokio::test]
 async fn a_removed_torrent_can_be_taken_back_for_some_seconds() {
     let stage = Stage::set().await;

@@ -3,8 +3,12 @@
 
 mod dht;
 mod faults;
+mod files;
 mod form;
+mod give;
 mod life;
+mod share;
+mod sight;
 mod storage;
 mod together;
 mod whole;

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use leptos::prelude::{Set, set_timeout};
+use leptos::prelude::{set_interval, set_timeout, window};
 use std::time::Duration;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use super::Model;
+use super::pulse::{self, Pulse, Verdict};
 use crate::message::{ToPage, ToWorker};
 
 /// Where trunk puts the worker's starter.
@@ -30,6 +31,7 @@ struct Inner {
     worker: Option<Running>,
     /// The worker has said that it hears.
     ready: bool,
+    pulse: Pulse,
     waiting: VecDeque<JsValue>,
     crashes: Vec<f64>,
 }
@@ -58,7 +60,25 @@ impl Host {
     pub(super) fn start(&self, model: Model) {
         match self.launch(model) {
             Ok(running) => self.0.borrow_mut().worker = Some(running),
-            Err(_) => model.alert.set(Some("The browser could not start the worker. Reload the page to try again.".to_owned())),
+            Err(_) => model.complain("The browser could not start the worker. Reload the page to try again.".to_owned()),
+        }
+    }
+
+    /// Looks from now on whether the worker still lives.
+    pub(super) fn watch(&self, model: Model) {
+        let host = self.clone();
+        set_interval(move || host.look(model), pulse::EVERY);
+    }
+
+    fn look(&self, model: Model) {
+        let verdict = {
+            let mut inner = self.0.borrow_mut();
+            inner.ready.then(|| inner.pulse.look(now()))
+        };
+        match verdict {
+            Some(Verdict::Ask) => self.send(&ToWorker::Ping, None),
+            Some(Verdict::Dead) => self.crashed(model, "it no longer answers"),
+            Some(Verdict::Wait) | None => {}
         }
     }
 
@@ -77,6 +97,7 @@ impl Host {
         let host = self.clone();
         Closure::new(move |event: MessageEvent| {
             let Some(message) = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok()) else { return };
+            host.0.borrow_mut().pulse.heard();
             if message == ToPage::Ready {
                 host.release();
             }
@@ -99,7 +120,7 @@ impl Host {
         if inner.worker.take().is_none() {
             return;
         }
-        inner.ready = false;
+        (inner.ready, inner.pulse) = Default::default();
         let now = js_sys::Date::now();
         inner.crashes.retain(|at| now - at < CRASH_WINDOW_MS);
         inner.crashes.push(now);
@@ -109,7 +130,7 @@ impl Host {
         if hopeless {
             let text =
                 format!("The engine broke {CRASHES} times within a minute and was stopped ({cause}). What was downloaded is kept; reload to go on.");
-            model.alert.set(Some(text));
+            model.complain(text);
         } else {
             let host = self.clone();
             set_timeout(move || host.start(model), RESTART_AFTER);
@@ -117,9 +138,9 @@ impl Host {
     }
 
     /// Says a message, or keeps it until the worker hears.
-    pub(super) fn send(&self, message: &ToWorker, attachment: Option<&js_sys::Uint8Array>) {
+    pub(super) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
         let Ok(text) = serde_json::to_string(message) else { return };
-        let parcel = js_sys::Array::of2(&text.into(), &attachment.map_or(JsValue::UNDEFINED, JsValue::from));
+        let parcel = js_sys::Array::of2(&text.into(), &attachment.unwrap_or(&JsValue::UNDEFINED));
         let mut inner = self.0.borrow_mut();
         match &inner.worker {
             Some(running) if inner.ready => post(&running.worker, &parcel),
@@ -137,7 +158,13 @@ impl Host {
     }
 }
 
-/// Cannot fail: the parcel holds text and bytes only, which every browser can clone.
+/// Time since the page was opened.
+fn now() -> Duration {
+    let ms = window().performance().map_or(0.0, |clock| clock.now());
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
+}
+
+/// Cannot fail: the parcel holds text, bytes and files only, which every browser can clone.
 fn post(worker: &Worker, parcel: &JsValue) {
     let _ = worker.post_message(parcel);
 }

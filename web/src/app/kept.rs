@@ -20,10 +20,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What to remember of a torrent.
+    /// What to remember of a torrent; `None` while it is being made.
     #[must_use]
-    pub fn of(torrent: &Torrent) -> Self {
-        Self { folder: torrent.folder.clone(), name: torrent.name.clone(), magnet: torrent.magnet.clone() }
+    pub fn of(torrent: &Torrent) -> Option<Self> {
+        Some(Self { folder: torrent.folder.clone(), name: torrent.name.clone(), magnet: torrent.magnet.clone()? })
     }
 }
 

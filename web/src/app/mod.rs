@@ -3,11 +3,14 @@
 mod host;
 mod kept;
 mod model;
+mod offer;
 mod page;
+mod pulse;
 mod stored;
 
 pub use kept::Kept;
 pub use model::{Entry, Model};
+pub use offer::Offer;
 pub use stored::{data, save};
 
 use leptos::prelude::mount_to_body;

@@ -1,10 +1,18 @@
 //! What the page knows: signals that the worker's messages set and the components read.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
+use wasm_bindgen::JsValue;
 
 use super::host::Host;
 use super::kept::{self, Kept};
+use super::offer::{Dropped, Offer};
+use crate::link::magnet_in;
 use crate::message::{Blocked, Bridge, FileRow, Removed, State, ToPage, ToWorker, Torrent};
+
+/// How long a notice can be read.
+const NOTICE_STAYS: Duration = Duration::from_secs(8);
 
 /// One torrent's signals. They live as long as the page: ids are never reused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,14 +40,24 @@ pub struct Model {
     pub lost: RwSignal<Vec<Kept>>,
     /// Why the worker does nothing, if so.
     pub blocked: RwSignal<Option<Blocked>>,
-    /// What went wrong with what the user asked for last.
+    /// Why what the user wanted to add last was not added.
     pub alert: RwSignal<Option<String>>,
+    /// What the user may want to share.
+    pub offer: RwSignal<Option<Offer>, LocalStorage>,
+    /// What went wrong with torrents that are there, oldest first, until the user has seen it.
+    pub troubles: RwSignal<Vec<String>>,
     /// What went well, for a moment.
     pub notice: RwSignal<String>,
+    /// A link for the user to copy where the browser does not let the page do it.
+    pub link: RwSignal<Option<String>>,
     /// What stands in the text field.
     pub draft: RwSignal<String>,
     /// Whether the worker has told how things stand at least once.
     pub known: RwSignal<bool>,
+    /// The text that was sent to be added last.
+    submitted: StoredValue<Option<String>>,
+    /// How many notices there were.
+    notices: StoredValue<u64>,
     kept: StoredValue<Vec<Kept>>,
     host: StoredValue<Host, LocalStorage>,
 }
@@ -55,22 +73,63 @@ impl Model {
             lost: RwSignal::new(Vec::new()),
             blocked: RwSignal::new(None),
             alert: RwSignal::new(None),
+            offer: RwSignal::new_local(None),
+            troubles: RwSignal::new(Vec::new()),
+            link: RwSignal::new(None),
             notice: RwSignal::new(String::new()),
             draft: RwSignal::new(String::new()),
             known: RwSignal::new(false),
+            submitted: StoredValue::new(None),
+            notices: StoredValue::new(0),
             kept: StoredValue::new(Vec::new()),
             host: StoredValue::new_local(Host::new()),
         };
-        model.host.with_value(|host| host.start(model));
+        model.host.with_value(|host| {
+            host.start(model);
+            host.watch(model);
+        });
         model
     }
 
     /// Tells the worker something; it waits in the page until the worker hears.
     pub fn send(self, message: &ToWorker) {
-        if matches!(message, ToWorker::AddLink(_)) {
-            ask_to_keep();
-        }
         self.host.with_value(|host| host.send(message, None));
+    }
+
+    /// Adds what stands in the text field, or says what is wrong with it.
+    pub fn submit(self) {
+        let text = self.draft.get_untracked();
+        let link = magnet_in(&text);
+        if link.is_empty() {
+            self.alert.set(Some("Paste a magnet link or an info-hash of 40 hex digits first.".to_owned()));
+            return;
+        }
+        self.alert.set(None);
+        ask_to_keep();
+        self.send(&ToWorker::AddLink(link.to_owned()));
+        self.submitted.set_value(Some(text));
+    }
+
+    /// Tells what went well, for some seconds.
+    pub fn note(self, text: String) {
+        let number = self.notices.try_update_value(|n| {
+            *n += 1;
+            *n
+        });
+        self.notice.set(text);
+        let clear = move || {
+            if Some(self.notices.get_value()) == number {
+                self.notice.set(String::new());
+            }
+        };
+        set_timeout(clear, NOTICE_STAYS);
+    }
+
+    /// Tells what went wrong, until the user has seen it. What is said already is not said twice.
+    pub fn complain(self, text: String) {
+        if self.troubles.with_untracked(|all| !all.contains(&text)) {
+            self.troubles.update(|all| all.push(text));
+        }
     }
 
     /// Gives the worker a .torrent file.
@@ -79,20 +138,51 @@ impl Model {
         self.host.with_value(|host| host.send(&ToWorker::AddFile(name), Some(bytes)));
     }
 
+    /// Asks the user whether to share what was dropped.
+    pub(super) fn ask_to_share(self, dropped: Vec<Dropped>) {
+        leptos::task::spawn_local(async move {
+            match Offer::of_dropped(dropped).await {
+                Ok(offer) => self.offer.set(Some(offer)),
+                Err(why) => self.alert.set(Some(why)),
+            }
+        });
+    }
+
+    /// Shares what is on offer under this name.
+    pub fn give(self, name: &str) {
+        let Some(offer) = self.offer.try_update(Option::take).flatten() else { return };
+        self.alert.set(None);
+        ask_to_keep();
+        let message = ToWorker::Give { name: name.to_owned(), files: offer.files };
+        self.host.with_value(|host| host.send(&message, Some(&offer.contents)));
+    }
+
     /// Takes in what the worker told.
     pub fn hear(self, message: ToPage) {
         match message {
-            ToPage::Ready => {}
+            ToPage::Ready | ToPage::Pong => {}
             ToPage::Blocked(why) => self.blocked.set(Some(why)),
             ToPage::Unblocked => self.blocked.set(None),
             ToPage::State(state) => self.hear_state(state),
             ToPage::Files(id, files) => self.with_entry(id, |entry| entry.files.set(files)),
             ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.done.set(done)),
-            ToPage::Added(_) => {
-                self.alert.set(None);
-                self.draft.set(String::new());
+            ToPage::Added(_) => self.accept(),
+            ToPage::Known(name) => {
+                self.accept();
+                self.note(format!("{name} is in the list already."));
             }
             ToPage::Rejected(why) => self.alert.set(Some(why)),
+            ToPage::Trouble(why) => self.complain(why),
+        }
+    }
+
+    /// What was to be added is in the list now: the text that asked for it has done its work, in the field and in the address.
+    fn accept(self) {
+        self.alert.set(None);
+        let submitted = self.submitted.try_update_value(Option::take).flatten();
+        if submitted.is_some_and(|text| text == self.draft.get_untracked()) {
+            self.draft.set(String::new());
+            forget_address();
         }
     }
 
@@ -119,7 +209,7 @@ impl Model {
 
     /// Remembers which torrents there are, and at first which there were: what the worker did not bring back is lost.
     fn remember(self, state: &State) {
-        let present: Vec<Kept> = state.torrents.iter().map(Kept::of).collect();
+        let present: Vec<Kept> = state.torrents.iter().filter_map(Kept::of).collect();
         if !self.known.get_untracked() {
             self.kept.set_value(kept::read());
             self.lost.set(kept::missing(self.kept.get_value(), &present));
@@ -173,6 +263,14 @@ impl Default for Model {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A reload must not fill in again what was added already.
+fn forget_address() {
+    let path = window().location().pathname().unwrap_or_default();
+    let history = window().history().and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
+    // A browser that refuses fills in the form once more, which does nothing by itself.
+    drop(history);
 }
 
 /// Asks the browser not to evict what is stored here when space runs low. It may decline, which changes nothing else. Only a page may ask.

@@ -4,11 +4,12 @@
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{DragEvent, HtmlElement};
+use web_sys::{DataTransfer, DragEvent, File, HtmlElement};
 
-use super::Model;
-use crate::components::{AddForm, Empty, Header, Lost, Notices, TokenForm, TorrentList, Undo, take_files};
+use super::{Model, offer};
+use crate::components::{AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList, Undo, is_torrent, take_torrents};
 use crate::format::percent;
+use crate::link::magnet_of_hash;
 use crate::message::{Phase, ToWorker};
 
 /// The whole page.
@@ -26,6 +27,7 @@ pub(super) fn Page() -> impl IntoView {
             <Header/>
             <main>
                 <AddForm/>
+                <OfferCard/>
                 <Notices/>
                 <TokenForm/>
                 <Lost/>
@@ -35,6 +37,7 @@ pub(super) fn Page() -> impl IntoView {
                     <Empty/>
                 </Show>
             </main>
+            <Toast/>
         </div>
     }
 }
@@ -42,9 +45,8 @@ pub(super) fn Page() -> impl IntoView {
 /// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a download by itself.
 fn draft_from_address(model: Model) {
     let Ok(hash) = window().location().hash() else { return };
-    let text = hash.trim_start_matches('#');
-    if text.starts_with("magnet:") {
-        model.draft.set(text.to_owned());
+    if let Some(magnet) = magnet_of_hash(&hash) {
+        model.draft.set(magnet.to_owned());
     }
 }
 
@@ -64,22 +66,42 @@ fn tell_visibility(model: Model) {
     window_event_listener(ev::visibilitychange, move |_| tell());
 }
 
+/// Adds .torrent files; of anything else it asks whether to share it.
+fn take(model: Model, data: &DataTransfer) {
+    let files = data.files().into_iter().flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
+    let (torrents, others): (Vec<File>, Vec<File>) = files.partition(|file| is_torrent(&file.name()));
+    take_torrents(model, torrents.into_iter());
+    if !others.is_empty() {
+        model.ask_to_share(offer::dropped(data));
+    }
+}
+
+/// Text that is dragged is the browser's business: it goes into the text field.
+fn carries_files(event: &DragEvent) -> bool {
+    event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
+}
+
 /// The whole window takes files. Returns whether something is being dragged over it.
 fn accept_drops(model: Model) -> RwSignal<bool> {
     let over = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event: DragEvent| {
-        event.prevent_default();
-        over.set(true);
+        if carries_files(&event) {
+            event.prevent_default();
+            over.set(true);
+        }
     });
     window_event_listener(ev::dragleave, move |event: DragEvent| {
         let left = event.related_target().and_then(|to| to.dyn_into::<HtmlElement>().ok()).is_none();
         over.set(!left);
     });
     window_event_listener(ev::drop, move |event: DragEvent| {
-        event.prevent_default();
         over.set(false);
-        if let Some(files) = event.data_transfer().and_then(|data| data.files()) {
-            take_files(model, &files);
+        if !carries_files(&event) {
+            return;
+        }
+        event.prevent_default();
+        if let Some(data) = event.data_transfer() {
+            take(model, &data);
         }
     });
     over

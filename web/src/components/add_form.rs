@@ -4,10 +4,9 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Event, File, FileList, HtmlInputElement};
+use web_sys::{Event, File, HtmlInputElement};
 
-use crate::app::Model;
-use crate::message::ToWorker;
+use crate::app::{Model, Offer};
 
 /// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as well.
 const MAX_TORRENT: f64 = 10e6;
@@ -18,7 +17,7 @@ pub fn AddForm() -> impl IntoView {
     let model = expect_context::<Model>();
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        add_link(model);
+        model.submit();
     };
     view! {
         <form class="add" on:submit=submit novalidate>
@@ -28,6 +27,7 @@ pub fn AddForm() -> impl IntoView {
                 <button class="primary" type="submit">"Download"</button>
             </div>
             <FilePicker/>
+            <GivePicker/>
             <AddAlert/>
         </form>
     }
@@ -43,7 +43,10 @@ fn LinkField() -> impl IntoView {
             placeholder="magnet:?xt=urn:btih:…"
             aria-describedby="add-alert" aria-invalid=invalid
             prop:value=move || model.draft.get()
-            on:input=move |event| model.draft.set(event_target_value(&event))
+            on:input=move |event| {
+                model.draft.set(event_target_value(&event));
+                model.alert.set(None);
+            }
         />
     }
 }
@@ -53,9 +56,8 @@ fn FilePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        if let Some(files) = input.files() {
-            take_files(model, &files);
-        }
+        let files = input.files();
+        take_torrents(model, files.iter().flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))));
         input.set_value("");
     };
     view! {
@@ -71,6 +73,26 @@ fn FilePicker() -> impl IntoView {
 }
 
 #[component]
+fn GivePicker() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let change = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        model.offer.set(input.files().and_then(|files| Offer::of_list(&files)));
+        input.set_value("");
+    };
+    view! {
+        <p class="pick">
+            <span>"Something to give?"</span>
+            <label class="file">
+                "Share files"
+                <input type="file" multiple on:change=change/>
+            </label>
+            <span class="wide">"or drop files or a folder"</span>
+        </p>
+    }
+}
+
+#[component]
 fn AddAlert() -> impl IntoView {
     let model = expect_context::<Model>();
     view! {
@@ -80,20 +102,16 @@ fn AddAlert() -> impl IntoView {
     }
 }
 
-fn add_link(model: Model) {
-    let text = model.draft.get_untracked().trim().to_owned();
-    model.alert.set(None);
-    if text.is_empty() {
-        model.alert.set(Some("Paste a magnet link or an info-hash of 40 hex digits first.".to_owned()));
-    } else {
-        model.send(&ToWorker::AddLink(text));
-    }
+/// Whether a file is a .torrent, going by its name.
+#[must_use]
+pub fn is_torrent(name: &str) -> bool {
+    name.to_lowercase().ends_with(".torrent")
 }
 
-/// Adds the .torrent files among what was chosen or dropped, and names what is none.
-pub fn take_files(model: Model, files: &FileList) {
+/// Adds the .torrent files that were chosen or dropped, and names what is none.
+pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
     model.alert.set(None);
-    for file in (0..files.length()).filter_map(|i| files.get(i)) {
+    for file in files {
         spawn_local(async move {
             if let Err(why) = take_file(model, &file).await {
                 model.alert.set(Some(why));
@@ -104,8 +122,8 @@ pub fn take_files(model: Model, files: &FileList) {
 
 async fn take_file(model: Model, file: &File) -> Result<(), String> {
     let name = file.name();
-    if !name.to_lowercase().ends_with(".torrent") {
-        return Err(format!("{name} is not a .torrent file. Choose one whose name ends in .torrent."));
+    if !is_torrent(&name) {
+        return Err(format!("{name} is not a .torrent file. Choose one whose name ends in .torrent, or give it to others with \"Share files\"."));
     }
     if file.size() > MAX_TORRENT {
         return Err(format!("{name} has {} bytes; a .torrent file has at most {MAX_TORRENT}.", file.size()));

@@ -81,7 +81,7 @@ fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
 }
 
 fn percent_of(done: u64, total: u64) -> String {
-    format!("{}%", percent(done, total))
+    format!("{} %", percent(done, total))
 }
 
 #[component]
@@ -109,7 +109,7 @@ fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
         let row = row.get_value();
         spawn_local(async move {
             if let Err(why) = save(&folder, &row).await {
-                model.alert.set(Some(why));
+                model.complain(why);
             }
         });
     };

@@ -16,7 +16,7 @@ pub fn Header() -> impl IntoView {
     }
 }
 
-/// Three sentences for a newcomer.
+/// Four sentences for a newcomer.
 #[component]
 pub fn Empty() -> impl IntoView {
     view! {
@@ -26,6 +26,7 @@ pub fn Empty() -> impl IntoView {
                 <li>"Paste a magnet link above, or choose a .torrent file, or drop one anywhere on this page."</li>
                 <li>"Watch it arrive. Every piece is checked against the torrent before it is kept in this browser's own storage."</li>
                 <li>"Save the finished files to your computer. While the page stays open, you pass on to others what you have."</li>
+                <li>"To give something yourself, drop files or a folder here, and send the link to whom you like."</li>
             </ol>
         </section>
     }

@@ -1,6 +1,8 @@
-//! Messages about the page as a whole: what keeps it from working, and short confirmations.
+//! Messages about the page as a whole: what keeps it from working, what went wrong, and short confirmations.
 
+use leptos::ev::FocusEvent;
 use leptos::prelude::*;
+use web_sys::HtmlInputElement;
 
 use crate::app::Model;
 use crate::message::Bridge;
@@ -13,8 +15,27 @@ pub fn Notices() -> impl IntoView {
     let blocked = move || model.blocked.with(|why| why.as_ref().map(words::blocked));
     view! {
         {move || blocked().map(|text| view! { <p class="notice warning" role="alert">{text}</p> })}
+        <For each=move || model.troubles.get() key=Clone::clone let:text>
+            <Trouble text/>
+        </For>
         <LineNotice/>
-        <p class="toast" aria-live="polite">{move || model.notice.get()}</p>
+        <Show when=move || model.link.with(Option::is_some)>
+            <LinkNotice/>
+        </Show>
+    }
+}
+
+/// What went wrong with a torrent; it stays until the user has seen it.
+#[component]
+fn Trouble(text: String) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let shown = text.clone();
+    let dismiss = move |_| model.troubles.update(|all| all.retain(|other| *other != text));
+    view! {
+        <div class="notice error row">
+            <p role="alert">{shown}</p>
+            <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
+        </div>
     }
 }
 
@@ -30,4 +51,27 @@ fn LineNotice() -> impl IntoView {
             <p class="notice">{move || text.get()}</p>
         </Show>
     }
+}
+
+/// A link to share, for users whose browser withholds the clipboard from the page.
+#[component]
+fn LinkNotice() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let select = |event: FocusEvent| event_target::<HtmlInputElement>(&event).select();
+    view! {
+        <div class="notice">
+            <label class="label" for="to-copy">"Copy this link"</label>
+            <div class="add-row">
+                <input id="to-copy" type="text" readonly prop:value=move || model.link.get().unwrap_or_default() on:focus=select/>
+                <button type="button" on:click=move |_| model.link.set(None)>"Dismiss"</button>
+            </div>
+        </div>
+    }
+}
+
+/// What went well, at the foot of the window for some seconds, wherever the page is scrolled to.
+#[component]
+pub fn Toast() -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! { <p class="toast" aria-live="polite">{move || model.notice.get()}</p> }
 }

@@ -49,7 +49,7 @@ fn Viewer(entry: Entry, row: StoredValue<FileRow>, name: String, kind: Kind, med
         spawn_local(async move {
             match load(&folder, &row, kind, media_type).await {
                 Ok(loaded) => shown.set(Some(loaded)),
-                Err(why) => model.alert.set(Some(why)),
+                Err(why) => model.complain(why),
             }
         });
     };

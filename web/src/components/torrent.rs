@@ -7,6 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::files::Files;
 use crate::app::{Entry, Model};
 use crate::format::{count, duration, percent, rate, size};
+use crate::link::to_share;
 use crate::message::{Phase, ToWorker, Torrent};
 use crate::words;
 
@@ -131,13 +132,14 @@ fn Numbers(entry: Entry) -> impl IntoView {
 fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     let model = expect_context::<Model>();
     let id = entry.id;
+    let making = Memo::new(move |_| entry.view.with(|t| t.magnet.is_none()));
     let stopped = Memo::new(move |_| entry.view.with(|t| matches!(t.phase, Phase::Paused | Phase::Error)));
     let toggle = move |_| model.send(&if stopped.get_untracked() { ToWorker::Resume(id) } else { ToWorker::Pause(id) });
     let remove = move |_| model.send(&ToWorker::Remove(id));
     view! {
         <div class="buttons">
-            <button type="button" aria-describedby=heading.clone() on:click=toggle>{move || if stopped.get() { "Resume" } else { "Pause" }}</button>
-            <button type="button" aria-describedby=heading.clone() on:click=move |_| share(model, entry)>"Share"</button>
+            <button type="button" aria-describedby=heading.clone() disabled=move || making.get() on:click=toggle>{move || if stopped.get() { "Resume" } else { "Pause" }}</button>
+            <button type="button" aria-describedby=heading.clone() disabled=move || making.get() on:click=move |_| share(model, entry)>"Share"</button>
             <button type="button" class="quiet" aria-describedby=heading on:click=remove>"Remove"</button>
         </div>
     }
@@ -147,17 +149,16 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
 fn share(model: Model, entry: Entry) {
     let place = window().location();
     let page = place.origin().unwrap_or_default() + &place.pathname().unwrap_or_default();
-    let link = entry.view.with_untracked(|t| format!("{page}#{}", t.magnet));
+    let Some(link) = entry.view.with_untracked(|t| t.magnet.as_ref().map(|magnet| to_share(&page, magnet))) else { return };
     if !window().is_secure_context() {
-        model.notice.set(format!("Copy this link: {link}"));
+        model.link.set(Some(link));
         return;
     }
     let copied = window().navigator().clipboard().write_text(&link);
     spawn_local(async move {
-        let text = match JsFuture::from(copied).await {
-            Ok(_) => "Link copied. Whoever opens it finds this torrent filled in.".to_owned(),
-            Err(_) => format!("Copy this link: {link}"),
-        };
-        model.notice.set(text);
+        match JsFuture::from(copied).await {
+            Ok(_) => model.note("Link copied. Whoever opens it finds this torrent filled in.".to_owned()),
+            Err(_) => model.link.set(Some(link)),
+        }
     });
 }

@@ -1,13 +1,15 @@
 //! The driver's side of the tunnel: joins, streams, and what the bridge tells.
 
+use std::net::SocketAddr;
+
 use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate};
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{InfoHashV1, TorrentId, is_tab};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
 
 use super::clock::now;
 use super::driver::Driver;
-use super::teller::reject;
+use super::teller::complain;
 
 impl Driver {
     /// A message of the bridge came.
@@ -40,6 +42,9 @@ impl Driver {
                 }
             }
             Event::StreamOpened { stream, addr, dialled, handshake, .. } => {
+                if dialled && !is_tab(addr.ip()) {
+                    self.met(handshake.info_hash, addr);
+                }
                 let conn = self.streams.open(stream);
                 self.engine.handle(now, Input::Accepted { conn, addr, dialled, handshake });
             }
@@ -61,7 +66,7 @@ impl Driver {
             Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
             Event::JoinRefused { join, refusal } => {
                 self.with_join(join, |item| item.join = None);
-                reject(&format!("The bridge does not take this torrent: {refusal}."));
+                complain(&format!("The bridge does not take this torrent: {refusal}."));
             }
             // The bridge closes the WebSocket when it stops; that is when to come back.
             Event::Draining { .. } => {}
@@ -85,6 +90,14 @@ impl Driver {
             && let Some(tunnel) = self.line.tunnel()
         {
             tunnel.consumed(stream, bytes.len());
+        }
+    }
+
+    /// Whoever was reached once is worth another try after a pause or in another session. Of a private torrent nobody is told (BEP 27).
+    fn met(&mut self, info_hash: InfoHashV1, addr: SocketAddr) {
+        let item = self.items.values_mut().find(|item| item.info_hash().wire() == info_hash);
+        if let Some(item) = item.filter(|item| !item.is_private()) {
+            item.hints.met(addr);
         }
     }
 
@@ -126,6 +139,22 @@ impl Driver {
         // What the bridge of an earlier session said of its search means nothing now.
         (item.trackers_said, item.dht_said, item.peers_said) = Default::default();
         item.hints.joined();
+    }
+
+    /// Enters a swarm anew: seeds that were of no use a moment ago are, and the bridge lets those rest whose streams the tab closed.
+    pub(super) fn rejoin(&mut self, torrent: TorrentId) {
+        self.leave(torrent);
+        if self.items.get(&torrent).is_some_and(|item| item.active) {
+            self.join(torrent);
+        }
+    }
+
+    /// Leaves a swarm, if it was entered.
+    pub(super) fn leave(&mut self, torrent: TorrentId) {
+        let join = self.items.get_mut(&torrent).and_then(|item| item.join.take());
+        if let (Some(join), Some(tunnel)) = (join, self.line.tunnel()) {
+            tunnel.leave(join);
+        }
     }
 
     /// Hands on what peers said of further peers, as often as a bridge listens.

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, TorrentId};
 use aqueduct_core::{Command, Resumed};
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::clock::now;
 use super::driver::Driver;
 use super::item::Item;
+use super::removal::tell_failure;
 use super::restore::Restored;
-use super::teller::{post, reject};
+use super::room::Room;
+use super::teller::{complain, post};
 use super::view;
 use crate::format::size;
 use crate::message::{ToPage, ToWorker};
@@ -19,28 +23,34 @@ use crate::message::{ToPage, ToWorker};
 const MAX_PIECE: u32 = 64 << 20;
 
 impl Driver {
-    /// Does what the page says. `attachment` is the .torrent file of [`ToWorker::AddFile`].
-    pub(super) fn on_page(&mut self, message: ToWorker, attachment: &[u8]) {
+    /// Does what the page says. `attachment` is what rides along: the .torrent file of [`ToWorker::AddFile`], the files of [`ToWorker::Give`].
+    pub(super) fn on_page(&mut self, message: ToWorker, attachment: &JsValue) {
+        let adds = matches!(message, ToWorker::AddLink(_) | ToWorker::AddFile(_) | ToWorker::Give { .. });
         let done = match message {
             ToWorker::AddLink(text) => self.add_link(&text),
-            ToWorker::AddFile(name) => self.add_file(&name, attachment),
+            ToWorker::AddFile(name) => self.add_file(&name, &bytes_of(attachment)),
+            ToWorker::Give { name, files } => self.give(name, &files, attachment),
             ToWorker::Pause(id) => self.set_paused(TorrentId(id), true),
             ToWorker::Resume(id) => self.set_paused(TorrentId(id), false),
             ToWorker::Remove(id) => self.remove(TorrentId(id)),
-            ToWorker::Undo(id) => self.undo(TorrentId(id)),
+            ToWorker::Undo(id) => self.undo(TorrentId(id)).map(drop),
             ToWorker::Token(token) => {
                 self.show_token(token);
                 Ok(())
             }
             ToWorker::Want { id, file, wanted } => self.want_file(TorrentId(id), file, wanted),
             ToWorker::ShowFiles { id, shown } => self.show_files(TorrentId(id), shown),
+            ToWorker::Ping => {
+                post(&ToPage::Pong);
+                Ok(())
+            }
             ToWorker::Visible(visible) => {
                 self.teller.set_visible(now(), visible);
                 Ok(())
             }
         };
         if let Err(why) = done {
-            reject(&why);
+            post(&if adds { ToPage::Rejected(why) } else { ToPage::Trouble(why) });
         }
         self.teller.soon(now());
     }
@@ -70,24 +80,25 @@ impl Driver {
     }
 
     /// A torrent that is there already is shown, not added again; one that was removed a moment ago is taken back.
-    fn is_there(&mut self, info_hash: InfoHash) -> bool {
+    pub(super) fn is_there(&mut self, info_hash: InfoHash) -> bool {
         let there = self.items.values().find(|item| item.info_hash().wire() == info_hash.wire()).map(|item| item.id);
         if let Some(id) = there {
-            if let Err(why) = self.undo(id) {
-                reject(&why);
-            }
-            post(&ToPage::Added(id.0));
+            self.welcome_back(id);
         }
         there.is_some()
     }
 
+    fn welcome_back(&mut self, torrent: TorrentId) {
+        match self.undo(torrent) {
+            Ok(true) => post(&ToPage::Added(torrent.0)),
+            Ok(false) => post(&ToPage::Known(self.items.get(&torrent).map(view::name).unwrap_or_default())),
+            Err(why) => post(&ToPage::Rejected(why)),
+        }
+    }
+
     /// Shows a token to the bridge from now on, also on later visits.
     fn show_token(&mut self, token: String) {
-        self.store.keep_token(token.clone(), |result| {
-            if let Err(error) = result {
-                reject(&error.to_string());
-            }
-        });
+        self.store.keep_token(token.clone(), tell_failure);
         self.line.show_token(now(), token);
     }
 
@@ -109,14 +120,14 @@ impl Driver {
         };
         match self.engine.command(now(), command) {
             Ok(()) => drop(self.items.insert(torrent, item)),
-            Err(error) => reject(&format!("{} could not be brought back: {error}.", item.name())),
+            Err(error) => complain(&format!("{} could not be brought back: {error}.", item.name())),
         }
     }
 
     /// A magnet's metadata came: the download itself can begin.
     pub(super) fn on_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
         if let Err(why) = check_pieces(info) {
-            reject(&why);
+            complain(&why);
             self.delete(torrent);
             return;
         }
@@ -137,6 +148,7 @@ impl Driver {
         self.engine.command(now(), command).map_err(sentence)?;
         if let Some(item) = self.items.get_mut(&torrent) {
             item.paused = paused;
+            item.room = Room::Unknown;
         }
         self.remember(torrent);
         Ok(())
@@ -149,8 +161,12 @@ impl Driver {
         if let Some(flag) = flags.get_mut(file as usize) {
             *flag = wanted;
         }
-        let flags = flags.clone();
+        item.room = Room::Unknown;
+        let (flags, had_all) = (flags.clone(), self.outstanding(torrent) == 0);
         self.engine.command(now(), Command::Want(torrent, flags)).map_err(sentence)?;
+        if had_all && self.outstanding(torrent) > 0 {
+            self.rejoin(torrent);
+        }
         self.remember(torrent);
         Ok(())
     }
@@ -167,13 +183,13 @@ impl Driver {
     }
 
     /// Stores what a reload must know.
-    fn remember(&mut self, torrent: TorrentId) {
-        self.save(torrent, move |result| {
-            if let Err(error) = result {
-                reject(&error.to_string());
-            }
-        });
+    pub(super) fn remember(&mut self, torrent: TorrentId) {
+        self.save(torrent, tell_failure);
     }
+}
+
+fn bytes_of(attachment: &JsValue) -> Vec<u8> {
+    attachment.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default()
 }
 
 fn check_pieces(info: &Info) -> Result<(), String> {

@@ -17,6 +17,7 @@ use super::credit::Credit;
 use super::digest::Digester;
 use super::item::Item;
 use super::line::{Line, SocketEvent};
+use super::making::Making;
 use super::store::Store;
 use super::streams::Streams;
 use super::teller::Teller;
@@ -32,6 +33,7 @@ pub(super) struct Driver {
     pub(super) engine: Engine,
     peer_id: PeerId,
     pub(super) items: BTreeMap<TorrentId, Item>,
+    pub(super) makings: BTreeMap<TorrentId, Making>,
     pub(super) store: Store,
     pub(super) digester: Digester,
     pub(super) line: Line,
@@ -68,7 +70,8 @@ fn config() -> Config {
     }
 }
 
-fn random<const N: usize>() -> [u8; N] {
+/// Bytes from the browser's source of chance.
+pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // Fails only without a crypto object, which secure pages always have, and for over 64 KiB.
     if let Ok(crypto) = scope().crypto() {
@@ -89,6 +92,7 @@ impl Driver {
                 engine: Engine::new(config(), peer_id, random(), now()),
                 peer_id,
                 items: BTreeMap::new(),
+                makings: BTreeMap::new(),
                 store,
                 digester: Digester::default(),
                 line: Line::new(token, Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
@@ -165,7 +169,7 @@ impl Driver {
     pub(super) fn tell_page(&mut self, now: Instant) {
         let bridge = self.line.status(now);
         let snapshot = self.engine.snapshot();
-        self.teller.tell(now, bridge, &snapshot, &mut self.items);
+        self.teller.tell(now, bridge, &snapshot, &mut self.items, &self.makings);
     }
 
     fn perform(&mut self, output: Output) {
@@ -230,10 +234,12 @@ impl Driver {
         match event {
             Event::Metadata(torrent, info) => self.on_metadata(torrent, &info),
             Event::Failed(torrent, failure) => {
-                self.note_room(torrent, !matches!(failure, Failure::Storage(_)));
+                if matches!(failure, Failure::Storage(_)) {
+                    self.forget_room(torrent);
+                }
                 self.teller.soon(now());
             }
-            Event::Piece(torrent, _) => self.note_room(torrent, true),
+            Event::Piece(torrent, _) => self.found_room(torrent),
             Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
             Event::Banned(torrent, _) => {
                 if let Some(item) = self.items.get_mut(&torrent) {
@@ -241,12 +247,6 @@ impl Driver {
                 }
             }
             Event::Corrupt(..) | Event::ShutDown => {}
-        }
-    }
-
-    fn note_room(&mut self, torrent: TorrentId, has_room: bool) {
-        if let Some(item) = self.items.get_mut(&torrent) {
-            item.has_room = has_room;
         }
     }
 
@@ -259,10 +259,7 @@ impl Driver {
             }
             DiscoverRequest::Stop => {
                 item.active = false;
-                let join = item.join.take();
-                if let (Some(join), Some(tunnel)) = (join, self.line.tunnel()) {
-                    tunnel.leave(join);
-                }
+                self.leave(torrent);
             }
             DiscoverRequest::More => self.update(torrent, false, true),
             DiscoverRequest::Completed => self.update(torrent, true, false),

@@ -30,6 +30,13 @@ impl Hints {
         self.waiting = self.waiting.min(self.known.len());
     }
 
+    /// The bridge dialled this peer for us: it knows, but the next one may not.
+    pub(super) fn met(&mut self, addr: PeerAddr) {
+        if !self.known.contains(&addr) && self.known.len() < MAX_KNOWN {
+            self.known.push_front(addr);
+        }
+    }
+
     /// A bridge that knows nothing of them yet takes the torrent in.
     pub(super) fn joined(&mut self) {
         self.waiting = self.known.len();
@@ -72,6 +79,15 @@ mod tests {
         assert_eq!((hints.take(now), hints.due()), (None, Some(now + EVERY)));
         now = now + EVERY;
         assert_eq!((hints.take(now), hints.due()), (Some(addrs(50..70)), None));
+    }
+
+    #[test]
+    fn a_peer_that_the_bridge_dialled_is_told_to_the_next_session_alone() {
+        let (mut hints, now) = (Hints::default(), Instant::ZERO);
+        addrs(1..3).into_iter().chain(addrs(1..2)).for_each(|addr| hints.met(addr));
+        assert_eq!(hints.due(), None);
+        hints.joined();
+        assert_eq!(hints.take(now), Some(addrs(1..3).into_iter().rev().collect()));
     }
 
     #[test]

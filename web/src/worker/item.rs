@@ -10,6 +10,7 @@ use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
 
 use super::hints::Hints;
 use super::layout::ends;
+use super::room::Room;
 use super::store::Place;
 
 /// One torrent.
@@ -20,6 +21,8 @@ pub(super) struct Item {
     pub(super) magnet: Magnet,
     /// Tiers of tracker URLs.
     pub(super) trackers: Vec<Vec<String>>,
+    /// The folder of its data.
+    pub(super) folder: String,
     /// Once the metadata are there.
     pub(super) info: Option<Arc<Info>>,
     /// Which files are wanted; `None`: all.
@@ -42,8 +45,8 @@ pub(super) struct Item {
     pub(super) banned: u32,
     /// What the bridge is to hear of peers.
     pub(super) hints: Hints,
-    /// The storage took a piece since it was last known to be full.
-    pub(super) has_room: bool,
+    /// Whether the storage has room for it.
+    pub(super) room: Room,
     /// The page shows its files.
     pub(super) shown: bool,
     /// Pieces had when the progress of its files was told last.
@@ -65,6 +68,7 @@ impl Item {
         let wanted = info.as_ref().and_then(|info| selected(&magnet, info));
         Self {
             id,
+            folder: magnet.info_hash.wire().to_string(),
             magnet,
             trackers,
             info,
@@ -78,7 +82,7 @@ impl Item {
             peers_said: PeerCounts::default(),
             banned: 0,
             hints: Hints::default(),
-            has_room: false,
+            room: Room::Unknown,
             shown: false,
             told: None,
             saved: Saved { generation: 0, have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
@@ -96,12 +100,13 @@ impl Item {
         Self::new(id, metainfo.magnet(), metainfo.trackers, Some(metainfo.info))
     }
 
-    /// From the resume record of an earlier run.
-    pub(super) fn from_record(id: TorrentId, generation: u64, record: Record, info: Option<Arc<Info>>) -> Self {
+    /// From the resume record of an earlier run, in this folder.
+    pub(super) fn from_record(id: TorrentId, folder: &str, generation: u64, record: Record, info: Option<Arc<Info>>) -> Self {
         let trackers = record.trackers.concat();
         let name = info.as_ref().map(|info| info.name.clone()).or(record.name);
         let magnet = Magnet { info_hash: record.info_hash, name, trackers, web_seeds: Vec::new(), peers: Vec::new(), select: None };
         let mut item = Self::new(id, magnet, record.trackers, info);
+        item.folder = folder.to_owned();
         item.wanted = record.wanted;
         item.paused = record.paused;
         item.saved = Saved { generation, have: record.have, uploaded: record.uploaded, downloaded: record.downloaded };
@@ -135,15 +140,10 @@ impl Item {
         self.magnet.info_hash
     }
 
-    /// The folder of its data: the 20 bytes of its info-hash that stand on the wire, in hex.
-    pub(super) fn folder(&self) -> String {
-        self.info_hash().wire().to_string()
-    }
-
     /// Where its data lie, once it is known what they are.
     pub(super) fn place(&self) -> Option<Place> {
         let info = Arc::clone(self.info.as_ref()?);
-        Some(Place { torrent: self.id, folder: self.folder(), info })
+        Some(Place { torrent: self.id, folder: self.folder.clone(), info })
     }
 
     /// Takes note of what the engine wants saved.

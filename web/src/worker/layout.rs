@@ -1,6 +1,7 @@
 //! How the tab's storage is laid out, for the worker that writes it and the page that saves from it.
 //!
 //! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent. A torrent's own names never reach the file system.
+//! A torrent that is made here has no info-hash before all of it is stored: its folder is called by chance.
 
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{Bitfield, Piece};
@@ -16,6 +17,12 @@ pub const REMOVED: &str = "removed";
 
 /// The file, in the origin's root, with the token for the bridge.
 pub const TOKEN: &str = "bridge-token";
+
+/// The folder of a torrent that is made here.
+#[must_use]
+pub fn own_folder(chance: [u8; 8]) -> String {
+    format!("made-{:016x}", u64::from_be_bytes(chance))
+}
 
 /// The file that holds the torrent's `index`-th file.
 #[must_use]

@@ -12,6 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use super::clock::scope;
+use super::scrap::Scrap;
 use crate::message::Bridge;
 
 /// Bytes that the browser may hold for sending before more are packed: what is packed can no longer be overtaken.
@@ -197,10 +198,12 @@ impl Socket {
         let tell = Rc::clone(listener);
         let on_open = Closure::<dyn FnMut()>::new(move || tell(serial, SocketEvent::Open));
         socket.set_onopen(Some(on_open.into_js_value().unchecked_ref()));
-        let tell = Rc::clone(listener);
+        let (tell, scrap) = (Rc::clone(listener), Scrap::new()?);
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() {
-                tell(serial, SocketEvent::Message(Uint8Array::new(&buffer).to_vec().into()));
+                let message = Uint8Array::new(&buffer).to_vec();
+                scrap.free(&buffer);
+                tell(serial, SocketEvent::Message(message.into()));
             }
         });
         socket.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));

@@ -14,22 +14,25 @@ mod item;
 pub mod layout;
 mod line;
 mod lock;
+mod making;
 mod opfs;
 mod ops;
 mod records;
 mod removal;
 mod restore;
 mod room;
+mod scrap;
 mod scratch;
 mod store;
 mod streams;
 mod teller;
+mod told;
 mod view;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
@@ -39,7 +42,7 @@ use self::clock::{now, scope, sleep};
 use self::driver::{Driver, enter};
 use self::opfs::FsError;
 use self::store::Store;
-use self::teller::{post, reject};
+use self::teller::{complain, post};
 use crate::message::{Blocked, ToPage};
 
 /// How long the worker of a page that is being reloaded may take to end.
@@ -92,21 +95,20 @@ async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     for one in found {
         match one {
             Ok(restored) => driver.borrow_mut().restore(restored),
-            Err(unreadable) => reject(&unreadable.to_string()),
+            Err(unreadable) => complain(&unreadable.to_string()),
         }
     }
     Ok(driver)
 }
 
-/// Hears the page from now on. A parcel of it is an array: the message as text, and bytes that ride along. The handler owns the driver,
+/// Hears the page from now on. A parcel of it is an array: the message as text, and what rides along. The handler owns the driver,
 /// which lives as long as the worker.
 fn hear(driver: Rc<RefCell<Driver>>) {
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let parcel: Array = event.data().unchecked_into();
         let message = parcel.get(0).as_string().and_then(|text| serde_json::from_str(&text).ok());
-        let attachment = parcel.get(1).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
         if let Some(message) = message {
-            enter(&Rc::downgrade(&driver), |driver| driver.on_page(message, &attachment));
+            enter(&Rc::downgrade(&driver), |driver| driver.on_page(message, &parcel.get(1)));
         }
     });
     scope().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));

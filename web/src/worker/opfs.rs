@@ -9,6 +9,7 @@ use web_sys::{
 };
 
 use super::clock::scope;
+use super::room::Need;
 
 /// What the file system refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +21,10 @@ pub(super) enum FsError {
     #[error("no space is left")]
     Full,
     /// The browser grants less than a torrent still needs.
-    #[error("{needed} bytes are needed, {free} are free")]
+    #[error("{} bytes are needed, and {} for other torrents; {free} are free", need.own, need.others)]
     TooLittle {
         /// Bytes needed.
-        needed: u64,
+        need: Need,
         /// Bytes that the browser still grants.
         free: u64,
     },

@@ -2,10 +2,11 @@
 
 use aqueduct_core::io::{CheckRange, Rope};
 use aqueduct_core::types::{RequestId, Sha1Digest, TorrentId};
-use aqueduct_core::{Op, OpError, OpResult};
+use aqueduct_core::{Op, OpError, OpResult, Phase};
 use bytes::Bytes;
 
 use super::driver::Driver;
+use super::room::{Need, Room};
 use super::store::Place;
 
 impl Driver {
@@ -36,8 +37,8 @@ impl Driver {
         match op {
             Op::Write { offset, data } => {
                 self.credit.began(id, data.len() as u64);
-                let needed = self.needed(place.torrent);
-                self.store.write(place, needed, offset, data, move |result| answer(unit(result)));
+                let need = self.need(place.torrent);
+                self.store.write(place, need, offset, data, move |result| answer(unit(result)));
             }
             Op::Read { offset, length } => self.store.read(place, offset, length, move |result| answer(result.and_then(present))),
             Op::Check(range) => self.check(place, range, answer),
@@ -45,11 +46,38 @@ impl Driver {
         }
     }
 
-    /// Bytes that a torrent still needs, until the first piece of this run has found room.
-    fn needed(&self, torrent: TorrentId) -> Option<u64> {
-        let unsure = self.items.get(&torrent).is_some_and(|item| !item.has_room);
-        let snapshot = unsure.then(|| self.engine.snapshot_of(torrent)).flatten()?;
-        Some(snapshot.wanted.saturating_sub(snapshot.done))
+    /// What must fit before a torrent's bytes are written, until the first of them have found room.
+    fn need(&mut self, torrent: TorrentId) -> Option<Need> {
+        let item = self.items.get_mut(&torrent).filter(|item| item.room != Room::Granted)?;
+        item.room = Room::Asked;
+        Some(Need { own: self.outstanding(torrent), others: self.outstanding_beside(torrent) })
+    }
+
+    /// Bytes that others are going to store which asked for room already.
+    pub(super) fn outstanding_beside(&self, torrent: TorrentId) -> u64 {
+        let others = self.items.values().filter(|other| other.id != torrent && other.room != Room::Unknown);
+        let makings = self.makings.iter().filter(|(id, _)| **id != torrent).map(|(_, making)| making.total.saturating_sub(making.done));
+        others.map(|other| self.outstanding(other.id)).chain(makings).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes that a torrent is going to store.
+    pub(super) fn outstanding(&self, torrent: TorrentId) -> u64 {
+        let snapshot = self.engine.snapshot_of(torrent).filter(|s| !matches!(s.phase, Phase::Paused | Phase::Error));
+        snapshot.map_or(0, |s| s.wanted.saturating_sub(s.done))
+    }
+
+    /// A write of this torrent went well.
+    pub(super) fn found_room(&mut self, torrent: TorrentId) {
+        if let Some(item) = self.items.get_mut(&torrent).filter(|item| item.room == Room::Asked) {
+            item.room = Room::Granted;
+        }
+    }
+
+    /// What was found out about room for this torrent no longer holds.
+    pub(super) fn forget_room(&mut self, torrent: TorrentId) {
+        if let Some(item) = self.items.get_mut(&torrent) {
+            item.room = Room::Unknown;
+        }
     }
 
     fn check(&self, place: Place, range: CheckRange, answer: impl FnOnce(Result<OpResult, OpError>) + 'static) {
@@ -69,7 +97,7 @@ impl Driver {
             return;
         };
         let (record, generation) = item.next_record();
-        self.store.save(item.folder(), record, generation, done);
+        self.store.save(item.folder.clone(), record, generation, done);
     }
 }
 

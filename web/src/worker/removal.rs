@@ -10,7 +10,7 @@ use aqueduct_core::{Command, Instant};
 use super::clock::now;
 use super::commands::sentence;
 use super::driver::Driver;
-use super::teller::reject;
+use super::teller::complain;
 
 /// How long a removed torrent can be taken back.
 const UNDO_WITHIN: Duration = Duration::from_secs(8);
@@ -18,22 +18,26 @@ const UNDO_WITHIN: Duration = Duration::from_secs(8);
 impl Driver {
     /// Lets a torrent leave its swarm and the page's list.
     pub(super) fn remove(&mut self, torrent: TorrentId) -> Result<(), String> {
+        if self.cancel_making(torrent) {
+            return Ok(());
+        }
         self.engine.command(now(), Command::Pause(torrent)).map_err(sentence)?;
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.leaves_at = Some(now() + UNDO_WITHIN);
-        self.store.mark_removed(item.folder(), true, complain);
+        self.store.mark_removed(item.folder.clone(), true, tell_failure);
         Ok(())
     }
 
-    /// Takes a removed torrent back, as it was.
-    pub(super) fn undo(&mut self, torrent: TorrentId) -> Result<(), String> {
-        let Some(item) = self.items.get_mut(&torrent).filter(|item| item.leaves_at.is_some()) else { return Ok(()) };
+    /// Takes a removed torrent back, as it was. Returns whether it was removed at all.
+    pub(super) fn undo(&mut self, torrent: TorrentId) -> Result<bool, String> {
+        let Some(item) = self.items.get_mut(&torrent).filter(|item| item.leaves_at.is_some()) else { return Ok(false) };
         item.leaves_at = None;
-        self.store.mark_removed(item.folder(), false, complain);
+        self.store.mark_removed(item.folder.clone(), false, tell_failure);
         if item.paused {
-            return Ok(());
+            return Ok(true);
         }
-        self.engine.command(now(), Command::Resume(torrent)).map_err(sentence)
+        self.engine.command(now(), Command::Resume(torrent)).map_err(sentence)?;
+        Ok(true)
     }
 
     /// When [`Driver::delete_removed`] has something to do.
@@ -56,16 +60,17 @@ impl Driver {
         self.pump();
         let Some(item) = self.items.remove(&torrent) else { return };
         let name = item.name();
-        self.store.delete(torrent, item.folder(), move |result| {
+        self.store.delete(torrent, item.folder.clone(), move |result| {
             if let Err(error) = result {
-                reject(&format!("The data of {name} could not be deleted: {error}"));
+                complain(&format!("The data of {name} could not be deleted: {error}"));
             }
         });
     }
 }
 
-fn complain(result: Result<(), aqueduct_core::OpError>) {
+/// Tells the page if it went wrong.
+pub(super) fn tell_failure(result: Result<(), aqueduct_core::OpError>) {
     if let Err(error) = result {
-        reject(&error.to_string());
+        complain(&error.to_string());
     }
 }

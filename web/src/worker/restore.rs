@@ -59,7 +59,7 @@ async fn one(root: &Folder, folder: &str, id: TorrentId, generation: u64, record
         Some(info) => resumed(root, folder, info, &record).await?,
         None => Resumed::Nothing,
     };
-    Ok(Restored { item: Item::from_record(id, generation, record, info), resumed })
+    Ok(Restored { item: Item::from_record(id, folder, generation, record, info), resumed })
 }
 
 /// The record's pieces; those in files that are shorter than they must be are checked anew.

@@ -8,14 +8,36 @@ const PROBE: &str = "room";
 /// Halvings in the search for how much is free: enough for a thousandth of what is needed.
 const STEPS: u32 = 10;
 
-/// Fails if the browser grants this page less than `needed` bytes more, and tells how much it does.
-pub(super) async fn check_room(home: &Folder, needed: u64) -> Result<(), FsError> {
+/// How far the storage has been found to have room for all of a torrent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Nothing is known: the next write asks.
+    #[default]
+    Unknown,
+    /// Asked, and not answered yet. Torrents that ask later count it in.
+    Asked,
+    /// There was enough for all that was wanted then.
+    Granted,
+}
+
+/// Bytes that must still fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    /// What the torrent that asks still wants.
+    pub(super) own: u64,
+    /// What the others still want that asked before.
+    pub(super) others: u64,
+}
+
+/// Fails if the browser grants this page less than what is needed, and tells how much it does.
+pub(super) async fn check_room(home: &Folder, need: Need) -> Result<(), FsError> {
+    let all = need.own.saturating_add(need.others);
     let mut file = home.open(PROBE, true).await?;
-    let fits = file.resize(needed).is_ok();
-    let free = if fits { needed } else { free(&mut file, needed) };
+    let fits = file.resize(all).is_ok();
+    let free = if fits { all } else { free(&mut file, all) };
     drop(file);
     home.remove(PROBE).await?;
-    if fits { Ok(()) } else { Err(FsError::TooLittle { needed, free }) }
+    if fits { Ok(()) } else { Err(FsError::TooLittle { need, free }) }
 }
 
 /// How far a file can grow that does not grow to `needed` bytes.

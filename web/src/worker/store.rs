@@ -19,7 +19,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::layout::{REMOVED, ROOT, TOKEN, file_name};
 use super::opfs::{Folder, FsError, SyncFile};
 use super::records;
-use super::room::check_room;
+use super::room::{Need, check_room};
 use super::scratch::Scratch;
 use crate::format::size;
 
@@ -90,7 +90,7 @@ impl OpenFiles {
 pub(super) struct Place {
     /// Names its open files.
     pub(super) torrent: TorrentId,
-    /// Its folder: the info-hash in hex.
+    /// Its folder.
     pub(super) folder: String,
     /// Where its pieces lie.
     pub(super) info: Arc<Info>,
@@ -127,13 +127,13 @@ impl Store {
         &self.0.root
     }
 
-    /// Stores bytes, then tells `done`. With `needed`, only if the browser grants this page so many bytes more.
-    pub(super) fn write(&self, place: Place, needed: Option<u64>, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    /// Stores bytes, then tells `done`. With `need`, only if the browser grants this page so many bytes more.
+    pub(super) fn write(&self, place: Place, need: Option<Need>, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
         self.queue(async move {
             let written = async {
-                if let Some(needed) = needed {
-                    check_room(&store.0.home, needed).await?;
+                if let Some(need) = need {
+                    check_room(&store.0.home, need).await?;
                 }
                 store.write_now(&place, offset, &data).await
             };
@@ -275,14 +275,20 @@ fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [
     bytes.get_mut(bound(range.start)..bound(range.end)).unwrap_or_default()
 }
 
+fn too_little(need: Need, free: u64) -> String {
+    let (own, free) = (size(need.own), size(free));
+    match need.others {
+        0 => format!("This torrent needs {own} more; the browser grants this page {free}"),
+        others => format!("This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it", size(others)),
+    }
+}
+
 /// The user's words for what failed, and what to do about it.
 fn storage_error(error: FsError) -> OpError {
     let way_out = "Save and remove a torrent or free disk space, then press Resume.";
     let (full, message) = match error {
         FsError::Full => (true, format!("The browser's storage for this page is full. {way_out}")),
-        FsError::TooLittle { needed, free } => {
-            (true, format!("This torrent needs {} more; the browser grants this page {}. {way_out}", size(needed), size(free)))
-        }
+        FsError::TooLittle { need, free } => (true, format!("{}. {way_out}", too_little(need, free))),
         error => (false, format!("The browser's storage failed ({error}). Press Resume to try again.")),
     };
     OpError::Storage { full, message }

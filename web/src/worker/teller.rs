@@ -8,6 +8,7 @@ use aqueduct_core::{Instant, Snapshot};
 
 use super::clock::scope;
 use super::item::Item;
+use super::making::Making;
 use super::view;
 use crate::message::{Bridge, State, ToPage};
 
@@ -24,10 +25,13 @@ pub(super) fn post(message: &ToPage) {
     }
 }
 
-/// Tells the page that something the user asked for cannot be done.
-pub(super) fn reject(why: &str) {
-    post(&ToPage::Rejected(why.to_owned()));
+/// Tells the page of something that went wrong, or that cannot be done with a torrent.
+pub(super) fn complain(why: &str) {
+    post(&ToPage::Trouble(why.to_owned()));
 }
+
+type Items = BTreeMap<TorrentId, Item>;
+type Makings = BTreeMap<TorrentId, Making>;
 
 /// When to tell the page, and what it knows already.
 pub(super) struct Teller {
@@ -60,10 +64,11 @@ impl Teller {
     }
 
     /// Tells the page what is new.
-    pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut BTreeMap<TorrentId, Item>) {
+    pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut Items, makings: &Makings) {
         self.at = now + if self.hidden { HIDDEN_EVERY } else { SEEN_EVERY };
         let pairs = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).filter(|item| item.leaves_at.is_none()).zip(Some(s)));
-        let torrents = pairs.map(|(item, s)| view::torrent(item, s)).collect();
+        let made = makings.iter().map(|(id, making)| view::making(*id, making));
+        let torrents = pairs.map(|(item, s)| view::torrent(item, s)).chain(made).collect();
         let removed = items.values().filter(|item| item.leaves_at.is_some()).map(view::removed).collect();
         let state = State { bridge, torrents, removed };
         if self.last.as_ref() != Some(&state) {

@@ -2,19 +2,20 @@
 
 use aqueduct_core::TorrentSnapshot;
 use aqueduct_core::tunnel::TrackerCounts;
-use aqueduct_core::types::visible;
+use aqueduct_core::types::{TorrentId, visible};
 
 use super::item::Item;
 use super::layout::amounts;
+use super::making::Making;
 use crate::message::{FileRow, Phase, Removed, Search, Torrent};
 
 /// One torrent as the page shows it.
 pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
     Torrent {
         id: item.id.0,
-        folder: item.folder(),
-        name: visible(&item.name()).into_owned(),
-        magnet: item.magnet.to_string(),
+        folder: item.folder.clone(),
+        name: name(item),
+        magnet: Some(item.magnet.to_string()),
         phase: phase(snapshot),
         failure: snapshot.failure.as_ref().map(ToString::to_string),
         total: item.info.as_ref().map(|info| info.lengths.total()),
@@ -35,9 +36,27 @@ pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
     }
 }
 
+/// One that is being made of the user's own files.
+pub(super) fn making(id: TorrentId, making: &Making) -> Torrent {
+    Torrent {
+        id: id.0,
+        name: visible(&making.name).into_owned(),
+        phase: Phase::Checking,
+        total: Some(making.total),
+        wanted: making.total,
+        checked: making.done,
+        ..Torrent::default()
+    }
+}
+
+/// What a torrent is called, fit to be shown.
+pub(super) fn name(item: &Item) -> String {
+    visible(&item.name()).into_owned()
+}
+
 /// A torrent that can still be taken back.
 pub(super) fn removed(item: &Item) -> Removed {
-    Removed { id: item.id.0, name: visible(&item.name()).into_owned() }
+    Removed { id: item.id.0, name: name(item) }
 }
 
 /// The files of a torrent whose metadata are known; pads are not shown.

@@ -1,0 +1,196 @@
+//! Making torrents of the user's own files.
+//!
+//! They are read once, piece by piece. Each piece is hashed and copied into the storage, so that the torrent is like any other afterwards: it
+//! is there again after a reload, when the browser no longer lets the page read the user's files.
+
+use std::cell::RefCell;
+use std::rc::Weak;
+
+use aqueduct_core::io::{OpError, Rope};
+use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile};
+use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId};
+use aqueduct_core::{Command, Resumed};
+use bytes::Bytes;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, Response};
+
+use super::clock::{now, scope};
+use super::commands::sentence;
+use super::digest::Digester;
+use super::driver::{Driver, enter, random};
+use super::item::Item;
+use super::layout;
+use super::room::Need;
+use super::scrap::Scrap;
+use super::store::{Place, Store};
+use super::teller::{complain, post};
+use super::told::told;
+use crate::message::{Given, ToPage};
+
+/// A torrent that is being made.
+pub(super) struct Making {
+    /// What it will be called.
+    pub(super) name: String,
+    /// Bytes of all its files.
+    pub(super) total: u64,
+    /// Of these, read, hashed and stored.
+    pub(super) done: u64,
+}
+
+/// Why no torrent was made.
+enum Stopped {
+    /// The user does not want it any more.
+    Cancelled,
+    /// One sentence for the user.
+    Failed(String),
+}
+
+impl From<OpError> for Stopped {
+    fn from(error: OpError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl Driver {
+    /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the same order.
+    pub(super) fn give(&mut self, name: String, files: &[Given], parts: &JsValue) -> Result<(), String> {
+        let unreadable = |error: JsValue| format!("The browser does not let this page read the files ({error:?}). Choose them again.");
+        let draft = Draft::new(&name, content(files), None).map_err(sentence)?;
+        // A torrent of zeros has every check but the digests behind it, and the layout that says where to store what.
+        let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
+        let blank = draft.finish(&blank, Details::default()).map_err(sentence)?;
+        let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
+        let scrap = Scrap::new().map_err(unreadable)?;
+        let (torrent, total) = (self.new_id(), draft.lengths().total());
+        let place = Place { torrent, folder: layout::own_folder(random()), info: blank.info };
+        self.makings.insert(torrent, Making { name, total, done: 0 });
+        post(&ToPage::Added(torrent.0));
+        let (driver, store, digester) = (self.me(), self.store.clone(), self.digester.clone());
+        let maker = Maker { driver, store, digester, scrap, draft, place, data };
+        spawn_local(maker.work());
+        Ok(())
+    }
+
+    /// Stops making a torrent. Returns whether it was being made.
+    pub(super) fn cancel_making(&mut self, torrent: TorrentId) -> bool {
+        self.makings.remove(&torrent).is_some()
+    }
+
+    /// So many bytes of a torrent in the making are stored. Returns whether the user still wants it.
+    fn made_so_far(&mut self, torrent: TorrentId, done: u64) -> bool {
+        let making = self.makings.get_mut(&torrent);
+        making.map(|making| making.done = done).is_some()
+    }
+
+    fn made(&mut self, place: &Place, outcome: Result<Metainfo, Stopped>) {
+        let making = self.makings.remove(&place.torrent);
+        let added = match outcome {
+            Ok(metainfo) if making.is_some() => self.add_made(place, metainfo),
+            Ok(_) | Err(Stopped::Cancelled) => Err(String::new()),
+            Err(Stopped::Failed(why)) => Err(format!("{} could not be shared. {why}", making.map(|m| m.name).unwrap_or_default())),
+        };
+        if let Err(why) = added {
+            // Told only if there is something to tell; what cannot be deleted now is when the worker starts again, as it has no record.
+            if !why.is_empty() {
+                complain(&why);
+            }
+            self.store.delete(place.torrent, place.folder.clone(), drop);
+        }
+        self.teller.soon(now());
+    }
+
+    /// Everything is stored, hashed and flushed: from here on it is a torrent that is complete.
+    fn add_made(&mut self, place: &Place, metainfo: Metainfo) -> Result<(), String> {
+        if self.is_there(metainfo.info.info_hash) {
+            return Err(String::new());
+        }
+        let have = Bitfield::all(metainfo.info.lengths.pieces());
+        let resumed = Resumed::Record { have: have.clone(), check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
+        let (torrent, info) = (place.torrent, metainfo.info.clone());
+        self.engine.command(now(), Command::Add { torrent, info, resumed, wanted: None, paused: false }).map_err(sentence)?;
+        let mut item = Item::from_metainfo(torrent, metainfo);
+        item.folder.clone_from(&place.folder);
+        item.note(have, 0, 0);
+        self.items.insert(torrent, item);
+        self.remember(torrent);
+        Ok(())
+    }
+}
+
+fn content(files: &[Given]) -> Content {
+    match files {
+        [only] if only.path.is_empty() => Content::File(only.size),
+        files => Content::Folder(files.iter().map(|file| NewFile { path: file.path.clone(), size: file.size }).collect()),
+    }
+}
+
+/// What makes one torrent.
+struct Maker {
+    driver: Weak<RefCell<Driver>>,
+    store: Store,
+    digester: Digester,
+    scrap: Scrap,
+    draft: Draft,
+    place: Place,
+    data: Blob,
+}
+
+impl Maker {
+    async fn work(self) {
+        let outcome = self.make().await;
+        enter(&self.driver, |driver| driver.made(&self.place, outcome));
+    }
+
+    async fn make(&self) -> Result<Metainfo, Stopped> {
+        let mut digests = Vec::new();
+        for piece in self.draft.lengths().iter() {
+            digests.push(self.take(piece).await?);
+        }
+        answered(|done| self.store.flush(self.place.torrent, done)).await?;
+        let trackers = tracker().await.into_iter().collect();
+        let created_by = Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
+        let details = Details { trackers, created_by, ..Details::default() };
+        self.draft.finish(&digests, details).map_err(|error| Stopped::Failed(sentence(error)))
+    }
+
+    /// Reads, hashes and stores one piece.
+    async fn take(&self, piece: Piece) -> Result<Sha1Digest, Stopped> {
+        let lengths = self.draft.lengths();
+        let (offset, size) = (lengths.offset(piece), lengths.size(piece));
+        let data = Rope(vec![self.read(offset, size).await?]);
+        let digest = answered(|done| self.digester.digest(data.clone(), done)).await?;
+        let need = (offset == 0).then(|| self.need());
+        answered(|done| self.store.write(self.place.clone(), need, offset, data, done)).await?;
+        let mut wanted = false;
+        enter(&self.driver, |driver| wanted = driver.made_so_far(self.place.torrent, offset + u64::from(size)));
+        if wanted { Ok(digest) } else { Err(Stopped::Cancelled) }
+    }
+
+    async fn read(&self, offset: u64, size: u32) -> Result<Bytes, Stopped> {
+        let changed = |_| Stopped::Failed("A file was changed, moved or deleted while it was read. Try again when it stays as it is.".to_owned());
+        let part = self.data.slice_with_f64_and_f64(offset as f64, offset as f64 + f64::from(size)).map_err(changed)?;
+        let buffer: ArrayBuffer = JsFuture::from(part.array_buffer()).await.and_then(JsCast::dyn_into).map_err(changed)?;
+        let bytes = Uint8Array::new(&buffer).to_vec();
+        self.scrap.free(&buffer);
+        if bytes.len() == size as usize { Ok(bytes.into()) } else { Err(changed(JsValue::NULL)) }
+    }
+
+    fn need(&self) -> Need {
+        let mut others = 0;
+        enter(&self.driver, |driver| others = driver.outstanding_beside(self.place.torrent));
+        Need { own: self.draft.lengths().total(), others }
+    }
+}
+
+async fn answered<T: 'static>(begin: impl FnOnce(Box<dyn FnOnce(Result<T, OpError>)>)) -> Result<T, Stopped> {
+    told(begin).await.unwrap_or(Err(OpError::Cancelled)).map_err(Stopped::from)
+}
+
+/// The bridge's own tracker, if it has one: there, other people's clients find this tab.
+async fn tracker() -> Option<String> {
+    let url = format!("{}/announce", scope().location().origin());
+    let answer: Response = JsFuture::from(scope().fetch_with_str(&url)).await.ok()?.dyn_into().ok()?;
+    answer.ok().then_some(url)
+}
