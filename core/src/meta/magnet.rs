@@ -72,7 +72,8 @@ struct Parts {
     trackers: Vec<String>,
     web_seeds: Vec<String>,
     peers: Vec<SocketAddr>,
-    select: Option<Vec<u32>>,
+    /// As it was written, and the last one of several: a link may say it thousands of times, and each may stand for a million files.
+    select: Option<String>,
 }
 
 impl Parts {
@@ -87,7 +88,7 @@ impl Parts {
                 "tr" => keep(&mut parts.trackers, Some(decode(value)).filter(|url| !url.is_empty())),
                 "ws" => keep(&mut parts.web_seeds, Some(decode(value)).filter(|url| !url.is_empty())),
                 "x.pe" => keep(&mut parts.peers, literal(&decode(value))),
-                "so" => parts.select = unfold(&decode(value))?,
+                "so" => parts.select = Some(decode(value)),
                 _ => {}
             }
         }
@@ -114,6 +115,7 @@ impl Parts {
             (None, None) => return Err(MagnetError::NoHash),
         };
         let Self { name, trackers, web_seeds, peers, select, .. } = self;
+        let select = select.map(|text| unfold(&text)).transpose()?.flatten();
         Ok(Magnet { info_hash, name, trackers, web_seeds, peers, select })
     }
 }

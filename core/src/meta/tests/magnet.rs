@@ -83,6 +83,11 @@ fn repeated_parameters_are_bounded_and_kept_once() {
 }
 
 #[test]
+fn of_many_selections_the_last_one_counts_and_is_the_only_one_that_is_unfolded() {
+    assert_eq!(read(&format!("{}&so=7", "&so=0-999999".repeat(5000))).select, Some(vec![7]));
+}
+
+#[test]
 fn a_torrent_gives_its_magnet() {
     let mut metainfo = parse(&single("a & b")).unwrap();
     metainfo.trackers = vec![vec!["http://x/a?k=1&l".to_owned()], vec!["udp://y:1".to_owned()]];
