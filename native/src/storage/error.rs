@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aqueduct_core::OpError;
+use rustix::io::Errno;
 
 /// A storage call failed. The text names the file, the cause and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +95,14 @@ fn advice(action: &str, source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a folder that you may write to with --output",
         io::ErrorKind::AlreadyExists => "; a file stands where the folder must be: move it away, or choose another folder with --output",
         io::ErrorKind::NotADirectory => "; a file or a symbolic link stands where a folder must be: move it away",
-        _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => "; symbolic links are not followed: move it away",
+        _ if is(source, Errno::IO) => "; the disk has a fault: see what the system's log says of it, then start the same command again",
+        _ if is(source, Errno::LOOP) => "; symbolic links are not followed: move it away",
         _ => "",
     }
+}
+
+fn is(source: &io::Error, number: Errno) -> bool {
+    source.raw_os_error() == Some(number.raw_os_error())
 }
 
 fn state_advice(source: &io::Error) -> &'static str {

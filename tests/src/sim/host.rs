@@ -120,6 +120,8 @@ pub struct Host {
     pub(super) pending: BTreeMap<RequestId, Op>,
     pub(super) timer: Option<Instant>,
     pub(super) spins: (Instant, u32),
+    /// The machine sleeps until then.
+    pub(super) asleep: Instant,
     pub(super) announces: Announces,
     pub(super) blocks_sent: u32,
     /// Addresses that a private torrent may dial: the tracker's and the user's.
@@ -151,6 +153,7 @@ impl Host {
             pending: BTreeMap::new(),
             timer: None,
             spins: (now, 0),
+            asleep: Instant::ZERO,
             announces: Announces::default(),
             blocks_sent: 0,
             named: BTreeSet::new(),

@@ -169,6 +169,12 @@ impl World {
         self.hosts[id.0].line.cut(until);
     }
 
+    /// The whole machine sleeps for so long: nothing reaches it, and when it wakes up, its engine finds that time has jumped.
+    pub fn sleep(&mut self, id: HostId, span: Duration) {
+        self.cut_line(id, span);
+        self.hosts[id.0].asleep = self.agenda.now() + span;
+    }
+
     /// Plans something of the test's own.
     pub fn after(&mut self, span: Duration, call: impl FnOnce(&mut World) + 'static) {
         self.agenda.after(span, Happening::Call(Box::new(call)));
@@ -335,7 +341,20 @@ impl World {
         self.hosts[id.0].alive && self.hosts[id.0].life == life
     }
 
+    /// When a machine wakes up that sleeps through this.
+    fn slept_through(&self, happening: &Happening) -> Option<Instant> {
+        let (Happening::Wake(id, _) | Happening::Announce(id, _) | Happening::Babble(id, _) | Happening::Peers(id, ..) | Happening::Done(id, ..)) =
+            happening
+        else {
+            return None;
+        };
+        Some(self.hosts[id.0].asleep).filter(|until| *until > self.agenda.now())
+    }
+
     fn happen(&mut self, happening: Happening) {
+        if let Some(until) = self.slept_through(&happening) {
+            return self.agenda.at(until, happening);
+        }
         match happening {
             Happening::Call(call) => call(self),
             Happening::Arrives(link, arrival) => self.arrives(link, arrival),

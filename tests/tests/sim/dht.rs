@@ -11,7 +11,7 @@ use super::secs;
 const PLAN: Plan = Plan { nodes: 10_000, only: (100, 0), liars: 10, loss: 0.03, churn: 0.1, seed: 5 };
 
 /// Two families: of five nodes two have IPv4 alone, one has IPv6 alone, two have both.
-const TWO_FAMILIES: Plan = Plan { nodes: 2500, only: (40, 20), seed: 7, ..PLAN };
+const TWO_FAMILIES: Plan = Plan { nodes: 1500, only: (40, 20), seed: 7, ..PLAN };
 
 /// Swarms, and how many look for each.
 const SWARMS: u8 = 100;

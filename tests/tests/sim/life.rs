@@ -73,6 +73,21 @@ fn a_network_that_is_gone_for_ten_minutes_is_dialled_again() {
     world.run_until_finished(secs(180), &[leech]);
 }
 
+/// A laptop that is closed overnight: hours have passed between two calls, and everybody has hung up.
+#[test]
+fn a_machine_that_slept_for_eight_hours_is_back_at_work_within_ten_seconds() {
+    let (mut world, _, leech) = pair(307);
+    world.run_for(secs(5));
+    let night = secs(8 * 3600);
+    world.sleep(leech, night);
+    world.run_for(night);
+    let before = world.host(leech).snapshot().unwrap().done;
+    world.run_for(secs(10));
+    let after = world.host(leech).snapshot().unwrap().done;
+    assert!(after > before + 100 * KIB, "{before} bytes in the morning, {after} ten seconds later");
+    world.run_until_finished(secs(60), &[leech]);
+}
+
 #[test]
 fn a_seed_that_vanishes_and_comes_back_is_found_again() {
     let (mut world, seed, leech) = pair(305);

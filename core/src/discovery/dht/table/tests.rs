@@ -93,6 +93,19 @@ fn a_bucket_takes_one_node_of_a_network_unless_it_is_local() {
 }
 
 #[test]
+fn a_bucket_takes_one_node_of_a_64_and_of_each_beside_it() {
+    let mut table = table();
+    let public = |net: u16, last: u16, id| Contact { addr: SocketAddr::from(([0x2606, 0x4700, 0, net, last, 0, 0, 1], 6881)), ..far(id) };
+    for last in 0..5 {
+        table.answered(at(0), public(1, last, last.into()));
+    }
+    assert_eq!(table.contacts().count(), 1);
+    table.answered(at(0), public(2, 0, 10));
+    table.answered(at(0), public(3, 0, 11));
+    assert_eq!(table.contacts().count(), 3);
+}
+
+#[test]
 fn secure_ids_displace_others_and_not_the_other_way_round() {
     let (mut table, mut rng) = (table(), rng());
     fill(&mut table);
