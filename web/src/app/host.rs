@@ -140,7 +140,7 @@ impl Host {
     /// Says a message, or keeps it until the worker hears.
     pub(super) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
         let Ok(text) = serde_json::to_string(message) else { return };
-        let parcel = js_sys::Array::of2(&text.into(), &attachment.unwrap_or(&JsValue::UNDEFINED));
+        let parcel = js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED));
         let mut inner = self.0.borrow_mut();
         match &inner.worker {
             Some(running) if inner.ready => post(&running.worker, &parcel),
