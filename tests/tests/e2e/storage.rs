@@ -37,15 +37,16 @@ async fn too_little_space_is_told_with_both_numbers_before_anything_is_written()
 #[tokio::test]
 async fn torrents_that_begin_together_are_added_up_before_anything_of_the_second_is_written() {
     let stage = Stage::set().await;
-    let (both, origin) = ([single("one.bin", 47, 16), single("two.bin", 48, 16)], stage.bridge.url());
-    stage.browser.limit_storage(&origin, Some(48 * MIB)).await;
-    // Enough for one: browsers give room in steps, each twice the one before. So slow that neither is there before the other has begun.
+    let (both, origin) = ([single("one.bin", 47, 20), single("two.bin", 48, 20)], stage.bridge.url());
+    // Enough for one. Browsers give room in steps, each twice the one before: the first takes 32 MiB in the end, and what both need is a step
+    // of 64 MiB until the first has taken one of 16. So slow that neither is there before the other has begun.
+    stage.browser.limit_storage(&origin, Some(40 * MIB)).await;
     let _seeds = both.each_ref().map(|torrent| stage.seed(torrent, Manner::Slow(1024)));
     let files = both.each_ref().map(|torrent| stage.file(torrent));
     stage.browser.drop_files(&[&files[0], &files[1]]).await;
     let shown = stage.browser.wait_until(DOWNLOAD, "one of them says that the space is too little", failed).await;
     let (bad, good): (Vec<&Shown>, Vec<&Shown>) = shown.iter().partition(|torrent| torrent.status.starts_with("Error"));
-    assert!(bad[0].status.contains("needs 16.0 MiB more") && bad[0].status.contains("other torrents still need"), "{shown:?}");
+    assert!(bad[0].status.contains("needs 20.0 MiB more") && bad[0].status.contains("other torrents still need"), "{shown:?}");
     assert_eq!((bad.len(), good.len(), bad[0].progress), (1, 1, 0), "{shown:?}");
     stage.browser.limit_storage(&origin, None).await;
     stage.browser.press("Resume").await;

@@ -34,6 +34,8 @@ pub(super) struct Driver {
     peer_id: PeerId,
     pub(super) items: BTreeMap<TorrentId, Item>,
     pub(super) makings: BTreeMap<TorrentId, Making>,
+    /// How often a torrent has asked for room.
+    pub(super) turns: u64,
     pub(super) store: Store,
     pub(super) digester: Digester,
     pub(super) line: Line,
@@ -93,6 +95,7 @@ impl Driver {
                 peer_id,
                 items: BTreeMap::new(),
                 makings: BTreeMap::new(),
+                turns: 0,
                 store,
                 digester: Digester::default(),
                 line: Line::new(token, Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),

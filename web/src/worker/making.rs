@@ -179,7 +179,7 @@ impl Maker {
 
     fn need(&self) -> Need {
         let mut others = 0;
-        enter(&self.driver, |driver| others = driver.outstanding_beside(self.place.torrent));
+        enter(&self.driver, |driver| others = driver.outstanding_beside(self.place.torrent, u64::MAX));
         Need { own: self.draft.lengths().total(), others }
     }
 }

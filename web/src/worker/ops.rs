@@ -48,14 +48,22 @@ impl Driver {
 
     /// What must fit before a torrent's bytes are written, until the first of them have found room.
     fn need(&mut self, torrent: TorrentId) -> Option<Need> {
-        let item = self.items.get_mut(&torrent).filter(|item| item.room != Room::Granted)?;
-        item.room = Room::Asked;
-        Some(Need { own: self.outstanding(torrent), others: self.outstanding_beside(torrent) })
+        let item = self.items.get_mut(&torrent)?;
+        let turn = match item.room {
+            Room::Granted => return None,
+            Room::Asked(turn) => turn,
+            Room::Unknown => {
+                self.turns += 1;
+                self.turns
+            }
+        };
+        item.room = Room::Asked(turn);
+        Some(Need { own: self.outstanding(torrent), others: self.outstanding_beside(torrent, turn) })
     }
 
-    /// Bytes that others are going to store which asked for room already.
-    pub(super) fn outstanding_beside(&self, torrent: TorrentId) -> u64 {
-        let others = self.items.values().filter(|other| other.id != torrent && other.room != Room::Unknown);
+    /// Bytes that others are going to store which asked for room before this turn.
+    pub(super) fn outstanding_beside(&self, torrent: TorrentId, turn: u64) -> u64 {
+        let others = self.items.values().filter(|other| other.id != torrent && other.room.comes_before(turn));
         let makings = self.makings.iter().filter(|(id, _)| **id != torrent).map(|(_, making)| making.total.saturating_sub(making.done));
         others.map(|other| self.outstanding(other.id)).chain(makings).fold(0, u64::saturating_add)
     }
@@ -68,7 +76,7 @@ impl Driver {
 
     /// A write of this torrent went well.
     pub(super) fn found_room(&mut self, torrent: TorrentId) {
-        if let Some(item) = self.items.get_mut(&torrent).filter(|item| item.room == Room::Asked) {
+        if let Some(item) = self.items.get_mut(&torrent).filter(|item| matches!(item.room, Room::Asked(_))) {
             item.room = Room::Granted;
         }
     }

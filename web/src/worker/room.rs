@@ -14,10 +14,21 @@ pub(super) enum Room {
     /// Nothing is known: the next write asks.
     #[default]
     Unknown,
-    /// Asked, and not answered yet. Torrents that ask later count it in.
-    Asked,
+    /// Asked in this turn, and not answered yet. Torrents that ask later count it in; it does not count them, or both would be refused.
+    Asked(u64),
     /// There was enough for all that was wanted then.
     Granted,
+}
+
+impl Room {
+    /// Whether whoever asks in this turn counts in what this torrent still wants.
+    pub(super) const fn comes_before(self, turn: u64) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Asked(earlier) => earlier < turn,
+            Self::Granted => true,
+        }
+    }
 }
 
 /// Bytes that must still fit.
@@ -48,4 +59,17 @@ fn free(file: &mut SyncFile, needed: u64) -> u64 {
         *if file.resize(middle).is_ok() { &mut fits } else { &mut fails } = middle;
     }
     fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Room;
+
+    #[test]
+    fn of_two_that_ask_together_only_the_later_counts_the_other_in() {
+        let (first, second) = (Room::Asked(1), Room::Asked(2));
+        assert!(first.comes_before(2) && !second.comes_before(1));
+        assert!(!first.comes_before(1), "asking again is no later turn");
+        assert!(Room::Granted.comes_before(1) && !Room::Unknown.comes_before(2));
+    }
 }
