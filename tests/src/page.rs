@@ -52,15 +52,22 @@ pub struct Browser {
     _driver: Program,
 }
 
+/// Starts chromedriver; `None` if it must be started again: the port that it chose among those free over IPv6 was taken over IPv4.
+fn start_driver() -> Option<(Program, String)> {
+    let mut driver = Program::start(&mut command(system("chromedriver", "chromium-driver"), ["--port=0"]));
+    driver.wait_for_line("Starting ChromeDriver", SOON);
+    let said = driver.wait_for_line("port ", SOON);
+    let port = said.split_once("started successfully on port ")?.1.trim_end_matches('.').to_owned();
+    Some((driver, port))
+}
+
 impl Browser {
     /// Starts both with an empty profile; downloads go to `downloads`.
     ///
     /// # Panics
     /// One of them is missing or does not start.
     pub async fn start(downloads: &Path) -> Self {
-        let mut driver = Program::start(&mut command(system("chromedriver", "chromium-driver"), ["--port=0"]));
-        let said = driver.wait_for_line("started successfully on port", SOON);
-        let port = said.trim_end_matches('.').rsplit(' ').next().unwrap_or_default();
+        let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver finds a free port");
         let profile = TempDir::new().expect("a folder for the profile");
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities(profile.path(), downloads));
