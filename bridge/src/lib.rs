@@ -43,5 +43,5 @@ pub use cidr::{Cidr, CidrError};
 pub use config::{Config, ConfigError, DEFAULT_PEER_PORT};
 pub use limits::{Limits, Seconds};
 pub use node::{Node, NodeError};
-pub use server::{Listeners, StartError, run, run_rereading};
+pub use server::{Listeners, StartError, listen, run, run_rereading};
 pub use tls::TlsError;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, run_rereading};
+use aqueduct_bridge::{Cidr, Config, DEFAULT_PEER_PORT, Listeners, Node, listen, run_rereading};
 use aqueduct_native::descriptors;
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -117,7 +117,7 @@ fn configure(flags: Flags) -> Result<Config> {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let web = TcpListener::bind(config.listen).await;
+    let web = listen(config.listen).await;
     let web = web.with_context(|| format!("{} cannot be listened on; choose another address with --listen", config.listen))?;
     let peers = bind_peer_port(&config).await?;
     let mut terminate = signal(SignalKind::terminate())?;

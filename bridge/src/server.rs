@@ -55,6 +55,24 @@ pub struct Listeners {
     pub peers: Option<TcpListener>,
 }
 
+/// Ports of the system's choice that are tried until one is free for the tracker, too.
+const PORTS_TRIED: usize = 20;
+
+/// Opens the page's port. Where the system is to choose one (0), it is free over UDP as well: there the tracker answers.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let mut web = TcpListener::bind(addr).await?;
+    for _ in 1..PORTS_TRIED {
+        if addr.port() > 0 || tracker::udp::bind(web.local_addr()?).is_ok() {
+            break;
+        }
+        web = TcpListener::bind(addr).await?;
+    }
+    Ok(web)
+}
+
 impl From<TcpListener> for Listeners {
     fn from(web: TcpListener) -> Self {
         Self { web, peers: None }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -51,13 +51,17 @@ pub fn system(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is missing: install it with `apt-get install {package}`"))
 }
 
-/// A port of loopback that was free a moment ago, for programs that cannot choose one themselves.
+/// A port of loopback that was free a moment ago, over TCP and UDP, for programs that cannot choose one themselves.
 ///
 /// # Panics
 /// There is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
+    let free = |_| {
+        let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).ok()?;
+        UdpSocket::bind(addr).is_ok().then(|| addr.port())
+    };
+    (0..20).find_map(free).expect("a free port")
 }
 
 /// A child process whose lines on both outputs can be waited for; it is killed when this is dropped.
