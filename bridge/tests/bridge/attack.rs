@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::program::Program;
-use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request, soon};
+use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request, soon, trickle};
 
 fn limited(limits: Limits) -> Config {
     Config { limits, ..config() }
@@ -62,18 +62,7 @@ async fn an_announce_that_trickles_is_cut_off() {
     let bridge = Bridge::start(limited(limits)).await;
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     socket.write_all(b"GET /announce?info_hash=").await.unwrap();
-    let trickle = async {
-        let (mut read, mut write) = socket.split();
-        let mut every = tokio::time::interval(Duration::from_millis(20));
-        let mut answer = Vec::new();
-        loop {
-            tokio::select! {
-                end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
-                _ = every.tick() => drop(write.write_all(b"%5a").await),
-            }
-        }
-    };
-    soon("the cut", trickle).await;
+    soon("the cut", trickle(socket, b"%5a", Duration::from_millis(20))).await;
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use aqueduct_bridge::{Limits, Seconds};
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, soon};
+use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, soon, trickle};
 
 fn limited(limits: Limits) -> aqueduct_bridge::Config {
     aqueduct_bridge::Config { limits, ..config() }
@@ -40,18 +40,7 @@ async fn a_request_that_trickles_is_cut_off() {
     let bridge = Bridge::start(limited(Limits { upgrade_timeout: Seconds(Duration::from_millis(200)), ..Limits::default() })).await;
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     socket.write_all(b"GET /v1/session HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
-    let trickle = async {
-        let (mut read, mut write) = socket.split();
-        let mut every = tokio::time::interval(Duration::from_millis(20));
-        let mut answer = Vec::new();
-        loop {
-            tokio::select! {
-                end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
-                _ = every.tick() => { let _ = write.write_all(b"x").await; }
-            }
-        }
-    };
-    soon("the cut", trickle).await;
+    soon("the cut", trickle(socket, b"x", Duration::from_millis(20))).await;
 }
 
 #[tokio::test]

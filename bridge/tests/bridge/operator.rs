@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::program::{PATH, Program};
-use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, get, soon};
+use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, get, soon, trickle};
 
 /// What `--print-config` prints with these flags.
 async fn printed(flags: &[&str]) -> String {
@@ -189,17 +189,7 @@ async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
     for _ in 0..500 {
         let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
         socket.write_all(b"GET /v1/session HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
-        trickling.spawn(async move {
-            let (mut read, mut write) = socket.split();
-            let mut every = tokio::time::interval(Duration::from_millis(500));
-            let mut answer = Vec::new();
-            loop {
-                tokio::select! {
-                    end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
-                    _ = every.tick() => drop(write.write_all(b"x").await),
-                }
-            }
-        });
+        trickling.spawn(trickle(socket, b"x", Duration::from_millis(500)));
     }
     for _ in 0..20 {
         let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/healthz", "").await;

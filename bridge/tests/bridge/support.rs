@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_bridge::{Config, Listeners, StartError, run};
+use aqueduct_bridge::{Config, Listeners, StartError, listen, run};
 use aqueduct_core::discovery::Amounts;
 use aqueduct_core::tunnel::{Client, ClientConfig, Event, JoinRequest, PeerCounts, SUBPROTOCOL};
 use aqueduct_core::types::{InfoHashV1, Instant, PeerId};
@@ -33,6 +33,19 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
 }
 
+/// Sends this again and again, once each span, until the other side closes the connection.
+pub(crate) async fn trickle(mut socket: TcpStream, bytes: &[u8], each: Duration) {
+    let (mut read, mut write) = socket.split();
+    let mut every = tokio::time::interval(each);
+    let mut answer = Vec::new();
+    loop {
+        tokio::select! {
+            end = read.read_buf(&mut answer) => if end.unwrap_or(0) == 0 { return },
+            _ = every.tick() => drop(write.write_all(bytes).await),
+        }
+    }
+}
+
 /// A configuration for loopback.
 pub(crate) fn config() -> Config {
     Config { allow: vec!["127.0.0.1/32".parse().unwrap()], no_dht: true, ..Config::default() }
@@ -51,7 +64,7 @@ impl Bridge {
 
     /// Tells as well where peers dial in.
     pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
-        let (web, peers) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (web, peers) = (listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let (addr, port) = (web.local_addr().unwrap(), peers.local_addr().unwrap().port());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(run(Listeners { web, peers: Some(peers) }, config, async move {

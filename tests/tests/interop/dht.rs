@@ -63,6 +63,14 @@ fn port_of(seed: &mut Program) -> u16 {
     u16::try_from(listening["port"].as_u64().unwrap()).unwrap()
 }
 
+/// A network with these `homes`, one of which seeds and has announced it.
+fn seeding(table: &Table, homes: &str) -> Network {
+    let full = table.full_place("libtorrent");
+    let mut network = Network::start(&["--homes", homes, "--seed", table.source(), text(&full)]);
+    network.wait_for_announce(&table.torrent.hex(), None);
+    network
+}
+
 /// Our program at `host` seeds what libtorrent is to find in a network with these `homes`.
 fn found_by_libtorrent(table: &Table, host: &str, homes: &str) {
     let place = table.place("libtorrent");
@@ -93,9 +101,7 @@ fn we_find_by_its_info_hash_alone_what_libtorrent_announces() {
 #[test]
 fn we_find_by_a_magnet_link_without_trackers_what_libtorrent_announces() {
     let table = table(Recipe::awkward(42));
-    let full = table.full_place("libtorrent");
-    let mut network = Network::start(&["--seed", table.source(), text(&full)]);
-    network.wait_for_announce(&table.torrent.hex(), None);
+    let network = seeding(&table, "4");
     get(&table, &table.torrent.magnet(&[]), &arguments(&network));
 }
 
@@ -107,9 +113,7 @@ fn libtorrent_finds_by_a_magnet_link_without_trackers_what_we_announce() {
 #[test]
 fn over_ipv6_alone_we_find_what_libtorrent_announces() {
     let table = table(Recipe::awkward(47));
-    let full = table.full_place("libtorrent");
-    let mut network = Network::start(&["--homes", "6", "--seed", table.source(), text(&full)]);
-    network.wait_for_announce(&table.torrent.hex(), None);
+    let network = seeding(&table, "6");
     let one = [&ALONE, &network.bootstrap()[..2]].concat();
     get_with(at("::1", &table, "get"), &table, &table.torrent.hex(), &one);
 }
@@ -123,9 +127,7 @@ fn over_ipv6_alone_libtorrent_finds_what_we_announce() {
 #[test]
 fn from_nodes_of_ipv4_we_come_to_know_a_peer_that_only_ipv6_reaches() {
     let table = table(Recipe::awkward(49));
-    let full = table.full_place("libtorrent");
-    let mut network = Network::start(&["--homes", "46", "--seed", table.source(), text(&full)]);
-    network.wait_for_announce(&table.torrent.hex(), None);
+    let network = seeding(&table, "46");
     let known = [&ALONE, &network.bootstrap_at("127.")[..]].concat();
     get_with(anywhere(&table, "get"), &table, &table.torrent.hex(), &known);
 }
