@@ -9,8 +9,10 @@ use aqueduct_native::discovery;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Bucket, Clients, Targets};
+use crate::gate::{Bucket, Targets};
+use crate::half_open::HalfOpen;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
@@ -29,7 +31,7 @@ pub(crate) struct Bridge {
     /// Connections to the page's port.
     pub(crate) connections: Arc<Quota>,
     /// Connections to the peer port that have not yet said what for.
-    pub(crate) knocks: Arc<Quota>,
+    pub(crate) half_open: Arc<HalfOpen>,
     pub(crate) targets: Arc<Targets>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Arc<Metrics>,
@@ -80,8 +82,7 @@ impl Bridge {
     /// Whether a further session must be refused: the limit is reached, or that of memory, or only a tenth of the sockets is left, which the
     /// sessions that are there need for their peers.
     pub(crate) fn is_full(&self) -> bool {
-        let sessions = usize::try_from(self.metrics.sessions.get()).unwrap_or(usize::MAX);
-        sessions >= self.config.limits.sessions || self.memory.is_full() || self.sockets.available_permits() < self.all_sockets / 10
+        self.clients.are_full() || self.memory.is_full() || self.sockets.available_permits() < self.all_sockets / 10
     }
 
     /// Whether a connection from there stands for many clients, and says for which.

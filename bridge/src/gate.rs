@@ -1,13 +1,14 @@
 //! Rates: how often strangers may make the bridge do something.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::limits::Limits;
+use crate::network::network_of;
 
 /// Entries beyond which those that say nothing any more are thrown away.
 const MANY: usize = 4096;
@@ -65,25 +66,16 @@ impl Bucket {
         self.filled = now;
     }
 
-    fn is_full(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
         self.fill(now);
         self.tokens >= self.burst
     }
 }
-
-/// The address by which a stranger is counted: IPv4, or the /64 of IPv6 (one customer has that many).
-pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
-    }
-}
-
 /// A map that is swept of what says nothing any more whenever it has twice as many entries as the last sweep left: that costs little an entry,
 /// however many there are.
 #[derive(Debug)]
-struct Table<K, V> {
-    entries: BTreeMap<K, V>,
+pub(crate) struct Table<K, V> {
+    pub(crate) entries: BTreeMap<K, V>,
     sweep_at: usize,
 }
 
@@ -94,76 +86,10 @@ impl<K, V> Default for Table<K, V> {
 }
 
 impl<K: Ord, V> Table<K, V> {
-    fn sweep(&mut self, stays: impl FnMut(&K, &mut V) -> bool) {
+    pub(crate) fn sweep(&mut self, stays: impl FnMut(&K, &mut V) -> bool) {
         if self.entries.len() >= self.sweep_at {
             self.entries.retain(stays);
             self.sweep_at = (self.entries.len() * 2).max(MANY);
-        }
-    }
-}
-
-/// Sessions by client address.
-#[derive(Debug)]
-pub(crate) struct Clients {
-    at_a_time: u32,
-    per_second: u32,
-    /// Joins a second of all sessions of an address, and at once: whoever opens a session after the other must not begin with a fresh budget.
-    joins: (f64, u32),
-    by_network: Mutex<Table<IpAddr, Client>>,
-}
-
-#[derive(Debug)]
-struct Client {
-    sessions: u32,
-    arrivals: Bucket,
-    joins: Bucket,
-}
-
-/// A session's place; free again when dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    clients: Arc<Clients>,
-    network: IpAddr,
-}
-
-impl Clients {
-    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        let (at_a_time, per_second) = (limits.sessions_per_address, limits.new_sessions_per_address);
-        let rate = f64::from(limits.joins_per_minute) / 60.0 * f64::from(at_a_time);
-        let joins = (rate, at_a_time.saturating_mul(limits.joins_per_session.into()));
-        Arc::new(Self { at_a_time, per_second, joins, by_network: Mutex::default() })
-    }
-
-    /// A place for one more session from this address, if it has any left.
-    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let (network, now) = (network_of(ip), Instant::now());
-        let mut by_network = lock(&self.by_network);
-        by_network.sweep(|_, client| client.sessions > 0 || !client.arrivals.is_full(now) || !client.joins.is_full(now));
-        let client = by_network.entries.entry(network).or_insert_with(|| Client {
-            sessions: 0,
-            arrivals: Bucket::new(self.per_second, now),
-            joins: Bucket::with_burst(self.joins.0, self.joins.1, now),
-        });
-        if client.sessions >= self.at_a_time || client.arrivals.take(now).is_err() {
-            return None;
-        }
-        client.sessions += 1;
-        Some(Place { clients: Arc::clone(self), network })
-    }
-}
-
-impl Place {
-    /// Takes one join off the budget of all sessions of this address; says whether there was one.
-    pub(crate) fn may_join(&self) -> bool {
-        let mut by_network = lock(&self.clients.by_network);
-        by_network.entries.get_mut(&self.network).is_some_and(|client| client.joins.take(Instant::now()).is_ok())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(client) = lock(&self.clients.by_network).entries.get_mut(&self.network) {
-            client.sessions = client.sessions.saturating_sub(1);
         }
     }
 }
@@ -276,7 +202,7 @@ impl Drop for Dial {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -325,34 +251,6 @@ mod tests {
         assert_eq!(dials.len(), 20);
         drop(dials);
         assert!(targets.begin(addr("1.2.3.4:3000")).is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_network_has_eight_sessions_and_four_new_ones_a_second() {
-        let clients = Clients::new(&Limits::default());
-        let ip = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
-        let mut places: Vec<_> = (0..6).filter_map(|last| clients.enter(ip(last))).collect();
-        assert_eq!(places.len(), 4, "four at once");
-        tokio::time::advance(Duration::from_secs(2)).await;
-        places.extend((0..6).filter_map(|last| clients.enter(ip(last))));
-        assert_eq!(places.len(), 8);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(clients.enter(ip(9)).is_none(), "eight at a time");
-        places.pop();
-        assert!(clients.enter(ip(9)).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_new_session_has_no_fresh_budget_of_joins() {
-        let limits = Limits { sessions_per_address: 2, joins_per_session: 5, joins_per_minute: 30, ..Limits::default() };
-        let clients = Clients::new(&limits);
-        let joins = |clients: &Arc<Clients>| {
-            let place = clients.enter("9.9.9.9".parse().unwrap()).unwrap();
-            (0..100).filter(|_| place.may_join()).count()
-        };
-        assert_eq!((joins(&clients), joins(&clients)), (10, 0), "as many as two sessions may have");
-        tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(joins(&clients), 3, "thirty a minute, twice");
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn admit(headers: &HeaderMap, remote: SocketAddr, offered: bool, bridge: &Bridge
     } else if bridge.is_full() {
         Err(Refusal::Full)
     } else {
-        bridge.clients.enter(ip).ok_or(Refusal::Address)
+        bridge.clients.enter(ip)
     };
     Visitor { ip, needs_token: verdict == Verdict::Unknown, admission }
 }

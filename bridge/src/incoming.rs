@@ -9,7 +9,7 @@ use aqueduct_core::wire::{Handshake, Reserved};
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::bridge::Bridge;
@@ -19,25 +19,26 @@ use crate::registry::Arrival;
 
 /// Takes in peers until the task is dropped.
 pub(crate) async fn listen(listener: TcpListener, bridge: Arc<Bridge>) {
-    let half_open = Arc::new(Semaphore::new(bridge.config.limits.incoming_half_open));
     loop {
-        let Ok(permit) = Arc::clone(&half_open).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((socket, addr)) => {
-                let Some(share) = bridge.knocks.take(addr.ip()) else {
-                    bridge.metrics.refused_incoming_total.add(1);
-                    continue;
-                };
-                let bridge = Arc::clone(&bridge);
-                tokio::spawn(async move {
-                    welcome(socket, addr, &bridge).await;
-                    drop((permit, share));
-                });
-            }
+            Ok((socket, addr)) => admit(socket, addr, &bridge),
             // Descriptors have run out, or the remote has gone already: a pause keeps a lasting trouble from spinning.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
+}
+
+fn admit(socket: TcpStream, addr: SocketAddr, bridge: &Arc<Bridge>) {
+    let Some(place) = bridge.half_open.enter(addr.ip()).map(Arc::new) else {
+        bridge.metrics.refused_incoming_total.add(1);
+        return;
+    };
+    let (bridge, kept) = (Arc::clone(bridge), Arc::clone(&place));
+    let task = tokio::spawn(async move {
+        welcome(socket, addr, &bridge).await;
+        drop(kept);
+    });
+    place.ends(task.abort_handle());
 }
 
 async fn welcome(socket: TcpStream, addr: SocketAddr, bridge: &Bridge) {

@@ -61,9 +61,14 @@ limits! {
     sessions: usize = 10_000;
     /// Bytes in memory at which more sessions are refused and told so; 0: 90 % of what the machine, or the bridge's control group, has.
     memory: u64 = 0;
+    /// What one IPv6 /48 may have of everything that is limited per address, in shares of a /64: one customer may hold 65,536 of those.
+    addresses_per_site: u32 = 4;
     /// Connections to the page's port from one address (/64 for IPv6), whatever they carry, sessions included. More are closed at once. Those of
     /// trusted proxies are not counted.
     connections_per_address: u32 = 256;
+    /// TLS handshakes a second from one address (/64 for IPv6); after a pause five times as many at once. More are closed before they begin. Those of
+    /// trusted proxies are not counted.
+    tls_handshakes_per_address: u32 = 20;
     /// Sessions from one address (/64 for IPv6). More are refused and told so.
     sessions_per_address: u32 = 8;
     /// New sessions a second from one address. More are refused and told so.
@@ -94,7 +99,7 @@ limits! {
     hints_per_minute: u32 = 6;
     /// Times a minute that the tab may ask for more peers of one torrent. More are passed over.
     asks_per_minute: u32 = 6;
-    /// Connections that dialled the peer port and have not yet said what for. More wait.
+    /// Connections that dialled the peer port and have not yet said what for. For one more, the oldest of the address that has most is closed.
     incoming_half_open: usize = 200;
     /// The same from one address (/64 for IPv6). More are closed at once.
     incoming_half_open_per_address: u32 = 20;

@@ -4,39 +4,42 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::gate::network_of;
+use crate::network::{Network, Networks};
 
-/// Counts what every address (/64 for IPv6) has. Addresses that have nothing cost nothing.
+/// Counts what every network has. Networks that have nothing cost nothing.
 #[derive(Debug)]
 pub(crate) struct Quota {
     each: u32,
-    taken: Mutex<BTreeMap<IpAddr, u32>>,
+    per_site: u32,
+    taken: Mutex<BTreeMap<Network, u32>>,
 }
 
 /// One of an address' share; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     quota: Arc<Quota>,
-    network: IpAddr,
+    networks: Networks,
 }
 
 impl Quota {
-    pub(crate) fn new(each: u32) -> Arc<Self> {
-        Arc::new(Self { each, taken: Mutex::default() })
+    /// `each`: for an address (/64 for IPv6); `per_site`: so many times as much for all of a /48.
+    pub(crate) fn new(each: u32, per_site: u32) -> Arc<Self> {
+        Arc::new(Self { each, per_site, taken: Mutex::default() })
     }
 
-    /// Takes one for this address, if it has not all of its share already.
+    /// Takes one for this address, if neither it nor its site has all of its share already.
     pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Share> {
-        let network = network_of(ip);
+        let networks = Networks::of(ip);
+        let shares = networks.shares(self.per_site);
         let mut all = self.lock();
-        let taken = all.get(&network).copied().unwrap_or(0);
-        (taken < self.each).then(|| {
-            all.insert(network, taken + 1);
-            Share { quota: Arc::clone(self), network }
+        let has_room = |(network, shares): (Network, u32)| all.get(&network).is_none_or(|taken| *taken < self.each.saturating_mul(shares));
+        (self.each > 0 && shares.clone().all(has_room)).then(|| {
+            shares.for_each(|(network, _)| *all.entry(network).or_default() += 1);
+            Share { quota: Arc::clone(self), networks }
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, u32>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Network, u32>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,10 +47,12 @@ impl Quota {
 impl Drop for Share {
     fn drop(&mut self) {
         let mut all = self.quota.lock();
-        let left = all.get(&self.network).map_or(0, |taken| taken.saturating_sub(1));
-        match left {
-            0 => drop(all.remove(&self.network)),
-            left => drop(all.insert(self.network, left)),
+        for (network, _) in self.networks.shares(self.quota.per_site) {
+            let left = all.get(&network).map_or(0, |taken| taken.saturating_sub(1));
+            match left {
+                0 => drop(all.remove(&network)),
+                left => drop(all.insert(network, left)),
+            }
         }
     }
 }
@@ -58,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_gives_it_back() {
-        let quota = Quota::new(2);
+        let quota = Quota::new(2, 4);
         let [one, neighbour, other]: [IpAddr; 3] = ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|ip| ip.parse().unwrap());
         let (first, second) = (quota.take(one), quota.take(neighbour));
         assert!(first.is_some() && second.is_some());
@@ -68,5 +73,19 @@ mod tests {
         assert!(quota.take(one).is_some());
         drop(second);
         assert!(quota.lock().is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn twenty_networks_of_one_site_are_not_twenty_strangers() {
+        let quota = Quota::new(3, 4);
+        let ip = |site: u16, network: u16| IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
+        let take = |site: u16| -> Vec<Share> {
+            (0..20).flat_map(|network| (0..3).map(move |_| ip(site, network))).filter_map(|ip| quota.take(ip)).collect()
+        };
+        let shares = take(1);
+        assert_eq!(shares.len(), 12, "a /48 has four shares");
+        assert_eq!(take(2).len(), 12, "another site is not concerned");
+        drop(shares);
+        assert_eq!(take(1).len(), 12);
     }
 }

@@ -20,9 +20,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::accept::accept;
 use crate::bridge::Bridge;
+use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
 use crate::descriptors;
-use crate::gate::{Bucket, Clients, Targets};
+use crate::gate::{Bucket, Targets};
+use crate::half_open::HalfOpen;
 use crate::http;
 use crate::incoming;
 use crate::limits::Limits;
@@ -171,8 +173,8 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
     let bridge = Bridge {
         clients: Clients::new(&config.limits),
-        connections: Quota::new(config.limits.connections_per_address),
-        knocks: Quota::new(config.limits.incoming_half_open_per_address),
+        connections: Quota::new(config.limits.connections_per_address, config.limits.addresses_per_site),
+        half_open: HalfOpen::new(&config.limits),
         memory: Memory::new(config.limits.memory),
         refusals_told: Mutex::new(Bucket::new(REFUSALS_TOLD, start)),
         tls: Tls::read(&config)?,
@@ -267,7 +269,12 @@ async fn stopping(draining: &mut watch::Receiver<bool>) {
 
 /// Serves a connection of which `read` has been read already.
 pub(crate) async fn connection(mut socket: TcpStream, read: Vec<u8>, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>) {
-    if let Some(tls) = bridge.tls.as_ref().map(Tls::acceptor) {
+    if let Some(tls) = &bridge.tls {
+        if !bridge.is_proxy(remote.ip()) && !tls.admits(remote.ip()) {
+            bridge.metrics.refused_handshakes_total.add(1);
+            return;
+        }
+        let tls = tls.acceptor();
         return Box::pin(secure(socket, remote, tls, bridge, alive)).await;
     }
     if let Some(rest) = announces(&mut socket, read, remote, &bridge).await {

@@ -23,8 +23,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::bridge::Bridge;
 use crate::candidates::Outcome;
+use crate::clients::Place;
 use crate::dial::{Connected, DialError, dial};
-use crate::gate::{Bucket, NotNow, Place};
+use crate::gate::{Bucket, NotNow};
 use crate::meet::Visit;
 use crate::outlet::Outlet;
 use crate::registry::Arrival;

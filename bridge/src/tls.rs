@@ -1,5 +1,6 @@
 //! TLS, for bridges without a proxy before them.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,9 +8,11 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
+use crate::rate::AddressRate;
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,8 @@ pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
     acceptor: RwLock<TlsAcceptor>,
+    /// Handshakes are what costs most: a signature each.
+    handshakes: AddressRate,
 }
 
 impl Tls {
@@ -49,7 +54,8 @@ impl Tls {
     pub(crate) fn read(config: &Config) -> Result<Option<Self>, TlsError> {
         let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else { return Ok(None) };
         let acceptor = RwLock::new(acceptor(&cert, &key)?);
-        Ok(Some(Self { cert, key, acceptor }))
+        let handshakes = AddressRate::new(config.limits.tls_handshakes_per_address, config.limits.addresses_per_site);
+        Ok(Some(Self { cert, key, acceptor, handshakes }))
     }
 
     /// Reads it anew. What was there before stays if that fails.
@@ -57,6 +63,11 @@ impl Tls {
         let new = acceptor(&self.cert, &self.key)?;
         *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
+    }
+
+    /// Whether this address may begin a handshake now.
+    pub(crate) fn admits(&self, ip: IpAddr) -> bool {
+        self.handshakes.take(ip, Instant::now())
     }
 
     /// For a new connection.

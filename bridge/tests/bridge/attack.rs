@@ -102,6 +102,35 @@ async fn one_address_has_so_many_silent_connections_to_the_peer_port_and_others_
     tab.stream().await;
 }
 
+/// A handshake that has begun, from this address.
+async fn half_open(from: &str, to: std::net::SocketAddr) -> TcpStream {
+    let mut socket = dial(from, to).await;
+    socket.write_all(&[19]).await.unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn slow_clients_of_many_addresses_keep_nobody_out_of_the_peer_port() {
+    let limits = Limits {
+        incoming_half_open: 20,
+        incoming_half_open_per_address: 2,
+        handshake_timeout: Seconds(Duration::from_secs(600)),
+        ..Limits::default()
+    };
+    let (bridge, port) = Bridge::start_with_peers(limited(limits)).await;
+    let peers = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[]).await;
+    counts(&mut tab, "the swarm", |_| true).await;
+    let mut slow = Vec::new();
+    for n in 0..50 {
+        slow.push(half_open(&format!("127.0.1.{}", 1 + n / 2), peers).await);
+    }
+    let mut honest = dial("127.0.2.1", peers).await;
+    honest.write_all(&handshake(HASH, PeerId([1; 20])).encode()).await.unwrap();
+    tab.stream().await;
+    assert!(is_cut(&mut slow[0]).await, "the oldest made room");
+}
+
 #[tokio::test]
 async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked() {
     let bridge = Bridge::start(limited(Limits { trackers_per_host: 2, ..Limits::default() })).await;
@@ -110,6 +139,29 @@ async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked()
     tab.join_as(&JoinRequest { trackers: vec![urls.collect()], ..request(TAB_ID) });
     let total = tab.until("word of the trackers", |event| if let Event::Trackers { counts, .. } = event { Some(counts.total) } else { None });
     assert_eq!(total.await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rush_of_sessions_does_not_pass_the_limit() {
+    const LIMIT: usize = 20;
+    let bridge = Program::limited(&format!("sessions = {LIMIT}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000")).await;
+    let gate = std::sync::Arc::new(tokio::sync::Barrier::new(10 * LIMIT));
+    let mut rush = tokio::task::JoinSet::new();
+    for _ in 0..10 * LIMIT {
+        let (addr, gate) = (bridge.addr, std::sync::Arc::clone(&gate));
+        rush.spawn(async move {
+            let stream = TcpStream::connect(addr).await.unwrap();
+            gate.wait().await;
+            let (host, origin) = (addr.to_string(), format!("http://{addr}"));
+            let mut tab = Tab::over(stream, &host, &[("origin", &origin)], ClientConfig::default()).await;
+            let welcome = matches!(tab.next().await, Ok(Event::Welcome(_)));
+            // Whoever is in stays until everybody has been answered.
+            gate.wait().await;
+            (welcome, tab)
+        });
+    }
+    let answered = soon("all answers", rush.join_all()).await;
+    assert_eq!(answered.iter().filter(|(welcome, _)| *welcome).count(), LIMIT);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -116,6 +116,30 @@ async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails(
     bridge.signal("HUP").await;
     bridge.line("the certificate stays as it was").await;
     assert!(shake(&trusts_new, bridge.addr).await);
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_tls_handshakes_and_others_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut config, connector) = certificate(folder.path());
+    config.limits.tls_handshakes_per_address = 1;
+    let bridge = Bridge::start(config).await;
+    let shake = async |from: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(bridge.addr).await.unwrap();
+        soon("a TLS handshake or its refusal", connector.connect(ServerName::try_from("localhost").unwrap(), stream)).await.ok()
+    };
+    let (mut granted, begun) = (0, std::time::Instant::now());
+    for _ in 0..50 {
+        granted += usize::from(shake("127.0.0.2").await.is_some());
+    }
+    let most = 6 + begun.elapsed().as_secs() as usize;
+    assert!((5..=most).contains(&granted), "{granted} handshakes, where at most {most} were to be");
+    let socket = shake("127.0.0.3").await.expect("another address is not concerned");
+    let (_, metrics) = get(socket, "localhost", "/metrics", "").await;
+    let refused = format!("\naqueduct_bridge_refused_handshakes_total {}\n", 50 - granted);
+    assert!(String::from_utf8(metrics).unwrap().contains(&refused), "an operator would not see it");
 }
 
 #[tokio::test]
