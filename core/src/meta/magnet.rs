@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -22,21 +23,39 @@ const SHA256_MULTIHASH: &str = "1220";
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Magnet {
-    /// Reads a magnet link, or a bare info-hash as [`Magnet::from_hash_text`] does. Spaces around it are ignored.
+    /// Reads a magnet link, or a bare info-hash as [`Magnet::from_hash_text`] does. Spaces around it and around its values are ignored, and capitals in its keys.
+    /// A link that was percent-encoded as a whole once more (a page's address had it as a parameter) is taken, too, and so are `magnet:///?` and `stream-magnet:?`.
     ///
     /// Unknown parameters are skipped, and so is an `x.pe` that is no literal address with a port: a link must not make us look up names.
     ///
     /// # Errors
-    /// No hash or a malformed one, two torrents in one link, a malformed `so`, or more than 64 KiB.
+    /// No hash or a malformed one, two torrents in one link, an `so` without one valid item, or more than 64 KiB.
     pub fn parse(text: &str) -> Result<Self, MagnetError> {
         let text = text.trim();
         if text.len() > MAX_LENGTH {
             return Err(MagnetError::TooLong { received: text.len(), limit: MAX_LENGTH });
         }
-        match text.split_at_checked("magnet:?".len()) {
-            Some((scheme, query)) if scheme.eq_ignore_ascii_case("magnet:?") => Parts::read(query)?.finish(),
-            _ => Self::from_hash_text(text).map_err(|error| Self::or_not_magnet(text, error)),
+        match query_of(text) {
+            Some(query) => Parts::read(query)?.finish().or_else(|error| Self::parse_escaped(text, error)),
+            None => Self::from_hash_text(text).or_else(|error| Self::parse_escaped(text, Self::or_not_magnet(text, error))),
         }
+    }
+
+    /// A link that was percent-encoded once more makes no sense as it is, and does once it was decoded.
+    fn parse_escaped(text: &str, error: MagnetError) -> Result<Self, MagnetError> {
+        let decoded = decode(text);
+        match query_of(&decoded) {
+            Some(query) if decoded != text => Parts::read(query)?.finish(),
+            _ => Err(error),
+        }
+    }
+
+    /// Whether a text is meant to be a magnet link: by its scheme, percent-encoded or not.
+    #[must_use]
+    pub fn is_link(text: &str) -> bool {
+        let text = text.trim_start();
+        let has_scheme = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        ["magnet:", "magnet%3a", "stream-magnet:"].into_iter().any(has_scheme)
     }
 
     /// A text of only letters and digits was meant as a hash; its error says more.
@@ -53,6 +72,14 @@ impl Magnet {
         let info_hash = if text.len() == 64 { InfoHash::V2(InfoHashV2::parse(text)?) } else { InfoHash::V1(InfoHashV1::parse(text)?) };
         Ok(Self { info_hash, name: None, trackers: Vec::new(), web_seeds: Vec::new(), peers: Vec::new(), select: None })
     }
+}
+
+/// What stands behind the `?` of a magnet link.
+fn query_of(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_magnet = ["magnet", "stream-magnet"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    // Browsers and desktops that take it for an ordinary address put slashes in.
+    rest.trim_start_matches('/').strip_prefix('?').filter(|_| is_magnet)
 }
 
 impl FromStr for Magnet {
@@ -81,10 +108,10 @@ impl Parts {
         let mut parts = Self::default();
         for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             // Links copied out of a page's source have `&amp;` between their parameters.
-            let key = key.strip_prefix("amp;").unwrap_or(key);
-            match unnumbered(key) {
+            let key = key.strip_prefix("amp;").unwrap_or(key).to_ascii_lowercase();
+            match unnumbered(&key) {
                 "xt" => parts.topic(&decode(value))?,
-                "dn" => parts.name = parts.name.or_else(|| Some(decode(&value.replace('+', " ")))).filter(|name| !name.is_empty()),
+                "dn" => parts.name = parts.name.or_else(|| Some(unescape(&value.replace('+', " ")))).filter(|name| !name.is_empty()),
                 "tr" => keep(&mut parts.trackers, Some(decode(value)).filter(|url| !url.is_empty())),
                 "ws" => keep(&mut parts.web_seeds, Some(decode(value)).filter(|url| !url.is_empty())),
                 "x.pe" => keep(&mut parts.peers, literal(&decode(value))),
@@ -128,7 +155,12 @@ fn unnumbered(key: &str) -> &str {
     }
 }
 
+/// Without the spaces around it, which are none of its own: they come with links that were broken into lines.
 fn decode(value: &str) -> String {
+    unescape(value).trim().to_owned()
+}
+
+fn unescape(value: &str) -> String {
     percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
 
@@ -158,23 +190,26 @@ fn literal(text: &str) -> Option<SocketAddr> {
     (addr.port() != 0 && !text.contains('%')).then_some(addr)
 }
 
-/// `0,2,4-6` (BEP 53), ascending and once each; nothing selects everything.
+/// `0,2,4-6` (BEP 53), ascending and once each; nothing selects everything. What is no number or range is left out, unless nothing remains.
 fn unfold(text: &str) -> Result<Option<Vec<u32>>, MagnetError> {
     const WRONG: MagnetError = MagnetError::Select { limit: MAX_SELECTED };
     if text.is_empty() {
         return Ok(None);
     }
-    let mut ranges = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (u32, u32) = (first.parse().map_err(|_| WRONG)?, last.parse().map_err(|_| WRONG)?);
-        ranges.push(if first <= last { first..=last } else { return Err(WRONG) });
-    }
+    let ranges: Vec<_> = text.split(',').filter_map(range).collect();
     // Counted before anything is unfolded: a short link can name four thousand million files.
-    if ranges.iter().map(|r| u64::from(r.end() - r.start()) + 1).sum::<u64>() > u64::from(MAX_SELECTED) {
+    let count: u64 = ranges.iter().map(|r| u64::from(r.end() - r.start()) + 1).sum();
+    if count == 0 || count > u64::from(MAX_SELECTED) {
         return Err(WRONG);
     }
     Ok(Some(ranges.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()))
+}
+
+/// `3`, `4-6`.
+fn range(text: &str) -> Option<RangeInclusive<u32>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first <= last).then_some(first..=last)
 }
 
 /// The inverse of [`unfold`] for ascending indices.

@@ -59,7 +59,7 @@ fn every_fault_is_named() {
     assert_eq!(fault("magnet:?xt=urn:btmh:122000"), MagnetError::Multihash);
     assert_eq!(fault(&format!("magnet:?xt=urn:btih:{HEX}&xt=urn:btih:{other}")), MagnetError::TwoTorrents);
     assert_eq!(fault(&"x".repeat(65_537)), MagnetError::TooLong { received: 65_537, limit: 65_536 });
-    for so in ["x", "1-", "-1", "3-2", "1,,2", "0-1000000", "0-4294967295", "4294967296"] {
+    for so in ["x", "1-", "-1", "3-2", ",", "x,3-2", "0-1000000", "1,0-4294967295", "4294967296"] {
         assert_eq!(fault(&format!("magnet:?xt=urn:btih:{HEX}&so={so}")), MagnetError::Select { limit: MAX_SELECTED }, "{so}");
     }
 }
@@ -96,4 +96,23 @@ fn a_torrent_gives_its_magnet() {
     assert_eq!(text, format!("magnet:?xt=urn:btih:{}{expected}", metainfo.info.info_hash));
     assert_eq!(Magnet::parse(&text).unwrap(), Metainfo::magnet(&metainfo));
     assert_eq!(read("&so=0,2,4-6,9").to_string(), format!("magnet:?xt=urn:btih:{HEX}&so=0,2,4-6,9"));
+}
+
+#[test]
+fn links_are_read_as_other_clients_and_pages_write_them() {
+    let hash = |text: &str| Magnet::parse(text).unwrap().info_hash;
+    for link in
+        ["magnet:///?xt=urn:btih:", "magnet://?xt=urn:btih:", "magnet:?XT=urn:btih:", "stream-magnet:?xt=urn:btih:", "Stream-Magnet:?Xt=urn:btih:"]
+    {
+        assert_eq!(hash(&format!("{link}{HEX}&dn=x")), InfoHash::V1(v1()), "{link}");
+        assert!(Magnet::is_link(link));
+    }
+    let escaped = format!("magnet%3A%3Fxt%3Durn%3Abtih%3A{HEX}%26tr%3Dhttp%253A%252F%252Fx%252Fa");
+    for link in [&escaped, &escaped.replacen("%3A%3F", ":?", 1), &escaped.replacen("%3A%3F", "%3a%3f", 1)] {
+        assert_eq!((hash(link), Magnet::parse(link).unwrap().trackers), (InfoHash::V1(v1()), vec!["http://x/a".to_owned()]), "{link}");
+        assert!(Magnet::is_link(link));
+    }
+    assert_eq!(read("&tr=http%3A%2F%2Fx%2Fa%20%0A&TR=%20udp://y:1&x.pe=1.2.3.4:5%20").trackers, ["http://x/a", "udp://y:1"]);
+    assert_eq!(read("&so=0,x,4-6,9-8,,12").select, Some(vec![0, 4, 5, 6, 12]), "what is no number is left out");
+    assert!(!Magnet::is_link("magnets.torrent") && !Magnet::is_link(HEX));
 }
