@@ -18,7 +18,7 @@
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use crate::bencode::{BencodeError, Dict, Encoded, Encoder, Limits, Value, scan};
+use crate::bencode::{BencodeError, Dict, Encoded, Encoder, Form, Limits, Value, scan};
 use crate::types::{Bitfield, InfoHash, InfoHashV1, InfoHashV2};
 
 const MAGIC: [u8; 8] = *b"AQRESUME";
@@ -27,7 +27,7 @@ const HEAD: usize = 26;
 const CHECKSUM: usize = 8;
 
 /// A .torrent of the largest size we take, with the bits and stamps of its pieces and files, stays well below.
-const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 8, tokens: 4_000_000, sorted: true };
+const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 8, tokens: 4_000_000, form: Form::Canonical };
 
 /// What is known of a torrent. The engine says `have`, `uploaded` and `downloaded` ([`crate::Op::Save`]), the driver adds the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub enum BencodeFault {
     /// The same key twice in a dictionary.
     #[error("a dictionary has the same key twice")]
     DuplicateKey,
-    /// Keys out of order, where [`super::Limits::sorted`] asks for order.
+    /// Keys out of order, where [`super::Form::Canonical`] asks for order.
     #[error("a dictionary's keys are not sorted")]
     Unsorted,
     /// More lists and dictionaries in each other than [`super::Limits::depth`].

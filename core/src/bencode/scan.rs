@@ -14,26 +14,39 @@ pub struct Limits {
     pub depth: usize,
     /// Integers, strings (keys, too), lists and dictionaries.
     pub tokens: usize,
-    /// Whether a dictionary with unsorted keys is refused. BEP 3 asks for order, but old v1 torrents lack it; BEP 52 is strict.
-    pub sorted: bool,
+    /// How far from the canonical form the bytes may be.
+    pub form: Form,
+}
+
+/// How strictly the form of BEP 3 is asked for, from the strictest on. Each accepts what those before it accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Keys sorted, each once; integers and lengths in their shortest form: one way to write a value, as BEP 52 asks.
+    Canonical,
+    /// Keys in any order.
+    Unsorted,
+    /// Also `-0` and leading zeros, which makers of v1 torrents have written.
+    Loose,
+    /// Also a key twice in a dictionary: the first one counts ([`super::Dict`]).
+    Repeating,
 }
 
 impl Limits {
-    /// A .torrent file: 10 MB.
-    pub const TORRENT: Self = Self { bytes: 10_000_000, depth: 100, tokens: 3_000_000, sorted: false };
-    /// An `info` dictionary from peers (BEP 9): 16 MiB.
-    pub const METADATA: Self = Self { bytes: 16 << 20, ..Self::TORRENT };
+    /// A .torrent file: 10 MB. What is hashed of it must fit [`Limits::METADATA`], too.
+    pub const TORRENT: Self = Self { bytes: 10_000_000, depth: 100, tokens: 3_000_000, form: Form::Repeating };
+    /// An `info` dictionary: 16 MiB.
+    pub const METADATA: Self = Self { bytes: 16 << 20, form: Form::Loose, ..Self::TORRENT };
     /// A tracker's answer, an extended message, a DHT packet: 1 MiB and 10,000 tokens.
-    pub const MESSAGE: Self = Self { bytes: 1 << 20, depth: 100, tokens: 10_000, sorted: false };
+    pub const MESSAGE: Self = Self { bytes: 1 << 20, depth: 100, tokens: 10_000, form: Form::Unsorted };
 
-    /// The same, but keys must be sorted.
+    /// The same, but only the canonical form is accepted.
     #[must_use]
-    pub const fn sorted(self) -> Self {
-        Self { sorted: true, ..self }
+    pub const fn canonical(self) -> Self {
+        Self { form: Form::Canonical, ..self }
     }
 }
 
-/// Checks that `bytes` are exactly one value within `limits`: integers and lengths in their shortest form, keys that are strings, no key twice in a dictionary.
+/// Checks that `bytes` are exactly one value within `limits`, in the form that these ask for.
 ///
 /// Takes time linear in the bytes (a dictionary with unsorted keys is sorted to find equal ones), and memory linear in the keys of the dictionaries open at a time.
 ///
@@ -147,7 +160,7 @@ impl<'a> Scanner<'a> {
     fn close(&mut self) -> Result<(), BencodeError> {
         self.at += 1;
         if let Some(open) = self.open.pop() {
-            if !open.sorted {
+            if !open.sorted && self.limits.form < Form::Repeating {
                 self.find_duplicate(open.keys)?;
             }
             self.keys.truncate(open.keys);
@@ -167,8 +180,9 @@ impl<'a> Scanner<'a> {
         if let Some(last) = self.keys.get(open.keys..).and_then(<[_]>::last) {
             match self.bytes[last.clone()].cmp(&self.bytes[key.clone()]) {
                 Ordering::Less => {}
-                Ordering::Equal => return Err(BencodeFault::DuplicateKey.at(start)),
-                Ordering::Greater if self.limits.sorted => return Err(BencodeFault::Unsorted.at(start)),
+                Ordering::Equal if self.limits.form < Form::Repeating => return Err(BencodeFault::DuplicateKey.at(start)),
+                Ordering::Equal => {}
+                Ordering::Greater if self.limits.form == Form::Canonical => return Err(BencodeFault::Unsorted.at(start)),
                 Ordering::Greater => open.sorted = false,
             }
         }
@@ -194,7 +208,11 @@ impl<'a> Scanner<'a> {
         let negative = self.peek()? == b'-';
         self.at += usize::from(negative);
         let digits = self.digits();
-        if self.peek()? != b'e' || !shortest(digits) || (negative && digits == b"0") {
+        let is_written_well = match self.limits.form {
+            Form::Canonical | Form::Unsorted => shortest(digits) && !(negative && digits == b"0"),
+            Form::Loose | Form::Repeating => !digits.is_empty(),
+        };
+        if self.peek()? != b'e' || !is_written_well {
             return Err(BencodeFault::Integer.at(start));
         }
         // The sign is part of the number: -2^63 has no positive counterpart.
@@ -208,7 +226,8 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<Range<usize>, BencodeError> {
         let start = self.at;
         let digits = self.digits();
-        if self.peek()? != b':' || !shortest(digits) {
+        let is_written_well = if self.limits.form < Form::Loose { shortest(digits) } else { !digits.is_empty() };
+        if self.peek()? != b':' || !is_written_well {
             return Err(BencodeFault::Length.at(start));
         }
         let declared = std::str::from_utf8(digits).ok().and_then(|t| t.parse::<u64>().ok());

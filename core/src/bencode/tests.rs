@@ -4,7 +4,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{BencodeFault, Encoded, Encoder, Limits, scan, scan_prefix};
+use super::{BencodeFault, Encoded, Encoder, Form, Limits, Value, scan, scan_prefix};
 
 fn fault(bytes: impl AsRef<[u8]>) -> (usize, BencodeFault) {
     let error = scan(bytes.as_ref(), Limits::MESSAGE).unwrap_err();
@@ -62,9 +62,34 @@ fn equal_keys_are_found_wherever_they_stand() {
 
 #[test]
 fn unsorted_keys_are_refused_where_order_is_asked_for() {
-    let error = scan(b"d1:bi1e1:ai2ee", Limits::MESSAGE.sorted()).unwrap_err();
+    let error = scan(b"d1:bi1e1:ai2ee", Limits::MESSAGE.canonical()).unwrap_err();
     assert_eq!((error.at, error.fault), (7, BencodeFault::Unsorted));
-    assert!(scan(b"d1:ai1e2:aai2e1:bi3ee", Limits::MESSAGE.sorted()).is_ok());
+    assert!(scan(b"d1:ai1e2:aai2e1:bi3ee", Limits::MESSAGE.canonical()).is_ok());
+}
+
+#[test]
+fn each_form_accepts_a_little_more_than_the_one_before() {
+    let forms = [Form::Canonical, Form::Unsorted, Form::Loose, Form::Repeating];
+    let cases: [(&[u8], Form); 7] = [
+        (b"d1:ai0e1:bi2ee", Form::Canonical),
+        (b"d1:bi1e1:ai2ee", Form::Unsorted),
+        (b"i-0e", Form::Loose),
+        (b"i-007e", Form::Loose),
+        (b"d01:ai00ee", Form::Loose),
+        (b"d1:ai1e1:ai2ee", Form::Repeating),
+        (b"d1:bi1e1:ai2e1:bi3ee", Form::Repeating),
+    ];
+    for (bytes, needed) in cases {
+        for form in forms {
+            assert_eq!(scan(bytes, Limits { form, ..Limits::MESSAGE }).is_ok(), form >= needed, "{} in {form:?}", bytes.escape_ascii());
+        }
+    }
+    for bytes in [&b"ie"[..], b"i-e", b"i+1e", b"i1.5e", b":a"] {
+        assert!(scan(bytes, Limits::TORRENT).is_err(), "{}", bytes.escape_ascii());
+    }
+    let twice = scan(b"d1:ai1e1:ai2ee", Limits::TORRENT).unwrap().as_dict().unwrap();
+    assert_eq!((twice.num::<u8>("a"), twice.gather(["a"])[0].and_then(Value::as_int)), (Some(1), Some(1)), "the first one counts");
+    assert_eq!(scan(b"i-007e", Limits::TORRENT).unwrap().as_int(), Some(-7));
 }
 
 #[test]
@@ -167,7 +192,7 @@ proptest! {
     #[test]
     fn what_the_encoder_writes_is_accepted_strictly_and_as_serde_sees_it(value in arbitrary_value()) {
         let bytes = value.into_bytes();
-        let scanned = scan(&bytes, Limits::MESSAGE.sorted()).unwrap();
+        let scanned = scan(&bytes, Limits::MESSAGE.canonical()).unwrap();
         let by_serde: serde_bencode::value::Value = scanned.typed().unwrap();
         prop_assert_eq!(serde_bencode::to_bytes(&by_serde).unwrap(), bytes);
     }

@@ -82,7 +82,7 @@ impl<'a> Iterator for List<'a> {
     }
 }
 
-/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated.
+/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated. Of a key that is there twice the first one counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Dict<'a> {
     body: &'a [u8],
@@ -126,14 +126,14 @@ impl<'a> Dict<'a> {
         self.get(key)?.as_dict()
     }
 
-    /// The values of several keys, found in one walk; of a key that is there twice the last.
+    /// The values of several keys, found in one walk.
     #[must_use]
     pub fn gather<const N: usize>(self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut values = [None; N];
         for (key, value) in self {
             let wanted = keys.iter().position(|wanted| wanted.as_bytes() == key);
             if let Some(slot) = wanted.and_then(|at| values.get_mut(at)) {
-                *slot = Some(value);
+                slot.get_or_insert(value);
             }
         }
         values

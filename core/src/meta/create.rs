@@ -20,8 +20,11 @@ pub enum CreateError {
     /// Nothing to hash.
     #[error("there are no files to share; a torrent needs at least one")]
     NoFiles,
-    /// A name that would be changed where the torrent is downloaded, so that not even its maker could seed it.
-    #[error("{given} would be written as {written} on some systems; rename it", given = visible(.given), written = visible(.written))]
+    /// Files without a byte: there is nothing to hash and nothing to fetch, and most clients refuse such a torrent.
+    #[error("all files are empty; a torrent needs at least one byte")]
+    OnlyEmptyFiles,
+    /// A name with characters that no client writes, or with a backslash, which is a separator to some: not even its maker could seed it.
+    #[error("{given} would be written as {written} where it is downloaded; rename it", given = visible(.given), written = visible(.written))]
     Name {
         /// The path as it is.
         given: String,
@@ -101,10 +104,13 @@ impl Draft {
     /// Checks names and sizes, before anything is hashed. Files keep their order. Without a piece length, [`piece_length_for`] chooses.
     ///
     /// # Errors
-    /// No files, a name that is written differently somewhere, or sizes out of bounds.
+    /// No files, none with a byte, a name that is not written as it is, or sizes out of bounds.
     pub fn new(name: &str, content: Content, piece_length: Option<u64>) -> Result<Self, CreateError> {
         check_names(name, &content)?;
         let total = total(&content)?;
+        if total == 0 {
+            return Err(CreateError::OnlyEmptyFiles);
+        }
         let length = piece_length.unwrap_or_else(|| piece_length_for(total).into());
         if !length.is_power_of_two() || length < MIN_PIECE_LENGTH.into() || length > MAX_PIECE_LENGTH.into() {
             return Err(CreateError::PieceLength(length));

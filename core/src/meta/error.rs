@@ -1,5 +1,6 @@
 //! Why a torrent or a magnet link is refused.
 
+use super::Foreign;
 use crate::bencode::BencodeError;
 use crate::types::{LengthsError, ParseHashError, visible};
 
@@ -9,12 +10,18 @@ pub enum MetainfoError {
     /// Not bencode, or beyond [`crate::bencode::Limits`].
     #[error("this is no valid torrent: {0}; get it again, or from another place")]
     Bencode(#[from] BencodeError),
+    /// Something else altogether.
+    #[error("{0}")]
+    Foreign(Foreign),
     /// A version 2 `info` dictionary that is not canonical (BEP 52).
     #[error("a version 2 `info` dictionary must be canonical: {0}")]
     NotCanonical(BencodeError),
     /// A key that must be there.
     #[error("the torrent has no `{0}`")]
     Missing(&'static str),
+    /// `info` twice, with different content: it would depend on the client which torrent this is.
+    #[error("the torrent has two different `info` dictionaries")]
+    TwoInfos,
     /// A key whose value has another type.
     #[error("`{key}` is not {expected}")]
     Type {
@@ -51,9 +58,6 @@ pub enum MetainfoError {
     /// All sizes together are beyond 2^63 - 1.
     #[error("the files are together larger than 2^63 - 1 bytes")]
     TotalSize,
-    /// Both `length` and `files` (BEP 3 asks for one).
-    #[error("the torrent has both `length` and `files`")]
-    SingleAndMulti,
     /// Neither `length` nor `files` (BEP 3).
     #[error("the torrent has neither `length` nor `files`")]
     NoContent,

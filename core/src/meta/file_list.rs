@@ -41,7 +41,9 @@ fn one(index: usize, file: Value<'_>) -> Result<Listed<'_>, MetainfoError> {
     let dict = file.as_dict().ok_or(MetainfoError::Type { key: "files", expected: "a list of dictionaries" })?;
     let keys = Keys::of(dict);
     let size = size(keys.length.ok_or(MetainfoError::Missing("length"))?, index)?;
-    let path = keys.path_utf8.or(keys.path).ok_or(MetainfoError::Missing("path"))?;
+    // As with `name.utf-8`: one that is no list of texts is as good as none.
+    let in_utf8 = keys.path_utf8.filter(|path| path.as_list().is_some_and(|mut list| list.all(|component| component.as_str().is_some())));
+    let path = in_utf8.or(keys.path).ok_or(MetainfoError::Missing("path"))?;
     Ok(Listed::new(components(path, index)?, size, keys.attr))
 }
 
@@ -75,6 +77,13 @@ fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError>
     let mut components = Vec::new();
     for component in path.as_list().ok_or(WRONG)? {
         components.push(component.as_bytes().ok_or(WRONG)?);
+    }
+    // Other clients leave empty components out, and so must who wants to find their data.
+    let has_name = components.iter().any(|component| !component.is_empty());
+    if has_name {
+        components.retain(|component| !component.is_empty());
+    } else {
+        components.truncate(1);
     }
     match components.len() {
         0 => Err(MetainfoError::EmptyPath(file)),

@@ -95,7 +95,7 @@ impl<'a> Keys<'a> {
             Some(2) => {}
             Some(other) => return Err(MetainfoError::Version(other)),
         }
-        scan(info.raw(), Limits::METADATA.sorted()).map_err(MetainfoError::NotCanonical)?;
+        scan(info.raw(), Limits::METADATA.canonical()).map_err(MetainfoError::NotCanonical)?;
         match self.piece_length()? {
             n if n >= MIN_PIECE_LENGTH_V2 && n.is_power_of_two() => {}
             n => return Err(MetainfoError::PieceLengthV2(n)),
@@ -117,11 +117,11 @@ impl<'a> Keys<'a> {
     }
 
     fn files_v1(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
-        match (self.length, self.files) {
-            (Some(length), None) => Ok((file_list::single(length)?, false)),
-            (None, Some(files)) => Ok((file_list::multi(files)?, true)),
-            (Some(_), Some(_)) => Err(MetainfoError::SingleAndMulti),
-            (None, None) => Err(MetainfoError::NoContent),
+        match (self.files, self.length) {
+            // BEP 3 asks for one of them. Makers that write both mean the list, if it lists anything.
+            (Some(files), length) if length.is_none() || !is_empty_list(files) => Ok((file_list::multi(files)?, true)),
+            (_, Some(length)) => Ok((file_list::single(length)?, false)),
+            (_, None) => Err(MetainfoError::NoContent),
         }
     }
 
@@ -138,7 +138,8 @@ impl<'a> Keys<'a> {
 
     /// Old torrents give the name in the code page of their maker, and in UTF-8 under a key of its own.
     fn name(&self) -> Result<&'a [u8], MetainfoError> {
-        let name = self.name_utf8.or(self.name).ok_or(MetainfoError::Missing("name"))?;
+        let in_utf8 = self.name_utf8.filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
+        let name = in_utf8.or(self.name).or(self.name_utf8).ok_or(MetainfoError::Missing("name"))?;
         name.as_bytes().ok_or(MetainfoError::Type { key: "name", expected: "a string" })
     }
 
@@ -158,6 +159,10 @@ impl<'a> Keys<'a> {
             _ => Err(MetainfoError::HashCount { expected: lengths.pieces(), received: count }),
         }
     }
+}
+
+fn is_empty_list(value: Value<'_>) -> bool {
+    value.as_list().is_some_and(|mut list| list.next().is_none())
 }
 
 /// Gives every file its bytes and its place; returns all bytes together. Each file begins at a multiple of `align`.

@@ -4,8 +4,10 @@ mod create;
 mod error;
 mod file_list;
 mod file_tree;
+mod foreign;
 mod info;
 mod magnet;
+mod name;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,9 @@ use crate::types::{InfoHash, Lengths, Piece, Sha1Digest};
 
 pub use create::{Content, CreateError, Details, Draft, NewFile, piece_length_for};
 pub use error::{MagnetError, MetainfoError};
+pub use foreign::Foreign;
 pub use magnet::MAX_SELECTED;
+pub use name::{folded_name, numbered_name, plain_name, portable_name};
 
 /// The `info` dictionary: what the info-hash covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ pub struct Info {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Sanitised components below the download folder, the torrent's own folder included; never empty, never escapes, no two alike (pads aside).
+    /// Components below the download folder, the torrent's own folder included: its own names, made harmless. Never empty, never escapes, no two paths equal
+    /// (pads aside), none within another. A file system may refuse a name, or take two of them for one: storage sees to that.
     pub path: Vec<String>,
     /// First byte in the torrent's byte space.
     pub offset: u64,

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
-use super::{Info, Magnet, Metainfo, MetainfoError};
-use crate::bencode::{Encoded, Encoder, Limits, Value, scan};
+use super::{Foreign, Info, Magnet, Metainfo, MetainfoError};
+use crate::bencode::{BencodeError, Encoded, Encoder, Limits, Value, scan, scan_prefix};
 
 /// Tracker and web-seed URLs taken at most; the rest is ignored.
 const MAX_URLS: usize = 200;
@@ -20,15 +20,16 @@ const MAX_URL_LIST: usize = 1 << 20;
 impl Metainfo {
     /// Reads a .torrent file of at most 10 MB.
     ///
-    /// Only the `info` dictionary must be right. What stands beside it with another type than its BEP says is treated as absent.
+    /// Only the `info` dictionary must be right. What stands beside it with another type than its BEP says is treated as absent; of a key that is there twice the
+    /// first one counts; what follows the whole dictionary (sites append line breaks) is ignored.
     ///
     /// # Errors
     /// The first thing that is wrong; see [`MetainfoError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
         let whole = Bytes::copy_from_slice(bytes);
-        let keys = Keys::of(scan(&whole, Limits::TORRENT)?)?;
+        let keys = Keys::of(dictionary(&whole)?)?;
         Ok(Self {
-            info: Arc::new(Info::read(keys.info.ok_or(MetainfoError::Missing("info"))?, &whole)?),
+            info: Arc::new(info(keys.info.ok_or(MetainfoError::Missing("info"))?, &whole)?),
             trackers: tiers(keys.announce_list, keys.announce),
             web_seeds: keys.url_list.and_then(url_list).map(OneOrMany::into_urls).unwrap_or_default(),
             comment: keys.comment.and_then(text),
@@ -76,6 +77,25 @@ impl Metainfo {
     }
 }
 
+/// What is hashed is read more strictly than what stands around it.
+fn info(value: Value<'_>, whole: &Bytes) -> Result<Info, MetainfoError> {
+    let raw = whole.slice_ref(value.raw());
+    let before = raw.as_ptr().addr() - whole.as_ptr().addr();
+    scan(&raw, Limits::METADATA).map_err(|error| BencodeError { at: before + error.at, ..error })?;
+    Info::read(value, whole)
+}
+
+/// The dictionary that the file begins with.
+fn dictionary(file: &[u8]) -> Result<Value<'_>, MetainfoError> {
+    if file.len() > Limits::TORRENT.bytes {
+        scan(file, Limits::TORRENT)?;
+    }
+    match scan_prefix(file, Limits::TORRENT) {
+        Ok((value, _rest)) => Ok(value),
+        Err(error) => Err(Foreign::recognise(file).map_or(error.into(), MetainfoError::Foreign)),
+    }
+}
+
 fn strings(texts: &[String]) -> Encoded {
     Encoded::list(texts.iter().map(Encoded::bytes))
 }
@@ -100,6 +120,9 @@ impl<'a> Keys<'a> {
         let dict = torrent.as_dict().ok_or(MetainfoError::Type { key: "torrent", expected: "a dictionary" })?;
         let names = ["announce", "announce-list", "comment", "created by", "creation date", "info", "url-list"];
         let [announce, announce_list, comment, created_by, created, info, url_list] = dict.gather(names);
+        if dict.iter().any(|(key, value)| key == b"info" && Some(value) != info) {
+            return Err(MetainfoError::TwoInfos);
+        }
         Ok(Self { announce, announce_list, comment, created_by, created, info, url_list })
     }
 }

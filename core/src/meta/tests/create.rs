@@ -22,7 +22,7 @@ fn a_folder_round_trips() {
         created: Some(1_700_000_000),
     };
     let made = draft.finish(&[[1; 20], [2; 20]], details.clone()).unwrap();
-    assert!(scan(&made.to_bytes(), Limits::TORRENT.sorted()).is_ok(), "keys are sorted");
+    assert!(scan(&made.to_bytes(), Limits::TORRENT.canonical()).is_ok(), "keys are sorted");
     let read = Metainfo::parse(&made.to_bytes()).unwrap();
     assert_eq!(read, made);
     assert_eq!(read.trackers, [["http://x/a"], ["udp://y:1"]]);
@@ -62,8 +62,10 @@ fn what_makes_no_torrent_is_refused_before_hashing() {
     assert_eq!(folder(vec![]), CreateError::NoFiles);
     assert_eq!(folder(vec![new_file("a", u64::MAX), new_file("b", 1)]), CreateError::TotalSize);
     let changed = |given: &str, written: &str| CreateError::Name { given: given.to_owned(), written: written.to_owned() };
-    assert_eq!(folder(vec![new_file("x/12:30", 1)]), changed("t/x/12:30", "t/x/12_30"));
-    assert_eq!(folder(vec![new_file("readme", 1), new_file("README", 1)]), changed("t/README", "t/README (1)"));
+    assert_eq!(folder(vec![new_file("x/12\\30", 1)]), changed("t/x/12\\30", "t/x/12_30"));
+    assert_eq!(folder(vec![new_file("a\nb", 1)]), changed("t/a\nb", "t/a_b"));
+    assert_eq!(folder(vec![new_file("a", 0), new_file("b", 0)]), CreateError::OnlyEmptyFiles);
+    assert_eq!(Draft::new("a", Content::File(0), None), Err(CreateError::OnlyEmptyFiles));
     assert_eq!(Draft::new("..", Content::File(1), None).unwrap_err(), changed("..", "_"));
     assert!(matches!(folder(vec![NewFile { path: vec!["x".to_owned(); 100], size: 1 }]), CreateError::DeepPath { received: 101, .. }));
 }
@@ -73,4 +75,14 @@ fn there_is_a_digest_for_every_piece() {
     let draft = Draft::new("a", Content::File(20_000), Some(16 * KIB)).unwrap();
     let refused = CreateError::Invalid(MetainfoError::HashCount { expected: 2, received: 1 });
     assert_eq!(draft.finish(&[[1; 20]], Details::default()), Err(refused));
+}
+
+#[test]
+fn names_that_linux_takes_are_shared_as_they_are() {
+    let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}.png";
+    let long = "x".repeat(255);
+    let names = ["Ep 1: Pilot.mkv", "What happened...", family, "aux.c", "Makefile", "makefile", "what? *<>|\"", " a ", "\u{200f}\u{5d0}", &long];
+    let files = names.map(|name| new_file(name, 1)).to_vec();
+    let made = Draft::new("C: ", Content::Folder(files), None).unwrap().finish(&[[1; 20]], Details::default()).unwrap();
+    assert_eq!(made.info.files.iter().map(|file| file.path.join("/")).collect::<Vec<_>>(), names.map(|name| format!("C: /{name}")));
 }

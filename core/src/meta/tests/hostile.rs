@@ -1,8 +1,8 @@
 //! Torrents that must be refused, each with the exact reason, and paths that must be made harmless.
 
-use super::{file, folder, parse, paths, single, torrent};
+use super::{file, folder, parse, paths, single};
 use crate::bencode::{BencodeError, BencodeFault, Encoded, Encoder, Limits};
-use crate::meta::{Info, Metainfo, MetainfoError};
+use crate::meta::{Foreign, Info, Metainfo, MetainfoError};
 use crate::types::LengthsError;
 
 /// One thing changed in a torrent that is right otherwise.
@@ -41,7 +41,6 @@ fn what_is_missing_or_of_another_type_is_named() {
     assert_eq!(spoilt(|i| _ = i.int("piece length", -1i8)), of_type("piece length", "a positive number"));
     assert_eq!(spoilt(|i| _ = i.bytes("meta version", "2")), of_type("meta version", "a number"));
     assert_eq!(spoilt(|i| _ = i.int("meta version", 3u8)), MetainfoError::Version(3));
-    assert_eq!(spoilt(|i| _ = i.list("files", [file(&["a"], 1)])), MetainfoError::SingleAndMulti);
 }
 
 #[test]
@@ -77,17 +76,13 @@ fn file_lists_that_list_no_files_are_refused() {
 fn bencode_that_is_damaged_or_too_much_is_refused_with_its_place() {
     let refused = |bytes: &[u8]| Metainfo::parse(bytes).unwrap_err();
     let at = |at, fault| MetainfoError::Bencode(BencodeError { at, fault });
-    assert_eq!(refused(b"<html>"), at(0, BencodeFault::Unexpected(b'<')));
-    assert_eq!(refused(b""), at(0, BencodeFault::End));
+    assert_eq!(refused(b"xyz"), at(0, BencodeFault::Unexpected(b'x')));
+    assert_eq!(refused(b"d4:info"), at(7, BencodeFault::End));
     assert_eq!(refused(b"d4:infod4:name1:a4:name1:bee"), at(17, BencodeFault::DuplicateKey));
     assert_eq!(refused(&vec![b'l'; 10_000_000]), at(100, BencodeFault::Depth(100)));
     assert_eq!(refused(&vec![b'l'; 10_000_001]), at(10_000_000, BencodeFault::Bytes { received: 10_000_001, limit: 10_000_000 }));
     let many = [&b"l"[..], &b"i0e".repeat(3_000_000), b"e"].concat();
     assert_eq!(refused(&many), at(9_000_000 - 2, BencodeFault::Tokens(3_000_000)));
-    let mut trailing = torrent(&single("a"));
-    let end = trailing.len();
-    trailing.push(b'\n');
-    assert_eq!(refused(&trailing), at(end, BencodeFault::Trailing(1)));
     let metadata = vec![b'l'; Limits::METADATA.bytes + 1];
     assert!(matches!(Info::parse(metadata.into()), Err(MetainfoError::Bencode(BencodeError { fault: BencodeFault::Bytes { .. }, .. }))));
 }
@@ -108,11 +103,35 @@ fn version_2_is_strict() {
 }
 
 #[test]
+fn what_is_no_torrent_at_all_is_named() {
+    let named = |bytes: &[u8]| match Metainfo::parse(bytes) {
+        Err(MetainfoError::Foreign(foreign)) => foreign,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(named(include_bytes!("cases/html.torrent")), Foreign::WebPage);
+    assert_eq!(named(b"\xef\xbb\xbf\r\n<?xml version"), Foreign::WebPage);
+    assert_eq!(named(b"\x1f\x8b\x08\0"), Foreign::Gzip);
+    assert_eq!(named(b"PK\x03\x04"), Foreign::Zip);
+    assert_eq!(named(b"magnet:?xt=urn:btih:00"), Foreign::Magnet);
+    assert_eq!((named(b""), named(b" \n")), (Foreign::Empty, Foreign::Empty));
+    let said = MetainfoError::Foreign(Foreign::WebPage).to_string();
+    assert!(said.starts_with("this is a web page, not a torrent; "), "{said}");
+}
+
+#[test]
+fn two_torrents_in_one_file_are_refused_and_a_copy_is_not() {
+    let info = single("a").finish();
+    let twice = |other: &[u8]| Metainfo::parse(&[b"d4:info", &info[..], b"4:info", other, b"e"].concat());
+    assert_eq!(twice(&single("b").finish()), Err(MetainfoError::TwoInfos));
+    assert_eq!(twice(&info).unwrap().info.raw, info);
+}
+
+#[test]
 fn no_path_leads_out_of_the_folder() {
     assert_eq!(paths(&single("..")), ["_"]);
     assert_eq!(paths(&single("/etc/passwd")), ["_etc_passwd"]);
-    let evil = [file(&["..", "..", "etc", "passwd"], 1), file(&["", "x"], 1), file(&["C:\\x"], 1), file(&["a/../../b"], 1), file(&["nul"], 1)];
-    let expected = ["_/_/_/etc/passwd", "_/_/x", "_/C__x", "_/a_.._.._b", "_/_nul"];
+    let evil = [file(&["..", "..", "etc", "passwd"], 1), file(&["", "x"], 1), file(&["..\\x"], 1), file(&["a/../../b"], 1), file(&["\0"], 1)];
+    let expected = ["_/_/_/etc/passwd", "_/x", "_/.._x", "_/a_.._.._b", "_/_ (1)"];
     assert_eq!(paths(&folder("../", evil, 5)), expected.map(|p| p.replacen("_/", ".._/", 1)));
 }
 

@@ -176,3 +176,49 @@ fn a_hundred_thousand_files_load_within_two_seconds() {
     assert_eq!(read.info.files.len(), 100_000);
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+/// Each was refused although its `info` is whole and other clients take it.
+#[test]
+fn what_makers_and_sites_get_wrong_around_a_torrent_is_forgiven() {
+    let read = |file: &[u8]| Metainfo::parse(file).unwrap();
+    let cut_out = |file: &[u8], from: usize, to_end: usize| sha1(&file[from..file.len() - to_end]);
+    let hash = |metainfo: &Metainfo| metainfo.info.info_hash.v1().unwrap().0;
+
+    let file = include_bytes!("cases/trailing-nl.torrent");
+    assert_eq!(hash(&read(file)), cut_out(file, 7, 2), "the line break belongs to nothing");
+    let file = include_bytes!("cases/neg-zero.torrent");
+    assert_eq!((hash(&read(file)), read(file).info.private), (cut_out(file, 7, 1), false));
+    let file = include_bytes!("cases/outer-dupkey2.torrent");
+    assert_eq!((hash(&read(file)), read(file).trackers), (cut_out(file, 83, 1), vec![vec!["http://a.example/announce".to_owned()]]));
+    let file = include_bytes!("cases/both-length-files.torrent");
+    let both = read(file);
+    assert_eq!((hash(&both), both.info.multi, both.info.files[0].path.join("/")), (cut_out(file, 7, 1), true, "x/a".to_owned()));
+}
+
+#[test]
+fn numbers_with_leading_zeros_are_read_in_v1_and_refused_in_v2() {
+    let v1 = Metainfo::parse(b"d4:infod6:lengthi005e4:name01:a12:piece lengthi016384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee").unwrap();
+    assert_eq!((v1.info.lengths.total(), v1.info.name.as_str()), (5, "a"));
+    assert_eq!(Info::parse(v1.info.raw.clone()).unwrap(), *v1.info, "from peers, too");
+    let v2 = b"d4:infod9:file treed1:ad0:d6:lengthi05eeee12:meta versioni2e4:name1:a12:piece lengthi16384eee";
+    assert!(matches!(Metainfo::parse(v2), Err(MetainfoError::NotCanonical(_))));
+}
+
+#[test]
+fn empty_components_are_left_out_as_others_do() {
+    let files = [file(&["", "a"], 1), file(&["b", "", "c"], 1), file(&["d", ""], 1), file(&[""], 1)];
+    assert_eq!(paths(&folder("t", files, 4)), ["t/a", "t/b/c", "t/d", "t/_"]);
+}
+
+#[test]
+fn a_name_in_utf8_that_is_none_is_as_good_as_absent() {
+    let entry = Encoder::new().int("length", 1u8).put("path", Encoded::list([Encoded::bytes("a")])).int("path.utf-8", 3u8).into();
+    let info = folder("t", [entry], 1).int("name.utf-8", 5u8).clone();
+    assert_eq!(paths(&info), ["t/a"]);
+    assert_eq!(paths(folder("t", [file(&["a"], 1)], 1).bytes("name.utf-8", "")), ["t/a"]);
+}
+
+#[test]
+fn a_list_of_no_files_beside_a_length_does_not_count() {
+    assert_eq!(paths(single("a").list("files", [])), ["a"]);
+}
