@@ -6,15 +6,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::dht;
 use aqueduct_core::discovery::url::Host;
-use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, TrackerError, TrackerStatus};
+use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, Swarm, TrackerError, TrackerStatus};
 use aqueduct_core::types::{self, PeerSource};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::inbox::{Change, Shared, Wish};
+use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::{News, Options};
 use crate::net::http::{Client, Fetch};
@@ -107,47 +108,61 @@ impl Driver {
             self.running.remove(id);
         }
         // Amounts wake nobody; before an announce they must be right.
-        let wishes = std::mem::take(&mut self.shared.lock().wishes);
-        self.apply(wishes);
+        let mail = self.shared.lock().take_mail();
+        self.carry_out_mail(mail);
         self.machine.handle(self.now(), input);
     }
 
     /// Says when to end, if that was asked for.
     fn take_inbox(&mut self) -> Option<Instant> {
-        let (changes, wishes, nodes, closing) = {
+        let (mail, nodes, closing) = {
             let mut inbox = self.shared.lock();
             let abandoned = inbox.is_abandoned().then(Instant::now);
-            let nodes = std::mem::take(&mut inbox.dht_nodes);
-            (std::mem::take(&mut inbox.changes), std::mem::take(&mut inbox.wishes), nodes, inbox.closing.or(abandoned))
+            (inbox.take_mail(), std::mem::take(&mut inbox.dht_nodes), inbox.closing.or(abandoned))
         };
+        self.carry_out_mail(mail);
         nodes.into_iter().for_each(|addr| self.tell_node(dht::Input::Node(addr)));
-        changes.into_iter().for_each(|change| self.change(change));
-        self.apply(wishes);
         if closing.is_some() {
             std::mem::take(&mut self.members).into_keys().for_each(|key| self.machine.remove(self.now(), key));
         }
         closing
     }
 
-    fn change(&mut self, change: Change) {
-        match change {
-            Change::Join(key, swarm, news) => {
-                let asked = self.node.as_mut().is_some_and(|node| node.join(key, &swarm));
-                if self.machine.add(self.now(), key, swarm).is_ok() {
-                    self.members.insert(key, news);
-                    self.publish(key);
-                    self.publish_counts(key, asked);
-                }
-            }
-            Change::Leave(key, amounts) => {
-                self.members.remove(&key);
-                self.leave_dht(key);
-                amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
-                self.machine.remove(self.now(), key);
-            }
-            Change::Private(key) => self.leave_dht(key),
-            Change::Scrape(key) => self.machine.scrape(self.now(), key),
+    fn carry_out_mail(&mut self, mail: Mail) {
+        mail.for_each(|(key, letter)| self.carry_out_letter(key, letter));
+    }
+
+    fn carry_out_letter(&mut self, key: Key, letter: Letter) {
+        let Letter { leaves, joins, private, scrape, wish } = letter;
+        leaves.into_iter().for_each(|last| self.leave(key, &last));
+        joins.into_iter().for_each(|(swarm, news)| self.join(key, swarm, news));
+        if private {
+            self.leave_dht(key);
         }
+        if scrape {
+            self.machine.scrape(self.now(), key);
+        }
+        wish.into_iter().for_each(|wish| self.apply(key, &wish));
+    }
+
+    fn join(&mut self, key: Key, swarm: Swarm, news: mpsc::Sender<News>) {
+        let asked = self.node.as_mut().is_some_and(|node| node.join(key, &swarm));
+        if self.machine.add(self.now(), key, swarm).is_ok() {
+            self.members.insert(key, news);
+            self.publish(key);
+            self.publish_counts(key, asked);
+        }
+    }
+
+    /// The last amounts stand in the farewell. Of all that the member wanted, only that it is complete still matters.
+    fn leave(&mut self, key: Key, last: &Wish) {
+        self.members.remove(&key);
+        self.leave_dht(key);
+        last.amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
+        if last.requests().any(|request| request == DiscoverRequest::Completed) {
+            self.machine.request(self.now(), key, DiscoverRequest::Completed);
+        }
+        self.machine.remove(self.now(), key);
     }
 
     fn leave_dht(&mut self, key: Key) {
@@ -156,14 +171,12 @@ impl Driver {
         self.publish_counts(key, false);
     }
 
-    fn apply(&mut self, wishes: BTreeMap<Key, Wish>) {
-        for (key, wish) in wishes {
-            self.machine.update(key, wish.amounts);
-            for request in wish.requests() {
-                let now = self.now();
-                self.machine.request(now, key, request);
-                self.node.iter_mut().for_each(|node| node.request(now, key, request));
-            }
+    fn apply(&mut self, key: Key, wish: &Wish) {
+        wish.amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
+        for request in wish.requests() {
+            let now = self.now();
+            self.machine.request(now, key, request);
+            self.node.iter_mut().for_each(|node| node.request(now, key, request));
         }
     }
 

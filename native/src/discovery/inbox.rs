@@ -1,4 +1,5 @@
-//! What members want, until the task looks: one lock, held for a few lines, never across a wait. Bounded by the number of members.
+//! What members want, until the task looks: one lock, held for a few lines, never across a wait. Bounded by the number of members that are there
+//! or have left since.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,10 +28,7 @@ pub(super) struct Shared {
 pub(super) struct Inbox {
     /// Handles and memberships.
     clients: usize,
-    /// In the order they came.
-    pub(super) changes: Vec<Change>,
-    /// To be applied after the changes.
-    pub(super) wishes: BTreeMap<Key, Wish>,
+    mail: Mail,
     /// For every member.
     pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
     /// For every member that the DHT is asked for.
@@ -43,22 +41,70 @@ pub(super) struct Inbox {
     pub(super) closing: Option<Instant>,
 }
 
-/// A member came, went, turned out to be private, or wants counts.
-#[derive(Debug)]
-pub(super) enum Change {
-    Join(Key, Swarm, mpsc::Sender<News>),
-    Leave(Key, Option<Amounts>),
-    Private(Key),
-    Scrape(Key),
+/// What is wanted for each key, at most one [`Letter`] per key, in the order in which the keys came.
+///
+/// A letter is taken out and carried out as a whole, so that nothing that a member wants can reach the machine before the member does.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    letters: BTreeMap<Key, Letter>,
+    order: Vec<Key>,
+}
+
+/// What is wanted for one key. Carried out from top to bottom: the member that the machine knows leaves before another one joins, and whoever
+/// joins does so before it wants anything.
+#[derive(Debug, Default)]
+pub(super) struct Letter {
+    /// The member that the machine knows leaves, with its last wish.
+    pub(super) leaves: Option<Wish>,
+    pub(super) joins: Option<(Swarm, mpsc::Sender<News>)>,
+    /// The torrent turned out to be private.
+    pub(super) private: bool,
+    pub(super) scrape: bool,
+    pub(super) wish: Option<Wish>,
+}
+
+impl Mail {
+    fn to(&mut self, key: Key) -> &mut Letter {
+        if !self.letters.contains_key(&key) {
+            self.order.push(key);
+        }
+        self.letters.entry(key).or_default()
+    }
+}
+
+impl Iterator for Mail {
+    type Item = (Key, Letter);
+
+    /// The letter of the key that came first. Only for mail that was taken out as a whole: `order` is consumed from its end.
+    fn next(&mut self) -> Option<(Key, Letter)> {
+        loop {
+            let key = self.order.pop()?;
+            if let Some(letter) = self.letters.remove(&key) {
+                return Some((key, letter));
+            }
+        }
+    }
+}
+
+impl Letter {
+    /// Whoever joined and left before the task looked was never there.
+    fn leave(&mut self) {
+        let wish = self.wish.take();
+        if self.joins.take().is_none() {
+            self.leaves = Some(wish.unwrap_or_default());
+        }
+        (self.private, self.scrape) = (false, false);
+    }
 }
 
 /// What a member wants; of two contrary requests the later one counts.
 #[derive(Debug, Default)]
 pub(super) struct Wish {
-    pub(super) amounts: Amounts,
-    pub(super) active: Option<bool>,
-    pub(super) more: bool,
-    pub(super) completed: bool,
+    /// `None`: as they were when it joined.
+    pub(super) amounts: Option<Amounts>,
+    active: Option<bool>,
+    more: bool,
+    completed: bool,
 }
 
 impl Wish {
@@ -93,6 +139,13 @@ impl Inbox {
         self.clients == 0
     }
 
+    /// Takes out what is wanted.
+    pub(super) fn take_mail(&mut self) -> Mail {
+        let mut mail = std::mem::take(&mut self.mail);
+        mail.order.reverse();
+        mail
+    }
+
     /// `None`: the DHT is not asked for this one.
     pub(super) fn show_dht(&mut self, key: Key, counts: Option<DhtCounts>) {
         match counts.filter(|_| self.statuses.contains_key(&key)) {
@@ -118,7 +171,7 @@ impl Client {
             return Err(AddError::Duplicate(key.info_hash));
         }
         inbox.statuses.insert(key, Vec::new());
-        inbox.changes.push(Change::Join(key, swarm, news));
+        inbox.mail.to(key).joins = Some((swarm, news));
         self.0.wake.notify_one();
         Ok(())
     }
@@ -127,16 +180,14 @@ impl Client {
         let mut inbox = self.0.lock();
         inbox.statuses.remove(&key);
         inbox.dht.remove(&key);
-        // The last amounts stand in the farewell: they must arrive before it.
-        let wish = inbox.wishes.remove(&key);
-        inbox.changes.push(Change::Leave(key, wish.map(|wish| wish.amounts)));
+        inbox.mail.to(key).leave();
         self.0.wake.notify_one();
     }
 
     pub(super) fn wish(&self, key: Key, amounts: Amounts, request: Option<DiscoverRequest>) {
         let mut inbox = self.0.lock();
-        let wish = inbox.wishes.entry(key).or_default();
-        wish.amounts = amounts;
+        let wish = inbox.mail.to(key).wish.get_or_insert_default();
+        wish.amounts = Some(amounts);
         if let Some(request) = request {
             wish.add(request);
             self.0.wake.notify_one();
@@ -144,7 +195,7 @@ impl Client {
     }
 
     pub(super) fn scrape(&self, key: Key) {
-        self.0.lock().changes.push(Change::Scrape(key));
+        self.0.lock().mail.to(key).scrape = true;
         self.0.wake.notify_one();
     }
 
@@ -160,7 +211,7 @@ impl Client {
     pub(super) fn set_private(&self, key: Key) {
         let mut inbox = self.0.lock();
         inbox.dht.remove(&key);
-        inbox.changes.push(Change::Private(key));
+        inbox.mail.to(key).private = true;
         self.0.wake.notify_one();
     }
 
@@ -188,5 +239,84 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.0.lock().clients -= 1;
         self.0.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aqueduct_core::types::{InfoHashV1, PeerId};
+
+    use super::*;
+
+    const KEY: Key = Key { info_hash: InfoHashV1([1; 20]), owner: 0 };
+
+    fn client() -> Client {
+        Client::new(Arc::default())
+    }
+
+    fn join(client: &Client, owner: u64) {
+        let swarm = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 1, amounts: Amounts::default(), private: false };
+        client.join(Key { owner, ..KEY }, swarm, mpsc::channel(1).0).unwrap();
+    }
+
+    fn mail(client: &Client) -> Vec<(Key, Letter)> {
+        client.0.lock().take_mail().collect()
+    }
+
+    fn wants(letter: &Letter) -> Vec<DiscoverRequest> {
+        letter.wish.iter().flat_map(Wish::requests).collect()
+    }
+
+    #[test]
+    fn what_a_member_wants_comes_in_one_letter_with_its_join() {
+        let client = client();
+        join(&client, 0);
+        client.wish(KEY, Amounts { uploaded: 1, ..Amounts::default() }, Some(DiscoverRequest::Start));
+        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        assert!(letter.joins.is_some() && letter.leaves.is_none());
+        assert_eq!(wants(letter), [DiscoverRequest::Start]);
+        assert!(mail(&client).is_empty());
+    }
+
+    #[test]
+    fn whoever_leaves_takes_its_last_wish_along_and_another_may_join_after_it() {
+        let client = client();
+        join(&client, 0);
+        mail(&client);
+        client.wish(KEY, Amounts { uploaded: 7, ..Amounts::default() }, Some(DiscoverRequest::Completed));
+        client.leave(KEY);
+        join(&client, 0);
+        client.wish(KEY, Amounts::default(), Some(DiscoverRequest::Start));
+        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        let last = letter.leaves.as_ref().unwrap();
+        assert_eq!((last.amounts.unwrap().uploaded, last.requests().collect::<Vec<_>>()), (7, vec![DiscoverRequest::Completed]));
+        assert!(letter.joins.is_some());
+        assert_eq!(wants(letter), [DiscoverRequest::Start]);
+    }
+
+    #[test]
+    fn whoever_joins_and_leaves_unseen_was_never_there_but_the_one_before_still_leaves() {
+        let client = client();
+        join(&client, 0);
+        mail(&client);
+        client.leave(KEY);
+        join(&client, 0);
+        client.set_private(KEY);
+        client.leave(KEY);
+        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        assert!(letter.leaves.is_some() && letter.joins.is_none() && letter.wish.is_none() && !letter.private);
+        join(&client, 0);
+        client.leave(KEY);
+        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        assert!(letter.leaves.is_none() && letter.joins.is_none());
+    }
+
+    #[test]
+    fn letters_are_opened_in_the_order_in_which_their_keys_came() {
+        let client = client();
+        [3, 1, 2].into_iter().for_each(|owner| join(&client, owner));
+        client.wish(Key { owner: 3, ..KEY }, Amounts::default(), Some(DiscoverRequest::Start));
+        let owners: Vec<u64> = mail(&client).into_iter().map(|(key, _)| key.owner).collect();
+        assert_eq!(owners, [3, 1, 2]);
     }
 }

@@ -187,3 +187,59 @@ async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
         soon(news.recv()).await.expect("the task ended");
     }
 }
+
+/// Members of as many swarms, each of which has asked for peers.
+async fn burst(handle: &Handle, tracker: &str, count: u32) -> Vec<(Membership, mpsc::Receiver<News>)> {
+    let mut members = Vec::new();
+    for number in 0..count {
+        let mut info_hash = InfoHashV1([0; 20]);
+        info_hash.0[..4].copy_from_slice(&number.to_be_bytes());
+        let trackers = vec![vec![tracker.to_owned()]];
+        let swarm = Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false };
+        let member = handle.join(Key { info_hash, owner: number.into() }, swarm).unwrap();
+        member.0.request(Start, Amounts::default());
+        members.push(member);
+        // The task has a chance to look in the midst of the burst.
+        tokio::task::yield_now().await;
+    }
+    members
+}
+
+/// Waits until this tracker was told of as many starts, each of another swarm.
+async fn starts(tracker: &mut Server, count: usize) {
+    let mut started = std::collections::BTreeSet::new();
+    while started.len() < count {
+        let told = tokio::time::timeout(Duration::from_secs(20), tracker.requests.recv()).await;
+        assert!(told.is_ok(), "{} of {count} were announced", started.len());
+        let path = told.unwrap().unwrap();
+        assert_eq!(event(&path), "started");
+        started.insert(path.split("info_hash=").nth(1).unwrap().split('&').next().unwrap().to_owned());
+    }
+}
+
+#[tokio::test]
+async fn four_hundred_joins_in_a_burst_are_all_announced() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let _members = burst(&handle, &tracker.url("/announce"), 400).await;
+    starts(&mut tracker, 400).await;
+}
+
+#[tokio::test]
+async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
+    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let handle = handle();
+    let (member, _news) = join(&handle, &[&format!("udp://{}", silent.local_addr().unwrap())]);
+    member.request(Start, Amounts::default());
+    let (_, task) = soon(silent.recv_from(&mut [0; 2048])).await.unwrap();
+    let strangers = tokio::spawn(async move {
+        loop {
+            let _ = silent.send_to(b"junk that answers nothing", task).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    let _members = burst(&handle, &tracker.url("/announce"), 400).await;
+    starts(&mut tracker, 400).await;
+    strangers.abort();
+}
