@@ -52,6 +52,8 @@ pub struct Record {
     pub wanted: Option<Vec<bool>>,
     /// Paused by the user.
     pub paused: bool,
+    /// Files that are not under the torrent's own names, by index, with the components that they are under: the file system refused their own. Empty in a tab.
+    pub names: Vec<(u32, Vec<String>)>,
 }
 
 /// A file's state by which a change between runs is seen.
@@ -124,6 +126,7 @@ impl Record {
             trackers: Vec::new(),
             wanted: None,
             paused: false,
+            names: Vec::new(),
         }
     }
 
@@ -154,8 +157,11 @@ impl Record {
         dict.int("pieces", self.have.len()).bytes("have", self.have.as_bytes());
         dict.bytes("uploaded", self.uploaded.to_be_bytes()).bytes("downloaded", self.downloaded.to_be_bytes());
         dict.bytes("stamps", encode_stamps(&self.stamps));
-        dict.list("trackers", self.trackers.iter().map(|tier| Encoded::list(tier.iter().map(Encoded::bytes))));
+        dict.list("trackers", self.trackers.iter().map(|tier| strings(tier)));
         dict.int("paused", u8::from(self.paused));
+        if !self.names.is_empty() {
+            dict.list("names", self.names.iter().map(|(index, path)| Encoded::list([Encoded::int(*index), strings(path)])));
+        }
         let wanted: Option<Vec<u8>> = self.wanted.as_ref().map(|flags| flags.iter().map(|&flag| u8::from(flag)).collect());
         put_some(&mut dict, "v1", self.info_hash.v1().map(|hash| hash.0));
         put_some(&mut dict, "v2", self.info_hash.v2().map(|hash| hash.0));
@@ -174,9 +180,10 @@ impl Record {
             stamps: decode_stamps(dict.bytes("stamps")?)?,
             info: dict.bytes("info").map(Bytes::copy_from_slice),
             name: dict.str("name").map(str::to_owned),
-            trackers: dict.list("trackers")?.map(tier).collect::<Option<_>>()?,
+            trackers: dict.list("trackers")?.map(texts).collect::<Option<_>>()?,
             wanted: dict.bytes("wanted").map(|flags| flags.iter().map(|&flag| flag != 0).collect()),
             paused: dict.num::<u8>("paused")? != 0,
+            names: dict.list("names").into_iter().flatten().map(name).collect::<Option<_>>()?,
         })
     }
 }
@@ -233,8 +240,19 @@ fn number(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
-fn tier(urls: Value<'_>) -> Option<Vec<String>> {
-    urls.as_list()?.map(|url| url.as_str().map(str::to_owned)).collect()
+fn strings(texts: &[String]) -> Encoded {
+    Encoded::list(texts.iter().map(Encoded::bytes))
+}
+
+fn texts(list: Value<'_>) -> Option<Vec<String>> {
+    list.as_list()?.map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+/// A file's index and its path.
+fn name(entry: Value<'_>) -> Option<(u32, Vec<String>)> {
+    let mut parts = entry.as_list()?;
+    let (index, path) = (parts.next()?.as_int()?, parts.next()?);
+    Some((index.try_into().ok()?, texts(path)?))
 }
 
 fn encode_stamps(stamps: &[FileStamp]) -> Vec<u8> {

@@ -1,8 +1,10 @@
 //! The file system below one folder, as storage asks for it. Symbolic links are neither followed nor made.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -30,6 +32,8 @@ pub struct Stat {
     pub allocated: u64,
     /// Which file system it lies on, as the system numbers them.
     pub device: u64,
+    /// Which file of its file system it is.
+    pub inode: u64,
 }
 
 /// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
@@ -100,6 +104,8 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
+    /// What the first component of every path is called here, if that is not in UTF-8.
+    top: Option<OsString>,
 }
 
 impl Beneath {
@@ -109,13 +115,20 @@ impl Beneath {
     /// It is not there, is no folder, or may not be read.
     pub fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())? })
+        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())?, top: None })
+    }
+
+    /// The same folder, in which the first component of every path has this name.
+    #[must_use]
+    pub fn with_top(self, top: Option<OsString>) -> Self {
+        Self { top, ..self }
     }
 
     /// The folder that `components` lead to, one component at a time so that no link is followed.
     fn folder(&self, components: &[String], access: Access) -> io::Result<OwnedFd> {
         let mut at = self.root.try_clone()?;
-        for name in components {
+        for (depth, name) in components.iter().enumerate() {
+            let name = self.name(depth, name);
             at = match open_folder(&at, name) {
                 Err(Errno::NOENT) if access == Access::Write => make_folder(&at, name)?,
                 other => other?,
@@ -123,14 +136,19 @@ impl Beneath {
         }
         Ok(at)
     }
+
+    /// The name of a component, which is the first one at depth 0.
+    fn name<'a>(&'a self, depth: usize, name: &'a str) -> &'a OsStr {
+        self.top.as_deref().filter(|_| depth == 0).unwrap_or_else(|| OsStr::new(name))
+    }
 }
 
-fn open_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+fn open_folder(at: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(at, component(name)?, flags, Mode::empty())
 }
 
-fn make_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+fn make_folder(at: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdirat(at, component(name)?, Mode::from_raw_mode(0o777)) {
         Ok(()) | Err(Errno::EXIST) => open_folder(at, name),
         Err(error) => Err(error),
@@ -138,8 +156,9 @@ fn make_folder(at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
 }
 
 /// The torrent's parser made names harmless; this is the second wall in front of the same abyss.
-fn component(name: &str) -> Result<&str, Errno> {
-    let harmless = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+fn component(name: &OsStr) -> Result<&OsStr, Errno> {
+    let bytes = name.as_bytes();
+    let harmless = !matches!(bytes, b"" | b"." | b"..") && !bytes.iter().any(|byte| matches!(byte, b'/' | 0));
     harmless.then_some(name).ok_or(Errno::INVAL)
 }
 
@@ -155,7 +174,8 @@ impl Disk for Beneath {
             Access::Read => common | OFlags::RDONLY,
             Access::Write => common | OFlags::RDWR | OFlags::CREATE,
         };
-        let file = File::from(rustix::fs::openat(&folder, component(name)?, flags, Mode::from_raw_mode(0o666))?);
+        let name = component(self.name(folders.len(), name))?;
+        let file = File::from(rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o666))?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file; move it away"));
         }
@@ -168,7 +188,13 @@ impl Disk for Beneath {
         let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
         // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
         let allocated = meta.blocks().saturating_mul(512);
-        Ok(Stat { size: meta.len(), modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos), allocated, device: meta.dev() })
+        Ok(Stat {
+            size: meta.len(),
+            modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
+            allocated,
+            device: meta.dev(),
+            inode: meta.ino(),
+        })
     }
 
     fn set_len(&self, file: &File, size: u64) -> io::Result<()> {
@@ -257,6 +283,16 @@ mod tests {
         for bad in [&["..", "x"][..], &["a/b"], &[""], &["."], &[]] {
             assert!(disk.open(&path(bad), Access::Write).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_first_component_may_have_a_name_in_another_encoding() {
+        let root = tempfile::tempdir().unwrap();
+        let top = OsStr::from_bytes(b"caf\xe9");
+        std::fs::create_dir(root.path().join(top)).unwrap();
+        let disk = Beneath::open(root.path()).unwrap().with_top(Some(top.to_owned()));
+        disk.open(&path(&["caf\u{fffd}", "a"]), Access::Write).unwrap();
+        assert!(root.path().join(top).join("a").exists());
     }
 
     #[test]

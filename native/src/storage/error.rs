@@ -19,6 +19,14 @@ pub enum StorageError {
         /// The system's answer.
         source: io::Error,
     },
+    /// The file system takes no file of that size.
+    #[error("{} has {size} bytes, which is more than its file system takes in one file (FAT32: 4,294,967,295); choose a folder on another disk with --output, or leave the file out with --exclude", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+    },
     /// There is less room than the wanted files still need. Found out before the first write.
     #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), shared(*promised))]
     Space {
@@ -66,7 +74,7 @@ impl StorageError {
         match self {
             Self::Io { source, .. } | Self::State { source, .. } => is_full(source),
             Self::Space { .. } => true,
-            Self::Busy { .. } => false,
+            Self::Busy { .. } | Self::TooLarge { .. } => false,
         }
     }
 

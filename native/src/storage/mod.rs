@@ -11,6 +11,7 @@ pub mod digest;
 pub mod disk;
 mod error;
 pub mod handles;
+mod names;
 pub mod pool;
 pub mod resume;
 pub mod room;
@@ -20,6 +21,7 @@ pub mod stored;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, IoSlice};
 use std::mem;
 use std::ops::Range;
@@ -36,6 +38,8 @@ use bytes::Bytes;
 pub use self::disk::{Access, Beneath, Disk};
 pub use self::error::StorageError;
 pub use self::handles::Handles;
+use self::names::Names;
+pub use self::names::Renamed;
 pub use self::room::Room;
 use self::room::{Share, Short};
 
@@ -56,6 +60,7 @@ pub struct Storage<D: Disk = Beneath> {
     handles: Arc<Handles<D::File>>,
     owner: u32,
     share: Share,
+    names: Mutex<Names>,
     state: Mutex<State>,
 }
 
@@ -107,8 +112,16 @@ impl Storage<Beneath> {
     /// # Errors
     /// The folder cannot be opened, or a file's size cannot be read.
     pub fn existing(folder: &Path, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+        Self::existing_as(folder, None, info, handles)
+    }
+
+    /// Like [`Storage::existing`], where the first component of all paths has the name `top` on disk, which is not in UTF-8.
+    ///
+    /// # Errors
+    /// The folder cannot be opened, or a file's size cannot be read.
+    pub fn existing_as(folder: &Path, top: Option<OsString>, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
         let disk = Beneath::open(folder).map_err(StorageError::io("open the folder", folder))?;
-        Self::new(folder, disk, info, handles)
+        Self::new(folder, disk.with_top(top), info, handles)
     }
 }
 
@@ -118,11 +131,22 @@ impl<D: Disk> Storage<D> {
     /// # Errors
     /// A file is there but cannot be opened.
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
-        let stamps = info.files.iter().map(|file| stamp(&disk, folder, file)).collect::<Result<_, _>>()?;
+        let mut names = Names::new(Arc::clone(&info));
+        let stamps = (0..info.files.len()).map(|index| stamp(&disk, folder, &mut names, index)).collect::<Result<_, _>>()?;
         let device = disk.device().map_err(StorageError::io("read", folder))?;
         let state = State::new(vec![true; info.files.len()], stamps);
         let owner = handles.owner();
-        Ok(Self { info, folder: folder.to_owned(), disk, device, handles, owner, share: Share::of(Arc::default()), state: Mutex::new(state) })
+        Ok(Self {
+            info,
+            folder: folder.to_owned(),
+            disk,
+            device,
+            handles,
+            owner,
+            share: Share::of(Arc::default()),
+            names: Mutex::new(names),
+            state: Mutex::new(state),
+        })
     }
 
     /// Shares the room of the disk with other torrents.
@@ -168,6 +192,46 @@ impl<D: Disk> Storage<D> {
         state.known = state.stamps.iter().zip(then).enumerate().filter_map(fits).collect();
     }
 
+    /// Tells under which names the resume record says that files are.
+    ///
+    /// # Errors
+    /// One of them is there but cannot be opened.
+    pub fn recall_names(&self, given: &[(u32, Vec<String>)]) -> Result<(), StorageError> {
+        let mut names = self.names();
+        for index in names.recall(given) {
+            let stamp = stamp(&self.disk, &self.folder, &mut names, index)?;
+            if let Some(slot) = self.lock().stamps.get_mut(index) {
+                *slot = stamp;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that are not under the torrent's own name, as [`Storage::recall_names`] takes them.
+    #[must_use]
+    pub fn given_names(&self) -> Vec<(u32, Vec<String>)> {
+        self.names().given()
+    }
+
+    /// Files that were found or written under another name than the torrent's since this was asked last.
+    #[must_use]
+    pub fn take_renamed(&self) -> Vec<Renamed> {
+        self.names().take_news()
+    }
+
+    /// Where a file is.
+    #[must_use]
+    pub fn path_of(&self, index: usize) -> PathBuf {
+        self.folder.join(self.names().path(index).iter().collect::<PathBuf>())
+    }
+
+    /// The file or folder that holds everything.
+    #[must_use]
+    pub fn top(&self) -> PathBuf {
+        let first = self.info.files.iter().position(|file| !file.pad).unwrap_or_default();
+        self.names().path(first).first().map_or_else(|| self.folder.clone(), |top| self.folder.join(top))
+    }
+
     /// Makes the wanted files that have no bytes: no piece ever makes them.
     ///
     /// # Errors
@@ -205,7 +269,7 @@ impl<D: Disk> Storage<D> {
         for span in self.info.layout(offset, data.len() as u64) {
             let Some(file) = self.info.files.get(span.file).filter(|file| !file.pad) else { continue };
             let open = self.writable(span.file, file)?;
-            self.write_span(&open, data, &span).map_err(self.failed("write", file))?;
+            self.write_span(&open, data, &span).map_err(self.failed("write", span.file))?;
             self.written(span.file, &open);
             self.share.spend(span.range.end - span.range.start);
         }
@@ -248,19 +312,23 @@ impl<D: Disk> Storage<D> {
         }
         for (index, file) in data.iter().filter_map(|&index| Some((index, self.info.files.get(index)?))) {
             let open = self.writable(index, file)?;
-            self.disk.sync(&open).map_err(self.failed("flush", file))?;
+            self.disk.sync(&open).map_err(self.failed("flush", index))?;
         }
         for folder in self.folders_of(names) {
             let shown = || self.folder.join(folder.iter().collect::<PathBuf>());
-            self.disk.sync_folder(folder).map_err(|error| StorageError::io("flush the folder", shown())(error))?;
+            self.disk.sync_folder(&folder).map_err(|error| StorageError::io("flush the folder", shown())(error))?;
         }
         Ok(())
     }
 
     /// The folders on the way to these files, each once however many files it holds.
-    fn folders_of(&self, names: &BTreeSet<usize>) -> BTreeSet<&[String]> {
-        let paths = names.iter().filter_map(|&index| self.info.files.get(index)).map(|file| file.path.as_slice());
-        paths.flat_map(|path| (0..path.len()).filter_map(|depth| path.get(..depth))).collect()
+    fn folders_of(&self, indices: &BTreeSet<usize>) -> BTreeSet<Vec<String>> {
+        let names = self.names();
+        let mut folders = BTreeSet::new();
+        for mut path in indices.iter().map(|&index| names.path(index)) {
+            while path.pop().is_some() && folders.insert(path.clone()) {}
+        }
+        folders
     }
 
     /// Appends bytes `at .. at + length` of a file to `into`.
@@ -271,9 +339,9 @@ impl<D: Disk> Storage<D> {
             into.resize(end, 0);
             return Ok(());
         }
-        let open = self.handles.get(self.owner, index, Access::Read, || self.disk.open(&file.path, Access::Read));
-        let open = open.map_err(self.failed("read", file))?;
-        self.read_exact(&open, at, end, into).map_err(self.failed("read", file))
+        let open = self.handles.get(self.owner, index, Access::Read, || self.disk.open(&self.names().path(index), Access::Read));
+        let open = open.map_err(self.failed("read", index))?;
+        self.read_exact(&open, at, end, into).map_err(self.failed("read", index))
     }
 
     fn read_exact(&self, open: &D::File, mut at: u64, end: usize, into: &mut Vec<u8>) -> io::Result<()> {
@@ -307,12 +375,12 @@ impl<D: Disk> Storage<D> {
     }
 
     fn open_writable(&self, index: usize, file: &File) -> Result<D::File, StorageError> {
-        let open = self.disk.open(&file.path, Access::Write).map_err(self.failed("open", file))?;
-        let stat = self.disk.stat(&open).map_err(self.failed("read the size of", file))?;
+        let open = self.open_by_name(index).map_err(self.failed("open", index))?;
+        let stat = self.disk.stat(&open).map_err(self.failed("read the size of", index))?;
         if stat.size != file.size {
-            self.disk.set_len(&open, file.size).map_err(self.failed("extend", file))?;
+            self.disk.set_len(&open, file.size).map_err(self.failed_to_extend(index, file.size))?;
         }
-        let modified = self.kept_time(index).map_or_else(|| self.new_time(&open), Ok).map_err(self.failed("read the time of", file))?;
+        let modified = self.kept_time(index).map_or_else(|| self.new_time(&open), Ok).map_err(self.failed("read the time of", index))?;
         let mut state = self.lock();
         state.scattered |= stat.device != self.device;
         let is_first = state.opened.insert(index);
@@ -325,6 +393,20 @@ impl<D: Disk> Storage<D> {
             state.unnamed.insert(index);
         }
         Ok(open)
+    }
+
+    /// Opens a file for writing, under its own name if the file system takes it.
+    fn open_by_name(&self, index: usize) -> io::Result<D::File> {
+        let (path, is_plain) = {
+            let names = self.names();
+            (names.path(index), names.is_plain(index))
+        };
+        match self.disk.open(&path, Access::Write) {
+            Err(error) if names::is_refusal(&error) => self.names().open(&self.disk, index),
+            opened if is_plain => opened,
+            // Held meanwhile: two files that are one here must not both come first.
+            _ => self.names().open(&self.disk, index),
+        }
     }
 
     /// The time that a file keeps while it is written; `None`: it is opened for the first time, and no record knows it.
@@ -372,17 +454,29 @@ impl<D: Disk> Storage<D> {
     }
 
     fn needed(&self, wanted: &[bool]) -> u64 {
-        let files = self.info.files.iter().zip(wanted).filter(|(file, wanted)| **wanted && !file.pad);
-        files.map(|(file, _)| file.size.saturating_sub(self.allocated(file))).sum()
+        let files = self.info.files.iter().zip(wanted).enumerate().filter(|(_, (file, wanted))| **wanted && !file.pad);
+        files.map(|(index, (file, _))| file.size.saturating_sub(self.allocated(index))).sum()
     }
 
-    fn allocated(&self, file: &File) -> u64 {
-        let open = self.disk.open(&file.path, Access::Read);
+    fn allocated(&self, index: usize) -> u64 {
+        let open = self.disk.open(&self.names().path(index), Access::Read);
         open.and_then(|open| self.disk.stat(&open)).map_or(0, |stat| stat.allocated)
     }
 
-    fn failed(&self, action: &'static str, file: &File) -> impl FnOnce(io::Error) -> StorageError {
-        StorageError::io(action, path_of(&self.folder, file))
+    fn failed(&self, action: &'static str, index: usize) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
+        move |error| StorageError::io(action, self.path_of(index))(error)
+    }
+
+    /// FAT takes no file of 4 GiB or more.
+    fn failed_to_extend(&self, index: usize, size: u64) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
+        move |error| match error.kind() {
+            io::ErrorKind::FileTooLarge => StorageError::TooLarge { path: self.path_of(index), size },
+            _ => self.failed("extend", index)(error),
+        }
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -402,15 +496,10 @@ pub fn path_of(folder: &Path, file: &File) -> PathBuf {
     folder.join(file.path.iter().collect::<PathBuf>())
 }
 
-fn stamp<D: Disk>(disk: &D, folder: &Path, file: &File) -> Result<FileStamp, StorageError> {
-    if file.pad {
-        return Ok(FileStamp::default());
-    }
-    match disk.open(&file.path, Access::Read).and_then(|open| disk.stat(&open)) {
-        Ok(stat) => Ok(FileStamp { size: stat.size, modified: stat.modified }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FileStamp::default()),
-        Err(error) => Err(StorageError::io("read", path_of(folder, file))(error)),
-    }
+fn stamp<D: Disk>(disk: &D, folder: &Path, names: &mut Names, index: usize) -> Result<FileStamp, StorageError> {
+    let failed = |names: &Names| StorageError::io("read", folder.join(names.path(index).iter().collect::<PathBuf>()));
+    let found = names.find(disk, index).map_err(|error| failed(names)(error))?;
+    Ok(found.map_or_else(FileStamp::default, |stat| FileStamp { size: stat.size, modified: stat.modified }))
 }
 
 /// The part `range` of the rope.

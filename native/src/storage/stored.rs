@@ -84,7 +84,8 @@ impl<D: Disk> Stored<D> {
         if self.trims {
             self.storage.trim(&have)?;
         }
-        let record = Record { have, uploaded, downloaded, stamps: self.storage.stamps(), ..self.template.clone() };
+        let (stamps, names) = (self.storage.stamps(), self.storage.given_names());
+        let record = Record { have, uploaded, downloaded, stamps, names, ..self.template.clone() };
         self.records.lock().unwrap_or_else(PoisonError::into_inner).save(&record)
     }
 }
