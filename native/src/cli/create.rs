@@ -14,15 +14,16 @@ use serde_json::json;
 
 use super::failure::{Class, Failure};
 use super::flags::CreateFlags;
+use super::place;
 use crate::ui;
 use crate::ui::reading::Reading;
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
     check_output(&flags.output, &path)?;
-    let name = name_of(&path)?;
+    let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
     let draft = Draft::new(&name, content(&path)?, flags.piece_length)?;
-    let metainfo = hash(&draft, path.parent().unwrap_or(&path), details(&flags), flags.json)?;
+    let metainfo = hash(&draft, &path, details(&flags), flags.json)?;
     write(&flags.output, &metainfo.to_bytes())?;
     report(&flags, &metainfo);
     Ok(())
@@ -52,11 +53,17 @@ fn details(flags: &CreateFlags) -> Details {
     }
 }
 
+/// What was typed, if it ends with a name: a link's own and not that of what it leads to.
+fn own_name(typed: &Path) -> Option<&Path> {
+    typed.file_name().map(|_| typed)
+}
+
 /// A torrent of zeros has every check but the digests behind it, and the layout that says what to hash.
-fn hash(draft: &Draft, root: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
+fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
-    let storage = Storage::existing(root, blank.info, Handles::new(MAX_OPEN))?;
+    let (root, info) = place::at(&blank.info, path);
+    let storage = Storage::existing_as(&root.folder, root.top, info, Handles::new(MAX_OPEN))?;
     let reading = Reading::of(draft.lengths().total(), quiet);
     let filled = Mutex::new(&mut digests);
     let complete = Mutex::new(true);
@@ -79,8 +86,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn name_of(path: &Path) -> Result<String, Failure> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.map(str::to_owned).ok_or_else(|| Failure::new(Class::Failure, format!("{} has no name that a torrent can hold; rename it", path.display())))
+    let name = path.file_name().ok_or_else(|| Failure::new(Class::Usage, "the root folder has no name to share it under; name a folder in it"))?;
+    name.to_str().map(str::to_owned).ok_or_else(|| {
+        let shown = visible(&path.to_string_lossy()).into_owned();
+        let advice =
+            "torrents hold names in UTF-8, and this one is in another encoding; rename it (`convmv` renames many), or share a link with another name";
+        Failure::new(Class::Failure, format!("{shown}: {advice}"))
+    })
 }
 
 fn content(path: &Path) -> Result<Content, Failure> {
@@ -156,10 +168,10 @@ fn report(flags: &CreateFlags, metainfo: &Metainfo) {
         ui::object(&json!({
             "event": "created",
             "info_hash": info.info_hash.to_string(),
-            "path": flags.output.display().to_string(),
+            "path": flags.output.to_string_lossy(),
             "pieces": info.lengths.pieces(),
             "piece_length": info.lengths.piece_length(),
-            "total_size": info.lengths.total(),
+            "total_size": info.size(),
             "magnet": magnet,
         }));
     } else {

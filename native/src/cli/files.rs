@@ -15,7 +15,8 @@ use aqueduct_native::storage::stored::Stored;
 use aqueduct_native::storage::{Handles, Room, Storage, path_of, resume};
 
 use super::failure::{Class, Failure};
-use super::select;
+use super::place::Root;
+use super::select::Choice;
 use super::session::Purpose;
 
 /// Where this session's torrents are kept.
@@ -54,10 +55,10 @@ impl Files {
     }
 
     /// Opens a torrent whose metadata are known.
-    pub(crate) fn open(&mut self, info: &Arc<Info>, root: Option<PathBuf>, patterns: &[String], indices: Option<&[u32]>) -> Result<Opened, Failure> {
-        let root = root.unwrap_or_else(|| self.output.clone());
-        let (records, found) = RecordFiles::open(&self.state, &info.info_hash, &root)?;
-        self.open_with(info, root, (records, found), Record::new(info.info_hash), patterns, indices)
+    pub(crate) fn open(&mut self, info: &Arc<Info>, root: Option<Root>, choice: Choice<'_>) -> Result<Opened, Failure> {
+        let root = root.unwrap_or_else(|| Root::plain(self.output.clone()));
+        let (records, found) = RecordFiles::open(&self.state, &info.info_hash, &root.folder)?;
+        self.open_with(info, root, (records, found), Record::new(info.info_hash), choice)
     }
 
     /// Opens the record of a magnet. Returns its metadata if an earlier run fetched them.
@@ -70,31 +71,33 @@ impl Files {
     }
 
     /// Opens a magnet's torrent. Its record keeps the metadata, so that the next run need not fetch them.
-    pub(crate) fn open_fetched(&mut self, info: &Arc<Info>, patterns: &[String], indices: Option<&[u32]>) -> Result<Opened, Failure> {
+    pub(crate) fn open_fetched(&mut self, info: &Arc<Info>, choice: Choice<'_>) -> Result<Opened, Failure> {
         let records = self.waiting.remove(&info.info_hash.wire()).ok_or_else(|| Failure::new(Class::Failure, "metadata came for no magnet"))?;
         let template = Record { info: Some(info.raw.clone()), ..Record::new(info.info_hash) };
-        self.open_with(info, self.output.clone(), records, template, patterns, indices)
+        self.open_with(info, Root::plain(self.output.clone()), records, template, choice)
     }
 
     fn open_with(
         &mut self,
         info: &Arc<Info>,
-        root: PathBuf,
+        root: Root,
         (records, found): (RecordFiles, Option<Record>),
         template: Record,
-        patterns: &[String],
-        indices: Option<&[u32]>,
+        choice: Choice<'_>,
     ) -> Result<Opened, Failure> {
-        let wanted = select::wanted(info, patterns, indices)?;
-        self.claim(info, &root)?;
+        let wanted = choice.wanted(info)?;
+        self.claim(info, &root.folder)?;
         let (info, handles) = (Arc::clone(info), Arc::clone(&self.handles));
         let storage = match self.purpose {
-            Purpose::Get => Storage::open(&root, info, handles)?,
-            Purpose::Seed => Storage::existing(&root, info, handles)?,
+            Purpose::Get => Storage::open(&root.folder, info, handles)?,
+            Purpose::Seed => Storage::existing_as(&root.folder, root.top, info, handles)?,
         };
         let storage = storage.sharing(Arc::clone(&self.room));
         if let Some(wanted) = &wanted {
             storage.want(wanted.clone());
+        }
+        if let Some(record) = &found {
+            storage.recall_names(&record.names)?;
         }
         if self.purpose == Purpose::Get {
             storage.make_empty_files()?;

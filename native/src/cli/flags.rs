@@ -1,5 +1,6 @@
 //! What can be typed. What it means is worked out in the commands.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::select::Choice;
 use super::values::{self, HostPort};
 
 const AFTER_HELP: &str = "\
@@ -46,17 +48,17 @@ pub(crate) enum Command {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GetFlags {
-    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) URL of a .torrent
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file URL of a .torrent
     #[arg(required = true, value_name = "SOURCE")]
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<OsString>,
     #[command(flatten)]
     pub(crate) swarm: SwarmFlags,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SeedFlags {
-    /// A .torrent file, `-` for standard input, or an http(s) URL of a .torrent
-    pub(crate) torrent: String,
+    /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
+    pub(crate) torrent: OsString,
     /// The data: the file or folder itself, or the folder it lies in [default: --output]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
@@ -108,11 +110,17 @@ pub(crate) struct SwarmFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
     /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches
-    /// anywhere, `folder/` all that is in it. A file that shares a piece
+    /// anywhere, `folder/` all that is in it; `3` and `3-7` are the files of these numbers in --list. A file that shares a piece
     /// with one of these is made, too, and holds that piece alone
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
-    /// List the torrent's files and end
+    /// Download no files whose path matches, patterns as for --select
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// Write the torrent to this file once its metadata are known: with a magnet link or an info-hash
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_torrent: Option<PathBuf>,
+    /// List the torrent's files with their numbers and end
     #[arg(long)]
     pub(crate) list: bool,
     /// Fetch pieces in order instead of rarest first
@@ -139,6 +147,13 @@ pub(crate) struct SwarmFlags {
     /// Tell what happens on standard error; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+impl SwarmFlags {
+    /// Which files are asked for; `linked`: those that a magnet link names.
+    pub(crate) fn choice<'a>(&'a self, linked: Option<&'a [u32]>) -> Choice<'a> {
+        Choice { select: &self.select, exclude: &self.exclude, linked }
+    }
 }
 
 /// What these switch off is not there, so they hold whether given or not.
@@ -197,8 +212,8 @@ pub(crate) enum Format {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShowFlags {
-    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) URL of a .torrent
-    pub(crate) source: String,
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file URL of a .torrent
+    pub(crate) source: OsString,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -209,8 +224,8 @@ pub(crate) struct ShowFlags {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct VerifyFlags {
-    /// A .torrent file, `-` for standard input, or an http(s) URL of a .torrent
-    pub(crate) torrent: String,
+    /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
+    pub(crate) torrent: OsString,
     /// The data: the file or folder itself, or the folder it lies in
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,

@@ -6,6 +6,7 @@ mod files;
 mod flags;
 mod losses;
 mod place;
+mod save;
 mod scrape;
 mod select;
 mod session;

@@ -1,28 +1,53 @@
 //! Where a torrent's data lie when the user points at them: the file or folder itself, renamed perhaps, or the folder around it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aqueduct_core::meta::Info;
+use aqueduct_core::meta::{Info, portable_name};
+use aqueduct_core::types::visible;
 
 use super::failure::{Class, Failure};
 
-/// The folder that the torrent's paths are below, and the torrent with the first component of its paths as it is on disk.
-pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(PathBuf, Arc<Info>), Failure> {
-    let top = info.files.first().and_then(|file| file.path.first());
-    if path.is_dir() && (!info.multi || top.is_some_and(|top| path.join(top).exists())) {
-        return Ok((path.to_owned(), Arc::clone(info)));
+/// The folder that a torrent's paths are below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Root {
+    pub(crate) folder: PathBuf,
+    /// What the first component of the paths is called on disk, if that is not in UTF-8.
+    pub(crate) top: Option<OsString>,
+}
+
+impl Root {
+    /// A folder in which everything has names in UTF-8.
+    pub(crate) fn plain(folder: PathBuf) -> Self {
+        Self { folder, top: None }
+    }
+}
+
+/// Where the torrent's paths begin, and the torrent with the first component of its paths as it is on disk.
+pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>), Failure> {
+    if path.is_dir() && (!info.multi || has_top(info, path)) {
+        return Ok((Root::plain(path.to_owned()), Arc::clone(info)));
     }
     let itself = path.canonicalize().map_err(|error| missing(path, &error))?;
     if info.multi && !itself.is_dir() {
-        let message = format!("{} is a file, and the torrent's data are a folder; name the folder", path.display());
+        let message = format!("{} is a file, and the torrent's data are a folder; name the folder", shown(path));
         return Err(Failure::new(Class::Storage, message));
     }
-    let name = itself.file_name().and_then(|name| name.to_str());
-    match (itself.parent(), name) {
-        (Some(parent), Some(name)) => Ok((parent.to_owned(), renamed(info, name))),
-        _ => Ok((path.to_owned(), Arc::clone(info))),
-    }
+    Ok(at(info, &itself))
+}
+
+/// Whether the torrent's folder lies in this one, under its own name or the safe one that it has where its own is refused.
+fn has_top(info: &Info, path: &Path) -> bool {
+    let top = info.files.first().and_then(|file| file.path.first());
+    top.is_some_and(|top| path.join(top).exists() || path.join(portable_name(top)).exists())
+}
+
+/// The same for a path without links that is the data themselves.
+pub(crate) fn at(info: &Arc<Info>, itself: &Path) -> (Root, Arc<Info>) {
+    let (Some(folder), Some(name)) = (itself.parent(), itself.file_name()) else { return (Root::plain(itself.to_owned()), Arc::clone(info)) };
+    let top = if name.to_str().is_none() { Some(name.to_owned()) } else { None };
+    (Root { folder: folder.to_owned(), top }, renamed(info, &name.to_string_lossy()))
 }
 
 fn renamed(info: &Arc<Info>, name: &str) -> Arc<Info> {
@@ -33,8 +58,12 @@ fn renamed(info: &Arc<Info>, name: &str) -> Arc<Info> {
     Arc::new(info)
 }
 
+fn shown(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}
+
 fn missing(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Class::Storage, format!("could not find the data at {}: {error}; name the file or folder that holds them", path.display()))
+    Failure::new(Class::Storage, format!("could not find the data at {}: {error}; name the file or folder that holds them", shown(path)))
 }
 
 #[cfg(test)]
@@ -49,9 +78,9 @@ mod tests {
         Draft::new("name", content, None).unwrap().finish(&[[0; 20]], Details::default()).unwrap().info
     }
 
-    fn first_path(located: Result<(PathBuf, Arc<Info>), Failure>) -> PathBuf {
+    fn first_path(located: Result<(Root, Arc<Info>), Failure>) -> PathBuf {
         let (root, info) = located.unwrap();
-        root.join(info.files[0].path.iter().collect::<PathBuf>()).canonicalize().unwrap()
+        root.folder.join(info.files[0].path.iter().collect::<PathBuf>()).canonicalize().unwrap()
     }
 
     #[test]

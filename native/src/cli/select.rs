@@ -1,24 +1,95 @@
 //! Which files of a torrent are wanted.
 
+use std::ops::RangeInclusive;
+
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::types::visible;
 
 use super::failure::{Class, Failure};
 
-/// One flag a file, or `None` for all: those that match any of `patterns`, or whose index stands in `indices` (BEP 53).
-pub(crate) fn wanted(info: &Info, patterns: &[String], indices: Option<&[u32]>) -> Result<Option<Vec<bool>>, Failure> {
-    if patterns.is_empty() && indices.is_none() {
-        return Ok(None);
+/// What the user and the link ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice<'a> {
+    /// `--select`
+    pub(crate) select: &'a [String],
+    /// `--exclude`
+    pub(crate) exclude: &'a [String],
+    /// `so` of a magnet link (BEP 53).
+    pub(crate) linked: Option<&'a [u32]>,
+}
+
+impl Choice<'_> {
+    /// One flag a file, or `None` for all: those that match `--select` or that the link names (all, if neither says anything) without those that match `--exclude`.
+    pub(crate) fn wanted(&self, info: &Info) -> Result<Option<Vec<bool>>, Failure> {
+        let Self { select, exclude, linked } = *self;
+        if select.is_empty() && exclude.is_empty() && linked.is_none() {
+            return Ok(None);
+        }
+        let selected = Patterns::read("--select", select, info)?;
+        let excluded = Patterns::read("--exclude", exclude, info)?;
+        let is_open = select.is_empty() && linked.is_none();
+        let is_linked = |index: usize| linked.is_some_and(|linked| u32::try_from(index).is_ok_and(|index| linked.contains(&index)));
+        let is_wanted =
+            |(index, file): (usize, &File)| (is_open || is_linked(index) || selected.any_match(index, file)) && !excluded.any_match(index, file);
+        let wanted: Vec<bool> = info.files.iter().enumerate().map(is_wanted).collect();
+        if info.files.iter().zip(&wanted).any(|(file, wanted)| *wanted && !file.pad) {
+            return Ok(Some(wanted));
+        }
+        let message = format!("of the {} files of this torrent none is left to download; --list shows them with their numbers", info.files.len());
+        Err(Failure::new(Class::Usage, message))
     }
-    for pattern in patterns {
-        if !info.files.iter().any(|file| matches(pattern, file)) {
-            let message = format!("no file matches --select {}; --list shows the files", visible(pattern));
-            return Err(Failure::new(Class::Usage, message));
+}
+
+/// The patterns of one flag, read for one torrent.
+struct Patterns<'a>(Vec<Pattern<'a>>);
+
+enum Pattern<'a> {
+    /// Files by their numbers, as in BEP 53's `so`.
+    Numbers(RangeInclusive<usize>),
+    /// Files by their paths.
+    Path(&'a str),
+}
+
+impl<'a> Patterns<'a> {
+    /// A number that the torrent has a file for is that file, not a name.
+    fn read(flag: &str, texts: &'a [String], info: &Info) -> Result<Self, Failure> {
+        let read = |text: &'a String| {
+            let numbers = numbers(text).filter(|numbers| *numbers.end() < info.files.len());
+            let pattern = numbers.map_or(Pattern::Path(text), Pattern::Numbers);
+            let is_found = info.files.iter().enumerate().any(|(index, file)| pattern.matches(index, file));
+            if is_found { Ok(pattern) } else { Err(not_found(flag, text, info)) }
+        };
+        texts.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn any_match(&self, index: usize, file: &File) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(index, file))
+    }
+}
+
+impl Pattern<'_> {
+    fn matches(&self, index: usize, file: &File) -> bool {
+        match self {
+            Self::Numbers(numbers) => !file.pad && numbers.contains(&index),
+            Self::Path(pattern) => matches(pattern, file),
         }
     }
-    let named = |index: usize| indices.is_some_and(|indices| u32::try_from(index).is_ok_and(|index| indices.contains(&index)));
-    let flag = |(index, file): (usize, &File)| named(index) || patterns.iter().any(|pattern| matches(pattern, file));
-    Ok(Some(info.files.iter().enumerate().map(flag).collect()))
+}
+
+fn not_found(flag: &str, text: &str, info: &Info) -> Failure {
+    let message = match numbers(text) {
+        Some(_) => format!("no file matches {flag} {text}: the files of this torrent have the numbers 0 to {}", info.files.len().saturating_sub(1)),
+        None => format!("no file matches {flag} {}; --list shows the files", visible(text)),
+    };
+    Failure::new(Class::Usage, message)
+}
+
+/// `3`, `3-7`.
+fn numbers(text: &str) -> Option<RangeInclusive<usize>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let (first, last): (usize, usize) = (number(first)?, number(last)?);
+    (first <= last).then_some(first..=last)
 }
 
 /// Whether a file's path below the torrent's folder matches. A pattern without `/` is about any one component: `*.txt`, `docs`.
@@ -100,6 +171,8 @@ fn reach(tokens: &[Token], at: &mut [bool], mut index: usize) {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::meta::{Content, Details, Draft, NewFile};
+
     use super::*;
 
     fn is_match(pattern: &str, path: &str) -> bool {
@@ -126,6 +199,40 @@ mod tests {
         assert!(is_match("**", "t/docs/a/b"));
         assert!(is_match("docs/", "t/docs/a/b"));
         assert!(!is_match("doc/", "t/docs/a/b"));
+    }
+
+    fn torrent(names: &[&str]) -> Info {
+        let file = |name: &&str| NewFile { path: name.split('/').map(str::to_owned).collect(), size: 1 };
+        let content = Content::Folder(names.iter().map(file).collect());
+        let made = Draft::new("t", content, None).unwrap().finish(&[[0; 20]], Details::default()).unwrap();
+        Info::clone(&made.info)
+    }
+
+    fn wanted(info: &Info, select: &[&str], exclude: &[&str], linked: Option<&[u32]>) -> Result<Vec<usize>, String> {
+        let [select, exclude] = [select, exclude].map(|texts| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+        let flags = Choice { select: &select, exclude: &exclude, linked }.wanted(info).map_err(|failure| failure.message)?;
+        let flags = flags.unwrap_or_else(|| vec![true; info.files.len()]);
+        Ok(flags.iter().enumerate().filter_map(|(index, &wanted)| wanted.then_some(index)).collect())
+    }
+
+    #[test]
+    fn files_are_selected_and_excluded_by_number_range_and_pattern() {
+        let info = torrent(&["a.txt", "b.txt", "c.iso", "7", "d/e.txt"]);
+        assert_eq!(wanted(&info, &["1", "3-4"], &[], None), Ok(vec![1, 3, 4]));
+        assert_eq!(wanted(&info, &["*.txt"], &["d/"], None), Ok(vec![0, 1]));
+        assert_eq!(wanted(&info, &[], &["2", "*.txt"], None), Ok(vec![3]));
+        assert_eq!(wanted(&info, &["0"], &["0-3"], Some(&[4, 99])), Ok(vec![4]));
+        assert_eq!(wanted(&info, &["7"], &[], None), Ok(vec![3]), "a number beyond the files is a name");
+        assert_eq!(wanted(&info, &[], &[], None), Ok(vec![0, 1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn what_selects_nothing_is_told() {
+        let info = torrent(&["a.txt", "b.txt"]);
+        assert!(wanted(&info, &["2"], &[], None).unwrap_err().contains("--select 2: the files of this torrent have the numbers 0 to 1"));
+        assert!(wanted(&info, &[], &["*.iso"], None).unwrap_err().contains("no file matches --exclude *.iso"));
+        assert!(wanted(&info, &[], &["*"], None).unwrap_err().contains("none is left to download"));
+        assert!(wanted(&info, &[], &[], Some(&[9])).unwrap_err().contains("none is left to download"));
     }
 
     #[test]

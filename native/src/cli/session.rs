@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_core::discovery::Summary;
-use aqueduct_core::meta::Info;
+use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::stored::Stored;
@@ -17,6 +17,7 @@ use super::failure::{Class, Failure};
 use super::files::Files;
 use super::flags::SwarmFlags;
 use super::losses::Losses;
+use super::save;
 use super::signals::Signals;
 use crate::ui::{Screen, View, text};
 
@@ -39,15 +40,13 @@ pub(crate) enum Purpose {
 pub(crate) struct Job {
     /// Escaped.
     pub(crate) name: String,
-    /// The file or folder that it is saved to.
-    pub(crate) path: PathBuf,
     pub(crate) info: Option<Arc<Info>>,
     pub(crate) stored: Option<Arc<Stored>>,
     pub(crate) started: Instant,
     pub(crate) finished: Option<Instant>,
     pub(crate) failed: bool,
-    /// Files that a magnet link asks for (BEP 53).
-    pub(crate) select: Option<Vec<u32>>,
+    /// The magnet link that it came from.
+    pub(crate) link: Option<Magnet>,
 }
 
 pub(crate) struct Session {
@@ -128,6 +127,10 @@ impl Session {
 
     fn on_metadata(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<bool, Failure> {
         self.screen.metadata(info);
+        if let Err(failure) = self.save_torrent(id, info) {
+            self.driver.command(Command::Remove(id))?;
+            return self.lose(id, failure);
+        }
         if self.flags.list {
             super::show::list(info, self.flags.json);
             self.jobs.remove(&id);
@@ -145,8 +148,8 @@ impl Session {
 
     /// A magnet's torrent gets its files.
     fn open_fetched(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<(), Failure> {
-        let select = self.jobs.get(&id).and_then(|job| job.select.clone());
-        let opened = self.files.open_fetched(info, &self.flags.select, select.as_deref())?;
+        let link = self.jobs.get(&id).and_then(|job| job.link.as_ref());
+        let opened = self.files.open_fetched(info, self.flags.choice(link.and_then(|link| link.select.as_deref())))?;
         if let Some(wanted) = opened.wanted {
             self.driver.command(Command::Want(id, wanted))?;
         }
@@ -156,6 +159,14 @@ impl Session {
             job.open(Arc::clone(info), opened.stored);
         }
         Ok(())
+    }
+
+    /// `--save-torrent`
+    fn save_torrent(&self, id: TorrentId, info: &Arc<Info>) -> Result<(), Failure> {
+        match (&self.flags.save_torrent, self.jobs.get(&id).and_then(|job| job.link.as_ref())) {
+            (Some(path), Some(link)) => save::save(path, info, link),
+            _ => Ok(()),
+        }
     }
 
     /// One torrent came to nothing.
@@ -181,14 +192,25 @@ impl Session {
         if !matches!(self.screen, Screen::Plain(_)) {
             self.show();
         }
+        self.tell_names();
         let snapshot = self.driver.snapshot_of(id);
         if let (Some(job), Some(snapshot)) = (self.jobs.get_mut(&id).filter(|job| job.finished.is_none()), snapshot) {
             job.finished = Some(Instant::now());
             if self.purpose == Purpose::Get {
-                self.screen.finished(&job.name, &snapshot.info_hash, &job.path, job.started.elapsed());
+                self.screen.finished(&job.name, &snapshot.info_hash, &job.path(), job.started.elapsed());
             }
         }
         self.conclude()
+    }
+
+    /// Names that the file system did not take.
+    fn tell_names(&self) {
+        for (job, stored) in self.jobs.values().filter_map(|job| Some((job, job.stored.as_ref()?))) {
+            let renamed = stored.storage.take_renamed();
+            if !renamed.is_empty() {
+                self.screen.renamed(&job.name, stored.storage.info(), &renamed);
+            }
+        }
     }
 
     /// A full disk may have room again later: the engine tries again by itself. Anything else ends the torrent's job.
@@ -205,6 +227,7 @@ impl Session {
     }
 
     fn on_tick(&mut self) -> Result<bool, Failure> {
+        self.tell_names();
         if self.shown.is_none_or(|shown| shown.elapsed() >= self.screen.interval()) {
             self.show();
         }
@@ -321,9 +344,13 @@ impl Session {
 impl Job {
     pub(crate) fn open(&mut self, info: Arc<Info>, stored: Arc<Stored>) {
         self.name = aqueduct_core::types::visible(&info.name).into_owned();
-        self.path = stored.storage.folder().join(info.files.first().and_then(|file| file.path.first()).map_or("", String::as_str));
         self.info = Some(info);
         self.stored = Some(stored);
+    }
+
+    /// The file or folder that it is saved to.
+    fn path(&self) -> PathBuf {
+        self.stored.as_ref().map(|stored| stored.storage.top()).unwrap_or_default()
     }
 }
 

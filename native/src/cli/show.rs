@@ -47,7 +47,7 @@ fn torrent_object(metainfo: &Metainfo) -> Value {
         "info_hash_v2": v2(&info.info_hash),
         "piece_length": info.lengths.piece_length(),
         "pieces": info.lengths.pieces(),
-        "total_size": info.lengths.total(),
+        "total_size": info.size(),
         "files": file_objects(info),
         "trackers": metainfo.trackers,
         "web_seeds": metainfo.web_seeds,
@@ -61,7 +61,8 @@ fn torrent_object(metainfo: &Metainfo) -> Value {
 }
 
 fn file_objects(info: &Info) -> Value {
-    info.files.iter().map(|file| json!({ "path": file.path, "size": file.size, "pad": file.pad })).collect()
+    let object = |(index, file): (usize, &File)| json!({ "index": index, "path": file.path, "size": file.size, "pad": file.pad });
+    info.files.iter().enumerate().map(object).collect()
 }
 
 /// What only the metadata would tell is null.
@@ -98,7 +99,7 @@ fn print_torrent(metainfo: &Metainfo) {
     let info = &metainfo.info;
     row("name", &visible(&info.name));
     print_hashes(&info.info_hash);
-    row("size", &format!("{} ({} bytes)", text::bytes(info.lengths.total()), info.lengths.total()));
+    row("size", &format!("{} ({} bytes)", text::bytes(info.size()), info.size()));
     row("pieces", &format!("{} of {}", info.lengths.pieces(), text::bytes(info.lengths.piece_length().into())));
     row("private", if info.private { "yes" } else { "no" });
     optional("source", info.source.as_deref());
@@ -137,10 +138,10 @@ pub(crate) fn list(info: &Info, json: bool) {
     }
 }
 
-/// Every file with its size.
+/// Every file with its number, which `--select` and `--exclude` take, and its size.
 fn print_files(files: &[File]) {
-    let shown = files.iter().filter(|file| !file.pad);
-    shown.for_each(|file| ui::line(&format!("{:>12}  {}", text::bytes(file.size), text::path(file))));
+    let shown = files.iter().enumerate().filter(|(_, file)| !file.pad);
+    shown.for_each(|(index, file)| ui::line(&format!("{index:>6}  {:>12}  {}", text::bytes(file.size), text::path(file))));
 }
 
 fn optional(name: &str, value: Option<&str>) {

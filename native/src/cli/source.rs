@@ -1,14 +1,17 @@
 //! Where torrents come from: files, standard input, links, hashes, the web.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::http::{Client, Fetch};
 use aqueduct_native::net::{Bind, NetError, OwnUser};
+use percent_encoding::percent_decode_str;
 
 use super::failure::{Class, Failure};
 
@@ -31,20 +34,20 @@ impl Source {
     }
 }
 
-/// Reads a SOURCE. Only URLs touch the network.
-pub(crate) async fn load(text: &str, bind: Bind) -> Result<Source, Failure> {
-    match load_bytes(text, bind).await? {
+/// Reads a SOURCE, which may be a path in any encoding. Only URLs touch the network.
+pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> {
+    match load_bytes(source, bind).await? {
         Loaded::Magnet(magnet) => Ok(Source::Magnet(magnet)),
         Loaded::Bytes(bytes) => {
-            let metainfo = Metainfo::parse(&bytes).map_err(|error| Failure::from(error).about(text))?;
+            let metainfo = Metainfo::parse(&bytes).map_err(|error| Failure::from(error).about(&source.to_string_lossy()))?;
             Ok(Source::Torrent(Box::new(metainfo)))
         }
     }
 }
 
 /// Reads a SOURCE that must be a whole torrent.
-pub(crate) async fn load_torrent(text: &str) -> Result<Metainfo, Failure> {
-    match load(text, Bind::default()).await? {
+pub(crate) async fn load_torrent(source: &OsStr) -> Result<Metainfo, Failure> {
+    match load(source, Bind::default()).await? {
         Source::Torrent(metainfo) => Ok(*metainfo),
         Source::Magnet(_) => Err(Failure::new(Class::Usage, "a magnet link or hash does not say what the data are; give a .torrent file")),
     }
@@ -55,27 +58,59 @@ enum Loaded {
     Magnet(Magnet),
 }
 
-async fn load_bytes(text: &str, bind: Bind) -> Result<Loaded, Failure> {
-    if has_prefix(text, "magnet:") {
-        return Ok(Loaded::Magnet(Magnet::parse(text)?));
+async fn load_bytes(source: &OsStr, bind: Bind) -> Result<Loaded, Failure> {
+    match source.to_str() {
+        Some("-") => bounded(io::stdin()).map(Loaded::Bytes).map_err(|error| unreadable("standard input", &error)),
+        Some(text) if Magnet::is_link(text) => Ok(Loaded::Magnet(Magnet::parse(text)?)),
+        Some(text) if has_prefix(text, "http://") || has_prefix(text, "https://") => fetch(text, bind).await,
+        Some(text) if has_prefix(text, "file:") && !Path::new(text).exists() => read(&file_url(text)?),
+        Some(text) if !Path::new(text).exists() => match (Magnet::from_hash_text(text), scheme(text)) {
+            (Ok(magnet), _) => Ok(Loaded::Magnet(magnet)),
+            (_, Some(scheme)) => Err(unknown_scheme(text, scheme)),
+            _ => read(Path::new(source)),
+        },
+        _ => read(Path::new(source)),
     }
-    if has_prefix(text, "http://") || has_prefix(text, "https://") {
-        let client = Client::new(Arc::new(OwnUser), bind);
-        return match client.get(text, Fetch::TORRENT).await {
-            Ok(body) => Ok(Loaded::Bytes(body.into())),
-            Err(NetError::Magnet(link)) => Ok(Loaded::Magnet(Magnet::parse(&link).map_err(|error| Failure::from(error).about(text))?)),
-            Err(error) => Err(not_fetched(text, &error)),
-        };
+}
+
+async fn fetch(url: &str, bind: Bind) -> Result<Loaded, Failure> {
+    match Client::new(Arc::new(OwnUser), bind).get(url, Fetch::TORRENT).await {
+        Ok(body) => Ok(Loaded::Bytes(body.into())),
+        Err(NetError::Magnet(link)) => Ok(Loaded::Magnet(Magnet::parse(&link).map_err(|error| Failure::from(error).about(url))?)),
+        Err(error) => Err(not_fetched(url, &error)),
     }
-    if text == "-" {
-        return bounded(io::stdin()).map(Loaded::Bytes).map_err(|error| unreadable("standard input", &error));
-    }
-    if !Path::new(text).exists()
-        && let Ok(magnet) = Magnet::from_hash_text(text)
-    {
-        return Ok(Loaded::Magnet(magnet));
-    }
-    File::open(text).and_then(bounded).map(Loaded::Bytes).map_err(|error| unreadable(text, &error))
+}
+
+fn read(path: &Path) -> Result<Loaded, Failure> {
+    File::open(path).and_then(bounded).map(Loaded::Bytes).map_err(|error| unreadable(&path.to_string_lossy(), &error))
+}
+
+/// The path that a `file:` URL names on this machine (RFC 8089).
+fn file_url(text: &str) -> Result<PathBuf, Failure> {
+    let wrong = |problem: &str| Failure::new(Class::Failure, format!("{}: {problem}; name the file by its path", visible(text)));
+    let after = text.get("file:".len()..).unwrap_or_default();
+    let path = match after.strip_prefix("//").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) {
+        None => after,
+        Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
+        Some(_) => return Err(wrong("this address names another machine")),
+    };
+    let bytes: Vec<u8> = percent_decode_str(path).collect();
+    if bytes.first() == Some(&b'/') { Ok(OsString::from_vec(bytes).into()) } else { Err(wrong("this address holds no absolute path")) }
+}
+
+/// What stands before `://`.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    is_scheme.then_some(scheme)
+}
+
+fn unknown_scheme(text: &str, scheme: &str) -> Failure {
+    let message = format!(
+        "{}: addresses with `{scheme}:` are not fetched, only http, https and file; fetch the .torrent yourself and name it here",
+        visible(text)
+    );
+    Failure::new(Class::Failure, message)
 }
 
 /// All bytes, or one more than are allowed so that the parser says so.
@@ -97,4 +132,26 @@ fn not_fetched(text: &str, error: &NetError) -> Failure {
 
 fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_url_names_a_path_of_this_machine() {
+        let path = |url: &str| file_url(url).map(|path| path.as_os_str().as_bytes().to_vec());
+        for url in ["file:///tmp/a%20b%e9.torrent", "FILE://localhost/tmp/a b%E9.torrent", "file:/tmp/a%20b%E9.torrent"] {
+            assert_eq!(path(url).unwrap(), b"/tmp/a b\xe9.torrent", "{url}");
+        }
+        assert!(path("file://nas/share/a.torrent").unwrap_err().message.contains("another machine"));
+        assert!(path("file:a.torrent").unwrap_err().message.contains("no absolute path"));
+    }
+
+    #[test]
+    fn a_scheme_stands_before_two_slashes() {
+        assert_eq!((scheme("ftp://x/a.torrent"), scheme("a.torrent"), scheme("a b://c")), (Some("ftp"), None, None));
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,7 +19,8 @@ use super::failure::{Class, Failure};
 use super::files::{Files, Opened};
 use super::flags::{GetFlags, SeedFlags, SwarmFlags};
 use super::losses::Losses;
-use super::place;
+use super::place::{self, Root};
+use super::save;
 use super::session::{Job, Purpose, Session};
 use super::source::{self, Source};
 use crate::ui::Screen;
@@ -36,6 +36,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         }
     }
     check_distinct(&sources)?;
+    check_saving(&flags.swarm, &sources)?;
     if flags.swarm.list {
         sources.retain(|source| !is_listed(source, flags.swarm.json));
     }
@@ -77,6 +78,15 @@ fn check_distinct(sources: &[Source]) -> Result<(), Failure> {
     match sources.iter().map(Source::info_hash).find(|hash| !seen.insert(hash.wire())) {
         None => Ok(()),
         Some(hash) => Err(Failure::new(Class::Usage, format!("two of the {} sources are the same torrent, {hash}; name it once", sources.len()))),
+    }
+}
+
+/// `--save-torrent` names one file, for one torrent that has none yet.
+fn check_saving(flags: &SwarmFlags, sources: &[Source]) -> Result<(), Failure> {
+    match (&flags.save_torrent, sources) {
+        (None, _) => Ok(()),
+        (Some(path), [Source::Magnet(magnet)]) => save::check(path, &magnet.info_hash),
+        _ => Err(Failure::new(Class::Usage, "--save-torrent goes with one magnet link or info-hash; get each torrent by itself, or leave it out")),
     }
 }
 
@@ -141,9 +151,9 @@ async fn peers(flags: &SwarmFlags) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 impl Session {
-    fn add(&mut self, metainfo: Metainfo, root: Option<PathBuf>, peers: &[SocketAddr]) -> Result<(), Failure> {
+    fn add(&mut self, metainfo: Metainfo, root: Option<Root>, peers: &[SocketAddr]) -> Result<(), Failure> {
         self.screen.metadata(&metainfo.info);
-        let opened = self.files.open(&metainfo.info, root, &self.flags.select, None)?;
+        let opened = self.files.open(&metainfo.info, root, self.flags.choice(None))?;
         self.add_opened(&metainfo.info, opened, metainfo.trackers, peers)
     }
 
@@ -160,19 +170,22 @@ impl Session {
         let trackers: Vec<_> = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         if let Some(info) = self.files.open_magnet(&magnet.info_hash)? {
             self.screen.metadata(&info);
+            if let Some(path) = &self.flags.save_torrent {
+                save::save(path, &info, &magnet)?;
+            }
             if self.flags.list {
                 super::show::list(&info, self.flags.json);
                 return Ok(());
             }
-            let opened = self.files.open_fetched(&info, &self.flags.select, magnet.select.as_deref())?;
+            let opened = self.files.open_fetched(&info, self.flags.choice(magnet.select.as_deref()))?;
             // BEP 27: of a private torrent's peers a link knows nothing.
             let linked = if info.private { &[][..] } else { &magnet.peers };
             return self.add_opened(&info, opened, trackers, &[peers, linked].concat());
         }
         let name = magnet.name.as_deref().map_or_else(|| magnet.info_hash.to_string(), |name| visible(name).into_owned());
-        let select = magnet.select.clone();
+        let link = Some(magnet.clone());
         let id = self.driver.add_magnet(magnet, self.with_own(trackers))?;
-        self.join(id, Job { name, select, ..job() }, peers)
+        self.join(id, Job { name, link, ..job() }, peers)
     }
 
     fn join(&mut self, id: TorrentId, job: Job, peers: &[SocketAddr]) -> Result<(), Failure> {
@@ -191,5 +204,5 @@ impl Session {
 }
 
 fn job() -> Job {
-    Job { name: String::new(), path: PathBuf::new(), info: None, stored: None, started: Instant::now(), finished: None, failed: false, select: None }
+    Job { name: String::new(), info: None, stored: None, started: Instant::now(), finished: None, failed: false, link: None }
 }

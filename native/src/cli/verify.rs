@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::failure::{Class, Failure};
 use super::flags::VerifyFlags;
-use super::{place, source};
+use super::place::{self, Root};
+use super::source;
 use crate::ui::reading::Reading;
 use crate::ui::{self, text};
 
@@ -23,11 +24,12 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
         return Err(Failure::new(Class::Failure, "this torrent is version 2 only, which cannot be verified yet; use a v1 or hybrid torrent"));
     }
     let (root, info) = place::locate(&metainfo.info, &flags.path)?;
-    let storage = Storage::existing(&root, info, Handles::new(MAX_OPEN))?;
+    let Root { folder, top } = root;
+    let storage = Storage::existing_as(&folder, top, info, Handles::new(MAX_OPEN))?;
     let wrong = wrong_pieces(&storage, &Reading::of(storage.info().lengths.total(), flags.json))?;
     let findings = findings(storage.info(), &storage.stamps(), &wrong);
     findings.iter().for_each(|finding| if flags.json { ui::object(&finding.object()) } else { ui::line(&finding.sentence()) });
-    conclude(&flags, storage.info(), &root, &wrong, findings.len())
+    conclude(&flags, storage.info(), &folder, &wrong, findings.len())
 }
 
 fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, Failure> {
@@ -50,7 +52,7 @@ fn conclude(flags: &VerifyFlags, info: &Info, root: &Path, wrong: &BTreeSet<u32>
         return Err(Failure::new(Class::Mismatch, message));
     }
     if flags.json {
-        ui::object(&json!({ "event": "verified", "info_hash": info.info_hash.to_string(), "pieces": pieces, "path": root.display().to_string() }));
+        ui::object(&json!({ "event": "verified", "info_hash": info.info_hash.to_string(), "pieces": pieces, "path": root.to_string_lossy() }));
     } else {
         ui::line(&format!("all {pieces} pieces match"));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::InfoHash;
+use aqueduct_native::storage::Renamed;
 use serde_json::{Value, json};
 
 use super::{View, object, text};
@@ -28,7 +29,7 @@ impl Json {
             "event": "metadata",
             "info_hash": info.info_hash.to_string(),
             "name": info.name,
-            "total": info.lengths.total(),
+            "total": info.size(),
             "pieces": info.lengths.pieces(),
             "files": info.files.iter().filter(|file| !file.pad).count(),
         }));
@@ -54,6 +55,12 @@ impl Json {
                 "uploaded": snapshot.uploaded,
                 "wasted": snapshot.wasted,
             }));
+        }
+    }
+
+    pub(super) fn renamed(&self, info: &Info, renamed: &[Renamed]) {
+        for Renamed { own, written } in renamed {
+            object(&json!({ "event": "renamed", "info_hash": info.info_hash.to_string(), "path": own, "written": written }));
         }
     }
 

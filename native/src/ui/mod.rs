@@ -14,6 +14,7 @@ use std::time::Duration;
 use aqueduct_core::TorrentSnapshot;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::InfoHash;
+use aqueduct_native::storage::Renamed;
 
 use self::bars::Bars;
 use self::json::Json;
@@ -135,6 +136,17 @@ impl Screen {
             Self::Bars(bars) => bars.finished(name, path, took),
             Self::Plain(plain) => plain.finished(name, path, took),
             Self::Json(json) => json.finished(info_hash, path, took),
+            Self::Quiet => {}
+        }
+    }
+
+    /// Files have other names than their torrent gives them: the file system does not take those, or they were found so.
+    pub(crate) fn renamed(&self, name: &str, info: &Info, renamed: &[Renamed]) {
+        let text = || format!("{name}: {}", text::renamed(renamed));
+        match self {
+            Self::Bars(bars) => bars.note(&text()),
+            Self::Plain(_) => note(&text()),
+            Self::Json(json) => json.renamed(info, renamed),
             Self::Quiet => {}
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Plain {
 impl Plain {
     pub(super) fn metadata(&self, info: &Info) {
         let files = text::count(info.files.iter().filter(|file| !file.pad).count(), "file", "files");
-        line(&format!("{}: {}, {files}", visible(&info.name), text::bytes(info.lengths.total())));
+        line(&format!("{}: {}, {files}", visible(&info.name), text::bytes(info.size())));
     }
 
     pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {

@@ -5,6 +5,10 @@ use std::time::Duration;
 use aqueduct_core::Phase;
 use aqueduct_core::meta::File;
 use aqueduct_core::types::visible;
+use aqueduct_native::storage::Renamed;
+
+/// Files that are named when many have other names.
+const RENAMED_SHOWN: usize = 5;
 
 /// Bytes with a unit: 1,024 bytes are a KiB.
 pub(crate) fn bytes(count: u64) -> String {
@@ -42,6 +46,15 @@ pub(crate) fn percent(done: u64, total: u64) -> u64 {
 /// A file's path for the screen.
 pub(crate) fn path(file: &File) -> String {
     visible(&file.path.join("/")).into_owned()
+}
+
+/// Which files have other names than the torrent's; of many the first.
+pub(crate) fn renamed(renamed: &[Renamed]) -> String {
+    let one = |Renamed { own, written }: &Renamed| format!("{} is kept as {}", visible(&own.join("/")), visible(&written.join("/")));
+    let shown: Vec<_> = renamed.iter().take(RENAMED_SHOWN).map(one).collect();
+    let rest = renamed.len().saturating_sub(RENAMED_SHOWN);
+    let more = if rest > 0 { format!(", and {} more in the same way", count(rest, "file", "files")) } else { String::new() };
+    format!("the file system does not take all names: {}{more}", shown.join(", "))
 }
 
 /// `1 peer`, `2 peers`.

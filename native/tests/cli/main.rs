@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "in a test a failure is a panic")]
 
 mod disk;
+mod names;
+mod sources;
 mod world;
 
 use std::fs;

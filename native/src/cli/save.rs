@@ -1,0 +1,76 @@
+//! `--save-torrent`: the .torrent file of what a magnet link led to.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::types::{InfoHash, visible};
+
+use super::failure::{Class, Failure};
+
+/// Before anything is fetched: may the file be written? One that holds this torrent already is left as it is, so that a command can be started again.
+///
+/// # Errors
+/// Something else has that name.
+pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
+    let shown = visible(&path.to_string_lossy()).into_owned();
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::new(Class::Storage, format!("could not look at {shown}: {error}; choose another place with --save-torrent"))),
+        Ok(_) if is_saved(path, info_hash) => Ok(()),
+        Ok(_) => Err(Failure::new(
+            Class::Storage,
+            format!("{shown} is there and is not this torrent; move it away, or choose another name with --save-torrent"),
+        )),
+    }
+}
+
+/// Writes the torrent, with the trackers and web seeds of its link, unless it is there. Beside it first, so that no half of one ever has its name.
+///
+/// # Errors
+/// It cannot be written, or something else has that name by now.
+pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), Failure> {
+    if is_saved(path, &info.info_hash) {
+        return Ok(());
+    }
+    let metainfo = Metainfo {
+        info: Arc::clone(info),
+        trackers: link.trackers.iter().map(|url| vec![url.clone()]).collect(),
+        web_seeds: link.web_seeds.clone(),
+        comment: None,
+        created_by: None,
+        created: None,
+    };
+    write(path, &metainfo.to_bytes()).map_err(|error| {
+        let shown = visible(&path.to_string_lossy()).into_owned();
+        Failure::new(Class::Storage, format!("could not write {shown}: {error}; choose another place with --save-torrent"))
+    })
+}
+
+fn is_saved(path: &Path, info_hash: &InfoHash) -> bool {
+    let saved = fs::read(path).ok().and_then(|bytes| Metainfo::parse(&bytes).ok());
+    saved.is_some_and(|saved| saved.info.info_hash.wire() == info_hash.wire())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
+    let written = File::create_new(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A link, unlike a renaming, replaces nothing. File systems without links rename.
+        match fs::hard_link(&beside, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&beside, path),
+            linked => linked,
+        }
+    });
+    // It is gone if it was renamed.
+    let _ = fs::remove_file(&beside);
+    written
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".aqueduct-{}.torrent", process::id()))
+}
