@@ -490,11 +490,11 @@ pub struct TorrentSnapshot {
     pub phase: Phase,
     /// If `phase` is [`Phase::Error`].
     pub failure: Option<Failure>,
-    /// Bytes of wanted pieces that are verified.
+    /// Bytes of wanted pieces that are verified, without padding (BEP 47).
     pub done: u64,
-    /// Bytes of wanted pieces.
+    /// Bytes of wanted pieces, without padding.
     pub wanted: u64,
-    /// Bytes of all pieces that are not verified: the `left` of an announce.
+    /// Bytes of all pieces that are not verified, without padding: the `left` of an announce.
     pub left: u64,
     /// While checking: bytes checked so far.
     pub checked: u64,

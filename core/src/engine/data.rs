@@ -7,13 +7,14 @@ use rand::Rng;
 
 use crate::io::Rope;
 use crate::meta::Info;
-use crate::torrent::{Blame, Partial, Picker};
-use crate::types::{Bitfield, Instant, Lengths, Piece};
+use crate::torrent::{Blame, Padding, Partial, Picker};
+use crate::types::{Bitfield, ConnId, Instant, Lengths, Piece};
 
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) info: Arc<Info>,
     pub(super) lengths: Lengths,
+    pub(super) padding: Padding,
     /// Verified and readable.
     pub(super) have: Bitfield,
     /// Verified and flushed: what a resume record may say.
@@ -82,6 +83,7 @@ impl Data {
         let none = Bitfield::none(lengths.pieces());
         let wanted = wanted_pieces(&info, wanted);
         Self {
+            padding: Padding::of(&info),
             info,
             lengths,
             have: none.clone(),
@@ -139,22 +141,35 @@ impl Data {
         self.recount(rng);
     }
 
-    /// Bytes in these pieces.
-    pub(super) fn bytes_of(&self, pieces: &Bitfield) -> u64 {
-        let last = self.lengths.iter().next_back();
-        self.bytes(pieces.count(), last.is_some_and(|p| pieces.has(p)))
+    /// A piece to fetch, for one peer. Padding is in it already (BEP 47).
+    pub(super) fn new_partial(&self, piece: Piece, owner: ConnId) -> Partial {
+        let mut partial = Partial::new(self.lengths.blocks(piece), owner, self.blame.suspects(piece));
+        self.padding.blocks_of(piece).for_each(|(number, zeros)| partial.fill(number, zeros));
+        partial
     }
 
-    /// Bytes of wanted pieces that are had.
+    /// Bytes in these pieces, without padding.
+    pub(super) fn bytes_of(&self, pieces: &Bitfield) -> u64 {
+        let last = self.lengths.iter().next_back();
+        self.bytes(pieces.count(), last.is_some_and(|p| pieces.has(p))) - self.padding.bytes_in(|p| pieces.has(p))
+    }
+
+    /// Bytes that are not had, without padding: the `left` of announces (BEP 3).
+    pub(super) fn left(&self) -> u64 {
+        self.lengths.total() - self.padding.total() - self.bytes_of(&self.have)
+    }
+
+    /// Bytes of wanted pieces that are had, without padding.
     pub(super) fn bytes_done(&self) -> u64 {
         if self.checking.is_some() {
             // `lacking` is counted anew only when the check is over.
             let had = self.have.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| self.wanted.has(p));
-            return had.map(|p| u64::from(self.lengths.size(p))).sum();
+            return had.map(|p| u64::from(self.lengths.size(p)) - self.padding.in_piece(p)).sum();
         }
         let last = self.lengths.iter().next_back();
         let lacks_last = last.is_some_and(|p| self.lacks(p));
-        self.bytes_of(&self.wanted) - self.bytes(self.lacking, lacks_last)
+        let lacking = self.bytes(self.lacking, lacks_last) - self.padding.bytes_in(|p| self.lacks(p));
+        self.bytes_of(&self.wanted) - lacking
     }
 
     /// Bytes in so many pieces, the shorter last one perhaps among them.

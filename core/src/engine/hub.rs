@@ -15,7 +15,7 @@ use crate::wire::Message;
 /// What an answer from the driver will be about.
 #[derive(Debug)]
 pub(super) enum Pending {
-    Hash { piece: Piece, data: Rope, from: Vec<Who> },
+    Hash { piece: Piece, data: Rope, from: Vec<Option<Who>> },
     Write { piece: Piece, data: Rope },
     Read { conn: ConnId, blocks: Vec<Block> },
     Check { piece: Piece },

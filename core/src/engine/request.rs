@@ -22,10 +22,10 @@ impl Swarm {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
         let limit = hub.config.max_requests_out.min(peer.extensions.request_limit());
         let depth = peer.pipeline.depth(limit);
-        let mut closed = Vec::new();
+        let mut opened = Opened::default();
         while peer.in_flight() < depth && peer.asked.len() < limit.saturating_mul(2) && peer.useful > 0 && hub.down.ready(now) {
             let when = When { now, due: now + peer.pipeline.wait(peer.in_flight()) };
-            let Some(block) = next_block(data, hub, (conn, peer), when, &mut closed) else {
+            let Some(block) = next_block(data, hub, (conn, peer), when, &mut opened) else {
                 hub.starved.insert(self.id);
                 break;
             };
@@ -33,7 +33,8 @@ impl Swarm {
             peer.asked.push_back(Asked { block, at: now, late: false });
             peer.say(hub, conn, Message::Request(block.into()));
         }
-        closed.into_iter().for_each(|piece| self.count_closed(piece));
+        opened.pieces.into_iter().for_each(|piece| self.count_closed(piece));
+        opened.whole.into_iter().for_each(|piece| self.on_all_blocks(hub, piece));
     }
 
     /// Fills every peer's pipeline: after memory, bandwidth or blocks became free.
@@ -120,6 +121,14 @@ pub(super) fn release_ownership(data: &mut Data, peer: &mut Peer, conn: ConnId) 
     data.partials.values_mut().filter(|p| p.owner == Some(conn)).for_each(|p| p.owner = None);
 }
 
+/// Pieces that one filling of a pipeline took from the picker.
+#[derive(Default)]
+struct Opened {
+    pieces: Vec<Piece>,
+    /// Of these, those that are all padding: nothing of them is to be asked for.
+    whole: Vec<Piece>,
+}
+
 /// Now, and when a peer should have sent what it is asked for now.
 #[derive(Clone, Copy)]
 struct When {
@@ -128,14 +137,14 @@ struct When {
 }
 
 /// The block to ask this peer for, in this order: of the piece it fetches, of one that was left, of a new one, of another peer's, of what others are asked for.
-fn next_block(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), when: When, closed: &mut Vec<Piece>) -> Option<Block> {
+fn next_block(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), when: When, opened: &mut Opened) -> Option<Block> {
     if peer.chokes_us && peer.allowed_in.is_empty() {
         return None;
     }
     let due = when.due;
     of_current(data, peer, due)
         .or_else(|| of_partial(data, (conn, peer), due, |p| p.owner.is_none_or(|o| o == conn)))
-        .or_else(|| of_new(data, hub, (conn, peer), due, closed))
+        .or_else(|| of_new(data, hub, (conn, peer), due, opened))
         .or_else(|| of_partial(data, (conn, peer), due, |p| !p.alone))
         .or_else(|| shared(data, peer, when))
 }
@@ -156,22 +165,29 @@ fn of_partial(data: &mut Data, (conn, peer): (ConnId, &mut Peer), due: Instant, 
     data.lengths.nth_block(piece, number)
 }
 
-fn of_new(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), due: Instant, closed: &mut Vec<Piece>) -> Option<Block> {
-    if !hub.has_room(u64::from(data.lengths.piece_length())) {
-        // Not even worth the search, which is the longest part of filling a pipeline.
-        return None;
+fn of_new(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer), due: Instant, opened: &mut Opened) -> Option<Block> {
+    loop {
+        if !hub.has_room(u64::from(data.lengths.piece_length())) {
+            // Not even worth the search, which is the longest part of filling a pipeline.
+            return None;
+        }
+        let piece = pick(data, peer, &opened.pieces)?;
+        if !hub.reserve(u64::from(data.lengths.size(piece))) {
+            return None;
+        }
+        data.picker.close(piece);
+        opened.pieces.push(piece);
+        let mut partial = data.new_partial(piece, conn);
+        let number = partial.take_free(due);
+        data.partials.insert(piece, partial);
+        match number {
+            Some(number) => {
+                peer.current = Some(piece);
+                return data.lengths.nth_block(piece, number);
+            }
+            None => opened.whole.push(piece),
+        }
     }
-    let piece = pick(data, peer, closed)?;
-    if !hub.reserve(u64::from(data.lengths.size(piece))) {
-        return None;
-    }
-    data.picker.close(piece);
-    closed.push(piece);
-    let mut partial = Partial::new(data.lengths.blocks(piece), conn, data.blame.suspects(piece));
-    let number = partial.take_free(due);
-    data.partials.insert(piece, partial);
-    peer.current = Some(piece);
-    data.lengths.nth_block(piece, number?)
 }
 
 fn pick(data: &Data, peer: &Peer, closed: &[Piece]) -> Option<Piece> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::data::Data;
 use super::swarm::Swarm;
 use crate::io::{PeerSnapshot, Phase, TorrentSnapshot};
 use crate::types::Instant;
@@ -19,7 +20,7 @@ impl Swarm {
             failure: self.failure.clone(),
             done,
             wanted,
-            left: data.map_or(0, |d| d.lengths.total() - d.bytes_of(&d.have)),
+            left: data.map_or(0, Data::left),
             checked: data.and_then(|d| d.checking.as_ref()).map_or(0, |c| c.bytes),
             down_rate,
             up_rate: self.up.get(now),

@@ -20,7 +20,15 @@ impl Swarm {
         hub.request(self.id, Op::Hash(rope.clone()), Pending::Hash { piece, data: rope, from });
     }
 
-    pub(super) fn on_hashed(&mut self, hub: &mut Hub, now: Instant, piece: Piece, rope: Rope, from: &[Who], result: Result<OpResult, OpError>) {
+    pub(super) fn on_hashed(
+        &mut self,
+        hub: &mut Hub,
+        now: Instant,
+        piece: Piece,
+        rope: Rope,
+        from: &[Option<Who>],
+        result: Result<OpResult, OpError>,
+    ) {
         let Some(data) = &mut self.data else { return };
         match result {
             Ok(OpResult::Digest(digest)) if data.info.piece_hash(piece) == Some(digest) => {
@@ -37,7 +45,7 @@ impl Swarm {
         }
     }
 
-    fn on_corrupt(&mut self, hub: &mut Hub, now: Instant, piece: Piece, rope: &Rope, from: &[Who]) {
+    fn on_corrupt(&mut self, hub: &mut Hub, now: Instant, piece: Piece, rope: &Rope, from: &[Option<Who>]) {
         hub.event(Event::Corrupt(self.id, piece));
         let liar = self.data.as_mut().and_then(|d| d.blame.failed(piece, rope, from));
         self.unstore(hub, now, piece, rope.len() as u64);
@@ -47,8 +55,8 @@ impl Swarm {
     /// A piece that is not had after all goes back to the picker, and its memory to whoever needs it.
     fn unstore(&mut self, hub: &mut Hub, now: Instant, piece: Piece, bytes: u64) {
         hub.release(bytes);
-        self.wasted += bytes;
         if let Some(data) = &mut self.data {
+            self.wasted += bytes - data.padding.in_piece(piece);
             data.storing.clear(piece);
         }
         self.reopen(hub, piece);

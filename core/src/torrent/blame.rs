@@ -25,7 +25,7 @@ const REMEMBERED: usize = 64;
 /// The blocks of failed pieces, by digest.
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
-    failed: BTreeMap<Piece, Vec<(Who, Sha1Digest)>>,
+    failed: BTreeMap<Piece, Vec<(Option<Who>, Sha1Digest)>>,
 }
 
 impl Blame {
@@ -34,10 +34,11 @@ impl Blame {
         self.failed.contains_key(&piece)
     }
 
-    /// A piece failed its digest. Returns the liar if only one peer can be it.
-    pub(crate) fn failed(&mut self, piece: Piece, data: &Rope, from: &[Who]) -> Option<Who> {
-        if let Some((first, rest)) = from.split_first()
-            && rest.iter().all(|w| w == first)
+    /// A piece failed its digest. `from` has `None` for padding, which nobody sent. Returns the liar if only one peer can be it.
+    pub(crate) fn failed(&mut self, piece: Piece, data: &Rope, from: &[Option<Who>]) -> Option<Who> {
+        let mut senders = from.iter().flatten();
+        if let Some(first) = senders.next()
+            && senders.all(|who| who == first)
         {
             self.failed.entry(piece).or_default();
             return Some(*first);
@@ -54,7 +55,8 @@ impl Blame {
     pub(crate) fn passed(&mut self, piece: Piece, data: &Rope) -> Vec<Who> {
         let Some(before) = self.failed.remove(&piece) else { return Vec::new() };
         let good = data.0.iter().map(|block| <Sha1Digest>::from(Sha1::digest(block)));
-        let mut liars: Vec<Who> = good.zip(&before).filter(|(good, (_, sent))| good != sent).map(|(_, (who, _))| *who).collect();
+        let differing = good.zip(&before).filter(|(good, (_, sent))| good != sent);
+        let mut liars: Vec<Who> = differing.filter_map(|(_, (who, _))| *who).collect();
         liars.sort_unstable();
         liars.dedup();
         liars
@@ -80,14 +82,14 @@ mod tests {
     fn the_only_source_of_a_bad_piece_is_named_at_once() {
         let piece = Lengths::new(1, 1).unwrap().piece(0).unwrap();
         let mut blame = Blame::default();
-        assert_eq!(blame.failed(piece, &rope(["a", "b", "c"]), &[who(1); 3]), Some(who(1)));
+        assert_eq!(blame.failed(piece, &rope(["a", "b", "c"]), &[Some(who(1)), None, Some(who(1))]), Some(who(1)));
     }
 
     #[test]
     fn among_several_only_those_whose_block_differs_are_named() {
         let piece = Lengths::new(1, 1).unwrap().piece(0).unwrap();
         let mut blame = Blame::default();
-        assert_eq!(blame.failed(piece, &rope(["a", "X", "c"]), &[who(1), who(2), who(3)]), None);
+        assert_eq!(blame.failed(piece, &rope(["a", "X", "c"]), &[1, 2, 3].map(|n| Some(who(n)))), None);
         assert!(blame.suspects(piece));
         assert_eq!(blame.passed(piece, &rope(["a", "b", "c"])), [who(2)]);
         assert!(!blame.suspects(piece));

@@ -73,6 +73,14 @@ impl Partial {
         self.free
     }
 
+    /// A block that is known without being asked for: padding.
+    pub(crate) fn fill(&mut self, block: u32, data: Bytes) {
+        let Some(slot) = self.slots.get_mut(block as usize).filter(|s| s.data.is_none() && s.requesters == 0) else { return };
+        slot.data = Some(data);
+        self.missing -= 1;
+        self.free -= 1;
+    }
+
     /// Takes the first free block for one peer, which should send it by `due`.
     pub(crate) fn take_free(&mut self, due: Instant) -> Option<u32> {
         if self.free == 0 {
@@ -123,14 +131,14 @@ impl Partial {
         Arrival::Taken { others }
     }
 
-    /// Bytes that have come.
+    /// Bytes that have come from peers.
     pub(crate) fn received(&self) -> u64 {
-        self.slots.iter().filter_map(|s| s.data.as_ref()).map(|d| d.len() as u64).sum()
+        self.slots.iter().filter(|s| s.from.is_some()).filter_map(|s| s.data.as_ref()).map(|d| d.len() as u64).sum()
     }
 
-    /// The whole piece and, block by block, who sent it. Only when nothing is missing.
-    pub(crate) fn into_piece(self) -> (Rope, Vec<Who>) {
-        let (data, from): (Vec<_>, Vec<_>) = self.slots.into_iter().filter_map(|s| s.data.zip(s.from)).unzip();
+    /// The whole piece and, block by block, who sent it; padding was sent by nobody. Only when nothing is missing.
+    pub(crate) fn into_piece(self) -> (Rope, Vec<Option<Who>>) {
+        let (data, from): (Vec<_>, Vec<_>) = self.slots.into_iter().filter_map(|s| Some((s.data?, s.from))).unzip();
         (Rope(data), from)
     }
 }
@@ -180,7 +188,18 @@ mod tests {
         assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(2), true), Arrival::Duplicate);
         assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(2), false), Arrival::Taken { others: 2 });
         let (rope, from) = p.into_piece();
-        assert_eq!((rope.len(), from), (2, vec![who(1), who(2)]));
+        assert_eq!((rope.len(), from), (2, vec![Some(who(1)), Some(who(2))]));
+    }
+
+    #[test]
+    fn padding_is_there_from_the_start_and_was_sent_by_nobody() {
+        let mut p = Partial::new(2, ConnId::dialled(0), false);
+        p.fill(0, Bytes::from_static(b"0"));
+        assert_eq!((p.missing(), p.take_free(SOON), p.take_free(SOON), p.received()), (1, Some(1), None, 0));
+        assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(1), true), Arrival::Taken { others: 0 });
+        assert_eq!(p.received(), 1);
+        let (rope, from) = p.into_piece();
+        assert_eq!((rope.len(), from), (2, vec![None, Some(who(1))]));
     }
 
     #[test]

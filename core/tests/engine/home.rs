@@ -1,0 +1,218 @@
+//! An engine with a disk, and what it said.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::meta::{Content, Details, Draft, Info};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
+use aqueduct_core::wire::{Message, RawBlock, Reserved};
+use aqueduct_core::{CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output, Resumed, TorrentId, TorrentSnapshot};
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+
+pub(crate) const TORRENT: TorrentId = TorrentId(1);
+pub(crate) const OURS: PeerId = PeerId([7; 20]);
+pub(crate) const PIECE: u32 = 32 * 1024;
+pub(crate) const PIECES: u32 = 12;
+
+/// An engine with a disk, and what it said.
+pub(crate) struct Home {
+    pub(crate) engine: Engine,
+    pub(crate) now: Instant,
+    disk: Vec<u8>,
+    swarm: InfoHashV1,
+    pub(crate) sent: Vec<(ConnId, Message)>,
+    closed: Vec<(ConnId, CloseReason)>,
+    pub(crate) dialled: Vec<(Instant, SocketAddr)>,
+    answered: BTreeMap<ConnId, usize>,
+}
+
+impl Home {
+    pub(crate) fn seed() -> Self {
+        Self::with(Config::default(), Resumed::Check)
+    }
+
+    pub(crate) fn leech() -> Self {
+        Self::with(Config::default(), Resumed::Nothing)
+    }
+
+    fn with(config: Config, resumed: Resumed) -> Self {
+        let disk = noise(PIECE * PIECES);
+        Self::of(torrent(&disk), disk, config, resumed)
+    }
+
+    /// It lacks everything of this torrent, whose data are `disk`.
+    pub(crate) fn lacking(info: Arc<Info>, disk: Vec<u8>) -> Self {
+        Self::of(info, disk, Config::default(), Resumed::Nothing)
+    }
+
+    fn of(info: Arc<Info>, disk: Vec<u8>, config: Config, resumed: Resumed) -> Self {
+        let engine = Engine::new(config, OURS, [1; 32], Instant::ZERO);
+        let swarm = info.info_hash.wire();
+        let (sent, closed, dialled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut home = Self { engine, now: Instant::ZERO, disk, swarm, sent, closed, dialled, answered: BTreeMap::new() };
+        home.engine.command(home.now, Command::Add { torrent: TORRENT, info, resumed, wanted: None, paused: false }).unwrap();
+        home.settle();
+        home
+    }
+
+    /// Does all that the engine asks for, at once.
+    fn settle(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Request { id, op, .. } => {
+                    let result = Ok(self.perform(op));
+                    self.engine.handle(self.now, Input::Done { id, result });
+                }
+                Output::Send { conn, message } => self.sent.push((conn, message)),
+                Output::Close { conn, reason } => self.closed.push((conn, reason)),
+                Output::Dial { addr, .. } => self.dialled.push((self.now, addr)),
+                _ => {}
+            }
+        }
+    }
+
+    fn perform(&self, op: Op) -> OpResult {
+        let bytes = |offset: u64, length: u32| &self.disk[offset as usize..][..length as usize];
+        match op {
+            Op::Check(range) => OpResult::Digest(Sha1::digest(bytes(range.offset, range.length)).into()),
+            Op::Read { offset, length } => OpResult::Bytes(Bytes::copy_from_slice(bytes(offset, length))),
+            Op::Hash(rope) => OpResult::Digest(Sha1::digest(rope.0.concat()).into()),
+            Op::Write { .. } | Op::Flush | Op::Save { .. } => OpResult::Unit,
+        }
+    }
+
+    pub(crate) fn hear(&mut self, input: Input) {
+        self.engine.handle(self.now, input);
+        self.settle();
+    }
+
+    /// Somebody connects, speaks the fast extension, and lacks everything.
+    pub(crate) fn accept(&mut self, n: u64, addr: &str) -> ConnId {
+        let mut id = [100; 20];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        self.accept_as(n, addr, PeerId(id))
+    }
+
+    pub(crate) fn accept_as(&mut self, n: u64, addr: &str, peer_id: PeerId) -> ConnId {
+        self.accept_with(n, addr, peer_id, Reserved::OURS)
+    }
+
+    fn accept_with(&mut self, n: u64, addr: &str, peer_id: PeerId, reserved: Reserved) -> ConnId {
+        let conn = ConnId::accepted(n);
+        let handshake = Handshaken { info_hash: self.swarm, peer_id, reserved };
+        self.hear(Input::Accepted { conn, addr: addr.parse().unwrap(), dialled: false, handshake });
+        conn
+    }
+
+    /// A seed that lets us have everything. `fast`: it speaks the fast extension.
+    pub(crate) fn accept_seed(&mut self, n: u8, fast: bool) -> ConnId {
+        let reserved = if fast { Reserved::OURS } else { Reserved::default() };
+        let conn = self.accept_with(n.into(), &format!("9.9.9.{n}:1000"), PeerId([n; 20]), reserved);
+        let all = [0xff; PIECES as usize / 8 + 1];
+        let pieces = self.disk.len().div_ceil(PIECE as usize);
+        let mut bits = all[..pieces.div_ceil(8)].to_vec();
+        *bits.last_mut().unwrap() <<= (8 - pieces % 8) % 8;
+        assert_eq!(self.say(conn, Message::Bitfield(bits.into())), None);
+        assert_eq!(self.say(conn, Message::Unchoke), None);
+        conn
+    }
+
+    /// What this peer was asked for, ever.
+    pub(crate) fn asked(&self, conn: ConnId) -> Vec<RawBlock> {
+        self.sent.iter().filter_map(|sent| request_to(conn, sent)).collect()
+    }
+
+    /// The peer sends what it was asked for.
+    pub(crate) fn answer(&mut self, conn: ConnId, raw: RawBlock) {
+        let at = (raw.index * PIECE + raw.begin) as usize;
+        let data = Bytes::copy_from_slice(&self.disk[at..][..raw.length as usize]);
+        let parted = self.say(conn, Message::Piece { index: raw.index, begin: raw.begin, data });
+        // The last block of all makes both of them seeds.
+        assert!(parted.is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0));
+    }
+
+    /// The peer answers all that it was asked for since it last did so, and all that it is asked for then, but for what `keeps` says.
+    pub(crate) fn answer_all(&mut self, conn: ConnId, keeps: impl Fn(RawBlock) -> bool) {
+        loop {
+            let next = self.answered.entry(conn).or_default();
+            let Some(raw) = self.sent.iter().filter_map(|sent| request_to(conn, sent)).nth(*next) else { return };
+            *next += 1;
+            if !keeps(raw) {
+                self.answer(conn, raw);
+            }
+        }
+    }
+
+    /// The peer forgets what it was asked for until now.
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        self.answered.insert(conn, self.asked(conn).len());
+    }
+
+    /// Runs until this holds, which looks, and answers for peers perhaps, ten times a second; returns how long that took.
+    pub(crate) fn run_until(&mut self, limit: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> Duration {
+        let start = self.now;
+        while !holds(self) {
+            assert!(self.now.since(start) < limit, "it did not come to that within {limit:?}");
+            self.run(Duration::from_millis(100));
+        }
+        self.now.since(start)
+    }
+
+    pub(crate) fn snapshot(&self) -> TorrentSnapshot {
+        self.engine.snapshot_of(TORRENT).unwrap()
+    }
+
+    /// The peer says something; returns why it was parted with, if it was.
+    pub(crate) fn say(&mut self, conn: ConnId, message: Message) -> Option<CloseReason> {
+        self.hear(Input::Message { conn, message });
+        self.parted(conn)
+    }
+
+    pub(crate) fn parted(&self, conn: ConnId) -> Option<CloseReason> {
+        self.closed.iter().find(|(closed, _)| *closed == conn).map(|(_, reason)| reason.clone())
+    }
+
+    /// Says the same until it is parted with; returns how often that was fine, and why.
+    pub(crate) fn insist(&mut self, conn: ConnId, most: usize, message: impl Fn(usize) -> Message) -> (usize, Option<CloseReason>) {
+        for count in 0..most {
+            if let Some(reason) = self.say(conn, message(count)) {
+                return (count, Some(reason));
+            }
+        }
+        (most, None)
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Message) -> bool) -> usize {
+        self.sent.iter().filter(|(_, message)| wanted(message)).count()
+    }
+
+    pub(crate) fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some((at, _)) = self.engine.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.hear(Input::Timeout);
+        }
+        self.now = end;
+    }
+}
+
+fn request_to(conn: ConnId, (to, message): &(ConnId, Message)) -> Option<RawBlock> {
+    match message {
+        Message::Request(raw) if *to == conn => Some(*raw),
+        _ => None,
+    }
+}
+
+/// Bytes that are never zero for long.
+pub(crate) fn noise(length: u32) -> Vec<u8> {
+    (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn torrent(disk: &[u8]) -> Arc<Info> {
+    let draft = Draft::new("twelve", Content::File(disk.len() as u64), Some(PIECE.into())).unwrap();
+    let digests: Vec<_> = disk.chunks(PIECE as usize).map(|piece| Sha1::digest(piece).into()).collect();
+    draft.finish(&digests, Details::default()).unwrap().info
+}
