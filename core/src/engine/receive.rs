@@ -50,7 +50,7 @@ impl Swarm {
             Message::Piece { index, begin, data } => self.on_piece(hub, now, conn, (index, begin), data),
             Message::Request(block) => self.on_request(hub, now, conn, block),
             Message::Have(index) => self.on_have(hub, now, conn, index),
-            Message::Choke => self.on_choke(hub, conn),
+            Message::Choke => self.on_choke(hub, now, conn),
             Message::Unchoke => self.on_unchoke(hub, now, conn),
             Message::Interested => self.on_interested(hub, now, conn),
             Message::NotInterested => self.on_not_interested(now, conn),
@@ -71,7 +71,7 @@ impl Swarm {
         match message {
             Message::HaveAll => self.on_have_all(hub, now, conn),
             Message::HaveNone => self.first_word(conn),
-            Message::Reject(block) => self.on_reject(conn, block),
+            Message::Reject(block) => self.on_reject(hub, now, conn, block),
             Message::AllowedFast(index) => self.on_allowed_fast(hub, now, conn, index),
             _ => Ok(()),
         }
@@ -215,12 +215,17 @@ impl Swarm {
         }
     }
 
-    fn on_choke(&mut self, hub: &Hub, conn: ConnId) -> Verdict {
-        let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
+    /// BEP 6: with the fast extension every request is still answered, by a block or a reject. Not all who say so do, and nobody need wait for it.
+    fn on_choke(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|peer| !peer.chokes_us) else { return Ok(()) };
         peer.chokes_us = true;
-        // BEP 6: with the fast extension every request is still answered, by a block or a reject.
-        if !peer.fast {
+        let (fast, owed) = (peer.fast, peer.in_flight() > 0);
+        let freed = if fast { self.doubt_all(conn) } else { owed };
+        if !fast {
             self.give_back_all(hub, conn, true);
+        }
+        if freed {
+            self.fill_all(hub, now);
         }
         Ok(())
     }
@@ -228,9 +233,10 @@ impl Swarm {
     fn on_unchoke(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) -> Verdict {
         let Some(peer) = self.peers.get_mut(&conn) else { return Ok(()) };
         peer.chokes_us = false;
-        peer.refused.clear();
+        peer.refusals.clear();
         peer.last_block = now;
         peer.pipeline.restart();
+        peer.forgive_late(hub.config.max_requests_out);
         self.fill(hub, now, conn);
         Ok(())
     }
@@ -244,19 +250,32 @@ impl Swarm {
         Ok(())
     }
 
-    /// BEP 6: a request that will not be served. The piece is left to others before this peer is asked for it again, or the two would spin.
-    fn on_reject(&mut self, conn: ConnId, block: RawBlock) -> Verdict {
+    /// BEP 6: a request that will not be served. Others are asked for it at once. The peer itself is asked for the piece again after a pause, or the
+    /// two would spin.
+    fn on_reject(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, block: RawBlock) -> Verdict {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return Ok(()) };
         let block = data.lengths.block(block.index, block.begin, block.length);
         let Some(asked) = block.and_then(|b| peer.take_asked(b)) else { return Ok(()) };
+        let piece = asked.block.piece();
         give_back(data, asked);
-        peer.allowed_in.remove(&asked.block.piece());
+        peer.allowed_in.remove(&piece);
         if !peer.chokes_us {
-            peer.refused.insert(asked.block.piece());
-            release_ownership(data, peer, conn);
-            peer.pipeline.on_snub();
+            peer.refusals.add(now, piece);
+            peer.pipeline.on_reject();
+        }
+        release_ownership(data, peer, conn);
+        if !asked.late {
+            self.offer(hub, now, piece);
         }
         Ok(())
+    }
+
+    /// A block of a piece under way became free: the first peer that may be asked for it, and has room, is.
+    fn offer(&mut self, hub: &mut Hub, now: Instant, piece: Piece) {
+        let limit = hub.config.max_requests_out;
+        let idle = |p: &Peer| p.in_flight() < p.pipeline.depth(limit.min(p.extensions.request_limit()));
+        let taker = self.peers.iter().find(|(_, p)| p.may_ask(now, piece) && idle(p)).map(|(conn, _)| *conn);
+        taker.into_iter().for_each(|conn| self.fill(hub, now, conn));
     }
 
     /// A block of data. The hot path.
@@ -320,7 +339,7 @@ impl Swarm {
 
 /// Whether this peer was asked for the block: `None` if not, else whether it was given up as late or cancelled.
 fn accept(peer: &mut Peer, block: Block, now: Instant) -> Option<bool> {
-    let late = match peer.take_asked(block) {
+    let late = match peer.take_answered(block) {
         Some(asked) => {
             peer.pipeline.on_block(now, u64::from(block.length()), now.since(asked.at));
             asked.late
@@ -329,8 +348,7 @@ fn accept(peer: &mut Peer, block: Block, now: Instant) -> Option<bool> {
         None => return None,
     };
     peer.last_block = now;
-    if std::mem::replace(&mut peer.snubbed, false) {
-        peer.pipeline.restart();
-    }
+    peer.snubbed = false;
+    peer.refusals.lift(block.piece());
     Some(late)
 }

@@ -1,5 +1,7 @@
 //! Which block to ask of whom: whole pieces from one peer while there are pieces enough, everybody on the rest in the end.
 
+use std::time::Duration;
+
 use super::data::Data;
 use super::hub::Hub;
 use super::swarm::Swarm;
@@ -12,6 +14,8 @@ use crate::wire::Message;
 const ENDGAME_REQUESTERS: u8 = 3;
 /// In the endgame a peer is asked for so many blocks at a time: what is asked twice is paid for twice. Who has yet to show how fast it is gets one.
 const ENDGAME_DEPTH: usize = 32;
+/// A request that so many later ones overtook was probably dropped.
+const OVERTAKEN: u32 = 4;
 
 impl Swarm {
     /// Fills one peer's pipeline.
@@ -30,7 +34,7 @@ impl Swarm {
                 break;
             };
             hub.down.spend(u64::from(block.length()));
-            peer.asked.push_back(Asked { block, at: now, late: false });
+            peer.asked.push_back(Asked { block, at: now, overtaken: 0, late: false });
             peer.say(hub, conn, Message::Request(block.into()));
         }
         opened.pieces.into_iter().for_each(|piece| self.count_closed(piece));
@@ -76,6 +80,21 @@ impl Swarm {
         release_ownership(data, peer, conn);
     }
 
+    /// A peer that chokes us may still answer what it was asked for, but others need not wait for it (BEP 6). What it allows all the same it owes.
+    /// Returns whether anything became free.
+    pub(super) fn doubt_all(&mut self, conn: ConnId) -> bool {
+        let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return false };
+        let mut found = false;
+        for asked in peer.asked.iter_mut().filter(|a| !a.late && !peer.allowed_in.contains(&a.block.piece())) {
+            give_back(data, *asked);
+            asked.late = true;
+            peer.late += 1;
+            found = true;
+        }
+        release_ownership(data, peer, conn);
+        found
+    }
+
     /// What this peer was asked for of one piece may be asked of others; it may still come, without offence.
     pub(super) fn give_back_piece(&mut self, hub: &Hub, conn: ConnId, piece: Piece) {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return };
@@ -87,25 +106,56 @@ impl Swarm {
         release_ownership(data, peer, conn);
     }
 
-    /// Blocks that this peer owes for too long are asked elsewhere. Returns whether there were any.
+    /// Blocks that this peer owes for too long are asked elsewhere, or of the same peer again. Returns whether there were any.
     pub(super) fn expire_requests(&mut self, hub: &Hub, now: Instant, conn: ConnId) -> bool {
         let (Some(data), Some(peer)) = (&mut self.data, self.peers.get_mut(&conn)) else { return false };
-        let patience = hub.config.block_timeout;
-        let silent = now.since(peer.last_block) >= patience;
-        let overdue = |a: &Asked| now.since(a.at) >= if silent { patience } else { patience * 3 };
+        let patience = Patience::with(peer, hub.config.block_timeout);
+        let (owes, quiet) = (peer.in_flight() > 0, now.since(peer.last_block));
         let mut found = false;
-        for asked in peer.asked.iter_mut().filter(|a| !a.late && overdue(a)) {
+        for asked in peer.asked.iter_mut().filter(|a| !a.late && now.since(a.at) >= patience.of(a, quiet)) {
             give_back(data, *asked);
             asked.late = true;
             peer.late += 1;
             found = true;
         }
-        if found && silent {
-            peer.snubbed = true;
+        if found && quiet >= patience.silence {
             peer.pipeline.on_snub();
             release_ownership(data, peer, conn);
         }
+        peer.snubbed |= owes && quiet >= hub.config.block_timeout;
         found
+    }
+}
+
+/// How long to wait for a block of one peer.
+struct Patience {
+    /// If nothing at all comes.
+    silence: Duration,
+    /// If later requests were answered earlier.
+    overtaken: Duration,
+    /// If others come.
+    longest: Duration,
+}
+
+impl Patience {
+    /// `timeout`: [`crate::Config::block_timeout`], the longest for a silent peer. A peer that has shown how fast it is is given less.
+    fn with(peer: &Peer, timeout: Duration) -> Self {
+        let in_flight = peer.in_flight();
+        Self {
+            silence: peer.pipeline.patience(in_flight).unwrap_or(timeout).min(timeout),
+            overtaken: peer.pipeline.patience_overtaken(in_flight).unwrap_or(timeout).min(timeout),
+            longest: timeout * 3,
+        }
+    }
+
+    fn of(&self, asked: &Asked, quiet: Duration) -> Duration {
+        if quiet >= self.silence {
+            self.silence
+        } else if asked.overtaken >= OVERTAKEN {
+            self.overtaken
+        } else {
+            self.longest
+        }
     }
 }
 
@@ -141,23 +191,22 @@ fn next_block(data: &mut Data, hub: &mut Hub, (conn, peer): (ConnId, &mut Peer),
     if peer.chokes_us && peer.allowed_in.is_empty() {
         return None;
     }
-    let due = when.due;
-    of_current(data, peer, due)
-        .or_else(|| of_partial(data, (conn, peer), due, |p| p.owner.is_none_or(|o| o == conn)))
-        .or_else(|| of_new(data, hub, (conn, peer), due, opened))
-        .or_else(|| of_partial(data, (conn, peer), due, |p| !p.alone))
+    of_current(data, peer, when)
+        .or_else(|| of_partial(data, (conn, peer), when, |p| p.owner.is_none_or(|o| o == conn)))
+        .or_else(|| of_new(data, hub, (conn, peer), when.due, opened))
+        .or_else(|| of_partial(data, (conn, peer), when, |p| !p.alone))
         .or_else(|| shared(data, peer, when))
 }
 
-fn of_current(data: &mut Data, peer: &Peer, due: Instant) -> Option<Block> {
-    let piece = peer.current.filter(|p| peer.may_ask(*p))?;
+fn of_current(data: &mut Data, peer: &Peer, When { now, due }: When) -> Option<Block> {
+    let piece = peer.current.filter(|p| peer.may_ask(now, *p))?;
     let number = data.partials.get_mut(&piece)?.take_free(due)?;
     data.lengths.nth_block(piece, number)
 }
 
 /// Joins a piece under way, and takes it over if nobody fetches it.
-fn of_partial(data: &mut Data, (conn, peer): (ConnId, &mut Peer), due: Instant, may: impl Fn(&Partial) -> bool) -> Option<Block> {
-    let mut fit = data.partials.iter_mut().filter(|(piece, p)| p.free() > 0 && may(p) && peer.may_ask(**piece));
+fn of_partial(data: &mut Data, (conn, peer): (ConnId, &mut Peer), When { now, due }: When, may: impl Fn(&Partial) -> bool) -> Option<Block> {
+    let mut fit = data.partials.iter_mut().filter(|(piece, p)| p.free() > 0 && may(p) && peer.may_ask(now, **piece));
     let (&piece, partial) = fit.next()?;
     let number = partial.take_free(due)?;
     partial.owner.get_or_insert(conn);
@@ -215,7 +264,7 @@ fn shared(data: &mut Data, peer: &Peer, When { now, due }: When) -> Option<Block
         return None;
     }
     let lengths = data.lengths;
-    let mut fit = data.partials.iter_mut().filter(|(piece, p)| !p.alone && peer.may_ask(**piece));
+    let mut fit = data.partials.iter_mut().filter(|(piece, p)| !p.alone && peer.may_ask(now, **piece));
     fit.find_map(|(&piece, partial)| {
         let unasked = |n| lengths.nth_block(piece, n).is_some_and(|b| !peer.asked.iter().any(|a| a.block == b));
         lengths.nth_block(piece, partial.take_shared(now, due, ENDGAME_REQUESTERS, unasked)?)

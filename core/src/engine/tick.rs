@@ -87,7 +87,6 @@ impl Swarm {
         let contenders: Vec<Contender> = self.peers.iter_mut().map(|(&conn, p)| contender(conn, p, now, seeding)).collect();
         let chosen = self.choker.decide(&contenders, hub.config.unchoke_slots, &mut hub.rng);
         for Contender { conn, .. } in contenders {
-            self.peers.get_mut(&conn).into_iter().for_each(|p| p.refused.clear());
             if chosen.contains(&conn) { self.unchoke(hub, now, conn) } else { self.choke(hub, conn) }
         }
     }

@@ -1,6 +1,7 @@
 //! What is known of one connected peer.
 
 mod pipeline;
+mod refusals;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 pub(crate) use pipeline::Pipeline;
+pub(crate) use refusals::Refusals;
 
 use crate::torrent::{Rate, Who};
 use crate::types::{Bitfield, Block, Instant, PeerId, Piece};
@@ -18,6 +20,8 @@ use crate::wire::Reserved;
 pub(crate) struct Asked {
     pub(crate) block: Block,
     pub(crate) at: Instant,
+    /// Blocks that were asked for later and came earlier. Peers answer in order, or nearly so.
+    pub(crate) overtaken: u32,
     /// It was late and is asked elsewhere; if it comes all the same it is welcome.
     pub(crate) late: bool,
 }
@@ -62,8 +66,8 @@ pub(crate) struct Peer {
     pub(crate) gave: [u64; 2],
     /// Pieces it lets us request while it chokes us (BEP 6).
     pub(crate) allowed_in: BTreeSet<Piece>,
-    /// Pieces of which it rejected a block since it unchoked us; others are asked for them first.
-    pub(crate) refused: BTreeSet<Piece>,
+    /// Pieces of which it rejected a block; others are asked for them first.
+    pub(crate) refusals: Refusals,
     /// Pieces we let it request while we choke it (BEP 6).
     pub(crate) allowed_out: Vec<Piece>,
 
@@ -125,7 +129,7 @@ impl Peer {
             unchoked_at: None,
             gave: [0; 2],
             allowed_in: BTreeSet::new(),
-            refused: BTreeSet::new(),
+            refusals: Refusals::default(),
             allowed_out: Vec::new(),
             pipeline: Pipeline::default(),
             asked: VecDeque::new(),
@@ -156,8 +160,8 @@ impl Peer {
     }
 
     /// Whether we may ask it for this piece now.
-    pub(crate) fn may_ask(&self, piece: Piece) -> bool {
-        self.have.has(piece) && !self.refused.contains(&piece) && (!self.chokes_us || self.allowed_in.contains(&piece))
+    pub(crate) fn may_ask(&self, now: Instant, piece: Piece) -> bool {
+        self.have.has(piece) && !self.refusals.hold(now, piece) && (!self.chokes_us || self.allowed_in.contains(&piece))
     }
 
     /// Requests on their way that are not given up.
@@ -176,6 +180,25 @@ impl Peer {
         let asked = self.asked.remove(at)?;
         self.late -= usize::from(asked.late);
         Some(asked)
+    }
+
+    /// The same for a request that is answered with its block: what was asked before it has been passed over.
+    pub(crate) fn take_answered(&mut self, block: Block) -> Option<Asked> {
+        let at = self.asked.iter().position(|a| a.block == block)?;
+        self.asked.iter_mut().take(at).for_each(|earlier| earlier.overtaken = earlier.overtaken.saturating_add(1));
+        self.take_asked(block)
+    }
+
+    /// Requests that were given up may still be answered, without offence, and are not counted any more.
+    pub(crate) fn forgive_late(&mut self, bound: usize) {
+        self.late = 0;
+        for asked in std::mem::take(&mut self.asked) {
+            if asked.late {
+                self.forgive(asked.block, bound);
+            } else {
+                self.asked.push_back(asked);
+            }
+        }
     }
 
     /// A block that is not asked for any more; if it comes it is no offence.

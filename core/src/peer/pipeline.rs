@@ -12,6 +12,12 @@ const LEAST: usize = 2;
 const MARGIN: Duration = Duration::from_millis(750);
 /// What a block is expected to take as long as nothing is known.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
+/// A peer that has been quiet for so long, and for so many times what a block should have taken, may have dropped what it was asked for.
+const QUIET: Duration = Duration::from_secs(2);
+const QUIET_WAITS: u32 = 2;
+/// The same for a block that others overtook: that is a much surer sign.
+const OVERTAKEN: Duration = Duration::from_millis(500);
+const OVERTAKEN_WAITS: u32 = 2;
 /// The rate is looked at so often.
 const EPOCH: Duration = Duration::from_millis(250);
 
@@ -20,6 +26,8 @@ const EPOCH: Duration = Duration::from_millis(250);
 pub(crate) struct Pipeline {
     depth: usize,
     starting: bool,
+    /// It fell silent: one block at a time, until one comes.
+    probing: bool,
     /// Bytes since `since`.
     bytes: u64,
     since: Option<Instant>,
@@ -31,7 +39,7 @@ pub(crate) struct Pipeline {
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { depth: START, starting: true, bytes: 0, since: None, best: 0, latency: u64::MAX }
+        Self { depth: START, starting: true, probing: false, bytes: 0, since: None, best: 0, latency: u64::MAX }
     }
 }
 
@@ -55,8 +63,30 @@ impl Pipeline {
         Duration::from_micros(self.latency.saturating_add(bytes.saturating_mul(1_000_000) / self.best))
     }
 
+    /// Silence of a peer that owes so many blocks after which they are asked elsewhere, if that can be told from what came before.
+    pub(crate) fn patience(&self, in_flight: usize) -> Option<Duration> {
+        Some(QUIET + self.expected(in_flight)? * QUIET_WAITS)
+    }
+
+    /// The same for a block that was overtaken by others.
+    pub(crate) fn patience_overtaken(&self, in_flight: usize) -> Option<Duration> {
+        Some(OVERTAKEN + self.expected(in_flight)? * OVERTAKEN_WAITS)
+    }
+
+    /// As [`Pipeline::wait`]; as long as only the first blocks came, each may take as long as they did.
+    fn expected(&self, in_flight: usize) -> Option<Duration> {
+        match self.latency {
+            _ if self.is_known() => Some(self.wait(in_flight)),
+            u64::MAX => None,
+            latency => Some(Duration::from_micros(latency.saturating_mul(in_flight as u64 + 1))),
+        }
+    }
+
     /// A block came `waited` after it was asked for.
     pub(crate) fn on_block(&mut self, now: Instant, bytes: u64, waited: Duration) {
+        if self.probing {
+            self.restart();
+        }
         self.latency = self.latency.min(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
         let since = *self.since.get_or_insert(now);
         self.bytes += bytes;
@@ -72,7 +102,13 @@ impl Pipeline {
 
     /// It stopped sending: ask for one block at a time until it does again.
     pub(crate) fn on_snub(&mut self) {
-        *self = Self { depth: 1, starting: false, ..Self::default() };
+        *self = Self { depth: 1, starting: false, probing: true, ..Self::default() };
+    }
+
+    /// It rejected a request: perhaps its queue is shorter than ours.
+    pub(crate) fn on_reject(&mut self) {
+        self.depth = (self.depth / 2).max(1);
+        self.starting = false;
     }
 
     /// It unchoked us or began to answer again.
@@ -123,6 +159,18 @@ mod tests {
             p.on_block(Instant(now), u64::from(BLOCK_SIZE), Duration::from_micros(now - asked));
         }
         (p.depth(5000), received)
+    }
+
+    #[test]
+    fn silence_is_measured_by_what_the_peer_has_shown() {
+        let mut p = Pipeline::default();
+        assert_eq!(p.patience(8), None, "nothing is known");
+        p.on_block(Instant(0), 16_384, Duration::from_millis(10));
+        assert_eq!(p.patience(7), Some(QUIET + Duration::from_millis(160)), "eight blocks like the first, twice");
+        (1..=20).for_each(|n| p.on_block(Instant(n * 1_000_000), 16_384, Duration::from_secs(8)));
+        assert!(p.patience(7) > Some(Duration::from_secs(16)), "a block a second");
+        p.on_snub();
+        assert_eq!(p.patience(1), None);
     }
 
     #[test]

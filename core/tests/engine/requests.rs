@@ -1,7 +1,9 @@
-//! What is asked of whom: padding is never asked for.
+//! What is asked of whom: what a peer rejects, forgets or is slow with is asked elsewhere, or again, before long; padding is never asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use aqueduct_core::CloseReason;
 use aqueduct_core::meta::Info;
 use aqueduct_core::wire::{Message, RawBlock};
 use bytes::Bytes;
@@ -10,6 +12,120 @@ use sha1::{Digest as _, Sha1};
 use super::home::{Home, PIECE, noise};
 
 const K: u32 = 1024;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[test]
+fn what_one_peer_rejects_another_is_asked_for_at_once() {
+    let mut home = Home::leech();
+    let first = home.accept_seed(1, true);
+    let second = home.accept_seed(2, true);
+    let rejected = home.asked(first)[0];
+    assert!(!home.asked(second).contains(&rejected));
+    // The second one has room again, as nothing is on its way from it.
+    home.answer_all(second, |_| false);
+    home.say(first, Message::Reject(rejected));
+    assert!(home.asked(second).contains(&rejected), "without a moment's delay");
+}
+
+#[test]
+fn the_only_peer_that_has_a_piece_is_asked_again_soon_after_a_reject_and_ever_later() {
+    let mut home = Home::leech();
+    let seed = home.accept_seed(1, true);
+    let rejected = home.asked(seed)[0];
+    let times = |home: &Home| home.asked(seed).iter().filter(|raw| **raw == rejected).count();
+    home.answer_all(seed, |raw| raw == rejected);
+    let mut waits = Vec::new();
+    for count in 1..5 {
+        assert_eq!(home.say(seed, Message::Reject(rejected)), None);
+        assert_eq!(times(&home), count, "not at once, or the two would spin");
+        waits.push(home.run_until(secs(11), |home| times(home) > count));
+    }
+    assert!(waits[0] <= Duration::from_millis(1500), "{waits:?}");
+    assert!(waits.is_sorted() && waits[3] >= secs(4), "{waits:?}");
+    home.forget(seed);
+    home.answer(seed, rejected);
+    home.answer_all(seed, |_| false);
+    assert_eq!(home.snapshot().left, 0);
+}
+
+#[test]
+fn a_dropped_request_is_made_again_when_later_ones_were_answered() {
+    for fast in [true, false] {
+        let mut home = Home::leech();
+        let seed = home.accept_seed(1, fast);
+        let dropped = home.asked(seed)[3];
+        home.run(Duration::from_millis(20));
+        home.answer_all(seed, |raw| raw == dropped);
+        let times = |home: &Home| home.asked(seed).iter().filter(|raw| **raw == dropped).count();
+        let took = home.run_until(secs(30), |home| times(home) > 1);
+        assert!(took <= secs(3), "{took:?}");
+        home.answer_all(seed, |_| false);
+        assert_eq!(home.snapshot().left, 0);
+    }
+}
+
+/// How long a second seed, which answers everything, waits for what the first one owes after it answered `answered` requests, one each 300 ms.
+fn wait_for_the_silent(answered: usize) -> Duration {
+    let mut home = Home::leech();
+    let first = home.accept_seed(1, true);
+    for n in 0..answered {
+        home.run(Duration::from_millis(300));
+        home.answer(first, home.asked(first)[n]);
+    }
+    let second = home.accept_seed(2, true);
+    let took = home.run_until(secs(60), |home| {
+        home.answer_all(second, |_| false);
+        home.snapshot().left == 0
+    });
+    assert_eq!(home.parted(second), Some(CloseReason::Redundant));
+    took
+}
+
+#[test]
+fn a_silent_peer_is_given_what_its_pace_so_far_suggests_and_twenty_seconds_if_it_has_shown_none() {
+    let [unknown, known] = [0, 4].map(wait_for_the_silent);
+    assert!(known >= secs(2) && known <= secs(9), "{known:?}");
+    assert!(unknown <= secs(21) && known < unknown, "{unknown:?}");
+}
+
+#[test]
+fn what_a_peer_owes_when_it_chokes_is_asked_elsewhere_whether_it_rejects_it_or_not() {
+    for fast in [true, false] {
+        let mut home = Home::leech();
+        let first = home.accept_seed(1, fast);
+        let owed = home.asked(first);
+        let second = home.accept_seed(2, true);
+        home.answer_all(second, |_| false);
+        home.say(first, Message::Choke);
+        home.answer_all(second, |_| false);
+        assert!(owed.iter().all(|raw| home.asked(second).contains(raw)), "fast: {fast}");
+        assert_eq!(home.snapshot().left, 0);
+    }
+}
+
+#[test]
+fn a_peer_that_unchokes_again_is_asked_again_though_it_forgot_what_it_owed() {
+    for fast in [true, false] {
+        let mut home = Home::leech();
+        let seed = home.accept_seed(1, fast);
+        let mut owed = home.asked(seed);
+        owed.sort_unstable();
+        home.forget(seed);
+        home.say(seed, Message::Choke);
+        home.say(seed, Message::Unchoke);
+        let mut again = home.asked(seed).split_off(owed.len());
+        again.sort_unstable();
+        assert_eq!(again, owed, "fast: {fast}");
+        // A peer that had not forgotten sends what it owed as well: no offence.
+        home.answer(seed, owed[0]);
+        assert_eq!(home.parted(seed), None);
+        home.answer_all(seed, |_| false);
+        assert_eq!(home.snapshot().left, 0);
+    }
+}
 
 /// A folder of files and pads (`true`), in pieces of 32 KiB, with its data.
 fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
