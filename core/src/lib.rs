@@ -69,7 +69,8 @@
 //! # What else is here
 //!
 //! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session between a tab and its bridge, [`meta`] reads
-//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`ext`] are what peers say.
+//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`ext`] are what peers say,
+//! [`utp`] turns away who would say it over datagrams.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
@@ -78,6 +79,7 @@ pub mod discovery;
 pub mod engine;
 pub mod ext;
 pub mod io;
+mod limiter;
 pub mod link;
 pub mod meta;
 mod peer;
@@ -86,6 +88,7 @@ mod torrent;
 pub mod tracker;
 pub mod tunnel;
 pub mod types;
+pub mod utp;
 pub mod wire;
 
 pub use config::Config;

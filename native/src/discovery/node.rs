@@ -1,4 +1,5 @@
-//! Our node of the DHT: the machine with its sockets and its file.
+//! Our node of the DHT: the machine with its sockets and its file. Its port is the one where we listen for peers, too, so those who try uTP first
+//! find it, and are turned away.
 
 use std::future::pending;
 use std::io;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, State};
 use aqueduct_core::discovery::{Key, Swarm};
 use aqueduct_core::types::{self, PeerAddr};
+use aqueduct_core::utp::Resets;
 use aqueduct_core::{DiscoverRequest, Instant};
 
 use super::DhtOptions;
@@ -22,6 +24,7 @@ const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The node.
 pub(super) struct Node {
     machine: Dht,
+    resets: Resets,
     sockets: Sockets,
     policy: Arc<dyn Policy>,
     file: Option<NodeFile>,
@@ -58,7 +61,8 @@ impl Node {
             lookups,
             ..Config::default()
         };
-        Ok(Self { machine: Dht::new(config, state, seed, Instant::ZERO), sockets, policy, file, kept: Instant::ZERO })
+        let machine = Dht::new(config, state, seed, Instant::ZERO);
+        Ok(Self { machine, resets: Resets::new(Instant::ZERO), sockets, policy, file, kept: Instant::ZERO })
     }
 
     /// Where other nodes reach us.
@@ -92,11 +96,23 @@ impl Node {
     }
 
     pub(super) fn handle(&mut self, now: Instant, input: Input) {
-        self.machine.handle(now, input);
+        if !self.turn_away(now, &input) {
+            self.machine.handle(now, input);
+        }
         if now.since(self.kept) >= KEEP_INTERVAL {
             self.kept = now;
             self.keep();
         }
+    }
+
+    /// Whether a datagram is of uTP and none of the machine's.
+    fn turn_away(&mut self, now: Instant, input: &Input) -> bool {
+        let Input::Packet { from, bytes } = input else { return false };
+        let Some(reset) = self.resets.answer(now, *from, bytes) else { return false };
+        if let Err(why) = self.transmit(*from, &reset) {
+            tracing::trace!(to = %from, why, "no reset sent");
+        }
+        true
     }
 
     /// Sends what is to be sent; returns the next thing that others must do.
@@ -113,9 +129,13 @@ impl Node {
     }
 
     /// Foreign nodes choose where we send: every address is checked.
+    fn transmit(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), String> {
+        self.policy.check(&Target::new(Purpose::Dht, to)).map_err(|refusal| refusal.to_string())?;
+        self.sockets.send(to, bytes).map_err(|error| error.to_string())
+    }
+
     fn send(&mut self, now: Instant, to: SocketAddr, bytes: &[u8]) {
-        let allowed = self.policy.check(&Target::new(Purpose::Dht, to)).map_err(|refusal| refusal.to_string());
-        if let Err(why) = allowed.and_then(|()| self.sockets.send(to, bytes).map_err(|error| error.to_string())) {
+        if let Err(why) = self.transmit(to, bytes) {
             tracing::trace!(%to, why, "not sent to a DHT node");
             self.machine.handle(now, Input::Unreachable(to));
         }

@@ -13,13 +13,14 @@ mod text;
 mod tracker;
 mod tracking;
 mod tunnel;
+mod utp;
 mod wire;
 
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its body.
-pub const TARGETS: [(&str, Body); 20] = [
+pub const TARGETS: [(&str, Body); 21] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -33,6 +34,7 @@ pub const TARGETS: [(&str, Body); 20] = [
     ("tracking_http", tracking::http),
     ("tracking_udp", tracking::udp),
     ("lsd", lsd::announce),
+    ("utp", utp::packet),
     ("krpc", dht::krpc),
     ("dht_state", dht::state),
     ("tunnel_frames", tunnel::frames),

@@ -1,6 +1,5 @@
 //! Questions of others, and what we answer (BEP 5, 32, 51).
 
-mod limiter;
 mod store;
 mod tokens;
 
@@ -9,7 +8,6 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use self::limiter::Limiter;
 use self::store::Store;
 use self::tokens::Tokens;
 use super::config::Config;
@@ -18,6 +16,7 @@ use super::id::{Contact, NodeId};
 use super::io::Family;
 use super::krpc::{Answer, Body, Message, Method, Query, QueryError, Samples, Want};
 use super::table::SIZE;
+use crate::limiter::Limiter;
 use crate::types::{InfoHashV1, Instant};
 
 /// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes, which pass everywhere.

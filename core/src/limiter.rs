@@ -1,4 +1,4 @@
-//! How much we answer: an open question box would make us a means to flood others.
+//! How much is answered to datagrams, whose senders anybody can forge: without a bound we would be a means to flood others.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +12,9 @@ const MAX_ADDRESSES: usize = 2000;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Questions an address in the current second, and bytes in all.
+/// Questions per address in the current second, and bytes in all.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     rate: u32,
     per_address: u32,
     bytes: u64,
@@ -25,12 +25,12 @@ pub(super) struct Limiter {
 
 impl Limiter {
     /// `rate` bytes a second in all, of which two seconds' worth may go out at once; `per_address` questions a second from one address.
-    pub(super) fn new(rate: u32, per_address: u32, now: Instant) -> Self {
+    pub(crate) fn new(rate: u32, per_address: u32, now: Instant) -> Self {
         Self { rate, per_address, bytes: u64::from(rate) * 2, filled: now, second: now, asked: BTreeMap::new() }
     }
 
     /// Whether a question may be looked at.
-    pub(super) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
+    pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
         if now.since(self.second) >= SECOND {
             (self.second, self.asked) = (now, BTreeMap::new());
         }
@@ -44,7 +44,7 @@ impl Limiter {
     }
 
     /// Whether an answer of so many bytes may go out; if so, it counts.
-    pub(super) fn spends(&mut self, now: Instant, bytes: usize) -> bool {
+    pub(crate) fn spends(&mut self, now: Instant, bytes: usize) -> bool {
         let earned = now.since(self.filled).as_micros() * u128::from(self.rate) / SECOND.as_micros();
         if let Some(earned) = u64::try_from(earned).ok().filter(|earned| *earned > 0) {
             self.bytes = self.bytes.saturating_add(earned).min(u64::from(self.rate) * 2);

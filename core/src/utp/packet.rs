@@ -1,0 +1,210 @@
+//! The layout of a uTP datagram: a header of 20 bytes, extensions, payload (BEP 29).
+//!
+//! ```text
+//! 0       4       8               16              24              32
+//! | type  | ver   | extension     | connection id                 |
+//! | timestamp, microseconds                                       |
+//! | timestamp difference, microseconds                            |
+//! | window, bytes                                                 |
+//! | sequence number               | acknowledgement number        |
+//! ```
+
+/// The only version there is.
+const VERSION: u8 = 1;
+/// Most extensions of one datagram that are read. BEP 29 knows one; older clients send a second.
+const MAX_EXTENSIONS: usize = 8;
+
+/// What a datagram is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `ST_DATA`: it has payload.
+    Data,
+    /// `ST_FIN`: the last one of its sender.
+    Fin,
+    /// `ST_STATE`: an acknowledgement and no more.
+    State,
+    /// `ST_RESET`: the connection is over at once.
+    Reset,
+    /// `ST_SYN`: the first one.
+    Syn,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Data, Self::Fin, Self::State, Self::Reset, Self::Syn];
+
+    /// Its number on the wire.
+    const fn number(self) -> u8 {
+        match self {
+            Self::Data => 0,
+            Self::Fin => 1,
+            Self::State => 2,
+            Self::Reset => 3,
+            Self::Syn => 4,
+        }
+    }
+}
+
+/// The fields of a header, without version and extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What the datagram is for.
+    pub kind: Kind,
+    /// Which connection it belongs to. A SYN names the id that its sender hears on; all that follows names the receiver's.
+    pub connection_id: u16,
+    /// When it was sent, by its sender's clock, in microseconds.
+    pub timestamp: u32,
+    /// How long the last datagram of the other side was under way, as far as the two clocks agree, in microseconds; 0: there was none.
+    pub timestamp_difference: u32,
+    /// Bytes that its sender has room for.
+    pub window: u32,
+    /// Number of the datagram.
+    pub sequence: u16,
+    /// Number of the last datagram of the other side that came in order.
+    pub acknowledgement: u16,
+}
+
+/// Why a datagram is not uTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PacketError {
+    /// Its header or an extension is cut off.
+    #[error("the datagram ends within its header or an extension")]
+    Short,
+    /// Another version than 1.
+    #[error("the datagram is of version {0}; only version 1 is known")]
+    Version(u8),
+    /// A type that BEP 29 does not have.
+    #[error("the datagram has the type {0}; the last one known is 4")]
+    Kind(u8),
+    /// Too many extensions.
+    #[error("the datagram has more than {MAX_EXTENSIONS} extensions")]
+    Extensions,
+}
+
+/// A datagram, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Its header.
+    pub header: Header,
+    /// What follows header and extensions.
+    pub payload: &'a [u8],
+}
+
+impl Header {
+    /// Bytes of a header.
+    pub const LENGTH: usize = 20;
+
+    /// A datagram of this header alone: no extensions, no payload.
+    #[must_use]
+    pub fn encode(&self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[0] = self.kind.number() << 4 | VERSION;
+        bytes[2..4].copy_from_slice(&self.connection_id.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.timestamp_difference.to_be_bytes());
+        bytes[12..16].copy_from_slice(&self.window.to_be_bytes());
+        bytes[16..18].copy_from_slice(&self.sequence.to_be_bytes());
+        bytes[18..20].copy_from_slice(&self.acknowledgement.to_be_bytes());
+        bytes
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// Takes a datagram apart. Extensions are skipped, whatever they are: each begins with the type of the next one and its own length (BEP 29).
+    ///
+    /// # Errors
+    /// The first thing that is wrong; see [`PacketError`].
+    pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
+        let (head, rest) = datagram.split_first_chunk::<{ Header::LENGTH }>().ok_or(PacketError::Short)?;
+        let [first, extension, rest_of_head @ ..] = head;
+        let (kind, version) = (first >> 4, first & 0xf);
+        if version != VERSION {
+            return Err(PacketError::Version(version));
+        }
+        let kind = Kind::ALL.get(usize::from(kind)).copied().ok_or(PacketError::Kind(kind))?;
+        let [c0, c1, t0, t1, t2, t3, d0, d1, d2, d3, w0, w1, w2, w3, s0, s1, a0, a1] = *rest_of_head;
+        let header = Header {
+            kind,
+            connection_id: u16::from_be_bytes([c0, c1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            timestamp_difference: u32::from_be_bytes([d0, d1, d2, d3]),
+            window: u32::from_be_bytes([w0, w1, w2, w3]),
+            sequence: u16::from_be_bytes([s0, s1]),
+            acknowledgement: u16::from_be_bytes([a0, a1]),
+        };
+        Ok(Self { header, payload: after_extensions(*extension, rest)? })
+    }
+}
+
+/// What follows the extensions, of which `kind` is the first; 0: there is none, or none any more.
+fn after_extensions(mut kind: u8, mut rest: &[u8]) -> Result<&[u8], PacketError> {
+    for _ in 0..=MAX_EXTENSIONS {
+        if kind == 0 {
+            return Ok(rest);
+        }
+        let ([next, length], body) = rest.split_first_chunk::<2>().ok_or(PacketError::Short)?;
+        rest = body.get(usize::from(*length)..).ok_or(PacketError::Short)?;
+        kind = *next;
+    }
+    Err(PacketError::Extensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    const SYN: Header =
+        Header { kind: Kind::Syn, connection_id: 0x1234, timestamp: 5, timestamp_difference: 6, window: 7, sequence: 1, acknowledgement: 0 };
+
+    #[test]
+    fn a_header_is_laid_out_as_bep_29_says() {
+        let bytes = SYN.encode();
+        assert_eq!(bytes, [0x41, 0, 0x12, 0x34, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 1, 0, 0]);
+        assert_eq!(Packet::parse(&bytes), Ok(Packet { header: SYN, payload: b"" }));
+        for kind in Kind::ALL {
+            let header = Header { kind, ..SYN };
+            assert_eq!(Packet::parse(&header.encode()).map(|packet| packet.header), Ok(header));
+        }
+    }
+
+    #[test]
+    fn extensions_are_skipped_and_the_payload_is_what_follows() {
+        let mut head = SYN.encode();
+        head[1] = 2;
+        let datagram = [&head[..], &[1, 3, 9, 9, 9], &[0, 0], b"payload"].concat();
+        assert_eq!(Packet::parse(&datagram).unwrap().payload, b"payload");
+    }
+
+    #[test]
+    fn what_is_not_utp_is_told_by_what_is_wrong() {
+        let with = |at: usize, byte: u8| {
+            let mut bytes = SYN.encode();
+            bytes[at] = byte;
+            bytes
+        };
+        assert_eq!(Packet::parse(&SYN.encode()[..19]), Err(PacketError::Short));
+        assert_eq!(Packet::parse(&with(0, 0x40)), Err(PacketError::Version(0)));
+        assert_eq!(Packet::parse(&with(0, 0x51)), Err(PacketError::Kind(5)));
+        assert_eq!(Packet::parse(&with(1, 1)), Err(PacketError::Short), "an extension that is not there");
+        assert_eq!(Packet::parse(&[&with(1, 1)[..], &[0, 4, 1, 2, 3]].concat()), Err(PacketError::Short), "an extension that is cut off");
+        assert_eq!(Packet::parse(&[&with(1, 1)[..], &[1, 0].repeat(100)].concat()), Err(PacketError::Extensions));
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_read_or_refused(datagram in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Packet::parse(&datagram);
+        }
+
+        #[test]
+        fn a_header_reads_back_as_it_was_written(
+            kind in 0..5usize, connection_id: u16, timestamp: u32, timestamp_difference: u32, window: u32, sequence: u16, acknowledgement: u16,
+            payload in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let header = Header { kind: Kind::ALL[kind], connection_id, timestamp, timestamp_difference, window, sequence, acknowledgement };
+            let datagram = [&header.encode()[..], &payload].concat();
+            prop_assert_eq!(Packet::parse(&datagram), Ok(Packet { header, payload: &payload }));
+        }
+    }
+}
