@@ -82,6 +82,10 @@ fn trim(name: &mut String) {
 }
 
 fn is_device(name: &str) -> bool {
+    // The first letters of all devices: asked first, for the other names there are.
+    if !matches!(name.as_bytes().first(), Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')) {
+        return false;
+    }
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
     DEVICES.iter().any(|device| device.eq_ignore_ascii_case(stem))
 }

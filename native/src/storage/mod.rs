@@ -192,46 +192,6 @@ impl<D: Disk> Storage<D> {
         state.known = state.stamps.iter().zip(then).enumerate().filter_map(fits).collect();
     }
 
-    /// Tells under which names the resume record says that files are.
-    ///
-    /// # Errors
-    /// One of them is there but cannot be opened.
-    pub fn recall_names(&self, given: &[(u32, Vec<String>)]) -> Result<(), StorageError> {
-        let mut names = self.names();
-        for index in names.recall(given) {
-            let stamp = stamp(&self.disk, &self.folder, &mut names, index)?;
-            if let Some(slot) = self.lock().stamps.get_mut(index) {
-                *slot = stamp;
-            }
-        }
-        Ok(())
-    }
-
-    /// Files that are not under the torrent's own name, as [`Storage::recall_names`] takes them.
-    #[must_use]
-    pub fn given_names(&self) -> Vec<(u32, Vec<String>)> {
-        self.names().given()
-    }
-
-    /// Files that were found or written under another name than the torrent's since this was asked last.
-    #[must_use]
-    pub fn take_renamed(&self) -> Vec<Renamed> {
-        self.names().take_news()
-    }
-
-    /// Where a file is.
-    #[must_use]
-    pub fn path_of(&self, index: usize) -> PathBuf {
-        self.folder.join(self.names().path(index).iter().collect::<PathBuf>())
-    }
-
-    /// The file or folder that holds everything.
-    #[must_use]
-    pub fn top(&self) -> PathBuf {
-        let first = self.info.files.iter().position(|file| !file.pad).unwrap_or_default();
-        self.names().path(first).first().map_or_else(|| self.folder.clone(), |top| self.folder.join(top))
-    }
-
     /// Makes the wanted files that have no bytes: no piece ever makes them.
     ///
     /// # Errors
@@ -395,20 +355,6 @@ impl<D: Disk> Storage<D> {
         Ok(open)
     }
 
-    /// Opens a file for writing, under its own name if the file system takes it.
-    fn open_by_name(&self, index: usize) -> io::Result<D::File> {
-        let (path, is_plain) = {
-            let names = self.names();
-            (names.path(index), names.is_plain(index))
-        };
-        match self.disk.open(&path, Access::Write) {
-            Err(error) if names::is_refusal(&error) => self.names().open(&self.disk, index),
-            opened if is_plain => opened,
-            // Held meanwhile: two files that are one here must not both come first.
-            _ => self.names().open(&self.disk, index),
-        }
-    }
-
     /// The time that a file keeps while it is written; `None`: it is opened for the first time, and no record knows it.
     fn kept_time(&self, index: usize) -> Option<u64> {
         let state = self.lock();
@@ -473,10 +419,6 @@ impl<D: Disk> Storage<D> {
             io::ErrorKind::FileTooLarge => StorageError::TooLarge { path: self.path_of(index), size },
             _ => self.failed("extend", index)(error),
         }
-    }
-
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use aqueduct_core::meta::{File, Info, folded_name, numbered_name, plain_name, portable_name};
 use rustix::io::Errno;
 
-use super::{Access, Disk};
-use crate::storage::disk::Stat;
+use super::disk::Stat;
+use super::{Access, Disk, Storage, StorageError, stamp};
 
 /// Numbers that a name may get.
 const MAX_NUMBER: u32 = 500;
@@ -27,7 +28,7 @@ pub(super) struct Names {
     folders: BTreeMap<Vec<String>, Vec<String>>,
     /// For each file with a path that may be one with another's here, safe names taken into account: these others.
     twins: BTreeMap<usize, Vec<usize>>,
-    /// Files among those that were opened under the name that they have.
+    /// Files that were found or opened under the path that they have.
     settled: BTreeSet<usize>,
     /// Whose each path is, in use or meant to be; `None`: several files'. Made when the first safe name is looked for.
     taken: Option<BTreeMap<String, Option<usize>>>,
@@ -45,7 +46,7 @@ pub struct Renamed {
 
 /// Whether an answer to opening a file for writing says that the file system does not take its name. On FAT and its relatives a name may be invalid; over SMB such a
 /// name is "not found", and so is a name of dots alone on FAT.
-pub(super) fn is_refusal(error: &io::Error) -> bool {
+fn is_refusal(error: &io::Error) -> bool {
     let refusals = [Errno::INVAL, Errno::NAMETOOLONG, Errno::ILSEQ, Errno::NOENT];
     refusals.iter().any(|refusal| error.raw_os_error() == Some(refusal.raw_os_error()))
 }
@@ -92,6 +93,7 @@ impl Names {
                 self.settle(index, path.clone());
             }
         }
+        self.news.retain(|news| given.iter().all(|(index, _)| usize::try_from(*index) != Ok(*news)));
         let is_moved = |(index, file): (usize, &File)| (!file.pad && self.path(index) != file.path).then_some(index);
         info.files.iter().enumerate().filter_map(is_moved).collect()
     }
@@ -108,26 +110,33 @@ impl Names {
     pub(super) fn find<D: Disk>(&mut self, disk: &D, index: usize) -> io::Result<Option<Stat>> {
         let info = Arc::clone(&self.info);
         let Some(file) = info.files.get(index).filter(|file| !file.pad) else { return Ok(None) };
-        let own = stat(disk, &self.path(index))?;
-        match own {
-            Some(own) if !self.is_shared(disk, index, own)? => {
-                self.settled.insert(index);
-                return Ok(Some(own));
-            }
-            None if self.given.contains_key(&index) => return Ok(None),
-            _ => {}
-        }
         let path = self.path(index);
-        let candidates = if own.is_some() { numbered(&path).take(1).collect() } else { safe_paths(&file.path, &path) };
-        for candidate in candidates {
-            let found = stat(disk, &candidate).ok().flatten().filter(|found| found.size == file.size && file.size > 0);
-            if let Some(found) = found.filter(|_| self.is_free(index, &candidate)) {
-                self.settle(index, candidate);
+        let mut own = self.look(disk, index, &path)?;
+        if let Some(found) = own {
+            own = own.filter(|_| !self.is_shared(disk, index, found).unwrap_or(true));
+            // Another's, or perhaps another's by its size: then its own may have the number.
+            let is_doubtful = !self.is_plain(index) && (own.is_none() || found.size != file.size);
+            let numbered = if is_doubtful { numbered(&path).take(1).collect() } else { Vec::new() };
+            return Ok(self.adopt(disk, index, numbered).or_else(|| own.inspect(|_| _ = self.settled.insert(index))));
+        }
+        if self.given.contains_key(&index) {
+            return Ok(None);
+        }
+        Ok(self.adopt(disk, index, safe_paths(&file.path, &path)))
+    }
+
+    /// Takes the first of these paths that has a file of the right size.
+    fn adopt<D: Disk>(&mut self, disk: &D, index: usize, paths: Vec<Vec<String>>) -> Option<Stat> {
+        let size = self.info.files.get(index).map(|file| file.size).filter(|&size| size > 0)?;
+        for path in paths {
+            let found = stat(disk, &path).ok().flatten().filter(|found| found.size == size);
+            if let Some(found) = found.filter(|_| self.is_free(index, &path)) {
+                self.settle(index, path);
                 self.news.push(index);
-                return Ok(Some(found));
+                return Some(found);
             }
         }
-        Ok(None)
+        None
     }
 
     /// Opens a file for writing, whatever name that takes.
@@ -147,15 +156,38 @@ impl Names {
                 let safe = info.files.get(index).map_or_else(Vec::new, |file| safe_paths(&file.path, &path));
                 self.open_elsewhere(disk, index, safe, error)
             }
-            Err(error) => Err(error),
+            Err(error) => match self.beside_rival(index, &path) {
+                Some(path) => self.open_elsewhere(disk, index, vec![path], error),
+                None => Err(error),
+            },
         }
+    }
+
+    /// What is there; nothing, if a file of the torrent stands where another has its folder: here the two have one name.
+    fn look<D: Disk>(&self, disk: &D, index: usize, path: &[String]) -> io::Result<Option<Stat>> {
+        stat(disk, path).or_else(|error| if self.beside_rival(index, path).is_some() { Ok(None) } else { Err(error) })
+    }
+
+    /// Where one of a file and another of the torrent is in a folder that may have the other's name: the path with a number there.
+    fn beside_rival(&self, index: usize, path: &[String]) -> Option<Vec<String>> {
+        let own = &self.info.files.get(index)?.path;
+        let meet = |other: &[String]| {
+            let depth = own.len().min(other.len());
+            (own.len() != other.len() && meeting(own.get(..depth)?) == meeting(other.get(..depth)?)).then_some(depth)
+        };
+        let rivals = self.info.files.iter().filter(|file| !file.pad);
+        let depth = rivals.filter_map(|file| meet(&file.path)).next()?;
+        let mut beside = path.to_vec();
+        let name = beside.get_mut(depth.checked_sub(1)?)?;
+        *name = numbered_name(name, 1);
+        Some(beside)
     }
 
     /// Tries other paths until the file system takes one that belongs to nothing else: each as it is, then with numbers.
     fn open_elsewhere<D: Disk>(&mut self, disk: &D, index: usize, paths: Vec<Vec<String>>, refusal: io::Error) -> io::Result<D::File> {
         for path in paths {
             for path in [path.clone()].into_iter().chain(numbered(&path)) {
-                if !self.is_free(index, &path) || stat(disk, &path)?.is_some() {
+                if !self.is_free(index, &path) || !matches!(stat(disk, &path), Ok(None)) {
                     continue;
                 }
                 match disk.open(&path, Access::Write) {
@@ -178,13 +210,25 @@ impl Names {
         if self.is_plain(index) {
             return Ok(false);
         }
+        let path = self.path(index);
         let others = self.twins.get(&index).into_iter().flatten().filter(|other| self.settled.contains(other));
-        for other in others {
-            if stat(disk, &self.path(*other))?.is_some_and(|other| (other.device, other.inode) == (found.device, found.inode)) {
+        for other in others.map(|other| self.path(*other)) {
+            let Some(stat) = stat(disk, &other)? else { continue };
+            if other == path || is_same(stat, found) || (is_alike(stat, found) && self.has_more_spellings(disk, &path)?) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// File systems in user space may number names instead of files. Where a name in a third spelling, which no file of the torrent has, leads to a file, too, it is the
+    /// spelling that does not count.
+    fn has_more_spellings<D: Disk>(&self, disk: &D, path: &[String]) -> io::Result<bool> {
+        let is_own = |spelling: &Vec<String>| self.info.files.iter().any(|file| file.path == *spelling);
+        match spellings(path).find(|spelling| !is_own(spelling)) {
+            Some(spelling) => Ok(stat(disk, &spelling)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     fn settle(&mut self, index: usize, path: Vec<String>) {
@@ -216,9 +260,88 @@ impl Names {
     }
 }
 
+impl<D: Disk> Storage<D> {
+    /// Tells under which names the resume record says that files are.
+    ///
+    /// # Errors
+    /// One of them is there but cannot be opened.
+    pub fn recall_names(&self, given: &[(u32, Vec<String>)]) -> Result<(), StorageError> {
+        let mut names = self.names();
+        for index in names.recall(given) {
+            let stamp = stamp(&self.disk, &self.folder, &mut names, index)?;
+            if let Some(slot) = self.lock().stamps.get_mut(index) {
+                *slot = stamp;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that are not under the torrent's own name, as [`Storage::recall_names`] takes them.
+    #[must_use]
+    pub fn given_names(&self) -> Vec<(u32, Vec<String>)> {
+        self.names().given()
+    }
+
+    /// Files that were found or written under another name than the torrent's since this was asked last.
+    #[must_use]
+    pub fn take_renamed(&self) -> Vec<Renamed> {
+        self.names().take_news()
+    }
+
+    /// Where a file is.
+    #[must_use]
+    pub fn path_of(&self, index: usize) -> PathBuf {
+        self.folder.join(self.names().path(index).iter().collect::<PathBuf>())
+    }
+
+    /// The file or folder that holds everything.
+    #[must_use]
+    pub fn top(&self) -> PathBuf {
+        let first = self.info.files.iter().position(|file| !file.pad).unwrap_or_default();
+        self.names().path(first).first().map_or_else(|| self.folder.clone(), |top| self.folder.join(top))
+    }
+
+    /// Opens a file for writing, under its own name if the file system takes it.
+    pub(super) fn open_by_name(&self, index: usize) -> io::Result<D::File> {
+        let (path, is_plain) = {
+            let names = self.names();
+            (names.path(index), names.is_plain(index))
+        };
+        match self.disk.open(&path, Access::Write) {
+            Ok(open) if is_plain => Ok(open),
+            // Held meanwhile: two files that are one here must not both come first.
+            _ => self.names().open(&self.disk, index),
+        }
+    }
+
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Harmless names were made by the torrent's parser; a record could have been tampered with.
 fn is_harmless(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
+}
+
+fn is_same(one: Stat, other: Stat) -> bool {
+    (one.device, one.inode) == (other.device, other.inode)
+}
+
+/// As two looks at one file are.
+fn is_alike(one: Stat, other: Stat) -> bool {
+    (one.device, one.size, one.modified) == (other.device, other.size, other.modified)
+}
+
+/// Paths that differ from this one in the case of one letter of the name.
+fn spellings(path: &[String]) -> impl Iterator<Item = Vec<String>> {
+    let (name, folders) = path.split_last().map_or(("", path), |(name, folders)| (name.as_str(), folders));
+    let toggled = |c: char| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() };
+    let letters = name.char_indices().filter(|(_, c)| c.is_ascii_alphabetic());
+    letters.filter_map(move |(at, c)| {
+        let spelling = [name.get(..at)?, &toggled(c).to_string(), name.get(at + 1..)?].concat();
+        Some(folders.iter().cloned().chain([spelling]).collect())
+    })
 }
 
 /// What is there; `None`: nothing, or the name cannot be of anything.
@@ -264,6 +387,9 @@ fn others(group: &[usize], index: usize) -> Vec<usize> {
 
 /// Paths for one that was refused, the most alike first: safe names from the last component up, at last in ASCII alone. `path` is `own` with its folders where they are.
 fn safe_paths(own: &[String], path: &[String]) -> Vec<Vec<String>> {
+    if own.iter().all(|name| plain_name(name) == *name) {
+        return Vec::new();
+    }
     let from = |depth: usize| {
         let safe = own.get(depth..).unwrap_or_default().iter().map(|name| portable_name(name));
         path.get(..depth).unwrap_or_default().iter().cloned().chain(safe).collect::<Vec<_>>()

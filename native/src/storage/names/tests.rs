@@ -25,11 +25,13 @@ struct Fat {
     inner: Beneath,
     longest: usize,
     largest: u64,
+    /// Whether each spelling has an inode of its own, as with FUSE.
+    numbers_names: bool,
 }
 
 impl Fat {
     fn new(root: &Path) -> Self {
-        Self { inner: Beneath::open(root).unwrap(), longest: 255, largest: u64::MAX }
+        Self { inner: Beneath::open(root).unwrap(), longest: 255, largest: u64::MAX, numbers_names: false }
     }
 
     fn name(&self, name: &str, access: Access) -> io::Result<String> {
@@ -45,28 +47,30 @@ impl Fat {
 }
 
 impl Disk for Fat {
-    type File = fs::File;
-    fn open(&self, path: &[String], access: Access) -> io::Result<fs::File> {
+    type File = (fs::File, u64);
+    fn open(&self, path: &[String], access: Access) -> io::Result<Self::File> {
+        let spelling = path.iter().flat_map(|name| name.bytes()).fold(7, |hash: u64, byte| hash.wrapping_mul(31) ^ u64::from(byte));
         let path: Vec<String> = path.iter().map(|name| self.name(name, access)).collect::<Result<_, _>>()?;
-        self.inner.open(&path, access)
+        Ok((self.inner.open(&path, access)?, spelling))
     }
-    fn stat(&self, file: &fs::File) -> io::Result<Stat> {
-        self.inner.stat(file)
+    fn stat(&self, (file, spelling): &Self::File) -> io::Result<Stat> {
+        let stat = self.inner.stat(file)?;
+        Ok(if self.numbers_names { Stat { inode: *spelling, ..stat } } else { stat })
     }
-    fn set_len(&self, file: &fs::File, size: u64) -> io::Result<()> {
-        if size > self.largest { Err(Errno::FBIG.into()) } else { self.inner.set_len(file, size) }
+    fn set_len(&self, file: &Self::File, size: u64) -> io::Result<()> {
+        if size > self.largest { Err(Errno::FBIG.into()) } else { self.inner.set_len(&file.0, size) }
     }
-    fn set_modified(&self, file: &fs::File, modified: u64) -> io::Result<()> {
-        self.inner.set_modified(file, modified)
+    fn set_modified(&self, file: &Self::File, modified: u64) -> io::Result<()> {
+        self.inner.set_modified(&file.0, modified)
     }
-    fn write(&self, file: &fs::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
-        self.inner.write(file, slices, at)
+    fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+        self.inner.write(&file.0, slices, at)
     }
-    fn read(&self, file: &fs::File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize> {
-        self.inner.read(file, into, length, at)
+    fn read(&self, file: &Self::File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize> {
+        self.inner.read(&file.0, into, length, at)
     }
-    fn sync(&self, file: &fs::File) -> io::Result<()> {
-        self.inner.sync(file)
+    fn sync(&self, file: &Self::File) -> io::Result<()> {
+        self.inner.sync(&file.0)
     }
     fn sync_folder(&self, path: &[String]) -> io::Result<()> {
         let path: Vec<String> = path.iter().map(|name| self.name(name, Access::Read)).collect::<Result<_, _>>()?;
@@ -191,17 +195,43 @@ fn without_a_record_data_are_found_under_safe_names_by_their_size() {
 #[test]
 fn of_two_names_that_are_one_on_this_file_system_the_second_gets_a_number() {
     let info = torrent("t", &["Makefile", "makefile", "src/A.c", "SRC/a.c"]);
-    for order in [[0, 1, 2, 3], [3, 2, 1, 0]] {
+    for (order, numbers_names) in [([0, 1, 2, 3], false), ([3, 2, 1, 0], false), ([0, 1, 2, 3], true), ([3, 2, 1, 0], true)] {
         let root = tempfile::tempdir().unwrap();
-        let storage = open(root.path(), Fat::new(root.path()), &info);
+        let fat = || Fat { numbers_names, ..Fat::new(root.path()) };
+        let storage = open(root.path(), fat(), &info);
         fill(&storage, order);
         let news = storage.take_renamed();
         let seconds = if order[0] == 0 { ["t/makefile", "t/SRC/a.c"] } else { ["t/src/A.c", "t/Makefile"] };
         assert_eq!(news.iter().map(|news| news.own.join("/")).collect::<Vec<_>>(), seconds, "{news:?}");
-        let again = open(root.path(), Fat::new(root.path()), &info);
+        let again = open(root.path(), fat(), &info);
         again.recall_names(&storage.given_names()).unwrap();
         fill(&again, [1, 3]);
+        assert!(again.take_renamed().is_empty(), "what is remembered is no news");
+        fill(&open(root.path(), fat(), &info), []);
     }
+}
+
+#[test]
+fn a_file_and_a_folder_of_one_name_part_ways_here() {
+    let info = torrent("t", &["a", "A/b", "A/c"]);
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path(), Fat::new(root.path()), &info);
+        fill(&storage, order);
+        let again = open(root.path(), Fat::new(root.path()), &info);
+        again.recall_names(&storage.given_names()).unwrap();
+        fill(&again, order);
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_and_is_nobodys_rival_is_told() {
+    let info = torrent("t", &["A/b"]);
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("t")).unwrap();
+    fs::write(root.path().join("t/a"), "a letter").unwrap();
+    let error = Storage::new(root.path(), Fat::new(root.path()), info, Handles::new(1)).unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
 }
 
 #[test]
