@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::farewell::{Closing, Pace};
 use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::{News, Options};
@@ -39,7 +40,9 @@ pub(super) struct Driver {
     http: Client,
     sockets: Sockets,
     work: JoinSet<Heard>,
-    running: BTreeMap<QueryId, AbortHandle>,
+    /// When each began, too.
+    running: BTreeMap<QueryId, (AbortHandle, Instant)>,
+    pace: Pace,
     start: Instant,
 }
 
@@ -57,6 +60,7 @@ impl Driver {
             sockets: Sockets::bind(options.bind)?,
             work: JoinSet::new(),
             running: BTreeMap::new(),
+            pace: Pace::default(),
             start: Instant::now(),
         })
     }
@@ -104,20 +108,31 @@ impl Driver {
     }
 
     fn handle(&mut self, input: Input) {
-        if let Input::HttpResponse { id, .. } | Input::Resolved { id, .. } = &input {
-            self.running.remove(id);
-        }
+        self.note_end(&input);
         // Amounts wake nobody; before an announce they must be right.
         let mail = self.shared.lock().take_mail();
         self.carry_out_mail(mail);
         self.machine.handle(self.now(), input);
     }
 
+    /// A task is over, or somebody spoke.
+    fn note_end(&mut self, input: &Input) {
+        match input {
+            Input::HttpResponse { id, result } => {
+                let began = self.running.remove(id).map(|(_, began)| began);
+                result.iter().for_each(|_| self.pace.answered(began));
+            }
+            Input::Resolved { id, .. } => drop(self.running.remove(id)),
+            Input::UdpPacket { .. } => self.pace.answered(None),
+            Input::UdpFailed { .. } | Input::Timeout => {}
+        }
+    }
+
     /// Says when to end, if that was asked for.
     fn take_inbox(&mut self) -> Option<Instant> {
         let (mail, nodes, closing) = {
             let mut inbox = self.shared.lock();
-            let abandoned = inbox.is_abandoned().then(Instant::now);
+            let abandoned = inbox.is_abandoned().then(Closing::at_once);
             (inbox.take_mail(), std::mem::take(&mut inbox.dht_nodes), inbox.closing.or(abandoned))
         };
         self.carry_out_mail(mail);
@@ -125,7 +140,7 @@ impl Driver {
         if closing.is_some() {
             std::mem::take(&mut self.members).into_keys().for_each(|key| self.machine.remove(self.now(), key));
         }
-        closing
+        closing.map(|closing| self.pace.end(closing))
     }
 
     fn carry_out_mail(&mut self, mail: Mail) {
@@ -217,7 +232,7 @@ impl Driver {
             Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, ..Fetch::ANNOUNCE }),
             Output::Resolve { id, host, port } => self.resolve(id, &host, port),
             Output::UdpSend { to, bytes } => self.send(to, &bytes),
-            Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|task| task.abort()),
+            Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|(task, _)| task.abort()),
             Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
             Output::Status { key, index, status } => {
                 self.show(key, index, &status);
@@ -235,7 +250,7 @@ impl Driver {
         let http = self.http.clone();
         let fetching = async move { http.fetch(&url, fetch).await.map_err(TrackerError::from) };
         let task = self.work.spawn(async move { Heard::Trackers(Input::HttpResponse { id, result: fetching.await }) });
-        self.running.insert(id, task);
+        self.running.insert(id, (task, Instant::now()));
     }
 
     fn resolve(&mut self, id: QueryId, host: &str, port: u16) {
@@ -247,7 +262,7 @@ impl Driver {
         };
         let resolved = async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } };
         let task = self.work.spawn(async move { Heard::Trackers(resolved.await) });
-        self.running.insert(id, task);
+        self.running.insert(id, (task, Instant::now()));
     }
 
     /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this one.

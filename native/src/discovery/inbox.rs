@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::{AddError, Amounts, DhtCounts, Key, Swarm, TrackerStatus};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 
 use super::News;
+use super::farewell::Closing;
 
 /// DHT nodes of PORT messages that wait to be looked at; more are dropped.
 const MAX_DHT_NODES: usize = 64;
@@ -38,7 +38,7 @@ pub(super) struct Inbox {
     /// Nodes that peers named.
     pub(super) dht_nodes: Vec<SocketAddr>,
     /// When the task must end.
-    pub(super) closing: Option<Instant>,
+    pub(super) closing: Option<Closing>,
 }
 
 /// What is wanted for each key, at most one [`Letter`] per key, in the order in which the keys came.
@@ -223,8 +223,8 @@ impl Client {
         }
     }
 
-    pub(super) fn close(&self, deadline: Instant) {
-        self.0.lock().closing = Some(deadline);
+    pub(super) fn close(&self, closing: Closing) {
+        self.0.lock().closing = Some(closing);
         self.0.wake.notify_one();
     }
 }

@@ -4,6 +4,7 @@
 //! the membership leaves the swarm: trackers are told.
 
 mod driver;
+mod farewell;
 mod inbox;
 pub mod lsd;
 mod node;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::net::{Bind, Policy};
 use driver::Driver;
+use farewell::Closing;
 use inbox::Shared;
 pub use public_nodes::PUBLIC_NODES;
 
@@ -132,7 +134,17 @@ impl Handle {
 
     /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are not waited for.
     pub async fn shut_down(&self, limit: Duration) {
-        self.shared.close(Instant::now() + limit);
+        self.end(limit, false).await;
+    }
+
+    /// The same, but trackers are not waited for when all of them keep silent for longer than their answers took so far.
+    pub async fn leave(&self, limit: Duration) {
+        self.end(limit, true).await;
+    }
+
+    async fn end(&self, limit: Duration, brief: bool) {
+        let asked = Instant::now();
+        self.shared.close(Closing { asked, deadline: asked + limit, brief });
         let mut finished = self.finished.clone();
         let _ = timeout(limit, async { while finished.changed().await.is_ok() {} }).await;
     }

@@ -210,10 +210,10 @@ impl Driver {
         }
     }
 
-    /// Says good-bye to the trackers, for at most `limit`. After [`Event::ShutDown`].
+    /// Says good-bye to the trackers, for at most `limit`, and not long to those that keep silent. After [`Event::ShutDown`].
     pub async fn leave(&self, limit: Duration) {
         if let Some(discovery) = &self.0.discovery {
-            discovery.shut_down(limit).await;
+            discovery.leave(limit).await;
         }
     }
 

@@ -150,6 +150,22 @@ async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answ
 }
 
 #[tokio::test]
+async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_silent() {
+    let mut silent = Server::start("127.0.0.1", |_| Reply::Hang).await;
+    let mut fleeting = Server::start("127.0.0.1", |path| if event(path) == "stopped" { Reply::Hang } else { one_peer() }).await;
+    for tracker in [&mut silent, &mut fleeting] {
+        let handle = handle();
+        let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
+        member.request(Start, Amounts::default());
+        tracker.request().await;
+        let (start, limit) = (Instant::now(), Duration::from_secs(60));
+        handle.leave(limit).await;
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert_eq!(event(&tracker.request().await), "stopped");
+    }
+}
+
+#[tokio::test]
 async fn shutting_down_ends_as_soon_as_everybody_has_answered() {
     let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
     let handle = handle();
