@@ -1,42 +1,77 @@
-//! A bar a torrent, with rate, peers and time left.
+//! A row per torrent, with its name, a bar, rate, time left and peers: as many as the terminal has rows for.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use aqueduct_core::types::InfoHash;
+use aqueduct_core::Phase;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::layout::{self, Layout, Size};
 use super::{View, plain, text};
 
 /// Redraws a second: as often as progress is told.
 const REDRAWS: u8 = 4;
-/// Columns in which a bar leaves room for what counts. In fewer there are words alone.
-const WIDE: u16 = 60;
 
 #[derive(Debug)]
 pub(crate) struct Bars {
     all: MultiProgress,
-    bars: BTreeMap<InfoHash, ProgressBar>,
+    /// From the top of the screen, each showing one torrent for the moment.
+    rows: Vec<Row>,
+    /// What is said of the torrents that have no row.
+    rest: Option<ProgressBar>,
+    layout: Layout,
+}
+
+#[derive(Debug)]
+struct Row {
+    bar: ProgressBar,
+    /// Whether the torrent in it lacks nothing.
+    complete: bool,
 }
 
 impl Default for Bars {
     fn default() -> Self {
-        Self { all: MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(REDRAWS)), bars: BTreeMap::new() }
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(REDRAWS));
+        Self { all, rows: Vec::new(), rest: None, layout: Layout::default() }
     }
 }
 
 impl Bars {
     pub(super) fn progress(&mut self, views: &[View]) {
-        let style = style(columns());
-        for View { name, snapshot, hint } in views {
-            let bar = self.bars.entry(snapshot.info_hash).or_insert_with(|| self.all.add(bar(name)));
-            bar.set_style(style.clone());
-            bar.set_length(snapshot.wanted.max(1));
-            bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
-            bar.set_message(plain::status(snapshot, hint));
+        let size = Size::of_terminal();
+        let (shown, hidden) = layout::choose(views, size.rows);
+        let statuses: Vec<plain::Status> = shown.iter().map(|view| plain::Status::of(&view.snapshot, &view.hint)).collect();
+        let widest = statuses.iter().map(plain::Status::width).max().unwrap_or(0);
+        self.layout.adapt(size.columns, widest);
+        self.rows.drain(shown.len().min(self.rows.len())..).for_each(|row| self.all.remove(&row.bar));
+        for (at, (view, status)) in shown.iter().zip(&statuses).enumerate() {
+            self.show(at, view, status);
         }
+        self.show_rest(&hidden, size.columns);
+    }
+
+    fn show(&mut self, at: usize, view: &View, status: &plain::Status) {
+        if self.rows.len() <= at {
+            self.rows.push(Row { bar: self.all.insert(at, ProgressBar::new(1)), complete: false });
+        }
+        let Some(Row { bar, complete }) = self.rows.get_mut(at) else { return };
+        let snapshot = &view.snapshot;
+        *complete = snapshot.phase == Phase::Seeding;
+        bar.set_style(style(&self.layout));
+        bar.set_prefix(layout::shortened(&view.name, self.layout.name));
+        bar.set_length(snapshot.wanted.max(1));
+        bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
+        bar.set_message(status.within(self.layout.message));
+    }
+
+    fn show_rest(&mut self, hidden: &[&View], columns: usize) {
+        if hidden.is_empty() {
+            self.rest.take().into_iter().for_each(|bar| self.all.remove(&bar));
+            return;
+        }
+        let all = &self.all;
+        let bar = self.rest.get_or_insert_with(|| all.add(ProgressBar::new(1).with_style(templated("{wide_msg}"))));
+        bar.set_message(layout::within(&[layout::summary(hidden)], "", columns));
     }
 
     pub(super) fn finished(&self, name: &str, path: &Path, took: Duration) {
@@ -48,22 +83,20 @@ impl Bars {
         let _ = self.all.println(text);
     }
 
+    /// Leaves what is unfinished as it was last shown. Of what is complete everything was said.
     pub(super) fn close(&mut self) {
-        self.bars.values().for_each(ProgressBar::abandon);
+        for Row { bar, complete } in self.rows.drain(..) {
+            if complete { bar.finish_and_clear() } else { bar.abandon() }
+        }
+        self.rest.take().into_iter().for_each(|bar| bar.finish_and_clear());
     }
 }
 
-fn bar(name: &str) -> ProgressBar {
-    ProgressBar::new(1).with_prefix(name.to_owned())
+fn style(layout: &Layout) -> ProgressStyle {
+    let bar = if layout.bar == 0 { String::new() } else { format!("{{bar:{}}} ", layout.bar) };
+    templated(&format!("{{prefix:{}!}} {bar}{{wide_msg}}", layout.name))
 }
 
-/// Wide enough for rate, time left and peers in 80 columns.
-fn style(columns: u16) -> ProgressStyle {
-    let template = if columns < WIDE { "{prefix:8!} {wide_msg}" } else { "{prefix:18!} {bar:14} {wide_msg}" };
+fn templated(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// The terminal's width, which may change at any time. One that does not tell is taken for an ordinary one.
-fn columns() -> u16 {
-    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col).filter(|&columns| columns > 0).unwrap_or(80)
 }

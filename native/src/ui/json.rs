@@ -68,6 +68,10 @@ impl Json {
         object(&json!({ "event": "waiting", "class": failure.class.name(), "message": failure.message }));
     }
 
+    pub(super) fn note(&self, text: &str) {
+        object(&json!({ "event": "note", "message": text }));
+    }
+
     pub(super) fn finished(&self, info_hash: &InfoHash, path: &Path, took: Duration) {
         let path = path.display().to_string();
         object(&json!({ "event": "finished", "info_hash": info_hash.to_string(), "path": path, "seconds": took.as_secs_f64() }));

@@ -2,10 +2,12 @@
 
 mod bars;
 mod json;
+mod layout;
 mod plain;
 pub(crate) mod reading;
 pub(crate) mod text;
 
+use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process;
@@ -66,6 +68,12 @@ pub(crate) struct View {
     pub(crate) hint: String,
 }
 
+/// Whether standard output is a terminal on which lines can be drawn over. One without a name, or of the name `dumb`, writes from top to bottom.
+fn can_draw() -> bool {
+    let named = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    named && io::stdout().is_terminal()
+}
+
 /// How a session is shown.
 #[derive(Debug)]
 pub(crate) enum Screen {
@@ -81,7 +89,7 @@ impl Screen {
         match (json, quiet) {
             (true, _) => Self::Json(Json),
             (_, true) => Self::Quiet,
-            _ if io::stdout().is_terminal() && !logs => Self::Bars(Bars::default()),
+            _ if can_draw() && !logs => Self::Bars(Bars::default()),
             _ => Self::Plain(Plain::default()),
         }
     }
@@ -156,7 +164,8 @@ impl Screen {
         match self {
             Self::Bars(bars) => bars.note(text),
             Self::Plain(_) => note(text),
-            Self::Json(_) | Self::Quiet => {}
+            Self::Json(json) => json.note(text),
+            Self::Quiet => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lines for logs and pipes: one a torrent every few seconds, and only if it says something new.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_core::{Phase, TorrentSnapshot};
 
-use super::{View, line, text};
+use super::{View, layout, line, text};
 
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
@@ -30,7 +31,7 @@ impl Plain {
 
     pub(super) fn progress(&mut self, views: &[View]) {
         for View { name, snapshot, hint } in views {
-            let status = status(snapshot, hint);
+            let status = Status::of(snapshot, hint).to_string();
             if self.said.get(&snapshot.info_hash) != Some(&status) {
                 line(&format!("{name}: {status}"));
                 self.said.insert(snapshot.info_hash, status);
@@ -43,24 +44,49 @@ impl Plain {
     }
 }
 
-/// One line on how a torrent is doing.
-pub(super) fn status(snapshot: &TorrentSnapshot, hint: &str) -> String {
-    if let Some(failure) = &snapshot.failure {
-        return format!("stopped: {failure}");
-    }
-    let TorrentSnapshot { done, wanted, down_rate, up_rate, .. } = *snapshot;
-    let peers = text::count(snapshot.peers, "peer", "peers");
-    match snapshot.phase {
-        Phase::Downloading => {
-            let eta = snapshot.eta.map(|eta| format!(", {} left", text::span(eta))).unwrap_or_default();
-            let share = text::percent(done, wanted);
-            format!("{share} % of {}, {}{eta}, {peers}{}", text::bytes(wanted), text::rate(down_rate), trailing(hint))
+/// How a torrent is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    /// What counts, the most important first.
+    parts: Vec<String>,
+    /// Why nothing comes, if nothing does.
+    hint: String,
+}
+
+impl Status {
+    pub(super) fn of(snapshot: &TorrentSnapshot, hint: &str) -> Self {
+        if let Some(failure) = &snapshot.failure {
+            return Self { parts: vec![format!("stopped: {failure}")], hint: String::new() };
         }
-        Phase::Seeding => format!("seeding, {}, {peers}", text::rate(up_rate)),
-        phase => format!("{}, {peers}{}", text::phase(phase), trailing(hint)),
+        let TorrentSnapshot { done, wanted, down_rate, up_rate, .. } = *snapshot;
+        let peers = text::count(snapshot.peers, "peer", "peers");
+        let (mut parts, hint) = match snapshot.phase {
+            Phase::Downloading => {
+                let eta = snapshot.eta.map(|eta| format!("{} left", text::span(eta)));
+                let share = format!("{} % of {}", text::percent(done, wanted), text::bytes(wanted));
+                ([share, text::rate(down_rate)].into_iter().chain(eta).collect(), hint)
+            }
+            Phase::Seeding => (vec!["seeding".to_owned(), text::rate(up_rate)], ""),
+            phase => (vec![text::phase(phase).to_owned()], hint),
+        };
+        parts.push(peers);
+        Self { parts, hint: hint.to_owned() }
+    }
+
+    /// Columns of what counts. An error may be longer than any line; it is cut.
+    pub(super) fn width(&self) -> usize {
+        if self.parts.len() > 1 { layout::width(&self.parts.join(", ")) } else { 0 }
+    }
+
+    /// One line of so many columns at most.
+    pub(super) fn within(&self, columns: usize) -> String {
+        layout::within(&self.parts, &self.hint, columns)
     }
 }
 
-fn trailing(hint: &str) -> String {
-    if hint.is_empty() { String::new() } else { format!("; {hint}") }
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = if self.hint.is_empty() { "" } else { "; " };
+        write!(f, "{}{end}{}", self.parts.join(", "), self.hint)
+    }
 }
