@@ -5,6 +5,7 @@ pub(crate) mod failure;
 mod files;
 mod flags;
 mod losses;
+mod manual;
 mod place;
 mod save;
 mod scrape;
@@ -70,9 +71,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Man => {
-            let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Flags::command()).render(&mut page);
-            rendered.map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
+            let page = manual::page(Flags::command()).map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
             ui::print(&page);
             Ok(())
         }
