@@ -9,8 +9,7 @@ use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::{InfoHash, InfoHashV1, visible};
-use aqueduct_native::storage::handles::MAX_OPEN;
-use aqueduct_native::storage::state::{self, RecordFiles};
+use aqueduct_native::storage::state::RecordFiles;
 use aqueduct_native::storage::stored::Stored;
 use aqueduct_native::storage::{Handles, Room, Storage, path_of, resume};
 
@@ -42,16 +41,10 @@ pub(crate) struct Opened {
 }
 
 impl Files {
-    pub(crate) fn new(purpose: Purpose, output: PathBuf) -> Result<Self, Failure> {
-        Ok(Self {
-            purpose,
-            output,
-            state: state::folder()?,
-            handles: Handles::new(MAX_OPEN),
-            room: Arc::default(),
-            claims: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-        })
+    /// Downloads go to `output`, records to `state`; `open_at_once` files of all torrents are kept open at most.
+    pub(crate) fn new(purpose: Purpose, output: PathBuf, state: PathBuf, open_at_once: usize) -> Self {
+        let (handles, room) = (Handles::new(open_at_once), Arc::default());
+        Self { purpose, output, state, handles, room, claims: BTreeMap::new(), waiting: BTreeMap::new() }
     }
 
     /// Opens a torrent whose metadata are known.

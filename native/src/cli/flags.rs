@@ -15,7 +15,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failure, 2 usage, 3 invalid torrent or magnet, 4 no peers or no progress, 5 storage, 6 data do not match, 130 interrupted.
 
 What is known of a download is kept in $XDG_STATE_HOME/aqueduct (or ~/.local/state/aqueduct), so that nothing but the data is written to the \
-download folder. A command that is started again goes on where it was.";
+download folder. Where neither can be written, it is /var/tmp/aqueduct-UID, or else .aqueduct in the download folder. A command that is started again goes on where it was.";
 
 /// A BitTorrent client for the terminal.
 #[derive(Clone, Debug, Parser)]

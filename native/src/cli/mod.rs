@@ -4,6 +4,7 @@ mod create;
 pub(crate) mod failure;
 mod files;
 mod flags;
+mod lookups;
 mod losses;
 mod manual;
 mod place;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aqueduct_core::discovery::Summary;
 use aqueduct_core::meta::{Info, Magnet};
+use aqueduct_core::types::visible;
 use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::stored::Stored;
@@ -16,6 +17,7 @@ use tokio::time::{interval, timeout};
 use super::failure::{Class, Failure};
 use super::files::Files;
 use super::flags::SwarmFlags;
+use super::lookups::{Found, Lookups};
 use super::losses::Losses;
 use super::save;
 use super::signals::Signals;
@@ -57,6 +59,7 @@ pub(crate) struct Session {
     pub(crate) files: Files,
     pub(crate) jobs: BTreeMap<TorrentId, Job>,
     pub(crate) losses: Losses,
+    lookups: Lookups,
     signals: Signals,
     shown: Option<Instant>,
     received: u64,
@@ -64,10 +67,18 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(driver: Driver, screen: Screen, purpose: Purpose, flags: SwarmFlags, files: Files, losses: Losses) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        driver: Driver,
+        screen: Screen,
+        purpose: Purpose,
+        flags: SwarmFlags,
+        files: Files,
+        losses: Losses,
+        lookups: Lookups,
+    ) -> Result<Self, Failure> {
         let signals = Signals::new().map_err(|error| Failure::new(Class::Failure, format!("could not listen for interrupts: {error}")))?;
         let jobs = BTreeMap::new();
-        Ok(Self { driver, screen, purpose, flags, files, jobs, losses, signals, shown: None, received: 0, received_at: Instant::now() })
+        Ok(Self { driver, screen, purpose, flags, files, jobs, losses, lookups, signals, shown: None, received: 0, received_at: Instant::now() })
     }
 
     /// Runs to the end, whatever it is, and writes everything out.
@@ -89,6 +100,7 @@ impl Session {
             let over = tokio::select! {
                 event = self.driver.event() => self.on_event(event)?,
                 _ = ticks.tick() => self.on_tick()?,
+                found = self.lookups.next() => self.on_found(found),
                 () = self.signals.come() => return Err(interrupted()),
             };
             if over {
@@ -123,6 +135,18 @@ impl Session {
             Event::Failed(id, failure) => self.on_failed(id, &failure),
             Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => Ok(false),
         }
+    }
+
+    /// A `--peer` has been looked up: it may be a peer of every torrent.
+    fn on_found(&mut self, found: Found) -> bool {
+        match found {
+            Found::Addrs(addrs) => self.jobs.keys().for_each(|id| self.driver.add_peers(*id, addrs.clone())),
+            Found::Nothing { host, error } => {
+                let text = format!("could not find --peer {}: {error}; going on without it", visible(&host));
+                self.screen.note(&text);
+            }
+        }
+        false
     }
 
     fn on_metadata(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<bool, Failure> {
@@ -343,7 +367,7 @@ impl Session {
 
 impl Job {
     pub(crate) fn open(&mut self, info: Arc<Info>, stored: Arc<Stored>) {
-        self.name = aqueduct_core::types::visible(&info.name).into_owned();
+        self.name = visible(&info.name).into_owned();
         self.info = Some(info);
         self.stored = Some(stored);
     }

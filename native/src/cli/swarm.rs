@@ -1,23 +1,23 @@
 //! `aqueduct get` and `aqueduct seed`.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Command, Config, TorrentId};
-use aqueduct_native::descriptors;
+use aqueduct_native::descriptors::{self, Shares};
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::{Driver, Settings};
 use aqueduct_native::net::Bind;
-use aqueduct_native::storage::state;
-use tokio::net::lookup_host;
+use aqueduct_native::storage::StateFolder;
 
 use super::failure::{Class, Failure};
 use super::files::{Files, Opened};
 use super::flags::{GetFlags, SeedFlags, SwarmFlags};
+use super::lookups::Lookups;
 use super::losses::Losses;
 use super::place::{self, Root};
 use super::save;
@@ -26,26 +26,27 @@ use super::source::{self, Source};
 use crate::ui::Screen;
 
 pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
-    let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
-    let mut losses = Losses::among(flags.sources.len(), flags.swarm.json);
-    let mut sources = Vec::new();
-    for text in &flags.sources {
+    let GetFlags { sources: texts, swarm: flags } = flags;
+    let bind = flags.bind.map_or_else(Bind::default, Bind::from);
+    let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
+    let mut losses = Losses::among(texts.len(), flags.json);
+    let mut sources = Sources::default();
+    for text in &texts {
         match source::load(text, bind).await {
-            Ok(source) => sources.push(source),
+            Ok(source) => sources.add(&text.to_string_lossy(), source).into_iter().for_each(|note| screen.note(&note)),
             Err(failure) => losses.take(failure)?,
         }
     }
-    check_distinct(&sources)?;
-    check_saving(&flags.swarm, &sources)?;
-    if flags.swarm.list {
-        sources.retain(|source| !is_listed(source, flags.swarm.json));
+    let mut sources = sources.into_list();
+    check_saving(&flags, &sources)?;
+    if flags.list {
+        sources.retain(|source| !is_listed(source, flags.json));
     }
     if sources.is_empty() {
         return losses.conclude();
     }
     let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
-    let mut session = start(flags.swarm, Purpose::Get, bind, private, losses)?;
-    let peers = peers(&session.flags).await?;
+    let (mut session, peers) = start(flags, Purpose::Get, screen, Torrents { count: sources.len(), private }, losses)?;
     for source in sources {
         let added = match source {
             Source::Torrent(metainfo) => session.add(*metainfo, None, &peers),
@@ -57,7 +58,6 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
 }
 
 pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
-    let bind = flags.swarm.bind.map_or_else(Bind::default, Bind::from);
     let metainfo = source::load_torrent(&flags.torrent).await?;
     if flags.swarm.list {
         super::show::list(&metainfo.info, flags.swarm.json);
@@ -66,18 +66,34 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
     let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
     let (root, info) = place::locate(&metainfo.info, &path)?;
     let losses = Losses::among(1, flags.swarm.json);
-    let mut session = start(flags.swarm, Purpose::Seed, bind, info.private, losses)?;
-    let peers = peers(&session.flags).await?;
+    let screen = Screen::new(flags.swarm.json, flags.swarm.quiet, flags.swarm.verbose > 0);
+    let (mut session, peers) = start(flags.swarm, Purpose::Seed, screen, Torrents { count: 1, private: info.private }, losses)?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
 }
 
-/// The same torrent twice would be two writers of one download.
-fn check_distinct(sources: &[Source]) -> Result<(), Failure> {
-    let mut seen = BTreeSet::new();
-    match sources.iter().map(Source::info_hash).find(|hash| !seen.insert(hash.wire())) {
-        None => Ok(()),
-        Some(hash) => Err(Failure::new(Class::Usage, format!("two of the {} sources are the same torrent, {hash}; name it once", sources.len()))),
+/// What was named, each torrent once: two writers of one download would destroy each other's data.
+#[derive(Default)]
+struct Sources(Vec<(String, Source)>);
+
+impl Sources {
+    /// Returns what to tell if the torrent was named before. Of a link and a .torrent the latter says more, and counts.
+    fn add(&mut self, text: &str, source: Source) -> Option<String> {
+        let hash = source.info_hash().wire();
+        let Some((earlier, kept)) = self.0.iter_mut().find(|(_, kept)| kept.info_hash().wire() == hash) else {
+            self.0.push((text.to_owned(), source));
+            return None;
+        };
+        let (mut used, mut left_out) = (earlier.clone(), text.to_owned());
+        if matches!((&*kept, &source), (Source::Magnet(_), Source::Torrent(_))) {
+            std::mem::swap(&mut used, &mut left_out);
+            (*earlier, *kept) = (text.to_owned(), source);
+        }
+        Some(format!("{} is the same torrent as {}, and is left out", visible(&left_out), visible(&used)))
+    }
+
+    fn into_list(self) -> Vec<Source> {
+        self.0.into_iter().map(|(_, source)| source).collect()
     }
 }
 
@@ -101,30 +117,50 @@ fn is_listed(source: &Source, json: bool) -> bool {
     }
 }
 
-/// `private`: with private torrents alone there is nobody to be told that we are here, not even that our DHT node is (BEP 27).
-fn start(flags: SwarmFlags, purpose: Purpose, bind: Bind, private: bool, losses: Losses) -> Result<Session, Failure> {
-    let mut config = Config { pex: !flags.no_pex, ..Config::default() };
-    if let Some(max_peers) = flags.max_peers {
-        config.max_peers = max_peers.into();
-        config.max_peers_total = config.max_peers_total.max(config.max_peers);
+/// What a session is about.
+#[derive(Clone, Copy)]
+struct Torrents {
+    count: usize,
+    /// With private torrents alone there is nobody to be told that we are here, not even that our DHT node is (BEP 27).
+    private: bool,
+}
+
+/// Starts a session without torrents, and says which peers the user named by their address.
+fn start(flags: SwarmFlags, purpose: Purpose, screen: Screen, torrents: Torrents, losses: Losses) -> Result<(Session, Vec<SocketAddr>), Failure> {
+    let bind = flags.bind.map_or_else(Bind::default, Bind::from);
+    let state = StateFolder::find(&flags.output)?;
+    if let Some(reason) = &state.instead {
+        let place = visible(&state.path.to_string_lossy()).into_owned();
+        screen.note(&format!("{}, so {place} keeps how far downloads are; set XDG_STATE_HOME to choose another folder", visible(reason)));
     }
     descriptors::raise_limit();
-    let files = Files::new(purpose, flags.output.clone())?;
-    let (dht, lsd) = (dht(&flags).filter(|_| !private), !flags.no_lsd && !private);
-    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht, lsd };
+    let (config, shares) = limits(&flags, torrents.count);
+    let files = Files::new(purpose, flags.output.clone(), state.path.clone(), shares.files);
+    let dht = dht(&flags, &state.path).filter(|_| !torrents.private);
+    let lsd = !flags.no_lsd && !torrents.private;
+    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht, lsd, half_open: shares.half_open };
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
-    let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
-    Session::new(driver, screen, purpose, flags, files, losses)
+    let (peers, lookups) = Lookups::start(&flags.peer);
+    Ok((Session::new(driver, screen, purpose, flags, files, losses, lookups)?, peers))
+}
+
+/// The engine's limits, and what the system allows of them.
+fn limits(flags: &SwarmFlags, torrents: usize) -> (Config, Shares) {
+    let usual = Config::default();
+    let max_peers = flags.max_peers.map_or(usual.max_peers, usize::from);
+    let shares = Shares::of_limit(torrents, usual.max_peers_total.max(max_peers));
+    let config = Config { pex: !flags.no_pex, max_peers, max_peers_total: shares.peers, max_dialling: shares.dialling, ..usual };
+    (config, shares)
 }
 
 /// Nodes that the user names replace the public ones, and are ordinary nodes of a network that may be as small as that.
-fn dht(flags: &SwarmFlags) -> Option<DhtOptions> {
+fn dht(flags: &SwarmFlags, state: &Path) -> Option<DhtOptions> {
     let own = flags.dht_bootstrap.iter().map(|node| (bracketed(&node.host), node.port));
     let public = PUBLIC_NODES.map(|(host, port)| (host.to_owned(), port));
     let keep_bootstrap = !flags.dht_bootstrap.is_empty();
     let bootstrap = if keep_bootstrap { own.collect() } else { public.to_vec() };
-    let state = state::folder().ok().map(|folder| folder.join("dht"));
+    let state = Some(state.join("dht"));
     (!flags.no_dht).then_some(DhtOptions { bootstrap, keep_bootstrap, read_only: false, port: 0, state })
 }
 
@@ -136,18 +172,6 @@ fn bracketed(host: &str) -> String {
 fn not_listening(port: Option<u16>, error: &std::io::Error) -> Failure {
     let what = port.map_or_else(|| "for peers".to_owned(), |port| format!("on port {port}"));
     Failure::new(Class::Failure, format!("could not listen {what}: {error}; choose another with --port and --bind, or --port 0 for any"))
-}
-
-/// `--peer`, resolved.
-async fn peers(flags: &SwarmFlags) -> Result<Vec<SocketAddr>, Failure> {
-    let mut addrs = Vec::new();
-    for peer in &flags.peer {
-        let found = lookup_host((peer.host.as_str(), peer.port)).await;
-        addrs.extend(found.map_err(|error| {
-            Failure::new(Class::Failure, format!("could not find --peer {}: {error}; name a host that is there, or its address", visible(&peer.host)))
-        })?);
-    }
-    Ok(addrs)
 }
 
 impl Session {

@@ -18,8 +18,6 @@ use crate::net::Bind;
 pub(super) const FIRST_PORT: u16 = 6881;
 /// So many ports from [`FIRST_PORT`] on are tried.
 const PORTS_TRIED: u16 = 100;
-/// Connections that wait for a handshake at a time. Beyond it the system's backlog holds them.
-const MAX_HALF_OPEN: usize = 64;
 /// Connections that the system may hold for us.
 const BACKLOG: i32 = 128;
 /// Pause after the system refused to give us a connection (usually: too many open files).
@@ -72,8 +70,8 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Driver {
-    pub(super) async fn accept(self, listener: TcpListener) {
-        let half_open = Arc::new(Semaphore::new(MAX_HALF_OPEN));
+    /// `half_open`: a permit for each connection that waits for its handshake. Beyond them the system's backlog holds those who come.
+    pub(super) async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {
         while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, addr)) => {

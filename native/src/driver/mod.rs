@@ -54,6 +54,8 @@ pub struct Settings {
     pub dht: Option<DhtOptions>,
     /// Whether peers are looked for on the local network (BEP 14).
     pub lsd: bool,
+    /// Accepted connections before their handshake is through; see [`crate::descriptors::Shares`].
+    pub half_open: usize,
 }
 
 /// A running engine. Clones are the same one. Lives on one thread, within a [`tokio::task::LocalSet`].
@@ -100,7 +102,7 @@ impl Driver {
             news: Notify::new(),
             joined: Notify::new(),
         }));
-        driver.spawn_tasks(listeners);
+        driver.spawn_tasks(listeners, settings.half_open);
         Ok(driver)
     }
 

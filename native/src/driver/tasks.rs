@@ -2,13 +2,14 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, InfoHashV1};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, Input, TorrentId};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 use tokio::time::{interval, sleep_until};
 
@@ -21,15 +22,16 @@ use crate::discovery::News;
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Driver {
-    pub(super) fn spawn_tasks(&self, listeners: Vec<TcpListener>) {
+    pub(super) fn spawn_tasks(&self, listeners: Vec<TcpListener>, max_half_open: usize) {
         spawn_local(self.clone().keep_time());
         spawn_local(self.clone().collect_outcomes());
         spawn_local(self.clone().tell_amounts());
         if self.0.state.borrow().neighbours.is_some() {
             spawn_local(self.clone().meet_neighbours());
         }
+        let half_open = Arc::new(Semaphore::new(max_half_open));
         for listener in listeners {
-            spawn_local(self.clone().accept(listener));
+            spawn_local(self.clone().accept(listener, Arc::clone(&half_open)));
         }
     }
 

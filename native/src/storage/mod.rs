@@ -16,6 +16,7 @@ pub mod pool;
 pub mod resume;
 pub mod room;
 pub mod state;
+mod state_folder;
 pub mod stored;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use self::names::Names;
 pub use self::names::Renamed;
 pub use self::room::Room;
 use self::room::{Share, Short};
+pub use self::state_folder::StateFolder;
 
 /// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems we know.
 const MAX_SLICES: usize = 1024;

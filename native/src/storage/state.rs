@@ -1,10 +1,9 @@
 //! Where resume records live: beside nobody's data, in the user's state folder.
 //!
-//! `$XDG_STATE_HOME/aqueduct` (or `~/.local/state/aqueduct`) holds two files a torrent and download folder, `INFO-HASH-FOLDER.0` and `.1`,
+//! The [state folder](super::StateFolder) holds two files a torrent and download folder, `INFO-HASH-FOLDER.0` and `.1`,
 //! where FOLDER is a digest of the folder's real path. Records are written to the two in turn, so that a crash while one is written
 //! leaves the other.
 
-use std::env;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,17 +17,6 @@ use super::StorageError;
 
 /// A record over this size is not one of ours: 2,097,152 pieces and 16 MiB of metadata with their stamps stay below.
 const MAX_RECORD: u64 = 128 << 20;
-
-/// The user's state folder.
-///
-/// # Errors
-/// The environment names no home.
-pub fn folder() -> Result<PathBuf, StorageError> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    let missing = || io::Error::other("neither XDG_STATE_HOME nor HOME is set; set one of them");
-    base.map(|base| base.join("aqueduct")).ok_or_else(|| StorageError::io("find", "the state folder")(missing()))
-}
 
 /// The two generations of one torrent's record, locked for this process as long as it lives.
 #[derive(Debug)]

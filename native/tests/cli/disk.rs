@@ -98,15 +98,6 @@ fn a_folder_is_known_again_by_another_name() {
 }
 
 #[test]
-fn a_state_folder_that_cannot_be_used_is_told_as_that() {
-    let world = World::new();
-    world.shared();
-    let output = world.aqueduct(&["get", "data.torrent"]).env("XDG_STATE_HOME", world.path("data.torrent")).output().unwrap();
-    assert_eq!(output.status.code(), Some(5));
-    assert!(text(&output.stderr).contains("set XDG_STATE_HOME to a folder that you may write to"), "{}", text(&output.stderr));
-}
-
-#[test]
 fn a_download_is_complete_verified_and_known_at_the_next_start() {
     let world = World::new();
     world.shared();

@@ -3,7 +3,10 @@
 
 mod disk;
 mod names;
+mod screens;
 mod sources;
+mod surroundings;
+mod terminal;
 mod world;
 
 use std::fs;
@@ -91,14 +94,6 @@ fn a_list_of_files_is_json_where_that_is_asked_for_and_nothing_is_downloaded() {
     let known = world.ok(&World::from("127.0.0.1:1", &[link.trim(), "-o", "again", "--list", "--json"]));
     assert_eq!(listed(&known), 5);
     assert!(!world.path("out/large.bin").exists() && !world.path("out/data").exists());
-}
-
-#[test]
-fn one_torrent_named_twice_is_a_mistake_of_the_command_line() {
-    let world = World::new();
-    let link = world.shared();
-    let said = world.fails(2, &["get", "data.torrent", link.trim()]);
-    assert!(said.contains("two of the 2 sources are the same torrent"), "{said}");
 }
 
 #[test]

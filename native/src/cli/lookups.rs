@@ -1,0 +1,71 @@
+//! `--peer`: names are looked up beside everything else, so that nobody waits for a resolver.
+
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::values::HostPort;
+
+/// A name that was not found is looked up again after this time: the network may not have been there yet.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What came of a name.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Addrs(Vec<SocketAddr>),
+    /// Told once a name.
+    Nothing {
+        host: String,
+        error: io::Error,
+    },
+}
+
+/// Names under way.
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    found: mpsc::Receiver<Found>,
+}
+
+impl Lookups {
+    /// Begins to look up what is a name, and gives what is an address at once.
+    pub(crate) fn start(peers: &[HostPort]) -> (Vec<SocketAddr>, Self) {
+        let (sender, found) = mpsc::channel(peers.len().max(1));
+        let mut addrs = Vec::new();
+        for HostPort { host, port } in peers {
+            match host.parse::<IpAddr>() {
+                Ok(ip) => addrs.push(SocketAddr::new(ip, *port)),
+                Err(_) => drop(tokio::spawn(look_up(host.clone(), *port, sender.clone()))),
+            }
+        }
+        (addrs, Self { found })
+    }
+
+    /// The next that is found, or is not. Cancel-safe; waits for ever when nothing is under way.
+    pub(crate) async fn next(&mut self) -> Found {
+        match self.found.recv().await {
+            Some(found) => found,
+            None => pending().await,
+        }
+    }
+}
+
+async fn look_up(host: String, port: u16, to: mpsc::Sender<Found>) {
+    let mut told = false;
+    loop {
+        let error = match lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>) {
+            // Whoever is gone needs no answer.
+            Ok(addrs) if !addrs.is_empty() => return drop(to.send(Found::Addrs(addrs)).await),
+            Ok(_) => io::Error::other("it has no address"),
+            Err(error) => error,
+        };
+        if !std::mem::replace(&mut told, true) && to.send(Found::Nothing { host: host.clone(), error }).await.is_err() {
+            return;
+        }
+        sleep(AGAIN).await;
+    }
+}
