@@ -245,9 +245,9 @@ pub struct Search {
 pub struct FileRow {
     /// Its index in the torrent.
     pub index: u32,
-    /// Sanitised path below the torrent's folder.
+    /// Path below the torrent's folder, with invisible characters made visible.
     pub path: String,
-    /// What a saved copy is called: the last component of the sanitised path.
+    /// What a saved copy is called: the last component of the path, as it is. The browser replaces what its system does not take.
     pub name: String,
     /// Bytes.
     pub size: u64,

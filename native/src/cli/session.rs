@@ -357,7 +357,7 @@ impl Session {
 
     /// Whether `ratio` times the torrent's size was sent, in all runs together.
     fn is_shared(&self, id: TorrentId, ratio: f64) -> bool {
-        let total = self.jobs.get(&id).and_then(|job| job.info.as_ref()).map_or(0, |info| info.lengths.total());
+        let total = self.jobs.get(&id).and_then(|job| job.info.as_ref()).map_or(0, |info| info.size());
         let sent = self.driver.snapshot_of(id).map_or(0, |snapshot| snapshot.uploaded);
         #[expect(clippy::cast_precision_loss, reason = "a ratio is no exact thing")]
         let reached = sent as f64 >= ratio * total as f64;

@@ -1,5 +1,6 @@
 //! The files of a torrent: which are wanted, how far each is, and saving the complete ones.
 
+use aqueduct_core::types::visible;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::HtmlInputElement;
@@ -103,7 +104,7 @@ fn Want(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
 #[component]
 fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let model = expect_context::<Model>();
-    let label = row.with_value(|row| format!("Save {}", row.name));
+    let label = row.with_value(|row| format!("Save {}", visible(&row.name)));
     let click = move |_| {
         let folder = entry.view.with_untracked(|t| t.folder.clone());
         let row = row.get_value();

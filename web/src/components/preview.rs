@@ -1,5 +1,6 @@
 //! Shows a complete file in its row: pictures, sound, film and plain text, nothing else.
 
+use aqueduct_core::types::visible;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
@@ -25,7 +26,7 @@ enum Shown {
 /// A button that shows the file and hides it again; absent for types that are not shown.
 #[component]
 pub fn Preview(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
-    let (name, shown_as) = row.with_value(|row| (row.name.clone(), kind(&row.name).filter(|_| row.size > 0)));
+    let (name, shown_as) = row.with_value(|row| (visible(&row.name).into_owned(), kind(&row.name).filter(|_| row.size > 0)));
     shown_as.map(|(kind, media_type)| view! { <Viewer entry row name kind media_type/> })
 }
 
@@ -63,7 +64,7 @@ fn Viewer(entry: Entry, row: StoredValue<FileRow>, name: String, kind: Kind, med
 async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Result<Shown, String> {
     let data = data(folder, row).await?;
     let shown = if kind == Kind::Text { text(&data).await } else { address(&data, media_type) };
-    shown.map_err(|_| format!("The browser could not read {}.", row.name))
+    shown.map_err(|_| format!("The browser could not read {}.", visible(&row.name)))
 }
 
 async fn text(data: &Blob) -> Result<Shown, JsValue> {

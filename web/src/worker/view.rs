@@ -67,7 +67,7 @@ pub(super) fn files(item: &Item) -> Vec<FileRow> {
     let row = |(index, file): (usize, &aqueduct_core::meta::File)| {
         let own = if info.multi { file.path.get(1..).unwrap_or_default() } else { &file.path };
         let name = file.path.last().cloned().unwrap_or_default();
-        FileRow { index: count(index), path: own.join("/"), name, size: file.size, wanted: wanted(index) }
+        FileRow { index: count(index), path: visible(&own.join("/")).into_owned(), name, size: file.size, wanted: wanted(index) }
     };
     shown.map(row).collect()
 }
