@@ -113,7 +113,13 @@ impl Names {
         let path = self.path(index);
         let mut own = self.look(disk, index, &path)?;
         if let Some(found) = own {
-            own = own.filter(|_| !self.is_shared(disk, index, found).unwrap_or(true));
+            let is_shared = self.is_shared(disk, index, found).unwrap_or(true);
+            // Two names of one file where spelling counts: a hard link, which is as good as a copy until it is written to.
+            let is_link = is_shared && found.size == file.size && !self.has_more_spellings(disk, &path).unwrap_or(true);
+            if is_link {
+                return Ok(own);
+            }
+            own = own.filter(|_| !is_shared);
             // Another's, or perhaps another's by its size: then its own may have the number.
             let is_doubtful = !self.is_plain(index) && (own.is_none() || found.size != file.size);
             let numbered = if is_doubtful { numbered(&path).take(1).collect() } else { Vec::new() };

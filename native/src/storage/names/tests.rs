@@ -212,6 +212,20 @@ fn of_two_names_that_are_one_on_this_file_system_the_second_gets_a_number() {
 }
 
 #[test]
+fn a_hard_link_is_read_as_a_copy_and_parts_when_it_is_written_to() {
+    let file = |name: &str| NewFile { path: vec![name.to_owned()], size: 40 };
+    let draft = Draft::new("t", Content::Folder(vec![file("Makefile"), file("makefile")]), None).unwrap();
+    let info = draft.finish(&[[0; 20]], Details::default()).unwrap().info;
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("t")).unwrap();
+    fs::write(root.path().join("t/Makefile"), [7; 40]).unwrap();
+    fs::hard_link(root.path().join("t/Makefile"), root.path().join("t/makefile")).unwrap();
+    let storage = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    assert_eq!(storage.read(0, 80).unwrap(), [7; 80][..]);
+    fill(&storage, [1, 0]);
+}
+
+#[test]
 fn a_file_and_a_folder_of_one_name_part_ways_here() {
     let info = torrent("t", &["a", "A/b", "A/c"]);
     for order in [[0, 1, 2], [2, 1, 0]] {
