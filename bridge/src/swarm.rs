@@ -325,7 +325,7 @@ const fn failure(error: &TrackerError) -> TrackerFailure {
         TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_) => TrackerFailure::Refused,
         TrackerError::Timeout(_) => TrackerFailure::TimedOut,
         TrackerError::Unreachable(_) => TrackerFailure::Unreachable,
-        TrackerError::Refused(_) => TrackerFailure::Forbidden,
+        TrackerError::Refused(_) | TrackerError::TooMany { .. } => TrackerFailure::Forbidden,
         TrackerError::HttpStatus(_)
         | TrackerError::Http(_)
         | TrackerError::TooLong { .. }

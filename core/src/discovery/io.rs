@@ -71,6 +71,8 @@ pub enum Output {
     Resolve {
         /// The answer's name.
         id: QueryId,
+        /// What is at this name: who may be asked depends on it.
+        what: ResolveFor,
         /// A name, a dotted quad or a bracketed IPv6 address.
         host: String,
         /// For the socket addresses of the answer.
@@ -102,6 +104,8 @@ pub enum Output {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
+        /// An announce or scrape is over and this is what came of it, or the tracker cannot be asked at all. False: one began, or was given up.
+        ended: bool,
     },
     /// A tracker told us our own address (BEP 24).
     ExternalIp {
@@ -114,6 +118,15 @@ pub enum Output {
     },
     /// A removed torrent has said its farewells (or nobody listened): nothing more comes for it.
     Left(Key),
+}
+
+/// What a name is looked up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolveFor {
+    /// A UDP tracker.
+    Tracker,
+    /// A peer that a tracker named by its host name (BEP 3).
+    Peer,
 }
 
 /// A 200 answer.

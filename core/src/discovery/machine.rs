@@ -2,39 +2,40 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::budget::{LookupBudget, Recent};
 use super::config::Config;
-use super::dht::Family;
-use super::io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, Swarm};
+use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
+use super::names::PeerNames;
 use super::queries::{Queries, Query, Stage};
 use super::status::{TrackerError, TrackerStatus};
 use super::timers::{Timers, Wake};
 use super::torrent::{Phase, Torrent, Tracker};
-use super::tracker::http::{announce_url, parse_answer, parse_scrape, scrape_url};
-use super::tracker::{AnnounceEvent, Answer, Ask, Step, UdpClient};
+use super::tracker::http::{announce_url, scrape_url};
+use super::tracker::{AnnounceEvent, Ask, Step, UdpClient};
 use super::url::{Host, Scheme, Url};
 use crate::io::DiscoverRequest;
-use crate::types::{Instant, PeerSource};
+use crate::types::Instant;
 
 /// Finds peers for any number of torrents.
 ///
-/// Trackers are asked as BEP 12 says: tier by tier, one at a time, until one answers. The next one is asked as well when one fails, keeps silent for
-/// [`Config::patience`], knows no peers, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet.
+/// Trackers are asked in the order of BEP 12, tier by tier, until one names peers: that one is kept. Nobody waits for the dead: the next one is asked
+/// as well when one fails or knows no peers, the next two when one keeps silent for [`Config::patience`]. Later, others are asked when the kept one
+/// fails, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet.
 /// A tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker all the same.
 #[derive(Debug)]
 pub struct Discovery {
     pub(super) config: Config,
-    rng: ChaCha8Rng,
+    pub(super) rng: ChaCha8Rng,
     pub(super) torrents: BTreeMap<Key, Torrent>,
     pub(super) queries: Queries,
-    udp: UdpClient,
+    pub(super) udp: UdpClient,
     pub(super) timers: Timers<Wake>,
-    lookups: LookupBudget,
+    pub(super) lookups: LookupBudget,
+    pub(super) names: PeerNames,
     recent: Recent,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -50,6 +51,7 @@ impl Discovery {
             udp: UdpClient::default(),
             timers: Timers::default(),
             lookups: LookupBudget::new(config.lookups),
+            names: PeerNames::default(),
             recent: Recent::new(config.min_interval_floor),
             outputs: VecDeque::new(),
             config,
@@ -64,7 +66,7 @@ impl Discovery {
         if self.torrents.get(&key).is_some_and(|torrent| !torrent.removed) {
             return Err(AddError::Duplicate(key.info_hash));
         }
-        self.silence(key);
+        self.silence(key, &[]);
         self.torrents.insert(key, Torrent::new(swarm, &self.config, &mut self.rng));
         self.turn(now);
         Ok(())
@@ -108,7 +110,7 @@ impl Discovery {
             Phase::Active => self.stop(now, key),
             Phase::Leaving => self.settle(key),
             Phase::Idle => {
-                self.silence(key);
+                self.silence(key, &[]);
                 self.settle(key);
             }
         }
@@ -126,6 +128,7 @@ impl Discovery {
         match input {
             Input::Timeout => {}
             Input::HttpResponse { id, result } => self.answered(now, id, result),
+            Input::Resolved { id, result } if self.names.is_open(id) => self.found_peer(id, result),
             Input::Resolved { id, result } => self.resolved(now, id, result),
             Input::UdpPacket { from, bytes } => {
                 let step = self.udp.receive(now, from, &bytes, &mut self.rng);
@@ -167,10 +170,12 @@ impl Discovery {
     // Wishes.
 
     fn start(&mut self, now: Instant, key: Key) {
-        self.silence(key);
+        self.silence(key, &[]);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        torrent.phase = Phase::Active;
-        torrent.trackers.iter_mut().for_each(|tracker| tracker.renew(now));
+        torrent.start(now);
+        let unusable = torrent.trackers.iter().enumerate().filter(|(_, tracker)| tracker.url.is_none());
+        let unusable: Vec<usize> = unusable.map(|(index, _)| index).collect();
+        unusable.into_iter().for_each(|index| self.tell(key, index, true));
         self.advance(now, key);
     }
 
@@ -192,39 +197,61 @@ impl Discovery {
         torrent.completed = true;
         let due = |tracker: &Tracker| tracker.knows_us() && tracker.query.is_none() && !tracker.told.completed;
         let due: Vec<usize> = torrent.trackers.iter().enumerate().filter(|(_, tracker)| due(tracker)).map(|(index, _)| index).collect();
-        if torrent.phase == Phase::Active {
+        if torrent.phase == Phase::Active && torrent.is_completed() {
             due.into_iter().for_each(|index| self.begin(now, key, index));
         }
     }
 
     fn stop(&mut self, now: Instant, key: Key) {
-        let parting = self.silence(key);
+        let heard_out = self.to_be_heard_out(key);
+        for (_, id) in &heard_out {
+            self.timers.clear(Wake::Patience(*id));
+            self.timers.set(Wake::Farewell(*id), now + self.config.farewell);
+        }
+        let parting = self.silence(key, &heard_out);
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.phase = Phase::Leaving;
         parting.into_iter().for_each(|index| self.begin(now, key, index));
         self.settle(key);
     }
 
-    /// Ends whatever is under way or planned for a torrent; says which trackers count us among their peers.
-    fn silence(&mut self, key: Key) -> Vec<usize> {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return Vec::new() };
-        let mut parting = Vec::new();
-        let mut open = Vec::new();
-        for (index, tracker) in torrent.trackers.iter_mut().enumerate() {
-            let query = tracker.query.filter(|id| self.queries.is_counted(*id)).and_then(|id| self.queries.get(id));
-            let introducing = query.is_some_and(|query| query.event == Some(AnnounceEvent::Started) && !matches!(query.stage, Stage::Lookup(_)));
-            if tracker.knows_us() || introducing {
-                parting.push(index);
-            }
-            open.extend(tracker.query.into_iter().chain(tracker.second));
-            (tracker.waiting, tracker.next) = (false, None);
-            self.timers.clear(Wake::Announce(key, index));
-        }
+    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would hear of a completed download twice or never.
+    fn to_be_heard_out(&self, key: Key) -> Vec<(usize, QueryId)> {
+        let Some(torrent) = self.torrents.get(&key).filter(|torrent| torrent.is_completed()) else { return Vec::new() };
+        let under_way = torrent.trackers.iter().enumerate().filter_map(|(index, tracker)| Some((index, tracker.query?)));
+        under_way.filter(|(_, id)| self.is_telling(*id, &[AnnounceEvent::Started, AnnounceEvent::Completed])).collect()
+    }
+
+    /// Whether a tracker may be hearing one of these events just now.
+    fn is_telling(&self, id: QueryId, events: &[AnnounceEvent]) -> bool {
+        let query = self.queries.get(id).filter(|_| self.queries.is_counted(id));
+        query.is_some_and(|query| {
+            let sent = match query.stage {
+                Stage::Http => true,
+                Stage::Lookup(_) => false,
+                Stage::Udp => self.udp.has_announced(id),
+            };
+            sent && query.event.is_some_and(|event| events.contains(&event))
+        })
+    }
+
+    /// Ends whatever is under way or planned for a torrent, but for what `stays`; says which other trackers count us among their peers.
+    fn silence(&mut self, key: Key, stays: &[(usize, QueryId)]) -> Vec<usize> {
+        self.forget_names(key);
+        let Some(torrent) = self.torrents.get(&key) else { return Vec::new() };
+        let introducing = |tracker: &Tracker| tracker.query.is_some_and(|id| self.is_telling(id, &[AnnounceEvent::Started]));
+        let is_parting =
+            |index: usize, tracker: &Tracker| stays.iter().all(|(other, _)| *other != index) && (tracker.knows_us() || introducing(tracker));
+        let trackers = torrent.trackers.iter().enumerate();
+        let parting: Vec<usize> = trackers.filter(|(index, tracker)| is_parting(*index, tracker)).map(|(index, _)| index).collect();
+        let under_way = torrent.trackers.iter().flat_map(|tracker| tracker.query.into_iter().chain(tracker.second));
+        let open: Vec<QueryId> = under_way.filter(|id| stays.iter().all(|(_, other)| other != id)).collect();
+        (0..torrent.trackers.len()).for_each(|index| self.rest(key, index));
         open.into_iter().for_each(|id| self.cancel(id));
         parting
     }
 
-    fn cancel(&mut self, id: QueryId) {
+    pub(super) fn cancel(&mut self, id: QueryId) {
         let Some(query) = self.close(id) else { return };
         if matches!(query.stage, Stage::Http | Stage::Lookup(_)) {
             self.outputs.push_back(Output::Cancel(id));
@@ -244,26 +271,41 @@ impl Discovery {
 
     // Announces.
 
-    /// Asks one tracker more.
+    /// Asks one tracker more. One that a budget holds back gets its time, and the next one is asked instead.
     fn advance(&mut self, now: Instant, key: Key) {
-        let torrent = self.torrents.get(&key).filter(|torrent| torrent.phase == Phase::Active);
-        if let Some(index) = torrent.and_then(|torrent| torrent.candidate(now)) {
-            self.begin(now, key, index);
+        let next = |machine: &Self| machine.torrents.get(&key).filter(|torrent| torrent.phase == Phase::Active)?.candidate(now);
+        while let Some(index) = next(self) {
+            if self.try_begin(now, key, index) {
+                return;
+            }
         }
     }
 
-    fn schedule(&mut self, key: Key, index: usize, at: Instant) {
+    /// The same, unless there is one that names peers.
+    pub(super) fn go_on(&mut self, now: Instant, key: Key) {
+        if self.torrents.get(&key).is_some_and(|torrent| !torrent.is_served()) {
+            self.advance(now, key);
+        }
+    }
+
+    pub(super) fn schedule(&mut self, key: Key, index: usize, at: Instant) {
         if let Some(tracker) = self.tracker(key, index) {
             tracker.next = Some(at);
             self.timers.set(Wake::Announce(key, index), at);
         }
     }
 
-    fn begin(&mut self, now: Instant, key: Key, index: usize) {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+    /// Announces to a tracker as soon as that is allowed.
+    pub(super) fn begin(&mut self, now: Instant, key: Key, index: usize) {
+        self.try_begin(now, key, index);
+    }
+
+    /// The same. Returns whether it is under way, or waits for others to be over; if not, it is put off until a budget allows it.
+    fn try_begin(&mut self, now: Instant, key: Key, index: usize) -> bool {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return false };
         let announce = torrent.announce(key, index, &self.config);
-        let Some(tracker) = torrent.trackers.get_mut(index).filter(|tracker| tracker.query.is_none() && !tracker.waiting) else { return };
-        let Some(url) = tracker.url.clone() else { return };
+        let Some(tracker) = torrent.trackers.get_mut(index).filter(|tracker| tracker.query.is_none() && !tracker.waiting) else { return false };
+        let Some(url) = tracker.url.clone() else { return false };
         tracker.next = None;
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
         self.timers.clear(Wake::Announce(key, index));
@@ -272,9 +314,11 @@ impl Discovery {
             self.queries.wait(key, index);
         } else if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
             self.schedule(key, index, at);
+            return false;
         } else {
             self.ask(now, key, index, &url, Ask::Announce(announce));
         }
+        true
     }
 
     fn begin_scrape(&mut self, now: Instant, key: Key, index: usize) {
@@ -289,9 +333,9 @@ impl Discovery {
         }
     }
 
-    /// Asks the budgets. Farewells are free: there is one for each `started` at most.
+    /// Asks the budgets. What tells of the end is free: there is one `completed` and one `stopped` for each `started` at most.
     fn afford(&mut self, now: Instant, key: Key, url: &Url, lookup: bool, event: AnnounceEvent) -> Result<(), Instant> {
-        if event == AnnounceEvent::Stopped {
+        if matches!(event, AnnounceEvent::Stopped | AnnounceEvent::Completed) {
             return Ok(());
         }
         let name = (key, url.to_string());
@@ -305,18 +349,20 @@ impl Discovery {
 
     fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, ask: Ask) {
         self.tracker(key, index).and_then(|tracker| tracker.second).into_iter().for_each(|late| self.cancel(late));
-        let Some(tracker) = self.torrents.get_mut(&key).and_then(|torrent| torrent.trackers.get_mut(index)) else { return };
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let leaving = torrent.phase == Phase::Leaving;
+        let Some(tracker) = torrent.trackers.get_mut(index) else { return };
         let (event, addrs, tracker_id) = (ask.event(), tracker.addrs.clone(), tracker.tracker_id.clone());
         let stage = match url.scheme {
             Scheme::Http | Scheme::Https => Stage::Http,
             Scheme::Udp if addrs.is_empty() => Stage::Lookup(ask.clone()),
             Scheme::Udp => Stage::Udp,
         };
-        let id = self.queries.open(Query { key, tracker: index, event, stage, second: None });
+        let id = self.queries.open(Query { complete: ask.is_complete(), ..Query::new(key, index, event, stage) });
         tracker.query = Some(id);
         let (wake, wait) = match event {
-            Some(AnnounceEvent::Stopped) | None => (Wake::Farewell(id), self.config.farewell),
-            Some(_) => (Wake::Patience(id), self.config.patience),
+            Some(_) if !leaving => (Wake::Patience(id), self.config.patience),
+            _ => (Wake::Farewell(id), self.config.farewell),
         };
         self.timers.set(wake, now + wait);
         self.tell_status(key, index);
@@ -325,7 +371,10 @@ impl Discovery {
                 Ok(url) => self.outputs.push_back(Output::HttpGet { id, url, family: None }),
                 Err(error) => self.finish(now, id, Err(error), None),
             },
-            Scheme::Udp if addrs.is_empty() => self.outputs.push_back(Output::Resolve { id, host: url.host.to_string(), port: url.port }),
+            Scheme::Udp if addrs.is_empty() => {
+                let (host, port) = (url.host.to_string(), url.port);
+                self.outputs.push_back(Output::Resolve { id, what: ResolveFor::Tracker, host, port });
+            }
             Scheme::Udp => self.exchange(now, id, addrs, ask, &url.path_and_query),
         }
     }
@@ -378,13 +427,22 @@ impl Discovery {
         self.settle(key);
     }
 
+    /// A tracker is silent. The first time the next two are asked as well, so that the longer nobody answers the more are asked at a time; from the
+    /// second time on, an exchange over UDP no longer keeps others waiting for room.
     fn lose_patience(&mut self, now: Instant, id: QueryId) {
-        let Some(query) = self.queries.get(id) else { return };
+        let Some(query) = self.queries.get_mut(id) else { return };
         let key = query.key;
-        if matches!(query.stage, Stage::Udp) {
-            self.queries.discount(id);
+        let (again, udp) = (std::mem::replace(&mut query.overdue, true), matches!(query.stage, Stage::Udp));
+        if again && udp {
+            return self.queries.discount(id);
         }
-        self.advance(now, key);
+        if !matches!(query.stage, Stage::Http) {
+            self.timers.set(Wake::Patience(id), now + self.config.silence.saturating_sub(self.config.patience));
+        }
+        if !again {
+            self.go_on(now, key);
+            self.go_on(now, key);
+        }
     }
 
     /// Goes on with those that wait, as long as there is room.
@@ -396,130 +454,18 @@ impl Discovery {
         }
     }
 
-    // Answers.
-
-    fn answered(&mut self, now: Instant, id: QueryId, result: Result<Fetched, TrackerError>) {
-        let Some(query) = self.queries.get(id).filter(|query| matches!(query.stage, Stage::Http)) else { return };
-        let (key, event) = (query.key, query.event);
-        let from = result.as_ref().ok().map(|fetched| (fetched.from, fetched.dual));
-        let read = |Fetched { body, .. }: Fetched| if event.is_some() { parse_answer(&body) } else { parse_scrape(&body, &key.info_hash) };
-        let answer = result.and_then(read);
-        if let (Some((by, _)), Ok(Answer { external_ip: Some(ip), .. })) = (from, &answer) {
-            self.outputs.push_back(Output::ExternalIp { key, ip: *ip, by });
-        }
-        self.finish(now, id, answer, from.and_then(|(ip, dual)| dual.then_some(Family::of_ip(ip).other())));
-    }
-
-    fn resolved(&mut self, now: Instant, id: QueryId, result: Result<Vec<SocketAddr>, TrackerError>) {
-        let Some(query) = self.queries.get_mut(id) else { return };
-        let Stage::Lookup(ask) = std::mem::replace(&mut query.stage, Stage::Udp) else { return };
-        let (key, index) = (query.key, query.tracker);
-        match result {
-            Ok(addrs) => {
-                let Some(tracker) = self.tracker(key, index) else { return };
-                tracker.addrs.clone_from(&addrs);
-                let path = tracker.url.as_ref().map(|url| url.path_and_query.clone()).unwrap_or_default();
-                self.exchange(now, id, addrs, ask, &path);
-            }
-            Err(error) => self.finish(now, id, Err(error), None),
-        }
-    }
-
-    fn close(&mut self, id: QueryId) -> Option<Query> {
-        let query = self.queries.close(id)?;
-        [Wake::Patience(id), Wake::Retransmit(id), Wake::Farewell(id)].into_iter().for_each(|wake| self.timers.clear(wake));
-        self.udp.cancel(id);
-        if let Some(tracker) = self.tracker(query.key, query.tracker) {
-            let place = if query.second.is_some() { &mut tracker.second } else { &mut tracker.query };
-            *place = None;
-        }
-        Some(query)
-    }
-
-    /// `other`: the address family in which the tracker can be asked, too.
-    fn finish(&mut self, now: Instant, id: QueryId, result: Result<Answer, TrackerError>, other: Option<Family>) {
-        let Some(query) = self.close(id) else { return };
-        let (key, index) = (query.key, query.tracker);
-        if query.second.is_some() {
-            return self.finish_second(query, result);
-        }
-        if let (Some(event), Ok(answer), Some(family)) = (query.event, &result, other) {
-            self.ask_second(now, key, index, event, family, answer.peers.iter().copied().collect());
-        }
-        match (query.event, result) {
-            (Some(AnnounceEvent::Stopped), _) => self.settle(key),
-            (Some(event), Ok(answer)) => self.succeed(now, key, index, event, answer),
-            (Some(_), Err(error)) => self.fail(now, key, index, error),
-            (None, result) => return self.scraped(key, index, result),
-        }
-        self.tell_status(key, index);
-    }
-
-    fn scraped(&mut self, key: Key, index: usize, result: Result<Answer, TrackerError>) {
-        if let Some(torrent) = self.torrents.get_mut(&key) {
-            torrent.record_scrape(index, result);
-        }
-        self.tell_status(key, index);
-    }
-
-    fn succeed(&mut self, now: Instant, key: Key, index: usize, event: AnnounceEvent, answer: Answer) {
-        let (interval, min_interval) = self.intervals(&answer);
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let peers = torrent.record(index, event, answer, now + min_interval);
-        let at = if torrent.event(index) == AnnounceEvent::Completed { now } else { now + interval };
-        let resting = torrent.promote(index);
-        self.schedule(key, index, at);
-        resting.into_iter().for_each(|other| self.rest(key, other));
-        if peers.is_empty() {
-            self.advance(now, key);
-        } else {
-            self.outputs.push_back(Output::Peers { key, source: PeerSource::Tracker, addrs: peers });
-        }
-    }
-
-    /// Takes back the next attempt at a failing tracker as long as another one of its tier answers.
-    fn rest(&mut self, key: Key, index: usize) {
-        if let Some(tracker) = self.tracker(key, index) {
-            tracker.next = None;
-            self.timers.clear(Wake::Announce(key, index));
-        }
-    }
-
-    fn intervals(&self, answer: &Answer) -> (Duration, Duration) {
-        let (least, most) = self.config.interval_bounds;
-        let floor = self.config.min_interval_floor;
-        let min_interval = answer.min_interval.unwrap_or(self.config.min_interval).clamp(floor, most.max(floor));
-        let interval = answer.interval.unwrap_or(self.config.interval).clamp(least, most);
-        (interval.max(min_interval), min_interval)
-    }
-
-    fn fail(&mut self, now: Instant, key: Key, index: usize, error: TrackerError) {
-        let wanted = if let TrackerError::Later { wait, .. } = error { wait.min(self.config.max_retry) } else { Duration::ZERO };
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let failures = torrent.record_failure(index, error);
-        let resting = torrent.resting();
-        if let Some(failures) = failures {
-            let at = now + self.backoff(failures).max(wanted);
-            self.tracker(key, index).into_iter().for_each(|tracker| tracker.earliest = at);
-            self.schedule(key, index, at);
-        }
-        resting.into_iter().filter(|(other, _)| *other != index).for_each(|(other, at)| self.schedule(key, other, at.max(now)));
-        self.advance(now, key);
-    }
-
-    /// 50 to 100 % of the doubled wait, so that those who lost a tracker together do not come back together.
-    fn backoff(&mut self, failures: u32) -> Duration {
-        let doubled = self.config.backoff.saturating_mul(1 << (failures - 1).min(16)).min(self.config.max_backoff);
-        doubled.mul_f64(0.5 + f64::from(self.rng.next_u32()) / f64::from(u32::MAX) / 2.0)
-    }
-
     pub(super) fn tracker(&mut self, key: Key, index: usize) -> Option<&mut Tracker> {
         self.torrents.get_mut(&key)?.trackers.get_mut(index)
     }
 
     pub(super) fn tell_status(&mut self, key: Key, index: usize) {
+        self.tell(key, index, false);
+    }
+
+    /// `ended`: an announce is over.
+    pub(super) fn tell(&mut self, key: Key, index: usize, ended: bool) {
         if let Some(status) = self.tracker(key, index).map(|tracker| tracker.status()) {
-            self.outputs.push_back(Output::Status { key, index, status });
+            self.outputs.push_back(Output::Status { key, index, status, ended });
         }
     }
 }

@@ -8,12 +8,14 @@
 //!
 //! The same seed and the same calls give the same outputs.
 
+mod answers;
 mod budget;
 mod config;
 pub mod dht;
 mod io;
 pub mod lsd;
 mod machine;
+mod names;
 mod queries;
 mod second;
 mod status;
@@ -25,6 +27,6 @@ pub mod tracker;
 pub mod url;
 
 pub use config::Config;
-pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, Swarm};
+pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
 pub use machine::Discovery;
-pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus};
+pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus, failures};

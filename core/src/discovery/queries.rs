@@ -17,6 +17,16 @@ pub(super) struct Query {
     pub(super) stage: Stage,
     /// The same announce in the other address family (BEP 7); holds the peers that the first one brought.
     pub(super) second: Option<BTreeSet<PeerAddr>>,
+    /// It says that nothing is missing.
+    pub(super) complete: bool,
+    /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside it.
+    pub(super) overdue: bool,
+}
+
+impl Query {
+    pub(super) const fn new(key: Key, tracker: usize, event: Option<AnnounceEvent>, stage: Stage) -> Self {
+        Self { key, tracker, event, stage, second: None, complete: false, overdue: false }
+    }
 }
 
 /// What it waits for.
@@ -65,11 +75,17 @@ impl Queries {
     }
 
     pub(super) fn open(&mut self, query: Query) -> QueryId {
-        let id = QueryId(self.next);
-        self.next += 1;
+        let id = self.fresh_id();
         self.owners.entry(query.key.owner).or_default().counted += 1;
         self.open.insert(id, query);
         self.counted.insert(id);
+        id
+    }
+
+    /// An id that was never used.
+    pub(super) const fn fresh_id(&mut self) -> QueryId {
+        let id = QueryId(self.next);
+        self.next += 1;
         id
     }
 
@@ -103,6 +119,13 @@ impl Queries {
     pub(super) fn wait(&mut self, key: Key, tracker: usize) {
         self.owners.entry(key.owner).or_default().waiting.push_back((key, tracker));
         self.line_up(key.owner);
+    }
+
+    /// Has a tracker wait no longer.
+    pub(super) fn forget_waiting(&mut self, key: Key, tracker: usize) {
+        if let Some(owner) = self.owners.get_mut(&key.owner) {
+            owner.waiting.retain(|waiting| *waiting != (key, tracker));
+        }
     }
 
     /// The next that waits, if there is room for it. Owners take turns, so that one with many torrents holds up nobody.

@@ -27,6 +27,8 @@ impl Discovery {
     /// Says in the other family what was just said in one, which brought `known`.
     pub(super) fn ask_second(&mut self, now: Instant, key: Key, index: usize, event: AnnounceEvent, family: Family, known: BTreeSet<PeerAddr>) {
         let Some(torrent) = self.torrents.get(&key) else { return };
+        // A download is counted where it is told of: once is enough.
+        let event = if event == AnnounceEvent::Completed { AnnounceEvent::None } else { event };
         let announce = Announce { event, ..torrent.announce(key, index, &self.config) };
         let Some(tracker) = torrent.trackers.get(index) else { return };
         let Some(url) = tracker.url.clone() else { return };
@@ -40,7 +42,7 @@ impl Discovery {
     }
 
     fn open_second(&mut self, now: Instant, key: Key, index: usize, event: AnnounceEvent, stage: Stage, known: BTreeSet<PeerAddr>) -> QueryId {
-        let id = self.queries.open(Query { key, tracker: index, event: Some(event), stage, second: Some(known) });
+        let id = self.queries.open(Query { second: Some(known), ..Query::new(key, index, Some(event), stage) });
         self.tracker(key, index).into_iter().for_each(|tracker| tracker.second = Some(id));
         let wait = if event == AnnounceEvent::Stopped { self.config.farewell } else { self.config.second_family };
         self.timers.set(Wake::Farewell(id), now + wait);

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::url::UrlError;
-use crate::types::Instant;
+use super::url::{Url, UrlError};
+use crate::types::{Instant, visible};
+
+/// Trackers whose failures are told together by name.
+const MAX_REASONS: usize = 3;
 
 /// One tracker of one torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,14 @@ pub enum TrackerError {
     /// The same, for good.
     #[error("the tracker refuses: {0}; it does not want to be asked again")]
     Never(String),
+    /// One of a torrent's trackers beyond [`super::Config::max_trackers`].
+    #[error("this one and those after it, {more} in all, are not asked: {limit} trackers of a torrent are the limit")]
+    TooMany {
+        /// Our bound.
+        limit: usize,
+        /// Trackers beyond it.
+        more: usize,
+    },
     /// A scrape was wanted, and BEP 48 finds no address for it.
     #[error("the tracker cannot be asked for counts alone: its path does not end in /announce")]
     NoScrape,
@@ -100,6 +111,59 @@ pub enum TrackerError {
         /// What came.
         received: usize,
     },
+}
+
+impl TrackerError {
+    /// The tracker's own words, if it said why it refuses: escaped.
+    #[must_use]
+    pub fn own_words(&self) -> Option<&str> {
+        match self {
+            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// In a few words, for a list of several; the tracker's own ones in quotes.
+    fn brief(&self) -> String {
+        match self {
+            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => format!("says \"{reason}\""),
+            Self::HttpStatus(status) => format!("HTTP status {status}"),
+            Self::Timeout(_) => "does not answer".to_owned(),
+            Self::Html => "answers with a web page".to_owned(),
+            other => other.to_string().trim_start_matches("the tracker ").to_owned(),
+        }
+    }
+}
+
+impl TrackerStatus {
+    /// Its address for screens and logs: escaped, without user and password.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        let secret = Url::parse(&self.url).ok().filter(|url| !url.user_prefix().is_empty());
+        secret.map_or_else(|| visible(&self.url).into_owned(), |url| url.to_string())
+    }
+
+    /// Its host for screens, or all of its address if that makes no sense.
+    fn shown_host(&self) -> String {
+        Url::parse(&self.url).map_or_else(|_| visible(&self.url).into_owned(), |url| url.authority())
+    }
+}
+
+/// Why trackers failed, at most [`MAX_REASONS`] of them by name: `t.example says "unregistered torrent"; u.example: HTTP status 404`. Empty if none did.
+#[must_use]
+pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> String {
+    let failed = |status: &'a TrackerStatus| if let TrackerState::Failed(error) = &status.state { Some((status, error)) } else { None };
+    let mut failed: Vec<_> = statuses.into_iter().filter_map(failed).collect();
+    // What a tracker says in its own words is worth most.
+    failed.sort_by_key(|(_, error)| error.own_words().is_none());
+    let one = |(status, error): &(&TrackerStatus, &TrackerError)| {
+        let colon = if error.own_words().is_some() { "" } else { ":" };
+        format!("{}{colon} {}", status.shown_host(), error.brief())
+    };
+    let mut told: Vec<String> = failed.iter().take(MAX_REASONS).map(one).collect();
+    let more = failed.len().saturating_sub(MAX_REASONS);
+    told.extend((more > 0).then(|| format!("{more} more")));
+    told.join("; ")
 }
 
 /// What the DHT knows, for one torrent. Prints as "DHT: 214 nodes, 0 peers".
@@ -207,6 +271,24 @@ mod tests {
         assert_eq!(summary.to_string(), "asked 2 trackers: 1 has not answered, 1 knows peers");
         assert_eq!(summary.peers, 7);
         assert_eq!(Summary::of(&[]).to_string(), "asked no trackers");
+    }
+
+    #[test]
+    fn failures_are_told_with_host_and_reason_and_foreign_words_first() {
+        let failed = |url: &str, error| TrackerStatus { url: url.to_owned(), ..status(TrackerState::Failed(error), false) };
+        let list = [
+            failed("http://me:secret@a.example:81/announce", TrackerError::HttpStatus(404)),
+            failed("udp://b.example:1", TrackerError::Failure("unregistered torrent".to_owned())),
+            failed("wss://c\u{1b}", TrackerError::Url(UrlError::Scheme)),
+            failed("http://d/", TrackerError::Unreachable("connection refused".to_owned())),
+        ];
+        assert_eq!(
+            failures(&list),
+            "b.example:1 says \"unregistered torrent\"; a.example:81: HTTP status 404; \
+             wss://c\\u{1b}: its address cannot be used: only http, https and udp are understood; 1 more"
+        );
+        assert_eq!(list[0].shown_url(), "http://a.example:81/announce");
+        assert_eq!(failures(&[status(ok(0), false)]), "");
     }
 
     #[test]

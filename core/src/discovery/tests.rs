@@ -1,3 +1,6 @@
+mod events;
+mod side_by_side;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,6 +15,8 @@ use crate::io::DiscoverRequest::{Completed, More, Start, Stop};
 use crate::types::{InfoHashV1, Instant, PeerId};
 
 const KEY: Key = Key { info_hash: InfoHashV1([b'h'; 20]), owner: 0 };
+
+const COMPLETE: Amounts = Amounts { uploaded: 0, downloaded: 0, left: Some(0) };
 
 /// A machine, a clock, and what came out.
 struct World {
@@ -101,7 +106,7 @@ fn fetched(body: Vec<u8>) -> Fetched {
 fn said(output: Output) -> Option<Said> {
     Some(match output {
         Output::HttpGet { id, url, .. } => Said::Get(id, url),
-        Output::Resolve { id, host, port } => Said::Resolve(id, format!("{host}:{port}")),
+        Output::Resolve { id, host, port, .. } => Said::Resolve(id, format!("{host}:{port}")),
         Output::UdpSend { to, bytes } => Said::Datagram(to, bytes),
         Output::Cancel(id) => Said::Cancel(id),
         Output::Peers { key, addrs, .. } => Said::Peers(key.owner, addrs.len()),
@@ -275,7 +280,7 @@ fn a_silent_tracker_does_not_hold_up_the_next_one() {
     let mut world = World::with(&[&["http://a/"], &["http://b/"]]);
     let (first, ..) = announce(&world.request(Start));
     assert_eq!(announce(&world.tick()).1, "b");
-    assert_eq!(world.seconds(), 5);
+    assert_eq!(world.now, Instant(500_000));
     assert_eq!(world.answer(first, peers(1800, None)), [Said::Peers(0, 1)], "a late answer counts");
 }
 
@@ -329,15 +334,15 @@ fn intervals_have_bounds() {
 fn completion_is_told_once_to_those_that_knew_us_incomplete() {
     let mut world = World::with(&[&["http://a/"]]);
     let (first, ..) = announce(&world.request(Start));
+    world.machine.update(KEY, COMPLETE);
     assert_eq!(world.request(Completed), [], "while an announce is under way it waits");
-    world.answer(first, peers(1800, None));
-    let (second, _, event) = announce(&world.tick());
-    assert_eq!((event.as_str(), world.seconds()), ("completed", 1));
+    let (second, _, event) = announce(&world.answer(first, peers(1800, None)));
+    assert_eq!((event.as_str(), world.seconds()), ("completed", 0), "it waits for no interval");
     world.answer(second, peers(1800, None));
     assert_eq!(announce(&world.tick()).2, "none");
 
     let mut world = World::with(&[&["http://a/"]]);
-    world.machine.update(KEY, Amounts { left: Some(0), ..Amounts::default() });
+    world.machine.update(KEY, COMPLETE);
     let (first, ..) = announce(&world.request(Start));
     world.answer(first, peers(1800, None));
     assert_eq!(world.request(Completed), [], "a seed from the start");
@@ -446,8 +451,10 @@ fn a_silent_udp_tracker_is_passed_over_but_still_heard() {
     world.machine.handle(world.now, Input::Resolved { id: *id, result: Ok(vec![to]) });
     datagram(&world.said(), to);
     let (second, host, _) = announce(&world.tick());
-    assert_eq!((host.as_str(), world.seconds()), ("b", 5));
+    assert_eq!((host.as_str(), world.now), ("b", Instant(500_000)));
     world.answer(second, peers(1800, None));
+    assert_eq!(world.tick(), [], "from now on it does not count among the queries");
+    assert_eq!(world.seconds(), 5);
     let again = datagram(&world.tick(), to);
     assert_eq!(world.seconds(), 15);
     world.datagram(to, 0, &again[12..16], &[5; 8]);

@@ -31,6 +31,8 @@ pub(super) struct Torrent {
     /// To be forgotten once it has left.
     pub(super) removed: bool,
     pub(super) amounts: Amounts,
+    /// What was transferred before the `started` of this run: trackers are told what came since.
+    before: Amounts,
     /// [`crate::DiscoverRequest::Completed`] came.
     pub(super) completed: bool,
     /// As the torrent has them, tier by tier.
@@ -84,14 +86,16 @@ impl Torrent {
         let mut seen = BTreeSet::new();
         let tiers = swarm.trackers.into_iter().enumerate();
         let urls = tiers.flat_map(|(tier, urls)| urls.into_iter().map(move |url| (tier, url)));
-        let distinct = urls.filter(|(_, url)| seen.insert(url.clone())).take(config.max_trackers);
-        let trackers: Vec<Tracker> = distinct.map(|(tier, url)| Tracker::new(tier, url)).collect();
+        let mut distinct = urls.filter(|(_, url)| seen.insert(url.clone()));
+        let mut trackers: Vec<Tracker> = distinct.by_ref().take(config.max_trackers).map(|(tier, url)| Tracker::new(tier, url)).collect();
+        trackers.extend(distinct.next().map(|(tier, url)| Tracker::beyond(tier, url, config.max_trackers, 1 + distinct.count())));
         let mut order: Vec<usize> = (0..trackers.len()).collect();
         order.sort_by_cached_key(|index| (trackers[*index].tier, rng.next_u64()));
         Self {
             phase: Phase::Idle,
             removed: false,
             amounts: swarm.amounts,
+            before: swarm.amounts,
             completed: false,
             trackers,
             order,
@@ -101,14 +105,26 @@ impl Torrent {
         }
     }
 
-    /// What the next announce to a tracker is for.
+    /// A new run: all trackers hear of it anew.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.phase = Phase::Active;
+        self.before = self.amounts;
+        self.trackers.iter_mut().for_each(|tracker| tracker.renew(now));
+    }
+
+    /// Whether a download has come to its end: all is there, not merely what was wanted of it.
+    pub(super) fn is_completed(&self) -> bool {
+        self.completed && self.amounts.left == Some(0)
+    }
+
+    /// What the next announce to a tracker is for. Who leaves says first what the tracker does not know yet.
     pub(super) fn event(&self, index: usize) -> AnnounceEvent {
         let told = self.trackers.get(index).map_or_else(Told::default, |tracker| tracker.told);
         match self.phase {
+            Phase::Active | Phase::Idle if !told.started => AnnounceEvent::Started,
+            _ if self.is_completed() && !told.completed => AnnounceEvent::Completed,
             Phase::Leaving => AnnounceEvent::Stopped,
-            _ if !told.started => AnnounceEvent::Started,
-            _ if self.completed && !told.completed => AnnounceEvent::Completed,
-            _ => AnnounceEvent::None,
+            Phase::Active | Phase::Idle => AnnounceEvent::None,
         }
     }
 
@@ -116,8 +132,29 @@ impl Torrent {
     pub(super) fn announce(&self, key: Key, index: usize, config: &Config) -> Announce {
         let event = self.event(index);
         let num_want = if event == AnnounceEvent::Stopped { 0 } else { config.num_want };
-        let Self { peer_id, port, amounts, announce_key, .. } = *self;
+        let Self { peer_id, port, amounts, before, announce_key, .. } = *self;
+        let (uploaded, downloaded) = (amounts.uploaded.saturating_sub(before.uploaded), amounts.downloaded.saturating_sub(before.downloaded));
+        let amounts = Amounts { uploaded, downloaded, ..amounts };
         Announce { info_hash: key.info_hash, peer_id, port, amounts, event, key: announce_key, num_want }
+    }
+
+    /// Whether a tracker has named peers and is kept: no other needs to be asked.
+    pub(super) fn is_served(&self) -> bool {
+        self.trackers.iter().any(|tracker| tracker.is_useful() && tracker.next.is_some() && tracker.query.is_none())
+    }
+
+    /// Whether a tracker that comes before this one is kept.
+    pub(super) fn is_spare(&self, index: usize) -> bool {
+        let kept = |other: &Tracker| other.is_useful() && (other.next.is_some() || other.query.is_some());
+        self.order.iter().take_while(|other| **other != index).any(|other| kept(&self.trackers[*other]))
+    }
+
+    /// Trackers after this one that are to be asked and need not be.
+    pub(super) fn spares(&self, index: usize) -> Vec<usize> {
+        let planned = |tracker: &Tracker| tracker.query.is_none() && (tracker.next.is_some() || tracker.waiting);
+        let owes = |other: usize| self.trackers[other].knows_us() && self.event(other) == AnnounceEvent::Completed;
+        let after = self.order.iter().copied().skip_while(|other| *other != index).skip(1);
+        after.filter(|other| planned(&self.trackers[*other]) && !owes(*other)).collect()
     }
 
     /// The next tracker to try when those asked so far do not suffice (BEP 12: the rest of a tier before the next tier).
@@ -125,7 +162,8 @@ impl Torrent {
         self.order.iter().copied().find(|index| self.trackers[*index].is_candidate(now))
     }
 
-    /// BEP 12: the tracker that answers is the first of its tier from now on, and the others of the tier are asked only when it fails.
+    /// BEP 12: the tracker that answers is the first of its tier from now on. Says which others of the tier failed; they are asked again only when
+    /// this one fails, too.
     pub(super) fn promote(&mut self, index: usize) -> Vec<usize> {
         let tier = self.trackers[index].tier;
         self.order.retain(|other| *other != index);
@@ -135,9 +173,10 @@ impl Torrent {
         self.trackers.iter().enumerate().filter(failing).map(|(other, _)| other).collect()
     }
 
-    /// Notes an answer; gives its peers back. `earliest`: when the tracker may be asked again without an event.
-    pub(super) fn record(&mut self, index: usize, event: AnnounceEvent, answer: Answer, earliest: Instant) -> Vec<PeerAddr> {
-        let complete_from_the_start = event == AnnounceEvent::Started && self.amounts.left == Some(0);
+    /// Notes an answer; gives its peers back. `complete`: the tracker was told that nothing is missing. `earliest`: when it may be asked again
+    /// without an event.
+    pub(super) fn record(&mut self, index: usize, event: AnnounceEvent, complete: bool, answer: Answer, earliest: Instant) -> Vec<PeerAddr> {
+        let complete_from_the_start = event == AnnounceEvent::Started && complete;
         let Some(tracker) = self.trackers.get_mut(index) else { return Vec::new() };
         tracker.told.started = true;
         tracker.told.completed |= event == AnnounceEvent::Completed || complete_from_the_start;
@@ -178,9 +217,10 @@ impl Torrent {
         (!tracker.retired).then_some(tracker.failures)
     }
 
-    /// Failing trackers that nobody means to ask again, and when they may be.
+    /// Trackers that were asked and that nobody means to ask again, and when they may be.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
-        let resting = |tracker: &Tracker| tracker.failures > 0 && tracker.next.is_none() && tracker.is_free() && !tracker.retired;
+        let resting =
+            |tracker: &Tracker| (tracker.failures > 0 || tracker.told.started) && tracker.next.is_none() && tracker.is_free() && !tracker.retired;
         self.trackers.iter().enumerate().filter(|(_, tracker)| resting(tracker)).map(|(index, tracker)| (index, tracker.earliest)).collect()
     }
 
@@ -200,6 +240,15 @@ impl Tracker {
             Ok(url) => (Some(url), TrackerState::Idle),
             Err(error) => (None, TrackerState::Failed(error.into())),
         };
+        Self::with(tier, text, url, state)
+    }
+
+    /// Stands for `more` trackers, of which this is the first, that are beyond the limit.
+    fn beyond(tier: usize, text: String, limit: usize, more: usize) -> Self {
+        Self::with(tier, text, None, TrackerState::Failed(TrackerError::TooMany { limit, more }))
+    }
+
+    fn with(tier: usize, text: String, url: Option<Url>, state: TrackerState) -> Self {
         Self {
             tier,
             text,
@@ -223,6 +272,11 @@ impl Tracker {
         self.is_free() && self.next.is_none() && !self.retired && self.earliest <= now
     }
 
+    /// Whether it named peers when it answered last.
+    const fn is_useful(&self) -> bool {
+        matches!(self.state, TrackerState::Ok { peers: 1.., .. })
+    }
+
     /// Whether nothing is asked of it, or about to be.
     pub(super) const fn is_free(&self) -> bool {
         self.url.is_some() && self.query.is_none() && !self.waiting
@@ -240,7 +294,7 @@ impl Tracker {
     }
 
     /// A new run: nothing of the last one counts.
-    pub(super) const fn renew(&mut self, now: Instant) {
+    const fn renew(&mut self, now: Instant) {
         (self.told, self.failures, self.earliest, self.retired) = (Told { started: false, completed: false }, 0, now, false);
     }
 

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
+
 /// Longest URL that is read, bytes.
 pub const MAX_URL: usize = 4096;
 
@@ -26,11 +29,13 @@ pub enum Host {
     Addr(IpAddr),
 }
 
-/// A URL without user, password and fragment.
+/// A URL without fragment. Prints without user and password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Url {
     /// How to ask.
     pub scheme: Scheme,
+    /// `user` or `user:password`, percent-encoded as it was; not for udp.
+    user_info: Option<String>,
     /// Whom.
     pub host: Host,
     /// 80 or 443 if the URL names none; udp must name one.
@@ -51,8 +56,8 @@ pub enum UrlError {
     /// Neither http, https nor udp.
     #[error("only http, https and udp are understood")]
     Scheme,
-    /// `user:password@`.
-    #[error("a user name or password is not supported")]
+    /// `user:password@` for udp, or in characters that readers could disagree about.
+    #[error("a user name or password must be percent-encoded, and is for http and https alone")]
     Credentials,
     /// Not a name, a dotted quad or a bracketed IPv6 address.
     #[error("the host is neither a name, four numbers with dots, nor an IPv6 address in brackets")]
@@ -78,18 +83,27 @@ impl Url {
         let scheme = Scheme::parse(scheme)?;
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (host, port) = split_authority(authority)?;
+        let (user_info, place) = split_user_info(authority, scheme)?;
+        let (host, port) = split_place(place);
         let host = Host::parse(host)?;
         let port = port.map_or_else(|| scheme.default_port().ok_or(UrlError::Port), parse_port)?;
         let slash = if tail.starts_with('/') { "" } else { "/" };
-        Ok(Self { scheme, host, port, path_and_query: format!("{slash}{tail}") })
+        Ok(Self { scheme, user_info, host, port, path_and_query: format!("{slash}{tail}") })
     }
 
-    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL (RFC 3986, 4.2).
+    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL (RFC 3986, 4.2). User and password stay those of
+    /// this URL, and are told to nobody but its own scheme, host and port.
     ///
     /// # Errors
     /// See [`UrlError`].
     pub fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        let mut whole = self.resolve(reference)?;
+        let same = (whole.scheme, &whole.host, whole.port) == (self.scheme, &self.host, self.port);
+        whole.user_info = self.user_info.clone().filter(|_| same);
+        Ok(whole)
+    }
+
+    fn resolve(&self, reference: &str) -> Result<Self, UrlError> {
         let scheme = self.scheme;
         if reference.split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))) {
             return Self::parse(reference);
@@ -124,6 +138,21 @@ impl Url {
     #[must_use]
     pub fn authority(&self) -> String {
         if self.scheme.default_port() == Some(self.port) { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+    }
+
+    /// What stands before the host: `user:password@`, or nothing. Not for screens.
+    #[must_use]
+    pub fn user_prefix(&self) -> String {
+        self.user_info.as_ref().map(|user_info| format!("{user_info}@")).unwrap_or_default()
+    }
+
+    /// What an `Authorization` header says of user and password (RFC 7617), if there are any.
+    #[must_use]
+    pub fn authorization(&self) -> Option<String> {
+        let user_info = self.user_info.as_ref()?;
+        let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+        let decode = |text| percent_decode_str(text).collect::<Vec<u8>>();
+        Some(format!("Basic {}", BASE64.encode(&[&decode(user)[..], b":", &decode(password)].concat())))
     }
 
     fn folder(&self) -> &str {
@@ -226,13 +255,19 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
-    if authority.contains('@') {
-        return Err(UrlError::Credentials);
-    }
-    let host_end = authority.find(']').map_or(0, |bracket| bracket + 1);
-    let colon = authority[host_end..].find(':').map(|at| at + host_end);
-    Ok(colon.map_or((authority, None), |at| (&authority[..at], Some(&authority[at + 1..]))))
+/// RFC 3986, 3.2.1: what stands before an `@`, of which there is one at most. Some readers take the first one for the end, others the last.
+fn split_user_info(authority: &str, scheme: Scheme) -> Result<(Option<String>, &str), UrlError> {
+    let Some((user_info, place)) = authority.split_once('@') else { return Ok((None, authority)) };
+    let good =
+        scheme != Scheme::Udp && !place.contains('@') && user_info.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&b));
+    if good { Ok((Some(user_info.to_owned()), place)) } else { Err(UrlError::Credentials) }
+}
+
+/// Host and port.
+fn split_place(place: &str) -> (&str, Option<&str>) {
+    let host_end = place.find(']').map_or(0, |bracket| bracket + 1);
+    let colon = place[host_end..].find(':').map(|at| at + host_end);
+    colon.map_or((place, None), |at| (&place[..at], Some(&place[at + 1..])))
 }
 
 fn parse_port(text: &str) -> Result<u16, UrlError> {
@@ -267,7 +302,10 @@ mod tests {
             ("http://a:+80/", UrlError::Port),
             ("http://a:65536/", UrlError::Port),
             ("http://a:/", UrlError::Port),
-            ("http://user@a/", UrlError::Credentials),
+            ("udp://user@a:1/", UrlError::Credentials),
+            ("http://user@a@b/", UrlError::Credentials),
+            ("http://us|er@a/", UrlError::Credentials),
+            ("http://user@/", UrlError::Host),
             ("http://a\\@b/", UrlError::Character),
             ("http://a b/", UrlError::Character),
             ("http://tr\u{e4}cker/", UrlError::Character),
@@ -287,6 +325,18 @@ mod tests {
             assert_eq!(Url::parse(text), Err(error), "{text}");
         }
         assert_eq!(Url::parse(&format!("http://a/{}", "x".repeat(MAX_URL))), Err(UrlError::TooLong(MAX_URL + 9)));
+    }
+
+    #[test]
+    fn user_and_password_are_for_their_own_server_and_for_no_screen() {
+        let url = Url::parse("https://me:p%40ss@t.example/announce").unwrap();
+        assert_eq!((url.to_string().as_str(), url.user_prefix().as_str()), ("https://t.example/announce", "me:p%40ss@"));
+        assert_eq!(url.authorization().as_deref(), Some("Basic bWU6cEBzcw=="));
+        assert_eq!(Url::parse("http://me@t/").unwrap().authorization().as_deref(), Some("Basic bWU6"));
+        assert_eq!(Url::parse("http://t/").unwrap().authorization(), None);
+        for (reference, kept) in [("/b", true), ("https://t.example:443/b", true), ("http://t.example/b", false), ("https://you:x@other/", false)] {
+            assert_eq!(url.join(reference).unwrap().authorization().is_some(), kept, "{reference}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::dht;
 use aqueduct_core::discovery::url::Host;
-use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, Swarm, TrackerError, TrackerStatus};
+use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus};
 use aqueduct_core::types::{self, PeerSource};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -20,9 +20,9 @@ use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::{News, Options};
 use crate::net::http::{Client, Fetch};
+use crate::net::requests::{Reply, Requests};
 use crate::net::resolve::resolve;
-use crate::net::udp::Sockets;
-use crate::net::{NetError, Policy, Purpose, Target};
+use crate::net::{NetError, Policy, Purpose, Target, connect_words};
 
 /// What the world said.
 enum Heard {
@@ -38,7 +38,7 @@ pub(super) struct Driver {
     members: BTreeMap<Key, mpsc::Sender<News>>,
     policy: Arc<dyn Policy>,
     http: Client,
-    sockets: Sockets,
+    sockets: Requests,
     work: JoinSet<Heard>,
     /// When each began, too.
     running: BTreeMap<QueryId, (AbortHandle, Instant)>,
@@ -57,7 +57,7 @@ impl Driver {
             members: BTreeMap::new(),
             http: Client::new(Arc::clone(&options.policy), options.bind),
             policy: options.policy,
-            sockets: Sockets::bind(options.bind)?,
+            sockets: Requests::bind(options.bind)?,
             work: JoinSet::new(),
             running: BTreeMap::new(),
             pace: Pace::default(),
@@ -89,7 +89,7 @@ impl Driver {
             () = shared.wake.notified() => return,
             () = until(end) => return,
             () = until(due) => Heard::Trackers(Input::Timeout),
-            (from, bytes) = self.sockets.receive() => Heard::Trackers(Input::UdpPacket { from, bytes }),
+            reply = self.sockets.receive() => Heard::Trackers(heard(reply)),
             input = node::input(self.node.as_mut(), self.start) => Heard::Node(input),
             Some(done) = self.work.join_next() => match done {
                 Ok(heard) => heard,
@@ -230,13 +230,13 @@ impl Driver {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, ..Fetch::ANNOUNCE }),
-            Output::Resolve { id, host, port } => self.resolve(id, &host, port),
+            Output::Resolve { id, what, host, port } => self.resolve(id, what, &host, port),
             Output::UdpSend { to, bytes } => self.send(to, &bytes),
             Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|(task, _)| task.abort()),
             Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
-            Output::Status { key, index, status } => {
+            Output::Status { key, index, status, ended } => {
                 self.show(key, index, &status);
-                self.tell(key, News::Tracker { index, status });
+                self.tell(key, News::Tracker { index, status, ended });
             }
             Output::ExternalIp { key, ip, by } => {
                 self.tell_node(dht::Input::SeenAt { by, ip });
@@ -253,11 +253,15 @@ impl Driver {
         self.running.insert(id, (task, Instant::now()));
     }
 
-    fn resolve(&mut self, id: QueryId, host: &str, port: u16) {
+    fn resolve(&mut self, id: QueryId, what: ResolveFor, host: &str, port: u16) {
+        let purpose = match what {
+            ResolveFor::Tracker => Purpose::UdpTracker,
+            ResolveFor::Peer => Purpose::Peer,
+        };
         let policy = Arc::clone(&self.policy);
         let host = Host::parse(host);
         let resolving = async move {
-            let target = Target::new(Purpose::UdpTracker, SocketAddr::from(([0, 0, 0, 0], port)));
+            let target = Target::new(purpose, SocketAddr::from(([0, 0, 0, 0], port)));
             resolve(&host?, port, &*policy, &target).await
         };
         let resolved = async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } };
@@ -281,7 +285,7 @@ impl Driver {
 
     fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
         if let Err(error) = self.sockets.send(to, bytes) {
-            self.machine.handle(self.now(), Input::UdpFailed { to, message: error.to_string() });
+            self.machine.handle(self.now(), Input::UdpFailed { to, message: connect_words(&error) });
         }
     }
 
@@ -300,6 +304,13 @@ impl Driver {
 
     fn now(&self) -> types::Instant {
         types::Instant::ZERO + self.start.elapsed()
+    }
+}
+
+fn heard(reply: Reply) -> Input {
+    match reply {
+        Reply::Datagram(from, bytes) => Input::UdpPacket { from, bytes },
+        Reply::Failed(to, error) => Input::UdpFailed { to, message: connect_words(&error) },
     }
 }
 

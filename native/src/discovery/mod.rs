@@ -80,6 +80,8 @@ pub enum News {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
+        /// An announce or scrape is over, or the tracker cannot be asked at all: this is what came of it.
+        ended: bool,
     },
 }
 

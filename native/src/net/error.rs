@@ -1,5 +1,6 @@
 //! Why something could not be fetched.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,6 +8,16 @@ use aqueduct_core::discovery::TrackerError;
 use aqueduct_core::discovery::url::UrlError;
 
 use super::policy::Refusal;
+
+/// The system's words for a failed connection, or plainer ones.
+#[must_use]
+pub fn connect_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        io::ErrorKind::TimedOut => "nobody answers".to_owned(),
+        _ => error.to_string(),
+    }
+}
 
 /// Why something could not be fetched; names the host at fault where there is one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +69,14 @@ pub enum NetError {
     /// A chain of redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),
+    /// A redirect leads to where nothing can be fetched from.
+    #[error("it redirects to {to}: {error}")]
+    Redirected {
+        /// Where to: foreign text, escaped.
+        to: String,
+        /// What is wrong there.
+        error: Box<Self>,
+    },
     /// The server redirects to a magnet link.
     #[error("the server redirects to a magnet link instead")]
     Magnet(String),
@@ -79,12 +98,17 @@ impl From<NetError> for TrackerError {
             NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
             NetError::Http(message) => Self::Http(message),
             NetError::Redirects(_) | NetError::Magnet(_) => Self::Http(error.to_string()),
+            NetError::Redirected { ref to, error: ref inner } => match &**inner {
+                // It answers; only where it sends us is of no use.
+                NetError::Refused(_) => Self::Refused(error.to_string()),
+                NetError::Url(_) => Self::Http(error.to_string()),
+                inner => Self::Unreachable(format!("it redirects to {to}: {inner}")),
+            },
             NetError::Status(status) => Self::HttpStatus(status),
             NetError::TooLong { limit } => Self::TooLong { limit },
             NetError::Timeout(limit) => Self::Timeout(limit),
-            NetError::Lookup { .. } | NetError::Connect { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } => {
-                Self::Unreachable(error.to_string())
-            }
+            NetError::Connect { addr, message } => Self::Unreachable(format!("{addr}: {message}")),
+            NetError::Lookup { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } => Self::Unreachable(error.to_string()),
         }
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use aqueduct_core::discovery::Fetched;
 use aqueduct_core::discovery::dht::Family;
 use aqueduct_core::discovery::url::{Host, Scheme, Url, UrlError};
+use aqueduct_core::types::visible;
 use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::bind::Bind;
-use super::error::NetError;
+use super::error::{NetError, connect_words};
 use super::policy::{Policy, Purpose, Target};
 use super::resolve::resolve;
 
@@ -98,11 +99,12 @@ impl Client {
     async fn follow(&self, mut url: Url, fetch: Fetch) -> Result<Fetched, NetError> {
         let mut redirected_by = None;
         for _ in 0..=MAX_REDIRECTS {
-            match self.get_once(&url, fetch, redirected_by).await? {
+            let answer = self.get_once(&url, fetch, redirected_by).await;
+            match answer.map_err(|error| if redirected_by.is_some() { redirected(&url.to_string(), error) } else { error })? {
                 (Answer::Body(body), from, dual) => return Ok(Fetched { body, from, dual }),
                 (Answer::Redirect(to), ..) if is_magnet(&to) => return Err(NetError::Magnet(to)),
                 (Answer::Redirect(to), by, _) => {
-                    url = url.join(&to)?;
+                    url = url.join(&to).map_err(|error| redirected(&to, error.into()))?;
                     redirected_by = Some(by);
                 }
             }
@@ -146,7 +148,7 @@ impl Client {
     async fn connect_to(&self, addr: SocketAddr) -> Result<TcpStream, NetError> {
         let unreachable = |message: String| NetError::Connect { addr, message };
         let connecting = timeout(CONNECT_TIMEOUT, self.bind.connect(addr)).await;
-        let stream = connecting.map_err(|_| unreachable("nobody answers".to_owned()))?.map_err(|error| unreachable(error.to_string()))?;
+        let stream = connecting.map_err(|_| unreachable("nobody answers".to_owned()))?.map_err(|error| unreachable(connect_words(&error)))?;
         let actual = stream.peer_addr().map_err(|error| unreachable(error.to_string()))?;
         if actual == addr { Ok(stream) } else { Err(NetError::Elsewhere { expected: addr, actual }) }
     }
@@ -165,6 +167,16 @@ impl Client {
     fn tls_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth())
+    }
+}
+
+/// An address or a policy that refuses where a redirect leads; what a server there answers speaks for itself.
+fn redirected(to: &str, error: NetError) -> NetError {
+    match error {
+        NetError::Url(_) | NetError::Refused(_) | NetError::Lookup { .. } | NetError::Connect { .. } | NetError::Tls { .. } => {
+            NetError::Redirected { to: visible(to).into_owned(), error: Box::new(error) }
+        }
+        other => other,
     }
 }
 
@@ -192,8 +204,9 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
     let request = Request::get(&url.path_and_query)
         .header(header::HOST, url.authority())
         .header(header::USER_AGENT, concat!("Aqueduct/", env!("CARGO_PKG_VERSION")))
-        .header(header::ACCEPT_ENCODING, "gzip")
+        .header(header::ACCEPT_ENCODING, "gzip, deflate")
         .header(header::CONNECTION, "close");
+    let request = url.authorization().into_iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value));
     // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and the like in the wrong place).
     request.body(Empty::new()).map_err(|_| UrlError::Character.into())
 }
@@ -215,11 +228,14 @@ async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer,
     }
     let encoding = response.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     let body = read_body(response.into_body(), limit).await?;
-    match encoding.as_deref() {
-        None | Some(b"" | b"identity") => Ok(Answer::Body(body)),
-        Some(b"gzip" | b"x-gzip") => unpack(&body, limit).map(Answer::Body),
-        Some(_) => Err(NetError::Http("an encoding that was not asked for".to_owned())),
-    }
+    let packing = match encoding.as_deref() {
+        None | Some(b"" | b"identity") => Packing::of(&body),
+        Some(b"gzip" | b"x-gzip") => Some(Packing::Gzip),
+        // RFC 9110 means zlib's format; some servers send what is inside it.
+        Some(b"deflate") => Some(Packing::of(&body).unwrap_or(Packing::Deflate)),
+        Some(_) => return Err(NetError::Http("an encoding that was not asked for".to_owned())),
+    };
+    packing.map_or(Ok(body.clone()), |packing| packing.unpack(&body, limit)).map(Answer::Body)
 }
 
 async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
@@ -234,11 +250,43 @@ async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
     Ok(whole.freeze())
 }
 
-/// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest answer.
-fn unpack(packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
-    let mut whole = Vec::new();
-    MultiGzDecoder::new(packed).take(limit + 1).read_to_end(&mut whole).map_err(|_| NetError::Http("broken gzip".to_owned()))?;
-    if whole.len() as u64 > limit { Err(NetError::TooLong { limit }) } else { Ok(whole.into()) }
+/// How a body is packed.
+#[derive(Clone, Copy, Debug)]
+enum Packing {
+    Gzip,
+    Zlib,
+    Deflate,
+}
+
+impl Packing {
+    /// Told by the first bytes, for some servers say nothing. Neither bencode nor a web page begins so.
+    fn of(body: &[u8]) -> Option<Self> {
+        match *body {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            // RFC 1950: method 8 with a window of 32 KiB, and a checksum over both bytes.
+            [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => Some(Self::Zlib),
+            _ => None,
+        }
+    }
+
+    /// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest answer.
+    fn unpack(self, packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
+        let mut whole = Vec::new();
+        let unpacked = match self {
+            Self::Gzip => MultiGzDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
+            Self::Zlib => ZlibDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
+            Self::Deflate => DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
+        };
+        unpacked.map_err(|_| NetError::Http(format!("broken {}", self.name())))?;
+        if whole.len() as u64 > limit { Err(NetError::TooLong { limit }) } else { Ok(whole.into()) }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zlib | Self::Deflate => "deflate",
+        }
+    }
 }
 
 fn http_error(error: impl std::error::Error) -> NetError {

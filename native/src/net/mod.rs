@@ -4,9 +4,10 @@ mod bind;
 mod error;
 pub mod http;
 pub mod policy;
+pub mod requests;
 pub mod resolve;
 pub mod udp;
 
 pub use bind::Bind;
-pub use error::NetError;
-pub use policy::{OwnUser, Policy, Purpose, Refusal, Target};
+pub use error::{NetError, connect_words};
+pub use policy::{OwnUser, Policy, Purpose, Refusal, Target, TypedTrackers};

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use aqueduct_core::discovery::url::Url;
+
 /// What an address is dialled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -89,6 +91,34 @@ impl Policy for OwnUser {
     }
 }
 
+/// The same policy, but for trackers that the user typed: these are asked in the private network, too, whatever their path.
+#[derive(Clone, Debug, Default)]
+pub struct TypedTrackers {
+    /// Port and path of each. A torrent that names another host with both gains nothing that the user did not type.
+    places: Vec<(u16, String)>,
+}
+
+impl TypedTrackers {
+    /// Those of these texts that are URLs.
+    #[must_use]
+    pub fn new(urls: &[String]) -> Self {
+        let urls = urls.iter().filter_map(|url| Url::parse(url).ok());
+        Self { places: urls.map(|url| (url.port, url.path().to_owned())).collect() }
+    }
+
+    fn holds(&self, target: &Target<'_>) -> bool {
+        self.places.iter().any(|(port, path)| (*port, path.as_str()) == (target.addr.port(), target.path()))
+    }
+}
+
+impl Policy for TypedTrackers {
+    fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
+        // As if it were a file that the user typed the address of: only redirects by public servers are refused.
+        let typed = target.purpose == Purpose::HttpTracker && self.holds(target);
+        OwnUser.check(&if typed { Target { purpose: Purpose::TorrentFile, ..*target } } else { *target })
+    }
+}
+
 /// Whether an address is of this machine or of the network around it: loopback, unspecified (which reaches loopback), private (RFC 1918), shared
 /// (RFC 6598), link-local, unique local (RFC 4193).
 #[must_use]
@@ -134,6 +164,19 @@ mod tests {
         for public in ["8.8.8.8:80", "100.128.0.1:80", "100.63.255.255:80", "172.32.0.1:80", "[2606:4700::1]:80", "[fec0::1]:80"] {
             assert!(check(Purpose::HttpTracker, public, "/any", None), "{public}");
         }
+    }
+
+    #[test]
+    fn a_local_tracker_that_the_user_typed_is_asked_whatever_its_path() {
+        let policy = TypedTrackers::new(&["http://me:x@192.168.0.1:8000/tracker.php?key=1".to_owned(), "nonsense".to_owned()]);
+        let check = |addr: &str, path_and_query, by: Option<&str>| {
+            let redirected_by = by.map(|by| by.parse().unwrap());
+            policy.check(&Target { addr: addr.parse().unwrap(), purpose: Purpose::HttpTracker, path_and_query, redirected_by }).is_ok()
+        };
+        assert!(check("192.168.0.1:8000", "/tracker.php?key=1&info_hash=x", None));
+        assert!(check("192.168.0.1:80", "/announce", None), "what holds for all");
+        assert!(!check("192.168.0.1:8000", "/reboot", None) && !check("192.168.0.1:80", "/tracker.php", None));
+        assert!(!check("192.168.0.1:8000", "/tracker.php", Some("8.8.8.8")));
     }
 
     #[test]

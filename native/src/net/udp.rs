@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use super::bind::Bind;
 
 /// Longest datagram that is read: 200 IPv6 peers of a tracker are 3,620 bytes.
-const MAX_DATAGRAM: usize = 16 << 10;
+pub(super) const MAX_DATAGRAM: usize = 16 << 10;
 
 /// A socket per family.
 #[derive(Debug)]
@@ -98,15 +98,20 @@ impl Sockets {
 
 impl Half {
     fn bind(addr: SocketAddr) -> io::Result<Self> {
-        let domain = if addr.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
-        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&addr.into())?;
-        Ok(Self { socket: UdpSocket::from_std(socket.into())?, buffer: vec![0; MAX_DATAGRAM] })
+        Ok(Self { socket: open(addr)?, buffer: vec![0; MAX_DATAGRAM] })
     }
+}
+
+/// A socket bound to `addr`, for its family alone.
+pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = if addr.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_core::DiscoverRequest::{Completed, More, Start, Stop};
-use aqueduct_core::discovery::{Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState};
+use aqueduct_core::discovery::{Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState, TrackerStatus};
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
 use aqueduct_native::net::{Bind, OwnUser};
@@ -258,4 +258,44 @@ async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
     let _members = burst(&handle, &tracker.url("/announce"), 400).await;
     starts(&mut tracker, 400).await;
     strangers.abort();
+}
+
+/// Tiers of one tracker each, of which the last is alive: how long until it names its peer.
+async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
+    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let handle = handle();
+    let tiers: Vec<String> = dead.into_iter().chain([good.url("/announce")]).collect();
+    let (member, mut news) = join(&handle, &tiers.iter().map(String::as_str).collect::<Vec<_>>());
+    let start = Instant::now();
+    member.request(Start, Amounts::default());
+    assert_eq!(peers(&mut news).await, peer());
+    (start.elapsed(), member.trackers())
+}
+
+#[tokio::test]
+async fn eight_closed_udp_ports_say_so_at_once() {
+    let sockets = (0..8).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let closed: Vec<String> = sockets.map(|socket| format!("udp://{}", socket.local_addr().unwrap())).collect();
+    let (took, statuses) = time_to_peers(closed).await;
+    assert!(took < Duration::from_secs(4), "{took:?}: it waited for the dead");
+    let refused =
+        statuses.iter().filter(|status| matches!(&status.state, TrackerState::Failed(error) if error.to_string().contains("nobody listens")));
+    assert_eq!(refused.count(), 8, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn twelve_silent_trackers_are_asked_side_by_side() {
+    let silent: Vec<_> = (0..12).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let (took, _) = time_to_peers(silent.iter().map(|socket| format!("udp://{}", socket.local_addr().unwrap())).collect()).await;
+    assert!(took < Duration::from_secs(8), "{took:?}: it waited for one after the other");
+}
+
+#[tokio::test]
+async fn a_peer_that_a_tracker_names_by_host_name_is_found() {
+    let tracker = Server::start("127.0.0.1", |_| ok("d8:intervali1800e5:peersld2:ip9:localhost4:porti6881eeee")).await;
+    let handle = handle();
+    let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
+    member.request(Start, Amounts::default());
+    let found = peers(&mut news).await;
+    assert!(!found.is_empty() && found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 6881), "{found:?}");
 }

@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -5,13 +6,15 @@ use std::time::{Duration, Instant};
 use aqueduct_core::discovery::url::UrlError;
 use aqueduct_native::net::http::{Client, Fetch};
 use aqueduct_native::net::{Bind, NetError, OwnUser, Policy, Purpose, Refusal, Target};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::{Reply, Server, gzip, ok, one_peer, redirect, response, soon};
+use crate::server::{Reply, Server, gzip, gzipped, ok, one_peer, redirect, response, soon};
 
 /// Allows 127.0.0.1 alone.
 #[derive(Debug)]
@@ -21,6 +24,12 @@ impl Policy for One {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         if target.addr.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) { Ok(()) } else { Err(Refusal { addr: target.addr, why: "not this one".into() }) }
     }
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut packer = ZlibEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(body).unwrap();
+    packer.finish().unwrap()
 }
 
 fn client() -> Client {
@@ -36,11 +45,15 @@ async fn a_body_is_fetched_plain_chunked_and_packed() {
     let script = |path: &str| match path {
         "/chunked" => Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec()),
         "/packed" => gzip(b"abcde"),
+        "/zlib" => response("200 OK", "Content-Encoding: deflate\r\n", &zlib(b"abcde")),
+        "/deflate" => response("200 OK", "Content-Encoding: deflate\r\n", &zlib(b"abcde")[2..]),
+        "/packed-in-silence" => ok(gzipped(b"abcde")),
+        "/zlib-in-silence" => ok(zlib(b"abcde")),
         "/until-the-end" => Reply::Bytes(b"HTTP/1.0 200 OK\r\n\r\nabcde".to_vec()),
         _ => ok("abcde"),
     };
     let server = Server::start("127.0.0.1", script).await;
-    for path in ["/plain", "/chunked", "/packed", "/until-the-end"] {
+    for path in ["/plain", "/chunked", "/packed", "/until-the-end", "/zlib", "/deflate", "/packed-in-silence", "/zlib-in-silence"] {
         assert_eq!(get(&server, path).await, Ok(b"abcde".to_vec()), "{path}");
     }
 }
@@ -84,8 +97,12 @@ async fn a_redirect_never_leads_where_the_policy_forbids() {
     let mut forbidden = Server::start("127.0.0.2", |_| one_peer()).await;
     let away = forbidden.url("/announce");
     let server = Server::start("127.0.0.1", move |path| redirect(if path == "/announce" { &away } else { "udp://127.0.0.1:1/" })).await;
-    assert!(matches!(get(&server, "/announce").await, Err(NetError::Refused(refusal)) if refusal.addr == forbidden.addr));
-    assert_eq!(get(&server, "/udp").await, Err(NetError::Url(UrlError::Scheme)));
+    let refused = get(&server, "/announce").await;
+    let Err(NetError::Redirected { to, error }) = refused else { panic!("{refused:?}") };
+    assert_eq!(to, forbidden.url("/announce"));
+    assert!(matches!(*error, NetError::Refused(refusal) if refusal.addr == forbidden.addr));
+    let expected = NetError::Redirected { to: "udp://127.0.0.1:1/".to_owned(), error: Box::new(NetError::Url(UrlError::Scheme)) };
+    assert_eq!(get(&server, "/udp").await, Err(expected));
     assert!(forbidden.requests.try_recv().is_err(), "it was dialled");
 }
 

@@ -100,9 +100,13 @@ pub(crate) fn ok(body: impl AsRef<[u8]>) -> Reply {
 
 /// A 200 with this body, packed.
 pub(crate) fn gzip(body: &[u8]) -> Reply {
+    response("200 OK", "Content-Encoding: gzip\r\n", &gzipped(body))
+}
+
+pub(crate) fn gzipped(body: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
     packer.write_all(body).unwrap();
-    response("200 OK", "Content-Encoding: gzip\r\n", &packer.finish().unwrap())
+    packer.finish().unwrap()
 }
 
 pub(crate) fn redirect(to: &str) -> Reply {

@@ -146,6 +146,11 @@ impl UdpClient {
         Some(self.send(now, id, exchange, rng))
     }
 
+    /// Whether more than a connect was sent, so that the tracker may have heard what was to be said.
+    pub(crate) fn has_announced(&self, id: QueryId) -> bool {
+        self.exchanges.get(&id).is_some_and(|exchange| exchange.connection.is_some())
+    }
+
     /// Forgets an announce.
     pub(crate) fn cancel(&mut self, id: QueryId) {
         self.take(id);

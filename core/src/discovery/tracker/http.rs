@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::{Announce, AnnounceEvent, Answer, MAX_TEXT, PeerList, words};
+use super::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_TEXT, PeerList, words};
 use crate::bencode::{BencodeError, Dict, Limits, Value, scan_prefix};
 use crate::discovery::status::TrackerError;
-use crate::discovery::url::Url;
+use crate::discovery::url::{Host, Url};
 use crate::types::InfoHashV1;
 
 /// All but RFC 3986's unreserved characters.
@@ -27,8 +27,10 @@ pub fn announce_url(url: &Url, announce: &Announce, tracker_id: Option<&[u8]>) -
     let (uploaded, downloaded, left) = (announce.amounts.uploaded, announce.amounts.downloaded, announce.left());
     let event = event_argument(announce.event);
     let tracker_id = tracker_id.map(|id| format!("&trackerid={}", encode(id))).unwrap_or_default();
+    let Url { scheme, path_and_query, .. } = url;
+    let (user, place) = (url.user_prefix(), url.authority());
     format!(
-        "{url}{separator}info_hash={info_hash}&peer_id={peer_id}&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
+        "{scheme}://{user}{place}{path_and_query}{separator}info_hash={info_hash}&peer_id={peer_id}&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
          &compact=1&numwant={num_want}&key={key:08x}{event}{tracker_id}"
     )
 }
@@ -41,7 +43,8 @@ pub fn scrape_url(url: &Url, info_hash: &InfoHashV1) -> Result<String, TrackerEr
     let (folder, file) = url.path().rsplit_once('/').unwrap_or_default();
     let tail = file.strip_prefix("announce").ok_or(TrackerError::NoScrape)?;
     let query = url.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&")).unwrap_or_default();
-    Ok(format!("{}://{}{folder}/scrape{tail}?{query}info_hash={}", url.scheme, url.authority(), encode(&info_hash.0)))
+    let (scheme, user, place, info_hash) = (url.scheme, url.user_prefix(), url.authority(), encode(&info_hash.0));
+    Ok(format!("{scheme}://{user}{place}{folder}/scrape{tail}?{query}info_hash={info_hash}"))
 }
 
 /// Reads the body of a scrape's answer for one swarm.
@@ -100,8 +103,8 @@ fn read_failure(reason: String, retry: Option<Value<'_>>) -> TrackerError {
 
 fn read_answer(dict: Dict<'_>) -> Result<Answer, TrackerError> {
     let seconds = |key: &str| dict.num::<u32>(key).map(|seconds| Duration::from_secs(seconds.into()));
-    let mut peers = PeerList::default();
-    dict.get("peers").map_or(Ok(()), |value| read_peers(value, &mut peers))?;
+    let (mut peers, mut names) = (PeerList::default(), Vec::new());
+    dict.get("peers").map_or(Ok(()), |value| read_peers(value, &mut peers, &mut names))?;
     dict.get("peers6").map_or(Ok(()), |value| read_peers6(value, &mut peers))?;
     Ok(Answer {
         interval: seconds("interval"),
@@ -109,6 +112,7 @@ fn read_answer(dict: Dict<'_>) -> Result<Answer, TrackerError> {
         seeders: dict.num("complete"),
         leechers: dict.num("incomplete"),
         peers: peers.list,
+        names,
         warning: dict.bytes("warning message").map(words),
         tracker_id: dict.bytes("tracker id").filter(|id| id.len() <= MAX_TEXT).map(<[u8]>::to_vec),
         external_ip: dict.bytes("external ip").and_then(read_ip),
@@ -122,9 +126,15 @@ fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// Six bytes a peer (BEP 23), or a list of dictionaries (BEP 3).
-fn read_peers(value: Value<'_>, peers: &mut PeerList) -> Result<(), TrackerError> {
+fn read_peers(value: Value<'_>, peers: &mut PeerList, names: &mut Vec<(Host, u16)>) -> Result<(), TrackerError> {
     if let Some(list) = value.as_list() {
-        list.filter_map(Value::as_dict).filter_map(read_peer).for_each(|(ip, port)| peers.add(ip, port));
+        for (host, port) in list.filter_map(Value::as_dict).filter_map(read_peer) {
+            match host {
+                Host::Addr(ip) => peers.add(ip, port),
+                name if port != 0 && names.len() < MAX_NAMES && !names.contains(&(name.clone(), port)) => names.push((name, port)),
+                Host::Name(_) => {}
+            }
+        }
         return Ok(());
     }
     let compact = value.as_bytes().ok_or_else(|| malformed("peers is neither a list nor a string"))?;
@@ -133,9 +143,11 @@ fn read_peers(value: Value<'_>, peers: &mut PeerList) -> Result<(), TrackerError
     Ok(())
 }
 
-/// BEP 3 allows a name instead of an address; nobody's client should look up what a tracker says.
-fn read_peer(peer: Dict<'_>) -> Option<(IpAddr, u16)> {
-    Some((peer.str("ip")?.parse().ok()?, peer.num("port")?))
+/// BEP 3: "IP address (IPv4, IPv6 without brackets) or DNS name".
+fn read_peer(peer: Dict<'_>) -> Option<(Host, u16)> {
+    let text = peer.str("ip")?;
+    let host = text.parse().map(Host::Addr).or_else(|_| Host::parse(text)).ok()?;
+    Some((host, peer.num("port")?))
 }
 
 fn read_peers6(value: Value<'_>, peers: &mut PeerList) -> Result<(), TrackerError> {
@@ -192,9 +204,11 @@ mod tests {
     fn an_announce_keeps_the_query_and_encodes_raw_bytes() {
         let arguments = "info_hash=%00%FF~%2Faaaaaaaaaaaaaaaa&peer_id=-AQ0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2\
                          &left=18446744073709551615&compact=1&numwant=200&key=000000ab&event=started";
-        for (url, begin) in
-            [("http://t/announce", "http://t/announce?"), ("http://t/a?", "http://t/a?"), ("https://t/a?passkey=1", "https://t/a?passkey=1&")]
-        {
+        for (url, begin) in [
+            ("http://t/announce", "http://t/announce?"),
+            ("http://t/a?", "http://t/a?"),
+            ("https://me:x@t/a?passkey=1", "https://me:x@t/a?passkey=1&"),
+        ] {
             assert_eq!(announce_url(&Url::parse(url).unwrap(), &announce(), None), format!("{begin}{arguments}"));
         }
     }
@@ -231,12 +245,16 @@ mod tests {
     }
 
     #[test]
-    fn peers_in_dictionaries_are_read_and_names_are_not_looked_up() {
+    fn peers_in_dictionaries_are_read_and_so_are_their_names() {
         let peer = |ip: &str, port: u32| Encoded::from(Encoder::new().bytes("ip", ip).int("port", port));
         let body =
             Encoder::new().list("peers", [peer("1.2.3.4", 1), peer("::ffff:1.2.3.4", 2), peer("host.example", 3), peer("1.1.1.1", 70_000)]).finish();
         let expected: Vec<SocketAddr> = ["1.2.3.4:1", "1.2.3.4:2"].iter().map(|addr| addr.parse().unwrap()).collect();
-        assert_eq!(parse_answer(&body).unwrap().peers, expected);
+        let answer = parse_answer(&body).unwrap();
+        assert_eq!(answer.peers, expected);
+        assert_eq!(answer.names, [(Host::Name("host.example".to_owned()), 3)]);
+        let many = (0..100).map(|n| peer(&format!("host{n}.example"), 3));
+        assert_eq!(parse_answer(&Encoder::new().list("peers", many).finish()).unwrap().names.len(), MAX_NAMES);
     }
 
     #[test]

@@ -11,10 +11,14 @@ use std::time::Duration;
 pub(super) use exchange::{Step, UdpClient};
 
 use super::io::Amounts;
+use super::url::Host;
 use crate::types::{InfoHashV1, PeerAddr, PeerId, visible};
 
 /// Most peers that are read from one answer.
 pub const MAX_PEERS: usize = 2000;
+
+/// Most host names of peers that are looked up for one answer.
+pub const MAX_NAMES: usize = 16;
 
 /// Most bytes of a tracker's words that are kept.
 pub const MAX_TEXT: usize = 255;
@@ -71,6 +75,11 @@ pub(super) enum Ask {
 }
 
 impl Ask {
+    /// Whether it says that nothing is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self, Self::Announce(announce) if announce.amounts.left == Some(0))
+    }
+
     /// Why; nothing for a scrape.
     pub(super) const fn event(&self) -> Option<AnnounceEvent> {
         match self {
@@ -93,6 +102,8 @@ pub struct Answer {
     pub leechers: Option<u32>,
     /// At most [`MAX_PEERS`], usable, none twice.
     pub peers: Vec<PeerAddr>,
+    /// Peers of which it gave the host name instead of the address (BEP 3): at most [`MAX_NAMES`].
+    pub names: Vec<(Host, u16)>,
     /// For the user: escaped, cut to [`MAX_TEXT`].
     pub warning: Option<String>,
     /// To be repeated in the next announce (`tracker id`), at most [`MAX_TEXT`] bytes.
@@ -134,7 +145,7 @@ impl PeerList {
 }
 
 /// Whether anybody could listen there.
-fn is_usable(addr: SocketAddr) -> bool {
+pub(super) fn is_usable(addr: SocketAddr) -> bool {
     let ip = addr.ip();
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
