@@ -269,7 +269,7 @@ pub enum DiscoverRequest {
     Start,
     /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
     More,
-    /// All wanted data are there (sent once, when the last piece arrives in this run).
+    /// All data are there, not only those wanted (sent once, when the last piece arrives in this run).
     Completed,
     /// Paused or removed: leave the swarm.
     Stop,
@@ -352,14 +352,23 @@ pub enum OpError {
 /// Why a connection ended. Names who is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
-    /// Nobody answered, or the socket broke.
+    /// No way leads there, or the socket broke.
     #[error("unreachable: {0}")]
     Unreachable(String),
+    /// A machine answered that nobody listens there.
+    #[error("it refused the connection")]
+    Refused,
+    /// Nobody answered within the deadline.
+    #[error("it did not answer in time")]
+    TimedOut,
     /// The remote closed.
     #[error("the peer closed the connection")]
     Remote,
+    /// The remote closed before its handshake was complete. Who insists on encryption does so, and who is full, or bans us.
+    #[error("it closed the connection in the handshake; it may insist on encryption")]
+    ClosedInHandshake,
     /// No handshake within the deadline.
-    #[error("the handshake took too long")]
+    #[error("it was silent in the handshake")]
     HandshakeTimeout,
     /// The remote broke the protocol.
     #[error("the peer broke the protocol: {0}")]
@@ -415,6 +424,10 @@ pub enum Event {
     Corrupt(TorrentId, Piece),
     /// A peer was banned for corrupt pieces.
     Banned(TorrentId, SocketAddr),
+    /// A dial of ours came to nothing, or a peer was lost by its own fault or before it was of use. [`crate::PeerFailure::of`] says which kind it is.
+    PeerFailed(TorrentId, SocketAddr, CloseReason),
+    /// A peer was connected, so that an earlier failure means nothing any more.
+    PeerConnected(TorrentId, SocketAddr),
     /// A torrent stopped with an error; [`Command::Resume`] tries again.
     Failed(TorrentId, Failure),
     /// All is flushed and saved, every connection closed: the driver may leave.

@@ -83,6 +83,7 @@ mod limiter;
 pub mod link;
 pub mod meta;
 mod peer;
+mod peer_failure;
 pub mod resume;
 mod torrent;
 pub mod tracker;
@@ -97,4 +98,5 @@ pub use io::{
     CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, Handshaken, Input, Op, OpError, OpResult, Output, PeerSnapshot,
     Phase, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
 };
+pub use peer_failure::{PeerFailure, PeerFailures};
 pub use types::{Instant, TorrentId};

@@ -51,13 +51,13 @@ impl Swarm {
         let Some(data) = &mut self.data else { return };
         let Some(checking) = data.checking.take() else { return };
         data.recount(&mut hub.rng);
-        data.came_complete = data.lacking == 0;
+        data.came_complete = data.have.is_all();
         // What a check found is worth a record: the next start need not read it all again.
         if checking.bytes > 0 {
             data.unflushed_since = Some(now);
         }
         hub.event(Event::Checked(self.id, data.have.count()));
-        if data.came_complete && checking.bytes == 0 {
+        if data.lacking == 0 && checking.bytes == 0 {
             self.say_finished(hub);
         }
         self.flush_if_due(hub, now);

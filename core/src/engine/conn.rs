@@ -8,6 +8,7 @@ use super::hub::Hub;
 use super::swarm::Swarm;
 use crate::io::{CloseReason, Event, Handshaken};
 use crate::peer::Peer;
+use crate::peer_failure::PeerFailure;
 use crate::torrent::{Ranking, Who, allowed_fast, is_local, network};
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerSource, Piece};
 use crate::wire::{Message, Reserved};
@@ -98,6 +99,7 @@ impl Swarm {
             None => self.take_on(hub, now, &arrival),
             Some(reason) => {
                 self.let_go(now, addr, &reason, false);
+                self.tell_failure(hub, addr, &reason);
                 hub.close(conn, reason);
                 hub.routes.push((conn, None));
             }
@@ -172,6 +174,7 @@ impl Swarm {
             let hello = crate::ext::hello(&hub.config, self.standing(hub), new.who.addr);
             peer.say(hub, new.conn, hello);
         }
+        hub.event(Event::PeerConnected(self.id, new.who.addr));
         self.tell_port(hub, &mut peer, new.conn, new.reserved);
         self.allow_fast(hub, &mut peer, new.conn);
         self.peers.insert(new.conn, peer);
@@ -197,6 +200,7 @@ impl Swarm {
         if let Some(addr) = self.dials.remove(&conn) {
             hub.dialling -= 1;
             self.let_go(now, addr, reason, false);
+            self.tell_failure(hub, addr, reason);
         }
         self.forget_peer(hub, now, conn, reason);
         self.dial_some(hub, now);
@@ -218,6 +222,10 @@ impl Swarm {
         self.give_back_all(hub, conn, false);
         let Some(peer) = self.peers.remove(&conn) else { return false };
         hub.connected -= 1;
+        let short = *reason == CloseReason::Remote && now.since(peer.connected_at) < REST && peer.gave == [0; 2];
+        if short || *reason != CloseReason::Remote {
+            self.tell_failure(hub, peer.addr, reason);
+        }
         self.choker.left(conn);
         if let Some(data) = self.data.as_mut().filter(|_| !peer.counted_as_seed) {
             peer.have.ones().filter_map(|i| data.lengths.piece(i)).for_each(|p| data.picker.lost(p));
@@ -231,6 +239,13 @@ impl Swarm {
             self.fill_all(hub, now);
         }
         true
+    }
+
+    /// The user may want to know why a peer is of no use, unless it is by our own choice.
+    fn tell_failure(&self, hub: &mut Hub, addr: SocketAddr, reason: &CloseReason) {
+        if PeerFailure::of(reason).is_some() && !hub.shutting_down {
+            hub.event(Event::PeerFailed(self.id, addr, reason.clone()));
+        }
     }
 
     /// When an address may be dialled again, by how the last time ended.

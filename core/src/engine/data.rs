@@ -37,7 +37,7 @@ pub(super) struct Data {
     pub(super) unflushed: u64,
     pub(super) unflushed_since: Option<Instant>,
     pub(super) flushing: bool,
-    /// Nothing was lacking when the torrent was opened: it did not complete in this run.
+    /// All of it was there when the torrent was opened: it did not complete in this run.
     pub(super) came_complete: bool,
     pub(super) said_finished: bool,
 }

@@ -200,7 +200,8 @@ impl Swarm {
             return;
         }
         hub.event(Event::Finished(self.id));
-        if !data.came_complete && self.announced {
+        // BEP 3: of the whole download, which a selection of files is not.
+        if !data.came_complete && data.have.is_all() && self.announced {
             hub.discover(self.id, DiscoverRequest::Completed);
         }
     }

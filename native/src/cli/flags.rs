@@ -15,7 +15,14 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failure, 2 usage, 3 invalid torrent or magnet, 4 no peers or no progress, 5 storage, 6 data do not match, 130 interrupted.
 
 What is known of a download is kept in $XDG_STATE_HOME/aqueduct (or ~/.local/state/aqueduct), so that nothing but the data is written to the \
-download folder. Where neither can be written, it is /var/tmp/aqueduct-UID, or else .aqueduct in the download folder. A command that is started again goes on where it was.";
+download folder. Where neither can be written, it is /var/tmp/aqueduct-UID, or else .aqueduct in the download folder. A command that is started again goes on where it was.
+
+With --json, get and seed print one object a line. Of trackers and peers: \
+{\"event\":\"tracker\",\"info_hash\",\"url\",\"result\":\"ok|warning|failed\",\"seeders\",\"leechers\",\"peers\",\"message\"} \
+after each announce, where message is the warning or why it failed; \
+{\"event\":\"peer\",\"info_hash\",\"address\",\"result\":\"failed\",\"reason\",\"message\",\"omitted\"}, where reason is connection_refused, \
+timed_out, unreachable, closed_in_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
+failed since the last such line and were not told of, because more than 20 a second did.";
 
 /// A BitTorrent client for the terminal.
 #[derive(Clone, Debug, Parser)]
@@ -144,7 +151,7 @@ pub(crate) struct SwarmFlags {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Tell what happens on standard error; twice: everything
+    /// Tell what happens on standard error, and why trackers and peers failed; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }

@@ -8,6 +8,7 @@ mod lookups;
 mod losses;
 mod manual;
 mod place;
+mod reports;
 mod save;
 mod scrape;
 mod select;

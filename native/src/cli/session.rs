@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aqueduct_core::discovery::Summary;
+use aqueduct_core::discovery::{self, Summary};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::visible;
 use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
@@ -19,6 +19,7 @@ use super::files::Files;
 use super::flags::SwarmFlags;
 use super::lookups::{Found, Lookups};
 use super::losses::Losses;
+use super::reports::Reports;
 use super::save;
 use super::signals::Signals;
 use crate::ui::{Screen, View, text};
@@ -60,6 +61,7 @@ pub(crate) struct Session {
     pub(crate) jobs: BTreeMap<TorrentId, Job>,
     pub(crate) losses: Losses,
     lookups: Lookups,
+    pub(crate) reports: Reports,
     signals: Signals,
     shown: Option<Instant>,
     received: u64,
@@ -77,8 +79,22 @@ impl Session {
         lookups: Lookups,
     ) -> Result<Self, Failure> {
         let signals = Signals::new().map_err(|error| Failure::new(Class::Failure, format!("could not listen for interrupts: {error}")))?;
-        let jobs = BTreeMap::new();
-        Ok(Self { driver, screen, purpose, flags, files, jobs, losses, lookups, signals, shown: None, received: 0, received_at: Instant::now() })
+        let (jobs, reports) = (BTreeMap::new(), Reports::new(&screen, flags.verbose));
+        Ok(Self {
+            driver,
+            screen,
+            purpose,
+            flags,
+            files,
+            jobs,
+            losses,
+            reports,
+            lookups,
+            signals,
+            shown: None,
+            received: 0,
+            received_at: Instant::now(),
+        })
     }
 
     /// Runs to the end, whatever it is, and writes everything out.
@@ -99,6 +115,10 @@ impl Session {
         loop {
             let over = tokio::select! {
                 event = self.driver.event() => self.on_event(event)?,
+                report = self.driver.report() => {
+                    self.on_report(&report);
+                    false
+                }
                 _ = ticks.tick() => self.on_tick()?,
                 found = self.lookups.next() => self.on_found(found),
                 () = self.signals.come() => return Err(interrupted()),
@@ -133,7 +153,9 @@ impl Session {
             Event::Checked(id, have) => self.on_checked(id, have).map(|()| false),
             Event::Finished(id) => self.on_finished(id),
             Event::Failed(id, failure) => self.on_failed(id, &failure),
-            Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::ShutDown => Ok(false),
+            Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::PeerFailed(..) | Event::PeerConnected(..) | Event::ShutDown => {
+                Ok(false)
+            }
         }
     }
 
@@ -300,18 +322,35 @@ impl Session {
         }
         if snapshot.peers > 0 {
             return match (snapshot.interesting, snapshot.unchoking_us) {
-                (0, _) if snapshot.phase != Phase::FetchingMetadata => "no connected peer has what is missing".to_owned(),
+                _ if snapshot.phase == Phase::FetchingMetadata => "no connected peer has sent what the torrent contains yet".to_owned(),
+                (0, _) => "no connected peer has what is missing".to_owned(),
                 (_, 0) => "no connected peer lets us download yet".to_owned(),
                 _ => "waiting for the connected peers".to_owned(),
             };
         }
         let known = text::count(snapshot.candidates + snapshot.dialling, "address", "addresses");
         let dials = format!("{known} known, {} being dialled", snapshot.dialling);
-        let trackers = (!self.flags.no_trackers).then(|| Summary::of(&self.driver.trackers(snapshot.torrent)).to_string());
+        let trackers = (!self.flags.no_trackers).then(|| self.tracker_hint(snapshot.torrent));
+        let failures = self.driver.peer_failures(snapshot.torrent);
         let banned = Some(self.driver.banned(snapshot.torrent)).filter(|banned| *banned > 0);
         let banned = banned.map(|banned| format!("{} shut out for wrong data", text::count(banned, "peer", "peers")));
         let alone = self.asks_nobody().then(|| "nobody is asked: name a --peer, or leave out --no-trackers, --no-dht or --no-lsd".to_owned());
-        trackers.into_iter().chain(self.dht(snapshot.torrent)).chain([dials]).chain(banned).chain(alone).collect::<Vec<_>>().join("; ")
+        trackers
+            .into_iter()
+            .chain(self.dht(snapshot.torrent))
+            .chain([dials])
+            .chain(failures)
+            .chain(banned)
+            .chain(alone)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    /// What trackers said, above all those that failed.
+    fn tracker_hint(&self, torrent: TorrentId) -> String {
+        let statuses = self.driver.trackers(torrent);
+        let (summary, failures) = (Summary::of(&statuses).to_string(), discovery::failures(&statuses));
+        if failures.is_empty() { summary } else { format!("{summary} ({failures})") }
     }
 
     /// Whether all ways to find peers are switched off, so that only who is told of us can come.

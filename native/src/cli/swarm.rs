@@ -138,7 +138,8 @@ fn start(flags: SwarmFlags, purpose: Purpose, screen: Screen, torrents: Torrents
     let files = Files::new(purpose, flags.output.clone(), state.path.clone(), shares.files);
     let dht = dht(&flags, &state.path).filter(|_| !torrents.private);
     let lsd = !flags.no_lsd && !torrents.private;
-    let settings = Settings { config, bind, port: flags.port, trackers: !flags.no_trackers, dht, lsd, half_open: shares.half_open };
+    let (trackers, typed_trackers) = (!flags.no_trackers, flags.tracker.clone());
+    let settings = Settings { config, bind, port: flags.port, trackers, typed_trackers, dht, lsd, half_open: shares.half_open };
     let driver = Driver::start(settings).map_err(|error| not_listening(flags.port, &error))?;
     driver.command(Command::Limits { download: flags.download_limit, upload: flags.upload_limit })?;
     let (peers, lookups) = Lookups::start(&flags.peer);

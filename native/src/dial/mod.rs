@@ -39,11 +39,11 @@ pub struct Peer {
 /// Nobody answers, the deadline passes, or the remote is of another swarm or protocol.
 pub async fn connect(addr: SocketAddr, bind: Bind, ours: Handshake) -> Result<Peer, CloseReason> {
     let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let stream = connected.map_err(unreachable)?;
+    let stream = connected.map_err(not_connected)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     within_deadline(async {
         let (mut stream, mut link) = (stream, Link::dialling(ours));
-        stream.write_all(&ours.encode()).await.map_err(unreachable)?;
+        stream.write_all(&ours.encode()).await.map_err(not_shaken)?;
         let (handshake, rest) = receive(&mut stream, &mut link).await?;
         Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
     })
@@ -78,8 +78,8 @@ async fn receive(stream: &mut TcpStream, link: &mut Link) -> Result<(Handshake, 
             Some(Received::Handshake(handshake)) => return Ok((handshake, buf)),
             Some(Received::Message(_)) | None => {}
         }
-        if stream.read_buf(&mut buf).await.map_err(unreachable)? == 0 {
-            return Err(CloseReason::Remote);
+        if stream.read_buf(&mut buf).await.map_err(not_shaken)? == 0 {
+            return Err(CloseReason::ClosedInHandshake);
         }
     }
 }
@@ -97,6 +97,22 @@ fn refused(error: WireError) -> CloseReason {
 
 fn unreachable(error: io::Error) -> CloseReason {
     CloseReason::Unreachable(error.to_string())
+}
+
+fn not_connected(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => CloseReason::Refused,
+        io::ErrorKind::TimedOut => CloseReason::TimedOut,
+        _ => unreachable(error),
+    }
+}
+
+/// Who closes a socket with our handshake unread resets the connection.
+fn not_shaken(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => CloseReason::ClosedInHandshake,
+        _ => unreachable(error),
+    }
 }
 
 #[cfg(test)]

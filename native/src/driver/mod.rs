@@ -8,6 +8,7 @@ mod conn;
 mod listen;
 mod neighbours;
 mod outbox;
+mod reports;
 mod slab;
 mod state;
 mod tasks;
@@ -30,9 +31,10 @@ use aqueduct_core::{
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+pub use self::reports::Report;
 use self::state::{State, Torrent};
 use crate::discovery::{self, DhtOptions, Handle, Membership, Options};
-use crate::net::{Bind, OwnUser};
+use crate::net::{Bind, TypedTrackers};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 
@@ -50,6 +52,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Whether trackers are asked.
     pub trackers: bool,
+    /// Those of them that the user typed: in the private network they are asked whatever their path.
+    pub typed_trackers: Vec<String>,
     /// `None`: the DHT is not used. Its port is filled in: the one where we listen for peers, too.
     pub dht: Option<DhtOptions>,
     /// Whether peers are looked for on the local network (BEP 14).
@@ -73,6 +77,8 @@ struct Shared {
     peer_id: PeerId,
     earlier: Notify,
     news: Notify,
+    /// There is a report.
+    reported: Notify,
     /// There is something new to announce on the local network.
     joined: Notify,
 }
@@ -100,6 +106,7 @@ impl Driver {
             peer_id,
             earlier: Notify::new(),
             news: Notify::new(),
+            reported: Notify::new(),
             joined: Notify::new(),
         }));
         driver.spawn_tasks(listeners, settings.half_open);
@@ -145,6 +152,7 @@ impl Driver {
         self.turn(|state, now| {
             if let Some(torrent) = state.torrents.get_mut(&id) {
                 torrent.stored = Some(stored);
+                torrent.found = transferred(&resumed);
             }
             state.engine.attach(now, id, resumed)
         })
@@ -232,7 +240,7 @@ impl Driver {
             state.added += 1;
             state.routes.insert(info_hash.wire(), id);
             let membership = self.join(id, info_hash, sources);
-            state.torrents.insert(id, Torrent { info_hash: info_hash.wire(), stored, membership, banned: 0 });
+            state.torrents.insert(id, Torrent { info_hash: info_hash.wire(), stored, membership, banned: 0, found: (0, 0) });
             Ok(id)
         })
     }
@@ -306,6 +314,11 @@ impl Driver {
                 tracing::info!(torrent = id.0, %addr, "banned for corrupt pieces");
                 state.torrents.get_mut(&id).into_iter().for_each(|torrent| torrent.banned += 1);
             }
+            Event::PeerFailed(torrent, addr, reason) => {
+                state.reports.peer_failed(torrent, addr, reason);
+                self.0.reported.notify_one();
+            }
+            Event::PeerConnected(torrent, addr) => state.reports.peer_connected(torrent, addr),
             other => {
                 if let Event::Metadata(id, info) = &other
                     && info.private
@@ -324,8 +337,17 @@ impl Driver {
 fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
     let wanted = settings.trackers || dht.is_some();
-    let options = Options { config: Default::default(), policy: Arc::new(OwnUser), bind: settings.bind, dht };
+    let policy = TypedTrackers::new(&settings.typed_trackers);
+    let options = Options { config: Default::default(), policy: Arc::new(policy), bind: settings.bind, dht };
     wanted.then(|| discovery::spawn(options)).transpose()
+}
+
+/// What was sent and received in earlier runs.
+const fn transferred(resumed: &Resumed) -> (u64, u64) {
+    match *resumed {
+        Resumed::Record { uploaded, downloaded, .. } => (uploaded, downloaded),
+        Resumed::Nothing | Resumed::Check => (0, 0),
+    }
 }
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {

@@ -12,6 +12,7 @@ use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Event, Input, Instant,
 use tokio::task::AbortHandle;
 
 use super::conn::Conn;
+use super::reports::Reports;
 use super::slab::Slabs;
 use crate::discovery::Membership;
 use crate::storage::stored::Stored;
@@ -26,6 +27,8 @@ pub(super) struct Torrent {
     pub(super) membership: Option<Membership>,
     /// Peers shut out for wrong data.
     pub(super) banned: usize,
+    /// Bytes sent and received in earlier runs, of a link that was announced before its record was found.
+    pub(super) found: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(super) struct State {
     pub(super) unwritten: Vec<ConnId>,
     /// News that nobody has fetched. A handful a torrent: pieces and bans are only logged.
     pub(super) events: VecDeque<Event>,
+    /// What became of trackers and peers, for the user.
+    pub(super) reports: Reports,
     /// `None`: nobody is looked for on the local network.
     pub(super) neighbours: Option<Lsd>,
     /// When the timer's task will wake up.
@@ -61,6 +66,7 @@ impl State {
             conns: HashMap::new(),
             unwritten: Vec::new(),
             events: VecDeque::new(),
+            reports: Reports::default(),
             neighbours: None,
             armed: None,
             accepted: 0,
@@ -175,8 +181,9 @@ impl State {
     }
 
     fn amounts(&self, id: TorrentId) -> Option<Amounts> {
-        let known = self.torrents.get(&id).is_some_and(|torrent| torrent.stored.is_some());
+        let torrent = self.torrents.get(&id)?;
         let snapshot = self.engine.snapshot_of(id)?;
-        Some(Amounts { uploaded: snapshot.uploaded, downloaded: snapshot.downloaded, left: known.then_some(snapshot.left) })
+        let (uploaded, downloaded) = (snapshot.uploaded.saturating_sub(torrent.found.0), snapshot.downloaded.saturating_sub(torrent.found.1));
+        Some(Amounts { uploaded, downloaded, left: torrent.stored.is_some().then_some(snapshot.left) })
     }
 }

@@ -86,7 +86,8 @@ impl Driver {
                 News::Peers { source, addrs } => self.turn(|state, now| state.engine.handle(now, Input::Peers { torrent, source, addrs })),
                 News::ExternalIp(ip) => self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip))),
                 News::Dht => {}
-                News::Tracker { index, status, .. } => tracing::debug!(torrent = torrent.0, index, state = ?status.state, "tracker"),
+                News::Tracker { status, ended: true, .. } => self.report_tracker(torrent, status),
+                News::Tracker { index, status, .. } => tracing::debug!(torrent = torrent.0, index, asking = status.asking, "tracker"),
             }
         }
     }

@@ -1,10 +1,13 @@
 //! One JSON object a line on standard output: bytes, bytes per second, seconds.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::InfoHash;
+use aqueduct_core::{CloseReason, PeerFailure};
 use aqueduct_native::storage::Renamed;
 use serde_json::{Value, json};
 
@@ -62,6 +65,40 @@ impl Json {
         for Renamed { own, written } in renamed {
             object(&json!({ "event": "renamed", "info_hash": info.info_hash.to_string(), "path": own, "written": written }));
         }
+    }
+
+    pub(super) fn tracker(&self, info_hash: &InfoHash, status: &TrackerStatus) {
+        let (seeders, leechers, peers) = match status.state {
+            TrackerState::Ok { seeders, leechers, peers } => (seeders, leechers, Some(peers)),
+            TrackerState::Idle | TrackerState::Failed(_) => (None, None, None),
+        };
+        let (result, message) = match &status.state {
+            TrackerState::Failed(error) => ("failed", Some(error.to_string())),
+            TrackerState::Ok { .. } | TrackerState::Idle if status.warning.is_some() => ("warning", status.warning.clone()),
+            TrackerState::Ok { .. } | TrackerState::Idle => ("ok", None),
+        };
+        object(&json!({
+            "event": "tracker",
+            "info_hash": info_hash.to_string(),
+            "url": status.shown_url(),
+            "result": result,
+            "seeders": seeders,
+            "leechers": leechers,
+            "peers": peers,
+            "message": message,
+        }));
+    }
+
+    pub(super) fn peer(&self, info_hash: &InfoHash, addr: SocketAddr, (failure, reason): (PeerFailure, &CloseReason), omitted: u64) {
+        object(&json!({
+            "event": "peer",
+            "info_hash": info_hash.to_string(),
+            "address": addr.to_string(),
+            "result": "failed",
+            "reason": failure.name(),
+            "message": reason.to_string(),
+            "omitted": omitted,
+        }));
     }
 
     pub(super) fn waiting(&self, failure: &Failure) {

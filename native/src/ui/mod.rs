@@ -9,13 +9,15 @@ pub(crate) mod text;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process;
 use std::time::Duration;
 
-use aqueduct_core::TorrentSnapshot;
+use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::InfoHash;
+use aqueduct_core::{CloseReason, PeerFailure, TorrentSnapshot};
 use aqueduct_native::storage::Renamed;
 
 use self::bars::Bars;
@@ -156,6 +158,25 @@ impl Screen {
             Self::Plain(_) => note(&text()),
             Self::Json(json) => json.renamed(info, renamed),
             Self::Quiet => {}
+        }
+    }
+
+    /// An announce is over.
+    pub(crate) fn tracker(&self, name: &str, info_hash: &InfoHash, status: &TrackerStatus) {
+        match self {
+            Self::Json(json) => json.tracker(info_hash, status),
+            Self::Bars(_) | Self::Plain(_) | Self::Quiet => self.note(&format!("{name}: {}", text::tracker(status))),
+        }
+    }
+
+    /// A peer came to nothing; `omitted` others were not told of.
+    pub(crate) fn peer(&self, name: &str, info_hash: &InfoHash, addr: SocketAddr, why: (PeerFailure, &CloseReason), omitted: u64) {
+        match self {
+            Self::Json(json) => json.peer(info_hash, addr, why, omitted),
+            Self::Bars(_) | Self::Plain(_) | Self::Quiet => {
+                let others = if omitted > 0 { format!(" (and {omitted} peers more that failed)") } else { String::new() };
+                self.note(&format!("{name}: peer {addr}: {}{others}", why.1));
+            }
         }
     }
 

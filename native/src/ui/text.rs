@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aqueduct_core::Phase;
+use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::File;
 use aqueduct_core::types::visible;
 use aqueduct_native::storage::Renamed;
@@ -60,6 +61,21 @@ pub(crate) fn renamed(renamed: &[Renamed]) -> String {
 /// `1 peer`, `2 peers`.
 pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A tracker's address and what came of asking it.
+pub(crate) fn tracker(status: &TrackerStatus) -> String {
+    let what = match &status.state {
+        TrackerState::Failed(error) => {
+            let error = error.to_string();
+            error.strip_prefix("the tracker ").unwrap_or(&error).to_owned()
+        }
+        TrackerState::Ok { peers, .. } => format!("named {}", count(*peers, "peer", "peers")),
+        TrackerState::Idle => "has not answered".to_owned(),
+    };
+    let warning = status.warning.as_ref().filter(|_| matches!(status.state, TrackerState::Ok { .. }));
+    let warning = warning.map(|warning| format!("; it warns: \"{warning}\"")).unwrap_or_default();
+    format!("tracker {}: {what}{warning}", status.shown_url())
 }
 
 /// What a torrent is doing, as scripts read it.

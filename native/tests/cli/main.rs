@@ -3,10 +3,12 @@
 
 mod disk;
 mod names;
+mod reasons;
 mod screens;
 mod sources;
 mod surroundings;
 mod terminal;
+mod tracker;
 mod world;
 
 use std::fs;

@@ -249,7 +249,7 @@ impl Driver {
                     item.banned += 1;
                 }
             }
-            Event::Corrupt(..) | Event::ShutDown => {}
+            Event::Corrupt(..) | Event::PeerFailed(..) | Event::PeerConnected(..) | Event::ShutDown => {}
         }
     }
 

@@ -1,0 +1,192 @@
+//! Why peers came to nothing, for people: each by its kind, and many in one sentence.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::io::CloseReason;
+
+/// Addresses of which a failure is remembered. The count of those beyond is kept, too.
+const MAX_ADDRS: usize = 4096;
+
+/// How a peer came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerFailure {
+    /// Its machine answered that nobody listens.
+    Refused,
+    /// Nobody answered in time.
+    TimedOut,
+    /// No way leads there, or the connection broke.
+    Unreachable,
+    /// It closed the connection before its handshake was complete.
+    ClosedInHandshake,
+    /// It said nothing in the handshake, or for too long afterwards.
+    Silent,
+    /// It answered for another torrent.
+    WrongInfoHash,
+    /// It broke the protocol, or speaks another one.
+    Protocol,
+    /// It is ourselves.
+    Ourselves,
+    /// It sent wrong data.
+    Banned,
+    /// It closed the connection soon after the handshake.
+    Closed,
+}
+
+impl PeerFailure {
+    const ALL: [Self; 10] = [
+        Self::Refused,
+        Self::TimedOut,
+        Self::Unreachable,
+        Self::ClosedInHandshake,
+        Self::Silent,
+        Self::WrongInfoHash,
+        Self::Protocol,
+        Self::Ourselves,
+        Self::Banned,
+        Self::Closed,
+    ];
+
+    /// The kind; nothing for an end that was our own choice.
+    #[must_use]
+    pub const fn of(reason: &CloseReason) -> Option<Self> {
+        match reason {
+            CloseReason::Refused => Some(Self::Refused),
+            CloseReason::TimedOut => Some(Self::TimedOut),
+            CloseReason::Unreachable(_) => Some(Self::Unreachable),
+            CloseReason::ClosedInHandshake => Some(Self::ClosedInHandshake),
+            CloseReason::HandshakeTimeout | CloseReason::Silent => Some(Self::Silent),
+            CloseReason::WrongInfoHash => Some(Self::WrongInfoHash),
+            CloseReason::Protocol(_) | CloseReason::Misbehaved(_) => Some(Self::Protocol),
+            CloseReason::Ourselves => Some(Self::Ourselves),
+            CloseReason::Banned => Some(Self::Banned),
+            CloseReason::Remote => Some(Self::Closed),
+            CloseReason::Duplicate
+            | CloseReason::Redundant
+            | CloseReason::Full
+            | CloseReason::Inactive
+            | CloseReason::Private
+            | CloseReason::Replaced => None,
+        }
+    }
+
+    /// As scripts read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "connection_refused",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::ClosedInHandshake => "closed_in_handshake",
+            Self::Silent => "silent",
+            Self::WrongInfoHash => "wrong_info_hash",
+            Self::Protocol => "protocol",
+            Self::Ourselves => "ourselves",
+            Self::Banned => "banned",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// What so many peers did, behind their number.
+    fn of_many(self, count: usize) -> String {
+        let (one, many) = match self {
+            Self::Refused => ("refused the connection", "refused the connection"),
+            Self::TimedOut => ("did not answer", "did not answer"),
+            Self::Unreachable => ("could not be reached", "could not be reached"),
+            Self::ClosedInHandshake => {
+                ("closed in the handshake (it may insist on encryption)", "closed in the handshake (they may insist on encryption)")
+            }
+            Self::Silent => ("silent", "silent"),
+            Self::WrongInfoHash => ("has another torrent", "have another torrent"),
+            Self::Protocol => ("broke the protocol", "broke the protocol"),
+            Self::Ourselves => ("is ourselves", "are ourselves"),
+            Self::Banned => ("shut out for wrong data", "shut out for wrong data"),
+            Self::Closed => ("hung up", "hung up"),
+        };
+        format!("{count} {}", if count == 1 { one } else { many })
+    }
+}
+
+/// The last failure of each peer of a torrent. Prints as "asked 12 peers: 7 refused the connection, 3 closed in the handshake (they may insist on
+/// encryption), 2 silent".
+#[derive(Clone, Debug, Default)]
+pub struct PeerFailures {
+    last: BTreeMap<SocketAddr, PeerFailure>,
+}
+
+impl PeerFailures {
+    /// A peer came to nothing.
+    pub fn note(&mut self, addr: SocketAddr, failure: PeerFailure) {
+        if self.last.len() < MAX_ADDRS || self.last.contains_key(&addr) {
+            self.last.insert(addr, failure);
+        }
+    }
+
+    /// A peer is connected.
+    pub fn forget(&mut self, addr: SocketAddr) {
+        self.last.remove(&addr);
+    }
+
+    /// Peers of which a failure is known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.last.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+
+    fn count(&self, failure: PeerFailure) -> usize {
+        self.last.values().filter(|other| **other == failure).count()
+    }
+}
+
+impl fmt::Display for PeerFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<(usize, PeerFailure)> = PeerFailure::ALL.map(|failure| (self.count(failure), failure)).to_vec();
+        parts.retain(|(count, _)| *count > 0);
+        parts.sort_by_key(|(count, failure)| (std::cmp::Reverse(*count), *failure));
+        let parts: Vec<String> = parts.into_iter().map(|(count, failure)| failure.of_many(count)).collect();
+        write!(f, "asked {} peer{}: {}", self.len(), if self.len() == 1 { "" } else { "s" }, parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(n: u16) -> SocketAddr {
+        SocketAddr::from(([9, 9, 9, 9], n))
+    }
+
+    #[test]
+    fn many_failures_read_as_one_sentence_the_most_frequent_first() {
+        let mut failures = PeerFailures::default();
+        (1..=2).for_each(|n| failures.note(addr(n), PeerFailure::Silent));
+        (3..=9).for_each(|n| failures.note(addr(n), PeerFailure::Refused));
+        (10..=12).for_each(|n| failures.note(addr(n), PeerFailure::ClosedInHandshake));
+        let said = "asked 12 peers: 7 refused the connection, 3 closed in the handshake (they may insist on encryption), 2 silent";
+        assert_eq!(failures.to_string(), said);
+        (1..=11).for_each(|n| failures.forget(addr(n)));
+        assert_eq!(failures.to_string(), "asked 1 peer: 1 closed in the handshake (it may insist on encryption)");
+        failures.note(addr(12), PeerFailure::WrongInfoHash);
+        assert_eq!(failures.to_string(), "asked 1 peer: 1 has another torrent");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut failures = PeerFailures::default();
+        (0..=u16::MAX).for_each(|n| failures.note(addr(n), PeerFailure::Refused));
+        assert_eq!(failures.len(), MAX_ADDRS);
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = PeerFailure::ALL.iter().map(|failure| failure.name()).collect();
+        assert_eq!(names.len(), PeerFailure::ALL.len());
+    }
+}
