@@ -74,7 +74,7 @@ impl Discovery {
             Ok(answer) => self.succeed(now, &query, event, answer),
             Err(error) => self.fail(now, key, index, error),
         }
-        self.tell(key, index, true);
+        self.tell(key, index, event != AnnounceEvent::Stopped);
     }
 
     /// A tracker that we leave heard `event`: on to the next that it is to hear, up to `stopped`.

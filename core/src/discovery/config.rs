@@ -24,11 +24,11 @@ pub struct Config {
     /// Least value of a `min interval` that is believed. Default 1 s. A bridge sets 60 s, so that no tab makes it hammer a tracker; a torrent that is
     /// removed and added again then waits that long, too.
     pub min_interval_floor: Duration,
-    /// Silence of a tracker after which the next two are asked as well, as long as none has named peers. Default 0.5 s: twelve silent trackers hold
-    /// up the thirteenth for 1.5 s, forty for 2.5 s. Much less, and trackers that are merely far away are asked in vain.
+    /// Silence of a tracker that hears of us for the first time after which the next two are asked as well, as long as none has named peers. Default
+    /// 0.5 s: twelve silent trackers hold up the thirteenth for 1.5 s, forty for 2.5 s. Much less, and trackers that are merely far away are passed over.
     pub patience: Duration,
-    /// Silence of a UDP tracker after which its announce no longer counts against `max_queries`: it goes on in silence and costs next to nothing.
-    /// Default 5 s. Less lets more datagrams leave per second where all trackers are silent.
+    /// The same of a tracker that knows us; and silence of a UDP tracker after which its announce no longer counts against `max_queries`: it goes on in
+    /// silence and costs next to nothing. Default 5 s. Less lets more datagrams leave per second where all trackers are silent.
     pub silence: Duration,
     /// Wait after a first failure, doubled with each further one. Default 30 s.
     pub backoff: Duration,

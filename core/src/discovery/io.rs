@@ -104,7 +104,8 @@ pub enum Output {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
-        /// An announce or scrape is over and this is what came of it, or the tracker cannot be asked at all. False: one began, or was given up.
+        /// Something to tell the user: an announce or scrape is over and this is what came of it, or the tracker cannot be asked at all, or it has been
+        /// silent for long ([`TrackerStatus::asking`]). False: one began, or was given up.
         ended: bool,
     },
     /// A tracker told us our own address (BEP 24).

@@ -183,7 +183,8 @@ impl Discovery {
         let Some(torrent) = self.torrents.get(&key) else { return };
         let soonest = |(index, tracker): (usize, &Tracker)| tracker.soonest(now).map(|at| (index, at));
         let sooner: Vec<(usize, Instant)> = torrent.trackers.iter().enumerate().filter_map(soonest).collect();
-        let busy = torrent.trackers.iter().any(|tracker| tracker.waiting || tracker.query.is_some_and(|id| self.queries.is_counted(id)));
+        let soon = |id: QueryId| self.queries.get(id).is_some_and(|query| !query.overdue);
+        let busy = torrent.trackers.iter().any(|tracker| tracker.waiting || tracker.query.is_some_and(soon));
         for (index, at) in &sooner {
             self.schedule(key, *index, *at);
         }
@@ -361,7 +362,8 @@ impl Discovery {
         let id = self.queries.open(Query { complete: ask.is_complete(), ..Query::new(key, index, event, stage) });
         tracker.query = Some(id);
         let (wake, wait) = match event {
-            Some(_) if !leaving => (Wake::Patience(id), self.config.patience),
+            Some(AnnounceEvent::Started) if !leaving => (Wake::Patience(id), self.config.patience),
+            Some(_) if !leaving => (Wake::Patience(id), self.config.silence),
             _ => (Wake::Farewell(id), self.config.farewell),
         };
         self.timers.set(wake, now + wait);
@@ -431,10 +433,11 @@ impl Discovery {
     /// second time on, an exchange over UDP no longer keeps others waiting for room.
     fn lose_patience(&mut self, now: Instant, id: QueryId) {
         let Some(query) = self.queries.get_mut(id) else { return };
-        let key = query.key;
+        let (key, index) = (query.key, query.tracker);
         let (again, udp) = (std::mem::replace(&mut query.overdue, true), matches!(query.stage, Stage::Udp));
         if again && udp {
-            return self.queries.discount(id);
+            self.queries.discount(id);
+            return self.tell(key, index, true);
         }
         if !matches!(query.stage, Stage::Http) {
             self.timers.set(Wake::Patience(id), now + self.config.silence.saturating_sub(self.config.patience));

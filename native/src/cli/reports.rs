@@ -35,6 +35,7 @@ impl Reports {
     /// Whether a tracker's answer is worth a line.
     fn tells(&mut self, info_hash: InfoHash, status: &TrackerStatus) -> bool {
         let words = match &status.state {
+            _ if status.asking => None,
             TrackerState::Failed(error) => error.own_words(),
             TrackerState::Ok { .. } | TrackerState::Idle => status.warning.as_deref(),
         };

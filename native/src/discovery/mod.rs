@@ -80,7 +80,7 @@ pub enum News {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
-        /// An announce or scrape is over, or the tracker cannot be asked at all: this is what came of it.
+        /// As in [`aqueduct_core::discovery::Output::Status`].
         ended: bool,
     },
 }

@@ -73,6 +73,7 @@ impl Json {
             TrackerState::Idle | TrackerState::Failed(_) => (None, None, None),
         };
         let (result, message) = match &status.state {
+            _ if status.asking => ("failed", Some("the tracker has not answered yet; it is asked again, ever more rarely".to_owned())),
             TrackerState::Failed(error) => ("failed", Some(error.to_string())),
             TrackerState::Ok { .. } | TrackerState::Idle if status.warning.is_some() => ("warning", status.warning.clone()),
             TrackerState::Ok { .. } | TrackerState::Idle => ("ok", None),

@@ -66,6 +66,7 @@ pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
 /// A tracker's address and what came of asking it.
 pub(crate) fn tracker(status: &TrackerStatus) -> String {
     let what = match &status.state {
+        _ if status.asking => "has not answered yet".to_owned(),
         TrackerState::Failed(error) => {
             let error = error.to_string();
             error.strip_prefix("the tracker ").unwrap_or(&error).to_owned()
@@ -73,7 +74,7 @@ pub(crate) fn tracker(status: &TrackerStatus) -> String {
         TrackerState::Ok { peers, .. } => format!("named {}", count(*peers, "peer", "peers")),
         TrackerState::Idle => "has not answered".to_owned(),
     };
-    let warning = status.warning.as_ref().filter(|_| matches!(status.state, TrackerState::Ok { .. }));
+    let warning = status.warning.as_ref().filter(|_| !status.asking && matches!(status.state, TrackerState::Ok { .. }));
     let warning = warning.map(|warning| format!("; it warns: \"{warning}\"")).unwrap_or_default();
     format!("tracker {}: {what}{warning}", status.shown_url())
 }

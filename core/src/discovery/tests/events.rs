@@ -134,6 +134,25 @@ fn what_cannot_be_asked_is_told_at_the_start_and_each_result_once() {
     assert_eq!(ended(&mut world), [0]);
     world.machine.handle(world.now, Input::HttpResponse { id: QueryId(0), result: peers(1800, None).map(fetched) });
     assert_eq!(ended(&mut world), [1]);
+    world.machine.request(world.now, KEY, Stop);
+    world.machine.handle(world.now, Input::HttpResponse { id: QueryId(1), result: peers(1800, None).map(fetched) });
+    assert_eq!(ended(&mut world), [], "a farewell brings nothing");
+}
+
+#[test]
+fn a_udp_tracker_that_stays_silent_is_told_of_while_it_is_still_asked() {
+    let mut world = World::with(&[&["udp://9.9.9.9:1/"]]);
+    let said = world.request(Start);
+    let [Said::Resolve(id, _)] = said[..] else { panic!("{said:?}") };
+    world.machine.handle(world.now, Input::Resolved { id, result: Ok(vec!["9.9.9.9:1".parse().unwrap()]) });
+    world.said();
+    for (seconds, told) in [(1, 0), (5, 1), (5, 0)] {
+        world.now = world.now + Duration::from_secs(seconds);
+        world.machine.handle(world.now, Input::Timeout);
+        let outputs: Vec<Output> = std::iter::from_fn(|| world.machine.poll_output()).collect();
+        let silent = |output: &&Output| matches!(output, Output::Status { ended: true, status, .. } if status.asking);
+        assert_eq!(outputs.iter().filter(silent).count(), told, "{seconds}");
+    }
 }
 
 #[test]

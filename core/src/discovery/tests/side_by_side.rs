@@ -118,3 +118,23 @@ fn a_tracker_far_down_that_is_silent_once_is_not_waited_for() {
     assert_eq!(host, "b");
     assert_eq!(world.pass(3), [], "a has named peers: the silence of b leads to nobody");
 }
+
+#[test]
+fn a_kept_tracker_that_is_slow_to_answer_again_is_given_time() {
+    let mut world = World::with(&[&["http://a/"], &["http://b/"]]);
+    let (first, ..) = announce(&world.request(Start));
+    world.answer(first, peers(1800, None));
+    announce(&world.tick());
+    assert_eq!(world.pass(4), []);
+    assert_eq!(announce(&world.pass(1)).1, "b");
+}
+
+#[test]
+fn more_peers_are_not_waited_for_from_those_that_are_silent() {
+    let mut world = World::with(&[&["http://a/"], &["http://b/"], &["http://c/"], &["http://d/"]]);
+    let mut said = world.request(Start);
+    let b = until(&mut world, &mut said, "b");
+    assert_eq!(world.answer(b, peers(1800, None)), [Said::Peers(0, 1)]);
+    assert_eq!(asked(&world.pass(5)), []);
+    assert_eq!(announce(&world.request(More)).1, "d", "a and c, which was asked beside b, keep silent");
+}
