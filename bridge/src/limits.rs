@@ -59,7 +59,8 @@ macro_rules! limits {
 limits! {
     /// Sessions in all. More are refused and told so. The cap at 90 % of the descriptors may be lower.
     sessions: usize = 10_000;
-    /// Bytes in memory at which more sessions are refused and told so; 0: 90 % of what the machine, or the bridge's control group, has.
+    /// Bytes in memory at which more sessions are refused and told so, and sessions that hold most are ended, if it is more than an equal share of
+    /// half as much; 0: 90 % of what the machine, or the bridge's control group, has.
     memory: u64 = 0;
     /// What one IPv6 /48 may have of everything that is limited per address, in shares of a /64: one customer may hold 65,536 of those.
     addresses_per_site: u32 = 4;
@@ -73,6 +74,11 @@ limits! {
     sessions_per_address: u32 = 8;
     /// New sessions a second from one address. More are refused and told so.
     new_sessions_per_address: u32 = 4;
+    /// Frames a second that are read of one session's WebSocket, pings and fragments included; after a pause five times as many at once. More wait,
+    /// and with them what follows. 64 frames inside its messages count as one.
+    frames_per_session: u32 = 2000;
+    /// Time for a message of a tab, from its first byte to its last, seconds. Who is slower is sent away: what has begun is kept until it ends.
+    message_timeout: Seconds = Seconds::new(30);
     /// Torrents a session joins at a time. More are refused and told so.
     joins_per_session: u16 = 32;
     /// Torrents a session may join anew a minute, once it has joined as many as it may have: each join is an announce. More are refused. One address
@@ -117,7 +123,7 @@ limits! {
     stream_window: u32 = 256 * 1024;
     /// Bytes a tab may send on all streams before peers have taken any: what uploads cost in memory, a session.
     session_window: u32 = 2 * 1024 * 1024;
-    /// Announces to trackers under way at a time. More wait, the sessions in turn.
+    /// Announces to trackers under way at a time. More wait, the sessions in turn. A quarter of the descriptors may be less.
     announces: usize = 500;
     /// Announces under way at a time for one session: whoever names trackers that hang must not take all there may be. More wait.
     announces_per_session: usize = 20;
@@ -133,7 +139,8 @@ limits! {
     tracker_interval: Seconds = Seconds::new(1800);
     /// Time that they are told to wait at least, seconds.
     tracker_min_interval: Seconds = Seconds::new(60);
-    /// Swarms that the tracker keeps. An announce for one more is refused and told so.
+    /// Swarms that the tracker keeps. One more takes the place of one of whoever announced most of them first; where nobody did more than the address
+    /// that asks, it is refused and told so.
     tracker_swarms: usize = 100_000;
     /// Peers that it keeps in all swarms. Those beyond are given peers, but are not listed. About 40 bytes each.
     tracker_peers: usize = 1_000_000;

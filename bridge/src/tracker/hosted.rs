@@ -83,7 +83,7 @@ impl Tracking {
             let announce = Announce { info_hash, port: addr.port(), seed: tabs.seeds > 0, event, num_want: None };
             compact.clear();
             // A full tracker lists no more swarms, its own included.
-            let _ = self.lock().announce(self.now(), &announce, addr.ip(), Admission::Listed, &mut compact);
+            let _ = self.lock().announce(self.now(), &announce, addr.ip(), Admission::Hosted, &mut compact);
             peers.extend(read(&compact, addr.is_ipv4()));
         }
         peers.retain(|peer| !addrs.contains(peer));

@@ -101,6 +101,7 @@ fn limits(limits: &Limits) -> tracker::Config {
         max_peers: limits.tracker_peers,
         max_peers_per_swarm: limits.tracker_peers_per_swarm,
         requests_per_address: limits.tracker_requests_per_address,
+        addresses_per_site: limits.addresses_per_site,
         ..tracker::Config::default()
     }
 }

@@ -9,7 +9,8 @@ pub struct Config {
     pub interval: Duration,
     /// What they are told to wait at least. Default 60 s.
     pub min_interval: Duration,
-    /// Swarms in all. Default 100,000. An announce for one more is refused, and told so.
+    /// Swarms in all. Default 100,000. One more takes the place of a swarm of whoever founded most; where nobody founded more than the address that
+    /// asks, it is refused, and told so.
     pub max_swarms: usize,
     /// Peers in all swarms. Default 1,000,000. Those beyond are given peers, but are not listed.
     pub max_peers: usize,
@@ -22,6 +23,8 @@ pub struct Config {
     /// Announces and scrapes a second from one address (/64 for IPv6), ten times as many at once after a pause. Default 50: whole cities stand
     /// behind one address. Those beyond are refused over HTTP and dropped over UDP. The first announce of a swarm counts for four.
     pub requests_per_address: u32,
+    /// What one IPv6 /48 may ask, in shares of a /64. Default 4: one customer may hold 65,536 of those.
+    pub addresses_per_site: u32,
 }
 
 impl Default for Config {
@@ -35,6 +38,7 @@ impl Default for Config {
             num_want: 50,
             max_num_want: 200,
             requests_per_address: 50,
+            addresses_per_site: 4,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::connection::Connections;
 use super::dice::Dice;
+use super::founders::{Founder, Founders};
 use super::peers::Change;
 use super::rates::Rates;
 use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
@@ -54,13 +55,14 @@ impl Tracker {
     /// most [`Config::max_num_want`], none twice, never the asker itself, and no seeds for a seed.
     ///
     /// # Errors
-    /// The tracker is full, or nobody could use the address.
+    /// The tracker is full of swarms whose founders have no more of them than this address, or nobody could use the address.
     pub fn announce(&mut self, now: Instant, announce: &Announce, ip: IpAddr, admission: Admission, out: &mut Vec<u8>) -> Result<Told, Refusal> {
         let addr = SocketAddr::new(ip.to_canonical(), announce.port);
         let counts = match (announce.event, admission) {
             (Event::Stopped, _) => self.leave(&announce.info_hash, addr),
             (_, Admission::Refused) => return Err(Refusal::Address),
-            (_, Admission::Listed) if announce.port > 0 => self.list(now, announce, addr, out)?,
+            (_, Admission::Listed) if announce.port > 0 => self.list(now, announce, addr, Founders::of(self.site(ip)), out)?,
+            (_, Admission::Hosted) if announce.port > 0 => self.list(now, announce, addr, None, out)?,
             _ => self.give(announce, addr, out),
         };
         Ok(Told { counts, interval: self.config.interval, min_interval: self.config.min_interval })
@@ -95,18 +97,29 @@ impl Tracker {
         self.afford(now, ip, if founding { FOUNDING } else { 1 })
     }
 
-    /// Takes so many requests off an address' budget; says whether there was one at least.
+    /// Takes so many requests off the budget of an address and of its site; says whether there was one at least.
     pub(super) fn afford(&mut self, now: Instant, ip: IpAddr, cost: u32) -> bool {
-        let hash = match ip.to_canonical() {
-            IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
-            IpAddr::V6(ip) => self.dice.hash(&ip.octets()[..8]),
-        };
-        self.rates.take(hash, seconds(now), cost)
+        let (site, now) = (self.site(ip), seconds(now));
+        match ip.to_canonical() {
+            IpAddr::V4(_) => self.rates.take(&[(site, 1)], now, cost),
+            IpAddr::V6(v6) => self.rates.take(&[(self.dice.hash(&v6.octets()[..8]), 1), (site, self.config.addresses_per_site)], now, cost),
+        }
     }
 
-    fn list(&mut self, now: Instant, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Result<Counts, Refusal> {
+    /// The hash of an IPv4 address, or of the /48 of an IPv6 address, which is what one customer may have.
+    fn site(&self, ip: IpAddr) -> u64 {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
+            IpAddr::V6(ip) => self.dice.hash(&ip.octets()[..6]),
+        }
+    }
+
+    fn list(&mut self, now: Instant, announce: &Announce, addr: SocketAddr, founder: Founder, out: &mut Vec<u8>) -> Result<Counts, Refusal> {
         let (config, dice) = (&self.config, &mut self.dice);
-        let swarm = self.swarms.get_or_insert(&announce.info_hash, config.max_swarms, dice).ok_or(Refusal::Full)?;
+        if self.swarms.len() >= config.max_swarms && self.swarms.get(&announce.info_hash, dice).is_none() {
+            self.peers -= self.swarms.make_room(founder, dice).ok_or(Refusal::Full)?;
+        }
+        let swarm = self.swarms.get_or_insert(&announce.info_hash, founder, config.max_swarms, dice).ok_or(Refusal::Full)?;
         let room = self.peers < config.max_peers && swarm.len_of(addr.ip()) < config.max_peers_per_swarm;
         if room || swarm.contains(addr, dice) {
             self.peers += usize::from(swarm.put(addr, announce.seed, seconds(now), dice) == Change::Listed);

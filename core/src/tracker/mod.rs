@@ -9,6 +9,7 @@
 mod config;
 mod connection;
 mod dice;
+mod founders;
 pub mod http;
 mod machine;
 mod peers;

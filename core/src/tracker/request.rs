@@ -58,6 +58,8 @@ pub struct Told {
 pub enum Admission {
     /// It is given to others.
     Listed,
+    /// It is that of the tracker's own host: given to others, and its swarms make room for nobody.
+    Hosted,
     /// It is given peers, but to nobody.
     Unlisted,
     /// It is told that nobody could use it.

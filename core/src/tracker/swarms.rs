@@ -5,14 +5,19 @@ use std::net::{IpAddr, SocketAddr};
 use hashbrown::HashTable;
 
 use super::dice::Dice;
+use super::founders::{Founder, Founders};
 use super::peers::{Change, Peers};
 use super::request::Counts;
 use crate::types::InfoHashV1;
+
+/// Swarms that are looked at for one that makes room: of those who fill the tracker, one is then found for certain.
+const LOOKS: usize = 16;
 
 /// One swarm.
 #[derive(Debug)]
 pub(super) struct Swarm {
     info_hash: InfoHashV1,
+    founder: Founder,
     v4: Peers<6>,
     /// Most swarms have none of these.
     v6: Option<Box<Peers<18>>>,
@@ -20,8 +25,8 @@ pub(super) struct Swarm {
 }
 
 impl Swarm {
-    fn new(info_hash: InfoHashV1) -> Self {
-        Self { info_hash, v4: Peers::default(), v6: None, downloads: 0 }
+    fn new(info_hash: InfoHashV1, founder: Founder) -> Self {
+        Self { info_hash, founder, v4: Peers::default(), v6: None, downloads: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,6 +103,7 @@ pub(super) struct Swarms {
     index: HashTable<u32>,
     /// The next to be visited by [`Swarms::expire`].
     cursor: usize,
+    founders: Founders,
 }
 
 impl Swarms {
@@ -114,22 +120,33 @@ impl Swarms {
     }
 
     /// Finds a swarm, or founds it if there are fewer than `limit`.
-    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, limit: usize, dice: &Dice) -> Option<&mut Swarm> {
+    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, founder: Founder, limit: usize, dice: &Dice) -> Option<&mut Swarm> {
         let at = match self.position(info_hash, dice) {
             Some(at) => at,
-            None if self.list.len() < limit => self.push(info_hash, dice),
+            None if self.list.len() < limit => self.push(info_hash, founder, dice),
             None => return None,
         };
         self.list.get_mut(at)
+    }
+
+    /// Forgets a swarm whose founder has more of them than this one would have, and says how many peers went; nothing if none was found among a few.
+    /// A swarm with many peers counts for less: whoever founded it, it is theirs by now.
+    pub(super) fn make_room(&mut self, founder: Founder, dice: &mut Dice) -> Option<usize> {
+        let weight = |swarm: &Swarm| u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64;
+        let looked_at = (0..LOOKS.min(self.list.len())).map(|_| dice.below(self.list.len()));
+        let (heaviest, at) = looked_at.filter_map(|at| Some((weight(self.list.get(at)?), at))).max()?;
+        let peers = self.list.get(at)?.len();
+        (heaviest > u64::from(self.founders.count(founder)) + 1).then(|| self.remove_at(at, dice)).map(|()| peers)
     }
 
     fn position(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<usize> {
         self.index.find(dice.hash(&info_hash.0), |at| self.list[*at as usize].info_hash == *info_hash).map(|at| *at as usize)
     }
 
-    fn push(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> usize {
+    fn push(&mut self, info_hash: &InfoHashV1, founder: Founder, dice: &Dice) -> usize {
         let at = self.list.len();
-        self.list.push(Swarm::new(*info_hash));
+        self.founders.add(founder);
+        self.list.push(Swarm::new(*info_hash, founder));
         let list = &self.list;
         self.index.insert_unique(dice.hash(&info_hash.0), number(at), |at| dice.hash(&list[*at as usize].info_hash.0));
         at
@@ -166,7 +183,8 @@ impl Swarms {
         if let Some(entry) = gone.and_then(|bucket| self.index.get_bucket_entry(bucket).ok()) {
             entry.remove();
         }
-        self.list.swap_remove(at);
+        let swarm = self.list.swap_remove(at);
+        self.founders.remove(swarm.founder);
     }
 }
 

@@ -75,6 +75,58 @@ fn no_address_fills_the_tracker_alone() {
     assert!(body.starts_with(b"d8:completei1e"), "others are served");
 }
 
+/// Announces a swarm of this number.
+fn found(tracker: &mut Tracker, now: u64, from: &str, swarm: u32) -> Result<usize, Refusal> {
+    let mut info_hash = InfoHashV1([0; 20]);
+    info_hash.0[..4].copy_from_slice(&swarm.to_be_bytes());
+    announce(tracker, now, from, Announce { info_hash, ..present(1) })
+}
+
+#[test]
+fn a_crowd_that_fills_the_tracker_keeps_no_swarm_of_others_out() {
+    let mut tracker = tracker(Config { max_swarms: 1000, ..Config::default() });
+    let mut crowd = (0..).map(|swarm: u32| (format!("9.9.9.{}", swarm % 50), swarm));
+    for (from, swarm) in crowd.by_ref().take(1000) {
+        assert_eq!(found(&mut tracker, 0, &from, swarm), Ok(0));
+    }
+    // Somebody with ten torrents, and two hundred others with one each, of which one has two peers.
+    const HONEST: u32 = 1 << 24;
+    for swarm in HONEST..HONEST + 10 {
+        assert_eq!(found(&mut tracker, 1, "1.1.1.1", swarm), Ok(0), "there are 20 of each of the others");
+    }
+    for n in 0..200 {
+        let from = format!("2.2.2.{n}");
+        assert_eq!(found(&mut tracker, 1, &from, HONEST + 100 + n), Ok(0));
+    }
+    assert_eq!(found(&mut tracker, 1, "3.3.3.3", HONEST + 100), Ok(1));
+    for (from, swarm) in crowd.take(20_000) {
+        let _ = found(&mut tracker, 2, &from, swarm);
+        assert_eq!(tracker.size().0, 1000);
+    }
+    let kept = |range: std::ops::Range<u32>| {
+        let hash = |n: u32| [&n.to_be_bytes()[..], &[0; 16]].concat().try_into().map(InfoHashV1).unwrap();
+        range.filter(|n| tracker.scrape(&hash(*n)).leechers > 0).count()
+    };
+    assert_eq!((kept(HONEST..HONEST + 10), kept(HONEST + 100..HONEST + 300)), (10, 200));
+}
+
+#[test]
+fn where_nobody_has_more_than_others_a_full_tracker_refuses() {
+    let mut tracker = tracker(Config { max_swarms: 10, ..Config::default() });
+    (0..10).for_each(|n| assert_eq!(found(&mut tracker, 0, &format!("1.1.1.{n}"), n), Ok(0)));
+    assert_eq!(found(&mut tracker, 0, "2.2.2.2", 10), Err(Refusal::Full));
+    assert_eq!(found(&mut tracker, 0, "1.1.1.1", 10), Err(Refusal::Full));
+    assert_eq!(found(&mut tracker, 0, "2.2.2.2", 9), Ok(1), "what is there is served");
+}
+
+#[test]
+fn twenty_networks_of_one_site_ask_as_often_as_four() {
+    let mut tracker = tracker(Config { requests_per_address: 1, ..Config::default() });
+    let mut granted = |from: &str| (0..50).filter(|_| tracker.afford(at(0), ip(from), 1)).count();
+    let all: usize = (0..20).map(|network| granted(&format!("2000:0:1:{network}::1"))).sum();
+    assert_eq!((all, granted("2000:0:2::1")), (40, 10));
+}
+
 #[test]
 fn leaving_and_completing_are_counted() {
     let mut tracker = tracker(Config::default());
