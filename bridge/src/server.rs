@@ -22,7 +22,7 @@ use crate::accept::accept;
 use crate::bridge::Bridge;
 use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
-use crate::descriptors;
+use crate::descriptors::Descriptors;
 use crate::gate::{Bucket, Targets};
 use crate::half_open::HalfOpen;
 use crate::http;
@@ -168,9 +168,9 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     let tracking =
         if config.no_tracker { None } else { Some(Arc::new(Tracking::new(&config, web.port(), Arc::clone(&filter), Arc::clone(&metrics))?)) };
     let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
-    let sockets = descriptors::sockets();
+    let Descriptors { sockets, announces } = Descriptors::share_out(config.limits.announces);
     let start = Instant::now();
-    let options = Options { config: discovery_config(&config.limits), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
+    let options = Options { config: discovery_config(&config.limits, announces), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
     let bridge = Bridge {
         clients: Clients::new(&config.limits),
         connections: Quota::new(config.limits.connections_per_address, config.limits.addresses_per_site),
@@ -233,9 +233,9 @@ fn dht(config: &Config, port: u16) -> Option<DhtOptions> {
     (!config.no_dht).then_some(DhtOptions { bootstrap, keep_bootstrap, read_only: true, port, state: None })
 }
 
-fn discovery_config(limits: &Limits) -> aqueduct_core::discovery::Config {
+fn discovery_config(limits: &Limits, announces: usize) -> aqueduct_core::discovery::Config {
     aqueduct_core::discovery::Config {
-        max_queries: limits.announces,
+        max_queries: announces,
         max_queries_per_owner: limits.announces_per_session,
         lookups: Some((limits.lookups_per_session, limits.lookup_interval.0)),
         min_interval_floor: limits.announce_interval.0,

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+use aqueduct_core::tunnel::{ClientConfig, Event, JoinRequest, Refusal};
+use aqueduct_core::types::InfoHashV1;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::program::{PATH, Program};
-use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, get, soon, trickle};
+use crate::support::{Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, request, soon, trickle};
 
 /// What `--print-config` prints with these flags.
 async fn printed(flags: &[&str]) -> String {
@@ -183,6 +184,45 @@ async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
 }
 
 #[tokio::test]
+async fn trackers_that_hang_leave_descriptors_for_clients() {
+    const SESSIONS: u8 = 16;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let limits = "sessions-per-address = 1000\nnew-sessions-per-address = 1000\nlookups-per-session = 1000";
+    std::fs::write(file.path(), format!("allow = [\"127.0.0.0/8\"]\n[limits]\n{limits}\n")).unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\"", PATH, "--listen", "127.0.0.1:0", "--config"]).arg(file.path());
+    let bridge = Program::launch(&mut limited).await;
+    let hanging = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = hanging.local_addr().unwrap().port();
+    let mut tabs = Vec::new();
+    for session in 0..SESSIONS {
+        let mut tab = Tab::open_at(bridge.addr).await;
+        assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+        // An announce to a host of its own for each torrent.
+        for torrent in 0..20 {
+            let trackers = vec![vec![format!("http://127.1.{session}.{}:{port}/announce", torrent + 1)]];
+            let info_hash = InfoHashV1([session * 20 + torrent; 20]);
+            tab.join_as(&JoinRequest { info_hash, trackers, ..request(TAB_ID) });
+        }
+        tab.flush().await;
+        tabs.push(tab);
+    }
+    // As many as there may be at a time; without a bound of their own they would take every descriptor that is left.
+    let mut held = Vec::new();
+    while held.len() < 64 {
+        held.push(soon("an announce", hanging.accept()).await.unwrap());
+    }
+    for _ in 0..20 {
+        let (head, _) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/healthz", "").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    }
+    let (_, metrics) = get(TcpStream::connect(bridge.addr).await.unwrap(), "a", "/metrics", "").await;
+    assert!(String::from_utf8(metrics).unwrap().contains("\naqueduct_bridge_failed_accepts_total 0\n"), "a connection could not be accepted");
+    let further = tokio::time::timeout(Duration::ZERO, hanging.accept()).await;
+    assert!(further.is_err(), "a 65th announce is under way");
+}
+
+#[tokio::test]
 async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
     let bridge = Program::limited("connections-per-address = 1000\nupgrade-timeout = 15").await;
     let mut trickling = JoinSet::new();
@@ -199,6 +239,16 @@ async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
     assert!(trickling.try_join_next().is_none(), "twenty answers and a session came only when the first of the others was cut off");
     while soon("the cut", trickling.join_next()).await.is_some() {}
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_no_fault_of_the_tabs_in_the_log() {
+    let mut bridge = Program::start(&[]).await;
+    let mut tab = Tab::open_at(bridge.addr).await;
+    assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+    drop(tab);
+    let line = bridge.line("a tab is gone").await;
+    assert!(line.contains("end=Tab"), "{line}");
 }
 
 /// Every kind of event that a session can bring about, with a secret, a swarm and addresses in it.
