@@ -41,7 +41,7 @@ pub(crate) struct Bridge {
     pub(crate) tokens: RwLock<Tokens>,
     /// `None`: plain HTTP.
     pub(crate) tls: Option<Tls>,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Arc<Memory>,
     /// Lines of the log on sessions that are refused at the door: whoever knocks all the time must not fill the disk.
     pub(crate) refusals_told: Mutex<Bucket>,
     pub(crate) discovery: discovery::Handle,
@@ -83,6 +83,11 @@ impl Bridge {
     /// sessions that are there need for their peers.
     pub(crate) fn is_full(&self) -> bool {
         self.clients.are_full() || self.memory.is_full() || self.sockets.available_permits() < self.all_sockets / 10
+    }
+
+    /// Whether browsers reach the page over TLS, the bridge's own or a proxy's.
+    pub(crate) fn is_https(&self) -> bool {
+        self.tls.is_some() || self.config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
     /// Whether a connection from there stands for many clients, and says for which.

@@ -58,6 +58,10 @@ impl Candidates {
         Self { limit, known: BTreeMap::new(), queue: BTreeSet::new() }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it only counts as known. Returns whether it is
     /// new and there was room.
     pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource, due: Option<Instant>) -> bool {

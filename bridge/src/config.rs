@@ -1,5 +1,6 @@
 //! The bridge's configuration: defaults, then the TOML file, then flags.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::cidr::Cidr;
 use crate::limits::{Limits, Seconds};
 use crate::node::Node;
+use crate::policy::Filter;
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -98,6 +100,19 @@ pub enum ConfigError {
     /// An origin that browsers never send.
     #[error("`{0}` is no origin; write scheme, host and port alone, like https://aqueduct.example:8443")]
     Origin(String),
+    /// An origin with the port that its scheme means anyway, which browsers leave out: no page would ever match it.
+    #[error("`{given}` is not how browsers write this origin: they leave out the port that the scheme means; write {written}")]
+    DefaultPort {
+        /// As it was given.
+        given: String,
+        /// As browsers send it.
+        written: String,
+    },
+    /// Where no peer reaches the bridge, and why.
+    #[error(
+        "public-address {0} cannot be given to peers: {1}; name the address that is seen from outside, or open its range with allow if all peers are inside"
+    )]
+    PublicAddress(IpAddr, Cow<'static, str>),
     /// A certificate without a key, or a key without a certificate.
     #[error("tls-cert and tls-key must be given together")]
     HalfTls,
@@ -130,10 +145,8 @@ impl Config {
     /// # Errors
     /// The first thing that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let origins = self.origin.iter().chain(&self.public_url);
-        if let Some(bad) = origins.into_iter().find(|origin| !is_origin(origin)) {
-            return Err(ConfigError::Origin(bad.clone()));
-        }
+        self.origin.iter().chain(&self.public_url).try_for_each(|origin| check_origin(origin))?;
+        self.check_public_addresses()?;
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err(ConfigError::HalfTls);
         }
@@ -150,6 +163,9 @@ impl Config {
             ("announces-per-session", limits.announces_per_session as u64, 1, 65_535),
             ("handshake-timeout in milliseconds", millis(limits.handshake_timeout), 10, 86_400_000),
             ("upgrade-timeout in milliseconds", millis(limits.upgrade_timeout), 10, 86_400_000),
+            // A session of which nothing is read would be of no use.
+            ("frames-per-session", limits.frames_per_session.into(), 1, 1_000_000),
+            ("message-timeout in milliseconds", millis(limits.message_timeout), 10, 86_400_000),
             ("hello-timeout in milliseconds", millis(limits.hello_timeout), 10, 86_400_000),
             // Without a pause between pings there would be nothing else.
             ("ping-interval in milliseconds", millis(limits.ping_interval), 10, 86_400_000),
@@ -157,6 +173,13 @@ impl Config {
         ];
         let outside = bounds.into_iter().find(|(_, received, least, most)| !(least..=most).contains(&received));
         outside.map_or(Ok(()), |(key, received, least, most)| Err(ConfigError::Bounds { key, received, least, most }))
+    }
+
+    /// An address that nobody outside reaches would be given out by the bridge's tracker all the same.
+    fn check_public_addresses(&self) -> Result<(), ConfigError> {
+        let filter = Filter::new(self.allow.clone());
+        let refused = self.public_address.iter().find_map(|ip| filter.allowed(SocketAddr::new(*ip, DEFAULT_PEER_PORT)).err());
+        refused.map_or(Ok(()), |refusal| Err(ConfigError::PublicAddress(refusal.addr.ip(), refusal.why)))
     }
 
     /// The whole configuration as a TOML file with comments.
@@ -203,10 +226,28 @@ fn list(values: &[impl ToString]) -> String {
     format!("[{}]", values.iter().map(ToString::to_string).map(quote).collect::<Vec<_>>().join(", "))
 }
 
-/// Scheme, host and perhaps port, as browsers write an origin (RFC 6454): lower case, no slash at the end.
-fn is_origin(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ']) && rest == rest.to_lowercase())
+/// Scheme, host and perhaps port, as browsers write an origin (RFC 6454): lower case, no slash at the end, no port that the scheme means anyway.
+fn check_origin(text: &str) -> Result<(), ConfigError> {
+    let (https, http) = (text.strip_prefix("https://"), text.strip_prefix("http://"));
+    let rest = https.or(http).filter(|rest| is_authority(rest)).ok_or_else(|| ConfigError::Origin(text.to_owned()))?;
+    match rest.strip_suffix(if https.is_some() { ":443" } else { ":80" }) {
+        None => Ok(()),
+        Some(_) => {
+            let written = text.rsplit_once(':').map_or(text, |(written, _)| written).to_owned();
+            Err(ConfigError::DefaultPort { given: text.to_owned(), written })
+        }
+    }
+}
+
+/// A host, and perhaps a port. Browsers send names outside ASCII in their ASCII form.
+fn is_authority(text: &str) -> bool {
+    let host = match text.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        None => text,
+        Some((host, port)) if port.parse::<u16>().is_ok_and(|number| number.to_string() == port) => host,
+        Some(_) => return false,
+    };
+    let lower = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && !b"/?#@\\".contains(&b);
+    !host.is_empty() && host.bytes().all(lower)
 }
 
 #[cfg(test)]
@@ -235,12 +276,51 @@ mod tests {
 
     #[test]
     fn only_origins_as_browsers_send_them_are_taken() {
-        for good in ["https://a.example", "http://127.0.0.1:8080", "http://[::1]:8080"] {
-            assert!(is_origin(good), "{good}");
+        for good in
+            ["https://a.example", "http://127.0.0.1:8080", "http://[::1]:8080", "http://[::1]", "http://a.example:443", "https://a.example:80"]
+        {
+            assert!(check_origin(good).is_ok(), "{good}");
         }
-        for bad in ["a.example", "https://a.example/", "https://A.example", "https://", "ftp://a.example", "*"] {
-            assert!(!is_origin(bad), "{bad}");
+        for bad in [
+            "a.example",
+            "https://a.example/",
+            "https://A.example",
+            "https://",
+            "ftp://a.example",
+            "*",
+            "https://:1",
+            "https://a:0443",
+            "https://ä.example",
+        ] {
+            assert!(matches!(check_origin(bad), Err(ConfigError::Origin(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_origin_with_the_port_that_its_scheme_means_is_refused_with_what_to_write() {
+        for (given, written) in [
+            ("https://a.example:443", "https://a.example"),
+            ("http://a.example:80", "http://a.example"),
+            ("https://[2000::1]:443", "https://[2000::1]"),
+        ] {
+            let error = Config { public_url: Some(given.to_owned()), ..Config::default() }.check().unwrap_err().to_string();
+            assert!(error.contains(given) && error.ends_with(&format!("write {written}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_that_no_peer_reaches_is_refused_unless_its_range_is_opened() {
+        let config = |ip: &str, allow: &[&str]| Config {
+            public_address: vec![ip.parse().unwrap()],
+            allow: allow.iter().map(|range| range.parse().unwrap()).collect(),
+            ..Config::default()
+        };
+        for bad in ["10.0.0.1", "192.168.1.2", "127.0.0.1", "0.0.0.0", "::", "fe80::1", "fd00::1", "224.0.0.1"] {
+            let error = config(bad, &[]).check().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("public-address {bad} cannot")) && error.contains("allow"), "{error}");
+        }
+        assert!(config("9.9.9.9", &[]).check().is_ok() && config("2600::1", &[]).check().is_ok());
+        assert!(config("10.0.0.1", &["10.0.0.0/8"]).check().is_ok());
     }
 
     #[test]

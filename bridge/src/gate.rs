@@ -49,6 +49,11 @@ impl Bucket {
         Ok(())
     }
 
+    /// Takes so many, also more than there are: there will be none until that is made up for.
+    pub(crate) const fn charge(&mut self, cost: f64) {
+        self.tokens -= cost;
+    }
+
     /// Whether there is one; otherwise when.
     pub(crate) fn check(&mut self, now: Instant) -> Result<(), Instant> {
         self.fill(now);

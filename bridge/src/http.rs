@@ -9,9 +9,9 @@ use aqueduct_core::tunnel::{Refusal, SUBPROTOCOL};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use hyper::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use hyper::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, STRICT_TRANSPORT_SECURITY, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets;
 use crate::bridge::Bridge;
+use crate::inflow::Inflow;
 use crate::origin::{Verdict, client_of, judge};
 use crate::outlet::Outlet;
 use crate::server::Alive;
@@ -44,9 +45,15 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
 ];
 
+/// A year, for the bridge's own name alone (RFC 6797).
+const ONLY_HTTPS: &str = "max-age=31536000";
+
 /// Answers one request. `alive` is held as long as a session lives.
 pub(crate) async fn answer(request: Request<Incoming>, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>) -> Result<Answer, Infallible> {
     let mut answer = match (request.uri().path(), request.method()) {
+        _ if !names_its_host(&request) => {
+            refuse(StatusCode::BAD_REQUEST, "A request names its host once, with the field Host.\n", &[(CONNECTION, "close")])
+        }
         ("/v1/session", &Method::GET) => open_session(request, remote, &bridge, alive),
         ("/announce" | "/scrape", &Method::GET) => track(&request, remote, &bridge),
         (_, &Method::GET | &Method::HEAD) => get(&request, &bridge),
@@ -54,7 +61,16 @@ pub(crate) async fn answer(request: Request<Incoming>, remote: SocketAddr, bridg
     };
     let fields = SECURITY.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
     answer.headers_mut().extend(fields);
+    answer.headers_mut().extend(bridge.is_https().then_some((STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ONLY_HTTPS))));
     Ok(answer)
+}
+
+/// RFC 9112, 3.2: a request of HTTP/1.1 has exactly one `Host`, or is answered with 400. Two parsers may choose different ones of several.
+fn names_its_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
+    }
 }
 
 fn get(request: &Request<Incoming>, bridge: &Bridge) -> Answer {
@@ -109,7 +125,8 @@ fn open_session(mut request: Request<Incoming>, remote: SocketAddr, bridge: &Arc
     let (bridge, upgrade) = (Arc::clone(bridge), hyper::upgrade::on(&mut request));
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            let socket = WebSocketStream::from_raw_socket(Outlet::new(TokioIo::new(upgraded)), Role::Server, Some(websocket_config())).await;
+            let inflow = Inflow::new(&bridge.config.limits, bridge.memory.enter());
+            let socket = WebSocketStream::from_raw_socket(Outlet::new(TokioIo::new(upgraded), inflow), Role::Server, Some(websocket_config())).await;
             serve(bridge, socket, visitor, next_number()).await;
         }
         drop(alive);

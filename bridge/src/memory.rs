@@ -1,14 +1,24 @@
-//! How much memory the bridge may have before it turns sessions away.
+//! How much memory the bridge may have before it turns sessions away, and ends those that hold most.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Context;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use futures_util::task::AtomicWaker;
+use tokio::time::{Instant, sleep};
+
+use crate::gate::lock;
 
 /// How often the system is asked.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the allocator may take to give back what was freed: until then it is not missed a second time.
+const GIVEN_BACK: Duration = Duration::from_secs(5);
+/// No session is ended for less, bytes: that much is held by one that does what it should.
+const LEAST_SHARE: u64 = 128 * 1024;
 
 /// Whether the limit is reached.
 #[derive(Debug)]
@@ -16,19 +26,56 @@ pub(crate) struct Memory {
     /// Bytes; `None`: the system does not say what there is.
     limit: Option<u64>,
     full: AtomicBool,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    next: u64,
+    held: BTreeMap<u64, Arc<Held>>,
+    /// What sessions held that were ended, and when the last was.
+    ended: Option<(Instant, u64)>,
+}
+
+/// What a session keeps for its tab.
+#[derive(Debug, Default)]
+struct Held {
+    /// Of a message that is not complete, bytes.
+    unfinished: AtomicUsize,
+    /// Of messages on their way, bytes.
+    queued: AtomicUsize,
+    ended: AtomicBool,
+    waker: AtomicWaker,
+}
+
+/// A session's entry among those that hold memory; gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Holding {
+    memory: Arc<Memory>,
+    number: u64,
+    held: Arc<Held>,
 }
 
 impl Memory {
     /// `limit`: bytes; 0: 90 % of what the machine or the control group has.
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Arc<Self> {
         let limit = if limit > 0 { Some(limit) } else { granted().map(|bytes| bytes / 10 * 9) };
-        let memory = Self { limit, full: AtomicBool::new(false) };
+        let memory = Self { limit, full: AtomicBool::new(false), sessions: Mutex::default() };
         memory.look();
-        memory
+        Arc::new(memory)
     }
 
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
+    }
+
+    /// An entry for a session that begins.
+    pub(crate) fn enter(self: &Arc<Self>) -> Holding {
+        let (mut sessions, held) = (lock(&self.sessions), Arc::<Held>::default());
+        let number = sessions.next;
+        sessions.next += 1;
+        sessions.held.insert(number, Arc::clone(&held));
+        Holding { memory: Arc::clone(self), number, held }
     }
 
     /// Looks again and again until the task is dropped.
@@ -40,8 +87,71 @@ impl Memory {
     }
 
     fn look(&self) {
-        let full = self.limit.zip(resident()).is_some_and(|(limit, resident)| resident >= limit);
-        self.full.store(full, Ordering::Relaxed);
+        let Some((limit, resident)) = self.limit.zip(resident()) else { return };
+        self.full.store(resident >= limit, Ordering::Relaxed);
+        if resident >= limit {
+            lock(&self.sessions).end_largest(limit, resident, Instant::now());
+        }
+    }
+}
+
+impl Sessions {
+    /// Ends those that hold most beyond an equal share of half the limit, until what is missing will be there.
+    fn end_largest(&mut self, limit: u64, resident: u64, now: Instant) {
+        let mut ended = self.ended.filter(|(at, _)| now.saturating_duration_since(*at) < GIVEN_BACK).map_or(0, |(_, bytes)| bytes);
+        // A twentieth less than the limit, or the next look would find it reached again.
+        let missing = resident.saturating_sub(limit - limit / 20);
+        let share = (limit / 2 / (self.held.len() as u64).max(1)).max(LEAST_SHARE);
+        let mut beyond: Vec<(u64, &Held)> =
+            self.held.values().map(|held| (held.bytes(), &**held)).filter(|(bytes, held)| *bytes > share && !held.is_ended()).collect();
+        beyond.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (bytes, held) in beyond {
+            if ended >= missing {
+                break;
+            }
+            held.end();
+            ended += bytes;
+            self.ended = Some((now, ended));
+        }
+    }
+}
+
+impl Held {
+    fn bytes(&self) -> u64 {
+        (self.unfinished.load(Ordering::Relaxed) + self.queued.load(Ordering::Relaxed)) as u64
+    }
+
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+impl Holding {
+    pub(crate) fn set_unfinished(&self, bytes: usize) {
+        self.held.unfinished.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_queued(&self, bytes: usize) {
+        self.held.queued.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether the session is to end; its task is woken when it is.
+    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> bool {
+        self.held.is_ended() || {
+            self.held.waker.register(cx.waker());
+            self.held.is_ended()
+        }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        lock(&self.memory.sessions).held.remove(&self.number);
     }
 }
 
@@ -85,5 +195,24 @@ mod tests {
         assert_eq!(field(text, "VmRSS:"), Some(5_242_880));
         assert_eq!((field(text, "Threads:"), field(text, "VmHWM:")), (None, None));
         assert!(resident().is_some_and(|bytes| granted().is_some_and(|all| bytes < all)));
+    }
+
+    /// Sessions that hold so many KiB each, and which of them are ended.
+    fn ended(sessions: &mut Sessions, limit: u64, resident: u64, now: Instant) -> Vec<usize> {
+        sessions.end_largest(limit << 10, resident << 10, now);
+        sessions.held.values().enumerate().filter(|(_, held)| held.is_ended()).map(|(at, _)| at).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_holds_most_beyond_its_share_is_ended_and_nobody_twice() {
+        let mut sessions = Sessions::default();
+        for (number, kibibytes) in [100, 3000, 10, 1100, 2000].into_iter().enumerate() {
+            sessions.held.insert(number as u64, Arc::new(Held { queued: AtomicUsize::new(kibibytes << 10), ..Held::default() }));
+        }
+        let now = Instant::now();
+        assert_eq!(ended(&mut sessions, 10_000, 9600, now), [1], "one makes up for what is missing");
+        assert_eq!(ended(&mut sessions, 10_000, 9600, now), [1], "it has not been given back yet");
+        assert_eq!(ended(&mut sessions, 10_000, 12_700, now), [1, 4], "more is missing than that one held");
+        assert_eq!(ended(&mut sessions, 10_000, 90_000, now + GIVEN_BACK), [1, 3, 4], "whoever has no more than its share stays");
     }
 }

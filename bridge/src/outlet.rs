@@ -2,7 +2,8 @@
 //!
 //! The library copies each message into a buffer and, when the socket takes a part of it, moves the rest forward: at full speed that was a
 //! third of the bridge's time. A server's frame is its head and the payload as it is (RFC 6455, 5.2: only clients mask), so it can be written
-//! from two slices. The library still reads, answers pings and closes; what it writes waits until a frame of ours is complete.
+//! from two slices. The library still reads, answers pings and closes; what it writes waits until a frame of ours is complete. What it reads
+//! passes [`Inflow`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,19 +12,31 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::inflow::Inflow;
+
 /// A final binary frame.
 const BINARY: u8 = 0x82;
 
 /// A socket, and the frame that is being written to it.
 pub(crate) struct Outlet<S> {
     socket: S,
+    inflow: Inflow,
     head: Bytes,
     payload: Bytes,
 }
 
 impl<S: AsyncWrite + Unpin> Outlet<S> {
-    pub(crate) const fn new(socket: S) -> Self {
-        Self { socket, head: Bytes::new(), payload: Bytes::new() }
+    pub(crate) const fn new(socket: S, inflow: Inflow) -> Self {
+        Self { socket, inflow, head: Bytes::new(), payload: Bytes::new() }
+    }
+
+    pub(crate) const fn inflow(&mut self) -> &mut Inflow {
+        &mut self.inflow
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) fn waiting(&self) -> usize {
+        self.payload.len()
     }
 
     /// Begins a message. The one before must be complete, and so must whatever the library was writing.
@@ -61,7 +74,14 @@ fn head(length: usize) -> Bytes {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        ready!(self.inflow.poll_ready(cx))?;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        match &read {
+            Poll::Ready(_) => self.inflow.read(&buf.filled()[before..]),
+            Poll::Pending => self.inflow.poll_due(cx),
+        }
+        read
     }
 }
 
@@ -86,6 +106,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Outlet<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
+    use crate::memory::Memory;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
@@ -99,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_library_writes_waits_for_the_frame_that_was_begun() {
         let (near, mut far) = tokio::io::duplex(7);
-        let mut outlet = Outlet::new(near);
+        let mut outlet = Outlet::new(near, Inflow::new(&Limits::default(), Memory::new(0).enter()));
         outlet.begin(Bytes::from_static(b"a message that the socket takes in parts"));
         let writing = async {
             outlet.write_all(b"pong").await.unwrap();

@@ -14,11 +14,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::dial::Connected;
+use crate::inflow;
 use crate::metrics::Metrics;
 use crate::outlet::Outlet;
 
@@ -70,6 +71,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 
     pub(crate) fn peers(&self) -> &[Peer] {
         &self.peers
+    }
+
+    /// Bytes that are on their way, either way.
+    pub(crate) fn held(&self) -> usize {
+        self.socket.get_ref().waiting() + self.peers.iter().map(Peer::held).sum::<usize>()
     }
 
     /// Adds the peer of a stream that has just been opened: its number is the highest.
@@ -182,6 +188,11 @@ impl Peer {
         Self { stream, join, addr, connected, kept: BytesMut::new(), fresh: VecDeque::new() }
     }
 
+    /// Bytes that the tab sent and the socket has not taken, and those that came with the handshake.
+    fn held(&self) -> usize {
+        self.kept.len() + self.fresh.iter().map(Bytes::len).sum::<usize>() + self.connected.leftover.len()
+    }
+
     /// Appends one frame of its bytes to the message; false if there is no room for any.
     fn poll_read(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<Result<bool, StreamClose>> {
         let Connected { pipe, leftover, .. } = &mut self.connected;
@@ -258,7 +269,11 @@ impl Peer {
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::Size),
-        Error::Protocol(_) | Error::Utf8(_) => Some(CloseCode::Protocol),
+        Error::Io(error) => inflow::close_code(error),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        // Its connection broke: no fault of the tab's.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
         _ => None,
     }
 }

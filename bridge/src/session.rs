@@ -155,6 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         loop {
             self.handle_events();
             self.look_after_swarms();
+            self.tell_what_is_held();
             if let Some(end) = self.end {
                 self.say_goodbye(end).await;
                 return end;
@@ -221,8 +222,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// A session that holds more than its share is ended when the bridge's memory is full.
+    fn tell_what_is_held(&mut self) {
+        let candidates: usize = self.swarms.values().map(Swarm::held).sum();
+        let bytes = self.relay.held() + self.tunnel.backlog() + candidates;
+        self.relay.socket().get_mut().inflow().holds(bytes);
+    }
+
     fn handle_events(&mut self) {
+        let mut count = 0;
         while let Some(event) = self.tunnel.poll_event().filter(|_| self.end.is_none()) {
+            count += 1;
             match event {
                 ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
@@ -235,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Ended(refusal) => self.end = Some(End::Refused(refusal)),
             }
         }
+        self.relay.socket().get_mut().inflow().charge(count);
     }
 
     fn handle_hello(&mut self, token: &[u8]) {
@@ -466,6 +477,8 @@ async fn news(swarms: &mut BTreeMap<u32, Swarm>, bridge: &Bridge) {
     .await;
 }
 
+/// Says goodbye: with this close frame, or with the answer to the tab's own, which the library has packed already (RFC 6455, 5.5.1).
+///
 /// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.
 async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Outlet<S>>, tunnel: &mut Server, close: Option<CloseFrame>) {
     if close.is_some() {
@@ -475,7 +488,8 @@ async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketS
             }
         }
     }
-    if socket.close(close).await.is_ok() {
+    let closed = if close.is_some() { socket.close(close).await } else { socket.flush().await };
+    if closed.is_ok() {
         while let Some(Ok(_)) = socket.next().await {}
         let _ = socket.get_mut().shutdown().await;
         let _ = tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await;

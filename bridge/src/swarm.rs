@@ -26,6 +26,9 @@ use crate::tracker::Listing;
 /// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count as what was found on one's own network.
 const NEARBY: PeerSource = PeerSource::Lsd;
 
+/// Bytes that an address with its history and its place in the queue takes, about.
+const CANDIDATE: usize = 200;
+
 /// Who must go when a swarm turns out to be private (BEP 27).
 #[derive(Debug)]
 pub(crate) struct Parting {
@@ -99,6 +102,11 @@ impl Swarm {
         swarm.look_around();
         swarm.ask_own_tracker(bridge);
         Ok(swarm)
+    }
+
+    /// Bytes that its candidates take, about.
+    pub(crate) fn held(&self) -> usize {
+        self.candidates.len() * CANDIDATE
     }
 
     /// Takes over what the tab says. Returns who must go, because the swarm has just turned out to be private.

@@ -243,3 +243,61 @@ async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
     let grown = bridge.resident().saturating_sub(before);
     assert!(grown < 20 * 1024, "{grown} KiB are kept for {} bytes that are gone", 20 * CRUMBS);
 }
+
+#[tokio::test]
+async fn a_flood_of_pings_is_read_at_a_rate_and_others_are_served_meanwhile() {
+    let bridge = Bridge::start(limited(Limits { frames_per_session: 50, ..Limits::default() })).await;
+    let mut flood = Tab::open(&bridge).await;
+    let pings: Vec<u8> = [0x89, 0x80, 0, 0, 0, 0].repeat(400);
+    let begun = Instant::now();
+    flood.socket.get_mut().write_all(&pings).await.unwrap();
+    let mut honest = Tab::open(&bridge).await;
+    assert!(matches!(honest.next().await, Ok(Event::Welcome(_))));
+    // Read last, and answered with the end.
+    flood.socket.send(Message::text("enough")).await.unwrap();
+    assert_eq!(flood.closed().await.1, 1003);
+    assert!(begun.elapsed() >= Duration::from_secs(2), "400 pings were read in {:?}, with 250 at once and 50 a second", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_message_that_never_ends_ends_the_session() {
+    let bridge = Bridge::start(limited(Limits { message_timeout: Seconds(Duration::from_millis(300)), ..Limits::default() })).await;
+    let (fragment, ping) = (&[0x02, 0x81, 0, 0, 0, 0, b'x'][..], &[0x89, 0x80, 0, 0, 0, 0][..]);
+    // A head alone, half a frame, and a fragment with none after it but pings.
+    for bytes in [&[0x82][..], &[0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0, b'x'], &[fragment, ping, ping].concat()] {
+        let mut tab = Tab::open(&bridge).await;
+        assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+        tab.socket.get_mut().write_all(bytes).await.unwrap();
+        assert_eq!(tab.closed().await.1, 1008, "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
+    const GREEDY: usize = 48;
+    // Little enough to be reached by unfinished messages of a MiB, and more than the bridge has by itself.
+    let probe = Program::start(&[]).await;
+    let cap = probe.resident() * 1024 + (16 << 20);
+    drop(probe);
+    let bridge = Program::limited(&format!("memory = {cap}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000")).await;
+    let mut honest = Tab::open_at(bridge.addr).await;
+    assert!(matches!(honest.next().await, Ok(Event::Welcome(_))));
+    let mut greedy = Vec::new();
+    for _ in 0..GREEDY {
+        let mut tab = Tab::open_at(bridge.addr).await;
+        assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+        greedy.push(tab);
+    }
+    // All but the last byte of the longest message.
+    let almost = [&[0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..], &[0xff; (1 << 20) - 1]].concat();
+    for tab in &mut greedy {
+        let _ = soon("a message to be taken", tab.socket.get_mut().write_all(&almost)).await;
+    }
+    let closings: Vec<_> = greedy.iter_mut().map(|tab| Box::pin(tab.closed())).collect();
+    let ((_, code), _, others) = soon("an end", futures_util::future::select_all(closings)).await;
+    assert_eq!(code, Refusal::Full.close_code());
+    drop(others);
+    let join = honest.client.join(&request(TAB_ID));
+    counts(&mut honest, "the honest tab's swarm", |_| true).await;
+    honest.client.leave(join);
+}

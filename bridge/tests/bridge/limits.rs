@@ -3,11 +3,13 @@ use std::time::Duration;
 use aqueduct_bridge::{Limits, Seconds};
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, soon, trickle};
 
@@ -32,6 +34,39 @@ async fn messages_that_break_the_rules_end_the_session_with_the_right_code() {
         tab.flush().await;
         tab.socket.send(message).await.unwrap();
         assert_eq!(ending(&mut tab).await.1, code);
+    }
+}
+
+/// The close frame that ends this connection, as code and reason.
+async fn close_frame(tab: &mut Tab) -> Option<(u16, String)> {
+    while let Some(message) = soon("the end", tab.socket.next()).await {
+        if let Ok(Message::Close(frame)) = message {
+            return Some(frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string())));
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_tab_that_closes_is_answered_with_its_own_code() {
+    let bridge = Bridge::start(config()).await;
+    for code in [CloseCode::Normal, CloseCode::Away] {
+        let mut tab = Tab::open(&bridge).await;
+        assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
+        tab.socket.send(Message::Close(Some(CloseFrame { code, reason: "bye".into() }))).await.unwrap();
+        assert_eq!(close_frame(&mut tab).await.map(|(code, _)| code), Some(code.into()));
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf_8_ends_the_session_with_1007() {
+    let bridge = Bridge::start(config()).await;
+    let frame = |opcode: u8, payload: &[u8]| [&[0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0][..], payload].concat();
+    // A text message, and the reason of a close frame.
+    for bytes in [frame(1, b"\xff\xfe"), frame(8, b"\x03\xe8\xff")] {
+        let mut tab = Tab::open(&bridge).await;
+        tab.socket.get_mut().write_all(&bytes).await.unwrap();
+        assert_eq!(close_frame(&mut tab).await.map(|(code, _)| code), Some(1007), "{bytes:?}");
     }
 }
 

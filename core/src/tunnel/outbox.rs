@@ -50,8 +50,17 @@ impl Outbox {
 
     /// Checks that the remote reads what it asks for: answers to it are the only frames that nothing else bounds.
     pub(super) fn check_backlog(&self) -> Result<(), Fault> {
-        let received = self.full.iter().map(Bytes::len).sum();
+        let received = self.full_bytes();
         if received > MAX_BACKLOG { Err(Fault::Backlog { limit: MAX_BACKLOG, received }) } else { Ok(()) }
+    }
+
+    /// Bytes that wait to be sent.
+    pub(super) fn backlog(&self) -> usize {
+        self.full_bytes() + self.packing.len()
+    }
+
+    fn full_bytes(&self) -> usize {
+        self.full.iter().map(Bytes::len).sum()
     }
 
     /// The next message to send.

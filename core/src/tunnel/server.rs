@@ -280,6 +280,12 @@ impl Server {
         self.out.pop()
     }
 
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.out.backlog()
+    }
+
     /// What happened, in order, until `None`.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         let event = self.events.pop_front();
