@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
+use httparse::Status;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -14,6 +15,8 @@ use super::Tracking;
 
 /// Longest head that is read here: a scrape of 64 swarms has some 5 KiB.
 const MAX_HEAD: usize = 8 * 1024;
+/// Most fields of a head that is read here, as many as hyper takes.
+const MAX_FIELDS: usize = 100;
 /// What most heads, and answers, fit into.
 const USUAL: usize = 1024;
 
@@ -105,39 +108,28 @@ fn end_of_head(input: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Request<'a> {
-    /// Nothing for what is malformed, or has a body: hyper knows what to say to it.
+    /// Reads a head with the parser that hyper reads all others with. Nothing for what is malformed, has a body, or names no host: hyper reads it
+    /// once more, and says what is wrong with it.
     fn parse(head: &'a [u8]) -> Option<Self> {
-        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-        let mut words = lines.next()?.split(|byte| *byte == b' ');
-        let (_get, target, version, None) = (words.next()?, words.next()?, words.next()?, words.next()) else { return None };
-        let question = target.iter().position(|byte| *byte == b'?')?;
-        let mut keep = match version {
-            b"HTTP/1.1" => true,
-            b"HTTP/1.0" => false,
-            _ => return None,
-        };
-        for line in lines {
-            match field(line) {
-                Some((b"connection", value)) => keep &= !value.to_ascii_lowercase().windows(5).any(|word| word == b"close"),
-                Some((b"length", _)) => return None,
-                _ => {}
-            }
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        // A head may end before the first `\r\n\r\n`: line ends without a carriage return are line ends, too.
+        if !matches!(request.parse(head), Ok(Status::Complete(length)) if length == head.len()) {
+            return None;
         }
-        Some(Self { path: &target[..question], query: &target[question + 1..], length: head.len(), keep })
-    }
-}
-
-/// The fields that matter: whether the connection goes on, and whether there is a body.
-fn field(line: &[u8]) -> Option<(&'static [u8], &[u8])> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-    if is(b"connection") {
-        Some((b"connection", value))
-    } else if is(b"content-length") || is(b"transfer-encoding") {
-        Some((b"length", value))
-    } else {
-        None
+        let (path, query) = request.path?.split_once('?')?;
+        let mut keep = request.version == Some(1);
+        let mut hosts = 0;
+        for field in request.headers.iter() {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            if is("content-length") || is("transfer-encoding") {
+                return None;
+            }
+            hosts += usize::from(is("host"));
+            keep &= !(is("connection") && field.value.to_ascii_lowercase().windows(5).any(|word| word == b"close"));
+        }
+        let right = hosts == 1 || hosts == 0 && request.version == Some(0);
+        right.then_some(Self { path: path.as_bytes(), query: query.as_bytes(), length: head.len(), keep })
     }
 }
 

@@ -13,6 +13,17 @@ async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {
 }
 
 #[tokio::test]
+async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() {
+    let public_url = Some("https://a.example".to_owned());
+    let behind_a_proxy = Bridge::start(aqueduct_bridge::Config { public_url, ..config() }).await;
+    let (head, _) = behind_a_proxy.get("/", "").await;
+    assert!(head.contains("strict-transport-security: max-age=31536000"), "{head}");
+    let plain = Bridge::start(config()).await;
+    let (head, _) = plain.get("/", "").await;
+    assert!(!head.contains("strict-transport-security"), "{head}");
+}
+
+#[tokio::test]
 async fn health_and_numbers_are_told() {
     let bridge = Bridge::start(config()).await;
     assert!(bridge.get("/healthz", "").await.0.starts_with("HTTP/1.1 200"));

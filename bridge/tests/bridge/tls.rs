@@ -54,7 +54,7 @@ async fn page_tracker_and_session_are_served_over_tls() {
     let bridge = Bridge::start(config).await;
     let host = format!("localhost:{}", bridge.addr.port());
     let (head, _) = get(dial(&bridge, &connector).await, &host, "/", "").await;
-    assert!(head.contains("content-security-policy"), "{head}");
+    assert!(head.contains("content-security-policy") && head.contains("strict-transport-security"), "{head}");
     let (head, body) = get(dial(&bridge, &connector).await, &host, "/announce", "").await;
     assert!(head.starts_with("HTTP/1.1 200") && body.starts_with(b"d14:failure reason"), "{head}");
     let origin = format!("https://{host}");

@@ -65,7 +65,7 @@ async fn one_connection_carries_announces_and_then_anything_else() {
     let bridge = Bridge::start(config()).await;
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let pipelined = format!("GET {} HTTP/1.1\r\n\r\nGET {} HTTP/1.1\r\n\r\n{last}", query(4001, ""), query(4002, ""));
+    let pipelined = format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\nGET {} HTTP/1.1\r\nHost: x\r\n\r\n{last}", query(4001, ""), query(4002, ""));
     // Cut where it hurts: within the first word, and within the first head's end.
     for part in [&pipelined[..3], &pipelined[3..7], &pipelined[7..]] {
         socket.write_all(part.as_bytes()).await.unwrap();
@@ -76,6 +76,52 @@ async fn one_connection_carries_announces_and_then_anything_else() {
     let answers = String::from_utf8_lossy(&answers);
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
     assert!(answers.contains("10:incompletei2e") && answers.ends_with("ok\n"), "{answers}");
+}
+
+/// What is answered to these bytes until the bridge hangs up.
+async fn answers(bridge: &Bridge, request: &str) -> String {
+    let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answers = Vec::new();
+    soon("all answers", socket.read_to_end(&mut answers)).await.unwrap();
+    String::from_utf8_lossy(&answers).into_owned()
+}
+
+#[tokio::test]
+async fn heads_for_the_tracker_are_read_as_strictly_as_all_others() {
+    let bridge = Bridge::start(config()).await;
+    let announce = query(4001, "");
+    let smuggled = format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", query(4002, ""));
+    for field in [
+        format!("Content-Length : {}", smuggled.len()),
+        "a b: c".to_owned(),
+        "no colon".to_owned(),
+        "x: y\r\n folded: z".to_owned(),
+        "x: \0".to_owned(),
+    ] {
+        let answers = answers(&bridge, &format!("GET {announce} HTTP/1.1\r\nhost: x\r\n{field}\r\n\r\n{smuggled}")).await;
+        assert!(answers.starts_with("HTTP/1.1 400") && answers.matches("HTTP/1.1").count() == 1, "{field:?}: {answers}");
+    }
+    let last = format!("GET {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", query(4003, ""));
+    // A body is a body, and what follows it the next request.
+    let with_body = format!("GET {announce} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{smuggled}{last}", smuggled.len());
+    let answers = answers(&bridge, &with_body).await;
+    assert_eq!((answers.matches("HTTP/1.1 200").count(), answers.matches("10:incompletei2e").count()), (2, 1), "{answers}");
+}
+
+#[tokio::test]
+async fn a_request_that_names_its_host_not_once_is_refused() {
+    let bridge = Bridge::start(config()).await;
+    for path in ["/healthz", &query(4001, ""), "/"] {
+        for fields in ["", "host: x\r\nhost: x\r\n", "Host: x\r\nHOST: y\r\n"] {
+            let answer = answers(&bridge, &format!("GET {path} HTTP/1.1\r\n{fields}\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{path} {fields:?}: {answer}");
+        }
+    }
+    for path in ["/healthz", &query(4001, "")] {
+        let answer = answers(&bridge, &format!("GET {path} HTTP/1.0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.") && answer.contains(" 200 OK"), "HTTP/1.0 knows no hosts: {answer}");
+    }
 }
 
 #[tokio::test]
