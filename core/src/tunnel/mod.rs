@@ -18,8 +18,9 @@
 //! either. It hands on what the tab's peers said in peer exchange, as they say it to everybody, and the bridge treats it like a stranger's word:
 //! the address filter and the list of refused ports apply; few hints a minute are taken, and no more than a quarter of the addresses that are
 //! remembered come from them; the rates and rests of dials are those of all sessions together; they are dialled for that one info-hash, at a time
-//! of the bridge's choice; and a stream opens only after the remote has answered with the same info-hash, before which not a byte of the tab's
-//! choosing has left. Nothing of a private torrent (BEP 27) is taken.
+//! of the bridge's choice; and a stream opens only after the remote has answered with the same info-hash. Until then 40 bytes of the tab's
+//! choosing have reached it, and no others: info-hash and peer id, at the end of the bridge's handshake (BEP 3), behind its fixed 28 bytes.
+//! Nothing of a private torrent (BEP 27) is taken.
 //!
 //! Two tabs of one bridge meet inside it. Each sees the other as a peer at a [`crate::types::tab_addr`].
 //!
