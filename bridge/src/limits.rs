@@ -59,8 +59,8 @@ macro_rules! limits {
 limits! {
     /// Sessions in all. More are refused and told so. The cap at 90 % of the descriptors may be lower.
     sessions: usize = 10_000;
-    /// Bytes in memory at which more sessions are refused and told so, and sessions that hold most are ended, if it is more than an equal share of
-    /// half as much; 0: 90 % of what the machine, or the bridge's control group, has.
+    /// Bytes in memory at which more sessions are refused and told so; 0: 90 % of what the machine, or the bridge's control group, has. What sessions
+    /// hold of messages on their way may be half as much: those with most are ended, if it is more than an equal share of that.
     memory: u64 = 0;
     /// What one IPv6 /48 may have of everything that is limited per address, in shares of a /64: one customer may hold 65,536 of those.
     addresses_per_site: u32 = 4;

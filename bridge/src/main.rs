@@ -1,5 +1,7 @@
 //! `aqueduct-bridge`: flags, file, sockets, signals, exit code.
 
+mod trim;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -90,6 +92,7 @@ fn start(flags: Flags) -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     descriptors::raise_limit();
+    trim::now_and_then().context("no thread can be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     // As a task of a worker: what it accepts is then served there, without waking another thread for each connection.
     runtime.block_on(async { tokio::spawn(serve(config)).await? })

@@ -9,14 +9,17 @@ use std::task::Context;
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::gate::lock;
 
 /// How often the system is asked.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often what sessions hold is looked at while it is too much.
+const ALARMED: Duration = Duration::from_millis(10);
 /// How long the allocator may take to give back what was freed: until then it is not missed a second time.
-const GIVEN_BACK: Duration = Duration::from_secs(5);
+const GIVEN_BACK: Duration = Duration::from_secs(15);
 /// No session is ended for less, bytes: that much is held by one that does what it should.
 const LEAST_SHARE: u64 = 128 * 1024;
 
@@ -26,6 +29,10 @@ pub(crate) struct Memory {
     /// Bytes; `None`: the system does not say what there is.
     limit: Option<u64>,
     full: AtomicBool,
+    /// What all sessions hold together, bytes.
+    held: AtomicUsize,
+    /// That has come to more than they may hold.
+    alarm: Notify,
     sessions: Mutex<Sessions>,
 }
 
@@ -60,7 +67,7 @@ impl Memory {
     /// `limit`: bytes; 0: 90 % of what the machine or the control group has.
     pub(crate) fn new(limit: u64) -> Arc<Self> {
         let limit = if limit > 0 { Some(limit) } else { granted().map(|bytes| bytes / 10 * 9) };
-        let memory = Self { limit, full: AtomicBool::new(false), sessions: Mutex::default() };
+        let memory = Self { limit, full: AtomicBool::new(false), held: AtomicUsize::new(0), alarm: Notify::new(), sessions: Mutex::default() };
         memory.look();
         Arc::new(memory)
     }
@@ -81,35 +88,56 @@ impl Memory {
     /// Looks again and again until the task is dropped.
     pub(crate) async fn watch(&self) {
         loop {
-            sleep(LOOK).await;
+            // What is read within a quarter of a second may be several times the limit.
+            let alarmed = timeout(LOOK, self.alarm.notified()).await.is_ok();
             self.look();
+            if alarmed {
+                sleep(ALARMED).await;
+            }
         }
     }
 
     fn look(&self) {
         let Some((limit, resident)) = self.limit.zip(resident()) else { return };
         self.full.store(resident >= limit, Ordering::Relaxed);
-        if resident >= limit {
+        if resident >= limit || self.is_too_much(self.held.load(Ordering::Relaxed)) {
             lock(&self.sessions).end_largest(limit, resident, Instant::now());
+        }
+    }
+
+    /// Whether sessions may not hold as many bytes together: half the limit is theirs.
+    fn is_too_much(&self, held: usize) -> bool {
+        self.limit.is_some_and(|limit| held as u64 > limit / 2)
+    }
+
+    fn change(&self, before: usize, now: usize) {
+        let held =
+            if now >= before { self.held.fetch_add(now - before, Ordering::Relaxed) } else { self.held.fetch_sub(before - now, Ordering::Relaxed) };
+        if now > before && self.is_too_much(held.saturating_add(now - before)) {
+            self.alarm.notify_one();
         }
     }
 }
 
 impl Sessions {
-    /// Ends those that hold most beyond an equal share of half the limit, until what is missing will be there.
+    /// Ends those that hold most beyond an equal share of half the limit, until the others hold no more than half of it together, and the process
+    /// has no more than all of it.
     fn end_largest(&mut self, limit: u64, resident: u64, now: Instant) {
         let mut ended = self.ended.filter(|(at, _)| now.saturating_duration_since(*at) < GIVEN_BACK).map_or(0, |(_, bytes)| bytes);
         // A twentieth less than the limit, or the next look would find it reached again.
-        let missing = resident.saturating_sub(limit - limit / 20);
-        let share = (limit / 2 / (self.held.len() as u64).max(1)).max(LEAST_SHARE);
-        let mut beyond: Vec<(u64, &Held)> =
-            self.held.values().map(|held| (held.bytes(), &**held)).filter(|(bytes, held)| *bytes > share && !held.is_ended()).collect();
+        let of_process = resident.saturating_sub(limit - limit / 20).saturating_sub(ended);
+        let live: Vec<(u64, &Held)> = self.held.values().filter(|held| !held.is_ended()).map(|held| (held.bytes(), &**held)).collect();
+        let of_sessions = live.iter().map(|(bytes, _)| bytes).sum::<u64>().saturating_sub(limit / 2);
+        let share = (limit / 2 / (live.len() as u64).max(1)).max(LEAST_SHARE);
+        let mut beyond: Vec<(u64, &Held)> = live.into_iter().filter(|(bytes, _)| *bytes > share).collect();
         beyond.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let mut missing = of_process.max(of_sessions);
         for (bytes, held) in beyond {
-            if ended >= missing {
+            if missing == 0 {
                 break;
             }
             held.end();
+            missing = missing.saturating_sub(bytes);
             ended += bytes;
             self.ended = Some((now, ended));
         }
@@ -133,11 +161,11 @@ impl Held {
 
 impl Holding {
     pub(crate) fn set_unfinished(&self, bytes: usize) {
-        self.held.unfinished.store(bytes, Ordering::Relaxed);
+        self.memory.change(self.held.unfinished.swap(bytes, Ordering::Relaxed), bytes);
     }
 
     pub(crate) fn set_queued(&self, bytes: usize) {
-        self.held.queued.store(bytes, Ordering::Relaxed);
+        self.memory.change(self.held.queued.swap(bytes, Ordering::Relaxed), bytes);
     }
 
     /// Whether the session is to end; its task is woken when it is.
@@ -151,6 +179,8 @@ impl Holding {
 
 impl Drop for Holding {
     fn drop(&mut self) {
+        self.set_unfinished(0);
+        self.set_queued(0);
         lock(&self.memory.sessions).held.remove(&self.number);
     }
 }
@@ -210,9 +240,26 @@ mod tests {
             sessions.held.insert(number as u64, Arc::new(Held { queued: AtomicUsize::new(kibibytes << 10), ..Held::default() }));
         }
         let now = Instant::now();
-        assert_eq!(ended(&mut sessions, 10_000, 9600, now), [1], "one makes up for what is missing");
-        assert_eq!(ended(&mut sessions, 10_000, 9600, now), [1], "it has not been given back yet");
-        assert_eq!(ended(&mut sessions, 10_000, 12_700, now), [1, 4], "more is missing than that one held");
-        assert_eq!(ended(&mut sessions, 10_000, 90_000, now + GIVEN_BACK), [1, 3, 4], "whoever has no more than its share stays");
+        assert_eq!(ended(&mut sessions, 20_000, 19_000, now), [], "there is room");
+        assert_eq!(ended(&mut sessions, 10_000, 1000, now), [1], "6210 KiB are held, and 5000 may be");
+        assert_eq!(ended(&mut sessions, 10_000, 12_500, now), [1], "what it held has not been given back yet");
+        assert_eq!(ended(&mut sessions, 10_000, 12_700, now), [1, 4], "more is missing than that");
+        assert_eq!(ended(&mut sessions, 10_000, 90_000, now + GIVEN_BACK), [1, 4], "whoever has no more than its share stays");
+    }
+
+    #[tokio::test]
+    async fn what_sessions_hold_together_is_known_and_gone_with_them() {
+        let memory = Memory::new(1 << 30);
+        let (one, other) = (memory.enter(), memory.enter());
+        one.set_unfinished(5);
+        one.set_queued(7);
+        other.set_queued(100);
+        other.set_queued(50);
+        assert_eq!(memory.held.load(Ordering::Relaxed), 62);
+        drop(other);
+        one.set_unfinished(0);
+        assert_eq!(memory.held.load(Ordering::Relaxed), 7);
+        drop(one);
+        assert!(memory.held.load(Ordering::Relaxed) == 0 && lock(&memory.sessions).held.is_empty());
     }
 }

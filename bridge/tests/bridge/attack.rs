@@ -6,7 +6,7 @@ use aqueduct_bridge::{Config, Limits, Seconds};
 use aqueduct_core::tunnel::{ClientConfig, Event, JoinRequest, JoinUpdate, Refusal};
 use aqueduct_core::types::PeerId;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -300,4 +300,31 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
     let join = honest.client.join(&request(TAB_ID));
     counts(&mut honest, "the honest tab's swarm", |_| true).await;
     honest.client.leave(join);
+}
+
+#[tokio::test]
+async fn memory_is_given_back_when_sessions_leave_though_some_stay() {
+    const SESSIONS: usize = 600;
+    const HELD: u16 = 60_000;
+    let bridge = Program::limited("sessions-per-address = 1000\nnew-sessions-per-address = 1000\nconnections-per-address = 1000").await;
+    let (before, mut tabs) = (bridge.resident(), Vec::new());
+    // A fragment of a message, and a ping, whose answer says that it was read.
+    let fragment = [&[0x02, 0xfe][..], &HELD.to_be_bytes(), &[0; 4], &vec![b'x'; HELD.into()], &[0x89, 0x80, 0, 0, 0, 0]].concat();
+    for _ in 0..SESSIONS {
+        let mut tab = Tab::open_at(bridge.addr).await;
+        tab.socket.get_mut().write_all(&fragment).await.unwrap();
+        while !matches!(soon("an answer", tab.socket.next()).await, Some(Ok(Message::Pong(_)))) {}
+        tabs.push(tab);
+    }
+    let grown = bridge.resident().saturating_sub(before);
+    assert!(grown > SESSIONS as u64 * u64::from(HELD) / 1024, "{grown} KiB for all sessions");
+    let staying: Vec<_> = tabs.into_iter().step_by(20).collect();
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    soon("most of the memory", async {
+        while bridge.resident().saturating_sub(before) > grown / 3 {
+            every.tick().await;
+        }
+    })
+    .await;
+    drop(staying);
 }

@@ -185,7 +185,7 @@ async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
 
 #[tokio::test]
 async fn trackers_that_hang_leave_descriptors_for_clients() {
-    const SESSIONS: u8 = 16;
+    const SESSIONS: u8 = 12;
     let file = tempfile::NamedTempFile::new().unwrap();
     let limits = "sessions-per-address = 1000\nnew-sessions-per-address = 1000\nlookups-per-session = 1000";
     std::fs::write(file.path(), format!("allow = [\"127.0.0.0/8\"]\n[limits]\n{limits}\n")).unwrap();
