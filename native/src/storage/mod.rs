@@ -134,7 +134,9 @@ impl<D: Disk> Storage<D> {
     /// A file is there but cannot be opened.
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
         let mut names = Names::new(Arc::clone(&info));
-        let stamps = (0..info.files.len()).map(|index| stamp(&disk, folder, &mut names, index)).collect::<Result<_, _>>()?;
+        let there = if names.are_nowhere(&disk) { 0 } else { info.files.len() };
+        let mut stamps: Vec<_> = (0..there).map(|index| stamp(&disk, folder, &mut names, index)).collect::<Result<_, _>>()?;
+        stamps.resize(info.files.len(), FileStamp::default());
         let device = disk.device().map_err(StorageError::io("read", folder))?;
         let state = State::new(vec![true; info.files.len()], stamps);
         let owner = handles.owner();

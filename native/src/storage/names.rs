@@ -105,6 +105,13 @@ impl Names {
         news.iter().filter_map(renamed).collect()
     }
 
+    /// Whether the torrent's own folder is not there, under no name that it may have: then none of its files is, however many there are to look for.
+    pub(super) fn are_nowhere<D: Disk>(&self, disk: &D) -> bool {
+        let tops = self.info.files.first().filter(|file| self.info.multi && file.path.len() > 1).and_then(|file| file.path.first());
+        let is_absent = |top: String| matches!(stat(disk, &[top]), Ok(None));
+        tops.is_some_and(|top| [top.clone(), portable_name(top), plain_name(top)].into_iter().all(is_absent))
+    }
+
     /// Looks for a file where it may be without anything having been written by this run: under its own name, under a safe one with its size, or under one with a
     /// number if another file of the torrent has its own. `None`: nowhere.
     pub(super) fn find<D: Disk>(&mut self, disk: &D, index: usize) -> io::Result<Option<Stat>> {
