@@ -116,6 +116,8 @@ pub struct Removed {
     pub id: u32,
     /// As the torrent says, control characters removed.
     pub name: String,
+    /// How many of the torrents in the list are older: it stood above these.
+    pub older: u32,
 }
 
 /// The line to the bridge.
@@ -150,6 +152,8 @@ pub enum Phase {
     FetchingMetadata,
     /// Reading and hashing what is in storage.
     Checking,
+    /// Reading the user's own files into storage, to be shared.
+    Copying,
     /// Fetching pieces.
     Downloading,
     /// Complete, and serving others.
@@ -175,7 +179,7 @@ pub struct Torrent {
     pub magnet: Option<String>,
     /// What it is doing.
     pub phase: Phase,
-    /// What went wrong, with [`Phase::Error`].
+    /// What went wrong and what to do about it, with [`Phase::Error`].
     pub failure: Option<String>,
     /// Size of all files; `None` until the metadata are there.
     pub total: Option<u64>,
@@ -185,7 +189,7 @@ pub struct Torrent {
     pub done: u64,
     /// Bytes of what is wanted.
     pub wanted: u64,
-    /// Bytes checked so far, with [`Phase::Checking`].
+    /// Bytes checked so far, with [`Phase::Checking`], or copied, with [`Phase::Copying`].
     pub checked: u64,
     /// Download rate.
     pub down: u64,
@@ -207,6 +211,14 @@ pub struct Torrent {
     pub eta: Option<u64>,
     /// What asking for peers has brought.
     pub search: Search,
+}
+
+impl Torrent {
+    /// Whether all that is wanted is there, and anything is.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.total.is_some() && self.wanted > 0 && self.done >= self.wanted
+    }
 }
 
 /// What the bridge found out about who is in the swarm.

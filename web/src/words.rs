@@ -1,5 +1,7 @@
 //! What the page says about a torrent: the status word, and one sentence on what happens, above all when nothing moves.
 
+pub mod faults;
+
 use crate::format::{count, duration, percent};
 use crate::message::{Blocked, Bridge, Phase, Search, Torrent};
 
@@ -10,6 +12,7 @@ pub const fn status(phase: Phase) -> &'static str {
         Phase::Connecting => "Connecting",
         Phase::FetchingMetadata => "Fetching metadata",
         Phase::Checking => "Checking",
+        Phase::Copying => "Copying",
         Phase::Downloading => "Downloading",
         Phase::Seeding => "Seeding",
         Phase::Finished => "Finished",
@@ -18,16 +21,16 @@ pub const fn status(phase: Phase) -> &'static str {
     }
 }
 
-/// What happens with a torrent and, when nothing moves, why. Empty when the numbers say it all.
+/// What happens with a torrent and, when nothing moves, why. Empty when the numbers say it all. What changes by the second is in [`passing`]:
+/// this is spoken by screen readers whenever it changes.
 #[must_use]
 pub fn sentence(torrent: &Torrent, line: &Bridge) -> String {
     match torrent.phase {
+        Phase::Paused if torrent.is_complete() => "All of it is here and can be saved. While it is paused, nobody can fetch it from you.".to_owned(),
         Phase::Paused => String::new(),
         Phase::Error => torrent.failure.clone().unwrap_or_default(),
-        Phase::Checking if torrent.magnet.is_none() => {
-            format!("Copying your files into this browser's storage: {} %.", percent(torrent.checked, torrent.total.unwrap_or(0)))
-        }
-        Phase::Checking => format!("Reading what is already here: {} %.", percent(torrent.checked, torrent.total.unwrap_or(0))),
+        Phase::Copying => "Your files go into this browser's own storage, from which they are shared.".to_owned(),
+        Phase::Checking => "Reading what is already here.".to_owned(),
         _ if *line != Bridge::Connected => "Waiting for the bridge.".to_owned(),
         Phase::Seeding => "All of it is here. Others can fetch from you while this page is open.".to_owned(),
         Phase::Finished if torrent.wanted == 0 => "No file is chosen. Tick those that you want.".to_owned(),
@@ -36,6 +39,24 @@ pub fn sentence(torrent: &Torrent, line: &Bridge) -> String {
         Phase::Connecting | Phase::FetchingMetadata => search(&torrent.search),
         Phase::Downloading => stall(torrent),
     }
+}
+
+/// How far it is, or when something is tried again. Empty unless there is such a number.
+#[must_use]
+pub fn passing(torrent: &Torrent, line: &Bridge) -> String {
+    match torrent.phase {
+        Phase::Checking | Phase::Copying => format!("{} %", percent(torrent.checked, torrent.total.unwrap_or(0))),
+        Phase::Connecting | Phase::FetchingMetadata | Phase::Downloading if *line == Bridge::Connected => again(torrent),
+        _ => String::new(),
+    }
+}
+
+/// When trackers are asked again, where no peer came of what they said.
+fn again(torrent: &Torrent) -> String {
+    let search = &torrent.search;
+    let waits = torrent.peers == 0 && search.found == 0 && search.failed + search.empty + search.answered > 0;
+    let seconds = search.again.filter(|_| waits);
+    seconds.map_or_else(String::new, |s| format!("Trying again in {}.", duration(u64::from(s))))
 }
 
 /// Why a download that wants to move does not; empty when it does.
@@ -77,8 +98,8 @@ fn found(search: &Search) -> String {
 
 fn trackerless(search: &Search) -> String {
     match &search.dht {
-        Some(dht) => format!("The link names no tracker. {dht}."),
-        None => "The link names no tracker, and no peer has been found yet.".to_owned(),
+        Some(dht) => format!("This torrent names no tracker. {dht}."),
+        None => "This torrent names no tracker, and no peer has been found yet.".to_owned(),
     }
 }
 
@@ -92,8 +113,7 @@ fn asked(search: &Search) -> String {
         part(search.asking, "has not answered yet", "have not answered yet"),
     ];
     let heard = search.failed + search.empty + search.answered + search.asking;
-    let again = search.again.map_or_else(String::new, |s| format!(" Trying again in {}.", duration(u64::from(s))));
-    format!("Asked {}: {}{}.{again}", count(heard, "tracker"), join(&answers), dht(search))
+    format!("Asked {}: {}{}.", count(heard, "tracker"), join(&answers), dht(search))
 }
 
 fn dht(search: &Search) -> String {
@@ -114,13 +134,22 @@ pub fn bridge(line: &Bridge) -> String {
     match line {
         Bridge::Connected => String::new(),
         Bridge::Connecting => "Connecting to the bridge.".to_owned(),
-        Bridge::Waiting { seconds: 0 } => "Cannot reach the bridge; trying again now.".to_owned(),
-        Bridge::Waiting { seconds } => format!("Cannot reach the bridge; trying again in {}.", duration(u64::from(*seconds))),
+        Bridge::Waiting { .. } => "Cannot reach the bridge.".to_owned(),
         Bridge::WantsToken { shown: false } => {
             "This bridge serves only those who have a token. Ask its operator for one and type it here.".to_owned()
         }
         Bridge::WantsToken { shown: true } => "The bridge does not know this token. Check it, or ask the bridge's operator for another.".to_owned(),
-        Bridge::Refused(reason) => format!("The bridge refuses this tab: {reason}"),
+        Bridge::Refused(reason) => reason.clone(),
+    }
+}
+
+/// When the bridge is tried again; empty unless it could not be reached.
+#[must_use]
+pub fn bridge_again(line: &Bridge) -> String {
+    match line {
+        Bridge::Waiting { seconds: 0 } => "Trying again now.".to_owned(),
+        Bridge::Waiting { seconds } => format!("Trying again in {}.", duration(u64::from(*seconds))),
+        _ => String::new(),
     }
 }
 
@@ -133,7 +162,10 @@ pub fn blocked(why: &Blocked) -> String {
             "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
         }
         Blocked::NoStorage(reason) => {
-            format!("The browser refuses storage to this page ({reason}). A private window may forbid it; allow site data and reload.")
+            format!(
+                "The browser gives this page no storage: {reason}. Private windows of some browsers give none, and browsers that are told to \
+                 keep no site data. Use an ordinary window or allow site data for this page, then reload."
+            )
         }
     }
 }
@@ -174,7 +206,8 @@ mod tests {
     fn a_torrent_without_peers_tells_what_the_trackers_said() {
         let mut t = torrent(Phase::Connecting);
         t.search = Search { trackers: 2, failed: 1, empty: 1, again: Some(240), ..Search::default() };
-        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed, 1 knows no peers. Trying again in 4 min.");
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed, 1 knows no peers.");
+        assert_eq!(passing(&t, &Bridge::Connected), "Trying again in 4 min.");
         t.search = Search { trackers: 2, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Asking 2 trackers for peers.");
         t.search = Search { found: 1, ..Search::default() };
@@ -194,7 +227,7 @@ mod tests {
         t.search = Search { trackers: 2, dht: dht(0, 0, true), ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Asking 2 trackers for peers; DHT: 0 nodes, 0 peers so far.");
         t.search = Search { dht: dht(8, 0, false), ..Search::default() };
-        assert_eq!(sentence(&t, &Bridge::Connected), "The link names no tracker. DHT: 8 nodes, 0 peers.");
+        assert_eq!(sentence(&t, &Bridge::Connected), "This torrent names no tracker. DHT: 8 nodes, 0 peers.");
     }
 
     #[test]
@@ -205,6 +238,32 @@ mod tests {
         t.phase = Phase::Downloading;
         t.search = Search { found: 1, banned: 1, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Found 1 address: 1 sent wrong data and is shut out.");
+    }
+
+    #[test]
+    fn what_is_spoken_does_not_change_with_a_countdown_or_a_percentage() {
+        let mut t = torrent(Phase::Connecting);
+        let told = |t: &Torrent| (sentence(t, &Bridge::Connected), passing(t, &Bridge::Connected));
+        t.search = Search { trackers: 1, failed: 1, again: Some(20), ..Search::default() };
+        let (first, passing) = told(&t);
+        t.search.again = Some(7);
+        assert_eq!(told(&t).0, first);
+        assert_ne!(told(&t).1, passing);
+        assert_eq!(bridge(&Bridge::Waiting { seconds: 9 }), bridge(&Bridge::Waiting { seconds: 2 }));
+        for phase in [Phase::Checking, Phase::Copying] {
+            (t.phase, t.checked) = (phase, 10);
+            let (first, passing) = told(&t);
+            assert_eq!(passing, "10 %");
+            t.checked = 20;
+            assert_eq!(told(&t), (first, "20 %".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_paused_torrent_that_is_complete_says_that_it_is() {
+        let mut t = torrent(Phase::Paused);
+        t.done = t.wanted;
+        assert!(sentence(&t, &Bridge::Connected).starts_with("All of it is here and can be saved."));
     }
 
     #[test]
@@ -221,7 +280,7 @@ mod tests {
     #[test]
     fn an_unreachable_bridge_is_named_with_the_time_of_the_next_try() {
         let line = Bridge::Waiting { seconds: 5 };
-        assert_eq!(bridge(&line), "Cannot reach the bridge; trying again in 5 s.");
+        assert_eq!((bridge(&line), bridge_again(&line)), ("Cannot reach the bridge.".to_owned(), "Trying again in 5 s.".to_owned()));
         assert_eq!(sentence(&torrent(Phase::Downloading), &line), "Waiting for the bridge.");
         assert_eq!(sentence(&torrent(Phase::Paused), &line), "");
     }

@@ -7,6 +7,7 @@ mod files;
 mod form;
 mod give;
 mod life;
+mod plain;
 mod share;
 mod sight;
 mod storage;

@@ -60,7 +60,7 @@ impl Host {
     pub(super) fn start(&self, model: Model) {
         match self.launch(model) {
             Ok(running) => self.0.borrow_mut().worker = Some(running),
-            Err(_) => model.complain("The browser could not start the worker. Reload the page to try again.".to_owned()),
+            Err(_) => model.complain("The browser could not start what does the work behind this page. Reload the page to try again.".to_owned()),
         }
     }
 
@@ -128,8 +128,10 @@ impl Host {
         drop(inner);
         model.forget();
         if hopeless {
-            let text =
-                format!("The engine broke {CRASHES} times within a minute and was stopped ({cause}). What was downloaded is kept; reload to go on.");
+            let text = format!(
+                "What does the work behind this page broke {CRASHES} times within a minute and was stopped. What was downloaded is kept. To go on, \
+                 reload the page. ({cause})"
+            );
             model.complain(text);
         } else {
             let host = self.clone();

@@ -2,6 +2,7 @@
 
 mod host;
 mod kept;
+mod litter;
 mod model;
 mod offer;
 mod page;

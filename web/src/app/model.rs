@@ -40,8 +40,8 @@ pub struct Model {
     pub lost: RwSignal<Vec<Kept>>,
     /// Why the worker does nothing, if so.
     pub blocked: RwSignal<Option<Blocked>>,
-    /// Why what the user wanted to add last was not added.
-    pub alert: RwSignal<Option<String>>,
+    /// Why what the user wanted to add last was not added, one sentence or more for each thing.
+    pub alerts: RwSignal<Vec<String>>,
     /// What the user may want to share.
     pub offer: RwSignal<Option<Offer>, LocalStorage>,
     /// What went wrong with torrents that are there, oldest first, until the user has seen it.
@@ -72,7 +72,7 @@ impl Model {
             removed: RwSignal::new(Vec::new()),
             lost: RwSignal::new(Vec::new()),
             blocked: RwSignal::new(None),
-            alert: RwSignal::new(None),
+            alerts: RwSignal::new(Vec::new()),
             offer: RwSignal::new_local(None),
             troubles: RwSignal::new(Vec::new()),
             link: RwSignal::new(None),
@@ -101,10 +101,10 @@ impl Model {
         let text = self.draft.get_untracked();
         let link = magnet_in(&text);
         if link.is_empty() {
-            self.alert.set(Some("Paste a magnet link or an info-hash of 40 hex digits first.".to_owned()));
+            self.alerts.set(vec!["Paste a magnet link or an info-hash first.".to_owned()]);
             return;
         }
-        self.alert.set(None);
+        self.alerts.set(Vec::new());
         ask_to_keep();
         self.send(&ToWorker::AddLink(link.to_owned()));
         self.submitted.set_value(Some(text));
@@ -125,6 +125,13 @@ impl Model {
         set_timeout(clear, NOTICE_STAYS);
     }
 
+    /// Tells why something was not added, beside what is told of other things. Adding something else takes it away.
+    pub fn reject(self, why: String) {
+        if self.alerts.with_untracked(|all| !all.contains(&why)) {
+            self.alerts.update(|all| all.push(why));
+        }
+    }
+
     /// Tells what went wrong, until the user has seen it. What is said already is not said twice.
     pub fn complain(self, text: String) {
         if self.troubles.with_untracked(|all| !all.contains(&text)) {
@@ -143,7 +150,7 @@ impl Model {
         leptos::task::spawn_local(async move {
             match Offer::of_dropped(dropped).await {
                 Ok(offer) => self.offer.set(Some(offer)),
-                Err(why) => self.alert.set(Some(why)),
+                Err(why) => self.reject(why),
             }
         });
     }
@@ -151,7 +158,7 @@ impl Model {
     /// Shares what is on offer under this name.
     pub fn give(self, name: &str) {
         let Some(offer) = self.offer.try_update(Option::take).flatten() else { return };
-        self.alert.set(None);
+        self.alerts.set(Vec::new());
         ask_to_keep();
         let message = ToWorker::Give { name: name.to_owned(), files: offer.files };
         self.host.with_value(|host| host.send(&message, Some(&offer.contents)));
@@ -171,14 +178,13 @@ impl Model {
                 self.accept();
                 self.note(format!("{name} is in the list already."));
             }
-            ToPage::Rejected(why) => self.alert.set(Some(why)),
+            ToPage::Rejected(why) => self.reject(why),
             ToPage::Trouble(why) => self.complain(why),
         }
     }
 
     /// What was to be added is in the list now: the text that asked for it has done its work, in the field and in the address.
     fn accept(self) {
-        self.alert.set(None);
         let submitted = self.submitted.try_update_value(Option::take).flatten();
         if submitted.is_some_and(|text| text == self.draft.get_untracked()) {
             self.draft.set(String::new());

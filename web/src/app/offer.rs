@@ -1,12 +1,16 @@
 //! The user's own files on their way to being shared: what was chosen or dropped, folders with all that is in them.
 
+use std::collections::BTreeSet;
+
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry};
 
+use super::litter::litter;
 use crate::components::is_torrent;
 use crate::message::Given;
+use crate::words::faults::reason;
 
 /// What several files are called together unless the user says otherwise.
 const TOGETHER: &str = "Shared files";
@@ -20,6 +24,8 @@ pub struct Offer {
     pub files: Vec<Given>,
     /// What is in them, in the same order; nothing is read yet.
     pub contents: Array,
+    /// Names of files that are not shared, because the system keeps them for itself; each once.
+    pub left_out: Vec<String>,
 }
 
 /// Something that was dropped.
@@ -53,13 +59,14 @@ impl Offer {
     /// # Errors
     /// One sentence for the user, when there is nothing to share or the browser cannot read it.
     pub(super) async fn of_dropped(dropped: Vec<Dropped>) -> Result<Self, String> {
-        let unreadable = |error: JsValue| format!("The browser cannot read what was dropped ({error:?}). Drop it again, or choose files instead.");
+        let unreadable = |error: JsValue| format!("What was dropped cannot be read: {}. Drop it again, or choose files instead.", reason(&error));
         let found = walk(dropped).await.map_err(unreadable)?;
         Self::of(found).ok_or_else(|| "There is no file in what was dropped, so there is nothing to share.".to_owned())
     }
 
     /// One file is shared as itself, one folder under its own name, anything else in a folder that has no name yet.
-    fn of(mut found: Vec<(Vec<String>, File)>) -> Option<Self> {
+    fn of(found: Vec<(Vec<String>, File)>) -> Option<Self> {
+        let (mut found, left_out) = tidied(found);
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (first, _) = found.first()?;
         let top = first.first().cloned()?;
@@ -67,8 +74,21 @@ impl Offer {
         let name = if has_one_top { top } else { TOGETHER.to_owned() };
         let skip = usize::from(has_one_top);
         let files = found.iter().map(|(path, file)| Given { path: path.iter().skip(skip).cloned().collect(), size: size(file) });
-        Some(Self { name, files: files.collect(), contents: found.iter().map(|(_, file)| file).collect() })
+        Some(Self { name, files: files.collect(), contents: found.iter().map(|(_, file)| file).collect(), left_out })
     }
+}
+
+type Found = Vec<(Vec<String>, File)>;
+
+/// Without what the system keeps for itself, and the names of that. A file which was chosen alone is shared whatever it is.
+fn tidied(found: Found) -> (Found, Vec<String>) {
+    if found.len() == 1 {
+        return (found, Vec::new());
+    }
+    let flags = litter(&found.iter().map(|(path, _)| path.as_slice()).collect::<Vec<_>>());
+    let (litter, own): (Vec<_>, Vec<_>) = found.into_iter().zip(flags).partition(|(_, litter)| *litter);
+    let names: BTreeSet<String> = litter.into_iter().filter_map(|((mut path, _), _)| path.pop()).collect();
+    (own.into_iter().map(|(own, _)| own).collect(), names.into_iter().collect())
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a file's size is a whole number below 2^53")]

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement};
 
 use super::{Model, offer};
-use crate::components::{AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList, Undo, is_torrent, take_torrents};
+use crate::components::{About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList, is_torrent, take_torrents};
 use crate::format::percent;
 use crate::link::magnet_of_hash;
 use crate::message::{Phase, ToWorker};
@@ -31,12 +31,12 @@ pub(super) fn Page() -> impl IntoView {
                 <Notices/>
                 <TokenForm/>
                 <Lost/>
-                <Undo/>
                 <TorrentList/>
                 <Show when=move || model.known.get() && model.torrents.with(Vec::is_empty)>
                     <Empty/>
                 </Show>
             </main>
+            <About/>
             <Toast/>
         </div>
     }

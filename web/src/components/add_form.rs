@@ -1,12 +1,16 @@
 //! The form that adds torrents, by link or by file.
 
+use aqueduct_core::types::visible;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, File, HtmlInputElement};
 
+use super::explain::{Explain, INFO_HASH, MAGNET};
 use crate::app::{Model, Offer};
+use crate::words::faults::reason;
 
 /// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as well.
 const MAX_TORRENT: f64 = 10e6;
@@ -26,6 +30,7 @@ pub fn AddForm() -> impl IntoView {
                 <LinkField/>
                 <button class="primary" type="submit">"Download"</button>
             </div>
+            <Explain question="What is a magnet link or an info-hash?">{MAGNET} " " {INFO_HASH}</Explain>
             <FilePicker/>
             <GivePicker/>
             <AddAlert/>
@@ -36,7 +41,7 @@ pub fn AddForm() -> impl IntoView {
 #[component]
 fn LinkField() -> impl IntoView {
     let model = expect_context::<Model>();
-    let invalid = move || model.alert.with(Option::is_some).to_string();
+    let invalid = move || model.alerts.with(|all| !all.is_empty()).to_string();
     view! {
         <input
             id="link" type="text" name="link" autocomplete="off" spellcheck="false" autocapitalize="off"
@@ -45,7 +50,7 @@ fn LinkField() -> impl IntoView {
             prop:value=move || model.draft.get()
             on:input=move |event| {
                 model.draft.set(event_target_value(&event));
-                model.alert.set(None);
+                model.alerts.set(Vec::new());
             }
         />
     }
@@ -82,12 +87,12 @@ fn GivePicker() -> impl IntoView {
     };
     view! {
         <p class="pick">
-            <span>"Something to give?"</span>
+            <span>"To share files of your own, choose"</span>
             <label class="file">
                 "Share files"
                 <input type="file" multiple on:change=change/>
             </label>
-            <span class="wide">"or drop files or a folder"</span>
+            <span class="wide">"or drop files or a folder on this page"</span>
         </p>
     }
 }
@@ -97,7 +102,9 @@ fn AddAlert() -> impl IntoView {
     let model = expect_context::<Model>();
     view! {
         <div id="add-alert">
-            {move || model.alert.get().map(|text| view! { <p class="notice error" role="alert">{text}</p> })}
+            <For each=move || model.alerts.get() key=Clone::clone let:text>
+                <p class="notice error" role="alert">{text}</p>
+            </For>
         </div>
     }
 }
@@ -110,11 +117,11 @@ pub fn is_torrent(name: &str) -> bool {
 
 /// Adds the .torrent files that were chosen or dropped, and names what is none.
 pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
-    model.alert.set(None);
+    model.alerts.set(Vec::new());
     for file in files {
         spawn_local(async move {
             if let Err(why) = take_file(model, &file).await {
-                model.alert.set(Some(why));
+                model.reject(why);
             }
         });
     }
@@ -122,13 +129,17 @@ pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
 
 async fn take_file(model: Model, file: &File) -> Result<(), String> {
     let name = file.name();
+    let shown = visible(&name);
     if !is_torrent(&name) {
-        return Err(format!("{name} is not a .torrent file. Choose one whose name ends in .torrent, or give it to others with \"Share files\"."));
+        return Err(format!(
+            "{shown} is not a torrent file: its name does not end in .torrent. To share it with others, use \u{201c}Share files\u{201d}."
+        ));
     }
     if file.size() > MAX_TORRENT {
-        return Err(format!("{name} has {} bytes; a .torrent file has at most {MAX_TORRENT}.", file.size()));
+        return Err(format!("{shown} is too large for a torrent file, which has at most 10 MB."));
     }
-    let buffer = JsFuture::from(file.array_buffer()).await.map_err(|_| format!("The browser could not read {name}."))?;
+    let unreadable = |error: JsValue| format!("{shown} cannot be read: {}. Choose it again.", reason(&error));
+    let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
     model.send_file(name, &js_sys::Uint8Array::new(&buffer));
     Ok(())
 }

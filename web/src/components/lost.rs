@@ -23,5 +23,5 @@ pub fn Lost() -> impl IntoView {
 
 fn text(lost: &[Kept]) -> String {
     let names: Vec<&str> = lost.iter().map(|kept| kept.name.as_str()).collect();
-    format!("What this page had stored of these torrents is gone; the browser deletes stored data when space runs low: {}.", names.join(", "))
+    format!("What was stored here of {} is gone. Browsers delete it when space runs low, or when a site\u{2019}s data are cleared.", names.join(", "))
 }

@@ -1,7 +1,9 @@
 //! The page's parts, a file each.
 #![allow(unreachable_pub, reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used")]
 
+mod about;
 mod add_form;
+mod explain;
 mod files;
 mod header;
 mod lost;
@@ -12,11 +14,11 @@ mod token;
 mod torrent;
 mod undo;
 
+pub use about::{About, Empty};
 pub use add_form::{AddForm, is_torrent, take_torrents};
-pub use header::{Empty, Header};
+pub use header::Header;
 pub use lost::Lost;
 pub use notices::{Notices, Toast};
 pub use offer::OfferCard;
 pub use token::TokenForm;
 pub use torrent::TorrentList;
-pub use undo::Undo;

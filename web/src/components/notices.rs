@@ -4,6 +4,7 @@ use leptos::ev::FocusEvent;
 use leptos::prelude::*;
 use web_sys::HtmlInputElement;
 
+use super::explain::{Explain, bridge};
 use crate::app::Model;
 use crate::message::Bridge;
 use crate::words;
@@ -39,16 +40,20 @@ fn Trouble(text: String) -> impl IntoView {
     }
 }
 
-/// How the line to the bridge is, unless it is well. Not spoken: it counts down the seconds.
+/// How the line to the bridge is, unless it is well. The seconds that it counts down are not spoken.
 #[component]
 fn LineNotice() -> impl IntoView {
     let model = expect_context::<Model>();
     let text = Memo::new(move |_| model.bridge.with(words::bridge));
+    let again = Memo::new(move |_| model.bridge.with(words::bridge_again));
     let trouble =
         move || model.blocked.with(Option::is_none) && model.bridge.with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)));
     view! {
         <Show when=trouble>
-            <p class="notice">{move || text.get()}</p>
+            <div class="notice">
+                <p class="status"><span role="status">{move || text.get()}</span><span>{move || again.get()}</span></p>
+                <Explain question="What is the bridge?">{bridge()}</Explain>
+            </div>
         </Show>
     }
 }

@@ -10,6 +10,7 @@ use web_sys::{Blob, Url};
 use crate::app::{Entry, Model, data};
 use crate::media::{Kind, kind};
 use crate::message::FileRow;
+use crate::words::faults::reason;
 
 /// Of a text, so much is shown (bytes).
 const MAX_TEXT: f64 = 256.0 * 1024.0;
@@ -64,7 +65,7 @@ fn Viewer(entry: Entry, row: StoredValue<FileRow>, name: String, kind: Kind, med
 async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Result<Shown, String> {
     let data = data(folder, row).await?;
     let shown = if kind == Kind::Text { text(&data).await } else { address(&data, media_type) };
-    shown.map_err(|_| format!("The browser could not read {}.", visible(&row.name)))
+    shown.map_err(|error| format!("{} cannot be read: {}.", visible(&row.name), reason(&error)))
 }
 
 async fn text(data: &Blob) -> Result<Shown, JsValue> {

@@ -3,6 +3,7 @@
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 
+use super::explain::{Explain, bridge};
 use crate::app::Model;
 use crate::message::{Bridge, ToWorker};
 use crate::words;
@@ -34,6 +35,7 @@ fn Form() -> impl IntoView {
     view! {
         <form class="notice warning token" on:submit=submit>
             <p id="token-why" role="alert">{move || text.get()}</p>
+            <Explain question="What is the bridge?">{bridge()}</Explain>
             <label class="label" for="token">"Access token"</label>
             <div class="add-row">
                 <input

@@ -22,7 +22,10 @@ pub fn Undo() -> impl IntoView {
 #[component]
 fn Line(removed: Removed) -> impl IntoView {
     let model = expect_context::<Model>();
-    let Removed { id, name } = removed;
+    let Removed { id, name, .. } = removed;
+    // Where the torrent stood among those that are still there, which have the odd numbers.
+    let older = move || model.removed.with(|all| all.iter().find(|removed| removed.id == id).map(|removed| removed.older as usize));
+    let place = move || older().map(|older| (2 * model.torrents.with(Vec::len).saturating_sub(older)).to_string());
     let text = format!("undo-{id}");
     let button = NodeRef::<Button>::new();
     Effect::new(move |_| {
@@ -31,7 +34,7 @@ fn Line(removed: Removed) -> impl IntoView {
         }
     });
     view! {
-        <p class="notice row">
+        <p class="notice row" style:order=place>
             <span id=text.clone()>{format!("Removed {name}.")}</span>
             <button type="button" node_ref=button aria-describedby=text on:click=move |_| model.send(&ToWorker::Undo(id))>"Undo"</button>
         </p>

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::clock::now;
 use super::driver::Driver;
 use super::teller::complain;
+use crate::words::faults::refused;
 
 impl Driver {
     /// A message of the bridge came.
@@ -66,7 +67,7 @@ impl Driver {
             Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
             Event::JoinRefused { join, refusal } => {
                 self.with_join(join, |item| item.join = None);
-                complain(&format!("The bridge does not take this torrent: {refusal}."));
+                complain(refused(refusal));
             }
             // The bridge closes the WebSocket when it stops; that is when to come back.
             Event::Draining { .. } => {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, TorrentId};
-use aqueduct_core::{Command, Resumed};
+use aqueduct_core::{Command, CommandError, Resumed};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -18,6 +18,7 @@ use super::teller::{complain, post};
 use super::view;
 use crate::format::size;
 use crate::message::{ToPage, ToWorker};
+use crate::words::faults::{not_a_link, not_a_torrent, not_done};
 
 /// A piece is held in memory until it is verified, so a tab takes none longer than 64 MiB.
 const MAX_PIECE: u32 = 64 << 20;
@@ -56,25 +57,25 @@ impl Driver {
     }
 
     fn add_link(&mut self, text: &str) -> Result<(), String> {
-        let magnet = Magnet::parse(text).map_err(sentence)?;
+        let magnet = Magnet::parse(text).map_err(|error| not_a_link(&error))?;
         if self.is_there(magnet.info_hash) {
             return Ok(());
         }
         let id = self.new_id();
-        self.engine.command(now(), Command::AddMagnet { torrent: id, magnet: magnet.clone(), paused: false }).map_err(sentence)?;
+        self.engine.command(now(), Command::AddMagnet { torrent: id, magnet: magnet.clone(), paused: false }).map_err(refused)?;
         self.added(Item::from_magnet(id, magnet));
         Ok(())
     }
 
     fn add_file(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
-        let metainfo = Metainfo::parse(bytes).map_err(|error| format!("{name} is no valid torrent: {error}."))?;
+        let metainfo = Metainfo::parse(bytes).map_err(|error| not_a_torrent(name, bytes, &error))?;
         check_pieces(&metainfo.info)?;
         if self.is_there(metainfo.info.info_hash) {
             return Ok(());
         }
         let id = self.new_id();
         let info = Arc::clone(&metainfo.info);
-        self.engine.command(now(), Command::Add { torrent: id, info, resumed: Resumed::Nothing, wanted: None, paused: false }).map_err(sentence)?;
+        self.engine.command(now(), Command::Add { torrent: id, info, resumed: Resumed::Nothing, wanted: None, paused: false }).map_err(refused)?;
         self.added(Item::from_metainfo(id, metainfo));
         Ok(())
     }
@@ -120,7 +121,7 @@ impl Driver {
         };
         match self.engine.command(now(), command) {
             Ok(()) => drop(self.items.insert(torrent, item)),
-            Err(error) => complain(&format!("{} could not be brought back: {error}.", item.name())),
+            Err(error) => complain(&format!("{} could not be brought back. {}", view::name(&item), not_done(&error))),
         }
     }
 
@@ -145,7 +146,7 @@ impl Driver {
 
     fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
         let command = if paused { Command::Pause(torrent) } else { Command::Resume(torrent) };
-        self.engine.command(now(), command).map_err(sentence)?;
+        self.engine.command(now(), command).map_err(refused)?;
         if let Some(item) = self.items.get_mut(&torrent) {
             item.paused = paused;
             item.room = Room::Unknown;
@@ -163,7 +164,7 @@ impl Driver {
         }
         item.room = Room::Unknown;
         let (flags, had_all) = (flags.clone(), self.outstanding(torrent) == 0);
-        self.engine.command(now(), Command::Want(torrent, flags)).map_err(sentence)?;
+        self.engine.command(now(), Command::Want(torrent, flags)).map_err(refused)?;
         if had_all && self.outstanding(torrent) > 0 {
             self.rejoin(torrent);
         }
@@ -198,13 +199,11 @@ fn check_pieces(info: &Info) -> Result<(), String> {
         return Ok(());
     }
     let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
-    Err(format!("The pieces of this torrent are {is} long; a tab takes at most {limit}. Use the terminal program for it."))
+    Err(format!("The pieces of this torrent are {is} long, too long for a browser tab, which takes {limit} at most. The terminal program takes it."))
 }
 
-/// An error as a sentence of its own.
-pub(super) fn sentence(error: impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+/// What the user is told when the engine declines.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
+pub(super) fn refused(error: CommandError) -> String {
+    not_done(&error)
 }

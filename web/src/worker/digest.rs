@@ -12,6 +12,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::clock::scope;
 use super::scratch::Scratch;
+use crate::words::faults::reason;
 
 /// Digests under way at a time: the browser copies what it digests, so each costs a piece of memory.
 const AT_ONCE: usize = 3;
@@ -60,8 +61,7 @@ fn start(bytes: &[u8]) -> Result<JsFuture, JsValue> {
 }
 
 async fn finish(started: Result<JsFuture, JsValue>) -> Result<Sha1Digest, OpError> {
-    let failed =
-        |error: JsValue| OpError::Storage { full: false, message: format!("The browser could not compute a digest: {error:?}. Reload the page.") };
+    let failed = |error: JsValue| OpError::Storage { full: false, message: format!("The browser could not check the data: {}.", reason(&error)) };
     let buffer = started.map_err(failed)?.await.map_err(failed)?;
     let mut digest = [0; 20];
     Uint8Array::new(&buffer).copy_to(&mut digest);

@@ -14,6 +14,7 @@ use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 use super::clock::scope;
 use super::scrap::Scrap;
 use crate::message::Bridge;
+use crate::words::faults::refused;
 
 /// Bytes that the browser may hold for sending before more are packed: what is packed can no longer be overtaken.
 const MAX_BUFFERED: u32 = 1 << 20;
@@ -175,7 +176,7 @@ impl Line {
         match &self.state {
             State::Open(_, _, true) => Bridge::Connected,
             State::Refused(Refusal::Token) => Bridge::WantsToken { shown: !self.token.is_empty() },
-            State::Refused(refusal) => Bridge::Refused(refusal.to_string()),
+            State::Refused(refusal) => Bridge::Refused(refused(*refusal).to_owned()),
             _ if self.backoff.tries() == 0 => Bridge::Connecting,
             State::Waiting(at) => Bridge::Waiting { seconds: whole_seconds(at.since(now)) },
             State::Opening(..) | State::Open(..) => Bridge::Waiting { seconds: 0 },

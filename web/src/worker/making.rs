@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::rc::Weak;
 
 use aqueduct_core::io::{OpError, Rope};
-use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile};
-use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId};
+use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
+use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
 use aqueduct_core::{Command, Resumed};
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
@@ -17,7 +17,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, Response};
 
 use super::clock::{now, scope};
-use super::commands::sentence;
+use super::commands::refused;
 use super::digest::Digester;
 use super::driver::{Driver, enter, random};
 use super::item::Item;
@@ -28,6 +28,7 @@ use super::store::{Place, Store};
 use super::teller::{complain, post};
 use super::told::told;
 use crate::message::{Given, ToPage};
+use crate::words::faults::reason;
 
 /// A torrent that is being made.
 pub(super) struct Making {
@@ -56,11 +57,12 @@ impl From<OpError> for Stopped {
 impl Driver {
     /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the same order.
     pub(super) fn give(&mut self, name: String, files: &[Given], parts: &JsValue) -> Result<(), String> {
-        let unreadable = |error: JsValue| format!("The browser does not let this page read the files ({error:?}). Choose them again.");
-        let draft = Draft::new(&name, content(files), None).map_err(sentence)?;
+        let unreadable = |error: JsValue| format!("The files cannot be read: {}. Choose them again.", reason(&error));
+        let not_made = |error: CreateError| format!("{} cannot be shared: {error}.", visible(&name));
+        let draft = Draft::new(&name, content(files), None).map_err(not_made)?;
         // A torrent of zeros has every check but the digests behind it, and the layout that says where to store what.
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
-        let blank = draft.finish(&blank, Details::default()).map_err(sentence)?;
+        let blank = draft.finish(&blank, Details::default()).map_err(not_made)?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
         let scrap = Scrap::new().map_err(unreadable)?;
         let (torrent, total) = (self.new_id(), draft.lengths().total());
@@ -89,7 +91,7 @@ impl Driver {
         let added = match outcome {
             Ok(metainfo) if making.is_some() => self.add_made(place, metainfo),
             Ok(_) | Err(Stopped::Cancelled) => Err(String::new()),
-            Err(Stopped::Failed(why)) => Err(format!("{} could not be shared. {why}", making.map(|m| m.name).unwrap_or_default())),
+            Err(Stopped::Failed(why)) => Err(format!("{} could not be shared. {why}", visible(&making.map(|m| m.name).unwrap_or_default()))),
         };
         if let Err(why) = added {
             // Told only if there is something to tell; what cannot be deleted now is when the worker starts again, as it has no record.
@@ -109,7 +111,7 @@ impl Driver {
         let have = Bitfield::all(metainfo.info.lengths.pieces());
         let resumed = Resumed::Record { have: have.clone(), check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
         let (torrent, info) = (place.torrent, metainfo.info.clone());
-        self.engine.command(now(), Command::Add { torrent, info, resumed, wanted: None, paused: false }).map_err(sentence)?;
+        self.engine.command(now(), Command::Add { torrent, info, resumed, wanted: None, paused: false }).map_err(refused)?;
         let mut item = Item::from_metainfo(torrent, metainfo);
         item.folder.clone_from(&place.folder);
         item.note(have, 0, 0);
@@ -152,7 +154,7 @@ impl Maker {
         let trackers = tracker().await.into_iter().collect();
         let created_by = Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
         let details = Details { trackers, created_by, ..Details::default() };
-        self.draft.finish(&digests, details).map_err(|error| Stopped::Failed(sentence(error)))
+        self.draft.finish(&digests, details).map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))
     }
 
     /// Reads, hashes and stores one piece.

@@ -45,6 +45,7 @@ use self::store::Store;
 use self::teller::{complain, post};
 use crate::message::{Blocked, ToPage};
 
+use crate::words::faults::reason;
 /// How long the worker of a page that is being reloaded may take to end.
 const RELOAD_MS: i32 = 500;
 
@@ -62,7 +63,7 @@ async fn run() -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
     }
-    lead().await.map_err(|error| Blocked::NoStorage(format!("{error:?}")))?;
+    lead().await.map_err(|error| Blocked::NoStorage(reason(&error)))?;
     let driver = open().await.map_err(|error| Blocked::NoStorage(error.to_string()))?;
     let weak = Rc::downgrade(&driver);
     hear(driver);

@@ -10,6 +10,7 @@ use web_sys::{
 
 use super::clock::scope;
 use super::room::Need;
+use crate::words::faults::reason;
 
 /// What the file system refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,11 +44,10 @@ pub(super) enum FsError {
 
 impl From<JsValue> for FsError {
     fn from(error: JsValue) -> Self {
-        let Some(exception) = error.dyn_ref::<DomException>() else { return Self::Other(format!("{error:?}")) };
-        match exception.name().as_str() {
-            "NotFoundError" => Self::Missing,
-            "QuotaExceededError" => Self::Full,
-            name => Self::Other(format!("{name}: {}", exception.message())),
+        match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
+            Some("NotFoundError") => Self::Missing,
+            Some("QuotaExceededError") => Self::Full,
+            _ => Self::Other(reason(&error)),
         }
     }
 }

@@ -16,7 +16,7 @@ impl Driver {
         match op {
             Op::Hash(data) => {
                 self.credit.began(id, data.len() as u64);
-                self.digester.digest(data, move |result| answer(result.map(OpResult::Digest)));
+                self.digester.digest(data, move |result| answer(result.map(OpResult::Digest).map_err(resumable)));
             }
             Op::Flush => self.store.flush(torrent, move |result| answer(unit(result))),
             Op::Save { have, uploaded, downloaded } => {
@@ -40,7 +40,9 @@ impl Driver {
                 let need = self.need(place.torrent);
                 self.store.write(place, need, offset, data, move |result| answer(unit(result)));
             }
-            Op::Read { offset, length } => self.store.read(place, offset, length, move |result| answer(result.and_then(present))),
+            Op::Read { offset, length } => {
+                self.store.read(place, offset, length, move |result| answer(result.map_err(resumable).and_then(present)));
+            }
             Op::Check(range) => self.check(place, range, answer),
             Op::Hash(_) | Op::Flush | Op::Save { .. } => {}
         }
@@ -90,11 +92,11 @@ impl Driver {
 
     fn check(&self, place: Place, range: CheckRange, answer: impl FnOnce(Result<OpResult, OpError>) + 'static) {
         let digester = self.digester.clone();
-        let digested = |result: Result<Sha1Digest, OpError>| result.map(OpResult::Digest);
+        let digested = |result: Result<Sha1Digest, OpError>| result.map(OpResult::Digest).map_err(resumable);
         self.store.read(place, range.offset, range.length, move |result| match result {
             Ok(Some(bytes)) => digester.digest(Rope(vec![bytes]), move |result| answer(digested(result))),
             Ok(None) => answer(Ok(OpResult::Missing)),
-            Err(error) => answer(Err(error)),
+            Err(error) => answer(Err(resumable(error))),
         });
     }
 
@@ -110,7 +112,15 @@ impl Driver {
 }
 
 fn unit(result: Result<(), OpError>) -> Result<OpResult, OpError> {
-    result.map(|()| OpResult::Unit)
+    result.map(|()| OpResult::Unit).map_err(resumable)
+}
+
+/// What fails here pauses a torrent, which then has a button to go on.
+fn resumable(error: OpError) -> OpError {
+    match error {
+        OpError::Storage { full, message } => OpError::Storage { full, message: format!("{message} To try again, press Resume.") },
+        OpError::Cancelled => OpError::Cancelled,
+    }
 }
 
 /// What was had and is not there any more was taken by the browser.

@@ -8,9 +8,10 @@ use aqueduct_core::types::TorrentId;
 use aqueduct_core::{Command, Instant};
 
 use super::clock::now;
-use super::commands::sentence;
+use super::commands::refused;
 use super::driver::Driver;
 use super::teller::complain;
+use super::view;
 
 /// How long a removed torrent can be taken back.
 const UNDO_WITHIN: Duration = Duration::from_secs(8);
@@ -21,7 +22,7 @@ impl Driver {
         if self.cancel_making(torrent) {
             return Ok(());
         }
-        self.engine.command(now(), Command::Pause(torrent)).map_err(sentence)?;
+        self.engine.command(now(), Command::Pause(torrent)).map_err(refused)?;
         let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
         item.leaves_at = Some(now() + UNDO_WITHIN);
         self.store.mark_removed(item.folder.clone(), true, tell_failure);
@@ -36,7 +37,7 @@ impl Driver {
         if item.paused {
             return Ok(true);
         }
-        self.engine.command(now(), Command::Resume(torrent)).map_err(sentence)?;
+        self.engine.command(now(), Command::Resume(torrent)).map_err(refused)?;
         Ok(true)
     }
 
@@ -59,10 +60,10 @@ impl Driver {
         // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
         self.pump();
         let Some(item) = self.items.remove(&torrent) else { return };
-        let name = item.name();
+        let name = view::name(&item);
         self.store.delete(torrent, item.folder.clone(), move |result| {
             if let Err(error) = result {
-                complain(&format!("The data of {name} could not be deleted: {error}"));
+                complain(&format!("The data of {name} could not be deleted. {error}"));
             }
         });
     }
@@ -71,6 +72,6 @@ impl Driver {
 /// Tells the page if it went wrong.
 pub(super) fn tell_failure(result: Result<(), aqueduct_core::OpError>) {
     if let Err(error) = result {
-        complain(&error.to_string());
+        complain(&format!("What you did could not be stored, so a reload may forget it. {error}"));
     }
 }

@@ -21,7 +21,7 @@ use super::opfs::{Folder, FsError, SyncFile};
 use super::records;
 use super::room::{Need, check_room};
 use super::scratch::Scratch;
-use crate::format::size;
+use crate::format::{apart, size};
 
 /// Files open at a time. Opening costs a millisecond or two; each open file costs the browser a descriptor.
 const OPEN_FILES: usize = 64;
@@ -276,7 +276,7 @@ fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [
 }
 
 fn too_little(need: Need, free: u64) -> String {
-    let (own, free) = (size(need.own), size(free));
+    let (free, own) = apart(free, need.own);
     match need.others {
         0 => format!("This torrent needs {own} more; the browser grants this page {free}"),
         others => format!("This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it", size(others)),
@@ -285,11 +285,11 @@ fn too_little(need: Need, free: u64) -> String {
 
 /// The user's words for what failed, and what to do about it.
 fn storage_error(error: FsError) -> OpError {
-    let way_out = "Save and remove a torrent or free disk space, then press Resume.";
+    let way_out = "Save and remove a torrent, or free space on this device.";
     let (full, message) = match error {
         FsError::Full => (true, format!("The browser's storage for this page is full. {way_out}")),
         FsError::TooLittle { need, free } => (true, format!("{}. {way_out}", too_little(need, free))),
-        error => (false, format!("The browser's storage failed ({error}). Press Resume to try again.")),
+        error => (false, format!("The browser's storage failed: {error}.")),
     };
     OpError::Storage { full, message }
 }

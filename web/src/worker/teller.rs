@@ -66,10 +66,14 @@ impl Teller {
     /// Tells the page what is new.
     pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut Items, makings: &Makings) {
         self.at = now + if self.hidden { HIDDEN_EVERY } else { SEEN_EVERY };
-        let pairs = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).filter(|item| item.leaves_at.is_none()).zip(Some(s)));
-        let made = makings.iter().map(|(id, making)| view::making(*id, making));
-        let torrents = pairs.map(|(item, s)| view::torrent(item, s)).chain(made).collect();
-        let removed = items.values().filter(|item| item.leaves_at.is_some()).map(view::removed).collect();
+        let (mut torrents, mut removed) = (Vec::new(), Vec::new());
+        for (item, s) in snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).zip(Some(s))) {
+            match item.leaves_at {
+                None => torrents.push(view::torrent(item, s)),
+                Some(_) => removed.push(view::removed(item, torrents.len())),
+            }
+        }
+        torrents.extend(makings.iter().map(|(id, making)| view::making(*id, making)));
         let state = State { bridge, torrents, removed };
         if self.last.as_ref() != Some(&state) {
             post(&ToPage::State(state.clone()));

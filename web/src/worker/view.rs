@@ -1,8 +1,8 @@
 //! The engine's numbers in the page's words.
 
-use aqueduct_core::TorrentSnapshot;
 use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::{TorrentId, visible};
+use aqueduct_core::{Failure, TorrentSnapshot};
 
 use super::item::Item;
 use super::layout::amounts;
@@ -17,7 +17,7 @@ pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
         name: name(item),
         magnet: Some(item.magnet.to_string()),
         phase: phase(snapshot),
-        failure: snapshot.failure.as_ref().map(ToString::to_string),
+        failure: snapshot.failure.as_ref().map(failure),
         total: item.info.as_ref().map(|info| info.lengths.total()),
         files: item.info.as_ref().map_or(0, |info| count(info.files.iter().filter(|file| !file.pad).count())),
         done: snapshot.done,
@@ -41,7 +41,7 @@ pub(super) fn making(id: TorrentId, making: &Making) -> Torrent {
     Torrent {
         id: id.0,
         name: visible(&making.name).into_owned(),
-        phase: Phase::Checking,
+        phase: Phase::Copying,
         total: Some(making.total),
         wanted: making.total,
         checked: making.done,
@@ -54,9 +54,16 @@ pub(super) fn name(item: &Item) -> String {
     visible(&item.name()).into_owned()
 }
 
-/// A torrent that can still be taken back.
-pub(super) fn removed(item: &Item) -> Removed {
-    Removed { id: item.id.0, name: name(item) }
+fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::Storage(error) => error.to_string(),
+        Failure::Metadata(why) => format!("This torrent is damaged at its source, or of a kind that this page cannot read. Remove it. ({why})"),
+    }
+}
+
+/// A torrent that can still be taken back, and so many of those in the list are older.
+pub(super) fn removed(item: &Item, older: usize) -> Removed {
+    Removed { id: item.id.0, name: name(item), older: count(older) }
 }
 
 /// The files of a torrent whose metadata are known; pads are not shown.

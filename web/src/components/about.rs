@@ -1,0 +1,82 @@
+//! Where the user's files are and who sees what, at the foot of the page.
+
+use leptos::prelude::*;
+
+use super::explain::{INFO_HASH, MAGNET, bridge, host};
+
+/// Private windows cannot be told from others, and browsers see to it that they cannot: so everybody is told.
+const STORAGE: &str = "What you download stays in this browser, on this device, until you remove it here; \u{201c}Save\u{201d} copies a file to your downloads. \
+                       A private window forgets all of it when it is closed, and so does a browser whose site data you clear.";
+
+/// Who sees the user's address. On the user's own computer the bridge is the user's own program.
+fn addresses() -> String {
+    if is_here(&host()) {
+        return "The bridge, the server that this page came from, runs on this computer: so other people in a torrent, and the trackers that list \
+                them, see this computer\u{2019}s address."
+            .to_owned();
+    }
+    format!(
+        "Other people in a torrent, and the trackers that list them, see the address of the bridge, the server that this page came from ({}), and \
+         not yours. The bridge sees your address and which torrents you open.",
+        host()
+    )
+}
+
+fn is_here(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.")
+}
+
+/// Whether there are torrents or not, it can be looked up.
+#[component]
+pub fn About() -> impl IntoView {
+    view! {
+        <footer class="about">
+            <details>
+                <summary>"Where your files are, and who sees what"</summary>
+                <dl>
+                    <dt>"Your files"</dt>
+                    <dd>{STORAGE}</dd>
+                    <dt>"Your address"</dt>
+                    <dd>{addresses()}</dd>
+                    <dt>"Bridge"</dt>
+                    <dd>{bridge()}</dd>
+                    <dt>"Magnet link, info-hash"</dt>
+                    <dd>{MAGNET} " " {INFO_HASH}</dd>
+                    <dt>"Tracker, DHT"</dt>
+                    <dd>"A tracker is a server that knows who is in a torrent; the DHT is the same without a server, kept by everybody together."</dd>
+                    <dt>"Peer, seed"</dt>
+                    <dd>"A peer is somebody else in the same torrent; a seed is a peer who has all of it."</dd>
+                </dl>
+            </details>
+        </footer>
+    }
+}
+
+/// Four sentences for a newcomer, and what everybody should know first.
+#[component]
+pub fn Empty() -> impl IntoView {
+    view! {
+        <section class="empty" aria-label="Getting started">
+            <h2>"Nothing here yet"</h2>
+            <ol>
+                <li>"Paste a magnet link above, or choose a .torrent file, or drop one anywhere on this page."</li>
+                <li>"Watch it arrive. Every piece is checked against the torrent before it is kept in this browser\u{2019}s own storage."</li>
+                <li>"Save the finished files to your computer. While the page stays open, you pass on to others what you have."</li>
+                <li>"To share files of your own, drop them or a folder here, and send the link to anyone who should have them."</li>
+            </ol>
+            <p>{STORAGE}</p>
+            <p>{addresses()}</p>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_here;
+
+    #[test]
+    fn only_this_computer_is_here() {
+        assert!(["localhost", "aqueduct.localhost", "127.0.0.1", "[::1]"].into_iter().all(is_here));
+        assert!(!["bridge.example", "localhost.example", "10.0.0.1", "[2001:db8::1]"].into_iter().any(is_here));
+    }
+}
