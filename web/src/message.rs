@@ -263,6 +263,8 @@ pub struct FileRow {
     pub name: String,
     /// Bytes.
     pub size: u64,
+    /// Where it is when it lies in one stored file with others: the first of these, and where it begins. Only an earlier version's copy does not.
+    pub shared: Option<(u32, u64)>,
     /// Whether the user wants it.
     pub wanted: bool,
 }

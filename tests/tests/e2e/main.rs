@@ -10,6 +10,7 @@ mod life;
 mod plain;
 mod share;
 mod sight;
+mod small;
 mod storage;
 mod together;
 mod whole;

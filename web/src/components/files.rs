@@ -109,8 +109,9 @@ fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
         let folder = entry.view.with_untracked(|t| t.folder.clone());
         let row = row.get_value();
         spawn_local(async move {
-            if let Err(why) = save(&folder, &row).await {
-                model.complain(why);
+            match save(&folder, &row).await {
+                Ok(told) => told.into_iter().for_each(|told| model.note(told)),
+                Err(why) => model.complain(why),
             }
         });
     };

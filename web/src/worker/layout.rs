@@ -1,6 +1,7 @@
 //! How the tab's storage is laid out, for the worker that writes it and the page that saves from it.
 //!
-//! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent. A torrent's own names never reach the file system.
+//! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent; small files of torrents with very many lie together in
+//! `torrents/INFO-HASH/pack-INDEX` ([`super::arrangement`]). A torrent's own names never reach the file system.
 //! A torrent that is made here has no info-hash before all of it is stored: its folder is called by chance.
 
 use aqueduct_core::meta::Info;
@@ -22,12 +23,6 @@ pub const TOKEN: &str = "bridge-token";
 #[must_use]
 pub fn own_folder(chance: [u8; 8]) -> String {
     format!("made-{:016x}", u64::from_be_bytes(chance))
-}
-
-/// The file that holds the torrent's `index`-th file.
-#[must_use]
-pub fn file_name(index: usize) -> String {
-    index.to_string()
 }
 
 /// For each file, how long it is at least when these pieces are stored: the end of its last byte that lies in one of them. 0 for pads.

@@ -3,6 +3,7 @@
 //! Start: say so if this browser or page cannot do it; wait until no other tab leads; open the storage; bring back the torrents of the last
 //! run; then say [`ToPage::Ready`] and hear the page.
 
+pub mod arrangement;
 mod bridge;
 mod clock;
 mod commands;
@@ -44,8 +45,8 @@ use self::opfs::FsError;
 use self::store::Store;
 use self::teller::{complain, post};
 use crate::message::{Blocked, ToPage};
-
 use crate::words::faults::reason;
+
 /// How long the worker of a page that is being reloaded may take to end.
 const RELOAD_MS: i32 = 500;
 

@@ -8,9 +8,10 @@ use aqueduct_core::resume::Record;
 use aqueduct_core::types::TorrentId;
 
 use super::item::Item;
-use super::layout::{REMOVED, ends, file_name, pieces_of};
+use super::layout::{REMOVED, ends, pieces_of};
 use super::opfs::{Folder, FsError};
 use super::records::{self, Found};
+use super::store::arrangement_in;
 
 /// Files whose size is looked at when a torrent is restored: a sample, so that one of very many starts as quickly as others.
 const LOOKED_AT: usize = 256;
@@ -74,17 +75,18 @@ async fn resumed(root: &Folder, folder: &str, info: &Info, record: &Record) -> R
     Ok(Resumed::Record { have: record.have.clone(), check, sample: Vec::new(), uploaded: record.uploaded, downloaded: record.downloaded })
 }
 
+/// The torrent's files that end beyond the stored file they lie in.
 async fn shortened(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Vec<usize>, FsError> {
     let folder = root.folder(folder).await?;
-    let needed: Vec<(usize, u64)> = ends(info, &record.have).into_iter().enumerate().filter(|(_, end)| *end > 0).collect();
-    let step = needed.len().div_ceil(LOOKED_AT).max(1);
+    let stored = arrangement_in(&folder, info).await?.stored(&ends(info, &record.have));
+    let step = stored.len().div_ceil(LOOKED_AT).max(1);
     let mut short = Vec::new();
-    for (file, end) in needed.into_iter().step_by(step) {
-        match folder.size_of(&file_name(file)).await {
-            Ok(size) if size >= end => {}
-            Ok(_) | Err(FsError::Missing) => short.push(file),
-            Err(error) => return Err(error),
-        }
+    for (slot, files) in stored.into_iter().step_by(step) {
+        let size = match folder.size_of(&slot.name()).await {
+            Err(FsError::Missing) => 0,
+            size => size?,
+        };
+        short.extend(files.into_iter().filter(|(_, end)| *end > size).map(|(file, _)| file));
     }
     Ok(short)
 }

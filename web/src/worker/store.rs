@@ -16,17 +16,19 @@ use aqueduct_core::types::TorrentId;
 use bytes::Bytes;
 use wasm_bindgen_futures::spawn_local;
 
-use super::layout::{REMOVED, ROOT, TOKEN, file_name};
+use super::arrangement::{Arrangement, MANY_FILES, Slot};
+use super::layout::{REMOVED, ROOT, TOKEN};
 use super::opfs::{Folder, FsError, SyncFile};
 use super::records;
 use super::room::{Need, check_room};
 use super::scratch::Scratch;
 use crate::format::{apart, size};
 
-/// Files open at a time. Opening costs a millisecond or two; each open file costs the browser a descriptor.
-const OPEN_FILES: usize = 64;
+/// Files open at a time. Opening costs some milliseconds; each open file costs the browser a descriptor.
+const OPEN_FILES: usize = MANY_FILES;
 
 type Job = Pin<Box<dyn Future<Output = ()>>>;
+/// A torrent, and the first of its files that lie in the stored file.
 type FileKey = (TorrentId, usize);
 
 /// The origin's storage. Clones share it.
@@ -39,6 +41,7 @@ struct Inner {
     jobs: RefCell<VecDeque<Job>>,
     running: Cell<bool>,
     open: RefCell<OpenFiles>,
+    arrangements: RefCell<BTreeMap<TorrentId, Rc<Arrangement>>>,
     scratch: RefCell<Scratch>,
 }
 
@@ -101,8 +104,8 @@ impl Store {
     pub(super) async fn open() -> Result<Self, FsError> {
         let home = Folder::root().await?;
         let root = home.folder(ROOT).await?;
-        let (jobs, open, scratch) = Default::default();
-        Ok(Self(Rc::new(Inner { home, root, jobs, running: Cell::new(false), open, scratch })))
+        let (jobs, open, arrangements, scratch) = Default::default();
+        Ok(Self(Rc::new(Inner { home, root, jobs, running: Cell::new(false), open, arrangements, scratch })))
     }
 
     /// The token that was stored last; empty if none was.
@@ -179,6 +182,7 @@ impl Store {
         let store = self.clone();
         self.queue(async move {
             store.0.open.borrow_mut().close(torrent);
+            store.0.arrangements.borrow_mut().remove(&torrent);
             done(match store.0.root.remove(&folder).await {
                 Ok(()) | Err(FsError::Missing) => Ok(()),
                 Err(error) => Err(storage_error(error)),
@@ -222,49 +226,67 @@ impl Store {
     }
 
     async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
-        for span in place.info.layout(offset, data.len() as u64) {
-            self.ensure_open(place, span.file, true).await?;
-            let mut scratch = self.0.scratch.borrow_mut();
-            let bytes = slice(scratch.contiguous(data), &span.range);
-            self.with_open(place, span.file, |file| file.write_all(span.at, bytes))?;
+        // Taken out meanwhile, because other jobs may not meet a borrowed one; after a failure the next write has a new one.
+        let mut scratch = self.0.scratch.take();
+        let bytes = scratch.contiguous(data);
+        for run in self.arrangement(place).await?.runs(&place.info, offset, bytes.len() as u64) {
+            self.ensure_open(place, run.slot, true).await?;
+            self.with_open(place, run.slot, |file| file.write_all(run.slot.at, slice(bytes, &run.range)))?;
         }
+        self.0.scratch.replace(scratch);
         Ok(())
     }
 
     async fn read_now(&self, place: &Place, offset: u64, length: u32) -> Result<Bytes, FsError> {
+        let arrangement = self.arrangement(place).await?;
         let mut bytes = vec![0; length as usize];
-        for span in place.info.layout(offset, length.into()) {
-            self.ensure_open(place, span.file, false).await?;
-            let part = slice_mut(&mut bytes, &span.range);
-            self.with_open(place, span.file, |file| file.read_exact(span.at, part))?;
+        for run in arrangement.runs(&place.info, offset, length.into()) {
+            self.ensure_open(place, run.slot, false).await?;
+            let part = slice_mut(&mut bytes, &run.range);
+            self.with_open(place, run.slot, |file| file.read_exact(run.slot.at, part))?;
         }
         Ok(Bytes::from(bytes))
     }
 
-    /// Pads are zeros that are never stored, so there is nothing to open for them.
-    async fn ensure_open(&self, place: &Place, file: usize, create: bool) -> Result<(), FsError> {
-        let key = (place.torrent, file);
-        if is_pad(&place.info, file) || self.0.open.borrow_mut().get(key).is_some() {
+    /// Where a torrent's files are. Found out once, from what is there already.
+    async fn arrangement(&self, place: &Place) -> Result<Rc<Arrangement>, FsError> {
+        let known = self.0.arrangements.borrow().get(&place.torrent).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = Rc::new(arrangement_in(&self.0.root.folder(&place.folder).await?, &place.info).await?);
+        self.0.arrangements.borrow_mut().insert(place.torrent, Rc::clone(&found));
+        Ok(found)
+    }
+
+    async fn ensure_open(&self, place: &Place, slot: Slot, create: bool) -> Result<(), FsError> {
+        let key = (place.torrent, slot.first);
+        if self.0.open.borrow_mut().get(key).is_some() {
             return Ok(());
         }
         let folder = self.0.root.folder(&place.folder).await?;
-        let opened = folder.open(&file_name(file), create).await?;
+        let opened = folder.open(&slot.name(), create).await?;
         self.0.open.borrow_mut().put(key, opened)
     }
 
-    fn with_open(&self, place: &Place, file: usize, act: impl FnOnce(&mut SyncFile) -> Result<(), FsError>) -> Result<(), FsError> {
-        match self.0.open.borrow_mut().get((place.torrent, file)) {
+    fn with_open(&self, place: &Place, slot: Slot, act: impl FnOnce(&mut SyncFile) -> Result<(), FsError>) -> Result<(), FsError> {
+        match self.0.open.borrow_mut().get((place.torrent, slot.first)) {
             Some(file) => act(file),
             None => Ok(()),
         }
     }
 }
 
-fn is_pad(info: &Info, file: usize) -> bool {
-    info.files.get(file).is_some_and(|file| file.pad)
+/// Where the files are of a torrent whose folder this is.
+pub(super) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arrangement, FsError> {
+    if info.files.len() <= MANY_FILES {
+        return Ok(Arrangement::default());
+    }
+    let names = folder.names().await?;
+    Ok(Arrangement::found(info, names.iter().map(String::as_str)))
 }
 
-/// The part of a range that a span names. Spans lie inside the range they were made for, and a range in memory fits a `usize`.
+/// The part of a range that a run names. Runs lie inside the range they were made for, and a range in memory fits a `usize`.
 fn slice<'a>(bytes: &'a [u8], range: &std::ops::Range<u64>) -> &'a [u8] {
     let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     bytes.get(bound(range.start)..bound(range.end)).unwrap_or_default()

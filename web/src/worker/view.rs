@@ -4,6 +4,7 @@ use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::{TorrentId, visible};
 use aqueduct_core::{Failure, TorrentSnapshot};
 
+use super::arrangement::Arrangement;
 use super::item::Item;
 use super::layout::amounts;
 use super::making::Making;
@@ -70,11 +71,12 @@ pub(super) fn removed(item: &Item, older: usize) -> Removed {
 pub(super) fn files(item: &Item) -> Vec<FileRow> {
     let Some(info) = &item.info else { return Vec::new() };
     let wanted = |index: usize| item.wanted.as_ref().is_none_or(|flags| flags.get(index).copied().unwrap_or(true));
-    let shown = info.files.iter().enumerate().filter(|(_, file)| !file.pad);
+    let (shown, arrangement) = (info.files.iter().enumerate().filter(|(_, file)| !file.pad), Arrangement::new(info));
     let row = |(index, file): (usize, &aqueduct_core::meta::File)| {
         let own = if info.multi { file.path.get(1..).unwrap_or_default() } else { &file.path };
         let name = file.path.last().cloned().unwrap_or_default();
-        FileRow { index: count(index), path: visible(&own.join("/")).into_owned(), name, size: file.size, wanted: wanted(index) }
+        let shared = Some(arrangement.slot(index)).filter(|slot| slot.shared).map(|slot| (count(slot.first), slot.at));
+        FileRow { index: count(index), path: visible(&own.join("/")).into_owned(), name, size: file.size, shared, wanted: wanted(index) }
     };
     shown.map(row).collect()
 }

@@ -1,0 +1,126 @@
+//! Torrents of very many small files: few stored files, one write for many of them, each saved on its own.
+
+use std::sync::Arc;
+
+use aqueduct_tests::page::{Browser, SOON};
+use aqueduct_tests::peer::Manner;
+use aqueduct_tests::torrent::{Computed, Recipe};
+
+use super::{DOWNLOAD, Stage};
+
+/// Bytes of each file: no piece ends with one.
+const SIZE: u64 = 3001;
+
+/// So many files.
+fn small(name: &str, seed: u64, files: usize) -> Arc<Computed> {
+    let names: Vec<String> = (0..files).map(|n| format!("{}/file {n}.bin", n / 100)).collect();
+    let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], SIZE)).collect();
+    Arc::new(Recipe::folder(name, seed, &files, 64 * 1024).build())
+}
+
+/// Names of what is stored of the one torrent, records aside.
+async fn stored(browser: &Browser) -> Vec<String> {
+    let script = r#"
+        const done = arguments[arguments.length - 1];
+        (async () => {
+            const names = [], torrents = await (await navigator.storage.getDirectory()).getDirectoryHandle("torrents");
+            for await (const folder of torrents.values()) for await (const name of folder.keys()) names.push(name);
+            done(names.filter(name => !name.startsWith("record")).sort());
+        })().catch(error => done(["" + error]));
+    "#;
+    serde_json::from_value(browser.run_async(script).await).unwrap()
+}
+
+/// Lays out what is stored as earlier versions did: a file for each of the torrent's.
+const SPREAD: &str = r#"
+    const [size, done] = arguments;
+    (async () => {
+        const torrents = await (await navigator.storage.getDirectory()).getDirectoryHandle("torrents");
+        for await (const folder of torrents.values()) for await (const [name, handle] of folder.entries()) {
+            if (!name.startsWith("pack-")) continue;
+            const pack = await handle.getFile();
+            for (let n = 0; n * size < pack.size; n++) {
+                const file = await folder.getFileHandle("" + (Number(name.slice(5)) + n), { create: true });
+                const writable = await file.createWritable();
+                await writable.write(pack.slice(n * size, (n + 1) * size));
+                await writable.close();
+            }
+            await folder.removeEntry(name);
+        }
+        done("spread");
+    })().catch(error => done("" + error));
+"#;
+
+/// Saves some files and looks at every byte.
+async fn save_some(stage: &Stage, torrent: &Computed) {
+    for n in [0, 70, 199] {
+        let saved = stage.browser.save(&format!("file {n}.bin"), SIZE, SOON).await;
+        torrent.verify_file(&saved, n * SIZE, SIZE).unwrap();
+        std::fs::remove_file(saved).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_small_files_lie_in_one_stored_file_and_each_is_saved_from_it() {
+    let stage = Stage::set().await;
+    let torrent = small("many", 101, 200);
+    let seed = stage.seed(&torrent, Manner::Honest);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    stage.browser.press("Show 100 more").await;
+    save_some(&stage, &torrent).await;
+    assert_eq!(stored(&stage.browser).await, ["pack-0"]);
+    let sent = seed.blocks_sent();
+    stage.browser.reload().await;
+    stage.browser.wait_until_complete(SOON).await;
+    stage.browser.press("Show 100 more").await;
+    save_some(&stage, &torrent).await;
+    assert_eq!(seed.blocks_sent(), sent, "something was fetched again");
+    stage.browser.close().await;
+}
+
+#[tokio::test]
+async fn small_files_that_an_earlier_version_stored_one_by_one_are_found_and_go_on_being_served() {
+    let stage = Stage::set().await;
+    let torrent = small("earlier", 102, 200);
+    let seed = stage.seed(&torrent, Manner::Honest);
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    let sent = seed.blocks_sent();
+    // Another page of the origin, so that nobody holds the files.
+    stage.browser.client().goto(&format!("{}healthz", stage.bridge.url())).await.unwrap();
+    assert_eq!(stage.browser.client().execute_async(SPREAD, vec![SIZE.into()]).await.unwrap(), "spread");
+    stage.browser.open(&stage.bridge.url()).await;
+    stage.browser.wait_until_complete(SOON).await;
+    stage.browser.press("Show 100 more").await;
+    save_some(&stage, &torrent).await;
+    let other = stage.another("other", &stage.bridge).await;
+    other.add_link(&torrent.magnet(&[])).await;
+    other.wait_until_complete(DOWNLOAD).await;
+    other.close().await;
+    assert_eq!(seed.blocks_sent(), sent, "something was fetched again");
+    assert_eq!(stored(&stage.browser).await.len(), 200);
+    stage.browser.close_but_for("favicon.ico").await;
+}
+
+#[tokio::test]
+async fn a_worker_that_traps_among_small_files_finishes_them_and_one_is_saved_while_others_are_written() {
+    let stage = Stage::set().await;
+    let torrent = small("trapped", 103, 4000);
+    let _seed = stage.seed(&torrent, Manner::Slow(4096));
+    stage.browser.add_file(&stage.file(&torrent)).await;
+    stage.browser.wait_until(DOWNLOAD, "half of it is there", |shown| shown.iter().any(|t| t.progress >= 50)).await;
+    let name = stage.browser.find("button", "Save file ").await.attr("aria-label").await.unwrap().unwrap();
+    let name = name.strip_prefix("Save ").unwrap();
+    let n: u64 = name.strip_prefix("file ").unwrap().strip_suffix(".bin").unwrap().parse().unwrap();
+    let saved = stage.browser.save(name, SIZE, SOON).await;
+    torrent.verify_file(&saved, n * SIZE, SIZE).unwrap();
+    stage.browser.worker().await.ruin_memory().await;
+    stage.browser.wait_until_complete(DOWNLOAD).await;
+    stage.browser.press("Show 100 more").await;
+    let saved = stage.browser.save("file 199.bin", SIZE, SOON).await;
+    torrent.verify_file(&saved, 199 * SIZE, SIZE).unwrap();
+    let stored = stored(&stage.browser).await;
+    assert_eq!(stored.len(), 3, "{stored:?}");
+    stage.browser.close_but_for("RuntimeError").await;
+}
