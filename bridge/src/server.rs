@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
-use aqueduct_native::net::{Bind, Policy};
+use aqueduct_native::net::{Bind, Policy, utp};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -200,6 +200,9 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
 fn look_after(bridge: &Arc<Bridge>, peers: TcpListener, reread: mpsc::Receiver<()>) -> io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
     tasks.spawn(watch_own_addresses(Arc::clone(bridge), peers.local_addr()?));
+    if bridge.config.no_dht {
+        tasks.spawn(turn_away_utp(Arc::clone(bridge)));
+    }
     tasks.spawn(incoming::listen(peers, Arc::clone(bridge)));
     tasks.spawn(reread_when_told(reread, Arc::clone(bridge)));
     let watching = Arc::clone(bridge);
@@ -241,6 +244,13 @@ fn discovery_config(limits: &Limits, announces: usize) -> aqueduct_core::discove
         min_interval_floor: limits.announce_interval.0,
         ..aqueduct_core::discovery::Config::default()
     }
+}
+
+/// Without a node of the DHT, which does it otherwise. Where the port is taken, whoever has it answers there.
+async fn turn_away_utp(bridge: Arc<Bridge>) {
+    let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&bridge.filter);
+    let Err(error) = utp::turn_away(Bind::default(), bridge.peer_port, policy).await;
+    tracing::debug!(%error, "nobody is told that there is no uTP here");
 }
 
 async fn watch_own_addresses(bridge: Arc<Bridge>, peers: SocketAddr) {

@@ -1,7 +1,9 @@
 """One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
 
 usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--download-limit BYTES] [--lsd]
-Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there and written, {"event": "error", "message"}.
+       [--utp]
+Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there and written, {"event": "error", "message"},
+with --utp, which tries uTP before TCP, also {"event": "disconnected", "message"}.
 Ends when its standard input is closed or it is killed.
 """
 
@@ -16,7 +18,7 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def session(address, lsd):
+def session(address, lsd, utp):
     return lt.session(
         {
             "listen_interfaces": f"{address}:0",
@@ -24,14 +26,15 @@ def session(address, lsd):
             "enable_lsd": lsd,
             "enable_upnp": False,
             "enable_natpmp": False,
-            "enable_incoming_utp": False,
-            "enable_outgoing_utp": False,
+            "enable_incoming_utp": utp,
+            "enable_outgoing_utp": utp,
             # Several peers of a test share one address.
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
             "alert_mask": lt.alert.category_t.error_notification
             | lt.alert.category_t.status_notification
-            | lt.alert.category_t.storage_notification,
+            | lt.alert.category_t.storage_notification
+            | lt.alert.category_t.connect_notification,
         }
     )
 
@@ -53,9 +56,10 @@ def main():
     arguments.add_argument("--peer", action="append", default=[])
     arguments.add_argument("--download-limit", type=int, default=0)
     arguments.add_argument("--lsd", action="store_true")
+    arguments.add_argument("--utp", action="store_true")
     given = arguments.parse_args()
 
-    ses = session(given.listen, given.lsd)
+    ses = session(given.listen, given.lsd, given.utp)
     handle = ses.add_torrent(parameters(given.source, given.folder))
     handle.set_download_limit(given.download_limit)
     for peer in given.peer:
@@ -68,6 +72,8 @@ def main():
         for alert in ses.pop_alerts():
             if alert.category() & lt.alert.category_t.error_notification:
                 say(event="error", message=alert.message())
+            if given.utp and isinstance(alert, lt.peer_disconnected_alert):
+                say(event="disconnected", message=alert.message())
             if complete and isinstance(alert, lt.cache_flushed_alert):
                 say(event="seeding")
         # It calls itself a seed before its last write.

@@ -17,3 +17,4 @@ mod support;
 mod swarm;
 mod tls;
 mod tracker;
+mod utp;

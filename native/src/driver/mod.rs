@@ -34,7 +34,7 @@ use tokio::task::spawn_local;
 pub use self::reports::Report;
 use self::state::{State, Torrent};
 use crate::discovery::{self, DhtOptions, Handle, Membership, Options};
-use crate::net::{Bind, TypedTrackers};
+use crate::net::{Bind, OwnUser, TypedTrackers, utp};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 
@@ -93,6 +93,9 @@ impl Driver {
         let peer_id = PeerId::ours(random()?);
         let discovery = discover(&settings, port)?;
         let dht_port = discovery.as_ref().and_then(Handle::dht_port);
+        if dht_port.is_none() {
+            spawn_local(turn_away_utp(settings.bind, port));
+        }
         let engine = Engine::new(Config { listen_port: port, dht_port, ..settings.config }, peer_id, random()?, Instant::ZERO);
         let mut state = State::new(engine, peer_id, time::Instant::now());
         state.neighbours = settings.lsd.then(random).transpose()?.map(|seed| Lsd::new(port, seed));
@@ -348,6 +351,12 @@ const fn transferred(resumed: &Resumed) -> (u64, u64) {
         Resumed::Record { uploaded, downloaded, .. } => (uploaded, downloaded),
         Resumed::Nothing | Resumed::Check => (0, 0),
     }
+}
+
+/// Where there is no node of the DHT nobody else has our UDP port, or somebody else's program has: then it is theirs to answer there.
+async fn turn_away_utp(bind: Bind, port: u16) {
+    let Err(error) = utp::turn_away(bind, port, Arc::new(OwnUser)).await;
+    tracing::debug!(%error, port, "nobody is told that there is no uTP here");
 }
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {

@@ -7,6 +7,7 @@ pub mod policy;
 pub mod requests;
 pub mod resolve;
 pub mod udp;
+pub mod utp;
 
 pub use bind::Bind;
 pub use error::{NetError, connect_words};

@@ -45,6 +45,14 @@ impl Sockets {
         if port == 0 { wanted } else { wanted.or_else(|_| Self::bind_to(bind, 0)) }
     }
 
+    /// The same on `port` and no other.
+    ///
+    /// # Errors
+    /// As for [`Sockets::bind`]; the port is taken.
+    pub fn bind_only_at(bind: Bind, port: u16) -> io::Result<Self> {
+        Self::bind_to(bind, port)
+    }
+
     fn bind_to(bind: Bind, port: u16) -> io::Result<Self> {
         let v4 = bind.v4.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();
         let v6 = bind.v6.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();

@@ -12,6 +12,7 @@ mod private;
 mod seed;
 mod tracker;
 mod trouble;
+mod utp;
 
 use std::path::PathBuf;
 use std::process::Command;
