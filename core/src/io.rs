@@ -65,6 +65,9 @@ pub enum Command {
     Want(TorrentId, Vec<bool>),
     /// Pieces in order instead of rarest first.
     Sequential(TorrentId, bool),
+    /// Fetches nothing more: only what is there is wanted, and what turns out to be wrong or gone ([`Input::FileChanged`]) is not wanted either.
+    /// For data that are their user's to change. [`Command::Want`] afterwards is about later changes alone.
+    SeedOnly(TorrentId),
     /// Limits in bytes per second over all torrents; `None`: none.
     Limits {
         /// Download, payload.
@@ -193,6 +196,16 @@ pub enum Input {
     },
     /// What somebody outside (a tracker, BEP 24; the DHT, BEP 42) says our public address is. Peers' own words (`yourip`) are read by the engine.
     ExternalIp(IpAddr),
+    /// Something else removed, replaced, cut or wrote to a file of a torrent. Its pieces are not served before they were read and hashed again;
+    /// what is wrong then is fetched anew. Storage must hold back reads of them (as failed) from the moment that it noticed.
+    FileChanged {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Its place in [`Info::files`].
+        file: u32,
+        /// What happened.
+        change: FileChange,
+    },
     /// A request is finished. Exactly once for every [`Output::Request`].
     Done {
         /// Which.
@@ -403,6 +416,9 @@ pub enum CloseReason {
     /// It came from elsewhere than the tracker, and the torrent turned out to be private (BEP 27).
     #[error("the torrent is private, and its tracker did not name this peer")]
     Private,
+    /// It believes that we have what is gone, and cannot be told otherwise (BEP 54).
+    #[error("some of what we had is gone; connect again to hear what there is")]
+    Outdated,
     /// It was of no use, and others wait.
     #[error("replaced by a better peer")]
     Replaced,
@@ -416,6 +432,17 @@ pub enum Event {
     Metadata(TorrentId, Arc<Info>),
     /// Checking is over; so many pieces are there.
     Checked(TorrentId, u32),
+    /// Something else changed a file, given by its place in [`Info::files`]; its pieces are about to be read again.
+    FileChanged(TorrentId, u32, FileChange),
+    /// What was to be read again was.
+    Rechecked {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Pieces that were read.
+        read: u32,
+        /// Of these: had before and no longer right. They are forgotten.
+        wrong: u32,
+    },
     /// This piece was verified and written (it can be read back).
     Piece(TorrentId, Piece),
     /// Everything wanted is there and durable.
@@ -432,6 +459,19 @@ pub enum Event {
     Failed(TorrentId, Failure),
     /// All is flushed and saved, every connection closed: the driver may leave.
     ShutDown,
+}
+
+/// What something else did to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileChange {
+    /// It is not there any more.
+    Missing,
+    /// Another file is there in its place, or again.
+    Replaced,
+    /// It has another length.
+    Size,
+    /// It was written to, or touched.
+    Written,
 }
 
 /// Why a torrent stopped.

@@ -95,8 +95,8 @@ pub mod wire;
 pub use config::Config;
 pub use engine::Engine;
 pub use io::{
-    CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, Handshaken, Input, Op, OpError, OpResult, Output, PeerSnapshot,
-    Phase, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
+    CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange, Handshaken, Input, Op, OpError, OpResult, Output,
+    PeerSnapshot, Phase, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
 pub use types::{Instant, TorrentId};

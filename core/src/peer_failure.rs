@@ -67,7 +67,8 @@ impl PeerFailure {
             | CloseReason::Full
             | CloseReason::Inactive
             | CloseReason::Private
-            | CloseReason::Replaced => None,
+            | CloseReason::Replaced
+            | CloseReason::Outdated => None,
         }
     }
 

@@ -1,12 +1,17 @@
 //! Reading and hashing what is on disk, before the swarm is joined.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use super::data::Data;
 use super::hub::{Hub, Pending};
 use super::swarm::Swarm;
 use crate::ext::{Extension, donthave};
-use crate::io::{CheckRange, Event, Failure, Op, OpError, OpResult};
+use crate::io::{CheckRange, CloseReason, Event, Failure, Op, OpError, OpResult};
 use crate::types::{Instant, Piece};
 use crate::wire::Message;
+
+/// So many messages say what is gone; a handshake with a new bitfield says more in less.
+const MAX_TOLD: usize = 256;
 
 impl Swarm {
     /// Keeps some checks in flight; when none is left, joins the swarm.
@@ -24,11 +29,11 @@ impl Swarm {
         }
     }
 
-    /// One piece was read and hashed: while checking, or because it could not be served.
+    /// One piece was read and hashed: while checking, or because something else may have changed it.
     pub(super) fn on_checked(&mut self, hub: &mut Hub, now: Instant, piece: Piece, result: Result<OpResult, OpError>) {
         let Some(data) = &mut self.data else { return };
+        let Some(checking) = &mut data.checking else { return self.on_rechecked(hub, now, piece, &result) };
         let good = matches!(result, Ok(OpResult::Digest(digest)) if data.info.piece_hash(piece) == Some(digest));
-        let Some(checking) = &mut data.checking else { return self.on_rechecked(hub, now, piece, good) };
         checking.in_flight -= 1;
         match result {
             Err(error) => {
@@ -50,31 +55,22 @@ impl Swarm {
     fn end_check(&mut self, hub: &mut Hub, now: Instant) {
         let Some(data) = &mut self.data else { return };
         let Some(checking) = data.checking.take() else { return };
+        if data.seed_only {
+            data.wanted = data.have.clone();
+        }
         data.recount(&mut hub.rng);
         data.came_complete = data.have.is_all();
         // What a check found is worth a record: the next start need not read it all again.
         if checking.bytes > 0 {
-            data.unflushed_since = Some(now);
+            data.unflushed.since = Some(now);
         }
         hub.event(Event::Checked(self.id, data.have.count()));
         if data.lacking == 0 && checking.bytes == 0 {
             self.say_finished(hub);
         }
         self.flush_if_due(hub, now);
+        self.recheck_more(hub, now);
         self.start(hub, now);
-    }
-
-    /// A piece that could not be read is looked at again; if it is not what it was, it is fetched anew.
-    pub(super) fn recheck(&mut self, hub: &mut Hub, piece: Piece) {
-        let Some(data) = &self.data else { return };
-        let range = CheckRange { piece, offset: data.lengths.offset(piece), length: data.lengths.size(piece) };
-        hub.request(self.id, Op::Check(range), Pending::Check { piece });
-    }
-
-    fn on_rechecked(&mut self, hub: &mut Hub, now: Instant, piece: Piece, good: bool) {
-        if !good && self.forget(hub, now, &[piece]) {
-            self.fill_all(hub, now);
-        }
     }
 
     /// What was had is not there, or may not be: it is to be fetched anew. Says whether anything was had.
@@ -87,21 +83,42 @@ impl Swarm {
         for piece in &gone {
             data.durable.clear(*piece);
         }
-        data.unflushed_since.get_or_insert(now);
-        data.said_finished = false;
+        if data.seed_only {
+            for piece in &gone {
+                data.wanted.clear(*piece);
+            }
+        }
+        data.unflushed.since.get_or_insert(now);
+        data.said_finished &= data.seed_only;
         data.recount(&mut hub.rng);
-        gone.into_iter().for_each(|piece| self.tell_dont_have(hub, piece));
+        self.reject_waiting(hub, &gone);
+        self.tell_dont_have(hub, now, &gone);
         self.recount_peers(hub);
         true
     }
 
-    /// BEP 54: a piece that was announced is gone.
-    fn tell_dont_have(&mut self, hub: &mut Hub, piece: Piece) {
+    /// BEP 6: who waits for what is gone is told.
+    fn reject_waiting(&mut self, hub: &mut Hub, gone: &[Piece]) {
+        let gone: BTreeSet<Piece> = gone.iter().copied().collect();
         for (&conn, peer) in &mut self.peers {
-            if let Some(id) = peer.extensions.remote_id(Extension::DontHave) {
-                peer.say(hub, conn, Message::Extended { id, payload: donthave::encode(piece.get()) });
+            let (lost, kept) = peer.wants.drain(..).partition::<VecDeque<_>, _>(|block| gone.contains(&block.piece()));
+            peer.wants = kept;
+            peer.allowed_out.retain(|piece| !gone.contains(piece));
+            lost.into_iter().for_each(|block| peer.reject(hub, conn, block.into()));
+        }
+    }
+
+    /// BEP 54: pieces that were announced are gone. Who cannot be told so, or would have to be told too much, hears it in a new handshake. A
+    /// seed asks for nothing and need not know.
+    fn tell_dont_have(&mut self, hub: &mut Hub, now: Instant, gone: &[Piece]) {
+        let mut outdated = Vec::new();
+        for (&conn, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.have.is_all()) {
+            match peer.extensions.remote_id(Extension::DontHave).filter(|_| gone.len() <= MAX_TOLD) {
+                Some(id) => gone.iter().for_each(|piece| peer.say(hub, conn, Message::Extended { id, payload: donthave::encode(piece.get()) })),
+                None => outdated.push(conn),
             }
         }
+        outdated.into_iter().for_each(|conn| self.drop_conn(hub, now, conn, CloseReason::Outdated));
     }
 }
 

@@ -166,7 +166,7 @@ impl Swarm {
     fn take_on(&mut self, hub: &mut Hub, now: Instant, new: &Arrival) {
         hub.connected += 1;
         let mut peer = Peer::new(now, new.who, new.listens, new.reserved, self.pieces());
-        let have = self.have();
+        let have = self.have_beyond_doubt();
         if let Some(message) = first_word(&have, peer.fast) {
             peer.say(hub, new.conn, message);
         }
@@ -254,7 +254,7 @@ impl Swarm {
             CloseReason::Ourselves | CloseReason::WrongInfoHash | CloseReason::Banned | CloseReason::Private => self.candidates.forget(addr),
             CloseReason::Redundant => self.candidates.released(now, addr, REST_REDUNDANT),
             CloseReason::Duplicate | CloseReason::Full | CloseReason::Replaced => self.candidates.released(now, addr, REST),
-            CloseReason::Inactive => self.candidates.released(now, addr, Duration::ZERO),
+            CloseReason::Inactive | CloseReason::Outdated => self.candidates.released(now, addr, Duration::ZERO),
             CloseReason::Remote | CloseReason::Silent if lived => self.candidates.released(now, addr, REST),
             _ => self.candidates.failed(now, addr),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
+use super::recheck::Recheck;
 use crate::io::Rope;
 use crate::meta::Info;
 use crate::torrent::{Blame, Padding, Partial, Picker};
@@ -34,12 +35,23 @@ pub(super) struct Data {
     /// Verified pieces that storage refused; tried again.
     pub(super) stuck: Vec<(Piece, Rope)>,
     pub(super) stuck_until: Instant,
-    pub(super) unflushed: u64,
-    pub(super) unflushed_since: Option<Instant>,
-    pub(super) flushing: bool,
+    pub(super) unflushed: Unflushed,
+    pub(super) recheck: Recheck,
+    /// Nothing is fetched any more: what turns out to be wrong is not wanted either.
+    pub(super) seed_only: bool,
     /// All of it was there when the torrent was opened: it did not complete in this run.
     pub(super) came_complete: bool,
     pub(super) said_finished: bool,
+}
+
+/// What was written, or found out, and is not flushed and recorded.
+#[derive(Debug, Default)]
+pub(super) struct Unflushed {
+    pub(super) bytes: u64,
+    /// `None`: there is nothing.
+    pub(super) since: Option<Instant>,
+    /// A flush, or the record after it, is under way.
+    pub(super) flushing: bool,
 }
 
 /// Pieces to read and hash.
@@ -67,6 +79,12 @@ impl Checking {
             }
         }
         checking
+    }
+
+    /// Puts a piece on the list even if it was read already: its file changed.
+    pub(super) fn list_again(&mut self, piece: Piece) {
+        self.listed.clear(piece);
+        self.list(piece);
     }
 
     /// Puts a piece on the list, once.
@@ -99,9 +117,9 @@ impl Data {
             checking: None,
             stuck: Vec::new(),
             stuck_until: Instant::ZERO,
-            unflushed: 0,
-            unflushed_since: None,
-            flushing: false,
+            unflushed: Unflushed::default(),
+            recheck: Recheck::new(lengths.pieces()),
+            seed_only: false,
             came_complete: false,
             said_finished: false,
         }
@@ -124,6 +142,23 @@ impl Data {
         }
         let lacking = self.wanted.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| !self.have.has(p)).count();
         self.lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
+    }
+
+    /// Of these pieces the ones that nothing may have changed since they were checked.
+    pub(super) fn beyond_doubt(&self, mut pieces: Bitfield) -> Bitfield {
+        if !self.recheck.is_over() {
+            for piece in self.lengths.iter().filter(|piece| self.recheck.doubts(*piece)) {
+                pieces.clear(piece);
+            }
+        }
+        pieces
+    }
+
+    /// From now on only what is there is wanted.
+    pub(super) fn want_what_is_had(&mut self, rng: &mut impl Rng) {
+        self.seed_only = true;
+        self.wanted = self.have.clone();
+        self.recount(rng);
     }
 
     /// Pieces a peer has that we want and lack, and how many of these are open.

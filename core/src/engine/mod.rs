@@ -7,6 +7,7 @@ mod exchange;
 mod extended;
 mod hub;
 mod receive;
+mod recheck;
 mod request;
 mod snapshot;
 mod store;
@@ -87,6 +88,7 @@ impl Engine {
             Command::Sequential(torrent, on) => {
                 self.swarm(torrent)?.data.iter_mut().for_each(|d| d.sequential = on);
             }
+            Command::SeedOnly(torrent) => self.seed_only(torrent)?,
             Command::Limits { download, upload } => {
                 self.hub.down.set(now, download);
                 self.hub.up.set(now, upload);
@@ -123,6 +125,11 @@ impl Engine {
             Input::Accepted { conn, addr, dialled, handshake } => self.on_accepted(now, conn, (addr, dialled), &handshake),
             Input::Peers { torrent, source, addrs } => self.on_peers(now, torrent, source, addrs),
             Input::ExternalIp(ip) => self.hub.external.told(ip),
+            Input::FileChanged { torrent, file, change } => {
+                if let Some(swarm) = self.swarms.get_mut(&torrent) {
+                    swarm.on_file_changed(&mut self.hub, now, file, change);
+                }
+            }
             Input::Done { id, result } => self.on_done(now, id, result),
         }
         self.settle(now);
@@ -277,13 +284,28 @@ impl Engine {
         Ok(())
     }
 
+    fn seed_only(&mut self, torrent: TorrentId) -> Result<(), CommandError> {
+        let swarm = self.swarms.get_mut(&torrent).ok_or(CommandError::NoSuchTorrent(torrent))?;
+        match &mut swarm.data {
+            // What is there turns out when the check is over.
+            Some(data) if data.checking.is_some() => data.seed_only = true,
+            Some(data) => data.want_what_is_had(&mut self.hub.rng),
+            None => {}
+        }
+        swarm.recount_peers(&mut self.hub);
+        Ok(())
+    }
+
     /// Closes everything and writes everything out.
     fn shut_down(&mut self, now: Instant) {
         self.hub.shutting_down = true;
         for swarm in self.swarms.values_mut() {
             swarm.stop(&mut self.hub, now);
             swarm.drop_partials(&mut self.hub);
-            swarm.data.iter_mut().for_each(|d| d.checking = None);
+            swarm.data.iter_mut().for_each(|data| {
+                data.checking = None;
+                data.recheck.abandon();
+            });
             swarm.flush_if_due(&mut self.hub, now);
         }
     }

@@ -33,7 +33,7 @@ impl Swarm {
             candidates: self.candidates.idle(),
             unchoking_us: self.peers.values().filter(|p| !p.chokes_us).count(),
             interesting: self.peers.values().filter(|p| p.useful > 0).count(),
-            have: self.have(),
+            have: self.have_beyond_doubt(),
             eta: (wanted - done).checked_div(down_rate).filter(|_| phase == Phase::Downloading).map(Duration::from_secs),
         }
     }
@@ -56,7 +56,7 @@ impl Swarm {
 
     /// Whether nothing here waits for time.
     pub(super) fn idle(&self) -> bool {
-        let unflushed = self.data.as_ref().is_some_and(|d| d.unflushed_since.is_some() || !d.stuck.is_empty());
+        let unflushed = self.data.as_ref().is_some_and(|d| d.unflushed.since.is_some() || !d.stuck.is_empty());
         let joined = self.announced && self.active();
         !joined && !unflushed && self.peers.is_empty()
     }

@@ -3,6 +3,7 @@
 use super::hub::{Hub, Pending};
 use super::swarm::Swarm;
 use crate::io::{DiscoverRequest, Event, Failure, Op, OpError, OpResult, Rope};
+use crate::peer::Peer;
 use crate::torrent::Who;
 use crate::types::{Bitfield, ConnId, Instant, Piece};
 use crate::wire::Message;
@@ -84,11 +85,11 @@ impl Swarm {
         data.storing.clear(piece);
         data.have.set(piece);
         data.lacking -= u32::from(data.wanted.has(piece));
-        data.unflushed += bytes;
-        data.unflushed_since.get_or_insert(now);
+        data.unflushed.bytes += bytes;
+        data.unflushed.since.get_or_insert(now);
         let recovered = data.stuck.is_empty() && self.failure.take().is_some();
         hub.event(Event::Piece(self.id, piece));
-        self.tell_have(hub, piece);
+        self.tell_have(hub, piece, |_| true);
         self.count_had(hub, piece);
         if self.complete() {
             self.on_complete(hub, now);
@@ -100,8 +101,8 @@ impl Swarm {
     }
 
     /// BEP 3: everybody who lacks the piece learns that we have it.
-    fn tell_have(&mut self, hub: &mut Hub, piece: Piece) {
-        for (&conn, peer) in self.peers.iter_mut().filter(|(_, p)| !p.have.has(piece)) {
+    pub(super) fn tell_have(&mut self, hub: &mut Hub, piece: Piece, whom: impl Fn(&Peer) -> bool) {
+        for (&conn, peer) in self.peers.iter_mut().filter(|(_, p)| !p.have.has(piece) && whom(p)) {
             peer.say(hub, conn, Message::Have(piece.get()));
         }
     }
@@ -131,20 +132,20 @@ impl Swarm {
     /// Flushes when enough was written, when it was written long enough ago, when it was the last, or when nothing follows because of a pause.
     pub(super) fn flush_if_due(&mut self, hub: &mut Hub, now: Instant) {
         let Some(data) = &self.data else { return };
-        let Some(since) = data.unflushed_since else { return };
+        let Some(since) = data.unflushed.since else { return };
         let old = now.since(since) >= hub.config.flush_interval;
-        let paused = self.paused && data.unflushed > 0;
-        let due = old || paused || data.unflushed >= hub.config.max_unflushed || data.lacking == 0 || hub.shutting_down;
-        if due && !data.flushing && data.checking.is_none() {
+        let paused = self.paused && data.unflushed.bytes > 0;
+        let due = old || paused || data.unflushed.bytes >= hub.config.max_unflushed || data.lacking == 0 || hub.shutting_down;
+        if due && !data.unflushed.flushing && data.checking.is_none() {
             self.flush(hub);
         }
     }
 
     fn flush(&mut self, hub: &mut Hub) {
         let Some(data) = &mut self.data else { return };
-        data.flushing = true;
-        data.unflushed = 0;
-        data.unflushed_since = None;
+        data.unflushed.flushing = true;
+        data.unflushed.bytes = 0;
+        data.unflushed.since = None;
         hub.request(self.id, Op::Flush, Pending::Flush { have: data.have.clone() });
     }
 
@@ -152,10 +153,11 @@ impl Swarm {
     pub(super) fn on_flushed(&mut self, hub: &mut Hub, now: Instant, have: Bitfield, result: Result<OpResult, OpError>) {
         let Some(data) = &mut self.data else { return };
         if let Err(error) = result {
-            data.flushing = false;
+            data.unflushed.flushing = false;
             self.distrust_unflushed(hub, now);
             return self.fail(hub, Failure::Storage(error));
         }
+        let have = data.beyond_doubt(have);
         let complete = data.wanted.ones().filter_map(|i| data.lengths.piece(i)).all(|p| have.has(p));
         data.durable = have.clone();
         let op = Op::Save { have, uploaded: self.uploaded, downloaded: self.downloaded };
@@ -168,14 +170,14 @@ impl Swarm {
         let Some(data) = &mut self.data else { return };
         let unflushed: Vec<Piece> = data.have.ones().filter_map(|i| data.lengths.piece(i)).filter(|piece| !data.durable.has(*piece)).collect();
         data.rewrite = data.storing.clone();
-        data.unflushed = 0;
-        data.unflushed_since = Some(now);
+        data.unflushed.bytes = 0;
+        data.unflushed.since = Some(now);
         self.forget(hub, now, &unflushed);
     }
 
     pub(super) fn on_saved(&mut self, hub: &mut Hub, now: Instant, complete: bool, result: Result<OpResult, OpError>) {
         let Some(data) = &mut self.data else { return };
-        data.flushing = false;
+        data.unflushed.flushing = false;
         match result {
             Ok(_) => {
                 let recovered = data.stuck.is_empty() && self.failure.take().is_some();
@@ -186,17 +188,17 @@ impl Swarm {
                 }
             }
             Err(error) => {
-                data.unflushed_since = Some(now);
+                data.unflushed.since = Some(now);
                 self.fail(hub, Failure::Storage(error));
             }
         }
         self.flush_if_due(hub, now);
     }
 
-    /// Everything wanted is there and durable: told once, until something is wanted anew.
+    /// Everything wanted is there, durable and beyond doubt: told once, until something is wanted anew.
     pub(super) fn say_finished(&mut self, hub: &mut Hub) {
         let Some(data) = &mut self.data else { return };
-        if data.lacking > 0 || std::mem::replace(&mut data.said_finished, true) {
+        if data.lacking > 0 || !data.recheck.is_over() || std::mem::replace(&mut data.said_finished, true) {
             return;
         }
         hub.event(Event::Finished(self.id));

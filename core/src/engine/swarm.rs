@@ -173,8 +173,9 @@ impl Swarm {
         self.data.as_ref().map_or(0, |d| d.lengths.pieces())
     }
 
-    pub(super) fn have(&self) -> Bitfield {
-        self.data.as_ref().map_or_else(Bitfield::default, |d| d.have.clone())
+    /// What newcomers and users hear of.
+    pub(super) fn have_beyond_doubt(&self) -> Bitfield {
+        self.data.as_ref().map_or_else(Bitfield::default, |data| data.beyond_doubt(data.have.clone()))
     }
 
     /// What is wanted changed, or a piece turned out not to be there: peers are counted anew.

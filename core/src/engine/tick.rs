@@ -54,6 +54,7 @@ impl Swarm {
             self.choke_round(hub, now);
         }
         self.retry_stuck(hub, now);
+        self.settle_recheck(hub, now);
         self.flush_if_due(hub, now);
         self.tick_metadata(hub, now);
         self.tell_upload_only(hub);

@@ -87,8 +87,15 @@ impl Swarm {
 
     /// Reads for one peer as long as its queue to the socket has room.
     pub(super) fn serve(&mut self, hub: &mut Hub, now: Instant, conn: ConnId) {
+        let next = self.peers.get(&conn).and_then(|peer| peer.wants.front().copied());
+        if self.must_wait(hub, now, next) {
+            return;
+        }
         let (Some(data), Some(peer)) = (&self.data, self.peers.get_mut(&conn)) else { return };
-        while peer.has_room(now, hub.config.max_unsent) && !peer.wants.is_empty() && hub.up.ready(now) {
+        while peer.has_room(now, hub.config.max_unsent)
+            && peer.wants.front().is_some_and(|block| !data.recheck.doubts(block.piece()))
+            && hub.up.ready(now)
+        {
             let blocks = peer.next_run();
             let Some(first) = blocks.first().copied() else { return };
             let length = blocks.iter().map(|b| b.length()).sum::<u32>();
@@ -123,13 +130,17 @@ impl Swarm {
         self.serve(hub, now, conn);
     }
 
-    /// Bytes could not be read: the peer is told, and the piece is looked at again.
+    /// Bytes could not be read: the piece is looked at again, and the requests wait for the outcome.
     pub(super) fn on_unreadable(&mut self, hub: &mut Hub, now: Instant, conn: ConnId, blocks: &[Block], piece: Piece) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.reading.retain(|b| !blocks.contains(b));
-            blocks.iter().for_each(|b| peer.reject(hub, conn, (*b).into()));
+            for block in blocks.iter().rev() {
+                if let Some(at) = peer.reading.iter().position(|reading| reading == block) {
+                    peer.reading.remove(at);
+                    peer.wants.push_front(*block);
+                }
+            }
         }
-        self.recheck(hub, piece);
+        self.recheck(hub, now, piece);
         self.serve(hub, now, conn);
     }
 

@@ -14,31 +14,44 @@ use serde_json::json;
 
 use super::failure::{Class, Failure};
 use super::flags::CreateFlags;
+use super::output::{self, Existing};
 use super::place;
 use crate::ui;
 use crate::ui::reading::Reading;
 
+/// What is wrong with an --output that exists.
+const TAKEN: &str = "is there already; choose another name, or replace it with --force";
+
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
-    check_output(&flags.output, &path)?;
+    check_output(&flags, &path)?;
     let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
-    let draft = Draft::new(&name, content(&path)?, flags.piece_length)?;
+    let leaving_out = |path: &Path| ui::note(&format!("leaving out {}: not a regular file", visible(&path.to_string_lossy())));
+    let found = content(&path, &leaving_out)?;
+    let draft = Draft::new(&name, found.clone(), flags.piece_length)?;
     let metainfo = hash(&draft, &path, details(&flags), flags.json)?;
-    write(&flags.output, &metainfo.to_bytes())?;
+    if content(&path, &|_| ())? != found {
+        return Err(unsteady());
+    }
+    write(&flags, &metainfo.to_bytes())?;
     report(&flags, &metainfo);
     Ok(())
 }
 
-/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit its data from then on.
-fn check_output(output: &Path, shared: &Path) -> Result<(), Failure> {
-    let problem = if output.is_dir() {
-        "is a folder; name the .torrent file to write in it"
+/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit its data from then on. Nor is any other
+/// file, unless that is asked for.
+fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
+    let output = flags.output.as_path();
+    let (class, problem) = if output.is_dir() {
+        (Class::Usage, "is a folder; name the .torrent file to write in it")
     } else if output.canonicalize().is_ok_and(|output| output.is_file() && output.starts_with(shared)) {
-        "is one of the files to share; write the .torrent elsewhere, or remove that file first"
+        (Class::Usage, "is one of the files to share; write the .torrent elsewhere, or remove that file first")
+    } else if !flags.force && output.as_os_str() != "-" && output::is_taken(output) {
+        (Class::Storage, TAKEN)
     } else {
         return Ok(());
     };
-    Err(Failure::new(Class::Usage, format!("--output {} {problem}", visible(&output.to_string_lossy()))))
+    Err(Failure::new(class, format!("--output {} {problem}", visible(&output.to_string_lossy()))))
 }
 
 fn details(flags: &CreateFlags) -> Details {
@@ -76,9 +89,14 @@ fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Met
         digest.is_some()
     })?;
     if !*lock(&complete) {
-        return Err(Failure::new(Class::Failure, "a file became shorter while it was read; try again when nothing writes to it"));
+        return Err(unsteady());
     }
+    storage.confirm_all()?;
     Ok(draft.finish(&digests, details)?)
+}
+
+fn unsteady() -> Failure {
+    Failure::new(Class::Failure, "files came, went or changed while they were read; start again when nothing writes to them")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -95,7 +113,8 @@ fn name_of(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn content(path: &Path) -> Result<Content, Failure> {
+/// `left_out` hears of what cannot be shared.
+fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
     let meta = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
     if meta.is_file() {
         return Ok(Content::File(meta.len()));
@@ -104,11 +123,11 @@ fn content(path: &Path) -> Result<Content, Failure> {
         let shown = visible(&path.to_string_lossy()).into_owned();
         return Err(Failure::new(Class::Storage, format!("{shown} is neither a file nor a folder, so it cannot be shared; name one that is")));
     }
-    Ok(Content::Folder(walk(path)?))
+    Ok(Content::Folder(walk(path, left_out)?))
 }
 
 /// All files below a folder, sorted by their paths. Neither links nor sockets, pipes and devices are shared.
-fn walk(root: &Path) -> Result<Vec<NewFile>, Failure> {
+fn walk(root: &Path, left_out: &dyn Fn(&Path)) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
     let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, components)) = folders.pop() {
@@ -118,7 +137,7 @@ fn walk(root: &Path) -> Result<Vec<NewFile>, Failure> {
             match kind(&entry)? {
                 Kind::Folder => folders.push((entry.path(), path)),
                 Kind::File(size) => files.push(NewFile { path, size }),
-                Kind::Other => ui::note(&format!("leaving out {}: not a regular file", visible(&entry.path().to_string_lossy()))),
+                Kind::Other => left_out(&entry.path()),
             }
         }
     }
@@ -151,10 +170,16 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(Class::Storage, format!("could not read {}: {error}{advice}", visible(&path.to_string_lossy())))
 }
 
-fn write(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = if output.as_os_str() == "-" { io::stdout().lock().write_all(bytes) } else { fs::write(output, bytes) };
+fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
+    let existing = if flags.force { Existing::Replace } else { Existing::Keep };
+    let written = if flags.output.as_os_str() == "-" { io::stdout().lock().write_all(bytes) } else { output::write(&flags.output, bytes, existing) };
     written.map_err(|error| {
-        Failure::new(Class::Storage, format!("could not write {}: {error}; choose another place with --output", visible(&output.to_string_lossy())))
+        let shown = flags.output.to_string_lossy();
+        let message = match error.kind() {
+            io::ErrorKind::AlreadyExists => format!("--output {} {TAKEN}", visible(&shown)),
+            _ => format!("could not write {}: {error}; choose another place with --output", visible(&shown)),
+        };
+        Failure::new(Class::Storage, message)
     })
 }
 

@@ -60,7 +60,8 @@ impl Failure {
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self::new(Class::Storage, error.to_string())
+        let class = if matches!(error, StorageError::Changed { .. }) { Class::Failure } else { Class::Storage };
+        Self::new(class, error.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::{InfoHash, InfoHashV1, visible};
-use aqueduct_native::storage::state::RecordFiles;
+use aqueduct_native::storage::state::{Neighbours, RecordFiles};
 use aqueduct_native::storage::stored::Stored;
 use aqueduct_native::storage::{Handles, Room, Storage, path_of, resume};
 
@@ -23,6 +23,8 @@ use super::session::Purpose;
 pub(crate) struct Files {
     purpose: Purpose,
     output: PathBuf,
+    /// Files in the way may be replaced, whosever they are.
+    overwrite: bool,
     state: PathBuf,
     handles: Arc<Handles<File>>,
     room: Arc<Room>,
@@ -44,7 +46,12 @@ impl Files {
     /// Downloads go to `output`, records to `state`; `open_at_once` files of all torrents are kept open at most.
     pub(crate) fn new(purpose: Purpose, output: PathBuf, state: PathBuf, open_at_once: usize) -> Self {
         let (handles, room) = (Handles::new(open_at_once), Arc::default());
-        Self { purpose, output, state, handles, room, claims: BTreeMap::new(), waiting: BTreeMap::new() }
+        Self { purpose, output, overwrite: false, state, handles, room, claims: BTreeMap::new(), waiting: BTreeMap::new() }
+    }
+
+    /// From now on files in the way may be replaced, whosever they are.
+    pub(crate) const fn overwrite(&mut self) {
+        self.overwrite = true;
     }
 
     /// Opens a torrent whose metadata are known.
@@ -80,23 +87,22 @@ impl Files {
     ) -> Result<Opened, Failure> {
         let wanted = choice.wanted(info)?;
         self.claim(info, &root.folder)?;
+        let neighbours = Neighbours::new(&self.state, &info.info_hash, &root.folder)?;
         let (info, handles) = (Arc::clone(info), Arc::clone(&self.handles));
         let storage = match self.purpose {
             Purpose::Get => Storage::open(&root.folder, info, handles)?,
             Purpose::Seed => Storage::existing_as(&root.folder, root.top, info, handles)?,
         };
-        let storage = storage.sharing(Arc::clone(&self.room));
+        let storage = storage.sharing(Arc::clone(&self.room)).guarded(self.overwrite, Some(neighbours));
         if let Some(wanted) = &wanted {
             storage.want(wanted.clone());
         }
         if let Some(record) = &found {
             storage.recall_names(&record.names)?;
+            storage.recall(record);
         }
         if self.purpose == Purpose::Get {
             storage.make_empty_files()?;
-        }
-        if let Some(record) = &found {
-            storage.recall(&record.stamps);
         }
         let random = getrandom::u64().unwrap_or_default();
         let resumed = resume::judge(storage.info(), &storage.stamps(), found, random);

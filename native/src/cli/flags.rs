@@ -58,6 +58,9 @@ pub(crate) struct GetFlags {
     /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file URL of a .torrent
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
+    /// Files in the way that are not this torrent's may be replaced
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     #[command(flatten)]
     pub(crate) swarm: SwarmFlags,
 }
@@ -66,7 +69,7 @@ pub(crate) struct GetFlags {
 pub(crate) struct SeedFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in [default: --output]
+    /// The data: the file or folder itself, or the folder it lies in [default: --output, or where the .torrent file lies]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) swarm: SwarmFlags,
@@ -184,6 +187,9 @@ pub(crate) struct CreateFlags {
     /// Where to write the .torrent; `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace the file that --output names, once the new one is written
+    #[arg(long)]
+    pub(crate) force: bool,
     /// A tracker; each is a tier of its own
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,
@@ -233,9 +239,8 @@ pub(crate) struct ShowFlags {
 pub(crate) struct VerifyFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in
-    #[arg(default_value = ".")]
-    pub(crate) path: PathBuf,
+    /// The data: the file or folder itself, or the folder it lies in [default: here, or where the .torrent file lies]
+    pub(crate) path: Option<PathBuf>,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,6 +7,7 @@ mod flags;
 mod lookups;
 mod losses;
 mod manual;
+mod output;
 mod place;
 mod reports;
 mod save;

@@ -1,10 +1,10 @@
 //! Where a torrent's data lie when the user points at them: the file or folder itself, renamed perhaps, or the folder around it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aqueduct_core::meta::{Info, portable_name};
+use aqueduct_core::meta::{File, Info, portable_name};
 use aqueduct_core::types::visible;
 
 use super::failure::{Class, Failure};
@@ -22,6 +22,53 @@ impl Root {
     pub(crate) fn plain(folder: PathBuf) -> Self {
         Self { folder, top: None }
     }
+
+    /// Whether a file is there, under its own name or the safe one.
+    fn holds(&self, file: &File) -> bool {
+        let path = |safe: bool| {
+            let name = |(depth, name): (usize, &String)| match &self.top {
+                Some(top) if depth == 0 => top.clone(),
+                _ if safe => portable_name(name).into(),
+                _ => name.into(),
+            };
+            self.folder.join(file.path.iter().enumerate().map(name).collect::<PathBuf>())
+        };
+        path(false).is_file() || path(true).is_file()
+    }
+}
+
+/// Finds a torrent's data. Where the user names no path they are looked for in the folder `usual` and beside the .torrent file `torrent`.
+///
+/// # Errors
+/// None of the torrent's files is there, which is a failure of class `absent`.
+pub(crate) fn find(info: &Arc<Info>, torrent: &OsStr, path: Option<&Path>, usual: &Path, absent: Class) -> Result<(Root, Arc<Info>), Failure> {
+    let torrent = Path::new(torrent);
+    let places = path.map_or_else(|| usual_places(torrent, usual), |path| vec![path.to_owned()]);
+    for place in &places {
+        let (root, info) = locate(info, place)?;
+        if info.files.iter().any(|file| !file.pad && root.holds(file)) {
+            return Ok((root, info));
+        }
+    }
+    Err(Failure::new(absent, not_there(info, torrent, &places)))
+}
+
+fn usual_places(torrent: &Path, usual: &Path) -> Vec<PathBuf> {
+    let beside = torrent.is_file().then(|| torrent.parent()).flatten();
+    let beside = beside.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let is_new = |folder: &&Path| folder.canonicalize().ok() != usual.canonicalize().ok();
+    [usual].into_iter().chain(beside.filter(is_new)).map(Path::to_owned).collect()
+}
+
+fn not_there(info: &Info, torrent: &Path, places: &[PathBuf]) -> String {
+    let places: Vec<_> = places.iter().map(|place| shown(place)).collect();
+    format!(
+        "the data of {} are not in {}; say where they are: PATH behind {} may be the {} itself or the folder around it",
+        visible(&info.name),
+        places.join(" nor in "),
+        shown(torrent),
+        if info.multi { "folder" } else { "file" }
+    )
 }
 
 /// Where the torrent's paths begin, and the torrent with the first component of its paths as it is on disk.

@@ -1,15 +1,15 @@
 //! `--save-torrent`: the .torrent file of what a magnet link led to.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::process;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 
 use super::failure::{Class, Failure};
+use super::output::{self, Existing};
 
 /// Before anything is fetched: may the file be written? One that holds this torrent already is left as it is, so that a command can be started again.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     }
 }
 
-/// Writes the torrent, with the trackers and web seeds of its link, unless it is there. Beside it first, so that no half of one ever has its name.
+/// Writes the torrent, with the trackers and web seeds of its link, unless it is there.
 ///
 /// # Errors
 /// It cannot be written, or something else has that name by now.
@@ -44,7 +44,7 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
         created_by: None,
         created: None,
     };
-    write(path, &metainfo.to_bytes()).map_err(|error| {
+    output::write(path, &metainfo.to_bytes(), Existing::Keep).map_err(|error| {
         let shown = visible(&path.to_string_lossy()).into_owned();
         Failure::new(Class::Storage, format!("could not write {shown}: {error}; choose another place with --save-torrent"))
     })
@@ -53,24 +53,4 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
 fn is_saved(path: &Path, info_hash: &InfoHash) -> bool {
     let saved = fs::read(path).ok().and_then(|bytes| Metainfo::parse(&bytes).ok());
     saved.is_some_and(|saved| saved.info.info_hash.wire() == info_hash.wire())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = beside(path);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        // A link, unlike a renaming, replaces nothing. File systems without links rename.
-        match fs::hard_link(&beside, path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(&beside, path),
-            linked => linked,
-        }
-    });
-    // It is gone if it was renamed.
-    let _ = fs::remove_file(&beside);
-    written
-}
-
-fn beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".aqueduct-{}.torrent", process::id()))
 }

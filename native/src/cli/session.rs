@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aqueduct_core::discovery::{self, Summary};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::visible;
-use aqueduct_core::{Command, Event, Failure as TorrentFailure, OpError, Phase, TorrentId, TorrentSnapshot};
+use aqueduct_core::{Command, Event, Failure as TorrentFailure, FileChange, OpError, Phase, TorrentId, TorrentSnapshot};
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::stored::Stored;
 use tokio::time::{interval, timeout};
@@ -150,9 +150,17 @@ impl Session {
     fn on_event(&mut self, event: Event) -> Result<bool, Failure> {
         match event {
             Event::Metadata(id, info) => self.on_metadata(id, &info),
-            Event::Checked(id, have) => self.on_checked(id, have).map(|()| false),
+            Event::Checked(id, have) => self.on_checked(id, have),
             Event::Finished(id) => self.on_finished(id),
             Event::Failed(id, failure) => self.on_failed(id, &failure),
+            Event::FileChanged(id, file, change) => {
+                self.on_file_changed(id, file, change);
+                Ok(false)
+            }
+            Event::Rechecked { torrent, read, wrong } => {
+                self.on_rechecked(torrent, read, wrong);
+                Ok(false)
+            }
             Event::Piece(..) | Event::Corrupt(..) | Event::Banned(..) | Event::PeerFailed(..) | Event::PeerConnected(..) | Event::ShutDown => {
                 Ok(false)
             }
@@ -223,15 +231,34 @@ impl Session {
         self.conclude()
     }
 
-    fn on_checked(&mut self, id: TorrentId, have: u32) -> Result<(), Failure> {
-        let Some(Job { info: Some(info), stored: Some(stored), .. }) = self.jobs.get(&id) else { return Ok(()) };
+    fn on_checked(&mut self, id: TorrentId, have: u32) -> Result<bool, Failure> {
+        let Some(Job { info: Some(info), stored: Some(stored), .. }) = self.jobs.get(&id) else { return Ok(false) };
         self.screen.checked(info, stored.checked_bytes(), have);
         let pieces = info.lengths.pieces();
         if self.purpose == Purpose::Seed && have < pieces {
             let message = format!("the data do not match: {} of {pieces} pieces wrong; aqueduct get fetches them", pieces - have);
             return Err(Failure::new(Class::Mismatch, message));
         }
-        Ok(())
+        let snapshot = self.driver.snapshot_of(id);
+        match snapshot.map_or(Ok(()), |snapshot| stored.storage.admit_missing(&snapshot.have)) {
+            Ok(()) => Ok(false),
+            Err(error) => {
+                self.driver.command(Command::Remove(id))?;
+                self.lose(id, error.into())
+            }
+        }
+    }
+
+    fn on_file_changed(&mut self, id: TorrentId, index: u32, change: FileChange) {
+        let Some(Job { info: Some(info), .. }) = self.jobs.get(&id) else { return };
+        let Some(file) = info.files.get(index as usize).filter(|file| file.size > 0) else { return };
+        self.screen.file_changed(info, file, change);
+    }
+
+    fn on_rechecked(&mut self, id: TorrentId, read: u32, wrong: u32) {
+        let Some(Job { info: Some(info), finished, .. }) = self.jobs.get(&id) else { return };
+        let fetched = self.purpose == Purpose::Get && finished.is_none();
+        self.screen.rechecked(info, read, wrong, fetched);
     }
 
     fn on_finished(&mut self, id: TorrentId) -> Result<bool, Failure> {
@@ -244,6 +271,8 @@ impl Session {
             job.finished = Some(Instant::now());
             if self.purpose == Purpose::Get {
                 self.screen.finished(&job.name, &snapshot.info_hash, &job.path(), job.started.elapsed());
+                // From here on the data are their user's: what changes is not put back.
+                self.driver.command(Command::SeedOnly(id))?;
             }
         }
         self.conclude()

@@ -26,7 +26,7 @@ use super::source::{self, Source};
 use crate::ui::Screen;
 
 pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
-    let GetFlags { sources: texts, swarm: flags } = flags;
+    let GetFlags { sources: texts, overwrite, swarm: flags } = flags;
     let bind = flags.bind.map_or_else(Bind::default, Bind::from);
     let screen = Screen::new(flags.json, flags.quiet, flags.verbose > 0);
     let mut losses = Losses::among(texts.len(), flags.json);
@@ -47,6 +47,9 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
     }
     let private = sources.iter().all(|source| matches!(source, Source::Torrent(metainfo) if metainfo.info.private));
     let (mut session, peers) = start(flags, Purpose::Get, screen, Torrents { count: sources.len(), private }, losses)?;
+    if overwrite {
+        session.files.overwrite();
+    }
     for source in sources {
         let added = match source {
             Source::Torrent(metainfo) => session.add(*metainfo, None, &peers),
@@ -63,8 +66,7 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
         super::show::list(&metainfo.info, flags.swarm.json);
         return Ok(());
     }
-    let path = flags.path.unwrap_or_else(|| flags.swarm.output.clone());
-    let (root, info) = place::locate(&metainfo.info, &path)?;
+    let (root, info) = place::find(&metainfo.info, &flags.torrent, flags.path.as_deref(), &flags.swarm.output, Class::Storage)?;
     let losses = Losses::among(1, flags.swarm.json);
     let screen = Screen::new(flags.swarm.json, flags.swarm.quiet, flags.swarm.verbose > 0);
     let (mut session, peers) = start(flags.swarm, Purpose::Seed, screen, Torrents { count: 1, private: info.private }, losses)?;
@@ -186,6 +188,10 @@ impl Session {
         let Opened { stored, resumed, wanted } = opened;
         let trackers = self.with_own(trackers);
         let id = self.driver.add(Arc::clone(info), Arc::clone(&stored), resumed, wanted, trackers)?;
+        if self.purpose == Purpose::Seed {
+            // The data are their user's: what changes is not put back.
+            self.driver.command(Command::SeedOnly(id))?;
+        }
         let mut job = job();
         job.open(Arc::clone(info), stored);
         self.join(id, job, peers)

@@ -23,7 +23,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     if let InfoHash::V2(_) = metainfo.info.info_hash {
         return Err(Failure::new(Class::Failure, "this torrent is version 2 only, which cannot be verified yet; use a v1 or hybrid torrent"));
     }
-    let (root, info) = place::locate(&metainfo.info, &flags.path)?;
+    let (root, info) = place::find(&metainfo.info, &flags.torrent, flags.path.as_deref(), Path::new("."), Class::Mismatch)?;
     let Root { folder, top } = root;
     let storage = Storage::existing_as(&folder, top, info, Handles::new(MAX_OPEN))?;
     let wrong = wrong_pieces(&storage, &Reading::of(storage.info().lengths.total(), flags.json))?;
@@ -41,6 +41,7 @@ fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, F
         }
         true
     })?;
+    storage.confirm_all()?;
     Ok(wrong.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -293,7 +293,7 @@ impl Driver {
             Output::Close { conn, reason } => state.close(conn, &reason),
             Output::Request { id, torrent, op } => {
                 let stored = state.torrents.get(&torrent).and_then(|torrent| torrent.stored.clone());
-                self.0.pool.submit(id, stored, op);
+                self.0.pool.submit(id, stored.map(|stored| (torrent, stored)), op);
             }
             Output::Cancel(id) => self.0.pool.cancel(id),
             Output::Discover { torrent, request } => {

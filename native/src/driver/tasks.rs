@@ -17,7 +17,10 @@ use super::Driver;
 use super::conn::{Conn, Socket};
 use crate::dial::{self, Peer};
 use crate::discovery::News;
+use crate::storage::pool::Outcome;
 
+/// How often some hundred files of each torrent are looked at, a look being a few microseconds.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often discovery hears how far torrents are.
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -26,6 +29,7 @@ impl Driver {
         spawn_local(self.clone().keep_time());
         spawn_local(self.clone().collect_outcomes());
         spawn_local(self.clone().tell_amounts());
+        spawn_local(self.clone().look_around());
         if self.0.state.borrow().neighbours.is_some() {
             spawn_local(self.clone().meet_neighbours());
         }
@@ -64,10 +68,25 @@ impl Driver {
         loop {
             self.0.pool.finished(&mut outcomes).await;
             self.turn(|state, now| {
-                for (id, result) in outcomes.drain(..) {
-                    state.engine.handle(now, Input::Done { id, result });
+                for outcome in outcomes.drain(..) {
+                    let input = match outcome {
+                        Outcome::Done(id, result) => Input::Done { id, result },
+                        Outcome::FileChanged(torrent, file, change) => Input::FileChanged { torrent, file, change },
+                    };
+                    state.engine.handle(now, input);
                 }
             });
+        }
+    }
+
+    /// Has files looked at that nobody reads or writes: something else may change them, too.
+    async fn look_around(self) {
+        let mut ticks = interval(LOOK_INTERVAL);
+        loop {
+            ticks.tick().await;
+            let state = self.0.state.borrow();
+            let stored = state.torrents.iter().filter_map(|(id, torrent)| Some((*id, torrent.stored.clone()?)));
+            stored.for_each(|(id, stored)| self.0.pool.look_around(id, stored));
         }
     }
 

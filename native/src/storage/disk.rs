@@ -5,11 +5,10 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, retry_on_intr};
 
 /// What a file is opened for.
@@ -34,6 +33,10 @@ pub struct Stat {
     pub device: u64,
     /// Which file of its file system it is.
     pub inode: u64,
+    /// Nanoseconds since 1970 of the last change to content, names or owner.
+    pub changed: u64,
+    /// Whether it has a name; not once it was removed.
+    pub is_linked: bool,
 }
 
 /// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
@@ -53,6 +56,16 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says.
     fn stat(&self, file: &Self::File) -> io::Result<Stat>;
+    /// The same of the regular file that is at `path` now, without opening it.
+    ///
+    /// # Errors
+    /// Anything the system says; [`io::ErrorKind::NotFound`] if no regular file is there.
+    fn stat_at(&self, path: &[String]) -> io::Result<Stat>;
+    /// Whether there is anything in a file but holes.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    fn has_data(&self, file: &Self::File) -> io::Result<bool>;
     /// Cuts or extends (with a hole) to `size` bytes.
     ///
     /// # Errors
@@ -155,6 +168,23 @@ fn make_folder(at: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     }
 }
 
+fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+    let nanos = |seconds: i64, nanos| {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+    };
+    Stat {
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: nanos(stat.st_mtime, stat.st_mtime_nsec),
+        // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
+        allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
+        is_linked: stat.st_nlink > 0,
+    }
+}
+
 /// The torrent's parser made names harmless; this is the second wall in front of the same abyss.
 fn component(name: &OsStr) -> Result<&OsStr, Errno> {
     let bytes = name.as_bytes();
@@ -183,18 +213,30 @@ impl Disk for Beneath {
     }
 
     fn stat(&self, file: &File) -> io::Result<Stat> {
-        let meta = file.metadata()?;
-        let seconds = u64::try_from(meta.mtime()).unwrap_or(0);
-        let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
-        // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
-        let allocated = meta.blocks().saturating_mul(512);
-        Ok(Stat {
-            size: meta.len(),
-            modified: seconds.saturating_mul(1_000_000_000).saturating_add(nanos),
-            allocated,
-            device: meta.dev(),
-            inode: meta.ino(),
-        })
+        Ok(stat_of(&rustix::fs::fstat(file)?))
+    }
+
+    fn stat_at(&self, path: &[String]) -> io::Result<Stat> {
+        let Some((name, folders)) = path.split_last() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let folder = match self.folder(folders, Access::Read) {
+            // Where a folder was is a file now, or a link.
+            Err(error) if [Errno::NOTDIR, Errno::LOOP].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error()) => {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            other => other?,
+        };
+        let stat = rustix::fs::statat(&folder, component(self.name(folders.len(), name))?, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { Ok(stat_of(&stat)) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn has_data(&self, file: &File) -> io::Result<bool> {
+        match rustix::fs::seek(file, SeekFrom::Data(0)) {
+            Ok(_) => Ok(true),
+            Err(Errno::NXIO) => Ok(false),
+            // Who cannot tell holes from data has data.
+            Err(Errno::INVAL) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn set_len(&self, file: &File, size: u64) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aqueduct_core::OpError;
+use aqueduct_core::types::InfoHash;
 use rustix::io::Errno;
 
 /// A storage call failed. The text names the file, the cause and the next step.
@@ -49,6 +50,20 @@ pub enum StorageError {
         /// The system's answer.
         source: io::Error,
     },
+    /// A file that would be written to is not this torrent's.
+    #[error("{} is there already and {}; move it away, choose another folder with --output, or let it be replaced with --overwrite", path.display(), whose(*holder))]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+        /// The torrent in whose record it stands, if it stands in one.
+        holder: Option<InfoHash>,
+    },
+    /// Something else wrote to a file while it was read, or after it was last checked.
+    #[error("{} was changed by something else meanwhile; start again when nothing writes to it", path.display())]
+    Changed {
+        /// The file, or the folder that it is in.
+        path: PathBuf,
+    },
     /// Another process downloads or seeds the same torrent into the same folder.
     #[error("another aqueduct works on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
     Busy {
@@ -74,7 +89,7 @@ impl StorageError {
         match self {
             Self::Io { source, .. } | Self::State { source, .. } => is_full(source),
             Self::Space { .. } => true,
-            Self::Busy { .. } | Self::TooLarge { .. } => false,
+            Self::Busy { .. } | Self::TooLarge { .. } | Self::InTheWay { .. } | Self::Changed { .. } => false,
         }
     }
 
@@ -115,6 +130,10 @@ fn is(source: &io::Error, number: Errno) -> bool {
 
 fn state_advice(source: &io::Error) -> &'static str {
     if is_full(source) { "free some space there" } else { "set XDG_STATE_HOME to a folder that you may write to" }
+}
+
+fn whose(holder: Option<InfoHash>) -> String {
+    holder.map_or_else(|| "is not this torrent's".to_owned(), |holder| format!("belongs to the torrent {holder}"))
 }
 
 fn shared(promised: u64) -> String {

@@ -49,12 +49,22 @@ impl<F> Handles<F> {
     /// # Errors
     /// What `open` says.
     pub fn get<E>(&self, owner: u32, index: usize, access: Access, open: impl FnOnce() -> Result<F, E>) -> Result<Arc<F>, E> {
-        if let Some(file) = self.lock().find((owner, index), access) {
+        if let Some(file) = self.find(owner, index, access) {
             return Ok(file);
         }
         let file = Arc::new(open()?);
         self.lock().keep((owner, index), access, &file, self.limit);
         Ok(file)
+    }
+
+    /// The file, if it is open for this.
+    pub fn find(&self, owner: u32, index: usize, access: Access) -> Option<Arc<F>> {
+        self.lock().find((owner, index), access)
+    }
+
+    /// Closes one file.
+    pub fn close(&self, owner: u32, index: usize) {
+        self.lock().open.remove(&(owner, index));
     }
 
     /// Closes all files of one owner.

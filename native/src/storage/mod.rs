@@ -6,10 +6,16 @@
 //! - While a file is written its modification time stays the one that the torrent's resume record knows, so that the record fits after a
 //!   kill at any moment, and any other program's write shows. A file that the record does not know gets a new time, so that no other
 //!   torrent's record takes it for its own.
+//! - What something else does to a file is noticed ([`watch`]) when it is opened, read, written, flushed, before a download is called
+//!   finished, and every so often; its pieces are then checked again before anybody gets or counts on them.
+//! - A file that is not this torrent's is not written to ([`guard`]) unless its user said so.
 
+mod access;
 pub mod digest;
 pub mod disk;
 mod error;
+mod flush;
+mod guard;
 pub mod handles;
 mod names;
 pub mod pool;
@@ -20,36 +26,35 @@ mod state_folder;
 pub mod stored;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, IoSlice};
-use std::mem;
-use std::ops::Range;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use aqueduct_core::Rope;
-use aqueduct_core::meta::{File, Info, Span};
-use aqueduct_core::resume::FileStamp;
-use aqueduct_core::types::Bitfield;
+use aqueduct_core::meta::{File, Info};
+use aqueduct_core::resume::{FileStamp, Record};
+use aqueduct_core::types::{Bitfield, Piece};
+use aqueduct_core::{FileChange, Rope};
 use bytes::Bytes;
 
+use self::disk::Stat;
 pub use self::disk::{Access, Beneath, Disk};
 pub use self::error::StorageError;
+use self::guard::Guard;
 pub use self::handles::Handles;
 use self::names::Names;
 pub use self::names::Renamed;
 pub use self::room::Room;
 use self::room::{Share, Short};
+use self::state::Neighbours;
 pub use self::state_folder::StateFolder;
+use self::watch::{Facts, Watch};
 
-/// Slices in one `pwritev`: the smallest limit (`IOV_MAX`) of the systems we know.
-const MAX_SLICES: usize = 1024;
-
-/// With more files than this to flush, one flush of the whole file system is quicker than one for each of them and of their folders.
-const MANY: usize = 128;
+/// What the record says of a file that may have changed since it was checked: no file is like this.
+const VOUCHED_BY_NOBODY: FileStamp = FileStamp { size: u64::MAX, modified: u64::MAX };
 
 /// The files of one torrent beneath one folder.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ pub struct Storage<D: Disk = Beneath> {
     owner: u32,
     share: Share,
     names: Mutex<Names>,
+    watch: Watch,
     state: Mutex<State>,
 }
 
@@ -82,6 +88,9 @@ struct State {
     unnamed: BTreeSet<usize>,
     /// Whether a file lies on another file system than the folder: something is mounted below it.
     scattered: bool,
+    guard: Guard,
+    /// The file that the next look begins with.
+    next_look: usize,
 }
 
 impl State {
@@ -95,6 +104,8 @@ impl State {
             opened: BTreeSet::new(),
             unnamed: BTreeSet::new(),
             scattered: false,
+            guard: Guard::new(false, None),
+            next_look: 0,
         }
     }
 }
@@ -135,8 +146,10 @@ impl<D: Disk> Storage<D> {
     pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
         let mut names = Names::new(Arc::clone(&info));
         let there = if names.are_nowhere(&disk) { 0 } else { info.files.len() };
-        let mut stamps: Vec<_> = (0..there).map(|index| stamp(&disk, folder, &mut names, index)).collect::<Result<_, _>>()?;
-        stamps.resize(info.files.len(), FileStamp::default());
+        let mut found = (0..there).map(|index| find(&disk, folder, &mut names, index)).collect::<Result<Vec<_>, _>>()?;
+        found.resize(info.files.len(), None);
+        let stamps = found.iter().map(|stat| stat.as_ref().map(stamp_of).unwrap_or_default()).collect();
+        let watch = Watch::new(Arc::clone(&info), found.iter().map(|stat| stat.as_ref().and_then(Facts::of)).collect());
         let device = disk.device().map_err(StorageError::io("read", folder))?;
         let state = State::new(vec![true; info.files.len()], stamps);
         let owner = handles.owner();
@@ -149,6 +162,7 @@ impl<D: Disk> Storage<D> {
             owner,
             share: Share::of(Arc::default()),
             names: Mutex::new(names),
+            watch,
             state: Mutex::new(state),
         })
     }
@@ -157,6 +171,14 @@ impl<D: Disk> Storage<D> {
     #[must_use]
     pub fn sharing(mut self, room: Arc<Room>) -> Self {
         self.share = Share::of(room);
+        self
+    }
+
+    /// Says which files in the way may be written to: with `overwrite` all, otherwise those of this torrent that no other torrent's record in
+    /// `neighbours` knows.
+    #[must_use]
+    pub fn guarded(self, overwrite: bool, neighbours: Option<Neighbours>) -> Self {
+        self.lock().guard = Guard::new(overwrite, neighbours);
         self
     }
 
@@ -189,21 +211,30 @@ impl<D: Disk> Storage<D> {
         self.lock().stamps.clone()
     }
 
-    /// Tells what the resume record says of the files.
-    pub fn recall(&self, then: &[FileStamp]) {
-        let mut state = self.lock();
-        let fits = |(index, (now, then)): (usize, (&FileStamp, &FileStamp))| (now == then).then_some(index);
-        state.known = state.stamps.iter().zip(then).enumerate().filter_map(fits).collect();
+    /// The stamps as a record may state them: not of files that changed and were not checked again.
+    fn vouched_stamps(&self) -> Vec<FileStamp> {
+        let vouched = |(index, stamp)| if self.watch.is_file_doubted(index) { VOUCHED_BY_NOBODY } else { stamp };
+        self.stamps().into_iter().enumerate().map(vouched).collect()
     }
 
-    /// Makes the wanted files that have no bytes: no piece ever makes them.
+    /// Tells what the resume record says of the files.
+    pub fn recall(&self, record: &Record) {
+        let State { stamps, known, guard, .. } = &mut *self.lock();
+        let fits = |(index, (now, then)): (usize, (&FileStamp, &FileStamp))| (now == then).then_some(index);
+        *known = stamps.iter().zip(&record.stamps).enumerate().filter_map(fits).collect();
+        guard.recall(&self.info, record, stamps);
+    }
+
+    /// Makes the wanted files that have no bytes and are not there: no piece ever makes them.
     ///
     /// # Errors
     /// One cannot be made.
     pub fn make_empty_files(&self) -> Result<(), StorageError> {
         let wanted = self.lock().wanted.clone();
         for (index, file) in self.info.files.iter().enumerate() {
-            if file.size == 0 && !file.pad && wanted.get(index) == Some(&true) {
+            let is_right = || self.watch.facts(index).is_some_and(|facts| facts.is_empty());
+            if file.size == 0 && !file.pad && wanted.get(index) == Some(&true) && !is_right() {
+                let _turn = self.watch.turn(index);
                 self.writable(index, file)?;
             }
         }
@@ -217,176 +248,65 @@ impl<D: Disk> Storage<D> {
     pub fn trim(&self, have: &Bitfield) -> Result<(), StorageError> {
         for (index, (file, stamp)) in self.info.files.iter().zip(self.stamps()).enumerate() {
             let is_whole = || self.info.lengths.pieces_of(file.offset, file.size).all(|piece| have.has(piece));
-            if stamp.size > file.size && is_whole() {
-                self.writable(index, file)?;
+            if stamp.size > file.size && !self.watch.is_file_doubted(index) && is_whole() {
+                self.cut(index, file)?;
             }
         }
         Ok(())
     }
 
-    /// Writes `data` from byte `offset` of the torrent on: one call a file, or one for every 1,024 slices.
+    /// Writes the verified piece at byte `offset` of the torrent: one call a file, or one for every 1,024 slices.
     ///
     /// # Errors
-    /// No room for the wanted files (before the first byte), or a file cannot be opened or written. Nothing is durable before [`Storage::flush`].
+    /// No room for the wanted files (before the first byte), a file is somebody else's, or it cannot be opened or written. Nothing is durable
+    /// before [`Storage::flush`].
     pub fn write(&self, offset: u64, data: &Rope) -> Result<(), StorageError> {
         self.find_room()?;
+        let mut noticed = None;
         for span in self.info.layout(offset, data.len() as u64) {
             let Some(file) = self.info.files.get(span.file).filter(|file| !file.pad) else { continue };
+            let _turn = self.watch.turn(span.file);
             let open = self.writable(span.file, file)?;
-            self.write_span(&open, data, &span).map_err(self.failed("write", span.file))?;
+            noticed.get_or_insert_with(|| self.watch.noticed());
+            let written = self.write_span(&open, data, &span).map_err(self.failed("write", span.file));
             self.written(span.file, &open);
+            written?;
             self.share.spend(span.range.end - span.range.start);
+        }
+        if let (Some(noticed), Some(piece)) = (noticed, self.piece_at(offset)) {
+            self.watch.trust(piece, noticed);
         }
         Ok(())
     }
 
-    /// Reads exactly `length` bytes from byte `offset` of the torrent on.
+    /// Reads exactly `length` bytes from byte `offset` of the torrent on, within one piece that was verified since its files last changed.
     ///
     /// # Errors
-    /// A file is missing or too short, or cannot be read.
+    /// A file is missing or too short, cannot be read, or was changed by something else.
     pub fn read(&self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
+        let noticed = self.watch.noticed();
         let mut bytes = Vec::with_capacity(length as usize);
         for span in self.info.layout(offset, u64::from(length)) {
             self.read_span(span.file, span.at, narrow(span.range.end - span.range.start), &mut bytes)?;
         }
-        Ok(bytes.into())
+        let doubted = self.piece_at(offset).is_some_and(|piece| self.watch.is_doubted(piece));
+        if doubted || self.watch.noticed() != noticed { Err(StorageError::Changed { path: self.folder.clone() }) } else { Ok(bytes.into()) }
     }
 
-    /// Makes everything that was written before this call durable.
-    ///
-    /// # Errors
-    /// A file or folder cannot be synced; all of them are tried again by the next call.
-    pub fn flush(&self) -> Result<(), StorageError> {
-        let (data, names) = {
-            let mut state = self.lock();
-            (mem::take(&mut state.unsynced), mem::take(&mut state.unnamed))
-        };
-        let result = self.sync(&data, &names);
-        if result.is_err() {
-            let mut state = self.lock();
-            state.unsynced.extend(data);
-            state.unnamed.extend(names);
-        }
-        result
+    /// What something else did to files since the last call; files by their place in the torrent.
+    pub fn take_changes(&self) -> Vec<(u32, FileChange)> {
+        self.watch.take_changes()
     }
 
-    fn sync(&self, data: &BTreeSet<usize>, names: &BTreeSet<usize>) -> Result<(), StorageError> {
-        if data.len() + names.len() > MANY && !self.lock().scattered {
-            return self.disk.sync_all().map_err(StorageError::io("flush the disk of", &self.folder));
-        }
-        for (index, file) in data.iter().filter_map(|&index| Some((index, self.info.files.get(index)?))) {
-            let open = self.writable(index, file)?;
-            self.disk.sync(&open).map_err(self.failed("flush", index))?;
-        }
-        for folder in self.folders_of(names) {
-            let shown = || self.folder.join(folder.iter().collect::<PathBuf>());
-            self.disk.sync_folder(&folder).map_err(|error| StorageError::io("flush the folder", shown())(error))?;
-        }
-        Ok(())
+    /// Whether every piece of every wanted file is in `have`.
+    fn is_complete(&self, have: &Bitfield) -> bool {
+        let wanted = self.lock().wanted.clone();
+        let files = self.info.files.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+        files.into_iter().all(|(file, _)| self.info.lengths.pieces_of(file.offset, file.size).all(|piece| have.has(piece)))
     }
 
-    /// The folders on the way to these files, each once however many files it holds.
-    fn folders_of(&self, indices: &BTreeSet<usize>) -> BTreeSet<Vec<String>> {
-        let names = self.names();
-        let mut folders = BTreeSet::new();
-        for mut path in indices.iter().map(|&index| names.path(index)) {
-            while path.pop().is_some() && folders.insert(path.clone()) {}
-        }
-        folders
-    }
-
-    /// Appends bytes `at .. at + length` of a file to `into`.
-    fn read_span(&self, index: usize, at: u64, length: usize, into: &mut Vec<u8>) -> Result<(), StorageError> {
-        let Some(file) = self.info.files.get(index) else { return Ok(()) };
-        let end = into.len().saturating_add(length);
-        if file.pad {
-            into.resize(end, 0);
-            return Ok(());
-        }
-        let open = self.handles.get(self.owner, index, Access::Read, || self.disk.open(&self.names().path(index), Access::Read));
-        let open = open.map_err(self.failed("read", index))?;
-        self.read_exact(&open, at, end, into).map_err(self.failed("read", index))
-    }
-
-    fn read_exact(&self, open: &D::File, mut at: u64, end: usize, into: &mut Vec<u8>) -> io::Result<()> {
-        while into.len() < end {
-            let count = self.disk.read(open, into, end - into.len(), at)?;
-            if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            at += count as u64;
-        }
-        Ok(())
-    }
-
-    fn write_span(&self, open: &D::File, data: &Rope, span: &Span) -> io::Result<()> {
-        let mut slices = slices_of(data, &span.range);
-        let (mut rest, mut at) = (slices.as_mut_slice(), span.at);
-        while !rest.is_empty() {
-            let count = self.disk.write(open, rest.get(..MAX_SLICES).unwrap_or(rest), at)?;
-            if count == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            IoSlice::advance_slices(&mut rest, count);
-            at += count as u64;
-        }
-        Ok(())
-    }
-
-    /// The file, open for writing and of its full length.
-    fn writable(&self, index: usize, file: &File) -> Result<Arc<D::File>, StorageError> {
-        self.handles.get(self.owner, index, Access::Write, || self.open_writable(index, file))
-    }
-
-    fn open_writable(&self, index: usize, file: &File) -> Result<D::File, StorageError> {
-        let open = self.open_by_name(index).map_err(self.failed("open", index))?;
-        let stat = self.disk.stat(&open).map_err(self.failed("read the size of", index))?;
-        if stat.size != file.size {
-            self.disk.set_len(&open, file.size).map_err(self.failed_to_extend(index, file.size))?;
-        }
-        let modified = self.kept_time(index).map_or_else(|| self.new_time(&open), Ok).map_err(self.failed("read the time of", index))?;
-        let mut state = self.lock();
-        state.scattered |= stat.device != self.device;
-        let is_first = state.opened.insert(index);
-        if let Some(stamp) = state.stamps.get_mut(index) {
-            // A time kept from an earlier opening stays: what came between was written here.
-            *stamp = FileStamp { size: file.size, modified: if is_first { modified } else { stamp.modified } };
-        }
-        // One that was there at an earlier opening has its name already; one that was deleted meanwhile is new, and short.
-        if is_first || stat.size != file.size {
-            state.unnamed.insert(index);
-        }
-        Ok(open)
-    }
-
-    /// The time that a file keeps while it is written; `None`: it is opened for the first time, and no record knows it.
-    fn kept_time(&self, index: usize) -> Option<u64> {
-        let state = self.lock();
-        let is_kept = state.opened.contains(&index) || state.known.contains(&index);
-        state.stamps.get(index).filter(|stamp| is_kept && stamp.modified != 0).map(|stamp| stamp.modified)
-    }
-
-    /// Gives a file the time of this moment, and says what the file system made of it. Where that is refused (the file is somebody else's) it
-    /// keeps the one it has.
-    fn new_time(&self, open: &D::File) -> io::Result<u64> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if let Err(error) = self.disk.set_modified(open, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)) {
-            tracing::debug!(%error, "could not set a file's time");
-        }
-        Ok(self.disk.stat(open)?.modified)
-    }
-
-    /// Notes a finished write, and gives the file back the time that the resume record knows. Where that is refused (the file is
-    /// somebody else's) the next start checks the file again.
-    fn written(&self, index: usize, open: &D::File) {
-        let modified = {
-            let mut state = self.lock();
-            state.unsynced.insert(index);
-            state.stamps.get(index).map_or(0, |stamp| stamp.modified)
-        };
-        if let Err(error) = self.disk.set_modified(open, modified) {
-            tracing::debug!(%error, "could not set a file's time");
-        }
+    fn piece_at(&self, offset: u64) -> Option<Piece> {
+        self.info.lengths.pieces_of(offset, 1).next()
     }
 
     /// Once: is there room for what is wanted and has none yet?
@@ -442,26 +362,14 @@ pub fn path_of(folder: &Path, file: &File) -> PathBuf {
     folder.join(file.path.iter().collect::<PathBuf>())
 }
 
-fn stamp<D: Disk>(disk: &D, folder: &Path, names: &mut Names, index: usize) -> Result<FileStamp, StorageError> {
+/// What is known of a file; `None`: it is not there, or is a pad.
+fn find<D: Disk>(disk: &D, folder: &Path, names: &mut Names, index: usize) -> Result<Option<Stat>, StorageError> {
     let failed = |names: &Names| StorageError::io("read", folder.join(names.path(index).iter().collect::<PathBuf>()));
-    let found = names.find(disk, index).map_err(|error| failed(names)(error))?;
-    Ok(found.map_or_else(FileStamp::default, |stat| FileStamp { size: stat.size, modified: stat.modified }))
+    names.find(disk, index).map_err(|error| failed(names)(error))
 }
 
-/// The part `range` of the rope.
-fn slices_of<'a>(data: &'a Rope, range: &Range<u64>) -> Vec<IoSlice<'a>> {
-    let (mut skip, mut take) = (narrow(range.start), narrow(range.end - range.start));
-    let mut slices = Vec::with_capacity(data.0.len());
-    for bytes in &data.0 {
-        let from = skip.min(bytes.len());
-        let to = from.saturating_add(take).min(bytes.len());
-        skip -= from;
-        take -= to - from;
-        if let Some(part) = bytes.get(from..to).filter(|part| !part.is_empty()) {
-            slices.push(IoSlice::new(part));
-        }
-    }
-    slices
+const fn stamp_of(stat: &Stat) -> FileStamp {
+    FileStamp { size: stat.size, modified: stat.modified }
 }
 
 /// A length that was bounded by a piece already.

@@ -13,7 +13,8 @@ use aqueduct_core::meta::{File, Info, folded_name, numbered_name, plain_name, po
 use rustix::io::Errno;
 
 use super::disk::Stat;
-use super::{Access, Disk, Storage, StorageError, stamp};
+use super::watch::Facts;
+use super::{Access, Disk, Storage, StorageError, find, stamp_of};
 
 /// Numbers that a name may get.
 const MAX_NUMBER: u32 = 500;
@@ -46,7 +47,7 @@ pub struct Renamed {
 
 /// Whether an answer to opening a file for writing says that the file system does not take its name. On FAT and its relatives a name may be invalid; over SMB such a
 /// name is "not found", and so is a name of dots alone on FAT.
-fn is_refusal(error: &io::Error) -> bool {
+pub(super) fn is_refusal(error: &io::Error) -> bool {
     let refusals = [Errno::INVAL, Errno::NAMETOOLONG, Errno::ILSEQ, Errno::NOENT];
     refusals.iter().any(|refusal| error.raw_os_error() == Some(refusal.raw_os_error()))
 }
@@ -281,9 +282,10 @@ impl<D: Disk> Storage<D> {
     pub fn recall_names(&self, given: &[(u32, Vec<String>)]) -> Result<(), StorageError> {
         let mut names = self.names();
         for index in names.recall(given) {
-            let stamp = stamp(&self.disk, &self.folder, &mut names, index)?;
-            if let Some(slot) = self.lock().stamps.get_mut(index) {
-                *slot = stamp;
+            let found = find(&self.disk, &self.folder, &mut names, index)?;
+            self.watch.note(index, found.as_ref().and_then(Facts::of));
+            if let Some(stamp) = self.lock().stamps.get_mut(index) {
+                *stamp = found.as_ref().map(stamp_of).unwrap_or_default();
             }
         }
         Ok(())

@@ -8,13 +8,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use aqueduct_core::types::RequestId;
-use aqueduct_core::{Op, OpError, OpResult};
+use aqueduct_core::{FileChange, Op, OpError, OpResult, TorrentId};
 use tokio::sync::Notify;
 
 use super::stored::{self, Stored};
 
-/// How a request went.
-pub type Outcome = (RequestId, Result<OpResult, OpError>);
+/// What the threads tell, in order.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A request was carried out.
+    Done(RequestId, Result<OpResult, OpError>),
+    /// Something else changed a file, given by its place in the torrent. Told before the request during which it was noticed.
+    FileChanged(TorrentId, u32, FileChange),
+}
 
 /// A fixed number of threads, a queue before them and a list of answers behind them.
 #[derive(Debug)]
@@ -37,11 +43,23 @@ struct Queue {
     closed: bool,
 }
 
+/// A torrent's files, and its name for the answer.
+type Owned = (TorrentId, Arc<Stored>);
+
 #[derive(Debug)]
-struct Job {
-    id: RequestId,
-    torrent: Option<Arc<Stored>>,
-    op: Op,
+enum Job {
+    Do { id: RequestId, torrent: Option<Owned>, op: Op },
+    LookAround(Owned),
+}
+
+impl Job {
+    fn is_for(&self, request: RequestId) -> bool {
+        matches!(self, Self::Do { id, .. } if *id == request)
+    }
+
+    fn is_look_at(&self, torrent: TorrentId) -> bool {
+        matches!(self, Self::LookAround((id, _)) if *id == torrent)
+    }
 }
 
 impl Pool {
@@ -60,18 +78,27 @@ impl Pool {
     }
 
     /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a magnet before its metadata) can only hash.
-    pub fn submit(&self, id: RequestId, torrent: Option<Arc<Stored>>, op: Op) {
-        lock(&self.shared.queue).jobs.push_back(Job { id, torrent, op });
+    pub fn submit(&self, id: RequestId, torrent: Option<(TorrentId, Arc<Stored>)>, op: Op) {
+        lock(&self.shared.queue).jobs.push_back(Job::Do { id, torrent, op });
         self.shared.work.notify_one();
+    }
+
+    /// Has some of a torrent's files looked at, unless that waits to be done already.
+    pub fn look_around(&self, id: TorrentId, torrent: Arc<Stored>) {
+        let mut queue = lock(&self.shared.queue);
+        if !queue.jobs.iter().any(|job| job.is_look_at(id)) {
+            queue.jobs.push_back(Job::LookAround((id, torrent)));
+            self.shared.work.notify_one();
+        }
     }
 
     /// Answers a request that no thread has begun as cancelled; one that is running goes on.
     pub fn cancel(&self, id: RequestId) {
         let mut queue = lock(&self.shared.queue);
-        let Some(at) = queue.jobs.iter().position(|job| job.id == id) else { return };
+        let Some(at) = queue.jobs.iter().position(|job| job.is_for(id)) else { return };
         queue.jobs.remove(at);
         drop(queue);
-        self.shared.answer((id, Err(OpError::Cancelled)));
+        self.shared.answer(None, Some((id, Err(OpError::Cancelled))));
     }
 
     /// Waits for answers and appends all there are to `into`. Cancel-safe.
@@ -113,11 +140,17 @@ impl Shared {
         }
     }
 
-    fn answer(&self, outcome: Outcome) {
+    /// Changes are taken and told in one step, so that no thread's answer overtakes what another noticed before.
+    fn answer(&self, torrent: Option<&Owned>, done: Option<(RequestId, Result<OpResult, OpError>)>) {
         let mut outcomes = lock(&self.outcomes);
-        outcomes.push(outcome);
+        let before = outcomes.len();
+        if let Some((id, stored)) = torrent {
+            let changes = stored.storage.take_changes().into_iter();
+            outcomes.extend(changes.map(|(file, change)| Outcome::FileChanged(*id, file, change)));
+        }
+        outcomes.extend(done.map(|(id, result)| Outcome::Done(id, result)));
         // One wake-up serves all answers that come before the engine's thread takes them.
-        if outcomes.len() == 1 {
+        if before == 0 && !outcomes.is_empty() {
             self.finished.notify_one();
         }
     }
@@ -125,12 +158,20 @@ impl Shared {
 
 fn work(shared: &Shared) {
     let mut buffer = Vec::new();
-    while let Some(Job { id, torrent, op }) = shared.next() {
-        let result = match &torrent {
-            Some(torrent) => torrent.perform(op, &mut buffer),
-            None => stored::perform_without_files(op),
-        };
-        shared.answer((id, result));
+    while let Some(job) = shared.next() {
+        match job {
+            Job::Do { id, torrent: Some(torrent), op } => {
+                let result = torrent.1.perform(op, &mut buffer);
+                shared.answer(Some(&torrent), Some((id, result)));
+            }
+            Job::Do { id, torrent: None, op } => shared.answer(None, Some((id, stored::perform_without_files(op)))),
+            Job::LookAround(torrent) => {
+                if let Err(error) = torrent.1.storage.look_around() {
+                    tracing::debug!(%error, "could not look at a file");
+                }
+                shared.answer(Some(&torrent), None);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use aqueduct_core::resume::{Record, newest, slot};
+use aqueduct_core::resume::{FileStamp, Record, newest, slot};
 use aqueduct_core::types::InfoHash;
 use sha1::{Digest as _, Sha1};
 
@@ -55,6 +55,40 @@ impl RecordFiles {
         self.folder.sync_all().map_err(StorageError::state("flush", path))?;
         self.generation = generation;
         Ok(())
+    }
+}
+
+/// The records of other torrents in the same download folder.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    state: PathBuf,
+    own: InfoHash,
+    /// As it stands in the records' names.
+    folder: String,
+}
+
+impl Neighbours {
+    /// Of the torrent `own` in the folder `output`. Nothing is read yet.
+    ///
+    /// # Errors
+    /// The current folder cannot be found out.
+    pub fn new(state: &Path, own: &InfoHash, output: &Path) -> Result<Self, StorageError> {
+        let folder = digest_of(&real(output).map_err(StorageError::io("find", output))?);
+        Ok(Self { state: state.to_owned(), own: *own, folder })
+    }
+
+    /// The torrent that left a file as it is now: times are kept to the nanosecond, so that one with the same length and time is this file.
+    /// Records that cannot be read claim nothing.
+    #[must_use]
+    pub(super) fn holder(&self, stamp: FileStamp) -> Option<InfoHash> {
+        let slots = [0, 1].map(|slot| format!("-{}.{slot}", self.folder));
+        let own = self.own.to_string();
+        let is_neighbour = |name: &str| slots.iter().any(|slot| name.ends_with(slot)) && !name.starts_with(&own);
+        let entries = std::fs::read_dir(&self.state).into_iter().flatten().flatten();
+        let neighbours = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_neighbour));
+        let records = neighbours.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
+        let mut claims = records.filter(|(_, record)| !record.have.is_none() && record.stamps.contains(&stamp));
+        claims.next().map(|(_, record)| record.info_hash)
     }
 }
 

@@ -24,6 +24,9 @@ pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     }
 }
 
+/// A piece that changes again and again while it is read is given up after so many readings.
+const MOST_TRIES: usize = 3;
+
 /// A torrent's files and its resume record.
 #[derive(Debug)]
 pub struct Stored<D: Disk = Beneath> {
@@ -72,19 +75,40 @@ impl<D: Disk> Stored<D> {
         self.checked.load(Ordering::Relaxed)
     }
 
+    /// The digest of a piece as it is now. One that is right vouches for its files again.
     fn check(&self, range: CheckRange, buffer: &mut Vec<u8>) -> Result<Option<Sha1Digest>, StorageError> {
-        let digest = self.storage.digest(range.offset, range.length, buffer)?;
-        if digest.is_some() {
-            self.checked.fetch_add(range.length.into(), Ordering::Relaxed);
+        for _ in 0..MOST_TRIES {
+            let noticed = self.storage.noticed();
+            let digest = match self.storage.digest(range.offset, range.length, buffer) {
+                Err(StorageError::Changed { .. }) => continue,
+                other => other?,
+            };
+            if self.storage.noticed() != noticed {
+                continue;
+            }
+            if digest.is_some() {
+                self.checked.fetch_add(range.length.into(), Ordering::Relaxed);
+            }
+            if digest.is_some() && digest == self.storage.info().piece_hash(range.piece) {
+                self.storage.verified(range.piece, noticed);
+            }
+            return Ok(digest);
         }
-        Ok(digest)
+        Ok(None)
     }
 
     fn save(&self, have: Bitfield, uploaded: u64, downloaded: u64) -> Result<(), StorageError> {
         if self.trims {
             self.storage.trim(&have)?;
         }
-        let (stamps, names) = (self.storage.stamps(), self.storage.given_names());
+        // After the last record of a download its user hears that it is finished.
+        if self.storage.is_complete(&have) {
+            self.storage.look_at_all()?;
+            if self.trims {
+                self.storage.make_empty_files()?;
+            }
+        }
+        let (stamps, names) = (self.storage.vouched_stamps(), self.storage.given_names());
         let record = Record { have, uploaded, downloaded, stamps, names, ..self.template.clone() };
         self.records.lock().unwrap_or_else(PoisonError::into_inner).save(&record)
     }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, IoSlice};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::{Bitfield, InfoHash, InfoHashV1, Lengths};
-use aqueduct_core::{Op, OpError, Resumed, Rope};
+use aqueduct_core::{FileChange, Op, OpError, Resumed, Rope};
 use bytes::Bytes;
 use proptest::prelude::{any, prop, proptest};
 
@@ -61,6 +62,12 @@ impl Disk for Faulty {
     }
     fn stat(&self, file: &fs::File) -> io::Result<Stat> {
         self.call()?.stat(file)
+    }
+    fn stat_at(&self, path: &[String]) -> io::Result<Stat> {
+        self.call()?.stat_at(path)
+    }
+    fn has_data(&self, file: &fs::File) -> io::Result<bool> {
+        self.call()?.has_data(file)
     }
     fn set_len(&self, file: &fs::File, size: u64) -> io::Result<()> {
         self.call()?.set_len(file, size)
@@ -258,6 +265,55 @@ fn writing_leaves_a_files_time_as_its_stamp_says() {
     assert_ne!(open(root.path(), Faulty::new(root.path()), &info).unwrap().stamps()[0], stamps[0]);
 }
 
+#[test]
+fn an_edit_is_noticed_by_whatever_is_done_next_even_if_the_time_was_put_back() {
+    let root = tempfile::tempdir().unwrap();
+    let info = torrent(&[400, 300], 16);
+    let storage = open(root.path(), Faulty::new(root.path()), &info).unwrap();
+    write_all(&storage, &info).unwrap();
+    let path = root.path().join("t/d0/f0");
+    let edit = || {
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"other", 200).unwrap();
+        file.set_modified(time).unwrap();
+    };
+    let piece = |index| info.lengths.piece(index).unwrap();
+    let rope = || Rope(vec![Bytes::from_static(&[7; 16])]);
+    let uses: [&dyn Fn(); 4] = [
+        &|| assert!(matches!(storage.read(0, 16), Err(StorageError::Changed { .. }))),
+        &|| assert!(matches!(storage.digest(0, 16, &mut Vec::new()), Err(StorageError::Changed { .. }))),
+        &|| storage.write(0, &rope()).unwrap(),
+        &|| storage.look_around().unwrap(),
+    ];
+    for next in uses {
+        edit();
+        next();
+        assert_eq!(storage.take_changes(), [(0, FileChange::Written)]);
+        assert!(storage.read(208, 8).is_err(), "nobody gets it");
+        assert_eq!(storage.vouched_stamps()[0].size, u64::MAX, "no record vouches for it");
+        storage.read(416, 16).unwrap();
+        info.lengths.pieces_of(0, 400).for_each(|piece| storage.verified(piece, storage.noticed()));
+        storage.read(208, 8).unwrap();
+    }
+    let noticed = storage.noticed();
+    storage.verified(piece(0), noticed - 1);
+    assert_eq!(storage.take_changes(), []);
+}
+
+#[test]
+fn a_time_that_moves_again_and_again_without_cause_is_believed_at_last() {
+    let root = tempfile::tempdir().unwrap();
+    let info = torrent(&[40], 16);
+    let storage = open(root.path(), Faulty::new(root.path()), &info).unwrap();
+    write_all(&storage, &info).unwrap();
+    for mode in (0..20).map(|n| 0o600 + n % 2) {
+        fs::set_permissions(root.path().join("t/d0/f0"), fs::Permissions::from_mode(mode)).unwrap();
+        storage.look_at_all().unwrap();
+    }
+    assert_eq!(storage.noticed(), 8);
+}
+
 fn stored(root: &Path, state: &Path, info: &Arc<Info>) -> (Stored<Faulty>, Option<Record>) {
     let (records, found) = RecordFiles::open(state, &info.info_hash, root).unwrap();
     let template = Record::new(info.info_hash);
@@ -322,12 +378,12 @@ fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
 
 #[test]
 fn very_many_files_are_flushed_at_once() {
-    let root = tempfile::tempdir().unwrap();
-    let disk = || Faulty::new(root.path());
-    let storage = open(root.path(), disk(), &torrent(&[10; 90], 16)).unwrap();
+    let roots = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let opened = |root: &Path, files: &[u64]| open(root, Faulty::new(root), &torrent(files, 16)).unwrap();
+    let storage = opened(roots[0].path(), &[10; 90]);
     write_all(&storage, storage.info()).unwrap();
     assert_eq!(storage.disk.whole.load(Ordering::Relaxed), 0);
-    let storage = open(root.path(), disk(), &torrent(&[10; 300], 16)).unwrap();
+    let storage = opened(roots[1].path(), &[10; 300]);
     write_all(&storage, storage.info()).unwrap();
     assert_eq!((storage.disk.whole.load(Ordering::Relaxed), storage.disk.folders.load(Ordering::Relaxed)), (1, 0));
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use aqueduct_core::discovery::{TrackerState, TrackerStatus};
-use aqueduct_core::meta::Info;
+use aqueduct_core::meta::{File, Info};
 use aqueduct_core::types::InfoHash;
-use aqueduct_core::{CloseReason, PeerFailure};
+use aqueduct_core::{CloseReason, FileChange, PeerFailure};
 use aqueduct_native::storage::Renamed;
 use serde_json::{Value, json};
 
@@ -40,6 +40,20 @@ impl Json {
 
     pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {
         object(&json!({ "event": "checked", "info_hash": info.info_hash.to_string(), "read": read, "have": have, "pieces": info.lengths.pieces() }));
+    }
+
+    pub(super) fn file_changed(&self, info: &Info, file: &File, change: FileChange, pieces: usize) {
+        let problem = match change {
+            FileChange::Missing => "missing",
+            FileChange::Replaced => "replaced",
+            FileChange::Size => "size",
+            FileChange::Written => "content",
+        };
+        object(&json!({ "event": "changed", "info_hash": info.info_hash.to_string(), "path": file.path, "problem": problem, "pieces": pieces }));
+    }
+
+    pub(super) fn rechecked(&self, info: &Info, pieces: u32, wrong: u32) {
+        object(&json!({ "event": "rechecked", "info_hash": info.info_hash.to_string(), "pieces": pieces, "wrong": wrong }));
     }
 
     pub(super) fn progress(&self, views: &[View]) {

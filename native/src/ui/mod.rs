@@ -15,9 +15,9 @@ use std::process;
 use std::time::Duration;
 
 use aqueduct_core::discovery::TrackerStatus;
-use aqueduct_core::meta::Info;
-use aqueduct_core::types::InfoHash;
-use aqueduct_core::{CloseReason, PeerFailure, TorrentSnapshot};
+use aqueduct_core::meta::{File, Info};
+use aqueduct_core::types::{InfoHash, visible};
+use aqueduct_core::{CloseReason, FileChange, PeerFailure, TorrentSnapshot};
 use aqueduct_native::storage::Renamed;
 
 use self::bars::Bars;
@@ -130,6 +130,41 @@ impl Screen {
         }
     }
 
+    /// Something else changed a file; its pieces are about to be checked again.
+    pub(crate) fn file_changed(&self, info: &Info, file: &File, change: FileChange) {
+        let pieces = info.lengths.pieces_of(file.offset, file.size).count();
+        let what = match change {
+            FileChange::Missing => "is gone",
+            FileChange::Replaced => "was replaced by another file",
+            FileChange::Size => "has another length than it had",
+            FileChange::Written => "was changed by something else",
+        };
+        let pieces_text = text::count(pieces, "piece is", "pieces are");
+        self.remark(&format!("{} {what}; its {pieces_text} checked again", text::path(file)), |json| json.file_changed(info, file, change, pieces));
+    }
+
+    /// What may have changed was checked again: of `read` pieces so many are wrong now, and are fetched again or not.
+    pub(crate) fn rechecked(&self, info: &Info, read: u32, wrong: u32, fetched: bool) {
+        let outcome = match (wrong, fetched) {
+            (0, _) => "all that was there is as it was".to_owned(),
+            (1, true) => "1 is wrong and is fetched again".to_owned(),
+            (1, false) => "1 is wrong and is no longer served".to_owned(),
+            (_, true) => format!("{wrong} are wrong and are fetched again"),
+            (_, false) => format!("{wrong} are wrong and are no longer served"),
+        };
+        let pieces = text::count(read as usize, "piece", "pieces");
+        self.remark(&format!("{}: checked {pieces} again, {outcome}", visible(&info.name)), |json| json.rechecked(info, read, wrong));
+    }
+
+    /// A word on the side, also for those who want to hear little.
+    fn remark(&self, text: &str, tell: impl FnOnce(&Json)) {
+        match self {
+            Self::Bars(bars) => bars.note(text),
+            Self::Plain(_) | Self::Quiet => note(text),
+            Self::Json(json) => tell(json),
+        }
+    }
+
     /// How far all torrents are.
     pub(crate) fn progress(&mut self, views: &[View]) {
         match self {
@@ -192,12 +227,7 @@ impl Screen {
 
     /// A torrent stands still and will go on by itself once what is wrong has been put right.
     pub(crate) fn waiting(&self, name: &str, failure: &Failure) {
-        let text = format!("{name}: {failure}; it goes on by itself then");
-        match self {
-            Self::Bars(bars) => bars.note(&text),
-            Self::Plain(_) | Self::Quiet => note(&text),
-            Self::Json(json) => json.waiting(failure),
-        }
+        self.remark(&format!("{name}: {failure}; it goes on by itself then"), |json| json.waiting(failure));
     }
 
     /// Nothing more will be shown.

@@ -48,13 +48,27 @@ fn two_torrents_that_would_write_one_file_are_not_both_downloaded() {
 }
 
 #[test]
+fn what_another_torrent_finished_is_not_overwritten_unless_that_is_asked_for() {
+    let world = World::new();
+    let [(_a, first), (_b, second)] = rivals(&world);
+    world.ok(&World::from(&first, &["data.torrent", "-o", "out"]));
+    let said = world.fails(5, &World::from(&second, &["rival.torrent", "-o", "out"]));
+    assert!(said.contains("out/data/a.bin is there already and belongs to the torrent"), "{said}");
+    world.ok(&["verify", "data.torrent", "out"]);
+    world.ok(&World::from(&second, &["rival.torrent", "-o", "out", "--overwrite"]));
+    let said = world.fails(5, &World::from(&first, &["data.torrent", "-o", "out"]));
+    assert!(said.contains("belongs to the torrent"), "{said}");
+    world.ok(&["verify", "rival.torrent", "out"]);
+}
+
+#[test]
 fn what_another_torrent_overwrote_is_not_taken_for_ours() {
     let world = World::new();
     let [(_a, first), (_b, second)] = rivals(&world);
     for _ in 0..2 {
-        world.ok(&World::from(&first, &["data.torrent", "-o", "out"]));
+        world.ok(&World::from(&first, &["data.torrent", "-o", "out", "--overwrite"]));
         world.ok(&["verify", "data.torrent", "out"]);
-        world.ok(&World::from(&second, &["rival.torrent", "-o", "out"]));
+        world.ok(&World::from(&second, &["rival.torrent", "-o", "out", "--overwrite"]));
         world.ok(&["verify", "rival.torrent", "out"]);
     }
 }
@@ -200,6 +214,24 @@ fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
     world.fails(5, &["verify", "data.torrent", "nowhere"]);
     world.fails(5, &["create", "nowhere", "-o", "x.torrent"]);
     world.fails(5, &["create", "data", "-o", "nowhere/x.torrent"]);
+}
+
+#[test]
+fn data_are_looked_for_where_the_torrent_lies_and_told_where_they_were_missed() {
+    let world = World::new();
+    world.shared();
+    fs::create_dir(world.path("empty")).unwrap();
+    let silent = ["--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"];
+    let said = world.fails(5, &[&["seed", "data.torrent", "empty"], &silent[..]].concat());
+    assert!(said.contains("the data of data are not in empty; say where they are"), "{said}");
+    assert!(!said.contains("pieces wrong"), "{said}");
+    let torrent = world.path("data.torrent");
+    let elsewhere = |args: &[&str]| world.aqueduct(args).current_dir(world.path("empty")).output().unwrap();
+    assert!(elsewhere(&["verify", torrent.to_str().unwrap()]).status.success());
+    fs::rename(world.path("data"), world.path("empty/renamed")).unwrap();
+    let output = elsewhere(&["verify", torrent.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(6));
+    assert!(text(&output.stderr).contains("are not in . nor in /"), "{}", text(&output.stderr));
 }
 
 #[test]

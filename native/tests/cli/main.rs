@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "in a test a failure is a panic")]
 
 mod disk;
+mod meanwhile;
 mod names;
 mod reasons;
 mod screens;
@@ -133,11 +134,31 @@ fn what_cannot_be_shared_is_told_before_anything_is_read() {
     assert!(said.contains("one of the files to share"), "{said}");
     world.ok(&["create", "data", "-o", "data/own.torrent"]);
     world.fails(2, &["create", "data", "-o", "data/own.torrent"]);
+    world.fails(2, &["create", "data", "-o", "data/own.torrent", "--force"]);
     assert_eq!(fs::metadata(world.path("data/a.bin")).unwrap().len(), 300_000);
     assert!(world.fails(2, &["create", "data", "-o", "x.torrent", "--piece-length", "17K"]).contains("17408"));
     assert!(world.fails(5, &["create", "nowhere", "-o", "x.torrent"]).contains("name a file or folder"));
     let said = world.fails(5, &["create", "/dev/null", "-o", "x.torrent"]);
     assert!(said.contains("neither a file nor a folder"), "{said}");
+}
+
+#[test]
+fn a_new_torrent_replaces_nothing_unless_forced_and_then_only_as_a_whole() {
+    let world = World::new();
+    world.shared();
+    fs::write(world.path("notes"), b"mine").unwrap();
+    let said = world.fails(5, &["create", "data", "-o", "notes"]);
+    assert!(said.contains("--output notes is there already") && said.contains("--force"), "{said}");
+    assert_eq!(fs::read(world.path("notes")).unwrap(), b"mine");
+    // A limit on the size of files stands for a full disk.
+    let limited = ["-c", "ulimit -f 0; trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_aqueduct"), "create", "data", "-o", "notes", "--force"];
+    let output = world.command("sh", &limited).output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    assert_eq!(fs::read(world.path("notes")).unwrap(), b"mine");
+    world.ok(&["create", "data", "-o", "notes", "--force"]);
+    world.ok(&["verify", "notes", "data"]);
+    let left: Vec<_> = fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
 }
 
 #[test]
@@ -211,6 +232,16 @@ fn a_link_that_selects_files_fetches_these_alone() {
     world.ok(&World::from(&peer, &[&link, "-o", "out"]));
     assert!(world.same("data/z.bin", "out/data/z.bin"));
     assert!(!world.path("out/data/a.bin").exists() || !world.same("data/a.bin", "out/data/a.bin"));
+}
+
+#[test]
+fn a_link_that_selects_no_file_of_the_torrent_is_wrong() {
+    let world = World::new();
+    let link = format!("{}&so=99", world.shared().trim());
+    let (_seed, peer) = world.seed("data.torrent");
+    let said = world.fails(2, &World::from(&peer, &[&link, "-o", "out"]));
+    assert!(said.contains("of the 5 files of this torrent none is left"), "{said}");
+    assert!(!world.path("out/data").exists());
 }
 
 /// BEP 27: the link's peer is good for the metadata. They say that the torrent is private, and then only its trackers' peers and the user's count.

@@ -39,7 +39,7 @@ fn commands(payload: &Payload) -> Result<[(&'static str, Command); 4]> {
     let mut verify = Command::new(clients::aqueduct()?);
     verify.arg("verify").arg(payload.torrent()).arg(payload.file());
     let mut create = Command::new(clients::aqueduct()?);
-    create.arg("create").arg(payload.file()).arg("-o").arg(&again).args(["--piece-length", "1M"]);
+    create.arg("create").arg(payload.file()).arg("-o").arg(&again).args(["--piece-length", "1M", "--force"]);
     let mut check = clients::libtorrent("check");
     check.arg(payload.torrent()).arg(payload.folder());
     let mut make = clients::libtorrent("create");

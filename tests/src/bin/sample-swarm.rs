@@ -67,7 +67,7 @@ async fn run() -> Result<()> {
 /// Makes the .torrent; returns its magnet link.
 async fn create(aqueduct: &Path, data: &Path, torrent: &Path, tracker: &str) -> Result<String> {
     let mut create = Command::new(aqueduct);
-    create.arg("create").arg(data).arg("-o").arg(torrent).args(["--tracker", tracker, "--comment", "A sample from Aqueduct"]);
+    create.arg("create").arg(data).arg("-o").arg(torrent).args(["--force", "--tracker", tracker, "--comment", "A sample from Aqueduct"]);
     let output = create.output().await.with_context(|| format!("starting {}", aqueduct.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let magnet = said.split_whitespace().find(|word| word.starts_with("magnet:"));

@@ -49,6 +49,8 @@ pub struct Disk {
     unflushed: Vec<(u32, Bytes)>,
     /// Cannot be read any more, though nobody has noticed; for the rules of the world they count as had.
     lost: BTreeSet<u32>,
+    /// Something else may have changed these: not readable before they were checked.
+    doubted: BTreeSet<u32>,
     record: Option<Saved>,
     /// Where the next crash finds a record half replaced: it keeps the old one or has the new.
     replacing: Option<Saved>,
@@ -69,6 +71,7 @@ impl Disk {
             durable: BTreeMap::new(),
             unflushed: Vec::new(),
             lost: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             record: None,
             replacing: None,
             fault: Fault::None,
@@ -89,6 +92,15 @@ impl Disk {
     /// Puts wrong bytes where a piece should be, as an editor would between two runs.
     pub fn spoil(&mut self, piece: Piece) {
         self.durable.insert(piece.get(), Bytes::from(vec![0xEE; self.torrent.lengths().size(piece) as usize]));
+    }
+
+    /// Puts wrong bytes where these pieces are while the host runs, and notices: until it was checked again no piece is read for anybody.
+    pub(super) fn edit(&mut self, pieces: &[Piece]) {
+        self.doubted = self.torrent.lengths().iter().map(Piece::get).collect();
+        for piece in pieces {
+            self.unflushed.retain(|(written, _)| *written != piece.get());
+            self.spoil(*piece);
+        }
     }
 
     /// Has a bad sector where a piece was, until it is written anew.
@@ -191,12 +203,18 @@ impl Disk {
         match op {
             Op::Hash(rope) => Ok(OpResult::Digest(digest(&rope))),
             Op::Write { offset, data } => self.write(offset, &data),
+            Op::Read { offset, .. } if self.doubted.contains(&self.piece_at(offset).get()) => {
+                Err(OpError::Storage { full: false, message: "something else wrote to the file".to_owned() })
+            }
             Op::Read { offset, .. } if self.lost.contains(&self.piece_at(offset).get()) => {
                 Err(OpError::Storage { full: false, message: "the medium has an error; look at the disk".to_owned() })
             }
             Op::Check(range) if self.lost.contains(&range.piece.get()) => Ok(OpResult::Missing),
             Op::Read { offset, length } => Ok(OpResult::Bytes(self.read(offset, length))),
-            Op::Check(range) => Ok(self.readable(range.piece.get()).map_or(OpResult::Missing, |bytes| OpResult::Digest(Sha1::digest(bytes).into()))),
+            Op::Check(range) => {
+                self.doubted.remove(&range.piece.get());
+                Ok(self.readable(range.piece.get()).map_or(OpResult::Missing, |bytes| OpResult::Digest(Sha1::digest(bytes).into())))
+            }
             Op::Flush => {
                 let flushed = self.unflushed.drain(..self.mark.min(self.unflushed.len())).collect::<Vec<_>>();
                 self.durable.extend(flushed);
@@ -226,6 +244,7 @@ impl Disk {
         // What is right shares the torrent's own memory, so that a thousand copies cost one.
         let stored = if equal(data, &expected) { expected } else { flat(data) };
         self.lost.remove(&piece.get());
+        self.doubted.remove(&piece.get());
         self.unflushed.push((piece.get(), stored));
         Ok(OpResult::Unit)
     }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::types::{PeerSource, RequestId};
-use aqueduct_core::{Command, CommandError, DiscoverRequest, Event, Input, Instant, OpError, Output, Resumed};
+use aqueduct_core::types::{PeerSource, Piece, RequestId};
+use aqueduct_core::{Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output, Resumed};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
@@ -189,6 +189,12 @@ impl World {
         let result = self.hosts[id.0].engine.command(now, command);
         self.settle(id);
         result
+    }
+
+    /// Something else writes to the first file of a host's torrent: these pieces are wrong from now on.
+    pub fn edit(&mut self, id: HostId, pieces: &[Piece]) {
+        self.hosts[id.0].disk_mut().edit(pieces);
+        self.tell(id, Input::FileChanged { torrent: TORRENT, file: 0, change: FileChange::Written });
     }
 
     /// Tells an engine something, and does what it then wants.

@@ -152,6 +152,51 @@ fn what_was_spoiled_between_two_runs_is_found_and_fetched_again() {
     world.run_until_finished(secs(60), &[spoiled]);
 }
 
+/// That nothing wrong is served or announced is one of the rules of the world.
+#[test]
+fn what_is_edited_under_a_seed_is_served_to_nobody_and_fetched_again_unless_it_only_seeds() {
+    let torrent = torrent(64, 32);
+    for (seed, only) in [(243, false), (244, true)] {
+        let mut world = World::new(seed);
+        let [edited, other] = [200, 40].map(|kib| world.add(Plan::seed(&torrent).access(Access::symmetric(kib * KIB, millis(10)))));
+        if only {
+            world.command(edited, Command::SeedOnly(TORRENT)).unwrap();
+        }
+        let leech = world.add(Plan::leech(&torrent));
+        world.run_for(secs(3));
+        let pieces: Vec<Piece> = torrent.lengths().iter().filter(|piece| piece.get().is_multiple_of(5)).collect();
+        world.edit(edited, &pieces);
+        world.run_until(secs(30), "it was checked again", |world| rechecked(world, edited).is_some());
+        assert_eq!(rechecked(&world, edited), Some((64, 13)));
+        world.run_until_finished(secs(120), &[leech]);
+        assert!(world.host(other).blocks_sent() > 0 && world.host(leech).banned().is_empty());
+        world.run_for(secs(60));
+        assert_eq!(world.host(edited).disk().is_complete(), !only);
+        assert_eq!(world.host(edited).snapshot().unwrap().have.count(), if only { 51 } else { 64 });
+    }
+}
+
+#[test]
+fn a_download_that_is_edited_is_not_finished_before_it_is_whole_again() {
+    let torrent = torrent(64, 32);
+    let mut world = World::new(245);
+    world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
+    let leech = world.add(Plan::leech(&torrent));
+    world.run_until(secs(60), "the last piece is there", |world| world.host(leech).disk().is_complete());
+    assert_eq!(world.host(leech).finished(), None, "it is not recorded yet");
+    let pieces: Vec<Piece> = torrent.lengths().iter().take(20).collect();
+    world.edit(leech, &pieces);
+    world.run_until_finished(secs(60), &[leech]);
+    assert!(world.host(leech).disk().is_complete());
+}
+
+fn rechecked(world: &World, id: HostId) -> Option<(u32, u32)> {
+    world.host(id).news().iter().find_map(|(_, event)| match event {
+        Event::Rechecked { read, wrong, .. } => Some((*read, *wrong)),
+        _ => None,
+    })
+}
+
 fn checked(world: &World, id: HostId) -> Option<u32> {
     world.host(id).news().iter().find_map(|(_, event)| match event {
         Event::Checked(_, count) => Some(*count),

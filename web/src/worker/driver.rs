@@ -249,7 +249,12 @@ impl Driver {
                     item.banned += 1;
                 }
             }
-            Event::Corrupt(..) | Event::PeerFailed(..) | Event::PeerConnected(..) | Event::ShutDown => {}
+            Event::Corrupt(..)
+            | Event::FileChanged(..)
+            | Event::Rechecked { .. }
+            | Event::PeerFailed(..)
+            | Event::PeerConnected(..)
+            | Event::ShutDown => {}
         }
     }
 

@@ -57,6 +57,12 @@ impl Disk for Fat {
         let stat = self.inner.stat(file)?;
         Ok(if self.numbers_names { Stat { inode: *spelling, ..stat } } else { stat })
     }
+    fn stat_at(&self, path: &[String]) -> io::Result<Stat> {
+        self.stat(&self.open(path, Access::Read)?)
+    }
+    fn has_data(&self, file: &Self::File) -> io::Result<bool> {
+        self.inner.has_data(&file.0)
+    }
     fn set_len(&self, file: &Self::File, size: u64) -> io::Result<()> {
         if size > self.largest { Err(Errno::FBIG.into()) } else { self.inner.set_len(&file.0, size) }
     }
@@ -103,7 +109,7 @@ fn content(info: &Info, index: usize) -> Vec<u8> {
 }
 
 fn open<D: Disk>(root: &Path, disk: D, info: &Arc<Info>) -> Storage<D> {
-    Storage::new(root, disk, Arc::clone(info), Handles::new(1)).unwrap()
+    Storage::new(root, disk, Arc::clone(info), Handles::new(1)).unwrap().guarded(true, None)
 }
 
 /// Writes the files in this order and reads all of them back.

@@ -74,13 +74,19 @@ pub(super) enum Outcome {
 /// What the user wants.
 #[derive(Arbitrary, Debug)]
 pub(super) enum Order {
-    Add { start: Start, paused: bool },
+    Add {
+        start: Start,
+        paused: bool,
+    },
     Remove,
     Pause,
     Resume,
     Want(u8),
     Sequential(bool),
     Limits(Option<u16>, Option<u16>),
+    /// Something else may have changed a file.
+    Touch(u8),
+    SeedOnly,
 }
 
 /// What is known when a torrent is added.

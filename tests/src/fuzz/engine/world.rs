@@ -7,7 +7,9 @@ use aqueduct_core::ext::ExtendedHandshake;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{Bitfield, ConnId, InfoHash, PeerId, PeerSource, Piece, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
-use aqueduct_core::{CloseReason, Command, Config, Engine, Event, Handshaken, Input, Instant, Op, OpError, OpResult, Output, Resumed, TorrentId};
+use aqueduct_core::{
+    CloseReason, Command, Config, Engine, Event, FileChange, Handshaken, Input, Instant, Op, OpError, OpResult, Output, Resumed, TorrentId,
+};
 use bytes::{Bytes, BytesMut};
 
 use super::operation::{Operation, Order, Outcome, Said, Start};
@@ -220,6 +222,8 @@ impl World {
             Order::Resume => self.command(Command::Resume(torrent)),
             Order::Want(flags) => self.command(Command::Want(torrent, vec![flags & 1 != 0, flags & 2 != 0])),
             Order::Sequential(on) => self.command(Command::Sequential(torrent, on)),
+            Order::Touch(file) => self.input(Input::FileChanged { torrent, file: u32::from(file % 3), change: FileChange::Replaced }),
+            Order::SeedOnly => self.command(Command::SeedOnly(torrent)),
             Order::Limits(download, upload) => self.command(Command::Limits { download: download.map(u64::from), upload: upload.map(u64::from) }),
         }
     }

@@ -1,0 +1,111 @@
+//! Writing a file that is whole or not there at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+/// What happens to a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays, and nothing is written.
+    Keep,
+    /// It is replaced once the new one is whole.
+    Replace,
+}
+
+/// Writes `bytes` beside `path` and renames the result, so that a full disk or a crash leaves what was there. A device or a pipe is written to
+/// as it is.
+///
+/// # Errors
+/// Anything the system says; [`io::ErrorKind::AlreadyExists`] if a file of the name is to be kept.
+pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    if is_device(path) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    // Behind a link the file that it leads to is replaced, not the link.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let beside = beside(&path)?;
+    let written = fill(&beside, &path, bytes).and_then(|()| rename(&beside, &path, existing));
+    if written.is_err() {
+        // What could not be finished is of no use; that it cannot be removed either changes nothing about the error.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Whether writing there replaces a file.
+pub(crate) fn is_taken(path: &Path) -> bool {
+    path.symlink_metadata().is_ok() && !is_device(path)
+}
+
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
+
+/// A name in the same folder that nobody uses.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let random = getrandom::u64().map_err(|error| io::Error::other(format!("the system has no randomness: {error}")))?;
+    Ok(path.with_file_name(format!(".aqueduct-{random:016x}.part")))
+}
+
+fn fill(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(beside)?;
+    if let Ok(old) = path.metadata() {
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn rename(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+    match existing {
+        Existing::Replace => fs::rename(from, to),
+        Existing::Keep => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Not every file system can do it in one step.
+            Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+            other => Ok(other?),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_kept_or_replaced_as_a_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.torrent");
+        write(&path, b"one", Existing::Keep).unwrap();
+        assert_eq!(write(&path, b"two", Existing::Keep).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        write(&path, b"two", Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["x.torrent"]);
+    }
+
+    #[test]
+    fn a_link_stays_and_the_file_behind_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("x.torrent"), folder.path().join("link"));
+        fs::write(&path, b"one").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, b"two", Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+    }
+
+    #[test]
+    fn devices_are_written_to_and_taken_by_nobody() {
+        write(Path::new("/dev/null"), b"x", Existing::Keep).unwrap();
+        assert!(!is_taken(Path::new("/dev/null")));
+    }
+}
