@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep};
 
 use crate::gate::lock;
 
@@ -87,12 +87,15 @@ impl Memory {
 
     /// Looks again and again until the task is dropped.
     pub(crate) async fn watch(&self) {
+        let mut every = interval(LOOK);
         loop {
-            // What is read within a quarter of a second may be several times the limit.
-            let alarmed = timeout(LOOK, self.alarm.notified()).await.is_ok();
-            self.look();
-            if alarmed {
-                sleep(ALARMED).await;
+            tokio::select! {
+                _ = every.tick() => self.look(),
+                // What is read between two looks may be several times the limit.
+                () = self.alarm.notified() => {
+                    self.end_largest(0);
+                    sleep(ALARMED).await;
+                }
             }
         }
     }
@@ -100,7 +103,14 @@ impl Memory {
     fn look(&self) {
         let Some((limit, resident)) = self.limit.zip(resident()) else { return };
         self.full.store(resident >= limit, Ordering::Relaxed);
-        if resident >= limit || self.is_too_much(self.held.load(Ordering::Relaxed)) {
+        if resident >= limit {
+            self.end_largest(resident);
+        }
+    }
+
+    /// `resident`: what the process has in memory, if that is too much.
+    fn end_largest(&self, resident: u64) {
+        if let Some(limit) = self.limit {
             lock(&self.sessions).end_largest(limit, resident, Instant::now());
         }
     }

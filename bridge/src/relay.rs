@@ -69,6 +69,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         &mut self.socket
     }
 
+    /// Drops all peers and their connections.
+    pub(crate) fn into_socket(self) -> WebSocketStream<Outlet<S>> {
+        self.socket
+    }
+
     pub(crate) fn peers(&self) -> &[Peer] {
         &self.peers
     }

@@ -11,7 +11,7 @@ use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, Keepalive, Limits, Opened, 
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::Handshake;
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -447,7 +447,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Sends what is packed and closes the WebSocket so that the tab learns why.
-    async fn say_goodbye(mut self, end: End) {
+    async fn say_goodbye(self, end: End) {
         let close = match end {
             End::Tab => None,
             End::Refused(refusal) => {
@@ -456,7 +456,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             End::Broken(code) => Some(CloseFrame { code, reason: Utf8Bytes::default() }),
         };
-        let _ = timeout(GOODBYE, close_socket(self.relay.socket(), &mut self.tunnel, close)).await;
+        // All that is held for the tab is given up before its last word is waited for.
+        let Self { relay, mut tunnel, swarms, .. } = self;
+        drop(swarms);
+        let _ = timeout(GOODBYE, close_socket(relay.into_socket(), &mut tunnel, close)).await;
     }
 }
 
@@ -480,7 +483,7 @@ async fn news(swarms: &mut BTreeMap<u32, Swarm>, bridge: &Bridge) {
 /// Says goodbye: with this close frame, or with the answer to the tab's own, which the library has packed already (RFC 6455, 5.5.1).
 ///
 /// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.
-async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<Outlet<S>>, tunnel: &mut Server, close: Option<CloseFrame>) {
+async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<Outlet<S>>, tunnel: &mut Server, close: Option<CloseFrame>) {
     if close.is_some() {
         while let Some(message) = tunnel.poll_message() {
             if socket.send(Message::Binary(message)).await.is_err() {
@@ -490,9 +493,10 @@ async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketS
     }
     let closed = if close.is_some() { socket.close(close).await } else { socket.flush().await };
     if closed.is_ok() {
-        while let Some(Ok(_)) = socket.next().await {}
-        let _ = socket.get_mut().shutdown().await;
-        let _ = tokio::io::copy(socket.get_mut(), &mut tokio::io::sink()).await;
+        // The library's buffers, with what is there of a message, are gone with it.
+        let mut rest = socket.into_inner();
+        let _ = rest.shutdown().await;
+        let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;
     }
 }
 
