@@ -49,4 +49,11 @@ mod tests {
         assert_eq!(version_in(lock, "trunk").as_deref(), Some("0.21.14"));
         assert_eq!(version_in(lock, "absent"), None);
     }
+
+    #[test]
+    fn what_is_released_ends_on_an_overflow_instead_of_going_on_with_a_wrong_number() {
+        let manifest = include_str!("../../Cargo.toml");
+        let release = manifest.split("\n[").find_map(|table| table.strip_prefix("profile.release]"));
+        assert!(release.is_some_and(|settings| settings.contains("\noverflow-checks = true\n")), "{release:?}");
+    }
 }
