@@ -331,7 +331,7 @@ const fn failure(error: &TrackerError) -> TrackerFailure {
     match error {
         TrackerError::Url(_) => TrackerFailure::Name,
         TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_) => TrackerFailure::Refused,
-        TrackerError::Timeout(_) => TrackerFailure::TimedOut,
+        TrackerError::Timeout(_) | TrackerError::Busy(_) => TrackerFailure::TimedOut,
         TrackerError::Unreachable(_) => TrackerFailure::Unreachable,
         TrackerError::Refused(_) | TrackerError::TooMany { .. } => TrackerFailure::Forbidden,
         TrackerError::HttpStatus(_)

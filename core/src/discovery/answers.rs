@@ -147,6 +147,9 @@ impl Discovery {
     }
 
     fn fail(&mut self, now: Instant, key: Key, index: usize, error: TrackerError) {
+        if let TrackerError::Busy(wait) = error {
+            return self.put_off(now, key, index, wait);
+        }
         let wanted = if let TrackerError::Later { wait, .. } = error { wait.min(self.config.max_retry) } else { Duration::ZERO };
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         let failures = torrent.record_failure(index, error);
@@ -160,6 +163,14 @@ impl Discovery {
         }
         let others = resting.into_iter().filter(|(other, at)| *other != index && *at > now);
         others.for_each(|(other, at)| self.schedule(key, other, at));
+        self.go_on(now, key);
+    }
+
+    /// It was not asked, because too many others ask it.
+    fn put_off(&mut self, now: Instant, key: Key, index: usize, wait: Duration) {
+        let Some(url) = self.tracker(key, index).and_then(|tracker| tracker.url.clone()) else { return };
+        self.recent.forget(&(key, url.to_string()));
+        self.schedule(key, index, now + wait);
         self.go_on(now, key);
     }
 

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::io::Key;
+use super::url::Host;
 use crate::types::Instant;
+
+/// So long a name that was looked up costs its owner nothing: a resolver still knows the answer.
+const KNOWN: Duration = Duration::from_secs(60);
 
 /// Keeps, for each name, the time until which it is spent; forgets those whose time has passed.
 #[derive(Debug)]
@@ -37,22 +41,28 @@ impl<K: Ord> Ledger<K> {
 pub(super) struct LookupBudget {
     limit: Option<(u32, Duration)>,
     spent: Ledger<u64>,
+    known: Ledger<(u64, Host)>,
 }
 
 impl LookupBudget {
     pub(super) const fn new(limit: Option<(u32, Duration)>) -> Self {
-        Self { limit, spent: Ledger::new() }
+        Self { limit, spent: Ledger::new(), known: Ledger::new() }
     }
 
-    /// Takes one; if there is none, says when there will be.
-    pub(super) fn take(&mut self, owner: u64, now: Instant) -> Result<(), Instant> {
+    /// Takes one for this name, unless the owner had it looked up a moment ago; if there is none, says when there will be.
+    pub(super) fn take(&mut self, owner: u64, host: &Host, now: Instant) -> Result<(), Instant> {
         let Some((burst, each)) = self.limit else { return Ok(()) };
+        let name = (owner, host.clone());
+        if self.known.get(&name, now) > now {
+            return Ok(());
+        }
         let spent = self.spent.get(&owner, now) + each;
         let ahead = spent.since(now).saturating_sub(each * burst.max(1));
         if ahead > Duration::ZERO {
             return Err(now + ahead);
         }
         self.spent.set(owner, spent, now);
+        self.known.set(name, now + KNOWN, now);
         Ok(())
     }
 
@@ -99,6 +109,11 @@ impl Recent {
         if until > now { Err(until) } else { Ok(()) }
     }
 
+    /// It was not asked after all.
+    pub(super) fn forget(&mut self, name: &(Key, String)) {
+        self.asked.until.remove(name);
+    }
+
     /// It is asked now.
     pub(super) fn note(&mut self, name: (Key, String), now: Instant) {
         self.asked.set(name, now + self.rest, now);
@@ -114,16 +129,28 @@ mod tests {
         Instant(seconds * 1_000_000)
     }
 
+    fn name(text: &str) -> Host {
+        Host::Name(text.to_owned())
+    }
+
     #[test]
     fn lookups_come_in_a_burst_and_then_one_by_one() {
         let mut budget = LookupBudget::new(Some((2, Duration::from_secs(10))));
-        assert_eq!(budget.take(1, at(0)), Ok(()));
-        assert_eq!(budget.take(1, at(0)), Ok(()));
-        assert_eq!(budget.take(1, at(3)), Err(at(10)));
-        assert_eq!(budget.take(2, at(3)), Ok(()), "each owner has a budget of its own");
-        assert_eq!(budget.take(1, at(10)), Ok(()));
-        assert_eq!(budget.take(1, at(10)), Err(at(20)));
-        assert_eq!(LookupBudget::new(None).take(1, at(0)), Ok(()));
+        assert_eq!(budget.take(1, &name("a"), at(0)), Ok(()));
+        assert_eq!(budget.take(1, &name("b"), at(0)), Ok(()));
+        assert_eq!(budget.take(1, &name("c"), at(3)), Err(at(10)));
+        assert_eq!(budget.take(2, &name("c"), at(3)), Ok(()), "each owner has a budget of its own");
+        assert_eq!(budget.take(1, &name("c"), at(10)), Ok(()));
+        assert_eq!(budget.take(1, &name("d"), at(10)), Err(at(20)));
+        assert_eq!(LookupBudget::new(None).take(1, &name("a"), at(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_name_that_many_torrents_have_is_paid_for_once_a_minute() {
+        let mut budget = LookupBudget::new(Some((1, Duration::from_secs(100))));
+        assert_eq!([(); 32].map(|()| budget.take(1, &name("a"), at(0))), [Ok(()); 32]);
+        assert_eq!(budget.take(1, &name("b"), at(0)), Err(at(100)));
+        assert_eq!((budget.take(1, &name("a"), at(59)), budget.take(1, &name("a"), at(60))), (Ok(()), Err(at(100))));
     }
 
     #[test]

@@ -78,8 +78,10 @@ pub enum Output {
         /// For the socket addresses of the answer.
         port: u16,
     },
-    /// Send a datagram; [`Input::UdpFailed`] if that is impossible.
+    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. One of the same question that was not sent yet is obsolete.
     UdpSend {
+        /// What it asks.
+        id: QueryId,
         /// Of those that [`Input::Resolved`] named.
         to: SocketAddr,
         /// Whole payload.

@@ -36,7 +36,7 @@ pub struct Discovery {
     pub(super) timers: Timers<Wake>,
     pub(super) lookups: LookupBudget,
     pub(super) names: PeerNames,
-    recent: Recent,
+    pub(super) recent: Recent,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -151,6 +151,12 @@ impl Discovery {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         self.timers.next().map(|(at, wake)| (at, wake.reason()))
+    }
+
+    /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks for.
+    #[must_use]
+    pub fn owner(&self, id: QueryId) -> Option<u64> {
+        self.queries.get(id).map(|query| query.key.owner).or_else(|| self.names.owner(id))
     }
 
     /// The trackers of a torrent, tier by tier, as the torrent has them.
@@ -303,22 +309,29 @@ impl Discovery {
 
     /// The same. Returns whether it is under way, or waits for others to be over; if not, it is put off until a budget allows it.
     fn try_begin(&mut self, now: Instant, key: Key, index: usize) -> bool {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return false };
-        let announce = torrent.announce(key, index, &self.config);
-        let Some(tracker) = torrent.trackers.get_mut(index).filter(|tracker| tracker.query.is_none() && !tracker.waiting) else { return false };
-        let Some(url) = tracker.url.clone() else { return false };
-        tracker.next = None;
-        let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
+        let admitted = self.queries.admits(key.owner);
+        let Some(tracker) = self.tracker(key, index).filter(|tracker| tracker.is_free()) else { return false };
+        (tracker.next, tracker.waiting) = (None, !admitted);
         self.timers.clear(Wake::Announce(key, index));
-        if self.queries.is_full(key.owner) {
-            tracker.waiting = true;
-            self.queries.wait(key, index);
-        } else if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
+        if admitted {
+            return self.proceed(now, key, index);
+        }
+        self.queries.wait(key, index);
+        true
+    }
+
+    /// There is room to ask a tracker. Returns whether it is asked; if not, it is put off until a budget allows it.
+    fn proceed(&mut self, now: Instant, key: Key, index: usize) -> bool {
+        let Some(torrent) = self.torrents.get(&key) else { return false };
+        let announce = torrent.announce(key, index, &self.config);
+        let Some(tracker) = torrent.trackers.get(index) else { return false };
+        let Some(url) = tracker.url.clone() else { return false };
+        let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
+        if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
             self.schedule(key, index, at);
             return false;
-        } else {
-            self.ask(now, key, index, &url, Ask::Announce(announce));
         }
+        self.ask(now, key, index, &url, Ask::Announce(announce));
         true
     }
 
@@ -326,7 +339,7 @@ impl Discovery {
         let Some(tracker) = self.tracker(key, index) else { return };
         let Some(url) = tracker.url.clone() else { return };
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
-        let afforded = !self.queries.is_full(key.owner) && (!lookup || self.lookups.take(key.owner, now).is_ok());
+        let afforded = self.queries.admits(key.owner) && (!lookup || self.lookups.take(key.owner, &url.host, now).is_ok());
         if afforded {
             self.ask(now, key, index, &url, Ask::Scrape(key.info_hash));
         } else {
@@ -342,7 +355,7 @@ impl Discovery {
         let name = (key, url.to_string());
         self.recent.check(&name, now)?;
         if lookup {
-            self.lookups.take(key.owner, now)?;
+            self.lookups.take(key.owner, &url.host, now)?;
         }
         self.recent.note(name, now);
         Ok(())
@@ -390,7 +403,7 @@ impl Discovery {
         match step {
             Step::Send { to, bytes, deadline } => {
                 self.timers.set(Wake::Retransmit(id), deadline);
-                self.outputs.push_back(Output::UdpSend { to, bytes });
+                self.outputs.push_back(Output::UdpSend { id, to, bytes });
             }
             Step::Over(result) => self.finish(now, id, result, None),
         }
@@ -452,7 +465,7 @@ impl Discovery {
     fn admit(&mut self, now: Instant) {
         while let Some((key, index)) = self.queries.pop_waiting() {
             if self.tracker(key, index).is_some_and(|tracker| std::mem::take(&mut tracker.waiting)) {
-                self.begin(now, key, index);
+                self.proceed(now, key, index);
             }
         }
     }

@@ -21,6 +21,10 @@ impl PeerNames {
         self.open.contains_key(&id)
     }
 
+    pub(super) fn owner(&self, id: QueryId) -> Option<u64> {
+        self.open.get(&id).map(|key| key.owner)
+    }
+
     fn count(&self, key: Key) -> usize {
         self.open.values().filter(|other| **other == key).count()
     }
@@ -30,7 +34,7 @@ impl Discovery {
     /// Looks up names of peers, as many as the budget allows; the next answer names the others again.
     pub(super) fn look_up_peers(&mut self, now: Instant, key: Key, names: Vec<(Host, u16)>) {
         for (host, port) in names {
-            if self.names.count(key) >= MAX_NAMES || self.lookups.take(key.owner, now).is_err() {
+            if self.names.count(key) >= MAX_NAMES || self.lookups.take(key.owner, &host, now).is_err() {
                 return;
             }
             let id = self.queries.fresh_id();

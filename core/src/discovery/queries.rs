@@ -40,7 +40,16 @@ pub(super) enum Stage {
     Udp,
 }
 
+/// Owners by what they have under way: those without anything come first.
+const CLASSES: usize = 3;
+
+/// An owner with so many has more than a few.
+const MANY: usize = 4;
+
 /// All announces under way.
+///
+/// Places that become free go to whoever has waited longest, among the owners that have least. The last quarter of the places is for owners with a few
+/// announces, and the last eighth for those without any: however many owners have trackers that hang, somebody else's first one is asked at once.
 #[derive(Debug)]
 pub(super) struct Queries {
     limit: usize,
@@ -49,8 +58,9 @@ pub(super) struct Queries {
     /// Those that count against the limits: an exchange over UDP that goes on in silence costs next to nothing.
     counted: BTreeSet<QueryId>,
     owners: BTreeMap<u64, Owner>,
-    /// Owners that wait and have room of their own, in the order in which they take their turns.
-    ready: VecDeque<u64>,
+    /// Owners that wait and have room of their own, by class and by when they lined up.
+    ready: [BTreeMap<u64, u64>; CLASSES],
+    lined_up: u64,
     next: u64,
 }
 
@@ -59,26 +69,45 @@ pub(super) struct Queries {
 struct Owner {
     counted: usize,
     waiting: VecDeque<(Key, usize)>,
-    /// It stands in [`Queries::ready`].
-    ready: bool,
+    /// Its class and number in [`Queries::ready`], if it is there.
+    ready: Option<(usize, u64)>,
+}
+
+impl Owner {
+    const fn class(&self) -> usize {
+        match self.counted {
+            0 => 0,
+            1..MANY => 1,
+            _ => 2,
+        }
+    }
 }
 
 impl Queries {
     pub(super) const fn new(limit: usize, limit_per_owner: usize) -> Self {
-        Self { limit, limit_per_owner, open: BTreeMap::new(), counted: BTreeSet::new(), owners: BTreeMap::new(), ready: VecDeque::new(), next: 0 }
+        let ready = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+        Self { limit, limit_per_owner, open: BTreeMap::new(), counted: BTreeSet::new(), owners: BTreeMap::new(), ready, lined_up: 0, next: 0 }
     }
 
-    /// Whether there is no room for one more of this owner.
-    pub(super) fn is_full(&self, owner: u64) -> bool {
-        let its_own = self.owners.get(&owner).map_or(0, |owner| owner.counted);
-        self.counted.len() >= self.limit || its_own >= self.limit_per_owner
+    /// Whether one more of this owner may begin now: it has room, and nobody goes before it.
+    pub(super) fn admits(&self, owner: u64) -> bool {
+        let (its_own, class) = self.owners.get(&owner).map_or((0, 0), |owner| (owner.counted, owner.class()));
+        its_own < self.limit_per_owner && self.has_room(class) && self.ready[..=class].iter().all(BTreeMap::is_empty)
+    }
+
+    /// Whether there is a place for owners of this class.
+    fn has_room(&self, class: usize) -> bool {
+        // Where one owner may have most of the places there are none to be kept for others.
+        let kept = if self.limit_per_owner * 4 > self.limit { 0 } else { self.limit * class / 8 };
+        self.counted.len() + kept < self.limit
     }
 
     pub(super) fn open(&mut self, query: Query) -> QueryId {
-        let id = self.fresh_id();
-        self.owners.entry(query.key.owner).or_default().counted += 1;
+        let (id, owner) = (self.fresh_id(), query.key.owner);
+        self.owners.entry(owner).or_default().counted += 1;
         self.open.insert(id, query);
         self.counted.insert(id);
+        self.line_up(owner);
         id
     }
 
@@ -125,31 +154,35 @@ impl Queries {
     pub(super) fn forget_waiting(&mut self, key: Key, tracker: usize) {
         if let Some(owner) = self.owners.get_mut(&key.owner) {
             owner.waiting.retain(|waiting| *waiting != (key, tracker));
+            self.line_up(key.owner);
         }
     }
 
     /// The next that waits, if there is room for it. Owners take turns, so that one with many torrents holds up nobody.
     pub(super) fn pop_waiting(&mut self) -> Option<(Key, usize)> {
-        while self.counted.len() < self.limit {
-            let number = self.ready.pop_front()?;
-            let owner = self.owners.get_mut(&number)?;
-            owner.ready = false;
-            let next = if owner.counted < self.limit_per_owner { owner.waiting.pop_front() } else { None };
-            self.line_up(number);
-            if next.is_some() {
-                return next;
-            }
-        }
-        None
+        let class = (0..CLASSES).find(|class| self.has_room(*class) && !self.ready[*class].is_empty())?;
+        let (_, number) = self.ready[class].pop_first()?;
+        let owner = self.owners.get_mut(&number)?;
+        owner.ready = None;
+        let next = owner.waiting.pop_front();
+        self.line_up(number);
+        next
     }
 
     /// Has an owner wait for its turn if it waits and has room of its own, and forgets one of whom there is nothing to know.
     fn line_up(&mut self, number: u64) {
         let Some(owner) = self.owners.get_mut(&number) else { return };
-        if !owner.ready && !owner.waiting.is_empty() && owner.counted < self.limit_per_owner {
-            owner.ready = true;
-            self.ready.push_back(number);
-        } else if !owner.ready && owner.waiting.is_empty() && owner.counted == 0 {
+        let before = owner.ready.take();
+        if let Some((class, at)) = before {
+            self.ready[class].remove(&at);
+        }
+        if !owner.waiting.is_empty() && owner.counted < self.limit_per_owner {
+            // Whoever waits already does not wait anew because it has more or less than before.
+            let at = before.map_or(self.lined_up, |(_, at)| at);
+            self.lined_up += u64::from(before.is_none());
+            owner.ready = Some((owner.class(), at));
+            self.ready[owner.class()].insert(at, number);
+        } else if owner.waiting.is_empty() && owner.counted == 0 {
             self.owners.remove(&number);
         }
     }

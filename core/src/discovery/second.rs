@@ -129,7 +129,7 @@ mod tests {
         }
 
         fn datagram(&mut self, from: &str, action: u32, sent: &Output, body: &[u8]) -> Vec<Output> {
-            let Output::UdpSend { to, bytes } = sent else { panic!("{sent:?}") };
+            let Output::UdpSend { to, bytes, .. } = sent else { panic!("{sent:?}") };
             assert_eq!(to.to_string(), from);
             let bytes = [&action.to_be_bytes(), &bytes[12..16], body].concat().into();
             self.hear(Input::UdpPacket { from: from.parse().unwrap(), bytes })

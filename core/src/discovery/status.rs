@@ -85,6 +85,9 @@ pub enum TrackerError {
     /// The address is one that must not be dialled.
     #[error("the tracker is not asked: {0}")]
     Refused(String),
+    /// It was not asked this time: too many others ask it. No failure of its own.
+    #[error("too many ask the tracker at a time; it is asked again in {} s", .0.as_secs())]
+    Busy(Duration),
     /// Not a 200.
     #[error("the tracker answered with HTTP status {0}; it may have moved, or ask for another address")]
     HttpStatus(u16),

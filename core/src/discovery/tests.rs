@@ -107,7 +107,7 @@ fn said(output: Output) -> Option<Said> {
     Some(match output {
         Output::HttpGet { id, url, .. } => Said::Get(id, url),
         Output::Resolve { id, host, port, .. } => Said::Resolve(id, format!("{host}:{port}")),
-        Output::UdpSend { to, bytes } => Said::Datagram(to, bytes),
+        Output::UdpSend { to, bytes, .. } => Said::Datagram(to, bytes),
         Output::Cancel(id) => Said::Cancel(id),
         Output::Peers { key, addrs, .. } => Said::Peers(key.owner, addrs.len()),
         Output::Left(key) => Said::Left(key.owner),
@@ -550,6 +550,42 @@ fn an_owner_whose_trackers_hang_holds_up_no_other() {
     assert!(is_asking(&world, key(3, 0)) && !is_asking(&world, key(1, 2)), "owners take turns");
     world.answer(hanging[1], peers(1800, None));
     assert!(is_asking(&world, key(1, 2)) && !is_asking(&world, key(1, 3)), "and their torrents, in the order in which they came");
+}
+
+#[test]
+fn however_many_owners_have_trackers_that_hang_another_ones_is_asked_at_once_and_freed_places_go_around() {
+    let mut world = World::new(Config { max_queries: 64, max_queries_per_owner: 8, patience: Duration::from_secs(3600), ..Config::default() });
+    let key = |owner, torrent| Key { owner, info_hash: InfoHashV1([torrent; 20]) };
+    let asked = |world: &mut World, key| {
+        world.add(key, &[&["http://a/", "http://b/"]]);
+        world.machine.request(world.now, key, Start);
+        world.said().into_iter().filter_map(|said| if let Said::Get(id, _) = said { Some(id) } else { None }).collect::<Vec<_>>()
+    };
+    let mut hanging: Vec<QueryId> =
+        (0..32).flat_map(|torrent| (0..20).map(move |owner| key(owner, torrent))).flat_map(|key| asked(&mut world, key)).collect();
+    assert_eq!(hanging.len(), 56, "an eighth is kept for those that have nothing");
+    for owner in 100..104 {
+        assert_eq!(asked(&mut world, key(owner, 0)).len(), 1, "owner {owner}");
+    }
+    assert_eq!(asked(&mut world, key(100, 1)).len(), 0, "its second one waits");
+    // Each failure has the same torrent ask its next tracker: it does not get its own place back before others had one.
+    let is_asking = |world: &World| world.machine.tracker_status(key(100, 1)).iter().any(|tracker| tracker.asking);
+    for _ in 0..4 + 20 {
+        assert!(!is_asking(&world), "four places are kept, and twenty owners have waited longer");
+        world.fail(hanging.remove(0));
+    }
+    world.fail(hanging.remove(0));
+    assert!(is_asking(&world));
+}
+
+#[test]
+fn a_tracker_that_too_many_ask_is_put_off_without_a_failure() {
+    let mut world = World::with(&[&["http://a/announce"]]);
+    let (id, ..) = announce(&world.request(Start));
+    assert_eq!(world.answer(id, Err(TrackerError::Busy(Duration::from_secs(7)))), []);
+    assert_eq!(world.state(0), TrackerState::Idle);
+    let (_, _, event) = announce(&world.tick());
+    assert_eq!((event.as_str(), world.seconds()), ("started", 7));
 }
 
 /// One step of a random run.

@@ -231,7 +231,7 @@ impl Driver {
         match output {
             Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, ..Fetch::ANNOUNCE }),
             Output::Resolve { id, what, host, port } => self.resolve(id, what, &host, port),
-            Output::UdpSend { to, bytes } => self.send(to, &bytes),
+            Output::UdpSend { to, bytes, .. } => self.send(to, &bytes),
             Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|(task, _)| task.abort()),
             Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
             Output::Status { key, index, status, ended } => {
