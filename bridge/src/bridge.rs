@@ -11,13 +11,14 @@ use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Bucket, Targets};
+use crate::gate::Bucket;
 use crate::half_open::HalfOpen;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::policy::Filter;
 use crate::quota::{Quota, Share};
 use crate::registry::Registry;
+use crate::targets::Targets;
 use crate::tls::Tls;
 use crate::tokens::Tokens;
 use crate::tracker::Tracking;

@@ -1,14 +1,16 @@
 //! Peers of one swarm that may be dialled, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_core::types::PeerSource;
 use tokio::time::Instant;
 
+use crate::network::network_of;
+
 /// Wait after a first failure: short, since a peer that is just starting may be the only one there is. Four times as long after each further one;
-/// for what several tabs try at once, [`crate::gate::Targets`] has a rest of its own.
+/// for what several tabs try at once, [`crate::failing`] has a rest of its own.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Failures in a row after which a peer is forgotten until discovery names it again.
 const GIVE_UP: u32 = 5;
@@ -24,8 +26,26 @@ const HINTED: usize = 4;
 pub(crate) struct Candidates {
     limit: usize,
     known: BTreeMap<SocketAddr, Candidate>,
-    /// Those that are neither being dialled nor connected, by the time at which they may be.
+    /// Those that are neither being dialled nor connected, by host: one that is busy puts off all its addresses at once, however many it has.
+    hosts: BTreeMap<IpAddr, Host>,
+    /// Hosts by the time at which something there may be dialled.
+    queue: BTreeSet<(Instant, IpAddr)>,
+}
+
+/// What may be dialled at one host.
+#[derive(Debug, Default)]
+struct Host {
+    /// By the time at which it may be.
     queue: BTreeSet<(Instant, SocketAddr)>,
+    /// Nothing is dialled before.
+    put_off: Option<Instant>,
+}
+
+impl Host {
+    fn due(&self) -> Option<Instant> {
+        let (due, _) = self.queue.first()?;
+        Some(self.put_off.map_or(*due, |until| until.max(*due)))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +75,7 @@ pub(crate) enum Outcome {
 
 impl Candidates {
     pub(crate) const fn new(limit: usize) -> Self {
-        Self { limit, known: BTreeMap::new(), queue: BTreeSet::new() }
+        Self { limit, known: BTreeMap::new(), hosts: BTreeMap::new(), queue: BTreeSet::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +102,7 @@ impl Candidates {
         let room = self.known.len() < self.limit;
         if room {
             self.known.insert(addr, Candidate { failures: 0, source });
-            self.queue.extend(due.map(|due| (due, addr)));
+            due.into_iter().for_each(|due| self.enqueue(addr, due));
         }
         room
     }
@@ -93,7 +113,9 @@ impl Candidates {
         let public = self.known.iter().filter(|(_, candidate)| !candidate.source.suits_private());
         let public: BTreeSet<SocketAddr> = public.map(|(addr, _)| *addr).collect();
         self.known.retain(|addr, _| !public.contains(addr));
-        self.queue.retain(|(_, addr)| !public.contains(addr));
+        for &addr in &public {
+            self.change(network_of(addr.ip()), |host| host.queue.retain(|(_, other)| *other != addr));
+        }
         public
     }
 
@@ -102,16 +124,47 @@ impl Candidates {
         self.known.contains_key(&addr)
     }
 
-    /// The one that has been due longest. It counts as busy until [`Candidates::ended`].
+    /// Addresses that may be dialled now or later.
+    pub(crate) fn waiting(&self) -> usize {
+        self.hosts.values().map(|host| host.queue.len()).sum()
+    }
+
+    /// The one that has been due longest. It counts as busy until [`Candidates::ended`] or [`Candidates::put_off`].
     pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
-        let (due, addr) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
-        self.queue.remove(&(due, addr));
-        Some(addr)
+        let (_, host) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
+        self.change(host, |host| host.queue.pop_first()).map(|(_, addr)| addr)
     }
 
     /// When [`Candidates::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.queue.first().map(|(due, _)| *due)
+    }
+
+    /// An address was not dialled, because its host is busy: nothing there is dialled before this time.
+    pub(crate) fn put_off(&mut self, addr: SocketAddr, now: Instant, until: Instant) {
+        if self.known.contains_key(&addr) {
+            self.enqueue(addr, now);
+            self.change(network_of(addr.ip()), |host| host.put_off = Some(until));
+        }
+    }
+
+    fn enqueue(&mut self, addr: SocketAddr, due: Instant) {
+        self.change(network_of(addr.ip()), |host| host.queue.insert((due, addr)));
+    }
+
+    /// Changes what is known of a host, and its place in the queue with it.
+    fn change<T>(&mut self, ip: IpAddr, change: impl FnOnce(&mut Host) -> T) -> T {
+        let host = self.hosts.entry(ip).or_default();
+        if let Some(due) = host.due() {
+            self.queue.remove(&(due, ip));
+        }
+        let changed = change(host);
+        if let Some(due) = host.due() {
+            self.queue.insert((due, ip));
+        } else {
+            self.hosts.remove(&ip);
+        }
+        changed
     }
 
     /// A dial or connection ended.
@@ -132,7 +185,7 @@ impl Candidates {
         if candidate.failures >= GIVE_UP || outcome == Outcome::Gone {
             self.known.remove(&addr);
         } else if let Some(due) = now.checked_add(wait) {
-            self.queue.insert((due, addr));
+            self.enqueue(addr, due);
         }
     }
 }
@@ -161,6 +214,19 @@ mod tests {
         assert_eq!((candidates.take(now), candidates.take(now)), (Some(b), None));
         assert_eq!(candidates.next_due(), Some(now + FIRST_RETRY));
         assert_eq!(candidates.take(now + FIRST_RETRY), Some(a));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_host_is_asked_for_once_however_many_addresses_it_has_and_holds_up_no_other() {
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let mut candidates = Candidates::new(2000);
+        (1..=1000).for_each(|port| assert!(candidates.add(addr(port), PeerSource::Tracker, Some(now))));
+        let other = "2.2.2.2:2222".parse().unwrap();
+        candidates.add(other, PeerSource::Tracker, Some(now));
+        assert_eq!(candidates.take(now), Some(addr(1)));
+        candidates.put_off(addr(1), now, later);
+        assert_eq!((candidates.take(now), candidates.take(now), candidates.waiting()), (Some(other), None, 1000));
+        assert_eq!((candidates.next_due(), candidates.take(later), candidates.take(later)), (Some(later), Some(addr(1)), Some(addr(2))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,6 +37,8 @@ pub struct Config {
     pub no_dht: bool,
     /// Nodes of the DHT that are asked first. Default none: the well-known public ones.
     pub dht_bootstrap: Vec<Node>,
+    /// Name servers that are asked for the names of trackers. Default none: those of `/etc/resolv.conf`.
+    pub name_server: Vec<SocketAddr>,
     /// No tracker of the bridge's own: neither `/announce` and `/scrape`, nor UDP on the port of `listen`. Default false.
     pub no_tracker: bool,
     /// Addresses at which peers reach the bridge, given out by its tracker for its tabs. Default: that of `peer_bind`, or the machine's own
@@ -66,6 +68,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             no_dht: false,
             dht_bootstrap: Vec::new(),
+            name_server: Vec::new(),
             no_tracker: false,
             public_address: Vec::new(),
             tls_cert: None,
@@ -204,6 +207,7 @@ impl Config {
         put("Proxies whose X-Forwarded-For is believed.", "trusted-proxies", Some(list(&self.trusted_proxies)));
         put("The DHT is not asked.", "no-dht", Some(self.no_dht.to_string()));
         put("Nodes of the DHT that are asked first, HOST:PORT; none: the well-known public ones.", "dht-bootstrap", Some(list(&self.dht_bootstrap)));
+        put("Name servers for the names of trackers, ADDRESS:PORT; none: those of /etc/resolv.conf.", "name-server", Some(list(&self.name_server)));
         put("No tracker of the bridge's own, at /announce and over UDP.", "no-tracker", Some(self.no_tracker.to_string()));
         put("Where peers reach the bridge, if not at the machine's own addresses.", "public-address", Some(list(&self.public_address)));
         put("The certificate chain, PEM.", "tls-cert", self.tls_cert.as_deref().map(|path| quote(path.display())));
@@ -260,6 +264,7 @@ mod tests {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
             origin: vec!["https://a.example".to_owned()],
             dht_bootstrap: vec!["[::1]:6881".parse().unwrap()],
+            name_server: vec!["[::1]:53".parse().unwrap()],
             token_file: Some("a\u{301}\u{7f} \"quoted\" \\".into()),
             ..Config::default()
         };

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use aqueduct_core::link::{Link, Received};
 use aqueduct_core::wire::{Handshake, WireError};
+use aqueduct_native::net::{Denied, Permit as _, is_remote_fault};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::pipe::Pipe;
+use crate::targets::Permit;
 
 /// Bytes read at once while shaking hands; what follows the handshake in them goes to the tab first.
 const FIRST_READ: usize = 4096;
@@ -46,15 +48,31 @@ pub(crate) enum DialError {
     Gone,
     #[error("the other tab wants no more peers")]
     Unwanted,
+    /// Not dialled.
+    #[error(transparent)]
+    Denied(#[from] Denied),
 }
 
 /// Connects and shakes hands within `limit`, counted from now, however busily the remote trickles bytes.
-pub(crate) async fn dial(addr: SocketAddr, ours: Handshake, limit: Duration, permit: OwnedSemaphorePermit) -> Result<Connected, DialError> {
-    timeout(limit, connect(addr, ours, permit)).await.unwrap_or(Err(DialError::Timeout(limit)))
+pub(crate) async fn dial(
+    addr: SocketAddr,
+    ours: Handshake,
+    limit: Duration,
+    descriptor: OwnedSemaphorePermit,
+    mut permit: Permit,
+) -> Result<Connected, DialError> {
+    let end = Instant::now() + limit;
+    let connected = timeout_at(end, TcpStream::connect(addr)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    match &connected {
+        Ok(_) => permit.reached(),
+        // Nothing that comes later counts: a peer that hangs up does so because of what the tab wants of it.
+        Err(error) if is_remote_fault(error) => permit.failed(),
+        Err(_) => {}
+    }
+    timeout_at(end, shake_hands(connected?, addr, ours, descriptor)).await.unwrap_or(Err(DialError::Timeout(limit)))
 }
 
-async fn connect(addr: SocketAddr, ours: Handshake, permit: OwnedSemaphorePermit) -> Result<Connected, DialError> {
-    let mut socket = TcpStream::connect(addr).await?;
+async fn shake_hands(mut socket: TcpStream, addr: SocketAddr, ours: Handshake, descriptor: OwnedSemaphorePermit) -> Result<Connected, DialError> {
     let actual = socket.peer_addr()?;
     if actual != addr {
         return Err(DialError::Elsewhere { expected: addr, actual });
@@ -66,7 +84,7 @@ async fn connect(addr: SocketAddr, ours: Handshake, permit: OwnedSemaphorePermit
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);
     }
-    Ok(Connected { pipe: Pipe::Socket(socket), theirs, leftover, _permit: Some(permit) })
+    Ok(Connected { pipe: Pipe::Socket(socket), theirs, leftover, _permit: Some(descriptor) })
 }
 
 /// Reads until the handshake is there; `buf` keeps what follows it.

@@ -90,11 +90,16 @@ limits! {
     dials_per_session: u32 = 5;
     /// Dials under way for one session.
     half_open_per_session: usize = 20;
-    /// Dials a second to one address, over all sessions.
+    /// Requests a second to one address (/64 for IPv6), over all sessions and of every kind: peers dialled, announces over HTTP, each hop of a
+    /// redirect, datagrams to a tracker; and lookups a second of names in one domain. More wait, the clients in turn.
     dials_per_target: u32 = 2;
-    /// Dials under way to one address, over all sessions.
+    /// The same under way at a time.
     half_open_per_target: u32 = 20;
-    /// Dials in a row that fail before an address and port is left alone for a time.
+    /// Bytes a second read from one address that answers announces, and after a pause 80 times as many at once; one client may cause a quarter of
+    /// that. Beyond it connections are closed, and the address is left alone until there is room.
+    bytes_per_target: u32 = 64 * 1024;
+    /// Times in a row that one client cannot connect to an address and port before these are left alone for that client; and clients of whom that
+    /// is true before they are left alone for all.
     failures_per_target: u32 = 3;
     /// How long it is left alone, seconds.
     target_rest: Seconds = Seconds::new(600);
@@ -135,6 +140,9 @@ limits! {
     trackers_per_host: usize = 4;
     /// Least time between two announces of a torrent to one tracker, seconds.
     announce_interval: Seconds = Seconds::new(60);
+    /// Time after which a tab is told that a tracker gives no usable answer, seconds. If it is shorter than 30 s, the longest that an announce may
+    /// take, tabs can tell open ports from closed ones.
+    failures_told_after: Seconds = Seconds::new(35);
     /// Time that clients of the bridge's own tracker are told to wait between announces, seconds. Who is silent for twice as long is forgotten.
     tracker_interval: Seconds = Seconds::new(1800);
     /// Time that they are told to wait at least, seconds.

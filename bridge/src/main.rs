@@ -55,6 +55,9 @@ struct Flags {
     /// A node of the DHT to ask first, instead of the well-known public ones
     #[arg(long, value_name = "HOST:PORT")]
     dht_bootstrap: Vec<Node>,
+    /// A name server to ask for the names of trackers, instead of those of /etc/resolv.conf
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    name_server: Vec<SocketAddr>,
     /// Run no tracker of the bridge's own, which is at /announce and on the same port over UDP
     #[arg(long)]
     no_tracker: bool,
@@ -111,6 +114,7 @@ fn configure(flags: Flags) -> Result<Config> {
     config.trusted_proxies.extend(flags.trusted_proxies);
     config.no_dht |= flags.no_dht;
     config.dht_bootstrap.extend(flags.dht_bootstrap);
+    config.name_server.extend(flags.name_server);
     config.no_tracker |= flags.no_tracker;
     config.public_address.extend(flags.public_address);
     config.tls_cert = flags.tls_cert.or(config.tls_cert);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use aqueduct_native::discovery::{self, DhtOptions, Options, PUBLIC_NODES};
-use aqueduct_native::net::{Bind, Policy, utp};
+use aqueduct_native::net::{Bind, Policy, Resolver, utp};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,7 +23,8 @@ use crate::bridge::Bridge;
 use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
 use crate::descriptors::Descriptors;
-use crate::gate::{Bucket, Targets};
+use crate::gate::Bucket;
+use crate::guard::Guard;
 use crate::half_open::HalfOpen;
 use crate::http;
 use crate::incoming;
@@ -34,6 +35,7 @@ use crate::policy::Filter;
 use crate::quota::{Quota, Share};
 use crate::registry::Registry;
 use crate::rewound::Rewound;
+use crate::targets::Targets;
 use crate::tls::{Tls, TlsError};
 use crate::tokens::Tokens;
 use crate::tracker::http::{Patience, Rest};
@@ -167,10 +169,17 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
     let metrics = Arc::<Metrics>::default();
     let tracking =
         if config.no_tracker { None } else { Some(Arc::new(Tracking::new(&config, web.port(), Arc::clone(&filter), Arc::clone(&metrics))?)) };
-    let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&filter);
+    let targets = Targets::new(&config.limits);
+    let policy: Arc<dyn Policy> = Arc::new(Guard { filter: Arc::clone(&filter), targets: Arc::clone(&targets) });
     let Descriptors { sockets, announces } = Descriptors::share_out(config.limits.announces);
     let start = Instant::now();
-    let options = Options { config: discovery_config(&config.limits, announces), policy, bind: Bind::default(), dht: dht(&config, peers.port()) };
+    let options = Options {
+        config: discovery_config(&config.limits, announces),
+        policy,
+        bind: Bind::default(),
+        dht: dht(&config, peers.port()),
+        resolver: Resolver::asking(config.name_server.clone()),
+    };
     let bridge = Bridge {
         clients: Clients::new(&config.limits),
         connections: Quota::new(config.limits.connections_per_address, config.limits.addresses_per_site),
@@ -178,7 +187,7 @@ fn start(config: Config, web: SocketAddr, peers: SocketAddr, draining: watch::Re
         memory: Memory::new(config.limits.memory),
         refusals_told: Mutex::new(Bucket::new(REFUSALS_TOLD, start)),
         tls: Tls::read(&config)?,
-        targets: Targets::new(&config.limits),
+        targets,
         registry: Arc::<Registry>::default(),
         metrics,
         tracking,

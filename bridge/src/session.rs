@@ -10,11 +10,11 @@ use std::time::Duration;
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows};
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::Handshake;
+use aqueduct_native::net::Denied;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -24,9 +24,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::bridge::Bridge;
 use crate::candidates::Outcome;
 use crate::clients::Place;
-use crate::dial::{Connected, DialError, dial};
-use crate::gate::{Bucket, NotNow};
-use crate::meet::Visit;
+use crate::dial::{Connected, DialError};
+use crate::dialling::{Dialled, Dialling, PutOff};
+use crate::gate::Bucket;
 use crate::outlet::Outlet;
 use crate::registry::Arrival;
 use crate::relay::{Happened, Peer, Relay};
@@ -84,8 +84,7 @@ struct Session<S> {
     tunnel: Server,
     relay: Relay<S>,
     swarms: BTreeMap<u32, Swarm>,
-    dials: JoinSet<Dialled>,
-    dial_rate: Bucket,
+    dialling: Dialling,
     join_rate: Bucket,
     /// Something has happened that may let a dial be made, or that the tab should be told.
     look: bool,
@@ -99,12 +98,6 @@ struct Session<S> {
     /// Once the bridge is stopping: when this session must have ended.
     drain_until: Option<Instant>,
     end: Option<End>,
-}
-
-struct Dialled {
-    join: u32,
-    addr: SocketAddr,
-    result: Result<Connected, DialError>,
 }
 
 /// What woke the session.
@@ -126,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let (seat, arrivals) = mpsc::channel(MAX_ARRIVALS);
         Self {
-            dial_rate: Bucket::new(bridge.config.limits.dials_per_session, now),
+            dialling: Dialling::new(&bridge, number, visitor.ip),
             join_rate: Bucket::with_burst(
                 f64::from(bridge.config.limits.joins_per_minute) / 60.0,
                 bridge.config.limits.joins_per_session.into(),
@@ -140,7 +133,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             tunnel,
             relay: Relay::new(socket),
             swarms: BTreeMap::new(),
-            dials: JoinSet::new(),
             dial_at: None,
             report_at: None,
             reported: now,
@@ -173,10 +165,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     async fn wait(&mut self) -> Wake {
         let due = self.due();
-        let Self { bridge, tunnel, relay, swarms, dials, arrivals, draining, drain_until, .. } = self;
+        let Self { bridge, tunnel, relay, swarms, dialling, arrivals, draining, drain_until, .. } = self;
         tokio::select! {
             happened = relay.next(tunnel, &bridge.metrics) => Wake::Relay(happened),
-            Some(Ok(dialled)) = dials.join_next(), if !dials.is_empty() => Wake::Dialled(dialled),
+            dialled = dialling.next() => Wake::Dialled(dialled),
             Some(arrival) = arrivals.recv() => Wake::Arrived(arrival),
             () = news(swarms, bridge) => Wake::News,
             _ = draining.wait_for(|draining| *draining), if drain_until.is_none() => Wake::Draining,
@@ -317,8 +309,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
             (Err(error), Some(swarm)) => {
-                self.bridge.metrics.failed_dials_total.add(1);
-                swarm.dial_failed(addr, outcome(&error));
+                let outcome = outcome(&error);
+                self.bridge.metrics.failed_dials_total.add(usize::from(!matches!(outcome, Outcome::NotNow(_))));
+                swarm.dial_failed(addr, outcome);
             }
             (_, None) => {}
         }
@@ -334,8 +327,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return;
             }
             self.bridge.metrics.meetings_total.add(1);
+            swarm.counts.connected += 1;
+        } else if !swarm.welcome(addr) {
+            return;
         }
-        swarm.counts.connected += 1;
         self.open(join, addr, false, connected);
         self.look = true;
     }
@@ -364,7 +359,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn look_after_swarms(&mut self) {
         if std::mem::take(&mut self.look) {
             self.dial_peers();
-            self.report_at = self.report_at.or(Some(self.reported + REPORT_INTERVAL));
+            let soon = self.reported + REPORT_INTERVAL;
+            self.report_at = Some(self.report_at.map_or(soon, |at| at.min(soon)));
         }
     }
 
@@ -374,21 +370,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let joins: Vec<u32> = self.swarms.keys().copied().collect();
         while joins.iter().filter(|join| self.dial_next(**join, now)).count() > 0 {}
         let due = self.swarms.values().filter_map(Swarm::next_due).min().filter(|_| self.may_dial());
-        self.dial_at = due.map(|due| due.max(self.dial_rate.check(now).err().unwrap_or(due)));
+        self.dial_at = due.map(|due| due.max(self.dialling.next_at(now).unwrap_or(due)));
     }
 
     fn may_dial(&self) -> bool {
         let limits = &self.bridge.config.limits;
-        self.drain_until.is_none() && self.dials.len() < limits.half_open_per_session && self.peers_in_hand() < usize::from(limits.peers_per_session)
+        self.drain_until.is_none()
+            && self.dialling.count() < limits.half_open_per_session
+            && self.peers_in_hand() < usize::from(limits.peers_per_session)
     }
 
     fn peers_in_hand(&self) -> usize {
-        self.dials.len() + self.relay.peers().len()
+        self.dialling.count() + self.relay.peers().len()
     }
 
     /// Dials one peer of a swarm, or puts it off; false if there is none or it is not the time.
     fn dial_next(&mut self, join: u32, now: Instant) -> bool {
-        if !self.may_dial() || self.dial_rate.check(now).is_err() {
+        if !self.may_dial() || self.dialling.next_at(now).is_some() {
             return false;
         }
         let Some(swarm) = self.swarms.get_mut(&join) else { return false };
@@ -396,36 +394,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let handshake = swarm.handshake;
         if is_tab(addr.ip()) {
             let visit = swarm.visit(addr);
-            self.begin_visit(join, addr, visit);
-        } else if let Err(NotNow(until)) = self.begin_dial(join, addr, handshake)
-            && let Some(swarm) = self.swarms.get_mut(&join)
-        {
-            swarm.dial_failed(addr, Outcome::NotNow(until));
+            self.dialling.visit(join, addr, visit, self.bridge.config.limits.handshake_timeout.0);
+            return true;
+        }
+        match self.dialling.begin(&self.bridge, join, addr, handshake) {
+            Ok(()) => {}
+            Err(PutOff::Address(until)) => swarm.dial_failed(addr, Outcome::NotNow(until)),
+            Err(PutOff::Host(until)) => swarm.put_off(addr, until),
         }
         true
-    }
-
-    fn begin_dial(&mut self, join: u32, addr: SocketAddr, handshake: Handshake) -> Result<(), NotNow> {
-        let limit = self.bridge.config.limits.handshake_timeout.0;
-        let busy = NotNow(Instant::now() + Duration::from_secs(1));
-        let descriptor = Arc::clone(&self.bridge.sockets).try_acquire_owned().map_err(|_| busy)?;
-        let begun = self.bridge.targets.begin(addr)?;
-        self.bridge.metrics.dials_total.add(1);
-        let _ = self.dial_rate.take(Instant::now());
-        self.dials.spawn(async move {
-            let result = dial(addr, handshake, limit, descriptor).await;
-            if result.is_ok() {
-                begun.succeeded();
-            }
-            Dialled { join, addr, result }
-        });
-        Ok(())
-    }
-
-    fn begin_visit(&mut self, join: u32, addr: SocketAddr, visit: Visit) {
-        let limit = self.bridge.config.limits.handshake_timeout.0;
-        let _ = self.dial_rate.take(Instant::now());
-        self.dials.spawn(async move { Dialled { join, addr, result: visit.pay(limit).await } });
     }
 
     /// Tells the tab what has changed in its swarms.
@@ -435,6 +412,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         for (join, swarm) in &mut self.swarms {
             swarm.tell(&self.bridge, *join, &mut self.tunnel);
         }
+        self.report_at = self.swarms.values().filter_map(|swarm| swarm.tell_at(&self.bridge)).min();
     }
 
     /// The bridge is stopping: say so, leave the swarms, and let the streams go on for a while.
@@ -442,7 +420,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         // A second less than the bridge waits, for the goodbyes.
         let within = self.bridge.config.limits.drain.0.saturating_sub(GOODBYE);
         self.drain_until = Some(Instant::now() + if self.relay.peers().is_empty() { Duration::ZERO } else { within });
-        self.dials.abort_all();
+        self.dialling.abort_all();
         self.tunnel.draining(within);
     }
 
@@ -463,8 +441,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
-const fn outcome(error: &DialError) -> Outcome {
+fn outcome(error: &DialError) -> Outcome {
     match error {
+        DialError::Denied(Denied::Busy(wait) | Denied::Resting(wait)) => Outcome::NotNow(Instant::now() + *wait),
         DialError::Ourselves => Outcome::Ourselves,
         DialError::Gone => Outcome::Gone,
         _ => Outcome::Failed,

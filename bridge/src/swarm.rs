@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::url::{Host, Url};
-use aqueduct_core::discovery::{self, AddError, DhtCounts, Key, TrackerError, TrackerState, TrackerStatus};
-use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts, TrackerFailure};
+use aqueduct_core::discovery::{self, AddError, DhtCounts, Key};
+use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts};
 use aqueduct_core::types::{PeerSource, is_tab};
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
+use aqueduct_native::net::policy::is_local;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -20,7 +20,9 @@ use crate::bridge::Bridge;
 use crate::candidates::{Candidates, Outcome};
 use crate::gate::Bucket;
 use crate::meet::Visit;
+use crate::network::network_of;
 use crate::registry::{Arrival, Seated};
+use crate::told::TrackersTold;
 use crate::tracker::Listing;
 
 /// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count as what was found on one's own network.
@@ -64,7 +66,10 @@ pub(crate) struct Swarm {
     /// Whether discovery has hung up; it does when the bridge stops.
     quiet: bool,
     pub(crate) counts: PeerCounts,
+    /// Who dialled in and is still there.
+    incoming: BTreeSet<SocketAddr>,
     told_peers: Option<PeerCounts>,
+    trackers_told: TrackersTold,
     told_trackers: Option<TrackerCounts>,
     told_dht: Option<DhtCounts>,
     seat: Seated,
@@ -94,7 +99,9 @@ impl Swarm {
             news,
             quiet: false,
             counts: PeerCounts::default(),
+            incoming: BTreeSet::new(),
             told_peers: None,
+            trackers_told: TrackersTold::default(),
             told_trackers: None,
             told_dht: None,
             seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
@@ -246,15 +253,43 @@ impl Swarm {
         wanted
     }
 
+    /// A peer was not dialled, because its host is busy: nothing there is dialled before this time.
+    pub(crate) fn put_off(&mut self, addr: SocketAddr, until: Instant) {
+        self.counts.dialling = self.counts.dialling.saturating_sub(1);
+        self.candidates.put_off(addr, Instant::now(), until);
+    }
+
+    /// Takes in a peer that dialled in, if the tab wants more peers. As long as there are others to dial, half of the places are theirs; and one
+    /// address has one place, or in a private network, where it may stand for several peers, a quarter of them.
+    pub(crate) fn welcome(&mut self, addr: SocketAddr) -> bool {
+        let (want, host) = (usize::from(self.want), network_of(addr.ip()));
+        let of_one_host = if is_local(addr.ip()) { (want / 4).max(1) } else { 1 };
+        let same_host = self.incoming.iter().filter(|other| network_of(other.ip()) == host).count();
+        let kept = self.candidates.waiting().min(want / 2);
+        let connected = usize::try_from(self.counts.connected).unwrap_or(usize::MAX);
+        let welcome = connected < want && self.incoming.len() + kept < want && same_host < of_one_host;
+        if welcome {
+            self.incoming.insert(addr);
+            self.counts.connected += 1;
+        }
+        welcome
+    }
+
     /// A stream ended.
     pub(crate) fn closed(&mut self, addr: SocketAddr, outcome: Outcome) {
         self.counts.connected = self.counts.connected.saturating_sub(1);
+        self.incoming.remove(&addr);
         self.candidates.ended(addr, outcome, Instant::now());
+    }
+
+    /// When time alone changes what the tab is to be told.
+    pub(crate) fn tell_at(&self, bridge: &Bridge) -> Option<Instant> {
+        self.trackers_told.next_change(bridge)
     }
 
     /// Tells the tab what it has not been told yet.
     pub(crate) fn tell(&mut self, bridge: &Bridge, join: u32, tunnel: &mut Server) {
-        let mut trackers = count(&self.membership.trackers(), bridge);
+        let mut trackers = self.trackers_told.count(&self.membership.trackers(), bridge);
         let own = self.listing.as_ref().filter(|listing| listing.is_named());
         own.into_iter().for_each(|listing| count_own(listing, &mut trackers));
         if let Some(counts) = changed(&mut self.told_trackers, Some(trackers)) {
@@ -289,29 +324,6 @@ fn changed<T: Copy + PartialEq>(told: &mut Option<T>, now: Option<T>) -> Option<
     news
 }
 
-fn count(statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
-    let mut counts = TrackerCounts { total: u16::try_from(statuses.len()).unwrap_or(u16::MAX), ..TrackerCounts::default() };
-    for status in statuses {
-        counts.asking += u16::from(status.asking);
-        match &status.state {
-            TrackerState::Idle => {}
-            TrackerState::Ok { seeders, leechers, peers } => {
-                counts.answered += 1;
-                counts.empty += u16::from(*peers == 0);
-                counts.seeders = counts.seeders.max(seeders.unwrap_or(0));
-                counts.leechers = counts.leechers.max(leechers.unwrap_or(0));
-            }
-            TrackerState::Failed(error) => {
-                counts.failed += 1;
-                counts.failure = Some(failure(error));
-            }
-        }
-    }
-    let next = statuses.iter().filter_map(|status| status.next).min();
-    counts.next = next.map(|next| whole_seconds(bridge.instant(next).saturating_duration_since(Instant::now())));
-    counts
-}
-
 /// The bridge's own tracker, if the torrent names it, is one that answered.
 fn count_own(listing: &Listing, counts: &mut TrackerCounts) {
     let (swarm, found) = listing.counts();
@@ -320,26 +332,4 @@ fn count_own(listing: &Listing, counts: &mut TrackerCounts) {
     counts.empty += u16::from(found == 0);
     counts.seeders = counts.seeders.max(swarm.seeders);
     counts.leechers = counts.leechers.max(swarm.leechers);
-}
-
-fn whole_seconds(span: Duration) -> Duration {
-    Duration::from_secs(span.as_secs())
-}
-
-/// The kind alone: a tab is never shown a foreign server's words.
-const fn failure(error: &TrackerError) -> TrackerFailure {
-    match error {
-        TrackerError::Url(_) => TrackerFailure::Name,
-        TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_) => TrackerFailure::Refused,
-        TrackerError::Timeout(_) | TrackerError::Busy(_) => TrackerFailure::TimedOut,
-        TrackerError::Unreachable(_) => TrackerFailure::Unreachable,
-        TrackerError::Refused(_) | TrackerError::TooMany { .. } => TrackerFailure::Forbidden,
-        TrackerError::HttpStatus(_)
-        | TrackerError::Http(_)
-        | TrackerError::TooLong { .. }
-        | TrackerError::NoScrape
-        | TrackerError::Html
-        | TrackerError::Malformed(_)
-        | TrackerError::Datagram { .. } => TrackerFailure::Answer,
-    }
 }

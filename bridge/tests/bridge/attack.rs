@@ -19,7 +19,7 @@ fn limited(limits: Limits) -> Config {
 }
 
 /// A connection from this address of loopback.
-async fn dial(from: &str, to: std::net::SocketAddr) -> TcpStream {
+pub(crate) async fn dial(from: &str, to: std::net::SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     soon("a connection", socket.connect(to)).await.unwrap()

@@ -1,9 +1,12 @@
-use aqueduct_core::tunnel::{Event, TrackerCounts, TrackerFailure};
+use std::collections::BTreeSet;
+
+use aqueduct_bridge::{Config, Limits};
+use aqueduct_core::tunnel::{Event, JoinRequest, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::InfoHashV1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake, soon};
+use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake, request, soon};
 
 async fn trackers(tab: &mut Tab, what: &str, enough: impl Fn(&TrackerCounts) -> bool) -> TrackerCounts {
     tab.until(what, |event| if let Event::Trackers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await
@@ -105,4 +108,22 @@ async fn a_tab_that_leaves_has_its_streams_closed_and_its_trackers_told() {
     tab.until("the close", |event| matches!(event, Event::StreamClosed { .. }).then_some(())).await;
     assert_eq!(soon("the end", socket.read(&mut [0; 1])).await.unwrap(), 0);
     assert!(tracker.asked().await.contains("event=stopped"));
+}
+
+#[tokio::test]
+async fn thirty_two_torrents_that_a_tab_adds_together_are_all_announced() {
+    let limits = Limits { dials_per_target: 1000, half_open_per_target: 1000, ..Limits::default() };
+    let bridge = Bridge::start(Config { limits, ..config() }).await;
+    let mut tracker = Tracker::start(&[]).await;
+    let mut tab = Tab::open(&bridge).await;
+    for number in 0..32 {
+        tab.join_as(&JoinRequest { info_hash: InfoHashV1([number; 20]), trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) });
+    }
+    tab.flush().await;
+    let mut started = BTreeSet::new();
+    while started.len() < 32 {
+        let asked = tracker.asked().await;
+        assert!(asked.contains("event=started"), "{asked}");
+        started.insert(asked.split("info_hash=").nth(1).unwrap().split('&').next().unwrap().to_owned());
+    }
 }

@@ -59,21 +59,16 @@ impl TrackerCounts {
     }
 }
 
-/// How asking a tracker failed.
+/// How asking a tracker failed. Whatever gives no tracker's answer is one kind: a tab must not learn from its bridge which ports are open, or
+/// which names exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerFailure {
-    /// Its name has no address.
-    #[error("its name cannot be resolved")]
-    Name,
-    /// Nobody answers there.
-    #[error("it cannot be reached")]
-    Unreachable,
-    /// It took too long.
-    #[error("it does not answer in time")]
-    TimedOut,
-    /// What came is no tracker's answer.
-    #[error("its answer is not a tracker's")]
-    Answer,
+    /// Its URL cannot be asked.
+    #[error("its address cannot be used")]
+    Url,
+    /// No answer came, or none that a tracker gives.
+    #[error("it gave no usable answer")]
+    NoAnswer,
     /// It refused, with words of its own.
     #[error("it refused the request")]
     Refused,
@@ -83,14 +78,12 @@ pub enum TrackerFailure {
 }
 
 impl TrackerFailure {
-    const ALL: [Self; 6] = [Self::Name, Self::Unreachable, Self::TimedOut, Self::Answer, Self::Refused, Self::Forbidden];
+    const ALL: [Self; 4] = [Self::Url, Self::NoAnswer, Self::Refused, Self::Forbidden];
 
     const fn number(self) -> u8 {
         match self {
-            Self::Name => 1,
-            Self::Unreachable => 2,
-            Self::TimedOut => 3,
-            Self::Answer => 4,
+            Self::Url => 1,
+            Self::NoAnswer => 2,
             Self::Refused => 5,
             Self::Forbidden => 6,
         }

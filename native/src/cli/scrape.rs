@@ -6,7 +6,7 @@ use std::time::Duration;
 use aqueduct_core::discovery::{Amounts, Key, Swarm, TrackerState, TrackerStatus};
 use aqueduct_core::types::{InfoHash, PeerId, visible};
 use aqueduct_native::discovery::{self, Options};
-use aqueduct_native::net::{Bind, OwnUser};
+use aqueduct_native::net::{Bind, OwnUser, Resolver};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ pub(crate) async fn ask(info_hash: &InfoHash, trackers: Vec<Vec<String>>) -> Res
     if trackers.iter().all(Vec::is_empty) {
         return Ok(Vec::new());
     }
-    let options = Options { config: Default::default(), policy: Arc::new(OwnUser), bind: Bind::default(), dht: None };
+    let options = Options { config: Default::default(), policy: Arc::new(OwnUser), bind: Bind::default(), dht: None, resolver: Resolver::default() };
     let handle = discovery::spawn(options).map_err(|error| cannot(&error))?;
     // Neither id nor port nor amounts stand in a scrape.
     let swarm = Swarm { trackers, peer_id: PeerId::ours([0; 12]), port: 0, amounts: Amounts::default(), private: false };

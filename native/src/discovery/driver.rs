@@ -11,6 +11,7 @@ use aqueduct_core::discovery::dht;
 use aqueduct_core::discovery::url::Host;
 use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus};
 use aqueduct_core::types::{self, PeerSource};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -18,16 +19,18 @@ use tokio::time::{Instant, sleep_until};
 use super::farewell::{Closing, Pace};
 use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
-use super::{News, Options};
+use super::outbox::Outbox;
+use super::{MAX_NEWS, News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::requests::{Reply, Requests};
-use crate::net::resolve::resolve;
-use crate::net::{NetError, Policy, Purpose, Target, connect_words};
+use crate::net::{Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words};
 
 /// What the world said.
 enum Heard {
     Trackers(Input),
     Node(dht::Input),
+    /// A datagram of this question to this address may be sent, or it had better be lost.
+    Turn(QueryId, SocketAddr, Option<Box<dyn Permit>>),
 }
 
 pub(super) struct Driver {
@@ -38,7 +41,9 @@ pub(super) struct Driver {
     members: BTreeMap<Key, mpsc::Sender<News>>,
     policy: Arc<dyn Policy>,
     http: Client,
+    resolver: Resolver,
     sockets: Requests,
+    outbox: Outbox,
     work: JoinSet<Heard>,
     /// When each began, too.
     running: BTreeMap<QueryId, (AbortHandle, Instant)>,
@@ -55,9 +60,11 @@ impl Driver {
             node,
             shared,
             members: BTreeMap::new(),
-            http: Client::new(Arc::clone(&options.policy), options.bind),
+            http: Client::new(Arc::clone(&options.policy), options.bind).resolving_with(options.resolver.clone()),
+            resolver: options.resolver,
             policy: options.policy,
             sockets: Requests::bind(options.bind)?,
+            outbox: Outbox::default(),
             work: JoinSet::new(),
             running: BTreeMap::new(),
             pace: Pace::default(),
@@ -99,6 +106,7 @@ impl Driver {
         match heard {
             Heard::Trackers(input) => self.handle(input),
             Heard::Node(input) => self.tell_node(input),
+            Heard::Turn(id, to, permit) => self.send_waiting(id, to, permit),
         }
     }
 
@@ -229,9 +237,9 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, ..Fetch::ANNOUNCE }),
+            Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, owner: self.owner(id), ..Fetch::ANNOUNCE }),
             Output::Resolve { id, what, host, port } => self.resolve(id, what, &host, port),
-            Output::UdpSend { to, bytes, .. } => self.send(to, &bytes),
+            Output::UdpSend { id, to, bytes } => self.send(id, to, bytes),
             Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|(task, _)| task.abort()),
             Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
             Output::Status { key, index, status, ended } => {
@@ -258,11 +266,11 @@ impl Driver {
             ResolveFor::Tracker => Purpose::UdpTracker,
             ResolveFor::Peer => Purpose::Peer,
         };
-        let policy = Arc::clone(&self.policy);
+        let (policy, resolver, owner) = (Arc::clone(&self.policy), self.resolver.clone(), self.owner(id));
         let host = Host::parse(host);
         let resolving = async move {
-            let target = Target::new(purpose, SocketAddr::from(([0, 0, 0, 0], port)));
-            resolve(&host?, port, &*policy, &target).await
+            let target = Target { owner, ..Target::new(purpose, SocketAddr::from(([0, 0, 0, 0], port))) };
+            resolver.resolve(&host?, port, &*policy, &target).await
         };
         let resolved = async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } };
         let task = self.work.spawn(async move { Heard::Trackers(resolved.await) });
@@ -271,11 +279,11 @@ impl Driver {
 
     /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this one.
     fn resolve_node(&mut self, host: &str, port: u16) {
-        let (policy, host) = (Arc::clone(&self.policy), Host::parse(host));
+        let (policy, resolver, host) = (Arc::clone(&self.policy), self.resolver.clone(), Host::parse(host));
         self.work.spawn(async move {
             let target = Target::new(Purpose::Dht, SocketAddr::from(([0, 0, 0, 0], port)));
             let found = match host {
-                Ok(host) => resolve(&host, port, &*policy, &target).await,
+                Ok(host) => resolver.resolve(&host, port, &*policy, &target).await,
                 Err(error) => Err(error.into()),
             };
             let addrs = found.inspect_err(|error| tracing::debug!(%error, "DHT bootstrap")).unwrap_or_default();
@@ -283,7 +291,30 @@ impl Driver {
         });
     }
 
-    fn send(&mut self, to: SocketAddr, bytes: &[u8]) {
+    fn owner(&self, id: QueryId) -> u64 {
+        self.machine.owner(id).unwrap_or_default()
+    }
+
+    fn send(&mut self, id: QueryId, to: SocketAddr, bytes: Bytes) {
+        let (policy, owner) = (Arc::clone(&self.policy), self.owner(id));
+        match policy.admit(Place::Addr(to), owner) {
+            Admission::Now(Ok(_permit)) => self.transmit(to, &bytes),
+            // Datagrams may be lost: the machine sends another one in time.
+            Admission::Now(Err(_)) => {}
+            Admission::Waits(_) if self.outbox.put(id, to, bytes) => {
+                let policy = Arc::clone(&policy);
+                self.work.spawn(async move { Heard::Turn(id, to, policy.admit(Place::Addr(to), owner).granted().await.ok()) });
+            }
+            Admission::Waits(_) => {}
+        }
+    }
+
+    fn send_waiting(&mut self, id: QueryId, to: SocketAddr, permit: Option<Box<dyn Permit>>) {
+        let bytes = self.outbox.take(id, to).filter(|_| permit.is_some() && self.machine.owner(id).is_some());
+        bytes.into_iter().for_each(|bytes| self.transmit(to, &bytes));
+    }
+
+    fn transmit(&mut self, to: SocketAddr, bytes: &[u8]) {
         if let Err(error) = self.sockets.send(to, bytes) {
             self.machine.handle(self.now(), Input::UdpFailed { to, message: connect_words(&error) });
         }
@@ -297,8 +328,11 @@ impl Driver {
 
     fn tell(&self, key: Key, news: News) {
         if let Some(member) = self.members.get(&key) {
-            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`.
-            let _ = member.try_send(news);
+            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`. Peers are lost last: they alone cannot be
+            // looked up.
+            if matches!(news, News::Peers { .. }) || member.capacity() > MAX_NEWS / 2 {
+                let _ = member.try_send(news);
+            }
         }
     }
 

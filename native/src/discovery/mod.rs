@@ -9,6 +9,7 @@ mod inbox;
 pub mod lsd;
 mod node;
 mod node_file;
+mod outbox;
 mod public_nodes;
 
 use std::io;
@@ -23,14 +24,15 @@ use aqueduct_core::types::{PeerAddr, PeerSource};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::net::{Bind, Policy};
+use crate::net::{Bind, Policy, Resolver};
 use driver::Driver;
 use farewell::Closing;
 use inbox::Shared;
 pub use public_nodes::PUBLIC_NODES;
 
-/// News a member may leave unread before more is dropped. Peers come again with the next announce; [`Membership::trackers`] is always up to date.
-pub const MAX_NEWS: usize = 32;
+/// News a member may leave unread before more is dropped; half of them are kept for peers, which come again only with the next announce.
+/// [`Membership::trackers`] is always up to date.
+pub const MAX_NEWS: usize = 64;
 
 /// What the task runs with.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct Options {
     pub bind: Bind,
     /// `None`: the DHT is not used.
     pub dht: Option<DhtOptions>,
+    /// Looks up the names of trackers.
+    pub resolver: Resolver,
 }
 
 /// How the DHT is used (BEP 5).

@@ -34,7 +34,7 @@ use tokio::task::spawn_local;
 pub use self::reports::Report;
 use self::state::{State, Torrent};
 use crate::discovery::{self, DhtOptions, Handle, Membership, Options};
-use crate::net::{Bind, OwnUser, TypedTrackers, utp};
+use crate::net::{Bind, OwnUser, Resolver, TypedTrackers, utp};
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 
@@ -341,7 +341,7 @@ fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
     let wanted = settings.trackers || dht.is_some();
     let policy = TypedTrackers::new(&settings.typed_trackers);
-    let options = Options { config: Default::default(), policy: Arc::new(policy), bind: settings.bind, dht };
+    let options = Options { config: Default::default(), policy: Arc::new(policy), bind: settings.bind, dht, resolver: Resolver::default() };
     wanted.then(|| discovery::spawn(options)).transpose()
 }
 

@@ -45,11 +45,20 @@ impl Bind {
     /// # Errors
     /// The system's.
     pub async fn connect(&self, remote: SocketAddr) -> io::Result<TcpStream> {
+        self.connect_with(remote, |_| Ok(())).await
+    }
+
+    /// The same over a socket that was prepared.
+    ///
+    /// # Errors
+    /// The system's, or that of `prepare`.
+    pub async fn connect_with(&self, remote: SocketAddr, prepare: impl FnOnce(&TcpSocket) -> io::Result<()>) -> io::Result<TcpStream> {
         let ours = self.for_remote(remote)?;
         let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if !ours.is_unspecified() {
             socket.bind(SocketAddr::new(ours, 0))?;
         }
+        prepare(&socket)?;
         socket.connect(remote).await
     }
 }

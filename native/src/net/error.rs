@@ -7,6 +7,7 @@ use std::time::Duration;
 use aqueduct_core::discovery::TrackerError;
 use aqueduct_core::discovery::url::UrlError;
 
+use super::permit::Denied;
 use super::policy::Refusal;
 
 /// The system's words for a failed connection, or plainer ones.
@@ -86,9 +87,24 @@ pub enum NetError {
         /// The bound.
         limit: u64,
     },
+    /// Not asked, because too many requests go there.
+    #[error("too many requests go there at a time; it may be tried again in {} s", .0.as_secs())]
+    Busy(Duration),
+    /// Not asked, because it could not be reached several times.
+    #[error("it could not be reached several times and is left alone for {} s", .0.as_secs())]
+    Resting(Duration),
     /// Not done in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
+}
+
+impl From<Denied> for NetError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Busy(wait) => Self::Busy(wait),
+            Denied::Resting(left) => Self::Resting(left),
+        }
+    }
 }
 
 impl From<NetError> for TrackerError {
@@ -107,8 +123,11 @@ impl From<NetError> for TrackerError {
             NetError::Status(status) => Self::HttpStatus(status),
             NetError::TooLong { limit } => Self::TooLong { limit },
             NetError::Timeout(limit) => Self::Timeout(limit),
+            NetError::Busy(wait) => Self::Busy(wait),
             NetError::Connect { addr, message } => Self::Unreachable(format!("{addr}: {message}")),
-            NetError::Lookup { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } => Self::Unreachable(error.to_string()),
+            NetError::Lookup { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } | NetError::Resting(_) => {
+                Self::Unreachable(error.to_string())
+            }
         }
     }
 }

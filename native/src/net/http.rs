@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client: one GET, one connection, bounds on everything.
 
 use std::future::pending;
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +26,18 @@ use tokio_rustls::TlsConnector;
 
 use super::bind::Bind;
 use super::error::{NetError, connect_words};
+use super::permit::{Metered, Place, is_remote_fault};
 use super::policy::{Policy, Purpose, Target};
-use super::resolve::resolve;
+use super::resolve::Resolver;
 
 /// Redirects that are followed.
 pub const MAX_REDIRECTS: usize = 3;
 
 /// Wait for one address before the name's next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a tracker's answer that the system takes in before we read them: what comes beyond a bound is not even received.
+const TRACKER_WINDOW: u32 = 64 << 10;
 
 /// Longest head of an answer, bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -49,13 +53,15 @@ pub struct Fetch {
     pub deadline: Duration,
     /// Connect to addresses of this family alone; `None`: of either.
     pub family: Option<Family>,
+    /// For whom; see [`Target::owner`].
+    pub owner: u64,
 }
 
 impl Fetch {
     /// An announce: 1 MiB, 30 s.
-    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30), family: None };
+    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30), family: None, owner: 0 };
     /// A .torrent file: 10 MB, 30 s.
-    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30), family: None };
+    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30), family: None, owner: 0 };
 }
 
 /// Fetches over http and https what its policy allows. Cheap to clone.
@@ -64,6 +70,7 @@ pub struct Client {
     policy: Arc<dyn Policy>,
     bind: Bind,
     roots: Arc<RootCertStore>,
+    resolver: Resolver,
 }
 
 impl Client {
@@ -76,7 +83,13 @@ impl Client {
     /// A client that trusts `roots` alone.
     #[must_use]
     pub fn with_roots(policy: Arc<dyn Policy>, bind: Bind, roots: RootCertStore) -> Self {
-        Self { policy, bind, roots: Arc::new(roots) }
+        Self { policy, bind, roots: Arc::new(roots), resolver: Resolver::default() }
+    }
+
+    /// The same client, which has its names looked up by `resolver`.
+    #[must_use]
+    pub fn resolving_with(self, resolver: Resolver) -> Self {
+        Self { resolver, ..self }
     }
 
     /// The body of a 200 answer, unpacked if the server packed it.
@@ -116,10 +129,10 @@ impl Client {
         if url.scheme == Scheme::Udp {
             return Err(UrlError::Scheme.into());
         }
-        let addrs = self.look_up(url, fetch.purpose, redirected_by).await?;
+        let addrs = self.look_up(url, fetch, redirected_by).await?;
         let dual = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
         let wanted = addrs.into_iter().filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
-        let (stream, by) = self.connect(url, wanted).await?;
+        let (stream, by) = self.connect(url, wanted, fetch).await?;
         let answer = if url.scheme == Scheme::Https {
             exchange(self.secure(stream, &url.host).await?, url, fetch.limit).await
         } else {
@@ -128,16 +141,17 @@ impl Client {
         Ok((answer?, by, dual))
     }
 
-    async fn look_up(&self, url: &Url, purpose: Purpose, redirected_by: Option<IpAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    async fn look_up(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<Vec<SocketAddr>, NetError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], url.port));
-        let target = Target { addr: unknown, purpose, path_and_query: &url.path_and_query, redirected_by };
-        resolve(&url.host, url.port, &*self.policy, &target).await
+        let Fetch { purpose, owner, .. } = fetch;
+        let target = Target { addr: unknown, purpose, path_and_query: &url.path_and_query, redirected_by, owner };
+        self.resolver.resolve(&url.host, url.port, &*self.policy, &target).await
     }
 
-    async fn connect(&self, url: &Url, addrs: impl Iterator<Item = SocketAddr>) -> Result<(TcpStream, IpAddr), NetError> {
+    async fn connect(&self, url: &Url, addrs: impl Iterator<Item = SocketAddr>, fetch: Fetch) -> Result<(Metered<TcpStream>, IpAddr), NetError> {
         let mut failure = NetError::Lookup { host: url.host.to_string(), message: "it has no address".to_owned() };
         for addr in addrs {
-            match self.connect_to(addr).await {
+            match self.connect_to(addr, fetch).await {
                 Ok(stream) => return Ok((stream, addr.ip())),
                 Err(error) => failure = error,
             }
@@ -145,15 +159,27 @@ impl Client {
         Err(failure)
     }
 
-    async fn connect_to(&self, addr: SocketAddr) -> Result<TcpStream, NetError> {
-        let unreachable = |message: String| NetError::Connect { addr, message };
-        let connecting = timeout(CONNECT_TIMEOUT, self.bind.connect(addr)).await;
-        let stream = connecting.map_err(|_| unreachable("nobody answers".to_owned()))?.map_err(|error| unreachable(connect_words(&error)))?;
-        let actual = stream.peer_addr().map_err(|error| unreachable(error.to_string()))?;
-        if actual == addr { Ok(stream) } else { Err(NetError::Elsewhere { expected: addr, actual }) }
+    async fn connect_to(&self, addr: SocketAddr, fetch: Fetch) -> Result<Metered<TcpStream>, NetError> {
+        let mut permit = self.policy.admit(Place::Addr(addr), fetch.owner).granted().await?;
+        let connecting = self.bind.connect_with(addr, |socket| match fetch.purpose {
+            Purpose::HttpTracker => socket.set_recv_buffer_size(TRACKER_WINDOW),
+            _ => Ok(()),
+        });
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if connected.as_ref().is_err_and(is_remote_fault) {
+            permit.failed();
+        }
+        let unreachable = |error: io::Error| NetError::Connect { addr, message: connect_words(&error) };
+        let stream = connected.map_err(unreachable)?;
+        let actual = stream.peer_addr().map_err(unreachable)?;
+        if actual != addr {
+            return Err(NetError::Elsewhere { expected: addr, actual });
+        }
+        permit.reached();
+        Ok(Metered::new(stream, permit))
     }
 
-    async fn secure(&self, stream: TcpStream, host: &Host) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, NetError> {
+    async fn secure(&self, stream: Metered<TcpStream>, host: &Host) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, NetError> {
         let tls_error = |message: String| NetError::Tls { host: host.to_string(), message };
         let name = match host {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| tls_error(error.to_string()))?,

@@ -1,8 +1,9 @@
-//! The network as the terminal program and the bridge use it: who may be dialled, names, HTTP, datagrams.
+//! The network as the terminal program and the bridge use it: who may be dialled and how often, names, HTTP, datagrams.
 
 mod bind;
 mod error;
 pub mod http;
+mod permit;
 pub mod policy;
 pub mod requests;
 pub mod resolve;
@@ -11,4 +12,6 @@ pub mod utp;
 
 pub use bind::Bind;
 pub use error::{NetError, connect_words};
+pub use permit::{Admission, Admitted, Denied, Permit, Place, is_remote_fault};
 pub use policy::{OwnUser, Policy, Purpose, Refusal, Target, TypedTrackers};
+pub use resolve::Resolver;

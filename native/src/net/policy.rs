@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aqueduct_core::discovery::url::Url;
 
+use super::permit::{Admission, Place, Unlimited};
+
 /// What an address is dialled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -32,13 +34,15 @@ pub struct Target<'a> {
     pub path_and_query: &'a str,
     /// Which server redirected us.
     pub redirected_by: Option<IpAddr>,
+    /// For whom: [`Key::owner`](aqueduct_core::discovery::Key::owner) of a torrent; 0 for the program itself.
+    pub owner: u64,
 }
 
 impl<'a> Target<'a> {
     /// A dial that no URL's path belongs to.
     #[must_use]
     pub const fn new(purpose: Purpose, addr: SocketAddr) -> Self {
-        Self { addr, purpose, path_and_query: "", redirected_by: None }
+        Self { addr, purpose, path_and_query: "", redirected_by: None, owner: 0 }
     }
 
     fn path(&self) -> &'a str {
@@ -63,6 +67,13 @@ pub trait Policy: Debug + Send + Sync {
     /// # Errors
     /// The rule that forbids it.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal>;
+
+    /// Asks for leave for one request to a place that was checked, be it a dial, a datagram or the lookup of a name; `owner`: see
+    /// [`Target::owner`]. By default there is always leave.
+    fn admit<'a>(&'a self, place: Place<'a>, owner: u64) -> Admission<'a> {
+        let _ = (place, owner);
+        Admission::Now(Ok(Box::new(Unlimited)))
+    }
 }
 
 /// The terminal program's policy: its user's own network is open to it as to every client, but neither a torrent nor a public server can
@@ -148,7 +159,7 @@ mod tests {
 
     fn check(purpose: Purpose, addr: &str, path_and_query: &str, by: Option<&str>) -> bool {
         let redirected_by = by.map(|by| by.parse().unwrap());
-        OwnUser.check(&Target { addr: addr.parse().unwrap(), purpose, path_and_query, redirected_by }).is_ok()
+        OwnUser.check(&Target { addr: addr.parse().unwrap(), purpose, path_and_query, redirected_by, owner: 0 }).is_ok()
     }
 
     #[test]
@@ -171,7 +182,7 @@ mod tests {
         let policy = TypedTrackers::new(&["http://me:x@192.168.0.1:8000/tracker.php?key=1".to_owned(), "nonsense".to_owned()]);
         let check = |addr: &str, path_and_query, by: Option<&str>| {
             let redirected_by = by.map(|by| by.parse().unwrap());
-            policy.check(&Target { addr: addr.parse().unwrap(), purpose: Purpose::HttpTracker, path_and_query, redirected_by }).is_ok()
+            policy.check(&Target { addr: addr.parse().unwrap(), purpose: Purpose::HttpTracker, path_and_query, redirected_by, owner: 0 }).is_ok()
         };
         assert!(check("192.168.0.1:8000", "/tracker.php?key=1&info_hash=x", None));
         assert!(check("192.168.0.1:80", "/announce", None), "what holds for all");

@@ -5,7 +5,7 @@ use aqueduct_core::DiscoverRequest::{Completed, More, Start, Stop};
 use aqueduct_core::discovery::{Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState, TrackerStatus};
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
-use aqueduct_native::net::{Bind, OwnUser};
+use aqueduct_native::net::{Bind, OwnUser, Resolver};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -18,7 +18,7 @@ fn handle() -> Handle {
 }
 
 fn handle_with(config: Config) -> Handle {
-    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default(), dht: None }).unwrap()
+    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default(), dht: None, resolver: Resolver::default() }).unwrap()
 }
 
 fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
@@ -298,4 +298,22 @@ async fn a_peer_that_a_tracker_names_by_host_name_is_found() {
     member.request(Start, Amounts::default());
     let found = peers(&mut news).await;
     assert!(!found.is_empty() && found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 6881), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_member_that_does_not_read_while_many_trackers_fail_still_learns_of_peers() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tiers: Vec<String> = (0..60).map(|n| format!("http://{free}/announce?{n}")).collect();
+    tiers.push(good.url("/announce"));
+    let handle = handle();
+    let (member, mut news) = join(&handle, &tiers.iter().map(String::as_str).collect::<Vec<_>>());
+    member.request(Start, Amounts::default());
+    soon(async {
+        while !matches!(member.trackers().last().map(|tracker| &tracker.state), Some(TrackerState::Ok { .. })) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(peers(&mut news).await, peer());
 }

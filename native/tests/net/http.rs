@@ -137,7 +137,7 @@ async fn the_terminal_asks_its_own_network_for_announces_and_torrents_only() {
 async fn a_server_that_hangs_is_given_up_at_the_deadline() {
     let server = Server::start("127.0.0.1", |_| Reply::Hang).await;
     let deadline = Duration::from_millis(200);
-    let fetch = Fetch { purpose: Purpose::HttpTracker, limit: 1, deadline, family: None };
+    let fetch = Fetch { purpose: Purpose::HttpTracker, limit: 1, deadline, family: None, owner: 0 };
     let start = Instant::now();
     assert_eq!(soon(client().get(&server.url("/"), fetch)).await, Err(NetError::Timeout(deadline)));
     assert!(start.elapsed() >= deadline);

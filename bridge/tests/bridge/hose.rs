@@ -1,0 +1,223 @@
+//! Tabs that turn the bridge against a host by naming it as a tracker: how often it is asked, by whatever way.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aqueduct_bridge::{Config, Limits};
+use aqueduct_core::tunnel::JoinRequest;
+use aqueduct_core::types::{InfoHashV1, PeerId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::attack::dial;
+use crate::support::{Bridge, Tab, config, request};
+
+/// How long an attack is watched.
+const WATCHED: Duration = Duration::from_secs(6);
+/// Dials a second to one address, and in flight.
+const DIALS: (usize, usize) = (2, 20);
+
+/// What the attacked host does with a request.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Answers as a tracker without peers.
+    Answers,
+    /// Accepts, and says nothing.
+    Hangs,
+    /// Answers with a megabyte.
+    Megabyte,
+}
+
+/// The attacked host.
+struct Victim {
+    addr: SocketAddr,
+    seen: Arc<Seen>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    sent: AtomicU64,
+}
+
+impl Victim {
+    async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, seen) = (listener.local_addr().unwrap(), Arc::<Seen>::default());
+        let counted = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                counted.connections.fetch_add(1, Ordering::Relaxed);
+                let open = counted.open.fetch_add(1, Ordering::Relaxed) + 1;
+                counted.most_open.fetch_max(open, Ordering::Relaxed);
+                // What is sent is what was received, and not what lies in a buffer here.
+                socket2::SockRef::from(&socket).set_send_buffer_size(16 << 10).unwrap();
+                let counted = Arc::clone(&counted);
+                tokio::spawn(async move {
+                    serve(socket, manner, &counted).await;
+                    counted.open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        });
+        Self { addr, seen, task }
+    }
+
+    fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::Relaxed)
+    }
+
+    fn most_open(&self) -> usize {
+        self.seen.most_open.load(Ordering::Relaxed)
+    }
+
+    fn sent(&self) -> u64 {
+        self.seen.sent.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut socket: TcpStream, manner: Manner, seen: &Seen) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if socket.read_buf(&mut head).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    match manner {
+        Manner::Answers => {
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\nd8:intervali1800e5:peers0:e").await;
+        }
+        Manner::Hangs => drop(socket.read(&mut [0]).await),
+        Manner::Megabyte => {
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n").await;
+            for _ in 0..64 {
+                if socket.write_all(&[b'x'; 16384]).await.is_err() {
+                    return;
+                }
+                seen.sent.fetch_add(16384, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// A bridge that dials all of loopback, and lets sessions in at once.
+pub(crate) fn open_house() -> Config {
+    let limits = Limits { new_sessions_per_address: 1000, ..Limits::default() };
+    Config { allow: vec!["127.0.0.0/8".parse().unwrap()], limits, ..config() }
+}
+
+/// An info-hash, and a peer id, that nobody else has.
+pub(crate) fn unlike_any(number: usize) -> ([u8; 20], PeerId) {
+    let mut bytes = [0xee; 20];
+    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    (bytes, PeerId(bytes))
+}
+
+/// Sessions from one client address, each with as many joins as it may have, with the trackers that `name` gives to the join of this number.
+pub(crate) async fn crowd(bridge: SocketAddr, from: &str, sessions: usize, name: impl Fn(usize) -> Vec<String>) -> JoinSet<()> {
+    let mut tabs = JoinSet::new();
+    for session in 0..sessions {
+        let host = bridge.to_string();
+        let mut tab = Tab::over(dial(from, bridge).await, &host, &[("origin", &format!("http://{host}"))], Default::default()).await;
+        for join in 0..32 {
+            let number = session * 32 + join;
+            let (hash, id) = unlike_any(number);
+            tab.join_as(&JoinRequest {
+                info_hash: InfoHashV1(hash),
+                trackers: name(number).into_iter().map(|url| vec![url]).collect(),
+                ..request(id)
+            });
+        }
+        tab.flush().await;
+        tabs.spawn(async move { while tab.next().await.is_ok() {} });
+    }
+    tabs
+}
+
+/// Lets a crowd from one address loose for a while; says how long.
+async fn attack(name: impl Fn(usize) -> Vec<String>) -> Duration {
+    let bridge = Bridge::start(open_house()).await;
+    let begun = Instant::now();
+    let _tabs = crowd(bridge.addr, "127.0.0.9", 8, name).await;
+    tokio::time::sleep(WATCHED.saturating_sub(begun.elapsed())).await;
+    begun.elapsed()
+}
+
+/// How many connections one host may see in this time.
+fn most_in(watched: Duration) -> usize {
+    DIALS.0 * (watched.as_secs() as usize + 2)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_address_makes_the_bridge_ask_a_host_twice_a_second_at_most() {
+    let victim = Victim::start(Manner::Answers).await;
+    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
+    println!("trackers at one host: {} requests in {watched:?}", victim.connections());
+    assert!((1..=most_in(watched)).contains(&victim.connections()), "{} requests in {watched:?}", victim.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_lead_to_a_host_no_more_often_than_its_own_address() {
+    let victim = Victim::start(Manner::Answers).await;
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let (port, to) = (listener.local_addr().unwrap().port(), victim.addr);
+    let redirects = tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+                let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://{to}/announce\r\ncontent-length: 0\r\n\r\n");
+                let _ = socket.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    let watched = attack(|join| (0..64).map(|n| format!("http://127.7.{join}.{n}:{port}/announce", n = n + 1)).collect()).await;
+    redirects.abort();
+    println!("redirects to one host: {} requests in {watched:?}", victim.connections());
+    assert!((1..=most_in(watched)).contains(&victim.connections()), "{} requests in {watched:?}", victim.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
+    let victim = Victim::start(Manner::Hangs).await;
+    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
+    println!("a host that hangs: {} connections open in {watched:?}", victim.most_open());
+    assert!((1..=DIALS.1).contains(&victim.most_open()) && victim.connections() <= most_in(watched));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_answers_with_megabytes_is_read_from_within_a_bound() {
+    let victim = Victim::start(Manner::Megabyte).await;
+    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
+    let sent = victim.sent() >> 10;
+    println!("a host that answers with megabytes: {sent} KiB sent in {watched:?}");
+    assert!(sent < 6 * 1024, "{sent} KiB in {watched:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_udp_tracker_is_sent_two_datagrams_a_second_at_most() {
+    let victim = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (addr, datagrams) = (victim.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+    let counted = Arc::clone(&datagrams);
+    let counting = tokio::spawn(async move {
+        while victim.recv_from(&mut [0; 2048]).await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let watched = attack(|join| (0..4).map(|n| format!("udp://{addr}/announce?{join}.{n}")).collect()).await;
+    counting.abort();
+    let datagrams = datagrams.load(Ordering::Relaxed);
+    println!("a UDP tracker: {datagrams} datagrams in {watched:?}");
+    assert!((1..=most_in(watched)).contains(&datagrams), "{datagrams} datagrams in {watched:?}");
+}
