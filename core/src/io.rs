@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::meta::{Info, Magnet};
-use crate::types::{Bitfield, Block, ConnId, InfoHash, InfoHashV1, PeerAddr, PeerId, PeerSource, Piece, RequestId, Sha1Digest, TorrentId};
+use crate::types::{Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece, RequestId, Sha1Digest, TorrentId};
 use crate::wire::{Message, Reserved, WireError};
 
 /// Bytes in order, in as many slices as they came in. Cloning copies no payload.
@@ -63,8 +63,9 @@ pub enum Command {
     Resume(TorrentId),
     /// Which files are wanted, one flag a file.
     Want(TorrentId, Vec<bool>),
-    /// Pieces in order instead of rarest first.
-    Sequential(TorrentId, bool),
+    /// What is fetched before all else, in place of what was said before; the rest is fetched rarest first. Has no effect while the metadata
+    /// are unknown.
+    Prioritise(TorrentId, Vec<PriorityRange>),
     /// Fetches nothing more: only what is there is wanted, and what turns out to be wrong or gone ([`Input::FileChanged`]) is not wanted either.
     /// For data that are their user's to change. [`Command::Want`] afterwards is about later changes alone.
     SeedOnly(TorrentId),
@@ -77,6 +78,35 @@ pub enum Command {
     },
     /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`]. Connections are closed.
     ShutDown,
+}
+
+/// Bytes that are fetched before others, from the first on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriorityRange {
+    /// First byte, in the torrent.
+    pub start: u64,
+    /// The byte after the last one. What lies beyond the torrent's end is ignored.
+    pub end: u64,
+    /// When the bytes are needed: of two ranges the one with the earlier deadline comes first, among equals the one named first.
+    pub deadline: Instant,
+}
+
+impl PriorityRange {
+    /// The whole torrent, in order.
+    pub const ALL: Self = Self { start: 0, end: u64::MAX, deadline: Instant::ZERO };
+
+    /// The first and the last piece of each file, which players look at before anything else, then the whole torrent in order.
+    #[must_use]
+    pub fn sequential(info: &Info) -> Vec<Self> {
+        let piece = u64::from(info.lengths.piece_length());
+        let files = info.files.iter().filter(|file| !file.pad && file.size > 0);
+        let ends = files.flat_map(|file| {
+            let (start, end) = (file.offset, file.offset + file.size);
+            let first = Self { start, end: end.min(start + piece), ..Self::ALL };
+            [first, Self { start: end.saturating_sub(piece).max(start), end, ..Self::ALL }]
+        });
+        ends.chain([Self::ALL]).collect()
+    }
 }
 
 /// What is known of a torrent's data when it is added.
@@ -596,16 +626,10 @@ pub struct PeerSnapshot {
     pub in_flight: usize,
     /// Blocks it waits for.
     pub asked: usize,
-    /// Whether it chokes us.
-    pub chokes_us: bool,
-    /// Whether we choke it.
-    pub choked: bool,
+    /// Whether it chokes us (BEP 3).
+    pub peer_choking: bool,
+    /// Whether we choke it (BEP 3).
+    pub am_choking: bool,
     /// Pieces it has.
     pub pieces: u32,
-}
-
-impl From<Block> for (Piece, u32, u32) {
-    fn from(b: Block) -> Self {
-        (b.piece(), b.begin(), b.length())
-    }
 }

@@ -69,23 +69,23 @@
 //! # What else is here
 //!
 //! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session between a tab and its bridge, [`meta`] reads
-//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`ext`] are what peers say,
+//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`extensions`] are what peers say,
 //! [`utp`] turns away who would say it over datagrams.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
 pub mod config;
+mod context;
 pub mod discovery;
 pub mod engine;
-pub mod ext;
+pub mod extensions;
 pub mod io;
-mod limiter;
 pub mod link;
 pub mod meta;
-mod peer;
+mod net;
 mod peer_failure;
 pub mod resume;
-mod torrent;
+mod swarm;
 pub mod tracker;
 pub mod tunnel;
 pub mod types;
@@ -96,7 +96,7 @@ pub use config::Config;
 pub use engine::Engine;
 pub use io::{
     CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange, Handshaken, Input, Op, OpError, OpResult, Output,
-    PeerSnapshot, Phase, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
+    PeerSnapshot, Phase, PriorityRange, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
 pub use types::{Instant, TorrentId};

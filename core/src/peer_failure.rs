@@ -67,8 +67,8 @@ impl PeerFailure {
             | CloseReason::Full
             | CloseReason::Inactive
             | CloseReason::Private
-            | CloseReason::Replaced
-            | CloseReason::Outdated => None,
+            | CloseReason::Outdated
+            | CloseReason::Replaced => None,
         }
     }
 

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::torrent::is_local;
+use crate::net::is_local;
 use crate::types::{InfoHashV1, Instant, PeerAddr};
 
 /// The groups' port, UDP.

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use super::PeerId;
+
 /// Where a peer can be dialled. Transports other than TCP get variants of their own.
 pub type PeerAddr = SocketAddr;
 
@@ -28,6 +30,15 @@ pub fn tab_number(addr: PeerAddr) -> Option<u64> {
 #[must_use]
 pub const fn is_tab(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.to_bits() >> 64 << 64 == TAB)
+}
+
+/// A peer beyond the life of one connection: what a ban is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerIdentity {
+    /// Where it listens, or where it came from while that is unknown.
+    pub addr: PeerAddr,
+    /// What it calls itself.
+    pub peer_id: PeerId,
 }
 
 /// Who told us of a peer.

@@ -8,7 +8,7 @@ mod lengths;
 mod text;
 mod time;
 
-pub use addr::{PeerAddr, PeerSource, is_tab, tab_addr, tab_number};
+pub use addr::{PeerAddr, PeerIdentity, PeerSource, is_tab, tab_addr, tab_number};
 pub use bitfield::{Bitfield, BitfieldError};
 pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, Sha1Digest};
 pub use ids::{ConnId, RequestId, TorrentId};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::packet::{Header, Kind, Packet};
-use crate::limiter::Limiter;
+use crate::net::Limiter;
 use crate::types::Instant;
 
 /// Bytes of resets a second in all: 200 of them. A SYN whose sender is forged must not make us a flood.

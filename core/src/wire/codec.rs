@@ -164,6 +164,12 @@ impl Message {
         None
     }
 
+    /// Whether it belongs to the fast extension: both sides must have said that they speak it (BEP 6).
+    #[must_use]
+    pub fn is_fast(&self) -> bool {
+        matches!(self, Self::Suggest(_) | Self::HaveAll | Self::HaveNone | Self::Reject(_) | Self::AllowedFast(_))
+    }
+
     /// Bytes on the wire, the length's own four included.
     #[must_use]
     pub fn wire_len(&self) -> u64 {

@@ -17,7 +17,7 @@ mod state;
 
 use bytes::Bytes;
 
-use crate::types::InfoHashV1;
+use crate::types::{Block, InfoHashV1};
 
 pub use codec::MAX_UNKNOWN;
 #[cfg(test)]
@@ -116,6 +116,12 @@ pub enum Message {
         /// Bencoded, perhaps followed by data.
         payload: Bytes,
     },
+}
+
+impl From<Block> for RawBlock {
+    fn from(block: Block) -> Self {
+        Self { index: block.piece().get(), begin: block.begin(), length: block.length() }
+    }
 }
 
 /// How a peer broke the wire's rules.

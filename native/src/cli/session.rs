@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aqueduct_core::discovery::{self, Summary};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::visible;
-use aqueduct_core::{Command, Event, Failure as TorrentFailure, FileChange, OpError, Phase, TorrentId, TorrentSnapshot};
+use aqueduct_core::{Command, Event, Failure as TorrentFailure, FileChange, OpError, Phase, PriorityRange, TorrentId, TorrentSnapshot};
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::stored::Stored;
 use tokio::time::{interval, timeout};
@@ -208,7 +208,9 @@ impl Session {
             self.driver.command(Command::Want(id, wanted))?;
         }
         self.driver.attach(id, Arc::clone(&opened.stored), opened.resumed)?;
-        self.driver.command(Command::Sequential(id, self.flags.sequential))?;
+        if self.flags.sequential {
+            self.driver.command(Command::Prioritise(id, PriorityRange::sequential(info)))?;
+        }
         if let Some(job) = self.jobs.get_mut(&id) {
             job.open(Arc::clone(info), opened.stored);
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
-use aqueduct_core::{Command, Config, TorrentId};
+use aqueduct_core::{Command, Config, PriorityRange, TorrentId};
 use aqueduct_native::descriptors::{self, Shares};
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::{Driver, Settings};
@@ -220,9 +220,10 @@ impl Session {
     }
 
     fn join(&mut self, id: TorrentId, job: Job, peers: &[SocketAddr]) -> Result<(), Failure> {
+        let info = job.info.clone();
         self.jobs.insert(id, job);
-        if self.flags.sequential {
-            self.driver.command(Command::Sequential(id, true))?;
+        if let Some(info) = info.filter(|_| self.flags.sequential) {
+            self.driver.command(Command::Prioritise(id, PriorityRange::sequential(&info)))?;
         }
         self.driver.add_peers(id, peers.to_vec());
         Ok(())

@@ -1,6 +1,6 @@
 //! The peer wire.
 
-use aqueduct_core::ext::{ExtendedHandshake, MAX_NAMES};
+use aqueduct_core::extensions::{ExtendedHandshake, MAX_NAMES};
 use aqueduct_core::link::{Link, Received};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::{HANDSHAKE_LEN, Handshake, Message, Reserved, WireError};

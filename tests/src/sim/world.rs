@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::types::{PeerSource, Piece, RequestId};
-use aqueduct_core::{Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output, Resumed};
+use aqueduct_core::{Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output, PriorityRange, Resumed};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
@@ -141,7 +141,7 @@ impl World {
         let first = self.hosts[id.0].first_command();
         self.command(id, first).expect("a new engine takes a torrent");
         if self.hosts[id.0].plan.sequential {
-            self.command(id, Command::Sequential(TORRENT, true)).expect("the torrent is there");
+            self.command(id, Command::Prioritise(TORRENT, vec![PriorityRange::ALL])).expect("the torrent is there");
         }
         if matches!(self.hosts[id.0].plan.malice, Malice::Babble | Malice::Gossip) {
             let life = self.hosts[id.0].life;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use aqueduct_core::ext::ExtendedHandshake;
+use aqueduct_core::extensions::ExtendedHandshake;
 use aqueduct_core::types::PeerId;
 use aqueduct_core::wire::Message;
 use aqueduct_tests::bridge::Bridge;

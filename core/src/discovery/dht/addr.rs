@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::torrent::is_local;
+use crate::net::is_local;
 
 /// One operator's network, of which a bucket takes one node: the /24 around an IPv4 address, the /64 around an IPv6 address. `None`: a local address;
 /// many nodes of a test or a household share those.

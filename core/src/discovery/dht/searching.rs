@@ -12,7 +12,7 @@ use super::search::{Member, Search};
 use super::upkeep::doubled;
 use crate::discovery::Key;
 use crate::io::DiscoverRequest;
-use crate::torrent::is_local;
+use crate::net::is_local;
 use crate::types::{InfoHashV1, Instant};
 
 impl Dht {

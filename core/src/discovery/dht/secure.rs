@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::id::NodeId;
-use crate::torrent::is_local;
+use crate::net::is_local;
 
 /// Which bits of an IPv4 address count.
 const MASK_V4: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];

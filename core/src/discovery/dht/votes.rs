@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::addr::network;
-use crate::torrent::is_local;
+use crate::net::is_local;
 
 /// Votes that are remembered.
 const REMEMBERED: usize = 24;

@@ -82,7 +82,7 @@ pub(super) enum Order {
     Pause,
     Resume,
     Want(u8),
-    Sequential(bool),
+    Prioritise(u8, u8),
     Limits(Option<u16>, Option<u16>),
     /// Something else may have changed a file.
     Touch(u8),

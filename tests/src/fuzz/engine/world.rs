@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use aqueduct_core::ext::ExtendedHandshake;
+use aqueduct_core::extensions::ExtendedHandshake;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{Bitfield, ConnId, InfoHash, PeerId, PeerSource, Piece, RequestId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, Event, FileChange, Handshaken, Input, Instant, Op, OpError, OpResult, Output, Resumed, TorrentId,
+    CloseReason, Command, Config, Engine, Event, FileChange, Handshaken, Input, Instant, Op, OpError, OpResult, Output, PriorityRange, Resumed,
+    TorrentId,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -221,7 +222,7 @@ impl World {
             Order::Pause => self.command(Command::Pause(torrent)),
             Order::Resume => self.command(Command::Resume(torrent)),
             Order::Want(flags) => self.command(Command::Want(torrent, vec![flags & 1 != 0, flags & 2 != 0])),
-            Order::Sequential(on) => self.command(Command::Sequential(torrent, on)),
+            Order::Prioritise(first, length) => self.command(Command::Prioritise(torrent, ranges(first, length))),
             Order::Touch(file) => self.input(Input::FileChanged { torrent, file: u32::from(file % 3), change: FileChange::Replaced }),
             Order::SeedOnly => self.command(Command::SeedOnly(torrent)),
             Order::Limits(download, upload) => self.command(Command::Limits { download: download.map(u64::from), upload: upload.map(u64::from) }),
@@ -411,4 +412,11 @@ fn metadata(block: u8, right: bool) -> Message {
         *byte ^= 1;
     }
     Message::Extended { id: 1, payload: payload.into() }
+}
+
+/// None, one or two ranges that may lie beyond the torrent's end.
+fn ranges(first: u8, length: u8) -> Vec<PriorityRange> {
+    let start = u64::from(first) * 1024;
+    let range = PriorityRange { start, end: start + u64::from(length) * 1024, deadline: Instant::from_micros(1) };
+    [range, PriorityRange::ALL].into_iter().take(usize::from(length % 3)).collect()
 }

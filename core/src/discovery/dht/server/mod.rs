@@ -16,7 +16,7 @@ use super::id::{Contact, NodeId};
 use super::io::Family;
 use super::krpc::{Answer, Body, Message, Method, Query, QueryError, Samples, Want};
 use super::table::SIZE;
-use crate::limiter::Limiter;
+use crate::net::Limiter;
 use crate::types::{InfoHashV1, Instant};
 
 /// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes, which pass everywhere.

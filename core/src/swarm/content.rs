@@ -1,0 +1,498 @@
+//! A torrent whose metadata are known and whose storage is open.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::download::Download;
+use super::peers::Peers;
+use super::storage::{Checking, Pieces, Recheck, Store, Written, check_range};
+use crate::context::{Context, Pending, Verdict};
+use crate::io::{DiscoverRequest, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope};
+use crate::meta::Info;
+use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
+use crate::wire::Message;
+
+/// How far the data on disk are known.
+#[derive(Debug)]
+enum Stage {
+    /// They are read and hashed before the swarm is joined.
+    Checking(Checking),
+    /// They are known.
+    Ready,
+}
+
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(super) pieces: Pieces,
+    pub(super) download: Download,
+    store: Store,
+    stage: Stage,
+    /// Storage failed: nothing is asked for until it works again.
+    failure: Option<OpError>,
+    /// All of it was there when the torrent was opened: it did not complete in this run.
+    came_complete: bool,
+    said_finished: bool,
+}
+
+impl Content {
+    /// `wanted`: one flag per file; `None`: all. What is on disk is not looked at before
+    /// [`Content::check_more`].
+    pub(super) fn new(info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) -> Self {
+        let mut pieces = Pieces::new(info, wanted);
+        let lengths = pieces.lengths;
+        let mut download = Download::new(lengths);
+        let checking = match resumed {
+            Resumed::Nothing => Checking::new(&lengths, [], []),
+            Resumed::Check => Checking::new(&lengths, lengths.iter(), []),
+            Resumed::Record { have, check, sample, downloaded, .. } => {
+                download.totals.downloaded = downloaded;
+                pieces.restore(have);
+                let listed = |indices: Vec<u32>| indices.into_iter().filter_map(move |index| lengths.piece(index));
+                Checking::new(&lengths, listed(check), listed(sample))
+            }
+        };
+        Self {
+            store: Store::new(lengths.pieces()),
+            pieces,
+            download,
+            stage: Stage::Checking(checking),
+            failure: None,
+            came_complete: false,
+            said_finished: false,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<&OpError> {
+        self.failure.as_ref()
+    }
+
+    /// The check of what is on disk, while it goes on.
+    pub(super) fn checking(&self) -> Option<&Checking> {
+        match &self.stage {
+            Stage::Checking(checking) => Some(checking),
+            Stage::Ready => None,
+        }
+    }
+
+    /// Whether blocks may be asked for.
+    pub(super) fn is_downloading(&self) -> bool {
+        self.checking().is_none() && self.failure.is_none() && self.pieces.lacking() > 0
+    }
+
+    /// Whether all that is wanted is had.
+    pub(super) fn is_complete(&self) -> bool {
+        self.checking().is_none() && self.pieces.lacking() == 0
+    }
+
+    /// Whether all that is wanted is had, and yet not everything (BEP 21).
+    pub(super) fn is_partial_seed(&self) -> bool {
+        self.is_complete() && !self.pieces.have().is_all()
+    }
+
+    /// Whether something here waits for time.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.store.is_waiting()
+    }
+
+    /// Bytes of wanted pieces that are had.
+    pub(super) fn bytes_done(&self) -> u64 {
+        self.pieces.bytes_done(self.checking().is_some())
+    }
+
+    /// What is fetched first.
+    pub(super) fn prioritise(&mut self, ranges: &[PriorityRange]) {
+        self.download.prioritise(&self.pieces.lengths, ranges);
+    }
+
+    /// Changes which files are wanted, one flag per file.
+    pub(super) fn set_wanted(&mut self, cx: &mut Context, peers: &mut Peers, flags: &[bool]) {
+        self.pieces.set_wanted(flags);
+        self.said_finished &= self.pieces.lacking() == 0;
+        self.download.recount(cx, &self.pieces, peers);
+        self.fill_all(cx, peers);
+    }
+
+    /// A message about pieces.
+    pub(super) fn handle_message(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, message: Message) -> Verdict {
+        let Self { pieces, download, .. } = self;
+        match message {
+            Message::Piece { index, begin, data } => {
+                return self.handle_block(cx, peers, conn, ((index, begin), data));
+            }
+            Message::Have(index) => {
+                if !download.handle_have(cx, pieces, peers, (conn, index))? {
+                    return Ok(());
+                }
+            }
+            Message::Bitfield(bytes) => {
+                download.handle_bitfield(cx, pieces, peers, (conn, &bytes))?;
+            }
+            Message::HaveAll => {
+                peers.get_mut(conn).map_or(Ok(()), |peer| peer.note_first_have())?;
+                let all = Bitfield::all(pieces.lengths.pieces());
+                download.handle_have_set(cx, pieces, peers, (conn, all));
+            }
+            Message::HaveNone => {
+                return peers.get_mut(conn).map_or(Ok(()), |peer| peer.note_first_have());
+            }
+            Message::Choke => {
+                if download.handle_choke(cx, peers, conn) {
+                    self.fill_all(cx, peers);
+                }
+                return Ok(());
+            }
+            Message::Unchoke => download.handle_unchoke(cx, peers, conn),
+            Message::AllowedFast(index) => {
+                if !download.handle_allowed_fast(pieces, conn, index)? {
+                    return Ok(());
+                }
+            }
+            Message::Reject(raw) => {
+                if let Some(other) = download.handle_reject(cx, pieces, peers, (conn, raw)) {
+                    self.fill(cx, peers, other);
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        self.check_redundant(peers, conn)?;
+        self.fill(cx, peers, conn);
+        Ok(())
+    }
+
+    fn handle_block(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, (at, data): ((u32, u32), Bytes)) -> Verdict {
+        let block = (conn, at, data);
+        if let Some(piece) = self.download.handle_block(cx, &self.pieces, peers, block)? {
+            self.hash(cx, piece);
+        }
+        self.fill(cx, peers, conn);
+        Ok(())
+    }
+
+    /// BEP 54: a peer lost a piece.
+    pub(super) fn handle_dont_have(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, index: u32) -> Verdict {
+        if self.download.handle_dont_have(cx, &self.pieces, peers, (conn, index))? {
+            self.fill_all(cx, peers);
+        }
+        Ok(())
+    }
+
+    /// A peer that was there before the storage was open: what it said it has means something now.
+    pub(super) fn adopt_peer(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) -> Verdict {
+        let Some(peer) = peers.get_mut(conn) else { return Ok(()) };
+        let early = (conn, peer.take_early_have());
+        self.download.add_peer(cx.now, conn);
+        self.download.handle_early_have(cx, &self.pieces, peers, early)?;
+        self.check_redundant(peers, conn)?;
+        self.fill(cx, peers, conn);
+        Ok(())
+    }
+
+    /// Two that want nothing of each other, seeds or partial ones (BEP 21), have nothing to say.
+    pub(super) fn check_redundant(&self, peers: &Peers, conn: ConnId) -> Verdict {
+        let useless = peers.get(conn).is_some_and(super::peers::Peer::is_upload_only);
+        if self.is_complete() && useless {
+            return Err(crate::io::CloseReason::Redundant);
+        }
+        Ok(())
+    }
+
+    /// Asks a peer for as much as its pipeline holds.
+    fn fill(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
+        if self.is_downloading() {
+            for piece in self.download.fill(cx, &self.pieces, peers, conn) {
+                self.hash(cx, piece);
+            }
+        }
+    }
+
+    /// The same for all peers.
+    pub(super) fn fill_all(&mut self, cx: &mut Context, peers: &mut Peers) {
+        cx.shared.starved.remove(&cx.torrent);
+        for conn in peers.conns() {
+            self.fill(cx, peers, conn);
+        }
+    }
+
+    /// All blocks of a piece are there: it is hashed off the engine's thread.
+    fn hash(&mut self, cx: &mut Context, piece: Piece) {
+        if let Some((data, from)) = self.download.take_complete(piece) {
+            self.pieces.begin_storing(piece);
+            cx.request(Op::Hash(data.clone()), Pending::Hash { piece, data, from });
+        }
+    }
+
+    /// A digest came: what is right is written. Returns peers that sent wrong blocks.
+    pub(super) fn handle_hashed(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        (piece, data, from): (Piece, Rope, &[Option<PeerIdentity>]),
+        result: Result<OpResult, OpError>,
+    ) -> Vec<PeerIdentity> {
+        let bytes = data.len() as u64;
+        match result {
+            Ok(OpResult::Digest(digest)) if self.pieces.info.piece_hash(piece) == Some(digest) => {
+                let liars = self.download.handle_verified(piece, &data);
+                self.store.write(cx, &self.pieces, piece, data);
+                return liars;
+            }
+            Ok(OpResult::Digest(_)) => {
+                cx.event(Event::Corrupt(cx.torrent, piece));
+                let liar = self.download.handle_corrupt(piece, &data, from);
+                self.abort_storing(cx, peers, piece, bytes);
+                return liar.into_iter().collect();
+            }
+            Ok(_) => self.abort_storing(cx, peers, piece, bytes),
+            Err(error) => {
+                self.abort_storing(cx, peers, piece, bytes);
+                self.fail(cx, error);
+            }
+        }
+        Vec::new()
+    }
+
+    /// A piece that is not had after all goes back to the picker, and its memory to whoever needs
+    /// it.
+    fn abort_storing(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, bytes: u64) {
+        cx.shared.memory.release(bytes);
+        self.download.totals.wasted += bytes - self.pieces.padding.in_piece(piece);
+        self.pieces.abort_storing(piece);
+        self.download.reopen(cx, &self.pieces, peers, piece);
+        self.fill_all(cx, peers);
+    }
+
+    /// A write is over. Returns whether the piece is had now.
+    pub(super) fn handle_written(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        (piece, data): (Piece, Rope),
+        result: Result<OpResult, OpError>,
+    ) -> bool {
+        match self.store.handle_written(cx, &mut self.pieces, (piece, data), result) {
+            Written::Again => return false,
+            Written::Refused(error) => {
+                self.fail(cx, error);
+                return false;
+            }
+            Written::Stored => {}
+        }
+        let recovered = self.recover();
+        cx.event(Event::Piece(cx.torrent, piece));
+        tell_have(cx, peers, piece);
+        self.download.handle_had(cx, peers, piece);
+        if cx.shared.starved.contains(&cx.torrent) || recovered {
+            self.fill_all(cx, peers);
+        }
+        true
+    }
+
+    /// Storage works again, if it took all that was written. Returns whether it had failed.
+    fn recover(&mut self) -> bool {
+        self.store.is_sound() && self.failure.take().is_some()
+    }
+
+    /// Flushes what was written, if it is time.
+    pub(super) fn flush_if_due(&mut self, cx: &mut Context) {
+        if self.checking().is_none() {
+            self.store.flush_if_due(cx, &self.pieces);
+        }
+    }
+
+    /// A flush is over. `uploaded`: bytes sent, all runs. If it failed: pieces that must be fetched anew, and why.
+    pub(super) fn handle_flushed(
+        &mut self,
+        cx: &mut Context,
+        (have, uploaded): (Bitfield, u64),
+        result: Result<OpResult, OpError>,
+    ) -> Option<(Vec<Piece>, OpError)> {
+        match result {
+            Ok(_) => {
+                let transferred = (uploaded, self.download.totals.downloaded);
+                self.store.handle_flushed(cx, &mut self.pieces, have, transferred);
+                None
+            }
+            Err(error) => Some((self.store.handle_flush_failed(cx.now, &self.pieces), error)),
+        }
+    }
+
+    /// The resume record was saved, or not. `complete`: it says that all wanted pieces are there.
+    pub(super) fn handle_saved(&mut self, cx: &mut Context, peers: &mut Peers, complete: bool, result: Result<OpResult, OpError>) {
+        self.store.handle_saved(cx.now, result.is_ok());
+        match result {
+            Ok(_) => {
+                let recovered = self.recover();
+                if complete {
+                    self.say_finished(cx);
+                } else if recovered {
+                    self.fill_all(cx, peers);
+                }
+            }
+            Err(error) => self.fail(cx, error),
+        }
+        self.flush_if_due(cx);
+    }
+
+    /// Everything wanted is there, durable and beyond doubt: told once, until something is wanted anew.
+    fn say_finished(&mut self, cx: &mut Context) {
+        let all = self.pieces.lacking() == 0 && self.pieces.recheck.is_over();
+        if !all || std::mem::replace(&mut self.said_finished, true) {
+            return;
+        }
+        cx.event(Event::Finished(cx.torrent));
+        // Whoever left the swarm has nothing to announce.
+        let announced = !cx.paused && !cx.shared.shutting_down;
+        // BEP 3: of the whole download, which a selection of files is not.
+        let whole = self.pieces.have().is_all() && !self.came_complete;
+        if announced && whole {
+            cx.discover(DiscoverRequest::Completed);
+        }
+    }
+
+    /// Tries the writes again that storage refused. `at_once`: whenever that was.
+    pub(super) fn retry(&mut self, cx: &mut Context, at_once: bool) {
+        self.store.retry(cx, &self.pieces, at_once);
+    }
+
+    /// The user wants another try after a failure.
+    pub(super) fn clear_failure(&mut self) {
+        self.failure = None;
+    }
+
+    /// Stops with an error, told once.
+    pub(super) fn fail(&mut self, cx: &mut Context, error: OpError) {
+        if self.failure.is_none() {
+            cx.event(Event::Failed(cx.torrent, Failure::Storage(error.clone())));
+        }
+        self.failure = Some(error);
+    }
+
+    /// Keeps some checks of what is on disk in flight. Returns whether that ended just now.
+    pub(super) fn check_more(&mut self, cx: &mut Context, peers: &mut Peers) -> bool {
+        let may = !cx.paused && self.failure.is_none();
+        let Stage::Checking(checking) = &mut self.stage else { return false };
+        let limit = cx.config().checks_in_flight;
+        while let Some(piece) = may.then(|| checking.next(limit)).flatten() {
+            let range = check_range(&self.pieces.lengths, piece);
+            cx.request(Op::Check(range), Pending::Check { piece });
+        }
+        let over = checking.is_over();
+        if over {
+            let bytes = checking.bytes();
+            self.end_check(cx, peers, bytes);
+        }
+        over
+    }
+
+    /// While checking: one piece was read and hashed. Returns whether checking ended just now.
+    pub(super) fn handle_checked(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, result: Result<OpResult, OpError>) -> bool {
+        let expected = self.pieces.info.piece_hash(piece);
+        let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(digest));
+        let Stage::Checking(checking) = &mut self.stage else { return false };
+        match result {
+            Err(error) => {
+                checking.handle_unreadable(piece);
+                self.fail(cx, error);
+            }
+            Ok(_) => checking.handle_read(&mut self.pieces, piece, good),
+        }
+        self.check_more(cx, peers)
+    }
+
+    fn end_check(&mut self, cx: &mut Context, peers: &mut Peers, bytes: u64) {
+        self.stage = Stage::Ready;
+        self.pieces.end_check();
+        self.download.recount(cx, &self.pieces, peers);
+        self.came_complete = self.pieces.have().is_all();
+        // What a check found is worth a record: the next start need not read it all again.
+        if bytes > 0 {
+            self.store.mark_changed(cx.now);
+        }
+        cx.event(Event::Checked(cx.torrent, self.pieces.have().count()));
+        if self.pieces.lacking() == 0 && bytes == 0 {
+            self.say_finished(cx);
+        }
+        self.flush_if_due(cx);
+    }
+
+    /// Ends checks that are no longer of interest.
+    pub(super) fn abandon_checks(&mut self) {
+        self.stage = Stage::Ready;
+        self.pieces.recheck.abandon();
+    }
+
+    /// Nothing more is fetched: only what is there is wanted.
+    pub(super) fn set_seed_only(&mut self, cx: &mut Context, peers: &mut Peers) {
+        let checking = self.checking().is_some();
+        self.pieces.set_seed_only(checking);
+        if !checking {
+            self.download.recount(cx, &self.pieces, peers);
+        }
+    }
+
+    /// Something else changed a file: its pieces are read again. Returns whether there is such a file.
+    pub(super) fn list_changed(&mut self, now: Instant, file: u32, change: FileChange) -> bool {
+        let pieces = &mut self.pieces;
+        let Some(file) = pieces.info.files.get(file as usize) else { return false };
+        // What is lacking can only have come with another file, or when a seed's file was put right.
+        let all = pieces.is_seed_only() || change == FileChange::Replaced;
+        for piece in pieces.lengths.pieces_of(file.offset, file.size) {
+            match &mut self.stage {
+                Stage::Checking(checking) => checking.list_again(piece),
+                Stage::Ready if all || pieces.have().has(piece) => pieces.recheck.list(now, piece),
+                Stage::Ready => {}
+            }
+        }
+        true
+    }
+
+    /// Everything was read again. Returns how many pieces, and how many of them were wrong.
+    pub(super) fn end_recheck(&mut self, now: Instant) -> (u32, u32) {
+        let ended = std::mem::replace(&mut self.pieces.recheck, Recheck::new(self.pieces.lengths.pieces()));
+        self.store.mark_changed(now);
+        ended.counts()
+    }
+
+    /// Pieces are there that nobody fetched: a file was put back.
+    pub(super) fn find(&mut self, cx: &mut Context, peers: &mut Peers, pieces: &[Piece]) {
+        let found = self.pieces.find(pieces, |piece| self.download.is_in_progress(piece));
+        if found.is_empty() {
+            return;
+        }
+        for piece in found {
+            cx.event(Event::Piece(cx.torrent, piece));
+            tell_have(cx, peers, piece);
+        }
+        self.download.recount(cx, &self.pieces, peers);
+    }
+
+    /// What was had is not there, or may not be: it is to be fetched anew. Returns what was had; peers have yet to be told.
+    pub(super) fn forget(&mut self, now: Instant, pieces: &[Piece]) -> Vec<Piece> {
+        let gone = self.pieces.forget(pieces);
+        if !gone.is_empty() {
+            self.store.mark_changed(now);
+            self.said_finished &= self.pieces.is_seed_only();
+        }
+        gone
+    }
+
+    /// Forgets the pieces in progress and frees their memory.
+    pub(super) fn drop_in_progress(&mut self, cx: &mut Context) {
+        self.download.drop_in_progress(cx, &self.pieces);
+    }
+
+    /// Frees all memory that is reserved for the torrent.
+    pub(super) fn release(&mut self, cx: &mut Context) {
+        self.drop_in_progress(cx);
+        self.store.release(cx);
+    }
+}
+
+/// BEP 3: everybody who lacks the piece learns that we have it.
+fn tell_have(cx: &mut Context, peers: &mut Peers, piece: Piece) {
+    for (conn, peer) in peers.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
+        peer.send(cx, conn, Message::Have(piece.get()));
+    }
+}

@@ -1,0 +1,128 @@
+//! What to fetch first.
+
+use std::ops::Range;
+
+use super::rarest_first::RarestFirst;
+use crate::io::PriorityRange;
+use crate::types::{Bitfield, Lengths, Piece};
+
+/// Ranges of pieces that are fetched before all others, each from its beginning on; the range whose
+/// deadline is nearest comes first. All other pieces are fetched rarest first (BEP 3).
+#[derive(Debug, Default)]
+pub(super) struct FetchOrder {
+    ranges: Vec<Range<u32>>,
+    /// No piece before this one is open: the index of a range, and of a piece in it.
+    cursor: Option<(usize, u32)>,
+}
+
+impl FetchOrder {
+    /// Replaces the ranges. A range of bytes covers every piece that it touches.
+    pub(super) fn set(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
+        let mut sorted = ranges.to_vec();
+        // Stable: of ranges with one deadline the one that was named first is first.
+        sorted.sort_by_key(|range| range.deadline);
+        self.ranges = sorted.iter().filter_map(|range| pieces_of(lengths, range)).collect();
+        self.cursor = None;
+    }
+
+    /// Whether nothing comes first.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// A piece was opened again: the search begins anew.
+    pub(super) fn handle_opened(&mut self) {
+        self.cursor = None;
+    }
+
+    /// The first open piece of the ranges that a peer has.
+    pub(super) fn first(&mut self, lengths: &Lengths, picker: &RarestFirst, have: &Bitfield) -> Option<Piece> {
+        let open = |index: u32| lengths.piece(index).filter(|piece| picker.is_open(*piece));
+        let mut first_open = None;
+        let found = self.after_cursor().find_map(|(range, index)| {
+            let piece = open(index)?;
+            first_open.get_or_insert((range, index));
+            have.has(piece).then_some(piece)
+        });
+        self.cursor = first_open.or(Some((self.ranges.len(), 0)));
+        found
+    }
+
+    /// Ranges and pieces in order, without those before the cursor.
+    fn after_cursor(&self) -> impl Iterator<Item = (usize, u32)> {
+        let (first, start) = self.cursor.unwrap_or_default();
+        let ranges = self.ranges.iter().enumerate().skip(first);
+        ranges.flat_map(move |(at, range)| {
+            let start = if at == first { range.start.max(start) } else { range.start };
+            (start..range.end).map(move |index| (at, index))
+        })
+    }
+}
+
+fn pieces_of(lengths: &Lengths, range: &PriorityRange) -> Option<Range<u32>> {
+    let end = range.end.min(lengths.total());
+    let mut touched = lengths.pieces_of(range.start, end.checked_sub(range.start)?);
+    let first = touched.next()?.get();
+    Some(first..touched.last().map_or(first, Piece::get) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::types::Instant;
+
+    fn range(start: u64, end: u64, deadline: u64) -> PriorityRange {
+        PriorityRange { start, end, deadline: Instant::from_micros(deadline) }
+    }
+
+    /// Ten pieces of ten bytes, all of them open.
+    fn open() -> (Lengths, RarestFirst, ChaCha8Rng) {
+        let lengths = Lengths::new(100, 10).unwrap();
+        let (mut picker, mut rng) = (RarestFirst::new(lengths), ChaCha8Rng::seed_from_u64(1));
+        lengths.iter().for_each(|piece| picker.open(piece, &mut rng));
+        (lengths, picker, rng)
+    }
+
+    #[test]
+    fn the_range_with_the_nearest_deadline_is_fetched_from_its_beginning_on() {
+        let (lengths, mut picker, _) = open();
+        let mut order = FetchOrder::default();
+        order.set(&lengths, &[range(55, 75, 9), range(20, 41, 3), PriorityRange { deadline: Instant::from_micros(10), ..PriorityRange::ALL }]);
+        let all = Bitfield::all(10);
+        let taken = std::iter::from_fn(|| {
+            let piece = order.first(&lengths, &picker, &all)?;
+            picker.close(piece);
+            Some(piece.get())
+        });
+        assert_eq!(taken.collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 0, 1, 8, 9]);
+    }
+
+    #[test]
+    fn a_peer_gets_what_it_has_and_a_piece_that_is_opened_again_comes_first() {
+        let (lengths, mut picker, mut rng) = open();
+        let mut order = FetchOrder::default();
+        order.set(&lengths, &[PriorityRange::ALL]);
+        let [zero, one, five] = [0, 1, 5].map(|index| lengths.piece(index).unwrap());
+        let mut have = Bitfield::none(10);
+        have.set(five);
+        assert_eq!(order.first(&lengths, &picker, &have), Some(five));
+        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(zero));
+        picker.close(zero);
+        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(one));
+        picker.open(zero, &mut rng);
+        order.handle_opened();
+        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(zero));
+    }
+
+    #[test]
+    fn ranges_beyond_the_end_and_empty_ones_cover_nothing() {
+        let (lengths, picker, _) = open();
+        let mut order = FetchOrder::default();
+        order.set(&lengths, &[range(100, 200, 0), range(30, 30, 0), range(40, 30, 0)]);
+        assert!(order.is_empty());
+        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), None);
+    }
+}

@@ -1,0 +1,230 @@
+//! Rarest first (BEP 3): which piece to open next.
+
+use rand::{Rng, RngExt};
+
+use crate::types::{Bitfield, Lengths, Piece};
+
+const NOWHERE: u32 = u32::MAX;
+
+/// The open pieces (wanted, not had, not under way) ordered by how many peers have them, at random among equals.
+///
+/// `order` is cut into buckets of equal availability; `starts[a]` is the first index of bucket `a` and the last entry is `order.len()`.
+/// A change of availability by one moves a piece across one border: a swap. Seeds have everything and so change no order: they are not counted.
+#[derive(Debug)]
+pub(crate) struct RarestFirst {
+    lengths: Lengths,
+    availability: Vec<u32>,
+    order: Vec<u32>,
+    place: Vec<u32>,
+    starts: Vec<u32>,
+}
+
+impl RarestFirst {
+    /// Nothing is open and nobody has anything.
+    pub(crate) fn new(lengths: Lengths) -> Self {
+        let n = lengths.pieces() as usize;
+        Self { lengths, availability: vec![0; n], order: Vec::new(), place: vec![NOWHERE; n], starts: vec![0, 0] }
+    }
+
+    /// Open pieces.
+    pub(crate) fn open_count(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(crate) fn is_open(&self, piece: Piece) -> bool {
+        self.place[piece.index()] != NOWHERE
+    }
+
+    /// The open pieces, rarest first.
+    pub(crate) fn open_pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        self.order.iter().filter_map(|&i| self.lengths.piece(i))
+    }
+
+    /// Opens a piece, at a random place among the equally rare. Idempotent.
+    pub(crate) fn open(&mut self, piece: Piece, rng: &mut impl Rng) {
+        if self.is_open(piece) {
+            return;
+        }
+        let bucket = self.availability[piece.index()] as usize;
+        self.grow(bucket);
+        let mut at = self.order.len();
+        self.order.push(piece.get());
+        self.place[piece.index()] = index(at);
+        let last = self.starts.len() - 1;
+        self.starts[last] += 1;
+        for b in (bucket + 1..last).rev() {
+            at = self.swap(at, self.starts[b] as usize);
+            self.starts[b] += 1;
+        }
+        let other = rng.random_range(self.starts[bucket]..=index(at));
+        self.swap(at, other as usize);
+    }
+
+    /// Closes a piece: it is under way, had or not wanted any more. Idempotent.
+    pub(crate) fn close(&mut self, piece: Piece) {
+        if !self.is_open(piece) {
+            return;
+        }
+        let mut at = self.place[piece.index()] as usize;
+        for b in self.availability[piece.index()] as usize..self.starts.len() - 1 {
+            at = self.swap(at, self.starts[b + 1] as usize - 1);
+            self.starts[b + 1] -= 1;
+        }
+        self.order.pop();
+        self.place[piece.index()] = NOWHERE;
+    }
+
+    /// One more peer has the piece.
+    pub(crate) fn gained(&mut self, piece: Piece) {
+        let a = self.availability[piece.index()] as usize;
+        self.availability[piece.index()] += 1;
+        if self.is_open(piece) {
+            self.grow(a + 1);
+            self.swap(self.place[piece.index()] as usize, self.starts[a + 1] as usize - 1);
+            self.starts[a + 1] -= 1;
+        }
+    }
+
+    /// One peer fewer has the piece.
+    pub(crate) fn lost(&mut self, piece: Piece) {
+        let a = self.availability[piece.index()] as usize;
+        if a == 0 {
+            return;
+        }
+        self.availability[piece.index()] -= 1;
+        if self.is_open(piece) {
+            self.swap(self.place[piece.index()] as usize, self.starts[a] as usize);
+            self.starts[a] += 1;
+        }
+    }
+
+    /// The rarest open piece among `have`. `hits` is how many of the open pieces `have` has: the shorter way of looking is taken.
+    pub(crate) fn rarest(&self, have: &Bitfield, hits: u32) -> Option<Piece> {
+        if hits == 0 {
+            return None;
+        }
+        if have.is_all() || u64::from(hits) * 64 >= self.order.len() as u64 {
+            return self.open_pieces().find(|&p| have.has(p));
+        }
+        let open = have.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| self.is_open(p));
+        open.min_by_key(|p| self.place[p.index()])
+    }
+
+    /// Makes sure that the bucket exists.
+    fn grow(&mut self, bucket: usize) {
+        let end = index(self.order.len());
+        while self.starts.len() < bucket + 2 {
+            self.starts.push(end);
+        }
+    }
+
+    /// Swaps two places and returns the second, where the first piece is now.
+    fn swap(&mut self, a: usize, b: usize) -> usize {
+        self.order.swap(a, b);
+        self.place[self.order[a] as usize] = index(a);
+        self.place[self.order[b] as usize] = index(b);
+        b
+    }
+}
+
+/// Places fit: there are at most `MAX_PIECES`.
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(NOWHERE)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    const N: u32 = 40;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Open(u32),
+        Close(u32),
+        Gained(u32),
+        Lost(u32),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        (0..4u8, 0..N).prop_map(|(kind, i)| match kind {
+            0 => Step::Open(i),
+            1 => Step::Close(i),
+            2 => Step::Gained(i),
+            _ => Step::Lost(i),
+        })
+    }
+
+    /// Counts by hand what the picker keeps by swapping.
+    #[derive(Default)]
+    struct Model {
+        open: std::collections::BTreeSet<u32>,
+        availability: std::collections::BTreeMap<u32, u32>,
+    }
+
+    impl Model {
+        fn step(&mut self, step: &Step) {
+            match *step {
+                Step::Open(i) => drop(self.open.insert(i)),
+                Step::Close(i) => drop(self.open.remove(&i)),
+                Step::Gained(i) => *self.availability.entry(i).or_default() += 1,
+                Step::Lost(i) => {
+                    let a = self.availability.entry(i).or_default();
+                    *a = a.saturating_sub(1);
+                }
+            }
+        }
+        fn of(&self, i: u32) -> u32 {
+            self.availability.get(&i).copied().unwrap_or(0)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_by_availability_after_any_history(steps in proptest::collection::vec(step(), 0..300), seed in any::<u64>(), has in any::<u64>()) {
+            let lengths = Lengths::new(u64::from(N), 1).unwrap();
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (mut picker, mut model) = (RarestFirst::new(lengths), Model::default());
+            for s in &steps {
+                model.step(s);
+                let piece = |i: u32| lengths.piece(i).unwrap();
+                match *s {
+                    Step::Open(i) => picker.open(piece(i), &mut rng),
+                    Step::Close(i) => picker.close(piece(i)),
+                    Step::Gained(i) => picker.gained(piece(i)),
+                    Step::Lost(i) => picker.lost(piece(i)),
+                }
+            }
+            let order: Vec<u32> = picker.open_pieces().map(Piece::get).collect();
+            prop_assert!(order.is_sorted_by_key(|&i| model.of(i)));
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, model.open.iter().copied().collect::<Vec<_>>());
+
+            let mut have = Bitfield::none(N);
+            for i in (0..N).filter(|i| has >> i & 1 == 1) {
+                have.set(lengths.piece(i).unwrap());
+            }
+            let hits = u32::try_from(order.iter().filter(|i| has >> **i & 1 == 1).count()).unwrap();
+            let rarest = picker.rarest(&have, hits).map(|p| model.of(p.get()));
+            prop_assert_eq!(rarest, order.iter().filter(|i| has >> **i & 1 == 1).map(|&i| model.of(i)).min());
+        }
+    }
+
+    #[test]
+    fn equally_rare_pieces_come_in_an_order_of_chance() {
+        let lengths = Lengths::new(64, 1).unwrap();
+        let order = |seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut picker = RarestFirst::new(lengths);
+            lengths.iter().for_each(|p| picker.open(p, &mut rng));
+            picker.open_pieces().map(Piece::get).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+    }
+}

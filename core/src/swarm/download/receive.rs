@@ -1,0 +1,239 @@
+//! What peers say of their pieces, and the blocks they send (BEP 3, 6, 54).
+
+use bytes::Bytes;
+
+use super::Download;
+use super::in_progress::Arrival;
+use crate::context::{Context, Verdict, misbehaved};
+use crate::io::CloseReason;
+use crate::swarm::peers::{EarlyHave, Peer, Peers};
+use crate::swarm::storage::Pieces;
+use crate::types::{Bitfield, Block, ConnId, Piece};
+use crate::wire::{Message, RawBlock};
+
+impl Download {
+    /// What a peer has, all at once.
+    pub(crate) fn handle_have_set(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, have): (ConnId, Bitfield)) {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
+            return;
+        };
+        known.counted_as_seed = have.is_all();
+        if !known.counted_as_seed {
+            pieces.pieces_in(&have).for_each(|piece| self.picker.gained(piece));
+        }
+        peer.have = have;
+        self.count_useful(pieces, conn, peer);
+        self.update_interest(cx, conn, peer);
+    }
+
+    /// BEP 3 has one bitfield, as the first message. Some clients (aria2) say later what is new in
+    /// another one; what it adds counts as HAVEs.
+    pub(crate) fn handle_bitfield(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, bytes): (ConnId, &[u8])) -> Verdict {
+        let Some(peer) = peers.get_mut(conn) else { return Ok(()) };
+        let Ok(have) = Bitfield::from_wire(bytes, pieces.lengths.pieces()) else {
+            return misbehaved("its bitfield does not fit the torrent");
+        };
+        if peer.note_have() {
+            self.handle_have_set(cx, pieces, peers, (conn, have));
+        } else {
+            for piece in pieces.pieces_in(&have) {
+                self.gain(pieces, peers, conn, piece);
+            }
+            peers.get_mut(conn).into_iter().for_each(|peer| self.update_interest(cx, conn, peer));
+        }
+        Ok(())
+    }
+
+    /// A peer has one more piece. Returns whether that is news.
+    pub(crate) fn handle_have(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, index): (ConnId, u32),
+    ) -> Result<bool, CloseReason> {
+        let Some(peer) = peers.get_mut(conn) else { return Ok(false) };
+        peer.note_have();
+        let Some(piece) = pieces.lengths.piece(index) else {
+            return Err(CloseReason::Misbehaved("it has a piece that the torrent lacks"));
+        };
+        if peer.have.has(piece) {
+            return Ok(false);
+        }
+        self.gain(pieces, peers, conn, piece);
+        peers.get_mut(conn).into_iter().for_each(|peer| self.update_interest(cx, conn, peer));
+        Ok(true)
+    }
+
+    /// What a peer said it has before the torrent's size was known means something now.
+    pub(crate) fn handle_early_have(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, early): (ConnId, EarlyHave)) -> Verdict {
+        let count = pieces.lengths.pieces();
+        let claimed = match &early.bitfield {
+            Some(bytes) => Bitfield::from_wire(bytes, count),
+            None if early.all => Ok(Bitfield::all(count)),
+            None => Ok(Bitfield::none(count)),
+        };
+        let Ok(mut have) = claimed else {
+            return misbehaved("its bitfield does not fit the torrent");
+        };
+        for piece in early.indices.iter().filter_map(|&index| pieces.lengths.piece(index)) {
+            have.set(piece);
+        }
+        self.handle_have_set(cx, pieces, peers, (conn, have));
+        Ok(())
+    }
+
+    /// Counts a piece that a peer did not have before.
+    fn gain(&mut self, pieces: &Pieces, peers: &mut Peers, conn: ConnId, piece: Piece) {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
+            return;
+        };
+        if peer.have.set(piece) {
+            self.picker.gained(piece);
+            known.useful += u32::from(pieces.lacks(piece));
+            known.pickable += u32::from(self.picker.is_open(piece));
+        }
+    }
+
+    /// BEP 54: a piece is gone. What was asked of it there is asked elsewhere. Returns whether
+    /// anything was asked.
+    pub(crate) fn handle_dont_have(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, index): (ConnId, u32),
+    ) -> Result<bool, CloseReason> {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
+            return Ok(false);
+        };
+        let Some(piece) = pieces.lengths.piece(index) else {
+            return Err(CloseReason::Misbehaved("it lost a piece that the torrent lacks"));
+        };
+        if std::mem::take(&mut known.counted_as_seed) {
+            pieces.lengths.iter().for_each(|piece| self.picker.gained(piece));
+        }
+        if !peer.have.clear(piece) {
+            return Ok(false);
+        }
+        self.picker.lost(piece);
+        known.useful = known.useful.saturating_sub(u32::from(pieces.lacks(piece)));
+        let open = u32::from(self.picker.is_open(piece));
+        known.pickable = known.pickable.saturating_sub(open);
+        self.update_interest(cx, conn, peer);
+        let fetches = self.fetches(conn, piece);
+        if fetches {
+            self.release_piece(cx, conn, piece);
+        }
+        Ok(fetches)
+    }
+
+    /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a block
+    /// or a reject. Not all who say so do, and nobody need wait for it. Returns whether blocks became
+    /// free.
+    pub(crate) fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
+        let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.peer_choking) else {
+            return false;
+        };
+        peer.peer_choking = true;
+        if peer.fast {
+            return self.doubt_requests(conn);
+        }
+        let owed = self.peers.get(&conn).is_some_and(|known| known.in_flight() > 0);
+        self.release_requests(conn, Some(cx.config().max_requests_out));
+        owed
+    }
+
+    /// The peer lets us request.
+    pub(crate) fn handle_unchoke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
+            return;
+        };
+        peer.peer_choking = false;
+        known.refusals.clear();
+        known.last_block_at = cx.now;
+        known.pipeline.restart();
+        known.release_late(cx.config().max_requests_out);
+    }
+
+    /// BEP 6: a piece that may be requested while the peer chokes us. Returns whether that is news.
+    pub(crate) fn handle_allowed_fast(&mut self, pieces: &Pieces, conn: ConnId, index: u32) -> Result<bool, CloseReason> {
+        let Some(known) = self.peers.get_mut(&conn) else { return Ok(false) };
+        let Some(piece) = pieces.lengths.piece(index) else {
+            return Err(CloseReason::Misbehaved("it allows a piece that the torrent lacks"));
+        };
+        Ok(known.allow_fast(piece))
+    }
+
+    /// BEP 6: a request that will not be served. The peer itself is asked for the piece again after a
+    /// pause, or the two would spin. Returns who can be asked for the block at once.
+    pub(crate) fn handle_reject(&mut self, cx: &Context, pieces: &Pieces, peers: &Peers, (conn, raw): (ConnId, RawBlock)) -> Option<ConnId> {
+        let (known, peer) = self.peers.get_mut(&conn).zip(peers.get(conn))?;
+        let block = pieces.lengths.block(raw.index, raw.begin, raw.length)?;
+        let request = known.take_request(block)?;
+        let piece = block.piece();
+        known.allowed_fast.remove(&piece);
+        if !peer.peer_choking {
+            known.refusals.add(cx.now, piece);
+            known.pipeline.on_reject();
+        }
+        self.picker.give_back(request);
+        self.release_ownership(conn);
+        let idle = |conn: ConnId, peer: &Peer| {
+            let limit = cx.config().max_requests_out.min(peer.extensions.request_limit());
+            self.peers.get(&conn).is_some_and(|known| known.may_ask(cx.now, peer, piece) && known.in_flight() < known.pipeline.depth(limit))
+        };
+        let mut others = peers.iter().filter(|(other, peer)| !request.late && idle(*other, peer));
+        others.next().map(|(other, _)| other)
+    }
+
+    /// A block of data: the hot path. Returns its piece if that is complete now.
+    pub(crate) fn handle_block(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, at, data): (ConnId, (u32, u32), Bytes),
+    ) -> Result<Option<Piece>, CloseReason> {
+        let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get(conn)) else {
+            return Ok(None);
+        };
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let bytes = u64::from(length);
+        let Some(block) = pieces.lengths.block(at.0, at.1, length) else {
+            return Err(CloseReason::Misbehaved("it sent a block that the torrent lacks"));
+        };
+        let Some(was_late) = known.handle_block(block, cx.now) else {
+            self.totals.wasted += bytes;
+            return match known.count_unsolicited(bytes) {
+                true => Err(CloseReason::Misbehaved("it sent blocks that nobody asked for")),
+                false => Ok(None),
+            };
+        };
+        known.count(cx.now, bytes);
+        self.totals.downloaded += bytes;
+        self.totals.rate.add(cx.now, bytes);
+        match self.picker.handle_block((block, data), peer.identity(), was_late) {
+            None | Some((Arrival::Duplicate, _)) => self.totals.wasted += bytes,
+            Some((Arrival::Taken { others }, complete)) => {
+                if others > 0 {
+                    self.cancel_elsewhere(cx, peers, block);
+                }
+                return Ok(complete.then_some(block.piece()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Endgame: whoever else was asked for this block need not send it.
+    fn cancel_elsewhere(&mut self, cx: &mut Context, peers: &mut Peers, block: Block) {
+        let bound = cx.config().max_requests_out;
+        for (conn, known) in &mut self.peers {
+            if known.take_request(block).is_some() {
+                known.release(block, bound);
+                let peer = peers.get_mut(*conn);
+                peer.into_iter().for_each(|p| p.send(cx, *conn, Message::Cancel(block.into())));
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The extension protocol (BEP 10): what follows from its messages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+
+use super::peers::Peer;
+use super::state::State;
+use super::transfer::Transfer;
+use crate::context::{Context, Verdict};
+use crate::extensions::{Effect, View};
+use crate::io::{Event, Failure, Output};
+use crate::meta::Info;
+use crate::types::{ConnId, InfoHashV1, PeerSource, Sha1Digest, is_tab};
+
+impl Transfer {
+    pub(super) fn handle_extended(&mut self, cx: &mut Context, conn: ConnId, id: u8, payload: &Bytes) -> Verdict {
+        let (exchanges, complete) = (self.exchanges(cx), self.state.is_complete());
+        let metadata = self.state.info().map(|info| info.raw.clone());
+        let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
+        // Taken out for the time of the call, which may look at other peers.
+        let mut extensions = std::mem::take(&mut peer.extensions);
+        let from = (conn, peer.listens.unwrap_or(peer.addr));
+        let has_room = peer.outgoing.unsent() < cx.config().max_unsent;
+        let view = View {
+            now: cx.now,
+            from,
+            peer_at: &|addr| self.peers.at(addr).map(|(conn, peer)| (conn, peer.extensions.ids())),
+            metadata: metadata.as_ref(),
+            exchanges,
+            complete,
+            has_room,
+        };
+        let effect = extensions.handle(&view, id, payload);
+        let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
+        peer.extensions = extensions;
+        match effect? {
+            Effect::Nothing => {}
+            Effect::Send(messages) => {
+                for (conn, message) in messages {
+                    if let Some(peer) = self.peers.get_mut(conn) {
+                        peer.send(cx, conn, message);
+                    }
+                }
+            }
+            Effect::Handshake { our_ip } => {
+                our_ip.into_iter().for_each(|ip| cx.shared.external.told_by(peer.addr.ip(), ip));
+                self.handle_extended_handshake(cx, conn);
+                return self.state.content().map_or(Ok(()), |c| c.check_redundant(&self.peers, conn));
+            }
+            Effect::MetadataBlock { block, data } => {
+                return self.handle_metadata_block(cx, conn, (block, data));
+            }
+            Effect::MetadataRejected => {
+                if let State::Metadata(fetch) = &mut self.state {
+                    fetch.handle_rejected(conn);
+                }
+            }
+            Effect::Peers(addrs) => {
+                let from = peer.addr.ip();
+                let candidates = &mut self.peers.candidates;
+                let is_new = |addr: &_| candidates.add_told(*addr, from).is_ok();
+                let new = addrs.into_iter().filter(is_new).collect();
+                self.handle_new_candidates(cx, PeerSource::Pex, new);
+            }
+            Effect::DontHave(index) => {
+                let lost = self.with_content(|c, peers| c.handle_dont_have(cx, peers, conn, index));
+                return lost.unwrap_or(Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_extended_handshake(&mut self, cx: &mut Context, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(conn) else { return };
+        // At the address of another tab of our bridge nobody listens.
+        let port = peer.extensions.listen_port().filter(|_| !is_tab(peer.addr.ip()));
+        if let (None, Some(port)) = (peer.listens, port) {
+            peer.listens = Some((peer.addr.ip(), port).into());
+        }
+        if let State::Metadata(fetch) = &mut self.state {
+            fetch.fill(cx, &mut self.peers);
+        }
+    }
+
+    fn handle_metadata_block(&mut self, cx: &mut Context, conn: ConnId, block: (u32, Bytes)) -> Verdict {
+        let State::Metadata(fetch) = &mut self.state else { return Ok(()) };
+        let Some(raw) = fetch.handle_block(cx, &mut self.peers, conn, block)? else { return Ok(()) };
+        // A copy is parsed only if its hash is right.
+        let hash: Sha1Digest = Sha1::digest(&raw).into();
+        if self.info_hash.v1() != Some(InfoHashV1(hash)) {
+            let liar = self.peers.get(conn).map(Peer::identity);
+            liar.into_iter().for_each(|who| self.ban(cx, who));
+            return Ok(());
+        }
+        match Info::parse(raw) {
+            Ok(info) => self.handle_metadata(cx, Arc::new(info)),
+            Err(error) => {
+                let failure = Failure::Metadata(error.to_string());
+                cx.event(Event::Failed(cx.torrent, failure));
+                self.state = State::Invalid(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_metadata(&mut self, cx: &mut Context, info: Arc<Info>) {
+        self.state = State::Opening { info: Arc::clone(&info), wanted: None };
+        if info.private {
+            self.become_private(cx);
+        }
+        cx.event(Event::Metadata(cx.torrent, info));
+    }
+
+    /// BEP 5: the peer has a DHT node at this port.
+    pub(super) fn handle_port(&self, cx: &mut Context, conn: ConnId, port: u16) {
+        let Some(peer) = self.peers.get(conn) else { return };
+        if port != 0 && cx.config().dht_port.is_some() && !self.state.is_private() {
+            let addr = (peer.addr.ip().to_canonical(), port).into();
+            cx.shared.outbox.push(Output::DhtNode(addr));
+        }
+    }
+
+    /// Whether peers are told of peers (BEP 11, 27).
+    pub(super) fn exchanges(&self, cx: &Context) -> bool {
+        cx.config().pex && !self.state.is_private()
+    }
+}

@@ -1,0 +1,107 @@
+//! Fetching a magnet's metadata from peers (BEP 9).
+//!
+//! Several peers are asked at once, each for a whole copy of its own. Copies are small, so this costs
+//! little, and it leaves a liar nothing to spoil: a copy that does not match the info-hash condemns
+//! the one peer that sent it, and the others go on as if nothing had happened.
+
+mod copy;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use self::copy::Copy;
+use crate::context::{Context, Verdict, misbehaved};
+use crate::extensions::Extension;
+use crate::extensions::metadata::MetadataMessage;
+use crate::swarm::peers::Peers;
+use crate::types::ConnId;
+
+/// Copies of the metadata fetched at a time.
+const COPIES: usize = 4;
+/// A copy that stalls so long makes room for another peer's.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Copies of the metadata on their way.
+#[derive(Debug, Default)]
+pub(crate) struct MetadataFetch {
+    copies: BTreeMap<ConnId, Copy>,
+    /// Who was asked for a copy that came to nothing.
+    tried: BTreeSet<ConnId>,
+}
+
+impl MetadataFetch {
+    /// Keeps some copies on their way.
+    pub(crate) fn fill(&mut self, cx: &mut Context, peers: &mut Peers) {
+        while let Some((conn, size)) = self.next_source(peers) {
+            self.tried.insert(conn);
+            self.copies.extend(Copy::new(size, cx.now).map(|copy| (conn, copy)));
+            self.request(cx, peers, conn);
+        }
+    }
+
+    /// A peer that offers metadata and was not asked yet, while there is room for its copy.
+    fn next_source(&self, peers: &Peers) -> Option<(ConnId, u32)> {
+        let untried = peers.iter().filter(|(conn, _)| !self.tried.contains(conn));
+        let mut offers = untried.filter_map(|(c, p)| Some((c, p.extensions.metadata_size()?)));
+        offers.next().filter(|_| self.copies.len() < COPIES)
+    }
+
+    /// Once per tick: copies that stall make room for others; when everybody was tried, all are
+    /// tried again.
+    pub(crate) fn tick(&mut self, cx: &mut Context, peers: &mut Peers) {
+        self.copies.retain(|_, copy| cx.now.since(copy.at) < STALL);
+        if self.copies.is_empty() && self.next_source(peers).is_none() {
+            self.tried.clear();
+        }
+        self.fill(cx, peers);
+    }
+
+    /// A peer left.
+    pub(crate) fn remove_peer(&mut self, conn: ConnId) {
+        self.copies.remove(&conn);
+        self.tried.remove(&conn);
+    }
+
+    /// A peer will not send its copy.
+    pub(crate) fn handle_rejected(&mut self, conn: ConnId) {
+        self.copies.remove(&conn);
+    }
+
+    /// A block came. Returns the whole copy if that was the last one.
+    pub(crate) fn handle_block(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        conn: ConnId,
+        (block, data): (u32, Bytes),
+    ) -> Result<Option<Bytes>, crate::io::CloseReason> {
+        let Some(copy) = self.copies.get_mut(&conn) else { return Ok(None) };
+        if !copy.arrived(cx.now, block, data) {
+            return unasked().map(|()| None);
+        }
+        let whole = copy.whole();
+        match whole {
+            Some(_) => drop(self.copies.remove(&conn)),
+            None => self.request(cx, peers, conn),
+        }
+        Ok(whole)
+    }
+
+    fn request(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
+        let (Some(copy), Some(peer)) = (self.copies.get_mut(&conn), peers.get_mut(conn)) else {
+            return;
+        };
+        while let Some(block) = copy.next_request() {
+            let payload = MetadataMessage::Request(block).encode(0);
+            if let Some(message) = peer.extensions.message(Extension::Metadata, payload) {
+                peer.send(cx, conn, message);
+            }
+        }
+    }
+}
+
+fn unasked() -> Verdict {
+    misbehaved("a metadata block that was not asked for, or of the wrong length")
+}

@@ -1,0 +1,124 @@
+//! One torrent and its peers.
+
+mod connections;
+mod content;
+mod download;
+mod extended;
+mod lifecycle;
+mod metadata;
+mod peers;
+mod recheck;
+mod snapshot;
+mod state;
+mod storage;
+mod tick;
+mod transfer;
+mod upload;
+
+use std::time::Duration;
+
+use self::transfer::Transfer;
+use crate::context::{Context, Pending, Shared};
+use crate::io::{CloseReason, Handshaken, OpError, OpResult};
+use crate::types::{ConnId, InfoHash, Instant, PeerAddr, PeerSource, TorrentId};
+use crate::wire::Message;
+
+/// The engine looks at all its torrents so often.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// A torrent of the engine: [`Transfer`] and what decides whether it takes part in the swarm.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    id: TorrentId,
+    paused: bool,
+    transfer: Transfer,
+    /// Discovery was told that we are in the swarm.
+    announced: bool,
+    asked_more_at: Instant,
+    /// Peers were told that we are a partial seed (BEP 21).
+    said_upload_only: bool,
+    ticks: u32,
+}
+
+impl Swarm {
+    /// A torrent of which only the hash is known. At most `max_candidates` addresses are remembered.
+    pub(crate) fn new(id: TorrentId, info_hash: InfoHash, paused: bool, max_candidates: usize) -> Self {
+        Self {
+            id,
+            paused,
+            transfer: Transfer::new(info_hash, max_candidates),
+            announced: false,
+            asked_more_at: Instant::ZERO,
+            said_upload_only: false,
+            ticks: 0,
+        }
+    }
+
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        self.transfer.info_hash
+    }
+
+    /// Whether its peers may come from its trackers alone (BEP 27), as far as that is known.
+    pub(crate) fn is_private(&self) -> bool {
+        self.transfer.state.is_private()
+    }
+
+    /// What calls of this torrent are given.
+    pub(crate) fn context<'a>(&self, shared: &'a mut Shared, now: Instant) -> Context<'a> {
+        Context { shared, torrent: self.id, paused: self.paused, now }
+    }
+
+    /// One message of a connected peer.
+    pub(crate) fn handle_message(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
+        self.transfer.handle_message(cx, conn, message);
+    }
+
+    /// The driver's queue for this peer is shorter by so many bytes.
+    pub(crate) fn handle_sent(&mut self, cx: &mut Context, conn: ConnId, bytes: u64) {
+        self.transfer.handle_sent(cx, conn, bytes);
+    }
+
+    /// A dial of ours succeeded.
+    pub(crate) fn handle_connected(&mut self, cx: &mut Context, conn: ConnId, handshake: &Handshaken) {
+        self.transfer.handle_connected(cx, conn, handshake);
+    }
+
+    /// Somebody connected to us. The flag: the bridge dialled the address for us.
+    pub(crate) fn handle_accepted(&mut self, cx: &mut Context, conn: ConnId, from: (PeerAddr, bool), handshake: &Handshaken) {
+        self.transfer.handle_accepted(cx, conn, from, handshake);
+    }
+
+    /// The world ended a connection or a dial.
+    pub(crate) fn handle_closed(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) {
+        self.transfer.handle_closed(cx, conn, reason);
+    }
+
+    /// Addresses from discovery. Returns when the pace of dials will allow more, if it is the pace
+    /// that stops us.
+    pub(crate) fn handle_peers(&mut self, cx: &mut Context, source: PeerSource, addrs: Vec<PeerAddr>) -> Option<Instant> {
+        self.transfer.handle_peers(cx, source, addrs);
+        self.transfer.dial(cx)
+    }
+
+    /// Dials as many as the bounds allow. Returns as [`Swarm::handle_peers`] does.
+    pub(crate) fn dial(&mut self, cx: &mut Context) -> Option<Instant> {
+        self.transfer.dial(cx)
+    }
+
+    /// A request of ours was answered.
+    pub(crate) fn handle_done(&mut self, cx: &mut Context, pending: Pending, result: Result<OpResult, OpError>) {
+        if self.transfer.handle_done(cx, pending, result) {
+            self.join(cx);
+        }
+    }
+
+    /// Asks for as much as memory, bandwidth and blocks allow.
+    pub(crate) fn fill_all(&mut self, cx: &mut Context) {
+        self.transfer.fill_all(cx);
+    }
+
+    /// Asks and serves as much as memory, bandwidth and blocks allow.
+    pub(crate) fn fill_and_serve(&mut self, cx: &mut Context) {
+        self.transfer.fill_and_serve(cx);
+    }
+}

@@ -1,0 +1,289 @@
+//! Whom to dial: addresses heard of, judged by how they answered before.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::net::{Ranking, canonical, is_local, network, usable};
+use crate::types::{Instant, PeerId, PeerIdentity, PeerSource};
+
+/// Why an address is not remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Port 0, multicast, broadcast or unspecified: nobody can be there.
+    Unusable,
+    /// It sent corrupt pieces, or it is ourselves.
+    Banned,
+    /// Known already.
+    Known,
+    /// Whoever says so says too much, or cannot know.
+    Distrusted,
+}
+
+/// First rest after a failed dial: short, since a peer that is just starting or still clearing away our last connection may be the only one there is.
+const REST: Duration = Duration::from_secs(5);
+/// How much longer the rest is after every further failure, up to an hour.
+const LONGER: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// An address is forgotten after so many failures in a row.
+const GIVE_UP: u32 = 6;
+/// Bans remembered at most.
+const BANS: usize = 4096;
+
+#[derive(Debug)]
+struct Candidate {
+    source: PeerSource,
+    /// The network of the peer that told us of it (BEP 11).
+    informant: Option<IpAddr>,
+    failures: u32,
+    /// Not dialled before.
+    rest_until: Instant,
+    busy: bool,
+}
+
+/// The addresses of one torrent.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    known: BTreeMap<SocketAddr, Candidate>,
+    banned_networks: BTreeSet<IpAddr>,
+    banned_addrs: BTreeSet<SocketAddr>,
+    banned_ids: BTreeSet<PeerId>,
+    limit: usize,
+}
+
+impl Candidates {
+    /// Remembers at most `limit` addresses.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Heard of an address.
+    pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource) -> Result<(), Refused> {
+        self.insert(addr, source, None)
+    }
+
+    /// Heard of an address from a peer. At most a quarter of all addresses come from one network, and nobody outside a private network knows
+    /// who is inside.
+    pub(crate) fn add_told(&mut self, addr: SocketAddr, informant: IpAddr) -> Result<(), Refused> {
+        let told = self.known.values().filter(|c| c.informant == Some(network(informant))).count();
+        if told >= self.limit / 4 || is_local(addr.ip()) && !is_local(informant) {
+            return Err(Refused::Distrusted);
+        }
+        self.insert(addr, PeerSource::Pex, Some(network(informant)))
+    }
+
+    fn insert(&mut self, addr: SocketAddr, source: PeerSource, informant: Option<IpAddr>) -> Result<(), Refused> {
+        let addr = canonical(addr);
+        if !usable(addr) {
+            return Err(Refused::Unusable);
+        }
+        if self.is_banned(addr) {
+            return Err(Refused::Banned);
+        }
+        if let Some(known) = self.known.get_mut(&addr) {
+            // A private torrent may keep it then, should this turn out to be one (BEP 27).
+            if source.suits_private() && !known.source.suits_private() {
+                known.source = source;
+            }
+            return Err(Refused::Known);
+        }
+        if self.known.len() >= self.limit {
+            self.forget_worst();
+        }
+        self.known.insert(addr, Candidate { source, informant, failures: 0, rest_until: Instant::ZERO, busy: false });
+        Ok(())
+    }
+
+    /// The best address that may be dialled now, marked as busy; among equals the one of highest priority (BEP 40). `taken` says which are
+    /// connected in another way.
+    pub(crate) fn next(&mut self, now: Instant, ranking: Ranking, taken: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
+        let free = self.known.iter_mut().filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
+        let (addr, best) = free.min_by_key(|(addr, c)| (c.failures, c.source, Reverse(ranking.of(**addr))))?;
+        best.busy = true;
+        Some(*addr)
+    }
+
+    /// When an address will have rested, if one rests.
+    pub(crate) fn next_rested(&self) -> Option<Instant> {
+        self.known.values().filter(|c| !c.busy).map(|c| c.rest_until).min()
+    }
+
+    /// A dial failed: rest, longer every time, and in the end forget.
+    pub(crate) fn failed(&mut self, now: Instant, addr: SocketAddr) {
+        let Some(c) = self.known.get_mut(&addr) else { return };
+        c.busy = false;
+        c.failures += 1;
+        let rest = REST * LONGER.saturating_pow(c.failures - 1);
+        c.rest_until = now + rest.min(LONGEST_REST);
+        if c.failures >= GIVE_UP && c.source != PeerSource::User {
+            self.known.remove(&addr);
+        }
+    }
+
+    /// A dial succeeded: the address is good.
+    pub(crate) fn succeeded(&mut self, addr: SocketAddr) {
+        if let Some(c) = self.known.get_mut(&addr) {
+            c.failures = 0;
+        }
+    }
+
+    /// A connection ended; it may be dialled again after a rest.
+    pub(crate) fn released(&mut self, now: Instant, addr: SocketAddr, rest: Duration) {
+        if let Some(c) = self.known.get_mut(&addr) {
+            c.busy = false;
+            c.rest_until = now + rest;
+        }
+    }
+
+    /// Forgets an address that will never be of use (ourselves, another torrent's peer).
+    pub(crate) fn forget(&mut self, addr: SocketAddr) {
+        self.known.remove(&addr);
+    }
+
+    /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
+    pub(crate) fn forget_public(&mut self) -> Vec<SocketAddr> {
+        self.known.extract_if(.., |_, c| !c.source.suits_private()).map(|(addr, _)| addr).collect()
+    }
+
+    /// Whoever rests because neither side needed anything may be dialled now: we want something again.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        let resting = self.known.values_mut().filter(|c| c.failures == 0 && !c.busy);
+        resting.for_each(|c| c.rest_until = c.rest_until.min(now));
+    }
+
+    /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside, where many peers share one, that port and that peer id.
+    pub(crate) fn ban(&mut self, who: PeerIdentity) {
+        let addr = canonical(who.addr);
+        bounded_insert(&mut self.banned_ids, who.peer_id);
+        bounded_insert(&mut self.banned_addrs, addr);
+        if !is_local(addr.ip()) {
+            bounded_insert(&mut self.banned_networks, network(addr.ip()));
+        }
+        let Self { known, banned_addrs, banned_networks, .. } = self;
+        known.retain(|a, _| !banned_addrs.contains(a) && !banned_networks.contains(&network(a.ip())));
+    }
+
+    /// Whether this address is banned.
+    pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
+        let addr = canonical(addr);
+        self.banned_addrs.contains(&addr) || self.banned_networks.contains(&network(addr.ip()))
+    }
+
+    /// Whether this peer is banned, by address or by name.
+    pub(crate) fn is_banned_peer(&self, who: PeerIdentity) -> bool {
+        self.is_banned(who.addr) || self.banned_ids.contains(&who.peer_id)
+    }
+
+    /// Addresses that are not connected.
+    pub(crate) fn idle(&self) -> usize {
+        self.known.values().filter(|c| !c.busy).count()
+    }
+
+    fn forget_worst(&mut self) {
+        let idle = self.known.iter().filter(|(_, c)| !c.busy);
+        let worst = idle.max_by_key(|(_, c)| (c.failures, c.source)).map(|(a, _)| *a);
+        worst.map(|a| self.known.remove(&a));
+    }
+}
+
+fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, item: T) {
+    if set.len() >= BANS {
+        set.pop_first();
+    }
+    set.insert(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn who(text: &str, id: u8) -> PeerIdentity {
+        PeerIdentity { addr: addr(text), peer_id: PeerId([id; 20]) }
+    }
+
+    #[test]
+    fn nobody_can_be_at_port_zero_or_at_a_group() {
+        let mut c = Candidates::new(10);
+        for text in ["1.2.3.4:0", "0.0.0.0:1", "224.0.0.1:6881", "255.255.255.255:1", "[ff02::1]:1", "[::]:1"] {
+            assert_eq!(c.add(addr(text), PeerSource::Tracker), Err(Refused::Unusable), "{text}");
+        }
+        assert_eq!(c.add(addr("1.2.3.4:1"), PeerSource::Tracker), Ok(()));
+        assert_eq!(c.add(addr("[::ffff:1.2.3.4]:1"), PeerSource::Tracker), Err(Refused::Known));
+    }
+
+    #[test]
+    fn a_failed_dial_rests_longer_every_time_and_is_forgotten_in_the_end() {
+        let mut c = Candidates::new(10);
+        let a = addr("1.2.3.4:5");
+        c.add(a, PeerSource::Tracker).unwrap();
+        let mut now = Instant::ZERO;
+        for n in 0..GIVE_UP {
+            assert_eq!(c.next(now, Ranking::default(), |_| false), Some(a));
+            assert_eq!(c.next(now, Ranking::default(), |_| false), None);
+            c.failed(now, a);
+            let rest = c.next_rested().map(|t| t.since(now));
+            assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST)));
+            now = now + LONGEST_REST;
+        }
+        assert_eq!(c.idle(), 0);
+    }
+
+    #[test]
+    fn a_ban_hits_the_household_outside_and_only_the_peer_inside_a_private_network() {
+        let mut c = Candidates::new(10);
+        c.ban(who("9.9.9.9:1", 1));
+        c.ban(who("127.0.0.1:1", 2));
+        c.ban(who("[2001:db8::1]:1", 3));
+        assert!(c.is_banned(addr("9.9.9.9:2")));
+        assert!(c.is_banned(addr("[2001:db8::2]:7")) && !c.is_banned(addr("[2001:db8:0:1::1]:7")));
+        assert!(c.is_banned(addr("127.0.0.1:1")) && !c.is_banned(addr("127.0.0.1:2")));
+        assert!(c.is_banned_peer(who("127.0.0.1:9", 2)) && !c.is_banned_peer(who("127.0.0.1:9", 4)));
+        assert_eq!(c.add(addr("9.9.9.9:3"), PeerSource::Pex), Err(Refused::Banned));
+    }
+
+    #[test]
+    fn one_informant_gives_at_most_a_quarter_of_the_addresses() {
+        let mut c = Candidates::new(100);
+        let taken = (1..=60u16).filter(|n| c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), [9, 9, 9, 9].into()).is_ok()).count();
+        assert_eq!(taken, 25);
+        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 9].into()), Err(Refused::Distrusted));
+        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 8].into()), Ok(()));
+    }
+
+    #[test]
+    fn a_public_peer_does_not_know_who_is_in_a_private_network() {
+        let mut c = Candidates::new(100);
+        for inside in ["192.168.1.1:1", "127.0.0.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1"] {
+            assert_eq!(c.add_told(addr(inside), [9, 9, 9, 9].into()), Err(Refused::Distrusted), "{inside}");
+            assert_eq!(c.add_told(addr(inside), [192, 168, 1, 7].into()), Ok(()), "{inside}");
+        }
+    }
+
+    #[test]
+    fn a_private_torrent_keeps_only_what_its_trackers_and_its_user_said() {
+        let mut c = Candidates::new(100);
+        let sources = [PeerSource::User, PeerSource::Link, PeerSource::Tracker, PeerSource::Dht, PeerSource::Lsd];
+        for (n, source) in (1..).zip(sources) {
+            c.add(SocketAddr::from(([45, 0, 0, 1], n)), source).unwrap();
+        }
+        c.add_told(addr("45.0.0.1:6"), [9, 9, 9, 9].into()).unwrap();
+        assert_eq!(c.add(addr("45.0.0.1:4"), PeerSource::Tracker), Err(Refused::Known), "a tracker knows it, too");
+        let gone = c.forget_public();
+        assert_eq!(gone, ["45.0.0.1:2", "45.0.0.1:5", "45.0.0.1:6"].map(addr));
+    }
+
+    #[test]
+    fn beyond_the_bound_the_worst_is_forgotten() {
+        let mut c = Candidates::new(2);
+        c.add(addr("1.1.1.1:1"), PeerSource::User).unwrap();
+        c.add(addr("2.2.2.2:1"), PeerSource::Pex).unwrap();
+        c.add(addr("3.3.3.3:1"), PeerSource::Tracker).unwrap();
+        let next: Vec<_> = std::iter::from_fn(|| c.next(Instant::ZERO, Ranking::default(), |_| false)).collect();
+        assert_eq!(next, [addr("1.1.1.1:1"), addr("3.3.3.3:1")]);
+    }
+}

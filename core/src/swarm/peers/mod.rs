@@ -1,0 +1,248 @@
+//! The peers of one torrent: connected ones, dials under way, and addresses to dial.
+
+mod candidates;
+mod outgoing;
+mod peer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub(crate) use candidates::Candidates;
+pub(crate) use peer::{EarlyHave, Peer};
+
+use crate::context::Context;
+use crate::io::{CloseReason, Output};
+use crate::net::{is_local, network};
+use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity};
+use crate::wire::Message;
+
+/// A peer that left is dialled again after this time.
+const REST: Duration = Duration::from_secs(30);
+/// A seed is of no use to a seed for a long time.
+const REST_REDUNDANT: Duration = Duration::from_secs(3600);
+/// Nobody has to make room for another in its first minute.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// Where somebody is connected or being dialled already.
+#[derive(Default)]
+struct Taken {
+    addrs: BTreeSet<PeerAddr>,
+    networks: BTreeSet<IpAddr>,
+}
+
+impl Taken {
+    /// `one_per_network`: nobody else of the same address (/64 for IPv6) is dialled.
+    fn add(&mut self, addr: PeerAddr, one_per_network: bool) {
+        self.addrs.insert(addr);
+        if one_per_network && !is_local(addr.ip()) {
+            self.networks.insert(network(addr.ip()));
+        }
+    }
+
+    fn holds(&self, addr: PeerAddr) -> bool {
+        self.addrs.contains(&addr) || self.networks.contains(&network(addr.ip()))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Peers {
+    connected: BTreeMap<ConnId, Peer>,
+    dials: BTreeMap<ConnId, PeerAddr>,
+    pub(crate) candidates: Candidates,
+}
+
+impl Peers {
+    /// Remembers at most so many addresses.
+    pub(crate) fn new(max_candidates: usize) -> Self {
+        let candidates = Candidates::new(max_candidates);
+        Self { connected: BTreeMap::new(), dials: BTreeMap::new(), candidates }
+    }
+
+    pub(crate) fn get(&self, conn: ConnId) -> Option<&Peer> {
+        self.connected.get(&conn)
+    }
+
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
+        self.connected.get_mut(&conn)
+    }
+
+    /// The peer that listens at an address.
+    pub(crate) fn at(&self, addr: PeerAddr) -> Option<(ConnId, &Peer)> {
+        self.iter().find(|(_, peer)| peer.listens == Some(addr))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &Peer)> {
+        self.connected.iter().map(|(conn, peer)| (*conn, peer))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ConnId, &mut Peer)> {
+        self.connected.iter_mut().map(|(conn, peer)| (*conn, peer))
+    }
+
+    /// The connections, in order: for loops that change the peers.
+    pub(crate) fn conns(&self) -> Vec<ConnId> {
+        self.connected.keys().copied().collect()
+    }
+
+    /// Connections and dials.
+    pub(crate) fn conns_and_dials(&self) -> Vec<ConnId> {
+        self.connected.keys().chain(self.dials.keys()).copied().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connected.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connected.is_empty()
+    }
+
+    /// Dials under way.
+    pub(crate) fn dialling(&self) -> usize {
+        self.dials.len()
+    }
+
+    pub(crate) fn insert(&mut self, cx: &mut Context, conn: ConnId, peer: Peer) {
+        cx.shared.connections.connected += 1;
+        self.connected.insert(conn, peer);
+    }
+
+    /// A connection ended. The peer's address may be dialled again, after a rest that depends on
+    /// how it ended.
+    pub(crate) fn remove(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) -> Option<Peer> {
+        let peer = self.connected.remove(&conn)?;
+        cx.shared.connections.connected -= 1;
+        if let Some(addr) = peer.listens {
+            let lived = cx.now.since(peer.connected_at) > REST;
+            self.rest(cx.now, addr, reason, lived);
+        }
+        Some(peer)
+    }
+
+    /// A dial is over, well or not: where it went.
+    pub(crate) fn take_dial(&mut self, cx: &mut Context, conn: ConnId) -> Option<PeerAddr> {
+        let addr = self.dials.remove(&conn)?;
+        cx.shared.connections.dialling -= 1;
+        Some(addr)
+    }
+
+    /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace
+    /// that stops us.
+    pub(crate) fn dial(&mut self, cx: &mut Context, info_hash: InfoHashV1) -> Option<Instant> {
+        let one_per_network = cx.config().one_per_address;
+        let (ranking, mut taken) = (cx.shared.ranking(), Taken::default());
+        let connected = self.connected.values().flat_map(|p| [Some(p.addr), p.listens]).flatten();
+        let all = connected.chain(self.dials.values().copied());
+        all.for_each(|addr| taken.add(addr, one_per_network));
+        while self.connected.len() + self.dials.len() < cx.config().max_peers {
+            match cx.shared.connections.may_dial(cx.now, cx.config()) {
+                Ok(true) if !cx.shared.shutting_down => {}
+                Ok(_) => return None,
+                Err(at) => return (self.candidates.next_rested()? <= cx.now).then_some(at),
+            }
+            let addr = self.candidates.next(cx.now, ranking, |addr| taken.holds(addr))?;
+            taken.add(addr, one_per_network);
+            self.start_dial(cx, info_hash, addr);
+        }
+        None
+    }
+
+    fn start_dial(&mut self, cx: &mut Context, info_hash: InfoHashV1, addr: PeerAddr) {
+        let shared = &mut *cx.shared;
+        let conn = shared.connections.start_dial(cx.now, &shared.config);
+        shared.routes.push((conn, Some(cx.torrent)));
+        shared.outbox.push(Output::Dial { conn, torrent: cx.torrent, info_hash, addr });
+        self.dials.insert(conn, addr);
+    }
+
+    /// Why this peer is not wanted, if it is not.
+    pub(crate) fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
+        let config = cx.config();
+        let known = |p: &Peer| p.peer_id == who.peer_id || config.one_per_address && same_host(p.addr, who.addr);
+        if self.candidates.is_banned_peer(*who) {
+            Some(CloseReason::Banned)
+        } else if self.connected.values().any(known) {
+            Some(CloseReason::Duplicate)
+        } else if self.connected.len() >= config.max_peers || cx.shared.connections.connected >= config.max_peers_total {
+            Some(CloseReason::Full)
+        } else {
+            None
+        }
+    }
+
+    /// Two that dial each other at the same time end up with two connections. Both keep the one
+    /// that the greater peer id dialled; if each kept the older of its two, both would be lost. Only
+    /// somebody at the same address can be the same peer. Returns the connection to end.
+    pub(crate) fn crossing(&self, cx: &Context, who: PeerIdentity, dialled: bool) -> Option<ConnId> {
+        let better = dialled == (cx.shared.peer_id > who.peer_id);
+        let crossed = |p: &Peer| p.peer_id == who.peer_id && p.dialled != dialled && p.addr.ip() == who.addr.ip();
+        self.iter().find(|(_, p)| better && crossed(p)).map(|(conn, _)| conn)
+    }
+
+    /// BEP 40: when all places are taken, the peer of lowest priority leaves for one of higher
+    /// priority, or newcomers would find every swarm closed. `spared`: who gave us something lately
+    /// stays. Returns who is to leave.
+    pub(crate) fn replaceable(&self, cx: &Context, newcomer: PeerAddr, spared: impl Fn(ConnId) -> bool) -> Option<ConnId> {
+        let ranking = cx.shared.ranking();
+        let settled = |p: &Peer| cx.now.since(p.connected_at) >= SETTLED;
+        let idle = self.iter().filter(|(conn, p)| settled(p) && !spared(*conn));
+        // At least the dialler knows the port at which the other one listens.
+        let ranked = idle.map(|(conn, p)| (ranking.of(p.listens.unwrap_or(p.addr)), conn));
+        let lowest = ranked.min().filter(|(lowest, _)| *lowest < ranking.of(newcomer));
+        lowest.map(|(_, conn)| conn)
+    }
+
+    /// When an address may be dialled again, by how the last time ended.
+    pub(crate) fn rest(&mut self, now: Instant, addr: PeerAddr, reason: &CloseReason, lived: bool) {
+        use CloseReason as R;
+        let candidates = &mut self.candidates;
+        match reason {
+            R::Ourselves | R::WrongInfoHash | R::Banned | R::Private => candidates.forget(addr),
+            R::Redundant => candidates.released(now, addr, REST_REDUNDANT),
+            R::Duplicate | R::Full | R::Replaced => candidates.released(now, addr, REST),
+            R::Inactive | R::Outdated => candidates.released(now, addr, Duration::ZERO),
+            R::Remote | R::Silent if lived => candidates.released(now, addr, REST),
+            _ => candidates.failed(now, addr),
+        }
+    }
+
+    /// Bans a peer. Returns its connections, or `None` if it was banned before.
+    pub(crate) fn ban(&mut self, who: PeerIdentity) -> Option<Vec<ConnId>> {
+        if self.candidates.is_banned_peer(who) {
+            return None;
+        }
+        self.candidates.ban(who);
+        let banned = |p: &Peer| self.candidates.is_banned_peer(p.identity());
+        Some(self.iter().filter(|(_, p)| banned(p)).map(|(conn, _)| conn).collect())
+    }
+
+    /// BEP 27: forgets what came from elsewhere than a tracker. Returns the connections and dials
+    /// that must end.
+    pub(crate) fn forget_public(&mut self) -> Vec<ConnId> {
+        let public = self.candidates.forget_public();
+        let is_public = |addr: &PeerAddr| public.contains(addr);
+        let peers = self.iter().filter(|(_, p)| p.listens.as_ref().is_some_and(is_public));
+        let dials = self.dials.iter().filter(|(_, addr)| is_public(addr)).map(|(conn, _)| *conn);
+        peers.map(|(conn, _)| conn).chain(dials).collect()
+    }
+
+    /// Called once per tick: sends keep-alives, and returns who was silent for too long.
+    pub(crate) fn tick(&mut self, cx: &mut Context) -> Vec<ConnId> {
+        let timeout = cx.config().silence_timeout;
+        let mut silent = Vec::new();
+        for (conn, peer) in self.iter_mut() {
+            if peer.outgoing.is_silent(cx.now, timeout) {
+                silent.push(conn);
+            } else if peer.outgoing.tick() {
+                peer.send(cx, conn, Message::KeepAlive);
+            }
+        }
+        silent
+    }
+}
+
+/// Outside private networks one address (/64 for IPv6) is one peer.
+fn same_host(a: PeerAddr, b: PeerAddr) -> bool {
+    network(a.ip()) == network(b.ip()) && !is_local(a.ip())
+}

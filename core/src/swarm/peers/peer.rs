@@ -1,0 +1,139 @@
+//! What is known of one connected peer, whichever way data flows.
+
+use bytes::Bytes;
+
+use super::outgoing::Outgoing;
+use crate::context::{Context, Verdict, misbehaved};
+use crate::extensions::Extensions;
+use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
+use crate::wire::{Message, RawBlock, Reserved};
+
+/// Pieces that a peer may announce before the torrent's size is known. More are ignored.
+const MAX_EARLY_HAVES: usize = 10_000;
+
+/// What a peer said it has before the torrent's size was known (magnet links).
+#[derive(Debug, Default)]
+pub(crate) struct EarlyHave {
+    pub(crate) all: bool,
+    pub(crate) bitfield: Option<Bytes>,
+    pub(crate) indices: Vec<u32>,
+}
+
+/// One connected peer of one torrent.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) addr: PeerAddr,
+    /// Where it listens, if known: what may be dialled and told to others.
+    pub(crate) listens: Option<PeerAddr>,
+    pub(crate) peer_id: PeerId,
+    /// Whether it was dialled, by us or for us.
+    pub(crate) dialled: bool,
+    /// Whether both sides speak the fast extension (BEP 6).
+    pub(crate) fast: bool,
+    pub(crate) connected_at: Instant,
+
+    pub(crate) am_choking: bool,
+    pub(crate) am_interested: bool,
+    pub(crate) peer_choking: bool,
+    pub(crate) peer_interested: bool,
+
+    pub(crate) have: Bitfield,
+    /// Whether it said what it has: that may be said once, as the first message.
+    sent_have: bool,
+    early: EarlyHave,
+
+    pub(crate) outgoing: Outgoing,
+    pub(crate) extensions: Extensions,
+}
+
+impl Peer {
+    /// A peer whose handshake is done. `listens`: where it was dialled, if it was.
+    pub(crate) fn new(now: Instant, identity: PeerIdentity, listens: Option<PeerAddr>, reserved: Reserved, pieces: u32) -> Self {
+        Self {
+            addr: identity.addr,
+            listens,
+            peer_id: identity.peer_id,
+            dialled: listens.is_some(),
+            fast: reserved.fast(),
+            connected_at: now,
+            am_choking: true,
+            am_interested: false,
+            peer_choking: true,
+            peer_interested: false,
+            have: Bitfield::none(pieces),
+            sent_have: false,
+            early: EarlyHave::default(),
+            outgoing: Outgoing::new(now),
+            extensions: Extensions::new(reserved),
+        }
+    }
+
+    /// What identifies it beyond this connection.
+    pub(crate) fn identity(&self) -> PeerIdentity {
+        PeerIdentity { addr: self.listens.unwrap_or(self.addr), peer_id: self.peer_id }
+    }
+
+    /// Whether it has every piece.
+    pub(crate) fn is_seed(&self) -> bool {
+        self.have.is_all() && !self.have.is_empty()
+    }
+
+    /// Whether it wants no data: a seed, or a partial one (BEP 21).
+    pub(crate) fn is_upload_only(&self) -> bool {
+        self.extensions.upload_only() || self.is_seed()
+    }
+
+    /// Queues one message for the peer.
+    pub(crate) fn send(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
+        self.outgoing.queue(message.wire_len());
+        cx.send(conn, message);
+    }
+
+    /// BEP 6: says that a request will not be served. Without the extension there is no way to.
+    pub(crate) fn reject(&mut self, cx: &mut Context, conn: ConnId, raw: RawBlock) {
+        if self.fast {
+            self.send(cx, conn, Message::Reject(raw));
+        }
+    }
+
+    /// Notes that the peer said what it has. Returns whether it is the first time.
+    pub(crate) fn note_have(&mut self) -> bool {
+        !std::mem::replace(&mut self.sent_have, true)
+    }
+
+    /// BEP 6: have-all and have-none come first or not at all.
+    pub(crate) fn note_first_have(&mut self) -> Verdict {
+        if self.note_have() { Ok(()) } else { misbehaved("it said twice what it has") }
+    }
+
+    /// A message that came before the torrent's size was known. What says which pieces the peer has
+    /// is kept until then.
+    pub(crate) fn handle_early(&mut self, message: Message) -> Verdict {
+        match message {
+            Message::Choke => self.peer_choking = true,
+            Message::Unchoke => self.peer_choking = false,
+            Message::HaveNone => self.note_first_have()?,
+            Message::HaveAll => {
+                self.note_first_have()?;
+                self.early.all = true;
+            }
+            Message::Bitfield(bytes) => {
+                self.note_have();
+                self.early.bitfield = Some(bytes);
+            }
+            Message::Have(index) => {
+                self.note_have();
+                if self.early.indices.len() < MAX_EARLY_HAVES {
+                    self.early.indices.push(index);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What it said it has before the torrent's size was known.
+    pub(crate) fn take_early_have(&mut self) -> EarlyHave {
+        std::mem::take(&mut self.early)
+    }
+}

@@ -1,0 +1,71 @@
+//! What screens and announces show.
+
+use std::time::Duration;
+
+use super::Swarm;
+use crate::io::{PeerSnapshot, Phase, TorrentSnapshot};
+use crate::types::{Bitfield, Instant};
+
+impl Swarm {
+    pub(crate) fn snapshot(&self, now: Instant) -> TorrentSnapshot {
+        let content = self.transfer.state.content();
+        let pieces = self.transfer.state.pieces();
+        let done = content.map_or(0, |content| content.bytes_done());
+        let wanted = pieces.map_or(0, |pieces| pieces.bytes_of(pieces.wanted()));
+        let down_rate = content.map_or(0, |content| content.download.totals.rate.get(now));
+        let useful = |conn| {
+            let known = content.and_then(|content| content.download.peer(conn));
+            known.is_some_and(|known| known.useful > 0)
+        };
+        let phase = self.phase();
+        let eta = (wanted - done).checked_div(down_rate);
+        TorrentSnapshot {
+            torrent: self.id,
+            info_hash: self.info_hash(),
+            phase,
+            failure: self.transfer.state.failure(),
+            done,
+            wanted,
+            left: pieces.map_or(0, |pieces| pieces.bytes_left()),
+            checked: content.and_then(|c| c.checking()).map_or(0, |checking| checking.bytes()),
+            down_rate,
+            up_rate: self.transfer.upload.rate(now),
+            downloaded: content.map_or(0, |content| content.download.totals.downloaded),
+            uploaded: self.transfer.upload.uploaded(),
+            wasted: content.map_or(0, |content| content.download.totals.wasted),
+            peers: self.transfer.peers.len(),
+            seeds: self.transfer.peers.iter().filter(|(_, peer)| peer.is_seed()).count(),
+            dialling: self.transfer.peers.dialling(),
+            candidates: self.transfer.peers.candidates.idle(),
+            unchoking_us: self.transfer.peers.iter().filter(|(_, peer)| !peer.peer_choking).count(),
+            interesting: self.transfer.peers.iter().filter(|(conn, _)| useful(*conn)).count(),
+            have: pieces.map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt()),
+            eta: eta.filter(|_| phase == Phase::Downloading).map(Duration::from_secs),
+        }
+    }
+
+    pub(crate) fn peers(&self, now: Instant) -> Vec<PeerSnapshot> {
+        let content = self.transfer.state.content();
+        let known = |conn| content.and_then(|content| content.download.peer(conn));
+        let peers = self.transfer.peers.iter().map(|(conn, peer)| PeerSnapshot {
+            conn,
+            addr: peer.addr,
+            peer_id: peer.peer_id,
+            down_rate: known(conn).map_or(0, |known| known.rate.get(now)),
+            up_rate: self.transfer.upload.rate_of(conn, now),
+            in_flight: known(conn).map_or(0, |known| known.in_flight()),
+            asked: self.transfer.upload.waiting(conn),
+            peer_choking: peer.peer_choking,
+            am_choking: peer.am_choking,
+            pieces: peer.have.count(),
+        });
+        peers.collect()
+    }
+
+    /// Whether nothing here waits for time.
+    pub(crate) fn is_idle(&self) -> bool {
+        let waiting = self.transfer.state.content().is_some_and(|content| content.is_waiting());
+        let joined = self.announced && !self.paused && !self.transfer.state.is_checking();
+        !joined && !waiting && self.transfer.peers.is_empty()
+    }
+}

@@ -1,0 +1,99 @@
+//! Which pieces are read and hashed before the swarm is joined.
+
+use std::collections::VecDeque;
+
+use super::Pieces;
+use crate::io::CheckRange;
+use crate::types::{Bitfield, Lengths, Piece};
+
+/// Pieces to read and hash.
+#[derive(Debug)]
+pub(crate) struct Checking {
+    todo: VecDeque<Piece>,
+    /// Pieces that were to be read at any time.
+    listed: Bitfield,
+    /// Of these: nothing spoke against them.
+    sample: Bitfield,
+    in_flight: usize,
+    /// Bytes read so far.
+    bytes: u64,
+}
+
+impl Checking {
+    /// `check` first, then `sample`; a piece that is in both is no sample.
+    pub(crate) fn new(lengths: &Lengths, check: impl IntoIterator<Item = Piece>, sample: impl IntoIterator<Item = Piece>) -> Self {
+        let none = Bitfield::none(lengths.pieces());
+        let (todo, listed) = (VecDeque::new(), none.clone());
+        let mut checking = Self { todo, listed, sample: none, in_flight: 0, bytes: 0 };
+        check.into_iter().for_each(|piece| checking.list(piece));
+        for piece in sample {
+            if !checking.listed.has(piece) {
+                checking.sample.set(piece);
+                checking.list(piece);
+            }
+        }
+        checking
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether nothing is left to read, or being read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.todo.is_empty() && self.in_flight == 0
+    }
+
+    /// The next piece to read, while fewer than `limit` are being read.
+    pub(crate) fn next(&mut self, limit: usize) -> Option<Piece> {
+        let piece = (self.in_flight < limit).then(|| self.todo.pop_front()).flatten()?;
+        self.in_flight += 1;
+        Some(piece)
+    }
+
+    /// A piece could not be read: it is read again later.
+    pub(crate) fn handle_unreadable(&mut self, piece: Piece) {
+        self.in_flight -= 1;
+        self.todo.push_front(piece);
+    }
+
+    /// A piece was read and is as it should be, or not.
+    pub(crate) fn handle_read(&mut self, pieces: &mut Pieces, piece: Piece, good: bool) {
+        self.in_flight -= 1;
+        self.bytes += u64::from(pieces.lengths.size(piece));
+        if !good && self.sample.has(piece) {
+            self.list_files_of(pieces, piece);
+        }
+        pieces.set_checked(piece, good);
+    }
+
+    /// A sample is wrong although its files look untouched: what else is had of these files may be
+    /// wrong, too, and is read.
+    fn list_files_of(&mut self, pieces: &Pieces, piece: Piece) {
+        let range = check_range(&pieces.lengths, piece);
+        let spans = pieces.info.layout(range.offset, u64::from(range.length));
+        for file in spans.filter_map(|span| pieces.info.files.get(span.file)) {
+            let of_file = pieces.lengths.pieces_of(file.offset, file.size);
+            of_file.filter(|other| pieces.have().has(*other)).for_each(|other| self.list(other));
+        }
+    }
+
+    /// Puts a piece on the list even if it was read already: its file changed.
+    pub(crate) fn list_again(&mut self, piece: Piece) {
+        self.listed.clear(piece);
+        self.list(piece);
+    }
+
+    /// Puts a piece on the list, once.
+    fn list(&mut self, piece: Piece) {
+        if self.listed.set(piece) {
+            self.todo.push_back(piece);
+        }
+    }
+}
+
+/// Where a piece lies in the torrent.
+pub(crate) fn check_range(lengths: &Lengths, piece: Piece) -> CheckRange {
+    CheckRange { piece, offset: lengths.offset(piece), length: lengths.size(piece) }
+}

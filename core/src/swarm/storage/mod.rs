@@ -1,0 +1,12 @@
+//! What is had and how it becomes durable: pieces, checks of what is on disk, writes and flushes.
+
+mod checking;
+mod padding;
+mod pieces;
+mod recheck;
+mod store;
+
+pub(crate) use checking::{Checking, check_range};
+pub(crate) use pieces::Pieces;
+pub(crate) use recheck::Recheck;
+pub(crate) use store::{Store, Written};

@@ -1,0 +1,117 @@
+//! What time asks for, once per second: choking, late blocks, keep-alives, flushes, dials.
+
+use std::time::Duration;
+
+use super::Swarm;
+use super::state::State;
+use super::transfer::Transfer;
+use super::upload::Standing;
+use crate::context::Context;
+use crate::extensions::pex::Neighbour;
+use crate::extensions::upload_only;
+use crate::io::{CloseReason, DiscoverRequest};
+use crate::swarm::peers::Peer;
+use crate::types::{Instant, PeerAddr};
+
+/// Choking is decided anew every so many ticks (BEP 3: 10 s).
+const CHOKE_TICKS: u32 = 10;
+/// With fewer peers and addresses than this, discovery is asked for more.
+const FEW: usize = 10;
+/// But at most this often; discovery then waits for as long as its trackers want.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+impl Swarm {
+    /// Returns when the next dial may be made, if one waits for its turn.
+    pub(crate) fn tick(&mut self, cx: &mut Context) -> Option<Instant> {
+        self.ticks = self.ticks.wrapping_add(1);
+        self.expire_requests(cx);
+        for conn in self.transfer.peers.tick(cx) {
+            self.transfer.disconnect(cx, conn, CloseReason::Silent);
+        }
+        if self.ticks.is_multiple_of(CHOKE_TICKS) {
+            self.choke_round(cx);
+        }
+        self.transfer.with_content(|content, _| {
+            content.retry(cx, false);
+        });
+        self.transfer.settle_recheck(cx);
+        self.transfer.with_content(|content, _| content.flush_if_due(cx));
+        if let State::Metadata(fetch) = &mut self.transfer.state {
+            fetch.tick(cx, &mut self.transfer.peers);
+        }
+        self.tell_upload_only(cx);
+        self.tell_peers(cx);
+        self.ask_for_more(cx);
+        self.transfer.fill_all(cx);
+        self.transfer.dial(cx)
+    }
+
+    fn expire_requests(&mut self, cx: &mut Context) {
+        self.transfer.with_content(|content, peers| {
+            for conn in peers.conns() {
+                content.download.expire_requests(cx, conn);
+            }
+        });
+    }
+
+    fn choke_round(&mut self, cx: &mut Context) {
+        let seeding = self.transfer.state.is_complete();
+        let Transfer { state, peers, upload, .. } = &mut self.transfer;
+        match state {
+            State::Open(content) => {
+                let download = &mut content.download;
+                upload.choke_round(cx, peers, seeding, |conn| {
+                    let known = download.peer(conn);
+                    known.map_or_else(Standing::default, |known| Standing { received: known.received_lately(), snubbed: known.snubbed })
+                });
+                download.end_round();
+            }
+            _ => upload.choke_round(cx, peers, seeding, |_| Standing::default()),
+        }
+    }
+
+    /// BEP 21: everybody hears when we stop wanting data without having everything, and when we want
+    /// some again.
+    fn tell_upload_only(&mut self, cx: &mut Context) {
+        let is = self.transfer.state.is_partial_seed();
+        if std::mem::replace(&mut self.said_upload_only, is) == is {
+            return;
+        }
+        for (conn, peer) in self.transfer.peers.iter_mut().filter(|(_, p)| p.extensions.spoken()) {
+            peer.send(cx, conn, upload_only(is));
+        }
+    }
+
+    /// BEP 11: tells every peer, at most once per minute, who else is there.
+    fn tell_peers(&mut self, cx: &mut Context) {
+        if !self.transfer.exchanges(cx) {
+            return;
+        }
+        let connected: Vec<_> = self.transfer.peers.iter().filter_map(|(_, p)| neighbour(p)).collect();
+        for (conn, peer) in self.transfer.peers.iter_mut() {
+            let to = (peer.addr, peer.listens);
+            if let Some(message) = peer.extensions.tell_peers(cx.now, to, &connected) {
+                peer.send(cx, conn, message);
+            }
+        }
+    }
+
+    fn ask_for_more(&mut self, cx: &mut Context) {
+        // An engine that never dials cannot use the addresses that it knows.
+        let dials = cx.config().max_dialling > 0;
+        let known = if dials { self.transfer.peers.candidates.idle() } else { 0 };
+        let few = self.transfer.peers.len() < FEW && known < FEW;
+        let rested = cx.now.since(self.asked_more_at) >= ASK_AGAIN;
+        if few && rested && self.announced && !self.transfer.state.is_complete() {
+            self.asked_more_at = cx.now;
+            cx.discover(DiscoverRequest::More);
+        }
+    }
+}
+
+/// How a peer is told to others, if it is known where it listens.
+fn neighbour(peer: &Peer) -> Option<Neighbour> {
+    let listens = peer.listens?;
+    let addr = PeerAddr::new(listens.ip().to_canonical(), listens.port());
+    Some(Neighbour { addr, upload_only: peer.is_upload_only(), reachable: peer.dialled })
+}

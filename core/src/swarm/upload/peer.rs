@@ -1,0 +1,109 @@
+//! What one peer asks of us, and what it gets.
+
+use std::collections::VecDeque;
+
+use crate::net::Rate;
+use crate::types::{Block, Instant, Piece};
+
+/// One read covers requests that follow each other, up to so many bytes.
+const MAX_READ: u32 = 256 * 1024;
+
+/// The upload's side of one connected peer.
+#[derive(Debug, Default)]
+pub(super) struct PeerUpload {
+    /// When it was last unchoked.
+    pub(super) unchoked_at: Option<Instant>,
+    /// Pieces we let it request while we choke it (BEP 6).
+    pub(super) allowed_fast: Vec<Piece>,
+    /// Blocks it asked for and that are not read yet.
+    queued: VecDeque<Block>,
+    /// Blocks being read for it.
+    reading: VecDeque<Block>,
+    invalid_requests: u32,
+    pub(super) rate: Rate,
+}
+
+impl PeerUpload {
+    /// Blocks it waits for.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued.len() + self.reading.len()
+    }
+
+    /// Whether it waits for this block already.
+    pub(super) fn waits_for(&self, block: Block) -> bool {
+        self.queued.contains(&block) || self.reading.contains(&block)
+    }
+
+    pub(super) fn queue(&mut self, block: Block) {
+        self.queued.push_back(block);
+    }
+
+    /// The block that is read next.
+    pub(super) fn next_queued(&self) -> Option<Block> {
+        self.queued.front().copied()
+    }
+
+    /// A block that was being read waits again, before all others.
+    pub(super) fn put_back(&mut self, block: Block) {
+        if self.take_read(block) {
+            self.queued.push_front(block);
+        }
+    }
+
+    /// Takes blocks that are not being read yet out of the queue.
+    pub(super) fn remove_queued(&mut self, removed: impl Fn(&Block) -> bool) -> Vec<Block> {
+        let (gone, kept) = self.queued.drain(..).partition::<VecDeque<_>, _>(removed);
+        self.queued = kept;
+        gone.into()
+    }
+
+    /// Bytes being read for it.
+    pub(super) fn reading_bytes(&self) -> u64 {
+        self.reading.iter().map(|block| u64::from(block.length())).sum()
+    }
+
+    /// Counts a request for what is not there. Returns how many there were.
+    pub(super) fn count_invalid(&mut self) -> u32 {
+        self.invalid_requests += 1;
+        self.invalid_requests
+    }
+
+    /// It does not want this block any more, or cannot have it.
+    pub(super) fn remove(&mut self, block: Block) {
+        self.queued.retain(|other| *other != block);
+        self.reading.retain(|other| *other != block);
+    }
+
+    /// Blocks that it waits for and that are not of these pieces; it waits for them no longer.
+    pub(super) fn remove_all_but(&mut self, pieces: &[Piece]) -> Vec<Block> {
+        let stays = |block: &Block| pieces.contains(&block.piece());
+        let waiting = self.queued.iter().chain(&self.reading).copied();
+        let removed = waiting.filter(|block| !stays(block)).collect();
+        self.queued.retain(stays);
+        self.reading.retain(stays);
+        removed
+    }
+
+    /// A block was read. Returns whether the peer still waits for it.
+    pub(super) fn take_read(&mut self, block: Block) -> bool {
+        let at = self.reading.iter().position(|other| *other == block);
+        at.and_then(|at| self.reading.remove(at)).is_some()
+    }
+
+    /// The next requests that one read can serve, moved from queued to reading.
+    pub(super) fn next_run(&mut self) -> Vec<Block> {
+        let mut run: Vec<Block> = Vec::new();
+        let mut length = 0;
+        while let Some(&block) = self.queued.front() {
+            let follows = run.last().is_none_or(|last| last.piece() == block.piece() && last.begin() + last.length() == block.begin());
+            if !follows || length + block.length() > MAX_READ {
+                break;
+            }
+            length += block.length();
+            self.queued.pop_front();
+            self.reading.push_back(block);
+            run.push(block);
+        }
+        run
+    }
+}

@@ -1,0 +1,135 @@
+//! Serving: requests in, blocks out, never more read from storage than the peer's socket takes.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::Upload;
+use super::peer::PeerUpload;
+use crate::context::{Context, Pending, Verdict, misbehaved};
+use crate::io::Op;
+use crate::swarm::peers::{Peer, Peers};
+use crate::swarm::storage::Pieces;
+use crate::types::{Block, ConnId, Piece};
+use crate::wire::{Message, RawBlock};
+
+/// A request for more than this is refused: 128 KiB, eight times what is usual.
+const MAX_BLOCK: u32 = 128 * 1024;
+/// Requests for what is not there, before the connection ends.
+const MAX_INVALID: u32 = 300;
+/// A peer without the fast extension cannot be told that its queue is too long: it may be so many
+/// times longer before that is misbehaviour.
+const SILENT_EXCESS: usize = 4;
+
+impl Upload {
+    /// A peer asks for a block. `pieces`: `None` while the torrent's size is unknown.
+    pub(crate) fn handle_request(&mut self, cx: &mut Context, pieces: Option<&Pieces>, (conn, peer): (ConnId, &mut Peer), raw: RawBlock) -> Verdict {
+        let known = self.peers.entry(conn).or_default();
+        let valid = |pieces: &Pieces| {
+            let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
+            block.filter(|block| pieces.have().has(block.piece()) && block.length() <= MAX_BLOCK)
+        };
+        let Some(block) = pieces.and_then(valid) else {
+            peer.reject(cx, conn, raw);
+            return match known.count_invalid() > MAX_INVALID {
+                true => misbehaved("it asked for what is not there"),
+                false => Ok(()),
+            };
+        };
+        if peer.am_choking && !known.allowed_fast.contains(&block.piece()) {
+            peer.reject(cx, conn, raw);
+            return Ok(());
+        }
+        if known.waits_for(block) {
+            return Ok(());
+        }
+        let (waiting, limit) = (known.waiting(), cx.config().max_requests_in);
+        if waiting >= limit {
+            peer.reject(cx, conn, raw);
+            if peer.fast {
+                return Ok(());
+            }
+            if waiting >= limit * SILENT_EXCESS {
+                return misbehaved("it has too many requests waiting");
+            }
+        }
+        known.queue(block);
+        Ok(())
+    }
+
+    /// BEP 6: a cancelled request is answered too, with a reject if not with the block.
+    pub(crate) fn handle_cancel(&mut self, cx: &mut Context, pieces: &Pieces, (conn, peer): (ConnId, &mut Peer), raw: RawBlock) {
+        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
+        if let Some(block) = block.filter(|block| known.waits_for(*block)) {
+            known.remove(block);
+            peer.reject(cx, conn, raw);
+        }
+    }
+
+    /// Reads for one peer as long as its queue to the socket has room. Returns the piece that it waits for, if that must be read and hashed again
+    /// before.
+    pub(crate) fn serve(&mut self, cx: &mut Context, pieces: &Pieces, conn: ConnId, peer: &Peer) -> Option<Piece> {
+        let known = self.peers.get_mut(&conn)?;
+        let max_unsent = cx.config().max_unsent;
+        while let Some(next) = known.next_queued() {
+            if pieces.recheck.doubts(next.piece()) {
+                return Some(next.piece());
+            }
+            let room = peer.outgoing.has_room(cx.now, known.reading_bytes(), max_unsent);
+            if !room || !cx.shared.upload_limit.ready(cx.now) {
+                break;
+            }
+            let blocks = known.next_run();
+            let length = blocks.iter().map(|block| block.length()).sum::<u32>();
+            cx.shared.upload_limit.spend(u64::from(length));
+            let offset = pieces.lengths.offset(next.piece()) + u64::from(next.begin());
+            cx.request(Op::Read { offset, length }, Pending::Read { conn, blocks });
+        }
+        None
+    }
+
+    /// Who waits for a block of a piece before anything else.
+    pub(crate) fn waiting_for(&self, piece: Piece) -> Vec<ConnId> {
+        let next = |known: &PeerUpload| known.next_queued().map(Block::piece);
+        self.peers.iter().filter(|(_, known)| next(known) == Some(piece)).map(|(conn, _)| *conn).collect()
+    }
+
+    /// BEP 6: who waits for what is gone is told.
+    pub(crate) fn reject_waiting(&mut self, cx: &mut Context, peers: &mut Peers, gone: &[Piece]) {
+        let gone: BTreeSet<Piece> = gone.iter().copied().collect();
+        for (conn, peer) in peers.iter_mut() {
+            let Some(known) = self.peers.get_mut(&conn) else { continue };
+            known.allowed_fast.retain(|piece| !gone.contains(piece));
+            for block in known.remove_queued(|block| gone.contains(&block.piece())) {
+                peer.reject(cx, conn, block.into());
+            }
+        }
+    }
+
+    /// Bytes were read. Blocks that were cancelled meanwhile are left out.
+    pub(crate) fn handle_read(&mut self, cx: &mut Context, (conn, peer): (ConnId, &mut Peer), (blocks, bytes): (&[Block], &Bytes)) {
+        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let mut at = 0usize;
+        for &block in blocks {
+            let end = at + block.length() as usize;
+            if bytes.len() >= end && known.take_read(block) {
+                let length = u64::from(block.length());
+                self.uploaded += length;
+                self.rate.add(cx.now, length);
+                known.rate.add(cx.now, length);
+                let (index, begin) = (block.piece().get(), block.begin());
+                let message = Message::Piece { index, begin, data: bytes.slice(at..end) };
+                peer.send(cx, conn, message);
+            }
+            at = end;
+        }
+    }
+
+    /// Bytes could not be read: the requests wait until it is known why.
+    pub(crate) fn handle_unreadable(&mut self, conn: ConnId, blocks: &[Block]) {
+        if let Some(known) = self.peers.get_mut(&conn) {
+            blocks.iter().rev().for_each(|block| known.put_back(*block));
+        }
+    }
+}
