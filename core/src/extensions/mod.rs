@@ -2,6 +2,7 @@
 
 pub(crate) mod dont_have;
 mod handshake;
+mod holepunch;
 pub(crate) mod metadata;
 mod peer;
 pub(crate) mod pex;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::handshake::ExtendedHandshake;
 use super::pex::{Neighbour, Pex};
 use super::registry::{EXTENDED_HANDSHAKE, Effect, Extension, RemoteIds, View};
-use super::{dont_have, metadata, pex};
+use super::{dont_have, holepunch, metadata, pex};
 use crate::io::CloseReason;
 use crate::types::{Instant, PeerAddr, Piece};
 use crate::wire::{Message, Reserved};
@@ -26,6 +26,7 @@ pub(crate) struct Extensions {
     upload_only: bool,
     /// What it and we tell each other of peers.
     pex: Pex,
+    introductions: holepunch::Requests,
 }
 
 impl Extensions {
@@ -107,6 +108,10 @@ impl Extensions {
             Some(Extension::Metadata) => Ok(metadata::handle(&self.ids, view, payload)),
             Some(Extension::Pex) => pex::handle(&mut self.pex, view, payload),
             Some(Extension::DontHave) => dont_have::handle(payload),
+            Some(Extension::Holepunch) => {
+                let requests = &mut self.introductions;
+                Ok(holepunch::handle(requests, &self.ids, view, payload))
+            }
             None => Ok(Effect::Nothing),
         }
     }

@@ -20,11 +20,14 @@ pub(crate) enum Extension {
     Pex = 2,
     /// BEP 54.
     DontHave = 3,
+    /// BEP 55.
+    Holepunch = 4,
 }
 
 impl Extension {
     /// All of them with their names on the wire.
-    pub(crate) const ALL: [(Self, &str); 3] = [(Self::Metadata, "ut_metadata"), (Self::Pex, "ut_pex"), (Self::DontHave, "lt_donthave")];
+    pub(crate) const ALL: [(Self, &str); 4] =
+        [(Self::Metadata, "ut_metadata"), (Self::Pex, "ut_pex"), (Self::DontHave, "lt_donthave"), (Self::Holepunch, "ut_holepunch")];
 
     /// The extension that a peer's message is for.
     pub(crate) fn from_id(id: u8) -> Option<Self> {

@@ -152,6 +152,16 @@ impl World {
         }
     }
 
+    /// A host says something that its engine did not think of.
+    ///
+    /// # Panics
+    /// The two are not connected.
+    pub fn say(&mut self, from: HostId, to: HostId, message: Message) {
+        let is_other = |(id, side): &(u64, usize)| self.links.get(id).is_some_and(|link| link.ends[1 - side].host == to);
+        let conn = self.hosts[from.0].conns.iter().find(|(_, way)| is_other(way)).map(|(conn, _)| *conn);
+        self.send(from, conn.expect("the two are connected"), message);
+    }
+
     /// From one end's line to the other end.
     fn travel(&mut self, id: u64, side: usize, departs: Instant, message: Message) {
         let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
@@ -227,6 +237,9 @@ impl World {
 
     fn message_arrives(&mut self, id: u64, side: usize, message: Message) {
         let Some((host, conn)) = self.open_end(id, side) else { return };
+        if let Message::Extended { id, payload } = &message {
+            self.hosts[host.0].heard.push((*id, payload.clone()));
+        }
         if let Some(answered) = answers(&message) {
             self.links.get_mut(&id).unwrap().ends[side].asked.remove(&answered);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, RequestId, TorrentId};
 use aqueduct_core::{Command, Config, Engine, Event, Instant, Op, OpError, OpResult, Reason, Resumed, TorrentSnapshot};
+use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -127,6 +128,7 @@ pub struct Host {
     /// Addresses that a private torrent may dial: the tracker's and the user's.
     pub(super) named: BTreeSet<SocketAddr>,
     pub(super) hints: Vec<SocketAddr>,
+    pub(super) heard: Vec<(u8, Bytes)>,
     pub(super) dht_nodes: Vec<SocketAddr>,
     news: Vec<(Instant, Event)>,
 }
@@ -158,6 +160,7 @@ impl Host {
             blocks_sent: 0,
             named: BTreeSet::new(),
             hints: Vec::new(),
+            heard: Vec::new(),
             dht_nodes: Vec::new(),
             news: Vec::new(),
         }
@@ -285,6 +288,11 @@ impl Host {
     #[must_use]
     pub fn hints(&self) -> &[SocketAddr] {
         &self.hints
+    }
+    /// What its peers said in one of our extensions (BEP 10), which is known to them by `id`.
+    #[must_use]
+    pub fn heard(&self, id: u8) -> Vec<&[u8]> {
+        self.heard.iter().filter(|(other, _)| *other == id).map(|(_, payload)| &payload[..]).collect()
     }
     /// Nodes of the DHT that its peers named.
     #[must_use]

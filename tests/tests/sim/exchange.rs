@@ -1,13 +1,20 @@
 //! What peers tell each other besides data: of other peers, of lost pieces, of wanting no more. And what private torrents keep to themselves.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use aqueduct_core::types::PeerSource;
+use aqueduct_core::wire::Message;
 use aqueduct_core::{Command, Config, Phase};
 use aqueduct_tests::sim::{Access, HostId, Malice, Plan, TORRENT, World};
 use aqueduct_tests::torrent::{Computed, Recipe};
 
+use bytes::Bytes;
+
 use super::{KIB, millis, secs, torrent};
+
+/// What our engines call `ut_holepunch`.
+const HOLEPUNCH: u8 = 4;
 
 fn line() -> Access {
     Access::symmetric(100 * KIB, millis(20))
@@ -194,4 +201,30 @@ fn in_a_full_place_peers_of_higher_priority_follow_those_of_lower() {
     assert_ne!(first, settled, "whoever came first does not stay for ever");
     world.run_for(secs(3600));
     assert_eq!(world.host(hub).neighbours(), settled, "everybody agrees on who belongs there");
+}
+
+/// A message of BEP 55.
+fn holepunch(kind: u8, addr: SocketAddr, code: u8) -> Vec<u8> {
+    let IpAddr::V4(ip) = addr.ip() else { panic!("{addr}") };
+    [&[kind, 0][..], &ip.octets(), &addr.port().to_be_bytes(), &[0, 0, 0, code]].concat()
+}
+
+#[test]
+fn a_peer_in_the_middle_introduces_those_whom_it_is_connected_with_and_says_why_it_cannot() {
+    let torrent = torrent(512, 32);
+    let config = Config { pex: false, ..Config::default() };
+    let (mut world, middle, leeches) = star(610, &torrent, &config);
+    world.run_for(secs(15));
+    let [one, other] = [leeches[0], leeches[1]];
+    let [one_addr, other_addr] = [one, other].map(|id| world.host(id).addr());
+    let stranger: SocketAddr = "45.1.2.3:6881".parse().unwrap();
+    for target in [other_addr, stranger] {
+        let payload = Bytes::from(holepunch(0, target, 0));
+        world.say(one, middle, Message::Extended { id: HOLEPUNCH, payload });
+    }
+    // Behind what the slow seed has queued already.
+    world.run_for(secs(30));
+    let expected = [holepunch(1, other_addr, 0), holepunch(2, stranger, 2)];
+    assert_eq!(world.host(one).heard(HOLEPUNCH), expected, "connect, and: not connected");
+    assert_eq!(world.host(other).heard(HOLEPUNCH), [holepunch(1, one_addr, 0)]);
 }

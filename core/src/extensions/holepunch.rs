@@ -1,0 +1,247 @@
+//! `ut_holepunch` (BEP 55): a peer that is connected with two others tells each where the other is,
+//! so that both can open a connection at the same time through their address translators.
+//!
+//! We are the peer in the middle. We do not open such a connection ourselves, since that takes uTP.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::registry::{Effect, Extension, RemoteIds, View};
+use crate::net::usable;
+use crate::types::{ConnId, Instant, PeerAddr};
+
+/// A peer is introduced so often per minute; more requests are ignored. Each makes another peer work.
+const MAX_PER_MINUTE: usize = 20;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// When a peer asked to be introduced, at most [`MAX_PER_MINUTE`] times.
+#[derive(Debug, Default)]
+pub(super) struct Requests(VecDeque<Instant>);
+
+impl Requests {
+    /// Counts a request. Returns whether it is answered.
+    fn count(&mut self, now: Instant) -> bool {
+        while self.0.front().is_some_and(|at| now.since(*at) >= MINUTE) {
+            self.0.pop_front();
+        }
+        let answered = self.0.len() < MAX_PER_MINUTE;
+        if answered {
+            self.0.push_back(now);
+        }
+        answered
+    }
+}
+
+/// One message of the extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holepunch {
+    /// Type 0: the sender asks to be introduced to the peer at this address.
+    Rendezvous(PeerAddr),
+    /// Type 1: the peer at this address is ready; connect to it now.
+    Connect(PeerAddr),
+    /// Type 2: the introduction to the peer at this address failed.
+    Error(PeerAddr, Failure),
+}
+
+/// Why an introduction failed. The number is the error code on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Failure {
+    /// Nobody can be at that address.
+    NoSuchPeer = 1,
+    /// We are not connected with that peer.
+    NotConnected = 2,
+    /// That peer does not speak the extension.
+    NoSupport = 3,
+    /// That peer is the one that asks.
+    NoSelf = 4,
+}
+
+/// A message came. What only concerns connections that we do not open is ignored.
+pub(super) fn handle(requests: &mut Requests, ids: &RemoteIds, view: &View<'_>, payload: &[u8]) -> Effect {
+    let target = match Holepunch::decode(payload) {
+        Some(Holepunch::Rendezvous(target)) if requests.count(view.now) => target,
+        _ => return Effect::Nothing,
+    };
+    let (conn, initiator) = view.from;
+    let ours = |message: Holepunch| ids.message(Extension::Holepunch, message.encode());
+    match introduce(view, target) {
+        Ok((other, their_ids)) => {
+            let to_target = Holepunch::Connect(initiator).encode();
+            let to_target = their_ids.message(Extension::Holepunch, to_target);
+            let to_initiator = ours(Holepunch::Connect(target));
+            let both = [(conn, to_initiator), (other, to_target)];
+            Effect::Send(both.into_iter().filter_map(|(conn, m)| Some((conn, m?))).collect())
+        }
+        Err(failure) => {
+            let answer = ours(Holepunch::Error(target, failure));
+            Effect::Send(answer.into_iter().map(|message| (conn, message)).collect())
+        }
+    }
+}
+
+/// The peer to be introduced.
+fn introduce(view: &View<'_>, target: PeerAddr) -> Result<(ConnId, RemoteIds), Failure> {
+    if !usable(target) {
+        return Err(Failure::NoSuchPeer);
+    }
+    if target == view.from.1 {
+        return Err(Failure::NoSelf);
+    }
+    let (conn, ids) = (view.peer_at)(target).ok_or(Failure::NotConnected)?;
+    ids.get(Extension::Holepunch).ok_or(Failure::NoSupport)?;
+    Ok((conn, ids))
+}
+
+impl Holepunch {
+    /// Reads a payload. `None`: of an unknown type, or too short. An error's code may be missing from
+    /// other messages, and what follows is ignored.
+    fn decode(payload: &[u8]) -> Option<Self> {
+        let [kind, family, rest @ ..] = payload else { return None };
+        let (ip, rest): (IpAddr, &[u8]) = match family {
+            0 => rest.split_first_chunk::<4>().map(|(ip, rest)| ((*ip).into(), rest))?,
+            1 => rest.split_first_chunk::<16>().map(|(ip, rest)| ((*ip).into(), rest))?,
+            _ => return None,
+        };
+        let (port, rest) = rest.split_first_chunk::<2>()?;
+        let addr = SocketAddr::new(ip, u16::from_be_bytes(*port));
+        match kind {
+            0 => Some(Self::Rendezvous(addr)),
+            1 => Some(Self::Connect(addr)),
+            2 => Some(Self::Error(addr, Failure::from_code(*rest.first_chunk()?)?)),
+            _ => None,
+        }
+    }
+
+    /// Writes the payload. The error code is always there, 0 if there is none.
+    fn encode(&self) -> Bytes {
+        let (kind, addr, code) = match *self {
+            Self::Rendezvous(addr) => (0, addr, 0),
+            Self::Connect(addr) => (1, addr, 0),
+            Self::Error(addr, failure) => (2, addr, failure as u32),
+        };
+        let mut out = BytesMut::new();
+        out.put_u8(kind);
+        match addr.ip() {
+            IpAddr::V4(ip) => {
+                out.put_u8(0);
+                out.put_slice(&ip.octets());
+            }
+            IpAddr::V6(ip) => {
+                out.put_u8(1);
+                out.put_slice(&ip.octets());
+            }
+        }
+        out.put_u16(addr.port());
+        out.put_u32(code);
+        out.freeze()
+    }
+}
+
+impl Failure {
+    fn from_code(code: [u8; 4]) -> Option<Self> {
+        let all = [Self::NoSuchPeer, Self::NotConnected, Self::NoSupport, Self::NoSelf];
+        all.into_iter().find(|failure| (*failure as u32).to_be_bytes() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::wire::Message;
+
+    const INITIATOR: (ConnId, &str) = (ConnId::dialled(1), "45.0.0.1:6881");
+
+    fn addr(text: &str) -> PeerAddr {
+        text.parse().unwrap()
+    }
+
+    /// What a peer calls the extensions: this one by the number, if it speaks it.
+    fn ids(number: u8) -> RemoteIds {
+        let mut ids = RemoteIds::default();
+        ids.update(|name| (name == "ut_holepunch").then_some(number));
+        ids
+    }
+
+    /// What follows when the initiator asks for `target` and one peer is connected, at 45.0.0.2:6881,
+    /// that calls the extension `theirs`.
+    fn asked(requests: &mut Requests, theirs: u8, target: &str) -> Effect {
+        let peer_at = |at: PeerAddr| (at == addr("45.0.0.2:6881")).then_some((ConnId::dialled(2), ids(theirs)));
+        let view = View {
+            now: Instant::ZERO,
+            from: (INITIATOR.0, addr(INITIATOR.1)),
+            peer_at: &peer_at,
+            metadata: None,
+            exchanges: true,
+            complete: false,
+            has_room: true,
+        };
+        handle(requests, &ids(7), &view, &Holepunch::Rendezvous(addr(target)).encode())
+    }
+
+    fn message(id: u8, message: Holepunch) -> Message {
+        Message::Extended { id, payload: message.encode() }
+    }
+
+    #[test]
+    fn two_connected_peers_are_told_of_each_other() {
+        let connect = |at: &str| Holepunch::Connect(addr(at));
+        let expected = vec![(INITIATOR.0, message(7, connect("45.0.0.2:6881"))), (ConnId::dialled(2), message(9, connect(INITIATOR.1)))];
+        let mut requests = Requests::default();
+        assert_eq!(asked(&mut requests, 9, "45.0.0.2:6881"), Effect::Send(expected));
+    }
+
+    #[test]
+    fn who_asks_without_end_is_not_answered_without_end() {
+        let mut requests = Requests::default();
+        let answers = (0..100).map(|_| asked(&mut requests, 9, "45.0.0.2:6881"));
+        assert_eq!(answers.filter(|answer| *answer != Effect::Nothing).count(), MAX_PER_MINUTE);
+        assert!(requests.count(Instant::ZERO + MINUTE));
+    }
+
+    #[test]
+    fn an_introduction_that_cannot_be_made_is_answered_with_the_reason() {
+        let error = |target: &str, failure| {
+            let error = Holepunch::Error(addr(target), failure);
+            Effect::Send(vec![(INITIATOR.0, message(7, error))])
+        };
+        for (theirs, target, failure) in [
+            (9, "45.0.0.2:0", Failure::NoSuchPeer),
+            (9, "224.0.0.1:6881", Failure::NoSuchPeer),
+            (9, "45.0.0.3:6881", Failure::NotConnected),
+            (0, "45.0.0.2:6881", Failure::NoSupport),
+            (9, INITIATOR.1, Failure::NoSelf),
+        ] {
+            let answer = asked(&mut Requests::default(), theirs, target);
+            assert_eq!(answer, error(target, failure), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_that_of_bep_55() {
+        let error = Holepunch::Error(addr("1.2.3.4:258"), Failure::NoSupport);
+        assert_eq!(error.encode()[..], [2, 0, 1, 2, 3, 4, 1, 2, 0, 0, 0, 3]);
+        let six = Holepunch::Rendezvous(addr("[::5]:1"));
+        assert_eq!(six.encode().len(), 2 + 16 + 2 + 4);
+        for message in [error, six, Holepunch::Connect(addr("1.2.3.4:5"))] {
+            assert_eq!(Holepunch::decode(&message.encode()), Some(message));
+        }
+        assert_eq!(Holepunch::decode(&[0, 0, 1, 2, 3, 4, 1, 2]), Some(Holepunch::Rendezvous(addr("1.2.3.4:258"))));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic_and_mean_one_thing(
+            bytes in proptest::collection::vec(any::<u8>(), 0..30),
+        ) {
+            if let Some(message) = Holepunch::decode(&bytes) {
+                prop_assert_eq!(Holepunch::decode(&message.encode()), Some(message));
+            }
+        }
+    }
+}
