@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 /// Measures on this machine, now; the figures are ratios, good only beside others of the same run.
 pub(crate) fn bench(arguments: &Arguments) -> Result<()> {
     let prerequisites = prerequisites::all()?;
-    build::all(Profile::Release, &[])?;
+    build::all(Profile::Release)?;
     let mut command = process::cargo();
     command.args(["bench", "--package", "aqueduct-tests", "--bench", "measure", "--"]).args(&arguments.rest);
     process::run(command.envs(prerequisites.environment(Profile::Release)))

@@ -25,6 +25,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     if workspace::page().join("index.html").is_file() && fs::read_to_string(&record).is_ok_and(|old| old == stamp) {
         return Ok(());
     }
+    eprintln!("Building the page: about 3 minutes on two cores the first time");
     trunk(profile, &toolchain)?;
     if profile == Profile::Release {
         compress_all().context("compressing the page")?;

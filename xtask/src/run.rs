@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Builds, starts everything, and waits for Ctrl-C.
 pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
     let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
-    build::all(profile, &["--package", "aqueduct-tests", "--bin", "sample-swarm"])?;
+    build::all(profile)?;
     let stop = on_interrupt()?;
     let address = free_address(arguments.port)?;
     let mut bridge = Service::start("the bridge", bridge(profile, address))?;

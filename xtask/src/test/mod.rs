@@ -86,7 +86,7 @@ impl Session {
     /// Installs browsers and clients and builds the programs under test: optimised, since what they are tested for includes speed.
     fn prepare(&mut self) -> Result<()> {
         let prerequisites = prerequisites::all()?;
-        build::all(Profile::Release, &[])?;
+        build::all(Profile::Release)?;
         self.environment = prerequisites.environment(Profile::Release);
         Ok(())
     }

@@ -47,10 +47,10 @@ pub(crate) fn web() -> Result<Toolchain> {
     let _lock = cache::lock()?;
     let mut toolchain = if rustup::has_target() { rustup::toolchain()? } else { distribution::toolchain()? };
     let bindgen = workspace::locked_version("wasm-bindgen")?;
-    let folders = [
-        tools::folder(&tools::Tool { package: "trunk", program: "trunk", version: TRUNK, locked: true })?,
-        tools::folder(&tools::Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: &bindgen, locked: false })?,
-    ];
+    let folders = tools::folders(&[
+        tools::Tool { package: "trunk", program: "trunk", version: TRUNK, locked: true, optimised: false },
+        tools::Tool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: &bindgen, locked: false, optimised: true },
+    ])?;
     toolchain.environment.push(("PATH", process::path_with(&folders)?));
     Ok(toolchain)
 }
