@@ -141,7 +141,9 @@ impl PeerFailures {
         self.last.is_empty()
     }
 
-    fn count(&self, failure: PeerFailure) -> usize {
+    /// Peers whose last failure was of this kind.
+    #[must_use]
+    pub fn count(&self, failure: PeerFailure) -> usize {
         self.last.values().filter(|other| **other == failure).count()
     }
 }

@@ -248,6 +248,10 @@ pub struct Search {
     pub refused: u32,
     /// Peers that sent wrong data and were shut out.
     pub banned: u32,
+    /// Peers that closed the connection soon after the handshake.
+    pub hung_up: u32,
+    /// Peers that broke the protocol.
+    pub misbehaved: u32,
     /// Seconds until the next tracker is asked.
     pub again: Option<u32>,
 }

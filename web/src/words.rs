@@ -86,14 +86,27 @@ fn found(search: &Search) -> String {
     let addresses = if search.found == 1 { "1 address".to_owned() } else { format!("{} addresses", search.found) };
     let fates = [
         part(search.dialling, "being dialled", "being dialled"),
-        part(search.unreachable, "could not be reached", "could not be reached"),
+        part(search.unreachable, "could not be reached or insists on encryption", "could not be reached or insist on encryption"),
         part(search.refused, "is not dialled by this bridge", "are not dialled by this bridge"),
+        part(search.hung_up, "hung up", "hung up"),
+        part(search.misbehaved, "broke the protocol", "broke the protocol"),
         part(search.banned, "sent wrong data and is shut out", "sent wrong data and are shut out"),
     ];
+    let trackers = failed_trackers(search);
     match join(&fates) {
-        fates if fates.is_empty() => format!("Found {addresses}, none connected yet."),
-        fates => format!("Found {addresses}: {fates}."),
+        fates if fates.is_empty() => format!("Found {addresses}, none connected yet.{trackers}"),
+        fates => format!("Found {addresses}: {fates}.{trackers}"),
     }
+}
+
+/// A tracker that fails may be the one that knows more peers.
+fn failed_trackers(search: &Search) -> String {
+    if search.failed == 0 { String::new() } else { format!(" {} failed{}.", count(search.failed, "tracker"), why(search)) }
+}
+
+/// How one of the trackers failed.
+fn why(search: &Search) -> String {
+    search.failure.as_ref().map_or_else(String::new, |why| format!(" ({why})"))
 }
 
 fn trackerless(search: &Search) -> String {
@@ -105,9 +118,8 @@ fn trackerless(search: &Search) -> String {
 
 /// What the trackers that were asked came to, and the DHT.
 fn asked(search: &Search) -> String {
-    let why = search.failure.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
     let answers = [
-        part(search.failed, "failed", "failed").map(|text| text + &why),
+        part(search.failed, "failed", "failed").map(|text| text + &why(search)),
         part(search.empty, "knows no peers", "know no peers"),
         part(search.answered, "named peers", "named peers"),
         part(search.asking, "has not answered yet", "have not answered yet"),
@@ -215,7 +227,12 @@ mod tests {
         t.search = Search { trackers: 1, failed: 1, failure: Some("it cannot be reached".into()), ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Asked 1 tracker: 1 failed (it cannot be reached).");
         t.search = Search { found: 5, unreachable: 3, refused: 2, ..Search::default() };
-        assert_eq!(sentence(&t, &Bridge::Connected), "Found 5 addresses: 3 could not be reached, 2 are not dialled by this bridge.");
+        assert_eq!(
+            sentence(&t, &Bridge::Connected),
+            "Found 5 addresses: 3 could not be reached or insist on encryption, 2 are not dialled by this bridge."
+        );
+        t.search = Search { found: 2, hung_up: 2, trackers: 2, failed: 1, failure: Some("it refused the request".into()), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Found 2 addresses: 2 hung up. 1 tracker failed (it refused the request).");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate};
+use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate, StreamClose};
 use aqueduct_core::types::{InfoHashV1, TorrentId, is_tab};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
@@ -49,6 +49,7 @@ impl Driver {
                 let conn = self.streams.open(stream);
                 self.engine.handle(now, Input::Accepted { conn, addr, dialled, handshake });
             }
+            Event::StreamClosed { stream, reason: StreamClose::Peer } => self.lose(stream, CloseReason::Remote),
             Event::StreamClosed { stream, reason } => self.lose(stream, CloseReason::Unreachable(reason.to_string())),
             Event::Welcome(welcome) => {
                 self.line.greeted();

@@ -5,12 +5,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, PeerId, RequestId, TorrentId};
 use aqueduct_core::wire::Message;
-use aqueduct_core::{CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError, OpResult, Output};
+use aqueduct_core::{CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError, OpResult, Output, PeerFailure};
 
 use super::clock::{Timer, now, scope};
 use super::credit::Credit;
@@ -244,18 +245,19 @@ impl Driver {
             }
             Event::Piece(torrent, _) => self.found_room(torrent),
             Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
-            Event::Banned(torrent, _) => {
-                if let Some(item) = self.items.get_mut(&torrent) {
-                    item.banned += 1;
-                }
+            Event::Banned(torrent, addr) => self.note_failure(torrent, addr, PeerFailure::Banned),
+            Event::PeerFailed(torrent, addr, reason) => {
+                PeerFailure::of(&reason).into_iter().for_each(|failure| self.note_failure(torrent, addr, failure));
             }
-            Event::Corrupt(..)
-            | Event::FileChanged(..)
-            | Event::Rechecked { .. }
-            | Event::PeerFailed(..)
-            | Event::PeerConnected(..)
-            | Event::ShutDown => {}
+            Event::PeerConnected(torrent, addr) => {
+                self.items.get_mut(&torrent).into_iter().for_each(|item| item.failures.forget(addr));
+            }
+            Event::Corrupt(..) | Event::FileChanged(..) | Event::Rechecked { .. } | Event::ShutDown => {}
         }
+    }
+
+    fn note_failure(&mut self, torrent: TorrentId, addr: SocketAddr, failure: PeerFailure) {
+        self.items.get_mut(&torrent).into_iter().for_each(|item| item.failures.note(addr, failure));
     }
 
     fn discover(&mut self, torrent: TorrentId, request: DiscoverRequest) {

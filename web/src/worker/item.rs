@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use aqueduct_core::Instant;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::tunnel::{DhtCounts, PeerCounts, TrackerCounts};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
+use aqueduct_core::{Instant, PeerFailures};
 
 use super::hints::Hints;
 use super::layout::ends;
@@ -41,8 +41,8 @@ pub(super) struct Item {
     pub(super) dht_said: Option<DhtCounts>,
     /// What the bridge last said of peers.
     pub(super) peers_said: PeerCounts,
-    /// Peers shut out for wrong data, this run.
-    pub(super) banned: u32,
+    /// How peers to which there was a stream came to nothing, this run.
+    pub(super) failures: PeerFailures,
     /// What the bridge is to hear of peers.
     pub(super) hints: Hints,
     /// Whether the storage has room for it.
@@ -80,7 +80,7 @@ impl Item {
             trackers_said: TrackerCounts::default(),
             dht_said: None,
             peers_said: PeerCounts::default(),
-            banned: 0,
+            failures: PeerFailures::default(),
             hints: Hints::default(),
             room: Room::Unknown,
             shown: false,

@@ -2,7 +2,7 @@
 
 use aqueduct_core::tunnel::TrackerCounts;
 use aqueduct_core::types::{TorrentId, visible};
-use aqueduct_core::{Failure, TorrentSnapshot};
+use aqueduct_core::{Failure, PeerFailure, TorrentSnapshot};
 
 use super::arrangement::Arrangement;
 use super::item::Item;
@@ -116,7 +116,9 @@ fn search(item: &Item) -> Search {
         dialling: item.peers_said.dialling,
         unreachable: item.peers_said.failed.min(item.peers_said.found),
         refused: item.peers_said.refused,
-        banned: item.banned,
+        banned: count(item.failures.count(PeerFailure::Banned)),
+        hung_up: count(item.failures.count(PeerFailure::Closed)),
+        misbehaved: count(item.failures.count(PeerFailure::Protocol)),
         again: said.next.map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
     }
 }
