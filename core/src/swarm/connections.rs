@@ -6,7 +6,7 @@ use super::peers::Peer;
 use super::state::State;
 use super::transfer::Transfer;
 use crate::context::Context;
-use crate::extensions::{Standing, hello, no_exchange};
+use crate::extensions::{hello, no_exchange};
 use crate::io::{CloseReason, Event, Handshaken, Output};
 use crate::peer_failure::PeerFailure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerIdentity, PeerSource};
@@ -27,7 +27,7 @@ impl Transfer {
     /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace
     /// that stops us.
     pub(super) fn dial(&mut self, cx: &mut Context) -> Option<Instant> {
-        if !self.is_active(cx) {
+        if !self.state.is_active(cx) {
             return None;
         }
         self.peers.dial(cx, self.info_hash.wire())
@@ -104,7 +104,7 @@ impl Transfer {
         if who.peer_id == cx.shared.peer_id {
             return Some(CloseReason::Ourselves);
         }
-        if !self.is_active(cx) || cx.shared.shutting_down {
+        if !self.state.is_active(cx) || cx.shared.shutting_down {
             return Some(CloseReason::Inactive);
         }
         self.peers.refuse(cx, who)
@@ -112,25 +112,12 @@ impl Transfer {
 
     /// Returns whether a place became free.
     fn make_room(&mut self, cx: &mut Context, newcomer: PeerAddr) -> bool {
-        let gave = |conn| self.received_lately(conn) > 0;
+        let gave = |conn| self.state.received_lately(conn) > 0;
         let leaves = self.peers.replaceable(cx, newcomer, gave);
         if let Some(conn) = leaves {
             self.disconnect(cx, conn, CloseReason::Replaced);
         }
         leaves.is_some()
-    }
-
-    /// What we say of ourselves to a new peer.
-    fn standing(&self, cx: &Context) -> Standing<'_> {
-        let info = self.state.content().map(|content| &*content.pieces.info);
-        let (exchanges, partial_seed) = (self.exchanges(cx), self.state.is_partial_seed());
-        Standing { info, exchanges, partial_seed }
-    }
-
-    /// Payload bytes from one peer in this round of choking and in the one before.
-    fn received_lately(&self, conn: ConnId) -> u64 {
-        let known = self.state.content().and_then(|content| content.download.peer(conn));
-        known.map_or(0, |known| known.received_lately())
     }
 
     /// A new peer: it is told what we have and what we can.
@@ -141,7 +128,7 @@ impl Transfer {
             peer.send(cx, new.conn, message);
         }
         if new.reserved.extended() {
-            let hello = hello(cx.config(), self.standing(cx), new.who.addr);
+            let hello = hello(cx.config(), self.state.standing(cx), new.who.addr);
             peer.send(cx, new.conn, hello);
         }
         cx.event(Event::PeerConnected(cx.torrent, new.who.addr));
@@ -182,7 +169,7 @@ impl Transfer {
     }
 
     fn forget_peer(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) -> bool {
-        let received = self.received_lately(conn);
+        let received = self.state.received_lately(conn);
         let Some(peer) = self.peers.remove(cx, conn, reason) else { return false };
         let short = cx.now.since(peer.connected_at) < SHORT && received == 0;
         if short || *reason != CloseReason::Remote {

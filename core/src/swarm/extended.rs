@@ -10,13 +10,13 @@ use super::state::State;
 use super::transfer::Transfer;
 use crate::context::{Context, Verdict};
 use crate::extensions::{Effect, View};
-use crate::io::{Event, Failure, Output};
+use crate::io::{Event, Failure};
 use crate::meta::Info;
 use crate::types::{ConnId, InfoHashV1, PeerSource, Sha1Digest, is_tab};
 
 impl Transfer {
     pub(super) fn handle_extended(&mut self, cx: &mut Context, conn: ConnId, id: u8, payload: &Bytes) -> Verdict {
-        let (exchanges, complete) = (self.exchanges(cx), self.state.is_complete());
+        let (exchanges, complete) = (self.state.exchanges(cx), self.state.is_complete());
         let metadata = self.state.info().map(|info| info.raw.clone());
         let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
         // Taken out for the time of the call, which may look at other peers.
@@ -111,19 +111,5 @@ impl Transfer {
             self.become_private(cx);
         }
         cx.event(Event::Metadata(cx.torrent, info));
-    }
-
-    /// BEP 5: the peer has a DHT node at this port.
-    pub(super) fn handle_port(&self, cx: &mut Context, conn: ConnId, port: u16) {
-        let Some(peer) = self.peers.get(conn) else { return };
-        if port != 0 && cx.config().dht_port.is_some() && !self.state.is_private() {
-            let addr = (peer.addr.ip().to_canonical(), port).into();
-            cx.shared.outbox.push(Output::DhtNode(addr));
-        }
-    }
-
-    /// Whether peers are told of peers (BEP 11, 27).
-    pub(super) fn exchanges(&self, cx: &Context) -> bool {
-        cx.config().pex && !self.state.is_private()
     }
 }

@@ -67,7 +67,7 @@ impl Swarm {
 
     /// Joins the swarm.
     pub(crate) fn start(&mut self, cx: &mut Context) {
-        if !self.transfer.is_active(cx) || cx.shared.shutting_down {
+        if !self.transfer.state.is_active(cx) || cx.shared.shutting_down {
             return;
         }
         if !self.announced {

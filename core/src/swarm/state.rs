@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::content::Content;
 use super::metadata::MetadataFetch;
 use super::storage::Pieces;
+use crate::context::Context;
+use crate::extensions::Standing;
 use crate::io::Failure;
 use crate::meta::Info;
+use crate::types::ConnId;
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -67,5 +70,27 @@ impl State {
             Self::Open(content) => content.failure().cloned().map(Failure::Storage),
             Self::Metadata(_) | Self::Opening { .. } => None,
         }
+    }
+
+    /// Whether we take part in the swarm.
+    pub(super) fn is_active(&self, cx: &Context) -> bool {
+        !cx.paused && !self.is_checking()
+    }
+
+    /// Whether peers are told of peers (BEP 11, 27).
+    pub(super) fn exchanges(&self, cx: &Context) -> bool {
+        cx.config().pex && !self.is_private()
+    }
+
+    /// What we say of ourselves to a new peer.
+    pub(super) fn standing(&self, cx: &Context) -> Standing<'_> {
+        let info = self.content().map(|content| &*content.pieces.info);
+        Standing { info, exchanges: self.exchanges(cx), partial_seed: self.is_partial_seed() }
+    }
+
+    /// Payload bytes from one peer in this round of choking and in the one before.
+    pub(super) fn received_lately(&self, conn: ConnId) -> u64 {
+        let known = self.content().and_then(|content| content.download.peer(conn));
+        known.map_or(0, |known| known.received_lately())
     }
 }

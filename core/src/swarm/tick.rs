@@ -84,7 +84,7 @@ impl Swarm {
 
     /// BEP 11: tells every peer, at most once per minute, who else is there.
     fn tell_peers(&mut self, cx: &mut Context) {
-        if !self.transfer.exchanges(cx) {
+        if !self.transfer.state.exchanges(cx) {
             return;
         }
         let connected: Vec<_> = self.transfer.peers.iter().filter_map(|(_, p)| neighbour(p)).collect();

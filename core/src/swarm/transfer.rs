@@ -25,11 +25,6 @@ impl Transfer {
         Self { info_hash, state: State::Metadata(MetadataFetch::default()), peers: Peers::new(max_candidates), upload: Upload::default() }
     }
 
-    /// Whether we take part in the swarm.
-    pub(super) fn is_active(&self, cx: &Context) -> bool {
-        !cx.paused && !self.state.is_checking()
-    }
-
     /// Runs a handler with the open content and the peers, if there is content.
     pub(super) fn with_content<R>(&mut self, handler: impl FnOnce(&mut Content, &mut Peers) -> R) -> Option<R> {
         match &mut self.state {
@@ -42,18 +37,13 @@ impl Transfer {
     pub(super) fn handle_message(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
         let Some(peer) = self.peers.get_mut(conn) else { return };
         peer.outgoing.handle_message(cx.now);
-        let verdict = self.dispatch(cx, conn, message).and_then(|()| self.check_reading(cx, conn));
+        let verdict = self.dispatch(cx, conn, message).and_then(|()| {
+            let peer = self.peers.get(conn);
+            peer.map_or(Ok(()), |peer| peer.check_reading(cx.config().max_unsent))
+        });
         if let Err(reason) = verdict {
             self.disconnect(cx, conn, reason);
         }
-    }
-
-    fn check_reading(&self, cx: &Context, conn: ConnId) -> Verdict {
-        let most = cx.config().max_unsent;
-        if self.peers.get(conn).is_some_and(|peer| peer.outgoing.is_overfull(most)) {
-            return misbehaved("it does not read what it is sent");
-        }
-        Ok(())
     }
 
     fn dispatch(&mut self, cx: &mut Context, conn: ConnId, message: Message) -> Verdict {
@@ -68,7 +58,8 @@ impl Transfer {
         }
         match message {
             Message::Extended { id, payload } => return self.handle_extended(cx, conn, id, &payload),
-            Message::Port(port) => self.handle_port(cx, conn, port),
+            Message::Port(port) if !self.state.is_private() => peer.handle_port(cx, port),
+            Message::Port(_) => {}
             Message::Interested => self.upload.handle_interested(cx, &mut self.peers, conn),
             Message::NotInterested => peer.peer_interested = false,
             Message::Request(raw) => {

@@ -15,7 +15,7 @@ const LOOKS: usize = 16;
 
 /// One swarm.
 #[derive(Debug)]
-pub(super) struct Swarm {
+pub(super) struct ListedSwarm {
     info_hash: InfoHashV1,
     founder: Founder,
     v4: Peers<6>,
@@ -24,7 +24,7 @@ pub(super) struct Swarm {
     pub(super) downloads: u32,
 }
 
-impl Swarm {
+impl ListedSwarm {
     fn new(info_hash: InfoHashV1, founder: Founder) -> Self {
         Self { info_hash, founder, v4: Peers::default(), v6: None, downloads: 0 }
     }
@@ -98,7 +98,7 @@ fn compact<const M: usize, const N: usize>(ip: [u8; M], port: u16) -> [u8; N] {
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Swarms {
-    list: Vec<Swarm>,
+    list: Vec<ListedSwarm>,
     /// Where each stands in `list`.
     index: HashTable<u32>,
     /// The next to be visited by [`Swarms::expire`].
@@ -111,16 +111,16 @@ impl Swarms {
         self.list.len()
     }
 
-    pub(super) fn get(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&Swarm> {
+    pub(super) fn get(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&ListedSwarm> {
         self.position(info_hash, dice).map(|at| &self.list[at])
     }
 
-    pub(super) fn get_mut(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&mut Swarm> {
+    pub(super) fn get_mut(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&mut ListedSwarm> {
         self.position(info_hash, dice).map(|at| &mut self.list[at])
     }
 
     /// Finds a swarm, or founds it if there are fewer than `limit`.
-    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, founder: Founder, limit: usize, dice: &Dice) -> Option<&mut Swarm> {
+    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, founder: Founder, limit: usize, dice: &Dice) -> Option<&mut ListedSwarm> {
         let at = match self.position(info_hash, dice) {
             Some(at) => at,
             None if self.list.len() < limit => self.push(info_hash, founder, dice),
@@ -132,7 +132,7 @@ impl Swarms {
     /// Forgets a swarm whose founder has more of them than this one would have, and says how many peers went; nothing if none was found among a few.
     /// A swarm with many peers counts for less: whoever founded it, it is theirs by now.
     pub(super) fn make_room(&mut self, founder: Founder, dice: &mut Dice) -> Option<usize> {
-        let weight = |swarm: &Swarm| u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64;
+        let weight = |swarm: &ListedSwarm| u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64;
         let looked_at = (0..LOOKS.min(self.list.len())).map(|_| dice.below(self.list.len()));
         let (heaviest, at) = looked_at.filter_map(|at| Some((weight(self.list.get(at)?), at))).max()?;
         let peers = self.list.get(at)?.len();
@@ -146,7 +146,7 @@ impl Swarms {
     fn push(&mut self, info_hash: &InfoHashV1, founder: Founder, dice: &Dice) -> usize {
         let at = self.list.len();
         self.founders.add(founder);
-        self.list.push(Swarm::new(*info_hash, founder));
+        self.list.push(ListedSwarm::new(*info_hash, founder));
         let list = &self.list;
         self.index.insert_unique(dice.hash(&info_hash.0), number(at), |at| dice.hash(&list[*at as usize].info_hash.0));
         at

@@ -53,7 +53,10 @@ fn is_right(folder: &Path, tool: &Tool) -> bool {
 fn install(tool: &Tool, root: &Path) -> Result<()> {
     eprintln!("Building {} {}, which the page needs: once per user, 3 to 5 minutes on two cores", tool.package, tool.version);
     let mut command = process::cargo();
-    command.env_remove("CARGO_TARGET_DIR").env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_OPT_LEVEL", if tool.optimised { "1" } else { "0" });
+    command
+        .env_remove("CARGO_TARGET_DIR")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", if tool.optimised { "1" } else { "0" });
     // Without a lock file of its own, take dependencies that this compiler can still build.
     command.env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
     command.args(["install", "--quiet", "--debug", "--force", "--no-default-features", tool.package, "--version", tool.version, "--root"]).arg(root);

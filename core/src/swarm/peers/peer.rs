@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::outgoing::Outgoing;
 use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extensions;
+use crate::io::Output;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
 use crate::wire::{Message, RawBlock, Reserved};
 
@@ -93,6 +94,23 @@ impl Peer {
     pub(crate) fn reject(&mut self, cx: &mut Context, conn: ConnId, raw: RawBlock) {
         if self.fast {
             self.send(cx, conn, Message::Reject(raw));
+        }
+    }
+
+    /// A peer that goes on asking and does not read what it is sent would fill our memory. `max_unsent`:
+    /// [`crate::Config::max_unsent`].
+    pub(crate) fn check_reading(&self, max_unsent: u64) -> Verdict {
+        if self.outgoing.is_overfull(max_unsent) {
+            return misbehaved("it does not read what it is sent");
+        }
+        Ok(())
+    }
+
+    /// BEP 5: the peer has a DHT node at this port.
+    pub(crate) fn handle_port(&self, cx: &mut Context, port: u16) {
+        if port != 0 && cx.config().dht_port.is_some() {
+            let addr = (self.addr.ip().to_canonical(), port).into();
+            cx.shared.outbox.push(Output::DhtNode(addr));
         }
     }
 

@@ -1,17 +1,21 @@
-//! The whole boundary between the engine and its driver, on one page.
+//! The whole boundary between the engine and its driver. `snapshot` is what screens show, `close` why connections end.
 //!
 //! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in [`Output`]s. Work that takes time
 //! (disk, digests) is an [`Op`] with an id, answered exactly once by [`Input::Done`], also when it was cancelled or failed.
 
+mod close;
+mod snapshot;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::close::CloseReason;
+pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
 use crate::meta::{Info, Magnet};
 use crate::types::{Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece, RequestId, Sha1Digest, TorrentId};
-use crate::wire::{Message, Reserved, WireError};
+use crate::wire::{Message, Reserved};
 
 /// Bytes in order, in as many slices as they came in. Cloning copies no payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -392,68 +396,6 @@ pub enum OpError {
     },
 }
 
-/// Why a connection ended. Names who is at fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// No way leads there, or the socket broke.
-    #[error("unreachable: {0}")]
-    Unreachable(String),
-    /// A machine answered that nobody listens there.
-    #[error("it refused the connection")]
-    Refused,
-    /// Nobody answered within the deadline.
-    #[error("it did not answer in time")]
-    TimedOut,
-    /// The remote closed.
-    #[error("the peer closed the connection")]
-    Remote,
-    /// The remote closed before its handshake was complete. Who insists on encryption does so, and who is full, or bans us.
-    #[error("it closed the connection in the handshake; it may insist on encryption")]
-    ClosedInHandshake,
-    /// No handshake within the deadline.
-    #[error("it was silent in the handshake")]
-    HandshakeTimeout,
-    /// The remote broke the protocol.
-    #[error("the peer broke the protocol: {0}")]
-    Protocol(#[from] WireError),
-    /// The remote broke a rule that only the engine can see.
-    #[error("the peer misbehaved: {0}")]
-    Misbehaved(&'static str),
-    /// The remote answered for another torrent.
-    #[error("the peer answered for another info-hash")]
-    WrongInfoHash,
-    /// Our own listener.
-    #[error("connected to ourselves")]
-    Ourselves,
-    /// Already connected to this peer.
-    #[error("already connected to this peer")]
-    Duplicate,
-    /// It sent bad pieces.
-    #[error("banned for corrupt pieces")]
-    Banned,
-    /// Both sides are complete.
-    #[error("neither side needs anything")]
-    Redundant,
-    /// Nothing was heard for too long.
-    #[error("silent for too long")]
-    Silent,
-    /// A limit of ours.
-    #[error("too many connections")]
-    Full,
-    /// The torrent is unknown, paused or removed.
-    #[error("the torrent is not active")]
-    Inactive,
-    /// It came from elsewhere than the tracker, and the torrent turned out to be private (BEP 27).
-    #[error("the torrent is private, and its tracker did not name this peer")]
-    Private,
-    /// It believes that we have what is gone, and cannot be told otherwise (BEP 54).
-    #[error("some of what we had is gone; connect again to hear what there is")]
-    Outdated,
-    /// It was of no use, and others wait.
-    #[error("replaced by a better peer")]
-    Replaced,
-}
-
 /// News for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -513,123 +455,4 @@ pub enum Failure {
     /// A magnet's metadata match its hash and yet make no torrent.
     #[error("the torrent's metadata are invalid: {0}")]
     Metadata(String),
-}
-
-/// What a deadline is for; logs and the simulator name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// Nothing to wait for.
-    Never,
-    /// Choking is decided anew (BEP 3: every 10 s).
-    Choke,
-    /// A block is late.
-    RequestTimeout,
-    /// A connection was silent.
-    KeepAlive,
-    /// A dial may be made.
-    Dial,
-    /// Unflushed data is due.
-    Flush,
-    /// A rate limit has room again.
-    RateLimit,
-    /// Rates are measured anew.
-    Tick,
-}
-
-/// What a torrent is doing, in the words of the page and the terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Looking for peers.
-    Connecting,
-    /// Fetching metadata from peers.
-    FetchingMetadata,
-    /// Reading and hashing what is on disk.
-    Checking,
-    /// Fetching pieces.
-    Downloading,
-    /// Complete, and serving.
-    Seeding,
-    /// Paused by the user.
-    Paused,
-    /// Stopped by a failure.
-    Error,
-}
-
-/// All torrents, for screens. Not for the hot path.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// In order of their ids.
-    pub torrents: Vec<TorrentSnapshot>,
-}
-
-/// One torrent, for screens and announces.
-#[derive(Clone, Debug)]
-pub struct TorrentSnapshot {
-    /// Which.
-    pub torrent: TorrentId,
-    /// Its hash.
-    pub info_hash: InfoHash,
-    /// What it is doing.
-    pub phase: Phase,
-    /// If `phase` is [`Phase::Error`].
-    pub failure: Option<Failure>,
-    /// Bytes of wanted pieces that are verified, without padding (BEP 47).
-    pub done: u64,
-    /// Bytes of wanted pieces, without padding.
-    pub wanted: u64,
-    /// Bytes of all pieces that are not verified, without padding: the `left` of an announce.
-    pub left: u64,
-    /// While checking: bytes checked so far.
-    pub checked: u64,
-    /// Payload bytes per second, smoothed over some seconds.
-    pub down_rate: u64,
-    /// Payload bytes per second, smoothed over some seconds.
-    pub up_rate: u64,
-    /// Payload bytes received in all runs.
-    pub downloaded: u64,
-    /// Payload bytes sent in all runs.
-    pub uploaded: u64,
-    /// Payload bytes thrown away (corrupt or unasked).
-    pub wasted: u64,
-    /// Connected peers, handshake done.
-    pub peers: usize,
-    /// Of these, complete ones.
-    pub seeds: usize,
-    /// Dials under way.
-    pub dialling: usize,
-    /// Addresses known and not connected.
-    pub candidates: usize,
-    /// Peers that let us request.
-    pub unchoking_us: usize,
-    /// Peers that have something we want.
-    pub interesting: usize,
-    /// Pieces had.
-    pub have: Bitfield,
-    /// Seconds to completion at the present rate, if that means anything.
-    pub eta: Option<Duration>,
-}
-
-/// One peer, for screens.
-#[derive(Clone, Debug)]
-pub struct PeerSnapshot {
-    /// The connection.
-    pub conn: ConnId,
-    /// Where it is.
-    pub addr: SocketAddr,
-    /// What it calls itself.
-    pub peer_id: PeerId,
-    /// Payload bytes per second from it.
-    pub down_rate: u64,
-    /// Payload bytes per second to it.
-    pub up_rate: u64,
-    /// Requests we wait for.
-    pub in_flight: usize,
-    /// Blocks it waits for.
-    pub asked: usize,
-    /// Whether it chokes us (BEP 3).
-    pub peer_choking: bool,
-    /// Whether we choke it (BEP 3).
-    pub am_choking: bool,
-    /// Pieces it has.
-    pub pieces: u32,
 }
