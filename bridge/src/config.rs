@@ -97,7 +97,7 @@ pub enum ConfigError {
     Syntax {
         /// Which.
         path: PathBuf,
-        /// Line, column and what is wrong.
+        /// FairQueue, column and what is wrong.
         error: Box<toml::de::Error>,
     },
     /// An origin that browsers never send.

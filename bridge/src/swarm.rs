@@ -22,8 +22,8 @@ use crate::gate::Bucket;
 use crate::meet::Visit;
 use crate::network::network_of;
 use crate::registry::{Arrival, Seated};
-use crate::told::TrackersTold;
 use crate::tracker::Listing;
+use crate::tracker_reports::TrackerReports;
 
 /// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count as what was found on one's own network.
 const NEARBY: PeerSource = PeerSource::Lsd;
@@ -69,7 +69,7 @@ pub(crate) struct Swarm {
     /// Who dialled in and is still there.
     incoming: BTreeSet<SocketAddr>,
     told_peers: Option<PeerCounts>,
-    trackers_told: TrackersTold,
+    trackers_told: TrackerReports,
     told_trackers: Option<TrackerCounts>,
     told_dht: Option<DhtCounts>,
     seat: Seated,
@@ -101,7 +101,7 @@ impl Swarm {
             counts: PeerCounts::default(),
             incoming: BTreeSet::new(),
             told_peers: None,
-            trackers_told: TrackersTold::default(),
+            trackers_told: TrackerReports::default(),
             told_trackers: None,
             told_dht: None,
             seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),

@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::failing::Failing;
+use crate::fair_queue::FairQueue;
 use crate::gate::{Bucket, Table, lock};
 use crate::limits::Limits;
-use crate::line::Line;
 use crate::network::{Network, Networks, network_of};
 
 /// Requests that wait for their turn at one host. One more turns away the last one of the client that has most of them there.
@@ -64,7 +64,7 @@ struct Host {
     rates: Rates,
     requests: Bucket,
     under_way: u32,
-    line: Line,
+    line: FairQueue,
     read: Bucket,
     read_by: BTreeMap<Network, Bucket>,
 }
@@ -212,7 +212,7 @@ const fn addr(place: Place<'_>) -> Option<SocketAddr> {
 impl Host {
     fn new(rates: Rates, now: Instant) -> Self {
         let read = reading(rates.bytes_per_second, now);
-        Self { rates, requests: Bucket::new(rates.per_second, now), under_way: 0, line: Line::default(), read, read_by: BTreeMap::new() }
+        Self { rates, requests: Bucket::new(rates.per_second, now), under_way: 0, line: FairQueue::default(), read, read_by: BTreeMap::new() }
     }
 
     /// Takes a request off the rate; otherwise says when to try again, if that is known.

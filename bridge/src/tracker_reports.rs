@@ -17,7 +17,7 @@ use crate::policy::Filter;
 
 /// Since when each tracker of a join was asked in vain.
 #[derive(Debug, Default)]
-pub(crate) struct TrackersTold {
+pub(crate) struct TrackerReports {
     in_vain_since: Vec<Option<Instant>>,
 }
 
@@ -29,7 +29,7 @@ enum Told {
     Failed(TrackerFailure),
 }
 
-impl TrackersTold {
+impl TrackerReports {
     /// What the tab may know now.
     pub(crate) fn count(&mut self, statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
         let after = bridge.config.limits.failures_told_after.0;

@@ -9,7 +9,7 @@ use crate::network::Network;
 
 /// The waiting requests of all clients, for one place.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct FairQueue {
     clients: BTreeMap<Network, VecDeque<Waiter>>,
     /// Clients that wait, in the order in which they take their turns.
     turns: VecDeque<Network>,
@@ -24,7 +24,7 @@ struct Waiter {
     bell: Arc<Notify>,
 }
 
-impl Line {
+impl FairQueue {
     pub(crate) const fn is_empty(&self) -> bool {
         self.waiting == 0
     }
@@ -108,7 +108,7 @@ mod tests {
         Networks::of([192, 0, 2, last].into()).site()
     }
 
-    fn served(line: &mut Line) -> Vec<u64> {
+    fn served(line: &mut FairQueue) -> Vec<u64> {
         let mut served = Vec::new();
         while let Some(number) = line.front() {
             served.push(number);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn clients_take_turns_however_much_one_of_them_wants() {
-        let mut line = Line::default();
+        let mut line = FairQueue::default();
         (0..4).for_each(|number| drop(line.join(client(1), number, 9)));
         line.join(client(2), 10, 9);
         line.join(client(3), 20, 9);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn in_a_full_line_whoever_waits_most_gives_way() {
-        let mut line = Line::default();
+        let mut line = FairQueue::default();
         (0..4).for_each(|number| drop(line.join(client(1), number, 4)));
         assert!(line.join(client(1), 4, 4).is_none(), "nobody waits for more than it does");
         assert!(line.join(client(2), 10, 4).is_some() && !line.holds(client(1), 3));
