@@ -54,6 +54,8 @@ pub struct Record {
     pub paused: bool,
     /// Files that are not under the torrent's own names, by index, with the components that they are under: the file system refused their own. Empty in a tab.
     pub names: Vec<(u32, Vec<String>)>,
+    /// When the user added it, milliseconds since 1970: lists keep their order between runs. 0: not known.
+    pub added: u64,
 }
 
 /// A file's state by which a change between runs is seen.
@@ -127,6 +129,7 @@ impl Record {
             wanted: None,
             paused: false,
             names: Vec::new(),
+            added: 0,
         }
     }
 
@@ -158,7 +161,7 @@ impl Record {
         dict.bytes("uploaded", self.uploaded.to_be_bytes()).bytes("downloaded", self.downloaded.to_be_bytes());
         dict.bytes("stamps", encode_stamps(&self.stamps));
         dict.list("trackers", self.trackers.iter().map(|tier| strings(tier)));
-        dict.int("paused", u8::from(self.paused));
+        dict.int("paused", u8::from(self.paused)).bytes("added", self.added.to_be_bytes());
         if !self.names.is_empty() {
             dict.list("names", self.names.iter().map(|(index, path)| Encoded::list([Encoded::int(*index), strings(path)])));
         }
@@ -184,6 +187,8 @@ impl Record {
             wanted: dict.bytes("wanted").map(|flags| flags.iter().map(|&flag| flag != 0).collect()),
             paused: dict.num::<u8>("paused")? != 0,
             names: dict.list("names").into_iter().flatten().map(name).collect::<Option<_>>()?,
+            // Records of earlier versions lack it.
+            added: dict.bytes("added").and_then(number).unwrap_or(0),
         })
     }
 }

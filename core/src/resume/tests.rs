@@ -17,6 +17,7 @@ fn small() -> Record {
         wanted: Some(vec![true, false]),
         paused: true,
         names: vec![(1, vec!["t".to_owned(), "a_b".to_owned()])],
+        added: 1_700_000_000_000,
         ..Record::new(InfoHash::V1(InfoHashV1([1; 20])))
     }
 }
@@ -36,12 +37,12 @@ fn record() -> impl Strategy<Value = Record> {
     let flags = proptest::collection::vec(any::<bool>(), 0..5);
     let bytes = proptest::collection::vec(any::<u8>(), 0..20);
     let names = proptest::collection::vec((any::<u32>(), proptest::collection::vec("\\PC{0,9}", 0..3)), 0..3);
-    let texts = (proptest::option::of(bytes), proptest::option::of("\\PC{0,9}"), trackers, proptest::option::of(flags), any::<bool>(), names);
+    let texts = (proptest::option::of(bytes), proptest::option::of("\\PC{0,9}"), trackers, proptest::option::of(flags), any::<(bool, u64)>(), names);
     (info_hash(), had, any::<(u64, u64)>(), stamps, texts).prop_map(|(info_hash, had, (uploaded, downloaded), stamps, texts)| {
-        let (info, name, trackers, wanted, paused, names) = texts;
+        let (info, name, trackers, wanted, (paused, added), names) = texts;
         let have = Bitfield::from_wire(&had, u32::try_from(had.len() * 8).unwrap()).unwrap();
         let stamps = stamps.into_iter().map(|(size, modified)| FileStamp { size, modified }).collect();
-        Record { info_hash, have, uploaded, downloaded, stamps, info: info.map(Bytes::from), name, trackers, wanted, paused, names }
+        Record { info_hash, have, uploaded, downloaded, stamps, info: info.map(Bytes::from), name, trackers, wanted, paused, names, added }
     })
 }
 
