@@ -9,8 +9,8 @@ use aqueduct_core::tunnel::{Refusal, SUBPROTOCOL};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use hyper::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, STRICT_TRANSPORT_SECURITY, UPGRADE};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, STRICT_TRANSPORT_SECURITY, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
@@ -34,10 +34,23 @@ const MAX_UNSENT: usize = 1024 * 1024;
 /// Small, because ten thousand idle tabs have one each; long messages get buffers of their own.
 const READ_BUFFER: usize = 8 * 1024;
 
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; \
-                      img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const SECURITY: [(HeaderName, &str); 6] = [
-    (hyper::header::CONTENT_SECURITY_POLICY, POLICY),
+/// The page's policy, with what it may connect to.
+macro_rules! policy {
+    ($connect:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src ",
+            $connect,
+            "; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    };
+}
+
+const POLICY: &str = policy!("'self'");
+/// What starts the page's worker.
+const WORKER: &str = "/worker_loader.js";
+/// The worker has no document and nothing to draw. It alone fetches .torrent files at the addresses that the user gives, where their sites allow it.
+const WORKER_POLICY: &str = policy!("'self' http: https:");
+const SECURITY: [(HeaderName, &str); 5] = [
     (hyper::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (hyper::header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -50,6 +63,7 @@ const ONLY_HTTPS: &str = "max-age=31536000";
 
 /// Answers one request. `alive` is held as long as a session lives.
 pub(crate) async fn answer(request: Request<Incoming>, remote: SocketAddr, bridge: Arc<Bridge>, alive: Arc<Alive>) -> Result<Answer, Infallible> {
+    let policy = if request.uri().path() == WORKER { WORKER_POLICY } else { POLICY };
     let mut answer = match (request.uri().path(), request.method()) {
         _ if !names_its_host(&request) => {
             refuse(StatusCode::BAD_REQUEST, "A request names its host once, with the field Host.\n", &[(CONNECTION, "close")])
@@ -62,6 +76,7 @@ pub(crate) async fn answer(request: Request<Incoming>, remote: SocketAddr, bridg
     let fields = SECURITY.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
     answer.headers_mut().extend(fields);
     answer.headers_mut().extend(bridge.is_https().then_some((STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ONLY_HTTPS))));
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     Ok(answer)
 }
 

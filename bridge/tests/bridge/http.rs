@@ -24,6 +24,17 @@ async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() 
 }
 
 #[tokio::test]
+async fn the_worker_alone_may_connect_to_other_sites() {
+    let bridge = Bridge::start(config()).await;
+    for (path, connect) in
+        [("/", "connect-src 'self';"), ("/nothing", "connect-src 'self';"), ("/worker_loader.js", "connect-src 'self' http: https:;")]
+    {
+        let (head, _) = bridge.get(path, "").await;
+        assert!(head.contains(connect), "{path}: {head}");
+    }
+}
+
+#[tokio::test]
 async fn health_and_numbers_are_told() {
     let bridge = Bridge::start(config()).await;
     assert!(bridge.get("/healthz", "").await.0.starts_with("HTTP/1.1 200"));
