@@ -95,16 +95,22 @@ impl Clients {
 }
 
 impl Place {
-    /// Takes one join off the budget of all sessions of this address and its site; says whether there was one.
-    pub(crate) fn may_join(&self) -> bool {
-        let (mut state, now) = (lock(&self.clients.state), Instant::now());
+    /// Takes one join off the budget of all sessions of this address and its site.
+    ///
+    /// # Errors
+    /// There is none left; says when there will be one.
+    pub(crate) fn take_join(&self, now: Instant) -> Result<(), Instant> {
+        let mut state = lock(&self.clients.state);
         let shares = self.networks.shares(self.clients.per_site);
         let entries = &mut state.by_network.entries;
-        let granted = shares.clone().all(|(network, _)| entries.get_mut(&network).is_some_and(|client| client.joins.check(now).is_ok()));
-        for (network, _) in shares.filter(|_| granted) {
+        let refused = shares.clone().filter_map(|(network, _)| entries.get_mut(&network)?.joins.check(now).err()).max();
+        if let Some(at) = refused {
+            return Err(at);
+        }
+        for (network, _) in shares {
             let _ = entries.get_mut(&network).map(|client| client.joins.take(now));
         }
-        granted
+        Ok(())
     }
 }
 
@@ -147,7 +153,7 @@ mod tests {
         let clients = Clients::new(&limits);
         let joins = |clients: &Arc<Clients>| {
             let place = clients.enter("9.9.9.9".parse().unwrap()).unwrap();
-            (0..100).filter(|_| place.may_join()).count()
+            (0..100).filter(|_| place.take_join(Instant::now()).is_ok()).count()
         };
         assert_eq!((joins(&clients), joins(&clients)), (10, 0), "as many as two sessions may have");
         tokio::time::advance(Duration::from_secs(3)).await;

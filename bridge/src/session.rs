@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows};
+use aqueduct_core::tunnel::{
+    JoinRefusal, JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows,
+};
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::net::Denied;
@@ -229,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
                 ServerEvent::Join { join, request } => self.handle_join(join, request),
-                ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, Refusal::Joins),
+                ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, JoinRefusal::NoPlace),
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Hint { join, addrs } => self.handle_hint(join, &addrs),
                 ServerEvent::Leave { join } => self.handle_leave(join),
@@ -251,12 +253,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_join(&mut self, join: u32, request: JoinRequest) {
-        if self.drain_until.is_some() {
-            return self.tunnel.refuse_join(join, Refusal::Draining);
-        }
-        let granted = self.visitor.admission.as_ref().is_ok_and(Place::may_join) && self.join_rate.take(Instant::now()).is_ok();
-        if !granted {
-            return self.tunnel.refuse_join(join, Refusal::Joins);
+        if let Err(refusal) = self.grant_join(Instant::now()) {
+            return self.tunnel.refuse_join(join, refusal);
         }
         match Swarm::join(&self.bridge, self.number, join, request, self.seat.clone()) {
             Ok(swarm) => {
@@ -264,8 +262,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.look = true;
             }
             // One membership a swarm: a second one would only compete with the first for the same peers.
-            Err(_duplicate) => self.tunnel.refuse_join(join, Refusal::Joins),
+            Err(_duplicate) => self.tunnel.refuse_join(join, JoinRefusal::Duplicate),
         }
+    }
+
+    /// Takes one join off the session's budget and off its address'; neither pays for a join that the other refuses.
+    fn grant_join(&mut self, now: Instant) -> Result<(), JoinRefusal> {
+        let too_fast = |at: Instant| JoinRefusal::TooFast { retry_after: at.saturating_duration_since(now) };
+        if self.drain_until.is_some() {
+            return Err(JoinRefusal::Draining);
+        }
+        self.join_rate.check(now).map_err(too_fast)?;
+        let Ok(place) = &self.visitor.admission else { return Err(JoinRefusal::NoPlace) };
+        place.take_join(now).map_err(too_fast)?;
+        self.join_rate.take(now).map_err(too_fast)
     }
 
     fn handle_update(&mut self, join: u32, update: &JoinUpdate) {

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod components;
 pub mod format;
+pub mod leaving;
 pub mod link;
 pub mod media;
 pub mod message;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// From the page to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWorker {
-    /// Add a magnet link or a bare info-hash, as typed.
+    /// Add a magnet link, a bare info-hash, or a .torrent file at a web address, as typed.
     AddLink(String),
     /// Add a .torrent file of this name; its bytes ride along as the message's attachment.
     AddFile(String),
@@ -77,14 +77,28 @@ pub enum ToPage {
     Files(u32, Vec<FileRow>),
     /// Verified bytes of each file of a torrent whose files are shown, in the torrent's order.
     FilesDone(u32, Vec<u64>),
-    /// A torrent was added.
-    Added(u32),
-    /// What was to be added is in the list already, under this name.
-    Known(String),
-    /// What could not be added, and why, in one sentence.
-    Rejected(String),
+    /// Another worker leads from now on, and numbers its torrents anew.
+    Anew,
+    /// What came of a wish to add something.
+    Answer {
+        /// The link, or the name of the file or of what was given.
+        asked: String,
+        /// What came of it.
+        outcome: Outcome,
+    },
     /// What went wrong with a torrent that is there, in one sentence.
     Trouble(String),
+}
+
+/// What came of a wish to add something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It is in the list now.
+    Added,
+    /// It is in the list already, under this name.
+    Known(String),
+    /// It could not be added, and why, in one sentence.
+    Rejected(String),
 }
 
 /// Why the worker does nothing.
@@ -175,6 +189,8 @@ pub struct Torrent {
     pub folder: String,
     /// As the torrent says, control characters removed.
     pub name: String,
+    /// When the user added it, milliseconds since 1970: the order of the list. No two are alike, unless it is not known (0).
+    pub added: u64,
     /// Its magnet link; `None` while it is being made of the user's own files.
     pub magnet: Option<String>,
     /// What it is doing.
@@ -221,9 +237,20 @@ impl Torrent {
     }
 }
 
+/// What a torrent waits for that the bridge does not look for peers of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Waiting {
+    /// As many torrents as the bridge serves at a time are in use.
+    InUse(u32),
+    /// Too many were begun within a short time.
+    TooFast,
+}
+
 /// What the bridge found out about who is in the swarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
+    /// It has not begun: the torrent waits for a place.
+    pub waiting: Option<Waiting>,
     /// Trackers the torrent names.
     pub trackers: u32,
     /// Of these, how many are being asked and have never answered.

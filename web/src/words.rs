@@ -3,7 +3,8 @@
 pub mod faults;
 
 use crate::format::{count, duration, percent};
-use crate::message::{Blocked, Bridge, Phase, Search, Torrent};
+use crate::leaving::is_only_source;
+use crate::message::{Blocked, Bridge, Phase, Search, Torrent, Waiting};
 
 /// The first words of a torrent's status.
 #[must_use]
@@ -32,6 +33,10 @@ pub fn sentence(torrent: &Torrent, line: &Bridge) -> String {
         Phase::Copying => "Your files go into this browser's own storage, from which they are shared.".to_owned(),
         Phase::Checking => "Reading what is already here.".to_owned(),
         _ if *line != Bridge::Connected => "Waiting for the bridge.".to_owned(),
+        Phase::Seeding | Phase::Finished if torrent.search.waiting.is_some() => format!("What you want is here. {}", place(&torrent.search)),
+        Phase::Seeding if is_only_source(torrent) => {
+            "All of it is here. Others can fetch from you while this page is open; nobody else may have all of it yet.".to_owned()
+        }
         Phase::Seeding => "All of it is here. Others can fetch from you while this page is open.".to_owned(),
         Phase::Finished if torrent.wanted == 0 => "No file is chosen. Tick those that you want.".to_owned(),
         Phase::Finished => "All files you chose are here.".to_owned(),
@@ -74,10 +79,20 @@ fn stall(torrent: &Torrent) -> String {
 /// What looking for peers has brought, for a torrent without any.
 fn search(search: &Search) -> String {
     match search {
+        s if s.waiting.is_some() => place(s),
         s if s.found > 0 => found(s),
         s if s.trackers == 0 => trackerless(s),
         s if s.failed + s.empty + s.answered == 0 => format!("Asking {} for peers{}.", count(s.trackers, "tracker"), dht(s)),
         s => asked(s),
+    }
+}
+
+/// Why a torrent has no place in the bridge.
+fn place(search: &Search) -> String {
+    match search.waiting {
+        Some(Waiting::InUse(n)) => format!("Waiting for a place ({n} in use). Pause or remove a torrent to make room."),
+        Some(Waiting::TooFast) => "Waiting for a place: many torrents were begun within a short time.".to_owned(),
+        None => String::new(),
     }
 }
 
@@ -169,7 +184,10 @@ pub fn bridge_again(line: &Bridge) -> String {
 #[must_use]
 pub fn blocked(why: &Blocked) -> String {
     match why {
-        Blocked::OtherTab => "Aqueduct is already open in another tab, which does the work. Close that tab and this one takes over.".to_owned(),
+        Blocked::OtherTab => {
+            "Aqueduct is already open in another tab, which does the work. What you do here happens there; close that tab and this one takes over."
+                .to_owned()
+        }
         Blocked::Insecure => {
             "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
         }
@@ -193,6 +211,7 @@ mod tests {
             id: 1,
             folder: String::new(),
             name: "film".into(),
+            added: 0,
             magnet: Some(String::new()),
             phase,
             failure: None,
@@ -281,6 +300,17 @@ mod tests {
         let mut t = torrent(Phase::Paused);
         t.done = t.wanted;
         assert!(sentence(&t, &Bridge::Connected).starts_with("All of it is here and can be saved."));
+    }
+
+    #[test]
+    fn a_torrent_without_a_place_says_what_it_waits_for() {
+        let mut t = torrent(Phase::Connecting);
+        t.search = Search { trackers: 1, waiting: Some(Waiting::InUse(32)), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Waiting for a place (32 in use). Pause or remove a torrent to make room.");
+        t.phase = Phase::Seeding;
+        assert!(sentence(&t, &Bridge::Connected).contains("Waiting for a place (32 in use)"));
+        t.search.waiting = Some(Waiting::TooFast);
+        assert!(sentence(&t, &Bridge::Connected).contains("Waiting for a place: many torrents were begun"));
     }
 
     #[test]

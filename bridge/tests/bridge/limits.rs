@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use aqueduct_bridge::{Limits, Seconds};
-use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+use aqueduct_core::tunnel::{ClientConfig, Event, JoinRefusal, Refusal};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
@@ -155,19 +155,26 @@ async fn joins_beyond_the_limit_and_of_the_same_swarm_are_refused() {
         refused.push(refusal.await);
     }
     refused.sort_by_key(|(join, _)| *join);
-    assert_eq!(refused, [(joins[1], Refusal::Joins), (joins[2], Refusal::Joins)]);
+    assert_eq!(refused, [(joins[1], JoinRefusal::Duplicate), (joins[2], JoinRefusal::NoPlace)]);
 }
 
 #[tokio::test]
-async fn a_tab_that_joins_and_leaves_without_end_is_slowed_down() {
-    let bridge = Bridge::start(limited(Limits { joins_per_session: 1, joins_per_minute: 1, ..Limits::default() })).await;
+async fn a_tab_that_joins_and_leaves_without_end_is_told_when_to_try_again_and_is_taken_then() {
+    let bridge = Bridge::start(limited(Limits { joins_per_session: 1, joins_per_minute: 120, ..Limits::default() })).await;
     let tracker = Tracker::start(&[]).await;
     let mut tab = Tab::open(&bridge).await;
     let first = tab.join(&tracker);
     tab.client.leave(first);
     let second = tab.join(&tracker);
     let refused = tab.until("a refusal", |event| if let Event::JoinRefused { join, refusal } = event { Some((join, refusal)) } else { None });
-    assert_eq!(refused.await, (second, Refusal::Joins));
+    let (join, refusal) = refused.await;
+    let JoinRefusal::TooFast { retry_after } = refusal else { panic!("{refusal:?}") };
+    assert_eq!(join, second);
+    assert!(!retry_after.is_zero() && retry_after <= Duration::from_millis(501), "two a second: {retry_after:?}");
+    tokio::time::sleep(retry_after).await;
+    let third = tab.join(&tracker);
+    let taken = |event| if let Event::Peers { join, .. } = event { (join == third).then_some(()) } else { None };
+    tab.until("word of the third join", taken).await;
 }
 
 #[tokio::test]

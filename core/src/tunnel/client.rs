@@ -16,7 +16,7 @@ use super::join::{JoinRequest, JoinUpdate};
 use super::keepalive::Keepalive;
 use super::outbox::Outbox;
 use super::reader::Reader;
-use super::refusal::Refusal;
+use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
 use crate::io::Handshaken;
@@ -52,8 +52,8 @@ pub enum Event {
     JoinRefused {
         /// Which.
         join: u32,
-        /// Why.
-        refusal: Refusal,
+        /// Why, and when to try again.
+        refusal: JoinRefusal,
     },
     /// A peer is connected, handshake done.
     StreamOpened {
@@ -379,7 +379,7 @@ impl Client {
     }
 
     fn handle_join_refused(&mut self, join: u32, r: Reader) -> Result<(), Fault> {
-        let refusal = read_refusal(r)?;
+        let refusal = JoinRefusal::read(r)?;
         if self.joins.remove(&join).is_some() {
             self.events.push_back(Event::JoinRefused { join, refusal });
         }

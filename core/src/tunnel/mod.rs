@@ -57,7 +57,7 @@ pub use hello::{Limits, VERSION, Welcome};
 pub use hint::MAX_HINTS;
 pub use join::{Amounts, JoinRequest, JoinUpdate, MAX_TRACKER_URL, MAX_TRACKERS};
 pub use keepalive::Keepalive;
-pub use refusal::Refusal;
+pub use refusal::{JoinRefusal, Refusal};
 pub use server::{Server, ServerConfig, ServerEvent};
 pub use status::{DhtCounts, PeerCounts, TrackerCounts, TrackerFailure};
 pub use stream::{Opened, StreamClose};

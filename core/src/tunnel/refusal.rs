@@ -1,5 +1,12 @@
 //! Why a bridge does not serve a tab or a join. Browsers cannot read the status of a failed upgrade, so these travel after it.
 
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+
+use super::error::Fault;
+use super::reader::Reader;
+
 /// Travels as a `Refused` frame and as the WebSocket's close code (4000 and up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -24,9 +31,6 @@ pub enum Refusal {
     /// The bridge is stopping.
     #[error("the bridge is being restarted")]
     Draining,
-    /// More torrents than a session may have.
-    #[error("the bridge serves no more torrents to one tab")]
-    Joins,
     /// The tab broke the rules.
     #[error("the bridge closed the session because a rule was broken")]
     Protocol,
@@ -36,18 +40,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 10] = [
-        Self::Version,
-        Self::Token,
-        Self::Origin,
-        Self::Subprotocol,
-        Self::Address,
-        Self::Full,
-        Self::Draining,
-        Self::Joins,
-        Self::Protocol,
-        Self::Silent,
-    ];
+    const ALL: [Self; 9] =
+        [Self::Version, Self::Token, Self::Origin, Self::Subprotocol, Self::Address, Self::Full, Self::Draining, Self::Protocol, Self::Silent];
 
     /// The close code that says the same: 4001 and up, but 1002 for [`Refusal::Protocol`], which RFC 6455 has a code for.
     #[must_use]
@@ -79,7 +73,6 @@ impl Refusal {
             Self::Address => 5,
             Self::Full => 6,
             Self::Draining => 7,
-            Self::Joins => 8,
             Self::Protocol => 9,
             Self::Silent => 10,
         }
@@ -87,6 +80,57 @@ impl Refusal {
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|refusal| refusal.number() == number)
+    }
+}
+
+/// Why a bridge does not take a join, and when to try again. Travels as a `JoinRefused` frame: a number (u8), and for
+/// [`JoinRefusal::TooFast`] the time to wait in milliseconds (u32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinRefusal {
+    /// The session has as many joins as it may have: try again when it has left one.
+    #[error("the bridge serves no more torrents to one tab at a time")]
+    NoPlace,
+    /// The session, or all sessions of its address, have joined too often lately.
+    #[error("too many torrents were begun within a short time")]
+    TooFast {
+        /// Time until a join may be granted; at most 49 days, whole milliseconds.
+        retry_after: Duration,
+    },
+    /// The session is in this swarm already.
+    #[error("this tab is in the swarm already")]
+    Duplicate,
+    /// The bridge is stopping: try again in the next session.
+    #[error("the bridge is being restarted")]
+    Draining,
+}
+
+impl JoinRefusal {
+    pub(super) fn write(self, out: &mut BytesMut) {
+        out.put_u8(self.number());
+        if let Self::TooFast { retry_after } = self {
+            out.put_u32(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX));
+        }
+    }
+
+    pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
+        let refusal = match r.u8()? {
+            7 => Self::Draining,
+            8 => Self::NoPlace,
+            11 => Self::TooFast { retry_after: Duration::from_millis(r.u32()?.into()) },
+            12 => Self::Duplicate,
+            _ => return Err(r.fault()),
+        };
+        r.end()?;
+        Ok(refusal)
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Draining => 7,
+            Self::NoPlace => 8,
+            Self::TooFast { .. } => 11,
+            Self::Duplicate => 12,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::join::{JoinRequest, JoinUpdate};
 use super::keepalive::Keepalive;
 use super::outbox::Outbox;
 use super::reader::Reader;
-use super::refusal::Refusal;
+use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
 use crate::types::{Instant, PeerAddr};
@@ -152,9 +152,9 @@ impl Server {
     }
 
     /// Refuses a join.
-    pub fn refuse_join(&mut self, join: u32, refusal: Refusal) {
+    pub fn refuse_join(&mut self, join: u32, refusal: JoinRefusal) {
         self.joins.remove(&join);
-        self.out.put(Kind::JoinRefused, join, |out| out.put_u8(refusal.number()));
+        self.out.put(Kind::JoinRefused, join, |out| refusal.write(out));
     }
 
     /// Whether [`Server::open`] would succeed.

@@ -93,7 +93,7 @@ impl World {
             match event {
                 ServerEvent::Hello { .. } => self.server.welcome("127.0.0.1:1".parse().unwrap(), 6881),
                 ServerEvent::Data { stream, bytes } => check(&mut self.uploads, stream, &bytes),
-                ServerEvent::JoinBeyondLimit { join } => self.server.refuse_join(join, Refusal::Joins),
+                ServerEvent::JoinBeyondLimit { join } => self.server.refuse_join(join, JoinRefusal::NoPlace),
                 other => self.news.push(format!("{other:?}")),
             }
         }
@@ -304,7 +304,18 @@ fn joins_beyond_the_limit_are_refused() {
     world.client.join(&request());
     world.client.join(&request());
     world.settle();
-    assert_eq!(world.news.last().unwrap(), "JoinRefused { join: 3, refusal: Joins }");
+    assert_eq!(world.news.last().unwrap(), "JoinRefused { join: 3, refusal: NoPlace }");
+}
+
+#[test]
+fn a_refused_join_tells_why_and_when_to_try_again() {
+    let wait = std::time::Duration::from_millis(1900);
+    for refusal in [JoinRefusal::NoPlace, JoinRefusal::TooFast { retry_after: wait }, JoinRefusal::Duplicate, JoinRefusal::Draining] {
+        let mut world = World::new(Windows::default(), 1);
+        world.server.refuse_join(1, refusal);
+        world.settle();
+        assert_eq!(*world.news.last().unwrap(), format!("{:?}", Event::JoinRefused { join: 1, refusal }));
+    }
 }
 
 #[test]
@@ -321,7 +332,7 @@ fn a_tab_that_asks_without_reading_is_cut_off() {
         }
         while let Some(event) = server.poll_event() {
             if let ServerEvent::JoinBeyondLimit { join } = event {
-                server.refuse_join(join, Refusal::Joins);
+                server.refuse_join(join, JoinRefusal::NoPlace);
             }
         }
         Ok(())

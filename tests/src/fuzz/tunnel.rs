@@ -3,7 +3,7 @@
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
 use aqueduct_core::tunnel::{
-    Amounts, Client, ClientConfig, Event, JoinRequest, MAX_HINTS, Opened, Refusal, SendError, Server, ServerConfig, ServerEvent, StreamClose,
+    Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, MAX_HINTS, Opened, SendError, Server, ServerConfig, ServerEvent, StreamClose,
 };
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Reserved;
@@ -90,7 +90,7 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
         }
         ServerEvent::Hint { addrs, .. } => assert!(addrs.len() <= MAX_HINTS),
         ServerEvent::Leave { .. } => server.close(1, StreamClose::Left),
-        ServerEvent::JoinBeyondLimit { join } => server.refuse_join(join, Refusal::Joins),
+        ServerEvent::JoinBeyondLimit { join } => server.refuse_join(join, JoinRefusal::NoPlace),
         ServerEvent::Update { .. } | ServerEvent::StreamClosed { .. } | ServerEvent::Ended(_) => {}
     }
 }

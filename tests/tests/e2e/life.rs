@@ -45,7 +45,7 @@ async fn a_second_tab_says_that_another_leads_and_takes_over_when_that_one_close
     stage.browser.open(&stage.bridge.url()).await;
     let told = stage.browser.find("alert", "").await.text().await.unwrap();
     assert!(told.contains("already open in another tab"), "{told}");
-    assert_eq!(stage.browser.shown().await, []);
+    stage.browser.wait_until(SOON, "it shows what the other does", |shown| shown.len() == 1 && shown[0].progress == 100).await;
     client.switch_to_window(first).await.unwrap();
     client.close_window().await.unwrap();
     client.switch_to_window(second).await.unwrap();

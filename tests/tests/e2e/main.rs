@@ -7,11 +7,14 @@ mod files;
 mod form;
 mod give;
 mod life;
+mod places;
 mod plain;
+mod records;
 mod share;
 mod sight;
 mod small;
 mod storage;
+mod tabs;
 mod together;
 mod whole;
 

@@ -8,6 +8,7 @@ mod offer;
 mod page;
 mod pulse;
 mod stored;
+mod submitted;
 
 pub use kept::Kept;
 pub use model::{Entry, Model};

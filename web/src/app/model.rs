@@ -8,8 +8,10 @@ use wasm_bindgen::JsValue;
 use super::host::Host;
 use super::kept::{self, Kept};
 use super::offer::{Dropped, Offer};
-use crate::link::magnet_in;
-use crate::message::{Blocked, Bridge, FileRow, Removed, State, ToPage, ToWorker, Torrent};
+use super::submitted::Submitted;
+use crate::leaving::would_lose;
+use crate::link::{is_web_address, links_in};
+use crate::message::{Blocked, Bridge, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent};
 
 /// How long a notice can be read.
 const NOTICE_STAYS: Duration = Duration::from_secs(8);
@@ -55,7 +57,7 @@ pub struct Model {
     /// Whether the worker has told how things stand at least once.
     pub known: RwSignal<bool>,
     /// The text that was sent to be added last.
-    submitted: StoredValue<Option<String>>,
+    submitted: StoredValue<Submitted>,
     /// How many notices there were.
     notices: StoredValue<u64>,
     kept: StoredValue<Vec<Kept>>,
@@ -79,7 +81,7 @@ impl Model {
             notice: RwSignal::new(String::new()),
             draft: RwSignal::new(String::new()),
             known: RwSignal::new(false),
-            submitted: StoredValue::new(None),
+            submitted: StoredValue::new(Submitted::default()),
             notices: StoredValue::new(0),
             kept: StoredValue::new(Vec::new()),
             host: StoredValue::new_local(Host::new()),
@@ -99,15 +101,30 @@ impl Model {
     /// Adds what stands in the text field, or says what is wrong with it.
     pub fn submit(self) {
         let text = self.draft.get_untracked();
-        let link = magnet_in(&text);
-        if link.is_empty() {
+        let links = links_in(&text);
+        if links.is_empty() {
             self.alerts.set(vec!["Paste a magnet link or an info-hash first.".to_owned()]);
             return;
         }
+        self.add_links(&links);
+        self.submitted.set_value(Submitted { text, links });
+    }
+
+    /// Adds these, which the user pasted or dropped.
+    pub fn add_links(self, links: &[String]) {
         self.alerts.set(Vec::new());
         ask_to_keep();
-        self.send(&ToWorker::AddLink(link.to_owned()));
-        self.submitted.set_value(Some(text));
+        if let Some(address) = links.iter().find(|link| is_web_address(link)) {
+            self.note(format!("Fetching {address}"));
+        }
+        links.iter().for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
+    }
+
+    /// Whether closing the page would end something for good. The tab that leads is the one that would.
+    #[must_use]
+    pub fn would_lose(self) -> bool {
+        let leads = self.blocked.with_untracked(Option::is_none);
+        leads && self.torrents.with_untracked(|all| all.iter().any(|entry| entry.view.with_untracked(would_lose)))
     }
 
     /// Tells what went well, for some seconds.
@@ -169,26 +186,38 @@ impl Model {
         match message {
             ToPage::Ready | ToPage::Pong => {}
             ToPage::Blocked(why) => self.blocked.set(Some(why)),
-            ToPage::Unblocked => self.blocked.set(None),
+            ToPage::Unblocked => {
+                self.blocked.set(None);
+                self.forget();
+            }
+            ToPage::Anew => self.forget(),
             ToPage::State(state) => self.hear_state(state),
             ToPage::Files(id, files) => self.with_entry(id, |entry| entry.files.set(files)),
             ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.done.set(done)),
-            ToPage::Added(_) => self.accept(),
-            ToPage::Known(name) => {
-                self.accept();
-                self.note(format!("{name} is in the list already."));
-            }
-            ToPage::Rejected(why) => self.reject(why),
+            ToPage::Answer { asked, outcome } => self.hear_outcome(&asked, outcome),
             ToPage::Trouble(why) => self.complain(why),
         }
     }
 
+    fn hear_outcome(self, asked: &str, outcome: Outcome) {
+        match outcome {
+            Outcome::Added => self.accept(asked),
+            Outcome::Known(name) => {
+                self.accept(asked);
+                self.note(format!("{name} is in the list already."));
+            }
+            Outcome::Rejected(why) => self.reject(why),
+        }
+    }
+
     /// What was to be added is in the list now: the text that asked for it has done its work, in the field and in the address.
-    fn accept(self) {
-        let submitted = self.submitted.try_update_value(Option::take).flatten();
-        if submitted.is_some_and(|text| text == self.draft.get_untracked()) {
-            self.draft.set(String::new());
-            forget_address();
+    fn accept(self, asked: &str) {
+        let Some((before, after)) = self.submitted.try_update_value(|submitted| submitted.accept(asked)).flatten() else { return };
+        if before == self.draft.get_untracked() {
+            if after.is_empty() {
+                forget_address();
+            }
+            self.draft.set(after);
         }
     }
 
@@ -217,8 +246,10 @@ impl Model {
     fn remember(self, state: &State) {
         let present: Vec<Kept> = state.torrents.iter().filter_map(Kept::of).collect();
         if !self.known.get_untracked() {
+            // A worker that starts again within a visit may find that the browser's own notes are gone with the data.
+            let remembered = Some(self.kept.get_value()).filter(|kept| !kept.is_empty());
+            self.lost.set(kept::missing(remembered.unwrap_or_else(kept::read), &present));
             self.kept.set_value(kept::read());
-            self.lost.set(kept::missing(self.kept.get_value(), &present));
         }
         let all = [present, self.lost.get_untracked()].concat();
         if self.kept.with_value(|old| *old != all) {
@@ -244,7 +275,7 @@ impl Model {
         }
         let (id, view) = (torrent.id, RwSignal::new(torrent));
         let entry = Entry { id, view, files: RwSignal::new(Vec::new()), done: RwSignal::new(Vec::new()) };
-        self.torrents.update(|all| all.insert(0, entry));
+        self.torrents.update(|all| all.insert(place_in(all, entry), entry));
     }
 
     fn entry(self, id: u32) -> Option<Entry> {
@@ -269,6 +300,13 @@ impl Default for Model {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Where the list, which is newest first, has a new entry.
+fn place_in(all: &[Entry], entry: Entry) -> usize {
+    let order = |entry: &Entry| entry.view.with_untracked(|t| (t.added, t.id));
+    let own = order(&entry);
+    all.iter().position(|other| order(other) < own).unwrap_or(all.len())
 }
 
 /// A reload must not fill in again what was added already.

@@ -4,12 +4,12 @@
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{DataTransfer, DragEvent, File, HtmlElement};
+use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
 use super::{Model, offer};
 use crate::components::{About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList, is_torrent, take_torrents};
 use crate::format::percent;
-use crate::link::magnet_of_hash;
+use crate::link::{begins_link, links_in, magnet_of_hash};
 use crate::message::{Phase, ToWorker};
 
 /// The whole page.
@@ -21,6 +21,7 @@ pub(super) fn Page() -> impl IntoView {
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
     tell_visibility(model);
     Effect::new(move |_| document().set_title(&title(model)));
+    ask_before_leaving(model);
     let over = accept_drops(model);
     view! {
         <div class="page" class:dropping=move || over.get()>
@@ -66,6 +67,15 @@ fn tell_visibility(model: Model) {
     window_event_listener(ev::visibilitychange, move |_| tell());
 }
 
+/// A page that is closed takes with it what only it has. The browser asks in its own words.
+fn ask_before_leaving(model: Model) {
+    window_event_listener(ev::beforeunload, move |event| {
+        if model.would_lose() {
+            event.prevent_default();
+        }
+    });
+}
+
 /// Adds .torrent files; of anything else it asks whether to share it.
 fn take(model: Model, data: &DataTransfer) {
     let files = data.files().into_iter().flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
@@ -76,16 +86,44 @@ fn take(model: Model, data: &DataTransfer) {
     }
 }
 
-/// Text that is dragged is the browser's business: it goes into the text field.
-fn carries_files(event: &DragEvent) -> bool {
-    event.data_transfer().is_some_and(|data| data.types().includes(&"Files".into(), 0))
+/// What is dragged over the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cargo {
+    Files,
+    Links,
+}
+
+/// What the page takes of what is dragged; `None` for what is the browser's business, as text over a field that takes text.
+fn cargo(event: &DragEvent) -> Option<Cargo> {
+    let types = event.data_transfer()?.types();
+    let carries = |kind: &str| types.includes(&kind.into(), 0);
+    let over_field = event.target().is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok());
+    match () {
+        () if carries("Files") => Some(Cargo::Files),
+        () if (carries("text/uri-list") || carries("text/plain")) && !over_field => Some(Cargo::Links),
+        () => None,
+    }
+}
+
+/// Adds the links in text that was dropped, as if they had been typed.
+fn take_links(model: Model, data: &DataTransfer) {
+    let text = |kind: &str| data.get_data(kind).unwrap_or_default();
+    let (list, plain) = (text("text/uri-list"), text("text/plain"));
+    // Lines that begin with a number sign are comments (RFC 2483).
+    let list: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut links = links_in(&if list.is_empty() { plain } else { list.join("\n") });
+    // Text that was dragged by accident is no wish.
+    links.retain(|link| begins_link(link));
+    if !links.is_empty() {
+        model.add_links(&links);
+    }
 }
 
 /// The whole window takes files. Returns whether something is being dragged over it.
 fn accept_drops(model: Model) -> RwSignal<bool> {
     let over = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event: DragEvent| {
-        if carries_files(&event) {
+        if cargo(&event).is_some() {
             event.prevent_default();
             over.set(true);
         }
@@ -96,12 +134,11 @@ fn accept_drops(model: Model) -> RwSignal<bool> {
     });
     window_event_listener(ev::drop, move |event: DragEvent| {
         over.set(false);
-        if !carries_files(&event) {
-            return;
-        }
+        let (Some(cargo), Some(data)) = (cargo(&event), event.data_transfer()) else { return };
         event.prevent_default();
-        if let Some(data) = event.data_transfer() {
-            take(model, &data);
+        match cargo {
+            Cargo::Files => take(model, &data),
+            Cargo::Links => take_links(model, &data),
         }
     });
     over

@@ -127,7 +127,6 @@ pub const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Address => "Too many tabs from your network use this bridge. Close some, or try again later.",
         Refusal::Full => "The bridge is full. Try again later.",
         Refusal::Draining => "The bridge is being restarted.",
-        Refusal::Joins => "The bridge serves no more torrents to one tab.",
         Refusal::Protocol => "The bridge did not understand this page. Reload it.",
         Refusal::Silent => "The bridge heard nothing from this page for too long.",
     }

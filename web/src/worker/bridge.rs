@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::clock::now;
 use super::driver::Driver;
-use super::teller::complain;
-use crate::words::faults::refused;
+use super::item::{Item, Said};
+use super::places::Seat;
 
 impl Driver {
     /// A message of the bridge came.
@@ -53,6 +53,7 @@ impl Driver {
             Event::StreamClosed { stream, reason } => self.lose(stream, CloseReason::Unreachable(reason.to_string())),
             Event::Welcome(welcome) => {
                 self.line.greeted();
+                self.places.granted(now, welcome.limits.joins);
                 self.engine.set_listen_port(welcome.peer_port);
             }
             Event::Refused(refusal) => {
@@ -63,13 +64,10 @@ impl Driver {
                 self.line.broken(now);
                 self.lose_all();
             }
-            Event::Trackers { join, counts } => self.with_join(join, |item| item.trackers_said = counts),
-            Event::Dht { join, counts } => self.with_join(join, |item| item.dht_said = Some(counts)),
-            Event::Peers { join, counts } => self.with_join(join, |item| item.peers_said = counts),
-            Event::JoinRefused { join, refusal } => {
-                self.with_join(join, |item| item.join = None);
-                complain(refused(refusal));
-            }
+            Event::Trackers { join, counts } => self.with_join(join, |item| item.said.trackers = counts),
+            Event::Dht { join, counts } => self.with_join(join, |item| item.said.dht = Some(counts)),
+            Event::Peers { join, counts } => self.with_join(join, |item| item.said.peers = counts),
+            Event::JoinRefused { join, refusal } => self.join_refused(join, refusal),
             // The bridge closes the WebSocket when it stops; that is when to come back.
             Event::Draining { .. } => {}
         }
@@ -103,8 +101,8 @@ impl Driver {
         }
     }
 
-    fn with_join(&mut self, join: u32, act: impl FnOnce(&mut super::item::Item)) {
-        if let Some(item) = self.items.values_mut().find(|item| item.join == Some(join)) {
+    pub(super) fn with_join(&mut self, join: u32, act: impl FnOnce(&mut Item)) {
+        if let Some(item) = self.items.values_mut().find(|item| item.seat.join() == Some(join)) {
             act(item);
         }
     }
@@ -112,19 +110,13 @@ impl Driver {
     /// The line is gone, and with it every stream and join.
     pub(super) fn lose_all(&mut self) {
         self.credit.forget();
-        self.items.values_mut().for_each(|item| item.join = None);
+        self.items.values_mut().for_each(|item| item.seat.lose());
         for conn in self.streams.close_all() {
             self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("the line to the bridge broke".to_owned()) });
         }
     }
 
-    /// A new session: enters every swarm that the engine wants to be in.
-    pub(super) fn join_all(&mut self) {
-        let active: Vec<TorrentId> = self.items.values().filter(|item| item.active).map(|item| item.id).collect();
-        active.into_iter().for_each(|torrent| self.join(torrent));
-    }
-
-    /// Enters a swarm, if there is a session.
+    /// Enters a swarm, if there is a session. Whether there is a place was looked at before.
     pub(super) fn join(&mut self, torrent: TorrentId) {
         let amounts = self.amounts(torrent);
         let peer_id = self.peer_id();
@@ -137,33 +129,34 @@ impl Driver {
             want: Self::want(),
             trackers: item.trackers.clone(),
         };
-        item.join = Some(tunnel.join(&request));
+        item.seat = Seat::In(tunnel.join(&request), now());
         // What the bridge of an earlier session said of its search means nothing now.
-        (item.trackers_said, item.dht_said, item.peers_said) = Default::default();
+        item.said = Said::default();
         item.hints.joined();
     }
 
     /// Enters a swarm anew: seeds that were of no use a moment ago are, and the bridge lets those rest whose streams the tab closed.
     pub(super) fn rejoin(&mut self, torrent: TorrentId) {
-        self.leave(torrent);
-        if self.items.get(&torrent).is_some_and(|item| item.active) {
-            self.join(torrent);
+        if self.items.get(&torrent).is_some_and(|item| item.seat.join().is_some()) {
+            self.leave(torrent, Seat::Waiting(Instant::ZERO));
         }
     }
 
-    /// Leaves a swarm, if it was entered.
-    pub(super) fn leave(&mut self, torrent: TorrentId) {
-        let join = self.items.get_mut(&torrent).and_then(|item| item.join.take());
-        if let (Some(join), Some(tunnel)) = (join, self.line.tunnel()) {
+    /// Leaves a swarm, if it was entered; from then on the torrent stands as `then` says.
+    pub(super) fn leave(&mut self, torrent: TorrentId, then: Seat) {
+        let Some(item) = self.items.get_mut(&torrent) else { return };
+        let earlier = std::mem::replace(&mut item.seat, then);
+        if let (Some(join), Some(tunnel)) = (earlier.join(), self.line.tunnel()) {
             tunnel.leave(join);
         }
+        self.places.look_soon(now());
     }
 
     /// Hands on what peers said of further peers, as often as a bridge listens.
     pub(super) fn tell_hints(&mut self, now: Instant) {
         let Some(tunnel) = self.line.tunnel() else { return };
         for item in self.items.values_mut() {
-            if let Some(join) = item.join
+            if let Some(join) = item.seat.join()
                 && let Some(addrs) = item.hints.take(now)
             {
                 tunnel.hint(join, &addrs);
@@ -173,14 +166,14 @@ impl Driver {
 
     /// When [`Driver::tell_hints`] has something to do.
     pub(super) fn hints_due(&self) -> Option<Instant> {
-        self.items.values().filter(|item| item.join.is_some()).filter_map(|item| item.hints.due()).min()
+        self.items.values().filter(|item| item.seat.join().is_some()).filter_map(|item| item.hints.due()).min()
     }
 
     /// Tells the bridge how a torrent stands.
     pub(super) fn update(&mut self, torrent: TorrentId, completed: bool, more: bool) {
         let amounts = self.amounts(torrent);
         let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else { return };
-        if let Some(join) = item.join {
+        if let Some(join) = item.seat.join() {
             let private = item.is_private();
             tunnel.update(join, &JoinUpdate { amounts, want: Self::want(), private, completed, more });
         }
@@ -188,7 +181,7 @@ impl Driver {
 
     /// Tells the bridge how all torrents stand, for its announces.
     pub(super) fn tell_amounts(&mut self) {
-        let joined: Vec<TorrentId> = self.items.values().filter(|item| item.join.is_some()).map(|item| item.id).collect();
+        let joined: Vec<TorrentId> = self.items.values().filter(|item| item.seat.join().is_some()).map(|item| item.id).collect();
         joined.into_iter().for_each(|torrent| self.update(torrent, false, false));
     }
 

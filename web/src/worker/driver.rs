@@ -13,15 +13,17 @@ use aqueduct_core::types::{ConnId, PeerId, RequestId, TorrentId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError, OpResult, Output, PeerFailure};
 
+use super::clearing::Watch;
 use super::clock::{Timer, now, scope};
 use super::credit::Credit;
 use super::digest::Digester;
 use super::item::Item;
 use super::line::{Line, SocketEvent};
 use super::making::Making;
+use super::places::{Places, Seat};
 use super::store::Store;
 use super::streams::Streams;
-use super::teller::Teller;
+use super::teller::{Teller, View};
 
 /// Peers wanted at a time for one torrent; the bridge's own limit may be lower.
 const PEERS: u16 = 50;
@@ -40,11 +42,13 @@ pub(super) struct Driver {
     pub(super) store: Store,
     pub(super) digester: Digester,
     pub(super) line: Line,
+    pub(super) places: Places,
     pub(super) streams: Streams,
     pub(super) credit: Credit,
     pub(super) teller: Teller,
     timer: Timer,
     amounts_at: Instant,
+    pub(super) watch: Watch,
     next_id: u32,
 }
 
@@ -100,11 +104,13 @@ impl Driver {
                 store,
                 digester: Digester::default(),
                 line: Line::new(token, Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
+                places: Places::default(),
                 streams: Streams::default(),
                 credit: Credit::default(),
                 teller: Teller::default(),
                 timer: Timer::new(move || enter(&wakes, Self::on_timer)),
                 amounts_at: now(),
+                watch: Watch::new(now()),
                 next_id: 1,
             })
         })
@@ -133,6 +139,7 @@ impl Driver {
             while let Some(output) = self.engine.poll_output() {
                 self.perform(output);
             }
+            self.look_after_places(now());
             let sent = self.line.send();
             if !self.hear_tunnel() && !sent {
                 break;
@@ -144,7 +151,8 @@ impl Driver {
     fn arm(&mut self) {
         let now = now();
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
-        let own = [Some(self.amounts_at), self.hints_due(), self.removal_due(), self.teller.poll_timeout()];
+        let own =
+            [Some(self.amounts_at), Some(self.watch.due()), self.places.due(), self.hints_due(), self.removal_due(), self.teller.poll_timeout()];
         let soonest = [engine, self.line.poll_timeout(now)].into_iter().chain(own).flatten().min();
         if let Some(at) = soonest {
             self.timer.arm(at);
@@ -164,6 +172,7 @@ impl Driver {
         }
         self.tell_hints(now);
         self.delete_removed(now);
+        self.look_at_storage(now);
         if self.teller.poll_timeout().is_some_and(|at| at <= now) {
             self.tell_page(now);
         }
@@ -172,8 +181,9 @@ impl Driver {
     /// Tells the page how things stand.
     pub(super) fn tell_page(&mut self, now: Instant) {
         let bridge = self.line.status(now);
-        let snapshot = self.engine.snapshot();
-        self.teller.tell(now, bridge, &snapshot, &mut self.items, &self.makings);
+        let (snapshot, waiting) = (self.engine.snapshot(), self.waiting());
+        let view = View { bridge, snapshot: &snapshot, waiting };
+        self.teller.tell(now, view, &mut self.items, &self.makings);
     }
 
     fn perform(&mut self, output: Output) {
@@ -240,11 +250,15 @@ impl Driver {
             Event::Failed(torrent, failure) => {
                 if matches!(failure, Failure::Storage(_)) {
                     self.forget_room(torrent);
+                    self.watch.look_soon(now());
                 }
                 self.teller.soon(now());
             }
             Event::Piece(torrent, _) => self.found_room(torrent),
-            Event::Finished(_) | Event::Checked(..) => self.teller.soon(now()),
+            Event::Finished(_) | Event::Checked(..) => {
+                self.teller.soon(now());
+                self.places.look_soon(now());
+            }
             Event::Banned(torrent, addr) => self.note_failure(torrent, addr, PeerFailure::Banned),
             Event::PeerFailed(torrent, addr, reason) => {
                 PeerFailure::of(&reason).into_iter().for_each(|failure| self.note_failure(torrent, addr, failure));
@@ -264,13 +278,12 @@ impl Driver {
         let Some(item) = self.items.get_mut(&torrent) else { return };
         match request {
             DiscoverRequest::Start => {
-                item.active = true;
-                self.join(torrent);
+                if item.seat == Seat::Out {
+                    item.seat = Seat::Waiting(now());
+                }
+                self.places.look_soon(now());
             }
-            DiscoverRequest::Stop => {
-                item.active = false;
-                self.leave(torrent);
-            }
+            DiscoverRequest::Stop => self.leave(torrent, Seat::Out),
             DiscoverRequest::More => self.update(torrent, false, true),
             DiscoverRequest::Completed => self.update(torrent, true, false),
         }
@@ -284,7 +297,7 @@ impl Driver {
         match event {
             SocketEvent::Open => {
                 self.line.opened(now);
-                self.join_all();
+                self.places.connected(now);
             }
             SocketEvent::Message(message) => self.on_message(now, message),
             SocketEvent::Closed(code) => {

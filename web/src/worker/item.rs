@@ -1,17 +1,21 @@
 //! What the worker knows of a torrent beyond what the engine does: where it came from, where it lies, who looks for its peers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::tunnel::{DhtCounts, PeerCounts, TrackerCounts};
 use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
-use aqueduct_core::{Instant, PeerFailures};
+use aqueduct_core::{Instant, PeerFailures, Resumed};
 
 use super::hints::Hints;
 use super::layout::ends;
+use super::places::Seat;
+use super::records::Durable;
 use super::room::Room;
 use super::store::Place;
+use super::tabs::Tab;
 
 /// One torrent.
 pub(super) struct Item {
@@ -29,34 +33,45 @@ pub(super) struct Item {
     pub(super) wanted: Option<Vec<bool>>,
     /// Paused by the user.
     pub(super) paused: bool,
+    /// Its data were deleted while it was open, and the user has not said yet whether to fetch them again.
+    pub(super) cleared: bool,
+    /// What is known of its data when the metadata come.
+    pub(super) left: Resumed,
+    /// When the user added it, milliseconds since 1970; 0: not known.
+    pub(super) added: u64,
     /// Removed by the user: at this time its data are deleted.
     pub(super) leaves_at: Option<Instant>,
-    /// The engine wants to be in the swarm.
-    pub(super) active: bool,
-    /// Its name in the present session with the bridge.
-    pub(super) join: Option<u32>,
-    /// What the bridge last said of the trackers.
-    pub(super) trackers_said: TrackerCounts,
-    /// What the bridge last said of the DHT, if it asks there.
-    pub(super) dht_said: Option<DhtCounts>,
-    /// What the bridge last said of peers.
-    pub(super) peers_said: PeerCounts,
+    /// How it stands with the bridge.
+    pub(super) seat: Seat,
+    /// What the bridge last said of its search.
+    pub(super) said: Said,
     /// How peers to which there was a stream came to nothing, this run.
     pub(super) failures: PeerFailures,
     /// What the bridge is to hear of peers.
     pub(super) hints: Hints,
     /// Whether the storage has room for it.
     pub(super) room: Room,
-    /// The page shows its files.
-    pub(super) shown: bool,
+    /// The tabs whose pages show its files.
+    pub(super) shown: BTreeSet<Tab>,
     /// Pieces had when the progress of its files was told last.
     pub(super) told: Option<u32>,
     saved: Saved,
 }
 
-/// What the newest resume record says.
+/// What a bridge says of its search for peers.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Of the trackers.
+    pub(super) trackers: TrackerCounts,
+    /// Of the DHT, if it asks there.
+    pub(super) dht: Option<DhtCounts>,
+    /// Of peers.
+    pub(super) peers: PeerCounts,
+}
+
+/// What the next resume record says.
 struct Saved {
-    generation: u64,
+    durable: Durable,
     have: Bitfield,
     uploaded: u64,
     downloaded: u64,
@@ -74,18 +89,18 @@ impl Item {
             info,
             wanted,
             paused: false,
+            cleared: false,
+            left: Resumed::Nothing,
+            added: 0,
             leaves_at: None,
-            active: false,
-            join: None,
-            trackers_said: TrackerCounts::default(),
-            dht_said: None,
-            peers_said: PeerCounts::default(),
+            seat: Seat::Out,
+            said: Said::default(),
             failures: PeerFailures::default(),
             hints: Hints::default(),
             room: Room::Unknown,
-            shown: false,
+            shown: BTreeSet::new(),
             told: None,
-            saved: Saved { generation: 0, have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
+            saved: Saved { durable: Durable::default(), have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
         }
     }
 
@@ -109,7 +124,9 @@ impl Item {
         item.folder = folder.to_owned();
         item.wanted = record.wanted;
         item.paused = record.paused;
-        item.saved = Saved { generation, have: record.have, uploaded: record.uploaded, downloaded: record.downloaded };
+        item.added = record.added;
+        item.saved =
+            Saved { durable: Durable::from_generation(generation), have: record.have, uploaded: record.uploaded, downloaded: record.downloaded };
         item
     }
 
@@ -122,7 +139,7 @@ impl Item {
     pub(super) fn learn(&mut self, info: &Arc<Info>) {
         if info.private {
             self.hints.forget();
-            self.dht_said = None;
+            self.said.dht = None;
         }
         self.wanted = selected(&self.magnet, info);
         self.magnet.name = Some(info.name.clone());
@@ -148,16 +165,16 @@ impl Item {
 
     /// Takes note of what the engine wants saved.
     pub(super) fn note(&mut self, have: Bitfield, uploaded: u64, downloaded: u64) {
-        self.saved = Saved { generation: self.saved.generation, have, uploaded, downloaded };
+        self.saved = Saved { durable: self.saved.durable.clone(), have, uploaded, downloaded };
     }
 
-    /// The next record to store, with its generation.
-    pub(super) fn next_record(&mut self) -> (Vec<u8>, u64) {
-        self.saved.generation += 1;
-        (self.record().encode(self.saved.generation), self.saved.generation)
+    /// Which generation of its record is durable.
+    pub(super) fn durable(&self) -> Durable {
+        self.saved.durable.clone()
     }
 
-    fn record(&self) -> Record {
+    /// The next record to store.
+    pub(super) fn record(&self) -> Record {
         let stamps = self.info.as_ref().map(|info| ends(info, &self.saved.have)).unwrap_or_default();
         Record {
             have: self.saved.have.clone(),
@@ -169,6 +186,7 @@ impl Item {
             trackers: self.trackers.clone(),
             wanted: self.wanted.clone(),
             paused: self.paused,
+            added: self.added,
             ..Record::new(self.info_hash())
         }
     }

@@ -10,11 +10,18 @@ use aqueduct_core::types::{Bitfield, Piece};
 /// The folder of all torrents, in the root of the origin's private file system.
 pub const ROOT: &str = "torrents";
 
+/// How the folders of torrents begin that were made here.
+const MADE_HERE: &str = "made-";
+
 /// The two slots of a torrent's resume record.
 pub const RECORDS: [&str; 2] = ["record-a", "record-b"];
 
 /// A file without content that marks a torrent as removed: a worker that starts and finds it deletes the torrent's folder.
 pub const REMOVED: &str = "removed";
+
+/// The file that marks the folder of a torrent that is being made of the user's own files, and holds its name: a worker that starts and finds
+/// it, but no record, knows that the copy was cut short.
+pub const MAKING: &str = "making";
 
 /// The file, in the origin's root, with the token for the bridge.
 pub const TOKEN: &str = "bridge-token";
@@ -22,7 +29,13 @@ pub const TOKEN: &str = "bridge-token";
 /// The folder of a torrent that is made here.
 #[must_use]
 pub fn own_folder(chance: [u8; 8]) -> String {
-    format!("made-{:016x}", u64::from_be_bytes(chance))
+    format!("{MADE_HERE}{:016x}", u64::from_be_bytes(chance))
+}
+
+/// Whether a folder is that of a torrent that was made here.
+#[must_use]
+pub fn is_own_folder(folder: &str) -> bool {
+    folder.starts_with(MADE_HERE)
 }
 
 /// For each file, how long it is at least when these pieces are stored: the end of its last byte that lies in one of them. 0 for pads.

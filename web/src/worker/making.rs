@@ -25,9 +25,9 @@ use super::layout;
 use super::room::Need;
 use super::scrap::Scrap;
 use super::store::{Place, Store};
-use super::teller::{complain, post};
+use super::teller::complain;
 use super::told::told;
-use crate::message::{Given, ToPage};
+use crate::message::{Given, Outcome};
 use crate::words::faults::reason;
 
 /// A torrent that is being made.
@@ -38,6 +38,8 @@ pub(super) struct Making {
     pub(super) total: u64,
     /// Of these, read, hashed and stored.
     pub(super) done: u64,
+    /// When the user added it, milliseconds since 1970.
+    pub(super) added: u64,
 }
 
 /// Why no torrent was made.
@@ -56,7 +58,7 @@ impl From<OpError> for Stopped {
 
 impl Driver {
     /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the same order.
-    pub(super) fn give(&mut self, name: String, files: &[Given], parts: &JsValue) -> Result<(), String> {
+    pub(super) fn give(&mut self, name: String, files: &[Given], parts: &JsValue) -> Result<Outcome, String> {
         let unreadable = |error: JsValue| format!("The files cannot be read: {}. Choose them again.", reason(&error));
         let not_made = |error: CreateError| format!("{} cannot be shared: {error}.", visible(&name));
         let draft = Draft::new(&name, content(files), None).map_err(not_made)?;
@@ -67,12 +69,12 @@ impl Driver {
         let scrap = Scrap::new().map_err(unreadable)?;
         let (torrent, total) = (self.new_id(), draft.lengths().total());
         let place = Place { torrent, folder: layout::own_folder(random()), info: blank.info };
-        self.makings.insert(torrent, Making { name, total, done: 0 });
-        post(&ToPage::Added(torrent.0));
+        let added = self.time_of_adding();
+        self.makings.insert(torrent, Making { name: name.clone(), total, done: 0, added });
         let (driver, store, digester) = (self.me(), self.store.clone(), self.digester.clone());
-        let maker = Maker { driver, store, digester, scrap, draft, place, data };
+        let maker = Maker { driver, store, digester, scrap, name, added, draft, place, data };
         spawn_local(maker.work());
-        Ok(())
+        Ok(Outcome::Added)
     }
 
     /// Stops making a torrent. Returns whether it was being made.
@@ -86,15 +88,15 @@ impl Driver {
         making.map(|making| making.done = done).is_some()
     }
 
-    fn made(&mut self, place: &Place, outcome: Result<Metainfo, Stopped>) {
+    fn made(&mut self, place: &Place, outcome: Result<Item, Stopped>) {
         let making = self.makings.remove(&place.torrent);
         let added = match outcome {
-            Ok(metainfo) if making.is_some() => self.add_made(place, metainfo),
+            Ok(item) if making.is_some() => self.add_made(item),
             Ok(_) | Err(Stopped::Cancelled) => Err(String::new()),
             Err(Stopped::Failed(why)) => Err(format!("{} could not be shared. {why}", visible(&making.map(|m| m.name).unwrap_or_default()))),
         };
         if let Err(why) = added {
-            // Told only if there is something to tell; what cannot be deleted now is when the worker starts again, as it has no record.
+            // Told only if there is something to tell; what cannot be deleted now is when the worker starts again, as it is marked.
             if !why.is_empty() {
                 complain(&why);
             }
@@ -103,20 +105,19 @@ impl Driver {
         self.teller.soon(now());
     }
 
-    /// Everything is stored, hashed and flushed: from here on it is a torrent that is complete.
-    fn add_made(&mut self, place: &Place, metainfo: Metainfo) -> Result<(), String> {
-        if self.is_there(metainfo.info.info_hash) {
-            return Err(String::new());
+    /// Everything is stored, hashed and flushed, and has a record: from here on it is a torrent that is complete.
+    fn add_made(&mut self, item: Item) -> Result<(), String> {
+        let (torrent, Some(info)) = (item.id, item.info.clone()) else { return Err(String::new()) };
+        if let Some(there) = self.is_there(info.info_hash) {
+            let name = if let Ok(Outcome::Known(name)) = there { name } else { item.name() };
+            return Err(format!("{name} is in the list already."));
         }
-        let have = Bitfield::all(metainfo.info.lengths.pieces());
-        let resumed = Resumed::Record { have: have.clone(), check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
-        let (torrent, info) = (place.torrent, metainfo.info.clone());
+        let have = Bitfield::all(info.lengths.pieces());
+        let resumed = Resumed::Record { have, check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
         self.engine.command(now(), Command::Add { torrent, info, resumed, wanted: None, paused: false }).map_err(refused)?;
-        let mut item = Item::from_metainfo(torrent, metainfo);
-        item.folder.clone_from(&place.folder);
-        item.note(have, 0, 0);
+        // The record counts from now on; a mark that stays beside it says nothing.
+        self.store.mark_making(item.folder.clone(), None, drop);
         self.items.insert(torrent, item);
-        self.remember(torrent);
         Ok(())
     }
 }
@@ -134,6 +135,8 @@ struct Maker {
     store: Store,
     digester: Digester,
     scrap: Scrap,
+    name: String,
+    added: u64,
     draft: Draft,
     place: Place,
     data: Blob,
@@ -145,7 +148,8 @@ impl Maker {
         enter(&self.driver, |driver| driver.made(&self.place, outcome));
     }
 
-    async fn make(&self) -> Result<Metainfo, Stopped> {
+    async fn make(&self) -> Result<Item, Stopped> {
+        answered(|done| self.store.mark_making(self.place.folder.clone(), Some(self.name.clone()), done)).await?;
         let mut digests = Vec::new();
         for piece in self.draft.lengths().iter() {
             digests.push(self.take(piece).await?);
@@ -154,7 +158,22 @@ impl Maker {
         let trackers = tracker().await.into_iter().collect();
         let created_by = Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
         let details = Details { trackers, created_by, ..Details::default() };
-        self.draft.finish(&digests, details).map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))
+        let item = self
+            .draft
+            .finish(&digests, details)
+            .map(|metainfo| self.item(metainfo))
+            .map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))?;
+        answered(|done| self.store.save(item.folder.clone(), item.record(), item.durable(), done)).await?;
+        Ok(item)
+    }
+
+    fn item(&self, metainfo: Metainfo) -> Item {
+        let have = Bitfield::all(metainfo.info.lengths.pieces());
+        let mut item = Item::from_metainfo(self.place.torrent, metainfo);
+        item.folder.clone_from(&self.place.folder);
+        item.added = self.added;
+        item.note(have, 0, 0);
+        item
     }
 
     /// Reads, hashes and stores one piece.

@@ -5,6 +5,7 @@
 
 pub mod arrangement;
 mod bridge;
+mod clearing;
 mod clock;
 mod commands;
 mod credit;
@@ -13,11 +14,13 @@ mod driver;
 mod hints;
 mod item;
 pub mod layout;
+mod leftovers;
 mod line;
 mod lock;
 mod making;
 mod opfs;
 mod ops;
+mod places;
 mod records;
 mod removal;
 mod restore;
@@ -26,23 +29,23 @@ mod scrap;
 mod scratch;
 mod store;
 mod streams;
+mod tabs;
 mod teller;
 mod told;
 mod view;
+mod web;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Array;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::MessageEvent;
 
 use self::clock::{now, scope, sleep};
 use self::driver::{Driver, enter};
 use self::opfs::FsError;
 use self::store::Store;
+use self::tabs::{Follower, Tab};
 use self::teller::{complain, post};
 use crate::message::{Blocked, ToPage};
 use crate::words::faults::reason;
@@ -64,54 +67,56 @@ async fn run() -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
     }
-    lead().await.map_err(|error| Blocked::NoStorage(reason(&error)))?;
+    let followed = lead().await.map_err(|error| Blocked::NoStorage(reason(&error)))?;
     let driver = open().await.map_err(|error| Blocked::NoStorage(error.to_string()))?;
     let weak = Rc::downgrade(&driver);
-    hear(driver);
+    hear(driver, followed);
     post(&ToPage::Ready);
     enter(&weak, |driver| driver.tell_page(now()));
     Ok(())
 }
 
-/// Waits for the lead, and tells the page if another tab has it.
-async fn lead() -> Result<(), wasm_bindgen::JsValue> {
+/// Waits for the lead, and tells the page if another tab has it; meanwhile it follows that one.
+async fn lead() -> Result<Option<Follower>, wasm_bindgen::JsValue> {
     if lock::try_lead().await? {
-        return Ok(());
+        return Ok(None);
     }
     // A page that is being reloaded lets go of the lead only a moment after the new one asks.
     sleep(RELOAD_MS).await;
     if lock::try_lead().await? {
-        return Ok(());
+        return Ok(None);
     }
     post(&ToPage::Blocked(Blocked::OtherTab));
+    let follower = Follower::start();
+    post(&ToPage::Ready);
     lock::lead().await?;
+    follower.keep();
     post(&ToPage::Unblocked);
-    Ok(())
+    Ok(Some(follower))
 }
 
 async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     let store = Store::open().await?;
-    let found = restore::all(store.root()).await?;
+    let earlier = restore::all(&store.root()).await?;
     let token = store.token().await?;
+    store.note_unclaimed(earlier.unclaimed);
     let driver = Driver::new(store, token);
-    for one in found {
-        match one {
-            Ok(restored) => driver.borrow_mut().restore(restored),
-            Err(unreadable) => complain(&unreadable.to_string()),
-        }
-    }
+    earlier.restored.into_iter().for_each(|restored| driver.borrow_mut().restore(restored));
+    earlier.unreadable.iter().for_each(|unreadable| complain(&unreadable.to_string()));
     Ok(driver)
 }
 
-/// Hears the page from now on. A parcel of it is an array: the message as text, and what rides along. The handler owns the driver,
+/// Hears the page, and those of other tabs, from now on; first what the page said while this worker got ready. The handler owns the driver,
 /// which lives as long as the worker.
-fn hear(driver: Rc<RefCell<Driver>>) {
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let parcel: Array = event.data().unchecked_into();
+fn hear(driver: Rc<RefCell<Driver>>, followed: Option<Follower>) {
+    let others = Rc::downgrade(&driver);
+    tabs::lead(move |heard| enter(&others, |driver| driver.on_other_tab(heard)));
+    let on_page = move |parcel: Array| {
         let message = parcel.get(0).as_string().and_then(|text| serde_json::from_str(&text).ok());
         if let Some(message) = message {
-            enter(&Rc::downgrade(&driver), |driver| driver.on_page(message, &parcel.get(1)));
+            enter(&Rc::downgrade(&driver), |driver| driver.on_page(Tab::OWN, message, &parcel.get(1)));
         }
-    });
-    scope().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
+    };
+    followed.map(Follower::backlog).unwrap_or_default().into_iter().for_each(&on_page);
+    tabs::hear_page(on_page);
 }

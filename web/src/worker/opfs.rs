@@ -29,6 +29,9 @@ pub(super) enum FsError {
         /// Bytes that the browser still grants.
         free: u64,
     },
+    /// The user has cleared the site's data.
+    #[error("it was cleared")]
+    Cleared,
     /// Fewer bytes are there than were asked for.
     #[error("{expected} bytes were to be read, {received} are there")]
     Short {
@@ -71,6 +74,12 @@ impl Folder {
         Ok(Self(folder.dyn_into()?))
     }
 
+    /// A folder in this one that is there.
+    pub(super) async fn existing(&self, name: &str) -> Result<Self, FsError> {
+        let folder = JsFuture::from(self.0.get_directory_handle(name)).await?;
+        Ok(Self(folder.dyn_into()?))
+    }
+
     /// Names of what is in it.
     pub(super) async fn names(&self) -> Result<Vec<String>, FsError> {
         let keys = self.0.keys();
@@ -107,6 +116,14 @@ impl Folder {
     pub(super) async fn read(&self, name: &str) -> Result<Vec<u8>, FsError> {
         let buffer = JsFuture::from(self.snapshot(name).await?.array_buffer()).await?;
         Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    }
+
+    /// All bytes of a small file; none if it is not there.
+    pub(super) async fn read_if_there(&self, name: &str) -> Result<Vec<u8>, FsError> {
+        match self.read(name).await {
+            Err(FsError::Missing) => Ok(Vec::new()),
+            read => read,
+        }
     }
 
     /// Opens a file for reading and writing; one handle a file may be open at a time.
@@ -164,13 +181,14 @@ impl SyncFile {
 
     /// Makes it so long; what is added is zeros, and need not be stored anywhere yet.
     pub(super) fn resize(&mut self, bytes: u64) -> Result<(), FsError> {
+        self.dirty = true;
         Ok(self.handle.truncate_with_f64(bytes as f64)?)
     }
 
-    /// Replaces all that is in it.
+    /// Replaces all that is in it. What is there is written over and not cut first: where no space is left, that still succeeds.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<(), FsError> {
-        self.handle.truncate_with_u32(0)?;
         self.write_all(0, bytes)?;
+        self.resize(bytes.len() as u64)?;
         self.flush()
     }
 

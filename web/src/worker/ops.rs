@@ -101,13 +101,12 @@ impl Driver {
     }
 
     /// Stores a torrent's resume record as things stand, then tells `done`. A torrent that was removed meanwhile has none.
-    pub(super) fn save(&mut self, torrent: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
-        let Some(item) = self.items.get_mut(&torrent) else {
+    pub(super) fn save(&self, torrent: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let Some(item) = self.items.get(&torrent) else {
             self.store.after_all(move || done(Ok(())));
             return;
         };
-        let (record, generation) = item.next_record();
-        self.store.save(item.folder.clone(), record, generation, done);
+        self.store.save(item.folder.clone(), item.record(), item.durable(), done);
     }
 }
 

@@ -10,6 +10,7 @@ use aqueduct_core::{Command, Instant};
 use super::clock::now;
 use super::commands::refused;
 use super::driver::Driver;
+use super::item::Item;
 use super::teller::complain;
 use super::view;
 
@@ -53,13 +54,18 @@ impl Driver {
         gone.into_iter().for_each(|torrent| self.delete(torrent));
     }
 
-    /// Forgets a torrent and deletes its data.
-    pub(super) fn delete(&mut self, torrent: TorrentId) {
+    /// Forgets a torrent. Its data stay.
+    pub(super) fn forget(&mut self, torrent: TorrentId) -> Option<Item> {
         // Refused only for a torrent that is not there.
         drop(self.engine.command(now(), Command::Remove(torrent)));
         // Its last wishes (leaving the swarm, closing streams) are carried out while it is still known.
         self.pump();
-        let Some(item) = self.items.remove(&torrent) else { return };
+        self.items.remove(&torrent)
+    }
+
+    /// Forgets a torrent and deletes its data.
+    pub(super) fn delete(&mut self, torrent: TorrentId) {
+        let Some(item) = self.forget(torrent) else { return };
         let name = view::name(&item);
         self.store.delete(torrent, item.folder.clone(), move |result| {
             if let Err(error) = result {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{TorrentId, visible};
 
 use super::item::Item;
-use super::layout::{REMOVED, ends, pieces_of};
+use super::layout::{MAKING, REMOVED, ends, is_own_folder, pieces_of};
 use super::opfs::{Folder, FsError};
 use super::records::{self, Found};
 use super::store::arrangement_in;
@@ -24,34 +24,129 @@ pub(super) struct Restored {
     pub(super) resumed: Resumed,
 }
 
-/// A folder whose torrent could not be brought back. It is left alone until the torrent is added again.
+/// A folder whose torrent could not be brought back.
 #[derive(Debug, thiserror::Error)]
-#[error("A torrent of an earlier visit could not be brought back ({why}). Add {folder} again to download it anew.")]
-pub(super) struct Unreadable {
-    folder: String,
-    why: String,
+pub(super) enum Unreadable {
+    /// Its data stay until the torrent is added again, and what is right of them is used then.
+    #[error("A torrent of an earlier visit could not be brought back ({why}). {}", way_on(.folder))]
+    Kept {
+        /// Its name, which is the torrent's info-hash unless it was made here.
+        folder: String,
+        /// One clause.
+        why: String,
+    },
+    /// The page was closed while the user's own files were being copied; what was copied so far is of no use.
+    #[error("{name} was not shared: the page was closed before all of it was copied. Choose the files once more.")]
+    CutShort {
+        /// What it was to be called.
+        name: String,
+    },
 }
 
-/// All torrents of earlier runs, or why one of them cannot be brought back.
-pub(super) async fn all(root: &Folder) -> Result<Vec<Result<Restored, Unreadable>>, FsError> {
+fn way_on(folder: &str) -> String {
+    if is_own_folder(folder) {
+        return "It was made here: share the files once more.".to_owned();
+    }
+    format!("Its data are kept: add {folder} again to go on with what is there.")
+}
+
+/// What the storage holds of earlier runs.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// Torrents, in the order in which they were added.
+    pub(super) restored: Vec<Restored>,
+    /// What the user should hear of.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// Folders that hold something and belong to no torrent, now that it is known which torrents there are.
+    pub(super) unclaimed: Vec<Unclaimed>,
+}
+
+/// A folder that holds something and belongs to no torrent.
+pub(super) struct Unclaimed {
+    /// Its name.
+    pub(super) folder: String,
+    /// The user does not want it: it can be deleted as soon as the browser lets go of it.
+    pub(super) unwanted: bool,
+}
+
+/// What is in one folder.
+enum Content {
+    Torrent(u64, Box<Record>),
+    Unreadable(Unreadable),
+    /// The user removed it, or it is empty.
+    Unwanted,
+}
+
+/// All torrents of earlier runs, and what is there beside them.
+pub(super) async fn all(root: &Folder) -> Result<Earlier, FsError> {
+    let mut earlier = Earlier::default();
     let mut found = Vec::new();
-    for (id, folder) in (1..).zip(root.names().await?) {
-        let one = bring_back(root, &folder, TorrentId(id)).await;
-        found.extend(one.map_err(|error| Unreadable { folder, why: error.to_string() }).transpose());
+    for folder in root.names().await? {
+        match look_into(root, &folder).await {
+            Ok(Content::Torrent(generation, record)) => found.push((folder, generation, record)),
+            Ok(Content::Unwanted) => earlier.forget(root, folder).await,
+            Ok(Content::Unreadable(cut @ Unreadable::CutShort { .. })) => {
+                earlier.unreadable.push(cut);
+                earlier.forget(root, folder).await;
+            }
+            Ok(Content::Unreadable(kept)) => earlier.keep(folder, kept),
+            Err(error) => earlier.keep(folder.clone(), Unreadable::Kept { folder, why: error.to_string() }),
+        }
     }
-    Ok(found)
+    found.sort_by(|(a, _, one), (b, _, other)| (one.added, a).cmp(&(other.added, b)));
+    for (id, (folder, generation, record)) in (1..).zip(found) {
+        match one(root, &folder, TorrentId(id), generation, *record).await {
+            Ok(restored) => earlier.restored.push(restored),
+            Err(error) => earlier.keep(folder.clone(), Unreadable::Kept { folder, why: error.to_string() }),
+        }
+    }
+    Ok(earlier)
 }
 
-/// `None` for a folder that the user removed, or one without records, the leftover of a removal that was cut short: it is deleted now.
-async fn bring_back(root: &Folder, folder: &str, id: TorrentId) -> Result<Option<Restored>, FsError> {
-    if root.folder(folder).await?.size_of(REMOVED).await.is_ok() {
-        return root.remove(folder).await.map(|()| None);
+impl Earlier {
+    fn keep(&mut self, folder: String, why: Unreadable) {
+        self.unreadable.push(why);
+        self.unclaimed.push(Unclaimed { folder, unwanted: false });
     }
-    match records::read(root, folder).await? {
-        Found::Newest(generation, record) => one(root, folder, id, generation, *record).await.map(Some),
-        Found::Damaged => Err(FsError::Other("its record is damaged or from another version".to_owned())),
-        Found::Nothing => root.remove(folder).await.map(|()| None),
+
+    /// The worker before this one may still hold files of the folder: what cannot be deleted yet is deleted later.
+    async fn forget(&mut self, root: &Folder, folder: String) {
+        if root.remove(&folder).await.is_err() {
+            self.unclaimed.push(Unclaimed { folder, unwanted: true });
+        }
     }
+}
+
+/// Whose folder this is. One that holds data is given up only if the user said so, or if the page itself can make nothing of it.
+async fn look_into(root: &Folder, name: &str) -> Result<Content, FsError> {
+    let folder = root.folder(name).await?;
+    if folder.size_of(REMOVED).await.is_ok() {
+        return Ok(Content::Unwanted);
+    }
+    Ok(match records::read(&folder).await? {
+        Found::Newest(generation, record) => Content::Torrent(generation, record),
+        Found::Damaged => Content::Unreadable(kept(name, "its record is damaged or from another version")),
+        Found::Nothing => without_record(&folder, name).await?,
+    })
+}
+
+async fn without_record(folder: &Folder, name: &str) -> Result<Content, FsError> {
+    if folder.size_of(MAKING).await.is_ok() {
+        let name = String::from_utf8_lossy(&folder.read_if_there(MAKING).await?).into_owned();
+        // The page may have been closed before the name was stored.
+        let name = if name.is_empty() { "What you chose".to_owned() } else { visible(&name).into_owned() };
+        return Ok(Content::Unreadable(Unreadable::CutShort { name }));
+    }
+    for file in folder.names().await? {
+        if folder.size_of(&file).await.unwrap_or(1) > 0 {
+            return Ok(Content::Unreadable(kept(name, "its record is gone")));
+        }
+    }
+    Ok(Content::Unwanted)
+}
+
+fn kept(folder: &str, why: &str) -> Unreadable {
+    Unreadable::Kept { folder: folder.to_owned(), why: why.to_owned() }
 }
 
 async fn one(root: &Folder, folder: &str, id: TorrentId, generation: u64, record: Record) -> Result<Restored, FsError> {

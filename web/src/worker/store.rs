@@ -3,7 +3,7 @@
 //! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two jobs from opening the same file at once,
 //! which the browser refuses, and lets a flush follow the writes before it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -12,20 +12,24 @@ use std::sync::Arc;
 
 use aqueduct_core::io::{OpError, Rope};
 use aqueduct_core::meta::Info;
+use aqueduct_core::resume::Record;
 use aqueduct_core::types::TorrentId;
 use bytes::Bytes;
 use wasm_bindgen_futures::spawn_local;
 
 use super::arrangement::{Arrangement, MANY_FILES, Slot};
-use super::layout::{REMOVED, ROOT, TOKEN};
+use super::layout::{MAKING, REMOVED, ROOT, TOKEN};
 use super::opfs::{Folder, FsError, SyncFile};
-use super::records;
+use super::records::{self, Durable};
 use super::room::{Need, check_room};
 use super::scratch::Scratch;
 use crate::format::{apart, size};
 
 /// Files open at a time. Opening costs some milliseconds; each open file costs the browser a descriptor.
 const OPEN_FILES: usize = MANY_FILES;
+
+/// What happened when the storage is gone.
+pub(super) const CLEARED: &str = "This site's data were cleared in the browser, and what was stored of this torrent with them.";
 
 type Job = Pin<Box<dyn Future<Output = ()>>>;
 /// A torrent, and the first of its files that lie in the stored file.
@@ -36,13 +40,29 @@ type FileKey = (TorrentId, usize);
 pub(super) struct Store(Rc<Inner>);
 
 struct Inner {
-    home: Folder,
-    root: Folder,
+    folders: RefCell<Folders>,
+    /// Folders that belong to no torrent, and whether they are to be deleted.
+    unclaimed: RefCell<BTreeMap<String, bool>>,
     jobs: RefCell<VecDeque<Job>>,
     running: Cell<bool>,
     open: RefCell<OpenFiles>,
     arrangements: RefCell<BTreeMap<TorrentId, Rc<Arrangement>>>,
     scratch: RefCell<Scratch>,
+}
+
+/// The origin's root, and in it the folder of all torrents.
+#[derive(Clone)]
+struct Folders {
+    home: Folder,
+    root: Folder,
+}
+
+impl Folders {
+    async fn open() -> Result<Self, FsError> {
+        let home = Folder::root().await?;
+        let root = home.folder(ROOT).await?;
+        Ok(Self { home, root })
+    }
 }
 
 /// Open files, each with when it was used last.
@@ -102,32 +122,57 @@ pub(super) struct Place {
 impl Store {
     /// Opens the storage.
     pub(super) async fn open() -> Result<Self, FsError> {
-        let home = Folder::root().await?;
-        let root = home.folder(ROOT).await?;
-        let (jobs, open, arrangements, scratch) = Default::default();
-        Ok(Self(Rc::new(Inner { home, root, jobs, running: Cell::new(false), open, arrangements, scratch })))
+        let folders = RefCell::new(Folders::open().await?);
+        let (unclaimed, jobs, open, arrangements, scratch) = Default::default();
+        Ok(Self(Rc::new(Inner { folders, unclaimed, jobs, running: Cell::new(false), open, arrangements, scratch })))
     }
 
     /// The token that was stored last; empty if none was.
     pub(super) async fn token(&self) -> Result<String, FsError> {
-        match self.0.home.read(TOKEN).await {
-            Err(FsError::Missing) => Ok(String::new()),
-            read => Ok(String::from_utf8_lossy(&read?).into_owned()),
-        }
+        let token = self.home().read_if_there(TOKEN).await?;
+        Ok(String::from_utf8_lossy(&token).into_owned())
     }
 
     /// Stores the token for later visits, then tells `done`.
     pub(super) fn keep_token(&self, token: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
         self.queue(async move {
-            let kept = async { store.0.home.open(TOKEN, true).await?.replace(token.as_bytes()) };
+            let kept = async { store.home().open(TOKEN, true).await?.replace(token.as_bytes()) };
             done(kept.await.map_err(storage_error));
         });
     }
 
     /// The folder of all torrents.
-    pub(super) fn root(&self) -> &Folder {
-        &self.0.root
+    pub(super) fn root(&self) -> Folder {
+        self.0.folders.borrow().root.clone()
+    }
+
+    fn home(&self) -> Folder {
+        self.0.folders.borrow().home.clone()
+    }
+
+    /// Folders that belong to no torrent, and whether they are to be deleted.
+    pub(super) fn unclaimed(&self) -> RefMut<'_, BTreeMap<String, bool>> {
+        self.0.unclaimed.borrow_mut()
+    }
+
+    /// Tells `done` whether the folder of all torrents is there. It is not when the user has cleared the site's data.
+    pub(super) fn look(&self, done: impl FnOnce(bool) + 'static) {
+        self.queue(async move { done(is_there().await) });
+    }
+
+    /// Opens the storage anew, all of whose contents are gone, then tells `done`.
+    pub(super) fn renew(&self, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            // Chromium never answers when a file is closed that it has deleted this way, and the worker would wait for ever. The browser closes
+            // these when the worker ends.
+            std::mem::forget(store.0.open.take());
+            store.0.arrangements.borrow_mut().clear();
+            store.unclaimed().clear();
+            let opened = Folders::open().await.map(|folders| *store.0.folders.borrow_mut() = folders);
+            done(opened.map_err(storage_error));
+        });
     }
 
     /// Stores bytes, then tells `done`. With `need`, only if the browser grants this page so many bytes more.
@@ -136,7 +181,7 @@ impl Store {
         self.queue(async move {
             let written = async {
                 if let Some(need) = need {
-                    check_room(&store.0.home, need).await?;
+                    check_room(&store.home(), need).await?;
                 }
                 store.write_now(&place, offset, &data).await
             };
@@ -159,14 +204,19 @@ impl Store {
     /// Makes durable what was written to a torrent's files, then tells `done`.
     pub(super) fn flush(&self, torrent: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
-        self.queue(async move { done(store.0.open.borrow_mut().flush(torrent).map_err(storage_error)) });
+        self.queue(async move {
+            let flushed = store.0.open.borrow_mut().flush(torrent);
+            // Files that are open can be written and flushed also when they are deleted.
+            let flushed = if flushed.is_ok() && !is_there().await { Err(FsError::Cleared) } else { flushed };
+            done(flushed.map_err(storage_error));
+        });
     }
 
-    /// Stores a resume record, then tells `done`.
-    pub(super) fn save(&self, folder: String, record: Vec<u8>, generation: u64, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    /// Stores a resume record as the generation after the `durable` one, then tells `done`.
+    pub(super) fn save(&self, folder: String, record: Record, durable: Durable, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
         self.queue(async move {
-            let result = records::write(&store.0.root, &folder, &record, generation).await;
+            let result = records::write(&store.root(), &folder, &record, &durable).await;
             done(result.map_err(storage_error));
         });
     }
@@ -177,13 +227,28 @@ impl Store {
         self.queue(async move { done(store.mark_now(&folder, removed).await.map_err(storage_error)) });
     }
 
+    /// Marks a folder as that of a torrent in the making, which will be called so; or no longer. Then tells `done`.
+    pub(super) fn mark_making(&self, folder: String, name: Option<String>, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        let store = self.clone();
+        self.queue(async move {
+            let marked = async {
+                let folder = store.root().folder(&folder).await?;
+                match name {
+                    Some(name) => folder.open(MAKING, true).await?.replace(name.as_bytes()),
+                    None => folder.remove(MAKING).await,
+                }
+            };
+            done(marked.await.map_err(storage_error));
+        });
+    }
+
     /// Closes a torrent's files and deletes its folder, then tells `done`.
     pub(super) fn delete(&self, torrent: TorrentId, folder: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
         self.queue(async move {
             store.0.open.borrow_mut().close(torrent);
             store.0.arrangements.borrow_mut().remove(&torrent);
-            done(match store.0.root.remove(&folder).await {
+            done(match store.root().remove(&folder).await {
                 Ok(()) | Err(FsError::Missing) => Ok(()),
                 Err(error) => Err(storage_error(error)),
             });
@@ -195,7 +260,7 @@ impl Store {
         self.queue(async move { done() });
     }
 
-    fn queue(&self, job: impl Future<Output = ()> + 'static) {
+    pub(super) fn queue(&self, job: impl Future<Output = ()> + 'static) {
         self.0.jobs.borrow_mut().push_back(Box::pin(job));
         if !self.0.running.replace(true) {
             let store = self.clone();
@@ -215,7 +280,7 @@ impl Store {
     }
 
     async fn mark_now(&self, folder: &str, removed: bool) -> Result<(), FsError> {
-        let folder = self.0.root.folder(folder).await?;
+        let folder = self.root().folder(folder).await?;
         if removed {
             return folder.touch(REMOVED).await;
         }
@@ -254,7 +319,7 @@ impl Store {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = Rc::new(arrangement_in(&self.0.root.folder(&place.folder).await?, &place.info).await?);
+        let found = Rc::new(arrangement_in(&self.root().folder(&place.folder).await?, &place.info).await?);
         self.0.arrangements.borrow_mut().insert(place.torrent, Rc::clone(&found));
         Ok(found)
     }
@@ -264,7 +329,7 @@ impl Store {
         if self.0.open.borrow_mut().get(key).is_some() {
             return Ok(());
         }
-        let folder = self.0.root.folder(&place.folder).await?;
+        let folder = self.root().folder(&place.folder).await?;
         let opened = folder.open(&slot.name(), create).await?;
         self.0.open.borrow_mut().put(key, opened)
     }
@@ -284,6 +349,12 @@ pub(super) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arran
     }
     let names = folder.names().await?;
     Ok(Arrangement::found(info, names.iter().map(String::as_str)))
+}
+
+/// Asked of the browser anew: a handle from before may answer for what is gone. Where it does not answer, nothing is known.
+async fn is_there() -> bool {
+    let found = async { Folder::root().await?.existing(ROOT).await };
+    !matches!(found.await, Err(FsError::Missing))
 }
 
 /// The part of a range that a run names. Runs lie inside the range they were made for, and a range in memory fits a `usize`.
@@ -311,6 +382,7 @@ fn storage_error(error: FsError) -> OpError {
     let (full, message) = match error {
         FsError::Full => (true, format!("The browser's storage for this page is full. {way_out}")),
         FsError::TooLittle { need, free } => (true, format!("{}. {way_out}", too_little(need, free))),
+        FsError::Cleared => (false, format!("{CLEARED} Press Resume to fetch it again.")),
         error => (false, format!("The browser's storage failed: {error}.")),
     };
     OpError::Storage { full, message }

@@ -1,6 +1,6 @@
 //! Tells the page how things stand: at most four times a second, only what is on the screen, only what has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aqueduct_core::types::TorrentId;
@@ -9,18 +9,27 @@ use aqueduct_core::{Instant, Snapshot};
 use super::clock::scope;
 use super::item::Item;
 use super::making::Making;
+use super::tabs::{self, Tab};
 use super::view;
-use crate::message::{Bridge, State, ToPage};
+use crate::message::{Bridge, State, ToPage, Waiting};
 
 /// While somebody looks.
 const SEEN_EVERY: Duration = Duration::from_millis(250);
 /// While nobody does: the page's title still shows the progress.
 const HIDDEN_EVERY: Duration = Duration::from_secs(2);
 
-/// Says a message to the page.
+/// Says a message to the page, and to those of all other tabs.
 pub(super) fn post(message: &ToPage) {
     if let Ok(text) = serde_json::to_string(message) {
+        tabs::tell_followers(&text);
         // Fails only for what cannot be cloned; text can.
+        drop(scope().post_message(&text.into()));
+    }
+}
+
+/// Says a message to this worker's page alone.
+pub(super) fn post_here(message: &ToPage) {
+    if let Ok(text) = serde_json::to_string(message) {
         drop(scope().post_message(&text.into()));
     }
 }
@@ -33,16 +42,27 @@ pub(super) fn complain(why: &str) {
 type Items = BTreeMap<TorrentId, Item>;
 type Makings = BTreeMap<TorrentId, Making>;
 
+/// How things stand apart from the torrents' own.
+pub(super) struct View<'a> {
+    /// The line to the bridge.
+    pub(super) bridge: Bridge,
+    /// The engine's numbers.
+    pub(super) snapshot: &'a Snapshot,
+    /// What those torrents wait for that have no place in the bridge.
+    pub(super) waiting: Option<Waiting>,
+}
+
 /// When to tell the page, and what it knows already.
 pub(super) struct Teller {
-    hidden: bool,
+    hidden: BTreeSet<Tab>,
+    tabs: BTreeSet<Tab>,
     at: Instant,
     last: Option<State>,
 }
 
 impl Default for Teller {
     fn default() -> Self {
-        Self { hidden: false, at: Instant::ZERO, last: None }
+        Self { hidden: BTreeSet::new(), tabs: BTreeSet::from([Tab::OWN]), at: Instant::ZERO, last: None }
     }
 }
 
@@ -57,19 +77,34 @@ impl Teller {
         self.at = self.at.min(now);
     }
 
-    /// Whether anybody looks at the page.
-    pub(super) fn set_visible(&mut self, now: Instant, visible: bool) {
-        self.hidden = !visible;
+    /// Whether anybody looks at the page in this tab.
+    pub(super) fn set_visible(&mut self, now: Instant, tab: Tab, visible: bool) {
+        self.tabs.insert(tab);
+        if visible {
+            self.hidden.remove(&tab)
+        } else {
+            self.hidden.insert(tab)
+        };
         self.soon(now);
     }
 
+    /// One more tab, which knows nothing yet.
+    pub(super) fn greet(&mut self, now: Instant, tab: Tab) {
+        self.last = None;
+        self.set_visible(now, tab, true);
+    }
+
     /// Tells the page what is new.
-    pub(super) fn tell(&mut self, now: Instant, bridge: Bridge, snapshot: &Snapshot, items: &mut Items, makings: &Makings) {
-        self.at = now + if self.hidden { HIDDEN_EVERY } else { SEEN_EVERY };
+    pub(super) fn tell(&mut self, now: Instant, view: View<'_>, items: &mut Items, makings: &Makings) {
+        let View { bridge, snapshot, waiting } = view;
+        let hidden = self.hidden == self.tabs;
+        self.at = now + if hidden { HIDDEN_EVERY } else { SEEN_EVERY };
         let (mut torrents, mut removed) = (Vec::new(), Vec::new());
-        for (item, s) in snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).zip(Some(s))) {
+        let mut all: Vec<_> = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).zip(Some(s))).collect();
+        all.sort_by_key(|(item, _)| (item.added, item.id));
+        for (item, s) in all {
             match item.leaves_at {
-                None => torrents.push(view::torrent(item, s)),
+                None => torrents.push(view::torrent(item, s, waiting)),
                 Some(_) => removed.push(view::removed(item, torrents.len())),
             }
         }
@@ -79,7 +114,7 @@ impl Teller {
             post(&ToPage::State(state.clone()));
             self.last = Some(state);
         }
-        if !self.hidden {
+        if !hidden {
             snapshot.torrents.iter().for_each(|s| tell_files(items.get_mut(&s.torrent), s));
         }
     }
@@ -87,7 +122,7 @@ impl Teller {
 
 /// The progress of files that are on the screen, when a piece came.
 fn tell_files(item: Option<&mut Item>, snapshot: &aqueduct_core::TorrentSnapshot) {
-    let Some(item) = item.filter(|item| item.shown && item.info.is_some()) else { return };
+    let Some(item) = item.filter(|item| !item.shown.is_empty() && item.info.is_some()) else { return };
     let have = snapshot.have.count();
     if item.told != Some(have) {
         item.told = Some(have);

@@ -8,17 +8,20 @@ use super::arrangement::Arrangement;
 use super::item::Item;
 use super::layout::amounts;
 use super::making::Making;
-use crate::message::{FileRow, Phase, Removed, Search, Torrent};
+use super::places::Seat;
+use super::store::CLEARED;
+use crate::message::{FileRow, Phase, Removed, Search, Torrent, Waiting};
 
-/// One torrent as the page shows it.
-pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
+/// One torrent as the page shows it; `waiting`: what those wait for who have no place in the bridge.
+pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot, waiting: Option<Waiting>) -> Torrent {
     Torrent {
         id: item.id.0,
         folder: item.folder.clone(),
         name: name(item),
         magnet: Some(item.magnet.to_string()),
-        phase: phase(snapshot),
-        failure: snapshot.failure.as_ref().map(failure),
+        phase: if item.cleared { Phase::Error } else { phase(snapshot) },
+        failure: if item.cleared { Some(format!("{CLEARED} Press Resume to fetch it again.")) } else { snapshot.failure.as_ref().map(failure) },
+        added: item.added,
         total: item.info.as_ref().map(|info| info.lengths.total()),
         files: item.info.as_ref().map_or(0, |info| count(info.files.iter().filter(|file| !file.pad).count())),
         done: snapshot.done,
@@ -33,7 +36,7 @@ pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot) -> Torrent {
         unchoking: count(snapshot.unchoking_us),
         interesting: count(snapshot.interesting),
         eta: snapshot.eta.map(|eta| eta.as_secs()),
-        search: search(item),
+        search: search(item, waiting),
     }
 }
 
@@ -42,6 +45,7 @@ pub(super) fn making(id: TorrentId, making: &Making) -> Torrent {
     Torrent {
         id: id.0,
         name: visible(&making.name).into_owned(),
+        added: making.added,
         phase: Phase::Copying,
         total: Some(making.total),
         wanted: making.total,
@@ -101,21 +105,22 @@ fn phase(snapshot: &TorrentSnapshot) -> Phase {
     }
 }
 
-fn search(item: &Item) -> Search {
-    let said = &item.trackers_said;
+fn search(item: &Item, waiting: Option<Waiting>) -> Search {
+    let said = &item.said.trackers;
     let known = item.trackers.iter().map(Vec::len).sum();
     Search {
+        waiting: waiting.filter(|_| matches!(item.seat, Seat::Waiting(_))),
         trackers: count(known),
         asking: unheard(said),
         failed: said.failed.into(),
         empty: said.empty.into(),
         answered: said.answered.saturating_sub(said.empty).into(),
         failure: said.failure.map(|failure| failure.to_string()),
-        dht: item.dht_said.map(|counts| counts.to_string()),
-        found: item.peers_said.found,
-        dialling: item.peers_said.dialling,
-        unreachable: item.peers_said.failed.min(item.peers_said.found),
-        refused: item.peers_said.refused,
+        dht: item.said.dht.map(|counts| counts.to_string()),
+        found: item.said.peers.found,
+        dialling: item.said.peers.dialling,
+        unreachable: item.said.peers.failed.min(item.said.peers.found),
+        refused: item.said.peers.refused,
         banned: count(item.failures.count(PeerFailure::Banned)),
         hung_up: count(item.failures.count(PeerFailure::Closed)),
         misbehaved: count(item.failures.count(PeerFailure::Protocol)),
