@@ -6,9 +6,9 @@
 //! - While a file is written its modification time stays the one that the torrent's resume record knows, so that the record fits after a
 //!   kill at any moment, and any other program's write shows. A file that the record does not know gets a new time, so that no other
 //!   torrent's record takes it for its own.
-//! - What something else does to a file is noticed ([`watch`]) when it is opened, read, written, flushed, before a download is called
+//! - What something else does to a file is noticed (`watch.rs`) when it is opened, read, written, flushed, before a download is called
 //!   finished, and every so often; its pieces are then checked again before anybody gets or counts on them.
-//! - A file that is not this torrent's is not written to ([`guard`]) unless its user said so.
+//! - A file that is not this torrent's is not written to (`guard.rs`) unless its user said so.
 
 mod access;
 pub mod digest;
