@@ -152,7 +152,7 @@ impl TrackerStatus {
     }
 }
 
-/// Why trackers failed, at most [`MAX_REASONS`] of them by name: `t.example says "unregistered torrent"; u.example: HTTP status 404`. Empty if none did.
+/// Why trackers failed, at most `MAX_REASONS` of them by name: `t.example says "unregistered torrent"; u.example: HTTP status 404`. Empty if none did.
 #[must_use]
 pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> String {
     let failed = |status: &'a TrackerStatus| if let TrackerState::Failed(error) = &status.state { Some((status, error)) } else { None };
