@@ -250,6 +250,9 @@ impl<D: Disk> Storage<D> {
 
     /// Takes a file for what it is now. The caller holds its turn.
     fn compare(&self, index: usize, now: Option<&Stat>) {
+        // A file that is moved away while it is looked at seems to have been written to, as its time of change moves. Its path tells.
+        let again = now.filter(|now| !self.watch.is_as_noted(index, now)).and_then(|_| self.stat_at(index).ok());
+        let now = again.as_ref().map_or(now, Option::as_ref);
         let now_facts = now.and_then(Facts::of);
         if !self.names().is_plain(index) {
             // What is under its name may be another file of the torrent.

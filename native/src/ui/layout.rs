@@ -118,12 +118,12 @@ pub(super) fn within(parts: &[String], hint: &str, columns: usize) -> String {
     for part in parts {
         let comma = if line.is_empty() { "" } else { ", " };
         if !line.is_empty() && width(&line) + width(comma) + width(part) > columns {
-            return line;
+            return fitting(line, columns);
         }
         line = line + comma + part;
     }
     if width(&line) > columns {
-        return cut_at_word(&line, columns);
+        return fitting(line, columns);
     }
     let left = columns.saturating_sub(width(&line) + 2);
     match hint {
@@ -132,6 +132,11 @@ pub(super) fn within(parts: &[String], hint: &str, columns: usize) -> String {
         _ if left < WORTH_SHOWING => line,
         _ => format!("{line}; {}", cut_at_word(hint, left)),
     }
+}
+
+/// The text, or where it is too long the whole words of it that fit.
+fn fitting(text: String, columns: usize) -> String {
+    if width(&text) > columns { cut_at_word(&text, columns) } else { text }
 }
 
 /// The whole words that fit, and a sign that there were more.
