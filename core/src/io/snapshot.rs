@@ -9,21 +9,11 @@ use crate::types::{Bitfield, ConnId, InfoHash, PeerId, TorrentId};
 /// What a deadline is for; logs and the simulator name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Nothing to wait for.
-    Never,
-    /// Choking is decided anew (BEP 3: every 10 s).
-    Choke,
-    /// A block is late.
-    RequestTimeout,
-    /// A connection was silent.
-    KeepAlive,
     /// A dial may be made.
     Dial,
-    /// Unflushed data is due.
-    Flush,
     /// A rate limit has room again.
     RateLimit,
-    /// Rates are measured anew.
+    /// Choking, late blocks, keep-alives, flushes: once per second.
     Tick,
 }
 

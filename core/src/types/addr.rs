@@ -56,17 +56,13 @@ pub enum PeerSource {
     Pex,
     /// Multicast on the local network (BEP 14).
     Lsd,
-    /// It dialled us.
-    Incoming,
-    /// The resume record of an earlier run.
-    Resume,
 }
 
 impl PeerSource {
-    /// Whether a private torrent may have peers from it: its trackers, whoever dials us, and the user's own word (BEP 27).
+    /// Whether a private torrent may have peers from it: its trackers, and the user's own word (BEP 27). Whoever dials us is welcome, too.
     #[must_use]
     pub const fn suits_private(self) -> bool {
-        matches!(self, Self::User | Self::Tracker | Self::Incoming)
+        matches!(self, Self::User | Self::Tracker)
     }
 }
 
