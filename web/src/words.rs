@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(sentence(&t, &Bridge::Connected), "Asking 2 trackers for peers.");
         t.search = Search { found: 1, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Found 1 address, none connected yet.");
-        t.search = Search { trackers: 1, failed: 1, failure: Some("it cannot be reached".into()), ..Search::default() };
-        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 1 tracker: 1 failed (it cannot be reached).");
+        t.search = Search { trackers: 1, failed: 1, failure: Some("it gave no usable answer".into()), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 1 tracker: 1 failed (it gave no usable answer).");
         t.search = Search { found: 5, unreachable: 3, refused: 2, ..Search::default() };
         assert_eq!(
             sentence(&t, &Bridge::Connected),
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn a_tracker_that_hangs_and_a_peer_that_lies_are_told_as_what_they_are() {
         let mut t = torrent(Phase::Connecting);
-        t.search = Search { trackers: 2, failed: 1, asking: 1, failure: Some("it cannot be reached".into()), ..Search::default() };
-        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed (it cannot be reached), 1 has not answered yet.");
+        t.search = Search { trackers: 2, failed: 1, asking: 1, failure: Some("it gave no usable answer".into()), ..Search::default() };
+        assert_eq!(sentence(&t, &Bridge::Connected), "Asked 2 trackers: 1 failed (it gave no usable answer), 1 has not answered yet.");
         t.phase = Phase::Downloading;
         t.search = Search { found: 1, banned: 1, ..Search::default() };
         assert_eq!(sentence(&t, &Bridge::Connected), "Found 1 address: 1 sent wrong data and is shut out.");

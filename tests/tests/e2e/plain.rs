@@ -78,7 +78,7 @@ async fn a_countdown_is_read_out_once() {
     let torrent = single("nobody.bin", 114, 1);
     let dead = format!("http://127.0.0.1:{}/announce", free_port());
     stage.browser.add_link(&torrent.magnet(&[dead])).await;
-    let told = |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains("1 failed (it cannot be reached)"));
+    let told = |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains("1 failed (it gave no usable answer)"));
     stage.browser.wait_until(SOON, "what the tracker said", told).await;
     let watch = r"
         window.counted = 0; window.spoken = [];
