@@ -91,7 +91,7 @@ impl Club {
         let hex = self.torrent.hex();
         let hash: String = (0..20).map(|byte| format!("%{}", &hex[2 * byte..2 * byte + 2])).collect();
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap();
-        write!(stream, "GET /scrape?info_hash={hash} HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET /scrape?info_hash={hash} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
