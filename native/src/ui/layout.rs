@@ -123,7 +123,7 @@ pub(super) fn within(parts: &[String], hint: &str, columns: usize) -> String {
         line = line + comma + part;
     }
     if width(&line) > columns {
-        return fitting(line, columns);
+        return cut_at_word(&line, columns);
     }
     let left = columns.saturating_sub(width(&line) + 2);
     match hint {

@@ -113,7 +113,9 @@ impl Pieces {
         for piece in found.iter().filter(|_| self.seed_only) {
             self.wanted.set(*piece);
         }
-        self.recount();
+        if !found.is_empty() {
+            self.recount();
+        }
         found
     }
 
@@ -183,7 +185,9 @@ impl Pieces {
                 self.wanted.clear(*piece);
             }
         }
-        self.recount();
+        if !gone.is_empty() {
+            self.recount();
+        }
         gone
     }
 
