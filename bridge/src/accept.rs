@@ -1,7 +1,8 @@
 //! The page's port: who comes in, and whether an announce answers it at once.
 //!
-//! Most connections to a busy tracker bring one announce and end. Where its bytes are there already when the connection is accepted, it is
-//! answered on the spot: no task is spawned, and the runtime never hears of the socket.
+//! Most connections to a busy tracker bring one announce and end. Where its bytes are there already
+//! when the connection is accepted, it is answered on the spot: no task is spawned, and the runtime
+//! never hears of the socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -32,14 +33,25 @@ struct Door {
 }
 
 /// Accepts for as long as what this returns is kept, with a task for each processor.
-pub(crate) fn accept(listener: tokio::net::TcpListener, bridge: Arc<Bridge>, alive: mpsc::Sender<Infallible>) -> io::Result<JoinSet<()>> {
+pub(crate) fn accept(
+    listener: tokio::net::TcpListener,
+    bridge: Arc<Bridge>,
+    alive: mpsc::Sender<Infallible>,
+) -> io::Result<JoinSet<()>> {
     let listener = Arc::new(watch(listener.into_std()?)?);
-    let door = Door { listener, bridge, alive };
+    let door = Door {
+        listener,
+        bridge,
+        alive,
+    };
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     Ok((0..count).map(|_| door.clone().accept()).collect())
 }
 
-#[expect(deprecated, reason = "its successor is unsafe, for types that change their descriptor; the standard library's listener never does")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, for types that change their descriptor; the standard library's listener never does"
+)]
 fn watch(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
     AsyncFd::with_interest(listener, Interest::READABLE)
 }
@@ -50,7 +62,11 @@ impl Door {
         let mut pause = PAUSES.0;
         loop {
             let permit = Arc::clone(&self.bridge.sockets).acquire_owned().await;
-            match self.listener.async_io(Interest::READABLE, TcpListener::accept).await {
+            match self
+                .listener
+                .async_io(Interest::READABLE, TcpListener::accept)
+                .await
+            {
                 Ok((socket, remote)) => {
                     pause = PAUSES.0;
                     if let Err(error) = self.welcome(socket, remote, permit) {
@@ -67,10 +83,13 @@ impl Door {
         }
     }
 
-    /// Answers at once, or spawns a task for the connection, unless its address has as many as it may have.
+    /// Answers at once, or spawns a task for the connection, unless its address has as many as it
+    /// may have.
     fn welcome(&self, socket: TcpStream, remote: SocketAddr, permit: Permit) -> io::Result<()> {
         let tracking = direct(remote, &self.bridge).filter(|_| self.bridge.tls.is_none());
-        let Some(read) = tracking.map_or(Some(Vec::new()), |tracking| tracker::http::answer_at_once(&socket, remote.ip(), tracking)) else {
+        let Some(read) = tracking.map_or(Some(Vec::new()), |tracking| {
+            tracker::http::answer_at_once(&socket, remote.ip(), tracking)
+        }) else {
             return Ok(());
         };
         let Some(share) = self.bridge.let_in(remote.ip()) else {
@@ -80,7 +99,13 @@ impl Door {
         socket.set_nonblocking(true)?;
         let socket = tokio::net::TcpStream::from_std(socket)?;
         let alive = Alive::new(self.alive.clone(), permit, share);
-        tokio::spawn(connection(socket, read, remote, Arc::clone(&self.bridge), Arc::new(alive)));
+        tokio::spawn(connection(
+            socket,
+            read,
+            remote,
+            Arc::clone(&self.bridge),
+            Arc::new(alive),
+        ));
         Ok(())
     }
 }

@@ -43,7 +43,8 @@ pub(crate) struct Bridge {
     /// `None`: plain HTTP.
     pub(crate) tls: Option<Tls>,
     pub(crate) memory: Arc<Memory>,
-    /// Lines of the log on sessions that are refused at the door: whoever knocks all the time must not fill the disk.
+    /// Lines of the log on sessions that are refused at the door: whoever knocks all the time must
+    /// not fill the disk.
     pub(crate) refusals_told: Mutex<Bucket>,
     pub(crate) discovery: discovery::Handle,
     /// When discovery's clock, and ours, stood at zero.
@@ -68,7 +69,9 @@ impl Bridge {
     pub(crate) fn instant(&self, at: types::Instant) -> Instant {
         let since = at.since(types::Instant::ZERO);
         // Far enough to mean never.
-        self.start.checked_add(since).unwrap_or_else(|| self.start + Duration::from_secs(86_400 * 365))
+        self.start
+            .checked_add(since)
+            .unwrap_or_else(|| self.start + Duration::from_secs(86_400 * 365))
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -80,44 +83,70 @@ impl Bridge {
         addr.port() == self.peer_port && self.filter.is_own(addr.ip())
     }
 
-    /// Whether a further session must be refused: the limit is reached, or that of memory, or only a tenth of the sockets is left, which the
-    /// sessions that are there need for their peers.
+    /// Whether a further session must be refused: the limit is reached, or that of memory, or only
+    /// a tenth of the sockets is left, which the sessions that are there need for their peers.
     pub(crate) fn is_full(&self) -> bool {
-        self.clients.are_full() || self.memory.is_full() || self.sockets.available_permits() < self.all_sockets / 10
+        self.clients.are_full()
+            || self.memory.is_full()
+            || self.sockets.available_permits() < self.all_sockets / 10
     }
 
     /// Whether browsers reach the page over TLS, the bridge's own or a proxy's.
     pub(crate) fn is_https(&self) -> bool {
-        self.tls.is_some() || self.config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+        self.tls.is_some()
+            || self
+                .config
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.starts_with("https://"))
     }
 
     /// Whether a connection from there stands for many clients, and says for which.
     pub(crate) fn is_proxy(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        self.config.trusted_proxies.iter().any(|range| range.contains(ip))
+        self.config
+            .trusted_proxies
+            .iter()
+            .any(|range| range.contains(ip))
     }
 
-    /// A place for a connection to the page's port, if its address has any left; a proxy needs none.
+    /// A place for a connection to the page's port, if its address has any left; a proxy needs
+    /// none.
     pub(crate) fn let_in(&self, ip: IpAddr) -> Option<Option<Share>> {
-        if self.is_proxy(ip) { Some(None) } else { self.connections.take(ip).map(Some) }
+        if self.is_proxy(ip) {
+            Some(None)
+        } else {
+            self.connections.take(ip).map(Some)
+        }
     }
 
     /// Whether the log has room for one more line on a session that is refused at the door.
     pub(crate) fn tells_refusal(&self) -> bool {
-        self.refusals_told.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()).is_ok()
+        self.refusals_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(Instant::now())
+            .is_ok()
     }
 
     /// Whether clients need a token.
     pub(crate) fn wants_tokens(&self) -> bool {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).are_wanted()
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .are_wanted()
     }
 
     /// Whether this is one of the tokens.
     pub(crate) fn knows_token(&self, shown: &[u8]) -> bool {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).knows(shown)
+        self.tokens
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .knows(shown)
     }
 
-    /// Reads certificate and tokens anew. What cannot be read stays as it was; sessions that are there go on.
+    /// Reads certificate and tokens anew. What cannot be read stays as it was; sessions that are
+    /// there go on.
     pub(crate) fn reread(&self) {
         match self.tls.as_ref().map(Tls::reread) {
             Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
@@ -133,7 +162,9 @@ impl Bridge {
 
     /// Says whether there is anything to be read.
     fn reread_tokens(&self) -> Result<bool, ConfigError> {
-        let Some(path) = &self.config.token_file else { return Ok(false) };
+        let Some(path) = &self.config.token_file else {
+            return Ok(false);
+        };
         let tokens = Tokens::read(Some(path))?;
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         Ok(true)

@@ -1,4 +1,5 @@
-//! From an address to a peer that has answered the handshake for the right info-hash, and nothing less.
+//! From an address to a peer that has answered the handshake for the right info-hash, and nothing
+//! less.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::pipe::Pipe;
 use crate::targets::Permit;
 
-/// Bytes read at once while shaking hands; what follows the handshake in them goes to the tab first.
+/// Bytes read at once while shaking hands; what follows the handshake in them goes to the tab
+/// first.
 const FIRST_READ: usize = 4096;
 
 /// A connection whose handshake is done.
@@ -39,7 +41,10 @@ pub(crate) enum DialError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("connected to {actual} instead of {expected}")]
-    Elsewhere { expected: SocketAddr, actual: SocketAddr },
+    Elsewhere {
+        expected: SocketAddr,
+        actual: SocketAddr,
+    },
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("connected to ourselves")]
@@ -53,7 +58,8 @@ pub(crate) enum DialError {
     Denied(#[from] Denied),
 }
 
-/// Connects and shakes hands within `limit`, counted from now, however busily the remote trickles bytes.
+/// Connects and shakes hands within `limit`, counted from now, however busily the remote trickles
+/// bytes.
 pub(crate) async fn dial(
     addr: SocketAddr,
     ours: Handshake,
@@ -62,20 +68,33 @@ pub(crate) async fn dial(
     mut permit: Permit,
 ) -> Result<Connected, DialError> {
     let end = Instant::now() + limit;
-    let connected = timeout_at(end, TcpStream::connect(addr)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = timeout_at(end, TcpStream::connect(addr))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match &connected {
         Ok(_) => permit.reached(),
-        // Nothing that comes later counts: a peer that hangs up does so because of what the tab wants of it.
+        // Nothing that comes later counts: a peer that hangs up does so because of what the tab
+        // wants of it.
         Err(error) if is_remote_fault(error) => permit.failed(),
         Err(_) => {}
     }
-    timeout_at(end, shake_hands(connected?, addr, ours, descriptor)).await.unwrap_or(Err(DialError::Timeout(limit)))
+    timeout_at(end, shake_hands(connected?, addr, ours, descriptor))
+        .await
+        .unwrap_or(Err(DialError::Timeout(limit)))
 }
 
-async fn shake_hands(mut socket: TcpStream, addr: SocketAddr, ours: Handshake, descriptor: OwnedSemaphorePermit) -> Result<Connected, DialError> {
+async fn shake_hands(
+    mut socket: TcpStream,
+    addr: SocketAddr,
+    ours: Handshake,
+    descriptor: OwnedSemaphorePermit,
+) -> Result<Connected, DialError> {
     let actual = socket.peer_addr()?;
     if actual != addr {
-        return Err(DialError::Elsewhere { expected: addr, actual });
+        return Err(DialError::Elsewhere {
+            expected: addr,
+            actual,
+        });
     }
     socket.set_nodelay(true)?;
     socket.write_all(&ours.encode()).await?;
@@ -84,11 +103,20 @@ async fn shake_hands(mut socket: TcpStream, addr: SocketAddr, ours: Handshake, d
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);
     }
-    Ok(Connected { pipe: Pipe::Socket(socket), theirs, leftover, _permit: Some(descriptor) })
+    Ok(Connected {
+        pipe: Pipe::Socket(socket),
+        theirs,
+        leftover,
+        _permit: Some(descriptor),
+    })
 }
 
 /// Reads until the handshake is there; `buf` keeps what follows it.
-pub(crate) async fn read_handshake(socket: &mut TcpStream, link: &mut Link, buf: &mut BytesMut) -> Result<Handshake, DialError> {
+pub(crate) async fn read_handshake(
+    socket: &mut TcpStream,
+    link: &mut Link,
+    buf: &mut BytesMut,
+) -> Result<Handshake, DialError> {
     loop {
         if let Some(Received::Handshake(theirs)) = link.read(buf)? {
             return Ok(theirs);

@@ -41,7 +41,8 @@ pub(crate) enum PutOff {
 pub(crate) struct Dialling {
     rate: Bucket,
     dials: JoinSet<Dialled>,
-    /// Hosts at which a dial of this session stands in the line: one at each, since more of them would not be served sooner.
+    /// Hosts at which a dial of this session stands in the line: one at each, since more of them
+    /// would not be served sooner.
     lines: BTreeMap<IpAddr, Weak<()>>,
     client: Network,
     _introduced: Introduced,
@@ -87,16 +88,34 @@ impl Dialling {
     /// Goes to another tab.
     pub(crate) fn visit(&mut self, join: u32, addr: SocketAddr, visit: Visit, limit: Duration) {
         let _ = self.rate.take(Instant::now());
-        self.dials.spawn(async move { Dialled { join, addr, result: visit.pay(limit).await } });
+        self.dials.spawn(async move {
+            Dialled {
+                join,
+                addr,
+                result: visit.pay(limit).await,
+            }
+        });
     }
 
     /// Dials, or waits in the line for it.
-    pub(crate) fn begin(&mut self, bridge: &Arc<Bridge>, join: u32, addr: SocketAddr, handshake: Handshake) -> Result<(), PutOff> {
+    pub(crate) fn begin(
+        &mut self,
+        bridge: &Arc<Bridge>,
+        join: u32,
+        addr: SocketAddr,
+        handshake: Handshake,
+    ) -> Result<(), PutOff> {
         let (now, host) = (Instant::now(), network_of(addr.ip()));
-        if self.lines.get(&host).is_some_and(|line| line.strong_count() > 0) {
+        if self
+            .lines
+            .get(&host)
+            .is_some_and(|line| line.strong_count() > 0)
+        {
             return Err(PutOff::Host(now + NEXT_LOOK));
         }
-        let descriptor = Arc::clone(&bridge.sockets).try_acquire_owned().map_err(|_| PutOff::Host(now + BUSY))?;
+        let descriptor = Arc::clone(&bridge.sockets)
+            .try_acquire_owned()
+            .map_err(|_| PutOff::Host(now + BUSY))?;
         let permit = match bridge.targets.begin(Place::Addr(addr), self.client) {
             Begun::Now(permit) => Some(permit),
             Begun::Later => None,

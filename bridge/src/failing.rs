@@ -1,4 +1,5 @@
-//! Addresses that could not be reached: they are left alone for a time, first by the client that tried them in vain.
+//! Addresses that could not be reached: they are left alone for a time, first by the client that
+//! tried them in vain.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use crate::gate::Table;
 use crate::limits::Limits;
 use crate::network::Network;
 
-/// Addresses that are remembered. Those beyond are dialled again as if nothing had been: the other limits hold for them, too.
+/// Addresses that are remembered. Those beyond are dialled again as if nothing had been: the other
+/// limits hold for them, too.
 const MOST_FAILING: usize = 1 << 17;
 /// Clients that are remembered of one address.
 const MOST_CLIENTS: usize = 8;
 
-/// Who tried what in vain. A client whose failures reach the limit rests; once as many clients rest as failures are allowed, everybody does.
+/// Who tried what in vain. A client whose failures reach the limit rests; once as many clients rest
+/// as failures are allowed, everybody does.
 #[derive(Debug)]
 pub(crate) struct Failing {
     failures: u32,
@@ -32,15 +35,27 @@ struct Failures {
 
 impl Failing {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { failures: limits.failures_per_target, rest: limits.target_rest.0, by_addr: Table::default() }
+        Self {
+            failures: limits.failures_per_target,
+            rest: limits.target_rest.0,
+            by_addr: Table::default(),
+        }
     }
 
     /// How much longer an address is left alone by this client.
     pub(crate) fn rest(&self, addr: SocketAddr, client: Network, now: Instant) -> Option<Duration> {
         let known = self.by_addr.entries.get(&addr)?;
-        let resting = known.iter().filter(|failures| failures.times >= self.failures);
-        let left = |failures: &Failures| (failures.last + self.rest).checked_duration_since(now).filter(|left| !left.is_zero());
-        let mut resting: Vec<(bool, Duration)> = resting.filter_map(|failures| Some((failures.client == client, left(failures)?))).collect();
+        let resting = known
+            .iter()
+            .filter(|failures| failures.times >= self.failures);
+        let left = |failures: &Failures| {
+            (failures.last + self.rest)
+                .checked_duration_since(now)
+                .filter(|left| !left.is_zero())
+        };
+        let mut resting: Vec<(bool, Duration)> = resting
+            .filter_map(|failures| Some((failures.client == client, left(failures)?)))
+            .collect();
         let for_all = resting.len() >= usize::try_from(self.failures).unwrap_or(usize::MAX);
         resting.retain(|(its_own, _)| *its_own || for_all);
         resting.into_iter().map(|(_, left)| left).max()
@@ -57,7 +72,11 @@ impl Failing {
         if let Some(failures) = known.iter_mut().find(|failures| failures.client == client) {
             (failures.times, failures.last) = (failures.times.saturating_add(1), now);
         } else if known.len() < MOST_CLIENTS {
-            known.push(Failures { client, times: 1, last: now });
+            known.push(Failures {
+                client,
+                times: 1,
+                last: now,
+            });
         }
     }
 
@@ -68,7 +87,8 @@ impl Failing {
 
     pub(crate) fn prune(&mut self, now: Instant) {
         let rest = self.rest;
-        self.by_addr.sweep(|_, known| known.iter().any(|failures| now < failures.last + rest));
+        self.by_addr
+            .sweep(|_, known| known.iter().any(|failures| now < failures.last + rest));
     }
 }
 
@@ -93,10 +113,24 @@ mod tests {
     async fn three_failures_bring_ten_minutes_of_rest_for_whoever_caused_them() {
         let (mut failing, now) = (failing(), Instant::now());
         (0..3).for_each(|_| failing.failed(addr(1), client(1), now));
-        assert_eq!(failing.rest(addr(1), client(1), now), Some(Duration::from_secs(600)));
-        assert_eq!(failing.rest(addr(1), client(2), now), None, "for nobody else");
-        assert_eq!(failing.rest(addr(2), client(1), now), None, "and from nothing else");
-        assert_eq!(failing.rest(addr(1), client(1), now + Duration::from_secs(600)), None);
+        assert_eq!(
+            failing.rest(addr(1), client(1), now),
+            Some(Duration::from_secs(600))
+        );
+        assert_eq!(
+            failing.rest(addr(1), client(2), now),
+            None,
+            "for nobody else"
+        );
+        assert_eq!(
+            failing.rest(addr(2), client(1), now),
+            None,
+            "and from nothing else"
+        );
+        assert_eq!(
+            failing.rest(addr(1), client(1), now + Duration::from_secs(600)),
+            None
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -107,7 +141,10 @@ mod tests {
         }
         assert_eq!(failing.rest(addr(1), client(4), now), None);
         failing.failed(addr(1), client(3), now);
-        assert_eq!(failing.rest(addr(1), client(4), now), Some(Duration::from_secs(600)));
+        assert_eq!(
+            failing.rest(addr(1), client(4), now),
+            Some(Duration::from_secs(600))
+        );
         failing.reached(addr(1));
         assert_eq!(failing.rest(addr(1), client(1), now), None);
     }

@@ -1,4 +1,5 @@
-//! Who waits for a turn. Clients take turns, and what one client asked for is served in the order in which it came.
+//! Who waits for a turn. Clients take turns, and what one client asked for is served in the order
+//! in which it came.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -35,12 +36,20 @@ impl FairQueue {
     }
 
     pub(crate) fn holds(&self, client: Network, number: u64) -> bool {
-        self.clients.get(&client).is_some_and(|waiters| waiters.iter().any(|waiter| waiter.number == number))
+        self.clients
+            .get(&client)
+            .is_some_and(|waiters| waiters.iter().any(|waiter| waiter.number == number))
     }
 
-    /// Waits behind the others of this client. If `most` wait already, the last one of the client that has most of them is turned away: this one, if
-    /// no other has more. Returns what to listen to.
-    pub(crate) fn join(&mut self, client: Network, number: u64, most: usize) -> Option<Arc<Notify>> {
+    /// Waits behind the others of this client. If `most` wait already, the last one of the client
+    /// that has most of them is turned away: this one, if no other has more. Returns what to listen
+    /// to.
+    pub(crate) fn join(
+        &mut self,
+        client: Network,
+        number: u64,
+        most: usize,
+    ) -> Option<Arc<Notify>> {
         if self.waiting >= most && !self.make_room_for(client) {
             return None;
         }
@@ -49,26 +58,47 @@ impl FairQueue {
         if waiters.is_empty() {
             self.turns.push_back(client);
         }
-        waiters.push_back(Waiter { number, bell: Arc::clone(&bell) });
+        waiters.push_back(Waiter {
+            number,
+            bell: Arc::clone(&bell),
+        });
         self.waiting += 1;
         Some(bell)
     }
 
     fn make_room_for(&mut self, client: Network) -> bool {
         let its_own = self.clients.get(&client).map_or(0, VecDeque::len);
-        let longest = self.clients.iter().max_by_key(|(_, waiters)| waiters.len()).map(|(other, waiters)| (*other, waiters.len()));
-        let Some((other, _)) = longest.filter(|(_, length)| *length > its_own + 1) else { return false };
-        let last = self.clients.get(&other).and_then(|waiters| waiters.back()).map(|waiter| waiter.number);
-        last.into_iter().for_each(|number| self.leave(other, number));
+        let longest = self
+            .clients
+            .iter()
+            .max_by_key(|(_, waiters)| waiters.len())
+            .map(|(other, waiters)| (*other, waiters.len()));
+        let Some((other, _)) = longest.filter(|(_, length)| *length > its_own + 1) else {
+            return false;
+        };
+        let last = self
+            .clients
+            .get(&other)
+            .and_then(|waiters| waiters.back())
+            .map(|waiter| waiter.number);
+        last.into_iter()
+            .for_each(|number| self.leave(other, number));
         true
     }
 
     /// Waits no more. Does nothing if it does not wait.
     pub(crate) fn leave(&mut self, client: Network, number: u64) {
         let front = self.front();
-        let Some(waiters) = self.clients.get_mut(&client) else { return };
-        let Some(at) = waiters.iter().position(|waiter| waiter.number == number) else { return };
-        waiters.remove(at).into_iter().for_each(|waiter| waiter.bell.notify_one());
+        let Some(waiters) = self.clients.get_mut(&client) else {
+            return;
+        };
+        let Some(at) = waiters.iter().position(|waiter| waiter.number == number) else {
+            return;
+        };
+        waiters
+            .remove(at)
+            .into_iter()
+            .for_each(|waiter| waiter.bell.notify_one());
         self.waiting -= 1;
         if waiters.is_empty() {
             self.clients.remove(&client);
@@ -81,8 +111,12 @@ impl FairQueue {
 
     /// The request at the front has had its turn.
     pub(crate) fn advance(&mut self) {
-        let Some(client) = self.turns.pop_front() else { return };
-        let Some(waiters) = self.clients.get_mut(&client) else { return };
+        let Some(client) = self.turns.pop_front() else {
+            return;
+        };
+        let Some(waiters) = self.clients.get_mut(&client) else {
+            return;
+        };
         self.waiting -= usize::from(waiters.pop_front().is_some());
         if waiters.is_empty() {
             self.clients.remove(&client);
@@ -94,8 +128,13 @@ impl FairQueue {
 
     /// Tells the request at the front to look.
     pub(crate) fn ring(&self) {
-        let front = self.turns.front().and_then(|client| self.clients.get(client)?.front());
-        front.into_iter().for_each(|waiter| waiter.bell.notify_one());
+        let front = self
+            .turns
+            .front()
+            .and_then(|client| self.clients.get(client)?.front());
+        front
+            .into_iter()
+            .for_each(|waiter| waiter.bell.notify_one());
     }
 }
 
@@ -132,7 +171,10 @@ mod tests {
     fn in_a_full_line_whoever_waits_most_gives_way() {
         let mut line = FairQueue::default();
         (0..4).for_each(|number| drop(line.join(client(1), number, 4)));
-        assert!(line.join(client(1), 4, 4).is_none(), "nobody waits for more than it does");
+        assert!(
+            line.join(client(1), 4, 4).is_none(),
+            "nobody waits for more than it does"
+        );
         assert!(line.join(client(2), 10, 4).is_some() && !line.holds(client(1), 3));
         assert!(line.join(client(2), 11, 4).is_some() && !line.holds(client(1), 2));
         assert!(line.join(client(2), 12, 4).is_none());

@@ -1,6 +1,7 @@
 //! Where the frames of a WebSocket begin and end (RFC 6455, 5.2), seen from the bytes alone.
 //!
-//! The library tells of whole messages: a flood of empty fragments, or a message that never ends, it reads without a word.
+//! The library tells of whole messages: a flood of empty fragments, or a message that never ends,
+//! it reads without a word.
 
 /// Longest head of a client's frame, its mask included.
 const LONGEST: usize = 14;
@@ -36,7 +37,8 @@ impl Frames {
         let mut brought = Brought::default();
         while let Some((first, rest)) = bytes.split_first() {
             if self.left > 0 {
-                let length = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                let length =
+                    usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 self.left -= length as u64;
                 self.frame += length;
                 bytes = &bytes[length..];
@@ -82,7 +84,9 @@ impl Frames {
     fn length(&self) -> u64 {
         match (self.head[1] & 0x7f, &self.head) {
             (126, [_, _, high, low, ..]) => u16::from_be_bytes([*high, *low]).into(),
-            (127, [_, _, a, b, c, d, e, f, g, h, ..]) => u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+            (127, [_, _, a, b, c, d, e, f, g, h, ..]) => {
+                u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
+            }
             (short, _) => short.into(),
         }
     }
@@ -92,7 +96,11 @@ impl Frames {
         let (is_last, is_control) = (self.head[0] & 0x80 > 0, self.head[0] & 8 > 0);
         if !is_control {
             self.is_fragmented = !is_last;
-            self.fragments = if is_last { 0 } else { self.fragments + self.frame };
+            self.fragments = if is_last {
+                0
+            } else {
+                self.fragments + self.frame
+            };
         }
         (self.known, self.frame) = (0, 0);
         !self.is_fragmented
@@ -121,17 +129,40 @@ mod tests {
         let stream: Vec<u8> = sizes.iter().flat_map(|size| frame(0x82, *size)).collect();
         for step in [1, 2, 3, 7, 1000, stream.len()] {
             let mut frames = Frames::default();
-            let counted: u32 = stream.chunks(step).map(|bytes| frames.read(bytes).frames).sum();
-            assert_eq!((counted as usize, frames.is_unfinished(), frames.unfinished()), (sizes.len(), false, 0), "{step} bytes at a time");
+            let counted: u32 = stream
+                .chunks(step)
+                .map(|bytes| frames.read(bytes).frames)
+                .sum();
+            assert_eq!(
+                (
+                    counted as usize,
+                    frames.is_unfinished(),
+                    frames.unfinished()
+                ),
+                (sizes.len(), false, 0),
+                "{step} bytes at a time"
+            );
         }
     }
 
     #[test]
     fn a_message_is_unfinished_until_its_last_fragment_whatever_comes_between() {
         let mut frames = Frames::default();
-        assert_eq!(frames.read(&frame(0x02, 100)), Brought { frames: 1, complete: false });
+        assert_eq!(
+            frames.read(&frame(0x02, 100)),
+            Brought {
+                frames: 1,
+                complete: false
+            }
+        );
         // A ping, and fragments without anything in them.
-        assert_eq!(frames.read(&[frame(0x89, 5), frame(0x00, 0), frame(0x00, 0)].concat()), Brought { frames: 3, complete: false });
+        assert_eq!(
+            frames.read(&[frame(0x89, 5), frame(0x00, 0), frame(0x00, 0)].concat()),
+            Brought {
+                frames: 3,
+                complete: false
+            }
+        );
         assert_eq!((frames.is_unfinished(), frames.unfinished()), (true, 100));
         let last = frame(0x80, 50);
         frames.read(&last[..20]);

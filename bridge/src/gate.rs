@@ -33,7 +33,12 @@ impl Bucket {
 
     /// After a pause, `burst` are granted at once.
     pub(crate) fn with_burst(per_second: f64, burst: u32, now: Instant) -> Self {
-        Self { per_second, burst: burst.into(), tokens: burst.into(), filled: now }
+        Self {
+            per_second,
+            burst: burst.into(),
+            tokens: burst.into(),
+            filled: now,
+        }
     }
 
     /// Takes one; otherwise says when there will be one.
@@ -77,8 +82,8 @@ impl Bucket {
         self.tokens >= self.burst
     }
 }
-/// A map that is swept of what says nothing any more whenever it has twice as many entries as the last sweep left: that costs little an entry,
-/// however many there are.
+/// A map that is swept of what says nothing any more whenever it has twice as many entries as the
+/// last sweep left: that costs little an entry, however many there are.
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
     pub(crate) entries: BTreeMap<K, V>,
@@ -87,7 +92,10 @@ pub(crate) struct Table<K, V> {
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), sweep_at: MANY }
+        Self {
+            entries: BTreeMap::new(),
+            sweep_at: MANY,
+        }
     }
 }
 
@@ -123,6 +131,10 @@ mod tests {
             table.sweep(|_, ()| false);
             table.entries.insert(n, ());
         }
-        assert!(table.entries.len() <= 100_000, "{} entries", table.entries.len());
+        assert!(
+            table.entries.len() <= 100_000,
+            "{} entries",
+            table.entries.len()
+        );
     }
 }

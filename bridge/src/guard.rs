@@ -1,4 +1,5 @@
-//! What stands before every request that discovery makes for a tab: the address filter, then the limits of its target.
+//! What stands before every request that discovery makes for a tab: the address filter, then the
+//! limits of its target.
 
 use std::sync::Arc;
 
@@ -24,7 +25,9 @@ impl Policy for Guard {
         match self.targets.begin(place, client) {
             Begun::Now(permit) => Admission::Now(Ok(Box::new(permit))),
             Begun::Denied(denied) => Admission::Now(Err(denied)),
-            Begun::Later => Admission::Waits(Box::pin(async move { boxed(self.targets.wait(place, client).await) })),
+            Begun::Later => Admission::Waits(Box::pin(async move {
+                boxed(self.targets.wait(place, client).await)
+            })),
         }
     }
 }

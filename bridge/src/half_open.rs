@@ -1,6 +1,7 @@
 //! Connections to the peer port that have not yet said what for.
 //!
-//! Whoever is slow must not keep others out: when all places are taken, a newcomer gets that of the oldest connection of whoever has most.
+//! Whoever is slow must not keep others out: when all places are taken, a newcomer gets that of the
+//! oldest connection of whoever has most.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,11 +45,19 @@ struct Waiting {
 
 impl HalfOpen {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        let quota = Quota::new(limits.incoming_half_open_per_address, limits.addresses_per_site);
-        Arc::new(Self { most: limits.incoming_half_open, quota, waiting: Mutex::default() })
+        let quota = Quota::new(
+            limits.incoming_half_open_per_address,
+            limits.addresses_per_site,
+        );
+        Arc::new(Self {
+            most: limits.incoming_half_open,
+            quota,
+            waiting: Mutex::default(),
+        })
     }
 
-    /// A place for a connection from this address, unless the address has all that it may have. Ends another one's task if there is no other room.
+    /// A place for a connection from this address, unless the address has all that it may have.
+    /// Ends another one's task if there is no other room.
     pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
         let share = self.quota.take(ip).filter(|_| self.most > 0)?;
         let site = Networks::of(ip).site();
@@ -57,7 +66,12 @@ impl HalfOpen {
             waiting.end_one();
         }
         let number = waiting.add(site);
-        Some(Place { all: Arc::clone(self), site, number, _share: share })
+        Some(Place {
+            all: Arc::clone(self),
+            site,
+            number,
+            _share: share,
+        })
     }
 }
 
@@ -65,7 +79,11 @@ impl Place {
     /// Names the task that ends when another one needs the place more.
     pub(crate) fn ends(&self, task: AbortHandle) {
         let mut waiting = lock(&self.all.waiting);
-        match waiting.by_site.get_mut(&self.site).and_then(|site| site.get_mut(&self.number)) {
+        match waiting
+            .by_site
+            .get_mut(&self.site)
+            .and_then(|site| site.get_mut(&self.number))
+        {
             Some(place) => *place = Some(task),
             // The place is gone already, or the task is.
             None => task.abort(),
@@ -89,19 +107,27 @@ impl Waiting {
 
     fn remove(&mut self, site: Network, number: u64) -> Option<AbortHandle> {
         let mut task = None;
-        self.change(site, |connections| task = connections.remove(&number).flatten());
+        self.change(site, |connections| {
+            task = connections.remove(&number).flatten()
+        });
         task
     }
 
     /// Ends the oldest connection of whoever has most.
     fn end_one(&mut self) {
-        let Some(&(_, Reverse(oldest), site)) = self.by_size.last() else { return };
+        let Some(&(_, Reverse(oldest), site)) = self.by_size.last() else {
+            return;
+        };
         if let Some(task) = self.remove(site, oldest) {
             task.abort();
         }
     }
 
-    fn change(&mut self, site: Network, change: impl FnOnce(&mut BTreeMap<u64, Option<AbortHandle>>)) {
+    fn change(
+        &mut self,
+        site: Network,
+        change: impl FnOnce(&mut BTreeMap<u64, Option<AbortHandle>>),
+    ) {
         let connections = self.by_site.entry(site).or_default();
         let before = size(site, connections);
         change(connections);
@@ -115,8 +141,15 @@ impl Waiting {
     }
 }
 
-fn size(site: Network, connections: &BTreeMap<u64, Option<AbortHandle>>) -> (usize, Reverse<u64>, Network) {
-    (connections.len(), Reverse(connections.keys().next().copied().unwrap_or(0)), site)
+fn size(
+    site: Network,
+    connections: &BTreeMap<u64, Option<AbortHandle>>,
+) -> (usize, Reverse<u64>, Network) {
+    (
+        connections.len(),
+        Reverse(connections.keys().next().copied().unwrap_or(0)),
+        site,
+    )
 }
 
 #[cfg(test)]
@@ -136,12 +169,22 @@ mod tests {
 
     impl Crowd {
         fn new(most: usize, each: u32) -> Self {
-            let limits = Limits { incoming_half_open: most, incoming_half_open_per_address: each, ..Limits::default() };
-            Self { half_open: HalfOpen::new(&limits), tasks: JoinSet::new(), ids: BTreeMap::new() }
+            let limits = Limits {
+                incoming_half_open: most,
+                incoming_half_open_per_address: each,
+                ..Limits::default()
+            };
+            Self {
+                half_open: HalfOpen::new(&limits),
+                tasks: JoinSet::new(),
+                ids: BTreeMap::new(),
+            }
         }
 
         fn enter(&mut self, ip: [u8; 4]) -> bool {
-            let Some(place) = self.half_open.enter(IpAddr::from(ip)) else { return false };
+            let Some(place) = self.half_open.enter(IpAddr::from(ip)) else {
+                return false;
+            };
             let place = Arc::new(place);
             let kept = Arc::clone(&place);
             let task = self.tasks.spawn(async move {
@@ -183,6 +226,9 @@ mod tests {
         (1..=9).for_each(|last| assert!(crowd.enter([last; 4])));
         crowd.tasks.shutdown().await;
         let waiting = lock(&crowd.half_open.waiting);
-        assert_eq!((waiting.count, waiting.by_site.len(), waiting.by_size.len()), (0, 0, 0));
+        assert_eq!(
+            (waiting.count, waiting.by_site.len(), waiting.by_size.len()),
+            (0, 0, 0)
+        );
     }
 }

@@ -22,7 +22,8 @@ pub(crate) async fn listen(listener: TcpListener, bridge: Arc<Bridge>) {
     loop {
         match listener.accept().await {
             Ok((socket, addr)) => admit(socket, addr, &bridge),
-            // Descriptors have run out, or the remote has gone already: a pause keeps a lasting trouble from spinning.
+            // Descriptors have run out, or the remote has gone already: a pause keeps a lasting
+            // trouble from spinning.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -44,23 +45,46 @@ fn admit(socket: TcpStream, addr: SocketAddr, bridge: &Arc<Bridge>) {
 async fn welcome(socket: TcpStream, addr: SocketAddr, bridge: &Bridge) {
     bridge.metrics.incoming_total.add(1);
     let limit = bridge.config.limits.handshake_timeout.0;
-    let Ok(permit) = Arc::clone(&bridge.sockets).try_acquire_owned() else { return };
+    let Ok(permit) = Arc::clone(&bridge.sockets).try_acquire_owned() else {
+        return;
+    };
     if let Ok(Err(error)) = timeout(limit, seat(socket, addr, bridge, permit)).await {
         tracing::debug!(%error, "a peer that dialled in was turned away");
     }
 }
 
-async fn seat(mut socket: TcpStream, addr: SocketAddr, bridge: &Bridge, permit: OwnedSemaphorePermit) -> Result<(), DialError> {
+async fn seat(
+    mut socket: TcpStream,
+    addr: SocketAddr,
+    bridge: &Bridge,
+    permit: OwnedSemaphorePermit,
+) -> Result<(), DialError> {
     socket.set_nodelay(true)?;
     let mut link = Link::accepting();
     let mut leftover = BytesMut::with_capacity(4096);
     let theirs = read_handshake(&mut socket, &mut link, &mut leftover).await?;
-    let Some(seat) = bridge.registry.find(&theirs) else { return Ok(()) };
-    let ours = Handshake { reserved: Reserved::OURS, info_hash: theirs.info_hash, peer_id: seat.peer_id };
+    let Some(seat) = bridge.registry.find(&theirs) else {
+        return Ok(());
+    };
+    let ours = Handshake {
+        reserved: Reserved::OURS,
+        info_hash: theirs.info_hash,
+        peer_id: seat.peer_id,
+    };
     socket.write_all(&link.answer(ours)).await?;
     let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-    let connected = Connected { pipe: Pipe::Socket(socket), theirs, leftover, _permit: Some(permit) };
+    let connected = Connected {
+        pipe: Pipe::Socket(socket),
+        theirs,
+        leftover,
+        _permit: Some(permit),
+    };
     // A tab whose arrivals are full has more peers than it can take.
-    let _ = seat.arrivals.try_send(Arrival { join: seat.join, addr, connected, answer: None });
+    let _ = seat.arrivals.try_send(Arrival {
+        join: seat.join,
+        addr,
+        connected,
+        answer: None,
+    });
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! What comes from a tab, before the WebSocket library sees it: its frames have a rate, a message that has begun must end, and a session that
-//! holds too much is told to go.
+//! What comes from a tab, before the WebSocket library sees it: its frames have a rate, a message
+//! that has begun must end, and a session that holds too much is told to go.
 
 use std::fmt;
 use std::io;
@@ -26,7 +26,8 @@ const TUNNEL_FRAMES: usize = 64;
 pub(crate) struct Inflow {
     frames: Frames,
     budget: Bucket,
-    /// Until when nothing is read, or an unfinished message must have ended; made when it is needed for the first time.
+    /// Until when nothing is read, or an unfinished message must have ended; made when it is needed
+    /// for the first time.
     timer: Option<Pin<Box<Sleep>>>,
     patience: Duration,
     /// When what has begun must have ended.
@@ -49,7 +50,15 @@ impl Inflow {
     pub(crate) fn new(limits: &Limits, holding: Holding) -> Self {
         let (rate, patience) = (limits.frames_per_session, limits.message_timeout.0);
         let budget = Bucket::with_burst(rate.into(), rate.saturating_mul(BURST), Instant::now());
-        Self { frames: Frames::default(), budget, timer: None, patience, due: None, holding, told: false }
+        Self {
+            frames: Frames::default(),
+            budget,
+            timer: None,
+            patience,
+            due: None,
+            holding,
+            told: false,
+        }
     }
 
     /// Ready when more may be read.
@@ -76,7 +85,8 @@ impl Inflow {
         }
     }
 
-    /// To be called when there was nothing to be read: wakes the task when what has begun should have ended.
+    /// To be called when there was nothing to be read: wakes the task when what has begun should
+    /// have ended.
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) {
         if let Some(due) = self.due.filter(|_| !self.told)
             && self.poll_timer(due, cx).is_ready()
@@ -90,12 +100,18 @@ impl Inflow {
         let brought = self.frames.read(bytes);
         self.budget.charge(f64::from(brought.frames));
         let began = self.due.filter(|_| !brought.complete);
-        self.due = self.frames.is_unfinished().then(|| began.unwrap_or_else(|| Instant::now() + self.patience));
+        self.due = self
+            .frames
+            .is_unfinished()
+            .then(|| began.unwrap_or_else(|| Instant::now() + self.patience));
         self.holding.set_unfinished(self.frames.unfinished());
     }
 
     /// A message brought so many frames of the tunnel.
-    #[expect(clippy::cast_precision_loss, reason = "a message has at most some hundred thousand frames")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a message has at most some hundred thousand frames"
+    )]
     pub(crate) fn charge(&mut self, frames: usize) {
         self.budget.charge(frames as f64 / TUNNEL_FRAMES as f64);
     }
@@ -106,7 +122,9 @@ impl Inflow {
     }
 
     fn poll_timer(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
         if timer.deadline() != until {
             timer.as_mut().reset(until);
         }
@@ -134,7 +152,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unfinished => "a message took too long",
-            Self::Oversized => "the bridge is short of memory, and this session holds more than its share",
+            Self::Oversized => {
+                "the bridge is short of memory, and this session holds more than its share"
+            }
         })
     }
 }

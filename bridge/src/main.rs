@@ -93,17 +93,29 @@ fn start(flags: Flags) -> Result<()> {
         return Ok(());
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
     descriptors::raise_limit();
     trim::now_and_then().context("no thread can be started")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
-    // As a task of a worker: what it accepts is then served there, without waking another thread for each connection.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    // As a task of a worker: what it accepts is then served there, without waking another thread
+    // for each connection.
     runtime.block_on(async { tokio::spawn(serve(config)).await? })
 }
 
 /// The file, then what was typed.
 fn configure(flags: Flags) -> Result<Config> {
-    let mut config = flags.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let mut config = flags
+        .config
+        .as_deref()
+        .map(Config::read)
+        .transpose()?
+        .unwrap_or_default();
     config.listen = flags.listen.unwrap_or(config.listen);
     config.peer_port = flags.peer_port.or(config.peer_port);
     config.peer_bind = flags.peer_bind.unwrap_or(config.peer_bind);
@@ -125,7 +137,12 @@ fn configure(flags: Flags) -> Result<Config> {
 
 async fn serve(config: Config) -> Result<()> {
     let web = listen(config.listen).await;
-    let web = web.with_context(|| format!("{} cannot be listened on; choose another address with --listen", config.listen))?;
+    let web = web.with_context(|| {
+        format!(
+            "{} cannot be listened on; choose another address with --listen",
+            config.listen
+        )
+    })?;
     let peers = bind_peer_port(&config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -135,7 +152,16 @@ async fn serve(config: Config) -> Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    run_rereading(Listeners { web, peers: Some(peers) }, config, hangups()?, shutdown).await?;
+    run_rereading(
+        Listeners {
+            web,
+            peers: Some(peers),
+        },
+        config,
+        hangups()?,
+        shutdown,
+    )
+    .await?;
     Ok(())
 }
 
@@ -143,11 +169,14 @@ async fn serve(config: Config) -> Result<()> {
 fn hangups() -> io::Result<mpsc::Receiver<()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move { while hangup.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+    tokio::spawn(
+        async move { while hangup.recv().await.is_some() && sender.send(()).await.is_ok() {} },
+    );
     Ok(receiver)
 }
 
-/// A port that was asked for must be free; the usual one may be taken by another client on this machine.
+/// A port that was asked for must be free; the usual one may be taken by another client on this
+/// machine.
 async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
     match config.peer_port {
         Some(port) => bind(config.peer_bind, port).await.with_context(|| {
@@ -164,7 +193,9 @@ async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
 /// On a machine without IPv6, all addresses are all of IPv4.
 async fn bind(ip: IpAddr, port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((ip, port)).await {
-        Err(error) if ip.is_unspecified() && ip.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse => {
+        Err(error)
+            if ip.is_unspecified() && ip.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse =>
+        {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
         }
         other => other,

@@ -1,7 +1,7 @@
 //! Which addresses count as one stranger.
 //!
-//! Providers give one customer a /64 or a whole /48 of IPv6 (RFC 6177). A /64 counts as one address; a /48 counts as a few of them, however many
-//! of its 65,536 it uses.
+//! Providers give one customer a /64 or a whole /48 of IPv6 (RFC 6177). A /64 counts as one
+//! address; a /48 counts as a few of them, however many of its 65,536 it uses.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -30,12 +30,19 @@ pub(crate) struct Networks {
 impl Networks {
     pub(crate) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
-            IpAddr::V6(ip) => Self { address: Network::v6(ip, NARROW), site: Some(Network::v6(ip, WIDE)) },
-            v4 => Self { address: Network { ip: v4, prefix: 32 }, site: None },
+            IpAddr::V6(ip) => Self {
+                address: Network::v6(ip, NARROW),
+                site: Some(Network::v6(ip, WIDE)),
+            },
+            v4 => Self {
+                address: Network { ip: v4, prefix: 32 },
+                site: None,
+            },
         }
     }
 
-    /// Each network that this address is in, and how many shares the network has if a site has `per_site`.
+    /// Each network that this address is in, and how many shares the network has if a site has
+    /// `per_site`.
     pub(crate) fn shares(self, per_site: u32) -> impl Iterator<Item = (Network, u32)> + Clone {
         std::iter::once((self.address, 1)).chain(self.site.map(|site| (site, per_site)))
     }
@@ -49,7 +56,10 @@ impl Networks {
 impl Network {
     fn v6(ip: Ipv6Addr, prefix: u8) -> Self {
         let mask = u128::MAX << (128 - u32::from(prefix));
-        Self { ip: Ipv6Addr::from_bits(ip.to_bits() & mask).into(), prefix }
+        Self {
+            ip: Ipv6Addr::from_bits(ip.to_bits() & mask).into(),
+            prefix,
+        }
     }
 }
 
@@ -74,7 +84,11 @@ mod tests {
         assert_eq!(one.site(), networks("2001:db8:1:ffff::").site());
         assert_ne!(one.site(), networks("2001:db8:2:2::3").site());
         let first = networks("2001:db8:1::");
-        assert_ne!(first.address, first.site(), "a site is not its first network");
+        assert_ne!(
+            first.address,
+            first.site(),
+            "a site is not its first network"
+        );
     }
 
     #[test]

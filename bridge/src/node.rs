@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-/// Where a node is asked first. The host is a name, an IPv4 address, or an IPv6 address in brackets.
+/// Where a node is asked first. The host is a name, an IPv4 address, or an IPv6 address in
+/// brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// Without brackets.
@@ -16,7 +17,9 @@ pub struct Node {
 
 /// What is no [`Node`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no HOST:PORT; write a name or an address and a port, like dht.example:6881 or [2001:db8::1]:6881")]
+#[error(
+    "`{0}` is no HOST:PORT; write a name or an address and a port, like dht.example:6881 or [2001:db8::1]:6881"
+)]
 pub struct NodeError(String);
 
 impl FromStr for Node {
@@ -25,24 +28,45 @@ impl FromStr for Node {
     fn from_str(text: &str) -> Result<Self, NodeError> {
         let error = || NodeError(text.to_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(error)?;
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let port = port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(error)?;
         let host = bare.unwrap_or(host);
-        let right = !host.is_empty() && !host.contains(['/', ' ', '[', ']', '@']) && host.contains(':') == bare.is_some();
-        if right { Ok(Self { host: host.to_owned(), port }) } else { Err(error()) }
+        let right = !host.is_empty()
+            && !host.contains(['/', ' ', '[', ']', '@'])
+            && host.contains(':') == bare.is_some();
+        if right {
+            Ok(Self {
+                host: host.to_owned(),
+                port,
+            })
+        } else {
+            Err(error())
+        }
     }
 }
 
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -55,7 +79,16 @@ mod tests {
         for good in ["dht.example:6881", "192.0.2.1:1", "[2001:db8::1]:6881"] {
             assert_eq!(good.parse::<Node>().unwrap().to_string(), good);
         }
-        for bad in ["dht.example", ":6881", "dht.example:0", "dht.example:65536", "2001:db8::1:6881", "[dht.example]:1", "udp://dht.example:1", ""] {
+        for bad in [
+            "dht.example",
+            ":6881",
+            "dht.example:0",
+            "dht.example:65536",
+            "2001:db8::1:6881",
+            "[dht.example]:1",
+            "udp://dht.example:1",
+            "",
+        ] {
             assert!(bad.parse::<Node>().is_err(), "{bad}");
         }
     }

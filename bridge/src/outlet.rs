@@ -1,9 +1,10 @@
 //! Sends long messages past the WebSocket library's buffer, straight from where they were packed.
 //!
-//! The library copies each message into a buffer and, when the socket takes a part of it, moves the rest forward: at full speed that was a
-//! third of the bridge's time. A server's frame is its head and the payload as it is (RFC 6455, 5.2: only clients mask), so it can be written
-//! from two slices. The library still reads, answers pings and closes; what it writes waits until a frame of ours is complete. What it reads
-//! passes [`Inflow`].
+//! The library copies each message into a buffer and, when the socket takes a part of it, moves the
+//! rest forward: at full speed that was a third of the bridge's time. A server's frame is its head
+//! and the payload as it is (RFC 6455, 5.2: only clients mask), so it can be written from two
+//! slices. The library still reads, answers pings and closes; what it writes waits until a frame of
+//! ours is complete. What it reads passes [`Inflow`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -27,7 +28,12 @@ pub(crate) struct Outlet<S> {
 
 impl<S: AsyncWrite + Unpin> Outlet<S> {
     pub(crate) const fn new(socket: S, inflow: Inflow) -> Self {
-        Self { socket, inflow, head: Bytes::new(), payload: Bytes::new() }
+        Self {
+            socket,
+            inflow,
+            head: Bytes::new(),
+            payload: Bytes::new(),
+        }
     }
 
     pub(crate) const fn inflow(&mut self) -> &mut Inflow {
@@ -39,7 +45,8 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
         self.payload.len()
     }
 
-    /// Begins a message. The one before must be complete, and so must whatever the library was writing.
+    /// Begins a message. The one before must be complete, and so must whatever the library was
+    /// writing.
     pub(crate) fn begin(&mut self, message: Bytes) {
         self.head = head(message.len());
         self.payload = message;
@@ -64,16 +71,27 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
 }
 
 fn head(length: usize) -> Bytes {
-    let (short, long) = (u8::try_from(length).ok().filter(|&short| short < 126), u16::try_from(length));
+    let (short, long) = (
+        u8::try_from(length).ok().filter(|&short| short < 126),
+        u16::try_from(length),
+    );
     match (short, long) {
         (Some(short), _) => Bytes::copy_from_slice(&[BINARY, short]),
-        (None, Ok(long)) => Bytes::copy_from_slice(&[&[BINARY, 126][..], &long.to_be_bytes()].concat()),
-        (None, Err(_)) => Bytes::copy_from_slice(&[&[BINARY, 127][..], &(length as u64).to_be_bytes()].concat()),
+        (None, Ok(long)) => {
+            Bytes::copy_from_slice(&[&[BINARY, 126][..], &long.to_be_bytes()].concat())
+        }
+        (None, Err(_)) => {
+            Bytes::copy_from_slice(&[&[BINARY, 127][..], &(length as u64).to_be_bytes()].concat())
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.inflow.poll_ready(cx))?;
         let before = buf.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(cx, buf);
@@ -87,7 +105,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
 
 /// For the library's own frames.
 impl<S: AsyncWrite + Unpin> AsyncWrite for Outlet<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_complete(cx))?;
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
@@ -121,8 +143,13 @@ mod tests {
     #[tokio::test]
     async fn what_the_library_writes_waits_for_the_frame_that_was_begun() {
         let (near, mut far) = tokio::io::duplex(7);
-        let mut outlet = Outlet::new(near, Inflow::new(&Limits::default(), Memory::new(0).enter()));
-        outlet.begin(Bytes::from_static(b"a message that the socket takes in parts"));
+        let mut outlet = Outlet::new(
+            near,
+            Inflow::new(&Limits::default(), Memory::new(0).enter()),
+        );
+        outlet.begin(Bytes::from_static(
+            b"a message that the socket takes in parts",
+        ));
         let writing = async {
             outlet.write_all(b"pong").await.unwrap();
             outlet.shutdown().await.unwrap();
@@ -130,6 +157,9 @@ mod tests {
         let mut received = Vec::new();
         let (_, read) = tokio::join!(writing, far.read_to_end(&mut received));
         read.unwrap();
-        assert_eq!(received, b"\x82\x28a message that the socket takes in partspong");
+        assert_eq!(
+            received,
+            b"\x82\x28a message that the socket takes in partspong"
+        );
     }
 }

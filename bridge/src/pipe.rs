@@ -1,4 +1,5 @@
-//! What carries the bytes of one stream beyond the bridge's task: a socket to a peer, or memory shared with another tab's session.
+//! What carries the bytes of one stream beyond the bridge's task: a socket to a peer, or memory
+//! shared with another tab's session.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -9,8 +10,8 @@ use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpStream;
 
-/// Bytes that one tab may have written and the other not yet taken, a direction. The writer gets no credit for more, so that neither can fill
-/// the bridge's memory.
+/// Bytes that one tab may have written and the other not yet taken, a direction. The writer gets no
+/// credit for more, so that neither can fill the bridge's memory.
 const INSIDE: usize = 64 * 1024;
 
 /// One end of a connection whose handshake is done.
@@ -38,7 +39,11 @@ impl Pipe {
     }
 
     /// Appends what is there to the buffer; 0 bytes: the other side is done.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut impl BufMut) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut impl BufMut,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Socket(socket) => pin!(socket.read_buf(out)).poll(cx),
             Self::Inside(memory) => pin!(memory.read_buf(out)).poll(cx),
@@ -54,7 +59,11 @@ impl Pipe {
     }
 
     /// Writes from the front of the slices.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Socket(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Inside(memory) => Pin::new(memory).poll_write_vectored(cx, slices),

@@ -24,7 +24,11 @@ pub(crate) struct Share {
 impl Quota {
     /// `each`: for an address (/64 for IPv6); `per_site`: so many times as much for all of a /48.
     pub(crate) fn new(each: u32, per_site: u32) -> Arc<Self> {
-        Arc::new(Self { each, per_site, taken: Mutex::default() })
+        Arc::new(Self {
+            each,
+            per_site,
+            taken: Mutex::default(),
+        })
     }
 
     /// Takes one for this address, if neither it nor its site has all of its share already.
@@ -32,10 +36,16 @@ impl Quota {
         let networks = Networks::of(ip);
         let shares = networks.shares(self.per_site);
         let mut all = self.lock();
-        let has_room = |(network, shares): (Network, u32)| all.get(&network).is_none_or(|taken| *taken < self.each.saturating_mul(shares));
+        let has_room = |(network, shares): (Network, u32)| {
+            all.get(&network)
+                .is_none_or(|taken| *taken < self.each.saturating_mul(shares))
+        };
         (self.each > 0 && shares.clone().all(has_room)).then(|| {
             shares.for_each(|(network, _)| *all.entry(network).or_default() += 1);
-            Share { quota: Arc::clone(self), networks }
+            Share {
+                quota: Arc::clone(self),
+                networks,
+            }
         })
     }
 
@@ -64,7 +74,8 @@ mod tests {
     #[test]
     fn an_address_has_its_share_and_gives_it_back() {
         let quota = Quota::new(2, 4);
-        let [one, neighbour, other]: [IpAddr; 3] = ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|ip| ip.parse().unwrap());
+        let [one, neighbour, other]: [IpAddr; 3] =
+            ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|ip| ip.parse().unwrap());
         let (first, second) = (quota.take(one), quota.take(neighbour));
         assert!(first.is_some() && second.is_some());
         assert!(quota.take(one).is_none(), "one /64 is one customer");
@@ -80,7 +91,10 @@ mod tests {
         let quota = Quota::new(3, 4);
         let ip = |site: u16, network: u16| IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
         let take = |site: u16| -> Vec<Share> {
-            (0..20).flat_map(|network| (0..3).map(move |_| ip(site, network))).filter_map(|ip| quota.take(ip)).collect()
+            (0..20)
+                .flat_map(|network| (0..3).map(move |_| ip(site, network)))
+                .filter_map(|ip| quota.take(ip))
+                .collect()
         };
         let shares = take(1);
         assert_eq!(shares.len(), 12, "a /48 has four shares");

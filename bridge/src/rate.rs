@@ -21,7 +21,11 @@ pub(crate) struct AddressRate {
 
 impl AddressRate {
     pub(crate) fn new(per_second: u32, per_site: u32) -> Self {
-        Self { per_second, per_site, by_network: Mutex::default() }
+        Self {
+            per_second,
+            per_site,
+            by_network: Mutex::default(),
+        }
     }
 
     /// Takes one off the budget of this address and its site; says whether there was one.
@@ -30,7 +34,13 @@ impl AddressRate {
         let mut by_network = lock(&self.by_network);
         by_network.sweep(|_, bucket| !bucket.is_full(now));
         let entries = &mut by_network.entries;
-        let granted = shares.clone().all(|(network, shares)| entries.entry(network).or_insert_with(|| self.bucket(shares, now)).check(now).is_ok());
+        let granted = shares.clone().all(|(network, shares)| {
+            entries
+                .entry(network)
+                .or_insert_with(|| self.bucket(shares, now))
+                .check(now)
+                .is_ok()
+        });
         for (network, _) in shares.filter(|_| granted) {
             let _ = entries.get_mut(&network).map(|bucket| bucket.take(now));
         }
@@ -53,9 +63,18 @@ mod tests {
     async fn an_address_and_its_site_have_a_burst_and_then_a_rate() {
         let rate = AddressRate::new(2, 4);
         let ip = |site: u16, network: u16| IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
-        let granted = |site, networks| (0..50).flat_map(|_| 0..networks).filter(|network| rate.take(ip(site, *network), Instant::now())).count();
+        let granted = |site, networks| {
+            (0..50)
+                .flat_map(|_| 0..networks)
+                .filter(|network| rate.take(ip(site, *network), Instant::now()))
+                .count()
+        };
         assert_eq!((granted(1, 1), granted(2, 1)), (10, 10));
-        assert_eq!(granted(1, 20), 30, "twenty networks of a site are four addresses");
+        assert_eq!(
+            granted(1, 20),
+            30,
+            "twenty networks of a site are four addresses"
+        );
         tokio::time::advance(Duration::from_millis(3001)).await;
         assert_eq!((granted(2, 1), granted(1, 20)), (6, 24));
     }

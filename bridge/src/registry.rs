@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::dial::Connected;
 
-/// Tabs that one tab is told of at a time: those that came last before it. Everybody is told of some, so that all hang together.
+/// Tabs that one tab is told of at a time: those that came last before it. Everybody is told of
+/// some, so that all hang together.
 const NEIGHBOURS: usize = 50;
 
 /// A peer that came by itself, handshake done.
@@ -64,12 +65,32 @@ pub(crate) struct Seated {
 
 impl Registry {
     /// Gives a tab a seat, at which others may meet it or, so far, not.
-    pub(crate) fn sit(self: &Arc<Self>, info_hash: InfoHashV1, peer_id: PeerId, join: u32, arrivals: mpsc::Sender<Arrival>, meets: bool) -> Seated {
+    pub(crate) fn sit(
+        self: &Arc<Self>,
+        info_hash: InfoHashV1,
+        peer_id: PeerId,
+        join: u32,
+        arrivals: mpsc::Sender<Arrival>,
+        meets: bool,
+    ) -> Seated {
         let mut seats = self.lock();
         let number = seats.next;
         seats.next += 1;
-        seats.by_hash.entry(info_hash).or_default().seats.insert(number, Seat { join, peer_id, arrivals, meets });
-        Seated { registry: Arc::clone(self), info_hash, peer_id, number }
+        seats.by_hash.entry(info_hash).or_default().seats.insert(
+            number,
+            Seat {
+                join,
+                peer_id,
+                arrivals,
+                meets,
+            },
+        );
+        Seated {
+            registry: Arc::clone(self),
+            info_hash,
+            peer_id,
+            number,
+        }
     }
 
     /// The tabs of a swarm in turn, but never the one that dials itself.
@@ -77,7 +98,9 @@ impl Registry {
         let mut seats = self.lock();
         let Table { seats, turn } = seats.by_hash.get_mut(&theirs.info_hash)?;
         let round = seats.range(*turn + 1..).chain(seats.range(..=*turn));
-        let (number, seat) = round.into_iter().find(|(_, seat)| seat.peer_id != theirs.peer_id && seat.arrivals.capacity() > 0)?;
+        let (number, seat) = round
+            .into_iter()
+            .find(|(_, seat)| seat.peer_id != theirs.peer_id && seat.arrivals.capacity() > 0)?;
         *turn = *number;
         Some(seat.clone())
     }
@@ -85,7 +108,13 @@ impl Registry {
     /// Who sits at this address and may be met there.
     pub(crate) fn at(&self, info_hash: InfoHashV1, addr: SocketAddr) -> Option<Seat> {
         let number = tab_number(addr)?;
-        self.lock().by_hash.get(&info_hash)?.seats.get(&number).filter(|seat| seat.meets).cloned()
+        self.lock()
+            .by_hash
+            .get(&info_hash)?
+            .seats
+            .get(&number)
+            .filter(|seat| seat.meets)
+            .cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {
@@ -107,19 +136,28 @@ impl Seated {
     /// Whether other tabs may meet it from now on.
     pub(crate) fn set_meets(&self, meets: bool) {
         let mut seats = self.registry.lock();
-        if let Some(seat) = seats.by_hash.get_mut(&self.info_hash).and_then(|table| table.seats.get_mut(&self.number)) {
+        if let Some(seat) = seats
+            .by_hash
+            .get_mut(&self.info_hash)
+            .and_then(|table| table.seats.get_mut(&self.number))
+        {
             seat.meets = meets;
         }
     }
 
-    /// Addresses of tabs that this one may meet: of two the one that came later goes to the other, or they would meet twice. Never the tab
-    /// itself, be it in an earlier session.
+    /// Addresses of tabs that this one may meet: of two the one that came later goes to the other,
+    /// or they would meet twice. Never the tab itself, be it in an earlier session.
     pub(crate) fn neighbours(&self) -> Vec<SocketAddr> {
         let seats = self.registry.lock();
         let table = seats.by_hash.get(&self.info_hash);
-        let before = table.into_iter().flat_map(|table| table.seats.range(..self.number).rev());
+        let before = table
+            .into_iter()
+            .flat_map(|table| table.seats.range(..self.number).rev());
         let others = before.filter(|(_, seat)| seat.meets && seat.peer_id != self.peer_id);
-        others.take(NEIGHBOURS).map(|(number, _)| tab_addr(*number)).collect()
+        others
+            .take(NEIGHBOURS)
+            .map(|(number, _)| tab_addr(*number))
+            .collect()
     }
 }
 
@@ -151,8 +189,19 @@ mod tests {
     fn peers_that_dial_in_are_sent_to_the_tabs_in_turn() {
         let registry = Arc::<Registry>::default();
         let (arrivals, _session) = mpsc::channel(1);
-        let _tabs: Vec<Seated> = (1..=3).map(|id| registry.sit(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true)).collect();
-        let mut sent_to = |id| registry.find(&Handshake { reserved: Reserved::OURS, info_hash: HASH, peer_id: PeerId([id; 20]) }).unwrap().join;
+        let _tabs: Vec<Seated> = (1..=3)
+            .map(|id| registry.sit(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true))
+            .collect();
+        let mut sent_to = |id| {
+            registry
+                .find(&Handshake {
+                    reserved: Reserved::OURS,
+                    info_hash: HASH,
+                    peer_id: PeerId([id; 20]),
+                })
+                .unwrap()
+                .join
+        };
         assert_eq!([9, 9, 9, 9].map(&mut sent_to), [2, 3, 1, 2]);
         assert_eq!(sent_to(3), 1, "never to itself");
     }
@@ -160,13 +209,28 @@ mod tests {
     #[test]
     fn the_later_of_two_tabs_goes_to_the_other_and_nobody_to_itself() {
         let registry = Arc::<Registry>::default();
-        let (first, private, again, second) = (sit(&registry, 1, true), sit(&registry, 2, false), sit(&registry, 1, true), sit(&registry, 3, true));
+        let (first, private, again, second) = (
+            sit(&registry, 1, true),
+            sit(&registry, 2, false),
+            sit(&registry, 1, true),
+            sit(&registry, 3, true),
+        );
         assert_eq!(first.neighbours(), []);
-        assert_eq!(again.neighbours(), [], "the tab itself, in an earlier session");
+        assert_eq!(
+            again.neighbours(),
+            [],
+            "the tab itself, in an earlier session"
+        );
         assert_eq!(second.neighbours(), [again.addr(), first.addr()]);
         private.set_meets(true);
-        assert_eq!(second.neighbours(), [again.addr(), private.addr(), first.addr()]);
-        assert!(registry.at(HASH, private.addr()).is_some() && registry.at(InfoHashV1([2; 20]), private.addr()).is_none());
+        assert_eq!(
+            second.neighbours(),
+            [again.addr(), private.addr(), first.addr()]
+        );
+        assert!(
+            registry.at(HASH, private.addr()).is_some()
+                && registry.at(InfoHashV1([2; 20]), private.addr()).is_none()
+        );
         private.set_meets(false);
         assert!(registry.at(HASH, private.addr()).is_none());
         let gone = first.addr();

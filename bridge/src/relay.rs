@@ -1,8 +1,9 @@
-//! Bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is another tab of this bridge has a pipe in memory
-//! instead of a socket.)
+//! Bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is
+//! another tab of this bridge has a pipe in memory instead of a socket.)
 //!
-//! What a peer sends is read from its socket straight into the message being packed. What a tab sends is written from the message it came in.
-//! Nobody reads what cannot be passed on: a peer without credit is not read, and a tab has credit only for what its peers have taken.
+//! What a peer sends is read from its socket straight into the message being packed. What a tab
+//! sends is written from the message it came in. Nobody reads what cannot be passed on: a peer
+//! without credit is not read, and a tab has credit only for what its peers have taken.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -43,9 +44,11 @@ pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
-    /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the tab's credit. Goes first.
+    /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the
+    /// tab's credit. Goes first.
     kept: BytesMut,
-    /// What the tab has just sent: slices of its messages, which would keep whole messages alive if they stayed.
+    /// What the tab has just sent: slices of its messages, which would keep whole messages alive if
+    /// they stayed.
     fresh: VecDeque<Bytes>,
 }
 
@@ -56,13 +59,19 @@ pub(crate) enum Happened {
     Message(Bytes),
     /// A peer's connection ended.
     Ended(u32, StreamClose),
-    /// The WebSocket is over: by the tab, or with this code by us because the tab broke the protocol.
+    /// The WebSocket is over: by the tab, or with this code by us because the tab broke the
+    /// protocol.
     Gone(Option<CloseCode>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     pub(crate) const fn new(socket: WebSocketStream<Outlet<S>>) -> Self {
-        Self { socket, peers: Vec::new(), turn: 0, ended: Vec::new() }
+        Self {
+            socket,
+            peers: Vec::new(),
+            turn: 0,
+            ended: Vec::new(),
+        }
     }
 
     pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<Outlet<S>> {
@@ -102,16 +111,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     }
 
     fn find(&self, stream: u32) -> Option<usize> {
-        self.peers.binary_search_by_key(&stream, |peer| peer.stream).ok()
+        self.peers
+            .binary_search_by_key(&stream, |peer| peer.stream)
+            .ok()
     }
 
-    /// Moves bytes both ways until there is something for the session to see to. Nothing is lost if the future is dropped.
+    /// Moves bytes both ways until there is something for the session to see to. Nothing is lost if
+    /// the future is dropped.
     pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> Happened {
         std::future::poll_fn(|cx| self.poll(cx, tunnel, metrics)).await
     }
 
     /// One message out and one in at a time, so that neither direction starves the other.
-    fn poll(&mut self, cx: &mut Context<'_>, tunnel: &mut Server, metrics: &Metrics) -> Poll<Happened> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+        metrics: &Metrics,
+    ) -> Poll<Happened> {
         loop {
             self.write_peers(cx, tunnel);
             let sent = match self.send_message(cx, tunnel, metrics) {
@@ -132,7 +149,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         }
     }
 
-    fn receive(&mut self, received: Option<Result<Message, Error>>, metrics: &Metrics) -> Option<Happened> {
+    fn receive(
+        &mut self,
+        received: Option<Result<Message, Error>>,
+        metrics: &Metrics,
+    ) -> Option<Happened> {
         match received {
             Some(Ok(Message::Binary(bytes))) => {
                 metrics.up_bytes.add(bytes.len());
@@ -146,13 +167,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     }
 
     /// Packs and sends one message if the WebSocket takes it; returns whether it did.
-    fn send_message(&mut self, cx: &mut Context<'_>, tunnel: &mut Server, metrics: &Metrics) -> Result<bool, Error> {
+    fn send_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+        metrics: &Metrics,
+    ) -> Result<bool, Error> {
         // Ready once the last message and whatever the library wrote are with the system.
         if self.socket.poll_flush_unpin(cx)?.is_pending() {
             return Ok(false);
         }
         self.read_peers(cx, tunnel);
-        let Some(message) = tunnel.poll_message() else { return Ok(false) };
+        let Some(message) = tunnel.poll_message() else {
+            return Ok(false);
+        };
         metrics.down_bytes.add(message.len());
         self.socket.get_mut().begin(message);
         // Pending only means that the rest goes out when the WebSocket takes more.
@@ -160,13 +188,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         Ok(true)
     }
 
-    /// Fills the message being packed from all peers in turn, a frame each, until it is full or nobody has more.
+    /// Fills the message being packed from all peers in turn, a frame each, until it is full or
+    /// nobody has more.
     fn read_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
         let count = self.peers.len();
         let mut idle = 0;
         while idle < count {
             self.turn = (self.turn + 1) % count;
-            let Some(peer) = self.peers.get_mut(self.turn) else { return };
+            let Some(peer) = self.peers.get_mut(self.turn) else {
+                return;
+            };
             match peer.poll_read(cx, tunnel) {
                 Poll::Ready(Ok(true)) => idle = 0,
                 Poll::Ready(Ok(false)) | Poll::Pending => idle += 1,
@@ -190,26 +221,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 
 impl Peer {
     pub(crate) fn new(stream: u32, join: u32, addr: SocketAddr, connected: Connected) -> Self {
-        Self { stream, join, addr, connected, kept: BytesMut::new(), fresh: VecDeque::new() }
+        Self {
+            stream,
+            join,
+            addr,
+            connected,
+            kept: BytesMut::new(),
+            fresh: VecDeque::new(),
+        }
     }
 
-    /// Bytes that the tab sent and the socket has not taken, and those that came with the handshake.
+    /// Bytes that the tab sent and the socket has not taken, and those that came with the
+    /// handshake.
     fn held(&self) -> usize {
-        self.kept.len() + self.fresh.iter().map(Bytes::len).sum::<usize>() + self.connected.leftover.len()
+        self.kept.len()
+            + self.fresh.iter().map(Bytes::len).sum::<usize>()
+            + self.connected.leftover.len()
     }
 
     /// Appends one frame of its bytes to the message; false if there is no room for any.
-    fn poll_read(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<Result<bool, StreamClose>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+    ) -> Poll<Result<bool, StreamClose>> {
         let Connected { pipe, leftover, .. } = &mut self.connected;
         if !leftover.is_empty() {
-            let filled = tunnel.fill(self.stream, |out| out.put(leftover.split_to(leftover.len().min(out.remaining_mut()))));
+            let filled = tunnel.fill(self.stream, |out| {
+                out.put(leftover.split_to(leftover.len().min(out.remaining_mut())))
+            });
             return Poll::Ready(Ok(filled.is_some()));
         }
         if tunnel.room(self.stream) == 0 {
             return Poll::Ready(Ok(false));
         }
         ready!(pipe.poll_readable(cx)).map_err(|_| StreamClose::Broken)?;
-        let Some((_, read)) = tunnel.fill(self.stream, |out| pipe.poll_read(cx, out)) else { return Poll::Ready(Ok(false)) };
+        let Some((_, read)) = tunnel.fill(self.stream, |out| pipe.poll_read(cx, out)) else {
+            return Poll::Ready(Ok(false));
+        };
         Poll::Ready(match ready!(read) {
             Ok(0) => Err(StreamClose::Peer),
             Ok(_) => Ok(true),
@@ -217,7 +266,8 @@ impl Peer {
         })
     }
 
-    /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is kept.
+    /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is
+    /// kept.
     fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
         while !self.kept.is_empty() || !self.fresh.is_empty() {
             let Poll::Ready(written) = self.write(cx)? else {
@@ -234,17 +284,22 @@ impl Peer {
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.connected.pipe.poll_writable(cx))?;
         let kept = Some(&self.kept[..]).filter(|kept| !kept.is_empty());
-        let parts = kept.into_iter().chain(self.fresh.iter().map(|bytes| &bytes[..]));
+        let parts = kept
+            .into_iter()
+            .chain(self.fresh.iter().map(|bytes| &bytes[..]));
         let slices: Vec<IoSlice<'_>> = parts.take(MAX_SLICES).map(IoSlice::new).collect();
         self.connected.pipe.poll_write(cx, &slices)
     }
 
     fn keep(&mut self) {
-        self.fresh.drain(..).for_each(|bytes| self.kept.extend_from_slice(&bytes));
+        self.fresh
+            .drain(..)
+            .for_each(|bytes| self.kept.extend_from_slice(&bytes));
         self.free();
     }
 
-    /// Gives back the room of what is gone: a tab with many peers would otherwise keep all the room that each of them ever needed.
+    /// Gives back the room of what is gone: a tab with many peers would otherwise keep all the room
+    /// that each of them ever needed.
     fn free(&mut self) {
         if self.kept.is_empty() {
             self.kept = BytesMut::new();

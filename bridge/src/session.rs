@@ -8,7 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aqueduct_core::tunnel::{
-    JoinRefusal, JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig, ServerEvent, StreamClose, Windows,
+    JoinRefusal, JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig,
+    ServerEvent, StreamClose, Windows,
 };
 use aqueduct_core::types::is_tab;
 use aqueduct_core::wire::Handshake;
@@ -53,10 +54,18 @@ pub(crate) struct Visitor {
 }
 
 /// Serves one tab until it leaves, breaks the rules, or the bridge stops.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(bridge: Arc<Bridge>, socket: WebSocketStream<Outlet<S>>, visitor: Visitor, number: u64) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    bridge: Arc<Bridge>,
+    socket: WebSocketStream<Outlet<S>>,
+    visitor: Visitor,
+    number: u64,
+) {
     bridge.metrics.sessions_total.add(1);
     // The refused do not count: they must not keep others out.
-    let _counted = visitor.admission.is_ok().then(|| bridge.metrics.sessions.hold());
+    let _counted = visitor
+        .admission
+        .is_ok()
+        .then(|| bridge.metrics.sessions.hold());
     let told = visitor.admission.is_ok() || bridge.tells_refusal();
     if told {
         tracing::info!(session = number, client = %visitor.ip, "a tab connected");
@@ -113,7 +122,12 @@ enum Wake {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    fn new(bridge: Arc<Bridge>, socket: WebSocketStream<Outlet<S>>, visitor: Visitor, number: u64) -> Self {
+    fn new(
+        bridge: Arc<Bridge>,
+        socket: WebSocketStream<Outlet<S>>,
+        visitor: Visitor,
+        number: u64,
+    ) -> Self {
         let now = Instant::now();
         let mut tunnel = Server::new(tunnel_config(&bridge), bridge.now());
         if let Err(refusal) = visitor.admission {
@@ -167,7 +181,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     async fn wait(&mut self) -> Wake {
         let due = self.due();
-        let Self { bridge, tunnel, relay, swarms, dialling, arrivals, draining, drain_until, .. } = self;
+        let Self {
+            bridge,
+            tunnel,
+            relay,
+            swarms,
+            dialling,
+            arrivals,
+            draining,
+            drain_until,
+            ..
+        } = self;
         tokio::select! {
             happened = relay.next(tunnel, &bridge.metrics) => Wake::Relay(happened),
             dialled = dialling.next() => Wake::Dialled(dialled),
@@ -181,7 +205,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// When to look at the clock again.
     fn due(&self) -> Instant {
         let tunnel = self.bridge.instant(self.tunnel.poll_timeout());
-        [self.dial_at, self.report_at, self.drain_until].into_iter().flatten().fold(tunnel, Instant::min)
+        [self.dial_at, self.report_at, self.drain_until]
+            .into_iter()
+            .flatten()
+            .fold(tunnel, Instant::min)
     }
 
     fn handle_time(&mut self) {
@@ -231,7 +258,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 ServerEvent::Data { stream, bytes } => self.relay.send(stream, bytes),
                 ServerEvent::Hello { token } => self.handle_hello(&token),
                 ServerEvent::Join { join, request } => self.handle_join(join, request),
-                ServerEvent::JoinBeyondLimit { join } => self.tunnel.refuse_join(join, JoinRefusal::NoPlace),
+                ServerEvent::JoinBeyondLimit { join } => {
+                    self.tunnel.refuse_join(join, JoinRefusal::NoPlace)
+                }
                 ServerEvent::Update { join, update } => self.handle_update(join, &update),
                 ServerEvent::Hint { join, addrs } => self.handle_hint(join, &addrs),
                 ServerEvent::Leave { join } => self.handle_leave(join),
@@ -248,7 +277,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.tunnel.refuse(Refusal::Token);
         } else {
             // The port says nothing to a tab, and behind a proxy it is the proxy's.
-            self.tunnel.welcome(SocketAddr::new(self.visitor.ip, 0), self.bridge.peer_port);
+            self.tunnel
+                .welcome(SocketAddr::new(self.visitor.ip, 0), self.bridge.peer_port);
         }
     }
 
@@ -261,19 +291,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.swarms.insert(join, swarm);
                 self.look = true;
             }
-            // One membership a swarm: a second one would only compete with the first for the same peers.
+            // One membership a swarm: a second one would only compete with the first for the same
+            // peers.
             Err(_duplicate) => self.tunnel.refuse_join(join, JoinRefusal::Duplicate),
         }
     }
 
-    /// Takes one join off the session's budget and off its address'; neither pays for a join that the other refuses.
+    /// Takes one join off the session's budget and off its address'; neither pays for a join that
+    /// the other refuses.
     fn grant_join(&mut self, now: Instant) -> Result<(), JoinRefusal> {
-        let too_fast = |at: Instant| JoinRefusal::TooFast { retry_after: at.saturating_duration_since(now) };
+        let too_fast = |at: Instant| JoinRefusal::TooFast {
+            retry_after: at.saturating_duration_since(now),
+        };
         if self.drain_until.is_some() {
             return Err(JoinRefusal::Draining);
         }
         self.join_rate.check(now).map_err(too_fast)?;
-        let Ok(place) = &self.visitor.admission else { return Err(JoinRefusal::NoPlace) };
+        let Ok(place) = &self.visitor.admission else {
+            return Err(JoinRefusal::NoPlace);
+        };
         place.take_join(now).map_err(too_fast)?;
         self.join_rate.take(now).map_err(too_fast)
     }
@@ -282,7 +318,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(swarm) = self.swarms.get_mut(&join) {
             self.look = true;
             if let Some(parting) = swarm.update(update, &self.bridge) {
-                self.close_streams(join, StreamClose::Private, |peer| parting.concerns(peer.addr));
+                self.close_streams(join, StreamClose::Private, |peer| {
+                    parting.concerns(peer.addr)
+                });
             }
         }
     }
@@ -301,7 +339,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Ends the streams of a join for which this holds.
     fn close_streams(&mut self, join: u32, reason: StreamClose, ends: impl Fn(&Peer) -> bool) {
-        let ending = self.relay.peers().iter().filter(|peer| peer.join == join && ends(peer));
+        let ending = self
+            .relay
+            .peers()
+            .iter()
+            .filter(|peer| peer.join == join && ends(peer));
         let streams: Vec<u32> = ending.map(|peer| peer.stream).collect();
         for stream in streams {
             self.tunnel.close(stream, reason);
@@ -320,7 +362,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             (Err(error), Some(swarm)) => {
                 let outcome = outcome(&error);
-                self.bridge.metrics.failed_dials_total.add(usize::from(!matches!(outcome, Outcome::NotNow(_))));
+                self.bridge
+                    .metrics
+                    .failed_dials_total
+                    .add(usize::from(!matches!(outcome, Outcome::NotNow(_))));
                 swarm.dial_failed(addr, outcome);
             }
             (_, None) => {}
@@ -329,9 +374,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn handle_arrival(&mut self, arrival: Arrival) {
-        let Arrival { join, addr, connected, answer } = arrival;
-        let room = self.drain_until.is_none() && self.peers_in_hand() < usize::from(self.bridge.config.limits.peers_per_session);
-        let Some(swarm) = self.swarms.get_mut(&join).filter(|_| room) else { return };
+        let Arrival {
+            join,
+            addr,
+            connected,
+            answer,
+        } = arrival;
+        let room = self.drain_until.is_none()
+            && self.peers_in_hand() < usize::from(self.bridge.config.limits.peers_per_session);
+        let Some(swarm) = self.swarms.get_mut(&join).filter(|_| room) else {
+            return;
+        };
         if let Some(answer) = answer {
             if !swarm.wants_more() || answer.send(()).is_err() {
                 return;
@@ -346,19 +399,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn open(&mut self, join: u32, addr: SocketAddr, dialled: bool, connected: Connected) {
-        let Handshake { reserved, peer_id, .. } = connected.theirs;
-        match self.tunnel.open(&Opened { join, addr, dialled, peer_id, reserved }) {
+        let Handshake {
+            reserved, peer_id, ..
+        } = connected.theirs;
+        match self.tunnel.open(&Opened {
+            join,
+            addr,
+            dialled,
+            peer_id,
+            reserved,
+        }) {
             Some(stream) => {
                 self.bridge.metrics.streams_total.add(1);
                 self.relay.add(Peer::new(stream, join, addr, connected));
             }
-            None => self.swarms.get_mut(&join).into_iter().for_each(|swarm| swarm.closed(addr, Outcome::Lost)),
+            None => self
+                .swarms
+                .get_mut(&join)
+                .into_iter()
+                .for_each(|swarm| swarm.closed(addr, Outcome::Lost)),
         }
     }
 
     /// Drops a peer whose stream is closed.
     fn forget(&mut self, stream: u32, outcome: Outcome) {
-        let Some(peer) = self.relay.remove(stream) else { return };
+        let Some(peer) = self.relay.remove(stream) else {
+            return;
+        };
         self.look = true;
         if let Some(swarm) = self.swarms.get_mut(&peer.join) {
             swarm.closed(peer.addr, outcome);
@@ -378,8 +445,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn dial_peers(&mut self) {
         let now = Instant::now();
         let joins: Vec<u32> = self.swarms.keys().copied().collect();
-        while joins.iter().filter(|join| self.dial_next(**join, now)).count() > 0 {}
-        let due = self.swarms.values().filter_map(Swarm::next_due).min().filter(|_| self.may_dial());
+        while joins
+            .iter()
+            .filter(|join| self.dial_next(**join, now))
+            .count()
+            > 0
+        {}
+        let due = self
+            .swarms
+            .values()
+            .filter_map(Swarm::next_due)
+            .min()
+            .filter(|_| self.may_dial());
         self.dial_at = due.map(|due| due.max(self.dialling.next_at(now).unwrap_or(due)));
     }
 
@@ -399,12 +476,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if !self.may_dial() || self.dialling.next_at(now).is_some() {
             return false;
         }
-        let Some(swarm) = self.swarms.get_mut(&join) else { return false };
-        let Some(addr) = swarm.take(now) else { return false };
+        let Some(swarm) = self.swarms.get_mut(&join) else {
+            return false;
+        };
+        let Some(addr) = swarm.take(now) else {
+            return false;
+        };
         let handshake = swarm.handshake;
         if is_tab(addr.ip()) {
             let visit = swarm.visit(addr);
-            self.dialling.visit(join, addr, visit, self.bridge.config.limits.handshake_timeout.0);
+            self.dialling.visit(
+                join,
+                addr,
+                visit,
+                self.bridge.config.limits.handshake_timeout.0,
+            );
             return true;
         }
         match self.dialling.begin(&self.bridge, join, addr, handshake) {
@@ -422,14 +508,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         for (join, swarm) in &mut self.swarms {
             swarm.tell(&self.bridge, *join, &mut self.tunnel);
         }
-        self.report_at = self.swarms.values().filter_map(|swarm| swarm.tell_at(&self.bridge)).min();
+        self.report_at = self
+            .swarms
+            .values()
+            .filter_map(|swarm| swarm.tell_at(&self.bridge))
+            .min();
     }
 
     /// The bridge is stopping: say so, leave the swarms, and let the streams go on for a while.
     fn drain(&mut self) {
         // A second less than the bridge waits, for the goodbyes.
         let within = self.bridge.config.limits.drain.0.saturating_sub(GOODBYE);
-        self.drain_until = Some(Instant::now() + if self.relay.peers().is_empty() { Duration::ZERO } else { within });
+        self.drain_until = Some(
+            Instant::now()
+                + if self.relay.peers().is_empty() {
+                    Duration::ZERO
+                } else {
+                    within
+                },
+        );
         self.dialling.abort_all();
         self.tunnel.draining(within);
     }
@@ -440,20 +537,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             End::Tab => None,
             End::Refused(refusal) => {
                 self.bridge.metrics.refused_total.add(1);
-                Some(CloseFrame { code: refusal.close_code().into(), reason: Utf8Bytes::from(refusal.to_string()) })
+                Some(CloseFrame {
+                    code: refusal.close_code().into(),
+                    reason: Utf8Bytes::from(refusal.to_string()),
+                })
             }
-            End::Broken(code) => Some(CloseFrame { code, reason: Utf8Bytes::default() }),
+            End::Broken(code) => Some(CloseFrame {
+                code,
+                reason: Utf8Bytes::default(),
+            }),
         };
         // All that is held for the tab is given up before its last word is waited for.
-        let Self { relay, mut tunnel, swarms, .. } = self;
+        let Self {
+            relay,
+            mut tunnel,
+            swarms,
+            ..
+        } = self;
         drop(swarms);
-        let _ = timeout(GOODBYE, close_socket(relay.into_socket(), &mut tunnel, close)).await;
+        let _ = timeout(
+            GOODBYE,
+            close_socket(relay.into_socket(), &mut tunnel, close),
+        )
+        .await;
     }
 }
 
 fn outcome(error: &DialError) -> Outcome {
     match error {
-        DialError::Denied(Denied::Busy(wait) | Denied::Resting(wait)) => Outcome::NotNow(Instant::now() + *wait),
+        DialError::Denied(Denied::Busy(wait) | Denied::Resting(wait)) => {
+            Outcome::NotNow(Instant::now() + *wait)
+        }
         DialError::Ourselves => Outcome::Ourselves,
         DialError::Gone => Outcome::Gone,
         _ => Outcome::Failed,
@@ -462,17 +576,28 @@ fn outcome(error: &DialError) -> Outcome {
 
 /// Waits until discovery has told one of the swarms something.
 async fn news(swarms: &mut BTreeMap<u32, Swarm>, bridge: &Bridge) {
-    poll_fn(|cx| match swarms.values_mut().any(|swarm| swarm.poll_news(cx, bridge).is_ready()) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
+    poll_fn(|cx| {
+        match swarms
+            .values_mut()
+            .any(|swarm| swarm.poll_news(cx, bridge).is_ready())
+        {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     })
     .await;
 }
 
-/// Says goodbye: with this close frame, or with the answer to the tab's own, which the library has packed already (RFC 6455, 5.5.1).
+/// Says goodbye: with this close frame, or with the answer to the tab's own, which the library has
+/// packed already (RFC 6455, 5.5.1).
 ///
-/// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be lost with it: read to the end first.
-async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<Outlet<S>>, tunnel: &mut Server, close: Option<CloseFrame>) {
+/// A socket that is dropped while bytes of the tab are unread is reset, and the close frame may be
+/// lost with it: read to the end first.
+async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: WebSocketStream<Outlet<S>>,
+    tunnel: &mut Server,
+    close: Option<CloseFrame>,
+) {
     if close.is_some() {
         while let Some(message) = tunnel.poll_message() {
             if socket.send(Message::Binary(message)).await.is_err() {
@@ -480,7 +605,11 @@ async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketSt
             }
         }
     }
-    let closed = if close.is_some() { socket.close(close).await } else { socket.flush().await };
+    let closed = if close.is_some() {
+        socket.close(close).await
+    } else {
+        socket.flush().await
+    };
     if closed.is_ok() {
         // The library's buffers, with what is there of a message, are gone with it.
         let mut rest = socket.into_inner();
@@ -492,9 +621,18 @@ async fn close_socket<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketSt
 fn tunnel_config(bridge: &Bridge) -> ServerConfig {
     let limits = &bridge.config.limits;
     ServerConfig {
-        limits: Limits { joins: limits.joins_per_session, streams: limits.peers_per_session },
-        windows: Windows { stream: limits.stream_window, session: limits.session_window },
-        keepalive: Keepalive { interval: limits.ping_interval.0, silence: limits.silence.0 },
+        limits: Limits {
+            joins: limits.joins_per_session,
+            streams: limits.peers_per_session,
+        },
+        windows: Windows {
+            stream: limits.stream_window,
+            session: limits.session_window,
+        },
+        keepalive: Keepalive {
+            interval: limits.ping_interval.0,
+            silence: limits.silence.0,
+        },
         hello_timeout: limits.hello_timeout.0,
     }
 }

@@ -25,7 +25,8 @@ use crate::registry::{Arrival, Seated};
 use crate::tracker::Listing;
 use crate::tracker_reports::TrackerReports;
 
-/// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count as what was found on one's own network.
+/// Tabs of this bridge, and what its own tracker knows though the torrent does not name it, count
+/// as what was found on one's own network.
 const NEARBY: PeerSource = PeerSource::Lsd;
 
 /// Bytes that an address with its history and its place in the queue takes, about.
@@ -54,7 +55,8 @@ pub(crate) struct Swarm {
     want: u16,
     /// BEP 27: peers come from trackers and from nowhere else.
     private: bool,
-    /// A tracker has named this bridge as a peer: its other tabs are peers that a private swarm may have.
+    /// A tracker has named this bridge as a peer: its other tabs are peers that a private swarm may
+    /// have.
     named: bool,
     hints: Bucket,
     /// How often it may ask for more peers: each time all that is near is looked through.
@@ -77,17 +79,42 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     /// Becomes a member, and asks for peers.
-    pub(crate) fn join(bridge: &Arc<Bridge>, owner: u64, join: u32, request: JoinRequest, arrivals: mpsc::Sender<Arrival>) -> Result<Self, AddError> {
-        let JoinRequest { info_hash, peer_id, amounts, want, mut trackers, private } = request;
+    pub(crate) fn join(
+        bridge: &Arc<Bridge>,
+        owner: u64,
+        join: u32,
+        request: JoinRequest,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> Result<Self, AddError> {
+        let JoinRequest {
+            info_hash,
+            peer_id,
+            amounts,
+            want,
+            mut trackers,
+            private,
+        } = request;
         let tracking = bridge.tracking.as_ref();
-        let listing = tracking.and_then(|tracking| tracking.list(info_hash, amounts.left == Some(0), private, &mut trackers));
+        let listing = tracking.and_then(|tracking| {
+            tracking.list(info_hash, amounts.left == Some(0), private, &mut trackers)
+        });
         thin_out(&mut trackers, bridge.config.limits.trackers_per_host);
-        let swarm = discovery::Swarm { trackers, peer_id, port: bridge.peer_port, amounts, private };
+        let swarm = discovery::Swarm {
+            trackers,
+            peer_id,
+            port: bridge.peer_port,
+            amounts,
+            private,
+        };
         let (membership, news) = bridge.discovery.join(Key { info_hash, owner }, swarm)?;
         membership.request(DiscoverRequest::Start, amounts);
         let limits = &bridge.config.limits;
         let mut swarm = Self {
-            handshake: Handshake { reserved: Reserved::OURS, info_hash, peer_id },
+            handshake: Handshake {
+                reserved: Reserved::OURS,
+                info_hash,
+                peer_id,
+            },
             candidates: Candidates::new(limits.candidates),
             want,
             private,
@@ -104,7 +131,9 @@ impl Swarm {
             trackers_told: TrackerReports::default(),
             told_trackers: None,
             told_dht: None,
-            seat: bridge.registry.sit(info_hash, peer_id, join, arrivals, !private),
+            seat: bridge
+                .registry
+                .sit(info_hash, peer_id, join, arrivals, !private),
         };
         swarm.look_around();
         swarm.ask_own_tracker(bridge);
@@ -116,7 +145,8 @@ impl Swarm {
         self.candidates.len() * CANDIDATE
     }
 
-    /// Takes over what the tab says. Returns who must go, because the swarm has just turned out to be private.
+    /// Takes over what the tab says. Returns who must go, because the swarm has just turned out to
+    /// be private.
     pub(crate) fn update(&mut self, update: &JoinUpdate, bridge: &Bridge) -> Option<Parting> {
         self.want = update.want;
         let parting = (update.private && !self.private).then(|| self.become_private());
@@ -129,8 +159,12 @@ impl Swarm {
             self.ask_own_tracker(bridge);
         }
         match (update.completed, more) {
-            (true, _) => self.membership.request(DiscoverRequest::Completed, update.amounts),
-            (false, true) => self.membership.request(DiscoverRequest::More, update.amounts),
+            (true, _) => self
+                .membership
+                .request(DiscoverRequest::Completed, update.amounts),
+            (false, true) => self
+                .membership
+                .request(DiscoverRequest::More, update.amounts),
             (false, false) => self.membership.update(update.amounts),
         }
         parting
@@ -142,13 +176,28 @@ impl Swarm {
         self.membership.set_private();
         self.seat.set_meets(self.named);
         self.listing.take_if(|listing| !listing.is_named());
-        Parting { public: self.candidates.forget_public(), tabs: !self.named }
+        Parting {
+            public: self.candidates.forget_public(),
+            tabs: !self.named,
+        }
     }
 
-    /// Other tabs of this bridge are peers to go to; but those of a private swarm only once a tracker has named this bridge.
+    /// Other tabs of this bridge are peers to go to; but those of a private swarm only once a
+    /// tracker has named this bridge.
     fn look_around(&mut self) {
-        let (now, source) = (Instant::now(), if self.named { PeerSource::Tracker } else { NEARBY });
-        let neighbours = if self.private && !self.named { Vec::new() } else { self.seat.neighbours() };
+        let (now, source) = (
+            Instant::now(),
+            if self.named {
+                PeerSource::Tracker
+            } else {
+                NEARBY
+            },
+        );
+        let neighbours = if self.private && !self.named {
+            Vec::new()
+        } else {
+            self.seat.neighbours()
+        };
         for addr in neighbours {
             self.counts.found += u32::from(self.candidates.add(addr, source, Some(now)));
         }
@@ -160,11 +209,18 @@ impl Swarm {
         self.look_around();
     }
 
-    /// The bridge's own tracker is asked without a socket. Where it is the torrent's own, it also introduces tabs of a private swarm.
+    /// The bridge's own tracker is asked without a socket. Where it is the torrent's own, it also
+    /// introduces tabs of a private swarm.
     fn ask_own_tracker(&mut self, bridge: &Bridge) {
-        let Some(listing) = &mut self.listing else { return };
+        let Some(listing) = &mut self.listing else {
+            return;
+        };
         let peers = listing.peers();
-        let source = if listing.is_named() { PeerSource::Tracker } else { NEARBY };
+        let source = if listing.is_named() {
+            PeerSource::Tracker
+        } else {
+            NEARBY
+        };
         if source.suits_private() {
             self.meet_others();
         }
@@ -208,7 +264,8 @@ impl Swarm {
         }
     }
 
-    /// Takes in what the tab heard of its peers; too much of it, and what concerns a private swarm, is passed over.
+    /// Takes in what the tab heard of its peers; too much of it, and what concerns a private swarm,
+    /// is passed over.
     pub(crate) fn hint(&mut self, addrs: &[SocketAddr], bridge: &Bridge) {
         let now = Instant::now();
         if self.private || self.hints.take(now).is_err() {
@@ -228,14 +285,19 @@ impl Swarm {
 
     /// The next address to dial, if the tab wants more peers.
     pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
-        let addr = self.wants_more().then(|| self.candidates.take(now)).flatten()?;
+        let addr = self
+            .wants_more()
+            .then(|| self.candidates.take(now))
+            .flatten()?;
         self.counts.dialling += 1;
         Some(addr)
     }
 
     /// When [`Swarm::take`] will have something.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.wants_more().then(|| self.candidates.next_due()).flatten()
+        self.wants_more()
+            .then(|| self.candidates.next_due())
+            .flatten()
     }
 
     /// A dial led to nothing.
@@ -245,7 +307,8 @@ impl Swarm {
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// A dial succeeded. Returns whether the peer is still of use: the swarm may have turned out to be private meanwhile.
+    /// A dial succeeded. Returns whether the peer is still of use: the swarm may have turned out to
+    /// be private meanwhile.
     pub(crate) fn dial_succeeded(&mut self, addr: SocketAddr) -> bool {
         self.counts.dialling = self.counts.dialling.saturating_sub(1);
         let wanted = self.candidates.knows(addr);
@@ -259,15 +322,25 @@ impl Swarm {
         self.candidates.put_off(addr, Instant::now(), until);
     }
 
-    /// Takes in a peer that dialled in, if the tab wants more peers. As long as there are others to dial, half of the places are theirs; and one
-    /// address has one place, or in a private network, where it may stand for several peers, a quarter of them.
+    /// Takes in a peer that dialled in, if the tab wants more peers. As long as there are others to
+    /// dial, half of the places are theirs; and one address has one place, or in a private network,
+    /// where it may stand for several peers, a quarter of them.
     pub(crate) fn welcome(&mut self, addr: SocketAddr) -> bool {
         let (want, host) = (usize::from(self.want), network_of(addr.ip()));
-        let of_one_host = if is_local(addr.ip()) { (want / 4).max(1) } else { 1 };
-        let same_host = self.incoming.iter().filter(|other| network_of(other.ip()) == host).count();
+        let of_one_host = if is_local(addr.ip()) {
+            (want / 4).max(1)
+        } else {
+            1
+        };
+        let same_host = self
+            .incoming
+            .iter()
+            .filter(|other| network_of(other.ip()) == host)
+            .count();
         let kept = self.candidates.waiting().min(want / 2);
         let connected = usize::try_from(self.counts.connected).unwrap_or(usize::MAX);
-        let welcome = connected < want && self.incoming.len() + kept < want && same_host < of_one_host;
+        let welcome =
+            connected < want && self.incoming.len() + kept < want && same_host < of_one_host;
         if welcome {
             self.incoming.insert(addr);
             self.counts.connected += 1;
@@ -289,9 +362,12 @@ impl Swarm {
 
     /// Tells the tab what it has not been told yet.
     pub(crate) fn tell(&mut self, bridge: &Bridge, join: u32, tunnel: &mut Server) {
-        let mut trackers = self.trackers_told.count(&self.membership.trackers(), bridge);
+        let mut trackers = self
+            .trackers_told
+            .count(&self.membership.trackers(), bridge);
         let own = self.listing.as_ref().filter(|listing| listing.is_named());
-        own.into_iter().for_each(|listing| count_own(listing, &mut trackers));
+        own.into_iter()
+            .for_each(|listing| count_own(listing, &mut trackers));
         if let Some(counts) = changed(&mut self.told_trackers, Some(trackers)) {
             tunnel.trackers(join, &counts);
         }
@@ -304,12 +380,15 @@ impl Swarm {
     }
 }
 
-/// Leaves so many trackers at one host. What is no URL stays: the tab is told that it cannot be asked.
+/// Leaves so many trackers at one host. What is no URL stays: the tab is told that it cannot be
+/// asked.
 fn thin_out(trackers: &mut [Vec<String>], each: usize) {
     let mut seen: BTreeMap<Host, usize> = BTreeMap::new();
     for tier in trackers {
         tier.retain(|url| {
-            let Ok(url) = Url::parse(url) else { return true };
+            let Ok(url) = Url::parse(url) else {
+                return true;
+            };
             let count = seen.entry(url.host).or_default();
             *count += 1;
             *count <= each

@@ -1,5 +1,5 @@
-//! How often one host may be reached, whatever leads there: peers, trackers, each hop of a redirect, names that are looked up. Over all sessions, with
-//! the clients that want it in turn.
+//! How often one host may be reached, whatever leads there: peers, trackers, each hop of a
+//! redirect, names that are looked up. Over all sessions, with the clients that want it in turn.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -16,7 +16,8 @@ use crate::gate::{Bucket, Table, lock};
 use crate::limits::Limits;
 use crate::network::{Network, Networks, network_of};
 
-/// Requests that wait for their turn at one host. One more turns away the last one of the client that has most of them there.
+/// Requests that wait for their turn at one host. One more turns away the last one of the client
+/// that has most of them there.
 const MOST_WAITING: usize = 40;
 /// Longest wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -116,20 +117,38 @@ pub(crate) struct Introduced {
 
 impl Targets {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
-        let rates = Rates { per_second: limits.dials_per_target, at_a_time: limits.half_open_per_target, bytes_per_second: limits.bytes_per_target };
-        let state = State { hosts: Table::default(), failing: Failing::new(limits), number: 0 };
-        Arc::new(Self { rates, state: Mutex::new(state), owners: Mutex::default() })
+        let rates = Rates {
+            per_second: limits.dials_per_target,
+            at_a_time: limits.half_open_per_target,
+            bytes_per_second: limits.bytes_per_target,
+        };
+        let state = State {
+            hosts: Table::default(),
+            failing: Failing::new(limits),
+            number: 0,
+        };
+        Arc::new(Self {
+            rates,
+            state: Mutex::new(state),
+            owners: Mutex::default(),
+        })
     }
 
     /// Says which client an owner of joins is.
     pub(crate) fn introduce(self: &Arc<Self>, owner: u64, ip: IpAddr) -> Introduced {
         lock(&self.owners).insert(owner, Networks::of(ip).site());
-        Introduced { targets: Arc::clone(self), owner }
+        Introduced {
+            targets: Arc::clone(self),
+            owner,
+        }
     }
 
     /// Those that are gone say their farewells as one client.
     pub(crate) fn client(&self, owner: u64) -> Network {
-        lock(&self.owners).get(&owner).copied().unwrap_or_else(|| Networks::of(Ipv6Addr::UNSPECIFIED.into()).site())
+        lock(&self.owners)
+            .get(&owner)
+            .copied()
+            .unwrap_or_else(|| Networks::of(Ipv6Addr::UNSPECIFIED.into()).site())
     }
 
     /// Begins a request, if it may be made at once.
@@ -148,11 +167,20 @@ impl Targets {
             return Begun::Later;
         }
         drop(state);
-        Begun::Now(Permit { targets: Arc::clone(self), name, addr, client })
+        Begun::Now(Permit {
+            targets: Arc::clone(self),
+            name,
+            addr,
+            client,
+        })
     }
 
     /// Waits until a request may be made.
-    pub(crate) async fn wait(self: &Arc<Self>, place: Place<'_>, client: Network) -> Result<Permit, Denied> {
+    pub(crate) async fn wait(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        client: Network,
+    ) -> Result<Permit, Denied> {
         match self.begin(place, client) {
             Begun::Now(permit) => return Ok(permit),
             Begun::Denied(denied) => return Err(denied),
@@ -160,19 +188,36 @@ impl Targets {
         }
         let busy = Denied::Busy(LONGEST_WAIT);
         let ticket = self.line_up(Name::of(place), client).ok_or(busy)?;
-        let granted = timeout(LONGEST_WAIT, ticket.turn()).await.is_ok_and(|turn| turn);
+        let granted = timeout(LONGEST_WAIT, ticket.turn())
+            .await
+            .is_ok_and(|turn| turn);
         if !granted {
             return Err(busy);
         }
-        Ok(Permit { targets: Arc::clone(self), name: ticket.name.clone(), addr: addr(place), client })
+        Ok(Permit {
+            targets: Arc::clone(self),
+            name: ticket.name.clone(),
+            addr: addr(place),
+            client,
+        })
     }
 
     fn line_up(&self, name: Name, client: Network) -> Option<Ticket<'_>> {
         let mut state = lock(&self.state);
         state.number += 1;
         let number = state.number;
-        let bell = state.host(&name, self.rates, Instant::now()).line.join(client, number, MOST_WAITING)?;
-        Some(Ticket { targets: self, name, client, number, bell })
+        let bell = state.host(&name, self.rates, Instant::now()).line.join(
+            client,
+            number,
+            MOST_WAITING,
+        )?;
+        Some(Ticket {
+            targets: self,
+            name,
+            client,
+            number,
+            bell,
+        })
     }
 
     /// Changes what is known of a host that is known.
@@ -183,7 +228,10 @@ impl Targets {
 
 impl State {
     fn host(&mut self, name: &Name, rates: Rates, now: Instant) -> &mut Host {
-        self.hosts.entries.entry(name.clone()).or_insert_with(|| Host::new(rates, now))
+        self.hosts
+            .entries
+            .entry(name.clone())
+            .or_insert_with(|| Host::new(rates, now))
     }
 
     fn prune(&mut self, now: Instant) {
@@ -197,7 +245,9 @@ impl Name {
         match place {
             Place::Addr(addr) => Self::Network(network_of(addr.ip())),
             // The last two labels: whoever owns a domain has as many names below it as it likes.
-            Place::Name(name) => Self::Domain(name.rsplitn(3, '.').take(2).collect::<Vec<_>>().join(".")),
+            Place::Name(name) => {
+                Self::Domain(name.rsplitn(3, '.').take(2).collect::<Vec<_>>().join("."))
+            }
         }
     }
 }
@@ -212,7 +262,14 @@ const fn addr(place: Place<'_>) -> Option<SocketAddr> {
 impl Host {
     fn new(rates: Rates, now: Instant) -> Self {
         let read = reading(rates.bytes_per_second, now);
-        Self { rates, requests: Bucket::new(rates.per_second, now), under_way: 0, line: FairQueue::default(), read, read_by: BTreeMap::new() }
+        Self {
+            rates,
+            requests: Bucket::new(rates.per_second, now),
+            under_way: 0,
+            line: FairQueue::default(),
+            read,
+            read_by: BTreeMap::new(),
+        }
     }
 
     /// Takes a request off the rate; otherwise says when to try again, if that is known.
@@ -227,7 +284,11 @@ impl Host {
 
     fn turn(&mut self, client: Network, number: u64, now: Instant) -> Turn {
         if self.line.front() != Some(number) {
-            return if self.line.holds(client, number) { Turn::Later } else { Turn::TurnedAway };
+            return if self.line.holds(client, number) {
+                Turn::Later
+            } else {
+                Turn::TurnedAway
+            };
         }
         if self.rests_from_reading(client, now).is_some() {
             return Turn::TurnedAway;
@@ -249,26 +310,40 @@ impl Host {
 
     fn rests_from_reading(&mut self, client: Network, now: Instant) -> Option<Duration> {
         let all = self.read.check(now).err();
-        let its_own = self.read_by.get_mut(&client).and_then(|read| read.check(now).err());
+        let its_own = self
+            .read_by
+            .get_mut(&client)
+            .and_then(|read| read.check(now).err());
         all.max(its_own).map(|at| at.saturating_duration_since(now))
     }
 
     /// Counts bytes that were read; says whether more may be.
     fn read(&mut self, client: Network, bytes: usize, now: Instant) -> bool {
         let share = self.rates.bytes_per_second / READ_SHARE;
-        let its_own = self.read_by.entry(client).or_insert_with(|| reading(share, now));
+        let its_own = self
+            .read_by
+            .entry(client)
+            .or_insert_with(|| reading(share, now));
         its_own.spend(bytes, now) & self.read.spend(bytes, now)
     }
 
     /// Whether there is nothing to know of it.
     fn is_forgettable(&mut self, now: Instant) -> bool {
         self.read_by.retain(|_, read| !read.is_full(now));
-        self.under_way == 0 && self.line.is_empty() && self.requests.is_full(now) && self.read.is_full(now) && self.read_by.is_empty()
+        self.under_way == 0
+            && self.line.is_empty()
+            && self.requests.is_full(now)
+            && self.read.is_full(now)
+            && self.read_by.is_empty()
     }
 }
 
 fn reading(per_second: u32, now: Instant) -> Bucket {
-    Bucket::with_burst(per_second.into(), per_second.saturating_mul(READ_BURST), now)
+    Bucket::with_burst(
+        per_second.into(),
+        per_second.saturating_mul(READ_BURST),
+        now,
+    )
 }
 
 impl Ticket<'_> {
@@ -288,7 +363,8 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.targets.with_host(&self.name, |host| host.line.leave(self.client, self.number));
+        self.targets
+            .with_host(&self.name, |host| host.line.leave(self.client, self.number));
     }
 }
 
@@ -301,12 +377,18 @@ impl net::Permit for Permit {
 
     fn failed(&mut self) {
         if let Some(addr) = self.addr {
-            lock(&self.targets.state).failing.failed(addr, self.client, Instant::now());
+            lock(&self.targets.state)
+                .failing
+                .failed(addr, self.client, Instant::now());
         }
     }
 
     fn may_read_on(&mut self, read: usize) -> bool {
-        self.targets.with_host(&self.name, |host| host.read(self.client, read, Instant::now())).unwrap_or(false)
+        self.targets
+            .with_host(&self.name, |host| {
+                host.read(self.client, read, Instant::now())
+            })
+            .unwrap_or(false)
     }
 }
 
@@ -337,17 +419,26 @@ mod tests {
     }
 
     fn begin(targets: &Arc<Targets>, place: Place<'_>) -> Option<Permit> {
-        if let Begun::Now(permit) = targets.begin(place, client(1)) { Some(permit) } else { None }
+        if let Begun::Now(permit) = targets.begin(place, client(1)) {
+            Some(permit)
+        } else {
+            None
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_host_is_reached_twice_a_second_whatever_the_port() {
         let targets = Targets::new(&Limits::default());
         for second in 0..3 {
-            let permits: Vec<_> = (0..5).map(|port| begin(&targets, place(6881 + port))).collect();
+            let permits: Vec<_> = (0..5)
+                .map(|port| begin(&targets, place(6881 + port)))
+                .collect();
             assert_eq!(permits.iter().flatten().count(), 2, "second {second}");
             let other = Place::Addr("1.2.3.5:6881".parse().unwrap());
-            assert!(begin(&targets, other).is_some(), "another host is not concerned");
+            assert!(
+                begin(&targets, other).is_some(),
+                "another host is not concerned"
+            );
             tokio::time::advance(Duration::from_millis(1001)).await;
         }
     }
@@ -368,7 +459,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn names_below_one_domain_share_its_rate() {
         let targets = Targets::new(&Limits::default());
-        let names = ["a.example.net", "b.example.net", "c.a.example.net", "example.net"];
+        let names = [
+            "a.example.net",
+            "b.example.net",
+            "c.a.example.net",
+            "example.net",
+        ];
         let permits = names.map(|name| begin(&targets, Place::Name(name)));
         assert_eq!(permits.iter().flatten().count(), 2);
         assert!(begin(&targets, Place::Name("example.org")).is_some());
@@ -391,15 +487,34 @@ mod tests {
         while let Some(next) = served.recv().await {
             order.push(next);
         }
-        assert_eq!(order, [(1, 0), (1, 0), (1, 1), (2, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7)]);
+        assert_eq!(
+            order,
+            [
+                (1, 0),
+                (1, 0),
+                (1, 1),
+                (2, 2),
+                (1, 3),
+                (1, 4),
+                (1, 5),
+                (1, 6),
+                (1, 7)
+            ]
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_is_of_use_and_who_gives_up_holds_up_nobody() {
-        let targets = Targets::new(&Limits { half_open_per_target: 1, ..Limits::default() });
+        let targets = Targets::new(&Limits {
+            half_open_per_target: 1,
+            ..Limits::default()
+        });
         let held = begin(&targets, place(1)).unwrap();
         let begun = Instant::now();
-        assert_eq!(targets.wait(place(1), client(2)).await.unwrap_err(), Denied::Busy(LONGEST_WAIT));
+        assert_eq!(
+            targets.wait(place(1), client(2)).await.unwrap_err(),
+            Denied::Busy(LONGEST_WAIT)
+        );
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
         drop(held);
         assert!(begin(&targets, place(1)).is_some());
@@ -418,18 +533,38 @@ mod tests {
         };
         tokio::task::yield_now().await;
         assert!(permit.may_read_on(share - 1) && !permit.may_read_on(rate as usize));
-        assert!(matches!(targets.begin(place(1), client(1)), Begun::Denied(Denied::Busy(_))));
-        assert!(matches!(waiting.await, Ok(Err(Denied::Busy(_)))), "also for whoever waits already");
+        assert!(matches!(
+            targets.begin(place(1), client(1)),
+            Begun::Denied(Denied::Busy(_))
+        ));
+        assert!(
+            matches!(waiting.await, Ok(Err(Denied::Busy(_)))),
+            "also for whoever waits already"
+        );
         for n in 2..=READ_SHARE {
             tokio::time::advance(Duration::from_secs(1)).await;
-            let Begun::Now(mut permit) = targets.begin(place(1), client(u8::try_from(n).unwrap())) else { panic!("client {n} has a share") };
+            let Begun::Now(mut permit) = targets.begin(place(1), client(u8::try_from(n).unwrap()))
+            else {
+                panic!("client {n} has a share")
+            };
             permit.may_read_on(share);
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         let before = targets.begin(place(1), client(9));
-        assert!(matches!(before, Begun::Now(_)), "a few seconds' worth is left");
-        let Begun::Now(mut permit) = before else { return };
+        assert!(
+            matches!(before, Begun::Now(_)),
+            "a few seconds' worth is left"
+        );
+        let Begun::Now(mut permit) = before else {
+            return;
+        };
         permit.may_read_on(share);
-        assert!(matches!(targets.begin(place(1), client(10)), Begun::Denied(Denied::Busy(_))), "the host is left alone");
+        assert!(
+            matches!(
+                targets.begin(place(1), client(10)),
+                Begun::Denied(Denied::Busy(_))
+            ),
+            "the host is left alone"
+        );
     }
 }

@@ -11,12 +11,24 @@ pub(crate) struct Tokens(Vec<String>);
 impl Tokens {
     /// Reads one token a line; empty lines and those that begin with `#` are skipped.
     pub(crate) fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let Some(path) = path else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let tokens: Vec<String> = lines.map(str::to_owned).collect();
         // An empty file must not open the bridge to everybody.
-        if tokens.is_empty() { Err(ConfigError::NoTokens(path.to_owned())) } else { Ok(Self(tokens)) }
+        if tokens.is_empty() {
+            Err(ConfigError::NoTokens(path.to_owned()))
+        } else {
+            Ok(Self(tokens))
+        }
     }
 
     /// Whether clients need one.
@@ -26,7 +38,9 @@ impl Tokens {
 
     /// Compares with every token to its end, so that the time tells nothing about them.
     pub(crate) fn knows(&self, shown: &[u8]) -> bool {
-        self.0.iter().fold(false, |known, token| known | is_same(token.as_bytes(), shown))
+        self.0.iter().fold(false, |known, token| {
+            known | is_same(token.as_bytes(), shown)
+        })
     }
 }
 
@@ -38,7 +52,11 @@ impl std::fmt::Debug for Tokens {
 }
 
 fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 #[cfg(test)]
@@ -55,6 +73,9 @@ mod tests {
         assert_eq!(format!("{tokens:?}"), "2 tokens");
         assert!(!Tokens::read(None).unwrap().are_wanted());
         std::fs::write(file.path(), "# nothing yet\n").unwrap();
-        assert!(matches!(Tokens::read(Some(file.path())), Err(ConfigError::NoTokens(_))));
+        assert!(matches!(
+            Tokens::read(Some(file.path())),
+            Err(ConfigError::NoTokens(_))
+        ));
     }
 }

@@ -1,8 +1,9 @@
 //! Memory that goes back to the system after sessions left.
 //!
-//! The C library's allocator keeps what was freed below whatever is still in use: after 1,900 of 2,000 sessions had left, 166 of 192 MiB stayed.
-//! Other allocators give memory back by themselves, but jemalloc takes minutes to be built, and mimalloc kept twice as much. Where the C library
-//! is another one there is nothing to be done here.
+//! The C library's allocator keeps what was freed below whatever is still in use: after 1,900 of
+//! 2,000 sessions had left, 166 of 192 MiB stayed. Other allocators give memory back by themselves,
+//! but jemalloc takes minutes to be built, and mimalloc kept twice as much. Where the C library is
+//! another one there is nothing to be done here.
 
 use std::io;
 use std::thread::{Builder, sleep};
@@ -11,7 +12,8 @@ use std::time::Duration;
 /// How long what was freed may stay.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Does so from now on, in a thread of its own: a walk through a large heap takes milliseconds, in which no session is to wait.
+/// Does so from now on, in a thread of its own: a walk through a large heap takes milliseconds, in
+/// which no session is to wait.
 pub(crate) fn now_and_then() -> io::Result<()> {
     if cfg!(target_env = "gnu") {
         Builder::new().name("trim".to_owned()).spawn(|| {

@@ -5,28 +5,33 @@ use std::time::Duration;
 /// The engine's settings. `Config::default()` suits a terminal program; a tab lowers the buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Torrents open at a time. Default 10,000. More are refused with [`crate::CommandError::TooMany`].
+    /// Torrents open at a time. Default 10,000. More are refused with
+    /// [`crate::CommandError::TooMany`].
     pub max_torrents: usize,
     /// Connected peers a torrent. Default 80. Incoming ones beyond are closed as `Full`.
     pub max_peers: usize,
     /// Connected peers over all torrents. Default 500.
     pub max_peers_total: usize,
-    /// Dials under way at a time, all torrents. Default 40. 0: the engine never dials (the tab: its bridge does).
+    /// Dials under way at a time, all torrents. Default 40. 0: the engine never dials (the tab: its
+    /// bridge does).
     pub max_dialling: usize,
     /// Dials started a second, all torrents. Default 30. Protects home routers.
     pub dials_per_second: u32,
     /// Addresses remembered a torrent. Default 1,000. The worst are forgotten.
     pub max_candidates: usize,
-    /// Requests we advertise to serve at a time a peer (`reqq`, BEP 10), and the most we hold. Default 500. More are rejected.
+    /// Requests we advertise to serve at a time a peer (`reqq`, BEP 10), and the most we hold.
+    /// Default 500. More are rejected.
     pub max_requests_in: usize,
     /// Requests in flight to one peer at most. Default 500; the peer's own `reqq` lowers it.
     pub max_requests_out: usize,
-    /// Bytes received and not yet written, all torrents: pieces under way, being hashed, being written. Default 64 MiB. At the bound nothing new is requested.
+    /// Bytes received and not yet written, all torrents: pieces under way, being hashed, being
+    /// written. Default 64 MiB. At the bound nothing new is requested.
     pub max_unwritten: u64,
-    /// Wire bytes queued in the driver a connection before no more is read from disk for it. Default 1 MiB.
-    /// A peer that goes on asking and lets twice as much pile up is parted with.
+    /// Wire bytes queued in the driver a connection before no more is read from disk for it.
+    /// Default 1 MiB. A peer that goes on asking and lets twice as much pile up is parted with.
     pub max_unsent: u64,
-    /// Bytes written and not yet flushed before a flush is asked for. Default 64 MiB: what a crash may cost.
+    /// Bytes written and not yet flushed before a flush is asked for. Default 64 MiB: what a crash
+    /// may cost.
     pub max_unflushed: u64,
     /// Time between a first unflushed byte and its flush. Default 5 s: what a crash may cost.
     pub flush_interval: Duration,
@@ -38,11 +43,13 @@ pub struct Config {
     pub silence_timeout: Duration,
     /// Pieces being checked at a time. Default 4. Keeps both disk and digest busy.
     pub checks_in_flight: usize,
-    /// One connection per address (/64 for IPv6) and torrent outside private and loopback networks. Default true.
+    /// One connection per address (/64 for IPv6) and torrent outside private and loopback networks.
+    /// Default true.
     pub one_per_address: bool,
     /// Our listening port, told to peers in the extended handshake; 0: none.
     pub listen_port: u16,
-    /// UDP port of our DHT node, told to peers that have one, too (BEP 5). Default `None`: there is no node, and peers are not told that there is.
+    /// UDP port of our DHT node, told to peers that have one, too (BEP 5). Default `None`: there is
+    /// no node, and peers are not told that there is.
     pub dht_port: Option<u16>,
     /// Whether peers tell each other of peers (BEP 11). Default true. Private torrents never do.
     pub pex: bool,

@@ -1,20 +1,23 @@
 //! Aqueduct's engine: everything BitTorrent, nothing of the machine it runs on.
 //!
-//! This crate opens no socket and no file, reads no clock and starts no thread. It holds state machines; a driver owns the world around them. The same
-//! code runs in a terminal program, in a browser's worker and in a simulator.
+//! This crate opens no socket and no file, reads no clock and starts no thread. It holds state
+//! machines; a driver owns the world around them. The same code runs in a terminal program, in a
+//! browser's worker and in a simulator.
 //!
 //! # The run loop
 //!
 //! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time.
 //! 2. Give it the user's wishes with [`Engine::command`].
 //! 3. Drain [`Engine::poll_output`] until `None`, and do what every [`Output`] asks for.
-//! 4. Wait for the first of: a message ([`link::Link`] makes messages of bytes), the end of a connection, the answer to a request,
-//!    or the time that [`Engine::poll_timeout`] names.
-//! 5. Tell the engine with [`Engine::handle`], together with the time, and go on with 3. After a batch of messages one drain is enough.
+//! 4. Wait for the first of: a message ([`link::Link`] makes messages of bytes), the end of a
+//!    connection, the answer to a request, or the time that [`Engine::poll_timeout`] names.
+//! 5. Tell the engine with [`Engine::handle`], together with the time, and go on with 3. After a
+//!    batch of messages one drain is enough.
 //! 6. To leave, give [`Command::ShutDown`] and go on until [`Event::ShutDown`].
 //!
-//! Every [`Output::Request`] is answered exactly once with [`Input::Done`]. Nothing else is owed. Here is a whole driver, for a world with one disk, no
-//! network and a torrent whose data are there:
+//! Every [`Output::Request`] is answered exactly once with [`Input::Done`]. Nothing else is owed.
+//! Here is a whole driver, for a world with one disk, no network and a torrent whose data are
+//! there:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -68,9 +71,10 @@
 //!
 //! # What else is here
 //!
-//! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session between a tab and its bridge, [`meta`] reads
-//! and makes torrents and magnet links, [`resume`] is the record that outlives a program, [`wire`] and [`extensions`] are what peers say,
-//! [`utp`] turns away who would say it over datagrams.
+//! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session
+//! between a tab and its bridge, [`meta`] reads and makes torrents and magnet links, [`resume`] is
+//! the record that outlives a program, [`wire`] and [`extensions`] are what peers say, [`utp`]
+//! turns away who would say it over datagrams.
 #![forbid(unsafe_code)]
 
 pub mod bencode;
@@ -95,8 +99,9 @@ pub mod wire;
 pub use config::Config;
 pub use engine::Engine;
 pub use io::{
-    CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange, Handshaken, Input, Op, OpError, OpResult, Output,
-    PeerSnapshot, Phase, PriorityRange, Reason, Resumed, Rope, Snapshot, TorrentSnapshot,
+    CheckRange, CloseReason, Command, CommandError, DiscoverRequest, Event, Failure, FileChange,
+    Handshaken, Input, Op, OpError, OpResult, Output, PeerSnapshot, Phase, PriorityRange, Reason,
+    Resumed, Rope, Snapshot, TorrentSnapshot,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
 pub use types::{Instant, TorrentId};

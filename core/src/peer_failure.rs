@@ -95,9 +95,10 @@ impl PeerFailure {
             Self::Refused => ("refused the connection", "refused the connection"),
             Self::TimedOut => ("did not answer", "did not answer"),
             Self::Unreachable => ("could not be reached", "could not be reached"),
-            Self::ClosedInHandshake => {
-                ("closed in the handshake (it may insist on encryption)", "closed in the handshake (they may insist on encryption)")
-            }
+            Self::ClosedInHandshake => (
+                "closed in the handshake (it may insist on encryption)",
+                "closed in the handshake (they may insist on encryption)",
+            ),
             Self::Silent => ("silent", "silent"),
             Self::WrongInfoHash => ("has another torrent", "have another torrent"),
             Self::Protocol => ("broke the protocol", "broke the protocol"),
@@ -109,8 +110,8 @@ impl PeerFailure {
     }
 }
 
-/// The last failure of each peer of a torrent. Prints as "asked 12 peers: 7 refused the connection, 3 closed in the handshake (they may insist on
-/// encryption), 2 silent".
+/// The last failure of each peer of a torrent. Prints as "asked 12 peers: 7 refused the connection,
+/// 3 closed in the handshake (they may insist on encryption), 2 silent".
 #[derive(Clone, Debug, Default)]
 pub struct PeerFailures {
     last: BTreeMap<SocketAddr, PeerFailure>,
@@ -144,17 +145,31 @@ impl PeerFailures {
     /// Peers whose last failure was of this kind.
     #[must_use]
     pub fn count(&self, failure: PeerFailure) -> usize {
-        self.last.values().filter(|other| **other == failure).count()
+        self.last
+            .values()
+            .filter(|other| **other == failure)
+            .count()
     }
 }
 
 impl fmt::Display for PeerFailures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts: Vec<(usize, PeerFailure)> = PeerFailure::ALL.map(|failure| (self.count(failure), failure)).to_vec();
+        let mut parts: Vec<(usize, PeerFailure)> = PeerFailure::ALL
+            .map(|failure| (self.count(failure), failure))
+            .to_vec();
         parts.retain(|(count, _)| *count > 0);
         parts.sort_by_key(|(count, failure)| (std::cmp::Reverse(*count), *failure));
-        let parts: Vec<String> = parts.into_iter().map(|(count, failure)| failure.of_many(count)).collect();
-        write!(f, "asked {} peer{}: {}", self.len(), if self.len() == 1 { "" } else { "s" }, parts.join(", "))
+        let parts: Vec<String> = parts
+            .into_iter()
+            .map(|(count, failure)| failure.of_many(count))
+            .collect();
+        write!(
+            f,
+            "asked {} peer{}: {}",
+            self.len(),
+            if self.len() == 1 { "" } else { "s" },
+            parts.join(", ")
+        )
     }
 }
 
@@ -175,7 +190,10 @@ mod tests {
         let said = "asked 12 peers: 7 refused the connection, 3 closed in the handshake (they may insist on encryption), 2 silent";
         assert_eq!(failures.to_string(), said);
         (1..=11).for_each(|n| failures.forget(addr(n)));
-        assert_eq!(failures.to_string(), "asked 1 peer: 1 closed in the handshake (it may insist on encryption)");
+        assert_eq!(
+            failures.to_string(),
+            "asked 1 peer: 1 closed in the handshake (it may insist on encryption)"
+        );
         failures.note(addr(12), PeerFailure::WrongInfoHash);
         assert_eq!(failures.to_string(), "asked 1 peer: 1 has another torrent");
     }
@@ -189,7 +207,10 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<_> = PeerFailure::ALL.iter().map(|failure| failure.name()).collect();
+        let names: std::collections::BTreeSet<_> = PeerFailure::ALL
+            .iter()
+            .map(|failure| failure.name())
+            .collect();
         assert_eq!(names.len(), PeerFailure::ALL.len());
     }
 }

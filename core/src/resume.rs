@@ -1,8 +1,9 @@
-//! The resume record: what a driver keeps of one torrent between runs, and how it survives a crash while it is written.
+//! The resume record: what a driver keeps of one torrent between runs, and how it survives a crash
+//! while it is written.
 //!
-//! A driver keeps two slots (files) a torrent and writes generation `n` to slot [`slot`]`(n)`, so that a record which is torn by a crash
-//! leaves the one before it whole. At start [`newest`] picks the newest valid one. Data are flushed before a record that counts on them is
-//! written.
+//! A driver keeps two slots (files) a torrent and writes generation `n` to slot [`slot`]`(n)`, so
+//! that a record which is torn by a crash leaves the one before it whole. At start [`newest`] picks
+//! the newest valid one. Data are flushed before a record that counts on them is written.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -26,10 +27,17 @@ const VERSION: u16 = 1;
 const HEAD: usize = 26;
 const CHECKSUM: usize = 8;
 
-/// A .torrent of the largest size we take, with the bits and stamps of its pieces and files, stays well below.
-const LIMITS: Limits = Limits { bytes: 64 << 20, depth: 8, tokens: 4_000_000, form: Form::Canonical };
+/// A .torrent of the largest size we take, with the bits and stamps of its pieces and files, stays
+/// well below.
+const LIMITS: Limits = Limits {
+    bytes: 64 << 20,
+    depth: 8,
+    tokens: 4_000_000,
+    form: Form::Canonical,
+};
 
-/// What is known of a torrent. The engine says `have`, `uploaded` and `downloaded` ([`crate::Op::Save`]), the driver adds the rest.
+/// What is known of a torrent. The engine says `have`, `uploaded` and `downloaded`
+/// ([`crate::Op::Save`]), the driver adds the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Which torrent.
@@ -40,7 +48,8 @@ pub struct Record {
     pub uploaded: u64,
     /// Payload bytes received, all runs.
     pub downloaded: u64,
-    /// One a file of the torrent, in its order, as the files were when `have` was true of them. Empty if the driver keeps none.
+    /// One a file of the torrent, in its order, as the files were when `have` was true of them.
+    /// Empty if the driver keeps none.
     pub stamps: Vec<FileStamp>,
     /// The raw `info` dictionary, if the torrent is to be restored from this record alone.
     pub info: Option<Bytes>,
@@ -52,9 +61,11 @@ pub struct Record {
     pub wanted: Option<Vec<bool>>,
     /// Paused by the user.
     pub paused: bool,
-    /// Files that are not under the torrent's own names, by index, with the components that they are under: the file system refused their own. Empty in a tab.
+    /// Files that are not under the torrent's own names, by index, with the components that they
+    /// are under: the file system refused their own. Empty in a tab.
     pub names: Vec<(u32, Vec<String>)>,
-    /// When the user added it, milliseconds since 1970: lists keep their order between runs. 0: not known.
+    /// When the user added it, milliseconds since 1970: lists keep their order between runs. 0: not
+    /// known.
     pub added: u64,
 }
 
@@ -63,7 +74,8 @@ pub struct Record {
 pub struct FileStamp {
     /// Bytes; 0 for a file that is not there.
     pub size: u64,
-    /// Nanoseconds since 1970 of the last modification; 0 where there is no file, or no such time (a tab).
+    /// Nanoseconds since 1970 of the last modification; 0 where there is no file, or no such time
+    /// (a tab).
     pub modified: u64,
 }
 
@@ -100,17 +112,22 @@ pub enum RecordError {
     Content,
 }
 
-/// Which of the two slots, 0 or 1, a generation is written to: never the one that holds the generation before it.
+/// Which of the two slots, 0 or 1, a generation is written to: never the one that holds the
+/// generation before it.
 #[must_use]
 pub const fn slot(generation: u64) -> usize {
     (generation % 2) as usize
 }
 
-/// The newer of the valid records in two slots, with its generation; the next one to write is one more.
+/// The newer of the valid records in two slots, with its generation; the next one to write is one
+/// more.
 #[must_use]
 pub fn newest(a: &[u8], b: &[u8]) -> Option<(u64, Record)> {
     let (a, b) = (Record::decode(a).ok(), Record::decode(b).ok());
-    [a, b].into_iter().flatten().max_by_key(|(generation, _)| *generation)
+    [a, b]
+        .into_iter()
+        .flatten()
+        .max_by_key(|(generation, _)| *generation)
 }
 
 impl Record {
@@ -138,7 +155,12 @@ impl Record {
     pub fn encode(&self, generation: u64) -> Vec<u8> {
         let content = self.content();
         let length = content.len() as u64;
-        let head = [&MAGIC[..], &VERSION.to_be_bytes(), &generation.to_be_bytes(), &length.to_be_bytes()];
+        let head = [
+            &MAGIC[..],
+            &VERSION.to_be_bytes(),
+            &generation.to_be_bytes(),
+            &length.to_be_bytes(),
+        ];
         let mut out = head.concat();
         out.extend(content);
         out.extend(checksum(&out));
@@ -152,20 +174,33 @@ impl Record {
     pub fn decode(bytes: &[u8]) -> Result<(u64, Self), RecordError> {
         let (generation, content) = open(bytes)?;
         let record = scan(content, LIMITS)?.as_dict().and_then(Self::from_dict);
-        record.map(|record| (generation, record)).ok_or(RecordError::Content)
+        record
+            .map(|record| (generation, record))
+            .ok_or(RecordError::Content)
     }
 
     fn content(&self) -> Vec<u8> {
         let mut dict = Encoder::new();
-        dict.int("pieces", self.have.len()).bytes("have", self.have.as_bytes());
-        dict.bytes("uploaded", self.uploaded.to_be_bytes()).bytes("downloaded", self.downloaded.to_be_bytes());
+        dict.int("pieces", self.have.len())
+            .bytes("have", self.have.as_bytes());
+        dict.bytes("uploaded", self.uploaded.to_be_bytes())
+            .bytes("downloaded", self.downloaded.to_be_bytes());
         dict.bytes("stamps", encode_stamps(&self.stamps));
         dict.list("trackers", self.trackers.iter().map(|tier| strings(tier)));
-        dict.int("paused", u8::from(self.paused)).bytes("added", self.added.to_be_bytes());
+        dict.int("paused", u8::from(self.paused))
+            .bytes("added", self.added.to_be_bytes());
         if !self.names.is_empty() {
-            dict.list("names", self.names.iter().map(|(index, path)| Encoded::list([Encoded::int(*index), strings(path)])));
+            dict.list(
+                "names",
+                self.names
+                    .iter()
+                    .map(|(index, path)| Encoded::list([Encoded::int(*index), strings(path)])),
+            );
         }
-        let wanted: Option<Vec<u8>> = self.wanted.as_ref().map(|flags| flags.iter().map(|&flag| u8::from(flag)).collect());
+        let wanted: Option<Vec<u8>> = self
+            .wanted
+            .as_ref()
+            .map(|flags| flags.iter().map(|&flag| u8::from(flag)).collect());
         put_some(&mut dict, "v1", self.info_hash.v1().map(|hash| hash.0));
         put_some(&mut dict, "v2", self.info_hash.v2().map(|hash| hash.0));
         put_some(&mut dict, "info", self.info.as_ref());
@@ -184,9 +219,16 @@ impl Record {
             info: dict.bytes("info").map(Bytes::copy_from_slice),
             name: dict.str("name").map(str::to_owned),
             trackers: dict.list("trackers")?.map(texts).collect::<Option<_>>()?,
-            wanted: dict.bytes("wanted").map(|flags| flags.iter().map(|&flag| flag != 0).collect()),
+            wanted: dict
+                .bytes("wanted")
+                .map(|flags| flags.iter().map(|&flag| flag != 0).collect()),
             paused: dict.num::<u8>("paused")? != 0,
-            names: dict.list("names").into_iter().flatten().map(name).collect::<Option<_>>()?,
+            names: dict
+                .list("names")
+                .into_iter()
+                .flatten()
+                .map(name)
+                .collect::<Option<_>>()?,
             // Records of earlier versions lack it.
             added: dict.bytes("added").and_then(number).unwrap_or(0),
         })
@@ -196,7 +238,10 @@ impl Record {
 /// The generation and the content, if head and checksum are right.
 fn open(bytes: &[u8]) -> Result<(u64, &[u8]), RecordError> {
     let received = bytes.len() as u64;
-    let short = RecordError::Length { expected: (HEAD + CHECKSUM) as u64, received };
+    let short = RecordError::Length {
+        expected: (HEAD + CHECKSUM) as u64,
+        received,
+    };
     let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(short.clone())?;
     let (version, rest) = rest.split_first_chunk().ok_or(short.clone())?;
     let (generation, rest) = rest.split_first_chunk().ok_or(short.clone())?;
@@ -208,14 +253,19 @@ fn open(bytes: &[u8]) -> Result<(u64, &[u8]), RecordError> {
         return Err(RecordError::Length { expected, received });
     }
     let intact = checksum(bytes.get(..HEAD + content.len()).unwrap_or_default()) == *sum;
-    intact.then_some((u64::from_be_bytes(*generation), content)).ok_or(RecordError::Checksum)
+    intact
+        .then_some((u64::from_be_bytes(*generation), content))
+        .ok_or(RecordError::Checksum)
 }
 
 fn check_head(magic: [u8; 8], received: u16) -> Result<(), RecordError> {
     match received {
         _ if magic != MAGIC => Err(RecordError::Magic),
         VERSION => Ok(()),
-        _ => Err(RecordError::Version { expected: VERSION, received }),
+        _ => Err(RecordError::Version {
+            expected: VERSION,
+            received,
+        }),
     }
 }
 
@@ -231,8 +281,16 @@ fn put_some(dict: &mut Encoder, key: &str, value: Option<impl AsRef<[u8]>>) {
 }
 
 fn info_hash(dict: Dict<'_>) -> Option<InfoHash> {
-    let v1 = dict.bytes("v1").map(|hash| hash.try_into().map(InfoHashV1)).transpose().ok()?;
-    let v2 = dict.bytes("v2").map(|hash| hash.try_into().map(InfoHashV2)).transpose().ok()?;
+    let v1 = dict
+        .bytes("v1")
+        .map(|hash| hash.try_into().map(InfoHashV1))
+        .transpose()
+        .ok()?;
+    let v2 = dict
+        .bytes("v2")
+        .map(|hash| hash.try_into().map(InfoHashV2))
+        .transpose()
+        .ok()?;
     match (v1, v2) {
         (Some(v1), Some(v2)) => Some(InfoHash::Hybrid(v1, v2)),
         (Some(v1), None) => Some(InfoHash::V1(v1)),
@@ -250,7 +308,9 @@ fn strings(texts: &[String]) -> Encoded {
 }
 
 fn texts(list: Value<'_>) -> Option<Vec<String>> {
-    list.as_list()?.map(|text| text.as_str().map(str::to_owned)).collect()
+    list.as_list()?
+        .map(|text| text.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// A file's index and its path.
@@ -261,14 +321,30 @@ fn name(entry: Value<'_>) -> Option<(u32, Vec<String>)> {
 }
 
 fn encode_stamps(stamps: &[FileStamp]) -> Vec<u8> {
-    stamps.iter().flat_map(|stamp| [stamp.size.to_be_bytes(), stamp.modified.to_be_bytes()]).flatten().collect()
+    stamps
+        .iter()
+        .flat_map(|stamp| [stamp.size.to_be_bytes(), stamp.modified.to_be_bytes()])
+        .flatten()
+        .collect()
 }
 
 /// `None` if the last one is cut.
 fn decode_stamps(bytes: &[u8]) -> Option<Vec<FileStamp>> {
-    let (numbers, []) = bytes.as_chunks::<8>() else { return None };
-    let (pairs, []) = numbers.as_chunks::<2>() else { return None };
-    Some(pairs.iter().map(|[size, modified]| FileStamp { size: u64::from_be_bytes(*size), modified: u64::from_be_bytes(*modified) }).collect())
+    let (numbers, []) = bytes.as_chunks::<8>() else {
+        return None;
+    };
+    let (pairs, []) = numbers.as_chunks::<2>() else {
+        return None;
+    };
+    Some(
+        pairs
+            .iter()
+            .map(|[size, modified]| FileStamp {
+                size: u64::from_be_bytes(*size),
+                modified: u64::from_be_bytes(*modified),
+            })
+            .collect(),
+    )
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::storage::handles::MAX_OPEN;
 
-/// Descriptors that are none of the [`Shares`]: standard streams, event queues, listeners, datagram sockets, a few requests over HTTP.
+/// Descriptors that are none of the [`Shares`]: standard streams, event queues, listeners, datagram
+/// sockets, a few requests over HTTP.
 const OTHERS: usize = 40;
-/// What each torrent keeps open besides its files: its folder, the two files of its record and their folder.
+/// What each torrent keeps open besides its files: its folder, the two files of its record and
+/// their folder.
 const PER_TORRENT: usize = 4;
 
 /// Connections that wait for a handshake at a time. Beyond it the system's backlog holds them.
@@ -14,17 +16,25 @@ const MAX_HALF_OPEN: usize = 64;
 /// Dials under way at a time.
 const MAX_DIALLING: usize = 40;
 
-/// Raises this process's limit of open files to the most that the system allows it. Shells and service managers give 1,024 (some systems 256) unless they
-/// are asked for more, for the sake of programs that cannot handle more; five hundred peers, the files of many torrents and ten thousand tabs need more.
+/// Raises this process's limit of open files to the most that the system allows it. Shells and
+/// service managers give 1,024 (some systems 256) unless they are asked for more, for the sake of
+/// programs that cannot handle more; five hundred peers, the files of many torrents and ten
+/// thousand tabs need more.
 ///
 /// A system that refuses leaves the limit as it was.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
 }
 
-/// How the descriptors of a process are divided when there are few: peers get what files leave, so that no crowd of them keeps a file from being
-/// opened.
+/// How the descriptors of a process are divided when there are few: peers get what files leave, so
+/// that no crowd of them keeps a file from being opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
     /// Files of torrents.
@@ -38,20 +48,33 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Of this process's limit, for so many torrents. `peers` are never exceeded, and few only where the limit is low.
+    /// Of this process's limit, for so many torrents. `peers` are never exceeded, and few only
+    /// where the limit is low.
     #[must_use]
     pub fn of_limit(torrents: usize, peers: usize) -> Self {
-        let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+        let limit = getrlimit(Resource::Nofile)
+            .current
+            .and_then(|limit| usize::try_from(limit).ok());
         Self::of(limit.unwrap_or(usize::MAX), torrents, peers)
     }
 
     fn of(limit: usize, torrents: usize, peers: usize) -> Self {
-        let left = limit.saturating_sub(OTHERS).saturating_sub(torrents.saturating_mul(PER_TORRENT));
+        let left = limit
+            .saturating_sub(OTHERS)
+            .saturating_sub(torrents.saturating_mul(PER_TORRENT));
         let files = (left / 3).clamp(2, MAX_OPEN);
         let sockets = left.saturating_sub(files);
-        let (dialling, half_open) = ((sockets / 8).clamp(1, MAX_DIALLING), (sockets / 8).clamp(1, MAX_HALF_OPEN));
+        let (dialling, half_open) = (
+            (sockets / 8).clamp(1, MAX_DIALLING),
+            (sockets / 8).clamp(1, MAX_HALF_OPEN),
+        );
         // A dial is counted among the peers already.
-        Self { files, peers: sockets.saturating_sub(half_open).clamp(1, peers.max(1)), dialling, half_open }
+        Self {
+            files,
+            peers: sockets.saturating_sub(half_open).clamp(1, peers.max(1)),
+            dialling,
+            half_open,
+        }
     }
 }
 
@@ -68,16 +91,40 @@ mod tests {
 
     #[test]
     fn files_have_their_share_of_any_limit_and_a_usual_one_suffices_for_all() {
-        let usual = Shares { files: MAX_OPEN, peers: 500, dialling: MAX_DIALLING, half_open: MAX_HALF_OPEN };
-        assert_eq!((Shares::of(1024, 1, 500), Shares::of(usize::MAX, 1, 500)), (usual, usual));
+        let usual = Shares {
+            files: MAX_OPEN,
+            peers: 500,
+            dialling: MAX_DIALLING,
+            half_open: MAX_HALF_OPEN,
+        };
+        assert_eq!(
+            (Shares::of(1024, 1, 500), Shares::of(usize::MAX, 1, 500)),
+            (usual, usual)
+        );
         for limit in 0..2000 {
             for torrents in [1, 10, 1000] {
-                let Shares { files, peers, dialling, half_open } = Shares::of(limit, torrents, 100_000);
+                let Shares {
+                    files,
+                    peers,
+                    dialling,
+                    half_open,
+                } = Shares::of(limit, torrents, 100_000);
                 assert!(files >= 2 && peers >= 1 && dialling >= 1 && half_open >= 1);
                 let all = OTHERS + torrents * PER_TORRENT + files + peers + half_open;
-                assert!(all <= limit.max(OTHERS + torrents * PER_TORRENT + 4), "{limit} {torrents}: {all}");
+                assert!(
+                    all <= limit.max(OTHERS + torrents * PER_TORRENT + 4),
+                    "{limit} {torrents}: {all}"
+                );
             }
         }
-        assert_eq!(Shares::of(64, 1, 500), Shares { files: 6, peers: 13, dialling: 1, half_open: 1 });
+        assert_eq!(
+            Shares::of(64, 1, 500),
+            Shares {
+                files: 6,
+                peers: 13,
+                dialling: 1,
+                half_open: 1
+            }
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Aqueduct for servers and terminals: the engine of `aqueduct-core` with sockets, files and time. See ARCHITECTURE.md.
+//! Aqueduct for servers and terminals: the engine of `aqueduct-core` with sockets, files and time.
+//! See ARCHITECTURE.md.
 
 pub mod descriptors;
 pub mod dial;

@@ -1,4 +1,5 @@
-//! A bencode writer of its own (BEP 3), so that what the product reads was not written by the product.
+//! A bencode writer of its own (BEP 3), so that what the product reads was not written by the
+//! product.
 
 /// A value to be written.
 #[derive(Clone, Debug)]

@@ -21,16 +21,28 @@ impl Bridge {
     /// Starts `aqueduct-bridge` with loopback allowed, so that the swarms of tests can be joined.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(&["--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8", "--no-dht"])
+        Self::start_with(&[
+            "--peer-bind",
+            "127.0.0.1",
+            "--allow",
+            "127.0.0.0/8",
+            "--no-dht",
+        ])
     }
 
-    /// Starts `aqueduct-bridge` with these arguments; its page is on 127.0.0.1, its peer port any free one.
+    /// Starts `aqueduct-bridge` with these arguments; its page is on 127.0.0.1, its peer port any
+    /// free one.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
         let (path, port) = (programs::bridge(), free_port());
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let program = launch(&path, port, &arguments);
-        Self { path, port, arguments, program }
+        Self {
+            path,
+            port,
+            arguments,
+            program,
+        }
     }
 
     /// Where the page is.
@@ -46,7 +58,11 @@ impl Bridge {
     pub fn metrics(&self) -> std::io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port)?;
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+            self.port
+        )?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         Ok(text)
@@ -59,8 +75,11 @@ impl Bridge {
     #[must_use]
     pub fn counted(&self, name: &str) -> u64 {
         let metrics = self.metrics().expect("the bridge answers");
-        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
-        line.and_then(|number| number.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
+        line.and_then(|number| number.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no {name} in {metrics}"))
     }
 
     /// Ends it as an operator does, waits, and starts it again at the same address.
@@ -86,14 +105,21 @@ impl Drop for Bridge {
     /// A failing test shows what the bridge counted.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the bridge's metrics: {}", self.metrics().unwrap_or_else(|e| e.to_string()));
+            eprintln!(
+                "the bridge's metrics: {}",
+                self.metrics().unwrap_or_else(|e| e.to_string())
+            );
         }
     }
 }
 
 fn launch(path: &Path, port: u16, arguments: &[String]) -> Program {
     let mut bridge = command(path, ["--peer-port", "0"]);
-    bridge.args(arguments).arg("--listen").arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "aqueduct=debug");
+    bridge
+        .args(arguments)
+        .arg("--listen")
+        .arg(format!("127.0.0.1:{port}"))
+        .env("RUST_LOG", "aqueduct=debug");
     let mut program = Program::start(&mut bridge);
     program.wait_for_line("serving", START);
     program

@@ -1,4 +1,5 @@
-//! Other people's BitTorrent clients, as children on loopback. Each has its own folder, no DHT, no local discovery, and our tracker only.
+//! Other people's BitTorrent clients, as children on loopback. Each has its own folder, no DHT, no
+//! local discovery, and our tracker only.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -25,22 +26,35 @@ pub fn libtorrent(source: &str, folder: &Path) -> Program {
 /// As above.
 #[must_use]
 pub fn libtorrent_with(source: &str, folder: &Path, more: &[&str]) -> (Program, u16) {
-    let mut program = Program::start(python("libtorrent_peer.py").arg(source).arg(folder).args(more));
+    let mut program = Program::start(
+        python("libtorrent_peer.py")
+            .arg(source)
+            .arg(folder)
+            .args(more),
+    );
     let line = program.wait_for_line("\"listening\"", START);
-    let port = line.rsplit_once("\"port\": ").and_then(|(_, rest)| rest.trim_end_matches('}').parse().ok());
+    let port = line
+        .rsplit_once("\"port\": ")
+        .and_then(|(_, rest)| rest.trim_end_matches('}').parse().ok());
     (program, port.expect("it says at which port"))
 }
 
-/// A DHT of so many libtorrent sessions on loopback; `more` are arguments of `clients/libtorrent_dht.py`, which says what it tells.
+/// A DHT of so many libtorrent sessions on loopback; `more` are arguments of
+/// `clients/libtorrent_dht.py`, which says what it tells.
 ///
 /// # Panics
 /// Python or the package is missing; names how to get it.
 #[must_use]
 pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
-    Program::start(python("libtorrent_dht.py").arg(nodes.to_string()).args(more))
+    Program::start(
+        python("libtorrent_dht.py")
+            .arg(nodes.to_string())
+            .args(more),
+    )
 }
 
-/// libtorrent asks the first tracker of a torrent for counts, and ends; `clients/libtorrent_scrape.py` says what it tells.
+/// libtorrent asks the first tracker of a torrent for counts, and ends;
+/// `clients/libtorrent_scrape.py` says what it tells.
 ///
 /// # Panics
 /// Python or the package is missing; names how to get it.
@@ -51,10 +65,14 @@ pub fn libtorrent_scrape(source: &str, folder: &Path) -> Program {
 
 /// One of our scripts in `clients`.
 fn python(script: &str) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("clients")
+        .join(script);
     let mut python = Command::new(system("python3", "python3"));
     python.arg(script);
-    let packages = std::env::var_os("AQUEDUCT_PY").map(PathBuf::from).or_else(default_packages);
+    let packages = std::env::var_os("AQUEDUCT_PY")
+        .map(PathBuf::from)
+        .or_else(default_packages);
     if let Some(packages) = packages {
         python.env("PYTHONPATH", packages);
     }
@@ -87,12 +105,20 @@ pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
             "--console-log-level=notice",
         ],
     );
-    aria2.arg(format!("--listen-port={port}")).arg("--dir").arg(folder);
-    aria2.args(if seed { ["--seed-ratio=0.0", "--bt-seed-unverified=false"] } else { ["--seed-time=0", "--bt-stop-timeout=60"] });
+    aria2
+        .arg(format!("--listen-port={port}"))
+        .arg("--dir")
+        .arg(folder);
+    aria2.args(if seed {
+        ["--seed-ratio=0.0", "--bt-seed-unverified=false"]
+    } else {
+        ["--seed-time=0", "--bt-stop-timeout=60"]
+    });
     Program::start(aria2.arg(torrent))
 }
 
-/// Transmission's command-line client. It accepts peers from 127.0.0.0/8 and never dials there; its settings lie in `config`.
+/// Transmission's command-line client. It accepts peers from 127.0.0.0/8 and never dials there; its
+/// settings lie in `config`.
 ///
 /// # Panics
 /// Its settings cannot be written.
@@ -106,15 +132,26 @@ pub fn transmission(torrent: &Path, folder: &Path, config: &Path) -> Program {
 /// # Panics
 /// Its settings cannot be written.
 #[must_use]
-pub fn transmission_at(bind: Option<IpAddr>, torrent: &Path, folder: &Path, config: &Path) -> Program {
+pub fn transmission_at(
+    bind: Option<IpAddr>,
+    torrent: &Path,
+    folder: &Path,
+    config: &Path,
+) -> Program {
     let bind = bind.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
     let settings = format!(
         r#"{{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "bind-address-ipv4": "{bind}",
         "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}}"#
     );
-    std::fs::create_dir_all(config).and_then(|()| std::fs::write(config.join("settings.json"), settings)).expect("settings can be written");
+    std::fs::create_dir_all(config)
+        .and_then(|()| std::fs::write(config.join("settings.json"), settings))
+        .expect("settings can be written");
     let mut transmission = Command::new(system("transmission-cli", "transmission-cli"));
     transmission.args(["--no-portmap", "--no-uplimit", "--no-downlimit"]);
-    transmission.arg("--port").arg(free_port().to_string()).arg("--config-dir").arg(config);
+    transmission
+        .arg("--port")
+        .arg(free_port().to_string())
+        .arg("--config-dir")
+        .arg(config);
     Program::start(transmission.arg("--download-dir").arg(folder).arg(torrent))
 }

@@ -1,6 +1,7 @@
 //! Chromium's own debugging protocol, for what WebDriver cannot reach: the page's worker.
 //!
-//! With it a test plays the faults that a worker meets (a trap, a short write) from outside, so that the product needs no switch for them.
+//! With it a test plays the faults that a worker meets (a trap, a short write) from outside, so
+//! that the product needs no switch for them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use tokio_tungstenite::tungstenite::Message;
 /// How long the browser may take for any answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Overwrites the memory of the worker's wasm program as soon as its glue, which takes texts beyond ASCII as parts of a view of the whole memory, looks
-/// into it; and says something to the worker, so that it does. (`Runtime.queryObjects` would find the memory at once, but in a worker that rests its
-/// answer sometimes never comes.)
+/// Overwrites the memory of the worker's wasm program as soon as its glue, which takes texts beyond
+/// ASCII as parts of a view of the whole memory, looks into it; and says something to the worker,
+/// so that it does. (`Runtime.queryObjects` would find the memory at once, but in a worker that
+/// rests its answer sometimes never comes.)
 const RUIN: &str = r"{
     const views = Object.getPrototypeOf(Uint8Array.prototype), { subarray } = views;
     let ruined = false;
@@ -36,7 +38,8 @@ pub struct Worker {
     socket: WebSocketStream<TcpStream>,
     /// The page's session at first, then its worker's.
     session: String,
-    /// Sessions with the page's workers, oldest first: one that was just ended may still be among them.
+    /// Sessions with the page's workers, oldest first: one that was just ended may still be among
+    /// them.
     workers: Vec<String>,
     calls: u64,
 }
@@ -47,16 +50,45 @@ impl Worker {
     /// # Panics
     /// There is none, or the browser cannot be debugged.
     pub async fn attach(profile: &Path) -> Self {
-        let said = std::fs::read_to_string(profile.join("DevToolsActivePort")).expect("the browser says where it can be debugged");
+        let said = std::fs::read_to_string(profile.join("DevToolsActivePort"))
+            .expect("the browser says where it can be debugged");
         let (port, path) = said.trim().split_once('\n').expect("a port and a path");
-        let stream = TcpStream::connect(format!("127.0.0.1:{port}")).await.expect("the browser listens");
-        let (socket, _) = tokio_tungstenite::client_async(format!("ws://127.0.0.1:{port}{path}"), stream).await.expect("a WebSocket");
-        let mut worker = Self { socket, session: String::new(), workers: Vec::new(), calls: 0 };
+        let stream = TcpStream::connect(format!("127.0.0.1:{port}"))
+            .await
+            .expect("the browser listens");
+        let (socket, _) =
+            tokio_tungstenite::client_async(format!("ws://127.0.0.1:{port}{path}"), stream)
+                .await
+                .expect("a WebSocket");
+        let mut worker = Self {
+            socket,
+            session: String::new(),
+            workers: Vec::new(),
+            calls: 0,
+        };
         let targets = worker.call("Target.getTargets", json!({})).await;
-        let page = targets["targetInfos"].as_array().into_iter().flatten().find(|target| target["type"] == "page").expect("a page");
-        let attached = worker.call("Target.attachToTarget", json!({ "targetId": page["targetId"], "flatten": true })).await;
-        worker.session = attached["sessionId"].as_str().expect("a session").to_owned();
-        worker.call("Target.setAutoAttach", json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true })).await;
+        let page = targets["targetInfos"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|target| target["type"] == "page")
+            .expect("a page");
+        let attached = worker
+            .call(
+                "Target.attachToTarget",
+                json!({ "targetId": page["targetId"], "flatten": true }),
+            )
+            .await;
+        worker.session = attached["sessionId"]
+            .as_str()
+            .expect("a session")
+            .to_owned();
+        worker
+            .call(
+                "Target.setAutoAttach",
+                json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true }),
+            )
+            .await;
         worker.turn_to_newest().await;
         worker
     }
@@ -66,7 +98,8 @@ impl Worker {
         while self.workers.is_empty() {
             self.hear().await;
         }
-        self.session.clone_from(&self.workers[self.workers.len() - 1]);
+        self.session
+            .clone_from(&self.workers[self.workers.len() - 1]);
     }
 
     /// What a script in the worker comes to; promises are waited for.
@@ -74,12 +107,21 @@ impl Worker {
     /// # Panics
     /// It throws.
     pub async fn run(&mut self, script: &str) -> Value {
-        let answer = self.call("Runtime.evaluate", json!({ "expression": script, "awaitPromise": true, "returnByValue": true })).await;
-        assert!(answer["exceptionDetails"].is_null(), "{script} throws: {answer}");
+        let answer = self
+            .call(
+                "Runtime.evaluate",
+                json!({ "expression": script, "awaitPromise": true, "returnByValue": true }),
+            )
+            .await;
+        assert!(
+            answer["exceptionDetails"].is_null(),
+            "{script} throws: {answer}"
+        );
         answer["result"]["value"].clone()
     }
 
-    /// Overwrites the memory of the worker's wasm program: whatever it does next, it reads nonsense and traps.
+    /// Overwrites the memory of the worker's wasm program: whatever it does next, it reads nonsense
+    /// and traps.
     ///
     /// # Panics
     /// Its memory is not found.
@@ -104,14 +146,20 @@ impl Worker {
         if !self.session.is_empty() {
             call["sessionId"] = json!(self.session);
         }
-        self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
+        self.socket
+            .send(Message::text(call.to_string()))
+            .await
+            .expect("the browser listens");
         self.calls
     }
 
     async fn hear(&mut self) -> Value {
         loop {
             let next = tokio::time::timeout(LIMIT, self.socket.next()).await;
-            let message = next.expect("the browser answers in time").expect("the browser goes on").expect("a message");
+            let message = next
+                .expect("the browser answers in time")
+                .expect("the browser goes on")
+                .expect("a message");
             if let Message::Text(text) = message {
                 let heard = serde_json::from_str(&text).expect("JSON");
                 self.note(&heard);
@@ -123,7 +171,9 @@ impl Worker {
     /// Keeps the list of workers: they come and go between any call and its answer.
     fn note(&mut self, heard: &Value) {
         let session = heard["params"]["sessionId"].as_str().unwrap_or_default();
-        if heard["method"] == "Target.attachedToTarget" && heard["params"]["targetInfo"]["type"] == "worker" {
+        if heard["method"] == "Target.attachedToTarget"
+            && heard["params"]["targetInfo"]["type"] == "worker"
+        {
             self.workers.push(session.to_owned());
         } else if heard["method"] == "Target.detachedFromTarget" {
             self.workers.retain(|worker| worker != session);

@@ -1,6 +1,11 @@
-//! What Aqueduct is tested with: a simulated world, torrents whose data are computed, a tracker, a peer that follows a script, real clients
-//! and a real browser. The tests themselves stand in `tests/`, one binary an area.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so does its library")]
+//! What Aqueduct is tested with: a simulated world, torrents whose data are computed, a tracker, a
+//! peer that follows a script, real clients and a real browser. The tests themselves stand in
+//! `tests/`, one binary an area.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so does its library"
+)]
 
 pub mod bencode;
 pub mod bridge;

@@ -1,4 +1,5 @@
-//! A test in a network namespace of its own: hosts with addresses other than 127.0.0.0/8, and nothing beyond them.
+//! A test in a network namespace of its own: hosts with addresses other than 127.0.0.0/8, and
+//! nothing beyond them.
 
 use std::env;
 use std::net::IpAddr;
@@ -9,8 +10,9 @@ use crate::programs::{Program, command, system};
 /// Set in the process that runs inside.
 const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 
-/// Runs the test of this name once more, as the only one of its program, in a namespace whose loopback device has these addresses as well.
-/// Returns whether that is done; false: the caller is that run, and goes on.
+/// Runs the test of this name once more, as the only one of its program, in a namespace whose
+/// loopback device has these addresses as well. Returns whether that is done; false: the caller is
+/// that run, and goes on.
 ///
 /// # Panics
 /// The test failed, or a namespace cannot be made; shows what was said.
@@ -20,16 +22,32 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         return false;
     }
     let _tools = [system("unshare", "util-linux"), system("ip", "iproute2")];
-    let add: String = addresses.iter().map(|ip| format!("ip address add {ip} dev lo && ")).collect();
+    let add: String = addresses
+        .iter()
+        .map(|ip| format!("ip address add {ip} dev lo && "))
+        .collect();
     // Root of a user namespace may make network namespaces where nobody else may.
     let script = format!(r#"ip link set lo up && {add}exec "$0" "$@""#);
-    let user = if is_root() { &[][..] } else { &["--map-root-user"] };
+    let user = if is_root() {
+        &[][..]
+    } else {
+        &["--map-root-user"]
+    };
     let program = env::current_exe().expect("a test knows its program");
     let mut unshare = command(system("unshare", "util-linux"), ["--net"]);
-    unshare.args(user).args(["--", "sh", "-c", &script]).arg(program).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
+    unshare
+        .args(user)
+        .args(["--", "sh", "-c", &script])
+        .arg(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1");
     let mut run = Program::start(&mut unshare);
     run.wait_for_success(limit);
-    assert!(run.said.iter().any(|line| line.contains("1 passed")), "there is no test {test}{}", run.told());
+    assert!(
+        run.said.iter().any(|line| line.contains("1 passed")),
+        "there is no test {test}{}",
+        run.told()
+    );
     true
 }
 

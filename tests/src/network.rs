@@ -20,7 +20,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Starts one and waits until its nodes know each other; `more` are arguments of `clients/libtorrent_dht.py`.
+    /// Starts one and waits until its nodes know each other; `more` are arguments of
+    /// `clients/libtorrent_dht.py`.
     ///
     /// # Panics
     /// They do not find each other.
@@ -28,19 +29,30 @@ impl Network {
     pub fn start(more: &[&str]) -> Self {
         let mut program = libtorrent_dht(NODES, more);
         let said = read(&program.wait_for_line("\"network\"", START));
-        let nodes = said["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let nodes = said["nodes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
         Self { program, nodes }
     }
 
-    /// Waits until somebody, at `port` if that is given, announces itself for the info-hash of these hex digits.
+    /// Waits until somebody, at `port` if that is given, announces itself for the info-hash of
+    /// these hex digits.
     ///
     /// # Panics
     /// Nobody does.
     pub fn wait_for_announce(&mut self, hash: &str, port: Option<u16>) {
         loop {
             let line = self.program.wait_for_line("\"announce\"", START);
-            let addr = read(&line)["addr"].as_str().and_then(|addr| addr.parse::<SocketAddr>().ok());
-            if line.contains(hash) && addr.is_some_and(|addr| port.is_none_or(|port| port == addr.port())) {
+            let addr = read(&line)["addr"]
+                .as_str()
+                .and_then(|addr| addr.parse::<SocketAddr>().ok());
+            if line.contains(hash)
+                && addr.is_some_and(|addr| port.is_none_or(|port| port == addr.port()))
+            {
                 return;
             }
         }
@@ -55,7 +67,12 @@ impl Network {
     /// The same with nodes whose address begins so.
     #[must_use]
     pub fn bootstrap_at(&self, host: &str) -> Vec<&str> {
-        self.nodes.iter().filter(|node| node.starts_with(host)).take(2).flat_map(|node| ["--dht-bootstrap", node]).collect()
+        self.nodes
+            .iter()
+            .filter(|node| node.starts_with(host))
+            .take(2)
+            .flat_map(|node| ["--dht-bootstrap", node])
+            .collect()
     }
 }
 

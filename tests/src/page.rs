@@ -14,10 +14,12 @@ use tempfile::TempDir;
 use crate::devtools::Worker;
 use crate::programs::{Program, command, system};
 
-/// How long the page may take for what needs no network. This limit and its like only end a test that hangs: a busy machine must not reach them.
+/// How long the page may take for what needs no network. This limit and its like only end a test
+/// that hangs: a busy machine must not reach them.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Tells, as text, what the list of torrents shows, as soon as it shows something else than `arguments[0]`, or after five seconds.
+/// Tells, as text, what the list of torrents shows, as soon as it shows something else than
+/// `arguments[0]`, or after five seconds.
 const NEWS: &str = r#"
 const [seen, done] = arguments;
 const text = (item, selector) => item.querySelector(selector)?.textContent.trim() ?? "";
@@ -52,12 +54,20 @@ pub struct Browser {
     _driver: Program,
 }
 
-/// Starts chromedriver; `None` if it must be started again: the port that it chose among those free over IPv6 was taken over IPv4.
+/// Starts chromedriver; `None` if it must be started again: the port that it chose among those free
+/// over IPv6 was taken over IPv4.
 fn start_driver() -> Option<(Program, String)> {
-    let mut driver = Program::start(&mut command(system("chromedriver", "chromium-driver"), ["--port=0"]));
+    let mut driver = Program::start(&mut command(
+        system("chromedriver", "chromium-driver"),
+        ["--port=0"],
+    ));
     driver.wait_for_line("Starting ChromeDriver", SOON);
     let said = driver.wait_for_line("port ", SOON);
-    let port = said.split_once("started successfully on port ")?.1.trim_end_matches('.').to_owned();
+    let port = said
+        .split_once("started successfully on port ")?
+        .1
+        .trim_end_matches('.')
+        .to_owned();
     Some((driver, port))
 }
 
@@ -67,12 +77,23 @@ impl Browser {
     /// # Panics
     /// One of them is missing or does not start.
     pub async fn start(downloads: &Path) -> Self {
-        let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver finds a free port");
+        let (driver, port) = (0..10)
+            .find_map(|_| start_driver())
+            .expect("chromedriver finds a free port");
         let profile = TempDir::new().expect("a folder for the profile");
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        let mut builder =
+            ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities(profile.path(), downloads));
-        let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.expect("chromedriver starts Chromium");
-        Self { client, downloads: downloads.to_owned(), profile, _driver: driver }
+        let client = builder
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("chromedriver starts Chromium");
+        Self {
+            client,
+            downloads: downloads.to_owned(),
+            profile,
+            _driver: driver,
+        }
     }
 
     /// Ends the session in good order, and shows that the console held no errors.
@@ -83,14 +104,18 @@ impl Browser {
         self.close_but_for("no error at all").await;
     }
 
-    /// Ends the session in good order, and shows that the console held no errors but such as speak of `expected`.
+    /// Ends the session in good order, and shows that the console held no errors but such as speak
+    /// of `expected`.
     ///
     /// # Panics
     /// It did.
     pub async fn close_but_for(self, expected: &str) {
         let errors = self.console_errors().await;
         self.client.clone().close().await.expect("the session ends");
-        assert!(errors.iter().all(|error| error.contains(expected)), "the console has errors: {errors:#?}");
+        assert!(
+            errors.iter().all(|error| error.contains(expected)),
+            "the console has errors: {errors:#?}"
+        );
     }
 
     /// The session, for what this type does not do.
@@ -137,8 +162,15 @@ impl Browser {
 
     /// An element of this role whose name contains `name`, if there is one now.
     pub async fn find_now(&self, role: &str, name: &str) -> Option<Element> {
-        for element in self.client.find_all(Locator::Css(selector(role))).await.ok()? {
-            if self.computed(&element, "role").await == role && self.computed(&element, "label").await.contains(name) {
+        for element in self
+            .client
+            .find_all(Locator::Css(selector(role)))
+            .await
+            .ok()?
+        {
+            if self.computed(&element, "role").await == role
+                && self.computed(&element, "label").await.contains(name)
+            {
                 return Some(element);
             }
         }
@@ -147,8 +179,16 @@ impl Browser {
 
     /// The accessible role or name of an element; empty if it is gone.
     async fn computed(&self, element: &Element, what: &'static str) -> String {
-        let asked = Extended { path: format!("element/{}/computed{what}", &*element.element_id()), body: None };
-        self.client.issue_cmd(asked).await.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+        let asked = Extended {
+            path: format!("element/{}/computed{what}", &*element.element_id()),
+            body: None,
+        };
+        self.client
+            .issue_cmd(asked)
+            .await
+            .ok()
+            .and_then(|value| Some(value.as_str()?.to_owned()))
+            .unwrap_or_default()
     }
 
     /// Clicks the button of this name.
@@ -156,7 +196,11 @@ impl Browser {
     /// # Panics
     /// There is none, or it cannot be clicked.
     pub async fn press(&self, button: &str) {
-        self.find("button", button).await.click().await.unwrap_or_else(|e| panic!("{button} cannot be clicked: {e}"));
+        self.find("button", button)
+            .await
+            .click()
+            .await
+            .unwrap_or_else(|e| panic!("{button} cannot be clicked: {e}"));
     }
 
     /// Types a link or an info-hash and presses "Download".
@@ -166,7 +210,10 @@ impl Browser {
     pub async fn add_link(&self, link: &str) {
         let field = self.find("textbox", "Magnet link or info-hash").await;
         field.clear().await.expect("the field can be emptied");
-        field.send_keys(link).await.expect("the field can be typed into");
+        field
+            .send_keys(link)
+            .await
+            .expect("the field can be typed into");
         self.press("Download").await;
     }
 
@@ -176,8 +223,13 @@ impl Browser {
     /// The browser takes no keys.
     pub async fn key(&self, key: Key) {
         let value = char::from(key);
-        let pressed = KeyActions::new("keyboard".to_owned()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
-        self.client.perform_actions(pressed).await.expect("the browser takes keys");
+        let pressed = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value });
+        self.client
+            .perform_actions(pressed)
+            .await
+            .expect("the browser takes keys");
     }
 
     /// Gives the page a .torrent file.
@@ -185,8 +237,15 @@ impl Browser {
     /// # Panics
     /// It has no file input.
     pub async fn add_file(&self, torrent: &Path) {
-        let input = self.client.find(Locator::Css("input[type=file]")).await.expect("a file input");
-        input.send_keys(&torrent.to_string_lossy()).await.expect("the file input takes a file");
+        let input = self
+            .client
+            .find(Locator::Css("input[type=file]"))
+            .await
+            .expect("a file input");
+        input
+            .send_keys(&torrent.to_string_lossy())
+            .await
+            .expect("the file input takes a file");
     }
 
     /// Drags files over the page and lets go of them there.
@@ -199,9 +258,16 @@ impl Browser {
         self.run("window.dropped = false; window.addEventListener('drop', () => window.dropped = true, { once: true })").await;
         // A browser that has not yet drawn the page has nothing to drop on.
         while self.run("return window.dropped").await != true {
-            assert!(Instant::now() < deadline, "the page was not told of a drop within {SOON:?}");
+            assert!(
+                Instant::now() < deadline,
+                "the page was not told of a drop within {SOON:?}"
+            );
             for step in ["dragEnter", "dragOver", "drop"] {
-                self.devtools("Input.dispatchDragEvent", json!({ "type": step, "x": 300, "y": 300, "data": data })).await;
+                self.devtools(
+                    "Input.dispatchDragEvent",
+                    json!({ "type": step, "x": 300, "y": 300, "data": data }),
+                )
+                .await;
             }
         }
     }
@@ -213,8 +279,14 @@ impl Browser {
     pub async fn tab_to(&self, role: &str, name: &str) {
         for _ in 0..100 {
             self.key(Key::Tab).await;
-            let active = self.client.active_element().await.expect("something has the focus");
-            if self.computed(&active, "role").await == role && self.computed(&active, "label").await.contains(name) {
+            let active = self
+                .client
+                .active_element()
+                .await
+                .expect("something has the focus");
+            if self.computed(&active, "role").await == role
+                && self.computed(&active, "label").await.contains(name)
+            {
                 return;
             }
         }
@@ -230,7 +302,12 @@ impl Browser {
     ///
     /// # Panics
     /// It is not within `limit`; tells what it shows instead.
-    pub async fn wait_until(&self, limit: Duration, what: &str, holds: impl Fn(&[Shown]) -> bool) -> Vec<Shown> {
+    pub async fn wait_until(
+        &self,
+        limit: Duration,
+        what: &str,
+        holds: impl Fn(&[Shown]) -> bool,
+    ) -> Vec<Shown> {
         let deadline = Instant::now() + limit;
         let mut seen = String::new();
         loop {
@@ -239,7 +316,10 @@ impl Browser {
             if holds(&shown) {
                 return shown;
             }
-            assert!(Instant::now() < deadline, "not within {limit:?}: {what}; the page shows {shown:#?}");
+            assert!(
+                Instant::now() < deadline,
+                "not within {limit:?}: {what}; the page shows {shown:#?}"
+            );
         }
     }
 
@@ -248,13 +328,22 @@ impl Browser {
     /// # Panics
     /// It has not within `limit`.
     pub async fn wait_until_complete(&self, limit: Duration) {
-        let complete = |shown: &Shown| shown.progress == 100 && (shown.status.starts_with("Seeding") || shown.status.starts_with("Finished"));
-        self.wait_until(limit, "the torrent is complete", |shown| shown.len() == 1 && shown.iter().all(complete)).await;
+        let complete = |shown: &Shown| {
+            shown.progress == 100
+                && (shown.status.starts_with("Seeding") || shown.status.starts_with("Finished"))
+        };
+        self.wait_until(limit, "the torrent is complete", |shown| {
+            shown.len() == 1 && shown.iter().all(complete)
+        })
+        .await;
     }
 
     async fn news(&self, seen: &str) -> String {
         let value = self.client.execute_async(NEWS, vec![json!(seen)]).await;
-        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+        value
+            .ok()
+            .and_then(|value| Some(value.as_str()?.to_owned()))
+            .unwrap_or_default()
     }
 
     /// Waits until the page says this.
@@ -264,7 +353,11 @@ impl Browser {
     pub async fn wait_for_text(&self, text: &str) {
         let deadline = Instant::now() + SOON * 2;
         while !self.text().await.contains(text) {
-            assert!(Instant::now() < deadline, "the page does not say {text:?}; it says:\n{}", self.text().await);
+            assert!(
+                Instant::now() < deadline,
+                "the page does not say {text:?}; it says:\n{}",
+                self.text().await
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -280,15 +373,24 @@ impl Browser {
             if found == expected {
                 return;
             }
-            assert!(Instant::now() < deadline, "{script} comes to {found}, not to {expected}");
+            assert!(
+                Instant::now() < deadline,
+                "{script} comes to {found}, not to {expected}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// All visible text.
     pub async fn text(&self) -> String {
-        let value = self.client.execute("return document.body.innerText", vec![]).await;
-        value.ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+        let value = self
+            .client
+            .execute("return document.body.innerText", vec![])
+            .await;
+        value
+            .ok()
+            .and_then(|value| Some(value.as_str()?.to_owned()))
+            .unwrap_or_default()
     }
 
     /// Presses "Save" of a file and waits for the browser to have saved it.
@@ -300,7 +402,11 @@ impl Browser {
         let (path, deadline) = (self.downloads.join(name), Instant::now() + limit);
         // Browsers tell nobody when a download ends; its file gets its name when it is complete.
         while path.metadata().map_or(true, |found| found.len() != size) {
-            assert!(Instant::now() < deadline, "{name} was not saved within {limit:?}; there is {:?}", names(&self.downloads));
+            assert!(
+                Instant::now() < deadline,
+                "{name} was not saved within {limit:?}; there is {:?}",
+                names(&self.downloads)
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         path
@@ -316,7 +422,10 @@ impl Browser {
     /// # Panics
     /// It throws.
     pub async fn run(&self, script: &str) -> Value {
-        self.client.execute(script, vec![]).await.unwrap_or_else(|e| panic!("{script} throws: {e}"))
+        self.client
+            .execute(script, vec![])
+            .await
+            .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
     /// Runs an asynchronous script in the page; its last argument is to be called with the outcome.
@@ -324,7 +433,10 @@ impl Browser {
     /// # Panics
     /// It throws.
     pub async fn run_async(&self, script: &str) -> Value {
-        self.client.execute_async(script, vec![]).await.unwrap_or_else(|e| panic!("{script} throws: {e}"))
+        self.client
+            .execute_async(script, vec![])
+            .await
+            .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
     /// Lets the page's origin store so many bytes in all.
@@ -336,7 +448,8 @@ impl Browser {
         if let Some(bytes) = bytes {
             parameters["quotaSize"] = json!(bytes);
         }
-        self.devtools("Storage.overrideQuotaForOrigin", parameters).await;
+        self.devtools("Storage.overrideQuotaForOrigin", parameters)
+            .await;
     }
 
     /// Says something to the browser in its debugging protocol.
@@ -345,16 +458,31 @@ impl Browser {
     /// It does not understand.
     pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
         let body = json!({ "cmd": method, "params": parameters });
-        let asked = Extended { path: "goog/cdp/execute".to_owned(), body: Some(body) };
-        self.client.issue_cmd(asked).await.unwrap_or_else(|e| panic!("{method} fails: {e}"))
+        let asked = Extended {
+            path: "goog/cdp/execute".to_owned(),
+            body: Some(body),
+        };
+        self.client
+            .issue_cmd(asked)
+            .await
+            .unwrap_or_else(|e| panic!("{method} fails: {e}"))
     }
 
     /// What the page and its workers logged as errors since the last call.
     pub async fn console_errors(&self) -> Vec<String> {
-        let asked = Extended { path: "se/log".to_owned(), body: Some(json!({ "type": "browser" })) };
+        let asked = Extended {
+            path: "se/log".to_owned(),
+            body: Some(json!({ "type": "browser" })),
+        };
         let entries = self.client.issue_cmd(asked).await.unwrap_or_default();
-        let severe = entries.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
-        severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let severe = entries
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry["level"] == "SEVERE");
+        severe
+            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }
 
@@ -374,12 +502,21 @@ fn selector(role: &str) -> &'static str {
 fn read(news: &str) -> Vec<Shown> {
     let items = serde_json::from_str::<Vec<Value>>(news).unwrap_or_default();
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
-    items.iter().map(|i| Shown { name: text(i, "name"), status: text(i, "status"), progress: i["progress"].as_i64().unwrap_or(-1) }).collect()
+    items
+        .iter()
+        .map(|i| Shown {
+            name: text(i, "name"),
+            status: text(i, "status"),
+            progress: i["progress"].as_i64().unwrap_or(-1),
+        })
+        .collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fn capabilities(profile: &Path, downloads: &Path) -> serde_json::Map<String, Value> {
@@ -413,8 +550,16 @@ struct Extended {
 }
 
 impl WebDriverCompatibleCommand for Extended {
-    fn endpoint(&self, base_url: &url::Url, session_id: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
+    fn endpoint(
+        &self,
+        base_url: &url::Url,
+        session_id: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base_url.join(&format!(
+            "session/{}/{}",
+            session_id.unwrap_or_default(),
+            self.path
+        ))
     }
 
     fn method_and_body(&self, _request_url: &url::Url) -> (hyper::Method, Option<String>) {

@@ -1,4 +1,5 @@
-//! A peer that follows a script over a real socket. A test with it reads as a transcript: `expect` this, `send` that.
+//! A peer that follows a script over a real socket. A test with it reads as a transcript: `expect`
+//! this, `send` that.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -34,9 +35,11 @@ impl Peer {
     /// Nobody is there, or the answer is none.
     #[must_use]
     pub fn dial(addr: SocketAddr, ours: Handshake) -> Self {
-        let mut stream = TcpStream::connect(addr).unwrap_or_else(|e| panic!("nobody answers at {addr}: {e}"));
+        let mut stream =
+            TcpStream::connect(addr).unwrap_or_else(|e| panic!("nobody answers at {addr}: {e}"));
         stream.write_all(&ours.encode()).unwrap();
-        Self::shake(stream, Link::dialling(ours), None).unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
+        Self::shake(stream, Link::dialling(ours), None)
+            .unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
     }
 
     /// Waits to be dialled, hears the handshake and answers it.
@@ -46,14 +49,22 @@ impl Peer {
     #[must_use]
     pub fn accept(listener: &TcpListener, peer_id: PeerId) -> Self {
         let (stream, from) = listener.accept().expect("somebody dials");
-        Self::shake(stream, Link::accepting(), Some(peer_id)).unwrap_or_else(|| panic!("{from} hung up during the handshake"))
+        Self::shake(stream, Link::accepting(), Some(peer_id))
+            .unwrap_or_else(|| panic!("{from} hung up during the handshake"))
     }
 
     fn shake(stream: TcpStream, link: Link, answer_as: Option<PeerId>) -> Option<Self> {
         stream.set_nodelay(true).unwrap();
         let theirs = handshake(PeerId([0; 20]), InfoHashV1([0; 20]));
-        let mut peer = Self { stream, link, received: BytesMut::new(), theirs };
-        let Some(Received::Handshake(theirs)) = peer.receive(PATIENCE)? else { panic!("a message came before the handshake") };
+        let mut peer = Self {
+            stream,
+            link,
+            received: BytesMut::new(),
+            theirs,
+        };
+        let Some(Received::Handshake(theirs)) = peer.receive(PATIENCE)? else {
+            panic!("a message came before the handshake")
+        };
         if let Some(peer_id) = answer_as {
             let answer = peer.link.answer(handshake(peer_id, theirs.info_hash));
             peer.stream.write_all(&answer).ok()?;
@@ -66,7 +77,8 @@ impl Peer {
     /// # Panics
     /// The other side is gone.
     pub fn send(&mut self, message: &Message) {
-        self.try_send(message).unwrap_or_else(|e| panic!("the other side was gone before {message:?} was said: {e}"));
+        self.try_send(message)
+            .unwrap_or_else(|e| panic!("the other side was gone before {message:?} was said: {e}"));
     }
 
     /// Says something, if somebody still listens.
@@ -86,7 +98,9 @@ impl Peer {
     /// # Panics
     /// The other side is gone.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the other side listens");
+        self.stream
+            .write_all(bytes)
+            .expect("the other side listens");
     }
 
     /// Skips what comes until this message does.
@@ -104,7 +118,8 @@ impl Peer {
     pub fn expect_some(&mut self, what: &str, holds: impl Fn(&Message) -> bool) -> Message {
         let deadline = Instant::now() + PATIENCE;
         let mut skipped = Vec::new();
-        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now())) {
+        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now()))
+        {
             match received {
                 Some(Received::Message(message)) if holds(&message) => return message,
                 Some(received) => skipped.push(format!("{received:.80?}")),
@@ -119,7 +134,9 @@ impl Peer {
     /// # Panics
     /// As [`Peer::expect_some`].
     pub fn expect_request(&mut self) -> RawBlock {
-        match self.expect_some("a request", |message| matches!(message, Message::Request(_))) {
+        match self.expect_some("a request", |message| {
+            matches!(message, Message::Request(_))
+        }) {
             Message::Request(raw) => raw,
             other => unreachable!("{other:?} is no request"),
         }
@@ -131,8 +148,12 @@ impl Peer {
     /// It does not in time.
     pub fn expect_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now())) {
-            assert!(received.is_some(), "the other side did not hang up within {PATIENCE:?}");
+        while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now()))
+        {
+            assert!(
+                received.is_some(),
+                "the other side did not hang up within {PATIENCE:?}"
+            );
         }
     }
 
@@ -140,7 +161,11 @@ impl Peer {
     fn receive(&mut self, limit: Duration) -> Option<Option<Received>> {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(received) = self.link.read(&mut self.received).expect("the other side keeps the protocol") {
+            if let Some(received) = self
+                .link
+                .read(&mut self.received)
+                .expect("the other side keeps the protocol")
+            {
                 return Some(Some(received));
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -152,7 +177,9 @@ impl Peer {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(length) => self.received.extend_from_slice(&chunk[..length]),
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Some(None),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Some(None);
+                }
                 Err(_) => return None,
             }
         }
@@ -162,7 +189,11 @@ impl Peer {
 /// A handshake with our capabilities.
 #[must_use]
 pub fn handshake(peer_id: PeerId, info_hash: InfoHashV1) -> Handshake {
-    Handshake { reserved: Reserved::OURS, info_hash, peer_id }
+    Handshake {
+        reserved: Reserved::OURS,
+        info_hash,
+        peer_id,
+    }
 }
 
 /// A listener on any free port of loopback.
@@ -191,7 +222,8 @@ pub enum Manner {
     Slow(u32),
 }
 
-/// A seed of a computed torrent over real TCP, in threads of its own that end with their connections.
+/// A seed of a computed torrent over real TCP, in threads of its own that end with their
+/// connections.
 #[derive(Debug)]
 pub struct ScriptedSeed {
     /// Where it listens.
@@ -214,7 +246,12 @@ impl ScriptedSeed {
         let tally = Arc::<Tally>::default();
         let shared = Arc::clone(&tally);
         // Two seeds are two peers, and must not have the same name.
-        let id = PeerId(format!("-SC0001-{:012}", addr.port()).into_bytes().try_into().expect("twenty bytes"));
+        let id = PeerId(
+            format!("-SC0001-{:012}", addr.port())
+                .into_bytes()
+                .try_into()
+                .expect("twenty bytes"),
+        );
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (torrent, tally) = (Arc::clone(&torrent), Arc::clone(&shared));
@@ -241,18 +278,33 @@ impl ScriptedSeed {
 }
 
 fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
-    let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else { return };
-    let mut metadata = Metadata { raw: &torrent.info().raw, theirs: 0 };
+    let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else {
+        return;
+    };
+    let mut metadata = Metadata {
+        raw: &torrent.info().raw,
+        theirs: 0,
+    };
     let pieces = Bytes::copy_from_slice(Bitfield::all(torrent.lengths().pieces()).as_bytes());
-    let hello = [Message::Bitfield(pieces), metadata.handshake(), Message::Unchoke];
+    let hello = [
+        Message::Bitfield(pieces),
+        metadata.handshake(),
+        Message::Unchoke,
+    ];
     // Whoever hangs up ends the loop; that is the other side's right.
     let mut alive = hello.iter().all(|message| peer.try_send(message).is_ok());
     while alive {
-        alive = match peer.receive(if manner == Manner::Flood { Duration::from_millis(1) } else { PATIENCE * 6 }) {
-            Some(Some(Received::Message(Message::Request(raw)))) => answer(&mut peer, torrent, raw, manner, blocks),
-            Some(Some(Received::Message(Message::Extended { id, payload }))) => {
-                metadata.answer(id, &payload).is_none_or(|message| peer.try_send(&message).is_ok())
+        alive = match peer.receive(if manner == Manner::Flood {
+            Duration::from_millis(1)
+        } else {
+            PATIENCE * 6
+        }) {
+            Some(Some(Received::Message(Message::Request(raw)))) => {
+                answer(&mut peer, torrent, raw, manner, blocks)
             }
+            Some(Some(Received::Message(Message::Extended { id, payload }))) => metadata
+                .answer(id, &payload)
+                .is_none_or(|message| peer.try_send(&message).is_ok()),
             Some(None) if manner == Manner::Flood => peer.try_send(&unasked()).is_ok(),
             Some(_) => true,
             None => false,
@@ -273,8 +325,15 @@ impl Metadata<'_> {
     const PART: usize = 16 * 1024;
 
     fn handshake(&self) -> Message {
-        let text = format!("d1:md11:ut_metadatai{}ee13:metadata_sizei{}ee", Self::OURS, self.raw.len());
-        Message::Extended { id: 0, payload: Bytes::from(text) }
+        let text = format!(
+            "d1:md11:ut_metadatai{}ee13:metadata_sizei{}ee",
+            Self::OURS,
+            self.raw.len()
+        );
+        Message::Extended {
+            id: 0,
+            payload: Bytes::from(text),
+        }
     }
 
     fn answer(&mut self, id: u8, payload: &[u8]) -> Option<Message> {
@@ -285,9 +344,15 @@ impl Metadata<'_> {
         let asks = id == Self::OURS && number_after(payload, "8:msg_typei") == Some(0);
         let part = number_after(payload, "5:piecei").filter(|_| asks)?;
         let rest = self.raw.get(part * Self::PART..)?;
-        let head = format!("d8:msg_typei1e5:piecei{part}e10:total_sizei{}ee", self.raw.len());
+        let head = format!(
+            "d8:msg_typei1e5:piecei{part}e10:total_sizei{}ee",
+            self.raw.len()
+        );
         let payload = [head.as_bytes(), &rest[..rest.len().min(Self::PART)]].concat();
-        Some(Message::Extended { id: self.theirs, payload: Bytes::from(payload) })
+        Some(Message::Extended {
+            id: self.theirs,
+            payload: Bytes::from(payload),
+        })
     }
 }
 
@@ -298,7 +363,13 @@ fn number_after(payload: &[u8], key: &str) -> Option<usize> {
 }
 
 /// Whether the other side still listens.
-fn answer(peer: &mut Peer, torrent: &Computed, raw: RawBlock, manner: Manner, blocks: &AtomicU32) -> bool {
+fn answer(
+    peer: &mut Peer,
+    torrent: &Computed,
+    raw: RawBlock,
+    manner: Manner,
+    blocks: &AtomicU32,
+) -> bool {
     match manner {
         Manner::Stall => return true,
         Manner::Slow(kib) => thread::sleep(Duration::from_secs(1) * (raw.length / 1024) / kib),
@@ -309,14 +380,23 @@ fn answer(peer: &mut Peer, torrent: &Computed, raw: RawBlock, manner: Manner, bl
 }
 
 fn block(torrent: &Computed, raw: RawBlock, manner: Manner) -> Message {
-    let offset = u64::from(raw.index) * u64::from(torrent.lengths().piece_length()) + u64::from(raw.begin);
+    let offset =
+        u64::from(raw.index) * u64::from(torrent.lengths().piece_length()) + u64::from(raw.begin);
     let mut data = torrent.slice(offset, u64::from(raw.length)).to_vec();
     if manner == Manner::Corrupt {
         data[0] ^= 1;
     }
-    Message::Piece { index: raw.index, begin: raw.begin, data: Bytes::from(data) }
+    Message::Piece {
+        index: raw.index,
+        begin: raw.begin,
+        data: Bytes::from(data),
+    }
 }
 
 fn unasked() -> Message {
-    Message::Piece { index: 0, begin: 0, data: Bytes::from_static(&[0; 16 * 1024]) }
+    Message::Piece {
+        index: 0,
+        begin: 0,
+        data: Bytes::from_static(&[0; 16 * 1024]),
+    }
 }

@@ -1,4 +1,5 @@
-//! The sample torrent of `cargo xtask run`: a folder with something to read, something to see, and something that takes a moment.
+//! The sample torrent of `cargo xtask run`: a folder with something to read, something to see, and
+//! something that takes a moment.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -56,9 +57,18 @@ pub fn picture(width: u32, height: u32) -> std::io::Result<Vec<u8>> {
         }
         row.flush()?;
     }
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let header = [
+        &width.to_be_bytes()[..],
+        &height.to_be_bytes(),
+        &[8, 2, 0, 0, 0],
+    ]
+    .concat();
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (name, data) in [(b"IHDR", header), (b"IDAT", rows.finish()?), (b"IEND", Vec::new())] {
+    for (name, data) in [
+        (b"IHDR", header),
+        (b"IDAT", rows.finish()?),
+        (b"IEND", Vec::new()),
+    ] {
         chunk(&mut png, *name, &data);
     }
     Ok(png)
@@ -78,7 +88,11 @@ fn ratio(part: u32, whole: u32) -> f32 {
     part as f32 / whole as f32
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a byte")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to a byte"
+)]
 fn pixel(x: f32, y: f32) -> [u8; 3] {
     colour(x, y).map(|c| (c.clamp(0.0, 1.0) * 255.0) as u8)
 }
@@ -89,7 +103,11 @@ fn colour(x: f32, y: f32) -> Colour {
     if y > WATER_LINE {
         let depth = y - WATER_LINE;
         let ripple = (depth * 180.0 / (0.3 + depth * 3.0)).sin() * 0.012;
-        return mixed(above(x + ripple, WATER_LINE - depth * 1.4), [0.10, 0.22, 0.33], 0.45 + depth);
+        return mixed(
+            above(x + ripple, WATER_LINE - depth * 1.4),
+            [0.10, 0.22, 0.33],
+            0.45 + depth,
+        );
     }
     above(x, y)
 }
@@ -98,15 +116,27 @@ fn above(x: f32, y: f32) -> Colour {
     let hill = 0.66 + 0.05 * (x * 3.1).sin() + 0.02 * (x * 7.7 + 1.0).sin();
     if is_stone(x, y) {
         let course = ((y * 90.0).floor() * 0.37 + (x * 40.0).floor() * 0.61).sin() * 0.02;
-        return mixed([0.55 + course, 0.42 + course, 0.33 + course], [0.30, 0.22, 0.24], y);
+        return mixed(
+            [0.55 + course, 0.42 + course, 0.33 + course],
+            [0.30, 0.22, 0.24],
+            y,
+        );
     }
-    if y > hill { mixed([0.36, 0.40, 0.30], [0.16, 0.24, 0.22], (y - hill) * 5.0) } else { sky(x, y) }
+    if y > hill {
+        mixed([0.36, 0.40, 0.30], [0.16, 0.24, 0.22], (y - hill) * 5.0)
+    } else {
+        sky(x, y)
+    }
 }
 
 fn sky(x: f32, y: f32) -> Colour {
     let away = ((x - 1.3).powi(2) + (y - 0.52).powi(2)).sqrt();
     let air = mixed([0.27, 0.45, 0.70], [0.98, 0.74, 0.52], y * 1.3);
-    if away < 0.07 { [1.0, 0.95, 0.80] } else { mixed([1.0, 0.86, 0.62], air, (away * 2.2).sqrt()) }
+    if away < 0.07 {
+        [1.0, 0.95, 0.80]
+    } else {
+        mixed([1.0, 0.86, 0.62], air, (away * 2.2).sqrt())
+    }
 }
 
 /// Two tiers of arches with the channel on top.
@@ -115,7 +145,8 @@ fn is_stone(x: f32, y: f32) -> bool {
         let from_middle = (x % span - span / 2.0).abs();
         let opening = (span - pier) / 2.0;
         let spring = top + 0.03 + opening;
-        let in_arch = from_middle < opening && (y > spring || (y - spring).hypot(from_middle) < opening);
+        let in_arch =
+            from_middle < opening && (y > spring || (y - spring).hypot(from_middle) < opening);
         y >= top && y < bottom && !in_arch
     };
     (0.27..0.30).contains(&y) || tier(0.30, 0.42, 0.09, 0.022) || tier(0.42, 0.82, 0.27, 0.06)

@@ -1,4 +1,5 @@
-//! Torrents whose every byte is computed from a seed and its offset: swarms cost no storage, and any byte can be checked anywhere.
+//! Torrents whose every byte is computed from a seed and its offset: swarms cost no storage, and
+//! any byte can be checked anywhere.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,7 +20,8 @@ pub struct Recipe {
     pub name: String,
     /// Decides every byte.
     pub seed: u64,
-    /// Path components below the folder, and size. One file with an empty path: a torrent of one file.
+    /// Path components below the folder, and size. One file with an empty path: a torrent of one
+    /// file.
     pub files: Vec<(Vec<String>, u64)>,
     /// Bytes.
     pub piece_length: u32,
@@ -31,17 +33,33 @@ impl Recipe {
     /// One file of `size` bytes.
     #[must_use]
     pub fn single(name: &str, seed: u64, size: u64, piece_length: u32) -> Self {
-        Self { name: name.to_owned(), seed, files: vec![(Vec::new(), size)], piece_length, private: false }
+        Self {
+            name: name.to_owned(),
+            seed,
+            files: vec![(Vec::new(), size)],
+            piece_length,
+            private: false,
+        }
     }
 
     /// Several files; each path is written with `/`.
     #[must_use]
     pub fn folder(name: &str, seed: u64, files: &[(&str, u64)], piece_length: u32) -> Self {
-        let files = files.iter().map(|(path, size)| (path.split('/').map(str::to_owned).collect(), *size)).collect();
-        Self { name: name.to_owned(), seed, files, piece_length, private: false }
+        let files = files
+            .iter()
+            .map(|(path, size)| (path.split('/').map(str::to_owned).collect(), *size))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            seed,
+            files,
+            piece_length,
+            private: false,
+        }
     }
 
-    /// The sizes that break clients: nothing, one byte, a piece and one byte less or more, nested folders, names outside ASCII.
+    /// The sizes that break clients: nothing, one byte, a piece and one byte less or more, nested
+    /// folders, names outside ASCII.
     #[must_use]
     pub fn awkward(seed: u64) -> Self {
         let piece = 32 * 1024;
@@ -78,19 +96,35 @@ impl Recipe {
         let lengths = Lengths::new(total, u64::from(self.piece_length)).unwrap();
         let mut pieces = Vec::with_capacity(lengths.pieces() as usize * 20);
         for piece in lengths.iter() {
-            let data = computed(self.seed, lengths.offset(piece), u64::from(lengths.size(piece)));
+            let data = computed(
+                self.seed,
+                lengths.offset(piece),
+                u64::from(lengths.size(piece)),
+            );
             pieces.extend_from_slice(&Sha1::digest(&data));
         }
         let raw = info_dict(&self, &pieces).encode();
         let info = Arc::new(Info::parse(Bytes::from(raw)).unwrap());
-        Computed { recipe: self, info, content: OnceLock::new() }
+        Computed {
+            recipe: self,
+            info,
+            content: OnceLock::new(),
+        }
     }
 }
 
 fn info_dict(recipe: &Recipe, pieces: &[u8]) -> Value {
     let mut entries = match &recipe.files[..] {
         [(path, size)] if path.is_empty() => vec![("length", Value::size(*size))],
-        files => vec![("files", Value::List(files.iter().map(|(path, size)| file_dict(path, *size)).collect()))],
+        files => vec![(
+            "files",
+            Value::List(
+                files
+                    .iter()
+                    .map(|(path, size)| file_dict(path, *size))
+                    .collect(),
+            ),
+        )],
     };
     entries.push(("name", Value::text(&recipe.name)));
     entries.push(("piece length", Value::size(u64::from(recipe.piece_length))));
@@ -102,8 +136,14 @@ fn info_dict(recipe: &Recipe, pieces: &[u8]) -> Value {
 }
 
 fn file_dict(path: &[String], size: u64) -> Value {
-    let path = path.iter().map(|component| Value::text(component)).collect();
-    Value::Dict(vec![("length", Value::size(size)), ("path", Value::List(path))])
+    let path = path
+        .iter()
+        .map(|component| Value::text(component))
+        .collect();
+    Value::Dict(vec![
+        ("length", Value::size(size)),
+        ("path", Value::List(path)),
+    ])
 }
 
 /// A torrent with all its data at hand.
@@ -136,13 +176,16 @@ impl Computed {
         self.info.info_hash.to_string()
     }
 
-    /// A slice of the data; all of them are computed and kept at the first call, so only for small torrents.
+    /// A slice of the data; all of them are computed and kept at the first call, so only for small
+    /// torrents.
     ///
     /// # Panics
     /// A range outside the torrent.
     #[must_use]
     pub fn slice(&self, offset: u64, length: u64) -> Bytes {
-        let all = self.content.get_or_init(|| computed(self.recipe.seed, 0, self.lengths().total()));
+        let all = self
+            .content
+            .get_or_init(|| computed(self.recipe.seed, 0, self.lengths().total()));
         let from = usize::try_from(offset).unwrap();
         all.slice(from..from + usize::try_from(length).unwrap())
     }
@@ -150,7 +193,10 @@ impl Computed {
     /// A whole piece, as [`Computed::slice`].
     #[must_use]
     pub fn piece(&self, piece: Piece) -> Bytes {
-        self.slice(self.lengths().offset(piece), u64::from(self.lengths().size(piece)))
+        self.slice(
+            self.lengths().offset(piece),
+            u64::from(self.lengths().size(piece)),
+        )
     }
 
     /// A .torrent file with these trackers, each a tier of its own.
@@ -158,7 +204,10 @@ impl Computed {
     pub fn metainfo(&self, trackers: &[String]) -> Vec<u8> {
         let mut entries = Vec::new();
         if let Some(first) = trackers.first() {
-            let tiers = trackers.iter().map(|url| Value::List(vec![Value::text(url)])).collect();
+            let tiers = trackers
+                .iter()
+                .map(|url| Value::List(vec![Value::text(url)]))
+                .collect();
             entries.push(("announce", Value::text(first)));
             entries.push(("announce-list", Value::List(tiers)));
         }
@@ -177,7 +226,8 @@ impl Computed {
         link
     }
 
-    /// Writes all files below `folder`, as a client would have downloaded them; returns the path of the torrent's file or folder.
+    /// Writes all files below `folder`, as a client would have downloaded them; returns the path of
+    /// the torrent's file or folder.
     ///
     /// # Errors
     /// The file system's.
@@ -198,7 +248,8 @@ impl Computed {
     /// # Errors
     /// Names the first file that is missing or wrong, and where.
     pub fn verify(&self, folder: &Path) -> Result<(), String> {
-        self.files().try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
+        self.files()
+            .try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
     }
 
     /// As [`Computed::verify`], for clients that make no empty files.
@@ -207,7 +258,8 @@ impl Computed {
     /// Names the first file that is missing or wrong, and where.
     pub fn verify_all_but_empty(&self, folder: &Path) -> Result<(), String> {
         let mut files = self.files().filter(|(_, _, size)| *size > 0);
-        files.try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
+        files
+            .try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
     }
 
     /// Compares one file with `size` bytes of the torrent from `offset` on.
@@ -219,14 +271,21 @@ impl Computed {
         let mut file = File::open(path).map_err(told)?;
         let length = file.metadata().map_err(told)?.len();
         if length != size {
-            return Err(format!("{}: {size} bytes expected, it has {length}", path.display()));
+            return Err(format!(
+                "{}: {size} bytes expected, it has {length}",
+                path.display()
+            ));
         }
         for (at, length) in runs(size) {
             let expected = computed(self.recipe.seed, offset + at, length);
             let mut found = vec![0; expected.len()];
             file.read_exact(&mut found).map_err(told)?;
             if let Some(differs) = expected.iter().zip(&found).position(|(a, b)| a != b) {
-                return Err(format!("{}: byte {} is wrong", path.display(), at + differs as u64));
+                return Err(format!(
+                    "{}: byte {} is wrong",
+                    path.display(),
+                    at + differs as u64
+                ));
             }
         }
         Ok(())
@@ -238,7 +297,12 @@ impl Computed {
             let start = *offset;
             *offset += size;
             let full = Path::new(&self.recipe.name);
-            Some((path.iter().fold(full.to_owned(), |full, component| full.join(component)), start, *size))
+            Some((
+                path.iter()
+                    .fold(full.to_owned(), |full, component| full.join(component)),
+                start,
+                *size,
+            ))
         })
     }
 }
@@ -263,7 +327,9 @@ fn computed(seed: u64, offset: u64, length: u64) -> Bytes {
 
 /// The finaliser of splitmix64 over seed and position: random access, no two pieces alike.
 fn mixed(seed: u64, word: u64) -> u64 {
-    let mut z = seed.wrapping_mul(0xD605_BBB5_8C8A_BBFD).wrapping_add(word.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut z = seed
+        .wrapping_mul(0xD605_BBB5_8C8A_BBFD)
+        .wrapping_add(word.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -278,7 +344,11 @@ mod tests {
         let all = computed(7, 0, 1000);
         for (offset, length) in [(0, 1), (3, 8), (8, 8), (7, 500), (999, 1), (500, 0)] {
             let [from, to] = [offset, offset + length].map(|n| usize::try_from(n).unwrap());
-            assert_eq!(computed(7, offset, length), all.slice(from..to), "{offset} {length}");
+            assert_eq!(
+                computed(7, offset, length),
+                all.slice(from..to),
+                "{offset} {length}"
+            );
         }
         assert_ne!(computed(8, 0, 1000), all);
     }
@@ -289,10 +359,17 @@ mod tests {
         let torrent = Recipe::awkward(1).build();
         torrent.write_to(folder.path()).unwrap();
         torrent.verify(folder.path()).unwrap();
-        let victim = folder.path().join(torrent.files().find(|(_, _, size)| *size == 17).unwrap().0);
+        let victim = folder
+            .path()
+            .join(torrent.files().find(|(_, _, size)| *size == 17).unwrap().0);
         let mut bytes = std::fs::read(&victim).unwrap();
         bytes[16] ^= 1;
         std::fs::write(&victim, bytes).unwrap();
-        assert!(torrent.verify(folder.path()).unwrap_err().ends_with("byte 16 is wrong"));
+        assert!(
+            torrent
+                .verify(folder.path())
+                .unwrap_err()
+                .ends_with("byte 16 is wrong")
+        );
     }
 }

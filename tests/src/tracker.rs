@@ -1,4 +1,5 @@
-//! A small real tracker: HTTP (BEP 3, 23) and UDP (BEP 15) on one port of loopback, with intervals short enough for tests.
+//! A small real tracker: HTTP (BEP 3, 23) and UDP (BEP 15) on one port of loopback, with intervals
+//! short enough for tests.
 
 mod http;
 mod udp;
@@ -70,10 +71,19 @@ impl Shared {
         }
         let seeders = u32::try_from(swarm.values().filter(|left| **left == 0).count()).unwrap();
         let leechers = u32::try_from(swarm.len()).unwrap() - seeders;
-        let peers = swarm.keys().copied().filter(|addr| *addr != said.addr).take(NUMWANT).collect();
+        let peers = swarm
+            .keys()
+            .copied()
+            .filter(|addr| *addr != said.addr)
+            .take(NUMWANT)
+            .collect();
         state.announces.push(said);
         self.news.notify_all();
-        Answer { seeders, leechers, peers }
+        Answer {
+            seeders,
+            leechers,
+            peers,
+        }
     }
 }
 
@@ -102,13 +112,19 @@ impl Tracker {
     /// Without a port for both TCP and UDP.
     #[must_use]
     pub fn start_at(ip: IpAddr) -> Self {
-        let (tcp, udp) = (0..50).find_map(|_| sockets(ip)).expect("a port that is free for TCP and UDP");
+        let (tcp, udp) = (0..50)
+            .find_map(|_| sockets(ip))
+            .expect("a port that is free for TCP and UDP");
         let addr = tcp.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&shared);
         thread::spawn(move || serve(tcp, udp, serving, stopped));
-        Self { addr, shared, _stop: stop }
+        Self {
+            addr,
+            shared,
+            _stop: stop,
+        }
     }
 
     /// Its announce URL over HTTP.
@@ -128,14 +144,24 @@ impl Tracker {
     }
     /// Adds a peer that does not announce itself.
     pub fn introduce(&self, info_hash: InfoHashV1, addr: SocketAddr) {
-        self.shared.lock().swarms.entry(info_hash).or_default().insert(addr, 0);
+        self.shared
+            .lock()
+            .swarms
+            .entry(info_hash)
+            .or_default()
+            .insert(addr, 0);
     }
 
     /// Waits for an announce for which this holds.
     ///
     /// # Panics
     /// None came in time; says which did.
-    pub fn wait_for(&self, what: &str, limit: Duration, holds: impl Fn(&Announce) -> bool) -> Announce {
+    pub fn wait_for(
+        &self,
+        what: &str,
+        limit: Duration,
+        holds: impl Fn(&Announce) -> bool,
+    ) -> Announce {
         let deadline = Instant::now() + limit;
         let mut state = self.shared.lock();
         loop {
@@ -143,8 +169,17 @@ impl Tracker {
                 return found.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no announce within {limit:?}: {what}; there were {:?}", state.announces);
-            state = self.shared.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            assert!(
+                !left.is_zero(),
+                "no announce within {limit:?}: {what}; there were {:?}",
+                state.announces
+            );
+            state = self
+                .shared
+                .news
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 }
@@ -166,8 +201,16 @@ fn sockets(ip: IpAddr) -> Option<(std::net::TcpListener, std::net::UdpSocket)> {
     Some((tcp, udp))
 }
 
-fn serve(tcp: std::net::TcpListener, udp: std::net::UdpSocket, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+fn serve(
+    tcp: std::net::TcpListener,
+    udp: std::net::UdpSocket,
+    shared: Arc<Shared>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let tcp = http::serve(TcpListener::from_std(tcp).unwrap(), Arc::clone(&shared));
         let udp = udp::serve(UdpSocket::from_std(udp).unwrap(), shared);

@@ -1,5 +1,10 @@
-//! The committed corpora of the fuzz targets, taken through the same bodies as in fuzzing, and beyond that a few thousand inputs made of them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
+//! The committed corpora of the fuzz targets, taken through the same bodies as in fuzzing, and
+//! beyond that a few thousand inputs made of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,14 +23,21 @@ fn fuzz_folder() -> PathBuf {
 }
 
 fn names(folder: &Path) -> BTreeSet<String> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 /// Each committed input of a target, with the path that reproduces it.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = fuzz_folder().join("corpus").join(target);
-    names(&folder).iter().map(|name| folder.join(name)).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    names(&folder)
+        .iter()
+        .map(|name| folder.join(name))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -43,7 +55,11 @@ fn every_target_has_a_program_and_a_corpus_and_nothing_else_is_there() {
 fn every_committed_input_passes() {
     for (target, _) in TARGETS {
         for (path, data) in corpus(target) {
-            assert!(catch_unwind(|| run(target, &data)).is_ok(), "{} shows a fault in `{target}`", path.display());
+            assert!(
+                catch_unwind(|| run(target, &data)).is_ok(),
+                "{} shows a fault in `{target}`",
+                path.display()
+            );
         }
     }
 }
@@ -51,11 +67,19 @@ fn every_committed_input_passes() {
 #[test]
 fn inputs_made_of_the_committed_ones_pass() {
     for (target, _) in TARGETS {
-        for (path, data) in corpus(target).into_iter().filter(|(_, data)| data.len() <= 64 * 1024) {
+        for (path, data) in corpus(target)
+            .into_iter()
+            .filter(|(_, data)| data.len() <= 64 * 1024)
+        {
             for seed in 0..MUTANTS {
                 let mutant = mutated(&data, &mut ChaCha8Rng::seed_from_u64(seed.into()));
                 let passed = catch_unwind(|| run(target, &mutant)).is_ok();
-                assert!(passed, "a mutant of {} (seed {seed}) shows a fault in `{target}`: {}", path.display(), mutant.escape_ascii());
+                assert!(
+                    passed,
+                    "a mutant of {} (seed {seed}) shows a fault in `{target}`: {}",
+                    path.display(),
+                    mutant.escape_ascii()
+                );
             }
         }
     }
@@ -65,7 +89,10 @@ fn inputs_made_of_the_committed_ones_pass() {
 fn mutated(data: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut out = data.to_vec();
     for _ in 0..rng.random_range(1..4) {
-        let (a, b) = (rng.random_range(0..=out.len()), rng.random_range(0..=out.len()));
+        let (a, b) = (
+            rng.random_range(0..=out.len()),
+            rng.random_range(0..=out.len()),
+        );
         let stretch = a.min(b)..a.max(b).min(a.min(b) + 32);
         match rng.random_range(0..5) {
             0 => out.truncate(a),
@@ -74,7 +101,11 @@ fn mutated(data: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
                 let copy = out[stretch.clone()].to_vec();
                 out.splice(stretch.start..stretch.start, copy);
             }
-            _ => out.iter_mut().skip(a).take(1).for_each(|byte| *byte = rng.random()),
+            _ => out
+                .iter_mut()
+                .skip(a)
+                .take(1)
+                .for_each(|byte| *byte = rng.random()),
         }
     }
     out

@@ -22,15 +22,26 @@ pub fn size(bytes: u64) -> String {
 
 /// As [`size`], but never more than it is: what is short of a unit does not look like one.
 fn size_at_most(bytes: u64) -> String {
-    let scale = UNITS.iter().enumerate().map(|(power, unit)| (1024_f64.powi(i32::try_from(power).unwrap_or(0)), *unit));
-    let (scale, unit) = scale.take_while(|(scale, _)| bytes as f64 >= *scale).last().unwrap_or((1.0, UNITS[0]));
+    let scale = UNITS
+        .iter()
+        .enumerate()
+        .map(|(power, unit)| (1024_f64.powi(i32::try_from(power).unwrap_or(0)), *unit));
+    let (scale, unit) = scale
+        .take_while(|(scale, _)| bytes as f64 >= *scale)
+        .last()
+        .unwrap_or((1.0, UNITS[0]));
     let rest = bytes as f64 / scale;
-    let digits = if scale <= 1.0 { 0 } else { [100.0, 10.0].iter().filter(|limit| rest < **limit).count() };
+    let digits = if scale <= 1.0 {
+        0
+    } else {
+        [100.0, 10.0].iter().filter(|limit| rest < **limit).count()
+    };
     let step = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
     format!("{:.digits$} {unit}", (rest * step).floor() / step)
 }
 
-/// How much of a whole is there, so that only the whole looks like it: `0.99 GiB of 1.00 GiB`, `1.00 GiB, 256 KiB missing`.
+/// How much of a whole is there, so that only the whole looks like it: `0.99 GiB of 1.00 GiB`,
+/// `1.00 GiB, 256 KiB missing`.
 #[must_use]
 pub fn part(done: u64, whole: u64) -> String {
     let (some, all) = (size_at_most(done), size(whole));
@@ -45,7 +56,11 @@ pub fn part(done: u64, whole: u64) -> String {
 #[must_use]
 pub fn apart(small: u64, large: u64) -> (String, String) {
     let (less, more) = (size_at_most(small), size(large));
-    if less == more { (format!("{small} B"), format!("{large} B")) } else { (less, more) }
+    if less == more {
+        (format!("{small} B"), format!("{large} B"))
+    } else {
+        (less, more)
+    }
 }
 
 /// A rate in bytes per second: `1.25 MiB/s`.
@@ -57,7 +72,12 @@ pub fn rate(bytes: u64) -> String {
 /// A span of time in its two largest units: `8 s`, `4 min 20 s`, `3 h 5 min`, `2 d 4 h`.
 #[must_use]
 pub fn duration(seconds: u64) -> String {
-    let (days, hours, minutes, secs) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, secs) = (
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{secs} s"),
         (0, 0, m) if m >= 10 || secs == 0 => format!("{m} min"),
@@ -69,7 +89,8 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// How much of a whole, 0 to 100, rounded down so that 100 means all of it. An empty whole is all there.
+/// How much of a whole, 0 to 100, rounded down so that 100 means all of it. An empty whole is all
+/// there.
 #[must_use]
 pub fn percent(done: u64, whole: u64) -> u8 {
     if done >= whole {
@@ -92,26 +113,68 @@ mod tests {
 
     #[test]
     fn sizes_have_three_significant_digits() {
-        let shown: Vec<_> = [0, 999, 1000, 1024, 1_310_720, 104_857_600, 1_048_100_000, u64::MAX].map(size).into();
-        assert_eq!(shown, ["0 B", "999 B", "0.98 KiB", "1.00 KiB", "1.25 MiB", "100 MiB", "0.98 GiB", "16384 PiB"]);
+        let shown: Vec<_> = [
+            0,
+            999,
+            1000,
+            1024,
+            1_310_720,
+            104_857_600,
+            1_048_100_000,
+            u64::MAX,
+        ]
+        .map(size)
+        .into();
+        assert_eq!(
+            shown,
+            [
+                "0 B",
+                "999 B",
+                "0.98 KiB",
+                "1.00 KiB",
+                "1.25 MiB",
+                "100 MiB",
+                "0.98 GiB",
+                "16384 PiB"
+            ]
+        );
     }
 
     #[test]
     fn only_the_whole_looks_like_the_whole() {
         let (gib, piece) = (1 << 30, 256 << 10);
         assert_eq!(part(gib - piece, gib), "1023 MiB of 1.00 GiB");
-        assert_eq!(part(gib + (3 << 20) - piece, gib + (3 << 20)), "1.00 GiB, 256 KiB missing");
+        assert_eq!(
+            part(gib + (3 << 20) - piece, gib + (3 << 20)),
+            "1.00 GiB, 256 KiB missing"
+        );
         assert_eq!(part(gib, gib), "1.00 GiB");
         assert_eq!(part(1023, 1024), "1023 B of 1.00 KiB");
-        assert_eq!((part(0, 1), part(0, 0)), ("0 B of 1 B".to_owned(), "0 B".to_owned()));
-        let rounded: Vec<_> = [999, 1023, 1535, 10_239, 104_857_599, 104_857_600].map(size_at_most).into();
-        assert_eq!(rounded, ["999 B", "1023 B", "1.49 KiB", "9.99 KiB", "99.9 MiB", "100 MiB"]);
+        assert_eq!(
+            (part(0, 1), part(0, 0)),
+            ("0 B of 1 B".to_owned(), "0 B".to_owned())
+        );
+        let rounded: Vec<_> = [999, 1023, 1535, 10_239, 104_857_599, 104_857_600]
+            .map(size_at_most)
+            .into();
+        assert_eq!(
+            rounded,
+            [
+                "999 B", "1023 B", "1.49 KiB", "9.99 KiB", "99.9 MiB", "100 MiB"
+            ]
+        );
     }
 
     #[test]
     fn what_is_too_little_looks_like_less() {
-        assert_eq!(apart(gib(), gib() + 1000), ("1073741824 B".to_owned(), "1073742824 B".to_owned()));
-        assert_eq!(apart(gib() / 2, gib()), ("512 MiB".to_owned(), "1.00 GiB".to_owned()));
+        assert_eq!(
+            apart(gib(), gib() + 1000),
+            ("1073741824 B".to_owned(), "1073742824 B".to_owned())
+        );
+        assert_eq!(
+            apart(gib() / 2, gib()),
+            ("512 MiB".to_owned(), "1.00 GiB".to_owned())
+        );
     }
 
     const fn gib() -> u64 {
@@ -120,8 +183,23 @@ mod tests {
 
     #[test]
     fn spans_name_their_two_largest_units() {
-        let shown: Vec<_> = [0, 59, 60, 260, 750, 3600, 11_100, 86_400, 187_200].map(duration).into();
-        assert_eq!(shown, ["0 s", "59 s", "1 min", "4 min 20 s", "12 min", "1 h", "3 h 5 min", "1 d", "2 d 4 h"]);
+        let shown: Vec<_> = [0, 59, 60, 260, 750, 3600, 11_100, 86_400, 187_200]
+            .map(duration)
+            .into();
+        assert_eq!(
+            shown,
+            [
+                "0 s",
+                "59 s",
+                "1 min",
+                "4 min 20 s",
+                "12 min",
+                "1 h",
+                "3 h 5 min",
+                "1 d",
+                "2 d 4 h"
+            ]
+        );
     }
 
     #[test]

@@ -15,11 +15,14 @@ pub fn to_share(page: &str, magnet: &str) -> String {
 pub fn magnet_in(text: &str) -> &str {
     let text = text.trim();
     let after = text.split_once(MARK).map(|(_, after)| after);
-    after.filter(|after| after.starts_with(MAGNET)).unwrap_or(text)
+    after
+        .filter(|after| after.starts_with(MAGNET))
+        .unwrap_or(text)
 }
 
-/// The links and info-hashes in what somebody pasted or dropped: several, in quotes or between commas, or one right after the other. Each is as
-/// it stands there, but a link to share is the magnet link that it carries. What is no link at all comes out as it is, to be refused.
+/// The links and info-hashes in what somebody pasted or dropped: several, in quotes or between
+/// commas, or one right after the other. Each is as it stands there, but a link to share is the
+/// magnet link that it carries. What is no link at all comes out as it is, to be refused.
 #[must_use]
 pub fn links_in(text: &str) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
@@ -29,12 +32,19 @@ pub fn links_in(text: &str) -> Vec<String> {
         match links.last_mut() {
             _ if word.is_empty() => {}
             // A blank that somebody forgot to escape, in the name for instance.
-            Some(last) if !ended && !begins_link(word) && begins_link(last) && last.contains('?') => *last = format!("{last} {word}"),
+            Some(last)
+                if !ended && !begins_link(word) && begins_link(last) && last.contains('?') =>
+            {
+                *last = format!("{last} {word}")
+            }
             _ => links.push(word.to_owned()),
         }
         ended = ends_quote(written);
     }
-    let mut links: Vec<String> = links.iter().map(|link| magnet_in(link).to_owned()).collect();
+    let mut links: Vec<String> = links
+        .iter()
+        .map(|link| magnet_in(link).to_owned())
+        .collect();
     let all = links.clone();
     let mut at = 0;
     links.retain(|link| {
@@ -44,13 +54,21 @@ pub fn links_in(text: &str) -> Vec<String> {
     links
 }
 
-/// Magnet links that follow each other without a blank between them, as when lines are pasted into a field that has one.
+/// Magnet links that follow each other without a blank between them, as when lines are pasted into
+/// a field that has one.
 fn apart(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
-    let follows = |at: usize| at.checked_sub(1).and_then(|before| lower.as_bytes().get(before)).is_some_and(|before| !b"#-=".contains(before));
+    let follows = |at: usize| {
+        at.checked_sub(1)
+            .and_then(|before| lower.as_bytes().get(before))
+            .is_some_and(|before| !b"#-=".contains(before))
+    };
     let (mut parts, mut from) = (Vec::new(), 0);
     // Behind a web address, it is a part of the address.
-    for (at, _) in lower.match_indices(MAGNET).filter(|(at, _)| follows(*at) && !lower.starts_with("http")) {
+    for (at, _) in lower
+        .match_indices(MAGNET)
+        .filter(|(at, _)| follows(*at) && !lower.starts_with("http"))
+    {
         parts.extend(word.get(from..at));
         from = at;
     }
@@ -60,19 +78,26 @@ fn apart(word: &str) -> Vec<&str> {
 
 /// Whether a quotation ends with a word, and what follows is not a part of it.
 fn ends_quote(word: &str) -> bool {
-    word.trim_end_matches([',', ';']).ends_with(['"', '\'', '`', '>', '\u{201d}', '\u{201c}', '\u{2019}', '\u{2018}', '\u{bb}', '\u{ab}'])
+    word.trim_end_matches([',', ';']).ends_with([
+        '"', '\'', '`', '>', '\u{201d}', '\u{201c}', '\u{2019}', '\u{2018}', '\u{bb}', '\u{ab}',
+    ])
 }
 
 /// Without the quotes, brackets, commas and the like that stand around links in texts.
 fn bare(word: &str) -> &str {
-    const AROUND: &[char] = &['"', '\'', '`', '<', '>', ',', ';', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}'];
+    const AROUND: &[char] = &[
+        '"', '\'', '`', '<', '>', ',', ';', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}',
+        '\u{2019}', '\u{ab}', '\u{bb}',
+    ];
     word.trim_matches(AROUND)
 }
 
 /// Whether a text is the address of something on the web, which may be a .torrent file.
 #[must_use]
 pub fn is_web_address(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let scheme = text
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
     scheme.is_some_and(|scheme| scheme == "http" || scheme == "https")
 }
 
@@ -80,14 +105,19 @@ pub fn is_web_address(text: &str) -> bool {
 #[must_use]
 pub fn begins_link(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    let is_hash = matches!(word.len(), 32 | 40 | 64) && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_hash || [MAGNET, "http://", "https://", "stream-magnet:", "magnet%3a"].iter().any(|start| lower.starts_with(start))
+    let is_hash =
+        matches!(word.len(), 32 | 40 | 64) && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_hash
+        || [MAGNET, "http://", "https://", "stream-magnet:", "magnet%3a"]
+            .iter()
+            .any(|start| lower.starts_with(start))
 }
 
 /// The magnet link that the page's address carries, given what stands behind the address's mark.
 #[must_use]
 pub fn magnet_of_hash(hash: &str) -> Option<&str> {
-    hash.strip_prefix(MARK).filter(|text| text.starts_with(MAGNET))
+    hash.strip_prefix(MARK)
+        .filter(|text| text.starts_with(MAGNET))
 }
 
 #[cfg(test)]
@@ -97,18 +127,36 @@ mod tests {
     #[test]
     fn a_shared_link_can_be_opened_or_pasted_and_means_the_same() {
         let link = to_share("https://bridge.example/", "magnet:?xt=urn:btih:00&dn=a#b");
-        assert_eq!(magnet_in(&format!(" {link}\n")), "magnet:?xt=urn:btih:00&dn=a#b");
-        assert_eq!(magnet_of_hash("#magnet:?xt=urn:btih:00"), Some("magnet:?xt=urn:btih:00"));
+        assert_eq!(
+            magnet_in(&format!(" {link}\n")),
+            "magnet:?xt=urn:btih:00&dn=a#b"
+        );
+        assert_eq!(
+            magnet_of_hash("#magnet:?xt=urn:btih:00"),
+            Some("magnet:?xt=urn:btih:00")
+        );
     }
 
     #[test]
     fn several_links_are_taken_apart_and_freed_of_what_stands_around_them() {
-        let [a, b] = ["magnet:?xt=urn:btih:00&tr=http://t.example/a", "magnet:?xt=urn:btih:11"];
+        let [a, b] = [
+            "magnet:?xt=urn:btih:00&tr=http://t.example/a",
+            "magnet:?xt=urn:btih:11",
+        ];
         let web = "https://site.example/x.torrent";
-        for text in [format!("{a} {b}"), format!("{a}\n\n{b}\n{a}"), format!("\"{a}\", \"{b}\""), format!("<{a}>;'{b}'"), format!("{a}{b}")] {
+        for text in [
+            format!("{a} {b}"),
+            format!("{a}\n\n{b}\n{a}"),
+            format!("\"{a}\", \"{b}\""),
+            format!("<{a}>;'{b}'"),
+            format!("{a}{b}"),
+        ] {
             assert_eq!(links_in(&text), [a, b], "{text}");
         }
-        assert_eq!(links_in(&format!("{web} https://bridge.example/#{b}")), [web, b]);
+        assert_eq!(
+            links_in(&format!("{web} https://bridge.example/#{b}")),
+            [web, b]
+        );
         let hash = "0123456789abcdef0123456789abcdef01234567";
         for text in [format!("{hash},{a}"), format!("{hash}, {a}")] {
             assert_eq!(links_in(&text), [hash, a], "{text}");
@@ -117,23 +165,41 @@ mod tests {
 
     #[test]
     fn a_blank_within_a_link_does_not_end_it_and_nonsense_is_kept_to_be_refused() {
-        assert_eq!(links_in(" magnet:?xt=urn:btih:00&dn=My own film&tr=x "), ["magnet:?xt=urn:btih:00&dn=My own film&tr=x"]);
-        assert_eq!(links_in("'magnet:?xt=urn:btih:00&dn=My own', film"), ["magnet:?xt=urn:btih:00&dn=My own", "film"]);
+        assert_eq!(
+            links_in(" magnet:?xt=urn:btih:00&dn=My own film&tr=x "),
+            ["magnet:?xt=urn:btih:00&dn=My own film&tr=x"]
+        );
+        assert_eq!(
+            links_in("'magnet:?xt=urn:btih:00&dn=My own', film"),
+            ["magnet:?xt=urn:btih:00&dn=My own", "film"]
+        );
         assert_eq!(links_in("hello"), ["hello"]);
         assert!(links_in(" \"\" ").is_empty());
     }
 
     #[test]
     fn an_address_of_the_web_is_told_from_a_magnet_link() {
-        assert!(is_web_address("https://example.org/a.torrent") && is_web_address("HTTP://example.org"));
-        for other in ["magnet:?xt=urn:btih:00&tr=http://t.example", "ftp://example.org/a.torrent", "", "00ff"] {
+        assert!(
+            is_web_address("https://example.org/a.torrent") && is_web_address("HTTP://example.org")
+        );
+        for other in [
+            "magnet:?xt=urn:btih:00&tr=http://t.example",
+            "ftp://example.org/a.torrent",
+            "",
+            "00ff",
+        ] {
             assert!(!is_web_address(other), "{other}");
         }
     }
 
     #[test]
     fn what_carries_no_magnet_link_is_left_as_it_is() {
-        for text in ["", "00ff", "magnet:?xt=urn:btih:00#x", "https://bridge.example/#top"] {
+        for text in [
+            "",
+            "00ff",
+            "magnet:?xt=urn:btih:00#x",
+            "https://bridge.example/#top",
+        ] {
             assert_eq!(magnet_in(text), text);
         }
         assert_eq!((magnet_of_hash(""), magnet_of_hash("#top")), (None, None));

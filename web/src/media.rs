@@ -1,4 +1,5 @@
-//! Which files the page shows by itself. The list is closed: a stored HTML or SVG file must never run in this page's origin.
+//! Which files the page shows by itself. The list is closed: a stored HTML or SVG file must never
+//! run in this page's origin.
 
 /// How a file is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,17 @@ mod tests {
 
     #[test]
     fn what_could_run_is_never_shown() {
-        for name in ["a.html", "a.svg", "a.xhtml", "a.xml", "a.pdf", "a.js", "png", "a.png.html", "a."] {
+        for name in [
+            "a.html",
+            "a.svg",
+            "a.xhtml",
+            "a.xml",
+            "a.pdf",
+            "a.js",
+            "png",
+            "a.png.html",
+            "a.",
+        ] {
             assert_eq!(kind(name), None, "{name}");
         }
     }

@@ -1,7 +1,8 @@
-//! What page and worker say to each other: JSON text, at most a few times a second, so its cost does not matter.
+//! What page and worker say to each other: JSON text, at most a few times a second, so its cost
+//! does not matter.
 //!
-//! The worker says [`ToPage::Ready`] first; what the page wants to say before that waits, because a worker that has not set its
-//! handler yet loses messages.
+//! The worker says [`ToPage::Ready`] first; what the page wants to say before that waits, because a
+//! worker that has not set its handler yet loses messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ pub enum ToWorker {
     AddLink(String),
     /// Add a .torrent file of this name; its bytes ride along as the message's attachment.
     AddFile(String),
-    /// Make a torrent of the user's own files and share it; the files themselves ride along as the message's attachment, in this order.
+    /// Make a torrent of the user's own files and share it; the files themselves ride along as the
+    /// message's attachment, in this order.
     Give {
         /// The name of the one file, or of the folder that they are put into.
         name: String,
@@ -106,7 +108,8 @@ pub enum Outcome {
 pub enum Blocked {
     /// Another tab of this browser runs the engine; this one takes over when that one closes.
     OtherTab,
-    /// The page was not loaded over https or from localhost, so the browser withholds storage and digests.
+    /// The page was not loaded over https or from localhost, so the browser withholds storage and
+    /// digests.
     Insecure,
     /// The browser refuses its private file system, for this reason.
     NoStorage(String),
@@ -189,7 +192,8 @@ pub struct Torrent {
     pub folder: String,
     /// As the torrent says, control characters removed.
     pub name: String,
-    /// When the user added it, milliseconds since 1970: the order of the list. No two are alike, unless it is not known (0).
+    /// When the user added it, milliseconds since 1970: the order of the list. No two are alike,
+    /// unless it is not known (0).
     pub added: u64,
     /// Its magnet link; `None` while it is being made of the user's own files.
     pub magnet: Option<String>,
@@ -290,11 +294,13 @@ pub struct FileRow {
     pub index: u32,
     /// Path below the torrent's folder, with invisible characters made visible.
     pub path: String,
-    /// What a saved copy is called: the last component of the path, as it is. The browser replaces what its system does not take.
+    /// What a saved copy is called: the last component of the path, as it is. The browser replaces
+    /// what its system does not take.
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// Where it is when it lies in one stored file with others: the first of these, and where it begins. Only an earlier version's copy does not.
+    /// Where it is when it lies in one stored file with others: the first of these, and where it
+    /// begins. Only an earlier version's copy does not.
     pub shared: Option<(u32, u64)>,
     /// Whether the user wants it.
     pub wanted: bool,
@@ -306,7 +312,11 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_way_between_page_and_worker() {
-        let sent = ToWorker::Want { id: 3, file: 7, wanted: false };
+        let sent = ToWorker::Want {
+            id: 3,
+            file: 7,
+            wanted: false,
+        };
         let text = serde_json::to_string(&sent).unwrap();
         assert_eq!(serde_json::from_str::<ToWorker>(&text).unwrap(), sent);
     }

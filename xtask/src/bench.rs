@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds everything optimised and hands over to the measuring program in `tests/benches`.
+//! `cargo xtask bench`: builds everything optimised and hands over to the measuring program in
+//! `tests/benches`.
 
 use anyhow::Result;
 
@@ -7,8 +8,13 @@ use crate::{prerequisites, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// `download`, `hash`, `tab`, `sessions`, `tracker` or `all`, and the measuring program's own options (`--help` lists them)
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "all")]
+    /// `download`, `hash`, `tab`, `sessions`, `tracker` or `all`, and the measuring program's own
+    /// options (`--help` lists them)
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        default_value = "all"
+    )]
     rest: Vec<String>,
 }
 
@@ -17,6 +23,15 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<()> {
     let prerequisites = prerequisites::all()?;
     build::all(Profile::Release)?;
     let mut command = process::cargo();
-    command.args(["bench", "--package", "aqueduct-tests", "--bench", "measure", "--"]).args(&arguments.rest);
+    command
+        .args([
+            "bench",
+            "--package",
+            "aqueduct-tests",
+            "--bench",
+            "measure",
+            "--",
+        ])
+        .args(&arguments.rest);
     process::run(command.envs(prerequisites.environment(Profile::Release)))
 }

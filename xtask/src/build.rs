@@ -1,4 +1,5 @@
-//! `cargo xtask build`: the page first, then the programs, since the bridge is compiled with the page inside.
+//! `cargo xtask build`: the page first, then the programs, since the bridge is compiled with the
+//! page inside.
 
 use std::path::PathBuf;
 
@@ -37,7 +38,11 @@ impl Profile {
 
 /// Builds what users run.
 pub(crate) fn build(arguments: &Arguments) -> Result<()> {
-    let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
+    let profile = if arguments.debug {
+        Profile::Debug
+    } else {
+        Profile::Release
+    };
     all(profile)?;
     for name in ["aqueduct", "aqueduct-bridge"] {
         println!("{}", profile.program(name).display());
@@ -45,8 +50,13 @@ pub(crate) fn build(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The programs that are built together. One call for all of them gives every dependency one set of features, so that none is compiled twice.
-const PROGRAMS: [(&str, &str); 3] = [("aqueduct", "aqueduct"), ("aqueduct-bridge", "aqueduct-bridge"), ("aqueduct-tests", "sample-swarm")];
+/// The programs that are built together. One call for all of them gives every dependency one set of
+/// features, so that none is compiled twice.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("aqueduct", "aqueduct"),
+    ("aqueduct-bridge", "aqueduct-bridge"),
+    ("aqueduct-tests", "sample-swarm"),
+];
 
 /// Builds the page, then the programs, since one of them is compiled with the page inside.
 pub(crate) fn all(profile: Profile) -> Result<()> {

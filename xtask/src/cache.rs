@@ -1,4 +1,5 @@
-//! The user's cache directory, where everything that was fetched or built for this project stays for the next checkout.
+//! The user's cache directory, where everything that was fetched or built for this project stays
+//! for the next checkout.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,14 +11,17 @@ use anyhow::{Context, Result};
 pub(crate) fn directory() -> Result<PathBuf> {
     let base = match env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(given) => PathBuf::from(given),
-        None => env::home_dir().context("no home directory: set HOME or XDG_CACHE_HOME")?.join(".cache"),
+        None => env::home_dir()
+            .context("no home directory: set HOME or XDG_CACHE_HOME")?
+            .join(".cache"),
     };
     let directory = base.join("aqueduct");
     fs::create_dir_all(&directory).with_context(|| format!("creating {}", directory.display()))?;
     Ok(directory)
 }
 
-/// Held while something is installed, so that two checkouts never install the same thing at once. Closing the file lets go of it.
+/// Held while something is installed, so that two checkouts never install the same thing at once.
+/// Closing the file lets go of it.
 pub(crate) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 /// Waits until no other `cargo xtask` of this user installs anything.
@@ -25,8 +29,12 @@ pub(crate) fn lock() -> Result<Lock> {
     let path = directory()?.join("lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     if file.try_lock().is_err() {
-        eprintln!("Waiting for another cargo xtask that is installing something ({})", path.display());
-        file.lock().with_context(|| format!("locking {}", path.display()))?;
+        eprintln!(
+            "Waiting for another cargo xtask that is installing something ({})",
+            path.display()
+        );
+        file.lock()
+            .with_context(|| format!("locking {}", path.display()))?;
     }
     Ok(Lock(file))
 }

@@ -1,7 +1,9 @@
-//! The front door of Aqueduct. `cargo xtask run` and `cargo xtask test` are all that a fresh checkout needs; the other commands are their pieces.
+//! The front door of Aqueduct. `cargo xtask run` and `cargo xtask test` are all that a fresh
+//! checkout needs; the other commands are their pieces.
 //!
-//! Whatever a command lacks (the wasm32 standard library, trunk, browsers, other BitTorrent clients) it gets first, into the user's cache
-//! directory or from the distribution's packages. Where it may not, it fails and prints the command that would.
+//! Whatever a command lacks (the wasm32 standard library, trunk, browsers, other BitTorrent
+//! clients) it gets first, into the user's cache directory or from the distribution's packages.
+//! Where it may not, it fails and prints the command that would.
 
 mod bench;
 mod build;
@@ -22,7 +24,11 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The front door of Aqueduct", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "The front door of Aqueduct",
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

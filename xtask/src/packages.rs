@@ -17,20 +17,35 @@ pub(crate) struct Need {
 
 /// Whether dpkg knows `package` as installed.
 pub(crate) fn installed(package: &str) -> bool {
-    let query = process::output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+    let query = process::output(Command::new("dpkg-query").args([
+        "--show",
+        "--showformat=${db:Status-Status}",
+        package,
+    ]));
     query.as_deref() == Some("installed")
 }
 
-/// Installs the packages of all needs that are not met. Fails, with the command that a user with the right to may type, where it cannot.
+/// Installs the packages of all needs that are not met. Fails, with the command that a user with
+/// the right to may type, where it cannot.
 pub(crate) fn ensure(why: &str, needs: &[Need]) -> Result<()> {
-    let missing: Vec<&str> = needs.iter().filter(|need| !(need.present)()).map(|need| need.package).collect();
+    let missing: Vec<&str> = needs
+        .iter()
+        .filter(|need| !(need.present)())
+        .map(|need| need.package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     eprintln!("{why} needs {}", missing.join(", "));
-    let advice = format!("{why} needs packages that are not installed. Install them with\n    {}\nand try again", typed(&missing));
-    let Some(prefix) = privilege() else { bail!("{advice}") };
-    // The lists of a fresh machine or image are empty or old; without them the install alone would fail.
+    let advice = format!(
+        "{why} needs packages that are not installed. Install them with\n    {}\nand try again",
+        typed(&missing)
+    );
+    let Some(prefix) = privilege() else {
+        bail!("{advice}")
+    };
+    // The lists of a fresh machine or image are empty or old; without them the install alone would
+    // fail.
     let installed = apt(prefix, &["update", "--quiet=2"]).and_then(|()| install(prefix, &missing));
     if installed.is_err() || needs.iter().any(|need| !(need.present)()) {
         bail!("{advice}");
@@ -39,21 +54,41 @@ pub(crate) fn ensure(why: &str, needs: &[Need]) -> Result<()> {
 }
 
 fn typed(missing: &[&str]) -> String {
-    format!("sudo apt-get update && sudo apt-get install --no-install-recommends {}", missing.join(" "))
+    format!(
+        "sudo apt-get update && sudo apt-get install --no-install-recommends {}",
+        missing.join(" ")
+    )
 }
 
 fn install(prefix: &[&str], missing: &[&str]) -> Result<()> {
-    let options = ["install", "--yes", "--quiet=2", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0"];
+    let options = [
+        "install",
+        "--yes",
+        "--quiet=2",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=600",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ];
     apt(prefix, &[&options[..], missing].concat())
 }
 
 fn apt(prefix: &[&str], arguments: &[&str]) -> Result<()> {
-    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
-    let (program, rest) = words.split_first().map_or(("apt-get", &[][..]), |(first, rest)| (*first, rest));
+    let words = [
+        prefix,
+        &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+        arguments,
+    ]
+    .concat();
+    let (program, rest) = words
+        .split_first()
+        .map_or(("apt-get", &[][..]), |(first, rest)| (*first, rest));
     process::run(Command::new(program).args(rest))
 }
 
-/// What to put before a command to run it as root: nothing, or sudo; `None` where neither is to be had.
+/// What to put before a command to run it as root: nothing, or sudo; `None` where neither is to be
+/// had.
 fn privilege() -> Option<&'static [&'static str]> {
     process::find("apt-get")?;
     if rustix::process::geteuid().is_root() {

@@ -1,4 +1,5 @@
-//! The page: trunk builds it into `web/dist`, and each file that compresses well gets a Brotli copy beside it for the bridge to serve.
+//! The page: trunk builds it into `web/dist`, and each file that compresses well gets a Brotli copy
+//! beside it for the bridge to serve.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
@@ -22,7 +23,9 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     let toolchain = toolchain::web()?;
     let stamp = stamp(profile, &toolchain)?;
     let record = workspace::web_target().join("page.stamp");
-    if workspace::page().join("index.html").is_file() && fs::read_to_string(&record).is_ok_and(|old| old == stamp) {
+    if workspace::page().join("index.html").is_file()
+        && fs::read_to_string(&record).is_ok_and(|old| old == stamp)
+    {
         return Ok(());
     }
     eprintln!("Building the page: about 3 minutes on two cores the first time");
@@ -38,7 +41,13 @@ fn stamp(profile: Profile, toolchain: &Toolchain) -> Result<String> {
     let root = workspace::root();
     let mut stamp = Stamp::default();
     stamp.text(profile.name()).text(&toolchain.identity);
-    for input in ["Cargo.toml", "Cargo.lock", "core/Cargo.toml", "core/src", "web"] {
+    for input in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "core/Cargo.toml",
+        "core/src",
+        "web",
+    ] {
         stamp.tree(&root.join(input), &[&workspace::page()])?;
     }
     Ok(stamp.hex())
@@ -46,9 +55,14 @@ fn stamp(profile: Profile, toolchain: &Toolchain) -> Result<String> {
 
 fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
     let mut command = Command::new("trunk");
-    toolchain.apply(&mut command).current_dir(workspace::root().join("web"));
+    toolchain
+        .apply(&mut command)
+        .current_dir(workspace::root().join("web"));
     // trunk takes NO_COLOR for a yes-or-no option and fails on the customary "1".
-    command.env_remove("NO_COLOR").args(["build", "--offline", "--skip-version-check", "--dist"]).arg(workspace::page());
+    command
+        .env_remove("NO_COLOR")
+        .args(["build", "--offline", "--skip-version-check", "--dist"])
+        .arg(workspace::page());
     if profile == Profile::Release {
         // index.html names the cargo profile that goes with it.
         command.arg("--release");
@@ -58,7 +72,10 @@ fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
 
 fn compress_all() -> Result<()> {
     for path in files(&workspace::page())? {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default();
         if COMPRESSED.contains(&extension) && path.metadata()?.len() > WORTHWHILE {
             compress(&path)?;
         }
@@ -71,9 +88,15 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?
+        {
             let path = entry?.path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     Ok(found)
@@ -85,7 +108,11 @@ fn compress(path: &Path) -> Result<()> {
     name.push(".br");
     let mut from = BufReader::new(File::open(path)?);
     let mut to = BufWriter::new(File::create(PathBuf::from(name))?);
-    let parameters = BrotliEncoderParams { quality: 9, lgwin: 22, ..BrotliEncoderParams::default() };
+    let parameters = BrotliEncoderParams {
+        quality: 9,
+        lgwin: 22,
+        ..BrotliEncoderParams::default()
+    };
     brotli::BrotliCompress(&mut from, &mut to, &parameters)?;
     Ok(to.flush()?)
 }

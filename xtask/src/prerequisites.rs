@@ -1,4 +1,5 @@
-//! What the tests run beside Aqueduct's own programs: a browser with its driver, and other people's BitTorrent clients.
+//! What the tests run beside Aqueduct's own programs: a browser with its driver, and other people's
+//! BitTorrent clients.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,38 @@ use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";
 const NEEDS: [Need; 8] = [
-    Need { package: "chromium", present: || process::find("chromium").is_some() },
-    Need { package: "chromium-driver", present: || process::find("chromedriver").is_some() },
-    Need { package: "transmission-cli", present: || process::find("transmission-cli").is_some() },
-    Need { package: "transmission-daemon", present: || process::find("transmission-daemon").is_some() },
-    Need { package: "aria2", present: || process::find("aria2c").is_some() },
-    Need { package: "opentracker", present: || process::find("opentracker").is_some() },
-    Need { package: "iproute2", present: || process::find("ip").is_some() },
-    Need { package: "python3-pip", present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])) },
+    Need {
+        package: "chromium",
+        present: || process::find("chromium").is_some(),
+    },
+    Need {
+        package: "chromium-driver",
+        present: || process::find("chromedriver").is_some(),
+    },
+    Need {
+        package: "transmission-cli",
+        present: || process::find("transmission-cli").is_some(),
+    },
+    Need {
+        package: "transmission-daemon",
+        present: || process::find("transmission-daemon").is_some(),
+    },
+    Need {
+        package: "aria2",
+        present: || process::find("aria2c").is_some(),
+    },
+    Need {
+        package: "opentracker",
+        present: || process::find("opentracker").is_some(),
+    },
+    Need {
+        package: "iproute2",
+        present: || process::find("ip").is_some(),
+    },
+    Need {
+        package: "python3-pip",
+        present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
+    },
 ];
 
 /// Where the other programs are, for those who start them.
@@ -31,18 +56,23 @@ pub(crate) struct Prerequisites {
 pub(crate) fn all() -> Result<Prerequisites> {
     let _lock = cache::lock()?;
     packages::ensure("Testing against real browsers and clients", &NEEDS)?;
-    Ok(Prerequisites { python_packages: libtorrent()? })
+    Ok(Prerequisites {
+        python_packages: libtorrent()?,
+    })
 }
 
 impl Prerequisites {
     /// Environment variables for tests and benchmarks.
     ///
-    /// `AQUEDUCT_BIN` and `AQUEDUCT_BRIDGE_BIN` are the programs under test; `AQUEDUCT_PY` is a folder with Python packages
-    /// (libtorrent), which `PYTHONPATH` names too.
+    /// `AQUEDUCT_BIN` and `AQUEDUCT_BRIDGE_BIN` are the programs under test; `AQUEDUCT_PY` is a
+    /// folder with Python packages (libtorrent), which `PYTHONPATH` names too.
     pub(crate) fn environment(&self, profile: Profile) -> Vec<(&'static str, OsString)> {
         vec![
             ("AQUEDUCT_BIN", profile.program("aqueduct").into()),
-            ("AQUEDUCT_BRIDGE_BIN", profile.program("aqueduct-bridge").into()),
+            (
+                "AQUEDUCT_BRIDGE_BIN",
+                profile.program("aqueduct-bridge").into(),
+            ),
             ("AQUEDUCT_PY", self.python_packages.clone().into()),
             ("PYTHONPATH", self.python_packages.clone().into()),
         ]
@@ -54,17 +84,26 @@ fn libtorrent() -> Result<PathBuf> {
     let folder = cache::directory()?.join("py");
     if !importable(&folder) {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(&folder).arg(format!("libtorrent=={LIBTORRENT}"));
+        pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"])
+            .arg(&folder)
+            .arg(format!("libtorrent=={LIBTORRENT}"));
         process::run(&mut pip).context("installing libtorrent's Python module")?;
     }
     if !importable(&folder) {
-        bail!("libtorrent's Python module is in {}, but python3 cannot import version {LIBTORRENT} of it", folder.display());
+        bail!(
+            "libtorrent's Python module is in {}, but python3 cannot import version {LIBTORRENT} of it",
+            folder.display()
+        );
     }
     Ok(folder)
 }
 
 fn importable(folder: &Path) -> bool {
     let script = "import libtorrent; print(libtorrent.version)";
-    let version = process::output(Command::new("python3").args(["-c", script]).env("PYTHONPATH", folder));
+    let version = process::output(
+        Command::new("python3")
+            .args(["-c", script])
+            .env("PYTHONPATH", folder),
+    );
     version.is_some_and(|version| version.starts_with(LIBTORRENT))
 }

@@ -13,8 +13,9 @@ use crate::workspace;
 
 /// The cargo that runs this program, in the checkout's top folder.
 ///
-/// What `cargo run` put into the environment about this very package is taken out again: build scripts (ring's is one) watch those
-/// variables, and would run anew whenever cargo is called in the other way.
+/// What `cargo run` put into the environment about this very package is taken out again: build
+/// scripts (ring's is one) watch those variables, and would run anew whenever cargo is called in
+/// the other way.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
@@ -34,15 +35,22 @@ pub(crate) fn forget_this_package(command: &mut Command) {
 
 /// The command as one would type it.
 pub(crate) fn describe(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or_else(|| command.get_program());
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_else(|| command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Prints the command, runs it, and fails unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", describe(command));
-    let status = command.status().with_context(|| format!("starting `{}`", describe(command)))?;
+    let status = command
+        .status()
+        .with_context(|| format!("starting `{}`", describe(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", describe(command));
     }
@@ -52,10 +60,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// As [`run`], but gives up, and stops the command, after `limit`.
 pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
     eprintln!("$ {}", describe(command));
-    let mut child = command.spawn().with_context(|| format!("starting `{}`", describe(command)))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting `{}`", describe(command)))?;
     match wait_within(limit, &mut child)? {
         true => Ok(()),
-        false => bail!("`{}` failed, or took longer than {} s", describe(command), limit.as_secs()),
+        false => bail!(
+            "`{}` failed, or took longer than {} s",
+            describe(command),
+            limit.as_secs()
+        ),
     }
 }
 
@@ -74,24 +88,38 @@ fn wait_within(limit: Duration, child: &mut Child) -> Result<bool> {
 
 /// Whether the command can be started and succeeds; it prints nothing.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let quiet = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// What the command prints on standard output, without the white space around it; `None` if it cannot be started or fails.
+/// What the command prints on standard output, without the white space around it; `None` if it
+/// cannot be started or fails.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Where `program` stands on the PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+    env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
 }
 
 /// PATH with `folders` before all that is there already.
 pub(crate) fn path_with(folders: &[PathBuf]) -> Result<OsString> {
     let old = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(folders.iter().cloned().chain(env::split_paths(&old))).context("a folder's name holds a colon, so PATH cannot hold it")
+    env::join_paths(folders.iter().cloned().chain(env::split_paths(&old)))
+        .context("a folder's name holds a colon, so PATH cannot hold it")
 }

@@ -31,7 +31,11 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Builds, starts everything, and waits for Ctrl-C.
 pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
-    let profile = if arguments.debug { Profile::Debug } else { Profile::Release };
+    let profile = if arguments.debug {
+        Profile::Debug
+    } else {
+        Profile::Release
+    };
     build::all(profile)?;
     let stop = on_interrupt()?;
     let address = free_address(arguments.port)?;
@@ -46,13 +50,24 @@ pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
 fn bridge(profile: Profile, address: SocketAddr) -> Command {
     let mut command = Command::new(profile.program("aqueduct-bridge"));
     // The sample swarm lives on loopback, which a bridge refuses to dial unless told otherwise.
-    command.args(["--listen", &address.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0", "--no-dht"]);
+    command.args([
+        "--listen",
+        &address.to_string(),
+        "--allow",
+        "127.0.0.0/8",
+        "--peer-port",
+        "0",
+        "--no-dht",
+    ]);
     command
 }
 
 fn swarm(profile: Profile) -> Command {
     let mut command = Command::new(profile.program("sample-swarm"));
-    command.arg("--aqueduct").arg(profile.program("aqueduct")).stdout(Stdio::piped());
+    command
+        .arg("--aqueduct")
+        .arg(profile.program("aqueduct"))
+        .stdout(Stdio::piped());
     command
 }
 
@@ -68,7 +83,9 @@ impl Sample {
         let (mut torrent, mut magnet) = (None, None);
         let mut lines = BufReader::new(output).lines();
         while torrent.is_none() || magnet.is_none() {
-            let line = lines.next().context("the sample swarm stopped before it named its torrent")??;
+            let line = lines
+                .next()
+                .context("the sample swarm stopped before it named its torrent")??;
             let word = line.split_whitespace().next_back().unwrap_or_default();
             if word.starts_with("magnet:") {
                 magnet = Some(word.to_owned());
@@ -78,18 +95,25 @@ impl Sample {
         }
         // The pipe is read on, or the swarm would block once it is full.
         thread::spawn(move || lines.for_each(drop));
-        Ok(Self { torrent: torrent.unwrap_or_default(), magnet: magnet.unwrap_or_default() })
+        Ok(Self {
+            torrent: torrent.unwrap_or_default(),
+            magnet: magnet.unwrap_or_default(),
+        })
     }
 }
 
 fn announce(address: SocketAddr, sample: &Sample) {
     println!("\nAqueduct is ready. Open this address and press Download:\n");
     println!("    http://{address}/#{}\n", sample.magnet);
-    println!("The sample torrent, for the page's file input or for `aqueduct get`:\n\n    {}\n", sample.torrent);
+    println!(
+        "The sample torrent, for the page's file input or for `aqueduct get`:\n\n    {}\n",
+        sample.torrent
+    );
     println!("Ctrl-C stops everything.");
 }
 
-/// A child in a process group of its own, so that Ctrl-C reaches this program alone and the children are stopped in good order.
+/// A child in a process group of its own, so that Ctrl-C reaches this program alone and the
+/// children are stopped in good order.
 struct Service {
     name: &'static str,
     child: Child,
@@ -98,16 +122,25 @@ struct Service {
 impl Service {
     fn start(name: &'static str, mut command: Command) -> Result<Self> {
         let child = command.process_group(0).spawn();
-        Ok(Self { name, child: child.with_context(|| format!("starting `{}`", process::describe(&command)))? })
+        Ok(Self {
+            name,
+            child: child.with_context(|| format!("starting `{}`", process::describe(&command)))?,
+        })
     }
 
     fn output(&mut self) -> Result<ChildStdout> {
-        self.child.stdout.take().with_context(|| format!("{} has no standard output to read", self.name))
+        self.child
+            .stdout
+            .take()
+            .with_context(|| format!("{} has no standard output to read", self.name))
     }
 
     fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
-            Some(status) => bail!("{} stopped by itself ({status}); what it printed above says why", self.name),
+            Some(status) => bail!(
+                "{} stopped by itself ({status}); what it printed above says why",
+                self.name
+            ),
             None => Ok(()),
         }
     }
@@ -117,7 +150,11 @@ impl Service {
         while !ready() {
             self.check()?;
             if Instant::now() > deadline || stop.recv_timeout(TICK).is_ok() {
-                bail!("{} did not become ready within {} s", self.name, START.as_secs());
+                bail!(
+                    "{} did not become ready within {} s",
+                    self.name,
+                    START.as_secs()
+                );
             }
         }
         Ok(())
@@ -146,13 +183,16 @@ impl Drop for Service {
 fn on_interrupt() -> Result<Receiver<()>> {
     let (sender, receiver) = mpsc::channel();
     // A second Ctrl-C while stopping finds no receiver, and changes nothing.
-    ctrlc::set_handler(move || sender.send(()).unwrap_or_default()).context("listening for Ctrl-C")?;
+    ctrlc::set_handler(move || sender.send(()).unwrap_or_default())
+        .context("listening for Ctrl-C")?;
     Ok(receiver)
 }
 
 fn wait(stop: &Receiver<()>, services: &mut [&mut Service]) -> Result<()> {
     while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        services.iter_mut().try_for_each(|service| service.check())?;
+        services
+            .iter_mut()
+            .try_for_each(|service| service.check())?;
     }
     println!("\nStopping.");
     Ok(())
@@ -160,9 +200,17 @@ fn wait(stop: &Receiver<()>, services: &mut [&mut Service]) -> Result<()> {
 
 /// The first of twenty ports from `first` on that nobody listens on.
 fn free_address(first: u16) -> Result<SocketAddr> {
-    let addresses = (first..=first.saturating_add(19)).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let free = addresses.into_iter().find(|address| TcpListener::bind(address).is_ok());
-    free.with_context(|| format!("the ports {first} to {} are all in use; choose another with --port", first.saturating_add(19)))
+    let addresses = (first..=first.saturating_add(19))
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let free = addresses
+        .into_iter()
+        .find(|address| TcpListener::bind(address).is_ok());
+    free.with_context(|| {
+        format!(
+            "the ports {first} to {} are all in use; choose another with --port",
+            first.saturating_add(19)
+        )
+    })
 }
 
 /// Whether the bridge answers that it is well.
@@ -170,7 +218,10 @@ fn is_ready(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&address, TICK)?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )?;
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;
         Ok(head.ends_with(b" 200"))

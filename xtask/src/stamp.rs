@@ -1,4 +1,5 @@
-//! What something was made from, as one number, so that it is made again only when that has changed.
+//! What something was made from, as one number, so that it is made again only when that has
+//! changed.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// A running hash of inputs. The same inputs in the same order give the same stamp; another release of the compiler may hash in
-/// another way, which costs a rebuild and no more.
+/// A running hash of inputs. The same inputs in the same order give the same stamp; another release
+/// of the compiler may hash in another way, which costs a rebuild and no more.
 #[derive(Default)]
 pub(crate) struct Stamp(DefaultHasher);
 
@@ -18,7 +19,8 @@ impl Stamp {
         self
     }
 
-    /// Adds a file's path and content, or all files of a folder in the order of their names, except those that `skip` names.
+    /// Adds a file's path and content, or all files of a folder in the order of their names, except
+    /// those that `skip` names.
     pub(crate) fn tree(&mut self, path: &Path, skip: &[&Path]) -> Result<&mut Self> {
         if skip.contains(&path) {
             return Ok(self);
@@ -29,7 +31,10 @@ impl Stamp {
             fs::read(path).with_context(context)?.hash(&mut self.0);
             return Ok(self);
         }
-        let entries: std::io::Result<Vec<_>> = fs::read_dir(path).with_context(context)?.map(|entry| entry.map(|entry| entry.path())).collect();
+        let entries: std::io::Result<Vec<_>> = fs::read_dir(path)
+            .with_context(context)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect();
         let mut entries = entries.with_context(context)?;
         entries.sort();
         for entry in entries {

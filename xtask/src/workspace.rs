@@ -6,18 +6,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The checkout's top folder. The one cargo runs this in counts: the program may have been built in another checkout with the same target directory.
+/// The checkout's top folder. The one cargo runs this in counts: the program may have been built in
+/// another checkout with the same target directory.
 pub(crate) fn root() -> PathBuf {
-    let package = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    package.parent().map_or_else(PathBuf::new, Path::to_path_buf)
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// Cargo's target directory: `target`, unless `CARGO_TARGET_DIR` says otherwise.
 pub(crate) fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |given| root().join(given))
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |given| root().join(given))
 }
 
-/// The page's own target directory. Another compiler may build it (see `toolchain::distribution`), so it shares nothing with the rest.
+/// The page's own target directory. Another compiler may build it (see `toolchain::distribution`),
+/// so it shares nothing with the rest.
 pub(crate) fn web_target() -> PathBuf {
     target().join("web")
 }
@@ -30,13 +36,19 @@ pub(crate) fn page() -> PathBuf {
 /// The version of `package` that Cargo.lock holds.
 pub(crate) fn locked_version(package: &str) -> Result<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("reading Cargo.lock")?;
-    version_in(&lock, package).with_context(|| format!("Cargo.lock holds no package named {package}"))
+    version_in(&lock, package)
+        .with_context(|| format!("Cargo.lock holds no package named {package}"))
 }
 
 fn version_in(lock: &str, package: &str) -> Option<String> {
     let name = format!("name = \"{package}\"");
     let after = lock.lines().skip_while(|line| *line != name).nth(1)?;
-    Some(after.strip_prefix("version = \"")?.strip_suffix('"')?.to_owned())
+    Some(
+        after
+            .strip_prefix("version = \"")?
+            .strip_suffix('"')?
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -53,7 +65,12 @@ mod tests {
     #[test]
     fn what_is_released_ends_on_an_overflow_instead_of_going_on_with_a_wrong_number() {
         let manifest = include_str!("../../Cargo.toml");
-        let release = manifest.split("\n[").find_map(|table| table.strip_prefix("profile.release]"));
-        assert!(release.is_some_and(|settings| settings.contains("\noverflow-checks = true\n")), "{release:?}");
+        let release = manifest
+            .split("\n[")
+            .find_map(|table| table.strip_prefix("profile.release]"));
+        assert!(
+            release.is_some_and(|settings| settings.contains("\noverflow-checks = true\n")),
+            "{release:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Announces over HTTP, answered before hyper sees the connection: they are many, short, and all alike.
+//! Announces over HTTP, answered before hyper sees the connection: they are many, short, and all
+//! alike.
 //!
 //! What is not plainly an announce or a scrape is handed on together with the bytes that were read.
 
@@ -47,16 +48,26 @@ pub(crate) struct Patience {
     pub(crate) end: Instant,
 }
 
-/// Answers a client that has sent one whole request already and wants no more than that, without waiting for anything. Gives back what it read
-/// otherwise; nothing if the client has its answer.
-pub(crate) fn answer_at_once(socket: &TcpStream, from: IpAddr, tracking: &Tracking) -> Option<Vec<u8>> {
+/// Answers a client that has sent one whole request already and wants no more than that, without
+/// waiting for anything. Gives back what it read otherwise; nothing if the client has its answer.
+pub(crate) fn answer_at_once(
+    socket: &TcpStream,
+    from: IpAddr,
+    tracking: &Tracking,
+) -> Option<Vec<u8>> {
     let mut input = [0; USUAL];
     let read = match recv(socket, &mut input, RecvFlags::DONTWAIT) {
         Ok((length, _)) => &input[..length],
         Err(_) => &[],
     };
     let whole = end_of_head(read) == Some(read.len()) && !is_for_others(read);
-    let Some(request) = whole.then(|| Request::parse(read)).flatten().filter(|request| !request.keep) else { return Some(read.to_vec()) };
+    let Some(request) = whole
+        .then(|| Request::parse(read))
+        .flatten()
+        .filter(|request| !request.keep)
+    else {
+        return Some(read.to_vec());
+    };
     let mut output = Vec::with_capacity(USUAL);
     write_answer(&mut output, &request, false, from, tracking);
     // The buffer of a fresh socket takes the longest answer; and whoever has gone needs none.
@@ -64,9 +75,16 @@ pub(crate) fn answer_at_once(socket: &TcpStream, from: IpAddr, tracking: &Tracki
     None
 }
 
-/// Answers announces and scrapes for as long as there are no other requests. `read`: what was read before. Gives back what it read of the first other one;
-/// nothing if the connection is over. A head has its time from the end of the one before, however busily it trickles.
-pub(crate) async fn serve<S>(socket: &mut S, read: Vec<u8>, from: IpAddr, tracking: &Tracking, patience: Patience) -> Option<Rest>
+/// Answers announces and scrapes for as long as there are no other requests. `read`: what was read
+/// before. Gives back what it read of the first other one; nothing if the connection is over. A
+/// head has its time from the end of the one before, however busily it trickles.
+pub(crate) async fn serve<S>(
+    socket: &mut S,
+    read: Vec<u8>,
+    from: IpAddr,
+    tracking: &Tracking,
+    patience: Patience,
+) -> Option<Rest>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -74,13 +92,24 @@ where
     let mut head_by = Instant::now() + patience.head;
     loop {
         if is_for_others(&input) {
-            return Some(Rest { read: input, head_by });
+            return Some(Rest {
+                read: input,
+                head_by,
+            });
         }
         if let Some(end) = end_of_head(&input) {
-            let Some(request) = Request::parse(&input[..end]) else { return Some(Rest { read: input, head_by }) };
+            let Some(request) = Request::parse(&input[..end]) else {
+                return Some(Rest {
+                    read: input,
+                    head_by,
+                });
+            };
             let keep = request.keep && Instant::now() < patience.end;
             write_answer(&mut output, &request, keep, from, tracking);
-            timeout(patience.head, socket.write_all(&output)).await.ok()?.ok()?;
+            timeout(patience.head, socket.write_all(&output))
+                .await
+                .ok()?
+                .ok()?;
             if !keep {
                 return None;
             }
@@ -89,7 +118,10 @@ where
             continue;
         }
         if input.len() > MAX_HEAD {
-            return Some(Rest { read: input, head_by });
+            return Some(Rest {
+                read: input,
+                head_by,
+            });
         }
         match timeout_at(head_by, socket.read_buf(&mut input)).await {
             Ok(Ok(count)) if count > 0 => {}
@@ -100,20 +132,30 @@ where
 
 /// Whether the first bytes cannot become a request that is answered here.
 fn is_for_others(input: &[u8]) -> bool {
-    ["GET /announce?", "GET /scrape?"].iter().all(|start| input.iter().zip(start.as_bytes()).any(|(byte, expected)| byte != expected))
+    ["GET /announce?", "GET /scrape?"].iter().all(|start| {
+        input
+            .iter()
+            .zip(start.as_bytes())
+            .any(|(byte, expected)| byte != expected)
+    })
 }
 
 fn end_of_head(input: &[u8]) -> Option<usize> {
-    input.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4)
+    input
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .map(|at| at + 4)
 }
 
 impl<'a> Request<'a> {
-    /// Reads a head with the parser that hyper reads all others with. Nothing for what is malformed, has a body, or names no host: hyper reads it
-    /// once more, and says what is wrong with it.
+    /// Reads a head with the parser that hyper reads all others with. Nothing for what is
+    /// malformed, has a body, or names no host: hyper reads it once more, and says what is wrong
+    /// with it.
     fn parse(head: &'a [u8]) -> Option<Self> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
-        // A head may end before the first `\r\n\r\n`: line ends without a carriage return are line ends, too.
+        // A head may end before the first `\r\n\r\n`: line ends without a carriage return are line
+        // ends, too.
         if !matches!(request.parse(head), Ok(Status::Complete(length)) if length == head.len()) {
             return None;
         }
@@ -126,23 +168,44 @@ impl<'a> Request<'a> {
                 return None;
             }
             hosts += usize::from(is("host"));
-            keep &= !(is("connection") && field.value.to_ascii_lowercase().windows(5).any(|word| word == b"close"));
+            keep &= !(is("connection")
+                && field
+                    .value
+                    .to_ascii_lowercase()
+                    .windows(5)
+                    .any(|word| word == b"close"));
         }
         let right = hosts == 1 || hosts == 0 && request.version == Some(0);
-        right.then_some(Self { path: path.as_bytes(), query: query.as_bytes(), length: head.len(), keep })
+        right.then_some(Self {
+            path: path.as_bytes(),
+            query: query.as_bytes(),
+            length: head.len(),
+            keep,
+        })
     }
 }
 
 /// Head and body, to be written at once.
-fn write_answer(output: &mut Vec<u8>, request: &Request<'_>, keep: bool, from: IpAddr, tracking: &Tracking) {
-    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
+fn write_answer(
+    output: &mut Vec<u8>,
+    request: &Request<'_>,
+    keep: bool,
+    from: IpAddr,
+    tracking: &Tracking,
+) {
+    const HEAD: &[u8] =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
     /// As wide as the longest body's length.
     const LENGTH: &[u8] = b"Content-Length:        \r\n";
     output.clear();
     output.extend_from_slice(HEAD);
     let length_at = output.len() + 15;
     output.extend_from_slice(LENGTH);
-    output.extend_from_slice(if keep { b"\r\n" } else { b"Connection: close\r\n\r\n" });
+    output.extend_from_slice(if keep {
+        b"\r\n"
+    } else {
+        b"Connection: close\r\n\r\n"
+    });
     let body_at = output.len();
     tracking.answer(request.path, request.query, from, output);
     let length = output.len() - body_at;

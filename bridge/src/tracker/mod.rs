@@ -1,4 +1,5 @@
-//! The bridge's own tracker: core's machine behind one lock, fed by HTTP and UDP, and by the bridge's own tabs.
+//! The bridge's own tracker: core's machine behind one lock, fed by HTTP and UDP, and by the
+//! bridge's own tabs.
 
 mod hosted;
 pub(crate) mod http;
@@ -30,7 +31,8 @@ const ANY_PORT: u16 = 6881;
 /// The tracker and what it needs of its bridge.
 #[derive(Debug)]
 pub(crate) struct Tracking {
-    /// Held for the microsecond that a request takes, or for a batch of datagrams, never across a wait.
+    /// Held for the microsecond that a request takes, or for a batch of datagrams, never across a
+    /// wait.
     machine: Mutex<tracker::Tracker>,
     hosted: Mutex<Hosted>,
     names: Names,
@@ -45,7 +47,12 @@ impl Tracking {
     ///
     /// # Errors
     /// The system has no randomness.
-    pub(crate) fn new(config: &Config, web: u16, filter: Arc<Filter>, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        web: u16,
+        filter: Arc<Filter>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         Ok(Self {
@@ -80,12 +87,16 @@ impl Tracking {
         types::Instant::ZERO + self.start.elapsed()
     }
 
-    /// Whoever is given out is dialled by others, so that the rules for dialling are the rules for listing. A port that is not dialled keeps
-    /// nobody from getting peers.
+    /// Whoever is given out is dialled by others, so that the rules for dialling are the rules for
+    /// listing. A port that is not dialled keeps nobody from getting peers.
     fn admit(&self, addr: SocketAddr) -> Admission {
         if self.filter.allowed(addr).is_ok() {
             Admission::Listed
-        } else if self.filter.allowed(SocketAddr::new(addr.ip(), ANY_PORT)).is_ok() {
+        } else if self
+            .filter
+            .allowed(SocketAddr::new(addr.ip(), ANY_PORT))
+            .is_ok()
+        {
             Admission::Unlisted
         } else {
             Admission::Refused
@@ -110,14 +121,18 @@ impl Tracking {
     /// What an announce or scrape over HTTP is answered; nothing for another path.
     pub(crate) fn body(&self, path: &str, query: &str, from: IpAddr) -> Option<Vec<u8>> {
         let mut body = Vec::new();
-        self.answer(path.as_bytes(), query.as_bytes(), from, &mut body).then_some(body)
+        self.answer(path.as_bytes(), query.as_bytes(), from, &mut body)
+            .then_some(body)
     }
 
     /// Appends the body that answers; false if there is nothing of the tracker's at this path.
     fn answer(&self, path: &[u8], query: &[u8], from: IpAddr, body: &mut Vec<u8>) -> bool {
         let now = self.now();
         match path {
-            b"/announce" => self.lock().answer_announce(now, from, query, &|addr| self.admit(addr), body),
+            b"/announce" => {
+                self.lock()
+                    .answer_announce(now, from, query, &|addr| self.admit(addr), body)
+            }
             b"/scrape" => self.lock().answer_scrape(now, from, query, body),
             _ => return false,
         }
@@ -126,7 +141,8 @@ impl Tracking {
     }
 }
 
-/// Where peers reach the bridge: what the operator says, the address that the peer port is bound to, or those of the machine that may be dialled.
+/// Where peers reach the bridge: what the operator says, the address that the peer port is bound
+/// to, or those of the machine that may be dialled.
 pub(crate) fn reachable(config: &Config, peers: SocketAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
     let at = |ip: &IpAddr| SocketAddr::new(*ip, peers.port());
     if !config.public_address.is_empty() {
@@ -137,5 +153,8 @@ pub(crate) fn reachable(config: &Config, peers: SocketAddr, own: &[IpAddr]) -> V
     }
     let rules = Filter::new(config.allow.clone());
     let listened = own.iter().filter(|ip| peers.is_ipv6() || ip.is_ipv4());
-    listened.filter(|ip| rules.allowed(SocketAddr::new(**ip, ANY_PORT)).is_ok()).map(at).collect()
+    listened
+        .filter(|ip| rules.allowed(SocketAddr::new(**ip, ANY_PORT)).is_ok())
+        .map(at)
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! The URLs by which torrents name this very tracker. They are answered inside the bridge: its filter would refuse them as its own address.
+//! The URLs by which torrents name this very tracker. They are answered inside the bridge: its
+//! filter would refuse them as its own address.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -20,29 +21,51 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(config: &Config, web: u16) -> Self {
-        let public = config.public_url.as_ref().and_then(|url| Url::parse(url).ok()).map(|url| (url.host, url.port));
-        Self { public, web, addresses: RwLock::default() }
+        let public = config
+            .public_url
+            .as_ref()
+            .and_then(|url| Url::parse(url).ok())
+            .map(|url| (url.host, url.port));
+        Self {
+            public,
+            web,
+            addresses: RwLock::default(),
+        }
     }
 
     /// Tells the addresses of this machine.
     pub(super) fn set(&self, addresses: impl IntoIterator<Item = IpAddr>) {
-        *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses.into_iter().collect();
+        *self
+            .addresses
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = addresses.into_iter().collect();
     }
 
     /// Whether a tracker's URL leads back to this bridge.
     pub(super) fn contain(&self, url: &str) -> bool {
-        let Ok(url) = Url::parse(url) else { return false };
+        let Ok(url) = Url::parse(url) else {
+            return false;
+        };
         url.path() == "/announce" && (self.is_public(&url) || self.is_literal(&url))
     }
 
     /// Over UDP the port is that of the page also where a proxy serves the page at another one.
     fn is_public(&self, url: &Url) -> bool {
-        self.public.as_ref().is_some_and(|(host, port)| url.host == *host && [*port, self.web].contains(&url.port))
+        self.public
+            .as_ref()
+            .is_some_and(|(host, port)| url.host == *host && [*port, self.web].contains(&url.port))
     }
 
     fn is_literal(&self, url: &Url) -> bool {
-        let Host::Addr(ip) = url.host else { return false };
-        url.port == self.web && self.addresses.read().unwrap_or_else(PoisonError::into_inner).contains(&ip)
+        let Host::Addr(ip) = url.host else {
+            return false;
+        };
+        url.port == self.web
+            && self
+                .addresses
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&ip)
     }
 }
 
@@ -52,11 +75,20 @@ mod tests {
 
     #[test]
     fn a_bridge_knows_the_urls_of_its_own_tracker() {
-        let names = Names::new(&Config { public_url: Some("https://a.example".to_owned()), ..Config::default() }, 8080);
+        let names = Names::new(
+            &Config {
+                public_url: Some("https://a.example".to_owned()),
+                ..Config::default()
+            },
+            8080,
+        );
         names.set(["127.0.0.1".parse().unwrap(), "2000::1".parse().unwrap()]);
-        for own in
-            ["https://a.example/announce", "udp://A.example:8080/announce", "http://127.0.0.1:8080/announce?x=1", "udp://[2000::1]:8080/announce"]
-        {
+        for own in [
+            "https://a.example/announce",
+            "udp://A.example:8080/announce",
+            "http://127.0.0.1:8080/announce?x=1",
+            "udp://[2000::1]:8080/announce",
+        ] {
             assert!(names.contain(own), "{own}");
         }
         for foreign in [

@@ -1,4 +1,5 @@
-//! Datagrams: as many sockets on one port as there are processors, and a task for each, so that the kernel shares the work out.
+//! Datagrams: as many sockets on one port as there are processors, and a task for each, so that the
+//! kernel shares the work out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,7 +39,10 @@ fn open(addr: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 
 /// Answers datagrams until the task is dropped.
 pub(crate) async fn serve(sockets: Vec<UdpSocket>, tracking: Arc<Tracking>) {
-    let mut tasks: JoinSet<()> = sockets.into_iter().map(|socket| answer(socket, Arc::clone(&tracking))).collect();
+    let mut tasks: JoinSet<()> = sockets
+        .into_iter()
+        .map(|socket| answer(socket, Arc::clone(&tracking)))
+        .collect();
     while tasks.join_next().await.is_some() {}
 }
 
@@ -50,8 +54,16 @@ async fn answer(socket: UdpSocket, tracking: Arc<Tracking>) {
         }
         for _ in 0..TURN {
             // An error is that of an earlier answer, whose receiver is gone.
-            let Ok((length, from)) = socket.try_recv_from(&mut datagram) else { break };
-            tracking.lock().answer_udp(tracking.now(), from, &datagram[..length], &|addr| tracking.admit(addr), &mut answer);
+            let Ok((length, from)) = socket.try_recv_from(&mut datagram) else {
+                break;
+            };
+            tracking.lock().answer_udp(
+                tracking.now(),
+                from,
+                &datagram[..length],
+                &|addr| tracking.admit(addr),
+                &mut answer,
+            );
             if !answer.is_empty() {
                 // What the kernel cannot take now is lost, as datagrams are; clients ask again.
                 let _ = socket.try_send_to(&answer, from);

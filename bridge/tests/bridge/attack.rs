@@ -12,7 +12,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::program::Program;
-use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request, soon, trickle};
+use crate::support::{
+    AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request,
+    soon, trickle,
+};
 
 fn limited(limits: Limits) -> Config {
     Config { limits, ..config() }
@@ -33,21 +36,40 @@ async fn is_cut(socket: &mut TcpStream) -> bool {
 
 /// Whether an HTTP request over this connection has an answer.
 async fn is_served(mut socket: TcpStream) -> bool {
-    let asked = socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.is_ok();
+    let asked = socket
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .is_ok();
     let mut answer = [0; 15];
-    asked && soon("an answer", socket.read_exact(&mut answer)).await.is_ok() && &answer == b"HTTP/1.1 200 OK"
+    asked
+        && soon("an answer", socket.read_exact(&mut answer))
+            .await
+            .is_ok()
+        && &answer == b"HTTP/1.1 200 OK"
 }
 
 #[tokio::test]
 async fn whoever_has_no_token_has_nothing_carried_out() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "sesame\n").unwrap();
-    let bridge = Bridge::start(Config { token_file: Some(file.path().to_owned()), ..config() }).await;
+    let bridge = Bridge::start(Config {
+        token_file: Some(file.path().to_owned()),
+        ..config()
+    })
+    .await;
     let mut tracker = Tracker::start(&[]).await;
-    let (own, with) = (format!("http://{}", bridge.addr), |token: &str| ClientConfig { token: token.to_owned(), ..ClientConfig::default() });
+    let (own, with) = (format!("http://{}", bridge.addr), |token: &str| {
+        ClientConfig {
+            token: token.to_owned(),
+            ..ClientConfig::default()
+        }
+    });
     // Its joins come in the same message as the token that is no good.
     let mut thief = Tab::open_as(&bridge, &[("origin", &own)], with("guess")).await;
-    thief.join_as(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(PeerId(*b"-XX0001-notokenatall")) });
+    thief.join_as(&JoinRequest {
+        trackers: vec![vec![tracker.url.clone()]],
+        ..request(PeerId(*b"-XX0001-notokenatall"))
+    });
     assert_eq!(thief.closed().await.1, Refusal::Token.close_code());
     let mut tab = Tab::open_as(&bridge, &[("origin", &own)], with("sesame")).await;
     tab.join(&tracker);
@@ -58,47 +80,86 @@ async fn whoever_has_no_token_has_nothing_carried_out() {
 
 #[tokio::test]
 async fn an_announce_that_trickles_is_cut_off() {
-    let limits = Limits { upgrade_timeout: Seconds(Duration::from_millis(300)), ..Limits::default() };
+    let limits = Limits {
+        upgrade_timeout: Seconds(Duration::from_millis(300)),
+        ..Limits::default()
+    };
     let bridge = Bridge::start(limited(limits)).await;
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     socket.write_all(b"GET /announce?info_hash=").await.unwrap();
-    soon("the cut", trickle(socket, b"%5a", Duration::from_millis(20))).await;
+    soon(
+        "the cut",
+        trickle(socket, b"%5a", Duration::from_millis(20)),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn one_address_has_so_many_connections_and_others_are_served() {
     let bridge = Program::limited("connections-per-address = 3\nupgrade-timeout = 60").await;
-    let idle = [dial("127.0.0.2", bridge.addr).await, dial("127.0.0.2", bridge.addr).await, dial("127.0.0.2", bridge.addr).await];
-    assert!(is_cut(&mut dial("127.0.0.2", bridge.addr).await).await, "a fourth is too many");
+    let idle = [
+        dial("127.0.0.2", bridge.addr).await,
+        dial("127.0.0.2", bridge.addr).await,
+        dial("127.0.0.2", bridge.addr).await,
+    ];
+    assert!(
+        is_cut(&mut dial("127.0.0.2", bridge.addr).await).await,
+        "a fourth is too many"
+    );
     let (_, metrics) = get(dial("127.0.0.3", bridge.addr).await, "a", "/metrics", "").await;
     let metrics = String::from_utf8(metrics).unwrap();
-    assert!(metrics.contains("\naqueduct_bridge_refused_connections_total 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("\naqueduct_bridge_refused_connections_total 1\n"),
+        "{metrics}"
+    );
     // The places of those that are gone are free again.
     drop(idle);
-    soon("a free place", async { while !is_served(dial("127.0.0.2", bridge.addr).await).await {} }).await;
+    soon("a free place", async {
+        while !is_served(dial("127.0.0.2", bridge.addr).await).await {}
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_has_as_many_connections_as_its_clients_need() {
-    let mut config = limited(Limits { connections_per_address: 1, ..Limits::default() });
+    let mut config = limited(Limits {
+        connections_per_address: 1,
+        ..Limits::default()
+    });
     config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     let bridge = Bridge::start(config).await;
-    let _idle = [TcpStream::connect(bridge.addr).await.unwrap(), TcpStream::connect(bridge.addr).await.unwrap()];
+    let _idle = [
+        TcpStream::connect(bridge.addr).await.unwrap(),
+        TcpStream::connect(bridge.addr).await.unwrap(),
+    ];
     assert!(is_served(TcpStream::connect(bridge.addr).await.unwrap()).await);
 }
 
 #[tokio::test]
 async fn one_address_has_so_many_silent_connections_to_the_peer_port_and_others_get_through() {
-    let limits = Limits { incoming_half_open_per_address: 2, handshake_timeout: Seconds(Duration::from_secs(60)), ..Limits::default() };
+    let limits = Limits {
+        incoming_half_open_per_address: 2,
+        handshake_timeout: Seconds(Duration::from_secs(60)),
+        ..Limits::default()
+    };
     let (bridge, port) = Bridge::start_with_peers(limited(limits)).await;
     let peers = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[]).await;
     counts(&mut tab, "the swarm", |_| true).await;
-    let _silent = [dial("127.0.0.2", peers).await, dial("127.0.0.2", peers).await];
-    assert!(is_cut(&mut dial("127.0.0.2", peers).await).await, "a third is too many");
+    let _silent = [
+        dial("127.0.0.2", peers).await,
+        dial("127.0.0.2", peers).await,
+    ];
+    assert!(
+        is_cut(&mut dial("127.0.0.2", peers).await).await,
+        "a third is too many"
+    );
     assert_eq!(bridge.counted("refused_incoming_total").await, 1);
     let mut honest = dial("127.0.0.3", peers).await;
-    honest.write_all(&handshake(HASH, PeerId([1; 20])).encode()).await.unwrap();
+    honest
+        .write_all(&handshake(HASH, PeerId([1; 20])).encode())
+        .await
+        .unwrap();
     tab.stream().await;
 }
 
@@ -126,25 +187,46 @@ async fn slow_clients_of_many_addresses_keep_nobody_out_of_the_peer_port() {
         slow.push(half_open(&format!("127.0.1.{}", 1 + n / 2), peers).await);
     }
     let mut honest = dial("127.0.2.1", peers).await;
-    honest.write_all(&handshake(HASH, PeerId([1; 20])).encode()).await.unwrap();
+    honest
+        .write_all(&handshake(HASH, PeerId([1; 20])).encode())
+        .await
+        .unwrap();
     tab.stream().await;
     assert!(is_cut(&mut slow[0]).await, "the oldest made room");
 }
 
 #[tokio::test]
 async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked() {
-    let bridge = Bridge::start(limited(Limits { trackers_per_host: 2, ..Limits::default() })).await;
+    let bridge = Bridge::start(limited(Limits {
+        trackers_per_host: 2,
+        ..Limits::default()
+    }))
+    .await;
     let mut tab = Tab::open(&bridge).await;
-    let urls = (1..=60).map(|n| format!("http://127.0.0.1:{}/announce?n={n}", 2000 + n)).chain(["udp://127.0.0.2:2000".to_owned()]);
-    tab.join_as(&JoinRequest { trackers: vec![urls.collect()], ..request(TAB_ID) });
-    let total = tab.until("word of the trackers", |event| if let Event::Trackers { counts, .. } = event { Some(counts.total) } else { None });
+    let urls = (1..=60)
+        .map(|n| format!("http://127.0.0.1:{}/announce?n={n}", 2000 + n))
+        .chain(["udp://127.0.0.2:2000".to_owned()]);
+    tab.join_as(&JoinRequest {
+        trackers: vec![urls.collect()],
+        ..request(TAB_ID)
+    });
+    let total = tab.until("word of the trackers", |event| {
+        if let Event::Trackers { counts, .. } = event {
+            Some(counts.total)
+        } else {
+            None
+        }
+    });
     assert_eq!(total.await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rush_of_sessions_does_not_pass_the_limit() {
     const LIMIT: usize = 20;
-    let bridge = Program::limited(&format!("sessions = {LIMIT}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000")).await;
+    let bridge = Program::limited(&format!(
+        "sessions = {LIMIT}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000"
+    ))
+    .await;
     let gate = std::sync::Arc::new(tokio::sync::Barrier::new(10 * LIMIT));
     let mut rush = tokio::task::JoinSet::new();
     for _ in 0..10 * LIMIT {
@@ -153,7 +235,13 @@ async fn a_rush_of_sessions_does_not_pass_the_limit() {
             let stream = TcpStream::connect(addr).await.unwrap();
             gate.wait().await;
             let (host, origin) = (addr.to_string(), format!("http://{addr}"));
-            let mut tab = Tab::over(stream, &host, &[("origin", &origin)], ClientConfig::default()).await;
+            let mut tab = Tab::over(
+                stream,
+                &host,
+                &[("origin", &origin)],
+                ClientConfig::default(),
+            )
+            .await;
             let welcome = matches!(tab.next().await, Ok(Event::Welcome(_)));
             // Whoever is in stays until everybody has been answered.
             gate.wait().await;
@@ -161,26 +249,55 @@ async fn a_rush_of_sessions_does_not_pass_the_limit() {
         });
     }
     let answered = soon("all answers", rush.join_all()).await;
-    assert_eq!(answered.iter().filter(|(welcome, _)| *welcome).count(), LIMIT);
+    assert_eq!(
+        answered.iter().filter(|(welcome, _)| *welcome).count(),
+        LIMIT
+    );
 }
 
 #[tokio::test]
 async fn wishes_for_more_peers_beyond_the_budget_are_passed_over() {
-    let bridge = Bridge::start(limited(Limits { asks_per_minute: 1, ..Limits::default() })).await;
+    let bridge = Bridge::start(limited(Limits {
+        asks_per_minute: 1,
+        ..Limits::default()
+    }))
+    .await;
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
-    let more = JoinUpdate { amounts: AMOUNTS, want: 0, private: false, completed: false, more: true };
+    let more = JoinUpdate {
+        amounts: AMOUNTS,
+        want: 0,
+        private: false,
+        completed: false,
+        more: true,
+    };
     let announce = async |port| {
-        let query = format!("/announce?info_hash={}&port={port}&left=1", "%5a".repeat(20));
+        let query = format!(
+            "/announce?info_hash={}&port={port}&left=1",
+            "%5a".repeat(20)
+        );
         assert!(bridge.get(&query, "").await.0.starts_with("HTTP/1.1 200"));
     };
     announce(4001).await;
     tab.client.update(join, &more);
-    counts(&mut tab, "what the first wish brought", |counts| counts.found == 1).await;
+    counts(&mut tab, "what the first wish brought", |counts| {
+        counts.found == 1
+    })
+    .await;
     announce(4002).await;
     (0..1000).for_each(|_| tab.client.update(join, &more));
-    tab.client.hint(join, &["127.0.0.1:4003".parse().unwrap(), "127.0.0.1:4004".parse().unwrap()]);
-    let found = counts(&mut tab, "the hint that came after them", |counts| counts.found > 1).await.found;
+    tab.client.hint(
+        join,
+        &[
+            "127.0.0.1:4003".parse().unwrap(),
+            "127.0.0.1:4004".parse().unwrap(),
+        ],
+    );
+    let found = counts(&mut tab, "the hint that came after them", |counts| {
+        counts.found > 1
+    })
+    .await
+    .found;
     assert_eq!(found, 3, "the tracker was asked again");
 }
 
@@ -190,14 +307,27 @@ async fn refused_sessions_do_not_fill_the_log() {
     let (host, begun) = (bridge.addr.to_string(), Instant::now());
     for _ in 0..100 {
         let stream = TcpStream::connect(bridge.addr).await.unwrap();
-        let mut tab = Tab::over(stream, &host, &[("origin", "https://evil.example")], ClientConfig::default()).await;
+        let mut tab = Tab::over(
+            stream,
+            &host,
+            &[("origin", "https://evil.example")],
+            ClientConfig::default(),
+        )
+        .await;
         assert_eq!(tab.closed().await.1, Refusal::Origin.close_code());
     }
     bridge.terminate().await;
     assert_eq!(bridge.ended().await.code(), Some(0));
-    let told = bridge.said.iter().filter(|line| line.contains("a tab connected")).count();
+    let told = bridge
+        .said
+        .iter()
+        .filter(|line| line.contains("a tab connected"))
+        .count();
     let most = 5 + 5 * (begun.elapsed().as_secs() as usize + 1);
-    assert!((1..=most).contains(&told), "{told} lines, where at most {most} were to be");
+    assert!(
+        (1..=most).contains(&told),
+        "{told} lines, where at most {most} were to be"
+    );
 }
 
 /// Frames of one byte each for this stream.
@@ -234,19 +364,32 @@ async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
     let (mut sockets, ()) = tokio::join!(answered, opened);
     let before = bridge.resident();
     for stream in 1..=20 {
-        tab.socket.send(Message::Binary(crumbs(stream, CRUMBS))).await.unwrap();
+        tab.socket
+            .send(Message::Binary(crumbs(stream, CRUMBS)))
+            .await
+            .unwrap();
     }
     for (socket, _) in &mut sockets {
         let mut received = vec![0; CRUMBS];
-        soon("every crumb", socket.read_exact(&mut received)).await.unwrap();
+        soon("every crumb", socket.read_exact(&mut received))
+            .await
+            .unwrap();
     }
     let grown = bridge.resident().saturating_sub(before);
-    assert!(grown < 20 * 1024, "{grown} KiB are kept for {} bytes that are gone", 20 * CRUMBS);
+    assert!(
+        grown < 20 * 1024,
+        "{grown} KiB are kept for {} bytes that are gone",
+        20 * CRUMBS
+    );
 }
 
 #[tokio::test]
 async fn a_flood_of_pings_is_read_at_a_rate_and_others_are_served_meanwhile() {
-    let bridge = Bridge::start(limited(Limits { frames_per_session: 50, ..Limits::default() })).await;
+    let bridge = Bridge::start(limited(Limits {
+        frames_per_session: 50,
+        ..Limits::default()
+    }))
+    .await;
     let mut flood = Tab::open(&bridge).await;
     let pings: Vec<u8> = [0x89, 0x80, 0, 0, 0, 0].repeat(400);
     let begun = Instant::now();
@@ -256,15 +399,30 @@ async fn a_flood_of_pings_is_read_at_a_rate_and_others_are_served_meanwhile() {
     // Read last, and answered with the end.
     flood.socket.send(Message::text("enough")).await.unwrap();
     assert_eq!(flood.closed().await.1, 1003);
-    assert!(begun.elapsed() >= Duration::from_secs(2), "400 pings were read in {:?}, with 250 at once and 50 a second", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "400 pings were read in {:?}, with 250 at once and 50 a second",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn a_message_that_never_ends_ends_the_session() {
-    let bridge = Bridge::start(limited(Limits { message_timeout: Seconds(Duration::from_millis(300)), ..Limits::default() })).await;
-    let (fragment, ping) = (&[0x02, 0x81, 0, 0, 0, 0, b'x'][..], &[0x89, 0x80, 0, 0, 0, 0][..]);
+    let bridge = Bridge::start(limited(Limits {
+        message_timeout: Seconds(Duration::from_millis(300)),
+        ..Limits::default()
+    }))
+    .await;
+    let (fragment, ping) = (
+        &[0x02, 0x81, 0, 0, 0, 0, b'x'][..],
+        &[0x89, 0x80, 0, 0, 0, 0][..],
+    );
     // A head alone, half a frame, and a fragment with none after it but pings.
-    for bytes in [&[0x82][..], &[0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0, b'x'], &[fragment, ping, ping].concat()] {
+    for bytes in [
+        &[0x82][..],
+        &[0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0, b'x'],
+        &[fragment, ping, ping].concat(),
+    ] {
         let mut tab = Tab::open(&bridge).await;
         assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
         tab.socket.get_mut().write_all(bytes).await.unwrap();
@@ -275,11 +433,15 @@ async fn a_message_that_never_ends_ends_the_session() {
 #[tokio::test]
 async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
     const GREEDY: usize = 48;
-    // Little enough to be reached by unfinished messages of a MiB, and more than the bridge has by itself.
+    // Little enough to be reached by unfinished messages of a MiB, and more than the bridge has by
+    // itself.
     let probe = Program::start(&[]).await;
     let cap = probe.resident() * 1024 + (16 << 20);
     drop(probe);
-    let bridge = Program::limited(&format!("memory = {cap}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000")).await;
+    let bridge = Program::limited(&format!(
+        "memory = {cap}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000"
+    ))
+    .await;
     let mut honest = Tab::open_at(bridge.addr).await;
     assert!(matches!(honest.next().await, Ok(Event::Welcome(_))));
     let mut greedy = Vec::new();
@@ -289,11 +451,22 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
         greedy.push(tab);
     }
     // All but the last byte of the longest message.
-    let almost = [&[0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..], &[0xff; (1 << 20) - 1]].concat();
+    let almost = [
+        &[0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..],
+        &[0xff; (1 << 20) - 1],
+    ]
+    .concat();
     for tab in &mut greedy {
-        let _ = soon("a message to be taken", tab.socket.get_mut().write_all(&almost)).await;
+        let _ = soon(
+            "a message to be taken",
+            tab.socket.get_mut().write_all(&almost),
+        )
+        .await;
     }
-    let closings: Vec<_> = greedy.iter_mut().map(|tab| Box::pin(tab.closed())).collect();
+    let closings: Vec<_> = greedy
+        .iter_mut()
+        .map(|tab| Box::pin(tab.closed()))
+        .collect();
     let ((_, code), _, others) = soon("an end", futures_util::future::select_all(closings)).await;
     assert_eq!(code, Refusal::Full.close_code());
     drop(others);
@@ -309,15 +482,28 @@ async fn memory_is_given_back_when_sessions_leave_though_some_stay() {
     let bridge = Program::limited("sessions-per-address = 1000\nnew-sessions-per-address = 1000\nconnections-per-address = 1000").await;
     let (before, mut tabs) = (bridge.resident(), Vec::new());
     // A fragment of a message, and a ping, whose answer says that it was read.
-    let fragment = [&[0x02, 0xfe][..], &HELD.to_be_bytes(), &[0; 4], &vec![b'x'; HELD.into()], &[0x89, 0x80, 0, 0, 0, 0]].concat();
+    let fragment = [
+        &[0x02, 0xfe][..],
+        &HELD.to_be_bytes(),
+        &[0; 4],
+        &vec![b'x'; HELD.into()],
+        &[0x89, 0x80, 0, 0, 0, 0],
+    ]
+    .concat();
     for _ in 0..SESSIONS {
         let mut tab = Tab::open_at(bridge.addr).await;
         tab.socket.get_mut().write_all(&fragment).await.unwrap();
-        while !matches!(soon("an answer", tab.socket.next()).await, Some(Ok(Message::Pong(_)))) {}
+        while !matches!(
+            soon("an answer", tab.socket.next()).await,
+            Some(Ok(Message::Pong(_)))
+        ) {}
         tabs.push(tab);
     }
     let grown = bridge.resident().saturating_sub(before);
-    assert!(grown > SESSIONS as u64 * u64::from(HELD) / 1024, "{grown} KiB for all sessions");
+    assert!(
+        grown > SESSIONS as u64 * u64::from(HELD) / 1024,
+        "{grown} KiB for all sessions"
+    );
     let staying: Vec<_> = tabs.into_iter().step_by(20).collect();
     let mut every = tokio::time::interval(Duration::from_millis(100));
     soon("most of the memory", async {

@@ -20,10 +20,21 @@ const TABS: u32 = 1000;
 const BACK: Duration = Duration::from_secs(30);
 
 /// One life of a session: from its welcome to its end; `None`: it was not welcome.
-async fn session(addr: SocketAddr, welcomed: &mpsc::UnboundedSender<u32>, number: u32) -> Option<()> {
+async fn session(
+    addr: SocketAddr,
+    welcomed: &mpsc::UnboundedSender<u32>,
+    number: u32,
+) -> Option<()> {
     let (host, origin) = (addr.to_string(), format!("http://{addr}"));
     let stream = TcpStream::connect(addr).await.ok()?;
-    let mut tab = Tab::try_over(stream, &host, &[("origin", &origin)], ClientConfig::default()).await.ok()?;
+    let mut tab = Tab::try_over(
+        stream,
+        &host,
+        &[("origin", &origin)],
+        ClientConfig::default(),
+    )
+    .await
+    .ok()?;
     matches!(tab.next().await, Ok(Event::Welcome(_))).then_some(())?;
     welcomed.send(number).ok()?;
     while let Some(Ok(_)) = tab.socket.next().await {}
@@ -37,7 +48,9 @@ async fn come_back(addr: SocketAddr, welcomed: mpsc::UnboundedSender<u32>, numbe
         if session(addr, &welcomed, number).await.is_some() {
             backoff.greeted();
         }
-        let spread = number.wrapping_mul(0x9e37_79b9).wrapping_add(backoff.tries() << 30);
+        let spread = number
+            .wrapping_mul(0x9e37_79b9)
+            .wrapping_add(backoff.tries() << 30);
         sleep(backoff.failed(f64::from(spread) / f64::from(u32::MAX))).await;
     }
 }
@@ -64,7 +77,12 @@ async fn start(listen: &str) -> Program {
         format!("[limits]\nsessions-per-address = {TABS}\nnew-sessions-per-address = {TABS}\nconnections-per-address = 5000\n"),
     )
     .unwrap();
-    Program::launch(Command::new(PATH).args(["--listen", listen, "--config"]).arg(file.path())).await
+    Program::launch(
+        Command::new(PATH)
+            .args(["--listen", listen, "--config"])
+            .arg(file.path()),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -78,7 +96,11 @@ async fn a_thousand_tabs_are_back_within_thirty_seconds_of_a_restart() {
     all(&mut welcomed).await;
     bridge.terminate().await;
     assert_eq!(bridge.ended().await.code(), Some(0));
-    let told = bridge.said.iter().filter(|line| line.contains(&format!("{:?}", Refusal::Draining))).count();
+    let told = bridge
+        .said
+        .iter()
+        .filter(|line| line.contains(&format!("{:?}", Refusal::Draining)))
+        .count();
     assert_eq!(told, TABS as usize, "every tab is told why");
     let begun = Instant::now();
     let _bridge = start(&addr.to_string()).await;

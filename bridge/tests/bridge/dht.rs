@@ -37,7 +37,11 @@ impl Node {
             let mut packet = [0; 2048];
             while let Ok((length, from)) = socket.recv_from(&mut packet).await {
                 let _ = socket.send_to(&answer(&packet[..length]), from).await;
-                keeps.packets.lock().unwrap().push(packet[..length].to_vec());
+                keeps
+                    .packets
+                    .lock()
+                    .unwrap()
+                    .push(packet[..length].to_vec());
                 keeps.news.notify_one();
             }
         });
@@ -46,7 +50,12 @@ impl Node {
 
     /// Whether a packet so far held these bytes.
     fn heard_of(&self, bytes: &[u8]) -> bool {
-        self.heard.packets.lock().unwrap().iter().any(|packet| packet.windows(bytes.len()).any(|window| window == bytes))
+        self.heard
+            .packets
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|packet| packet.windows(bytes.len()).any(|window| window == bytes))
     }
 
     async fn wait_for(&self, what: &str, bytes: &[u8]) {
@@ -67,14 +76,29 @@ impl Drop for Node {
 
 /// What suits every question (BEP 5): an id, no nodes, a token.
 fn answer(question: &[u8]) -> Vec<u8> {
-    let at = question.windows(4).position(|window| window == b"1:t2" || window == b"1:t4").expect("a transaction id of two or four bytes");
+    let at = question
+        .windows(4)
+        .position(|window| window == b"1:t2" || window == b"1:t4")
+        .expect("a transaction id of two or four bytes");
     let length = usize::from(question[at + 3] - b'0');
     let transaction = &question[at + 3..at + 5 + length];
-    [b"d1:rd2:id20:", NODE_ID, b"5:nodes0:5:token2:ok", b"e1:t", transaction, b"1:y1:re"].concat()
+    [
+        b"d1:rd2:id20:",
+        NODE_ID,
+        b"5:nodes0:5:token2:ok",
+        b"e1:t",
+        transaction,
+        b"1:y1:re",
+    ]
+    .concat()
 }
 
 fn asking(node: &Node) -> Config {
-    Config { no_dht: false, dht_bootstrap: vec![node.addr.to_string().parse().unwrap()], ..config() }
+    Config {
+        no_dht: false,
+        dht_bootstrap: vec![node.addr.to_string().parse().unwrap()],
+        ..config()
+    }
 }
 
 #[tokio::test]
@@ -82,14 +106,33 @@ async fn a_public_swarm_is_looked_up_and_a_private_one_never() {
     let node = Node::start().await;
     let bridge = Bridge::start(asking(&node)).await;
     let mut tab = Tab::open(&bridge).await;
-    tab.client.join(&JoinRequest { info_hash: PRIVATE, private: true, ..request(TAB_ID) });
-    tab.client.join(&JoinRequest { info_hash: PUBLIC, ..request(TAB_ID) });
+    tab.client.join(&JoinRequest {
+        info_hash: PRIVATE,
+        private: true,
+        ..request(TAB_ID)
+    });
+    tab.client.join(&JoinRequest {
+        info_hash: PUBLIC,
+        ..request(TAB_ID)
+    });
     tab.flush().await;
     node.wait_for("a look-up", &PUBLIC.0).await;
     node.wait_for("an announce", b"13:announce_peer").await;
-    assert!(!node.heard_of(&PRIVATE.0), "the private swarm was named to a stranger");
-    assert!(node.heard_of(b"2:roi1e"), "BEP 43: it says that it answers nobody");
-    let counts = tab.until("the DHT's counts", |event| if let Event::Dht { join, counts } = event { Some((join, counts)) } else { None });
+    assert!(
+        !node.heard_of(&PRIVATE.0),
+        "the private swarm was named to a stranger"
+    );
+    assert!(
+        node.heard_of(b"2:roi1e"),
+        "BEP 43: it says that it answers nobody"
+    );
+    let counts = tab.until("the DHT's counts", |event| {
+        if let Event::Dht { join, counts } = event {
+            Some((join, counts))
+        } else {
+            None
+        }
+    });
     let (join, counts) = counts.await;
     assert_eq!((join, counts.peers), (2, 0));
 }
@@ -97,19 +140,39 @@ async fn a_public_swarm_is_looked_up_and_a_private_one_never() {
 #[tokio::test]
 async fn a_session_has_so_many_lookups_and_the_others_wait_without_being_refused() {
     let node = Node::start().await;
-    let limits = Limits { lookups_per_session: 1, lookup_interval: Seconds(Duration::from_secs(3600)), ..Limits::default() };
-    let bridge = Bridge::start(Config { limits, ..asking(&node) }).await;
+    let limits = Limits {
+        lookups_per_session: 1,
+        lookup_interval: Seconds(Duration::from_secs(3600)),
+        ..Limits::default()
+    };
+    let bridge = Bridge::start(Config {
+        limits,
+        ..asking(&node)
+    })
+    .await;
     let [first, second, others] = [1, 2, 3].map(|n| InfoHashV1([0xc0 + n; 20]));
     let mut tab = Tab::open(&bridge).await;
-    tab.client.join(&JoinRequest { info_hash: first, ..request(TAB_ID) });
-    let waiting = tab.client.join(&JoinRequest { info_hash: second, ..request(TAB_ID) });
+    tab.client.join(&JoinRequest {
+        info_hash: first,
+        ..request(TAB_ID)
+    });
+    let waiting = tab.client.join(&JoinRequest {
+        info_hash: second,
+        ..request(TAB_ID)
+    });
     tab.flush().await;
     node.wait_for("the first look-up", &first.0).await;
     let mut other = Tab::open(&bridge).await;
-    other.client.join(&JoinRequest { info_hash: others, ..request(TAB_ID) });
+    other.client.join(&JoinRequest {
+        info_hash: others,
+        ..request(TAB_ID)
+    });
     other.flush().await;
     node.wait_for("another session's look-up", &others.0).await;
-    assert!(!node.heard_of(&second.0), "the second look-up of one session did not wait");
+    assert!(
+        !node.heard_of(&second.0),
+        "the second look-up of one session did not wait"
+    );
     let counts = tab.until("word of the second", |event| match event {
         Event::Dht { join, counts } if join == waiting => Some(counts),
         Event::JoinRefused { .. } => panic!("it was refused"),
@@ -123,10 +186,28 @@ async fn a_swarm_that_turns_out_to_be_private_leaves_the_dht() {
     let node = Node::start().await;
     let bridge = Bridge::start(asking(&node)).await;
     let mut tab = Tab::open(&bridge).await;
-    let join = tab.client.join(&JoinRequest { info_hash: PRIVATE, ..request(TAB_ID) });
-    tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: true });
-    tab.client.join(&JoinRequest { info_hash: PUBLIC, ..request(TAB_ID) });
+    let join = tab.client.join(&JoinRequest {
+        info_hash: PRIVATE,
+        ..request(TAB_ID)
+    });
+    tab.client.update(
+        join,
+        &JoinUpdate {
+            amounts: AMOUNTS,
+            want: 40,
+            private: true,
+            completed: false,
+            more: true,
+        },
+    );
+    tab.client.join(&JoinRequest {
+        info_hash: PUBLIC,
+        ..request(TAB_ID)
+    });
     tab.flush().await;
     node.wait_for("a look-up", &PUBLIC.0).await;
-    assert!(!node.heard_of(&PRIVATE.0), "the private swarm was named to a stranger");
+    assert!(
+        !node.heard_of(&PRIVATE.0),
+        "the private swarm was named to a stranger"
+    );
 }

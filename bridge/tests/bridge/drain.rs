@@ -14,23 +14,37 @@ async fn a_stopping_bridge_tells_its_tabs_and_trackers_and_ends() {
     assert!(tracker.asked().await.contains("event=started"));
     let ended = bridge.stop();
     let (events, code) = tab.closed().await;
-    assert!(events.iter().any(|event| matches!(event, Event::Draining { .. })), "{events:?}");
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Draining { .. })),
+        "{events:?}"
+    );
     assert_eq!(code, Refusal::Draining.close_code());
     assert!(tracker.asked().await.contains("event=stopped"));
     soon("the end", ended).await.unwrap().unwrap();
-    assert!(TcpStream::connect(addr).await.is_err(), "nobody listens any more");
+    assert!(
+        TcpStream::connect(addr).await.is_err(),
+        "nobody listens any more"
+    );
 }
 
 #[tokio::test]
 async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
-    let limits = aqueduct_bridge::Limits { drain: aqueduct_bridge::Seconds(std::time::Duration::from_secs(3)), ..aqueduct_bridge::Limits::default() };
+    let limits = aqueduct_bridge::Limits {
+        drain: aqueduct_bridge::Seconds(std::time::Duration::from_secs(3)),
+        ..aqueduct_bridge::Limits::default()
+    };
     let bridge = Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await;
     let peer = Peer::start().await;
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
     let ended = bridge.stop();
-    tab.until("the warning", |event| matches!(event, Event::Draining { .. }).then_some(())).await;
+    tab.until("the warning", |event| {
+        matches!(event, Event::Draining { .. }).then_some(())
+    })
+    .await;
     socket.writable().await.unwrap();
     assert_eq!(socket.try_write(b"still here").unwrap(), 10);
     assert_eq!(tab.read(stream, 10).await, b"still here");

@@ -4,11 +4,16 @@ use aqueduct_bridge::Limits;
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, request, soon};
+use crate::support::{
+    AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, request, soon,
+};
 
 /// Loopback addresses at which nobody is, apart from the first.
 fn addrs(peer: &Peer, more: u8) -> Vec<SocketAddr> {
-    (0..more).map(|n| SocketAddr::from(([127, 0, 0, 1], 2000 + u16::from(n)))).chain([peer.addr]).collect()
+    (0..more)
+        .map(|n| SocketAddr::from(([127, 0, 0, 1], 2000 + u16::from(n))))
+        .chain([peer.addr])
+        .collect()
 }
 
 #[tokio::test]
@@ -25,24 +30,53 @@ async fn a_peer_that_a_tab_heard_of_is_dialled_and_becomes_a_stream_after_its_ha
 
 #[tokio::test]
 async fn hints_pass_the_filter_its_ports_included_before_anything_is_remembered() {
-    let (bridge, peer, other) = (Bridge::start(config()).await, Peer::start().await, Peer::at("127.0.0.2").await);
+    let (bridge, peer, other) = (
+        Bridge::start(config()).await,
+        Peer::start().await,
+        Peer::at("127.0.0.2").await,
+    );
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
-    let refused = ["10.0.0.1:6881", "127.0.0.1:22", "127.0.0.1:6379", "[::1]:6881", "[::ffff:127.0.0.1]:6881", "224.0.0.1:6881", "127.0.0.1:0"];
-    let mut hints: Vec<SocketAddr> = refused.iter().map(|text| text.parse().unwrap()).chain([other.addr]).collect();
+    let refused = [
+        "10.0.0.1:6881",
+        "127.0.0.1:22",
+        "127.0.0.1:6379",
+        "[::1]:6881",
+        "[::ffff:127.0.0.1]:6881",
+        "224.0.0.1:6881",
+        "127.0.0.1:0",
+    ];
+    let mut hints: Vec<SocketAddr> = refused
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .chain([other.addr])
+        .collect();
     hints.push(peer.addr);
     tab.client.hint(join, &hints);
     tab.flush().await;
     let (_kept, _) = peer.answer(HASH, b"").await;
     let counts = counts(&mut tab, "the peer", |counts| counts.connected == 1).await;
     assert_eq!((counts.found, counts.failed), (1, 0));
-    assert_eq!((bridge.counted("dials_total").await, bridge.counted("filtered_addresses_total").await), (1, 8));
+    assert_eq!(
+        (
+            bridge.counted("dials_total").await,
+            bridge.counted("filtered_addresses_total").await
+        ),
+        (1, 8)
+    );
 }
 
 #[tokio::test]
 async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_remembered() {
-    let limits = Limits { hints_per_minute: 2, candidates: 40, ..Limits::default() };
-    let (bridge, peer) = (Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await, Peer::start().await);
+    let limits = Limits {
+        hints_per_minute: 2,
+        candidates: 40,
+        ..Limits::default()
+    };
+    let (bridge, peer) = (
+        Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await,
+        Peer::start().await,
+    );
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
     tab.client.hint(join, &addrs(&peer, 3));
@@ -54,9 +88,13 @@ async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_re
     tab.client.leave(join);
     let join = tab.client.join(&request(TAB_ID));
     for n in 0..4 {
-        tab.client.hint(join, &[SocketAddr::from(([127, 0, 0, 1], 3000 + n))]);
+        tab.client
+            .hint(join, &[SocketAddr::from(([127, 0, 0, 1], 3000 + n))]);
     }
-    let counted = counts(&mut tab, "the next counts", |counts| counts.found > 0 && counts.found < 10).await;
+    let counted = counts(&mut tab, "the next counts", |counts| {
+        counts.found > 0 && counts.found < 10
+    })
+    .await;
     assert_eq!(counted.found, 2, "two messages a minute");
 }
 
@@ -64,14 +102,29 @@ async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_re
 async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgotten() {
     let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
     let mut tab = Tab::open(&bridge).await;
-    let private = tab.client.join(&JoinRequest { private: true, ..request(TAB_ID) });
+    let private = tab.client.join(&JoinRequest {
+        private: true,
+        ..request(TAB_ID)
+    });
     tab.client.hint(private, &[peer.addr]);
     let counted = counts(&mut tab, "the counts", |_| true).await;
     assert_eq!((counted.found, counted.dialling), (0, 0));
     tab.client.leave(private);
-    let join = tab.client.join(&JoinRequest { want: 0, ..request(TAB_ID) });
+    let join = tab.client.join(&JoinRequest {
+        want: 0,
+        ..request(TAB_ID)
+    });
     tab.client.hint(join, &[peer.addr]);
-    tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: false });
+    tab.client.update(
+        join,
+        &JoinUpdate {
+            amounts: AMOUNTS,
+            want: 40,
+            private: true,
+            completed: false,
+            more: false,
+        },
+    );
     let counted = counts(&mut tab, "the counts", |counts| counts.found == 1).await;
     assert_eq!((counted.dialling, counted.connected), (0, 0));
     assert_eq!(bridge.counted("dials_total").await, 0);
@@ -79,19 +132,49 @@ async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgot
 
 #[tokio::test]
 async fn a_peer_known_from_a_hint_is_parted_with_when_the_swarm_turns_out_to_be_private() {
-    let (bridge, named, hinted) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
+    let (bridge, named, hinted) = (
+        Bridge::start(config()).await,
+        Peer::start().await,
+        Peer::start().await,
+    );
     let tracker = Tracker::start(&[named.addr]).await;
     let mut tab = Tab::open(&bridge).await;
     let join = tab.join(&tracker);
     tab.client.hint(join, &[hinted.addr]);
     tab.flush().await;
-    let ((mut kept, _), (mut parted, _)) = tokio::join!(named.answer(HASH, b""), hinted.answer(HASH, b""));
+    let ((mut kept, _), (mut parted, _)) =
+        tokio::join!(named.answer(HASH, b""), hinted.answer(HASH, b""));
     counts(&mut tab, "both peers", |counts| counts.connected == 2).await;
-    tab.client.update(join, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: false });
-    let reason = tab.until("the end", |event| if let Event::StreamClosed { reason, .. } = event { Some(reason) } else { None }).await;
+    tab.client.update(
+        join,
+        &JoinUpdate {
+            amounts: AMOUNTS,
+            want: 40,
+            private: true,
+            completed: false,
+            more: false,
+        },
+    );
+    let reason = tab
+        .until("the end", |event| {
+            if let Event::StreamClosed { reason, .. } = event {
+                Some(reason)
+            } else {
+                None
+            }
+        })
+        .await;
     assert_eq!(reason, StreamClose::Private);
     assert_eq!(soon("the end", parted.read(&mut [0])).await.unwrap(), 0);
     kept.write_all(b"still here").await.unwrap();
-    let bytes = tab.until("data", |event| if let Event::Data { bytes, .. } = event { Some(bytes) } else { None }).await;
+    let bytes = tab
+        .until("data", |event| {
+            if let Event::Data { bytes, .. } = event {
+                Some(bytes)
+            } else {
+                None
+            }
+        })
+        .await;
     assert_eq!(bytes, &b"still here"[..]);
 }

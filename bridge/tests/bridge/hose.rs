@@ -1,4 +1,5 @@
-//! Tabs that turn the bridge against a host by naming it as a tracker: how often it is asked, by whatever way.
+//! Tabs that turn the bridge against a host by naming it as a tracker: how often it is asked, by
+//! whatever way.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +58,9 @@ impl Victim {
                 let open = counted.open.fetch_add(1, Ordering::Relaxed) + 1;
                 counted.most_open.fetch_max(open, Ordering::Relaxed);
                 // What is sent is what was received, and not what lies in a buffer here.
-                socket2::SockRef::from(&socket).set_send_buffer_size(16 << 10).unwrap();
+                socket2::SockRef::from(&socket)
+                    .set_send_buffer_size(16 << 10)
+                    .unwrap();
                 let counted = Arc::clone(&counted);
                 tokio::spawn(async move {
                     serve(socket, manner, &counted).await;
@@ -96,11 +99,17 @@ async fn serve(mut socket: TcpStream, manner: Manner, seen: &Seen) {
     }
     match manner {
         Manner::Answers => {
-            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\nd8:intervali1800e5:peers0:e").await;
+            let _ = socket
+                .write_all(
+                    b"HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\nd8:intervali1800e5:peers0:e",
+                )
+                .await;
         }
         Manner::Hangs => drop(socket.read(&mut [0]).await),
         Manner::Megabyte => {
-            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n").await;
+            let _ = socket
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n")
+                .await;
             for _ in 0..64 {
                 if socket.write_all(&[b'x'; 16384]).await.is_err() {
                     return;
@@ -113,8 +122,15 @@ async fn serve(mut socket: TcpStream, manner: Manner, seen: &Seen) {
 
 /// A bridge that dials all of loopback, and lets sessions in at once.
 pub(crate) fn open_house() -> Config {
-    let limits = Limits { new_sessions_per_address: 1000, ..Limits::default() };
-    Config { allow: vec!["127.0.0.0/8".parse().unwrap()], limits, ..config() }
+    let limits = Limits {
+        new_sessions_per_address: 1000,
+        ..Limits::default()
+    };
+    Config {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        limits,
+        ..config()
+    }
 }
 
 /// An info-hash, and a peer id, that nobody else has.
@@ -124,12 +140,24 @@ pub(crate) fn unlike_any(number: usize) -> ([u8; 20], PeerId) {
     (bytes, PeerId(bytes))
 }
 
-/// Sessions from one client address, each with as many joins as it may have, with the trackers that `name` gives to the join of this number.
-pub(crate) async fn crowd(bridge: SocketAddr, from: &str, sessions: usize, name: impl Fn(usize) -> Vec<String>) -> JoinSet<()> {
+/// Sessions from one client address, each with as many joins as it may have, with the trackers that
+/// `name` gives to the join of this number.
+pub(crate) async fn crowd(
+    bridge: SocketAddr,
+    from: &str,
+    sessions: usize,
+    name: impl Fn(usize) -> Vec<String>,
+) -> JoinSet<()> {
     let mut tabs = JoinSet::new();
     for session in 0..sessions {
         let host = bridge.to_string();
-        let mut tab = Tab::over(dial(from, bridge).await, &host, &[("origin", &format!("http://{host}"))], Default::default()).await;
+        let mut tab = Tab::over(
+            dial(from, bridge).await,
+            &host,
+            &[("origin", &format!("http://{host}"))],
+            Default::default(),
+        )
+        .await;
         for join in 0..32 {
             let number = session * 32 + join;
             let (hash, id) = unlike_any(number);
@@ -162,9 +190,21 @@ fn most_in(watched: Duration) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_address_makes_the_bridge_ask_a_host_twice_a_second_at_most() {
     let victim = Victim::start(Manner::Answers).await;
-    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
-    println!("trackers at one host: {} requests in {watched:?}", victim.connections());
-    assert!((1..=most_in(watched)).contains(&victim.connections()), "{} requests in {watched:?}", victim.connections());
+    let watched = attack(|join| {
+        (0..4)
+            .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))
+            .collect()
+    })
+    .await;
+    println!(
+        "trackers at one host: {} requests in {watched:?}",
+        victim.connections()
+    );
+    assert!(
+        (1..=most_in(watched)).contains(&victim.connections()),
+        "{} requests in {watched:?}",
+        victim.connections()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,30 +216,61 @@ async fn redirects_lead_to_a_host_no_more_often_than_its_own_address() {
         while let Ok((mut socket, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.unwrap_or(0) > 0 {}
-                let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://{to}/announce\r\ncontent-length: 0\r\n\r\n");
+                while !head.ends_with(b"\r\n\r\n")
+                    && socket.read_buf(&mut head).await.unwrap_or(0) > 0
+                {}
+                let answer = format!(
+                    "HTTP/1.1 302 Found\r\nlocation: http://{to}/announce\r\ncontent-length: 0\r\n\r\n"
+                );
                 let _ = socket.write_all(answer.as_bytes()).await;
             });
         }
     });
-    let watched = attack(|join| (0..64).map(|n| format!("http://127.7.{join}.{n}:{port}/announce", n = n + 1)).collect()).await;
+    let watched = attack(|join| {
+        (0..64)
+            .map(|n| format!("http://127.7.{join}.{n}:{port}/announce", n = n + 1))
+            .collect()
+    })
+    .await;
     redirects.abort();
-    println!("redirects to one host: {} requests in {watched:?}", victim.connections());
-    assert!((1..=most_in(watched)).contains(&victim.connections()), "{} requests in {watched:?}", victim.connections());
+    println!(
+        "redirects to one host: {} requests in {watched:?}",
+        victim.connections()
+    );
+    assert!(
+        (1..=most_in(watched)).contains(&victim.connections()),
+        "{} requests in {watched:?}",
+        victim.connections()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
     let victim = Victim::start(Manner::Hangs).await;
-    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
-    println!("a host that hangs: {} connections open in {watched:?}", victim.most_open());
-    assert!((1..=DIALS.1).contains(&victim.most_open()) && victim.connections() <= most_in(watched));
+    let watched = attack(|join| {
+        (0..4)
+            .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))
+            .collect()
+    })
+    .await;
+    println!(
+        "a host that hangs: {} connections open in {watched:?}",
+        victim.most_open()
+    );
+    assert!(
+        (1..=DIALS.1).contains(&victim.most_open()) && victim.connections() <= most_in(watched)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_answers_with_megabytes_is_read_from_within_a_bound() {
     let victim = Victim::start(Manner::Megabyte).await;
-    let watched = attack(|join| (0..4).map(|n| format!("http://{}/announce?{join}.{n}", victim.addr)).collect()).await;
+    let watched = attack(|join| {
+        (0..4)
+            .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))
+            .collect()
+    })
+    .await;
     let sent = victim.sent() >> 10;
     println!("a host that answers with megabytes: {sent} KiB sent in {watched:?}");
     assert!(sent < 6 * 1024, "{sent} KiB in {watched:?}");
@@ -215,9 +286,17 @@ async fn a_udp_tracker_is_sent_two_datagrams_a_second_at_most() {
             counted.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let watched = attack(|join| (0..4).map(|n| format!("udp://{addr}/announce?{join}.{n}")).collect()).await;
+    let watched = attack(|join| {
+        (0..4)
+            .map(|n| format!("udp://{addr}/announce?{join}.{n}"))
+            .collect()
+    })
+    .await;
     counting.abort();
     let datagrams = datagrams.load(Ordering::Relaxed);
     println!("a UDP tracker: {datagrams} datagrams in {watched:?}");
-    assert!((1..=most_in(watched)).contains(&datagrams), "{datagrams} datagrams in {watched:?}");
+    assert!(
+        (1..=most_in(watched)).contains(&datagrams),
+        "{datagrams} datagrams in {watched:?}"
+    );
 }

@@ -7,7 +7,10 @@ async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {
     let built = head.starts_with("HTTP/1.1 200");
     assert!(built || head.starts_with("HTTP/1.1 503"), "{head}");
     assert!(built || String::from_utf8_lossy(&body).contains("cargo xtask build"));
-    for field in ["content-security-policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval';", "x-content-type-options: nosniff"] {
+    for field in [
+        "content-security-policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval';",
+        "x-content-type-options: nosniff",
+    ] {
         assert!(head.contains(field), "{field} is missing in\n{head}");
     }
 }
@@ -15,9 +18,16 @@ async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {
 #[tokio::test]
 async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() {
     let public_url = Some("https://a.example".to_owned());
-    let behind_a_proxy = Bridge::start(aqueduct_bridge::Config { public_url, ..config() }).await;
+    let behind_a_proxy = Bridge::start(aqueduct_bridge::Config {
+        public_url,
+        ..config()
+    })
+    .await;
     let (head, _) = behind_a_proxy.get("/", "").await;
-    assert!(head.contains("strict-transport-security: max-age=31536000"), "{head}");
+    assert!(
+        head.contains("strict-transport-security: max-age=31536000"),
+        "{head}"
+    );
     let plain = Bridge::start(config()).await;
     let (head, _) = plain.get("/", "").await;
     assert!(!head.contains("strict-transport-security"), "{head}");
@@ -26,9 +36,11 @@ async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() 
 #[tokio::test]
 async fn the_worker_alone_may_connect_to_other_sites() {
     let bridge = Bridge::start(config()).await;
-    for (path, connect) in
-        [("/", "connect-src 'self';"), ("/nothing", "connect-src 'self';"), ("/worker_loader.js", "connect-src 'self' http: https:;")]
-    {
+    for (path, connect) in [
+        ("/", "connect-src 'self';"),
+        ("/nothing", "connect-src 'self';"),
+        ("/worker_loader.js", "connect-src 'self' http: https:;"),
+    ] {
         let (head, _) = bridge.get(path, "").await;
         assert!(head.contains(connect), "{path}: {head}");
     }
@@ -37,8 +49,20 @@ async fn the_worker_alone_may_connect_to_other_sites() {
 #[tokio::test]
 async fn health_and_numbers_are_told() {
     let bridge = Bridge::start(config()).await;
-    assert!(bridge.get("/healthz", "").await.0.starts_with("HTTP/1.1 200"));
-    assert!(bridge.get("/readyz", "").await.0.starts_with("HTTP/1.1 200"));
+    assert!(
+        bridge
+            .get("/healthz", "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        bridge
+            .get("/readyz", "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
     let mut tab = Tab::open(&bridge).await;
     tab.next().await.unwrap();
     let (_, body) = bridge.get("/metrics", "").await;
@@ -49,8 +73,20 @@ async fn health_and_numbers_are_told() {
 #[tokio::test]
 async fn what_is_not_there_or_no_websocket_is_answered_with_a_status() {
     let bridge = Bridge::start(config()).await;
-    assert!(bridge.get("/nothing", "").await.0.starts_with("HTTP/1.1 404"));
-    assert!(bridge.get("/v1/session", "").await.0.starts_with("HTTP/1.1 426"));
+    assert!(
+        bridge
+            .get("/nothing", "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 404")
+    );
+    assert!(
+        bridge
+            .get("/v1/session", "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 426")
+    );
 }
 
 #[tokio::test]
@@ -59,7 +95,13 @@ async fn without_the_subprotocol_the_session_is_refused_inside_the_websocket() {
     let fields = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let (head, body) = bridge.get("/v1/session", fields).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    assert!(
+        head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        "{head}"
+    );
     let code = 4004u16.to_be_bytes();
-    assert!(body.windows(2).any(|window| window == code), "no close code 4004 in {body:?}");
+    assert!(
+        body.windows(2).any(|window| window == code),
+        "no close code 4004 in {body:?}"
+    );
 }

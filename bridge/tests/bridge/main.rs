@@ -1,6 +1,10 @@
 //! A real bridge on loopback, with a tracker, peers and tabs that follow a script.
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod attack;
 mod crowd;

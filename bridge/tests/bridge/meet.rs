@@ -18,7 +18,8 @@ async fn joining(bridge: &Bridge, join: &JoinRequest) -> Tab {
     tab
 }
 
-/// A tab that joins like this, and that the bridge has taken in; whom it met by then is passed over.
+/// A tab that joins like this, and that the bridge has taken in; whom it met by then is passed
+/// over.
 async fn joined(bridge: &Bridge, join: &JoinRequest) -> Tab {
     let mut tab = joining(bridge, join).await;
     counts(&mut tab, "the bridge's word on the join", |_| true).await;
@@ -28,14 +29,27 @@ async fn joined(bridge: &Bridge, join: &JoinRequest) -> Tab {
 /// The next stream: its number, where it leads, and whose it is.
 async fn met(tab: &mut Tab) -> (u32, SocketAddr, PeerId) {
     tab.until("a stream", |event| match event {
-        Event::StreamOpened { stream, addr, dialled: false, handshake, .. } => Some((stream, addr, handshake.peer_id)),
+        Event::StreamOpened {
+            stream,
+            addr,
+            dialled: false,
+            handshake,
+            ..
+        } => Some((stream, addr, handshake.peer_id)),
         _ => None,
     })
     .await
 }
 
 async fn ended(tab: &mut Tab) -> StreamClose {
-    tab.until("the stream's end", |event| if let Event::StreamClosed { reason, .. } = event { Some(reason) } else { None }).await
+    tab.until("the stream's end", |event| {
+        if let Event::StreamClosed { reason, .. } = event {
+            Some(reason)
+        } else {
+            None
+        }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -43,17 +57,35 @@ async fn two_tabs_of_a_swarm_meet_inside_the_bridge_without_a_socket() {
     let bridge = Bridge::start(config()).await;
     let mut alice = joined(&bridge, &request(ALICE)).await;
     let mut bob = joining(&bridge, &request(BOB)).await;
-    let ((at_bob, alices, by_bob), (at_alice, bobs, by_alice)) = (met(&mut bob).await, met(&mut alice).await);
+    let ((at_bob, alices, by_bob), (at_alice, bobs, by_alice)) =
+        (met(&mut bob).await, met(&mut alice).await);
     assert_eq!((by_bob, by_alice), (ALICE, BOB));
-    assert!(is_tab(alices.ip()) && is_tab(bobs.ip()) && alices != bobs, "an address tells where a tab is: {alices} {bobs}");
+    assert!(
+        is_tab(alices.ip()) && is_tab(bobs.ip()) && alices != bobs,
+        "an address tells where a tab is: {alices} {bobs}"
+    );
 
     // More than the pipe holds and than one grant of credit covers, both ways at once.
     let (down, up) = (noise(700_000, 1), noise(900_000, 2));
-    alice.client.send(at_alice, Bytes::from(down.clone())).unwrap();
+    alice
+        .client
+        .send(at_alice, Bytes::from(down.clone()))
+        .unwrap();
     bob.client.send(at_bob, Bytes::from(up.clone())).unwrap();
-    let (to_alice, to_bob) = tokio::join!(alice.read(at_alice, up.len()), bob.read(at_bob, down.len()));
-    assert!(to_alice == up && to_bob == down, "bytes were changed on the way");
-    assert_eq!((bridge.counted("meetings_total").await, bridge.counted("dials_total").await, bridge.counted("incoming_total").await), (1, 0, 0));
+    let (to_alice, to_bob) =
+        tokio::join!(alice.read(at_alice, up.len()), bob.read(at_bob, down.len()));
+    assert!(
+        to_alice == up && to_bob == down,
+        "bytes were changed on the way"
+    );
+    assert_eq!(
+        (
+            bridge.counted("meetings_total").await,
+            bridge.counted("dials_total").await,
+            bridge.counted("incoming_total").await
+        ),
+        (1, 0, 0)
+    );
 
     alice.client.close(at_alice);
     alice.flush().await;
@@ -63,18 +95,34 @@ async fn two_tabs_of_a_swarm_meet_inside_the_bridge_without_a_socket() {
 #[tokio::test]
 async fn a_tab_that_wants_no_peers_is_not_met_and_a_third_meets_both_others_once_it_does() {
     let bridge = Bridge::start(config()).await;
-    let mut alice = joined(&bridge, &JoinRequest { want: 0, ..request(ALICE) }).await;
+    let mut alice = joined(
+        &bridge,
+        &JoinRequest {
+            want: 0,
+            ..request(ALICE)
+        },
+    )
+    .await;
     let mut bob = joining(&bridge, &request(BOB)).await;
     let refused = counts(&mut bob, "the refusal", |counts| counts.failed == 1).await;
     assert_eq!((refused.found, refused.connected), (1, 0));
-    let update = JoinUpdate { amounts: AMOUNTS, want: 40, private: false, completed: false, more: false };
+    let update = JoinUpdate {
+        amounts: AMOUNTS,
+        want: 40,
+        private: false,
+        completed: false,
+        more: false,
+    };
     alice.client.update(1, &update);
     alice.flush().await;
     let mut carol = joining(&bridge, &request(CAROL)).await;
     let mut others = [met(&mut carol).await.2, met(&mut carol).await.2];
     others.sort();
     assert_eq!(others, [ALICE, BOB]);
-    assert_eq!((met(&mut alice).await.2, met(&mut bob).await.2), (CAROL, CAROL));
+    assert_eq!(
+        (met(&mut alice).await.2, met(&mut bob).await.2),
+        (CAROL, CAROL)
+    );
 }
 
 #[tokio::test]
@@ -84,7 +132,10 @@ async fn a_tab_never_meets_itself_in_an_earlier_session() {
     let mut again = joined(&bridge, &request(ALICE)).await;
     let mut bob = joining(&bridge, &request(BOB)).await;
     assert_eq!(met(&mut again).await.2, BOB);
-    assert_eq!((met(&mut bob).await.2, met(&mut bob).await.2), (ALICE, ALICE));
+    assert_eq!(
+        (met(&mut bob).await.2, met(&mut bob).await.2),
+        (ALICE, ALICE)
+    );
     assert_eq!(bridge.counted("meetings_total").await, 2);
 }
 
@@ -104,15 +155,38 @@ async fn a_tab_that_leaves_ends_the_meeting_and_is_not_looked_for_again() {
 #[tokio::test]
 async fn tabs_of_a_private_swarm_meet_only_once_their_tracker_has_named_the_bridge() {
     let (bridge, peer_port) = Bridge::start_with_peers(config()).await;
-    let (silent, naming) = (Tracker::start(&[]).await, Tracker::start(&[SocketAddr::from(([127, 0, 0, 1], peer_port))]).await);
-    let through = |tracker: &Tracker, id| JoinRequest { private: true, trackers: vec![vec![tracker.url.clone()]], ..request(id) };
+    let (silent, naming) = (
+        Tracker::start(&[]).await,
+        Tracker::start(&[SocketAddr::from(([127, 0, 0, 1], peer_port))]).await,
+    );
+    let through = |tracker: &Tracker, id| JoinRequest {
+        private: true,
+        trackers: vec![vec![tracker.url.clone()]],
+        ..request(id)
+    };
     let _bob = joined(&bridge, &through(&silent, BOB)).await;
     let mut alice = joining(&bridge, &through(&naming, ALICE)).await;
-    alice.until("its tracker's answer", |event| matches!(event, Event::Trackers { counts, .. } if counts.answered == 1).then_some(())).await;
+    alice
+        .until("its tracker's answer", |event| {
+            matches!(event, Event::Trackers { counts, .. } if counts.answered == 1).then_some(())
+        })
+        .await;
     let mut carol = joining(&bridge, &through(&naming, CAROL)).await;
-    assert_eq!((met(&mut carol).await.2, met(&mut alice).await.2), (ALICE, CAROL));
-    let found = counts(&mut carol, "who was found", |counts| counts.connected == 1).await.found;
-    assert_eq!((found, bridge.counted("meetings_total").await, bridge.counted("dials_total").await), (1, 1, 0));
+    assert_eq!(
+        (met(&mut carol).await.2, met(&mut alice).await.2),
+        (ALICE, CAROL)
+    );
+    let found = counts(&mut carol, "who was found", |counts| counts.connected == 1)
+        .await
+        .found;
+    assert_eq!(
+        (
+            found,
+            bridge.counted("meetings_total").await,
+            bridge.counted("dials_total").await
+        ),
+        (1, 1, 0)
+    );
 }
 
 #[tokio::test]
@@ -122,7 +196,16 @@ async fn a_swarm_that_turns_out_to_be_private_parts_its_tabs() {
     let mut bob = joining(&bridge, &request(BOB)).await;
     met(&mut bob).await;
     met(&mut alice).await;
-    alice.client.update(1, &JoinUpdate { amounts: AMOUNTS, want: 40, private: true, completed: false, more: true });
+    alice.client.update(
+        1,
+        &JoinUpdate {
+            amounts: AMOUNTS,
+            want: 40,
+            private: true,
+            completed: false,
+            more: true,
+        },
+    );
     assert_eq!(ended(&mut alice).await, StreamClose::Private);
     assert_eq!(ended(&mut bob).await, StreamClose::Peer);
     let mut carol = joining(&bridge, &request(CAROL)).await;

@@ -12,10 +12,27 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
     let (mut tab, mut tracker, join) = Tab::member(&bridge, &[peer.addr]).await;
     assert!(tracker.asked().await.contains("event=started"));
     let (mut remote, theirs) = peer.answer(HASH, b"right behind the handshake").await;
-    assert_eq!((theirs.info_hash, theirs.peer_id), (HASH, TAB_ID), "the bridge shakes hands in the tab's name");
+    assert_eq!(
+        (theirs.info_hash, theirs.peer_id),
+        (HASH, TAB_ID),
+        "the bridge shakes hands in the tab's name"
+    );
 
-    let opened = tab.until("a stream", |event| matches!(event, Event::StreamOpened { .. }).then_some(event)).await;
-    let Event::StreamOpened { stream, join: of, addr, dialled, handshake } = opened else { panic!("{opened:?}") };
+    let opened = tab
+        .until("a stream", |event| {
+            matches!(event, Event::StreamOpened { .. }).then_some(event)
+        })
+        .await;
+    let Event::StreamOpened {
+        stream,
+        join: of,
+        addr,
+        dialled,
+        handshake,
+    } = opened
+    else {
+        panic!("{opened:?}")
+    };
     assert_eq!((of, addr, dialled), (join, peer.addr, true));
     assert_eq!((handshake.info_hash, handshake.peer_id), (HASH, PEER_ID));
     assert_eq!(tab.read(stream, 26).await, b"right behind the handshake");
@@ -31,32 +48,60 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
         written.unwrap();
         received
     });
-    assert!(tab.read(stream, 3_000_000).await == down, "the download differs");
+    assert!(
+        tab.read(stream, 3_000_000).await == down,
+        "the download differs"
+    );
     tab.flush().await;
-    let closed =
-        tab.until("the peer's close", |event| if let Event::StreamClosed { stream, reason } = event { Some((stream, reason)) } else { None });
+    let closed = tab.until("the peer's close", |event| {
+        if let Event::StreamClosed { stream, reason } = event {
+            Some((stream, reason))
+        } else {
+            None
+        }
+    });
     assert_eq!(closed.await, (stream, StreamClose::Peer));
     assert!(peer_side.await.unwrap() == up, "the upload differs");
 }
 
 #[tokio::test]
 async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
-    let (bridge, slow, quick) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
+    let (bridge, slow, quick) = (
+        Bridge::start(config()).await,
+        Peer::start().await,
+        Peer::start().await,
+    );
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[slow.addr, quick.addr]).await;
     let (mut slow_socket, _) = slow.answer(HASH, b"").await;
     let (mut quick_socket, _) = quick.answer(HASH, b"").await;
     let (mut slow_stream, mut quick_stream) = (0, 0);
     for _ in 0..2 {
-        let opened = tab.until("a stream", |event| if let Event::StreamOpened { stream, addr, .. } = event { Some((stream, addr)) } else { None });
+        let opened = tab.until("a stream", |event| {
+            if let Event::StreamOpened { stream, addr, .. } = event {
+                Some((stream, addr))
+            } else {
+                None
+            }
+        });
         let (stream, addr) = opened.await;
-        *(if addr == slow.addr { &mut slow_stream } else { &mut quick_stream }) = stream;
+        *(if addr == slow.addr {
+            &mut slow_stream
+        } else {
+            &mut quick_stream
+        }) = stream;
     }
-    let writing = tokio::spawn(async move { slow_socket.write_all(&noise(8 * WINDOW, 3)).await.map(|()| slow_socket) });
+    let writing = tokio::spawn(async move {
+        slow_socket
+            .write_all(&noise(8 * WINDOW, 3))
+            .await
+            .map(|()| slow_socket)
+    });
     let mut held = Vec::new();
     while held.len() < WINDOW {
         held.extend_from_slice(&tab.data(slow_stream).await);
     }
-    // Everything of the quick peer arrives although the slow stream has no credit, and nothing more of the slow one comes meanwhile.
+    // Everything of the quick peer arrives although the slow stream has no credit, and nothing more
+    // of the slow one comes meanwhile.
     quick_socket.write_all(&noise(4 * WINDOW, 4)).await.unwrap();
     assert!(read_only(&mut tab, quick_stream, 4 * WINDOW).await == noise(4 * WINDOW, 4));
     assert_eq!(held.len(), WINDOW);
@@ -70,7 +115,15 @@ async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
 async fn read_only(tab: &mut Tab, stream: u32, length: usize) -> Vec<u8> {
     let mut read = Vec::new();
     while read.len() < length {
-        let (from, bytes) = tab.until("data", |event| if let Event::Data { stream, bytes } = event { Some((stream, bytes)) } else { None }).await;
+        let (from, bytes) = tab
+            .until("data", |event| {
+                if let Event::Data { stream, bytes } = event {
+                    Some((stream, bytes))
+                } else {
+                    None
+                }
+            })
+            .await;
         assert_eq!(from, stream, "data beyond the credit");
         tab.client.consumed(stream, bytes.len());
         read.extend_from_slice(&bytes);
@@ -90,7 +143,9 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
         // Not a byte is read before the tab has run out of credit and was told of a small answer.
         socket.write_all(b"go").await.unwrap();
         let mut received = vec![0; 16 << 20];
-        soon("the whole upload", socket.read_exact(&mut received)).await.unwrap();
+        soon("the whole upload", socket.read_exact(&mut received))
+            .await
+            .unwrap();
         received
     });
     while queued < data.len() {
@@ -102,7 +157,10 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
                 if let Event::Sent { bytes, .. } = event {
                     taken += bytes as usize;
                 }
-                assert!(queued - taken <= 4 << 20, "more is queued than the client takes");
+                assert!(
+                    queued - taken <= 4 << 20,
+                    "more is queued than the client takes"
+                );
             }
         }
     }
@@ -124,5 +182,10 @@ async fn a_stream_that_the_tab_closes_is_closed_to_the_peer() {
     tab.client.close(stream);
     tab.flush().await;
     let mut rest = Vec::new();
-    assert_eq!(soon("the end", socket.read_to_end(&mut rest)).await.unwrap(), 0);
+    assert_eq!(
+        soon("the end", socket.read_to_end(&mut rest))
+            .await
+            .unwrap(),
+        0
+    );
 }

@@ -1,4 +1,5 @@
-//! Tabs that take what others need: places for announces, dials to a peer, the processor, a tab's places for peers.
+//! Tabs that take what others need: places for announces, dials to a peer, the processor, a tab's
+//! places for peers.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -36,26 +37,49 @@ async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another
     let mut crowds = Vec::new();
     for network in 1..=4 {
         let from = format!("127.0.0.1{network}");
-        crowds
-            .push(crowd(bridge.addr, &from, 8, |join| (1..=16).map(|n| format!("http://127.{network}.{join}.{n}:{port}/announce")).collect()).await);
+        crowds.push(
+            crowd(bridge.addr, &from, 8, |join| {
+                (1..=16)
+                    .map(|n| format!("http://127.{network}.{join}.{n}:{port}/announce"))
+                    .collect()
+            })
+            .await,
+        );
     }
     // Every place that they can have is taken.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let begun = Instant::now();
     let (_tab, mut tracker, _) = Tab::member(&bridge, &[]).await;
     let asked = timeout(Duration::from_secs(55), tracker.asked()).await;
-    println!("beside 32 sessions with trackers that hang: asked {} after {:?}", asked.is_ok(), begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    println!(
+        "beside 32 sessions with trackers that hang: asked {} after {:?}",
+        asked.is_ok(),
+        begun.elapsed()
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seed_that_made_up_swarms_were_tried_at_is_dialled_for_the_real_one() {
     let (bridge, seed) = (Bridge::start(open_house()).await, Peer::start().await);
     let host = bridge.addr.to_string();
-    let mut liar = Tab::over(dial("127.0.0.9", bridge.addr).await, &host, &[("origin", &format!("http://{host}"))], Default::default()).await;
+    let mut liar = Tab::over(
+        dial("127.0.0.9", bridge.addr).await,
+        &host,
+        &[("origin", &format!("http://{host}"))],
+        Default::default(),
+    )
+    .await;
     for number in 0..3 {
         let (hash, id) = unlike_any(number);
-        let join = liar.join_as(&JoinRequest { info_hash: InfoHashV1(hash), ..request(id) });
+        let join = liar.join_as(&JoinRequest {
+            info_hash: InfoHashV1(hash),
+            ..request(id)
+        });
         liar.client.hint(join, &[seed.addr]);
     }
     liar.flush().await;
@@ -65,12 +89,18 @@ async fn a_seed_that_made_up_swarms_were_tried_at_is_dialled_for_the_real_one() 
     }
     let mut failed = 0;
     while failed < 3 {
-        failed += counts(&mut liar, "a failure", |counts| counts.failed > 0).await.failed;
+        failed += counts(&mut liar, "a failure", |counts| counts.failed > 0)
+            .await
+            .failed;
     }
     let begun = Instant::now();
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[seed.addr]).await;
     let answered = timeout(Duration::from_secs(20), seed.answer(HASH, b"")).await;
-    println!("a seed that was tried in vain three times: dialled {} after {:?}", answered.is_ok(), begun.elapsed());
+    println!(
+        "a seed that was tried in vain three times: dialled {} after {:?}",
+        answered.is_ok(),
+        begun.elapsed()
+    );
     let _kept = answered.expect("the seed is not dialled");
     tab.stream().await;
 }
@@ -79,7 +109,11 @@ async fn a_seed_that_made_up_swarms_were_tried_at_is_dialled_for_the_real_one() 
 async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (addr, mut tasks) = (socket.local_addr().unwrap(), JoinSet::new());
-    let labels: Vec<u8> = knows.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).chain([0]).collect();
+    let labels: Vec<u8> = knows
+        .split('.')
+        .flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat())
+        .chain([0])
+        .collect();
     tasks.spawn(async move {
         let mut query = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut query).await {
@@ -89,7 +123,11 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
             }
             let question = &question[..labels.len() + 4];
             let is_v4 = question[labels.len() + 1] == 1;
-            let head = [&query[..2], &[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0]].concat();
+            let head = [
+                &query[..2],
+                &[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0],
+            ]
+            .concat();
             // The name is that of the question; an address (A, IN), good for a minute.
             let record: &[u8] = &[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1];
             let answer = [&head[..], question, if is_v4 { record } else { &[] }].concat();
@@ -102,12 +140,23 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_whose_servers_hang_keep_no_other_name_from_being_looked_up_and_take_no_threads() {
     let (server, _answering) = name_server("tracker.honest.example").await;
-    let bridge = Program::start(&["--name-server", &server.to_string(), "--allow", "127.0.0.0/8"]).await;
+    let bridge = Program::start(&[
+        "--name-server",
+        &server.to_string(),
+        "--allow",
+        "127.0.0.0/8",
+    ])
+    .await;
     let threads = bridge.threads();
     let mut crowds = Vec::new();
     for network in 0..70 {
         let from = format!("127.0.0.{}", 20 + network);
-        crowds.push(crowd(bridge.addr, &from, 1, |join| vec![format!("http://tracker.n{network}x{join}.example/announce")]).await);
+        crowds.push(
+            crowd(bridge.addr, &from, 1, |join| {
+                vec![format!("http://tracker.n{network}x{join}.example/announce")]
+            })
+            .await,
+        );
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     let more = bridge.threads().saturating_sub(threads);
@@ -115,16 +164,30 @@ async fn names_whose_servers_hang_keep_no_other_name_from_being_looked_up_and_ta
     let begun = Instant::now();
     let mut tab = Tab::open_at(bridge.addr).await;
     let url = tracker.url.replace("127.0.0.1", "tracker.honest.example");
-    tab.join_as(&JoinRequest { trackers: vec![vec![url]], ..request(TAB_ID) });
+    tab.join_as(&JoinRequest {
+        trackers: vec![vec![url]],
+        ..request(TAB_ID)
+    });
     tab.flush().await;
-    let asked = timeout(Duration::from_secs(55), tracker.asked()).await.is_ok();
-    println!("beside 560 names whose servers hang: asked {asked} after {:?}, {more} threads more", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(5) && more < 20, "{:?}, {more} threads more", begun.elapsed());
+    let asked = timeout(Duration::from_secs(55), tracker.asked())
+        .await
+        .is_ok();
+    println!(
+        "beside 560 names whose servers hang: asked {asked} after {:?}, {more} threads more",
+        begun.elapsed()
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(5) && more < 20,
+        "{:?}, {more} threads more",
+        begun.elapsed()
+    );
 }
 
 /// A tracker's answer that names this many ports of one host.
 fn ports(ip: [u8; 4], count: u16) -> Vec<SocketAddr> {
-    (0..count).map(|n| SocketAddr::from((ip, 20_000 + n))).collect()
+    (0..count)
+        .map(|n| SocketAddr::from((ip, 20_000 + n)))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +199,10 @@ async fn a_thousand_ports_of_one_host_cost_next_to_nothing() {
     let (before, begun) = (bridge.processor_time(), Instant::now());
     tokio::time::sleep(Duration::from_secs(4)).await;
     let share = (bridge.processor_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-    println!("a thousand ports of one host: {:.1} % of a core", share * 100.0);
+    println!(
+        "a thousand ports of one host: {:.1} % of a core",
+        share * 100.0
+    );
     assert!(share < 0.1, "{:.1} % of a core", share * 100.0);
 }
 
@@ -145,12 +211,19 @@ async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a
     let (bridge, port) = Bridge::start_with_peers(open_house()).await;
     let mut tab = Tab::open(&bridge).await;
     let tracker = Tracker::start(&[]).await;
-    let join = tab.join_as(&JoinRequest { want: 10, trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) });
+    let join = tab.join_as(&JoinRequest {
+        want: 10,
+        trackers: vec![vec![tracker.url.clone()]],
+        ..request(TAB_ID)
+    });
     counts(&mut tab, "the swarm", |_| true).await;
     let mut incoming = Vec::new();
     for n in 0..50u8 {
         let mut socket = dial("127.0.0.9", SocketAddr::from(([127, 0, 0, 1], port))).await;
-        socket.write_all(&handshake(HASH, PeerId([n; 20])).encode()).await.unwrap();
+        socket
+            .write_all(&handshake(HASH, PeerId([n; 20])).encode())
+            .await
+            .unwrap();
         incoming.push(socket);
     }
     // A quarter of the places in a private network, which loopback is; the others are turned away.
@@ -163,7 +236,10 @@ async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a
     tab.client.hint(join, &[seed.addr]);
     tab.flush().await;
     let answered = timeout(Duration::from_secs(20), seed.answer(HASH, b"")).await;
-    println!("beside fifty that dialled in from one address: a peer is dialled: {}", answered.is_ok());
+    println!(
+        "beside fifty that dialled in from one address: a peer is dialled: {}",
+        answered.is_ok()
+    );
     assert!(answered.is_ok(), "nobody is dialled any more");
     drop(incoming);
 }

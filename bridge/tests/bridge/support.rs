@@ -1,4 +1,5 @@
-//! The actors: a bridge, a tracker, a peer, a tab. Whatever takes longer than [`PATIENCE`] has gone wrong.
+//! The actors: a bridge, a tracker, a peer, a tab. Whatever takes longer than [`PATIENCE`] has gone
+//! wrong.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,11 +27,17 @@ pub(crate) const TAB_ID: PeerId = PeerId(*b"-AQ0100-the tab's id");
 pub(crate) const PEER_ID: PeerId = PeerId(*b"-XX0001-a real peer.");
 
 /// How far every tab is.
-pub(crate) const AMOUNTS: Amounts = Amounts { uploaded: 0, downloaded: 0, left: Some(1) };
+pub(crate) const AMOUNTS: Amounts = Amounts {
+    uploaded: 0,
+    downloaded: 0,
+    left: Some(1),
+};
 
 /// Fails the test instead of hanging.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+    timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
 }
 
 /// Sends this again and again, once each span, until the other side closes the connection.
@@ -48,7 +55,11 @@ pub(crate) async fn trickle(mut socket: TcpStream, bytes: &[u8], each: Duration)
 
 /// A configuration for loopback.
 pub(crate) fn config() -> Config {
-    Config { allow: vec!["127.0.0.1/32".parse().unwrap()], no_dht: true, ..Config::default() }
+    Config {
+        allow: vec!["127.0.0.1/32".parse().unwrap()],
+        no_dht: true,
+        ..Config::default()
+    }
 }
 
 pub(crate) struct Bridge {
@@ -64,12 +75,25 @@ impl Bridge {
 
     /// Tells as well where peers dial in.
     pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
-        let (web, peers) = (listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-        let (addr, port) = (web.local_addr().unwrap(), peers.local_addr().unwrap().port());
+        let (web, peers) = (
+            listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let (addr, port) = (
+            web.local_addr().unwrap(),
+            peers.local_addr().unwrap().port(),
+        );
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(run(Listeners { web, peers: Some(peers) }, config, async move {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(run(
+            Listeners {
+                web,
+                peers: Some(peers),
+            },
+            config,
+            async move {
+                let _ = stopped.await;
+            },
+        ));
         (Self { addr, stop, task }, port)
     }
 
@@ -83,24 +107,48 @@ impl Bridge {
     pub(crate) async fn counted(&self, name: &str) -> u64 {
         let (_, metrics) = self.get("/metrics", "").await;
         let metrics = String::from_utf8(metrics).unwrap();
-        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
-        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("aqueduct_bridge_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+            .parse()
+            .unwrap()
     }
 
     /// One HTTP exchange: head and body.
     pub(crate) async fn get(&self, path: &str, fields: &str) -> (String, Vec<u8>) {
-        get(TcpStream::connect(self.addr).await.unwrap(), &self.addr.to_string(), path, fields).await
+        get(
+            TcpStream::connect(self.addr).await.unwrap(),
+            &self.addr.to_string(),
+            path,
+            fields,
+        )
+        .await
     }
 }
 
 /// One HTTP exchange over this connection: head and body.
-pub(crate) async fn get(mut socket: impl AsyncRead + AsyncWrite + Unpin, host: &str, path: &str, fields: &str) -> (String, Vec<u8>) {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{fields}\r\n");
+pub(crate) async fn get(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    path: &str,
+    fields: &str,
+) -> (String, Vec<u8>) {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{fields}\r\n");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    soon("an HTTP answer", socket.read_to_end(&mut answer)).await.unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
+    soon("an HTTP answer", socket.read_to_end(&mut answer))
+        .await
+        .unwrap();
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
+    (
+        String::from_utf8(answer[..end].to_vec()).unwrap(),
+        answer[end + 4..].to_vec(),
+    )
 }
 
 /// A tracker that gives everybody the same peers and tells what it was asked.
@@ -115,7 +163,16 @@ impl Tracker {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/announce", listener.local_addr().unwrap());
         let compact: Vec<u8> = peers.iter().flat_map(compact).collect();
-        let body = [format!("d8:completei1e10:incompletei0e8:intervali1800e5:peers{}:", compact.len()).as_bytes(), &compact, b"e"].concat();
+        let body = [
+            format!(
+                "d8:completei1e10:incompletei0e8:intervali1800e5:peers{}:",
+                compact.len()
+            )
+            .as_bytes(),
+            &compact,
+            b"e",
+        ]
+        .concat();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
         let (sender, asked) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
@@ -136,8 +193,19 @@ impl Tracker {
 }
 
 /// Counts of a join for which this holds.
-pub(crate) async fn counts(tab: &mut Tab, what: &str, enough: impl Fn(&PeerCounts) -> bool) -> PeerCounts {
-    tab.until(what, |event| if let Event::Peers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await
+pub(crate) async fn counts(
+    tab: &mut Tab,
+    what: &str,
+    enough: impl Fn(&PeerCounts) -> bool,
+) -> PeerCounts {
+    tab.until(what, |event| {
+        if let Event::Peers { counts, .. } = event {
+            Some(counts).filter(&enough)
+        } else {
+            None
+        }
+    })
+    .await
 }
 
 impl Drop for Tracker {
@@ -147,7 +215,9 @@ impl Drop for Tracker {
 }
 
 fn compact(addr: &SocketAddr) -> Vec<u8> {
-    let SocketAddr::V4(v4) = addr else { panic!("only IPv4 here") };
+    let SocketAddr::V4(v4) = addr else {
+        panic!("only IPv4 here")
+    };
     [&v4.ip().octets()[..], &v4.port().to_be_bytes()].concat()
 }
 
@@ -170,7 +240,10 @@ impl Peer {
 
     pub(crate) async fn at(ip: &str) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
-        Self { addr: listener.local_addr().unwrap(), listener }
+        Self {
+            addr: listener.local_addr().unwrap(),
+            listener,
+        }
     }
 
     /// Takes the next connection and reads its handshake.
@@ -181,26 +254,46 @@ impl Peer {
     }
 
     /// Takes the next connection and answers for this info-hash, with `more` in the same segment.
-    pub(crate) async fn answer(&self, info_hash: InfoHashV1, more: &[u8]) -> (TcpStream, Handshake) {
+    pub(crate) async fn answer(
+        &self,
+        info_hash: InfoHashV1,
+        more: &[u8],
+    ) -> (TcpStream, Handshake) {
         let (mut socket, theirs) = self.accept().await;
-        socket.write_all(&[&handshake(info_hash, PEER_ID).encode()[..], more].concat()).await.unwrap();
+        socket
+            .write_all(&[&handshake(info_hash, PEER_ID).encode()[..], more].concat())
+            .await
+            .unwrap();
         (socket, theirs)
     }
 }
 
 pub(crate) fn handshake(info_hash: InfoHashV1, peer_id: PeerId) -> Handshake {
-    Handshake { reserved: Reserved::OURS, info_hash, peer_id }
+    Handshake {
+        reserved: Reserved::OURS,
+        info_hash,
+        peer_id,
+    }
 }
 
 pub(crate) async fn read_handshake(socket: &mut TcpStream) -> Handshake {
     let mut bytes = [0; 68];
-    soon("a handshake", socket.read_exact(&mut bytes)).await.unwrap();
+    soon("a handshake", socket.read_exact(&mut bytes))
+        .await
+        .unwrap();
     Handshake::decode(&bytes).unwrap().unwrap()
 }
 
 /// How a tab of this name joins the swarm of [`HASH`], without a tracker.
 pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
-    JoinRequest { info_hash: HASH, peer_id, private: false, amounts: AMOUNTS, want: 40, trackers: Vec::new() }
+    JoinRequest {
+        info_hash: HASH,
+        peer_id,
+        private: false,
+        amounts: AMOUNTS,
+        want: 40,
+        trackers: Vec::new(),
+    }
 }
 
 /// A tab: a WebSocket and the client half of the tunnel.
@@ -221,10 +314,17 @@ impl Tab {
     /// The bridge's own page, at this address.
     pub(crate) async fn open_at(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
-        Self::over(stream, &addr.to_string(), &[("origin", &format!("http://{addr}"))], ClientConfig::default()).await
+        Self::over(
+            stream,
+            &addr.to_string(),
+            &[("origin", &format!("http://{addr}"))],
+            ClientConfig::default(),
+        )
+        .await
     }
 
-    /// A tab that has joined the swarm of [`HASH`] with a tracker that knows these peers, and what the join is called.
+    /// A tab that has joined the swarm of [`HASH`] with a tracker that knows these peers, and what
+    /// the join is called.
     pub(crate) async fn member(bridge: &Bridge, peers: &[SocketAddr]) -> (Self, Tracker, u32) {
         let tracker = Tracker::start(peers).await;
         let mut tab = Self::open(bridge).await;
@@ -233,7 +333,11 @@ impl Tab {
         (tab, tracker, join)
     }
 
-    pub(crate) async fn open_as(bridge: &Bridge, fields: &[(&str, &str)], config: ClientConfig) -> Self {
+    pub(crate) async fn open_as(
+        bridge: &Bridge,
+        fields: &[(&str, &str)],
+        config: ClientConfig,
+    ) -> Self {
         let stream = TcpStream::connect(bridge.addr).await.unwrap();
         Self::over(stream, &bridge.addr.to_string(), fields, config).await
     }
@@ -241,23 +345,49 @@ impl Tab {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
     /// Upgrades a connection to this host.
-    pub(crate) async fn over(stream: S, host: &str, fields: &[(&str, &str)], config: ClientConfig) -> Self {
-        soon("an upgrade", Self::try_over(stream, host, fields, config)).await.unwrap()
+    pub(crate) async fn over(
+        stream: S,
+        host: &str,
+        fields: &[(&str, &str)],
+        config: ClientConfig,
+    ) -> Self {
+        soon("an upgrade", Self::try_over(stream, host, fields, config))
+            .await
+            .unwrap()
     }
 
     /// The same with a bridge that may be about to end.
-    pub(crate) async fn try_over(stream: S, host: &str, fields: &[(&str, &str)], config: ClientConfig) -> Result<Self, WsError> {
-        let mut request = Request::builder().uri(format!("ws://{host}/v1/session")).header("host", host).header("connection", "upgrade");
-        request = request.header("upgrade", "websocket").header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
+    pub(crate) async fn try_over(
+        stream: S,
+        host: &str,
+        fields: &[(&str, &str)],
+        config: ClientConfig,
+    ) -> Result<Self, WsError> {
+        let mut request = Request::builder()
+            .uri(format!("ws://{host}/v1/session"))
+            .header("host", host)
+            .header("connection", "upgrade");
+        request = request
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", generate_key());
         request = request.header("sec-websocket-protocol", SUBPROTOCOL);
-        request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request = fields.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
         let (socket, _) = client_async(request.body(()).unwrap(), stream).await?;
-        Ok(Self { socket, client: Client::new(config, Instant::ZERO) })
+        Ok(Self {
+            socket,
+            client: Client::new(config, Instant::ZERO),
+        })
     }
 
     /// Joins the swarm of [`HASH`] through this tracker.
     pub(crate) fn join(&mut self, tracker: &Tracker) -> u32 {
-        self.join_as(&JoinRequest { trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) })
+        self.join_as(&JoinRequest {
+            trackers: vec![vec![tracker.url.clone()]],
+            ..request(TAB_ID)
+        })
     }
 
     pub(crate) fn join_as(&mut self, request: &JoinRequest) -> u32 {
@@ -281,8 +411,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
             }
             self.flush().await;
             match soon("a message from the bridge", self.socket.next()).await {
-                Some(Ok(Message::Binary(message))) => self.client.handle_message(Instant::ZERO, message).unwrap(),
-                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(Message::Binary(message))) => {
+                    self.client.handle_message(Instant::ZERO, message).unwrap()
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map_or(1005, |frame| frame.code.into()));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(1006),
             }
@@ -290,10 +424,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
     }
 
     /// Waits for the event that `pick` wants; others are passed over.
-    pub(crate) async fn until<T>(&mut self, what: &str, mut pick: impl FnMut(Event) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(
+        &mut self,
+        what: &str,
+        mut pick: impl FnMut(Event) -> Option<T>,
+    ) -> T {
         let wait = async {
             loop {
-                let event = self.next().await.unwrap_or_else(|code| panic!("closed with {code} while waiting for {what}"));
+                let event = self
+                    .next()
+                    .await
+                    .unwrap_or_else(|code| panic!("closed with {code} while waiting for {what}"));
                 if let Some(picked) = pick(event) {
                     return picked;
                 }
@@ -304,7 +445,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
 
     /// Waits for a stream.
     pub(crate) async fn stream(&mut self) -> u32 {
-        self.until("a stream", |event| if let Event::StreamOpened { stream, .. } = event { Some(stream) } else { None }).await
+        self.until("a stream", |event| {
+            if let Event::StreamOpened { stream, .. } = event {
+                Some(stream)
+            } else {
+                None
+            }
+        })
+        .await
     }
 
     /// Reads exactly so many bytes of a stream, giving the credit back at once.
@@ -322,7 +470,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
     /// The next bytes of a stream; their credit is kept.
     pub(crate) async fn data(&mut self, stream: u32) -> Bytes {
         self.until("data", |event| match event {
-            Event::Data { stream: from, bytes } if from == stream => Some(bytes),
+            Event::Data {
+                stream: from,
+                bytes,
+            } if from == stream => Some(bytes),
             _ => None,
         })
         .await
@@ -342,5 +493,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
 
 /// Bytes that differ at every offset and for every seed.
 pub(crate) fn noise(length: usize, seed: u8) -> Vec<u8> {
-    (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7) as u8 ^ seed).collect()
+    (0..length as u64)
+        .map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7) as u8 ^ seed)
+        .collect()
 }

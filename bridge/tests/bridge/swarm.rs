@@ -6,15 +6,33 @@ use aqueduct_core::types::InfoHashV1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake, request, soon};
+use crate::support::{
+    Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake,
+    request, soon,
+};
 
-async fn trackers(tab: &mut Tab, what: &str, enough: impl Fn(&TrackerCounts) -> bool) -> TrackerCounts {
-    tab.until(what, |event| if let Event::Trackers { counts, .. } = event { Some(counts).filter(&enough) } else { None }).await
+async fn trackers(
+    tab: &mut Tab,
+    what: &str,
+    enough: impl Fn(&TrackerCounts) -> bool,
+) -> TrackerCounts {
+    tab.until(what, |event| {
+        if let Event::Trackers { counts, .. } = event {
+            Some(counts).filter(&enough)
+        } else {
+            None
+        }
+    })
+    .await
 }
 
 #[tokio::test]
 async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
-    let (bridge, liar, honest) = (Bridge::start(config()).await, Peer::start().await, Peer::start().await);
+    let (bridge, liar, honest) = (
+        Bridge::start(config()).await,
+        Peer::start().await,
+        Peer::start().await,
+    );
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[liar.addr, honest.addr]).await;
     let (mut lied, _) = liar.answer(InfoHashV1([1; 20]), b"GET / HTTP/1.1").await;
     let (_kept, _) = honest.answer(HASH, b"").await;
@@ -24,18 +42,30 @@ async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
             streams.push(addr);
             None
         }
-        Event::Peers { counts, .. } => Some(counts).filter(|counts| counts.failed == 1 && counts.connected == 1),
+        Event::Peers { counts, .. } => {
+            Some(counts).filter(|counts| counts.failed == 1 && counts.connected == 1)
+        }
         _ => None,
     });
     let counts = counts.await;
     assert_eq!((counts.found, counts.refused), (2, 0));
     assert_eq!(streams, [honest.addr]);
-    assert_eq!(soon("the liar's end", lied.read(&mut [0; 1])).await.unwrap_or(0), 0, "the bridge hangs up");
+    assert_eq!(
+        soon("the liar's end", lied.read(&mut [0; 1]))
+            .await
+            .unwrap_or(0),
+        0,
+        "the bridge hangs up"
+    );
 }
 
 #[tokio::test]
 async fn addresses_that_the_filter_refuses_are_never_dialled() {
-    let (bridge, allowed, refused) = (Bridge::start(config()).await, Peer::start().await, Peer::at("127.0.0.2").await);
+    let (bridge, allowed, refused) = (
+        Bridge::start(config()).await,
+        Peer::start().await,
+        Peer::at("127.0.0.2").await,
+    );
     let private = "10.0.0.1:6881".parse().unwrap();
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[refused.addr, private, allowed.addr]).await;
     let (_kept, _) = allowed.answer(HASH, b"").await;
@@ -47,12 +77,22 @@ async fn addresses_that_the_filter_refuses_are_never_dialled() {
 
 #[tokio::test]
 async fn trackers_at_refused_addresses_are_not_asked() {
-    let bridge = Bridge::start(aqueduct_bridge::Config { no_dht: true, ..aqueduct_bridge::Config::default() }).await;
+    let bridge = Bridge::start(aqueduct_bridge::Config {
+        no_dht: true,
+        ..aqueduct_bridge::Config::default()
+    })
+    .await;
     let mut tracker = Tracker::start(&[]).await;
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
-    let counts = trackers(&mut tab, "the tracker's failure", |counts| counts.failed == 1).await;
-    assert_eq!((counts.total, counts.failure), (1, Some(TrackerFailure::Forbidden)));
+    let counts = trackers(&mut tab, "the tracker's failure", |counts| {
+        counts.failed == 1
+    })
+    .await;
+    assert_eq!(
+        (counts.total, counts.failure),
+        (1, Some(TrackerFailure::Forbidden))
+    );
     let asked = tokio::time::timeout(std::time::Duration::ZERO, tracker.asked()).await;
     assert!(asked.is_err(), "a refused tracker was asked");
 }
@@ -63,8 +103,14 @@ async fn a_tab_learns_what_its_trackers_said_as_numbers() {
     let tracker = Tracker::start(&[]).await;
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
-    let counts = trackers(&mut tab, "the tracker's answer", |counts| counts.answered == 1).await;
-    assert_eq!((counts.total, counts.empty, counts.failed, counts.seeders), (1, 1, 0, 1));
+    let counts = trackers(&mut tab, "the tracker's answer", |counts| {
+        counts.answered == 1
+    })
+    .await;
+    assert_eq!(
+        (counts.total, counts.empty, counts.failed, counts.seeders),
+        (1, 1, 0, 1)
+    );
     let next = counts.next.expect("another announce is planned");
     assert!((1500..=1800).contains(&next.as_secs()), "{next:?}");
 }
@@ -72,7 +118,10 @@ async fn a_tab_learns_what_its_trackers_said_as_numbers() {
 /// The port that trackers are told.
 async fn announced_port(tracker: &mut Tracker) -> u16 {
     let asked = tracker.asked().await;
-    let port = asked.split(['?', '&']).find_map(|pair| pair.strip_prefix("port=")).unwrap();
+    let port = asked
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("port="))
+        .unwrap();
     port.parse().unwrap()
 }
 
@@ -82,19 +131,43 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
     let (mut tab, mut tracker, join) = Tab::member(&bridge, &[]).await;
     let port = announced_port(&mut tracker).await;
     let mut peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    peer.write_all(&[&handshake(HASH, PEER_ID).encode()[..], b"hello"].concat()).await.unwrap();
+    peer.write_all(&[&handshake(HASH, PEER_ID).encode()[..], b"hello"].concat())
+        .await
+        .unwrap();
     let answer = read_handshake(&mut peer).await;
     assert_eq!((answer.info_hash, answer.peer_id), (HASH, TAB_ID));
-    let opened = tab.until("a stream", |event| matches!(event, Event::StreamOpened { .. }).then_some(event)).await;
-    let Event::StreamOpened { stream, join: of, dialled, addr, .. } = opened else { panic!("{opened:?}") };
-    assert_eq!((of, dialled, addr), (join, false, peer.local_addr().unwrap()));
+    let opened = tab
+        .until("a stream", |event| {
+            matches!(event, Event::StreamOpened { .. }).then_some(event)
+        })
+        .await;
+    let Event::StreamOpened {
+        stream,
+        join: of,
+        dialled,
+        addr,
+        ..
+    } = opened
+    else {
+        panic!("{opened:?}")
+    };
+    assert_eq!(
+        (of, dialled, addr),
+        (join, false, peer.local_addr().unwrap())
+    );
     assert_eq!(tab.read(stream, 5).await, b"hello");
 
     let mut stranger = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stranger.write_all(&handshake(InfoHashV1([9; 20]), PEER_ID).encode()).await.unwrap();
+    stranger
+        .write_all(&handshake(InfoHashV1([9; 20]), PEER_ID).encode())
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     let _ = soon("the end", stranger.read_to_end(&mut answer)).await;
-    assert!(answer.is_empty(), "nobody joined that swarm, so nobody answers");
+    assert!(
+        answer.is_empty(),
+        "nobody joined that swarm, so nobody answers"
+    );
 }
 
 #[tokio::test]
@@ -105,25 +178,45 @@ async fn a_tab_that_leaves_has_its_streams_closed_and_its_trackers_told() {
     tab.stream().await;
     assert!(tracker.asked().await.contains("event=started"));
     tab.client.leave(join);
-    tab.until("the close", |event| matches!(event, Event::StreamClosed { .. }).then_some(())).await;
+    tab.until("the close", |event| {
+        matches!(event, Event::StreamClosed { .. }).then_some(())
+    })
+    .await;
     assert_eq!(soon("the end", socket.read(&mut [0; 1])).await.unwrap(), 0);
     assert!(tracker.asked().await.contains("event=stopped"));
 }
 
 #[tokio::test]
 async fn thirty_two_torrents_that_a_tab_adds_together_are_all_announced() {
-    let limits = Limits { dials_per_target: 1000, half_open_per_target: 1000, ..Limits::default() };
+    let limits = Limits {
+        dials_per_target: 1000,
+        half_open_per_target: 1000,
+        ..Limits::default()
+    };
     let bridge = Bridge::start(Config { limits, ..config() }).await;
     let mut tracker = Tracker::start(&[]).await;
     let mut tab = Tab::open(&bridge).await;
     for number in 0..32 {
-        tab.join_as(&JoinRequest { info_hash: InfoHashV1([number; 20]), trackers: vec![vec![tracker.url.clone()]], ..request(TAB_ID) });
+        tab.join_as(&JoinRequest {
+            info_hash: InfoHashV1([number; 20]),
+            trackers: vec![vec![tracker.url.clone()]],
+            ..request(TAB_ID)
+        });
     }
     tab.flush().await;
     let mut started = BTreeSet::new();
     while started.len() < 32 {
         let asked = tracker.asked().await;
         assert!(asked.contains("event=started"), "{asked}");
-        started.insert(asked.split("info_hash=").nth(1).unwrap().split('&').next().unwrap().to_owned());
+        started.insert(
+            asked
+                .split("info_hash=")
+                .nth(1)
+                .unwrap()
+                .split('&')
+                .next()
+                .unwrap()
+                .to_owned(),
+        );
     }
 }

@@ -12,23 +12,49 @@ use crate::support::{Bridge, config, soon};
 async fn who_tries_utp_at_the_peer_port_is_turned_away_with_the_dht_and_without() {
     for no_dht in [false, true] {
         let nodes = vec!["127.0.0.1:9".parse().unwrap()];
-        let (_bridge, port) = Bridge::start_with_peers(Config { no_dht, dht_bootstrap: if no_dht { Vec::new() } else { nodes }, ..config() }).await;
+        let (_bridge, port) = Bridge::start_with_peers(Config {
+            no_dht,
+            dht_bootstrap: if no_dht { Vec::new() } else { nodes },
+            ..config()
+        })
+        .await;
         let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let syn =
-            Header { kind: Kind::Syn, connection_id: 77, timestamp: 1, timestamp_difference: 0, window: 1 << 20, sequence: 4711, acknowledgement: 0 };
+        let syn = Header {
+            kind: Kind::Syn,
+            connection_id: 77,
+            timestamp: 1,
+            timestamp_difference: 0,
+            window: 1 << 20,
+            sequence: 4711,
+            acknowledgement: 0,
+        };
         let mut answer = [0; 1500];
         // Datagrams get lost, and the bridge may not have its port yet.
         let length = soon("a reset", async {
             loop {
-                peer.send_to(b"neither uTP nor of the DHT", ("127.0.0.1", port)).await.unwrap();
-                peer.send_to(&syn.encode(), ("127.0.0.1", port)).await.unwrap();
-                if let Ok(length) = timeout(Duration::from_millis(250), peer.recv(&mut answer)).await {
+                peer.send_to(b"neither uTP nor of the DHT", ("127.0.0.1", port))
+                    .await
+                    .unwrap();
+                peer.send_to(&syn.encode(), ("127.0.0.1", port))
+                    .await
+                    .unwrap();
+                if let Ok(length) =
+                    timeout(Duration::from_millis(250), peer.recv(&mut answer)).await
+                {
                     return length.unwrap();
                 }
             }
         })
         .await;
         let reset = Packet::parse(&answer[..length]).unwrap().header;
-        assert_eq!((length, reset.kind, reset.connection_id, reset.acknowledgement), (Header::LENGTH, Kind::Reset, 77, 4711));
+        assert_eq!(
+            (
+                length,
+                reset.kind,
+                reset.connection_id,
+                reset.acknowledgement
+            ),
+            (Header::LENGTH, Kind::Reset, 77, 4711)
+        );
     }
 }

@@ -30,7 +30,8 @@ impl Encoded {
         Self(out)
     }
 
-    /// A value that is bencoded already, byte for byte: an `info` dictionary must keep the form its hash was made of.
+    /// A value that is bencoded already, byte for byte: an `info` dictionary must keep the form its
+    /// hash was made of.
     #[must_use]
     pub fn raw(value: impl Into<Vec<u8>>) -> Self {
         Self(value.into())
@@ -55,7 +56,8 @@ impl From<&mut Encoder> for Encoded {
     }
 }
 
-/// Writes a dictionary: entries may come in any order, keys leave sorted and once each (the last of equal ones stays).
+/// Writes a dictionary: entries may come in any order, keys leave sorted and once each (the last of
+/// equal ones stays).
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     entries: BTreeMap<Vec<u8>, Encoded>,
@@ -85,7 +87,11 @@ impl Encoder {
     }
 
     /// A list.
-    pub fn list(&mut self, key: impl AsRef<[u8]>, items: impl IntoIterator<Item = Encoded>) -> &mut Self {
+    pub fn list(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        items: impl IntoIterator<Item = Encoded>,
+    ) -> &mut Self {
         self.put(key, Encoded::list(items))
     }
 

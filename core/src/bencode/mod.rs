@@ -1,8 +1,10 @@
 //! Bencode (BEP 3): the form of .torrent files, tracker answers, extended messages and the DHT.
 //!
-//! Everything from outside goes through [`scan`] first. It is as strict as [`Form`] says, does not recurse, allocates nothing that a declared length asks for, and bounds depth,
-//! tokens and bytes. What it accepts is read through [`Value`], a cursor that borrows and copies nothing; [`Value::typed`] hands a part to serde.
-//! What we say ourselves is written by [`Encoder`], whose keys cannot come out unsorted.
+//! Everything from outside goes through [`scan`] first. It is as strict as [`Form`] says, does not
+//! recurse, allocates nothing that a declared length asks for, and bounds depth, tokens and bytes.
+//! What it accepts is read through [`Value`], a cursor that borrows and copies nothing;
+//! [`Value::typed`] hands a part to serde. What we say ourselves is written by [`Encoder`], whose
+//! keys cannot come out unsorted.
 //!
 //! ```
 //! use aqueduct_core::bencode::{Encoder, Limits, scan};

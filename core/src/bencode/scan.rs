@@ -18,10 +18,12 @@ pub struct Limits {
     pub form: Form,
 }
 
-/// How strictly the form of BEP 3 is asked for, from the strictest on. Each accepts what those before it accept.
+/// How strictly the form of BEP 3 is asked for, from the strictest on. Each accepts what those
+/// before it accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// Keys sorted, each once; integers and lengths in their shortest form: one way to write a value, as BEP 52 asks.
+    /// Keys sorted, each once; integers and lengths in their shortest form: one way to write a
+    /// value, as BEP 52 asks.
     Canonical,
     /// Keys in any order.
     Unsorted,
@@ -33,27 +35,48 @@ pub enum Form {
 
 impl Limits {
     /// A .torrent file: 10 MB. What is hashed of it must fit [`Limits::METADATA`], too.
-    pub const TORRENT: Self = Self { bytes: 10_000_000, depth: 100, tokens: 3_000_000, form: Form::Repeating };
+    pub const TORRENT: Self = Self {
+        bytes: 10_000_000,
+        depth: 100,
+        tokens: 3_000_000,
+        form: Form::Repeating,
+    };
     /// An `info` dictionary: 16 MiB.
-    pub const METADATA: Self = Self { bytes: 16 << 20, form: Form::Loose, ..Self::TORRENT };
+    pub const METADATA: Self = Self {
+        bytes: 16 << 20,
+        form: Form::Loose,
+        ..Self::TORRENT
+    };
     /// A tracker's answer, an extended message, a DHT packet: 1 MiB and 10,000 tokens.
-    pub const MESSAGE: Self = Self { bytes: 1 << 20, depth: 100, tokens: 10_000, form: Form::Unsorted };
+    pub const MESSAGE: Self = Self {
+        bytes: 1 << 20,
+        depth: 100,
+        tokens: 10_000,
+        form: Form::Unsorted,
+    };
 
     /// The same, but only the canonical form is accepted.
     #[must_use]
     pub const fn canonical(self) -> Self {
-        Self { form: Form::Canonical, ..self }
+        Self {
+            form: Form::Canonical,
+            ..self
+        }
     }
 }
 
 /// Checks that `bytes` are exactly one value within `limits`, in the form that these ask for.
 ///
-/// Takes time linear in the bytes (a dictionary with unsorted keys is sorted to find equal ones), and memory linear in the keys of the dictionaries open at a time.
+/// Takes time linear in the bytes (a dictionary with unsorted keys is sorted to find equal ones),
+/// and memory linear in the keys of the dictionaries open at a time.
 ///
 /// # Errors
 /// The first fault and its offset.
 pub fn scan(bytes: &[u8], limits: Limits) -> Result<Value<'_>, BencodeError> {
-    let fault = BencodeFault::Bytes { received: bytes.len(), limit: limits.bytes };
+    let fault = BencodeFault::Bytes {
+        received: bytes.len(),
+        limit: limits.bytes,
+    };
     if bytes.len() > limits.bytes {
         return Err(fault.at(limits.bytes));
     }
@@ -64,13 +87,21 @@ pub fn scan(bytes: &[u8], limits: Limits) -> Result<Value<'_>, BencodeError> {
     }
 }
 
-/// Like [`scan`] for a value that other data follow (BEP 9 puts a piece of metadata after a dictionary): the value, and what follows it.
+/// Like [`scan`] for a value that other data follow (BEP 9 puts a piece of metadata after a
+/// dictionary): the value, and what follows it.
 ///
 /// # Errors
 /// The first fault and its offset. [`Limits::bytes`] bounds the value alone.
 pub fn scan_prefix(bytes: &[u8], limits: Limits) -> Result<(Value<'_>, &[u8]), BencodeError> {
     let window = bytes.get(..limits.bytes).unwrap_or(bytes);
-    let mut scanner = Scanner { bytes: window, at: 0, limits, tokens: 0, open: Vec::new(), keys: Vec::new() };
+    let mut scanner = Scanner {
+        bytes: window,
+        at: 0,
+        limits,
+        tokens: 0,
+        open: Vec::new(),
+        keys: Vec::new(),
+    };
     scanner.run()?;
     let (raw, rest) = bytes.split_at(scanner.at);
     Ok((Value::scanned(raw), rest))
@@ -126,12 +157,19 @@ impl<'a> Scanner<'a> {
     }
 
     fn peek(&self) -> Result<u8, BencodeError> {
-        self.bytes.get(self.at).copied().ok_or_else(|| BencodeFault::End.at(self.at))
+        self.bytes
+            .get(self.at)
+            .copied()
+            .ok_or_else(|| BencodeFault::End.at(self.at))
     }
 
     fn token(&mut self) -> Result<(), BencodeError> {
         self.tokens += 1;
-        if self.tokens > self.limits.tokens { Err(BencodeFault::Tokens(self.limits.tokens).at(self.at)) } else { Ok(()) }
+        if self.tokens > self.limits.tokens {
+            Err(BencodeFault::Tokens(self.limits.tokens).at(self.at))
+        } else {
+            Ok(())
+        }
     }
 
     fn value(&mut self, first: u8) -> Result<(), BencodeError> {
@@ -152,7 +190,11 @@ impl<'a> Scanner<'a> {
         if self.open.len() >= self.limits.depth {
             return Err(BencodeFault::Depth(self.limits.depth).at(self.at));
         }
-        self.open.push(Open { due, keys: self.keys.len(), sorted: true });
+        self.open.push(Open {
+            due,
+            keys: self.keys.len(),
+            sorted: true,
+        });
         self.at += 1;
         Ok(())
     }
@@ -175,14 +217,20 @@ impl<'a> Scanner<'a> {
         self.token()?;
         let start = self.at;
         let key = self.string()?;
-        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        let Some(open) = self.open.last_mut() else {
+            return Ok(());
+        };
         open.due = Due::Value;
         if let Some(last) = self.keys.get(open.keys..).and_then(<[_]>::last) {
             match self.bytes[last.clone()].cmp(&self.bytes[key.clone()]) {
                 Ordering::Less => {}
-                Ordering::Equal if self.limits.form < Form::Repeating => return Err(BencodeFault::DuplicateKey.at(start)),
+                Ordering::Equal if self.limits.form < Form::Repeating => {
+                    return Err(BencodeFault::DuplicateKey.at(start));
+                }
                 Ordering::Equal => {}
-                Ordering::Greater if self.limits.form == Form::Canonical => return Err(BencodeFault::Unsorted.at(start)),
+                Ordering::Greater if self.limits.form == Form::Canonical => {
+                    return Err(BencodeFault::Unsorted.at(start));
+                }
                 Ordering::Greater => open.sorted = false,
             }
         }
@@ -193,9 +241,14 @@ impl<'a> Scanner<'a> {
     /// Equal keys of an unsorted dictionary need not be neighbours.
     fn find_duplicate(&mut self, from: usize) -> Result<(), BencodeError> {
         let bytes = self.bytes;
-        let Some(keys) = self.keys.get_mut(from..) else { return Ok(()) };
+        let Some(keys) = self.keys.get_mut(from..) else {
+            return Ok(());
+        };
         keys.sort_by(|a, b| bytes[a.clone()].cmp(&bytes[b.clone()]));
-        match keys.windows(2).find(|w| bytes[w[0].clone()] == bytes[w[1].clone()]) {
+        match keys
+            .windows(2)
+            .find(|w| bytes[w[0].clone()] == bytes[w[1].clone()])
+        {
             Some(pair) => Err(BencodeFault::DuplicateKey.at(pair[1].start)),
             None => Ok(()),
         }
@@ -217,32 +270,52 @@ impl<'a> Scanner<'a> {
         }
         // The sign is part of the number: -2^63 has no positive counterpart.
         let text = &self.bytes[start + 1..self.at];
-        let number = std::str::from_utf8(text).ok().and_then(|t| t.parse::<i64>().ok());
+        let number = std::str::from_utf8(text)
+            .ok()
+            .and_then(|t| t.parse::<i64>().ok());
         self.at += 1;
-        number.map(drop).ok_or_else(|| BencodeFault::IntegerRange.at(start))
+        number
+            .map(drop)
+            .ok_or_else(|| BencodeFault::IntegerRange.at(start))
     }
 
     /// Digits, `:`, bytes: returns where the bytes are.
     fn string(&mut self) -> Result<Range<usize>, BencodeError> {
         let start = self.at;
         let digits = self.digits();
-        let is_written_well = if self.limits.form < Form::Loose { shortest(digits) } else { !digits.is_empty() };
+        let is_written_well = if self.limits.form < Form::Loose {
+            shortest(digits)
+        } else {
+            !digits.is_empty()
+        };
         if self.peek()? != b':' || !is_written_well {
             return Err(BencodeFault::Length.at(start));
         }
-        let declared = std::str::from_utf8(digits).ok().and_then(|t| t.parse::<u64>().ok());
+        let declared = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|t| t.parse::<u64>().ok());
         let declared = declared.ok_or_else(|| BencodeFault::Length.at(start))?;
         let from = self.at + 1;
         let left = self.bytes.len() - from;
         let length = usize::try_from(declared).ok().filter(|&n| n <= left);
-        self.at = from + length.ok_or_else(|| BencodeFault::Overrun { declared, left: left as u64 }.at(start))?;
+        self.at = from
+            + length.ok_or_else(|| {
+                BencodeFault::Overrun {
+                    declared,
+                    left: left as u64,
+                }
+                .at(start)
+            })?;
         Ok(from..self.at)
     }
 
     /// Moves over the digits that come next.
     fn digits(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
-        let count = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+        let count = rest
+            .iter()
+            .position(|b| !b.is_ascii_digit())
+            .unwrap_or(rest.len());
         self.at += count;
         &rest[..count]
     }

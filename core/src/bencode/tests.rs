@@ -38,8 +38,22 @@ fn every_fault_is_named_with_its_place() {
         (b"01:a", 0, BencodeFault::Length),
         (b"1a", 0, BencodeFault::Length),
         (b"99999999999999999999999:a", 0, BencodeFault::Length),
-        (b"2:a", 0, BencodeFault::Overrun { declared: 2, left: 1 }),
-        (b"18446744073709551615:a", 0, BencodeFault::Overrun { declared: u64::MAX, left: 1 }),
+        (
+            b"2:a",
+            0,
+            BencodeFault::Overrun {
+                declared: 2,
+                left: 1,
+            },
+        ),
+        (
+            b"18446744073709551615:a",
+            0,
+            BencodeFault::Overrun {
+                declared: u64::MAX,
+                left: 1,
+            },
+        ),
         (b"di1ei2ee", 1, BencodeFault::Key),
         (b"dlei2ee", 1, BencodeFault::Key),
         (b"d1:ae", 4, BencodeFault::NoValue),
@@ -56,8 +70,14 @@ fn every_fault_is_named_with_its_place() {
 fn equal_keys_are_found_wherever_they_stand() {
     assert!(scan(b"d1:bi1e1:ai2ee", Limits::MESSAGE).is_ok());
     assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee").1, BencodeFault::DuplicateKey);
-    assert_eq!(fault(b"d1:xd1:bi1e1:ai2e1:ci1e1:bi3eee").1, BencodeFault::DuplicateKey);
-    assert!(scan(b"d1:ad1:ai1ee1:bd1:ai1eee", Limits::MESSAGE).is_ok(), "the same key in different dictionaries");
+    assert_eq!(
+        fault(b"d1:xd1:bi1e1:ai2e1:ci1e1:bi3eee").1,
+        BencodeFault::DuplicateKey
+    );
+    assert!(
+        scan(b"d1:ad1:ai1ee1:bd1:ai1eee", Limits::MESSAGE).is_ok(),
+        "the same key in different dictionaries"
+    );
 }
 
 #[test]
@@ -69,7 +89,12 @@ fn unsorted_keys_are_refused_where_order_is_asked_for() {
 
 #[test]
 fn each_form_accepts_a_little_more_than_the_one_before() {
-    let forms = [Form::Canonical, Form::Unsorted, Form::Loose, Form::Repeating];
+    let forms = [
+        Form::Canonical,
+        Form::Unsorted,
+        Form::Loose,
+        Form::Repeating,
+    ];
     let cases: [(&[u8], Form); 7] = [
         (b"d1:ai0e1:bi2ee", Form::Canonical),
         (b"d1:bi1e1:ai2ee", Form::Unsorted),
@@ -81,14 +106,40 @@ fn each_form_accepts_a_little_more_than_the_one_before() {
     ];
     for (bytes, needed) in cases {
         for form in forms {
-            assert_eq!(scan(bytes, Limits { form, ..Limits::MESSAGE }).is_ok(), form >= needed, "{} in {form:?}", bytes.escape_ascii());
+            assert_eq!(
+                scan(
+                    bytes,
+                    Limits {
+                        form,
+                        ..Limits::MESSAGE
+                    }
+                )
+                .is_ok(),
+                form >= needed,
+                "{} in {form:?}",
+                bytes.escape_ascii()
+            );
         }
     }
     for bytes in [&b"ie"[..], b"i-e", b"i+1e", b"i1.5e", b":a"] {
-        assert!(scan(bytes, Limits::TORRENT).is_err(), "{}", bytes.escape_ascii());
+        assert!(
+            scan(bytes, Limits::TORRENT).is_err(),
+            "{}",
+            bytes.escape_ascii()
+        );
     }
-    let twice = scan(b"d1:ai1e1:ai2ee", Limits::TORRENT).unwrap().as_dict().unwrap();
-    assert_eq!((twice.num::<u8>("a"), twice.gather(["a"])[0].and_then(Value::as_int)), (Some(1), Some(1)), "the first one counts");
+    let twice = scan(b"d1:ai1e1:ai2ee", Limits::TORRENT)
+        .unwrap()
+        .as_dict()
+        .unwrap();
+    assert_eq!(
+        (
+            twice.num::<u8>("a"),
+            twice.gather(["a"])[0].and_then(Value::as_int)
+        ),
+        (Some(1), Some(1)),
+        "the first one counts"
+    );
     assert_eq!(scan(b"i-007e", Limits::TORRENT).unwrap().as_int(), Some(-7));
 }
 
@@ -100,9 +151,18 @@ fn depth_tokens_and_bytes_are_bounded_exactly() {
     let flat = |n: usize| [b"l".to_vec(), b"0:".repeat(n), b"e".to_vec()].concat();
     assert!(scan(&flat(9_999), Limits::MESSAGE).is_ok());
     assert_eq!(fault(flat(10_000)), (19_999, BencodeFault::Tokens(10_000)));
-    let small = Limits { bytes: 4, ..Limits::MESSAGE };
+    let small = Limits {
+        bytes: 4,
+        ..Limits::MESSAGE
+    };
     assert!(scan(b"2:ab", small).is_ok());
-    assert_eq!(scan(b"3:abc", small).unwrap_err().fault, BencodeFault::Bytes { received: 5, limit: 4 });
+    assert_eq!(
+        scan(b"3:abc", small).unwrap_err().fault,
+        BencodeFault::Bytes {
+            received: 5,
+            limit: 4
+        }
+    );
 }
 
 #[test]
@@ -113,9 +173,14 @@ fn ten_megabytes_of_open_lists_are_refused_after_a_hundred_and_one_bytes() {
     assert!(took < Duration::from_millis(50), "{took:?}");
 }
 
-/// How long `work` takes: requirements name times, so tests of them read a clock; the engine itself never does.
-/// Where the system tells, it is the time on the processor, so that a busy machine fails no test.
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "bounds of the requirements are in milliseconds")]
+/// How long `work` takes: requirements name times, so tests of them read a clock; the engine itself
+/// never does. Where the system tells, it is the time on the processor, so that a busy machine
+/// fails no test.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "bounds of the requirements are in milliseconds"
+)]
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let on_processor = || {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -123,7 +188,9 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     };
     let (start, before) = (std::time::Instant::now(), on_processor());
     let done = work();
-    let spent = on_processor().zip(before).map(|(after, before)| after - before);
+    let spent = on_processor()
+        .zip(before)
+        .map(|(after, before)| after - before);
     (done, spent.unwrap_or_else(|| start.elapsed()))
 }
 
@@ -131,8 +198,14 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 fn what_follows_a_dictionary_is_handed_back() {
     let (value, rest) = scan_prefix(b"d1:ai1eepayload", Limits::MESSAGE).unwrap();
     assert_eq!((value.raw(), rest), (&b"d1:ai1ee"[..], &b"payload"[..]));
-    let bound = Limits { bytes: 8, ..Limits::MESSAGE };
-    assert!(scan_prefix(b"d1:ai1eepayload", bound).is_ok(), "the bound is on the value alone");
+    let bound = Limits {
+        bytes: 8,
+        ..Limits::MESSAGE
+    };
+    assert!(
+        scan_prefix(b"d1:ai1eepayload", bound).is_ok(),
+        "the bound is on the value alone"
+    );
 }
 
 #[test]
@@ -143,18 +216,30 @@ fn a_cursor_reads_every_shape() {
     assert_eq!(dict.num::<u64>("a"), None, "a negative number does not fit");
     assert_eq!(dict.str("b"), None, "a list is no string");
     let items: Vec<_> = dict.list("b").unwrap().collect();
-    assert_eq!((items[0].as_str(), items[1].as_int(), items.len()), (Some("xy"), Some(3), 2));
+    assert_eq!(
+        (items[0].as_str(), items[1].as_int(), items.len()),
+        (Some("xy"), Some(3), 2)
+    );
     assert_eq!(dict.dict("c").unwrap().bytes("k"), Some(&b"v"[..]));
-    assert_eq!((dict.bytes("d"), dict.str("d")), (Some(&b"\xff\xfe"[..]), None));
+    assert_eq!(
+        (dict.bytes("d"), dict.str("d")),
+        (Some(&b"\xff\xfe"[..]), None)
+    );
     assert_eq!(dict.get("b").unwrap().raw(), b"l2:xyi3ee");
     assert!(dict.get("e").is_none());
-    assert_eq!(dict.iter().map(|(key, _)| key[0]).collect::<Vec<_>>(), b"abcd");
+    assert_eq!(
+        dict.iter().map(|(key, _)| key[0]).collect::<Vec<_>>(),
+        b"abcd"
+    );
 }
 
 #[test]
 fn a_part_is_read_as_a_serde_type() {
     let value = scan(b"ll1:ael1:b1:cee", Limits::MESSAGE).unwrap();
-    assert_eq!(value.typed::<Vec<Vec<String>>>().unwrap(), [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]);
+    assert_eq!(
+        value.typed::<Vec<Vec<String>>>().unwrap(),
+        [vec!["a".to_owned()], vec!["b".to_owned(), "c".to_owned()]]
+    );
     assert_eq!(value.typed::<i64>(), None);
 }
 
@@ -162,12 +247,22 @@ fn a_part_is_read_as_a_serde_type() {
 fn keys_leave_the_encoder_sorted() {
     let mut inner = Encoder::new();
     inner.bytes("z", "").int("a", i64::MIN);
-    let bytes = Encoder::new().put("m", &inner).list("l", [Encoded::int(1u8), Encoded::bytes("x")]).int("i", u32::MAX).finish();
-    assert_eq!(bytes, b"d1:ii4294967295e1:lli1e1:xe1:md1:ai-9223372036854775808e1:z0:ee");
+    let bytes = Encoder::new()
+        .put("m", &inner)
+        .list("l", [Encoded::int(1u8), Encoded::bytes("x")])
+        .int("i", u32::MAX)
+        .finish();
+    assert_eq!(
+        bytes,
+        b"d1:ii4294967295e1:lli1e1:xe1:md1:ai-9223372036854775808e1:z0:ee"
+    );
 }
 
 fn arbitrary_value() -> impl Strategy<Value = Encoded> {
-    let leaf = prop_oneof![any::<i64>().prop_map(Encoded::int), vec(any::<u8>(), 0..12).prop_map(Encoded::bytes)];
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(Encoded::int),
+        vec(any::<u8>(), 0..12).prop_map(Encoded::bytes)
+    ];
     leaf.prop_recursive(5, 64, 6, |inner| {
         let dict = btree_map(vec(any::<u8>(), 0..4), inner.clone(), 0..6).prop_map(|entries| {
             let mut dict = Encoder::new();
@@ -182,7 +277,16 @@ fn arbitrary_value() -> impl Strategy<Value = Encoded> {
 
 /// Bytes that look enough like bencode to get past the first one.
 fn almost_bencode() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![Just(b'l'), Just(b'd'), Just(b'e'), Just(b'i'), Just(b':'), Just(b'-'), b'0'..=b'3', any::<u8>()];
+    let byte = prop_oneof![
+        Just(b'l'),
+        Just(b'd'),
+        Just(b'e'),
+        Just(b'i'),
+        Just(b':'),
+        Just(b'-'),
+        b'0'..=b'3',
+        any::<u8>()
+    ];
     vec(byte, 0..64)
 }
 

@@ -1,4 +1,5 @@
-//! A cursor over scanned bytes: borrows, copies nothing, never fails on what [`super::scan`] accepted.
+//! A cursor over scanned bytes: borrows, copies nothing, never fails on what [`super::scan`]
+//! accepted.
 
 use std::fmt;
 
@@ -44,16 +45,21 @@ impl<'a> Value<'a> {
     /// The items, if it is a list.
     #[must_use]
     pub fn as_list(self) -> Option<List<'a>> {
-        Some(List { rest: self.raw.strip_prefix(b"l")?.strip_suffix(b"e")? })
+        Some(List {
+            rest: self.raw.strip_prefix(b"l")?.strip_suffix(b"e")?,
+        })
     }
 
     /// The entries, if it is a dictionary.
     #[must_use]
     pub fn as_dict(self) -> Option<Dict<'a>> {
-        Some(Dict { body: self.raw.strip_prefix(b"d")?.strip_suffix(b"e")? })
+        Some(Dict {
+            body: self.raw.strip_prefix(b"d")?.strip_suffix(b"e")?,
+        })
     }
 
-    /// The value as a serde type; `None` if it has another shape. Recursion is bounded by the scan's depth.
+    /// The value as a serde type; `None` if it has another shape. Recursion is bounded by the
+    /// scan's depth.
     #[must_use]
     pub fn typed<T: DeserializeOwned>(self) -> Option<T> {
         serde_bencode::from_bytes(self.raw).ok()
@@ -82,7 +88,8 @@ impl<'a> Iterator for List<'a> {
     }
 }
 
-/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated. Of a key that is there twice the first one counts.
+/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated. Of
+/// a key that is there twice the first one counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Dict<'a> {
     body: &'a [u8],
@@ -177,7 +184,9 @@ fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0usize;
     let mut rest = bytes;
     while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-        length = length.checked_mul(10)?.checked_add(usize::from(digit - b'0'))?;
+        length = length
+            .checked_mul(10)?
+            .checked_add(usize::from(digit - b'0'))?;
         rest = tail;
     }
     match rest {

@@ -44,7 +44,10 @@ impl Context<'_> {
     }
 
     pub(crate) fn discover(&mut self, request: DiscoverRequest) {
-        self.shared.outbox.push(Output::Discover { torrent: self.torrent, request });
+        self.shared.outbox.push(Output::Discover {
+            torrent: self.torrent,
+            request,
+        });
     }
 
     pub(crate) fn request(&mut self, op: Op, pending: Pending) {

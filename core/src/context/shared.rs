@@ -8,17 +8,35 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking, TokenBucket};
-use crate::types::{Bitfield, Block, ConnId, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId};
+use crate::types::{
+    Bitfield, Block, ConnId, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
+};
 
 /// What the answer to a request will be about.
 #[derive(Debug)]
 pub(crate) enum Pending {
-    Hash { piece: Piece, data: Rope, from: Vec<Option<PeerIdentity>> },
-    Write { piece: Piece, data: Rope },
-    Read { conn: ConnId, blocks: Vec<Block> },
-    Check { piece: Piece },
-    Flush { have: Bitfield },
-    Save { complete: bool },
+    Hash {
+        piece: Piece,
+        data: Rope,
+        from: Vec<Option<PeerIdentity>>,
+    },
+    Write {
+        piece: Piece,
+        data: Rope,
+    },
+    Read {
+        conn: ConnId,
+        blocks: Vec<Block>,
+    },
+    Check {
+        piece: Piece,
+    },
+    Flush {
+        have: Bitfield,
+    },
+    Save {
+        complete: bool,
+    },
 }
 
 /// Outputs in order, and the requests among them that the driver still has to answer.
@@ -52,12 +70,17 @@ impl Outbox {
 
     /// Whether an answer is missing that matters to a torrent's data: all but reads for peers do.
     pub(crate) fn awaits_storage(&self) -> bool {
-        self.pending.values().any(|(_, pending)| !matches!(pending, Pending::Read { .. }))
+        self.pending
+            .values()
+            .any(|(_, pending)| !matches!(pending, Pending::Read { .. }))
     }
 
     /// Tells the driver that the answers for a torrent are not needed any more.
     pub(crate) fn cancel_all(&mut self, torrent: TorrentId) {
-        let of_torrent = self.pending.iter().filter(|(_, (other, _))| *other == torrent);
+        let of_torrent = self
+            .pending
+            .iter()
+            .filter(|(_, (other, _))| *other == torrent);
         let cancels = of_torrent.map(|(id, _)| Output::Cancel(*id));
         self.outputs.extend(cancels);
     }
@@ -111,7 +134,11 @@ impl ConnectionCount {
         const BURST: Duration = Duration::from_millis(100);
         let total = self.connected + self.dialling;
         let room = self.dialling < config.max_dialling && total < config.max_peers_total;
-        if room && self.next_dial_at > now + BURST { Err(self.next_dial_at) } else { Ok(room) }
+        if room && self.next_dial_at > now + BURST {
+            Err(self.next_dial_at)
+        } else {
+            Ok(room)
+        }
     }
 
     /// Counts a dial that starts now, and names it.

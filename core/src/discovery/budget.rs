@@ -14,13 +14,17 @@ const KNOWN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Ledger<K> {
     until: BTreeMap<K, Instant>,
-    /// Size at which the past is swept out; doubles with what stays, so that a sweep costs little per entry.
+    /// Size at which the past is swept out; doubles with what stays, so that a sweep costs little
+    /// per entry.
     sweep_at: usize,
 }
 
 impl<K: Ord> Ledger<K> {
     const fn new() -> Self {
-        Self { until: BTreeMap::new(), sweep_at: 64 }
+        Self {
+            until: BTreeMap::new(),
+            sweep_at: 64,
+        }
     }
 
     fn get(&self, name: &K, now: Instant) -> Instant {
@@ -36,7 +40,8 @@ impl<K: Ord> Ledger<K> {
     }
 }
 
-/// Lookups of names, or of swarms in the DHT: some at once, then one for each span of time, for every owner.
+/// Lookups of names, or of swarms in the DHT: some at once, then one for each span of time, for
+/// every owner.
 #[derive(Debug)]
 pub(super) struct LookupBudget {
     limit: Option<(u32, Duration)>,
@@ -46,12 +51,19 @@ pub(super) struct LookupBudget {
 
 impl LookupBudget {
     pub(super) const fn new(limit: Option<(u32, Duration)>) -> Self {
-        Self { limit, spent: Ledger::new(), known: Ledger::new() }
+        Self {
+            limit,
+            spent: Ledger::new(),
+            known: Ledger::new(),
+        }
     }
 
-    /// Takes one for this name, unless the owner had it looked up a moment ago; if there is none, says when there will be.
+    /// Takes one for this name, unless the owner had it looked up a moment ago; if there is none,
+    /// says when there will be.
     pub(super) fn take(&mut self, owner: u64, host: &Host, now: Instant) -> Result<(), Instant> {
-        let Some((burst, each)) = self.limit else { return Ok(()) };
+        let Some((burst, each)) = self.limit else {
+            return Ok(());
+        };
         let name = (owner, host.clone());
         if self.known.get(&name, now) > now {
             return Ok(());
@@ -66,18 +78,22 @@ impl LookupBudget {
         Ok(())
     }
 
-    /// Takes one in any case, be it one of the future; says when it may be made. Whoever books first is served first.
+    /// Takes one in any case, be it one of the future; says when it may be made. Whoever books
+    /// first is served first.
     pub(super) fn book(&mut self, owner: u64, now: Instant) -> Instant {
         let at = self.soonest(owner, now);
         if let Some((_, each)) = self.limit {
-            self.spent.set(owner, self.spent.get(&owner, now) + each, now);
+            self.spent
+                .set(owner, self.spent.get(&owner, now) + each, now);
         }
         at
     }
 
     /// For when one would be booked.
     pub(super) fn soonest(&self, owner: u64, now: Instant) -> Instant {
-        let Some((burst, each)) = self.limit else { return now };
+        let Some((burst, each)) = self.limit else {
+            return now;
+        };
         let spent = self.spent.get(&owner, now) + each;
         now + spent.since(now).saturating_sub(each * burst.max(1))
     }
@@ -91,7 +107,8 @@ impl LookupBudget {
     }
 }
 
-/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again asks no more often.
+/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again
+/// asks no more often.
 #[derive(Debug)]
 pub(super) struct Recent {
     rest: Duration,
@@ -100,7 +117,10 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) const fn new(rest: Duration) -> Self {
-        Self { rest, asked: Ledger::new() }
+        Self {
+            rest,
+            asked: Ledger::new(),
+        }
     }
 
     /// Whether it may be asked now; if not, says when.
@@ -139,7 +159,11 @@ mod tests {
         assert_eq!(budget.take(1, &name("a"), at(0)), Ok(()));
         assert_eq!(budget.take(1, &name("b"), at(0)), Ok(()));
         assert_eq!(budget.take(1, &name("c"), at(3)), Err(at(10)));
-        assert_eq!(budget.take(2, &name("c"), at(3)), Ok(()), "each owner has a budget of its own");
+        assert_eq!(
+            budget.take(2, &name("c"), at(3)),
+            Ok(()),
+            "each owner has a budget of its own"
+        );
         assert_eq!(budget.take(1, &name("c"), at(10)), Ok(()));
         assert_eq!(budget.take(1, &name("d"), at(10)), Err(at(20)));
         assert_eq!(LookupBudget::new(None).take(1, &name("a"), at(0)), Ok(()));
@@ -148,20 +172,39 @@ mod tests {
     #[test]
     fn a_name_that_many_torrents_have_is_paid_for_once_a_minute() {
         let mut budget = LookupBudget::new(Some((1, Duration::from_secs(100))));
-        assert_eq!([(); 32].map(|()| budget.take(1, &name("a"), at(0))), [Ok(()); 32]);
+        assert_eq!(
+            [(); 32].map(|()| budget.take(1, &name("a"), at(0))),
+            [Ok(()); 32]
+        );
         assert_eq!(budget.take(1, &name("b"), at(0)), Err(at(100)));
-        assert_eq!((budget.take(1, &name("a"), at(59)), budget.take(1, &name("a"), at(60))), (Ok(()), Err(at(100))));
+        assert_eq!(
+            (
+                budget.take(1, &name("a"), at(59)),
+                budget.take(1, &name("a"), at(60))
+            ),
+            (Ok(()), Err(at(100)))
+        );
     }
 
     #[test]
     fn bookings_are_served_in_order_and_those_given_back_are_free_again() {
         let mut budget = LookupBudget::new(Some((2, Duration::from_secs(10))));
-        assert_eq!([(); 4].map(|()| budget.book(1, at(0))), [0, 0, 10, 20].map(at));
-        assert_eq!((budget.soonest(1, at(0)), budget.soonest(2, at(0))), (at(30), at(0)));
+        assert_eq!(
+            [(); 4].map(|()| budget.book(1, at(0))),
+            [0, 0, 10, 20].map(at)
+        );
+        assert_eq!(
+            (budget.soonest(1, at(0)), budget.soonest(2, at(0))),
+            (at(30), at(0))
+        );
         budget.refund(1, at(0));
         assert_eq!(budget.book(1, at(5)), at(20));
         budget.refund(3, at(5));
-        assert_eq!([(); 3].map(|()| budget.book(3, at(5))), [5, 5, 15].map(at), "what was not booked cannot be given back");
+        assert_eq!(
+            [(); 3].map(|()| budget.book(3, at(5))),
+            [5, 5, 15].map(at),
+            "what was not booked cannot be given back"
+        );
         assert_eq!(LookupBudget::new(None).book(1, at(7)), at(7));
     }
 
@@ -169,10 +212,19 @@ mod tests {
     fn the_past_is_forgotten() {
         let mut recent = Recent::new(Duration::from_secs(60));
         for owner in 0..1000 {
-            let name = (Key { info_hash: InfoHashV1([0; 20]), owner }, "t".to_owned());
+            let name = (
+                Key {
+                    info_hash: InfoHashV1([0; 20]),
+                    owner,
+                },
+                "t".to_owned(),
+            );
             assert_eq!(recent.check(&name, at(owner * 60)), Ok(()));
             recent.note(name.clone(), at(owner * 60));
-            assert_eq!(recent.check(&name, at(owner * 60 + 1)), Err(at(owner * 60 + 60)));
+            assert_eq!(
+                recent.check(&name, at(owner * 60 + 1)),
+                Err(at(owner * 60 + 60))
+            );
         }
         assert!(recent.asked.until.len() <= 64);
     }

@@ -8,7 +8,8 @@ use super::dht::Family;
 use super::status::{TrackerError, TrackerStatus};
 use crate::types::{InfoHashV1, PeerAddr, PeerId, PeerSource};
 
-/// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner` tells them apart.
+/// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner`
+/// tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The swarm, as announces name it ([`crate::types::InfoHash::wire`]).
@@ -20,7 +21,8 @@ pub struct Key {
 /// What discovery must know of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swarm {
-    /// Tiers of tracker URLs (BEP 12), as the torrent has them. Duplicates and what is not http, https or udp are never asked.
+    /// Tiers of tracker URLs (BEP 12), as the torrent has them. Duplicates and what is not http,
+    /// https or udp are never asked.
     pub trackers: Vec<Vec<String>>,
     /// The id that stands in our handshakes, too.
     pub peer_id: PeerId,
@@ -28,7 +30,8 @@ pub struct Swarm {
     pub port: u16,
     /// How far we are.
     pub amounts: Amounts,
-    /// BEP 27: nobody but the trackers is asked, nor told of us. Of a magnet link this is known late.
+    /// BEP 27: nobody but the trackers is asked, nor told of us. Of a magnet link this is known
+    /// late.
     pub private: bool,
 }
 
@@ -39,7 +42,8 @@ pub struct Amounts {
     pub uploaded: u64,
     /// Received from peers.
     pub downloaded: u64,
-    /// Missing; `None` as long as the metadata are (a tracker is then told some, so that it does not take us for a seed).
+    /// Missing; `None` as long as the metadata are (a tracker is then told some, so that it does
+    /// not take us for a seed).
     pub left: Option<u64>,
 }
 
@@ -58,7 +62,8 @@ pub struct QueryId(pub u64);
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Fetch, answered by [`Input::HttpResponse`]: at most 1 MiB after decompression, 30 s, three redirects.
+    /// Fetch, answered by [`Input::HttpResponse`]: at most 1 MiB after decompression, 30 s, three
+    /// redirects.
     HttpGet {
         /// The answer's name.
         id: QueryId,
@@ -78,7 +83,8 @@ pub enum Output {
         /// For the socket addresses of the answer.
         port: u16,
     },
-    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. One of the same question that was not sent yet is obsolete.
+    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. One of the same question that
+    /// was not sent yet is obsolete.
     UdpSend {
         /// What it asks.
         id: QueryId,
@@ -89,7 +95,8 @@ pub enum Output {
     },
     /// The answer is no longer needed and will not be heard.
     Cancel(QueryId),
-    /// Peers of a swarm: at most 2,000, no port 0, no multicast or unspecified addresses, none twice. May be ourselves.
+    /// Peers of a swarm: at most 2,000, no port 0, no multicast or unspecified addresses, none
+    /// twice. May be ourselves.
     Peers {
         /// Which swarm.
         key: Key,
@@ -106,8 +113,9 @@ pub enum Output {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
-        /// Something to tell the user: an announce or scrape is over and this is what came of it, or the tracker cannot be asked at all, or it has been
-        /// silent for long ([`TrackerStatus::asking`]). False: one began, or was given up.
+        /// Something to tell the user: an announce or scrape is over and this is what came of it,
+        /// or the tracker cannot be asked at all, or it has been silent for long
+        /// ([`TrackerStatus::asking`]). False: one began, or was given up.
         ended: bool,
     },
     /// A tracker told us our own address (BEP 24).

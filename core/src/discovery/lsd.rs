@@ -1,7 +1,8 @@
 //! Local service discovery (BEP 14): peers on the same network find each other by multicast.
 //!
-//! A machine without I/O, apart from [`super::Discovery`]: it asks nobody and knows no tracker. The driver joins the two groups on every usable
-//! interface, sends what [`Lsd::poll_announce`] gives to both, and hands on what comes to [`Lsd::handle_datagram`].
+//! A machine without I/O, apart from [`super::Discovery`]: it asks nobody and knows no tracker. The
+//! driver joins the two groups on every usable interface, sends what [`Lsd::poll_announce`] gives
+//! to both, and hands on what comes to [`Lsd::handle_datagram`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,8 +26,8 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x98
 /// The longest announce, bytes (BEP 14). Longer ones are neither sent nor read.
 pub const MAX_DATAGRAM: usize = 1400;
 
-/// The first announce of a swarm is said again after this time, once: a datagram may be lost, and a neighbour that started with us is only just joining
-/// the group. Other clients repeat theirs, too.
+/// The first announce of a swarm is said again after this time, once: a datagram may be lost, and a
+/// neighbour that started with us is only just joining the group. Other clients repeat theirs, too.
 const REPEAT: Duration = Duration::from_secs(3);
 /// A swarm is announced so often.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -55,21 +56,46 @@ impl Announce {
     #[must_use]
     pub fn encode(&self, group: IpAddr) -> Vec<u8> {
         let host = SocketAddr::new(group, PORT);
-        let mut text = format!("BT-SEARCH * HTTP/1.1\r\nHost: {host}\r\nPort: {}\r\n", self.port);
-        self.swarms.iter().for_each(|swarm| text += &format!("Infohash: {swarm}\r\n"));
-        self.cookie.iter().for_each(|cookie| text += &format!("cookie: {cookie}\r\n"));
+        let mut text = format!(
+            "BT-SEARCH * HTTP/1.1\r\nHost: {host}\r\nPort: {}\r\n",
+            self.port
+        );
+        self.swarms
+            .iter()
+            .for_each(|swarm| text += &format!("Infohash: {swarm}\r\n"));
+        self.cookie
+            .iter()
+            .for_each(|cookie| text += &format!("cookie: {cookie}\r\n"));
         (text + "\r\n\r\n").into_bytes()
     }
 
-    /// Reads a datagram. `None`: too long, no announce, or one without a port. Headers that are not known and info-hashes that are none are passed over.
+    /// Reads a datagram. `None`: too long, no announce, or one without a port. Headers that are not
+    /// known and info-hashes that are none are passed over.
     #[must_use]
     pub fn decode(datagram: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(datagram).ok().filter(|text| text.len() <= MAX_DATAGRAM)?;
-        let headers = text.strip_prefix("BT-SEARCH * HTTP/1.")?.split("\r\n").filter_map(|line| line.split_once(':'));
+        let text = str::from_utf8(datagram)
+            .ok()
+            .filter(|text| text.len() <= MAX_DATAGRAM)?;
+        let headers = text
+            .strip_prefix("BT-SEARCH * HTTP/1.")?
+            .split("\r\n")
+            .filter_map(|line| line.split_once(':'));
         let headers = headers.map(|(name, value)| (name.trim(), value.trim()));
-        let all = |wanted: &'static str| headers.clone().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+        let all = |wanted: &'static str| {
+            headers
+                .clone()
+                .filter(move |(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value)
+        };
         let port = all("port").next()?.parse().ok().filter(|port| *port != 0)?;
-        Some(Self { port, swarms: all("infohash").filter_map(info_hash).take(MAX_HASHES).collect(), cookie: all("cookie").next().map(str::to_owned) })
+        Some(Self {
+            port,
+            swarms: all("infohash")
+                .filter_map(info_hash)
+                .take(MAX_HASHES)
+                .collect(),
+            cookie: all("cookie").next().map(str::to_owned),
+        })
     }
 }
 
@@ -104,14 +130,24 @@ impl Lsd {
     #[must_use]
     pub fn new(port: u16, seed: [u8; 32]) -> Self {
         let cookie = format!("{:016x}", ChaCha8Rng::from_seed(seed).random::<u64>());
-        Self { port, cookie, swarms: BTreeMap::new(), announced: BTreeMap::new(), pace: Instant::ZERO, heard: (Instant::ZERO, 0) }
+        Self {
+            port,
+            cookie,
+            swarms: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            pace: Instant::ZERO,
+            heard: (Instant::ZERO, 0),
+        }
     }
 
     /// Announces a swarm from now on. Never to be called for a private torrent's (BEP 27).
     pub fn join(&mut self, now: Instant, swarm: InfoHashV1) {
         self.forget_old(now);
         let last = self.announced.get(&swarm);
-        let turn = Turn { at: last.map_or(now, |at| *at + LEAST_INTERVAL), is_first: last.is_none() };
+        let turn = Turn {
+            at: last.map_or(now, |at| *at + LEAST_INTERVAL),
+            is_first: last.is_none(),
+        };
         self.swarms.entry(swarm).or_insert(turn);
     }
 
@@ -123,7 +159,10 @@ impl Lsd {
     /// When [`Lsd::poll_announce`] will have something. `None`: never, as things stand.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.swarms.values().map(|turn| turn.at.max(self.pace)).min()
+        self.swarms
+            .values()
+            .map(|turn| turn.at.max(self.pace))
+            .min()
     }
 
     /// What is to be sent to both groups now, if anything is.
@@ -138,35 +177,63 @@ impl Lsd {
         self.forget_old(now);
         self.announced.extend(due.iter().map(|swarm| (*swarm, now)));
         self.pace = now + PACE;
-        Some(Announce { port: self.port, swarms: due, cookie: Some(self.cookie.clone()) })
+        Some(Announce {
+            port: self.port,
+            swarms: due,
+            cookie: Some(self.cookie.clone()),
+        })
     }
 
     /// Whose turn it is; each has its next one later.
     fn take_due(&mut self, now: Instant) -> Vec<InfoHashV1> {
-        let due = self.swarms.iter_mut().filter(|(_, turn)| turn.at <= now).take(MAX_HASHES);
+        let due = self
+            .swarms
+            .iter_mut()
+            .filter(|(_, turn)| turn.at <= now)
+            .take(MAX_HASHES);
         let taken = due.map(|(swarm, turn)| {
             let pause = if turn.is_first { REPEAT } else { INTERVAL };
-            *turn = Turn { at: now + pause, is_first: false };
+            *turn = Turn {
+                at: now + pause,
+                is_first: false,
+            };
             *swarm
         });
         taken.collect()
     }
 
-    /// Reads what came to a group, and names the peer with those of our swarms that it is in. Our own announces are passed over, and what does not
-    /// come from a local address: nobody else can be on this network. An IPv6 address that holds on one link alone cannot be dialled without its
-    /// interface, and is passed over.
-    pub fn handle_datagram(&mut self, now: Instant, from: IpAddr, datagram: &[u8]) -> Option<(PeerAddr, Vec<InfoHashV1>)> {
+    /// Reads what came to a group, and names the peer with those of our swarms that it is in. Our
+    /// own announces are passed over, and what does not come from a local address: nobody else can
+    /// be on this network. An IPv6 address that holds on one link alone cannot be dialled without
+    /// its interface, and is passed over.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        datagram: &[u8],
+    ) -> Option<(PeerAddr, Vec<InfoHashV1>)> {
         let on_one_link = matches!(from, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if !is_local(from) || on_one_link || !self.has_time_for(now) {
             return None;
         }
-        let announce = Announce::decode(datagram).filter(|announce| announce.cookie.as_ref() != Some(&self.cookie))?;
-        let ours: BTreeSet<_> = announce.swarms.into_iter().filter(|swarm| self.swarms.contains_key(swarm)).collect();
-        (!ours.is_empty()).then(|| (SocketAddr::new(from.to_canonical(), announce.port), ours.into_iter().collect()))
+        let announce = Announce::decode(datagram)
+            .filter(|announce| announce.cookie.as_ref() != Some(&self.cookie))?;
+        let ours: BTreeSet<_> = announce
+            .swarms
+            .into_iter()
+            .filter(|swarm| self.swarms.contains_key(swarm))
+            .collect();
+        (!ours.is_empty()).then(|| {
+            (
+                SocketAddr::new(from.to_canonical(), announce.port),
+                ours.into_iter().collect(),
+            )
+        })
     }
 
     fn forget_old(&mut self, now: Instant) {
-        self.announced.retain(|_, at| now.since(*at) < LEAST_INTERVAL);
+        self.announced
+            .retain(|_, at| now.since(*at) < LEAST_INTERVAL);
     }
 
     fn has_time_for(&mut self, now: Instant) -> bool {
@@ -218,22 +285,62 @@ mod tests {
 
     #[test]
     fn the_datagram_is_that_of_bep_14() {
-        let announce = Announce { port: 6881, swarms: vec![swarm(0xab)], cookie: None };
-        let expected = format!("BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: {}\r\n\r\n\r\n", "ab".repeat(20));
+        let announce = Announce {
+            port: 6881,
+            swarms: vec![swarm(0xab)],
+            cookie: None,
+        };
+        let expected = format!(
+            "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: {}\r\n\r\n\r\n",
+            "ab".repeat(20)
+        );
         assert_eq!(announce.encode(GROUP_V4.into()), expected.as_bytes());
         let v6 = announce.encode(GROUP_V6.into());
-        assert!(String::from_utf8(v6).unwrap().contains("Host: [ff15::efc0:988f]:6771\r\n"));
+        assert!(
+            String::from_utf8(v6)
+                .unwrap()
+                .contains("Host: [ff15::efc0:988f]:6771\r\n")
+        );
     }
 
     #[test]
     fn what_is_no_announce_is_refused() {
         let hash = "cd".repeat(20);
-        assert_eq!(Announce::decode(b"M-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\n"), None);
-        assert_eq!(Announce::decode(format!("BT-SEARCH * HTTP/1.1\r\nPort: 0\r\nInfohash: {hash}\r\n\r\n").as_bytes()), None);
-        assert_eq!(Announce::decode(&[b"BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n", &[b' '; MAX_DATAGRAM][..]].concat()), None);
-        let odd =
-            Announce::decode(format!("BT-SEARCH * HTTP/1.0\r\nPORT:7\r\ninfohash: xyz\r\nX: y\r\ninfohash:{}\r\n", hash.to_uppercase()).as_bytes());
-        assert_eq!(odd, Some(Announce { port: 7, swarms: vec![swarm(0xcd)], cookie: None }));
+        assert_eq!(
+            Announce::decode(b"M-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\n"),
+            None
+        );
+        assert_eq!(
+            Announce::decode(
+                format!("BT-SEARCH * HTTP/1.1\r\nPort: 0\r\nInfohash: {hash}\r\n\r\n").as_bytes()
+            ),
+            None
+        );
+        assert_eq!(
+            Announce::decode(
+                &[
+                    b"BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n",
+                    &[b' '; MAX_DATAGRAM][..]
+                ]
+                .concat()
+            ),
+            None
+        );
+        let odd = Announce::decode(
+            format!(
+                "BT-SEARCH * HTTP/1.0\r\nPORT:7\r\ninfohash: xyz\r\nX: y\r\ninfohash:{}\r\n",
+                hash.to_uppercase()
+            )
+            .as_bytes(),
+        );
+        assert_eq!(
+            odd,
+            Some(Announce {
+                port: 7,
+                swarms: vec![swarm(0xcd)],
+                cookie: None
+            })
+        );
     }
 
     #[test]
@@ -242,9 +349,15 @@ mod tests {
         assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(0))), (None, None));
         lsd.join(at(0), swarm(1));
         assert_eq!(lsd.poll_announce(at(0)).unwrap().swarms, [swarm(1)]);
-        assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(2))), (Some(at(3)), None));
+        assert_eq!(
+            (lsd.poll_timeout(), lsd.poll_announce(at(2))),
+            (Some(at(3)), None)
+        );
         assert!(lsd.poll_announce(at(3)).is_some());
-        assert_eq!((lsd.poll_timeout(), lsd.poll_announce(at(302))), (Some(at(303)), None));
+        assert_eq!(
+            (lsd.poll_timeout(), lsd.poll_announce(at(302))),
+            (Some(at(303)), None)
+        );
         assert!(lsd.poll_announce(at(303)).is_some());
         assert_eq!(lsd.poll_timeout(), Some(at(603)));
     }
@@ -278,12 +391,21 @@ mod tests {
     #[test]
     fn peers_of_our_swarms_are_heard_and_we_ourselves_are_not() {
         let [mut ours, mut theirs] = [lsd(1), lsd(2)];
-        [&mut ours, &mut theirs].into_iter().for_each(|lsd| lsd.join(at(0), swarm(1)));
+        [&mut ours, &mut theirs]
+            .into_iter()
+            .for_each(|lsd| lsd.join(at(0), swarm(1)));
         theirs.join(at(0), swarm(2));
         let neighbour: IpAddr = [192, 168, 1, 2].into();
         let datagram = theirs.poll_announce(at(0)).unwrap().encode(GROUP_V4.into());
-        assert_eq!(ours.handle_datagram(at(0), neighbour, &datagram), Some((SocketAddr::new(neighbour, 6881), vec![swarm(1)])));
-        assert_eq!(ours.handle_datagram(at(0), [9, 9, 9, 9].into(), &datagram), None, "multicast does not come from afar");
+        assert_eq!(
+            ours.handle_datagram(at(0), neighbour, &datagram),
+            Some((SocketAddr::new(neighbour, 6881), vec![swarm(1)]))
+        );
+        assert_eq!(
+            ours.handle_datagram(at(0), [9, 9, 9, 9].into(), &datagram),
+            None,
+            "multicast does not come from afar"
+        );
         let own = ours.poll_announce(at(0)).unwrap().encode(GROUP_V4.into());
         assert_eq!(ours.handle_datagram(at(0), neighbour, &own), None);
     }
@@ -291,10 +413,20 @@ mod tests {
     #[test]
     fn a_flood_is_not_read_to_its_end() {
         let [mut ours, mut theirs] = [lsd(1), lsd(2)];
-        [&mut ours, &mut theirs].into_iter().for_each(|lsd| lsd.join(at(0), swarm(1)));
+        [&mut ours, &mut theirs]
+            .into_iter()
+            .for_each(|lsd| lsd.join(at(0), swarm(1)));
         let datagram = theirs.poll_announce(at(0)).unwrap().encode(GROUP_V4.into());
-        let heard = (0..1000).filter(|_| ours.handle_datagram(at(1), [10, 0, 0, 1].into(), &datagram).is_some()).count();
+        let heard = (0..1000)
+            .filter(|_| {
+                ours.handle_datagram(at(1), [10, 0, 0, 1].into(), &datagram)
+                    .is_some()
+            })
+            .count();
         assert_eq!(heard, MAX_HEARD as usize);
-        assert!(ours.handle_datagram(at(61), [10, 0, 0, 1].into(), &datagram).is_some());
+        assert!(
+            ours.handle_datagram(at(61), [10, 0, 0, 1].into(), &datagram)
+                .is_some()
+        );
     }
 }

@@ -22,10 +22,12 @@ use crate::types::Instant;
 
 /// Finds peers for any number of torrents.
 ///
-/// Trackers are asked in the order of BEP 12, tier by tier, until one names peers: that one is kept. Nobody waits for the dead: the next one is asked
-/// as well when one fails or knows no peers, the next two when one keeps silent for [`Config::patience`]. Later, others are asked when the kept one
-/// fails, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet.
-/// A tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker all the same.
+/// Trackers are asked in the order of BEP 12, tier by tier, until one names peers: that one is
+/// kept. Nobody waits for the dead: the next one is asked as well when one fails or knows no peers,
+/// the next two when one keeps silent for [`Config::patience`]. Later, others are asked when the
+/// kept one fails, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet. A
+/// tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker
+/// all the same.
 #[derive(Debug)]
 pub struct Discovery {
     pub(super) config: Config,
@@ -58,40 +60,63 @@ impl Discovery {
         }
     }
 
-    /// Takes a torrent in. Nobody is asked before [`DiscoverRequest::Start`]. If the key is still saying its farewells, they are cut short.
+    /// Takes a torrent in. Nobody is asked before [`DiscoverRequest::Start`]. If the key is still
+    /// saying its farewells, they are cut short.
     ///
     /// # Errors
     /// The key is there already.
     pub fn add(&mut self, now: Instant, key: Key, swarm: Swarm) -> Result<(), AddError> {
-        if self.torrents.get(&key).is_some_and(|torrent| !torrent.removed) {
+        if self
+            .torrents
+            .get(&key)
+            .is_some_and(|torrent| !torrent.removed)
+        {
             return Err(AddError::Duplicate(key.info_hash));
         }
         self.silence(key, &[]);
-        self.torrents.insert(key, Torrent::new(swarm, &self.config, &mut self.rng));
+        self.torrents
+            .insert(key, Torrent::new(swarm, &self.config, &mut self.rng));
         self.turn(now);
         Ok(())
     }
 
     /// Carries out a wish of the engine. Unknown keys are ignored.
     pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
-        let Some(torrent) = self.torrents.get(&key).filter(|torrent| !torrent.removed) else { return };
+        let Some(torrent) = self.torrents.get(&key).filter(|torrent| !torrent.removed) else {
+            return;
+        };
         match (request, torrent.phase) {
             (DiscoverRequest::Start, Phase::Idle | Phase::Leaving) => self.start(now, key),
             (DiscoverRequest::More, Phase::Active) => self.more(now, key),
             (DiscoverRequest::Completed, _) => self.complete(now, key),
             (DiscoverRequest::Stop, Phase::Active) => self.stop(now, key),
-            (DiscoverRequest::Start, Phase::Active) | (DiscoverRequest::More | DiscoverRequest::Stop, Phase::Idle | Phase::Leaving) => {}
+            (DiscoverRequest::Start, Phase::Active)
+            | (DiscoverRequest::More | DiscoverRequest::Stop, Phase::Idle | Phase::Leaving) => {}
         }
         self.turn(now);
     }
 
-    /// Asks the trackers of a torrent how many seeds and leeches they know (BEP 48), without becoming one of them. Only before
+    /// Asks the trackers of a torrent how many seeds and leeches they know (BEP 48), without
+    /// becoming one of them. Only before
     /// [`DiscoverRequest::Start`]: announces tell the same. The answers land in [`TrackerStatus::state`]; who is silent for
     /// [`Config::farewell`], or has no room among the queries, has failed.
     pub fn scrape(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get(&key).filter(|torrent| !torrent.removed && torrent.phase == Phase::Idle) else { return };
-        let free: Vec<usize> = torrent.trackers.iter().enumerate().filter(|(_, tracker)| tracker.is_free()).map(|(index, _)| index).collect();
-        free.into_iter().for_each(|index| self.begin_scrape(now, key, index));
+        let Some(torrent) = self
+            .torrents
+            .get(&key)
+            .filter(|torrent| !torrent.removed && torrent.phase == Phase::Idle)
+        else {
+            return;
+        };
+        let free: Vec<usize> = torrent
+            .trackers
+            .iter()
+            .enumerate()
+            .filter(|(_, tracker)| tracker.is_free())
+            .map(|(index, _)| index)
+            .collect();
+        free.into_iter()
+            .for_each(|index| self.begin_scrape(now, key, index));
         self.turn(now);
     }
 
@@ -102,9 +127,16 @@ impl Discovery {
         }
     }
 
-    /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is over.
+    /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is
+    /// over.
     pub fn remove(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get_mut(&key).filter(|torrent| !torrent.removed) else { return };
+        let Some(torrent) = self
+            .torrents
+            .get_mut(&key)
+            .filter(|torrent| !torrent.removed)
+        else {
+            return;
+        };
         torrent.removed = true;
         match torrent.phase {
             Phase::Active => self.stop(now, key),
@@ -132,11 +164,14 @@ impl Discovery {
             Input::Resolved { id, result } => self.resolved(now, id, result),
             Input::UdpPacket { from, bytes } => {
                 let step = self.udp.receive(now, from, &bytes, &mut self.rng);
-                step.into_iter().for_each(|(id, step)| self.heard(now, id, from, step));
+                step.into_iter()
+                    .for_each(|(id, step)| self.heard(now, id, from, step));
             }
             Input::UdpFailed { to, message } => {
                 let steps = self.udp.unreachable(now, to, &message, &mut self.rng);
-                steps.into_iter().for_each(|(id, step)| self.step(now, id, step));
+                steps
+                    .into_iter()
+                    .for_each(|(id, step)| self.step(now, id, step));
             }
         }
         self.turn(now);
@@ -153,16 +188,23 @@ impl Discovery {
         self.timers.next().map(|(at, wake)| (at, wake.reason()))
     }
 
-    /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks for.
+    /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks
+    /// for.
     #[must_use]
     pub fn owner(&self, id: QueryId) -> Option<u64> {
-        self.queries.get(id).map(|query| query.key.owner).or_else(|| self.names.owner(id))
+        self.queries
+            .get(id)
+            .map(|query| query.key.owner)
+            .or_else(|| self.names.owner(id))
     }
 
     /// The trackers of a torrent, tier by tier, as the torrent has them.
     #[must_use]
     pub fn tracker_status(&self, key: Key) -> Vec<TrackerStatus> {
-        self.torrents.get(&key).map(Torrent::statuses).unwrap_or_default()
+        self.torrents
+            .get(&key)
+            .map(Torrent::statuses)
+            .unwrap_or_default()
     }
 
     /// Does what is due.
@@ -177,20 +219,39 @@ impl Discovery {
 
     fn start(&mut self, now: Instant, key: Key) {
         self.silence(key, &[]);
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(torrent) = self.torrents.get_mut(&key) else {
+            return;
+        };
         torrent.start(now);
-        let unusable = torrent.trackers.iter().enumerate().filter(|(_, tracker)| tracker.url.is_none());
+        let unusable = torrent
+            .trackers
+            .iter()
+            .enumerate()
+            .filter(|(_, tracker)| tracker.url.is_none());
         let unusable: Vec<usize> = unusable.map(|(index, _)| index).collect();
-        unusable.into_iter().for_each(|index| self.tell(key, index, true));
+        unusable
+            .into_iter()
+            .for_each(|index| self.tell(key, index, true));
         self.advance(now, key);
     }
 
     fn more(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get(&key) else { return };
-        let soonest = |(index, tracker): (usize, &Tracker)| tracker.soonest(now).map(|at| (index, at));
-        let sooner: Vec<(usize, Instant)> = torrent.trackers.iter().enumerate().filter_map(soonest).collect();
+        let Some(torrent) = self.torrents.get(&key) else {
+            return;
+        };
+        let soonest =
+            |(index, tracker): (usize, &Tracker)| tracker.soonest(now).map(|at| (index, at));
+        let sooner: Vec<(usize, Instant)> = torrent
+            .trackers
+            .iter()
+            .enumerate()
+            .filter_map(soonest)
+            .collect();
         let soon = |id: QueryId| self.queries.get(id).is_some_and(|query| !query.overdue);
-        let busy = torrent.trackers.iter().any(|tracker| tracker.waiting || tracker.query.is_some_and(soon));
+        let busy = torrent
+            .trackers
+            .iter()
+            .any(|tracker| tracker.waiting || tracker.query.is_some_and(soon));
         for (index, at) in &sooner {
             self.schedule(key, *index, *at);
         }
@@ -200,12 +261,23 @@ impl Discovery {
     }
 
     fn complete(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(torrent) = self.torrents.get_mut(&key) else {
+            return;
+        };
         torrent.completed = true;
-        let due = |tracker: &Tracker| tracker.knows_us() && tracker.query.is_none() && !tracker.told.completed;
-        let due: Vec<usize> = torrent.trackers.iter().enumerate().filter(|(_, tracker)| due(tracker)).map(|(index, _)| index).collect();
+        let due = |tracker: &Tracker| {
+            tracker.knows_us() && tracker.query.is_none() && !tracker.told.completed
+        };
+        let due: Vec<usize> = torrent
+            .trackers
+            .iter()
+            .enumerate()
+            .filter(|(_, tracker)| due(tracker))
+            .map(|(index, _)| index)
+            .collect();
         if torrent.phase == Phase::Active && torrent.is_completed() {
-            due.into_iter().for_each(|index| self.begin(now, key, index));
+            due.into_iter()
+                .for_each(|index| self.begin(now, key, index));
         }
     }
 
@@ -213,20 +285,40 @@ impl Discovery {
         let heard_out = self.to_be_heard_out(key);
         for (_, id) in &heard_out {
             self.timers.clear(Wake::Patience(*id));
-            self.timers.set(Wake::Farewell(*id), now + self.config.farewell);
+            self.timers
+                .set(Wake::Farewell(*id), now + self.config.farewell);
         }
         let parting = self.silence(key, &heard_out);
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(torrent) = self.torrents.get_mut(&key) else {
+            return;
+        };
         torrent.phase = Phase::Leaving;
-        parting.into_iter().for_each(|index| self.begin(now, key, index));
+        parting
+            .into_iter()
+            .for_each(|index| self.begin(now, key, index));
         self.settle(key);
     }
 
-    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would hear of a completed download twice or never.
+    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would
+    /// hear of a completed download twice or never.
     fn to_be_heard_out(&self, key: Key) -> Vec<(usize, QueryId)> {
-        let Some(torrent) = self.torrents.get(&key).filter(|torrent| torrent.is_completed()) else { return Vec::new() };
-        let under_way = torrent.trackers.iter().enumerate().filter_map(|(index, tracker)| Some((index, tracker.query?)));
-        under_way.filter(|(_, id)| self.is_telling(*id, &[AnnounceEvent::Started, AnnounceEvent::Completed])).collect()
+        let Some(torrent) = self
+            .torrents
+            .get(&key)
+            .filter(|torrent| torrent.is_completed())
+        else {
+            return Vec::new();
+        };
+        let under_way = torrent
+            .trackers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tracker)| Some((index, tracker.query?)));
+        under_way
+            .filter(|(_, id)| {
+                self.is_telling(*id, &[AnnounceEvent::Started, AnnounceEvent::Completed])
+            })
+            .collect()
     }
 
     /// Whether a tracker may be hearing one of these events just now.
@@ -242,17 +334,34 @@ impl Discovery {
         })
     }
 
-    /// Ends whatever is under way or planned for a torrent, but for what `stays`; says which other trackers count us among their peers.
+    /// Ends whatever is under way or planned for a torrent, but for what `stays`; says which other
+    /// trackers count us among their peers.
     fn silence(&mut self, key: Key, stays: &[(usize, QueryId)]) -> Vec<usize> {
         self.forget_names(key);
-        let Some(torrent) = self.torrents.get(&key) else { return Vec::new() };
-        let introducing = |tracker: &Tracker| tracker.query.is_some_and(|id| self.is_telling(id, &[AnnounceEvent::Started]));
-        let is_parting =
-            |index: usize, tracker: &Tracker| stays.iter().all(|(other, _)| *other != index) && (tracker.knows_us() || introducing(tracker));
+        let Some(torrent) = self.torrents.get(&key) else {
+            return Vec::new();
+        };
+        let introducing = |tracker: &Tracker| {
+            tracker
+                .query
+                .is_some_and(|id| self.is_telling(id, &[AnnounceEvent::Started]))
+        };
+        let is_parting = |index: usize, tracker: &Tracker| {
+            stays.iter().all(|(other, _)| *other != index)
+                && (tracker.knows_us() || introducing(tracker))
+        };
         let trackers = torrent.trackers.iter().enumerate();
-        let parting: Vec<usize> = trackers.filter(|(index, tracker)| is_parting(*index, tracker)).map(|(index, _)| index).collect();
-        let under_way = torrent.trackers.iter().flat_map(|tracker| tracker.query.into_iter().chain(tracker.second));
-        let open: Vec<QueryId> = under_way.filter(|id| stays.iter().all(|(_, other)| other != id)).collect();
+        let parting: Vec<usize> = trackers
+            .filter(|(index, tracker)| is_parting(*index, tracker))
+            .map(|(index, _)| index)
+            .collect();
+        let under_way = torrent
+            .trackers
+            .iter()
+            .flat_map(|tracker| tracker.query.into_iter().chain(tracker.second));
+        let open: Vec<QueryId> = under_way
+            .filter(|id| stays.iter().all(|(_, other)| other != id))
+            .collect();
         (0..torrent.trackers.len()).for_each(|index| self.rest(key, index));
         open.into_iter().for_each(|id| self.cancel(id));
         parting
@@ -268,7 +377,13 @@ impl Discovery {
 
     /// A torrent that has nothing more to say to anybody is idle, or forgotten.
     pub(super) fn settle(&mut self, key: Key) {
-        let Some(torrent) = self.torrents.get_mut(&key).filter(|torrent| torrent.phase != Phase::Active && !torrent.is_busy()) else { return };
+        let Some(torrent) = self
+            .torrents
+            .get_mut(&key)
+            .filter(|torrent| torrent.phase != Phase::Active && !torrent.is_busy())
+        else {
+            return;
+        };
         torrent.phase = Phase::Idle;
         if torrent.removed {
             self.torrents.remove(&key);
@@ -278,9 +393,16 @@ impl Discovery {
 
     // Announces.
 
-    /// Asks one tracker more. One that a budget holds back gets its time, and the next one is asked instead.
+    /// Asks one tracker more. One that a budget holds back gets its time, and the next one is asked
+    /// instead.
     fn advance(&mut self, now: Instant, key: Key) {
-        let next = |machine: &Self| machine.torrents.get(&key).filter(|torrent| torrent.phase == Phase::Active)?.candidate(now);
+        let next = |machine: &Self| {
+            machine
+                .torrents
+                .get(&key)
+                .filter(|torrent| torrent.phase == Phase::Active)?
+                .candidate(now)
+        };
         while let Some(index) = next(self) {
             if self.try_begin(now, key, index) {
                 return;
@@ -290,7 +412,11 @@ impl Discovery {
 
     /// The same, unless there is one that names peers.
     pub(super) fn go_on(&mut self, now: Instant, key: Key) {
-        if self.torrents.get(&key).is_some_and(|torrent| !torrent.is_served()) {
+        if self
+            .torrents
+            .get(&key)
+            .is_some_and(|torrent| !torrent.is_served())
+        {
             self.advance(now, key);
         }
     }
@@ -307,10 +433,13 @@ impl Discovery {
         self.try_begin(now, key, index);
     }
 
-    /// The same. Returns whether it is under way, or waits for others to be over; if not, it is put off until a budget allows it.
+    /// The same. Returns whether it is under way, or waits for others to be over; if not, it is put
+    /// off until a budget allows it.
     fn try_begin(&mut self, now: Instant, key: Key, index: usize) -> bool {
         let admitted = self.queries.admits(key.owner);
-        let Some(tracker) = self.tracker(key, index).filter(|tracker| tracker.is_free()) else { return false };
+        let Some(tracker) = self.tracker(key, index).filter(|tracker| tracker.is_free()) else {
+            return false;
+        };
         (tracker.next, tracker.waiting) = (None, !admitted);
         self.timers.clear(Wake::Announce(key, index));
         if admitted {
@@ -320,12 +449,19 @@ impl Discovery {
         true
     }
 
-    /// There is room to ask a tracker. Returns whether it is asked; if not, it is put off until a budget allows it.
+    /// There is room to ask a tracker. Returns whether it is asked; if not, it is put off until a
+    /// budget allows it.
     fn proceed(&mut self, now: Instant, key: Key, index: usize) -> bool {
-        let Some(torrent) = self.torrents.get(&key) else { return false };
+        let Some(torrent) = self.torrents.get(&key) else {
+            return false;
+        };
         let announce = torrent.announce(key, index, &self.config);
-        let Some(tracker) = torrent.trackers.get(index) else { return false };
-        let Some(url) = tracker.url.clone() else { return false };
+        let Some(tracker) = torrent.trackers.get(index) else {
+            return false;
+        };
+        let Some(url) = tracker.url.clone() else {
+            return false;
+        };
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
         if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
             self.schedule(key, index, at);
@@ -336,19 +472,38 @@ impl Discovery {
     }
 
     fn begin_scrape(&mut self, now: Instant, key: Key, index: usize) {
-        let Some(tracker) = self.tracker(key, index) else { return };
-        let Some(url) = tracker.url.clone() else { return };
+        let Some(tracker) = self.tracker(key, index) else {
+            return;
+        };
+        let Some(url) = tracker.url.clone() else {
+            return;
+        };
         let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
-        let afforded = self.queries.admits(key.owner) && (!lookup || self.lookups.take(key.owner, &url.host, now).is_ok());
+        let afforded = self.queries.admits(key.owner)
+            && (!lookup || self.lookups.take(key.owner, &url.host, now).is_ok());
         if afforded {
             self.ask(now, key, index, &url, Ask::Scrape(key.info_hash));
         } else {
-            self.scraped(key, index, Err(TrackerError::Refused("too much is asked already; try again later".to_owned())));
+            self.scraped(
+                key,
+                index,
+                Err(TrackerError::Refused(
+                    "too much is asked already; try again later".to_owned(),
+                )),
+            );
         }
     }
 
-    /// Asks the budgets. What tells of the end is free: there is one `completed` and one `stopped` for each `started` at most.
-    fn afford(&mut self, now: Instant, key: Key, url: &Url, lookup: bool, event: AnnounceEvent) -> Result<(), Instant> {
+    /// Asks the budgets. What tells of the end is free: there is one `completed` and one `stopped`
+    /// for each `started` at most.
+    fn afford(
+        &mut self,
+        now: Instant,
+        key: Key,
+        url: &Url,
+        lookup: bool,
+        event: AnnounceEvent,
+    ) -> Result<(), Instant> {
         if matches!(event, AnnounceEvent::Stopped | AnnounceEvent::Completed) {
             return Ok(());
         }
@@ -362,17 +517,31 @@ impl Discovery {
     }
 
     fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, ask: Ask) {
-        self.tracker(key, index).and_then(|tracker| tracker.second).into_iter().for_each(|late| self.cancel(late));
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        self.tracker(key, index)
+            .and_then(|tracker| tracker.second)
+            .into_iter()
+            .for_each(|late| self.cancel(late));
+        let Some(torrent) = self.torrents.get_mut(&key) else {
+            return;
+        };
         let leaving = torrent.phase == Phase::Leaving;
-        let Some(tracker) = torrent.trackers.get_mut(index) else { return };
-        let (event, addrs, tracker_id) = (ask.event(), tracker.addrs.clone(), tracker.tracker_id.clone());
+        let Some(tracker) = torrent.trackers.get_mut(index) else {
+            return;
+        };
+        let (event, addrs, tracker_id) = (
+            ask.event(),
+            tracker.addrs.clone(),
+            tracker.tracker_id.clone(),
+        );
         let stage = match url.scheme {
             Scheme::Http | Scheme::Https => Stage::Http,
             Scheme::Udp if addrs.is_empty() => Stage::Lookup(ask.clone()),
             Scheme::Udp => Stage::Udp,
         };
-        let id = self.queries.open(Query { complete: ask.is_complete(), ..Query::new(key, index, event, stage) });
+        let id = self.queries.open(Query {
+            complete: ask.is_complete(),
+            ..Query::new(key, index, event, stage)
+        });
         tracker.query = Some(id);
         let (wake, wait) = match event {
             Some(AnnounceEvent::Started) if !leaving => (Wake::Patience(id), self.config.patience),
@@ -383,25 +552,45 @@ impl Discovery {
         self.tell_status(key, index);
         match url.scheme {
             Scheme::Http | Scheme::Https => match ask_url(url, &ask, tracker_id.as_deref()) {
-                Ok(url) => self.outputs.push_back(Output::HttpGet { id, url, family: None }),
+                Ok(url) => self.outputs.push_back(Output::HttpGet {
+                    id,
+                    url,
+                    family: None,
+                }),
                 Err(error) => self.finish(now, id, Err(error), None),
             },
             Scheme::Udp if addrs.is_empty() => {
                 let (host, port) = (url.host.to_string(), url.port);
-                self.outputs.push_back(Output::Resolve { id, what: ResolveFor::Tracker, host, port });
+                self.outputs.push_back(Output::Resolve {
+                    id,
+                    what: ResolveFor::Tracker,
+                    host,
+                    port,
+                });
             }
             Scheme::Udp => self.exchange(now, id, addrs, ask, &url.path_and_query),
         }
     }
 
-    pub(super) fn exchange(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str) {
+    pub(super) fn exchange(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        addrs: Vec<SocketAddr>,
+        ask: Ask,
+        path: &str,
+    ) {
         let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
         self.step(now, id, step);
     }
 
     fn step(&mut self, now: Instant, id: QueryId, step: Step) {
         match step {
-            Step::Send { to, bytes, deadline } => {
+            Step::Send {
+                to,
+                bytes,
+                deadline,
+            } => {
                 self.timers.set(Wake::Retransmit(id), deadline);
                 self.outputs.push_back(Output::UdpSend { id, to, bytes });
             }
@@ -433,7 +622,9 @@ impl Discovery {
     }
 
     fn give_up(&mut self, id: QueryId) {
-        let Some(query) = self.queries.get(id) else { return };
+        let Some(query) = self.queries.get(id) else {
+            return;
+        };
         let (key, index, event) = (query.key, query.tracker, query.event);
         self.cancel(id);
         if event.is_none() {
@@ -442,18 +633,27 @@ impl Discovery {
         self.settle(key);
     }
 
-    /// A tracker is silent. The first time the next two are asked as well, so that the longer nobody answers the more are asked at a time; from the
-    /// second time on, an exchange over UDP no longer keeps others waiting for room.
+    /// A tracker is silent. The first time the next two are asked as well, so that the longer
+    /// nobody answers the more are asked at a time; from the second time on, an exchange over UDP
+    /// no longer keeps others waiting for room.
     fn lose_patience(&mut self, now: Instant, id: QueryId) {
-        let Some(query) = self.queries.get_mut(id) else { return };
+        let Some(query) = self.queries.get_mut(id) else {
+            return;
+        };
         let (key, index) = (query.key, query.tracker);
-        let (again, udp) = (std::mem::replace(&mut query.overdue, true), matches!(query.stage, Stage::Udp));
+        let (again, udp) = (
+            std::mem::replace(&mut query.overdue, true),
+            matches!(query.stage, Stage::Udp),
+        );
         if again && udp {
             self.queries.discount(id);
             return self.tell(key, index, true);
         }
         if !matches!(query.stage, Stage::Http) {
-            self.timers.set(Wake::Patience(id), now + self.config.silence.saturating_sub(self.config.patience));
+            self.timers.set(
+                Wake::Patience(id),
+                now + self.config.silence.saturating_sub(self.config.patience),
+            );
         }
         if !again {
             self.go_on(now, key);
@@ -464,7 +664,10 @@ impl Discovery {
     /// Goes on with those that wait, as long as there is room.
     fn admit(&mut self, now: Instant) {
         while let Some((key, index)) = self.queries.pop_waiting() {
-            if self.tracker(key, index).is_some_and(|tracker| std::mem::take(&mut tracker.waiting)) {
+            if self
+                .tracker(key, index)
+                .is_some_and(|tracker| std::mem::take(&mut tracker.waiting))
+            {
                 self.proceed(now, key, index);
             }
         }
@@ -481,7 +684,12 @@ impl Discovery {
     /// `ended`: an announce is over.
     pub(super) fn tell(&mut self, key: Key, index: usize, ended: bool) {
         if let Some(status) = self.tracker(key, index).map(|tracker| tracker.status()) {
-            self.outputs.push_back(Output::Status { key, index, status, ended });
+            self.outputs.push_back(Output::Status {
+                key,
+                index,
+                status,
+                ended,
+            });
         }
     }
 }

@@ -15,17 +15,32 @@ pub(super) struct Query {
     /// Nothing for a scrape.
     pub(super) event: Option<AnnounceEvent>,
     pub(super) stage: Stage,
-    /// The same announce in the other address family (BEP 7); holds the peers that the first one brought.
+    /// The same announce in the other address family (BEP 7); holds the peers that the first one
+    /// brought.
     pub(super) second: Option<BTreeSet<PeerAddr>>,
     /// It says that nothing is missing.
     pub(super) complete: bool,
-    /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside it.
+    /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside
+    /// it.
     pub(super) overdue: bool,
 }
 
 impl Query {
-    pub(super) const fn new(key: Key, tracker: usize, event: Option<AnnounceEvent>, stage: Stage) -> Self {
-        Self { key, tracker, event, stage, second: None, complete: false, overdue: false }
+    pub(super) const fn new(
+        key: Key,
+        tracker: usize,
+        event: Option<AnnounceEvent>,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            key,
+            tracker,
+            event,
+            stage,
+            second: None,
+            complete: false,
+            overdue: false,
+        }
     }
 }
 
@@ -48,14 +63,17 @@ const MANY: usize = 4;
 
 /// All announces under way.
 ///
-/// Places that become free go to whoever has waited longest, among the owners that have least. The last quarter of the places is for owners with a few
-/// announces, and the last eighth for those without any: however many owners have trackers that hang, somebody else's first one is asked at once.
+/// Places that become free go to whoever has waited longest, among the owners that have least. The
+/// last quarter of the places is for owners with a few announces, and the last eighth for those
+/// without any: however many owners have trackers that hang, somebody else's first one is asked at
+/// once.
 #[derive(Debug)]
 pub(super) struct Queries {
     limit: usize,
     limit_per_owner: usize,
     open: BTreeMap<QueryId, Query>,
-    /// Those that count against the limits: an exchange over UDP that goes on in silence costs next to nothing.
+    /// Those that count against the limits: an exchange over UDP that goes on in silence costs next
+    /// to nothing.
     counted: BTreeSet<QueryId>,
     owners: BTreeMap<u64, Owner>,
     /// Owners that wait and have room of their own, by class and by when they lined up.
@@ -86,19 +104,37 @@ impl Owner {
 impl Queries {
     pub(super) const fn new(limit: usize, limit_per_owner: usize) -> Self {
         let ready = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
-        Self { limit, limit_per_owner, open: BTreeMap::new(), counted: BTreeSet::new(), owners: BTreeMap::new(), ready, lined_up: 0, next: 0 }
+        Self {
+            limit,
+            limit_per_owner,
+            open: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            owners: BTreeMap::new(),
+            ready,
+            lined_up: 0,
+            next: 0,
+        }
     }
 
     /// Whether one more of this owner may begin now: it has room, and nobody goes before it.
     pub(super) fn admits(&self, owner: u64) -> bool {
-        let (its_own, class) = self.owners.get(&owner).map_or((0, 0), |owner| (owner.counted, owner.class()));
-        its_own < self.limit_per_owner && self.has_room(class) && self.ready[..=class].iter().all(BTreeMap::is_empty)
+        let (its_own, class) = self
+            .owners
+            .get(&owner)
+            .map_or((0, 0), |owner| (owner.counted, owner.class()));
+        its_own < self.limit_per_owner
+            && self.has_room(class)
+            && self.ready[..=class].iter().all(BTreeMap::is_empty)
     }
 
     /// Whether there is a place for owners of this class.
     fn has_room(&self, class: usize) -> bool {
         // Where one owner may have most of the places there are none to be kept for others.
-        let kept = if self.limit_per_owner * 4 > self.limit { 0 } else { self.limit * class / 8 };
+        let kept = if self.limit_per_owner * 4 > self.limit {
+            0
+        } else {
+            self.limit * class / 8
+        };
         self.counted.len() + kept < self.limit
     }
 
@@ -138,15 +174,25 @@ impl Queries {
 
     /// Lets others go on beside it.
     pub(super) fn discount(&mut self, id: QueryId) {
-        let owner = self.open.get(&id).map(|query| query.key.owner).filter(|_| self.counted.remove(&id));
-        if let Some((number, owner)) = owner.and_then(|number| Some((number, self.owners.get_mut(&number)?))) {
+        let owner = self
+            .open
+            .get(&id)
+            .map(|query| query.key.owner)
+            .filter(|_| self.counted.remove(&id));
+        if let Some((number, owner)) =
+            owner.and_then(|number| Some((number, self.owners.get_mut(&number)?)))
+        {
             owner.counted -= 1;
             self.line_up(number);
         }
     }
 
     pub(super) fn wait(&mut self, key: Key, tracker: usize) {
-        self.owners.entry(key.owner).or_default().waiting.push_back((key, tracker));
+        self.owners
+            .entry(key.owner)
+            .or_default()
+            .waiting
+            .push_back((key, tracker));
         self.line_up(key.owner);
     }
 
@@ -158,9 +204,11 @@ impl Queries {
         }
     }
 
-    /// The next that waits, if there is room for it. Owners take turns, so that one with many torrents holds up nobody.
+    /// The next that waits, if there is room for it. Owners take turns, so that one with many
+    /// torrents holds up nobody.
     pub(super) fn pop_waiting(&mut self) -> Option<(Key, usize)> {
-        let class = (0..CLASSES).find(|class| self.has_room(*class) && !self.ready[*class].is_empty())?;
+        let class =
+            (0..CLASSES).find(|class| self.has_room(*class) && !self.ready[*class].is_empty())?;
         let (_, number) = self.ready[class].pop_first()?;
         let owner = self.owners.get_mut(&number)?;
         owner.ready = None;
@@ -169,9 +217,12 @@ impl Queries {
         next
     }
 
-    /// Has an owner wait for its turn if it waits and has room of its own, and forgets one of whom there is nothing to know.
+    /// Has an owner wait for its turn if it waits and has room of its own, and forgets one of whom
+    /// there is nothing to know.
     fn line_up(&mut self, number: u64) {
-        let Some(owner) = self.owners.get_mut(&number) else { return };
+        let Some(owner) = self.owners.get_mut(&number) else {
+            return;
+        };
         let before = owner.ready.take();
         if let Some((class, at)) = before {
             self.ready[class].remove(&at);

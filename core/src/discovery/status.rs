@@ -66,7 +66,9 @@ pub enum TrackerError {
     #[error("the tracker refuses: {0}; it does not want to be asked again")]
     Never(String),
     /// One of a torrent's trackers beyond [`super::Config::max_trackers`].
-    #[error("this one and those after it, {more} in all, are not asked: {limit} trackers of a torrent are the limit")]
+    #[error(
+        "this one and those after it, {more} in all, are not asked: {limit} trackers of a torrent are the limit"
+    )]
     TooMany {
         /// Our bound.
         limit: usize,
@@ -89,7 +91,9 @@ pub enum TrackerError {
     #[error("too many ask the tracker at a time; it is asked again in {} s", .0.as_secs())]
     Busy(Duration),
     /// Not a 200.
-    #[error("the tracker answered with HTTP status {0}; it may have moved, or ask for another address")]
+    #[error(
+        "the tracker answered with HTTP status {0}; it may have moved, or ask for another address"
+    )]
     HttpStatus(u16),
     /// HTTP was broken, or had more than three redirects.
     #[error("the tracker broke HTTP: {0}")]
@@ -101,7 +105,9 @@ pub enum TrackerError {
         limit: u64,
     },
     /// A page for people.
-    #[error("the tracker answered with a web page instead of a list of peers; is its address right?")]
+    #[error(
+        "the tracker answered with a web page instead of a list of peers; is its address right?"
+    )]
     Html,
     /// Not what BEP 3 says.
     #[error("the tracker's answer is malformed: {0}")]
@@ -121,7 +127,9 @@ impl TrackerError {
     #[must_use]
     pub fn own_words(&self) -> Option<&str> {
         match self {
-            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => Some(reason),
+            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => {
+                Some(reason)
+            }
             _ => None,
         }
     }
@@ -129,11 +137,16 @@ impl TrackerError {
     /// In a few words, for a list of several; the tracker's own ones in quotes.
     fn brief(&self) -> String {
         match self {
-            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => format!("says \"{reason}\""),
+            Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => {
+                format!("says \"{reason}\"")
+            }
             Self::HttpStatus(status) => format!("HTTP status {status}"),
             Self::Timeout(_) => "does not answer".to_owned(),
             Self::Html => "answers with a web page".to_owned(),
-            other => other.to_string().trim_start_matches("the tracker ").to_owned(),
+            other => other
+                .to_string()
+                .trim_start_matches("the tracker ")
+                .to_owned(),
         }
     }
 }
@@ -142,20 +155,30 @@ impl TrackerStatus {
     /// Its address for screens and logs: escaped, without user and password.
     #[must_use]
     pub fn shown_url(&self) -> String {
-        let secret = Url::parse(&self.url).ok().filter(|url| !url.user_prefix().is_empty());
+        let secret = Url::parse(&self.url)
+            .ok()
+            .filter(|url| !url.user_prefix().is_empty());
         secret.map_or_else(|| visible(&self.url).into_owned(), |url| url.to_string())
     }
 
     /// Its host for screens, or all of its address if that makes no sense.
     fn shown_host(&self) -> String {
-        Url::parse(&self.url).map_or_else(|_| visible(&self.url).into_owned(), |url| url.authority())
+        Url::parse(&self.url)
+            .map_or_else(|_| visible(&self.url).into_owned(), |url| url.authority())
     }
 }
 
-/// Why trackers failed, at most `MAX_REASONS` of them by name: `t.example says "unregistered torrent"; u.example: HTTP status 404`. Empty if none did.
+/// Why trackers failed, at most `MAX_REASONS` of them by name: `t.example says "unregistered
+/// torrent"; u.example: HTTP status 404`. Empty if none did.
 #[must_use]
 pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> String {
-    let failed = |status: &'a TrackerStatus| if let TrackerState::Failed(error) = &status.state { Some((status, error)) } else { None };
+    let failed = |status: &'a TrackerStatus| {
+        if let TrackerState::Failed(error) = &status.state {
+            Some((status, error))
+        } else {
+            None
+        }
+    };
     let mut failed: Vec<_> = statuses.into_iter().filter_map(failed).collect();
     // What a tracker says in its own words is worth most.
     failed.sort_by_key(|(_, error)| error.own_words().is_none());
@@ -183,7 +206,14 @@ pub struct DhtCounts {
 impl fmt::Display for DhtCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count| if count == 1 { "" } else { "s" };
-        write!(f, "DHT: {} node{}, {} peer{}", self.nodes, plural(self.nodes), self.peers, plural(self.peers))?;
+        write!(
+            f,
+            "DHT: {} node{}, {} peer{}",
+            self.nodes,
+            plural(self.nodes),
+            self.peers,
+            plural(self.peers)
+        )?;
         f.write_str(if self.asking { " so far" } else { "" })
     }
 }
@@ -236,7 +266,12 @@ impl fmt::Display for Summary {
         if self.asked == 0 {
             return f.write_str("asked no trackers");
         }
-        write!(f, "asked {} tracker{}", self.asked, if self.asked == 1 { "" } else { "s" })?;
+        write!(
+            f,
+            "asked {} tracker{}",
+            self.asked,
+            if self.asked == 1 { "" } else { "s" }
+        )?;
         let mut separator = ": ";
         for (count, one, many) in [
             (self.failed, "failed", "failed"),
@@ -245,7 +280,11 @@ impl fmt::Display for Summary {
             (self.useful, "knows peers", "know peers"),
         ] {
             if count > 0 {
-                write!(f, "{separator}{count} {}", if count == 1 { one } else { many })?;
+                write!(
+                    f,
+                    "{separator}{count} {}",
+                    if count == 1 { one } else { many }
+                )?;
                 separator = ", ";
             }
         }
@@ -258,32 +297,65 @@ mod tests {
     use super::*;
 
     fn status(state: TrackerState, asking: bool) -> TrackerStatus {
-        TrackerStatus { tier: 0, url: String::new(), state, asking, next: None, warning: None }
+        TrackerStatus {
+            tier: 0,
+            url: String::new(),
+            state,
+            asking,
+            next: None,
+            warning: None,
+        }
     }
 
     fn ok(peers: usize) -> TrackerState {
-        TrackerState::Ok { seeders: None, leechers: None, peers }
+        TrackerState::Ok {
+            seeders: None,
+            leechers: None,
+            peers,
+        }
     }
 
     #[test]
     fn a_summary_reads_as_a_sentence() {
         let failed = || status(TrackerState::Failed(TrackerError::Html), false);
         let summary = Summary::of(&[failed(), failed(), status(ok(0), true)]);
-        assert_eq!(summary.to_string(), "asked 3 trackers: 2 failed, 1 knows no peers");
-        let summary = Summary::of(&[status(ok(7), false), status(TrackerState::Idle, true), status(TrackerState::Idle, false)]);
-        assert_eq!(summary.to_string(), "asked 2 trackers: 1 has not answered, 1 knows peers");
+        assert_eq!(
+            summary.to_string(),
+            "asked 3 trackers: 2 failed, 1 knows no peers"
+        );
+        let summary = Summary::of(&[
+            status(ok(7), false),
+            status(TrackerState::Idle, true),
+            status(TrackerState::Idle, false),
+        ]);
+        assert_eq!(
+            summary.to_string(),
+            "asked 2 trackers: 1 has not answered, 1 knows peers"
+        );
         assert_eq!(summary.peers, 7);
         assert_eq!(Summary::of(&[]).to_string(), "asked no trackers");
     }
 
     #[test]
     fn failures_are_told_with_host_and_reason_and_foreign_words_first() {
-        let failed = |url: &str, error| TrackerStatus { url: url.to_owned(), ..status(TrackerState::Failed(error), false) };
+        let failed = |url: &str, error| TrackerStatus {
+            url: url.to_owned(),
+            ..status(TrackerState::Failed(error), false)
+        };
         let list = [
-            failed("http://me:secret@a.example:81/announce", TrackerError::HttpStatus(404)),
-            failed("udp://b.example:1", TrackerError::Failure("unregistered torrent".to_owned())),
+            failed(
+                "http://me:secret@a.example:81/announce",
+                TrackerError::HttpStatus(404),
+            ),
+            failed(
+                "udp://b.example:1",
+                TrackerError::Failure("unregistered torrent".to_owned()),
+            ),
             failed("wss://c\u{1b}", TrackerError::Url(UrlError::Scheme)),
-            failed("http://d/", TrackerError::Unreachable("connection refused".to_owned())),
+            failed(
+                "http://d/",
+                TrackerError::Unreachable("connection refused".to_owned()),
+            ),
         ];
         assert_eq!(
             failures(&list),
@@ -296,7 +368,23 @@ mod tests {
 
     #[test]
     fn the_counts_of_the_dht_read_as_a_sentence() {
-        assert_eq!(DhtCounts { nodes: 214, peers: 0, asking: false }.to_string(), "DHT: 214 nodes, 0 peers");
-        assert_eq!(DhtCounts { nodes: 1, peers: 1, asking: true }.to_string(), "DHT: 1 node, 1 peer so far");
+        assert_eq!(
+            DhtCounts {
+                nodes: 214,
+                peers: 0,
+                asking: false
+            }
+            .to_string(),
+            "DHT: 214 nodes, 0 peers"
+        );
+        assert_eq!(
+            DhtCounts {
+                nodes: 1,
+                peers: 1,
+                asking: true
+            }
+            .to_string(),
+            "DHT: 1 node, 1 peer so far"
+        );
     }
 }

@@ -38,7 +38,10 @@ pub(super) struct Timers<W> {
 
 impl<W> Default for Timers<W> {
     fn default() -> Self {
-        Self { by_time: BTreeSet::new(), by_wake: BTreeMap::new() }
+        Self {
+            by_time: BTreeSet::new(),
+            by_wake: BTreeMap::new(),
+        }
     }
 }
 

@@ -87,8 +87,14 @@ impl Torrent {
         let tiers = swarm.trackers.into_iter().enumerate();
         let urls = tiers.flat_map(|(tier, urls)| urls.into_iter().map(move |url| (tier, url)));
         let mut distinct = urls.filter(|(_, url)| seen.insert(url.clone()));
-        let mut trackers: Vec<Tracker> = distinct.by_ref().take(config.max_trackers).map(|(tier, url)| Tracker::new(tier, url)).collect();
-        trackers.extend(distinct.next().map(|(tier, url)| Tracker::beyond(tier, url, config.max_trackers, 1 + distinct.count())));
+        let mut trackers: Vec<Tracker> = distinct
+            .by_ref()
+            .take(config.max_trackers)
+            .map(|(tier, url)| Tracker::new(tier, url))
+            .collect();
+        trackers.extend(distinct.next().map(|(tier, url)| {
+            Tracker::beyond(tier, url, config.max_trackers, 1 + distinct.count())
+        }));
         let mut order: Vec<usize> = (0..trackers.len()).collect();
         order.sort_by_cached_key(|index| (trackers[*index].tier, rng.next_u64()));
         Self {
@@ -109,7 +115,9 @@ impl Torrent {
     pub(super) fn start(&mut self, now: Instant) {
         self.phase = Phase::Active;
         self.before = self.amounts;
-        self.trackers.iter_mut().for_each(|tracker| tracker.renew(now));
+        self.trackers
+            .iter_mut()
+            .for_each(|tracker| tracker.renew(now));
     }
 
     /// Whether a download has come to its end: all is there, not merely what was wanted of it.
@@ -117,9 +125,13 @@ impl Torrent {
         self.completed && self.amounts.left == Some(0)
     }
 
-    /// What the next announce to a tracker is for. Who leaves says first what the tracker does not know yet.
+    /// What the next announce to a tracker is for. Who leaves says first what the tracker does not
+    /// know yet.
     pub(super) fn event(&self, index: usize) -> AnnounceEvent {
-        let told = self.trackers.get(index).map_or_else(Told::default, |tracker| tracker.told);
+        let told = self
+            .trackers
+            .get(index)
+            .map_or_else(Told::default, |tracker| tracker.told);
         match self.phase {
             Phase::Active | Phase::Idle if !told.started => AnnounceEvent::Started,
             _ if self.is_completed() && !told.completed => AnnounceEvent::Completed,
@@ -131,65 +143,143 @@ impl Torrent {
     /// The next announce to a tracker.
     pub(super) fn announce(&self, key: Key, index: usize, config: &Config) -> Announce {
         let event = self.event(index);
-        let num_want = if event == AnnounceEvent::Stopped { 0 } else { config.num_want };
-        let Self { peer_id, port, amounts, before, announce_key, .. } = *self;
-        let (uploaded, downloaded) = (amounts.uploaded.saturating_sub(before.uploaded), amounts.downloaded.saturating_sub(before.downloaded));
-        let amounts = Amounts { uploaded, downloaded, ..amounts };
-        Announce { info_hash: key.info_hash, peer_id, port, amounts, event, key: announce_key, num_want }
+        let num_want = if event == AnnounceEvent::Stopped {
+            0
+        } else {
+            config.num_want
+        };
+        let Self {
+            peer_id,
+            port,
+            amounts,
+            before,
+            announce_key,
+            ..
+        } = *self;
+        let (uploaded, downloaded) = (
+            amounts.uploaded.saturating_sub(before.uploaded),
+            amounts.downloaded.saturating_sub(before.downloaded),
+        );
+        let amounts = Amounts {
+            uploaded,
+            downloaded,
+            ..amounts
+        };
+        Announce {
+            info_hash: key.info_hash,
+            peer_id,
+            port,
+            amounts,
+            event,
+            key: announce_key,
+            num_want,
+        }
     }
 
     /// Whether a tracker has named peers and is kept: no other needs to be asked.
     pub(super) fn is_served(&self) -> bool {
-        self.trackers.iter().any(|tracker| tracker.is_useful() && tracker.next.is_some() && tracker.query.is_none())
+        self.trackers
+            .iter()
+            .any(|tracker| tracker.is_useful() && tracker.next.is_some() && tracker.query.is_none())
     }
 
     /// Whether a tracker that comes before this one is kept.
     pub(super) fn is_spare(&self, index: usize) -> bool {
-        let kept = |other: &Tracker| other.is_useful() && (other.next.is_some() || other.query.is_some());
-        self.order.iter().take_while(|other| **other != index).any(|other| kept(&self.trackers[*other]))
+        let kept =
+            |other: &Tracker| other.is_useful() && (other.next.is_some() || other.query.is_some());
+        self.order
+            .iter()
+            .take_while(|other| **other != index)
+            .any(|other| kept(&self.trackers[*other]))
     }
 
     /// Trackers after this one that are to be asked and need not be.
     pub(super) fn spares(&self, index: usize) -> Vec<usize> {
-        let planned = |tracker: &Tracker| tracker.query.is_none() && (tracker.next.is_some() || tracker.waiting);
-        let owes = |other: usize| self.trackers[other].knows_us() && self.event(other) == AnnounceEvent::Completed;
-        let after = self.order.iter().copied().skip_while(|other| *other != index).skip(1);
-        after.filter(|other| planned(&self.trackers[*other]) && !owes(*other)).collect()
+        let planned = |tracker: &Tracker| {
+            tracker.query.is_none() && (tracker.next.is_some() || tracker.waiting)
+        };
+        let owes = |other: usize| {
+            self.trackers[other].knows_us() && self.event(other) == AnnounceEvent::Completed
+        };
+        let after = self
+            .order
+            .iter()
+            .copied()
+            .skip_while(|other| *other != index)
+            .skip(1);
+        after
+            .filter(|other| planned(&self.trackers[*other]) && !owes(*other))
+            .collect()
     }
 
-    /// The next tracker to try when those asked so far do not suffice (BEP 12: the rest of a tier before the next tier).
+    /// The next tracker to try when those asked so far do not suffice (BEP 12: the rest of a tier
+    /// before the next tier).
     pub(super) fn candidate(&self, now: Instant) -> Option<usize> {
-        self.order.iter().copied().find(|index| self.trackers[*index].is_candidate(now))
+        self.order
+            .iter()
+            .copied()
+            .find(|index| self.trackers[*index].is_candidate(now))
     }
 
-    /// BEP 12: the tracker that answers is the first of its tier from now on. Says which others of the tier failed; they are asked again only when
-    /// this one fails, too.
+    /// BEP 12: the tracker that answers is the first of its tier from now on. Says which others of
+    /// the tier failed; they are asked again only when this one fails, too.
     pub(super) fn promote(&mut self, index: usize) -> Vec<usize> {
         let tier = self.trackers[index].tier;
         self.order.retain(|other| *other != index);
-        let place = self.order.iter().take_while(|other| self.trackers[**other].tier < tier).count();
+        let place = self
+            .order
+            .iter()
+            .take_while(|other| self.trackers[**other].tier < tier)
+            .count();
         self.order.insert(place, index);
-        let failing = |(_, tracker): &(usize, &Tracker)| tracker.tier == tier && tracker.failures > 0;
-        self.trackers.iter().enumerate().filter(failing).map(|(other, _)| other).collect()
+        let failing =
+            |(_, tracker): &(usize, &Tracker)| tracker.tier == tier && tracker.failures > 0;
+        self.trackers
+            .iter()
+            .enumerate()
+            .filter(failing)
+            .map(|(other, _)| other)
+            .collect()
     }
 
-    /// Notes an answer; gives its peers back. `complete`: the tracker was told that nothing is missing. `earliest`: when it may be asked again
-    /// without an event.
-    pub(super) fn record(&mut self, index: usize, event: AnnounceEvent, complete: bool, answer: Answer, earliest: Instant) -> Vec<PeerAddr> {
+    /// Notes an answer; gives its peers back. `complete`: the tracker was told that nothing is
+    /// missing. `earliest`: when it may be asked again without an event.
+    pub(super) fn record(
+        &mut self,
+        index: usize,
+        event: AnnounceEvent,
+        complete: bool,
+        answer: Answer,
+        earliest: Instant,
+    ) -> Vec<PeerAddr> {
         let complete_from_the_start = event == AnnounceEvent::Started && complete;
-        let Some(tracker) = self.trackers.get_mut(index) else { return Vec::new() };
+        let Some(tracker) = self.trackers.get_mut(index) else {
+            return Vec::new();
+        };
         tracker.told.started = true;
         tracker.told.completed |= event == AnnounceEvent::Completed || complete_from_the_start;
-        tracker.state = TrackerState::Ok { seeders: answer.seeders, leechers: answer.leechers, peers: answer.peers.len() };
+        tracker.state = TrackerState::Ok {
+            seeders: answer.seeders,
+            leechers: answer.leechers,
+            peers: answer.peers.len(),
+        };
         tracker.tracker_id = answer.tracker_id.or_else(|| tracker.tracker_id.take());
         (tracker.failures, tracker.earliest, tracker.warning) = (0, earliest, answer.warning);
         answer.peers
     }
 
-    /// Notes what a tracker answered in its other address family: `new` peers that it had not named in the first.
+    /// Notes what a tracker answered in its other address family: `new` peers that it had not named
+    /// in the first.
     pub(super) fn record_second(&mut self, index: usize, answer: &Answer, new: usize) {
-        let Some(tracker) = self.trackers.get_mut(index) else { return };
-        if let TrackerState::Ok { seeders, leechers, peers } = &mut tracker.state {
+        let Some(tracker) = self.trackers.get_mut(index) else {
+            return;
+        };
+        if let TrackerState::Ok {
+            seeders,
+            leechers,
+            peers,
+        } = &mut tracker.state
+        {
             // Whoever has both families may be counted in both: the sum would be too many.
             *seeders = answer.seeders.max(*seeders);
             *leechers = answer.leechers.max(*leechers);
@@ -199,9 +289,17 @@ impl Torrent {
 
     /// Notes what a scrape was answered.
     pub(super) fn record_scrape(&mut self, index: usize, result: Result<Answer, TrackerError>) {
-        let Some(tracker) = self.trackers.get_mut(index) else { return };
+        let Some(tracker) = self.trackers.get_mut(index) else {
+            return;
+        };
         tracker.state = match result {
-            Ok(Answer { seeders, leechers, .. }) => TrackerState::Ok { seeders, leechers, peers: 0 },
+            Ok(Answer {
+                seeders, leechers, ..
+            }) => TrackerState::Ok {
+                seeders,
+                leechers,
+                peers: 0,
+            },
             Err(error) => TrackerState::Failed(error),
         };
     }
@@ -219,14 +317,25 @@ impl Torrent {
 
     /// Trackers that were asked and that nobody means to ask again, and when they may be.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
-        let resting =
-            |tracker: &Tracker| (tracker.failures > 0 || tracker.told.started) && tracker.next.is_none() && tracker.is_free() && !tracker.retired;
-        self.trackers.iter().enumerate().filter(|(_, tracker)| resting(tracker)).map(|(index, tracker)| (index, tracker.earliest)).collect()
+        let resting = |tracker: &Tracker| {
+            (tracker.failures > 0 || tracker.told.started)
+                && tracker.next.is_none()
+                && tracker.is_free()
+                && !tracker.retired
+        };
+        self.trackers
+            .iter()
+            .enumerate()
+            .filter(|(_, tracker)| resting(tracker))
+            .map(|(index, tracker)| (index, tracker.earliest))
+            .collect()
     }
 
     /// Whether farewells are under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.trackers.iter().any(|tracker| tracker.query.is_some() || tracker.second.is_some() || tracker.waiting)
+        self.trackers
+            .iter()
+            .any(|tracker| tracker.query.is_some() || tracker.second.is_some() || tracker.waiting)
     }
 
     pub(super) fn statuses(&self) -> Vec<TrackerStatus> {
@@ -245,7 +354,12 @@ impl Tracker {
 
     /// Stands for `more` trackers, of which this is the first, that are beyond the limit.
     fn beyond(tier: usize, text: String, limit: usize, more: usize) -> Self {
-        Self::with(tier, text, None, TrackerState::Failed(TrackerError::TooMany { limit, more }))
+        Self::with(
+            tier,
+            text,
+            None,
+            TrackerState::Failed(TrackerError::TooMany { limit, more }),
+        )
     }
 
     fn with(tier: usize, text: String, url: Option<Url>, state: TrackerState) -> Self {
@@ -282,10 +396,13 @@ impl Tracker {
         self.url.is_some() && self.query.is_none() && !self.waiting
     }
 
-    /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being asked.
+    /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being
+    /// asked.
     pub(super) fn soonest(&self, now: Instant) -> Option<Instant> {
         let answering = matches!(self.state, TrackerState::Ok { .. }) && self.query.is_none();
-        self.next.filter(|_| answering).map(|next| next.min(self.earliest.max(now)))
+        self.next
+            .filter(|_| answering)
+            .map(|next| next.min(self.earliest.max(now)))
     }
 
     /// Whether it counts us among its peers, and is likely to hear that we leave.
@@ -295,7 +412,15 @@ impl Tracker {
 
     /// A new run: nothing of the last one counts.
     const fn renew(&mut self, now: Instant) {
-        (self.told, self.failures, self.earliest, self.retired) = (Told { started: false, completed: false }, 0, now, false);
+        (self.told, self.failures, self.earliest, self.retired) = (
+            Told {
+                started: false,
+                completed: false,
+            },
+            0,
+            now,
+            false,
+        );
     }
 
     pub(super) fn status(&self) -> TrackerStatus {

@@ -1,4 +1,5 @@
-//! The URLs that Aqueduct asks: http, https and udp, read strictly, so that no two readers can take one text for two hosts.
+//! The URLs that Aqueduct asks: http, https and udp, read strictly, so that no two readers can take
+//! one text for two hosts.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -88,11 +89,18 @@ impl Url {
         let host = Host::parse(host)?;
         let port = port.map_or_else(|| scheme.default_port().ok_or(UrlError::Port), parse_port)?;
         let slash = if tail.starts_with('/') { "" } else { "/" };
-        Ok(Self { scheme, user_info, host, port, path_and_query: format!("{slash}{tail}") })
+        Ok(Self {
+            scheme,
+            user_info,
+            host,
+            port,
+            path_and_query: format!("{slash}{tail}"),
+        })
     }
 
-    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL (RFC 3986, 4.2). User and password stay those of
-    /// this URL, and are told to nobody but its own scheme, host and port.
+    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL
+    /// (RFC 3986, 4.2). User and password stay those of this URL, and are told to nobody but its
+    /// own scheme, host and port.
     ///
     /// # Errors
     /// See [`UrlError`].
@@ -105,7 +113,11 @@ impl Url {
 
     fn resolve(&self, reference: &str) -> Result<Self, UrlError> {
         let scheme = self.scheme;
-        if reference.split_once("://").is_some_and(|(scheme, _)| scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))) {
+        if reference.split_once("://").is_some_and(|(scheme, _)| {
+            scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        }) {
             return Self::parse(reference);
         }
         if reference.starts_with("//") {
@@ -119,13 +131,18 @@ impl Url {
         } else {
             self.folder()
         };
-        Self::parse(&format!("{origin}{}", without_dots(&format!("{base}{reference}"))))
+        Self::parse(&format!(
+            "{origin}{}",
+            without_dots(&format!("{base}{reference}"))
+        ))
     }
 
     /// Without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.path_and_query.split_once('?').map_or(&self.path_and_query, |(path, _)| path)
+        self.path_and_query
+            .split_once('?')
+            .map_or(&self.path_and_query, |(path, _)| path)
     }
 
     /// What follows the first `?`, if there is one.
@@ -137,13 +154,20 @@ impl Url {
     /// `host` or `host:port`, as a `Host` header has it (RFC 9110, 7.2).
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.scheme.default_port() == Some(self.port) { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+        if self.scheme.default_port() == Some(self.port) {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// What stands before the host: `user:password@`, or nothing. Not for screens.
     #[must_use]
     pub fn user_prefix(&self) -> String {
-        self.user_info.as_ref().map(|user_info| format!("{user_info}@")).unwrap_or_default()
+        self.user_info
+            .as_ref()
+            .map(|user_info| format!("{user_info}@"))
+            .unwrap_or_default()
     }
 
     /// What an `Authorization` header says of user and password (RFC 7617), if there are any.
@@ -152,7 +176,10 @@ impl Url {
         let user_info = self.user_info.as_ref()?;
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
         let decode = |text| percent_decode_str(text).collect::<Vec<u8>>();
-        Some(format!("Basic {}", BASE64.encode(&[&decode(user)[..], b":", &decode(password)].concat())))
+        Some(format!(
+            "Basic {}",
+            BASE64.encode(&[&decode(user)[..], b":", &decode(password)].concat())
+        ))
     }
 
     fn folder(&self) -> &str {
@@ -181,13 +208,22 @@ fn without_dots(path_and_query: &str) -> String {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path_and_query)
+        write!(
+            f,
+            "{}://{}{}",
+            self.scheme,
+            self.authority(),
+            self.path_and_query
+        )
     }
 }
 
 impl Scheme {
     fn parse(text: &str) -> Result<Self, UrlError> {
-        [Self::Http, Self::Https, Self::Udp].into_iter().find(|s| text.eq_ignore_ascii_case(s.name())).ok_or(UrlError::Scheme)
+        [Self::Http, Self::Https, Self::Udp]
+            .into_iter()
+            .find(|s| text.eq_ignore_ascii_case(s.name()))
+            .ok_or(UrlError::Scheme)
     }
 
     const fn name(self) -> &'static str {
@@ -214,22 +250,31 @@ impl fmt::Display for Scheme {
 }
 
 impl Host {
-    /// Reads a name, a dotted quad or a bracketed IPv6 address. What looks like a number but is not a dotted quad (`0x7f.1`, `2130706433`, `127.1`,
-    /// `010.0.0.1`) is an error: resolvers disagree about what it means.
+    /// Reads a name, a dotted quad or a bracketed IPv6 address. What looks like a number but is not
+    /// a dotted quad (`0x7f.1`, `2130706433`, `127.1`, `010.0.0.1`) is an error: resolvers disagree
+    /// about what it means.
     ///
     /// # Errors
     /// [`UrlError::Host`].
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         if let Some(inner) = text.strip_prefix('[') {
-            let addr = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
-            return addr.map(|addr| Self::Addr(addr.into())).ok_or(UrlError::Host);
+            let addr = inner
+                .strip_suffix(']')
+                .and_then(|inner| inner.parse::<Ipv6Addr>().ok());
+            return addr
+                .map(|addr| Self::Addr(addr.into()))
+                .ok_or(UrlError::Host);
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         if looks_numeric(name) {
-            return text.parse::<Ipv4Addr>().map(|addr| Self::Addr(addr.into())).map_err(|_| UrlError::Host);
+            return text
+                .parse::<Ipv4Addr>()
+                .map(|addr| Self::Addr(addr.into()))
+                .map_err(|_| UrlError::Host);
         }
         let good = !name.is_empty() && name.len() <= 253 && name.split('.').all(is_label);
-        good.then(|| Self::Name(name.to_ascii_lowercase())).ok_or(UrlError::Host)
+        good.then(|| Self::Name(name.to_ascii_lowercase()))
+            .ok_or(UrlError::Host)
     }
 }
 
@@ -243,24 +288,40 @@ impl fmt::Display for Host {
     }
 }
 
-/// Whether the last label is what some resolver takes for a number (WHATWG URL, "ends in a number").
+/// Whether the last label is what some resolver takes for a number (WHATWG URL, "ends in a
+/// number").
 fn looks_numeric(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
-    let hex = last.get(..2).is_some_and(|prefix| prefix.eq_ignore_ascii_case("0x"));
+    let hex = last
+        .get(..2)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("0x"));
     hex || (!last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// RFC 1123, with the underscore that some trackers' names have.
 fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (1..=63).contains(&label.len())
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// RFC 3986, 3.2.1: what stands before an `@`, of which there is one at most. Some readers take the first one for the end, others the last.
+/// RFC 3986, 3.2.1: what stands before an `@`, of which there is one at most. Some readers take the
+/// first one for the end, others the last.
 fn split_user_info(authority: &str, scheme: Scheme) -> Result<(Option<String>, &str), UrlError> {
-    let Some((user_info, place)) = authority.split_once('@') else { return Ok((None, authority)) };
-    let good =
-        scheme != Scheme::Udp && !place.contains('@') && user_info.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&b));
-    if good { Ok((Some(user_info.to_owned()), place)) } else { Err(UrlError::Credentials) }
+    let Some((user_info, place)) = authority.split_once('@') else {
+        return Ok((None, authority));
+    };
+    let good = scheme != Scheme::Udp
+        && !place.contains('@')
+        && user_info
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(&b));
+    if good {
+        Ok((Some(user_info.to_owned()), place))
+    } else {
+        Err(UrlError::Credentials)
+    }
 }
 
 /// Host and port.
@@ -273,7 +334,11 @@ fn split_place(place: &str) -> (&str, Option<&str>) {
 fn parse_port(text: &str) -> Result<u16, UrlError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = if digits { text.parse().unwrap_or(0) } else { 0 };
-    if port == 0 { Err(UrlError::Port) } else { Ok(port) }
+    if port == 0 {
+        Err(UrlError::Port)
+    } else {
+        Ok(port)
+    }
 }
 
 #[cfg(test)]
@@ -285,9 +350,15 @@ mod tests {
     #[test]
     fn a_url_is_taken_apart() {
         let url = Url::parse("HTTP://Tracker.Example.org.:6969/announce?x=1#end").unwrap();
-        assert_eq!(url.to_string(), "http://tracker.example.org:6969/announce?x=1");
+        assert_eq!(
+            url.to_string(),
+            "http://tracker.example.org:6969/announce?x=1"
+        );
         assert_eq!((url.path(), url.query()), ("/announce", Some("x=1")));
-        assert_eq!(Url::parse("https://[::1]/a").unwrap().to_string(), "https://[::1]/a");
+        assert_eq!(
+            Url::parse("https://[::1]/a").unwrap().to_string(),
+            "https://[::1]/a"
+        );
         assert_eq!(Url::parse("http://127.0.0.1").unwrap().path_and_query, "/");
         assert_eq!(Url::parse("http://a?b").unwrap().path_and_query, "/?b");
     }
@@ -324,18 +395,39 @@ mod tests {
         ] {
             assert_eq!(Url::parse(text), Err(error), "{text}");
         }
-        assert_eq!(Url::parse(&format!("http://a/{}", "x".repeat(MAX_URL))), Err(UrlError::TooLong(MAX_URL + 9)));
+        assert_eq!(
+            Url::parse(&format!("http://a/{}", "x".repeat(MAX_URL))),
+            Err(UrlError::TooLong(MAX_URL + 9))
+        );
     }
 
     #[test]
     fn user_and_password_are_for_their_own_server_and_for_no_screen() {
         let url = Url::parse("https://me:p%40ss@t.example/announce").unwrap();
-        assert_eq!((url.to_string().as_str(), url.user_prefix().as_str()), ("https://t.example/announce", "me:p%40ss@"));
+        assert_eq!(
+            (url.to_string().as_str(), url.user_prefix().as_str()),
+            ("https://t.example/announce", "me:p%40ss@")
+        );
         assert_eq!(url.authorization().as_deref(), Some("Basic bWU6cEBzcw=="));
-        assert_eq!(Url::parse("http://me@t/").unwrap().authorization().as_deref(), Some("Basic bWU6"));
+        assert_eq!(
+            Url::parse("http://me@t/")
+                .unwrap()
+                .authorization()
+                .as_deref(),
+            Some("Basic bWU6")
+        );
         assert_eq!(Url::parse("http://t/").unwrap().authorization(), None);
-        for (reference, kept) in [("/b", true), ("https://t.example:443/b", true), ("http://t.example/b", false), ("https://you:x@other/", false)] {
-            assert_eq!(url.join(reference).unwrap().authorization().is_some(), kept, "{reference}");
+        for (reference, kept) in [
+            ("/b", true),
+            ("https://t.example:443/b", true),
+            ("http://t.example/b", false),
+            ("https://you:x@other/", false),
+        ] {
+            assert_eq!(
+                url.join(reference).unwrap().authorization().is_some(),
+                kept,
+                "{reference}"
+            );
         }
     }
 
@@ -352,7 +444,11 @@ mod tests {
             ("../../../y/./z/..", "http://a:81/y/"),
             ("..", "http://a:81/"),
         ] {
-            assert_eq!(base.join(reference).unwrap().to_string(), whole, "{reference}");
+            assert_eq!(
+                base.join(reference).unwrap().to_string(),
+                whole,
+                "{reference}"
+            );
         }
         assert_eq!(base.join("file:///etc/passwd"), Err(UrlError::Scheme));
     }

@@ -9,11 +9,14 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::config::Config;
 use crate::context::{Context, Pending, Shared};
 use crate::io::{
-    CloseReason, Command, CommandError, Event, Handshaken, Input, OpError, OpResult, Output, PeerSnapshot, Reason, Resumed, Snapshot, TorrentSnapshot,
+    CloseReason, Command, CommandError, Event, Handshaken, Input, OpError, OpResult, Output,
+    PeerSnapshot, Reason, Resumed, Snapshot, TorrentSnapshot,
 };
 use crate::meta::{Info, Magnet};
 use crate::swarm::{Swarm, TICK};
-use crate::types::{ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, TorrentId};
+use crate::types::{
+    ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, RequestId, TorrentId,
+};
 use crate::wire::Reserved;
 
 /// The engine. See the crate's first page for the loop that drives it.
@@ -32,7 +35,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without torrents, which calls itself `peer_id`. The same `seed` and the same calls give the same outputs.
+    /// An engine without torrents, which calls itself `peer_id`. The same `seed` and the same calls
+    /// give the same outputs.
     #[must_use]
     pub fn new(config: Config, peer_id: PeerId, seed: [u8; 32], now: Instant) -> Self {
         Self {
@@ -48,8 +52,8 @@ impl Engine {
         }
     }
 
-    /// Says where peers can dial us (`p` of BEP 10), when that is learnt only after the start: it is told to peers that connect from now on.
-    /// 0: nowhere.
+    /// Says where peers can dial us (`p` of BEP 10), when that is learnt only after the start: it
+    /// is told to peers that connect from now on. 0: nowhere.
     pub fn set_listen_port(&mut self, port: u16) {
         self.shared.config.listen_port = port;
     }
@@ -63,12 +67,24 @@ impl Engine {
             return Err(CommandError::ShuttingDown);
         }
         match command {
-            Command::Add { torrent, info, resumed, wanted, paused } => {
+            Command::Add {
+                torrent,
+                info,
+                resumed,
+                wanted,
+                paused,
+            } => {
                 check_flags(&info, wanted.as_deref())?;
                 self.register(torrent, info.info_hash, paused)?;
-                self.with(now, torrent, |s, cx| s.open(cx, info, resumed, wanted.as_deref()))?;
+                self.with(now, torrent, |s, cx| {
+                    s.open(cx, info, resumed, wanted.as_deref())
+                })?;
             }
-            Command::AddMagnet { torrent, magnet, paused } => {
+            Command::AddMagnet {
+                torrent,
+                magnet,
+                paused,
+            } => {
                 self.add_magnet(now, torrent, &magnet, paused)?;
             }
             Command::Remove(torrent) => self.remove(now, torrent)?,
@@ -91,15 +107,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens a magnet's torrent for data, after [`Event::Metadata`]: says what is known of the data on disk. Which files are wanted may be said
-    /// before, with [`Command::Want`].
+    /// Opens a magnet's torrent for data, after [`Event::Metadata`]: says what is known of the data
+    /// on disk. Which files are wanted may be said before, with [`Command::Want`].
     ///
     /// # Errors
     /// The torrent is not there, or waits for no data.
-    pub fn attach(&mut self, now: Instant, torrent: TorrentId, resumed: Resumed) -> Result<(), CommandError> {
+    pub fn attach(
+        &mut self,
+        now: Instant,
+        torrent: TorrentId,
+        resumed: Resumed,
+    ) -> Result<(), CommandError> {
         let waited = self.with(now, torrent, |swarm, cx| swarm.attach(cx, resumed))?;
         self.settle(now);
-        if waited { Ok(()) } else { Err(CommandError::NoSuchTorrent(torrent)) }
+        if waited {
+            Ok(())
+        } else {
+            Err(CommandError::NoSuchTorrent(torrent))
+        }
     }
 
     /// Takes in what happened.
@@ -107,25 +132,46 @@ impl Engine {
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Message { conn, message } => {
-                self.with_conn(now, conn, |swarm, cx| swarm.handle_message(cx, conn, message));
+                self.with_conn(now, conn, |swarm, cx| {
+                    swarm.handle_message(cx, conn, message)
+                });
             }
             Input::Sent { conn, bytes } => {
                 self.with_conn(now, conn, |swarm, cx| swarm.handle_sent(cx, conn, bytes));
             }
             Input::Connected { conn, handshake } => {
-                self.with_conn(now, conn, |swarm, cx| swarm.handle_connected(cx, conn, &handshake));
+                self.with_conn(now, conn, |swarm, cx| {
+                    swarm.handle_connected(cx, conn, &handshake)
+                });
             }
             Input::Closed { conn, reason } => {
-                self.with_conn(now, conn, |swarm, cx| swarm.handle_closed(cx, conn, &reason));
+                self.with_conn(now, conn, |swarm, cx| {
+                    swarm.handle_closed(cx, conn, &reason)
+                });
             }
-            Input::Accepted { conn, addr, dialled, handshake } => {
+            Input::Accepted {
+                conn,
+                addr,
+                dialled,
+                handshake,
+            } => {
                 self.handle_accepted(now, conn, (addr, dialled), &handshake);
             }
-            Input::Peers { torrent, source, addrs } => {
+            Input::Peers {
+                torrent,
+                source,
+                addrs,
+            } => {
                 self.handle_peers(now, torrent, source, addrs);
             }
-            Input::FileChanged { torrent, file, change } => {
-                let changed = |swarm: &mut Swarm, cx: &mut Context| swarm.handle_file_changed(cx, file, change);
+            Input::FileChanged {
+                torrent,
+                file,
+                change,
+            } => {
+                let changed = |swarm: &mut Swarm, cx: &mut Context| {
+                    swarm.handle_file_changed(cx, file, change)
+                };
                 self.with(now, torrent, changed).unwrap_or_default();
             }
             Input::ExternalIp(ip) => self.shared.external.told(ip),
@@ -139,21 +185,39 @@ impl Engine {
         self.shared.outbox.poll()
     }
 
-    /// When to call [`Engine::handle`] with [`Input::Timeout`] at the latest, and what for. `None`: nothing waits for time.
+    /// When to call [`Engine::handle`] with [`Input::Timeout`] at the latest, and what for. `None`:
+    /// nothing waits for time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        let timers = [(self.tick_at, Reason::Tick), (self.dial_at, Reason::Dial), (self.rate_at, Reason::RateLimit)];
-        timers.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()
+        let timers = [
+            (self.tick_at, Reason::Tick),
+            (self.dial_at, Reason::Dial),
+            (self.rate_at, Reason::RateLimit),
+        ];
+        timers
+            .into_iter()
+            .filter_map(|(at, reason)| Some((at?, reason)))
+            .min()
     }
 
-    /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A private torrent's peers hear nothing of a DHT (BEP 27).
+    /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A
+    /// private torrent's peers hear nothing of a DHT (BEP 27).
     #[must_use]
     pub fn reserved(&self, info_hash: InfoHashV1) -> Reserved {
-        let private = self.by_hash.get(&info_hash).and_then(|id| self.swarms.get(id)).is_some_and(Swarm::is_private);
-        if self.shared.config.dht_port.is_some() && !private { Reserved::OURS.with_dht() } else { Reserved::OURS }
+        let private = self
+            .by_hash
+            .get(&info_hash)
+            .and_then(|id| self.swarms.get(id))
+            .is_some_and(Swarm::is_private);
+        if self.shared.config.dht_port.is_some() && !private {
+            Reserved::OURS.with_dht()
+        } else {
+            Reserved::OURS
+        }
     }
 
-    /// Whether a torrent's peers may come from its trackers alone (BEP 27), as far as that is known: a magnet's metadata must have come.
+    /// Whether a torrent's peers may come from its trackers alone (BEP 27), as far as that is
+    /// known: a magnet's metadata must have come.
     #[must_use]
     pub fn is_private(&self, torrent: TorrentId) -> bool {
         self.swarms.get(&torrent).is_some_and(Swarm::is_private)
@@ -162,7 +226,9 @@ impl Engine {
     /// All torrents, for screens: at most a few times a second.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { torrents: self.swarms.values().map(|s| s.snapshot(self.now)).collect() }
+        Snapshot {
+            torrents: self.swarms.values().map(|s| s.snapshot(self.now)).collect(),
+        }
     }
 
     /// One torrent.
@@ -174,11 +240,19 @@ impl Engine {
     /// The peers of one torrent, for screens.
     #[must_use]
     pub fn peers(&self, torrent: TorrentId) -> Vec<PeerSnapshot> {
-        self.swarms.get(&torrent).map(|s| s.peers(self.now)).unwrap_or_default()
+        self.swarms
+            .get(&torrent)
+            .map(|s| s.peers(self.now))
+            .unwrap_or_default()
     }
 
     /// Runs a handler with a torrent and what its calls are given.
-    fn with<R>(&mut self, now: Instant, torrent: TorrentId, handler: impl FnOnce(&mut Swarm, &mut Context) -> R) -> Result<R, CommandError> {
+    fn with<R>(
+        &mut self,
+        now: Instant,
+        torrent: TorrentId,
+        handler: impl FnOnce(&mut Swarm, &mut Context) -> R,
+    ) -> Result<R, CommandError> {
         let swarm = self.swarms.get_mut(&torrent);
         let swarm = swarm.ok_or(CommandError::NoSuchTorrent(torrent))?;
         let mut cx = swarm.context(&mut self.shared, now);
@@ -187,7 +261,12 @@ impl Engine {
 
     /// The same for the torrent of a connection; what comes for one that has ended is late, and
     /// dropped.
-    fn with_conn(&mut self, now: Instant, conn: ConnId, handler: impl FnOnce(&mut Swarm, &mut Context)) {
+    fn with_conn(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        handler: impl FnOnce(&mut Swarm, &mut Context),
+    ) {
         if let Some(torrent) = self.routes.get(&conn).copied() {
             self.with(now, torrent, handler).unwrap_or_default();
         }
@@ -201,7 +280,12 @@ impl Engine {
         }
     }
 
-    fn register(&mut self, torrent: TorrentId, hash: InfoHash, paused: bool) -> Result<(), CommandError> {
+    fn register(
+        &mut self,
+        torrent: TorrentId,
+        hash: InfoHash,
+        paused: bool,
+    ) -> Result<(), CommandError> {
         let limit = self.shared.config.max_torrents;
         if self.swarms.len() >= limit {
             return Err(CommandError::TooMany(limit));
@@ -218,7 +302,13 @@ impl Engine {
         Ok(())
     }
 
-    fn add_magnet(&mut self, now: Instant, torrent: TorrentId, magnet: &Magnet, paused: bool) -> Result<(), CommandError> {
+    fn add_magnet(
+        &mut self,
+        now: Instant,
+        torrent: TorrentId,
+        magnet: &Magnet,
+        paused: bool,
+    ) -> Result<(), CommandError> {
         self.register(torrent, magnet.info_hash, paused)?;
         self.with(now, torrent, |swarm, cx| {
             swarm.start(cx);
@@ -241,23 +331,42 @@ impl Engine {
         self.with_all(now, Swarm::shut_down);
     }
 
-    fn handle_accepted(&mut self, now: Instant, conn: ConnId, from: (PeerAddr, bool), handshake: &Handshaken) {
+    fn handle_accepted(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        from: (PeerAddr, bool),
+        handshake: &Handshaken,
+    ) {
         let torrent = self.by_hash.get(&handshake.info_hash).copied();
         let accept = |swarm: &mut Swarm, cx: &mut Context| {
             swarm.handle_accepted(cx, conn, from, handshake);
         };
         if torrent.is_none_or(|torrent| self.with(now, torrent, accept).is_err()) {
-            self.shared.outbox.push(Output::Close { conn, reason: CloseReason::Inactive });
+            self.shared.outbox.push(Output::Close {
+                conn,
+                reason: CloseReason::Inactive,
+            });
         }
     }
 
-    fn handle_peers(&mut self, now: Instant, torrent: TorrentId, source: PeerSource, addrs: Vec<PeerAddr>) {
-        let later = self.with(now, torrent, |swarm, cx| swarm.handle_peers(cx, source, addrs));
+    fn handle_peers(
+        &mut self,
+        now: Instant,
+        torrent: TorrentId,
+        source: PeerSource,
+        addrs: Vec<PeerAddr>,
+    ) {
+        let later = self.with(now, torrent, |swarm, cx| {
+            swarm.handle_peers(cx, source, addrs)
+        });
         self.dial_at = later.ok().flatten().into_iter().chain(self.dial_at).min();
     }
 
     fn handle_done(&mut self, now: Instant, id: RequestId, result: Result<OpResult, OpError>) {
-        let Some((torrent, pending)) = self.shared.outbox.take_pending(id) else { return };
+        let Some((torrent, pending)) = self.shared.outbox.take_pending(id) else {
+            return;
+        };
         if self.swarms.contains_key(&torrent) {
             let done = |swarm: &mut Swarm, cx: &mut Context| swarm.handle_done(cx, pending, result);
             self.with(now, torrent, done).unwrap_or_default();
@@ -294,7 +403,11 @@ impl Engine {
     }
 
     /// Runs a handler for every torrent and returns the earliest time that one asked for.
-    fn earliest(&mut self, now: Instant, handler: impl Fn(&mut Swarm, &mut Context) -> Option<Instant>) -> Option<Instant> {
+    fn earliest(
+        &mut self,
+        now: Instant,
+        handler: impl Fn(&mut Swarm, &mut Context) -> Option<Instant>,
+    ) -> Option<Instant> {
         let mut first: Option<Instant> = None;
         self.with_all(now, |swarm, cx| {
             first = handler(swarm, cx).into_iter().chain(first).min();
@@ -311,8 +424,15 @@ impl Engine {
                 None => self.routes.remove(&conn),
             };
         }
-        let limits = [self.shared.download_limit.ready_at(), self.shared.upload_limit.ready_at()];
-        self.rate_at = limits.into_iter().flatten().min().filter(|_| !self.routes.is_empty());
+        let limits = [
+            self.shared.download_limit.ready_at(),
+            self.shared.upload_limit.ready_at(),
+        ];
+        self.rate_at = limits
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| !self.routes.is_empty());
         if self.tick_at.is_none() && !self.swarms.values().all(Swarm::is_idle) {
             self.tick_at = Some(now + TICK);
         }
@@ -329,7 +449,10 @@ impl Engine {
 
 fn check_flags(info: &Info, wanted: Option<&[bool]>) -> Result<(), CommandError> {
     match wanted {
-        Some(flags) if flags.len() != info.files.len() => Err(CommandError::Files { expected: info.files.len(), received: flags.len() }),
+        Some(flags) if flags.len() != info.files.len() => Err(CommandError::Files {
+            expected: info.files.len(),
+            received: flags.len(),
+        }),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! `lt_donthave` (BEP 54): the sender no longer has a piece that it announced. The payload is the piece's index in four bytes.
+//! `lt_donthave` (BEP 54): the sender no longer has a piece that it announced. The payload is the
+//! piece's index in four bytes.
 
 use bytes::Bytes;
 
@@ -10,7 +11,9 @@ use crate::wire::Message;
 /// A message came.
 pub(super) fn handle(payload: &[u8]) -> Result<Effect, CloseReason> {
     let index = decode(payload);
-    index.map(Effect::DontHave).ok_or(CloseReason::Misbehaved("its lt_donthave is not four bytes long"))
+    index.map(Effect::DontHave).ok_or(CloseReason::Misbehaved(
+        "its lt_donthave is not four bytes long",
+    ))
 }
 
 /// Says that we no longer have a piece, to a peer that understands it.

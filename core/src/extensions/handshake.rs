@@ -1,4 +1,5 @@
-//! The extended handshake (BEP 10): what each side can do beyond BEP 3, and by which number it wants to be told.
+//! The extended handshake (BEP 10): what each side can do beyond BEP 3, and by which number it
+//! wants to be told.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,15 +8,18 @@ use crate::bencode::{BencodeError, Dict, Encoder, Limits, scan_prefix};
 
 /// Names of extensions that are remembered of one peer; more are ignored.
 pub const MAX_NAMES: usize = 64;
-/// Longest text (a name, `v`) that is remembered of a peer, in bytes; longer ones are cut or, as names, ignored.
+/// Longest text (a name, `v`) that is remembered of a peer, in bytes; longer ones are cut or, as
+/// names, ignored.
 pub const MAX_TEXT: usize = 128;
 
 /// A payload of the message `extended` with id 0. Every entry is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedHandshake {
-    /// `m`: the id by which the sender wants to receive each extension's messages. 0: no longer, if a later handshake says so.
+    /// `m`: the id by which the sender wants to receive each extension's messages. 0: no longer, if
+    /// a later handshake says so.
     pub extensions: BTreeMap<String, u8>,
-    /// `v`: name and version of the client, as it came but for invalid UTF-8; for screens it must be escaped.
+    /// `v`: name and version of the client, as it came but for invalid UTF-8; for screens it must
+    /// be escaped.
     pub client: Option<String>,
     /// `p`: the sender's listening port.
     pub port: Option<u16>,
@@ -43,14 +47,17 @@ pub enum ExtendedHandshakeError {
 }
 
 impl ExtendedHandshake {
-    /// Reads a payload. Entries of another shape than theirs count as absent, as do ports and ids out of range, and bytes behind the
-    /// dictionary are ignored: clients in the wild send such things and mean no harm.
+    /// Reads a payload. Entries of another shape than theirs count as absent, as do ports and ids
+    /// out of range, and bytes behind the dictionary are ignored: clients in the wild send such
+    /// things and mean no harm.
     ///
     /// # Errors
     /// No bencoded dictionary.
     pub fn decode(payload: &[u8]) -> Result<Self, ExtendedHandshakeError> {
         let (value, _) = scan_prefix(payload, Limits::MESSAGE)?;
-        let dict = value.as_dict().ok_or(ExtendedHandshakeError::NotADictionary)?;
+        let dict = value
+            .as_dict()
+            .ok_or(ExtendedHandshakeError::NotADictionary)?;
         Ok(Self {
             extensions: dict.dict("m").map(extensions).unwrap_or_default(),
             client: dict.bytes("v").map(text),
@@ -89,7 +96,8 @@ impl ExtendedHandshake {
             ("upload_only", self.upload_only.map(u64::from)),
             ("complete_ago", self.complete_ago.map(u64::from)),
         ];
-        all.into_iter().filter_map(|(key, number)| Some((key, number?)))
+        all.into_iter()
+            .filter_map(|(key, number)| Some((key, number?)))
     }
 
     fn strings(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
@@ -97,14 +105,25 @@ impl ExtendedHandshake {
             IpAddr::V4(ip) => ip.octets().to_vec(),
             IpAddr::V6(ip) => ip.octets().to_vec(),
         });
-        let all = [("v", self.client.as_ref().map(|client| client.as_bytes().to_vec())), ("yourip", your_ip)];
-        all.into_iter().filter_map(|(key, bytes)| Some((key, bytes?)))
+        let all = [
+            (
+                "v",
+                self.client
+                    .as_ref()
+                    .map(|client| client.as_bytes().to_vec()),
+            ),
+            ("yourip", your_ip),
+        ];
+        all.into_iter()
+            .filter_map(|(key, bytes)| Some((key, bytes?)))
     }
 }
 
 fn extensions(m: Dict<'_>) -> BTreeMap<String, u8> {
     let named = m.iter().filter_map(|(name, id)| {
-        let name = std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_TEXT)?;
+        let name = std::str::from_utf8(name)
+            .ok()
+            .filter(|name| name.len() <= MAX_TEXT)?;
         Some((name.to_owned(), u8::try_from(id.as_int()?).ok()?))
     });
     named.take(MAX_NAMES).collect()
@@ -118,7 +137,8 @@ fn text(bytes: &[u8]) -> String {
 /// Four bytes or sixteen.
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 #[cfg(test)]
@@ -132,11 +152,26 @@ mod tests {
         let extensions = proptest::collection::btree_map("[a-z_]{1,12}", any::<u8>(), 0..8);
         let client = proptest::option::of("[ -~]{0,40}");
         let numbers = any::<(Option<u16>, Option<u32>, Option<u32>, Option<u32>)>();
-        (extensions, client, numbers, any::<(Option<IpAddr>, Option<bool>)>()).prop_map(|(extensions, client, numbers, (your_ip, upload_only))| {
-            let (port, requests, size, complete_ago) = numbers;
-            let (port, metadata_size) = (port.filter(|p| *p != 0), size.map(u64::from));
-            ExtendedHandshake { extensions, client, port, requests, your_ip, metadata_size, upload_only, complete_ago }
-        })
+        (
+            extensions,
+            client,
+            numbers,
+            any::<(Option<IpAddr>, Option<bool>)>(),
+        )
+            .prop_map(|(extensions, client, numbers, (your_ip, upload_only))| {
+                let (port, requests, size, complete_ago) = numbers;
+                let (port, metadata_size) = (port.filter(|p| *p != 0), size.map(u64::from));
+                ExtendedHandshake {
+                    extensions,
+                    client,
+                    port,
+                    requests,
+                    your_ip,
+                    metadata_size,
+                    upload_only,
+                    complete_ago,
+                }
+            })
     }
 
     proptest! {
@@ -163,25 +198,51 @@ mod tests {
         let payload = b"d1:md11:LT_metadatai1e6:\xb5T_PEXi2ee1:pi6881e1:v13:\xc2\xb5Torrent 1.2e";
         let handshake = ExtendedHandshake::decode(payload).unwrap();
         let known = [("LT_metadata".to_owned(), 1)];
-        assert_eq!(handshake.extensions, BTreeMap::from(known), "the other name is no UTF-8");
-        assert_eq!((handshake.port, handshake.client.as_deref()), (Some(6881), Some("\u{b5}Torrent 1.2")));
+        assert_eq!(
+            handshake.extensions,
+            BTreeMap::from(known),
+            "the other name is no UTF-8"
+        );
+        assert_eq!(
+            (handshake.port, handshake.client.as_deref()),
+            (Some(6881), Some("\u{b5}Torrent 1.2"))
+        );
     }
 
     #[test]
     fn entries_of_the_wrong_shape_count_as_absent() {
         let junk = b"d12:complete_agoi-1e1:md1:ai256e1:bi-1e1:cle1:d1:xe13:metadata_sizei-5e1:pi65536e4:reqqde11:upload_onlyle1:vi3e6:yourip3:abce";
-        assert_eq!(ExtendedHandshake::decode(junk), Ok(ExtendedHandshake::default()));
-        assert_eq!(ExtendedHandshake::decode(b"d1:mi0e1:pi0ee and more"), Ok(ExtendedHandshake::default()));
-        assert_eq!(ExtendedHandshake::decode(b"le"), Err(ExtendedHandshakeError::NotADictionary));
-        assert!(matches!(ExtendedHandshake::decode(b"d"), Err(ExtendedHandshakeError::Bencode(_))));
+        assert_eq!(
+            ExtendedHandshake::decode(junk),
+            Ok(ExtendedHandshake::default())
+        );
+        assert_eq!(
+            ExtendedHandshake::decode(b"d1:mi0e1:pi0ee and more"),
+            Ok(ExtendedHandshake::default())
+        );
+        assert_eq!(
+            ExtendedHandshake::decode(b"le"),
+            Err(ExtendedHandshakeError::NotADictionary)
+        );
+        assert!(matches!(
+            ExtendedHandshake::decode(b"d"),
+            Err(ExtendedHandshakeError::Bencode(_))
+        ));
     }
 
     #[test]
     fn a_peer_that_names_thousands_of_extensions_is_remembered_in_part() {
         let extensions = (0..3000).map(|n| (format!("x{n}"), 1)).collect();
         let client = Some("\u{1}".repeat(70_000));
-        let sent = ExtendedHandshake { extensions, client, ..ExtendedHandshake::default() };
+        let sent = ExtendedHandshake {
+            extensions,
+            client,
+            ..ExtendedHandshake::default()
+        };
         let read = ExtendedHandshake::decode(&sent.encode()).unwrap();
-        assert_eq!((read.extensions.len(), read.client.map(|c| c.len())), (MAX_NAMES, Some(MAX_TEXT)));
+        assert_eq!(
+            (read.extensions.len(), read.client.map(|c| c.len())),
+            (MAX_NAMES, Some(MAX_TEXT))
+        );
     }
 }

@@ -13,7 +13,8 @@ use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::net::usable;
 use crate::types::{ConnId, Instant, PeerAddr};
 
-/// A peer is introduced so often per minute; more requests are ignored. Each makes another peer work.
+/// A peer is introduced so often per minute; more requests are ignored. Each makes another peer
+/// work.
 const MAX_PER_MINUTE: usize = 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -61,7 +62,12 @@ enum Failure {
 }
 
 /// A message came. What only concerns connections that we do not open is ignored.
-pub(super) fn handle(requests: &mut Requests, ids: &RemoteIds, view: &View<'_>, payload: &[u8]) -> Effect {
+pub(super) fn handle(
+    requests: &mut Requests,
+    ids: &RemoteIds,
+    view: &View<'_>,
+    payload: &[u8],
+) -> Effect {
     let target = match Holepunch::decode(payload) {
         Some(Holepunch::Rendezvous(target)) if requests.count(view.now) => target,
         _ => return Effect::Nothing,
@@ -74,7 +80,11 @@ pub(super) fn handle(requests: &mut Requests, ids: &RemoteIds, view: &View<'_>, 
             let to_target = their_ids.message(Extension::Holepunch, to_target);
             let to_initiator = ours(Holepunch::Connect(target));
             let both = [(conn, to_initiator), (other, to_target)];
-            Effect::Send(both.into_iter().filter_map(|(conn, m)| Some((conn, m?))).collect())
+            Effect::Send(
+                both.into_iter()
+                    .filter_map(|(conn, m)| Some((conn, m?)))
+                    .collect(),
+            )
         }
         Err(failure) => {
             let answer = ours(Holepunch::Error(target, failure));
@@ -97,13 +107,19 @@ fn introduce(view: &View<'_>, target: PeerAddr) -> Result<(ConnId, RemoteIds), F
 }
 
 impl Holepunch {
-    /// Reads a payload. `None`: of an unknown type, or too short. An error's code may be missing from
-    /// other messages, and what follows is ignored.
+    /// Reads a payload. `None`: of an unknown type, or too short. An error's code may be missing
+    /// from other messages, and what follows is ignored.
     fn decode(payload: &[u8]) -> Option<Self> {
-        let [kind, family, rest @ ..] = payload else { return None };
+        let [kind, family, rest @ ..] = payload else {
+            return None;
+        };
         let (ip, rest): (IpAddr, &[u8]) = match family {
-            0 => rest.split_first_chunk::<4>().map(|(ip, rest)| ((*ip).into(), rest))?,
-            1 => rest.split_first_chunk::<16>().map(|(ip, rest)| ((*ip).into(), rest))?,
+            0 => rest
+                .split_first_chunk::<4>()
+                .map(|(ip, rest)| ((*ip).into(), rest))?,
+            1 => rest
+                .split_first_chunk::<16>()
+                .map(|(ip, rest)| ((*ip).into(), rest))?,
             _ => return None,
         };
         let (port, rest) = rest.split_first_chunk::<2>()?;
@@ -143,8 +159,14 @@ impl Holepunch {
 
 impl Failure {
     fn from_code(code: [u8; 4]) -> Option<Self> {
-        let all = [Self::NoSuchPeer, Self::NotConnected, Self::NoSupport, Self::NoSelf];
-        all.into_iter().find(|failure| (*failure as u32).to_be_bytes() == code)
+        let all = [
+            Self::NoSuchPeer,
+            Self::NotConnected,
+            Self::NoSupport,
+            Self::NoSelf,
+        ];
+        all.into_iter()
+            .find(|failure| (*failure as u32).to_be_bytes() == code)
     }
 }
 
@@ -168,10 +190,12 @@ mod tests {
         ids
     }
 
-    /// What follows when the initiator asks for `target` and one peer is connected, at 45.0.0.2:6881,
-    /// that calls the extension `theirs`.
+    /// What follows when the initiator asks for `target` and one peer is connected, at
+    /// 45.0.0.2:6881, that calls the extension `theirs`.
     fn asked(requests: &mut Requests, theirs: u8, target: &str) -> Effect {
-        let peer_at = |at: PeerAddr| (at == addr("45.0.0.2:6881")).then_some((ConnId::dialled(2), ids(theirs)));
+        let peer_at = |at: PeerAddr| {
+            (at == addr("45.0.0.2:6881")).then_some((ConnId::dialled(2), ids(theirs)))
+        };
         let view = View {
             now: Instant::ZERO,
             from: (INITIATOR.0, addr(INITIATOR.1)),
@@ -181,26 +205,43 @@ mod tests {
             complete: false,
             has_room: true,
         };
-        handle(requests, &ids(7), &view, &Holepunch::Rendezvous(addr(target)).encode())
+        handle(
+            requests,
+            &ids(7),
+            &view,
+            &Holepunch::Rendezvous(addr(target)).encode(),
+        )
     }
 
     fn message(id: u8, message: Holepunch) -> Message {
-        Message::Extended { id, payload: message.encode() }
+        Message::Extended {
+            id,
+            payload: message.encode(),
+        }
     }
 
     #[test]
     fn two_connected_peers_are_told_of_each_other() {
         let connect = |at: &str| Holepunch::Connect(addr(at));
-        let expected = vec![(INITIATOR.0, message(7, connect("45.0.0.2:6881"))), (ConnId::dialled(2), message(9, connect(INITIATOR.1)))];
+        let expected = vec![
+            (INITIATOR.0, message(7, connect("45.0.0.2:6881"))),
+            (ConnId::dialled(2), message(9, connect(INITIATOR.1))),
+        ];
         let mut requests = Requests::default();
-        assert_eq!(asked(&mut requests, 9, "45.0.0.2:6881"), Effect::Send(expected));
+        assert_eq!(
+            asked(&mut requests, 9, "45.0.0.2:6881"),
+            Effect::Send(expected)
+        );
     }
 
     #[test]
     fn who_asks_without_end_is_not_answered_without_end() {
         let mut requests = Requests::default();
         let answers = (0..100).map(|_| asked(&mut requests, 9, "45.0.0.2:6881"));
-        assert_eq!(answers.filter(|answer| *answer != Effect::Nothing).count(), MAX_PER_MINUTE);
+        assert_eq!(
+            answers.filter(|answer| *answer != Effect::Nothing).count(),
+            MAX_PER_MINUTE
+        );
         assert!(requests.count(Instant::ZERO + MINUTE));
     }
 
@@ -231,7 +272,10 @@ mod tests {
         for message in [error, six, Holepunch::Connect(addr("1.2.3.4:5"))] {
             assert_eq!(Holepunch::decode(&message.encode()), Some(message));
         }
-        assert_eq!(Holepunch::decode(&[0, 0, 1, 2, 3, 4, 1, 2]), Some(Holepunch::Rendezvous(addr("1.2.3.4:258"))));
+        assert_eq!(
+            Holepunch::decode(&[0, 0, 1, 2, 3, 4, 1, 2]),
+            Some(Holepunch::Rendezvous(addr("1.2.3.4:258")))
+        );
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! `ut_metadata` (BEP 9): the info dictionary for peers and from them. This is one peer's side; which
-//! peers are asked is decided by the swarm.
+//! `ut_metadata` (BEP 9): the info dictionary for peers and from them. This is one peer's side;
+//! which peers are asked is decided by the swarm.
 
 use bytes::Bytes;
 
@@ -19,14 +19,21 @@ pub(super) fn handle(ids: &RemoteIds, view: &View<'_>, payload: &Bytes) -> Effec
     }
 }
 
-/// A block of our metadata, or a word that there is none. A peer whose queue is full is refused, not
-/// waited for.
+/// A block of our metadata, or a word that there is none. A peer whose queue is full is refused,
+/// not waited for.
 fn serve(ids: &RemoteIds, view: &View<'_>, block: u32) -> Effect {
     let raw = view.metadata.cloned().unwrap_or_default();
     let data = MetadataMessage::serve(&raw, block).filter(|_| view.has_room);
-    let payload = data.unwrap_or(MetadataMessage::Reject(block)).encode(raw.len() as u64);
+    let payload = data
+        .unwrap_or(MetadataMessage::Reject(block))
+        .encode(raw.len() as u64);
     let answer = ids.message(Extension::Metadata, payload);
-    Effect::Send(answer.into_iter().map(|message| (view.from.0, message)).collect())
+    Effect::Send(
+        answer
+            .into_iter()
+            .map(|message| (view.from.0, message))
+            .collect(),
+    )
 }
 
 /// One message of the extension.
@@ -53,7 +60,10 @@ impl MetadataMessage {
         let block = dict.num("piece")?;
         match dict.num::<u8>("msg_type")? {
             0 => Some(Self::Request(block)),
-            1 => Some(Self::Data { block, data: payload.slice_ref(rest) }),
+            1 => Some(Self::Data {
+                block,
+                data: payload.slice_ref(rest),
+            }),
             2 => Some(Self::Reject(block)),
             _ => None,
         }
@@ -78,7 +88,9 @@ impl MetadataMessage {
 
     /// The block of our own metadata that was asked for, if there is such a one.
     pub(crate) fn serve(raw: &Bytes, block: u32) -> Option<Self> {
-        let start = (block as usize).checked_mul(BLOCK as usize).filter(|&s| s < raw.len())?;
+        let start = (block as usize)
+            .checked_mul(BLOCK as usize)
+            .filter(|&s| s < raw.len())?;
         let data = raw.slice(start..raw.len().min(start + BLOCK as usize));
         Some(Self::Data { block, data })
     }
@@ -90,11 +102,21 @@ mod tests {
 
     #[test]
     fn messages_read_as_they_were_written() {
-        let data = MetadataMessage::Data { block: 3, data: Bytes::from_static(b"xyz") };
-        for message in [MetadataMessage::Request(0), data, MetadataMessage::Reject(7)] {
+        let data = MetadataMessage::Data {
+            block: 3,
+            data: Bytes::from_static(b"xyz"),
+        };
+        for message in [
+            MetadataMessage::Request(0),
+            data,
+            MetadataMessage::Reject(7),
+        ] {
             assert_eq!(MetadataMessage::decode(&message.encode(100)), Some(message));
         }
-        assert_eq!(MetadataMessage::decode(&Bytes::from_static(b"d8:msg_typei9e5:piecei0ee")), None);
+        assert_eq!(
+            MetadataMessage::decode(&Bytes::from_static(b"d8:msg_typei9e5:piecei0ee")),
+            None
+        );
         assert_eq!(MetadataMessage::decode(&Bytes::from_static(b"llll")), None);
     }
 }

@@ -30,11 +30,16 @@ pub(crate) struct Standing<'a> {
     pub(crate) partial_seed: bool,
 }
 
-/// Our extended handshake for one peer: what we speak, how many requests we queue, where we listen, how long the metadata are.
+/// Our extended handshake for one peer: what we speak, how many requests we queue, where we listen,
+/// how long the metadata are.
 pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: SocketAddr) -> Message {
-    let spoken = Extension::ALL.iter().filter(|(extension, _)| *extension != Extension::Pex || standing.exchanges);
+    let spoken = Extension::ALL
+        .iter()
+        .filter(|(extension, _)| *extension != Extension::Pex || standing.exchanges);
     let hello = ExtendedHandshake {
-        extensions: spoken.map(|(extension, name)| ((*name).to_owned(), *extension as u8)).collect(),
+        extensions: spoken
+            .map(|(extension, name)| ((*name).to_owned(), *extension as u8))
+            .collect(),
         client: Some(config.client.clone()),
         port: Some(config.listen_port).filter(|port| *port != 0),
         requests: u32::try_from(config.max_requests_in).ok(),
@@ -48,15 +53,28 @@ pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: SocketAddr) -
 
 /// BEP 10: a later handshake says what has changed. Whether we still want data (BEP 21).
 pub(crate) fn upload_only(is: bool) -> Message {
-    extended_handshake(&ExtendedHandshake { upload_only: Some(is), ..ExtendedHandshake::default() })
+    extended_handshake(&ExtendedHandshake {
+        upload_only: Some(is),
+        ..ExtendedHandshake::default()
+    })
 }
 
 /// BEP 10: id 0 takes an extension back. The torrent turned out to be private (BEP 27).
 pub(crate) fn no_exchange() -> Message {
-    let extensions = Extension::ALL.iter().filter(|(e, _)| *e == Extension::Pex).map(|(_, name)| ((*name).to_owned(), 0)).collect();
-    extended_handshake(&ExtendedHandshake { extensions, ..ExtendedHandshake::default() })
+    let extensions = Extension::ALL
+        .iter()
+        .filter(|(e, _)| *e == Extension::Pex)
+        .map(|(_, name)| ((*name).to_owned(), 0))
+        .collect();
+    extended_handshake(&ExtendedHandshake {
+        extensions,
+        ..ExtendedHandshake::default()
+    })
 }
 
 fn extended_handshake(hello: &ExtendedHandshake) -> Message {
-    Message::Extended { id: EXTENDED_HANDSHAKE, payload: hello.encode().into() }
+    Message::Extended {
+        id: EXTENDED_HANDSHAKE,
+        payload: hello.encode().into(),
+    }
 }

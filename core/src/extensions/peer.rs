@@ -32,7 +32,10 @@ pub(crate) struct Extensions {
 impl Extensions {
     /// Nothing known but what the handshake's reserved bytes say.
     pub(crate) fn new(reserved: Reserved) -> Self {
-        Self { spoken: reserved.extended(), ..Self::default() }
+        Self {
+            spoken: reserved.extended(),
+            ..Self::default()
+        }
     }
 
     /// Whether the peer speaks the extension protocol.
@@ -40,14 +43,18 @@ impl Extensions {
         self.spoken
     }
 
-    /// Takes in an extended handshake. What is broken is passed over: the handshake only offers things. It may come again and change what was said.
-    /// Returns our address as the peer sees it, if it says so.
+    /// Takes in an extended handshake. What is broken is passed over: the handshake only offers
+    /// things. It may come again and change what was said. Returns our address as the peer sees it,
+    /// if it says so.
     fn handle_handshake(&mut self, payload: &[u8]) -> Option<IpAddr> {
         let hello = ExtendedHandshake::decode(payload).ok()?;
         self.ids.update(|name| hello.extensions.get(name).copied());
         self.requests = hello.requests.or(self.requests);
         self.port = hello.port.or(self.port);
-        self.metadata_size = hello.metadata_size.and_then(|size| size.try_into().ok()).or(self.metadata_size);
+        self.metadata_size = hello
+            .metadata_size
+            .and_then(|size| size.try_into().ok())
+            .or(self.metadata_size);
         self.upload_only = hello.upload_only.unwrap_or(self.upload_only);
         hello.your_ip
     }
@@ -59,7 +66,8 @@ impl Extensions {
 
     /// Requests it queues.
     pub(crate) fn request_limit(&self) -> usize {
-        self.requests.map_or(DEFAULT_REQUESTS, |n| (n as usize).max(1))
+        self.requests
+            .map_or(DEFAULT_REQUESTS, |n| (n as usize).max(1))
     }
 
     /// Whether it said that it wants nothing more (BEP 21).
@@ -74,7 +82,8 @@ impl Extensions {
 
     /// Bytes of its metadata, if it offers them.
     pub(crate) fn metadata_size(&self) -> Option<u32> {
-        self.metadata_size.filter(|_| self.ids.get(Extension::Metadata).is_some())
+        self.metadata_size
+            .filter(|_| self.ids.get(Extension::Metadata).is_some())
     }
 
     /// A message of ours for the peer; `None`: it does not speak the extension.
@@ -82,9 +91,14 @@ impl Extensions {
         self.ids.message(extension, payload)
     }
 
-    /// BEP 11: tells the peer, at most once per minute, who else is connected. `to`: its address, and
-    /// where it listens.
-    pub(crate) fn tell_peers(&mut self, now: Instant, to: (PeerAddr, Option<PeerAddr>), connected: &[Neighbour]) -> Option<Message> {
+    /// BEP 11: tells the peer, at most once per minute, who else is connected. `to`: its address,
+    /// and where it listens.
+    pub(crate) fn tell_peers(
+        &mut self,
+        now: Instant,
+        to: (PeerAddr, Option<PeerAddr>),
+        connected: &[Neighbour],
+    ) -> Option<Message> {
         pex::tell(&mut self.pex, &self.ids, (now, to), connected)
     }
 
@@ -97,12 +111,21 @@ impl Extensions {
     ///
     /// # Errors
     /// The peer broke a rule of the extension.
-    pub(crate) fn handle(&mut self, view: &View<'_>, id: u8, payload: &Bytes) -> Result<Effect, CloseReason> {
+    pub(crate) fn handle(
+        &mut self,
+        view: &View<'_>,
+        id: u8,
+        payload: &Bytes,
+    ) -> Result<Effect, CloseReason> {
         if !self.spoken {
-            return Err(CloseReason::Misbehaved("an extended message without the extension protocol"));
+            return Err(CloseReason::Misbehaved(
+                "an extended message without the extension protocol",
+            ));
         }
         if id == EXTENDED_HANDSHAKE {
-            return Ok(Effect::Handshake { our_ip: self.handle_handshake(payload) });
+            return Ok(Effect::Handshake {
+                our_ip: self.handle_handshake(payload),
+            });
         }
         match Extension::from_id(id) {
             Some(Extension::Metadata) => Ok(metadata::handle(&self.ids, view, payload)),

@@ -18,7 +18,8 @@ pub(crate) const MAX_ADDED: usize = 50;
 pub(crate) const MAX_FIRST: usize = 200;
 /// A peer hears from us at most so often (BEP 11).
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
-/// BEP 11 has one message a minute. Clocks differ and clients are sloppy, but more than this in a minute is a flood.
+/// BEP 11 has one message a minute. Clocks differ and clients are sloppy, but more than this in a
+/// minute is a flood.
 const MAX_A_MINUTE: usize = 6;
 
 /// It has everything, or wants nothing more (BEP 11, 21).
@@ -45,21 +46,32 @@ impl Neighbour {
 }
 
 /// A message came: whom it names. Whom it says is gone may still be there for us.
-pub(super) fn handle(pex: &mut Pex, view: &View<'_>, payload: &[u8]) -> Result<Effect, CloseReason> {
+pub(super) fn handle(
+    pex: &mut Pex,
+    view: &View<'_>,
+    payload: &[u8],
+) -> Result<Effect, CloseReason> {
     if !view.exchanges {
         return Ok(Effect::Nothing);
     }
     let Some(limit) = pex.heard(view.now) else {
-        return Err(CloseReason::Misbehaved("it exchanged peers more than six times in a minute"));
+        return Err(CloseReason::Misbehaved(
+            "it exchanged peers more than six times in a minute",
+        ));
     };
-    let Some(message) = PexMessage::decode(payload, limit) else { return Ok(Effect::Nothing) };
+    let Some(message) = PexMessage::decode(payload, limit) else {
+        return Ok(Effect::Nothing);
+    };
     let useful = |flags: u8| flags & UPLOAD_ONLY == 0 || !view.complete;
-    let added = message.added.into_iter().filter(|(_, flags)| useful(*flags));
+    let added = message
+        .added
+        .into_iter()
+        .filter(|(_, flags)| useful(*flags));
     Ok(Effect::Peers(added.map(|(addr, _)| addr).collect()))
 }
 
-/// Tells a peer, at most once a minute, who else is connected. Nobody is told of itself (`listens`),
-/// and nobody outside of who is inside a private network.
+/// Tells a peer, at most once a minute, who else is connected. Nobody is told of itself
+/// (`listens`), and nobody outside of who is inside a private network.
 pub(super) fn tell(
     pex: &mut Pex,
     ids: &RemoteIds,
@@ -67,7 +79,8 @@ pub(super) fn tell(
     connected: &[Neighbour],
 ) -> Option<Message> {
     ids.get(Extension::Pex).filter(|_| pex.is_due(now))?;
-    let may_know = |other: PeerAddr| Some(other) != listens && (is_local(addr.ip()) || !is_local(other.ip()));
+    let may_know =
+        |other: PeerAddr| Some(other) != listens && (is_local(addr.ip()) || !is_local(other.ip()));
     let others = connected.iter().filter(|other| may_know(other.addr));
     let others: Vec<_> = others.map(|other| (other.addr, other.flags())).collect();
     let message = pex.news(now, &others)?;
@@ -84,26 +97,44 @@ pub(crate) struct PexMessage {
 }
 
 impl PexMessage {
-    /// Reads a payload, at most `limit` added and as many dropped peers of it; what lies beyond is ignored. `None`: not bencode.
+    /// Reads a payload, at most `limit` added and as many dropped peers of it; what lies beyond is
+    /// ignored. `None`: not bencode.
     pub(crate) fn decode(payload: &[u8], limit: usize) -> Option<Self> {
         let (value, _) = scan_prefix(payload, Limits::MESSAGE).ok()?;
         let dict = value.as_dict()?;
-        let added = peers_v4(&dict, "added").zip(flags(&dict, "added.f")).chain(peers_v6(&dict, "added6").zip(flags(&dict, "added6.f")));
+        let added = peers_v4(&dict, "added")
+            .zip(flags(&dict, "added.f"))
+            .chain(peers_v6(&dict, "added6").zip(flags(&dict, "added6.f")));
         let dropped = peers_v4(&dict, "dropped").chain(peers_v6(&dict, "dropped6"));
-        Some(Self { added: added.take(limit).collect(), dropped: dropped.take(limit).collect() })
+        Some(Self {
+            added: added.take(limit).collect(),
+            dropped: dropped.take(limit).collect(),
+        })
     }
 
-    /// Writes the payload. Lists without entries are left out, but for `added`, which some clients expect.
+    /// Writes the payload. Lists without entries are left out, but for `added`, which some clients
+    /// expect.
     pub(crate) fn encode(&self) -> Bytes {
         let mut dict = Encoder::new();
-        for (v6, keys) in [(false, ["added", "added.f", "dropped"]), (true, ["added6", "added6.f", "dropped6"])] {
+        for (v6, keys) in [
+            (false, ["added", "added.f", "dropped"]),
+            (true, ["added6", "added6.f", "dropped6"]),
+        ] {
             let added = || self.added.iter().filter(|(addr, _)| addr.is_ipv6() == v6);
             let lists = [
                 added().flat_map(|(addr, _)| compact(*addr)).collect(),
                 added().map(|(_, flags)| *flags).collect(),
-                self.dropped.iter().filter(|addr| addr.is_ipv6() == v6).flat_map(|addr| compact(*addr)).collect::<Vec<u8>>(),
+                self.dropped
+                    .iter()
+                    .filter(|addr| addr.is_ipv6() == v6)
+                    .flat_map(|addr| compact(*addr))
+                    .collect::<Vec<u8>>(),
             ];
-            for (key, list) in keys.into_iter().zip(lists).filter(|(key, list)| !list.is_empty() || *key == "added") {
+            for (key, list) in keys
+                .into_iter()
+                .zip(lists)
+                .filter(|(key, list)| !list.is_empty() || *key == "added")
+            {
                 dict.bytes(key, list);
             }
         }
@@ -117,7 +148,9 @@ impl PexMessage {
 
 fn peers_v4<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PeerAddr> + use<'a> {
     let (peers, _) = dict.bytes(key).unwrap_or_default().as_chunks::<6>();
-    peers.iter().map(|[a, b, c, d, port @ ..]| SocketAddr::from(([*a, *b, *c, *d], u16::from_be_bytes(*port))))
+    peers.iter().map(|[a, b, c, d, port @ ..]| {
+        SocketAddr::from(([*a, *b, *c, *d], u16::from_be_bytes(*port)))
+    })
 }
 
 fn peers_v6<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PeerAddr> + use<'a> {
@@ -130,7 +163,11 @@ fn peers_v6<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PeerAddr> + 
 
 /// One byte a peer; where there are too few, nothing is known of the rest.
 fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
-    dict.bytes(key).unwrap_or_default().iter().copied().chain(std::iter::repeat(0))
+    dict.bytes(key)
+        .unwrap_or_default()
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(0))
 }
 
 fn compact(addr: PeerAddr) -> Vec<u8> {
@@ -157,21 +194,45 @@ impl Pex {
     }
 
     /// What it does not know yet of those we are connected with now. `None`: nothing.
-    pub(crate) fn news(&mut self, now: Instant, connected: &[(PeerAddr, u8)]) -> Option<PexMessage> {
-        let limit = if self.told_at.is_none() { MAX_FIRST } else { MAX_ADDED };
-        let added: Vec<_> = connected.iter().copied().filter(|(addr, _)| !self.told.contains(addr)).take(limit).collect();
+    pub(crate) fn news(
+        &mut self,
+        now: Instant,
+        connected: &[(PeerAddr, u8)],
+    ) -> Option<PexMessage> {
+        let limit = if self.told_at.is_none() {
+            MAX_FIRST
+        } else {
+            MAX_ADDED
+        };
+        let added: Vec<_> = connected
+            .iter()
+            .copied()
+            .filter(|(addr, _)| !self.told.contains(addr))
+            .take(limit)
+            .collect();
         let gone = |addr: &&PeerAddr| !connected.iter().any(|(other, _)| other == *addr);
-        let dropped: Vec<_> = self.told.iter().filter(gone).copied().take(MAX_ADDED).collect();
+        let dropped: Vec<_> = self
+            .told
+            .iter()
+            .filter(gone)
+            .copied()
+            .take(MAX_ADDED)
+            .collect();
         let message = Some(PexMessage { added, dropped }).filter(|message| !message.is_empty())?;
         self.told.retain(|addr| !message.dropped.contains(addr));
-        self.told.extend(message.added.iter().map(|(addr, _)| *addr));
+        self.told
+            .extend(message.added.iter().map(|(addr, _)| *addr));
         self.told_at = Some(now);
         Some(message)
     }
 
     /// A message came. Returns how many peers are taken from it; `None`: it floods us.
     pub(crate) fn heard(&mut self, now: Instant) -> Option<usize> {
-        let limit = if self.heard.is_empty() { MAX_FIRST } else { MAX_ADDED };
+        let limit = if self.heard.is_empty() {
+            MAX_FIRST
+        } else {
+            MAX_ADDED
+        };
         if self.heard.len() == MAX_A_MINUTE {
             let oldest = self.heard.pop_front()?;
             if now.since(oldest) < INTERVAL {
@@ -198,8 +259,14 @@ mod tests {
         let v4 = proptest::collection::vec(any::<([u8; 4], u16, u8)>(), 0..60);
         let v6 = proptest::collection::vec(any::<([u8; 16], u16, u8)>(), 0..60);
         (v4, v6).prop_map(|(v4, v6)| {
-            let v4 = v4.into_iter().map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags));
-            v4.chain(v6.into_iter().map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags))).collect()
+            let v4 = v4
+                .into_iter()
+                .map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags));
+            v4.chain(
+                v6.into_iter()
+                    .map(|(ip, port, flags)| (SocketAddr::from((ip, port)), flags)),
+            )
+            .collect()
         })
     }
 
@@ -246,7 +313,10 @@ mod tests {
         let payload = b"d5:added12:\x01\x02\x03\x04\x1a\xe1\x05\x06\x07\x08\x1a\xe17:added.f1:\x127:dropped6:\x09\x09\x09\x09\x00\x01e";
         let message = PexMessage::decode(payload, MAX_ADDED).unwrap();
         let [first, second] = ["1.2.3.4:6881", "5.6.7.8:6881"].map(|text| text.parse().unwrap());
-        assert_eq!(message.added, [(first, UPLOAD_ONLY | REACHABLE), (second, 0)]);
+        assert_eq!(
+            message.added,
+            [(first, UPLOAD_ONLY | REACHABLE), (second, 0)]
+        );
         assert_eq!(message.dropped, ["9.9.9.9:1".parse().unwrap()]);
         assert_eq!(PexMessage::decode(b"le", MAX_ADDED), None);
     }
@@ -254,9 +324,16 @@ mod tests {
     #[test]
     fn a_peer_is_told_at_most_once_a_minute_and_only_news() {
         let mut pex = Pex::default();
-        assert_eq!(pex.news(Instant::ZERO, &[]), None, "a first message is kept for the first news");
+        assert_eq!(
+            pex.news(Instant::ZERO, &[]),
+            None,
+            "a first message is kept for the first news"
+        );
         assert!(pex.is_due(Instant::ZERO));
-        assert_eq!(pex.news(Instant::ZERO, &[(addr(1), 2)]).unwrap().added, [(addr(1), 2)]);
+        assert_eq!(
+            pex.news(Instant::ZERO, &[(addr(1), 2)]).unwrap().added,
+            [(addr(1), 2)]
+        );
         assert!(!pex.is_due(Instant::ZERO + INTERVAL / 2) && pex.is_due(Instant::ZERO + INTERVAL));
         assert_eq!(pex.news(Instant::ZERO + INTERVAL, &[(addr(1), 0)]), None);
     }
@@ -267,7 +344,11 @@ mod tests {
         let at = |secs| Instant::ZERO + Duration::from_secs(secs);
         assert_eq!(pex.heard(at(0)), Some(MAX_FIRST));
         assert!((1..6).all(|n| pex.heard(at(n)) == Some(MAX_ADDED)));
-        assert_eq!(pex.heard(at(60)), Some(MAX_ADDED), "the first was a minute ago");
+        assert_eq!(
+            pex.heard(at(60)),
+            Some(MAX_ADDED),
+            "the first was a minute ago"
+        );
         assert_eq!(pex.heard(at(60)), None);
     }
 }

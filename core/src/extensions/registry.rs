@@ -26,8 +26,12 @@ pub(crate) enum Extension {
 
 impl Extension {
     /// All of them with their names on the wire.
-    pub(crate) const ALL: [(Self, &str); 4] =
-        [(Self::Metadata, "ut_metadata"), (Self::Pex, "ut_pex"), (Self::DontHave, "lt_donthave"), (Self::Holepunch, "ut_holepunch")];
+    pub(crate) const ALL: [(Self, &str); 4] = [
+        (Self::Metadata, "ut_metadata"),
+        (Self::Pex, "ut_pex"),
+        (Self::DontHave, "lt_donthave"),
+        (Self::Holepunch, "ut_holepunch"),
+    ];
 
     /// The extension that a peer's message is for.
     pub(crate) fn from_id(id: u8) -> Option<Self> {
@@ -38,7 +42,8 @@ impl Extension {
 /// What a handler sees of the swarm. Nothing else of the engine is within its reach.
 pub(crate) struct View<'a> {
     pub(crate) now: Instant,
-    /// Who sent the message: the connection, and where the peer listens, or else where it came from.
+    /// Who sent the message: the connection, and where the peer listens, or else where it came
+    /// from.
     pub(crate) from: (ConnId, PeerAddr),
     /// The connected peer that listens at an address, and what it calls our extensions.
     pub(crate) peer_at: &'a dyn Fn(PeerAddr) -> Option<(ConnId, RemoteIds)>,
@@ -80,8 +85,8 @@ pub(crate) enum Effect {
 pub(crate) struct RemoteIds([u8; Extension::ALL.len()]);
 
 impl RemoteIds {
-    /// Takes in the names of an extended handshake: 0 takes an extension back, what is not named stays
-    /// as it was.
+    /// Takes in the names of an extended handshake: 0 takes an extension back, what is not named
+    /// stays as it was.
     pub(super) fn update(&mut self, named: impl Fn(&str) -> Option<u8>) {
         for ((_, name), id) in Extension::ALL.iter().zip(&mut self.0) {
             *id = named(name).unwrap_or(*id);
@@ -90,12 +95,15 @@ impl RemoteIds {
 
     /// What the peer calls an extension; `None`: it does not speak it.
     pub(super) fn get(&self, extension: Extension) -> Option<u8> {
-        let at = Extension::ALL.iter().position(|(other, _)| *other == extension)?;
+        let at = Extension::ALL
+            .iter()
+            .position(|(other, _)| *other == extension)?;
         self.0.get(at).copied().filter(|id| *id != 0)
     }
 
     /// A message of ours for the peer; `None`: it does not speak the extension.
     pub(super) fn message(&self, extension: Extension, payload: Bytes) -> Option<Message> {
-        self.get(extension).map(|id| Message::Extended { id, payload })
+        self.get(extension)
+            .map(|id| Message::Extended { id, payload })
     }
 }

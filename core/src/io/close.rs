@@ -17,7 +17,8 @@ pub enum CloseReason {
     /// The remote closed.
     #[error("the peer closed the connection")]
     Remote,
-    /// The remote closed before its handshake was complete. Who insists on encryption does so, and who is full, or bans us.
+    /// The remote closed before its handshake was complete. Who insists on encryption does so, and
+    /// who is full, or bans us.
     #[error("it closed the connection in the handshake; it may insist on encryption")]
     ClosedInHandshake,
     /// No handshake within the deadline.

@@ -1,7 +1,9 @@
-//! The whole boundary between the engine and its driver. `snapshot` is what screens show, `close` why connections end.
+//! The whole boundary between the engine and its driver. `snapshot` is what screens show, `close`
+//! why connections end.
 //!
-//! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in [`Output`]s. Work that takes time
-//! (disk, digests) is an [`Op`] with an id, answered exactly once by [`Input::Done`], also when it was cancelled or failed.
+//! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in
+//! [`Output`]s. Work that takes time (disk, digests) is an [`Op`] with an id, answered exactly once
+//! by [`Input::Done`], also when it was cancelled or failed.
 
 mod close;
 mod snapshot;
@@ -14,7 +16,10 @@ use bytes::Bytes;
 pub use self::close::CloseReason;
 pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
 use crate::meta::{Info, Magnet};
-use crate::types::{Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece, RequestId, Sha1Digest, TorrentId};
+use crate::types::{
+    Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece,
+    RequestId, Sha1Digest, TorrentId,
+};
 use crate::wire::{Message, Reserved};
 
 /// Bytes in order, in as many slices as they came in. Cloning copies no payload.
@@ -59,7 +64,8 @@ pub enum Command {
         /// Starts paused.
         paused: bool,
     },
-    /// Forgets a torrent. Its connections are closed; pending requests still answer. The data stay (deleting is the driver's business).
+    /// Forgets a torrent. Its connections are closed; pending requests still answer. The data stay
+    /// (deleting is the driver's business).
     Remove(TorrentId),
     /// Closes all connections and asks for nothing until resumed. Also clears an error.
     Pause(TorrentId),
@@ -67,11 +73,12 @@ pub enum Command {
     Resume(TorrentId),
     /// Which files are wanted, one flag a file.
     Want(TorrentId, Vec<bool>),
-    /// What is fetched before all else, in place of what was said before; the rest is fetched rarest first. Has no effect while the metadata
-    /// are unknown.
+    /// What is fetched before all else, in place of what was said before; the rest is fetched
+    /// rarest first. Has no effect while the metadata are unknown.
     Prioritise(TorrentId, Vec<PriorityRange>),
-    /// Fetches nothing more: only what is there is wanted, and what turns out to be wrong or gone ([`Input::FileChanged`]) is not wanted either.
-    /// For data that are their user's to change. [`Command::Want`] afterwards is about later changes alone.
+    /// Fetches nothing more: only what is there is wanted, and what turns out to be wrong or gone
+    /// ([`Input::FileChanged`]) is not wanted either. For data that are their user's to change.
+    /// [`Command::Want`] afterwards is about later changes alone.
     SeedOnly(TorrentId),
     /// Limits in bytes per second over all torrents; `None`: none.
     Limits {
@@ -80,7 +87,8 @@ pub enum Command {
         /// Upload, payload.
         upload: Option<u64>,
     },
-    /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`]. Connections are closed.
+    /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`].
+    /// Connections are closed.
     ShutDown,
 }
 
@@ -91,23 +99,40 @@ pub struct PriorityRange {
     pub start: u64,
     /// The byte after the last one. What lies beyond the torrent's end is ignored.
     pub end: u64,
-    /// When the bytes are needed: of two ranges the one with the earlier deadline comes first, among equals the one named first.
+    /// When the bytes are needed: of two ranges the one with the earlier deadline comes first,
+    /// among equals the one named first.
     pub deadline: Instant,
 }
 
 impl PriorityRange {
     /// The whole torrent, in order.
-    pub const ALL: Self = Self { start: 0, end: u64::MAX, deadline: Instant::ZERO };
+    pub const ALL: Self = Self {
+        start: 0,
+        end: u64::MAX,
+        deadline: Instant::ZERO,
+    };
 
-    /// The first and the last piece of each file, which players look at before anything else, then the whole torrent in order.
+    /// The first and the last piece of each file, which players look at before anything else, then
+    /// the whole torrent in order.
     #[must_use]
     pub fn sequential(info: &Info) -> Vec<Self> {
         let piece = u64::from(info.lengths.piece_length());
         let files = info.files.iter().filter(|file| !file.pad && file.size > 0);
         let ends = files.flat_map(|file| {
             let (start, end) = (file.offset, file.offset + file.size);
-            let first = Self { start, end: end.min(start + piece), ..Self::ALL };
-            [first, Self { start: end.saturating_sub(piece).max(start), end, ..Self::ALL }]
+            let first = Self {
+                start,
+                end: end.min(start + piece),
+                ..Self::ALL
+            };
+            [
+                first,
+                Self {
+                    start: end.saturating_sub(piece).max(start),
+                    end,
+                    ..Self::ALL
+                },
+            ]
         });
         ends.chain([Self::ALL]).collect()
     }
@@ -124,8 +149,8 @@ pub enum Resumed {
         have: Bitfield,
         /// Pieces to read and hash before anything else, had or not (files that changed).
         check: Vec<u32>,
-        /// Pieces to read and hash although nothing speaks against them. One that is wrong speaks against the files it reaches into: all that
-        /// is had of them is read, too.
+        /// Pieces to read and hash although nothing speaks against them. One that is wrong speaks
+        /// against the files it reaches into: all that is had of them is read, too.
         sample: Vec<u32>,
         /// Bytes sent in earlier runs.
         uploaded: u64,
@@ -154,7 +179,9 @@ pub enum CommandError {
         received: usize,
     },
     /// A v2-only torrent; not served yet.
-    #[error("this torrent is version 2 only, which is not supported yet; use a v1 or hybrid torrent")]
+    #[error(
+        "this torrent is version 2 only, which is not supported yet; use a v1 or hybrid torrent"
+    )]
     V2Only,
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
@@ -178,7 +205,8 @@ pub struct Handshaken {
 /// What the world tells the engine.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The time that [`crate::Engine::poll_timeout`] named has come (or not quite: calling early is harmless).
+    /// The time that [`crate::Engine::poll_timeout`] named has come (or not quite: calling early is
+    /// harmless).
     Timeout,
     /// A dial of ours succeeded, handshake included.
     Connected {
@@ -187,13 +215,15 @@ pub enum Input {
         /// What the remote said.
         handshake: Handshaken,
     },
-    /// Somebody connected to us and finished the handshake, ours included. In the tab: the bridge opened a stream.
+    /// Somebody connected to us and finished the handshake, ours included. In the tab: the bridge
+    /// opened a stream.
     Accepted {
         /// Made by the driver with [`ConnId::accepted`].
         conn: ConnId,
         /// Where it comes from; its port is not where it listens.
         addr: SocketAddr,
-        /// Whether the bridge dialled `addr` for us, so that it is where the peer listens. False for sockets we accepted.
+        /// Whether the bridge dialled `addr` for us, so that it is where the peer listens. False
+        /// for sockets we accepted.
         dialled: bool,
         /// What the remote said.
         handshake: Handshaken,
@@ -228,10 +258,12 @@ pub enum Input {
         /// Where they are. Unusable ones (port 0, multicast, our own) are dropped.
         addrs: Vec<PeerAddr>,
     },
-    /// What somebody outside (a tracker, BEP 24; the DHT, BEP 42) says our public address is. Peers' own words (`yourip`) are read by the engine.
+    /// What somebody outside (a tracker, BEP 24; the DHT, BEP 42) says our public address is.
+    /// Peers' own words (`yourip`) are read by the engine.
     ExternalIp(IpAddr),
-    /// Something else removed, replaced, cut or wrote to a file of a torrent. Its pieces are not served before they were read and hashed again;
-    /// what is wrong then is fetched anew. Storage must hold back reads of them (as failed) from the moment that it noticed.
+    /// Something else removed, replaced, cut or wrote to a file of a torrent. Its pieces are not
+    /// served before they were read and hashed again; what is wrong then is fetched anew. Storage
+    /// must hold back reads of them (as failed) from the moment that it noticed.
     FileChanged {
         /// Of which torrent.
         torrent: TorrentId,
@@ -252,7 +284,8 @@ pub enum Input {
 /// What the engine wants from the world, in the order it wants it.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Connect, shake hands (with the engine's peer id), and say [`Input::Connected`] or [`Input::Closed`].
+    /// Connect, shake hands (with the engine's peer id), and say [`Input::Connected`] or
+    /// [`Input::Closed`].
     Dial {
         /// The name it will have.
         conn: ConnId,
@@ -286,7 +319,8 @@ pub enum Output {
         /// What.
         op: Op,
     },
-    /// The answer is no longer needed; it must still come (early, as [`OpError::Cancelled`], if that saves work).
+    /// The answer is no longer needed; it must still come (early, as [`OpError::Cancelled`], if
+    /// that saves work).
     Cancel(RequestId),
     /// Something discovery should know.
     Discover {
@@ -295,34 +329,39 @@ pub enum Output {
         /// What.
         request: DiscoverRequest,
     },
-    /// Peers that the engine heard of and cannot dial, because [`crate::Config::max_dialling`] is 0: whoever dials for it may. Only from
-    /// peer exchange (BEP 11) and a link's `x.pe`, each address once, and never for a private torrent.
+    /// Peers that the engine heard of and cannot dial, because [`crate::Config::max_dialling`] is
+    /// 0: whoever dials for it may. Only from peer exchange (BEP 11) and a link's `x.pe`, each
+    /// address once, and never for a private torrent.
     Hint {
         /// Of which torrent.
         torrent: TorrentId,
         /// Where they are said to be. Nothing is checked but that somebody can be there.
         addrs: Vec<PeerAddr>,
     },
-    /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's peers, nor while [`crate::Config::dht_port`] is `None`.
+    /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's
+    /// peers, nor while [`crate::Config::dht_port`] is `None`.
     DhtNode(SocketAddr),
     /// Something the user may want to know.
     Event(Event),
 }
 
-/// What discovery (trackers, DHT, the bridge) is told. Amounts for announces come from [`crate::Engine::snapshot_of`].
+/// What discovery (trackers, DHT, the bridge) is told. Amounts for announces come from
+/// [`crate::Engine::snapshot_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscoverRequest {
     /// The torrent is active now and wants peers.
     Start,
     /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
     More,
-    /// All data are there, not only those wanted (sent once, when the last piece arrives in this run).
+    /// All data are there, not only those wanted (sent once, when the last piece arrives in this
+    /// run).
     Completed,
     /// Paused or removed: leave the swarm.
     Stop,
 }
 
-/// Work for the driver. Offsets are in the torrent's byte space; the driver maps them to files with [`Info::layout`].
+/// Work for the driver. Offsets are in the torrent's byte space; the driver maps them to files with
+/// [`Info::layout`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// SHA-1 of the bytes: [`OpResult::Digest`].
@@ -341,11 +380,13 @@ pub enum Op {
         /// How many bytes, at most 256 KiB, within one piece.
         length: u32,
     },
-    /// Read one piece from storage and digest it: [`OpResult::Digest`]; missing files or short ones: [`OpResult::Missing`].
+    /// Read one piece from storage and digest it: [`OpResult::Digest`]; missing files or short
+    /// ones: [`OpResult::Missing`].
     Check(CheckRange),
     /// Make everything written so far durable: [`OpResult::Unit`].
     Flush,
-    /// Store the resume record ([`crate::resume::Record`] adds the file stamps): [`OpResult::Unit`].
+    /// Store the resume record ([`crate::resume::Record`] adds the file stamps):
+    /// [`OpResult::Unit`].
     Save {
         /// Pieces verified and flushed.
         have: Bitfield,
@@ -399,12 +440,13 @@ pub enum OpError {
 /// News for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A magnet's metadata are complete and match its hash. The driver may now open storage; the engine goes on by itself after
-    /// [`crate::Engine::attach`].
+    /// A magnet's metadata are complete and match its hash. The driver may now open storage; the
+    /// engine goes on by itself after [`crate::Engine::attach`].
     Metadata(TorrentId, Arc<Info>),
     /// Checking is over; so many pieces are there.
     Checked(TorrentId, u32),
-    /// Something else changed a file, given by its place in [`Info::files`]; its pieces are about to be read again.
+    /// Something else changed a file, given by its place in [`Info::files`]; its pieces are about
+    /// to be read again.
     FileChanged(TorrentId, u32, FileChange),
     /// What was to be read again was.
     Rechecked {
@@ -423,7 +465,8 @@ pub enum Event {
     Corrupt(TorrentId, Piece),
     /// A peer was banned for corrupt pieces.
     Banned(TorrentId, SocketAddr),
-    /// A dial of ours came to nothing, or a peer was lost by its own fault or before it was of use. [`crate::PeerFailure::of`] says which kind it is.
+    /// A dial of ours came to nothing, or a peer was lost by its own fault or before it was of use.
+    /// [`crate::PeerFailure::of`] says which kind it is.
     PeerFailed(TorrentId, SocketAddr, CloseReason),
     /// A peer was connected, so that an earlier failure means nothing any more.
     PeerConnected(TorrentId, SocketAddr),

@@ -7,8 +7,16 @@ use crate::types::{InfoHashV1, PeerId};
 use crate::wire::testing::{encoded, message};
 use crate::wire::{Handshake, Message, Reserved, WireError};
 
-const OURS: Handshake = Handshake { reserved: Reserved::OURS, info_hash: InfoHashV1([1; 20]), peer_id: PeerId(*b"-AQ0100-abcdefghijkl") };
-const THEIRS: Handshake = Handshake { reserved: Reserved([0; 8]), info_hash: InfoHashV1([1; 20]), peer_id: PeerId([b'r'; 20]) };
+const OURS: Handshake = Handshake {
+    reserved: Reserved::OURS,
+    info_hash: InfoHashV1([1; 20]),
+    peer_id: PeerId(*b"-AQ0100-abcdefghijkl"),
+};
+const THEIRS: Handshake = Handshake {
+    reserved: Reserved([0; 8]),
+    info_hash: InfoHashV1([1; 20]),
+    peer_id: PeerId([b'r'; 20]),
+};
 
 /// Feeds `stream` in pieces of these sizes (round and round) and returns all that comes out.
 fn feed(mut link: Link, stream: &[u8], sizes: &[usize]) -> Vec<Result<Received, WireError>> {
@@ -21,7 +29,10 @@ fn feed(mut link: Link, stream: &[u8], sizes: &[usize]) -> Vec<Result<Received, 
         loop {
             match link.read(&mut buf) {
                 Ok(Some(received)) => {
-                    if matches!((&received, link.state), (Received::Handshake(_), super::State::Answer)) {
+                    if matches!(
+                        (&received, link.state),
+                        (Received::Handshake(_), super::State::Answer)
+                    ) {
                         assert_eq!(link.answer(OURS), OURS.encode());
                     }
                     out.push(Ok(received));
@@ -112,11 +123,21 @@ fn the_protocols_name_is_wrong_at_its_first_wrong_byte() {
 
 #[test]
 fn a_dialled_peer_of_another_torrent_is_refused_once_its_info_hash_is_there() {
-    let other = Handshake { info_hash: InfoHashV1([2; 20]), ..THEIRS }.encode();
+    let other = Handshake {
+        info_hash: InfoHashV1([2; 20]),
+        ..THEIRS
+    }
+    .encode();
     let mut link = Link::dialling(OURS);
     assert_eq!(link.read(&mut BytesMut::from(&other[..47])), Ok(None));
     let refused = link.read(&mut BytesMut::from(&other[..48]));
-    assert_eq!(refused, Err(WireError::InfoHash { expected: OURS.info_hash, received: InfoHashV1([2; 20]) }));
+    assert_eq!(
+        refused,
+        Err(WireError::InfoHash {
+            expected: OURS.info_hash,
+            received: InfoHashV1([2; 20])
+        })
+    );
 }
 
 #[test]
@@ -128,31 +149,48 @@ fn nothing_behind_the_handshake_is_read_before_the_answer() {
     assert_eq!(link.read(&mut buf), Ok(None));
     assert_eq!(link.wanted(&buf), 0);
     assert_eq!(link.answer(OURS), OURS.encode());
-    assert_eq!(link.read(&mut buf), Ok(Some(Received::Message(Message::Interested))));
+    assert_eq!(
+        link.read(&mut buf),
+        Ok(Some(Received::Message(Message::Interested)))
+    );
 }
 
 #[test]
 fn an_error_stays() {
     let mut buf = BytesMut::from(&[0, 0, 0, 2, 0][..]);
     let mut link = Link::established();
-    let wrong = Err(WireError::Length { id: 0, expected: 1, received: 2 });
-    assert_eq!((link.read(&mut buf), link.read(&mut buf)), (wrong.clone(), wrong));
+    let wrong = Err(WireError::Length {
+        id: 0,
+        expected: 1,
+        received: 2,
+    });
+    assert_eq!(
+        (link.read(&mut buf), link.read(&mut buf)),
+        (wrong.clone(), wrong)
+    );
     assert_eq!(link.wanted(&buf), 0);
 }
 
-/// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with memory of its own.
+/// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with
+/// memory of its own.
 fn last_block_is_a_copy(haves: u32) -> bool {
     let mut link = Link::established();
     let mut buf = BytesMut::new();
     for begin in 0..4 {
         (0..haves).for_each(|piece| buf.extend_from_slice(&encoded(&Message::Have(piece))));
-        buf.extend_from_slice(&encoded(&Message::Piece { index: 0, begin: begin << 14, data: vec![7; 1 << 14].into() }));
+        buf.extend_from_slice(&encoded(&Message::Piece {
+            index: 0,
+            begin: begin << 14,
+            data: vec![7; 1 << 14].into(),
+        }));
     }
     let mut last = None;
     while let Some(received) = link.read(&mut buf).unwrap() {
         last = Some(received);
     }
-    let Some(Received::Message(Message::Piece { data, .. })) = last else { panic!("no block came last") };
+    let Some(Received::Message(Message::Piece { data, .. })) = last else {
+        panic!("no block came last")
+    };
     data.is_unique()
 }
 

@@ -1,5 +1,6 @@
-//! What a kept block keeps besides itself. A block is a slice of a receive buffer, and the whole buffer lives as long as the block does: where
-//! blocks are few among other messages, memory would fill with what nobody needs, unseen by the bound on unwritten data.
+//! What a kept block keeps besides itself. A block is a slice of a receive buffer, and the whole
+//! buffer lives as long as the block does: where blocks are few among other messages, memory would
+//! fill with what nobody needs, unseen by the bound on unwritten data.
 
 use bytes::Bytes;
 
@@ -22,13 +23,18 @@ impl Thrift {
         Self { blocks: 0, all: 0 }
     }
 
-    /// Counts a message of `length` wire bytes; copies its block if most of what comes is something else.
+    /// Counts a message of `length` wire bytes; copies its block if most of what comes is something
+    /// else.
     pub(super) fn keep(&mut self, message: Message, length: usize) -> Message {
         self.all += length;
         let kept = match message {
             Message::Piece { index, begin, data } => {
                 self.blocks += data.len();
-                let data = if self.blocks < self.all / 2 { Bytes::copy_from_slice(&data) } else { data };
+                let data = if self.blocks < self.all / 2 {
+                    Bytes::copy_from_slice(&data)
+                } else {
+                    data
+                };
                 Message::Piece { index, begin, data }
             }
             other => other,

@@ -1,4 +1,5 @@
-//! Making a torrent (BEP 3), without reading a byte: the caller walks the folder and hashes the pieces.
+//! Making a torrent (BEP 3), without reading a byte: the caller walks the folder and hashes the
+//! pieces.
 
 use std::sync::Arc;
 
@@ -20,10 +21,12 @@ pub enum CreateError {
     /// Nothing to hash.
     #[error("there are no files to share; a torrent needs at least one")]
     NoFiles,
-    /// Files without a byte: there is nothing to hash and nothing to fetch, and most clients refuse such a torrent.
+    /// Files without a byte: there is nothing to hash and nothing to fetch, and most clients refuse
+    /// such a torrent.
     #[error("all files are empty; a torrent needs at least one byte")]
     OnlyEmptyFiles,
-    /// A name with characters that no client writes, or with a backslash, which is a separator to some: not even its maker could seed it.
+    /// A name with characters that no client writes, or with a backslash, which is a separator to
+    /// some: not even its maker could seed it.
     #[error("{given} would be written as {written} where it is downloaded; rename it", given = visible(.given), written = visible(.written))]
     Name {
         /// The path as it is.
@@ -42,7 +45,9 @@ pub enum CreateError {
         limit: usize,
     },
     /// Not a power of two, or out of bounds.
-    #[error("the piece length is {0} bytes; it must be a power of two between {MIN_PIECE_LENGTH} and {MAX_PIECE_LENGTH}")]
+    #[error(
+        "the piece length is {0} bytes; it must be a power of two between {MIN_PIECE_LENGTH} and {MAX_PIECE_LENGTH}"
+    )]
     PieceLength(u64),
     /// The sizes add up to more than 64 bits hold.
     #[error("the files are together larger than 2^63 - 1 bytes")]
@@ -50,7 +55,8 @@ pub enum CreateError {
     /// Too many pieces.
     #[error("{0}; choose a larger piece length")]
     Lengths(#[from] LengthsError),
-    /// The result is no torrent that we would read, for instance over the limit of bytes, or with another number of hashes than pieces.
+    /// The result is no torrent that we would read, for instance over the limit of bytes, or with
+    /// another number of hashes than pieces.
     #[error("the torrent cannot be made: {0}")]
     Invalid(#[from] MetainfoError),
 }
@@ -101,21 +107,33 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Checks names and sizes, before anything is hashed. Files keep their order. Without a piece length, [`piece_length_for`] chooses.
+    /// Checks names and sizes, before anything is hashed. Files keep their order. Without a piece
+    /// length, [`piece_length_for`] chooses.
     ///
     /// # Errors
     /// No files, none with a byte, a name that is not written as it is, or sizes out of bounds.
-    pub fn new(name: &str, content: Content, piece_length: Option<u64>) -> Result<Self, CreateError> {
+    pub fn new(
+        name: &str,
+        content: Content,
+        piece_length: Option<u64>,
+    ) -> Result<Self, CreateError> {
         check_names(name, &content)?;
         let total = total(&content)?;
         if total == 0 {
             return Err(CreateError::OnlyEmptyFiles);
         }
         let length = piece_length.unwrap_or_else(|| piece_length_for(total).into());
-        if !length.is_power_of_two() || length < MIN_PIECE_LENGTH.into() || length > MAX_PIECE_LENGTH.into() {
+        if !length.is_power_of_two()
+            || length < MIN_PIECE_LENGTH.into()
+            || length > MAX_PIECE_LENGTH.into()
+        {
             return Err(CreateError::PieceLength(length));
         }
-        Ok(Self { name: name.to_owned(), content, lengths: Lengths::new(total, length)? })
+        Ok(Self {
+            name: name.to_owned(),
+            content,
+            lengths: Lengths::new(total, length)?,
+        })
     }
 
     /// Which pieces to hash: the files' bytes one after the other.
@@ -128,7 +146,11 @@ impl Draft {
     ///
     /// # Errors
     /// Another number of digests than pieces, or a torrent beyond our own limits.
-    pub fn finish(&self, digests: &[Sha1Digest], details: Details) -> Result<Metainfo, CreateError> {
+    pub fn finish(
+        &self,
+        digests: &[Sha1Digest],
+        details: Details,
+    ) -> Result<Metainfo, CreateError> {
         let info = Info::parse(self.info(digests, &details).into())?;
         let metainfo = Metainfo {
             info: Arc::new(info),
@@ -146,7 +168,9 @@ impl Draft {
     /// The `info` dictionary.
     fn info(&self, digests: &[Sha1Digest], details: &Details) -> Vec<u8> {
         let mut info = Encoder::new();
-        info.bytes("name", &self.name).int("piece length", self.lengths.piece_length()).bytes("pieces", digests.as_flattened());
+        info.bytes("name", &self.name)
+            .int("piece length", self.lengths.piece_length())
+            .bytes("pieces", digests.as_flattened());
         match &self.content {
             Content::File(size) => info.int("length", *size),
             Content::Folder(files) => info.list("files", files.iter().map(file_entry)),
@@ -163,10 +187,14 @@ impl Draft {
 
 fn file_entry(file: &NewFile) -> Encoded {
     let path = Encoded::list(file.path.iter().map(Encoded::bytes));
-    Encoder::new().int("length", file.size).put("path", path).into()
+    Encoder::new()
+        .int("length", file.size)
+        .put("path", path)
+        .into()
 }
 
-/// The piece length that makes at most 2,000 pieces and, from 16 MB on, more than 1,000: a power of two between 16 KiB and 16 MiB.
+/// The piece length that makes at most 2,000 pieces and, from 16 MB on, more than 1,000: a power of
+/// two between 16 KiB and 16 MiB.
 #[must_use]
 pub fn piece_length_for(total: u64) -> u32 {
     let mut length = MIN_PIECE_LENGTH;
@@ -179,9 +207,13 @@ pub fn piece_length_for(total: u64) -> u32 {
 fn total(content: &Content) -> Result<u64, CreateError> {
     let total = match content {
         Content::File(size) => Some(*size),
-        Content::Folder(files) => files.iter().try_fold(0u64, |sum, file| sum.checked_add(file.size)),
+        Content::Folder(files) => files
+            .iter()
+            .try_fold(0u64, |sum, file| sum.checked_add(file.size)),
     };
-    total.filter(|&n| i64::try_from(n).is_ok()).ok_or(CreateError::TotalSize)
+    total
+        .filter(|&n| i64::try_from(n).is_ok())
+        .ok_or(CreateError::TotalSize)
 }
 
 /// Every path must be the one that a download of this torrent writes.
@@ -191,7 +223,11 @@ fn check_names(name: &str, content: &Content) -> Result<(), CreateError> {
         Content::File(_) => check_name(&mut places, vec![name.to_owned()]),
         Content::Folder(files) if files.is_empty() => Err(CreateError::NoFiles),
         Content::Folder(files) => files.iter().try_for_each(|file| {
-            let path: Vec<String> = [name].into_iter().chain(file.path.iter().map(String::as_str)).map(str::to_owned).collect();
+            let path: Vec<String> = [name]
+                .into_iter()
+                .chain(file.path.iter().map(String::as_str))
+                .map(str::to_owned)
+                .collect();
             check_name(&mut places, path)
         }),
     }
@@ -199,9 +235,23 @@ fn check_names(name: &str, content: &Content) -> Result<(), CreateError> {
 
 fn check_name(places: &mut Places, given: Vec<String>) -> Result<(), CreateError> {
     if given.len() > MAX_DEPTH {
-        return Err(CreateError::DeepPath { path: given.join("/"), received: given.len(), limit: MAX_DEPTH });
+        return Err(CreateError::DeepPath {
+            path: given.join("/"),
+            received: given.len(),
+            limit: MAX_DEPTH,
+        });
     }
-    let written: Vec<String> = given.iter().map(|component| sanitise(component.as_bytes())).collect();
+    let written: Vec<String> = given
+        .iter()
+        .map(|component| sanitise(component.as_bytes()))
+        .collect();
     let written = places.place(&written)?;
-    if given == written { Ok(()) } else { Err(CreateError::Name { given: given.join("/"), written: written.join("/") }) }
+    if given == written {
+        Ok(())
+    } else {
+        Err(CreateError::Name {
+            given: given.join("/"),
+            written: written.join("/"),
+        })
+    }
 }

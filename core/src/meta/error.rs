@@ -34,7 +34,9 @@ pub enum MetainfoError {
     #[error(transparent)]
     Lengths(#[from] LengthsError),
     /// BEP 52: a power of two, 16 KiB at least.
-    #[error("the piece length is {0} bytes; version 2 asks for a power of two of 16,384 bytes or more")]
+    #[error(
+        "the piece length is {0} bytes; version 2 asks for a power of two of 16,384 bytes or more"
+    )]
     PieceLengthV2(u64),
     /// Not a multiple of 20.
     #[error("`pieces` has {0} bytes, which is not a multiple of 20")]

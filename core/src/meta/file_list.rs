@@ -17,33 +17,62 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// The file with its BEP 47 attributes: `p` is a pad; `l` is a symbolic link, which we never make: it has a place in the list and no bytes.
+    /// The file with its BEP 47 attributes: `p` is a pad; `l` is a symbolic link, which we never
+    /// make: it has a place in the list and no bytes.
     pub(super) fn new(path: Vec<&'a [u8]>, size: u64, attr: &[u8]) -> Self {
         let link = attr.contains(&b'l');
-        let old_pad = path.last().is_some_and(|name| name.starts_with(OLD_PAD_PREFIX));
-        Self { path, size: if link { 0 } else { size }, pad: link || old_pad || attr.contains(&b'p') }
+        let old_pad = path
+            .last()
+            .is_some_and(|name| name.starts_with(OLD_PAD_PREFIX));
+        Self {
+            path,
+            size: if link { 0 } else { size },
+            pad: link || old_pad || attr.contains(&b'p'),
+        }
     }
 }
 
 /// A single file: `length`.
 pub(super) fn single(length: Value<'_>) -> Result<Vec<Listed<'static>>, MetainfoError> {
-    Ok(vec![Listed { path: Vec::new(), size: size(length, 0)?, pad: false }])
+    Ok(vec![Listed {
+        path: Vec::new(),
+        size: size(length, 0)?,
+        pad: false,
+    }])
 }
 
 /// Files in a folder: `files`.
 pub(super) fn multi(files: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
-    let list = files.as_list().ok_or(MetainfoError::Type { key: "files", expected: "a list" })?;
-    let files: Vec<_> = list.enumerate().map(|(index, file)| one(index, file)).collect::<Result<_, _>>()?;
-    if files.is_empty() { Err(MetainfoError::NoFiles) } else { Ok(files) }
+    let list = files.as_list().ok_or(MetainfoError::Type {
+        key: "files",
+        expected: "a list",
+    })?;
+    let files: Vec<_> = list
+        .enumerate()
+        .map(|(index, file)| one(index, file))
+        .collect::<Result<_, _>>()?;
+    if files.is_empty() {
+        Err(MetainfoError::NoFiles)
+    } else {
+        Ok(files)
+    }
 }
 
 fn one(index: usize, file: Value<'_>) -> Result<Listed<'_>, MetainfoError> {
-    let dict = file.as_dict().ok_or(MetainfoError::Type { key: "files", expected: "a list of dictionaries" })?;
+    let dict = file.as_dict().ok_or(MetainfoError::Type {
+        key: "files",
+        expected: "a list of dictionaries",
+    })?;
     let keys = Keys::of(dict);
     let size = size(keys.length.ok_or(MetainfoError::Missing("length"))?, index)?;
     // As with `name.utf-8`: one that is no list of texts is as good as none.
-    let in_utf8 = keys.path_utf8.filter(|path| path.as_list().is_some_and(|mut list| list.all(|component| component.as_str().is_some())));
-    let path = in_utf8.or(keys.path).ok_or(MetainfoError::Missing("path"))?;
+    let in_utf8 = keys.path_utf8.filter(|path| {
+        path.as_list()
+            .is_some_and(|mut list| list.all(|component| component.as_str().is_some()))
+    });
+    let path = in_utf8
+        .or(keys.path)
+        .ok_or(MetainfoError::Missing("path"))?;
     Ok(Listed::new(components(path, index)?, size, keys.attr))
 }
 
@@ -73,7 +102,10 @@ impl<'a> Keys<'a> {
 }
 
 fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError> {
-    const WRONG: MetainfoError = MetainfoError::Type { key: "path", expected: "a list of strings" };
+    const WRONG: MetainfoError = MetainfoError::Type {
+        key: "path",
+        expected: "a list of strings",
+    };
     let mut components = Vec::new();
     for component in path.as_list().ok_or(WRONG)? {
         components.push(component.as_bytes().ok_or(WRONG)?);
@@ -88,12 +120,19 @@ fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError>
     match components.len() {
         0 => Err(MetainfoError::EmptyPath(file)),
         1..=MAX_DEPTH => Ok(components),
-        received => Err(MetainfoError::DeepPath { file, received, limit: MAX_DEPTH }),
+        received => Err(MetainfoError::DeepPath {
+            file,
+            received,
+            limit: MAX_DEPTH,
+        }),
     }
 }
 
 /// A size in bytes, never negative.
 pub(super) fn size(length: Value<'_>, file: usize) -> Result<u64, MetainfoError> {
-    let size = length.as_int().ok_or(MetainfoError::Type { key: "length", expected: "a number" })?;
+    let size = length.as_int().ok_or(MetainfoError::Type {
+        key: "length",
+        expected: "a number",
+    })?;
     u64::try_from(size).map_err(|_| MetainfoError::NegativeSize { file, size })
 }

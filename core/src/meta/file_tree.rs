@@ -1,12 +1,17 @@
-//! The files of a v2 torrent: `file tree` (BEP 52), dictionaries in dictionaries whose leaves stand under the empty key.
+//! The files of a v2 torrent: `file tree` (BEP 52), dictionaries in dictionaries whose leaves stand
+//! under the empty key.
 
 use super::MetainfoError;
 use super::file_list::{Listed, size};
 use crate::bencode::{Dict, Value};
 
-const WRONG: MetainfoError = MetainfoError::Type { key: "file tree", expected: "a tree of dictionaries" };
+const WRONG: MetainfoError = MetainfoError::Type {
+    key: "file tree",
+    expected: "a tree of dictionaries",
+};
 
-/// All files, in the order of the tree. The tree is no deeper than the scan lets it be; a stack of iterators walks it, not recursion.
+/// All files, in the order of the tree. The tree is no deeper than the scan lets it be; a stack of
+/// iterators walks it, not recursion.
 pub(super) fn files(tree: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
     let mut files = Vec::new();
     let mut path = Vec::new();
@@ -27,7 +32,11 @@ pub(super) fn files(tree: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
             None => open.push(dict.iter()),
         }
     }
-    if files.is_empty() { Err(MetainfoError::NoFiles) } else { Ok(files) }
+    if files.is_empty() {
+        Err(MetainfoError::NoFiles)
+    } else {
+        Ok(files)
+    }
 }
 
 /// The file that this dictionary is, if it is one. Keys are sorted, so the empty one comes first.
@@ -38,7 +47,18 @@ fn leaf(dict: Dict<'_>) -> Result<Option<Dict<'_>>, MetainfoError> {
     }
 }
 
-fn listed<'a>(file: Dict<'a>, path: Vec<&'a [u8]>, index: usize) -> Result<Listed<'a>, MetainfoError> {
-    let size = size(file.get("length").ok_or(MetainfoError::Missing("length"))?, index)?;
-    Ok(Listed::new(path, size, file.bytes("attr").unwrap_or_default()))
+fn listed<'a>(
+    file: Dict<'a>,
+    path: Vec<&'a [u8]>,
+    index: usize,
+) -> Result<Listed<'a>, MetainfoError> {
+    let size = size(
+        file.get("length").ok_or(MetainfoError::Missing("length"))?,
+        index,
+    )?;
+    Ok(Listed::new(
+        path,
+        size,
+        file.bytes("attr").unwrap_or_default(),
+    ))
 }

@@ -21,8 +21,14 @@ impl Foreign {
     /// Looks at bytes that could not be read as a torrent.
     #[must_use]
     pub fn recognise(bytes: &[u8]) -> Option<Self> {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-        let begins = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let text = bytes
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(bytes)
+            .trim_ascii_start();
+        let begins = |prefix: &[u8]| {
+            text.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
         match text {
             [] => Some(Self::Empty),
             [b'<', ..] => Some(Self::WebPage),

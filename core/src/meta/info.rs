@@ -14,7 +14,8 @@ use crate::types::{InfoHash, InfoHashV1, InfoHashV2, Lengths};
 const MIN_PIECE_LENGTH_V2: u64 = 16 * 1024;
 
 impl Info {
-    /// Reads the raw bytes of an `info` dictionary, at most 16 MiB. A hybrid torrent is read as v1 that knows both hashes, a v2-only one as far as its list of files.
+    /// Reads the raw bytes of an `info` dictionary, at most 16 MiB. A hybrid torrent is read as v1
+    /// that knows both hashes, a v2-only one as far as its list of files.
     ///
     /// # Errors
     /// The first thing that is wrong; see [`MetainfoError`].
@@ -25,13 +26,24 @@ impl Info {
 
     /// Reads a scanned value that lies in `whole`, which it then shares.
     pub(super) fn read(value: Value<'_>, whole: &Bytes) -> Result<Self, MetainfoError> {
-        let keys = Keys::of(value.as_dict().ok_or(MetainfoError::Type { key: "info", expected: "a dictionary" })?);
+        let keys = Keys::of(value.as_dict().ok_or(MetainfoError::Type {
+            key: "info",
+            expected: "a dictionary",
+        })?);
         let version = keys.version(value)?;
         let (listed, multi) = keys.files(version)?;
-        let align = if version == Version::V2 { keys.piece_length()? } else { 1 };
+        let align = if version == Version::V2 {
+            keys.piece_length()?
+        } else {
+            1
+        };
         let (files, total) = lay_out(&listed, keys.name()?, align)?;
         let lengths = Lengths::new(total, keys.piece_length()?)?;
-        let pieces = if version == Version::V2 { Bytes::new() } else { whole.slice_ref(keys.pieces(lengths)?) };
+        let pieces = if version == Version::V2 {
+            Bytes::new()
+        } else {
+            whole.slice_ref(keys.pieces(lengths)?)
+        };
         Ok(Self {
             info_hash: version.hash(value.raw()),
             raw: whole.slice_ref(value.raw()),
@@ -41,7 +53,10 @@ impl Info {
             files,
             multi,
             private: keys.private.and_then(Value::as_int).is_some_and(|n| n != 0),
-            source: keys.source.and_then(Value::as_bytes).map(|s| String::from_utf8_lossy(s).into_owned()),
+            source: keys
+                .source
+                .and_then(Value::as_bytes)
+                .map(|s| String::from_utf8_lossy(s).into_owned()),
         })
     }
 }
@@ -83,14 +98,57 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn of(dict: Dict<'a>) -> Self {
-        let names = ["file tree", "files", "length", "meta version", "name", "name.utf-8", "piece length", "pieces", "private", "source"];
-        let [file_tree, files, length, meta_version, name, name_utf8, piece_length, pieces, private, source] = dict.gather(names);
-        Self { file_tree, files, length, meta_version, name, name_utf8, piece_length, pieces, private, source }
+        let names = [
+            "file tree",
+            "files",
+            "length",
+            "meta version",
+            "name",
+            "name.utf-8",
+            "piece length",
+            "pieces",
+            "private",
+            "source",
+        ];
+        let [
+            file_tree,
+            files,
+            length,
+            meta_version,
+            name,
+            name_utf8,
+            piece_length,
+            pieces,
+            private,
+            source,
+        ] = dict.gather(names);
+        Self {
+            file_tree,
+            files,
+            length,
+            meta_version,
+            name,
+            name_utf8,
+            piece_length,
+            pieces,
+            private,
+            source,
+        }
     }
 
-    /// BEP 52: `meta version` is 2, and the dictionary canonical; what has `pieces` besides is hybrid.
+    /// BEP 52: `meta version` is 2, and the dictionary canonical; what has `pieces` besides is
+    /// hybrid.
     fn version(&self, info: Value<'a>) -> Result<Version, MetainfoError> {
-        match self.meta_version.map(|v| v.as_int().ok_or(MetainfoError::Type { key: "meta version", expected: "a number" })).transpose()? {
+        match self
+            .meta_version
+            .map(|v| {
+                v.as_int().ok_or(MetainfoError::Type {
+                    key: "meta version",
+                    expected: "a number",
+                })
+            })
+            .transpose()?
+        {
             None | Some(1) => return Ok(Version::V1),
             Some(2) => {}
             Some(other) => return Err(MetainfoError::Version(other)),
@@ -100,7 +158,11 @@ impl<'a> Keys<'a> {
             n if n >= MIN_PIECE_LENGTH_V2 && n.is_power_of_two() => {}
             n => return Err(MetainfoError::PieceLengthV2(n)),
         }
-        Ok(if self.pieces.is_some() { Version::Hybrid } else { Version::V2 })
+        Ok(if self.pieces.is_some() {
+            Version::Hybrid
+        } else {
+            Version::V2
+        })
     }
 
     /// The files of the version we serve, and whether they are in a folder.
@@ -110,16 +172,25 @@ impl<'a> Keys<'a> {
             Version::V2 => self.files_v2(),
             Version::Hybrid => {
                 let (v1, multi) = self.files_v1()?;
-                let real = |files: &[Listed<'a>]| files.iter().filter(|f| !f.pad).cloned().collect::<Vec<_>>();
-                if real(&v1) == real(&self.files_v2()?.0) { Ok((v1, multi)) } else { Err(MetainfoError::Hybrid) }
+                let real = |files: &[Listed<'a>]| {
+                    files.iter().filter(|f| !f.pad).cloned().collect::<Vec<_>>()
+                };
+                if real(&v1) == real(&self.files_v2()?.0) {
+                    Ok((v1, multi))
+                } else {
+                    Err(MetainfoError::Hybrid)
+                }
             }
         }
     }
 
     fn files_v1(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
         match (self.files, self.length) {
-            // BEP 3 asks for one of them. Makers that write both mean the list, if it lists anything.
-            (Some(files), length) if length.is_none() || !is_empty_list(files) => Ok((file_list::multi(files)?, true)),
+            // BEP 3 asks for one of them. Makers that write both mean the list, if it lists
+            // anything.
+            (Some(files), length) if length.is_none() || !is_empty_list(files) => {
+                Ok((file_list::multi(files)?, true))
+            }
             (_, Some(length)) => Ok((file_list::single(length)?, false)),
             (_, None) => Err(MetainfoError::NoContent),
         }
@@ -127,7 +198,8 @@ impl<'a> Keys<'a> {
 
     /// A tree of one file that has the torrent's name is no folder.
     fn files_v2(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
-        let mut files = file_tree::files(self.file_tree.ok_or(MetainfoError::Missing("file tree"))?)?;
+        let mut files =
+            file_tree::files(self.file_tree.ok_or(MetainfoError::Missing("file tree"))?)?;
         let name = self.name()?;
         let multi = !matches!(&files[..], [one] if one.path == [name]);
         if let (false, Some(one)) = (multi, files.first_mut()) {
@@ -136,50 +208,93 @@ impl<'a> Keys<'a> {
         Ok((files, multi))
     }
 
-    /// Old torrents give the name in the code page of their maker, and in UTF-8 under a key of its own.
+    /// Old torrents give the name in the code page of their maker, and in UTF-8 under a key of its
+    /// own.
     fn name(&self) -> Result<&'a [u8], MetainfoError> {
-        let in_utf8 = self.name_utf8.filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
-        let name = in_utf8.or(self.name).or(self.name_utf8).ok_or(MetainfoError::Missing("name"))?;
-        name.as_bytes().ok_or(MetainfoError::Type { key: "name", expected: "a string" })
+        let in_utf8 = self
+            .name_utf8
+            .filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
+        let name = in_utf8
+            .or(self.name)
+            .or(self.name_utf8)
+            .ok_or(MetainfoError::Missing("name"))?;
+        name.as_bytes().ok_or(MetainfoError::Type {
+            key: "name",
+            expected: "a string",
+        })
     }
 
     fn piece_length(&self) -> Result<u64, MetainfoError> {
-        let length = self.piece_length.ok_or(MetainfoError::Missing("piece length"))?.as_int();
-        length.and_then(|n| u64::try_from(n).ok()).ok_or(MetainfoError::Type { key: "piece length", expected: "a positive number" })
+        let length = self
+            .piece_length
+            .ok_or(MetainfoError::Missing("piece length"))?
+            .as_int();
+        length
+            .and_then(|n| u64::try_from(n).ok())
+            .ok_or(MetainfoError::Type {
+                key: "piece length",
+                expected: "a positive number",
+            })
     }
 
     /// The hashes, as many as there are pieces.
     fn pieces(&self, lengths: Lengths) -> Result<&'a [u8], MetainfoError> {
-        let pieces = self.pieces.ok_or(MetainfoError::Missing("pieces"))?.as_bytes();
-        let pieces = pieces.ok_or(MetainfoError::Type { key: "pieces", expected: "a string" })?;
+        let pieces = self
+            .pieces
+            .ok_or(MetainfoError::Missing("pieces"))?
+            .as_bytes();
+        let pieces = pieces.ok_or(MetainfoError::Type {
+            key: "pieces",
+            expected: "a string",
+        })?;
         let (count, rest) = (pieces.len() / 20, pieces.len() % 20);
         match u32::try_from(count) {
             _ if rest != 0 => Err(MetainfoError::HashLength(pieces.len())),
             Ok(n) if n == lengths.pieces() => Ok(pieces),
-            _ => Err(MetainfoError::HashCount { expected: lengths.pieces(), received: count }),
+            _ => Err(MetainfoError::HashCount {
+                expected: lengths.pieces(),
+                received: count,
+            }),
         }
     }
 }
 
 fn is_empty_list(value: Value<'_>) -> bool {
-    value.as_list().is_some_and(|mut list| list.next().is_none())
+    value
+        .as_list()
+        .is_some_and(|mut list| list.next().is_none())
 }
 
-/// Gives every file its bytes and its place; returns all bytes together. Each file begins at a multiple of `align`.
-fn lay_out(listed: &[Listed<'_>], name: &[u8], align: u64) -> Result<(Vec<File>, u64), MetainfoError> {
+/// Gives every file its bytes and its place; returns all bytes together. Each file begins at a
+/// multiple of `align`.
+fn lay_out(
+    listed: &[Listed<'_>],
+    name: &[u8],
+    align: u64,
+) -> Result<(Vec<File>, u64), MetainfoError> {
     let mut places = Places::default();
     let mut files = Vec::with_capacity(listed.len());
     let mut end = 0u64;
     let name = sanitise(name);
     for file in listed {
-        let offset = end.checked_next_multiple_of(align).ok_or(MetainfoError::TotalSize)?;
-        end = offset.checked_add(file.size).filter(|&n| i64::try_from(n).is_ok()).ok_or(MetainfoError::TotalSize)?;
+        let offset = end
+            .checked_next_multiple_of(align)
+            .ok_or(MetainfoError::TotalSize)?;
+        end = offset
+            .checked_add(file.size)
+            .filter(|&n| i64::try_from(n).is_ok())
+            .ok_or(MetainfoError::TotalSize)?;
         let mut path = Vec::with_capacity(file.path.len() + 1);
         path.push(name.clone());
         path.extend(file.path.iter().map(|c| sanitise(c)));
         // Pads are never written, and clients give many of them one path.
         let path = if file.pad { path } else { places.place(&path)? };
-        files.push(File { path, offset, size: file.size, pad: file.pad });
+        files.push(File {
+            path,
+            offset,
+            size: file.size,
+            pad: file.pad,
+        });
     }
     Ok((files, end))
 }

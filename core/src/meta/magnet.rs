@@ -20,28 +20,43 @@ pub const MAX_SELECTED: u32 = 1_000_000;
 /// What BEP 9 puts before a v2 hash: the multihash code of SHA-256 and its length.
 const SHA256_MULTIHASH: &str = "1220";
 /// All but the characters that RFC 3986 calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 impl Magnet {
-    /// Reads a magnet link, or a bare info-hash as [`Magnet::from_hash_text`] does. Spaces around it and around its values are ignored, and capitals in its keys.
-    /// A link that was percent-encoded as a whole once more (a page's address had it as a parameter) is taken, too, and so are `magnet:///?` and `stream-magnet:?`.
+    /// Reads a magnet link, or a bare info-hash as [`Magnet::from_hash_text`] does. Spaces around
+    /// it and around its values are ignored, and capitals in its keys. A link that was
+    /// percent-encoded as a whole once more (a page's address had it as a parameter) is taken, too,
+    /// and so are `magnet:///?` and `stream-magnet:?`.
     ///
-    /// Unknown parameters are skipped, and so is an `x.pe` that is no literal address with a port: a link must not make us look up names.
+    /// Unknown parameters are skipped, and so is an `x.pe` that is no literal address with a port:
+    /// a link must not make us look up names.
     ///
     /// # Errors
-    /// No hash or a malformed one, two torrents in one link, an `so` without one valid item, or more than 64 KiB.
+    /// No hash or a malformed one, two torrents in one link, an `so` without one valid item, or
+    /// more than 64 KiB.
     pub fn parse(text: &str) -> Result<Self, MagnetError> {
         let text = text.trim();
         if text.len() > MAX_LENGTH {
-            return Err(MagnetError::TooLong { received: text.len(), limit: MAX_LENGTH });
+            return Err(MagnetError::TooLong {
+                received: text.len(),
+                limit: MAX_LENGTH,
+            });
         }
         match query_of(text) {
-            Some(query) => Parts::read(query)?.finish().or_else(|error| Self::parse_escaped(text, error)),
-            None => Self::from_hash_text(text).or_else(|error| Self::parse_escaped(text, Self::or_not_magnet(text, error))),
+            Some(query) => Parts::read(query)?
+                .finish()
+                .or_else(|error| Self::parse_escaped(text, error)),
+            None => Self::from_hash_text(text)
+                .or_else(|error| Self::parse_escaped(text, Self::or_not_magnet(text, error))),
         }
     }
 
-    /// A link that was percent-encoded once more makes no sense as it is, and does once it was decoded.
+    /// A link that was percent-encoded once more makes no sense as it is, and does once it was
+    /// decoded.
     fn parse_escaped(text: &str, error: MagnetError) -> Result<Self, MagnetError> {
         let decoded = decode(text);
         match query_of(&decoded) {
@@ -54,32 +69,57 @@ impl Magnet {
     #[must_use]
     pub fn is_link(text: &str) -> bool {
         let text = text.trim_start();
-        let has_scheme = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        ["magnet:", "magnet%3a", "stream-magnet:"].into_iter().any(has_scheme)
+        let has_scheme = |scheme: &str| {
+            text.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        ["magnet:", "magnet%3a", "stream-magnet:"]
+            .into_iter()
+            .any(has_scheme)
     }
 
     /// A text of only letters and digits was meant as a hash; its error says more.
     fn or_not_magnet(text: &str, error: ParseHashError) -> MagnetError {
         let hash_like = text.len() >= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if hash_like { MagnetError::Hash(error) } else { MagnetError::NotMagnet }
+        if hash_like {
+            MagnetError::Hash(error)
+        } else {
+            MagnetError::NotMagnet
+        }
     }
 
-    /// A magnet of nothing but its hash: 40 hex digits or 32 base32 characters (v1), or 64 hex digits (v2).
+    /// A magnet of nothing but its hash: 40 hex digits or 32 base32 characters (v1), or 64 hex
+    /// digits (v2).
     ///
     /// # Errors
     /// Another length, or a character outside the alphabet.
     pub fn from_hash_text(text: &str) -> Result<Self, ParseHashError> {
-        let info_hash = if text.len() == 64 { InfoHash::V2(InfoHashV2::parse(text)?) } else { InfoHash::V1(InfoHashV1::parse(text)?) };
-        Ok(Self { info_hash, name: None, trackers: Vec::new(), web_seeds: Vec::new(), peers: Vec::new(), select: None })
+        let info_hash = if text.len() == 64 {
+            InfoHash::V2(InfoHashV2::parse(text)?)
+        } else {
+            InfoHash::V1(InfoHashV1::parse(text)?)
+        };
+        Ok(Self {
+            info_hash,
+            name: None,
+            trackers: Vec::new(),
+            web_seeds: Vec::new(),
+            peers: Vec::new(),
+            select: None,
+        })
     }
 }
 
 /// What stands behind the `?` of a magnet link.
 fn query_of(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
-    let is_magnet = ["magnet", "stream-magnet"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_magnet = ["magnet", "stream-magnet"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
     // Browsers and desktops that take it for an ordinary address put slashes in.
-    rest.trim_start_matches('/').strip_prefix('?').filter(|_| is_magnet)
+    rest.trim_start_matches('/')
+        .strip_prefix('?')
+        .filter(|_| is_magnet)
 }
 
 impl FromStr for Magnet {
@@ -99,7 +139,8 @@ struct Parts {
     trackers: Vec<String>,
     web_seeds: Vec<String>,
     peers: Vec<SocketAddr>,
-    /// As it was written, and the last one of several: a link may say it thousands of times, and each may stand for a million files.
+    /// As it was written, and the last one of several: a link may say it thousands of times, and
+    /// each may stand for a million files.
     select: Option<String>,
 }
 
@@ -111,9 +152,20 @@ impl Parts {
             let key = key.strip_prefix("amp;").unwrap_or(key).to_ascii_lowercase();
             match unnumbered(&key) {
                 "xt" => parts.topic(&decode(value))?,
-                "dn" => parts.name = parts.name.or_else(|| Some(unescape(&value.replace('+', " ")))).filter(|name| !name.is_empty()),
-                "tr" => keep(&mut parts.trackers, Some(decode(value)).filter(|url| !url.is_empty())),
-                "ws" => keep(&mut parts.web_seeds, Some(decode(value)).filter(|url| !url.is_empty())),
+                "dn" => {
+                    parts.name = parts
+                        .name
+                        .or_else(|| Some(unescape(&value.replace('+', " "))))
+                        .filter(|name| !name.is_empty())
+                }
+                "tr" => keep(
+                    &mut parts.trackers,
+                    Some(decode(value)).filter(|url| !url.is_empty()),
+                ),
+                "ws" => keep(
+                    &mut parts.web_seeds,
+                    Some(decode(value)).filter(|url| !url.is_empty()),
+                ),
                 "x.pe" => keep(&mut parts.peers, literal(&decode(value))),
                 "so" => parts.select = Some(decode(value)),
                 _ => {}
@@ -125,10 +177,17 @@ impl Parts {
     /// `xt`: other networks' topics are none of ours.
     fn topic(&mut self, urn: &str) -> Result<(), MagnetError> {
         match urn.split_at_checked("urn:btih:".len()) {
-            Some((kind, hash)) if kind.eq_ignore_ascii_case("urn:btih:") => only(&mut self.v1, InfoHashV1::parse(hash)?),
+            Some((kind, hash)) if kind.eq_ignore_ascii_case("urn:btih:") => {
+                only(&mut self.v1, InfoHashV1::parse(hash)?)
+            }
             Some((kind, hash)) if kind.eq_ignore_ascii_case("urn:btmh:") => {
-                let digest = hash.strip_prefix(SHA256_MULTIHASH).ok_or(MagnetError::Multihash)?;
-                only(&mut self.v2, InfoHashV2::parse(digest).map_err(|_| MagnetError::Multihash)?)
+                let digest = hash
+                    .strip_prefix(SHA256_MULTIHASH)
+                    .ok_or(MagnetError::Multihash)?;
+                only(
+                    &mut self.v2,
+                    InfoHashV2::parse(digest).map_err(|_| MagnetError::Multihash)?,
+                )
             }
             _ => Ok(()),
         }
@@ -141,21 +200,40 @@ impl Parts {
             (None, Some(v2)) => InfoHash::V2(v2),
             (None, None) => return Err(MagnetError::NoHash),
         };
-        let Self { name, trackers, web_seeds, peers, select, .. } = self;
+        let Self {
+            name,
+            trackers,
+            web_seeds,
+            peers,
+            select,
+            ..
+        } = self;
         let select = select.map(|text| unfold(&text)).transpose()?.flatten();
-        Ok(Magnet { info_hash, name, trackers, web_seeds, peers, select })
+        Ok(Magnet {
+            info_hash,
+            name,
+            trackers,
+            web_seeds,
+            peers,
+            select,
+        })
     }
 }
 
 /// Some makers number repeated parameters: `tr.1`.
 fn unnumbered(key: &str) -> &str {
     match key.split_once('.') {
-        Some((name, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => name,
+        Some((name, number))
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => key,
     }
 }
 
-/// Without the spaces around it, which are none of its own: they come with links that were broken into lines.
+/// Without the spaces around it, which are none of its own: they come with links that were broken
+/// into lines.
 fn decode(value: &str) -> String {
     unescape(value).trim().to_owned()
 }
@@ -190,19 +268,32 @@ fn literal(text: &str) -> Option<SocketAddr> {
     (addr.port() != 0 && !text.contains('%')).then_some(addr)
 }
 
-/// `0,2,4-6` (BEP 53), ascending and once each; nothing selects everything. What is no number or range is left out, unless nothing remains.
+/// `0,2,4-6` (BEP 53), ascending and once each; nothing selects everything. What is no number or
+/// range is left out, unless nothing remains.
 fn unfold(text: &str) -> Result<Option<Vec<u32>>, MagnetError> {
-    const WRONG: MagnetError = MagnetError::Select { limit: MAX_SELECTED };
+    const WRONG: MagnetError = MagnetError::Select {
+        limit: MAX_SELECTED,
+    };
     if text.is_empty() {
         return Ok(None);
     }
     let ranges: Vec<_> = text.split(',').filter_map(range).collect();
     // Counted before anything is unfolded: a short link can name four thousand million files.
-    let count: u64 = ranges.iter().map(|r| u64::from(r.end() - r.start()) + 1).sum();
+    let count: u64 = ranges
+        .iter()
+        .map(|r| u64::from(r.end() - r.start()) + 1)
+        .sum();
     if count == 0 || count > u64::from(MAX_SELECTED) {
         return Err(WRONG);
     }
-    Ok(Some(ranges.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()))
+    Ok(Some(
+        ranges
+            .into_iter()
+            .flatten()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+    ))
 }
 
 /// `3`, `4-6`.
@@ -219,20 +310,43 @@ fn fold(select: &[u32]) -> String {
         [first, .., last] => format!("{first}-{last}"),
         run => run.iter().map(u32::to_string).collect(),
     };
-    select.chunk_by(neighbours).map(range).collect::<Vec<_>>().join(",")
+    select
+        .chunk_by(neighbours)
+        .map(range)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 impl fmt::Display for Magnet {
     /// The link, with everything foreign percent-encoded: safe on a terminal and in a page.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v1 = self.info_hash.v1().map(|hash| format!("xt=urn:btih:{hash}"));
-        let v2 = self.info_hash.v2().map(|hash| format!("xt=urn:btmh:{SHA256_MULTIHASH}{hash}"));
-        write!(f, "magnet:?{}", v1.into_iter().chain(v2).collect::<Vec<_>>().join("&"))?;
-        let texts = self.name.iter().map(|name| ("dn", name)).chain(self.trackers.iter().map(|url| ("tr", url)));
+        let v1 = self
+            .info_hash
+            .v1()
+            .map(|hash| format!("xt=urn:btih:{hash}"));
+        let v2 = self
+            .info_hash
+            .v2()
+            .map(|hash| format!("xt=urn:btmh:{SHA256_MULTIHASH}{hash}"));
+        write!(
+            f,
+            "magnet:?{}",
+            v1.into_iter().chain(v2).collect::<Vec<_>>().join("&")
+        )?;
+        let texts = self
+            .name
+            .iter()
+            .map(|name| ("dn", name))
+            .chain(self.trackers.iter().map(|url| ("tr", url)));
         for (key, text) in texts.chain(self.web_seeds.iter().map(|url| ("ws", url))) {
             write!(f, "&{key}={}", utf8_percent_encode(text, RESERVED))?;
         }
-        self.peers.iter().try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
-        self.select.iter().filter(|s| !s.is_empty()).try_for_each(|select| write!(f, "&so={}", fold(select)))
+        self.peers
+            .iter()
+            .try_for_each(|peer| write!(f, "&x.pe={peer}"))?;
+        self.select
+            .iter()
+            .filter(|s| !s.is_empty())
+            .try_for_each(|select| write!(f, "&so={}", fold(select)))
     }
 }

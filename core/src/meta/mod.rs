@@ -1,4 +1,5 @@
-//! What a torrent says of itself: .torrent files (BEP 3, 12, 19, 27, 47), magnet links (BEP 9, 53), and where its files go.
+//! What a torrent says of itself: .torrent files (BEP 3, 12, 19, 27, 47), magnet links (BEP 9, 53),
+//! and where its files go.
 
 mod create;
 mod error;
@@ -40,7 +41,8 @@ pub struct Info {
     pub lengths: Lengths,
     /// SHA-1 of every piece, one after the other. Empty if the torrent is v2 only.
     pub pieces: Bytes,
-    /// In the torrent's order, pads included; contiguous in the torrent's byte space, except that files of a v2-only torrent begin at pieces.
+    /// In the torrent's order, pads included; contiguous in the torrent's byte space, except that
+    /// files of a v2-only torrent begin at pieces.
     pub files: Vec<File>,
     /// Several files in a folder (`files` key) as opposed to one file (`length` key).
     pub multi: bool,
@@ -53,14 +55,16 @@ pub struct Info {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Components below the download folder, the torrent's own folder included: its own names, made harmless. Never empty, never escapes, no two paths equal
-    /// (pads aside), none within another. A file system may refuse a name, or take two of them for one: storage sees to that.
+    /// Components below the download folder, the torrent's own folder included: its own names, made
+    /// harmless. Never empty, never escapes, no two paths equal (pads aside), none within another.
+    /// A file system may refuse a name, or take two of them for one: storage sees to that.
     pub path: Vec<String>,
     /// First byte in the torrent's byte space.
     pub offset: u64,
     /// Bytes.
     pub size: u64,
-    /// A pad file (BEP 47): zeros, never written, never shown. Symbolic links count as pads of no bytes.
+    /// A pad file (BEP 47): zeros, never written, never shown. Symbolic links count as pads of no
+    /// bytes.
     pub pad: bool,
 }
 
@@ -72,22 +76,34 @@ impl Info {
         self.pieces.get(at..at.checked_add(20)?)?.try_into().ok()
     }
 
-    /// Bytes of all files, pads aside: what a person calls the torrent's size. [`Lengths::total`] counts pads, and the gaps of a v2-only torrent.
+    /// Bytes of all files, pads aside: what a person calls the torrent's size. [`Lengths::total`]
+    /// counts pads, and the gaps of a v2-only torrent.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.files.iter().filter(|f| !f.pad).map(|f| f.size).sum()
     }
 
-    /// Which files hold the bytes `offset .. offset + length`: index of the file, offset in it, and the part of the range that it holds.
+    /// Which files hold the bytes `offset .. offset + length`: index of the file, offset in it, and
+    /// the part of the range that it holds.
     pub fn layout(&self, offset: u64, length: u64) -> impl Iterator<Item = Span> + '_ {
         let end = offset.saturating_add(length);
         let first = self.files.partition_point(|f| f.offset + f.size <= offset);
-        let hit = self.files.iter().enumerate().skip(first).take_while(move |(_, f)| f.offset < end);
-        hit.filter(move |(_, f)| f.size > 0 && length > 0).map(move |(file, f)| {
-            let from = offset.max(f.offset);
-            let to = end.min(f.offset + f.size);
-            Span { file, at: from - f.offset, range: from - offset..to - offset }
-        })
+        let hit = self
+            .files
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take_while(move |(_, f)| f.offset < end);
+        hit.filter(move |(_, f)| f.size > 0 && length > 0)
+            .map(move |(file, f)| {
+                let from = offset.max(f.offset);
+                let to = end.min(f.offset + f.size);
+                Span {
+                    file,
+                    at: from - f.offset,
+                    range: from - offset..to - offset,
+                }
+            })
     }
 }
 

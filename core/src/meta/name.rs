@@ -1,4 +1,5 @@
-//! Names as file systems take them: what to write where a torrent's own name is refused, and which names may be one.
+//! Names as file systems take them: what to write where a torrent's own name is refused, and which
+//! names may be one.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -14,15 +15,20 @@ const CUT_PLAIN: usize = 120;
 const MAX_EXTENSION: usize = 16;
 /// Names that Windows gives to devices, in every folder and with every extension.
 const DEVICES: [&str; 30] = [
-    "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "com¹", "com²", "com³",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "lpt¹", "lpt²", "lpt³",
+    "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5",
+    "com6", "com7", "com8", "com9", "com¹", "com²", "com³", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5",
+    "lpt6", "lpt7", "lpt8", "lpt9", "lpt¹", "lpt²", "lpt³",
 ];
 
-/// A name that FAT, exFAT and NTFS take, for one that they may refuse: no `<>:"/\|?*`, nothing hidden ([`is_hidden`]), no device of Windows, no dot or space at its
-/// end, at most 240 bytes. A name that they take stays as it is. Never empty, `.` or `..`.
+/// A name that FAT, exFAT and NTFS take, for one that they may refuse: no `<>:"/\|?*`, nothing
+/// hidden ([`is_hidden`]), no device of Windows, no dot or space at its end, at most 240 bytes. A
+/// name that they take stays as it is. Never empty, `.` or `..`.
 #[must_use]
 pub fn portable_name(name: &str) -> String {
-    let mut portable: String = name.chars().map(|c| if is_refused(c) { '_' } else { c }).collect();
+    let mut portable: String = name
+        .chars()
+        .map(|c| if is_refused(c) { '_' } else { c })
+        .collect();
     trim(&mut portable);
     if is_device(&portable) {
         portable.insert(0, '_');
@@ -37,8 +43,15 @@ pub fn portable_name(name: &str) -> String {
 /// A name that every file system takes: [`portable_name`] in ASCII, at most 120 bytes.
 #[must_use]
 pub fn plain_name(name: &str) -> String {
-    let ascii: String = portable_name(name).chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
-    let mut plain = if ascii.len() > CUT_PLAIN { shorten(&ascii, CUT_PLAIN) } else { ascii };
+    let ascii: String = portable_name(name)
+        .chars()
+        .map(|c| if c.is_ascii() { c } else { '_' })
+        .collect();
+    let mut plain = if ascii.len() > CUT_PLAIN {
+        shorten(&ascii, CUT_PLAIN)
+    } else {
+        ascii
+    };
     trim(&mut plain);
     plain
 }
@@ -52,20 +65,29 @@ pub fn numbered_name(name: &str, number: u32) -> String {
     [stem.get(..room).unwrap_or_default(), &tail].concat()
 }
 
-/// Names that are one name on some file system have one form here: Unicode form C, without case, and without the dots and spaces at its end that Windows drops.
-/// Upper case first: NTFS takes `ς` and `σ` for one.
+/// Names that are one name on some file system have one form here: Unicode form C, without case,
+/// and without the dots and spaces at its end that Windows drops. Upper case first: NTFS takes `ς`
+/// and `σ` for one.
 #[must_use]
 pub fn folded_name(name: &str) -> String {
     let name = name.trim_end_matches(['.', ' ']);
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    name.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc().collect()
+    name.nfc()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfc()
+        .collect()
 }
 
 /// Cuts a name that is longer than file systems take.
 pub(super) fn cut(name: String) -> String {
-    if name.len() > MAX_NAME { shorten(&name, CUT) } else { name }
+    if name.len() > MAX_NAME {
+        shorten(&name, CUT)
+    } else {
+        name
+    }
 }
 
 fn is_refused(c: char) -> bool {
@@ -83,11 +105,16 @@ fn trim(name: &mut String) {
 
 fn is_device(name: &str) -> bool {
     // The first letters of all devices: asked first, for the other names there are.
-    if !matches!(name.as_bytes().first(), Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')) {
+    if !matches!(
+        name.as_bytes().first(),
+        Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')
+    ) {
         return false;
     }
     let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
-    DEVICES.iter().any(|device| device.eq_ignore_ascii_case(stem))
+    DEVICES
+        .iter()
+        .any(|device| device.eq_ignore_ascii_case(stem))
 }
 
 /// Cuts the stem, keeps the extension: what opens a file is its end.
@@ -137,19 +164,33 @@ mod tests {
     #[test]
     fn long_names_are_cut_between_characters_and_keep_their_extension() {
         let long = format!("{}.mkv", "é".repeat(200));
-        for (name, limit) in [(portable_name(&long), 240), (plain_name(&long), 120), (cut(long), 240), (numbered_name(&"é".repeat(127), 12), 255)] {
+        for (name, limit) in [
+            (portable_name(&long), 240),
+            (plain_name(&long), 120),
+            (cut(long), 240),
+            (numbered_name(&"é".repeat(127), 12), 255),
+        ] {
             assert!(name.len() <= limit, "{name}");
         }
         assert!(portable_name(&format!("{}.mkv", "é".repeat(200))).ends_with("é.mkv"));
         assert_eq!(cut("a".repeat(255)), "a".repeat(255));
         assert_eq!(cut("a".repeat(256)), "a".repeat(240));
         let dots = ["a".repeat(200), ".".repeat(80), "b".to_owned()].concat();
-        assert!(!portable_name(&dots).ends_with('.'), "cutting leaves no dot at the end");
+        assert!(
+            !portable_name(&dots).ends_with('.'),
+            "cutting leaves no dot at the end"
+        );
     }
 
     #[test]
     fn names_that_some_file_system_takes_for_one_fold_to_one() {
-        for (one, other) in [("Makefile", "makefile"), ("\u{e9}", "E\u{301}"), ("ς", "σ"), ("done...", "done"), ("straße", "STRASSE")] {
+        for (one, other) in [
+            ("Makefile", "makefile"),
+            ("\u{e9}", "E\u{301}"),
+            ("ς", "σ"),
+            ("done...", "done"),
+            ("straße", "STRASSE"),
+        ] {
             assert_eq!(folded_name(one), folded_name(other));
         }
         assert_ne!(folded_name("a.b"), folded_name("ab"));

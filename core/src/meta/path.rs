@@ -12,14 +12,23 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// Files that may want the same path.
 const MAX_ALIKE: u32 = 500;
 
-/// One component that leads nowhere and changes no screen: never empty, `.` or `..`, without separators (`\` is one to other clients), control characters and
-/// what turns the direction of text; at most 255 bytes. All other names stay as they are, whatever some file systems make of them: that is for storage to see.
+/// One component that leads nowhere and changes no screen: never empty, `.` or `..`, without
+/// separators (`\` is one to other clients), control characters and what turns the direction of
+/// text; at most 255 bytes. All other names stay as they are, whatever some file systems make of
+/// them: that is for storage to see.
 pub(super) fn sanitise(component: &[u8]) -> String {
     match (component, std::str::from_utf8(component)) {
         (b"" | b"." | b"..", _) => "_".to_owned(),
         // Most names by far; a torrent may have a hundred thousand.
-        (_, Ok(text)) if component.len() <= MAX_NAME && component.iter().all(|&b| PLAIN[usize::from(b)]) => text.to_owned(),
-        _ => cut(String::from_utf8_lossy(component).chars().map(|c| if is_harmful(c) { '_' } else { c }).collect()),
+        (_, Ok(text))
+            if component.len() <= MAX_NAME && component.iter().all(|&b| PLAIN[usize::from(b)]) =>
+        {
+            text.to_owned()
+        }
+        _ => cut(String::from_utf8_lossy(component)
+            .chars()
+            .map(|c| if is_harmful(c) { '_' } else { c })
+            .collect()),
     }
 }
 
@@ -69,8 +78,13 @@ struct Last {
 impl Places {
     /// The place of a file whose components are sanitised.
     pub(super) fn place(&mut self, path: &[String]) -> Result<Vec<String>, MetainfoError> {
-        let refused = || MetainfoError::SamePath { path: path.join("/"), limit: MAX_ALIKE };
-        let Some((file, folders)) = path.split_last() else { return Ok(Vec::new()) };
+        let refused = || MetainfoError::SamePath {
+            path: path.join("/"),
+            limit: MAX_ALIKE,
+        };
+        let Some((file, folders)) = path.split_last() else {
+            return Ok(Vec::new());
+        };
         if folders != self.last.asked {
             self.last = self.enter_all(folders).ok_or_else(refused)?;
         }
@@ -82,7 +96,10 @@ impl Places {
     }
 
     fn enter_all(&mut self, folders: &[String]) -> Option<Last> {
-        let mut entered = Last { asked: folders.to_vec(), ..Last::default() };
+        let mut entered = Last {
+            asked: folders.to_vec(),
+            ..Last::default()
+        };
         for name in folders {
             let (name, folder) = self.enter(entered.folder, name)?;
             entered.placed.push(name);
@@ -96,7 +113,10 @@ impl Places {
         let key = (parent, name.to_owned());
         match self.taken.get(&key).copied() {
             None => Some((name.to_owned(), self.make_folder(key))),
-            Some(Taken { folder: Some(number), .. }) => Some((name.to_owned(), number)),
+            Some(Taken {
+                folder: Some(number),
+                ..
+            }) => Some((name.to_owned(), number)),
             Some(Taken { folder_copy, .. }) => self.enter_copy(key, name, folder_copy.max(1)),
         }
     }
@@ -107,7 +127,10 @@ impl Places {
             let key = (file.0, other.clone());
             let number = match self.taken.get(&key) {
                 None => self.make_folder(key),
-                Some(Taken { folder: Some(number), .. }) => *number,
+                Some(Taken {
+                    folder: Some(number),
+                    ..
+                }) => *number,
                 Some(_) => continue,
             };
             self.taken.entry(file).and_modify(|t| t.folder_copy = copy);
@@ -118,13 +141,24 @@ impl Places {
 
     fn make_folder(&mut self, key: (u32, String)) -> u32 {
         self.folders += 1;
-        self.taken.insert(key, Taken { folder: Some(self.folders), copies: 0, folder_copy: 0 });
+        self.taken.insert(
+            key,
+            Taken {
+                folder: Some(self.folders),
+                copies: 0,
+                folder_copy: 0,
+            },
+        );
         self.folders
     }
 
     /// That name for a file, or the next free one with a suffix.
     fn claim(&mut self, parent: u32, name: &str) -> Option<String> {
-        const FILE: Taken = Taken { folder: None, copies: 0, folder_copy: 0 };
+        const FILE: Taken = Taken {
+            folder: None,
+            copies: 0,
+            folder_copy: 0,
+        };
         let key = (parent, name.to_owned());
         let Some(copies) = self.taken.get(&key).map(|t| t.copies) else {
             self.taken.insert(key, FILE);
@@ -148,8 +182,15 @@ mod tests {
 
     fn place_all(paths: &[&str]) -> Vec<String> {
         let mut places = Places::default();
-        let split = |p: &str| p.split('/').map(|c| sanitise(c.as_bytes())).collect::<Vec<_>>();
-        paths.iter().map(|p| places.place(&split(p)).unwrap().join("/")).collect()
+        let split = |p: &str| {
+            p.split('/')
+                .map(|c| sanitise(c.as_bytes()))
+                .collect::<Vec<_>>()
+        };
+        paths
+            .iter()
+            .map(|p| places.place(&split(p)).unwrap().join("/"))
+            .collect()
     }
 
     #[test]
@@ -175,26 +216,59 @@ mod tests {
 
     #[test]
     fn names_that_linux_takes_stay_the_torrents_own() {
-        let names = ["Ep 1: Pilot.mkv", "What happened...", ".. ", "...", "aux.c", "nul", "C:", "name. . ", " leading", ".hidden", "what? *<>|\""];
-        let families = ["\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}", "\u{200f}\u{5d0}", "\u{ad}\u{200b}\u{2060}\u{feff}", "日本 e\u{301}"];
+        let names = [
+            "Ep 1: Pilot.mkv",
+            "What happened...",
+            ".. ",
+            "...",
+            "aux.c",
+            "nul",
+            "C:",
+            "name. . ",
+            " leading",
+            ".hidden",
+            "what? *<>|\"",
+        ];
+        let families = [
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+            "\u{200f}\u{5d0}",
+            "\u{ad}\u{200b}\u{2060}\u{feff}",
+            "日本 e\u{301}",
+        ];
         for name in names.into_iter().chain(families) {
             assert_eq!(sanitise(name.as_bytes()), name);
         }
         assert_eq!(sanitise(&[b'a'; 255]), "a".repeat(255));
-        assert_eq!(sanitise(&[b'a'; 256]), "a".repeat(240), "nothing takes that");
+        assert_eq!(
+            sanitise(&[b'a'; 256]),
+            "a".repeat(240),
+            "nothing takes that"
+        );
     }
 
     #[test]
     fn files_of_one_path_get_numbers_and_names_that_only_look_alike_do_not() {
-        assert_eq!(place_all(&["t/a.txt", "t/A.TXT", "t/a.txt"]), ["t/a.txt", "t/A.TXT", "t/a (1).txt"]);
-        assert_eq!(place_all(&["t/\u{e9}", "t/e\u{301}", "t/Makefile", "t/makefile"]), ["t/\u{e9}", "t/e\u{301}", "t/Makefile", "t/makefile"]);
+        assert_eq!(
+            place_all(&["t/a.txt", "t/A.TXT", "t/a.txt"]),
+            ["t/a.txt", "t/A.TXT", "t/a (1).txt"]
+        );
+        assert_eq!(
+            place_all(&["t/\u{e9}", "t/e\u{301}", "t/Makefile", "t/makefile"]),
+            ["t/\u{e9}", "t/e\u{301}", "t/Makefile", "t/makefile"]
+        );
     }
 
     #[test]
     fn a_file_and_a_folder_of_one_name_part_ways() {
-        assert_eq!(place_all(&["t/a", "t/a/b", "t/a/c", "t/a/b"]), ["t/a", "t/a (1)/b", "t/a (1)/c", "t/a (1)/b (1)"]);
+        assert_eq!(
+            place_all(&["t/a", "t/a/b", "t/a/c", "t/a/b"]),
+            ["t/a", "t/a (1)/b", "t/a (1)/c", "t/a (1)/b (1)"]
+        );
         assert_eq!(place_all(&["t/a/b", "t/a"]), ["t/a/b", "t/a (1)"]);
-        assert_eq!(place_all(&["t/a", "t/a (1)", "t/a/b"]), ["t/a", "t/a (1)", "t/a (2)/b"]);
+        assert_eq!(
+            place_all(&["t/a", "t/a (1)", "t/a/b"]),
+            ["t/a", "t/a (1)", "t/a (2)/b"]
+        );
     }
 
     #[test]
@@ -204,6 +278,12 @@ mod tests {
         for _ in 0..500 {
             places.place(&path).unwrap();
         }
-        assert_eq!(places.place(&path), Err(MetainfoError::SamePath { path: "t/same".to_owned(), limit: 500 }));
+        assert_eq!(
+            places.place(&path),
+            Err(MetainfoError::SamePath {
+                path: "t/same".to_owned(),
+                limit: 500
+            })
+        );
     }
 }

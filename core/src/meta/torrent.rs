@@ -1,4 +1,5 @@
-//! The .torrent file around the `info` dictionary: trackers in tiers (BEP 12), web seeds (BEP 19), and who made it when.
+//! The .torrent file around the `info` dictionary: trackers in tiers (BEP 12), web seeds (BEP 19),
+//! and who made it when.
 
 use std::sync::Arc;
 
@@ -14,14 +15,16 @@ use crate::bencode::{BencodeError, Encoded, Encoder, Limits, Value, scan, scan_p
 const MAX_URLS: usize = 200;
 /// Bytes of a URL at most; longer ones are ignored.
 const MAX_URL: usize = 2048;
-/// Bytes of a list of URLs at most, well over what is taken of one; a longer one is treated as absent. Its typed form is many times larger than its bytes.
+/// Bytes of a list of URLs at most, well over what is taken of one; a longer one is treated as
+/// absent. Its typed form is many times larger than its bytes.
 const MAX_URL_LIST: usize = 1 << 20;
 
 impl Metainfo {
     /// Reads a .torrent file of at most 10 MB.
     ///
-    /// Only the `info` dictionary must be right. What stands beside it with another type than its BEP says is treated as absent; of a key that is there twice the
-    /// first one counts; what follows the whole dictionary (sites append line breaks) is ignored.
+    /// Only the `info` dictionary must be right. What stands beside it with another type than its
+    /// BEP says is treated as absent; of a key that is there twice the first one counts; what
+    /// follows the whole dictionary (sites append line breaks) is ignored.
     ///
     /// # Errors
     /// The first thing that is wrong; see [`MetainfoError`].
@@ -29,9 +32,16 @@ impl Metainfo {
         let whole = Bytes::copy_from_slice(bytes);
         let keys = Keys::of(dictionary(&whole)?)?;
         Ok(Self {
-            info: Arc::new(info(keys.info.ok_or(MetainfoError::Missing("info"))?, &whole)?),
+            info: Arc::new(info(
+                keys.info.ok_or(MetainfoError::Missing("info"))?,
+                &whole,
+            )?),
             trackers: tiers(keys.announce_list, keys.announce),
-            web_seeds: keys.url_list.and_then(url_list).map(OneOrMany::into_urls).unwrap_or_default(),
+            web_seeds: keys
+                .url_list
+                .and_then(url_list)
+                .map(OneOrMany::into_urls)
+                .unwrap_or_default(),
             comment: keys.comment.and_then(text),
             created_by: keys.created_by.and_then(text),
             created: keys.created.and_then(Value::as_int),
@@ -47,7 +57,10 @@ impl Metainfo {
             dict.bytes("announce", first);
         }
         if self.trackers.iter().flatten().count() > 1 {
-            dict.list("announce-list", self.trackers.iter().map(|tier| strings(tier)));
+            dict.list(
+                "announce-list",
+                self.trackers.iter().map(|tier| strings(tier)),
+            );
         }
         if !self.web_seeds.is_empty() {
             dict.put("url-list", strings(&self.web_seeds));
@@ -81,7 +94,10 @@ impl Metainfo {
 fn info(value: Value<'_>, whole: &Bytes) -> Result<Info, MetainfoError> {
     let raw = whole.slice_ref(value.raw());
     let before = raw.as_ptr().addr() - whole.as_ptr().addr();
-    scan(&raw, Limits::METADATA).map_err(|error| BencodeError { at: before + error.at, ..error })?;
+    scan(&raw, Limits::METADATA).map_err(|error| BencodeError {
+        at: before + error.at,
+        ..error
+    })?;
     Info::read(value, whole)
 }
 
@@ -101,7 +117,9 @@ fn strings(texts: &[String]) -> Encoded {
 }
 
 fn text(value: Value<'_>) -> Option<String> {
-    value.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    value
+        .as_bytes()
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// What we read of the file, found in one walk: `info` may be megabytes.
@@ -117,17 +135,48 @@ struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn of(torrent: Value<'a>) -> Result<Self, MetainfoError> {
-        let dict = torrent.as_dict().ok_or(MetainfoError::Type { key: "torrent", expected: "a dictionary" })?;
-        let names = ["announce", "announce-list", "comment", "created by", "creation date", "info", "url-list"];
-        let [announce, announce_list, comment, created_by, created, info, url_list] = dict.gather(names);
-        if dict.iter().any(|(key, value)| key == b"info" && Some(value) != info) {
+        let dict = torrent.as_dict().ok_or(MetainfoError::Type {
+            key: "torrent",
+            expected: "a dictionary",
+        })?;
+        let names = [
+            "announce",
+            "announce-list",
+            "comment",
+            "created by",
+            "creation date",
+            "info",
+            "url-list",
+        ];
+        let [
+            announce,
+            announce_list,
+            comment,
+            created_by,
+            created,
+            info,
+            url_list,
+        ] = dict.gather(names);
+        if dict
+            .iter()
+            .any(|(key, value)| key == b"info" && Some(value) != info)
+        {
             return Err(MetainfoError::TwoInfos);
         }
-        Ok(Self { announce, announce_list, comment, created_by, created, info, url_list })
+        Ok(Self {
+            announce,
+            announce_list,
+            comment,
+            created_by,
+            created,
+            info,
+            url_list,
+        })
     }
 }
 
-/// A string where a list may stand: `url-list` by BEP 19, and a tier of `announce-list` by some makers' mistake.
+/// A string where a list may stand: `url-list` by BEP 19, and a tier of `announce-list` by some
+/// makers' mistake.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -142,12 +191,20 @@ impl OneOrMany {
             Self::One(text) => vec![text],
             Self::Many(texts) => texts,
         };
-        texts.into_iter().filter_map(|t| url(&t)).take(MAX_URLS).collect()
+        texts
+            .into_iter()
+            .filter_map(|t| url(&t))
+            .take(MAX_URLS)
+            .collect()
     }
 }
 
 fn url_list<T: DeserializeOwned>(value: Value<'_>) -> Option<T> {
-    if value.raw().len() <= MAX_URL_LIST { value.typed() } else { None }
+    if value.raw().len() <= MAX_URL_LIST {
+        value.typed()
+    } else {
+        None
+    }
 }
 
 fn url(bytes: &[u8]) -> Option<String> {
@@ -166,7 +223,12 @@ fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String
     }
     named.retain(|tier| !tier.is_empty());
     if named.is_empty() {
-        named.extend(announce.and_then(Value::as_bytes).and_then(url).map(|url| vec![url]));
+        named.extend(
+            announce
+                .and_then(Value::as_bytes)
+                .and_then(url)
+                .map(|url| vec![url]),
+        );
     }
     named
 }

@@ -1,4 +1,5 @@
-//! Our own public address, as others see it: trackers (BEP 24) and peers (`yourip` of BEP 10). Each household has one vote, and the most win.
+//! Our own public address, as others see it: trackers (BEP 24) and peers (`yourip` of BEP 10). Each
+//! household has one vote, and the most win.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -8,7 +9,8 @@ use super::{is_local, network};
 /// Votes remembered; the oldest goes first.
 const VOTES: usize = 32;
 
-/// What others say our address is. Believed only for order among equals (BEP 40): a lie costs little.
+/// What others say our address is. Believed only for order among equals (BEP 40): a lie costs
+/// little.
 #[derive(Debug, Default)]
 pub(crate) struct ExternalAddress {
     /// Who said it (`None`: the driver), and what.
@@ -31,7 +33,12 @@ impl ExternalAddress {
 
     /// What most say, of this family.
     pub(crate) fn of_family(&self, v6: bool) -> Option<IpAddr> {
-        let said = || self.votes.iter().map(|(_, ip)| *ip).filter(|ip| ip.is_ipv6() == v6);
+        let said = || {
+            self.votes
+                .iter()
+                .map(|(_, ip)| *ip)
+                .filter(|ip| ip.is_ipv6() == v6)
+        };
         said().max_by_key(|ip| (said().filter(|other| other == ip).count(), *ip))
     }
 
@@ -40,7 +47,8 @@ impl ExternalAddress {
         if ip.is_unspecified() || ip.is_multicast() || is_local(ip) {
             return;
         }
-        self.votes.retain(|(other, said)| *other != voter || said.is_ipv6() != ip.is_ipv6());
+        self.votes
+            .retain(|(other, said)| *other != voter || said.is_ipv6() != ip.is_ipv6());
         if self.votes.len() >= VOTES {
             self.votes.pop_front();
         }
@@ -82,7 +90,10 @@ mod tests {
     fn votes_are_bounded() {
         let mut external = ExternalAddress::default();
         for n in 0..1000u32 {
-            external.told_by(IpAddr::from((0x0800_0000 + n).to_be_bytes()), ip("45.0.0.1"));
+            external.told_by(
+                IpAddr::from((0x0800_0000 + n).to_be_bytes()),
+                ip("45.0.0.1"),
+            );
         }
         assert_eq!(external.votes.len(), VOTES);
     }

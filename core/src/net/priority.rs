@@ -1,5 +1,6 @@
-//! Canonical peer priority (BEP 40): a number that both ends of a possible connection compute alike, so that everybody prefers other peers,
-//! all have the same chance, and who floods a swarm with connections gets no more than its share of networks.
+//! Canonical peer priority (BEP 40): a number that both ends of a possible connection compute
+//! alike, so that everybody prefers other peers, all have the same chance, and who floods a swarm
+//! with connections gets no more than its share of networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -20,12 +21,19 @@ impl Ranking {
     /// We listen at `port`.
     pub(crate) fn new(external: &ExternalAddress, port: u16) -> Self {
         let ours = |v6| external.of_family(v6).map(|ip| SocketAddr::new(ip, port));
-        Self { v4: ours(false), v6: ours(true) }
+        Self {
+            v4: ours(false),
+            v6: ours(true),
+        }
     }
 
     /// The higher, the better. 0 for all while nobody told us where we are.
     pub(crate) fn of(&self, theirs: SocketAddr) -> u32 {
-        let ours = if theirs.ip().to_canonical().is_ipv6() { self.v6 } else { self.v4 };
+        let ours = if theirs.ip().to_canonical().is_ipv6() {
+            self.v6
+        } else {
+            self.v4
+        };
         ours.map_or(0, |ours| priority(ours, theirs))
     }
 }
@@ -33,7 +41,9 @@ impl Ranking {
 /// The priority of a connection between two addresses, whichever of them is ours.
 fn priority(a: SocketAddr, b: SocketAddr) -> u32 {
     match (a.ip().to_canonical(), b.ip().to_canonical()) {
-        (a_ip, b_ip) if a_ip == b_ip => crc_of_sorted(a.port().to_be_bytes(), b.port().to_be_bytes()),
+        (a_ip, b_ip) if a_ip == b_ip => {
+            crc_of_sorted(a.port().to_be_bytes(), b.port().to_be_bytes())
+        }
         (IpAddr::V4(a), IpAddr::V4(b)) => of_v4(a, b),
         (IpAddr::V6(a), IpAddr::V6(b)) => of_v6(a, b),
         _ => 0,
@@ -45,14 +55,20 @@ fn of_v4(a: Ipv4Addr, b: Ipv4Addr) -> u32 {
     // The byte after a shared /16 counts in full, and so on.
     let whole = !u32::MAX.checked_shr(shared * 8 + 8).unwrap_or(0);
     let mask = if shared < 2 { MASK_V4 } else { MASK_V4 | whole };
-    crc_of_sorted((a.to_bits() & mask).to_be_bytes(), (b.to_bits() & mask).to_be_bytes())
+    crc_of_sorted(
+        (a.to_bits() & mask).to_be_bytes(),
+        (b.to_bits() & mask).to_be_bytes(),
+    )
 }
 
 fn of_v6(a: Ipv6Addr, b: Ipv6Addr) -> u32 {
     let shared = (a.to_bits() ^ b.to_bits()).leading_zeros() / 8;
     let whole = !u128::MAX.checked_shr(shared * 8 + 8).unwrap_or(0);
     let mask = if shared < 6 { MASK_V6 } else { MASK_V6 | whole };
-    crc_of_sorted((a.to_bits() & mask).to_be_bytes(), (b.to_bits() & mask).to_be_bytes())
+    crc_of_sorted(
+        (a.to_bits() & mask).to_be_bytes(),
+        (b.to_bits() & mask).to_be_bytes(),
+    )
 }
 
 fn crc_of_sorted<const N: usize>(a: [u8; N], b: [u8; N]) -> u32 {
@@ -63,7 +79,9 @@ fn crc_of_sorted<const N: usize>(a: [u8; N], b: [u8; N]) -> u32 {
 /// CRC-32C (Castagnoli), bit by bit by way of a table.
 fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
     const TABLE: [u32; 256] = table();
-    !bytes.fold(!0, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)])
+    !bytes.fold(!0, |crc, byte| {
+        (crc >> 8) ^ TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)]
+    })
 }
 
 const fn table() -> [u32; 256] {
@@ -71,7 +89,10 @@ const fn table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut index = 0;
     while index < table.len() {
-        #[expect(clippy::cast_possible_truncation, reason = "below 256; a constant function has no other way")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "below 256; a constant function has no other way"
+        )]
         let mut crc = index as u32;
         let mut bit = 0;
         while bit < 8 {
@@ -108,17 +129,37 @@ mod tests {
     #[test]
     fn masks_follow_the_networks_that_two_addresses_share() {
         let masked = |a: [u8; 4], b: [u8; 4]| crc_of_sorted(a, b);
-        assert_eq!(of("1.2.255.255:0", "9.2.255.255:0"), masked([1, 2, 0x55, 0x55], [9, 2, 0x55, 0x55]));
-        assert_eq!(of("1.2.255.255:0", "1.2.3.255:0"), masked([1, 2, 255, 0x55], [1, 2, 3, 0x55]));
-        assert_eq!(of("1.2.3.255:0", "1.2.3.254:0"), masked([1, 2, 3, 255], [1, 2, 3, 254]));
+        assert_eq!(
+            of("1.2.255.255:0", "9.2.255.255:0"),
+            masked([1, 2, 0x55, 0x55], [9, 2, 0x55, 0x55])
+        );
+        assert_eq!(
+            of("1.2.255.255:0", "1.2.3.255:0"),
+            masked([1, 2, 255, 0x55], [1, 2, 3, 0x55])
+        );
+        assert_eq!(
+            of("1.2.3.255:0", "1.2.3.254:0"),
+            masked([1, 2, 3, 255], [1, 2, 3, 254])
+        );
         let near = of("[2001:db8:1:ff00::]:0", "[2001:db8:1:aa00::]:0");
-        assert_ne!(near, of("[2001:db8:1:ff00::]:0", "[2001:db8:1:ab00::]:0"), "in one /48 the seventh byte counts in full");
-        assert_eq!(of("[2001:db8:1::]:0", "[2001:db9:1:aa00::]:0"), of("[2001:db8:1::]:0", "[2001:db9:1:0::]:0"));
+        assert_ne!(
+            near,
+            of("[2001:db8:1:ff00::]:0", "[2001:db8:1:ab00::]:0"),
+            "in one /48 the seventh byte counts in full"
+        );
+        assert_eq!(
+            of("[2001:db8:1::]:0", "[2001:db9:1:aa00::]:0"),
+            of("[2001:db8:1::]:0", "[2001:db9:1:0::]:0")
+        );
     }
 
     #[test]
     fn behind_one_address_the_ports_decide() {
         assert_eq!(of("1.2.3.4:1", "1.2.3.4:2"), crc_of_sorted([0, 1], [0, 2]));
-        assert_eq!(of("1.2.3.4:1", "[2001:db8::1]:2"), 0, "two families never meet");
+        assert_eq!(
+            of("1.2.3.4:1", "[2001:db8::1]:2"),
+            0,
+            "two families never meet"
+        );
     }
 }

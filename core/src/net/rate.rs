@@ -32,7 +32,9 @@ impl Rate {
         if full == 0 {
             return seen.slots[slot(seen.current)] * 1_000_000 / SLOT;
         }
-        let sum: u64 = (1..=full).map(|back| seen.slots[slot(seen.current - back)]).sum();
+        let sum: u64 = (1..=full)
+            .map(|back| seen.slots[slot(seen.current - back)])
+            .sum();
         sum * 1_000_000 / (full * SLOT)
     }
 

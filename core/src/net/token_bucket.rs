@@ -34,7 +34,8 @@ impl TokenBucket {
         }
     }
 
-    /// When something may be spent; `None` if there is no limit, if it may be spent already, or if the limit is 0 and it never may.
+    /// When something may be spent; `None` if there is no limit, if it may be spent already, or if
+    /// the limit is 0 and it never may.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         let limit = i128::from(self.limit.filter(|limit| *limit > 0)?);
         let micros = u64::try_from((1 - self.tokens).max(0) / limit).unwrap_or(u64::MAX);

@@ -10,7 +10,13 @@ fn small() -> Record {
         have: Bitfield::from_wire(&[0b1010_0000], 5).unwrap(),
         uploaded: u64::MAX,
         downloaded: 7,
-        stamps: vec![FileStamp { size: 100, modified: 1 << 60 }, FileStamp::default()],
+        stamps: vec![
+            FileStamp {
+                size: 100,
+                modified: 1 << 60,
+            },
+            FileStamp::default(),
+        ],
         info: Some(Bytes::from_static(b"d4:name1:xe")),
         name: Some("x".to_owned()),
         trackers: vec![vec!["http://t.example/announce".to_owned()]],
@@ -36,14 +42,42 @@ fn record() -> impl Strategy<Value = Record> {
     let trackers = proptest::collection::vec(proptest::collection::vec("[a-z]{0,9}", 0..3), 0..3);
     let flags = proptest::collection::vec(any::<bool>(), 0..5);
     let bytes = proptest::collection::vec(any::<u8>(), 0..20);
-    let names = proptest::collection::vec((any::<u32>(), proptest::collection::vec("\\PC{0,9}", 0..3)), 0..3);
-    let texts = (proptest::option::of(bytes), proptest::option::of("\\PC{0,9}"), trackers, proptest::option::of(flags), any::<(bool, u64)>(), names);
-    (info_hash(), had, any::<(u64, u64)>(), stamps, texts).prop_map(|(info_hash, had, (uploaded, downloaded), stamps, texts)| {
-        let (info, name, trackers, wanted, (paused, added), names) = texts;
-        let have = Bitfield::from_wire(&had, u32::try_from(had.len() * 8).unwrap()).unwrap();
-        let stamps = stamps.into_iter().map(|(size, modified)| FileStamp { size, modified }).collect();
-        Record { info_hash, have, uploaded, downloaded, stamps, info: info.map(Bytes::from), name, trackers, wanted, paused, names, added }
-    })
+    let names = proptest::collection::vec(
+        (any::<u32>(), proptest::collection::vec("\\PC{0,9}", 0..3)),
+        0..3,
+    );
+    let texts = (
+        proptest::option::of(bytes),
+        proptest::option::of("\\PC{0,9}"),
+        trackers,
+        proptest::option::of(flags),
+        any::<(bool, u64)>(),
+        names,
+    );
+    (info_hash(), had, any::<(u64, u64)>(), stamps, texts).prop_map(
+        |(info_hash, had, (uploaded, downloaded), stamps, texts)| {
+            let (info, name, trackers, wanted, (paused, added), names) = texts;
+            let have = Bitfield::from_wire(&had, u32::try_from(had.len() * 8).unwrap()).unwrap();
+            let stamps = stamps
+                .into_iter()
+                .map(|(size, modified)| FileStamp { size, modified })
+                .collect();
+            Record {
+                info_hash,
+                have,
+                uploaded,
+                downloaded,
+                stamps,
+                info: info.map(Bytes::from),
+                name,
+                trackers,
+                wanted,
+                paused,
+                names,
+                added,
+            }
+        },
+    )
 }
 
 proptest! {
@@ -62,7 +96,11 @@ proptest! {
 
 /// `content` in a valid envelope.
 fn sealed(content: &[u8]) -> Vec<u8> {
-    let head = [&b"AQRESUME\0\x01"[..], &[0; 8], &(content.len() as u64).to_be_bytes()];
+    let head = [
+        &b"AQRESUME\0\x01"[..],
+        &[0; 8],
+        &(content.len() as u64).to_be_bytes(),
+    ];
     let mut bytes = [&head.concat(), content].concat();
     bytes.extend(checksum(&bytes));
     bytes
@@ -82,10 +120,22 @@ fn every_flipped_bit_is_noticed() {
 fn every_cut_and_every_extra_byte_is_noticed() {
     let whole = small().encode(3);
     for length in 0..whole.len() {
-        assert!(matches!(Record::decode(&whole[..length]), Err(RecordError::Length { .. })), "{length} bytes");
+        assert!(
+            matches!(
+                Record::decode(&whole[..length]),
+                Err(RecordError::Length { .. })
+            ),
+            "{length} bytes"
+        );
     }
     let longer = [&whole[..], b"x"].concat();
-    assert_eq!(Record::decode(&longer), Err(RecordError::Length { expected: whole.len() as u64, received: longer.len() as u64 }));
+    assert_eq!(
+        Record::decode(&longer),
+        Err(RecordError::Length {
+            expected: whole.len() as u64,
+            received: longer.len() as u64
+        })
+    );
 }
 
 #[test]
@@ -97,25 +147,50 @@ fn errors_say_what_is_wrong() {
         Record::decode(&bytes).unwrap_err()
     };
     assert_eq!(with(0, b'X'), RecordError::Magic);
-    assert_eq!(with(9, 2), RecordError::Version { expected: 1, received: 2 });
+    assert_eq!(
+        with(9, 2),
+        RecordError::Version {
+            expected: 1,
+            received: 2
+        }
+    );
     assert_eq!(with(17, 4), RecordError::Checksum);
     assert_eq!(Record::decode(&sealed(b"de")), Err(RecordError::Content));
-    assert!(matches!(Record::decode(&sealed(b"d")), Err(RecordError::Bencode(_))));
+    assert!(matches!(
+        Record::decode(&sealed(b"d")),
+        Err(RecordError::Bencode(_))
+    ));
 }
 
 #[test]
 fn keys_of_later_versions_are_ignored() {
     let whole = small().encode(0);
     let content = &whole[26..whole.len() - 9];
-    assert_eq!(Record::decode(&sealed(&[content, b"3:zzzi1ee"].concat())), Ok((0, small())));
+    assert_eq!(
+        Record::decode(&sealed(&[content, b"3:zzzi1ee"].concat())),
+        Ok((0, small()))
+    );
 }
 
 #[test]
 fn the_newest_whole_record_of_two_is_taken_and_the_other_overwritten_next() {
-    let (old, new) = (small().encode(8), Record { uploaded: 9, ..small() }.encode(9));
+    let (old, new) = (
+        small().encode(8),
+        Record {
+            uploaded: 9,
+            ..small()
+        }
+        .encode(9),
+    );
     let generation = |a: &[u8], b: &[u8]| newest(a, b).map(|(generation, _)| generation);
-    assert_eq!((generation(&old, &new), generation(&new, &old)), (Some(9), Some(9)));
-    assert_eq!((generation(&old, &new[1..]), generation(&[], &old)), (Some(8), Some(8)));
+    assert_eq!(
+        (generation(&old, &new), generation(&new, &old)),
+        (Some(9), Some(9))
+    );
+    assert_eq!(
+        (generation(&old, &new[1..]), generation(&[], &old)),
+        (Some(8), Some(8))
+    );
     assert_eq!(generation(&[], &old[..40]), None);
     assert_ne!(slot(9), slot(10));
     assert_eq!(slot(8), slot(10));

@@ -34,7 +34,12 @@ impl Transfer {
     }
 
     /// Addresses from discovery.
-    pub(super) fn handle_peers(&mut self, cx: &mut Context, source: PeerSource, addrs: Vec<PeerAddr>) {
+    pub(super) fn handle_peers(
+        &mut self,
+        cx: &mut Context,
+        source: PeerSource,
+        addrs: Vec<PeerAddr>,
+    ) {
         if self.state.is_private() && !source.suits_private() {
             return;
         }
@@ -45,29 +50,59 @@ impl Transfer {
         self.handle_new_candidates(cx, source, new);
     }
 
-    /// New addresses are dialled. An engine that never dials passes on what only it can hear of; the
-    /// rest comes from whoever dials for it.
-    pub(super) fn handle_new_candidates(&mut self, cx: &mut Context, source: PeerSource, new: Vec<PeerAddr>) {
+    /// New addresses are dialled. An engine that never dials passes on what only it can hear of;
+    /// the rest comes from whoever dials for it.
+    pub(super) fn handle_new_candidates(
+        &mut self,
+        cx: &mut Context,
+        source: PeerSource,
+        new: Vec<PeerAddr>,
+    ) {
         if cx.config().max_dialling > 0 {
             self.dial(cx);
         } else if matches!(source, PeerSource::Pex | PeerSource::Link) {
-            let connected = |addr: &PeerAddr| self.peers.iter().any(|(_, peer)| peer.listens == Some(*addr));
+            let connected = |addr: &PeerAddr| {
+                self.peers
+                    .iter()
+                    .any(|(_, peer)| peer.listens == Some(*addr))
+            };
             let addrs: Vec<_> = new.into_iter().filter(|addr| !connected(addr)).collect();
             if !addrs.is_empty() {
-                cx.shared.outbox.push(Output::Hint { torrent: cx.torrent, addrs });
+                cx.shared.outbox.push(Output::Hint {
+                    torrent: cx.torrent,
+                    addrs,
+                });
             }
         }
     }
 
     /// A dial of ours succeeded.
-    pub(super) fn handle_connected(&mut self, cx: &mut Context, conn: ConnId, handshake: &Handshaken) {
-        let Some(addr) = self.peers.take_dial(cx, conn) else { return };
+    pub(super) fn handle_connected(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        handshake: &Handshaken,
+    ) {
+        let Some(addr) = self.peers.take_dial(cx, conn) else {
+            return;
+        };
         self.peers.candidates.succeeded(addr);
-        let who = PeerIdentity { addr, peer_id: handshake.peer_id };
+        let who = PeerIdentity {
+            addr,
+            peer_id: handshake.peer_id,
+        };
         self.end_crossing(cx, who, true);
         let reserved = handshake.reserved;
         match self.refuse(cx, &who) {
-            None => self.take_on(cx, &Arrival { conn, who, listens: Some(addr), reserved }),
+            None => self.take_on(
+                cx,
+                &Arrival {
+                    conn,
+                    who,
+                    listens: Some(addr),
+                    reserved,
+                },
+            ),
             Some(reason) => {
                 self.peers.rest(cx.now, addr, &reason, false);
                 tell_failure(cx, addr, &reason);
@@ -78,8 +113,17 @@ impl Transfer {
     }
 
     /// Somebody connected to us. `dialled`: the bridge dialled `addr` for us.
-    pub(super) fn handle_accepted(&mut self, cx: &mut Context, conn: ConnId, (addr, dialled): (PeerAddr, bool), handshake: &Handshaken) {
-        let who = PeerIdentity { addr, peer_id: handshake.peer_id };
+    pub(super) fn handle_accepted(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        (addr, dialled): (PeerAddr, bool),
+        handshake: &Handshaken,
+    ) {
+        let who = PeerIdentity {
+            addr,
+            peer_id: handshake.peer_id,
+        };
         self.end_crossing(cx, who, dialled);
         let mut refused = self.refuse(cx, &who);
         if refused == Some(CloseReason::Full) && self.make_room(cx, addr) {
@@ -90,7 +134,15 @@ impl Transfer {
         }
         cx.shared.routes.push((conn, Some(cx.torrent)));
         let (listens, reserved) = (dialled.then_some(addr), handshake.reserved);
-        self.take_on(cx, &Arrival { conn, who, listens, reserved });
+        self.take_on(
+            cx,
+            &Arrival {
+                conn,
+                who,
+                listens,
+                reserved,
+            },
+        );
     }
 
     fn end_crossing(&mut self, cx: &mut Context, who: PeerIdentity, dialled: bool) {
@@ -122,7 +174,10 @@ impl Transfer {
 
     /// A new peer: it is told what we have and what we can.
     fn take_on(&mut self, cx: &mut Context, new: &Arrival) {
-        let have = self.state.pieces().map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
+        let have = self
+            .state
+            .pieces()
+            .map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
         let mut peer = Peer::new(cx.now, new.who, new.listens, new.reserved, have.len());
         if let Some(message) = first_message(&have, peer.fast) {
             peer.send(cx, new.conn, message);
@@ -133,7 +188,10 @@ impl Transfer {
         }
         cx.event(Event::PeerConnected(cx.torrent, new.who.addr));
         // BEP 5: two that both have a DHT node tell each other its port.
-        let dht_port = cx.config().dht_port.filter(|_| new.reserved.dht() && !self.state.is_private());
+        let dht_port = cx
+            .config()
+            .dht_port
+            .filter(|_| new.reserved.dht() && !self.state.is_private());
         if let Some(port) = dht_port {
             peer.send(cx, new.conn, Message::Port(port));
         }
@@ -141,7 +199,8 @@ impl Transfer {
             State::Open(content) => Some(&content.pieces),
             _ => None,
         };
-        self.upload.add_peer(cx, pieces, (new.conn, &mut peer), self.info_hash.wire());
+        self.upload
+            .add_peer(cx, pieces, (new.conn, &mut peer), self.info_hash.wire());
         self.peers.insert(cx, new.conn, peer);
         self.with_content(|content, _| content.download.add_peer(cx.now, new.conn));
     }
@@ -170,7 +229,9 @@ impl Transfer {
 
     fn forget_peer(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) -> bool {
         let received = self.state.received_lately(conn);
-        let Some(peer) = self.peers.remove(cx, conn, reason) else { return false };
+        let Some(peer) = self.peers.remove(cx, conn, reason) else {
+            return false;
+        };
         let short = cx.now.since(peer.connected_at) < SHORT && received == 0;
         if short || *reason != CloseReason::Remote {
             tell_failure(cx, peer.addr, reason);
@@ -190,15 +251,17 @@ impl Transfer {
 
     /// This peer sent corrupt data: never again, by address or by peer id.
     pub(super) fn ban(&mut self, cx: &mut Context, who: PeerIdentity) {
-        let Some(connected) = self.peers.ban(who) else { return };
+        let Some(connected) = self.peers.ban(who) else {
+            return;
+        };
         cx.event(Event::Banned(cx.torrent, who.addr));
         for conn in connected {
             self.disconnect(cx, conn, CloseReason::Banned);
         }
     }
 
-    /// BEP 27: the metadata are known now, and say that peers come from trackers alone. Whoever came
-    /// in another way goes.
+    /// BEP 27: the metadata are known now, and say that peers come from trackers alone. Whoever
+    /// came in another way goes.
     pub(super) fn become_private(&mut self, cx: &mut Context) {
         for conn in self.peers.forget_public() {
             self.disconnect(cx, conn, CloseReason::Private);

@@ -8,7 +8,10 @@ use super::download::Download;
 use super::peers::Peers;
 use super::storage::{Checking, Pieces, Recheck, Store, Written, check_range};
 use crate::context::{Context, Pending, Verdict};
-use crate::io::{DiscoverRequest, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope};
+use crate::io::{
+    DiscoverRequest, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed,
+    Rope,
+};
 use crate::meta::Info;
 use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
 use crate::wire::Message;
@@ -45,10 +48,20 @@ impl Content {
         let checking = match resumed {
             Resumed::Nothing => Checking::new(&lengths, [], []),
             Resumed::Check => Checking::new(&lengths, lengths.iter(), []),
-            Resumed::Record { have, check, sample, downloaded, .. } => {
+            Resumed::Record {
+                have,
+                check,
+                sample,
+                downloaded,
+                ..
+            } => {
                 download.totals.downloaded = downloaded;
                 pieces.restore(have);
-                let listed = |indices: Vec<u32>| indices.into_iter().filter_map(move |index| lengths.piece(index));
+                let listed = |indices: Vec<u32>| {
+                    indices
+                        .into_iter()
+                        .filter_map(move |index| lengths.piece(index))
+                };
                 Checking::new(&lengths, listed(check), listed(sample))
             }
         };
@@ -114,8 +127,16 @@ impl Content {
     }
 
     /// A message about pieces.
-    pub(super) fn handle_message(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, message: Message) -> Verdict {
-        let Self { pieces, download, .. } = self;
+    pub(super) fn handle_message(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        conn: ConnId,
+        message: Message,
+    ) -> Verdict {
+        let Self {
+            pieces, download, ..
+        } = self;
         match message {
             Message::Piece { index, begin, data } => {
                 return self.handle_block(cx, peers, conn, ((index, begin), data));
@@ -129,12 +150,16 @@ impl Content {
                 download.handle_bitfield(cx, pieces, peers, (conn, &bytes))?;
             }
             Message::HaveAll => {
-                peers.get_mut(conn).map_or(Ok(()), |peer| peer.note_first_have())?;
+                peers
+                    .get_mut(conn)
+                    .map_or(Ok(()), |peer| peer.note_first_have())?;
                 let all = Bitfield::all(pieces.lengths.pieces());
                 download.handle_have_set(cx, pieces, peers, (conn, all));
             }
             Message::HaveNone => {
-                return peers.get_mut(conn).map_or(Ok(()), |peer| peer.note_first_have());
+                return peers
+                    .get_mut(conn)
+                    .map_or(Ok(()), |peer| peer.note_first_have());
             }
             Message::Choke => {
                 if download.handle_choke(cx, peers, conn) {
@@ -161,7 +186,13 @@ impl Content {
         Ok(())
     }
 
-    fn handle_block(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, (at, data): ((u32, u32), Bytes)) -> Verdict {
+    fn handle_block(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        conn: ConnId,
+        (at, data): ((u32, u32), Bytes),
+    ) -> Verdict {
         let block = (conn, at, data);
         if let Some(piece) = self.download.handle_block(cx, &self.pieces, peers, block)? {
             self.hash(cx, piece);
@@ -171,19 +202,36 @@ impl Content {
     }
 
     /// BEP 54: a peer lost a piece.
-    pub(super) fn handle_dont_have(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId, index: u32) -> Verdict {
-        if self.download.handle_dont_have(cx, &self.pieces, peers, (conn, index))? {
+    pub(super) fn handle_dont_have(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        conn: ConnId,
+        index: u32,
+    ) -> Verdict {
+        if self
+            .download
+            .handle_dont_have(cx, &self.pieces, peers, (conn, index))?
+        {
             self.fill_all(cx, peers);
         }
         Ok(())
     }
 
     /// A peer that was there before the storage was open: what it said it has means something now.
-    pub(super) fn adopt_peer(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) -> Verdict {
-        let Some(peer) = peers.get_mut(conn) else { return Ok(()) };
+    pub(super) fn adopt_peer(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        conn: ConnId,
+    ) -> Verdict {
+        let Some(peer) = peers.get_mut(conn) else {
+            return Ok(());
+        };
         let early = (conn, peer.take_early_have());
         self.download.add_peer(cx.now, conn);
-        self.download.handle_early_have(cx, &self.pieces, peers, early)?;
+        self.download
+            .handle_early_have(cx, &self.pieces, peers, early)?;
         self.check_redundant(peers, conn)?;
         self.fill(cx, peers, conn);
         Ok(())
@@ -191,7 +239,9 @@ impl Content {
 
     /// Two that want nothing of each other, seeds or partial ones (BEP 21), have nothing to say.
     pub(super) fn check_redundant(&self, peers: &Peers, conn: ConnId) -> Verdict {
-        let useless = peers.get(conn).is_some_and(super::peers::Peer::is_upload_only);
+        let useless = peers
+            .get(conn)
+            .is_some_and(super::peers::Peer::is_upload_only);
         if self.is_complete() && useless {
             return Err(crate::io::CloseReason::Redundant);
         }
@@ -271,7 +321,10 @@ impl Content {
         (piece, data): (Piece, Rope),
         result: Result<OpResult, OpError>,
     ) -> bool {
-        match self.store.handle_written(cx, &mut self.pieces, (piece, data), result) {
+        match self
+            .store
+            .handle_written(cx, &mut self.pieces, (piece, data), result)
+        {
             Written::Again => return false,
             Written::Refused(error) => {
                 self.fail(cx, error);
@@ -301,7 +354,8 @@ impl Content {
         }
     }
 
-    /// A flush is over. `uploaded`: bytes sent, all runs. If it failed: pieces that must be fetched anew, and why.
+    /// A flush is over. `uploaded`: bytes sent, all runs. If it failed: pieces that must be fetched
+    /// anew, and why.
     pub(super) fn handle_flushed(
         &mut self,
         cx: &mut Context,
@@ -311,7 +365,8 @@ impl Content {
         match result {
             Ok(_) => {
                 let transferred = (uploaded, self.download.totals.downloaded);
-                self.store.handle_flushed(cx, &mut self.pieces, have, transferred);
+                self.store
+                    .handle_flushed(cx, &mut self.pieces, have, transferred);
                 None
             }
             Err(error) => Some((self.store.handle_flush_failed(cx.now, &self.pieces), error)),
@@ -319,7 +374,13 @@ impl Content {
     }
 
     /// The resume record was saved, or not. `complete`: it says that all wanted pieces are there.
-    pub(super) fn handle_saved(&mut self, cx: &mut Context, peers: &mut Peers, complete: bool, result: Result<OpResult, OpError>) {
+    pub(super) fn handle_saved(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        complete: bool,
+        result: Result<OpResult, OpError>,
+    ) {
         self.store.handle_saved(cx.now, result.is_ok());
         match result {
             Ok(_) => {
@@ -335,7 +396,8 @@ impl Content {
         self.flush_if_due(cx);
     }
 
-    /// Everything wanted is there, durable and beyond doubt: told once, until something is wanted anew.
+    /// Everything wanted is there, durable and beyond doubt: told once, until something is wanted
+    /// anew.
     fn say_finished(&mut self, cx: &mut Context) {
         let all = self.pieces.lacking() == 0 && self.pieces.recheck.is_over();
         if !all || std::mem::replace(&mut self.said_finished, true) {
@@ -372,7 +434,9 @@ impl Content {
     /// Keeps some checks of what is on disk in flight. Returns whether that ended just now.
     pub(super) fn check_more(&mut self, cx: &mut Context, peers: &mut Peers) -> bool {
         let may = !cx.paused && self.failure.is_none();
-        let Stage::Checking(checking) = &mut self.stage else { return false };
+        let Stage::Checking(checking) = &mut self.stage else {
+            return false;
+        };
         let limit = cx.config().checks_in_flight;
         while let Some(piece) = may.then(|| checking.next(limit)).flatten() {
             let range = check_range(&self.pieces.lengths, piece);
@@ -387,10 +451,18 @@ impl Content {
     }
 
     /// While checking: one piece was read and hashed. Returns whether checking ended just now.
-    pub(super) fn handle_checked(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, result: Result<OpResult, OpError>) -> bool {
+    pub(super) fn handle_checked(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        piece: Piece,
+        result: Result<OpResult, OpError>,
+    ) -> bool {
         let expected = self.pieces.info.piece_hash(piece);
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(digest));
-        let Stage::Checking(checking) = &mut self.stage else { return false };
+        let Stage::Checking(checking) = &mut self.stage else {
+            return false;
+        };
         match result {
             Err(error) => {
                 checking.handle_unreadable(piece);
@@ -432,11 +504,15 @@ impl Content {
         }
     }
 
-    /// Something else changed a file: its pieces are read again. Returns whether there is such a file.
+    /// Something else changed a file: its pieces are read again. Returns whether there is such a
+    /// file.
     pub(super) fn list_changed(&mut self, now: Instant, file: u32, change: FileChange) -> bool {
         let pieces = &mut self.pieces;
-        let Some(file) = pieces.info.files.get(file as usize) else { return false };
-        // What is lacking can only have come with another file, or when a seed's file was put right.
+        let Some(file) = pieces.info.files.get(file as usize) else {
+            return false;
+        };
+        // What is lacking can only have come with another file, or when a seed's file was put
+        // right.
         let all = pieces.is_seed_only() || change == FileChange::Replaced;
         for piece in pieces.lengths.pieces_of(file.offset, file.size) {
             match &mut self.stage {
@@ -450,14 +526,19 @@ impl Content {
 
     /// Everything was read again. Returns how many pieces, and how many of them were wrong.
     pub(super) fn end_recheck(&mut self, now: Instant) -> (u32, u32) {
-        let ended = std::mem::replace(&mut self.pieces.recheck, Recheck::new(self.pieces.lengths.pieces()));
+        let ended = std::mem::replace(
+            &mut self.pieces.recheck,
+            Recheck::new(self.pieces.lengths.pieces()),
+        );
         self.store.mark_changed(now);
         ended.counts()
     }
 
     /// Pieces are there that nobody fetched: a file was put back.
     pub(super) fn find(&mut self, cx: &mut Context, peers: &mut Peers, pieces: &[Piece]) {
-        let found = self.pieces.find(pieces, |piece| self.download.is_in_progress(piece));
+        let found = self
+            .pieces
+            .find(pieces, |piece| self.download.is_in_progress(piece));
         if found.is_empty() {
             return;
         }
@@ -468,7 +549,8 @@ impl Content {
         self.download.recount(cx, &self.pieces, peers);
     }
 
-    /// What was had is not there, or may not be: it is to be fetched anew. Returns what was had; peers have yet to be told.
+    /// What was had is not there, or may not be: it is to be fetched anew. Returns what was had;
+    /// peers have yet to be told.
     pub(super) fn forget(&mut self, now: Instant, pieces: &[Piece]) -> Vec<Piece> {
         let gone = self.pieces.forget(pieces);
         if !gone.is_empty() {

@@ -15,10 +15,18 @@ use crate::meta::Info;
 use crate::types::{ConnId, InfoHashV1, PeerSource, Sha1Digest, is_tab};
 
 impl Transfer {
-    pub(super) fn handle_extended(&mut self, cx: &mut Context, conn: ConnId, id: u8, payload: &Bytes) -> Verdict {
+    pub(super) fn handle_extended(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        id: u8,
+        payload: &Bytes,
+    ) -> Verdict {
         let (exchanges, complete) = (self.state.exchanges(cx), self.state.is_complete());
         let metadata = self.state.info().map(|info| info.raw.clone());
-        let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return Ok(());
+        };
         // Taken out for the time of the call, which may look at other peers.
         let mut extensions = std::mem::take(&mut peer.extensions);
         let from = (conn, peer.listens.unwrap_or(peer.addr));
@@ -26,14 +34,20 @@ impl Transfer {
         let view = View {
             now: cx.now,
             from,
-            peer_at: &|addr| self.peers.at(addr).map(|(conn, peer)| (conn, peer.extensions.ids())),
+            peer_at: &|addr| {
+                self.peers
+                    .at(addr)
+                    .map(|(conn, peer)| (conn, peer.extensions.ids()))
+            },
             metadata: metadata.as_ref(),
             exchanges,
             complete,
             has_room,
         };
         let effect = extensions.handle(&view, id, payload);
-        let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return Ok(());
+        };
         peer.extensions = extensions;
         match effect? {
             Effect::Nothing => {}
@@ -45,9 +59,14 @@ impl Transfer {
                 }
             }
             Effect::Handshake { our_ip } => {
-                our_ip.into_iter().for_each(|ip| cx.shared.external.told_by(peer.addr.ip(), ip));
+                our_ip
+                    .into_iter()
+                    .for_each(|ip| cx.shared.external.told_by(peer.addr.ip(), ip));
                 self.handle_extended_handshake(cx, conn);
-                return self.state.content().map_or(Ok(()), |c| c.check_redundant(&self.peers, conn));
+                return self
+                    .state
+                    .content()
+                    .map_or(Ok(()), |c| c.check_redundant(&self.peers, conn));
             }
             Effect::MetadataBlock { block, data } => {
                 return self.handle_metadata_block(cx, conn, (block, data));
@@ -73,9 +92,14 @@ impl Transfer {
     }
 
     fn handle_extended_handshake(&mut self, cx: &mut Context, conn: ConnId) {
-        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return;
+        };
         // At the address of another tab of our bridge nobody listens.
-        let port = peer.extensions.listen_port().filter(|_| !is_tab(peer.addr.ip()));
+        let port = peer
+            .extensions
+            .listen_port()
+            .filter(|_| !is_tab(peer.addr.ip()));
         if let (None, Some(port)) = (peer.listens, port) {
             peer.listens = Some((peer.addr.ip(), port).into());
         }
@@ -84,9 +108,18 @@ impl Transfer {
         }
     }
 
-    fn handle_metadata_block(&mut self, cx: &mut Context, conn: ConnId, block: (u32, Bytes)) -> Verdict {
-        let State::Metadata(fetch) = &mut self.state else { return Ok(()) };
-        let Some(raw) = fetch.handle_block(cx, &mut self.peers, conn, block)? else { return Ok(()) };
+    fn handle_metadata_block(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        block: (u32, Bytes),
+    ) -> Verdict {
+        let State::Metadata(fetch) = &mut self.state else {
+            return Ok(());
+        };
+        let Some(raw) = fetch.handle_block(cx, &mut self.peers, conn, block)? else {
+            return Ok(());
+        };
         // A copy is parsed only if its hash is right.
         let hash: Sha1Digest = Sha1::digest(&raw).into();
         if self.info_hash.v1() != Some(InfoHashV1(hash)) {
@@ -106,7 +139,10 @@ impl Transfer {
     }
 
     fn handle_metadata(&mut self, cx: &mut Context, info: Arc<Info>) {
-        self.state = State::Opening { info: Arc::clone(&info), wanted: None };
+        self.state = State::Opening {
+            info: Arc::clone(&info),
+            wanted: None,
+        };
         if info.private {
             self.become_private(cx);
         }

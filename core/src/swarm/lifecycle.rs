@@ -6,20 +6,30 @@ use super::Swarm;
 use super::content::Content;
 use super::state::State;
 use crate::context::Context;
-use crate::io::{CloseReason, CommandError, DiscoverRequest, FileChange, Phase, PriorityRange, Resumed};
+use crate::io::{
+    CloseReason, CommandError, DiscoverRequest, FileChange, Phase, PriorityRange, Resumed,
+};
 use crate::meta::Info;
 use crate::swarm::metadata::MetadataFetch;
 
 impl Swarm {
     /// Opens the content: what is on disk is checked as `resumed` says, then the swarm is joined.
-    pub(crate) fn open(&mut self, cx: &mut Context, info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) {
+    pub(crate) fn open(
+        &mut self,
+        cx: &mut Context,
+        info: Arc<Info>,
+        resumed: Resumed,
+        wanted: Option<&[bool]>,
+    ) {
         if let Resumed::Record { uploaded, .. } = resumed {
             self.transfer.upload.restore(uploaded);
         }
         let content = Content::new(info, resumed, wanted);
         self.transfer.state = State::Open(Box::new(content));
         for conn in self.transfer.peers.conns() {
-            let adopted = self.transfer.with_content(|content, peers| content.adopt_peer(cx, peers, conn));
+            let adopted = self
+                .transfer
+                .with_content(|content, peers| content.adopt_peer(cx, peers, conn));
             if let Some(Err(reason)) = adopted {
                 self.transfer.disconnect(cx, conn, reason);
             }
@@ -30,7 +40,9 @@ impl Swarm {
     /// Opens the content of a magnet whose metadata were fetched. Returns whether it waited for
     /// that.
     pub(crate) fn attach(&mut self, cx: &mut Context, resumed: Resumed) -> bool {
-        let State::Opening { info, wanted } = &mut self.transfer.state else { return false };
+        let State::Opening { info, wanted } = &mut self.transfer.state else {
+            return false;
+        };
         let (info, wanted) = (Arc::clone(info), wanted.take());
         self.open(cx, info, resumed, wanted.as_deref());
         true
@@ -38,7 +50,9 @@ impl Swarm {
 
     /// Goes on with checking what is on disk; when that is over, joins the swarm.
     pub(crate) fn check_more(&mut self, cx: &mut Context) {
-        let over = self.transfer.with_content(|content, peers| content.check_more(cx, peers));
+        let over = self
+            .transfer
+            .with_content(|content, peers| content.check_more(cx, peers));
         if over == Some(true) {
             self.join(cx);
         }
@@ -93,7 +107,8 @@ impl Swarm {
     pub(crate) fn pause(&mut self, cx: &mut Context) {
         (self.paused, cx.paused) = (true, true);
         self.stop(cx);
-        self.transfer.with_content(|content, _| content.flush_if_due(cx));
+        self.transfer
+            .with_content(|content, _| content.flush_if_due(cx));
     }
 
     pub(crate) fn resume(&mut self, cx: &mut Context) {
@@ -131,32 +146,49 @@ impl Swarm {
 
     /// Changes which files are wanted, one flag per file.
     pub(crate) fn want(&mut self, cx: &mut Context, flags: &[bool]) -> Result<(), CommandError> {
-        let files = self.transfer.state.info().map_or(0, |info| info.files.len());
+        let files = self
+            .transfer
+            .state
+            .info()
+            .map_or(0, |info| info.files.len());
         if files != flags.len() || self.transfer.state.info().is_none() {
-            return Err(CommandError::Files { expected: files, received: flags.len() });
+            return Err(CommandError::Files {
+                expected: files,
+                received: flags.len(),
+            });
         }
         if let State::Opening { wanted, .. } = &mut self.transfer.state {
             *wanted = Some(flags.to_vec());
         }
-        self.transfer.with_content(|content, peers| content.set_wanted(cx, peers, flags));
-        if self.transfer.state.content().is_some_and(Content::is_downloading) && !self.paused {
+        self.transfer
+            .with_content(|content, peers| content.set_wanted(cx, peers, flags));
+        if self
+            .transfer
+            .state
+            .content()
+            .is_some_and(Content::is_downloading)
+            && !self.paused
+        {
             self.transfer.peers.candidates.wake(cx.now);
         }
         if self.transfer.state.is_complete() {
             self.transfer.complete(cx);
-            self.transfer.with_content(|content, _| content.flush_if_due(cx));
+            self.transfer
+                .with_content(|content, _| content.flush_if_due(cx));
         }
         Ok(())
     }
 
     /// What is fetched first, once the metadata are known.
     pub(crate) fn prioritise(&mut self, ranges: &[PriorityRange]) {
-        self.transfer.with_content(|content, _| content.prioritise(ranges));
+        self.transfer
+            .with_content(|content, _| content.prioritise(ranges));
     }
 
     /// Nothing more is fetched: only what is there is wanted.
     pub(crate) fn set_seed_only(&mut self, cx: &mut Context) {
-        self.transfer.with_content(|content, peers| content.set_seed_only(cx, peers));
+        self.transfer
+            .with_content(|content, peers| content.set_seed_only(cx, peers));
     }
 
     /// Something else removed, replaced or wrote to a file.

@@ -41,8 +41,14 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are remembered.
-    pub(crate) fn new(id: TorrentId, info_hash: InfoHash, paused: bool, max_candidates: usize) -> Self {
+    /// A torrent of which only the hash is known. At most `max_candidates` addresses are
+    /// remembered.
+    pub(crate) fn new(
+        id: TorrentId,
+        info_hash: InfoHash,
+        paused: bool,
+        max_candidates: usize,
+    ) -> Self {
         Self {
             id,
             paused,
@@ -65,7 +71,12 @@ impl Swarm {
 
     /// What calls of this torrent are given.
     pub(crate) fn context<'a>(&self, shared: &'a mut Shared, now: Instant) -> Context<'a> {
-        Context { shared, torrent: self.id, paused: self.paused, now }
+        Context {
+            shared,
+            torrent: self.id,
+            paused: self.paused,
+            now,
+        }
     }
 
     /// One message of a connected peer.
@@ -79,12 +90,23 @@ impl Swarm {
     }
 
     /// A dial of ours succeeded.
-    pub(crate) fn handle_connected(&mut self, cx: &mut Context, conn: ConnId, handshake: &Handshaken) {
+    pub(crate) fn handle_connected(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        handshake: &Handshaken,
+    ) {
         self.transfer.handle_connected(cx, conn, handshake);
     }
 
     /// Somebody connected to us. The flag: the bridge dialled the address for us.
-    pub(crate) fn handle_accepted(&mut self, cx: &mut Context, conn: ConnId, from: (PeerAddr, bool), handshake: &Handshaken) {
+    pub(crate) fn handle_accepted(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        from: (PeerAddr, bool),
+        handshake: &Handshaken,
+    ) {
         self.transfer.handle_accepted(cx, conn, from, handshake);
     }
 
@@ -95,7 +117,12 @@ impl Swarm {
 
     /// Addresses from discovery. Returns when the pace of dials will allow more, if it is the pace
     /// that stops us.
-    pub(crate) fn handle_peers(&mut self, cx: &mut Context, source: PeerSource, addrs: Vec<PeerAddr>) -> Option<Instant> {
+    pub(crate) fn handle_peers(
+        &mut self,
+        cx: &mut Context,
+        source: PeerSource,
+        addrs: Vec<PeerAddr>,
+    ) -> Option<Instant> {
         self.transfer.handle_peers(cx, source, addrs);
         self.transfer.dial(cx)
     }
@@ -106,7 +133,12 @@ impl Swarm {
     }
 
     /// A request of ours was answered.
-    pub(crate) fn handle_done(&mut self, cx: &mut Context, pending: Pending, result: Result<OpResult, OpError>) {
+    pub(crate) fn handle_done(
+        &mut self,
+        cx: &mut Context,
+        pending: Pending,
+        result: Result<OpResult, OpError>,
+    ) {
         if self.transfer.handle_done(cx, pending, result) {
             self.join(cx);
         }

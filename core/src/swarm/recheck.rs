@@ -13,7 +13,8 @@ const MAX_TOLD: usize = 256;
 impl Transfer {
     /// Something else removed, replaced or wrote to a file.
     pub(super) fn handle_file_changed(&mut self, cx: &mut Context, file: u32, change: FileChange) {
-        if self.with_content(|content, _| content.list_changed(cx.now, file, change)) == Some(true) {
+        if self.with_content(|content, _| content.list_changed(cx.now, file, change)) == Some(true)
+        {
             cx.event(Event::FileChanged(cx.torrent, file, change));
             self.recheck_more(cx);
         }
@@ -21,7 +22,9 @@ impl Transfer {
 
     /// Keeps some reads in flight.
     pub(super) fn recheck_more(&mut self, cx: &mut Context) {
-        let State::Open(content) = &mut self.state else { return };
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
         if content.checking().is_some() || cx.shared.shutting_down {
             return;
         }
@@ -37,9 +40,19 @@ impl Transfer {
     }
 
     /// One piece was read again.
-    pub(super) fn handle_rechecked(&mut self, cx: &mut Context, piece: Piece, result: &Result<OpResult, OpError>) {
-        let State::Open(content) = &mut self.state else { return };
-        let (expected, had) = (content.pieces.info.piece_hash(piece), content.pieces.have().has(piece));
+    pub(super) fn handle_rechecked(
+        &mut self,
+        cx: &mut Context,
+        piece: Piece,
+        result: &Result<OpResult, OpError>,
+    ) {
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
+        let (expected, had) = (
+            content.pieces.info.piece_hash(piece),
+            content.pieces.have().has(piece),
+        );
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(*digest));
         let since = content.pieces.recheck.since();
         if content.pieces.recheck.handle_read(piece, good, had) {
@@ -48,9 +61,14 @@ impl Transfer {
         self.recheck_more(cx);
     }
 
-    /// A piece is as it was after all: who asked for it gets it, and who came meanwhile hears of it.
+    /// A piece is as it was after all: who asked for it gets it, and who came meanwhile hears of
+    /// it.
     fn serve_waiting(&mut self, cx: &mut Context, piece: Piece, since: Option<Instant>) {
-        for (conn, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
+        for (conn, peer) in self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| !peer.have.has(piece))
+        {
             if since.is_none_or(|since| peer.connected_at >= since) {
                 peer.send(cx, conn, Message::Have(piece.get()));
             }
@@ -60,9 +78,12 @@ impl Transfer {
         }
     }
 
-    /// What turned out to be wrong is forgotten, what turned up is had. Once per second, and at the end.
+    /// What turned out to be wrong is forgotten, what turned up is had. Once per second, and at the
+    /// end.
     pub(super) fn settle_recheck(&mut self, cx: &mut Context) {
-        let State::Open(content) = &mut self.state else { return };
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
         if content.pieces.recheck.is_over() {
             return;
         }
@@ -77,16 +98,25 @@ impl Transfer {
     /// Everything was read. The record is due: it says what the files are like now.
     fn end_recheck(&mut self, cx: &mut Context) {
         self.settle_recheck(cx);
-        let State::Open(content) = &mut self.state else { return };
+        let State::Open(content) = &mut self.state else {
+            return;
+        };
         let (read, wrong) = content.end_recheck(cx.now);
-        cx.event(Event::Rechecked { torrent: cx.torrent, read, wrong });
+        cx.event(Event::Rechecked {
+            torrent: cx.torrent,
+            read,
+            wrong,
+        });
         self.finish_piece(cx);
         self.fill_and_serve(cx);
     }
 
-    /// What was had is not there, or may not be: it is to be fetched anew. Says whether anything was had.
+    /// What was had is not there, or may not be: it is to be fetched anew. Says whether anything
+    /// was had.
     pub(super) fn forget(&mut self, cx: &mut Context, pieces: &[Piece]) -> bool {
-        let gone = self.with_content(|content, _| content.forget(cx.now, pieces)).unwrap_or_default();
+        let gone = self
+            .with_content(|content, _| content.forget(cx.now, pieces))
+            .unwrap_or_default();
         if gone.is_empty() {
             return false;
         }
@@ -96,23 +126,43 @@ impl Transfer {
         true
     }
 
-    /// BEP 54: pieces that were announced are gone. Who cannot be told so, or would have to be told too much, hears it in a new handshake. A
-    /// seed asks for nothing and need not know.
+    /// BEP 54: pieces that were announced are gone. Who cannot be told so, or would have to be told
+    /// too much, hears it in a new handshake. A seed asks for nothing and need not know.
     fn tell_dont_have(&mut self, cx: &mut Context, gone: &[Piece]) {
         let mut outdated: Vec<ConnId> = Vec::new();
-        for (conn, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.have.is_all()) {
-            let messages: Option<Vec<Message>> = gone.iter().map(|piece| peer.extensions.tell_dont_have(*piece)).collect();
+        for (conn, peer) in self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| !peer.have.is_all())
+        {
+            let messages: Option<Vec<Message>> = gone
+                .iter()
+                .map(|piece| peer.extensions.tell_dont_have(*piece))
+                .collect();
             match messages.filter(|_| gone.len() <= MAX_TOLD) {
-                Some(messages) => messages.into_iter().for_each(|message| peer.send(cx, conn, message)),
+                Some(messages) => messages
+                    .into_iter()
+                    .for_each(|message| peer.send(cx, conn, message)),
                 None => outdated.push(conn),
             }
         }
-        outdated.into_iter().for_each(|conn| self.disconnect(cx, conn, CloseReason::Outdated));
+        outdated
+            .into_iter()
+            .for_each(|conn| self.disconnect(cx, conn, CloseReason::Outdated));
     }
 
-    /// Reads for one peer as long as its queue to the socket has room. What must be read again first is looked at before others.
+    /// Reads for one peer as long as its queue to the socket has room. What must be read again
+    /// first is looked at before others.
     pub(super) fn serve(&mut self, cx: &mut Context, conn: ConnId) {
-        let Self { state: State::Open(content), peers, upload, .. } = self else { return };
+        let Self {
+            state: State::Open(content),
+            peers,
+            upload,
+            ..
+        } = self
+        else {
+            return;
+        };
         let Some(peer) = peers.get(conn) else { return };
         if let Some(piece) = upload.serve(cx, &content.pieces, conn, peer) {
             content.pieces.recheck.hurry(piece);
@@ -120,7 +170,8 @@ impl Transfer {
         }
     }
 
-    /// A piece could not be read: it is looked at again; if it is not what it was, it is fetched anew.
+    /// A piece could not be read: it is looked at again; if it is not what it was, it is fetched
+    /// anew.
     pub(super) fn recheck(&mut self, cx: &mut Context, piece: Piece) {
         self.with_content(|content, _| {
             content.pieces.recheck.list(cx.now, piece);
@@ -143,31 +194,90 @@ mod tests {
     use crate::wire::Reserved;
     use crate::{Config, Engine};
 
-    /// A seed of four pieces whose only file was written to, with one peer; every piece but the first is still right. What the peer gets.
+    /// A seed of four pieces whose only file was written to, with one peer; every piece but the
+    /// first is still right. What the peer gets.
     fn told(reserved: Reserved, hello: bool) -> Vec<Output> {
         let digests = [[1; 20], [2; 20], [3; 20], [4; 20]];
-        let info = Draft::new("name", Content::File(65_536), Some(16_384)).unwrap().finish(&digests, Details::default()).unwrap().info;
-        let (mut engine, now) = (Engine::new(Config::default(), PeerId([1; 20]), [0; 32], Instant::ZERO), Instant::ZERO);
+        let info = Draft::new("name", Content::File(65_536), Some(16_384))
+            .unwrap()
+            .finish(&digests, Details::default())
+            .unwrap()
+            .info;
+        let (mut engine, now) = (
+            Engine::new(Config::default(), PeerId([1; 20]), [0; 32], Instant::ZERO),
+            Instant::ZERO,
+        );
         let have = Bitfield::all(4);
-        let resumed = Resumed::Record { have, check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
+        let resumed = Resumed::Record {
+            have,
+            check: Vec::new(),
+            sample: Vec::new(),
+            uploaded: 0,
+            downloaded: 0,
+        };
         let (torrent, conn) = (TorrentId(0), ConnId::accepted(0));
-        let add = Command::Add { torrent, info: Arc::clone(&info), resumed, wanted: None, paused: false };
+        let add = Command::Add {
+            torrent,
+            info: Arc::clone(&info),
+            resumed,
+            wanted: None,
+            paused: false,
+        };
         engine.command(now, add).unwrap();
         engine.command(now, Command::SeedOnly(torrent)).unwrap();
-        let handshake = Handshaken { info_hash: info.info_hash.wire(), peer_id: PeerId([2; 20]), reserved };
-        engine.handle(now, Input::Accepted { conn, addr: ([127, 0, 0, 1], 5).into(), dialled: false, handshake });
+        let handshake = Handshaken {
+            info_hash: info.info_hash.wire(),
+            peer_id: PeerId([2; 20]),
+            reserved,
+        };
+        engine.handle(
+            now,
+            Input::Accepted {
+                conn,
+                addr: ([127, 0, 0, 1], 5).into(),
+                dialled: false,
+                handshake,
+            },
+        );
         if hello {
             let payload = Bytes::from_static(b"d1:md11:lt_donthavei7eee");
-            engine.handle(now, Input::Message { conn, message: Message::Extended { id: 0, payload } });
+            engine.handle(
+                now,
+                Input::Message {
+                    conn,
+                    message: Message::Extended { id: 0, payload },
+                },
+            );
         }
-        engine.handle(now, Input::FileChanged { torrent, file: 0, change: FileChange::Written });
+        engine.handle(
+            now,
+            Input::FileChanged {
+                torrent,
+                file: 0,
+                change: FileChange::Written,
+            },
+        );
         let mut told = Vec::new();
         while let Some(output) = engine.poll_output() {
             match output {
-                Output::Request { id, op: Op::Check(range), .. } => {
+                Output::Request {
+                    id,
+                    op: Op::Check(range),
+                    ..
+                } => {
                     let digest = digests[range.piece.index()];
-                    let result = if range.piece.get() == 0 { OpResult::Missing } else { OpResult::Digest(digest) };
-                    engine.handle(now, Input::Done { id, result: Ok(result) });
+                    let result = if range.piece.get() == 0 {
+                        OpResult::Missing
+                    } else {
+                        OpResult::Digest(digest)
+                    };
+                    engine.handle(
+                        now,
+                        Input::Done {
+                            id,
+                            result: Ok(result),
+                        },
+                    );
                 }
                 Output::Send { .. } | Output::Close { .. } => told.push(output),
                 _ => {}
@@ -179,10 +289,24 @@ mod tests {
     #[test]
     fn a_peer_hears_which_piece_is_gone_or_is_made_to_connect_again() {
         let gone = |output: &Output| matches!(output, Output::Send { message: Message::Extended { id: 7, payload }, .. } if payload[..] == [0; 4]);
-        let closed = |output: &Output| matches!(output, Output::Close { reason: CloseReason::Outdated, .. });
+        let closed = |output: &Output| {
+            matches!(
+                output,
+                Output::Close {
+                    reason: CloseReason::Outdated,
+                    ..
+                }
+            )
+        };
         let outputs = told(Reserved::OURS, true);
-        assert!(outputs.iter().any(gone) && !outputs.iter().any(closed), "{outputs:?}");
+        assert!(
+            outputs.iter().any(gone) && !outputs.iter().any(closed),
+            "{outputs:?}"
+        );
         let outputs = told(Reserved::default(), false);
-        assert!(outputs.iter().any(closed) && !outputs.iter().any(gone), "{outputs:?}");
+        assert!(
+            outputs.iter().any(closed) && !outputs.iter().any(gone),
+            "{outputs:?}"
+        );
     }
 }

@@ -27,20 +27,39 @@ impl Swarm {
             done,
             wanted,
             left: pieces.map_or(0, |pieces| pieces.bytes_left()),
-            checked: content.and_then(|c| c.checking()).map_or(0, |checking| checking.bytes()),
+            checked: content
+                .and_then(|c| c.checking())
+                .map_or(0, |checking| checking.bytes()),
             down_rate,
             up_rate: self.transfer.upload.rate(now),
             downloaded: content.map_or(0, |content| content.download.totals.downloaded),
             uploaded: self.transfer.upload.uploaded(),
             wasted: content.map_or(0, |content| content.download.totals.wasted),
             peers: self.transfer.peers.len(),
-            seeds: self.transfer.peers.iter().filter(|(_, peer)| peer.is_seed()).count(),
+            seeds: self
+                .transfer
+                .peers
+                .iter()
+                .filter(|(_, peer)| peer.is_seed())
+                .count(),
             dialling: self.transfer.peers.dialling(),
             candidates: self.transfer.peers.candidates.idle(),
-            unchoking_us: self.transfer.peers.iter().filter(|(_, peer)| !peer.peer_choking).count(),
-            interesting: self.transfer.peers.iter().filter(|(conn, _)| useful(*conn)).count(),
+            unchoking_us: self
+                .transfer
+                .peers
+                .iter()
+                .filter(|(_, peer)| !peer.peer_choking)
+                .count(),
+            interesting: self
+                .transfer
+                .peers
+                .iter()
+                .filter(|(conn, _)| useful(*conn))
+                .count(),
             have: pieces.map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt()),
-            eta: eta.filter(|_| phase == Phase::Downloading).map(Duration::from_secs),
+            eta: eta
+                .filter(|_| phase == Phase::Downloading)
+                .map(Duration::from_secs),
         }
     }
 
@@ -64,7 +83,11 @@ impl Swarm {
 
     /// Whether nothing here waits for time.
     pub(crate) fn is_idle(&self) -> bool {
-        let waiting = self.transfer.state.content().is_some_and(|content| content.is_waiting());
+        let waiting = self
+            .transfer
+            .state
+            .content()
+            .is_some_and(|content| content.is_waiting());
         let joined = self.announced && !self.paused && !self.transfer.state.is_checking();
         !joined && !waiting && self.transfer.peers.is_empty()
     }

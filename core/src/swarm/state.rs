@@ -17,8 +17,12 @@ pub(super) enum State {
     Metadata(MetadataFetch),
     /// The metadata match the hash, and yet make no torrent.
     Invalid(String),
-    /// The metadata; the driver has yet to open storage. Which files are wanted may be said already.
-    Opening { info: Arc<Info>, wanted: Option<Vec<bool>> },
+    /// The metadata; the driver has yet to open storage. Which files are wanted may be said
+    /// already.
+    Opening {
+        info: Arc<Info>,
+        wanted: Option<Vec<bool>>,
+    },
     /// The metadata, and what is had.
     Open(Box<Content>),
 }
@@ -50,7 +54,8 @@ impl State {
 
     /// Whether what is on disk is being read and hashed.
     pub(super) fn is_checking(&self) -> bool {
-        self.content().is_some_and(|content| content.checking().is_some())
+        self.content()
+            .is_some_and(|content| content.checking().is_some())
     }
 
     /// Whether all that is wanted is had.
@@ -85,12 +90,18 @@ impl State {
     /// What we say of ourselves to a new peer.
     pub(super) fn standing(&self, cx: &Context) -> Standing<'_> {
         let info = self.content().map(|content| &*content.pieces.info);
-        Standing { info, exchanges: self.exchanges(cx), partial_seed: self.is_partial_seed() }
+        Standing {
+            info,
+            exchanges: self.exchanges(cx),
+            partial_seed: self.is_partial_seed(),
+        }
     }
 
     /// Payload bytes from one peer in this round of choking and in the one before.
     pub(super) fn received_lately(&self, conn: ConnId) -> u64 {
-        let known = self.content().and_then(|content| content.download.peer(conn));
+        let known = self
+            .content()
+            .and_then(|content| content.download.peer(conn));
         known.map_or(0, |known| known.received_lately())
     }
 }

@@ -35,7 +35,8 @@ impl Swarm {
             content.retry(cx, false);
         });
         self.transfer.settle_recheck(cx);
-        self.transfer.with_content(|content, _| content.flush_if_due(cx));
+        self.transfer
+            .with_content(|content, _| content.flush_if_due(cx));
         if let State::Metadata(fetch) = &mut self.transfer.state {
             fetch.tick(cx, &mut self.transfer.peers);
         }
@@ -56,13 +57,21 @@ impl Swarm {
 
     fn choke_round(&mut self, cx: &mut Context) {
         let seeding = self.transfer.state.is_complete();
-        let Transfer { state, peers, upload, .. } = &mut self.transfer;
+        let Transfer {
+            state,
+            peers,
+            upload,
+            ..
+        } = &mut self.transfer;
         match state {
             State::Open(content) => {
                 let download = &mut content.download;
                 upload.choke_round(cx, peers, seeding, |conn| {
                     let known = download.peer(conn);
-                    known.map_or_else(Standing::default, |known| Standing { received: known.received_lately(), snubbed: known.snubbed })
+                    known.map_or_else(Standing::default, |known| Standing {
+                        received: known.received_lately(),
+                        snubbed: known.snubbed,
+                    })
                 });
                 download.end_round();
             }
@@ -70,14 +79,19 @@ impl Swarm {
         }
     }
 
-    /// BEP 21: everybody hears when we stop wanting data without having everything, and when we want
-    /// some again.
+    /// BEP 21: everybody hears when we stop wanting data without having everything, and when we
+    /// want some again.
     fn tell_upload_only(&mut self, cx: &mut Context) {
         let is = self.transfer.state.is_partial_seed();
         if std::mem::replace(&mut self.said_upload_only, is) == is {
             return;
         }
-        for (conn, peer) in self.transfer.peers.iter_mut().filter(|(_, p)| p.extensions.spoken()) {
+        for (conn, peer) in self
+            .transfer
+            .peers
+            .iter_mut()
+            .filter(|(_, p)| p.extensions.spoken())
+        {
             peer.send(cx, conn, upload_only(is));
         }
     }
@@ -87,7 +101,12 @@ impl Swarm {
         if !self.transfer.state.exchanges(cx) {
             return;
         }
-        let connected: Vec<_> = self.transfer.peers.iter().filter_map(|(_, p)| neighbour(p)).collect();
+        let connected: Vec<_> = self
+            .transfer
+            .peers
+            .iter()
+            .filter_map(|(_, p)| neighbour(p))
+            .collect();
         for (conn, peer) in self.transfer.peers.iter_mut() {
             let to = (peer.addr, peer.listens);
             if let Some(message) = peer.extensions.tell_peers(cx.now, to, &connected) {
@@ -99,7 +118,11 @@ impl Swarm {
     fn ask_for_more(&mut self, cx: &mut Context) {
         // An engine that never dials cannot use the addresses that it knows.
         let dials = cx.config().max_dialling > 0;
-        let known = if dials { self.transfer.peers.candidates.idle() } else { 0 };
+        let known = if dials {
+            self.transfer.peers.candidates.idle()
+        } else {
+            0
+        };
         let few = self.transfer.peers.len() < FEW && known < FEW;
         let rested = cx.now.since(self.asked_more_at) >= ASK_AGAIN;
         if few && rested && self.announced && !self.transfer.state.is_complete() {
@@ -113,5 +136,9 @@ impl Swarm {
 fn neighbour(peer: &Peer) -> Option<Neighbour> {
     let listens = peer.listens?;
     let addr = PeerAddr::new(listens.ip().to_canonical(), listens.port());
-    Some(Neighbour { addr, upload_only: peer.is_upload_only(), reachable: peer.dialled })
+    Some(Neighbour {
+        addr,
+        upload_only: peer.is_upload_only(),
+        reachable: peer.dialled,
+    })
 }

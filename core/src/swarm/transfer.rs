@@ -20,13 +20,22 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are remembered.
+    /// A torrent of which only the hash is known. At most `max_candidates` addresses are
+    /// remembered.
     pub(super) fn new(info_hash: InfoHash, max_candidates: usize) -> Self {
-        Self { info_hash, state: State::Metadata(MetadataFetch::default()), peers: Peers::new(max_candidates), upload: Upload::default() }
+        Self {
+            info_hash,
+            state: State::Metadata(MetadataFetch::default()),
+            peers: Peers::new(max_candidates),
+            upload: Upload::default(),
+        }
     }
 
     /// Runs a handler with the open content and the peers, if there is content.
-    pub(super) fn with_content<R>(&mut self, handler: impl FnOnce(&mut Content, &mut Peers) -> R) -> Option<R> {
+    pub(super) fn with_content<R>(
+        &mut self,
+        handler: impl FnOnce(&mut Content, &mut Peers) -> R,
+    ) -> Option<R> {
         match &mut self.state {
             State::Open(content) => Some(handler(content, &mut self.peers)),
             _ => None,
@@ -35,7 +44,9 @@ impl Transfer {
 
     /// One message of a connected peer.
     pub(super) fn handle_message(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
-        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return;
+        };
         peer.outgoing.handle_message(cx.now);
         let verdict = self.dispatch(cx, conn, message).and_then(|()| {
             let peer = self.peers.get(conn);
@@ -47,7 +58,9 @@ impl Transfer {
     }
 
     fn dispatch(&mut self, cx: &mut Context, conn: ConnId, message: Message) -> Verdict {
-        let Some(peer) = self.peers.get_mut(conn) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return Ok(());
+        };
         let pieces = match &self.state {
             State::Open(content) => Some(&content.pieces),
             _ => None,
@@ -57,7 +70,9 @@ impl Transfer {
             return misbehaved("a fast-extension message without the extension");
         }
         match message {
-            Message::Extended { id, payload } => return self.handle_extended(cx, conn, id, &payload),
+            Message::Extended { id, payload } => {
+                return self.handle_extended(cx, conn, id, &payload);
+            }
             Message::Port(port) if !self.state.is_private() => peer.handle_port(cx, port),
             Message::Port(_) => {}
             Message::Interested => self.upload.handle_interested(cx, &mut self.peers, conn),
@@ -84,7 +99,9 @@ impl Transfer {
 
     /// The driver's queue for this peer is shorter by so many bytes.
     pub(super) fn handle_sent(&mut self, cx: &mut Context, conn: ConnId, bytes: u64) {
-        let Some(peer) = self.peers.get_mut(conn) else { return };
+        let Some(peer) = self.peers.get_mut(conn) else {
+            return;
+        };
         peer.outgoing.handle_sent(cx.now, bytes);
         self.serve(cx, conn);
     }
@@ -103,9 +120,21 @@ impl Transfer {
     }
 
     /// A request of ours was answered. Returns whether the check of what is on disk ended with it.
-    pub(super) fn handle_done(&mut self, cx: &mut Context, pending: Pending, result: Result<OpResult, OpError>) -> bool {
+    pub(super) fn handle_done(
+        &mut self,
+        cx: &mut Context,
+        pending: Pending,
+        result: Result<OpResult, OpError>,
+    ) -> bool {
         let uploaded = self.upload.uploaded();
-        let Self { state: State::Open(content), peers, .. } = self else { return false };
+        let Self {
+            state: State::Open(content),
+            peers,
+            ..
+        } = self
+        else {
+            return false;
+        };
         match pending {
             Pending::Hash { piece, data, from } => {
                 let liars = content.handle_hashed(cx, peers, (piece, data, &from), result);
@@ -134,7 +163,13 @@ impl Transfer {
         false
     }
 
-    fn handle_read(&mut self, cx: &mut Context, conn: ConnId, blocks: &[Block], result: Result<OpResult, OpError>) {
+    fn handle_read(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        blocks: &[Block],
+        result: Result<OpResult, OpError>,
+    ) {
         match (result, blocks.first()) {
             (Ok(OpResult::Bytes(bytes)), _) => {
                 if let Some(peer) = self.peers.get_mut(conn) {
@@ -167,7 +202,10 @@ impl Transfer {
     }
 
     fn disconnect_if_redundant(&mut self, cx: &mut Context, conn: ConnId) {
-        let verdict = self.state.content().map(|content| content.check_redundant(&self.peers, conn));
+        let verdict = self
+            .state
+            .content()
+            .map(|content| content.check_redundant(&self.peers, conn));
         if let Some(Err(reason)) = verdict {
             self.disconnect(cx, conn, reason);
         }

@@ -1,11 +1,13 @@
-//! Connection ids of BEP 15: proof that whoever asks receives at the address it sends from. Nothing is kept for them.
+//! Connection ids of BEP 15: proof that whoever asks receives at the address it sends from. Nothing
+//! is kept for them.
 
 use std::net::IpAddr;
 
 use super::siphash::SipHash;
 use crate::types::Instant;
 
-/// An id is good for the span in which it was made and for the next: for two to four minutes. BEP 15: two at least.
+/// An id is good for the span in which it was made and for the next: for two to four minutes. BEP
+/// 15: two at least.
 const SPAN: u64 = 120_000_000;
 
 #[derive(Debug)]
@@ -15,7 +17,9 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) const fn new(key: [u64; 2]) -> Self {
-        Self { hash: SipHash::new(key) }
+        Self {
+            hash: SipHash::new(key),
+        }
     }
 
     /// An id for this address. Ports do not count: translators change them.
@@ -51,8 +55,18 @@ mod tests {
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let [one, other]: [IpAddr; 2] = ["1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap()];
         let id = connections.make(at(119), one);
-        assert!(connections.knows(at(119), one, id) && connections.knows(at(239), "::ffff:1.2.3.4".parse().unwrap(), id));
-        assert!(!connections.knows(at(240), one, id) && !connections.knows(at(119), other, id) && !connections.knows(at(119), one, id ^ 1));
-        assert!(!Connections::new([1, 3]).knows(at(119), one, id), "another tracker's");
+        assert!(
+            connections.knows(at(119), one, id)
+                && connections.knows(at(239), "::ffff:1.2.3.4".parse().unwrap(), id)
+        );
+        assert!(
+            !connections.knows(at(240), one, id)
+                && !connections.knows(at(119), other, id)
+                && !connections.knows(at(119), one, id ^ 1)
+        );
+        assert!(
+            !Connections::new([1, 3]).knows(at(119), one, id),
+            "another tracker's"
+        );
     }
 }

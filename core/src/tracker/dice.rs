@@ -24,7 +24,8 @@ impl Dice {
         [self.rng.next_u64(), self.rng.next_u64()]
     }
 
-    /// A number below `bound`; 0 if there is none. The bias is below one in 2³² for every bound that a table has.
+    /// A number below `bound`; 0 if there is none. The bias is below one in 2³² for every bound
+    /// that a table has.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         let scaled = (u128::from(self.rng.next_u64()) * bound as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)

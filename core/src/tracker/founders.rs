@@ -1,4 +1,5 @@
-//! Who founded how many of the swarms that there are: a table of fixed size, so that no flood of addresses makes it grow.
+//! Who founded how many of the swarms that there are: a table of fixed size, so that no flood of
+//! addresses makes it grow.
 
 /// Addresses that share a place are counted as one; with a keyed hash nobody chooses with whom.
 const PLACES: usize = 1 << 16;

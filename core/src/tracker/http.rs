@@ -1,4 +1,5 @@
-//! The tracker's half of BEP 3, 7, 23, 24 and 48: what follows `/announce?` and `/scrape?`, and the bodies of answers.
+//! The tracker's half of BEP 3, 7, 23, 24 and 48: what follows `/announce?` and `/scrape?`, and the
+//! bodies of answers.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads the query of an announce. Arguments that it does not know are passed over, as is an `ip`, which anybody could make up.
+    /// Reads the query of an announce. Arguments that it does not know are passed over, as is an
+    /// `ip`, which anybody could make up.
     ///
     /// # Errors
     /// `info_hash` or `port` is missing or malformed.
@@ -30,7 +32,11 @@ impl Request {
         for (name, value) in arguments(query) {
             match name {
                 b"info_hash" => info_hash = unescape(value).ok_or(Refusal::InfoHash),
-                b"port" => port = number(value).and_then(|port| u16::try_from(port).ok()).ok_or(Refusal::Port),
+                b"port" => {
+                    port = number(value)
+                        .and_then(|port| u16::try_from(port).ok())
+                        .ok_or(Refusal::Port)
+                }
                 b"left" => seed = number(value) == Some(0),
                 b"event" => event = read_event(value),
                 // A negative number means as many as the tracker likes.
@@ -39,7 +45,13 @@ impl Request {
                 _ => {}
             }
         }
-        let announce = Announce { info_hash: InfoHashV1(info_hash?), port: port?, seed, event, num_want };
+        let announce = Announce {
+            info_hash: InfoHashV1(info_hash?),
+            port: port?,
+            seed,
+            event,
+            num_want,
+        };
         Ok(Self { announce, compact })
     }
 }
@@ -59,7 +71,11 @@ pub fn parse_scrape(query: &[u8]) -> Result<Vec<InfoHashV1>, Refusal> {
     }
     swarms.sort_unstable();
     swarms.dedup();
-    if swarms.is_empty() { Err(Refusal::InfoHash) } else { Ok(swarms) }
+    if swarms.is_empty() {
+        Err(Refusal::InfoHash)
+    } else {
+        Ok(swarms)
+    }
 }
 
 fn arguments(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -104,10 +120,18 @@ const fn hex(digit: u8) -> Option<u8> {
 }
 
 impl Tracker {
-    /// Answers an announce: `query` is what stands behind `/announce?`. The body, a dictionary in any case, is appended to `out`.
+    /// Answers an announce: `query` is what stands behind `/announce?`. The body, a dictionary in
+    /// any case, is appended to `out`.
     ///
     /// `admit`: what becomes of an address.
-    pub fn answer_announce(&mut self, now: Instant, from: IpAddr, query: &[u8], admit: &dyn Fn(SocketAddr) -> Admission, out: &mut Vec<u8>) {
+    pub fn answer_announce(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        query: &[u8],
+        admit: &dyn Fn(SocketAddr) -> Admission,
+        out: &mut Vec<u8>,
+    ) {
         let mut peers = std::mem::take(&mut self.scratch);
         peers.clear();
         let ip = from.to_canonical();
@@ -116,7 +140,16 @@ impl Tracker {
             if !self.afford_announce(now, ip, &announce) {
                 return Err(Refusal::Rate);
             }
-            Ok((request, self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), &mut peers)?))
+            Ok((
+                request,
+                self.announce(
+                    now,
+                    &announce,
+                    ip,
+                    admit(SocketAddr::new(ip, announce.port)),
+                    &mut peers,
+                )?,
+            ))
         });
         match answer {
             Ok((request, told)) => write_answer(out, &told, &peers, ip, request.compact),
@@ -125,7 +158,8 @@ impl Tracker {
         self.scratch = peers;
     }
 
-    /// Answers a scrape: `query` is what stands behind `/scrape?`. There is no scrape of all swarms.
+    /// Answers a scrape: `query` is what stands behind `/scrape?`. There is no scrape of all
+    /// swarms.
     pub fn answer_scrape(&mut self, now: Instant, from: IpAddr, query: &[u8], out: &mut Vec<u8>) {
         match parse_scrape(query) {
             Ok(swarms) if self.afford(now, from, 1) => self.write_scrape(&swarms, out),
@@ -140,20 +174,50 @@ impl Tracker {
             let counts = self.scrape(info_hash);
             out.extend_from_slice(b"20:");
             out.extend_from_slice(&info_hash.0);
-            put(out, format_args!("d8:completei{}e10:downloadedi{}e10:incompletei{}ee", counts.seeders, counts.downloads, counts.leechers));
+            put(
+                out,
+                format_args!(
+                    "d8:completei{}e10:downloadedi{}e10:incompletei{}ee",
+                    counts.seeders, counts.downloads, counts.leechers
+                ),
+            );
         }
-        put(out, format_args!("e5:flagsd20:min_request_intervali{}eee", self.config.min_interval.as_secs()));
+        put(
+            out,
+            format_args!(
+                "e5:flagsd20:min_request_intervali{}eee",
+                self.config.min_interval.as_secs()
+            ),
+        );
     }
 }
 
 fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], ip: IpAddr, compact: bool) {
-    let Told { counts, interval, min_interval } = told;
-    put(out, format_args!("d8:completei{}e10:downloadedi{}e", counts.seeders, counts.downloads));
+    let Told {
+        counts,
+        interval,
+        min_interval,
+    } = told;
+    put(
+        out,
+        format_args!(
+            "d8:completei{}e10:downloadedi{}e",
+            counts.seeders, counts.downloads
+        ),
+    );
     match ip {
         IpAddr::V4(ip) => write_bytes(out, "11:external ip", &ip.octets()),
         IpAddr::V6(ip) => write_bytes(out, "11:external ip", &ip.octets()),
     }
-    put(out, format_args!("10:incompletei{}e8:intervali{}e12:min intervali{}e", counts.leechers, interval.as_secs(), min_interval.as_secs()));
+    put(
+        out,
+        format_args!(
+            "10:incompletei{}e8:intervali{}e12:min intervali{}e",
+            counts.leechers,
+            interval.as_secs(),
+            min_interval.as_secs()
+        ),
+    );
     match (compact, ip.is_ipv4()) {
         (true, true) => write_bytes(out, "5:peers", peers),
         // Clients expect a key for IPv4 in any case.
@@ -175,13 +239,22 @@ fn write_bytes(out: &mut Vec<u8>, key: &str, bytes: &[u8]) {
 fn write_dictionaries(out: &mut Vec<u8>, peers: &[u8], v4: bool) {
     out.extend_from_slice(b"5:peersl");
     for peer in peers.chunks_exact(if v4 { 6 } else { 18 }) {
-        let Some((ip, port)) = peer.split_last_chunk::<2>() else { break };
+        let Some((ip, port)) = peer.split_last_chunk::<2>() else {
+            break;
+        };
         let ip = match <[u8; 4]>::try_from(ip) {
             Ok(v4) => IpAddr::from(v4),
             Err(_) => IpAddr::from(<[u8; 16]>::try_from(ip).unwrap_or_default()),
         };
         let ip = ip.to_string();
-        put(out, format_args!("d2:ip{}:{ip}4:porti{}ee", ip.len(), u16::from_be_bytes(*port)));
+        put(
+            out,
+            format_args!(
+                "d2:ip{}:{ip}4:porti{}ee",
+                ip.len(),
+                u16::from_be_bytes(*port)
+            ),
+        );
     }
     out.push(b'e');
 }

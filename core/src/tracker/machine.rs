@@ -13,10 +13,12 @@ use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
 use super::swarms::Swarms;
 use crate::types::{InfoHashV1, Instant};
 
-/// Requests that an announce counts for if nobody has announced its swarm: with the defaults an address founds 45,000 swarms in two intervals.
+/// Requests that an announce counts for if nobody has announced its swarm: with the defaults an
+/// address founds 45,000 swarms in two intervals.
 const FOUNDING: u32 = 4;
 
-/// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again within an interval.
+/// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again
+/// within an interval.
 ///
 /// Bounded by its [`Config`] in everything: no client's number is ever an amount of memory.
 #[derive(Debug)]
@@ -51,36 +53,65 @@ impl Tracker {
         }
     }
 
-    /// Takes in an announce from `ip`, and appends peers of the same family to `out`: 6 bytes each for IPv4 (BEP 23), 18 for IPv6 (BEP 7), at
-    /// most [`Config::max_num_want`], none twice, never the asker itself, and no seeds for a seed.
+    /// Takes in an announce from `ip`, and appends peers of the same family to `out`: 6 bytes each
+    /// for IPv4 (BEP 23), 18 for IPv6 (BEP 7), at most [`Config::max_num_want`], none twice, never
+    /// the asker itself, and no seeds for a seed.
     ///
     /// # Errors
-    /// The tracker is full of swarms whose founders have no more of them than this address, or nobody could use the address.
-    pub fn announce(&mut self, now: Instant, announce: &Announce, ip: IpAddr, admission: Admission, out: &mut Vec<u8>) -> Result<Told, Refusal> {
+    /// The tracker is full of swarms whose founders have no more of them than this address, or
+    /// nobody could use the address.
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        announce: &Announce,
+        ip: IpAddr,
+        admission: Admission,
+        out: &mut Vec<u8>,
+    ) -> Result<Told, Refusal> {
         let addr = SocketAddr::new(ip.to_canonical(), announce.port);
         let counts = match (announce.event, admission) {
             (Event::Stopped, _) => self.leave(&announce.info_hash, addr),
             (_, Admission::Refused) => return Err(Refusal::Address),
-            (_, Admission::Listed) if announce.port > 0 => self.list(now, announce, addr, Founders::of(self.site(ip)), out)?,
-            (_, Admission::Hosted) if announce.port > 0 => self.list(now, announce, addr, None, out)?,
+            (_, Admission::Listed) if announce.port > 0 => {
+                self.list(now, announce, addr, Founders::of(self.site(ip)), out)?
+            }
+            (_, Admission::Hosted) if announce.port > 0 => {
+                self.list(now, announce, addr, None, out)?
+            }
             _ => self.give(announce, addr, out),
         };
-        Ok(Told { counts, interval: self.config.interval, min_interval: self.config.min_interval })
+        Ok(Told {
+            counts,
+            interval: self.config.interval,
+            min_interval: self.config.min_interval,
+        })
     }
 
     /// How a swarm is doing; nothing but zeros for one that nobody announced.
     #[must_use]
     pub fn scrape(&self, info_hash: &InfoHashV1) -> Counts {
-        self.swarms.get(info_hash, &self.dice).map(|swarm| swarm.counts()).unwrap_or_default()
+        self.swarms
+            .get(info_hash, &self.dice)
+            .map(|swarm| swarm.counts())
+            .unwrap_or_default()
     }
 
-    /// Forgets peers that have been silent for two intervals. To be called about once a second: each call visits a share of the swarms, so that
-    /// all of them are visited within a quarter of an interval.
+    /// Forgets peers that have been silent for two intervals. To be called about once a second:
+    /// each call visits a share of the swarms, so that all of them are visited within a quarter of
+    /// an interval.
     pub fn tick(&mut self, now: Instant) {
-        let round = (self.config.interval / 4).max(Duration::from_secs(1)).as_micros();
-        let visits = (self.swarms.len() as u128 * now.since(self.visited).as_micros()).div_ceil(round);
-        let limit = seconds(now).saturating_sub(u32::try_from(2 * self.config.interval.as_secs()).unwrap_or(u32::MAX));
-        self.peers -= self.swarms.expire(usize::try_from(visits).unwrap_or(usize::MAX), limit, &self.dice);
+        let round = (self.config.interval / 4)
+            .max(Duration::from_secs(1))
+            .as_micros();
+        let visits =
+            (self.swarms.len() as u128 * now.since(self.visited).as_micros()).div_ceil(round);
+        let limit = seconds(now)
+            .saturating_sub(u32::try_from(2 * self.config.interval.as_secs()).unwrap_or(u32::MAX));
+        self.peers -= self.swarms.expire(
+            usize::try_from(visits).unwrap_or(usize::MAX),
+            limit,
+            &self.dice,
+        );
         self.visited = now;
     }
 
@@ -90,23 +121,40 @@ impl Tracker {
         (self.swarms.len(), self.peers)
     }
 
-    /// Takes an announce off an address' budget; says whether there was any left. Founding a swarm costs more than asking for one, so that no
-    /// address alone can found as many as there may be before the first is forgotten.
-    pub(super) fn afford_announce(&mut self, now: Instant, ip: IpAddr, announce: &Announce) -> bool {
-        let founding = announce.port > 0 && announce.event != Event::Stopped && self.swarms.get(&announce.info_hash, &self.dice).is_none();
+    /// Takes an announce off an address' budget; says whether there was any left. Founding a swarm
+    /// costs more than asking for one, so that no address alone can found as many as there may be
+    /// before the first is forgotten.
+    pub(super) fn afford_announce(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        announce: &Announce,
+    ) -> bool {
+        let founding = announce.port > 0
+            && announce.event != Event::Stopped
+            && self.swarms.get(&announce.info_hash, &self.dice).is_none();
         self.afford(now, ip, if founding { FOUNDING } else { 1 })
     }
 
-    /// Takes so many requests off the budget of an address and of its site; says whether there was one at least.
+    /// Takes so many requests off the budget of an address and of its site; says whether there was
+    /// one at least.
     pub(super) fn afford(&mut self, now: Instant, ip: IpAddr, cost: u32) -> bool {
         let (site, now) = (self.site(ip), seconds(now));
         match ip.to_canonical() {
             IpAddr::V4(_) => self.rates.take(&[(site, 1)], now, cost),
-            IpAddr::V6(v6) => self.rates.take(&[(self.dice.hash(&v6.octets()[..8]), 1), (site, self.config.addresses_per_site)], now, cost),
+            IpAddr::V6(v6) => self.rates.take(
+                &[
+                    (self.dice.hash(&v6.octets()[..8]), 1),
+                    (site, self.config.addresses_per_site),
+                ],
+                now,
+                cost,
+            ),
         }
     }
 
-    /// The hash of an IPv4 address, or of the /48 of an IPv6 address, which is what one customer may have.
+    /// The hash of an IPv4 address, or of the /48 of an IPv6 address, which is what one customer
+    /// may have.
     fn site(&self, ip: IpAddr) -> u64 {
         match ip.to_canonical() {
             IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
@@ -114,37 +162,66 @@ impl Tracker {
         }
     }
 
-    fn list(&mut self, now: Instant, announce: &Announce, addr: SocketAddr, founder: Founder, out: &mut Vec<u8>) -> Result<Counts, Refusal> {
+    fn list(
+        &mut self,
+        now: Instant,
+        announce: &Announce,
+        addr: SocketAddr,
+        founder: Founder,
+        out: &mut Vec<u8>,
+    ) -> Result<Counts, Refusal> {
         let (config, dice) = (&self.config, &mut self.dice);
-        if self.swarms.len() >= config.max_swarms && self.swarms.get(&announce.info_hash, dice).is_none() {
+        if self.swarms.len() >= config.max_swarms
+            && self.swarms.get(&announce.info_hash, dice).is_none()
+        {
             self.peers -= self.swarms.make_room(founder, dice).ok_or(Refusal::Full)?;
         }
-        let swarm = self.swarms.get_or_insert(&announce.info_hash, founder, config.max_swarms, dice).ok_or(Refusal::Full)?;
-        let room = self.peers < config.max_peers && swarm.len_of(addr.ip()) < config.max_peers_per_swarm;
+        let swarm = self
+            .swarms
+            .get_or_insert(&announce.info_hash, founder, config.max_swarms, dice)
+            .ok_or(Refusal::Full)?;
+        let room =
+            self.peers < config.max_peers && swarm.len_of(addr.ip()) < config.max_peers_per_swarm;
         if room || swarm.contains(addr, dice) {
-            self.peers += usize::from(swarm.put(addr, announce.seed, seconds(now), dice) == Change::Listed);
+            self.peers +=
+                usize::from(swarm.put(addr, announce.seed, seconds(now), dice) == Change::Listed);
         }
-        swarm.downloads = swarm.downloads.saturating_add(u32::from(announce.event == Event::Completed));
+        swarm.downloads = swarm
+            .downloads
+            .saturating_add(u32::from(announce.event == Event::Completed));
         swarm.sample(addr, announce.seed, want(config, announce), dice, out);
         Ok(swarm.counts())
     }
 
     /// Peers for somebody who is not listed.
     fn give(&mut self, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Counts {
-        let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.dice) else { return Counts::default() };
-        swarm.sample(addr, announce.seed, want(&self.config, announce), &mut self.dice, out);
+        let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.dice) else {
+            return Counts::default();
+        };
+        swarm.sample(
+            addr,
+            announce.seed,
+            want(&self.config, announce),
+            &mut self.dice,
+            out,
+        );
         swarm.counts()
     }
 
     fn leave(&mut self, info_hash: &InfoHashV1, addr: SocketAddr) -> Counts {
-        let Some(swarm) = self.swarms.get_mut(info_hash, &self.dice) else { return Counts::default() };
+        let Some(swarm) = self.swarms.get_mut(info_hash, &self.dice) else {
+            return Counts::default();
+        };
         self.peers -= usize::from(swarm.remove(addr, &self.dice));
         swarm.counts()
     }
 }
 
 fn want(config: &Config, announce: &Announce) -> usize {
-    announce.num_want.unwrap_or(config.num_want).min(config.max_num_want)
+    announce
+        .num_want
+        .unwrap_or(config.num_want)
+        .min(config.max_num_want)
 }
 
 /// Whole seconds; enough of them for a century.

@@ -1,7 +1,8 @@
 //! The peers of one swarm and one address family.
 //!
-//! Their compact forms (BEP 7, 23) stand one after the other, seeds first, each part in random order: an answer is a stretch of each part from a
-//! random place, copied. So every peer is given as often as every other, at a cost that depends on nothing but the length of the answer.
+//! Their compact forms (BEP 7, 23) stand one after the other, seeds first, each part in random
+//! order: an answer is a stretch of each part from a random place, copied. So every peer is given
+//! as often as every other, at a cost that depends on nothing but the length of the answer.
 
 use std::ops::Range;
 
@@ -45,7 +46,9 @@ impl<const N: usize> Peers<N> {
     pub(super) fn position(&self, addr: &[u8; N], dice: &Dice) -> Option<usize> {
         match &self.index {
             None => self.addrs.iter().position(|other| other == addr),
-            Some(index) => index.find(dice.hash(addr), |at| self.addrs[*at as usize] == *addr).map(|at| *at as usize),
+            Some(index) => index
+                .find(dice.hash(addr), |at| self.addrs[*at as usize] == *addr)
+                .map(|at| *at as usize),
         }
     }
 
@@ -60,7 +63,11 @@ impl<const N: usize> Peers<N> {
             let part = self.part(seed);
             self.swap(at, part.start + dice.below(part.len()), dice);
         }
-        if found.is_some() { Change::Kept } else { Change::Listed }
+        if found.is_some() {
+            Change::Kept
+        } else {
+            Change::Listed
+        }
     }
 
     /// Takes a peer off the list; says whether it was there.
@@ -82,21 +89,40 @@ impl<const N: usize> Peers<N> {
         before - self.len()
     }
 
-    /// Appends up to `want` peers other than the one at `asker`, of both parts in proportion; to a seed, leeches alone.
-    pub(super) fn sample(&self, asker: Option<usize>, for_seed: bool, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
-        let in_part = |part: &Range<usize>| part.len() - usize::from(asker.is_some_and(|at| part.contains(&at)));
+    /// Appends up to `want` peers other than the one at `asker`, of both parts in proportion; to a
+    /// seed, leeches alone.
+    pub(super) fn sample(
+        &self,
+        asker: Option<usize>,
+        for_seed: bool,
+        want: usize,
+        dice: &mut Dice,
+        out: &mut Vec<u8>,
+    ) {
+        let in_part = |part: &Range<usize>| {
+            part.len() - usize::from(asker.is_some_and(|at| part.contains(&at)))
+        };
         let (seeds, leeches) = (self.part(true), self.part(false));
         let all_seeds = if for_seed { 0 } else { in_part(&seeds) };
         let all = all_seeds + in_part(&leeches);
         let want = want.min(all);
         // Rounded up as often as the remainder is large, so that no part is favoured.
-        let of_seeds = (want * all_seeds + dice.below(all)).checked_div(all).unwrap_or(0);
+        let of_seeds = (want * all_seeds + dice.below(all))
+            .checked_div(all)
+            .unwrap_or(0);
         self.copy(seeds, asker, of_seeds, dice, out);
         self.copy(leeches, asker, want - of_seeds, dice, out);
     }
 
     /// `want` peers of one part, which has as many, from a random place on and around its end.
-    fn copy(&self, part: Range<usize>, asker: Option<usize>, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
+    fn copy(
+        &self,
+        part: Range<usize>,
+        asker: Option<usize>,
+        want: usize,
+        dice: &mut Dice,
+        out: &mut Vec<u8>,
+    ) {
         let asker = asker.filter(|at| part.contains(at)).unwrap_or(part.end);
         let count = part.len() - usize::from(asker < part.end);
         let from = part.start + dice.below(count);
@@ -112,7 +138,11 @@ impl<const N: usize> Peers<N> {
     }
 
     const fn part(&self, seeds: bool) -> Range<usize> {
-        if seeds { 0..self.seeds } else { self.seeds..self.addrs.len() }
+        if seeds {
+            0..self.seeds
+        } else {
+            self.seeds..self.addrs.len()
+        }
     }
 
     /// A leech at the end of the list.
@@ -123,7 +153,9 @@ impl<const N: usize> Peers<N> {
         match &mut self.index {
             Some(index) => {
                 let addrs = &self.addrs;
-                index.insert_unique(dice.hash(&addr), number(at), |at| dice.hash(&addrs[*at as usize]));
+                index.insert_unique(dice.hash(&addr), number(at), |at| {
+                    dice.hash(&addrs[*at as usize])
+                });
             }
             None if at >= FEW => self.make_index(dice),
             None => {}
@@ -134,7 +166,9 @@ impl<const N: usize> Peers<N> {
     fn make_index(&mut self, dice: &Dice) {
         let mut index = HashTable::with_capacity(self.addrs.len() * 2);
         for (at, addr) in self.addrs.iter().enumerate() {
-            index.insert_unique(dice.hash(addr), number(at), |at| dice.hash(&self.addrs[*at as usize]));
+            index.insert_unique(dice.hash(addr), number(at), |at| {
+                dice.hash(&self.addrs[*at as usize])
+            });
         }
         self.index = Some(Box::new(index));
     }
@@ -159,7 +193,10 @@ impl<const N: usize> Peers<N> {
         let last = self.addrs.len() - 1;
         self.swap(at, last, dice);
         if let Some(bucket) = self.bucket(last, dice) {
-            self.index.as_mut().and_then(|index| index.get_bucket_entry(bucket).ok()).map(|entry| entry.remove());
+            self.index
+                .as_mut()
+                .and_then(|index| index.get_bucket_entry(bucket).ok())
+                .map(|entry| entry.remove());
         }
         self.addrs.pop();
         self.seen.pop();
@@ -173,15 +210,23 @@ impl<const N: usize> Peers<N> {
         self.addrs.swap(one, other);
         self.seen.swap(one, other);
         if let (Some(index), (Some(first), Some(second))) = (&mut self.index, buckets) {
-            index.get_bucket_mut(first).into_iter().for_each(|at| *at = number(other));
-            index.get_bucket_mut(second).into_iter().for_each(|at| *at = number(one));
+            index
+                .get_bucket_mut(first)
+                .into_iter()
+                .for_each(|at| *at = number(other));
+            index
+                .get_bucket_mut(second)
+                .into_iter()
+                .for_each(|at| *at = number(one));
         }
     }
 
     /// Where the index says that a peer stands at `at`.
     fn bucket(&self, at: usize, dice: &Dice) -> Option<usize> {
         let number = number(at);
-        self.index.as_ref()?.find_bucket_index(dice.hash(&self.addrs[at]), |other| *other == number)
+        self.index
+            .as_ref()?
+            .find_bucket_index(dice.hash(&self.addrs[at]), |other| *other == number)
     }
 
     /// Gives back memory that many more peers once needed.
@@ -216,7 +261,13 @@ mod tests {
         [1, 2, 3, 4, high, low]
     }
 
-    fn sampled(peers: &Peers<6>, asker: Option<usize>, for_seed: bool, want: usize, dice: &mut Dice) -> Vec<[u8; 6]> {
+    fn sampled(
+        peers: &Peers<6>,
+        asker: Option<usize>,
+        for_seed: bool,
+        want: usize,
+        dice: &mut Dice,
+    ) -> Vec<[u8; 6]> {
         let mut out = Vec::new();
         peers.sample(asker, for_seed, want, dice, &mut out);
         out.as_chunks::<6>().0.to_vec()
@@ -243,7 +294,10 @@ mod tests {
         }
         assert_eq!(given.len(), 99, "everybody but the asker");
         // Expected 400 * 20 / 99, about 81 each, give or take 8.
-        assert!(given.values().all(|times| (40..=122).contains(times)), "{given:?}");
+        assert!(
+            given.values().all(|times| (40..=122).contains(times)),
+            "{given:?}"
+        );
     }
 
     #[test]
@@ -251,7 +305,9 @@ mod tests {
         let mut dice = Dice::new([2; 32]);
         let peers = filled(40, 5, &mut dice);
         let asker = peers.position(&addr(0), &dice);
-        let given: BTreeSet<[u8; 6]> = sampled(&peers, asker, true, 50, &mut dice).into_iter().collect();
+        let given: BTreeSet<[u8; 6]> = sampled(&peers, asker, true, 50, &mut dice)
+            .into_iter()
+            .collect();
         assert_eq!(given, (40..45).map(addr).collect());
     }
 

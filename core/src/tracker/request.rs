@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::types::InfoHashV1;
 
-/// One announce. What a client says of its own address is never believed: the address that it asks from is listed.
+/// One announce. What a client says of its own address is never believed: the address that it asks
+/// from is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announce {
     /// The swarm.
@@ -19,7 +20,8 @@ pub struct Announce {
     pub num_want: Option<usize>,
 }
 
-/// Why a client announces itself (BEP 3). A `started` says nothing that an announce without an event does not.
+/// Why a client announces itself (BEP 3). A `started` says nothing that an announce without an
+/// event does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Event {
     /// It is there.
@@ -31,7 +33,8 @@ pub enum Event {
     Stopped,
 }
 
-/// How a swarm is doing (BEP 48). Peers with both address families count twice: nothing tells that they are one.
+/// How a swarm is doing (BEP 48). Peers with both address families count twice: nothing tells that
+/// they are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Complete peers.
@@ -66,7 +69,8 @@ pub enum Admission {
     Refused,
 }
 
-/// Why a request is not answered. Prints as what the client's user is shown, short enough that no answer is longer than its request.
+/// Why a request is not answered. Prints as what the client's user is shown, short enough that no
+/// answer is longer than its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No swarm is named, or not by 20 bytes.

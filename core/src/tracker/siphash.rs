@@ -1,4 +1,5 @@
-//! SipHash (Aumasson and Bernstein, 2012): hashes under a key that nobody outside knows, so that nobody chooses what collides, or guesses a value.
+//! SipHash (Aumasson and Bernstein, 2012): hashes under a key that nobody outside knows, so that
+//! nobody chooses what collides, or guesses a value.
 
 /// A key, for `C` rounds a word and `D` at the end: 2 and 4 authenticate, 1 and 3 spread tables.
 #[derive(Clone, Copy, Debug)]
@@ -13,14 +14,22 @@ impl<const C: usize, const D: usize> SipHash<C, D> {
 
     pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
         let [k0, k1] = self.key;
-        let mut state = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+        let mut state = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             absorb::<C>(&mut state, u64::from_le_bytes(*word));
         }
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        absorb::<C>(&mut state, u64::from_le_bytes(last) | (bytes.len() as u64) << 56);
+        absorb::<C>(
+            &mut state,
+            u64::from_le_bytes(last) | (bytes.len() as u64) << 56,
+        );
         state[2] ^= 0xff;
         (0..D).for_each(|_| round(&mut state));
         state[0] ^ state[1] ^ state[2] ^ state[3]
@@ -56,6 +65,9 @@ mod tests {
     fn it_gives_the_value_of_its_authors_example() {
         let key = [0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908];
         let bytes: Vec<u8> = (0..15).collect();
-        assert_eq!(SipHash::<2, 4>::new(key).hash(&bytes), 0xa129_ca61_49be_45e5);
+        assert_eq!(
+            SipHash::<2, 4>::new(key).hash(&bytes),
+            0xa129_ca61_49be_45e5
+        );
     }
 }

@@ -10,7 +10,8 @@ use super::peers::{Change, Peers};
 use super::request::Counts;
 use crate::types::InfoHashV1;
 
-/// Swarms that are looked at for one that makes room: of those who fill the tracker, one is then found for certain.
+/// Swarms that are looked at for one that makes room: of those who fill the tracker, one is then
+/// found for certain.
 const LOOKS: usize = 16;
 
 /// One swarm.
@@ -26,7 +27,13 @@ pub(super) struct ListedSwarm {
 
 impl ListedSwarm {
     fn new(info_hash: InfoHashV1, founder: Founder) -> Self {
-        Self { info_hash, founder, v4: Peers::default(), v6: None, downloads: 0 }
+        Self {
+            info_hash,
+            founder,
+            v4: Peers::default(),
+            v6: None,
+            downloads: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -35,38 +42,75 @@ impl ListedSwarm {
 
     /// Peers of the same family.
     pub(super) fn len_of(&self, ip: IpAddr) -> usize {
-        if ip.is_ipv4() { self.v4.len() } else { self.len() - self.v4.len() }
+        if ip.is_ipv4() {
+            self.v4.len()
+        } else {
+            self.len() - self.v4.len()
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {
         let seeders = self.v4.seeds() + self.v6.as_ref().map_or(0, |v6| v6.seeds());
         let count = |peers| u32::try_from(peers).unwrap_or(u32::MAX);
-        Counts { seeders: count(seeders), leechers: count(self.len() - seeders), downloads: self.downloads }
+        Counts {
+            seeders: count(seeders),
+            leechers: count(self.len() - seeders),
+            downloads: self.downloads,
+        }
     }
 
     pub(super) fn contains(&self, addr: SocketAddr, dice: &Dice) -> bool {
         match addr.ip() {
-            IpAddr::V4(ip) => self.v4.position(&compact(ip.octets(), addr.port()), dice).is_some(),
-            IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| v6.position(&compact(ip.octets(), addr.port()), dice).is_some()),
+            IpAddr::V4(ip) => self
+                .v4
+                .position(&compact(ip.octets(), addr.port()), dice)
+                .is_some(),
+            IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| {
+                v6.position(&compact(ip.octets(), addr.port()), dice)
+                    .is_some()
+            }),
         }
     }
 
-    pub(super) fn put(&mut self, addr: SocketAddr, seed: bool, now: u32, dice: &mut Dice) -> Change {
+    pub(super) fn put(
+        &mut self,
+        addr: SocketAddr,
+        seed: bool,
+        now: u32,
+        dice: &mut Dice,
+    ) -> Change {
         match addr.ip() {
-            IpAddr::V4(ip) => self.v4.put(compact(ip.octets(), addr.port()), seed, now, dice),
-            IpAddr::V6(ip) => self.v6.get_or_insert_default().put(compact(ip.octets(), addr.port()), seed, now, dice),
+            IpAddr::V4(ip) => self
+                .v4
+                .put(compact(ip.octets(), addr.port()), seed, now, dice),
+            IpAddr::V6(ip) => self.v6.get_or_insert_default().put(
+                compact(ip.octets(), addr.port()),
+                seed,
+                now,
+                dice,
+            ),
         }
     }
 
     pub(super) fn remove(&mut self, addr: SocketAddr, dice: &Dice) -> bool {
         match addr.ip() {
             IpAddr::V4(ip) => self.v4.remove(&compact(ip.octets(), addr.port()), dice),
-            IpAddr::V6(ip) => self.v6.as_mut().is_some_and(|v6| v6.remove(&compact(ip.octets(), addr.port()), dice)),
+            IpAddr::V6(ip) => self
+                .v6
+                .as_mut()
+                .is_some_and(|v6| v6.remove(&compact(ip.octets(), addr.port()), dice)),
         }
     }
 
     /// Up to `want` compact peers of the family of `addr`, which is left out itself.
-    pub(super) fn sample(&self, addr: SocketAddr, for_seed: bool, want: usize, dice: &mut Dice, out: &mut Vec<u8>) {
+    pub(super) fn sample(
+        &self,
+        addr: SocketAddr,
+        for_seed: bool,
+        want: usize,
+        dice: &mut Dice,
+        out: &mut Vec<u8>,
+    ) {
         match addr.ip() {
             IpAddr::V4(ip) => {
                 let asker = self.v4.position(&compact(ip.octets(), addr.port()), dice);
@@ -81,7 +125,8 @@ impl ListedSwarm {
     }
 
     fn expire(&mut self, limit: u32, dice: &Dice) -> usize {
-        let gone = self.v4.expire(limit, dice) + self.v6.as_mut().map_or(0, |v6| v6.expire(limit, dice));
+        let gone =
+            self.v4.expire(limit, dice) + self.v6.as_mut().map_or(0, |v6| v6.expire(limit, dice));
         self.v6.take_if(|v6| v6.len() == 0);
         gone
     }
@@ -115,12 +160,22 @@ impl Swarms {
         self.position(info_hash, dice).map(|at| &self.list[at])
     }
 
-    pub(super) fn get_mut(&mut self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&mut ListedSwarm> {
+    pub(super) fn get_mut(
+        &mut self,
+        info_hash: &InfoHashV1,
+        dice: &Dice,
+    ) -> Option<&mut ListedSwarm> {
         self.position(info_hash, dice).map(|at| &mut self.list[at])
     }
 
     /// Finds a swarm, or founds it if there are fewer than `limit`.
-    pub(super) fn get_or_insert(&mut self, info_hash: &InfoHashV1, founder: Founder, limit: usize, dice: &Dice) -> Option<&mut ListedSwarm> {
+    pub(super) fn get_or_insert(
+        &mut self,
+        info_hash: &InfoHashV1,
+        founder: Founder,
+        limit: usize,
+        dice: &Dice,
+    ) -> Option<&mut ListedSwarm> {
         let at = match self.position(info_hash, dice) {
             Some(at) => at,
             None if self.list.len() < limit => self.push(info_hash, founder, dice),
@@ -129,18 +184,29 @@ impl Swarms {
         self.list.get_mut(at)
     }
 
-    /// Forgets a swarm whose founder has more of them than this one would have, and says how many peers went; nothing if none was found among a few.
-    /// A swarm with many peers counts for less: whoever founded it, it is theirs by now.
+    /// Forgets a swarm whose founder has more of them than this one would have, and says how many
+    /// peers went; nothing if none was found among a few. A swarm with many peers counts for less:
+    /// whoever founded it, it is theirs by now.
     pub(super) fn make_room(&mut self, founder: Founder, dice: &mut Dice) -> Option<usize> {
-        let weight = |swarm: &ListedSwarm| u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64;
+        let weight = |swarm: &ListedSwarm| {
+            u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64
+        };
         let looked_at = (0..LOOKS.min(self.list.len())).map(|_| dice.below(self.list.len()));
-        let (heaviest, at) = looked_at.filter_map(|at| Some((weight(self.list.get(at)?), at))).max()?;
+        let (heaviest, at) = looked_at
+            .filter_map(|at| Some((weight(self.list.get(at)?), at)))
+            .max()?;
         let peers = self.list.get(at)?.len();
-        (heaviest > u64::from(self.founders.count(founder)) + 1).then(|| self.remove_at(at, dice)).map(|()| peers)
+        (heaviest > u64::from(self.founders.count(founder)) + 1)
+            .then(|| self.remove_at(at, dice))
+            .map(|()| peers)
     }
 
     fn position(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<usize> {
-        self.index.find(dice.hash(&info_hash.0), |at| self.list[*at as usize].info_hash == *info_hash).map(|at| *at as usize)
+        self.index
+            .find(dice.hash(&info_hash.0), |at| {
+                self.list[*at as usize].info_hash == *info_hash
+            })
+            .map(|at| *at as usize)
     }
 
     fn push(&mut self, info_hash: &InfoHashV1, founder: Founder, dice: &Dice) -> usize {
@@ -148,16 +214,25 @@ impl Swarms {
         self.founders.add(founder);
         self.list.push(ListedSwarm::new(*info_hash, founder));
         let list = &self.list;
-        self.index.insert_unique(dice.hash(&info_hash.0), number(at), |at| dice.hash(&list[*at as usize].info_hash.0));
+        self.index
+            .insert_unique(dice.hash(&info_hash.0), number(at), |at| {
+                dice.hash(&list[*at as usize].info_hash.0)
+            });
         at
     }
 
-    /// Visits the next `visits` swarms: peers last seen before `limit` are forgotten, and swarms without any. Says how many peers went.
+    /// Visits the next `visits` swarms: peers last seen before `limit` are forgotten, and swarms
+    /// without any. Says how many peers went.
     pub(super) fn expire(&mut self, visits: usize, limit: u32, dice: &Dice) -> usize {
         let mut gone = 0;
         for _ in 0..visits.min(self.list.len()) {
-            // Downwards, so that what takes the place of a forgotten swarm has been visited already.
-            self.cursor = self.cursor.min(self.list.len()).checked_sub(1).unwrap_or(self.list.len() - 1);
+            // Downwards, so that what takes the place of a forgotten swarm has been visited
+            // already.
+            self.cursor = self
+                .cursor
+                .min(self.list.len())
+                .checked_sub(1)
+                .unwrap_or(self.list.len() - 1);
             let swarm = &mut self.list[self.cursor];
             gone += swarm.expire(limit, dice);
             if swarm.len() == 0 {
@@ -174,7 +249,11 @@ impl Swarms {
         let last = self.list.len() - 1;
         let bucket = |swarms: &Self, at: usize| {
             let number = number(at);
-            swarms.index.find_bucket_index(dice.hash(&swarms.list[at].info_hash.0), |other| *other == number)
+            swarms
+                .index
+                .find_bucket_index(dice.hash(&swarms.list[at].info_hash.0), |other| {
+                    *other == number
+                })
         };
         let (gone, moved) = (bucket(self, at), bucket(self, last));
         if let Some(place) = moved.and_then(|bucket| self.index.get_bucket_mut(bucket)) {

@@ -29,18 +29,39 @@ fn listed(_: SocketAddr) -> Admission {
 }
 
 fn present(port: u16) -> Announce {
-    Announce { info_hash: HASH, port, seed: false, event: Event::Present, num_want: None }
+    Announce {
+        info_hash: HASH,
+        port,
+        seed: false,
+        event: Event::Present,
+        num_want: None,
+    }
 }
 
 /// Announces, and gives back how many peers came.
-fn announce(tracker: &mut Tracker, now: u64, from: &str, announce: Announce) -> Result<usize, Refusal> {
+fn announce(
+    tracker: &mut Tracker,
+    now: u64,
+    from: &str,
+    announce: Announce,
+) -> Result<usize, Refusal> {
     let mut out = Vec::new();
-    let size = if ip(from).to_canonical().is_ipv4() { 6 } else { 18 };
-    tracker.announce(at(now), &announce, ip(from), Admission::Listed, &mut out).map(|_| out.len() / size)
+    let size = if ip(from).to_canonical().is_ipv4() {
+        6
+    } else {
+        18
+    };
+    tracker
+        .announce(at(now), &announce, ip(from), Admission::Listed, &mut out)
+        .map(|_| out.len() / size)
 }
 
 fn counts(seeders: u32, leechers: u32, downloads: u32) -> Counts {
-    Counts { seeders, leechers, downloads }
+    Counts {
+        seeders,
+        leechers,
+        downloads,
+    }
 }
 
 #[test]
@@ -48,30 +69,62 @@ fn peers_hear_of_each_other_by_address_family_and_never_of_themselves() {
     let mut tracker = tracker(Config::default());
     assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(1)), Ok(0));
     assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(2)), Ok(1));
-    assert_eq!(announce(&mut tracker, 0, "::ffff:1.1.1.1", present(1)), Ok(1), "the first again, through a socket of both families");
+    assert_eq!(
+        announce(&mut tracker, 0, "::ffff:1.1.1.1", present(1)),
+        Ok(1),
+        "the first again, through a socket of both families"
+    );
     assert_eq!(announce(&mut tracker, 0, "2000::1", present(1)), Ok(0));
     assert_eq!(announce(&mut tracker, 0, "2000::2", present(1)), Ok(1));
-    assert_eq!((tracker.size(), tracker.scrape(&HASH)), ((1, 4), counts(0, 4, 0)));
+    assert_eq!(
+        (tracker.size(), tracker.scrape(&HASH)),
+        ((1, 4), counts(0, 4, 0))
+    );
 }
 
 #[test]
 fn no_address_fills_the_tracker_alone() {
     // A tenth of everything, the rate included.
-    let config = Config { requests_per_address: 5, max_swarms: 10_000, ..Config::default() };
+    let config = Config {
+        requests_per_address: 5,
+        max_swarms: 10_000,
+        ..Config::default()
+    };
     let most = config.max_swarms / 2;
     let (mut tracker, mut body, mut swarm) = (tracker(config), Vec::new(), 0_u32);
     for second in 0..3 * 3600 {
         for _ in 0..20 {
             swarm += 1;
-            let name: String = swarm.to_be_bytes().repeat(5).iter().map(|byte| format!("%{byte:02x}")).collect();
+            let name: String = swarm
+                .to_be_bytes()
+                .repeat(5)
+                .iter()
+                .map(|byte| format!("%{byte:02x}"))
+                .collect();
             body.clear();
-            tracker.answer_announce(at(second), ip("1.1.1.1"), format!("info_hash={name}&port=6881&left=0").as_bytes(), &listed, &mut body);
+            tracker.answer_announce(
+                at(second),
+                ip("1.1.1.1"),
+                format!("info_hash={name}&port=6881&left=0").as_bytes(),
+                &listed,
+                &mut body,
+            );
         }
         tracker.tick(at(second));
     }
-    assert!((1000..most).contains(&tracker.size().0), "{:?}", tracker.size());
+    assert!(
+        (1000..most).contains(&tracker.size().0),
+        "{:?}",
+        tracker.size()
+    );
     body.clear();
-    tracker.answer_announce(at(3 * 3600), ip("2.2.2.2"), b"info_hash=zzzzzzzzzzzzzzzzzzzz&port=6881&left=0", &listed, &mut body);
+    tracker.answer_announce(
+        at(3 * 3600),
+        ip("2.2.2.2"),
+        b"info_hash=zzzzzzzzzzzzzzzzzzzz&port=6881&left=0",
+        &listed,
+        &mut body,
+    );
     assert!(body.starts_with(b"d8:completei1e"), "others are served");
 }
 
@@ -79,12 +132,23 @@ fn no_address_fills_the_tracker_alone() {
 fn found(tracker: &mut Tracker, now: u64, from: &str, swarm: u32) -> Result<usize, Refusal> {
     let mut info_hash = InfoHashV1([0; 20]);
     info_hash.0[..4].copy_from_slice(&swarm.to_be_bytes());
-    announce(tracker, now, from, Announce { info_hash, ..present(1) })
+    announce(
+        tracker,
+        now,
+        from,
+        Announce {
+            info_hash,
+            ..present(1)
+        },
+    )
 }
 
 #[test]
 fn a_crowd_that_fills_the_tracker_keeps_no_swarm_of_others_out() {
-    let mut tracker = tracker(Config { max_swarms: 1000, ..Config::default() });
+    let mut tracker = tracker(Config {
+        max_swarms: 1000,
+        ..Config::default()
+    });
     let mut crowd = (0..).map(|swarm: u32| (format!("9.9.9.{}", swarm % 50), swarm));
     for (from, swarm) in crowd.by_ref().take(1000) {
         assert_eq!(found(&mut tracker, 0, &from, swarm), Ok(0));
@@ -92,7 +156,11 @@ fn a_crowd_that_fills_the_tracker_keeps_no_swarm_of_others_out() {
     // Somebody with ten torrents, and two hundred others with one each, of which one has two peers.
     const HONEST: u32 = 1 << 24;
     for swarm in HONEST..HONEST + 10 {
-        assert_eq!(found(&mut tracker, 1, "1.1.1.1", swarm), Ok(0), "there are 20 of each of the others");
+        assert_eq!(
+            found(&mut tracker, 1, "1.1.1.1", swarm),
+            Ok(0),
+            "there are 20 of each of the others"
+        );
     }
     for n in 0..200 {
         let from = format!("2.2.2.{n}");
@@ -104,48 +172,107 @@ fn a_crowd_that_fills_the_tracker_keeps_no_swarm_of_others_out() {
         assert_eq!(tracker.size().0, 1000);
     }
     let kept = |range: std::ops::Range<u32>| {
-        let hash = |n: u32| [&n.to_be_bytes()[..], &[0; 16]].concat().try_into().map(InfoHashV1).unwrap();
-        range.filter(|n| tracker.scrape(&hash(*n)).leechers > 0).count()
+        let hash = |n: u32| {
+            [&n.to_be_bytes()[..], &[0; 16]]
+                .concat()
+                .try_into()
+                .map(InfoHashV1)
+                .unwrap()
+        };
+        range
+            .filter(|n| tracker.scrape(&hash(*n)).leechers > 0)
+            .count()
     };
-    assert_eq!((kept(HONEST..HONEST + 10), kept(HONEST + 100..HONEST + 300)), (10, 200));
+    assert_eq!(
+        (kept(HONEST..HONEST + 10), kept(HONEST + 100..HONEST + 300)),
+        (10, 200)
+    );
 }
 
 #[test]
 fn where_nobody_has_more_than_others_a_full_tracker_refuses() {
-    let mut tracker = tracker(Config { max_swarms: 10, ..Config::default() });
+    let mut tracker = tracker(Config {
+        max_swarms: 10,
+        ..Config::default()
+    });
     (0..10).for_each(|n| assert_eq!(found(&mut tracker, 0, &format!("1.1.1.{n}"), n), Ok(0)));
     assert_eq!(found(&mut tracker, 0, "2.2.2.2", 10), Err(Refusal::Full));
     assert_eq!(found(&mut tracker, 0, "1.1.1.1", 10), Err(Refusal::Full));
-    assert_eq!(found(&mut tracker, 0, "2.2.2.2", 9), Ok(1), "what is there is served");
+    assert_eq!(
+        found(&mut tracker, 0, "2.2.2.2", 9),
+        Ok(1),
+        "what is there is served"
+    );
 }
 
 #[test]
 fn twenty_networks_of_one_site_ask_as_often_as_four() {
-    let mut tracker = tracker(Config { requests_per_address: 1, ..Config::default() });
-    let mut granted = |from: &str| (0..50).filter(|_| tracker.afford(at(0), ip(from), 1)).count();
-    let all: usize = (0..20).map(|network| granted(&format!("2000:0:1:{network}::1"))).sum();
+    let mut tracker = tracker(Config {
+        requests_per_address: 1,
+        ..Config::default()
+    });
+    let mut granted = |from: &str| {
+        (0..50)
+            .filter(|_| tracker.afford(at(0), ip(from), 1))
+            .count()
+    };
+    let all: usize = (0..20)
+        .map(|network| granted(&format!("2000:0:1:{network}::1")))
+        .sum();
     assert_eq!((all, granted("2000:0:2::1")), (40, 10));
 }
 
 #[test]
 fn leaving_and_completing_are_counted() {
     let mut tracker = tracker(Config::default());
-    announce(&mut tracker, 0, "1.1.1.1", Announce { seed: true, ..present(1) }).unwrap();
+    announce(
+        &mut tracker,
+        0,
+        "1.1.1.1",
+        Announce {
+            seed: true,
+            ..present(1)
+        },
+    )
+    .unwrap();
     announce(&mut tracker, 0, "1.1.1.2", present(1)).unwrap();
     assert_eq!(tracker.scrape(&HASH), counts(1, 1, 0));
-    announce(&mut tracker, 0, "1.1.1.2", Announce { seed: true, event: Event::Completed, ..present(1) }).unwrap();
+    announce(
+        &mut tracker,
+        0,
+        "1.1.1.2",
+        Announce {
+            seed: true,
+            event: Event::Completed,
+            ..present(1)
+        },
+    )
+    .unwrap();
     assert_eq!(tracker.scrape(&HASH), counts(2, 0, 1));
-    let gone = Announce { event: Event::Stopped, ..present(1) };
-    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", gone), Ok(0), "who leaves wants no peers");
+    let gone = Announce {
+        event: Event::Stopped,
+        ..present(1)
+    };
+    assert_eq!(
+        announce(&mut tracker, 0, "1.1.1.1", gone),
+        Ok(0),
+        "who leaves wants no peers"
+    );
     assert_eq!(tracker.scrape(&HASH), counts(1, 0, 1));
     assert_eq!(tracker.scrape(&InfoHashV1([8; 20])), Counts::default());
 }
 
 #[test]
 fn silent_peers_and_their_swarms_are_forgotten_after_two_intervals() {
-    let mut tracker = tracker(Config { interval: Duration::from_secs(100), ..Config::default() });
+    let mut tracker = tracker(Config {
+        interval: Duration::from_secs(100),
+        ..Config::default()
+    });
     for byte in 0..50 {
-        let announced = Announce { info_hash: InfoHashV1([byte; 20]), ..present(1) };
+        let announced = Announce {
+            info_hash: InfoHashV1([byte; 20]),
+            ..present(1)
+        };
         announce(&mut tracker, u64::from(byte), "1.1.1.1", announced).unwrap();
         announce(&mut tracker, u64::from(byte), "2000::1", announced).unwrap();
     }
@@ -158,13 +285,33 @@ fn silent_peers_and_their_swarms_are_forgotten_after_two_intervals() {
 
 #[test]
 fn what_is_full_gives_peers_but_lists_nobody() {
-    let mut tracker = tracker(Config { max_swarms: 1, max_peers_per_swarm: 2, max_peers: 3, ..Config::default() });
+    let mut tracker = tracker(Config {
+        max_swarms: 1,
+        max_peers_per_swarm: 2,
+        max_peers: 3,
+        ..Config::default()
+    });
     (1..=2).for_each(|port| assert!(announce(&mut tracker, 0, "1.1.1.1", present(port)).is_ok()));
     assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(3)), Ok(2));
-    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(1)), Ok(1), "a listed one stays listed");
+    assert_eq!(
+        announce(&mut tracker, 0, "1.1.1.1", present(1)),
+        Ok(1),
+        "a listed one stays listed"
+    );
     (1..=2).for_each(|port| assert!(announce(&mut tracker, 0, "2000::1", present(port)).is_ok()));
     assert_eq!(tracker.size(), (1, 3));
-    assert_eq!(announce(&mut tracker, 0, "1.1.1.1", Announce { info_hash: InfoHashV1([9; 20]), ..present(1) }), Err(Refusal::Full));
+    assert_eq!(
+        announce(
+            &mut tracker,
+            0,
+            "1.1.1.1",
+            Announce {
+                info_hash: InfoHashV1([9; 20]),
+                ..present(1)
+            }
+        ),
+        Err(Refusal::Full)
+    );
 }
 
 #[test]
@@ -172,15 +319,45 @@ fn addresses_that_nobody_could_use_are_not_listed() {
     let mut tracker = tracker(Config::default());
     let mut out = Vec::new();
     assert_eq!(announce(&mut tracker, 0, "1.1.1.1", present(0)), Ok(0));
-    assert_eq!(tracker.announce(at(0), &present(1), ip("10.0.0.1"), Admission::Refused, &mut out), Err(Refusal::Address));
-    assert!(tracker.announce(at(0), &present(1), ip("1.1.1.1"), Admission::Unlisted, &mut out).is_ok());
+    assert_eq!(
+        tracker.announce(
+            at(0),
+            &present(1),
+            ip("10.0.0.1"),
+            Admission::Refused,
+            &mut out
+        ),
+        Err(Refusal::Address)
+    );
+    assert!(
+        tracker
+            .announce(
+                at(0),
+                &present(1),
+                ip("1.1.1.1"),
+                Admission::Unlisted,
+                &mut out
+            )
+            .is_ok()
+    );
     assert_eq!(tracker.size(), (0, 0));
 }
 
 /// The client's half, as far as it is needed here.
 fn asking(event: client::AnnounceEvent, left: u64) -> client::Announce {
-    let amounts = Amounts { left: Some(left), ..Amounts::default() };
-    client::Announce { info_hash: HASH, peer_id: PeerId([1; 20]), port: 6881, amounts, event, key: 1, num_want: 200 }
+    let amounts = Amounts {
+        left: Some(left),
+        ..Amounts::default()
+    };
+    client::Announce {
+        info_hash: HASH,
+        peer_id: PeerId([1; 20]),
+        port: 6881,
+        amounts,
+        event,
+        key: 1,
+        num_want: 200,
+    }
 }
 
 fn over_udp(tracker: &mut Tracker, from: &str, datagram: &[u8]) -> Vec<u8> {
@@ -199,34 +376,70 @@ fn connected(tracker: &mut Tracker, from: &str) -> u64 {
 #[test]
 fn our_own_client_understands_the_tracker_over_udp() {
     let mut tracker = tracker(Config::default());
-    for (first, second, v6) in [("1.1.1.1:9", "1.1.1.2:9", false), ("[2000::1]:9", "[2000::2]:9", true)] {
+    for (first, second, v6) in [
+        ("1.1.1.1:9", "1.1.1.2:9", false),
+        ("[2000::1]:9", "[2000::2]:9", true),
+    ] {
         let mut answer = client::Answer::default();
         for from in [first, second] {
             let id = connected(&mut tracker, from);
-            let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::Started, 0), "/announce?pass=x");
+            let datagram = client::udp::announce(
+                id,
+                4,
+                &asking(client::AnnounceEvent::Started, 0),
+                "/announce?pass=x",
+            );
             let bytes = over_udp(&mut tracker, from, &datagram);
-            answer = client::udp::Response::parse(&bytes).unwrap().as_answer(v6).unwrap().unwrap();
+            answer = client::udp::Response::parse(&bytes)
+                .unwrap()
+                .as_answer(v6)
+                .unwrap()
+                .unwrap();
         }
         assert!(answer.peers.is_empty(), "seeds are not told of seeds");
         let id = connected(&mut tracker, second);
-        let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::Started, 5), "/");
+        let datagram =
+            client::udp::announce(id, 4, &asking(client::AnnounceEvent::Started, 5), "/");
         let bytes = over_udp(&mut tracker, second, &datagram);
-        answer = client::udp::Response::parse(&bytes).unwrap().as_answer(v6).unwrap().unwrap();
+        answer = client::udp::Response::parse(&bytes)
+            .unwrap()
+            .as_answer(v6)
+            .unwrap()
+            .unwrap();
         let mut expected: PeerAddr = first.parse().unwrap();
         expected.set_port(6881);
-        assert_eq!((answer.peers, answer.interval), (vec![expected], Some(Duration::from_secs(1800))));
+        assert_eq!(
+            (answer.peers, answer.interval),
+            (vec![expected], Some(Duration::from_secs(1800)))
+        );
     }
 }
 
 #[test]
 fn a_scrape_over_udp_counts_each_swarm_in_order() {
     let mut tracker = tracker(Config::default());
-    announce(&mut tracker, 0, "1.1.1.1", Announce { seed: true, event: Event::Completed, ..present(1) }).unwrap();
+    announce(
+        &mut tracker,
+        0,
+        "1.1.1.1",
+        Announce {
+            seed: true,
+            event: Event::Completed,
+            ..present(1)
+        },
+    )
+    .unwrap();
     let id = connected(&mut tracker, "1.1.1.1:9");
     let mut datagram = [&id.to_be_bytes()[..], &[0, 0, 0, 2, 0, 0, 0, 8]].concat();
     datagram.extend([[1; 20], HASH.0].as_flattened());
     let answer = over_udp(&mut tracker, "1.1.1.1:9", &datagram);
-    assert_eq!(answer, [0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(
+        answer,
+        [
+            0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0,
+            0, 0, 0
+        ]
+    );
 }
 
 #[test]
@@ -237,17 +450,31 @@ fn a_connection_id_of_somebody_else_is_refused_without_amplification() {
     let answer = over_udp(&mut tracker, "1.1.1.2:9", &scrape);
     assert!(answer.len() <= scrape.len());
     let error = client::udp::Response::parse(&answer).unwrap().as_error();
-    assert_eq!(error, Some(TrackerError::Failure("expired connection id".to_owned())));
+    assert_eq!(
+        error,
+        Some(TrackerError::Failure("expired connection id".to_owned()))
+    );
 }
 
 #[test]
 fn an_address_that_asks_too_often_is_not_answered() {
-    let mut tracker = tracker(Config { requests_per_address: 1, ..Config::default() });
+    let mut tracker = tracker(Config {
+        requests_per_address: 1,
+        ..Config::default()
+    });
     let id = connected(&mut tracker, "1.1.1.1:9");
     let datagram = client::udp::announce(id, 4, &asking(client::AnnounceEvent::None, 5), "/");
-    let answered = (0..20).filter(|_| !over_udp(&mut tracker, "1.1.1.1:9", &datagram).is_empty()).count();
-    assert_eq!(answered, 7, "ten at once, of which the first announce of a swarm takes four");
-    assert_eq!(over_http(&mut tracker, "1.1.1.1", &query(5)), b"d14:failure reason51:too many requests from your address, ask less oftene");
+    let answered = (0..20)
+        .filter(|_| !over_udp(&mut tracker, "1.1.1.1:9", &datagram).is_empty())
+        .count();
+    assert_eq!(
+        answered, 7,
+        "ten at once, of which the first announce of a swarm takes four"
+    );
+    assert_eq!(
+        over_http(&mut tracker, "1.1.1.1", &query(5)),
+        b"d14:failure reason51:too many requests from your address, ask less oftene"
+    );
 }
 
 fn over_http(tracker: &mut Tracker, from: &str, query: &str) -> Vec<u8> {
@@ -257,7 +484,11 @@ fn over_http(tracker: &mut Tracker, from: &str, query: &str) -> Vec<u8> {
 }
 
 fn query(left: u64) -> String {
-    let url = client::http::announce_url(&Url::parse("http://t/announce").unwrap(), &asking(client::AnnounceEvent::None, left), None);
+    let url = client::http::announce_url(
+        &Url::parse("http://t/announce").unwrap(),
+        &asking(client::AnnounceEvent::None, left),
+        None,
+    );
     url.split_once('?').unwrap().1.to_owned()
 }
 
@@ -267,11 +498,21 @@ fn our_own_client_understands_the_tracker_over_http() {
     for (first, second) in [("1.1.1.1", "1.1.1.2"), ("2000::1", "2000::2")] {
         over_http(&mut tracker, first, &query(0));
         let expected = vec![SocketAddr::new(ip(first), 6881)];
-        for (form, body) in [("compact", query(5)), ("dictionaries", query(5).replace("compact=1", "compact=0"))] {
-            let answer = client::http::parse_answer(&over_http(&mut tracker, second, &body)).unwrap();
+        for (form, body) in [
+            ("compact", query(5)),
+            ("dictionaries", query(5).replace("compact=1", "compact=0")),
+        ] {
+            let answer =
+                client::http::parse_answer(&over_http(&mut tracker, second, &body)).unwrap();
             assert_eq!(answer.peers, expected, "{form}");
             assert_eq!(answer.external_ip, Some(ip(second)));
-            assert_eq!((answer.interval, answer.min_interval), (Some(Duration::from_secs(1800)), Some(Duration::from_secs(60))));
+            assert_eq!(
+                (answer.interval, answer.min_interval),
+                (
+                    Some(Duration::from_secs(1800)),
+                    Some(Duration::from_secs(60))
+                )
+            );
         }
     }
 }
@@ -285,14 +526,37 @@ fn every_wrong_query_has_its_name() {
         (format!("{hash}x&port=1"), Err(Refusal::InfoHash)),
         (hash.to_owned(), Err(Refusal::Port)),
         (format!("{hash}&port=65536"), Err(Refusal::Port)),
-        (format!("{hash}&port=80&left=0&event=completed&numwant=-1"), Ok(Announce { seed: true, event: Event::Completed, ..present(80) })),
-        (format!("x&{hash}&ip=9.9.9.9&port=80&numwant=7&left=1"), Ok(Announce { num_want: Some(7), ..present(80) })),
+        (
+            format!("{hash}&port=80&left=0&event=completed&numwant=-1"),
+            Ok(Announce {
+                seed: true,
+                event: Event::Completed,
+                ..present(80)
+            }),
+        ),
+        (
+            format!("x&{hash}&ip=9.9.9.9&port=80&numwant=7&left=1"),
+            Ok(Announce {
+                num_want: Some(7),
+                ..present(80)
+            }),
+        ),
     ] {
-        assert_eq!(http::Request::parse(query.as_bytes()).map(|request| request.announce), expected, "{query}");
+        assert_eq!(
+            http::Request::parse(query.as_bytes()).map(|request| request.announce),
+            expected,
+            "{query}"
+        );
     }
     assert_eq!(http::parse_scrape(b""), Err(Refusal::InfoHash));
-    assert_eq!(http::parse_scrape(vec![hash; 65].join("&").as_bytes()), Err(Refusal::TooMany));
-    assert_eq!(http::parse_scrape(vec![hash; 64].join("&").as_bytes()), Ok(vec![HASH]));
+    assert_eq!(
+        http::parse_scrape(vec![hash; 65].join("&").as_bytes()),
+        Err(Refusal::TooMany)
+    );
+    assert_eq!(
+        http::parse_scrape(vec![hash; 64].join("&").as_bytes()),
+        Ok(vec![HASH])
+    );
 }
 
 #[test]
@@ -300,7 +564,17 @@ fn a_scrape_over_http_has_the_shape_of_bep_48() {
     let mut tracker = tracker(Config::default());
     announce(&mut tracker, 0, "1.1.1.1", present(1)).unwrap();
     let mut out = Vec::new();
-    tracker.answer_scrape(at(0), ip("1.1.1.1"), format!("info_hash={}&info_hash={}", "%07".repeat(20), "a".repeat(20)).as_bytes(), &mut out);
+    tracker.answer_scrape(
+        at(0),
+        ip("1.1.1.1"),
+        format!(
+            "info_hash={}&info_hash={}",
+            "%07".repeat(20),
+            "a".repeat(20)
+        )
+        .as_bytes(),
+        &mut out,
+    );
     let mut expected = b"d5:filesd20:".to_vec();
     expected.extend(HASH.0);
     expected.extend(b"d8:completei0e10:downloadedi0e10:incompletei1ee20:aaaaaaaaaaaaaaaaaaaad8:completei0e10:downloadedi0e10:incompletei0eee");

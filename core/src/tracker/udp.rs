@@ -1,6 +1,7 @@
 //! The tracker's half of BEP 15: connect, announce, scrape (BEP 48).
 //!
-//! Options behind an announce (BEP 41) are not read: whatever path a client was given, there is one tracker.
+//! Options behind an announce (BEP 41) are not read: whatever path a client was given, there is one
+//! tracker.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,7 +30,8 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a datagram, and the transaction that the answer must name; `None`: not of BEP 15, and best met with silence.
+    /// Reads a datagram, and the transaction that the answer must name; `None`: not of BEP 15, and
+    /// best met with silence.
     #[must_use]
     pub fn parse(datagram: &'a [u8]) -> Option<(u32, Self)> {
         let (head, body) = datagram.split_first_chunk::<16>()?;
@@ -37,7 +39,13 @@ impl<'a> Request<'a> {
         let request = match action {
             CONNECT if connection == MAGIC => Self::Connect,
             ANNOUNCE => Self::Announce(connection, announce(body.first_chunk()?)?),
-            SCRAPE => Self::Scrape(connection, body.as_chunks().0.get(..MAX_SCRAPED.min(body.len() / 20)).filter(|list| !list.is_empty())?),
+            SCRAPE => Self::Scrape(
+                connection,
+                body.as_chunks()
+                    .0
+                    .get(..MAX_SCRAPED.min(body.len() / 20))
+                    .filter(|list| !list.is_empty())?,
+            ),
             _ => return None,
         };
         Some((transaction, request))
@@ -52,9 +60,17 @@ fn announce(body: &[u8; 82]) -> Option<Announce> {
         _ => Event::Present,
     };
     // -1: as many as the tracker likes.
-    let num_want = be32(body, 76).filter(|want| *want != u32::MAX).and_then(|want| usize::try_from(want).ok());
+    let num_want = be32(body, 76)
+        .filter(|want| *want != u32::MAX)
+        .and_then(|want| usize::try_from(want).ok());
     let port = u16::from_be_bytes(*body.last_chunk()?);
-    Some(Announce { info_hash, port, seed: be64(body, 48)? == 0, event, num_want })
+    Some(Announce {
+        info_hash,
+        port,
+        seed: be64(body, 48)? == 0,
+        event,
+        num_want,
+    })
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
@@ -66,26 +82,40 @@ fn be64(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 impl Tracker {
-    /// Answers a datagram into `out`, which is emptied first and stays empty where silence is the answer. No answer to an address that has not
-    /// shown a connection id is longer than its request.
+    /// Answers a datagram into `out`, which is emptied first and stays empty where silence is the
+    /// answer. No answer to an address that has not shown a connection id is longer than its
+    /// request.
     ///
     /// `admit`: what becomes of an address; asked for announces alone.
-    pub fn answer_udp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8], admit: &dyn Fn(SocketAddr) -> Admission, out: &mut Vec<u8>) {
+    pub fn answer_udp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        admit: &dyn Fn(SocketAddr) -> Admission,
+        out: &mut Vec<u8>,
+    ) {
         out.clear();
-        let Some((transaction, request)) = Request::parse(datagram) else { return };
+        let Some((transaction, request)) = Request::parse(datagram) else {
+            return;
+        };
         let ip = from.ip().to_canonical();
         match request {
             Request::Connect => {
                 head(out, CONNECT, transaction);
                 out.extend_from_slice(&self.connections.make(now, ip).to_be_bytes());
             }
-            Request::Announce(connection, _) | Request::Scrape(connection, _) if !self.connections.knows(now, ip, connection) => {
+            Request::Announce(connection, _) | Request::Scrape(connection, _)
+                if !self.connections.knows(now, ip, connection) =>
+            {
                 refuse(out, transaction, "expired connection id");
             }
             Request::Announce(_, announce) if self.afford_announce(now, ip, &announce) => {
                 self.udp_announce(now, transaction, announce, ip, admit, out);
             }
-            Request::Scrape(_, swarms) if self.afford(now, ip, 1) => self.udp_scrape(transaction, swarms, out),
+            Request::Scrape(_, swarms) if self.afford(now, ip, 1) => {
+                self.udp_scrape(transaction, swarms, out)
+            }
             // Too often: silence.
             Request::Announce(..) | Request::Scrape(..) => {}
         }
@@ -105,10 +135,22 @@ impl Tracker {
         announce.num_want = Some(announce.num_want.unwrap_or(self.config.num_want).min(most));
         // The counts are known once the peers are chosen.
         out.resize(HEAD, 0);
-        match self.announce(now, &announce, ip, admit(SocketAddr::new(ip, announce.port)), out) {
+        match self.announce(
+            now,
+            &announce,
+            ip,
+            admit(SocketAddr::new(ip, announce.port)),
+            out,
+        ) {
             Ok(told) => {
                 let interval = u32::try_from(told.interval.as_secs()).unwrap_or(u32::MAX);
-                let words = [ANNOUNCE, transaction, interval, told.counts.leechers, told.counts.seeders];
+                let words = [
+                    ANNOUNCE,
+                    transaction,
+                    interval,
+                    told.counts.leechers,
+                    told.counts.seeders,
+                ];
                 out[..HEAD].copy_from_slice(words.map(u32::to_be_bytes).as_flattened());
             }
             Err(refusal) => {
@@ -122,7 +164,11 @@ impl Tracker {
         head(out, SCRAPE, transaction);
         for info_hash in swarms {
             let counts = self.scrape(&InfoHashV1(*info_hash));
-            out.extend_from_slice([counts.seeders, counts.downloads, counts.leechers].map(u32::to_be_bytes).as_flattened());
+            out.extend_from_slice(
+                [counts.seeders, counts.downloads, counts.leechers]
+                    .map(u32::to_be_bytes)
+                    .as_flattened(),
+            );
         }
     }
 }

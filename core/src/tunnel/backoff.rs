@@ -14,8 +14,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The line broke, or did not come about: how long to wait before the next try. `random` is from 0 to 1, drawn anew each time: it cuts off
-    /// up to a half, so that the tabs of a bridge that was restarted do not come back all at once.
+    /// The line broke, or did not come about: how long to wait before the next try. `random` is
+    /// from 0 to 1, drawn anew each time: it cuts off up to a half, so that the tabs of a bridge
+    /// that was restarted do not come back all at once.
     pub fn failed(&mut self, random: f64) -> Duration {
         let full = FIRST.saturating_mul(1 << self.tries.min(6)).min(LAST);
         self.tries = self.tries.saturating_add(1);
@@ -40,7 +41,8 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// When a tab that lost its bridge at 0 tries again, for the first time once the bridge is back.
+    /// When a tab that lost its bridge at 0 tries again, for the first time once the bridge is
+    /// back.
     fn back(rng: &mut ChaCha8Rng, gone_for: Duration) -> Duration {
         let mut backoff = Backoff::default();
         let mut now = Duration::ZERO;
@@ -66,9 +68,23 @@ mod tests {
         let mut rng = ChaCha8Rng::from_seed([1; 32]);
         for gone_for in [0, 3, 10, 60].map(Duration::from_secs) {
             let back: Vec<Duration> = (0..1000).map(|_| back(&mut rng, gone_for)).collect();
-            assert!(back.iter().all(|at| *at <= gone_for + Duration::from_secs(30)), "{gone_for:?}");
-            let at_once = back.iter().map(|at| back.iter().filter(|other| at.abs_diff(**other) < Duration::from_millis(50)).count()).max();
-            assert!(at_once.is_some_and(|most| most < 300), "{gone_for:?}: {at_once:?} within a tenth of a second");
+            assert!(
+                back.iter()
+                    .all(|at| *at <= gone_for + Duration::from_secs(30)),
+                "{gone_for:?}"
+            );
+            let at_once = back
+                .iter()
+                .map(|at| {
+                    back.iter()
+                        .filter(|other| at.abs_diff(**other) < Duration::from_millis(50))
+                        .count()
+                })
+                .max();
+            assert!(
+                at_once.is_some_and(|most| most < 300),
+                "{gone_for:?}: {at_once:?} within a tenth of a second"
+            );
         }
     }
 }

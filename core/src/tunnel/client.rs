@@ -37,7 +37,12 @@ pub struct ClientConfig {
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { token: String::new(), windows: Windows::default(), max_queued: 4 << 20, keepalive: Keepalive::default() }
+        Self {
+            token: String::new(),
+            windows: Windows::default(),
+            max_queued: 4 << 20,
+            keepalive: Keepalive::default(),
+        }
     }
 }
 
@@ -103,7 +108,8 @@ pub enum Event {
         /// How it stands.
         counts: PeerCounts,
     },
-    /// How the search for peers of a join in the DHT stands; only the newest matters. Never sent if the bridge has no DHT, or the join is private.
+    /// How the search for peers of a join in the DHT stands; only the newest matters. Never sent if
+    /// the bridge has no DHT, or the join is private.
     Dht {
         /// Of which join.
         join: u32,
@@ -173,7 +179,11 @@ impl Client {
         let token = config.token.as_bytes();
         let token = Bytes::copy_from_slice(token.get(..MAX_TOKEN).unwrap_or(token));
         let mut out = Outbox::default();
-        let hello = Hello { version: VERSION, token, windows: config.windows };
+        let hello = Hello {
+            version: VERSION,
+            token,
+            windows: config.windows,
+        };
         out.put(Kind::Hello, 0, |out| hello.write(out));
         Self {
             config,
@@ -188,7 +198,8 @@ impl Client {
         }
     }
 
-    /// Enters a swarm. Allowed before [`Event::Welcome`]. Returns the join's name, never used twice in a session.
+    /// Enters a swarm. Allowed before [`Event::Welcome`]. Returns the join's name, never used twice
+    /// in a session.
     pub fn join(&mut self, request: &JoinRequest) -> u32 {
         self.newest_join += 1;
         let join = self.newest_join;
@@ -197,18 +208,21 @@ impl Client {
         join
     }
 
-    /// Says how a join stands. Cheap, but meant for changes and every some seconds, not for every block.
+    /// Says how a join stands. Cheap, but meant for changes and every some seconds, not for every
+    /// block.
     pub fn update(&mut self, join: u32, update: &JoinUpdate) {
         if self.joins.contains_key(&join) {
             self.out.put(Kind::Update, join, |out| update.write(out));
         }
     }
 
-    /// Tells where further peers of a swarm may be: at most [`super::MAX_HINTS`] addresses, the rest is left out. No request to dial them: the
-    /// bridge takes few hints, filters what they say, and dials when and whom it likes.
+    /// Tells where further peers of a swarm may be: at most [`super::MAX_HINTS`] addresses, the
+    /// rest is left out. No request to dial them: the bridge takes few hints, filters what they
+    /// say, and dials when and whom it likes.
     pub fn hint(&mut self, join: u32, addrs: &[PeerAddr]) {
         if self.joins.contains_key(&join) && !addrs.is_empty() {
-            self.out.put(Kind::Hint, join, |out| hint::write(addrs, out));
+            self.out
+                .put(Kind::Hint, join, |out| hint::write(addrs, out));
         }
     }
 
@@ -219,14 +233,23 @@ impl Client {
         }
     }
 
-    /// Queues bytes for a peer. They go out as credit allows, all streams in turn; [`Event::Sent`] tells.
+    /// Queues bytes for a peer. They go out as credit allows, all streams in turn; [`Event::Sent`]
+    /// tells.
     ///
     /// # Errors
-    /// The stream is closed, or so much is queued that the caller cannot have waited for [`Event::Sent`].
+    /// The stream is closed, or so much is queued that the caller cannot have waited for
+    /// [`Event::Sent`].
     pub fn send(&mut self, stream: u32, bytes: Bytes) -> Result<(), SendError> {
-        let queue = self.queues.get_mut(&stream).ok_or(SendError::Closed(stream))?;
+        let queue = self
+            .queues
+            .get_mut(&stream)
+            .ok_or(SendError::Closed(stream))?;
         if queue.bytes + bytes.len() > self.config.max_queued {
-            return Err(SendError::Full { stream, queued: queue.bytes, limit: self.config.max_queued });
+            return Err(SendError::Full {
+                stream,
+                queued: queue.bytes,
+                limit: self.config.max_queued,
+            });
         }
         queue.bytes += bytes.len();
         if !bytes.is_empty() {
@@ -245,7 +268,8 @@ impl Client {
     /// Ends a stream; what is queued is dropped, nothing more is heard of it.
     pub fn close(&mut self, stream: u32) {
         if self.forget(stream) {
-            self.out.put(Kind::Close, stream, |out| StreamClose::Tab.write(out));
+            self.out
+                .put(Kind::Close, stream, |out| StreamClose::Tab.write(out));
         }
     }
 
@@ -255,7 +279,10 @@ impl Client {
     /// The bridge broke the rules: close the WebSocket and drop this machine.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.heard = now;
-        self.handle_frames(message).map_err(|fault| TunnelError { by: Side::Bridge, fault })
+        self.handle_frames(message).map_err(|fault| TunnelError {
+            by: Side::Bridge,
+            fault,
+        })
     }
 
     /// Looks at the clock; harmless when called early.
@@ -273,9 +300,11 @@ impl Client {
         self.heard + self.config.keepalive.silence
     }
 
-    /// The next message to send, packed with all frames that are ready, at most 320 KiB. `None`: nothing to send now.
+    /// The next message to send, packed with all frames that are ready, at most 320 KiB. `None`:
+    /// nothing to send now.
     ///
-    /// Call it when the transport takes more, not before: what is packed can no longer be overtaken by a grant.
+    /// Call it when the transport takes more, not before: what is packed can no longer be overtaken
+    /// by a grant.
     pub fn poll_message(&mut self) -> Option<Bytes> {
         if let Some(flow) = &mut self.flow {
             flow.write_credit(&mut self.out);
@@ -289,25 +318,40 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// One `Data` frame from each stream that may send, beginning after the one served last. Returns whether any did.
+    /// One `Data` frame from each stream that may send, beginning after the one served last.
+    /// Returns whether any did.
     fn pack_round(&mut self) -> bool {
         let served = self.served;
         let after = self.queues.range(served.saturating_add(1)..);
-        let turn: Vec<u32> = after.chain(self.queues.range(..=served)).filter(|(_, queue)| queue.bytes > 0).map(|(id, _)| *id).collect();
+        let turn: Vec<u32> = after
+            .chain(self.queues.range(..=served))
+            .filter(|(_, queue)| queue.bytes > 0)
+            .map(|(id, _)| *id)
+            .collect();
         turn.into_iter().filter(|&stream| self.pack(stream)).count() > 0
     }
 
     fn pack(&mut self, stream: u32) -> bool {
-        let (Some(flow), Some(queue)) = (&mut self.flow, self.queues.get_mut(&stream)) else { return false };
-        let bytes = queue.bytes.min(flow.room(stream)).min(self.out.room()).min(MAX_PAYLOAD);
+        let (Some(flow), Some(queue)) = (&mut self.flow, self.queues.get_mut(&stream)) else {
+            return false;
+        };
+        let bytes = queue
+            .bytes
+            .min(flow.room(stream))
+            .min(self.out.room())
+            .min(MAX_PAYLOAD);
         if bytes == 0 {
             return false;
         }
         flow.sent(stream, bytes);
         self.out.reserve();
-        self.out.put(Kind::Data, stream, |out| queue.write(bytes, out));
+        self.out
+            .put(Kind::Data, stream, |out| queue.write(bytes, out));
         self.served = stream;
-        self.events.push_back(Event::Sent { stream, bytes: bytes as u64 });
+        self.events.push_back(Event::Sent {
+            stream,
+            bytes: bytes as u64,
+        });
         true
     }
 
@@ -321,12 +365,17 @@ impl Client {
     }
 
     fn handle_frame(&mut self, frame: Frame) -> Result<(), Fault> {
-        let Some(flow) = &mut self.flow else { return self.handle_first(frame) };
+        let Some(flow) = &mut self.flow else {
+            return self.handle_first(frame);
+        };
         let id = frame.id;
         match frame.kind {
             Kind::Data => {
                 if flow.received(id, frame.payload.len())? {
-                    self.events.push_back(Event::Data { stream: id, bytes: frame.payload });
+                    self.events.push_back(Event::Data {
+                        stream: id,
+                        bytes: frame.payload,
+                    });
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
@@ -351,7 +400,13 @@ impl Client {
                 let within = Duration::from_millis(Reader::new(frame).u32()?.into());
                 self.events.push_back(Event::Draining { within });
             }
-            Kind::Hello | Kind::Join | Kind::Update | Kind::Leave | Kind::Pong | Kind::Hint | Kind::Welcome => {
+            Kind::Hello
+            | Kind::Join
+            | Kind::Update
+            | Kind::Leave
+            | Kind::Pong
+            | Kind::Hint
+            | Kind::Welcome => {
                 return Err(Fault::OutOfTurn(frame.kind));
             }
         }
@@ -363,7 +418,11 @@ impl Client {
         match frame.kind {
             Kind::Welcome => {
                 let welcome = Welcome::read(Reader::new(frame))?;
-                self.flow = Some(Flow::new(self.config.windows, welcome.windows, welcome.limits));
+                self.flow = Some(Flow::new(
+                    self.config.windows,
+                    welcome.windows,
+                    welcome.limits,
+                ));
                 self.events.push_back(Event::Welcome(welcome));
                 Ok(())
             }
@@ -387,7 +446,9 @@ impl Client {
     }
 
     fn handle_open(&mut self, stream: u32, opened: Opened) -> Result<(), Fault> {
-        let Some(flow) = &mut self.flow else { return Ok(()) };
+        let Some(flow) = &mut self.flow else {
+            return Ok(());
+        };
         flow.open(stream)?;
         self.queues.insert(stream, Queue::default());
         let Some(&info_hash) = self.joins.get(&opened.join) else {
@@ -395,9 +456,25 @@ impl Client {
             self.close(stream);
             return Ok(());
         };
-        let Opened { join, addr, dialled, peer_id, reserved } = opened;
-        let handshake = Handshaken { info_hash, peer_id, reserved };
-        self.events.push_back(Event::StreamOpened { stream, join, addr, dialled, handshake });
+        let Opened {
+            join,
+            addr,
+            dialled,
+            peer_id,
+            reserved,
+        } = opened;
+        let handshake = Handshaken {
+            info_hash,
+            peer_id,
+            reserved,
+        };
+        self.events.push_back(Event::StreamOpened {
+            stream,
+            join,
+            addr,
+            dialled,
+            handshake,
+        });
         Ok(())
     }
 
@@ -407,7 +484,8 @@ impl Client {
             flow.is_open(stream)?;
         }
         if self.forget(stream) {
-            self.events.push_back(Event::StreamClosed { stream, reason });
+            self.events
+                .push_back(Event::StreamClosed { stream, reason });
         }
         Ok(())
     }

@@ -28,27 +28,43 @@ impl Windows {
     }
 
     pub(super) fn read(r: &mut Reader) -> Result<Self, Fault> {
-        let windows = Self { stream: r.u32()?, session: r.u32()? };
+        let windows = Self {
+            stream: r.u32()?,
+            session: r.u32()?,
+        };
         windows.check()
     }
 
     fn check(self) -> Result<Self, Fault> {
-        let sane = self.stream >= Self::MIN && self.session <= Self::MAX && self.session >= self.stream;
-        if sane { Ok(self) } else { Err(Fault::Windows { stream: self.stream, session: self.session }) }
+        let sane =
+            self.stream >= Self::MIN && self.session <= Self::MAX && self.session >= self.stream;
+        if sane {
+            Ok(self)
+        } else {
+            Err(Fault::Windows {
+                stream: self.stream,
+                session: self.session,
+            })
+        }
     }
 }
 
 impl Default for Windows {
     fn default() -> Self {
-        Self { stream: 256 * 1024, session: 2 * 1024 * 1024 }
+        Self {
+            stream: 256 * 1024,
+            session: 2 * 1024 * 1024,
+        }
     }
 }
 
 /// Bytes under way in one direction: sent, and not yet given back.
 ///
-/// Half of the session's window is split evenly over the streams there may be; each stream's share is its own. What a stream has under way
-/// beyond its share comes out of the pool, the other half. The sender keeps a ledger and so does the receiver; the receiver's never shows more
-/// under way than the sender's, because what travels between them is data not yet received or credit not yet arrived.
+/// Half of the session's window is split evenly over the streams there may be; each stream's share
+/// is its own. What a stream has under way beyond its share comes out of the pool, the other half.
+/// The sender keeps a ledger and so does the receiver; the receiver's never shows more under way
+/// than the sender's, because what travels between them is data not yet received or credit not yet
+/// arrived.
 #[derive(Debug)]
 pub(super) struct Ledger {
     window: u64,
@@ -62,7 +78,13 @@ impl Ledger {
     pub(super) fn new(windows: Windows, max_streams: u16) -> Self {
         let half = u64::from(windows.session) / 2;
         let share = half / u64::from(max_streams.max(1));
-        Self { window: windows.stream.into(), share, pool: half, pool_used: 0, under_way: BTreeMap::new() }
+        Self {
+            window: windows.stream.into(),
+            share,
+            pool: half,
+            pool_used: 0,
+            under_way: BTreeMap::new(),
+        }
     }
 
     pub(super) fn open(&mut self, stream: u32) {
@@ -76,7 +98,9 @@ impl Ledger {
 
     /// Bytes that may be sent on this stream now.
     pub(super) fn room(&self, stream: u32) -> u64 {
-        let Some(&used) = self.under_way.get(&stream) else { return 0 };
+        let Some(&used) = self.under_way.get(&stream) else {
+            return 0;
+        };
         let own = self.share.saturating_sub(used);
         let shared = self.pool.saturating_sub(self.pool_used);
         self.window.saturating_sub(used).min(own + shared)
@@ -124,7 +148,10 @@ mod tests {
 
     #[test]
     fn stalled_streams_use_up_the_pool_but_no_others_share() {
-        let windows = Windows { stream: 64 * 1024, session: 128 * 1024 };
+        let windows = Windows {
+            stream: 64 * 1024,
+            session: 128 * 1024,
+        };
         let mut ledger = Ledger::new(windows, 4);
         for stream in 1..=4 {
             ledger.open(stream);
@@ -149,6 +176,9 @@ mod tests {
             sum += ledger.room(stream);
             ledger.take(stream, ledger.room(stream));
         }
-        assert!(sum <= u64::from(windows.session) && sum > u64::from(windows.session) * 9 / 10, "{sum}");
+        assert!(
+            sum <= u64::from(windows.session) && sum > u64::from(windows.session) * 9 / 10,
+            "{sum}"
+        );
     }
 }

@@ -114,7 +114,9 @@ pub enum Fault {
         received: u64,
     },
     /// Credit for bytes that were never sent.
-    #[error("credit of {received} bytes given back on stream {stream}, where {outstanding} were outstanding")]
+    #[error(
+        "credit of {received} bytes given back on stream {stream}, where {outstanding} were outstanding"
+    )]
     Overgranted {
         /// Where.
         stream: u32,
@@ -131,7 +133,8 @@ pub enum Fault {
         /// What waits, bytes.
         received: usize,
     },
-    /// Windows outside [`super::Windows::MIN`] ..= [`super::Windows::MAX`], or a session's smaller than a stream's.
+    /// Windows outside [`super::Windows::MIN`] ..= [`super::Windows::MAX`], or a session's smaller
+    /// than a stream's.
     #[error("windows of {stream} bytes a stream and {session} a session")]
     Windows {
         /// Bytes a stream.

@@ -1,4 +1,5 @@
-//! The streams of one session as both sides keep them: which are open, what is under way, what is to be given back.
+//! The streams of one session as both sides keep them: which are open, what is under way, what is
+//! to be given back.
 
 use std::collections::BTreeMap;
 
@@ -47,10 +48,14 @@ impl Flow {
         self.open >= self.max_streams
     }
 
-    /// Opens a stream. Numbers only grow, so that a late frame of a closed stream can be told from one of a stream that never was.
+    /// Opens a stream. Numbers only grow, so that a late frame of a closed stream can be told from
+    /// one of a stream that never was.
     pub(super) fn open(&mut self, stream: u32) -> Result<(), Fault> {
         if stream <= self.newest {
-            return Err(Fault::StreamOrder { newest: self.newest, received: stream });
+            return Err(Fault::StreamOrder {
+                newest: self.newest,
+                received: stream,
+            });
         }
         if self.is_full() {
             return Err(Fault::TooManyStreams(self.max_streams));
@@ -77,7 +82,10 @@ impl Flow {
     /// Whether a stream is open; an error if it never was.
     pub(super) fn is_open(&self, stream: u32) -> Result<bool, Fault> {
         match self.consumed.contains_key(&stream) {
-            false if stream > self.newest || stream == 0 => Err(Fault::UnknownStream { newest: self.newest, received: stream }),
+            false if stream > self.newest || stream == 0 => Err(Fault::UnknownStream {
+                newest: self.newest,
+                received: stream,
+            }),
             open => Ok(open),
         }
     }
@@ -102,7 +110,11 @@ impl Flow {
             return Err(Fault::Malformed(Kind::Data));
         }
         if received > credit {
-            return Err(Fault::Overdrawn { stream, credit, received });
+            return Err(Fault::Overdrawn {
+                stream,
+                credit,
+                received,
+            });
         }
         self.incoming.take(stream, received);
         Ok(true)
@@ -114,7 +126,11 @@ impl Flow {
         r.end()?;
         let outstanding = self.outgoing.under_way(stream);
         if self.is_open(stream)? && received > outstanding {
-            return Err(Fault::Overgranted { stream, outstanding, received });
+            return Err(Fault::Overgranted {
+                stream,
+                outstanding,
+                received,
+            });
         }
         self.outgoing.give_back(stream, received);
         Ok(())
@@ -128,11 +144,19 @@ impl Flow {
         }
     }
 
-    /// Writes the `Credit` frames that are due: half of a stream's window, or anything when credit is scarce (else a stream that has only
-    /// its own small share would wait for ever).
+    /// Writes the `Credit` frames that are due: half of a stream's window, or anything when credit
+    /// is scarce (else a stream that has only its own small share would wait for ever).
     pub(super) fn write_credit(&mut self, out: &mut Outbox) {
-        let threshold = if self.incoming.is_scarce() { 1 } else { self.window / 2 };
-        for (stream, consumed) in self.consumed.iter_mut().filter(|(_, consumed)| **consumed >= threshold) {
+        let threshold = if self.incoming.is_scarce() {
+            1
+        } else {
+            self.window / 2
+        };
+        for (stream, consumed) in self
+            .consumed
+            .iter_mut()
+            .filter(|(_, consumed)| **consumed >= threshold)
+        {
             let grant = u32::try_from(*consumed).unwrap_or(u32::MAX);
             self.incoming.give_back(*stream, grant.into());
             *consumed -= u64::from(grant);

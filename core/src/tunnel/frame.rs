@@ -10,7 +10,8 @@ pub const HEADER: usize = 9;
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 /// Longest message taken: 1 MiB.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
-/// A message being packed is closed once it has so many bytes: 256 KiB. It is at most one frame longer.
+/// A message being packed is closed once it has so many bytes: 256 KiB. It is at most one frame
+/// longer.
 pub const TARGET_MESSAGE: usize = 256 * 1024;
 
 /// What a frame is.
@@ -78,7 +79,10 @@ impl Kind {
     ];
 
     fn from_wire(byte: u8) -> Result<Self, Fault> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == byte).ok_or(Fault::UnknownKind(byte))
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+            .ok_or(Fault::UnknownKind(byte))
     }
 }
 
@@ -100,7 +104,10 @@ pub struct Frame {
 pub fn check_message(message: &Bytes) -> Result<(), Fault> {
     match message.len() {
         0 => Err(Fault::EmptyMessage),
-        received if received > MAX_MESSAGE => Err(Fault::MessageTooLong { limit: MAX_MESSAGE, received }),
+        received if received > MAX_MESSAGE => Err(Fault::MessageTooLong {
+            limit: MAX_MESSAGE,
+            received,
+        }),
         _ => Ok(()),
     }
 }
@@ -114,21 +121,42 @@ pub fn next(message: &mut Bytes) -> Result<Option<Frame>, Fault> {
         return Ok(None);
     }
     if message.len() < HEADER {
-        return Err(Fault::CutHeader { expected: HEADER, received: message.len() });
+        return Err(Fault::CutHeader {
+            expected: HEADER,
+            received: message.len(),
+        });
     }
     let kind = Kind::from_wire(message.get_u8())?;
     let id = message.get_u32();
     let declared = message.get_u32();
     let length = usize::try_from(declared).ok().filter(|&n| n <= MAX_PAYLOAD);
-    let length = length.ok_or(Fault::FrameTooLong { kind, limit: MAX_PAYLOAD, received: declared })?;
+    let length = length.ok_or(Fault::FrameTooLong {
+        kind,
+        limit: MAX_PAYLOAD,
+        received: declared,
+    })?;
     if message.len() < length {
-        return Err(Fault::CutFrame { kind, expected: declared, received: message.len() });
+        return Err(Fault::CutFrame {
+            kind,
+            expected: declared,
+            received: message.len(),
+        });
     }
-    Ok(Some(Frame { kind, id, payload: message.split_to(length) }))
+    Ok(Some(Frame {
+        kind,
+        id,
+        payload: message.split_to(length),
+    }))
 }
 
-/// Appends a frame whose payload `write` appends; its length is filled in afterwards. Returns what `write` returns.
-pub(super) fn put<R>(out: &mut BytesMut, kind: Kind, id: u32, write: impl FnOnce(&mut BytesMut) -> R) -> R {
+/// Appends a frame whose payload `write` appends; its length is filled in afterwards. Returns what
+/// `write` returns.
+pub(super) fn put<R>(
+    out: &mut BytesMut,
+    kind: Kind,
+    id: u32,
+    write: impl FnOnce(&mut BytesMut) -> R,
+) -> R {
     out.reserve(HEADER);
     out.put_u8(kind as u8);
     out.put_u32(id);
@@ -174,13 +202,33 @@ mod tests {
     #[test]
     fn a_frame_is_refused_by_its_declared_length_alone() {
         let mut message = Bytes::from_static(&[32, 0, 0, 0, 1, 0, 1, 0, 1]);
-        assert_eq!(next(&mut message), Err(Fault::FrameTooLong { kind: Kind::Data, limit: MAX_PAYLOAD, received: 65_537 }));
+        assert_eq!(
+            next(&mut message),
+            Err(Fault::FrameTooLong {
+                kind: Kind::Data,
+                limit: MAX_PAYLOAD,
+                received: 65_537
+            })
+        );
     }
 
     #[test]
     fn a_frame_cut_short_names_both_lengths() {
         let mut message = Bytes::from_static(&[32, 0, 0, 0, 1, 0, 0, 0, 4, 1, 2]);
-        assert_eq!(next(&mut message), Err(Fault::CutFrame { kind: Kind::Data, expected: 4, received: 2 }));
-        assert_eq!(next(&mut Bytes::from_static(&[32, 0])), Err(Fault::CutHeader { expected: 9, received: 2 }));
+        assert_eq!(
+            next(&mut message),
+            Err(Fault::CutFrame {
+                kind: Kind::Data,
+                expected: 4,
+                received: 2
+            })
+        );
+        assert_eq!(
+            next(&mut Bytes::from_static(&[32, 0])),
+            Err(Fault::CutHeader {
+                expected: 9,
+                received: 2
+            })
+        );
     }
 }

@@ -32,7 +32,11 @@ impl Hello {
 
     /// What follows the known fields is left to later versions.
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
-        Ok(Self { version: r.u16()?, token: r.bytes(MAX_TOKEN)?, windows: Windows::read(&mut r)? })
+        Ok(Self {
+            version: r.u16()?,
+            token: r.bytes(MAX_TOKEN)?,
+            windows: Windows::read(&mut r)?,
+        })
     }
 }
 
@@ -71,10 +75,18 @@ impl Welcome {
     /// What follows the known fields is left to later versions.
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         let version = r.u16()?;
-        let limits = Limits { joins: r.u16()?, streams: r.u16()? };
+        let limits = Limits {
+            joins: r.u16()?,
+            streams: r.u16()?,
+        };
         if version != VERSION || limits.streams == 0 {
             return Err(r.fault());
         }
-        Ok(Self { limits, windows: Windows::read(&mut r)?, observed: r.addr()?, peer_port: r.u16()? })
+        Ok(Self {
+            limits,
+            windows: Windows::read(&mut r)?,
+            observed: r.addr()?,
+            peer_port: r.u16()?,
+        })
     }
 }

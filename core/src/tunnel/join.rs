@@ -25,7 +25,11 @@ fn write_amounts(amounts: &Amounts, out: &mut BytesMut) {
 }
 
 fn read_amounts(r: &mut Reader) -> Result<Amounts, Fault> {
-    Ok(Amounts { uploaded: r.u64()?, downloaded: r.u64()?, left: Some(r.u64()?).filter(|&left| left != UNKNOWN) })
+    Ok(Amounts {
+        uploaded: r.u64()?,
+        downloaded: r.u64()?,
+        left: Some(r.u64()?).filter(|&left| left != UNKNOWN),
+    })
 }
 
 /// Enters a swarm.
@@ -41,7 +45,8 @@ pub struct JoinRequest {
     pub amounts: Amounts,
     /// Peers wanted at a time; 0: none are dialled. The bridge's own limit may be lower.
     pub want: u16,
-    /// Announce URLs in tiers (BEP 12). At most [`MAX_TRACKERS`] of at most [`MAX_TRACKER_URL`] bytes; the rest is left out.
+    /// Announce URLs in tiers (BEP 12). At most [`MAX_TRACKERS`] of at most [`MAX_TRACKER_URL`]
+    /// bytes; the rest is left out.
     pub trackers: Vec<Vec<String>>,
 }
 
@@ -64,8 +69,13 @@ impl JoinRequest {
     fn sendable_trackers(&self) -> Vec<(u8, &str)> {
         let mut room = MAX_PAYLOAD - FIXED;
         let tiers = (0u16..).zip(&self.trackers);
-        let all = tiers.flat_map(|(tier, urls)| urls.iter().map(move |url| (u8::try_from(tier).unwrap_or(u8::MAX), url.as_str())));
-        let fitting = all.filter(|(_, url)| url.len() <= MAX_TRACKER_URL).take(MAX_TRACKERS);
+        let all = tiers.flat_map(|(tier, urls)| {
+            urls.iter()
+                .map(move |url| (u8::try_from(tier).unwrap_or(u8::MAX), url.as_str()))
+        });
+        let fitting = all
+            .filter(|(_, url)| url.len() <= MAX_TRACKER_URL)
+            .take(MAX_TRACKERS);
         let fitting = fitting.take_while(|(_, url)| {
             let fits = room.checked_sub(url.len() + 3);
             room = fits.unwrap_or(0);
@@ -133,7 +143,13 @@ impl JoinUpdate {
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
-        let update = Self { amounts: read_amounts(&mut r)?, want: r.u16()?, private: r.flag()?, completed: r.flag()?, more: r.flag()? };
+        let update = Self {
+            amounts: read_amounts(&mut r)?,
+            want: r.u16()?,
+            private: r.flag()?,
+            completed: r.flag()?,
+            more: r.flag()?,
+        };
         r.end()?;
         Ok(update)
     }

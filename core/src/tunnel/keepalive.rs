@@ -13,6 +13,9 @@ pub struct Keepalive {
 
 impl Default for Keepalive {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), silence: Duration::from_secs(90) }
+        Self {
+            interval: Duration::from_secs(30),
+            silence: Duration::from_secs(90),
+        }
     }
 }

@@ -19,7 +19,12 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Appends a frame.
-    pub(super) fn put<R>(&mut self, kind: Kind, id: u32, write: impl FnOnce(&mut BytesMut) -> R) -> R {
+    pub(super) fn put<R>(
+        &mut self,
+        kind: Kind,
+        id: u32,
+        write: impl FnOnce(&mut BytesMut) -> R,
+    ) -> R {
         if self.packing.len() >= TARGET_MESSAGE {
             let message = self.packing.split().freeze();
             self.full.push_back(message);
@@ -27,9 +32,14 @@ impl Outbox {
         put(&mut self.packing, kind, id, write)
     }
 
-    /// Payload bytes that a further frame may have for the message to stay within [`TARGET_MESSAGE`].
+    /// Payload bytes that a further frame may have for the message to stay within
+    /// [`TARGET_MESSAGE`].
     pub(super) fn room(&self) -> usize {
-        if self.full.is_empty() { TARGET_MESSAGE.saturating_sub(self.packing.len() + HEADER) } else { 0 }
+        if self.full.is_empty() {
+            TARGET_MESSAGE.saturating_sub(self.packing.len() + HEADER)
+        } else {
+            0
+        }
     }
 
     /// Makes sure that the message being packed grows in place up to [`TARGET_MESSAGE`].
@@ -48,10 +58,18 @@ impl Outbox {
         self.packing.len()
     }
 
-    /// Checks that the remote reads what it asks for: answers to it are the only frames that nothing else bounds.
+    /// Checks that the remote reads what it asks for: answers to it are the only frames that
+    /// nothing else bounds.
     pub(super) fn check_backlog(&self) -> Result<(), Fault> {
         let received = self.full_bytes();
-        if received > MAX_BACKLOG { Err(Fault::Backlog { limit: MAX_BACKLOG, received }) } else { Ok(()) }
+        if received > MAX_BACKLOG {
+            Err(Fault::Backlog {
+                limit: MAX_BACKLOG,
+                received,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// Bytes that wait to be sent.
@@ -65,11 +83,15 @@ impl Outbox {
 
     /// The next message to send.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let message = self.full.pop_front().unwrap_or_else(|| self.packing.split().freeze());
+        let message = self
+            .full
+            .pop_front()
+            .unwrap_or_else(|| self.packing.split().freeze());
         (!message.is_empty()).then_some(message)
     }
 
-    /// Frees the buffer of a session that sends nothing: ten thousand idle ones must fit in little memory.
+    /// Frees the buffer of a session that sends nothing: ten thousand idle ones must fit in little
+    /// memory.
     pub(super) fn shrink(&mut self) {
         if self.packing.is_empty() {
             self.packing = BytesMut::new();

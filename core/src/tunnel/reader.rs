@@ -15,7 +15,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(frame: Frame) -> Self {
-        Self { kind: frame.kind, rest: frame.payload }
+        Self {
+            kind: frame.kind,
+            rest: frame.payload,
+        }
     }
 
     /// What to say when a field makes no sense.
@@ -41,7 +44,9 @@ impl Reader {
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let mut bytes = [0; N];
-        self.rest.try_copy_to_slice(&mut bytes).map_err(|_| self.fault())?;
+        self.rest
+            .try_copy_to_slice(&mut bytes)
+            .map_err(|_| self.fault())?;
         Ok(bytes)
     }
 
@@ -75,7 +80,11 @@ impl Reader {
 
     /// Nothing may be left.
     pub(super) fn end(self) -> Result<(), Fault> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.fault()) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.fault())
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Why a bridge does not serve a tab or a join. Browsers cannot read the status of a failed upgrade, so these travel after it.
+//! Why a bridge does not serve a tab or a join. Browsers cannot read the status of a failed
+//! upgrade, so these travel after it.
 
 use std::time::Duration;
 
@@ -17,13 +18,17 @@ pub enum Refusal {
     #[error("the bridge wants a token that was not shown")]
     Token,
     /// The page comes from an origin that the bridge does not serve.
-    #[error("the bridge does not serve pages from this origin; its operator can add it with `origin`")]
+    #[error(
+        "the bridge does not serve pages from this origin; its operator can add it with `origin`"
+    )]
     Origin,
     /// The subprotocol was not offered.
     #[error("the WebSocket was not opened with the subprotocol aqueduct.v1")]
     Subprotocol,
     /// Too many sessions from this address.
-    #[error("too many tabs from this network are connected to the bridge; close some or try again later")]
+    #[error(
+        "too many tabs from this network are connected to the bridge; close some or try again later"
+    )]
     Address,
     /// The bridge is full.
     #[error("the bridge is full; try again later")]
@@ -40,10 +45,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 9] =
-        [Self::Version, Self::Token, Self::Origin, Self::Subprotocol, Self::Address, Self::Full, Self::Draining, Self::Protocol, Self::Silent];
+    const ALL: [Self; 9] = [
+        Self::Version,
+        Self::Token,
+        Self::Origin,
+        Self::Subprotocol,
+        Self::Address,
+        Self::Full,
+        Self::Draining,
+        Self::Protocol,
+        Self::Silent,
+    ];
 
-    /// The close code that says the same: 4001 and up, but 1002 for [`Refusal::Protocol`], which RFC 6455 has a code for.
+    /// The close code that says the same: 4001 and up, but 1002 for [`Refusal::Protocol`], which
+    /// RFC 6455 has a code for.
     #[must_use]
     pub fn close_code(self) -> u16 {
         match self {
@@ -55,13 +70,18 @@ impl Refusal {
     /// What a close code means, if it is one of ours.
     #[must_use]
     pub fn from_close_code(code: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|refusal| refusal.close_code() == code)
+        Self::ALL
+            .into_iter()
+            .find(|refusal| refusal.close_code() == code)
     }
 
     /// Whether to come back by itself makes sense: the others need a person.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::Address | Self::Full | Self::Draining | Self::Silent | Self::Protocol)
+        matches!(
+            self,
+            Self::Address | Self::Full | Self::Draining | Self::Silent | Self::Protocol
+        )
     }
 
     pub(super) const fn number(self) -> u8 {
@@ -79,12 +99,14 @@ impl Refusal {
     }
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|refusal| refusal.number() == number)
+        Self::ALL
+            .into_iter()
+            .find(|refusal| refusal.number() == number)
     }
 }
 
-/// Why a bridge does not take a join, and when to try again. Travels as a `JoinRefused` frame: a number (u8), and for
-/// [`JoinRefusal::TooFast`] the time to wait in milliseconds (u32).
+/// Why a bridge does not take a join, and when to try again. Travels as a `JoinRefused` frame: a
+/// number (u8), and for [`JoinRefusal::TooFast`] the time to wait in milliseconds (u32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinRefusal {
     /// The session has as many joins as it may have: try again when it has left one.
@@ -116,7 +138,9 @@ impl JoinRefusal {
         let refusal = match r.u8()? {
             7 => Self::Draining,
             8 => Self::NoPlace,
-            11 => Self::TooFast { retry_after: Duration::from_millis(r.u32()?.into()) },
+            11 => Self::TooFast {
+                retry_after: Duration::from_millis(r.u32()?.into()),
+            },
             12 => Self::Duplicate,
             _ => return Err(r.fault()),
         };
@@ -142,7 +166,10 @@ mod tests {
     fn every_refusal_is_read_back_from_its_number_and_its_close_code() {
         for refusal in Refusal::ALL {
             assert_eq!(Refusal::from_number(refusal.number()), Some(refusal));
-            assert_eq!(Refusal::from_close_code(refusal.close_code()), Some(refusal));
+            assert_eq!(
+                Refusal::from_close_code(refusal.close_code()),
+                Some(refusal)
+            );
         }
         assert_eq!(Refusal::from_close_code(1000), None);
         assert_eq!(Refusal::from_number(0), None);

@@ -22,7 +22,8 @@ use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
 use crate::types::{Instant, PeerAddr};
 
-/// Events for which room is kept: a message of a hundred thousand tiny frames must not cost memory once it is dealt with.
+/// Events for which room is kept: a message of a hundred thousand tiny frames must not cost memory
+/// once it is dealt with.
 const KEPT_EVENTS: usize = 64;
 
 /// The bridge's settings for one session.
@@ -41,7 +42,10 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            limits: Limits { joins: 32, streams: 50 },
+            limits: Limits {
+                joins: 32,
+                streams: 50,
+            },
             windows: Windows::default(),
             keepalive: Keepalive::default(),
             hello_timeout: Duration::from_secs(30),
@@ -76,7 +80,8 @@ pub enum ServerEvent {
         /// How it stands now.
         update: JoinUpdate,
     },
-    /// It heard of further peers of a join: strangers' words, to be filtered and counted before any is dialled.
+    /// It heard of further peers of a join: strangers' words, to be filtered and counted before any
+    /// is dialled.
     Hint {
         /// Of which join.
         join: u32,
@@ -100,12 +105,13 @@ pub enum ServerEvent {
         /// Which.
         stream: u32,
     },
-    /// The session is over, by [`Server::refuse`] or because of silence: send what is packed and close the WebSocket with
-    /// [`Refusal::close_code`].
+    /// The session is over, by [`Server::refuse`] or because of silence: send what is packed and
+    /// close the WebSocket with [`Refusal::close_code`].
     Ended(Refusal),
 }
 
-/// The bridge's half. Bytes from peers are read straight into the message being packed, see [`Server::fill`].
+/// The bridge's half. Bytes from peers are read straight into the message being packed, see
+/// [`Server::fill`].
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
@@ -139,14 +145,21 @@ impl Server {
 
     /// Accepts the session. `peer_port`: where peers dial in; 0: nowhere.
     pub fn welcome(&mut self, observed: SocketAddr, peer_port: u16) {
-        let welcome = Welcome { limits: self.config.limits, windows: self.config.windows, observed, peer_port };
+        let welcome = Welcome {
+            limits: self.config.limits,
+            windows: self.config.windows,
+            observed,
+            peer_port,
+        };
         self.out.put(Kind::Welcome, 0, |out| welcome.write(out));
     }
 
-    /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. What the tab asked for in the same message is void, or whoever has
-    /// no token would have its joins carried out before it is sent away.
+    /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. What the tab asked
+    /// for in the same message is void, or whoever has no token would have its joins carried out
+    /// before it is sent away.
     pub fn refuse(&mut self, refusal: Refusal) {
-        self.out.put(Kind::Refused, 0, |out| out.put_u8(refusal.number()));
+        self.out
+            .put(Kind::Refused, 0, |out| out.put_u8(refusal.number()));
         self.events.clear();
         self.events.push_back(ServerEvent::Ended(refusal));
     }
@@ -154,7 +167,8 @@ impl Server {
     /// Refuses a join.
     pub fn refuse_join(&mut self, join: u32, refusal: JoinRefusal) {
         self.joins.remove(&join);
-        self.out.put(Kind::JoinRefused, join, |out| refusal.write(out));
+        self.out
+            .put(Kind::JoinRefused, join, |out| refusal.write(out));
     }
 
     /// Whether [`Server::open`] would succeed.
@@ -163,25 +177,35 @@ impl Server {
         self.flow.as_ref().is_some_and(|flow| !flow.is_full())
     }
 
-    /// Opens a stream to a peer that has answered the handshake. `None` if there are as many as agreed, or the join is over.
+    /// Opens a stream to a peer that has answered the handshake. `None` if there are as many as
+    /// agreed, or the join is over.
     pub fn open(&mut self, opened: &Opened) -> Option<u32> {
-        let flow = self.flow.as_mut().filter(|_| self.joins.contains(&opened.join))?;
+        let flow = self
+            .flow
+            .as_mut()
+            .filter(|_| self.joins.contains(&opened.join))?;
         let stream = flow.newest().checked_add(1)?;
         flow.open(stream).ok()?;
         self.out.put(Kind::Open, stream, |out| opened.write(out));
         Some(stream)
     }
 
-    /// Bytes of this stream that the message being packed can take now: bounded by credit, by a frame's and by the message's length.
+    /// Bytes of this stream that the message being packed can take now: bounded by credit, by a
+    /// frame's and by the message's length.
     #[must_use]
     pub fn room(&self, stream: u32) -> usize {
         let credit = self.flow.as_ref().map_or(0, |flow| flow.room(stream));
         credit.min(MAX_PAYLOAD).min(self.out.room())
     }
 
-    /// Lets `read` append bytes of a stream to the message being packed, at most [`Server::room`] of them: a socket is read without a
-    /// copy in between. Returns how many it appended, and what it returned; `None`, without calling it, if there is no room.
-    pub fn fill<R>(&mut self, stream: u32, read: impl FnOnce(&mut Limit<&mut BytesMut>) -> R) -> Option<(usize, R)> {
+    /// Lets `read` append bytes of a stream to the message being packed, at most [`Server::room`]
+    /// of them: a socket is read without a copy in between. Returns how many it appended, and what
+    /// it returned; `None`, without calling it, if there is no room.
+    pub fn fill<R>(
+        &mut self,
+        stream: u32,
+        read: impl FnOnce(&mut Limit<&mut BytesMut>) -> R,
+    ) -> Option<(usize, R)> {
         let room = Some(self.room(stream)).filter(|&room| room > 0)?;
         let flow = self.flow.as_mut()?;
         self.out.reserve();
@@ -219,14 +243,16 @@ impl Server {
         }
     }
 
-    /// Tells how the search for peers of a join stands. Meant for changes, at most one a second a join.
+    /// Tells how the search for peers of a join stands. Meant for changes, at most one a second a
+    /// join.
     pub fn peers(&mut self, join: u32, counts: &PeerCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Peers, join, |out| counts.write(out));
         }
     }
 
-    /// Tells how the search for peers of a join in the DHT stands. Meant for changes, at most one a second a join.
+    /// Tells how the search for peers of a join in the DHT stands. Meant for changes, at most one a
+    /// second a join.
     pub fn dht(&mut self, join: u32, counts: &DhtCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Dht, join, |out| write_dht(counts, out));
@@ -242,10 +268,14 @@ impl Server {
     /// Takes in a message.
     ///
     /// # Errors
-    /// The tab broke the rules: close the WebSocket with [`Refusal::Protocol`] and drop this machine.
+    /// The tab broke the rules: close the WebSocket with [`Refusal::Protocol`] and drop this
+    /// machine.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.heard = now;
-        self.handle_frames(message).map_err(|fault| TunnelError { by: Side::Tab, fault })
+        self.handle_frames(message).map_err(|fault| TunnelError {
+            by: Side::Tab,
+            fault,
+        })
     }
 
     /// Looks at the clock; harmless when called early.
@@ -305,26 +335,33 @@ impl Server {
     }
 
     fn handle_frame(&mut self, frame: Frame) -> Result<(), Fault> {
-        let Some(flow) = &mut self.flow else { return self.handle_first(frame) };
+        let Some(flow) = &mut self.flow else {
+            return self.handle_first(frame);
+        };
         let id = frame.id;
         match frame.kind {
             Kind::Data => {
                 if flow.received(id, frame.payload.len())? {
-                    self.events.push_back(ServerEvent::Data { stream: id, bytes: frame.payload });
+                    self.events.push_back(ServerEvent::Data {
+                        stream: id,
+                        bytes: frame.payload,
+                    });
                 }
             }
             Kind::Credit => flow.credited(id, Reader::new(frame))?,
             Kind::Close => {
                 StreamClose::read(Reader::new(frame))?;
                 if flow.is_open(id)? && flow.close(id) {
-                    self.events.push_back(ServerEvent::StreamClosed { stream: id });
+                    self.events
+                        .push_back(ServerEvent::StreamClosed { stream: id });
                 }
             }
             Kind::Join => return self.handle_join(id, JoinRequest::read(Reader::new(frame))?),
             Kind::Update => {
                 let update = JoinUpdate::read(Reader::new(frame))?;
                 if self.joins.contains(&id) {
-                    self.events.push_back(ServerEvent::Update { join: id, update });
+                    self.events
+                        .push_back(ServerEvent::Update { join: id, update });
                 }
             }
             Kind::Hint => {
@@ -351,9 +388,14 @@ impl Server {
             return Err(Fault::OutOfTurn(frame.kind));
         }
         let hello = Hello::read(Reader::new(frame))?;
-        self.flow = Some(Flow::new(self.config.windows, hello.windows, self.config.limits));
+        self.flow = Some(Flow::new(
+            self.config.windows,
+            hello.windows,
+            self.config.limits,
+        ));
         if hello.version == VERSION {
-            self.events.push_back(ServerEvent::Hello { token: hello.token });
+            self.events
+                .push_back(ServerEvent::Hello { token: hello.token });
         } else {
             self.refuse(Refusal::Version);
         }

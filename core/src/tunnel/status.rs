@@ -1,4 +1,5 @@
-//! `Trackers`, `Dht` and `Peers`: what discovery came to, as numbers; never a foreign server's words.
+//! `Trackers`, `Dht` and `Peers`: what discovery came to, as numbers; never a foreign server's
+//! words.
 
 use std::time::Duration;
 
@@ -33,13 +34,21 @@ pub struct TrackerCounts {
 
 impl TrackerCounts {
     pub(super) fn write(&self, out: &mut BytesMut) {
-        for count in [self.total, self.asking, self.answered, self.empty, self.failed] {
+        for count in [
+            self.total,
+            self.asking,
+            self.answered,
+            self.empty,
+            self.failed,
+        ] {
             out.put_u16(count);
         }
         out.put_u8(self.failure.map_or(0, TrackerFailure::number));
         out.put_u32(self.seeders);
         out.put_u32(self.leechers);
-        out.put_u32(self.next.map_or(u32::MAX, |next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX - 1)));
+        out.put_u32(self.next.map_or(u32::MAX, |next| {
+            u32::try_from(next.as_secs()).unwrap_or(u32::MAX - 1)
+        }));
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
@@ -52,15 +61,17 @@ impl TrackerCounts {
             failure: TrackerFailure::from_number(r.u8()?),
             seeders: r.u32()?,
             leechers: r.u32()?,
-            next: Some(r.u32()?).filter(|&seconds| seconds != u32::MAX).map(|seconds| Duration::from_secs(seconds.into())),
+            next: Some(r.u32()?)
+                .filter(|&seconds| seconds != u32::MAX)
+                .map(|seconds| Duration::from_secs(seconds.into())),
         };
         r.end()?;
         Ok(counts)
     }
 }
 
-/// How asking a tracker failed. Whatever gives no tracker's answer is one kind: a tab must not learn from its bridge which ports are open, or
-/// which names exist.
+/// How asking a tracker failed. Whatever gives no tracker's answer is one kind: a tab must not
+/// learn from its bridge which ports are open, or which names exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerFailure {
     /// Its URL cannot be asked.
@@ -90,7 +101,9 @@ impl TrackerFailure {
     }
 
     fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|failure| failure.number() == number)
+        Self::ALL
+            .into_iter()
+            .find(|failure| failure.number() == number)
     }
 }
 
@@ -101,7 +114,11 @@ pub(super) fn write_dht(counts: &DhtCounts, out: &mut BytesMut) {
 }
 
 pub(super) fn read_dht(mut r: Reader) -> Result<DhtCounts, Fault> {
-    let counts = DhtCounts { nodes: r.u32()?, peers: r.u32()?, asking: r.flag()? };
+    let counts = DhtCounts {
+        nodes: r.u32()?,
+        peers: r.u32()?,
+        asking: r.flag()?,
+    };
     r.end()?;
     Ok(counts)
 }
@@ -123,13 +140,25 @@ pub struct PeerCounts {
 
 impl PeerCounts {
     pub(super) fn write(&self, out: &mut BytesMut) {
-        for count in [self.found, self.refused, self.dialling, self.failed, self.connected] {
+        for count in [
+            self.found,
+            self.refused,
+            self.dialling,
+            self.failed,
+            self.connected,
+        ] {
             out.put_u32(count);
         }
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
-        let counts = Self { found: r.u32()?, refused: r.u32()?, dialling: r.u32()?, failed: r.u32()?, connected: r.u32()? };
+        let counts = Self {
+            found: r.u32()?,
+            refused: r.u32()?,
+            dialling: r.u32()?,
+            failed: r.u32()?,
+            connected: r.u32()?,
+        };
         r.end()?;
         Ok(counts)
     }

@@ -35,7 +35,13 @@ impl Opened {
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         let (join, addr, dialled) = (r.u32()?, r.addr()?, r.flag()?);
-        let opened = Self { join, addr, dialled, peer_id: PeerId(r.array()?), reserved: Reserved(r.array()?) };
+        let opened = Self {
+            join,
+            addr,
+            dialled,
+            peer_id: PeerId(r.array()?),
+            reserved: Reserved(r.array()?),
+        };
         r.end()?;
         Ok(opened)
     }
@@ -65,7 +71,14 @@ pub enum StreamClose {
 }
 
 impl StreamClose {
-    const ALL: [Self; 6] = [Self::Tab, Self::Peer, Self::Broken, Self::Left, Self::Draining, Self::Private];
+    const ALL: [Self; 6] = [
+        Self::Tab,
+        Self::Peer,
+        Self::Broken,
+        Self::Left,
+        Self::Draining,
+        Self::Private,
+    ];
 
     const fn number(self) -> u8 {
         match self {
@@ -84,7 +97,10 @@ impl StreamClose {
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         let number = r.u8()?;
-        let reason = Self::ALL.into_iter().find(|reason| reason.number() == number).ok_or(r.fault())?;
+        let reason = Self::ALL
+            .into_iter()
+            .find(|reason| reason.number() == number)
+            .ok_or(r.fault())?;
         r.end()?;
         Ok(reason)
     }

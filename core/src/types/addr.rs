@@ -7,11 +7,13 @@ use super::PeerId;
 /// Where a peer can be dialled. Transports other than TCP get variants of their own.
 pub type PeerAddr = SocketAddr;
 
-/// The upper half of the addresses that stand for tabs: a block of unique local addresses (RFC 4193), in which many peers may share a network.
+/// The upper half of the addresses that stand for tabs: a block of unique local addresses (RFC
+/// 4193), in which many peers may share a network.
 const TAB: u128 = 0xfd61_7175_6564_7563 << 64;
 
-/// What one tab of a bridge sees as the address of another one, which it meets inside the bridge. It tells nothing of where that tab is, nobody
-/// can be dialled there, and it is used once in the life of a bridge.
+/// What one tab of a bridge sees as the address of another one, which it meets inside the bridge.
+/// It tells nothing of where that tab is, nobody can be dialled there, and it is used once in the
+/// life of a bridge.
 #[must_use]
 pub const fn tab_addr(number: u64) -> PeerAddr {
     SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(TAB | number as u128)), 1)
@@ -21,12 +23,15 @@ pub const fn tab_addr(number: u64) -> PeerAddr {
 #[must_use]
 pub fn tab_number(addr: PeerAddr) -> Option<u64> {
     match addr.ip() {
-        IpAddr::V6(v6) if is_tab(addr.ip()) => u64::try_from(v6.to_bits() & u128::from(u64::MAX)).ok(),
+        IpAddr::V6(v6) if is_tab(addr.ip()) => {
+            u64::try_from(v6.to_bits() & u128::from(u64::MAX)).ok()
+        }
         _ => None,
     }
 }
 
-/// Whether this is a [`tab_addr`], at any port: to be told to nobody, since it means nothing outside its bridge.
+/// Whether this is a [`tab_addr`], at any port: to be told to nobody, since it means nothing
+/// outside its bridge.
 #[must_use]
 pub const fn is_tab(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.to_bits() >> 64 << 64 == TAB)
@@ -59,7 +64,8 @@ pub enum PeerSource {
 }
 
 impl PeerSource {
-    /// Whether a private torrent may have peers from it: its trackers, and the user's own word (BEP 27). Whoever dials us is welcome, too.
+    /// Whether a private torrent may have peers from it: its trackers, and the user's own word (BEP
+    /// 27). Whoever dials us is welcome, too.
     #[must_use]
     pub const fn suits_private(self) -> bool {
         matches!(self, Self::User | Self::Tracker)
@@ -72,12 +78,23 @@ mod tests {
 
     #[test]
     fn tabs_have_addresses_of_their_own_that_are_no_public_ones() {
-        assert_eq!([0, 7, u64::MAX].map(|number| tab_number(tab_addr(number))), [Some(0), Some(7), Some(u64::MAX)]);
+        assert_eq!(
+            [0, 7, u64::MAX].map(|number| tab_number(tab_addr(number))),
+            [Some(0), Some(7), Some(u64::MAX)]
+        );
         assert_eq!(tab_number("[fd00::7]:1".parse().unwrap()), None);
         for ip in [tab_addr(0).ip(), tab_addr(u64::MAX).ip()] {
-            assert!(is_tab(ip) && matches!(ip, IpAddr::V6(v6) if v6.is_unique_local()), "{ip}");
+            assert!(
+                is_tab(ip) && matches!(ip, IpAddr::V6(v6) if v6.is_unique_local()),
+                "{ip}"
+            );
         }
-        for other in ["127.0.0.1", "fd00::1", "fd61:7175:6564:7564::1", "fd61:7175:6564:7562:ffff:ffff:ffff:ffff"] {
+        for other in [
+            "127.0.0.1",
+            "fd00::1",
+            "fd61:7175:6564:7564::1",
+            "fd61:7175:6564:7562:ffff:ffff:ffff:ffff",
+        ] {
             assert!(!is_tab(other.parse().unwrap()), "{other}");
         }
     }

@@ -18,7 +18,8 @@ pub enum BitfieldError {
     SpareBits,
 }
 
-/// One bit a piece; the highest bit of the first byte is piece 0. Spare bits are always zero. Counts its ones.
+/// One bit a piece; the highest bit of the first byte is piece 0. Spare bits are always zero.
+/// Counts its ones.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Bitfield {
     bytes: Vec<u8>,
@@ -30,7 +31,11 @@ impl Bitfield {
     /// `pieces` zeros.
     #[must_use]
     pub fn none(pieces: u32) -> Self {
-        Self { bytes: vec![0; pieces.div_ceil(8) as usize], len: pieces, ones: 0 }
+        Self {
+            bytes: vec![0; pieces.div_ceil(8) as usize],
+            len: pieces,
+            ones: 0,
+        }
     }
 
     /// `pieces` ones.
@@ -40,7 +45,11 @@ impl Bitfield {
         if let (Some(last), 1..) = (bytes.last_mut(), pieces % 8) {
             *last = 0xff << (8 - pieces % 8);
         }
-        Self { bytes, len: pieces, ones: pieces }
+        Self {
+            bytes,
+            len: pieces,
+            ones: pieces,
+        }
     }
 
     /// Reads the wire's form.
@@ -50,7 +59,10 @@ impl Bitfield {
     pub fn from_wire(bytes: &[u8], pieces: u32) -> Result<Self, BitfieldError> {
         let expected = pieces.div_ceil(8) as usize;
         if bytes.len() != expected {
-            return Err(BitfieldError::Length { expected, received: bytes.len() });
+            return Err(BitfieldError::Length {
+                expected,
+                received: bytes.len(),
+            });
         }
         if let (Some(last), 1..) = (bytes.last(), pieces % 8)
             && last & (0xff >> (pieces % 8)) != 0
@@ -58,7 +70,11 @@ impl Bitfield {
             return Err(BitfieldError::SpareBits);
         }
         let ones = bytes.iter().map(|b| b.count_ones()).sum();
-        Ok(Self { bytes: bytes.to_vec(), len: pieces, ones })
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            len: pieces,
+            ones,
+        })
     }
 
     /// The wire's form.
@@ -95,7 +111,9 @@ impl Bitfield {
     /// Whether this piece is had; false for a piece of a larger torrent.
     #[must_use]
     pub fn has(&self, piece: Piece) -> bool {
-        self.bytes.get(piece.index() / 8).is_some_and(|b| b & (0x80 >> (piece.get() % 8)) != 0)
+        self.bytes
+            .get(piece.index() / 8)
+            .is_some_and(|b| b & (0x80 >> (piece.get() % 8)) != 0)
     }
 
     /// Marks a piece as had; returns whether that was news. Ignores a piece of a larger torrent.
@@ -121,7 +139,11 @@ impl Bitfield {
     /// Indices of the pieces had, ascending.
     pub fn ones(&self) -> impl Iterator<Item = u32> + '_ {
         let bits = (0u32..).zip(&self.bytes).filter(|(_, byte)| **byte != 0);
-        bits.flat_map(|(at, byte)| (0..8).filter(move |bit| byte & (0x80 >> bit) != 0).map(move |bit| at * 8 + bit))
+        bits.flat_map(|(at, byte)| {
+            (0..8)
+                .filter(move |bit| byte & (0x80 >> bit) != 0)
+                .map(move |bit| at * 8 + bit)
+        })
     }
 }
 
@@ -133,8 +155,17 @@ mod tests {
     #[test]
     fn wire_form_is_exact() {
         assert!(Bitfield::from_wire(&[0xff, 0x80], 9).is_ok());
-        assert_eq!(Bitfield::from_wire(&[0xff, 0xc0], 9), Err(BitfieldError::SpareBits));
-        assert_eq!(Bitfield::from_wire(&[0xff], 9), Err(BitfieldError::Length { expected: 2, received: 1 }));
+        assert_eq!(
+            Bitfield::from_wire(&[0xff, 0xc0], 9),
+            Err(BitfieldError::SpareBits)
+        );
+        assert_eq!(
+            Bitfield::from_wire(&[0xff], 9),
+            Err(BitfieldError::Length {
+                expected: 2,
+                received: 1
+            })
+        );
         assert_eq!(Bitfield::all(9).as_bytes(), [0xff, 0x80]);
         assert_eq!(Bitfield::all(16).as_bytes(), [0xff, 0xff]);
     }

@@ -25,7 +25,8 @@ pub enum InfoHash {
 }
 
 impl InfoHash {
-    /// The 20 bytes that stand in handshakes and announces: the v1 hash if there is one, else the v2 hash cut to 20 bytes (BEP 52).
+    /// The 20 bytes that stand in handshakes and announces: the v1 hash if there is one, else the
+    /// v2 hash cut to 20 bytes (BEP 52).
     #[must_use]
     pub fn wire(&self) -> InfoHashV1 {
         match self {
@@ -89,7 +90,11 @@ impl InfoHashV1 {
             32 => data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()),
             n => return Err(ParseHashError::Length(n)),
         };
-        bytes.ok().and_then(|b| b.try_into().ok()).map(Self).ok_or(ParseHashError::Alphabet)
+        bytes
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or(ParseHashError::Alphabet)
     }
 }
 
@@ -103,7 +108,11 @@ impl InfoHashV2 {
             return Err(ParseHashError::Length(text.len()));
         }
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
-        bytes.ok().and_then(|b| b.try_into().ok()).map(Self).ok_or(ParseHashError::Alphabet)
+        bytes
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or(ParseHashError::Alphabet)
     }
 }
 
@@ -128,7 +137,8 @@ hex_fmt!(InfoHashV1, InfoHashV2);
 pub struct PeerId(pub [u8; 20]);
 
 impl PeerId {
-    /// The first eight bytes of every peer id Aqueduct makes, Azureus style (BEP 20): client `AQ` and the crate's version.
+    /// The first eight bytes of every peer id Aqueduct makes, Azureus style (BEP 20): client `AQ`
+    /// and the crate's version.
     pub const PREFIX: [u8; 8] = *b"-AQ0100-";
 
     /// Our prefix followed by twelve random bytes.
@@ -145,7 +155,11 @@ impl fmt::Debug for PeerId {
     /// Printable ASCII as it is, anything else as `.`, so that a peer cannot write to a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &b in &self.0 {
-            let shown = if b.is_ascii_graphic() { char::from(b) } else { '.' };
+            let shown = if b.is_ascii_graphic() {
+                char::from(b)
+            } else {
+                '.'
+            };
             write!(f, "{shown}")?;
         }
         Ok(())
@@ -164,13 +178,19 @@ mod tests {
         let base32 = data_encoding::BASE32_NOPAD.encode(&hash.0);
         assert_eq!(InfoHashV1::parse(&base32.to_lowercase()).unwrap(), hash);
         assert_eq!(InfoHashV1::parse("0011"), Err(ParseHashError::Length(4)));
-        assert_eq!(InfoHashV1::parse(&"g".repeat(40)), Err(ParseHashError::Alphabet));
+        assert_eq!(
+            InfoHashV1::parse(&"g".repeat(40)),
+            Err(ParseHashError::Alphabet)
+        );
     }
 
     #[test]
     fn a_v2_swarm_is_named_on_the_wire_by_the_first_twenty_bytes() {
         let v2 = InfoHashV2(std::array::from_fn(|i| u8::try_from(i).unwrap()));
         assert_eq!(InfoHash::V2(v2).wire().0[..], v2.0[..20]);
-        assert_eq!(InfoHash::Hybrid(InfoHashV1([9; 20]), v2).wire(), InfoHashV1([9; 20]));
+        assert_eq!(
+            InfoHash::Hybrid(InfoHashV1([9; 20]), v2).wire(),
+            InfoHashV1([9; 20])
+        );
     }
 }

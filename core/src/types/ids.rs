@@ -6,8 +6,9 @@ pub struct TorrentId(pub u32);
 
 /// A connection, from the dial or the accept to its end.
 ///
-/// Both sides of the boundary make them: the engine names what it dials with even numbers ([`ConnId::dialled`]),
-/// the driver names what it accepts with odd ones ([`ConnId::accepted`]), so they never collide.
+/// Both sides of the boundary make them: the engine names what it dials with even numbers
+/// ([`ConnId::dialled`]), the driver names what it accepts with odd ones ([`ConnId::accepted`]), so
+/// they never collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(u64);
 

@@ -25,7 +25,8 @@ impl Piece {
     }
 }
 
-/// A range of bytes that lies inside its piece; at most [`BLOCK_SIZE`] when we ask, at most 128 KiB when we are asked.
+/// A range of bytes that lies inside its piece; at most [`BLOCK_SIZE`] when we ask, at most 128 KiB
+/// when we are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
     piece: Piece,
@@ -76,17 +77,24 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// A torrent of `total` bytes in pieces of `piece_length` bytes (the last may be shorter). A total of 0 has no pieces.
+    /// A torrent of `total` bytes in pieces of `piece_length` bytes (the last may be shorter). A
+    /// total of 0 has no pieces.
     ///
     /// # Errors
     /// A piece length of 0 or over [`MAX_PIECE_LENGTH`]; more than [`MAX_PIECES`] pieces.
     pub fn new(total: u64, piece_length: u64) -> Result<Self, LengthsError> {
-        let length = u32::try_from(piece_length).ok().filter(|&n| n > 0 && n <= MAX_PIECE_LENGTH);
+        let length = u32::try_from(piece_length)
+            .ok()
+            .filter(|&n| n > 0 && n <= MAX_PIECE_LENGTH);
         let length = length.ok_or(LengthsError::PieceLength(piece_length))?;
         let count = total.div_ceil(piece_length);
         let pieces = u32::try_from(count).ok().filter(|&n| n <= MAX_PIECES);
         let pieces = pieces.ok_or(LengthsError::TooManyPieces(count))?;
-        Ok(Self { total, piece_length: length, pieces })
+        Ok(Self {
+            total,
+            piece_length: length,
+            pieces,
+        })
     }
 
     /// All bytes of the torrent.
@@ -107,7 +115,11 @@ impl Lengths {
     /// The piece of that index, if there is one.
     #[must_use]
     pub const fn piece(&self, index: u32) -> Option<Piece> {
-        if index < self.pieces { Some(Piece(index)) } else { None }
+        if index < self.pieces {
+            Some(Piece(index))
+        } else {
+            None
+        }
     }
     /// Every piece, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Piece> + use<> {
@@ -134,21 +146,36 @@ impl Lengths {
     pub fn nth_block(&self, piece: Piece, number: u32) -> Option<Block> {
         let begin = number.checked_mul(BLOCK_SIZE)?;
         let rest = self.size(piece).checked_sub(begin).filter(|&n| n > 0)?;
-        Some(Block { piece, begin, length: rest.min(BLOCK_SIZE) })
+        Some(Block {
+            piece,
+            begin,
+            length: rest.min(BLOCK_SIZE),
+        })
     }
     /// A range as a peer named it, if it is not empty and lies inside its piece.
     #[must_use]
     pub fn block(&self, index: u32, begin: u32, length: u32) -> Option<Block> {
         let piece = self.piece(index)?;
         let end = begin.checked_add(length)?;
-        (length > 0 && end <= self.size(piece)).then_some(Block { piece, begin, length })
+        (length > 0 && end <= self.size(piece)).then_some(Block {
+            piece,
+            begin,
+            length,
+        })
     }
-    /// The pieces that hold bytes of `offset .. offset + length`; none if the range is empty or starts past the end.
+    /// The pieces that hold bytes of `offset .. offset + length`; none if the range is empty or
+    /// starts past the end.
     pub fn pieces_of(&self, offset: u64, length: u64) -> impl Iterator<Item = Piece> + use<> {
         let plen = u64::from(self.piece_length);
         let end = offset.saturating_add(length).min(self.total);
-        let (first, last) = if offset < end { (offset / plen, end.div_ceil(plen)) } else { (0, 0) };
-        (first..last).filter_map(|i| u32::try_from(i).ok()).map(Piece)
+        let (first, last) = if offset < end {
+            (offset / plen, end.div_ceil(plen))
+        } else {
+            (0, 0)
+        };
+        (first..last)
+            .filter_map(|i| u32::try_from(i).ok())
+            .map(Piece)
     }
 }
 
@@ -165,7 +192,10 @@ mod tests {
         assert_eq!(l.blocks(last), 1);
         assert_eq!(l.nth_block(last, 0).unwrap().length(), 1696);
         assert_eq!(l.nth_block(last, 1), None);
-        assert_eq!(l.nth_block(l.piece(0).unwrap(), 1).unwrap().begin(), BLOCK_SIZE);
+        assert_eq!(
+            l.nth_block(l.piece(0).unwrap(), 1).unwrap().begin(),
+            BLOCK_SIZE
+        );
         assert_eq!(l.piece(4), None);
     }
 

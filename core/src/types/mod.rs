@@ -1,4 +1,5 @@
-//! Values that are checked once and carried afterwards: indices that cannot be out of range, hashes that know their version, time that only moves when told.
+//! Values that are checked once and carried afterwards: indices that cannot be out of range, hashes
+//! that know their version, time that only moves when told.
 
 mod addr;
 mod bitfield;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Whether a character acts instead of showing: control characters (C0, DEL, C1), line separators, bidirectional controls, and what has no width.
+/// Whether a character acts instead of showing: control characters (C0, DEL, C1), line separators,
+/// bidirectional controls, and what has no width.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -10,14 +11,16 @@ pub fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a character turns the direction of the text after it (bidirectional embeddings, overrides and isolates), so that `fdp.exe` looks like `exe.pdf`.
+/// Whether a character turns the direction of the text after it (bidirectional embeddings,
+/// overrides and isolates), so that `fdp.exe` looks like `exe.pdf`.
 #[must_use]
 pub const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text from a torrent, a peer or a tracker, with every character of [`is_hidden`] spelled out (`\n`, `\u{202e}`), so that it can neither move a cursor nor
-/// reorder or hide what stands beside it.
+/// Text from a torrent, a peer or a tracker, with every character of [`is_hidden`] spelled out
+/// (`\n`, `\u{202e}`), so that it can neither move a cursor nor reorder or hide what stands beside
+/// it.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
@@ -40,10 +43,19 @@ mod tests {
 
     #[test]
     fn what_would_act_on_a_terminal_is_spelled_out() {
-        assert_eq!(visible("a\x1b[2Jb\r\n\tc\u{7f}\u{9b}"), "a\\u{1b}[2Jb\\r\\n\\tc\\u{7f}\\u{9b}");
+        assert_eq!(
+            visible("a\x1b[2Jb\r\n\tc\u{7f}\u{9b}"),
+            "a\\u{1b}[2Jb\\r\\n\\tc\\u{7f}\\u{9b}"
+        );
         assert_eq!(visible("evil\u{202e}fdp.exe"), "evil\\u{202e}fdp.exe");
-        assert_eq!(visible("\u{1f468}\u{200d}\u{1f469}"), "\u{1f468}\\u{200d}\u{1f469}");
-        assert_eq!(visible("zero\u{200b}width\u{feff}"), "zero\\u{200b}width\\u{feff}");
+        assert_eq!(
+            visible("\u{1f468}\u{200d}\u{1f469}"),
+            "\u{1f468}\\u{200d}\u{1f469}"
+        );
+        assert_eq!(
+            visible("zero\u{200b}width\u{feff}"),
+            "zero\\u{200b}width\\u{feff}"
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Microseconds since the driver started. Monotonic: a driver never passes a smaller value than before.
+/// Microseconds since the driver started. Monotonic: a driver never passes a smaller value than
+/// before.
 ///
 /// There is no `now()`: core reads no clock, so a simulator may jump hours between two calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -49,11 +49,13 @@ impl Kind {
 pub struct Header {
     /// What the datagram is for.
     pub kind: Kind,
-    /// Which connection it belongs to. A SYN names the id that its sender hears on; all that follows names the receiver's.
+    /// Which connection it belongs to. A SYN names the id that its sender hears on; all that
+    /// follows names the receiver's.
     pub connection_id: u16,
     /// When it was sent, by its sender's clock, in microseconds.
     pub timestamp: u32,
-    /// How long the last datagram of the other side was under way, as far as the two clocks agree, in microseconds; 0: there was none.
+    /// How long the last datagram of the other side was under way, as far as the two clocks agree,
+    /// in microseconds; 0: there was none.
     pub timestamp_difference: u32,
     /// Bytes that its sender has room for.
     pub window: u32,
@@ -109,19 +111,44 @@ impl Header {
 }
 
 impl<'a> Packet<'a> {
-    /// Takes a datagram apart. Extensions are skipped, whatever they are: each begins with the type of the next one and its own length (BEP 29).
+    /// Takes a datagram apart. Extensions are skipped, whatever they are: each begins with the type
+    /// of the next one and its own length (BEP 29).
     ///
     /// # Errors
     /// The first thing that is wrong; see [`PacketError`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
-        let (head, rest) = datagram.split_first_chunk::<{ Header::LENGTH }>().ok_or(PacketError::Short)?;
+        let (head, rest) = datagram
+            .split_first_chunk::<{ Header::LENGTH }>()
+            .ok_or(PacketError::Short)?;
         let [first, extension, rest_of_head @ ..] = head;
         let (kind, version) = (first >> 4, first & 0xf);
         if version != VERSION {
             return Err(PacketError::Version(version));
         }
-        let kind = Kind::ALL.get(usize::from(kind)).copied().ok_or(PacketError::Kind(kind))?;
-        let [c0, c1, t0, t1, t2, t3, d0, d1, d2, d3, w0, w1, w2, w3, s0, s1, a0, a1] = *rest_of_head;
+        let kind = Kind::ALL
+            .get(usize::from(kind))
+            .copied()
+            .ok_or(PacketError::Kind(kind))?;
+        let [
+            c0,
+            c1,
+            t0,
+            t1,
+            t2,
+            t3,
+            d0,
+            d1,
+            d2,
+            d3,
+            w0,
+            w1,
+            w2,
+            w3,
+            s0,
+            s1,
+            a0,
+            a1,
+        ] = *rest_of_head;
         let header = Header {
             kind,
             connection_id: u16::from_be_bytes([c0, c1]),
@@ -131,7 +158,10 @@ impl<'a> Packet<'a> {
             sequence: u16::from_be_bytes([s0, s1]),
             acknowledgement: u16::from_be_bytes([a0, a1]),
         };
-        Ok(Self { header, payload: after_extensions(*extension, rest)? })
+        Ok(Self {
+            header,
+            payload: after_extensions(*extension, rest)?,
+        })
     }
 }
 
@@ -154,17 +184,38 @@ mod tests {
 
     use super::*;
 
-    const SYN: Header =
-        Header { kind: Kind::Syn, connection_id: 0x1234, timestamp: 5, timestamp_difference: 6, window: 7, sequence: 1, acknowledgement: 0 };
+    const SYN: Header = Header {
+        kind: Kind::Syn,
+        connection_id: 0x1234,
+        timestamp: 5,
+        timestamp_difference: 6,
+        window: 7,
+        sequence: 1,
+        acknowledgement: 0,
+    };
 
     #[test]
     fn a_header_is_laid_out_as_bep_29_says() {
         let bytes = SYN.encode();
-        assert_eq!(bytes, [0x41, 0, 0x12, 0x34, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 1, 0, 0]);
-        assert_eq!(Packet::parse(&bytes), Ok(Packet { header: SYN, payload: b"" }));
+        assert_eq!(
+            bytes,
+            [
+                0x41, 0, 0x12, 0x34, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 7, 0, 1, 0, 0
+            ]
+        );
+        assert_eq!(
+            Packet::parse(&bytes),
+            Ok(Packet {
+                header: SYN,
+                payload: b""
+            })
+        );
         for kind in Kind::ALL {
             let header = Header { kind, ..SYN };
-            assert_eq!(Packet::parse(&header.encode()).map(|packet| packet.header), Ok(header));
+            assert_eq!(
+                Packet::parse(&header.encode()).map(|packet| packet.header),
+                Ok(header)
+            );
         }
     }
 
@@ -186,9 +237,20 @@ mod tests {
         assert_eq!(Packet::parse(&SYN.encode()[..19]), Err(PacketError::Short));
         assert_eq!(Packet::parse(&with(0, 0x40)), Err(PacketError::Version(0)));
         assert_eq!(Packet::parse(&with(0, 0x51)), Err(PacketError::Kind(5)));
-        assert_eq!(Packet::parse(&with(1, 1)), Err(PacketError::Short), "an extension that is not there");
-        assert_eq!(Packet::parse(&[&with(1, 1)[..], &[0, 4, 1, 2, 3]].concat()), Err(PacketError::Short), "an extension that is cut off");
-        assert_eq!(Packet::parse(&[&with(1, 1)[..], &[1, 0].repeat(100)].concat()), Err(PacketError::Extensions));
+        assert_eq!(
+            Packet::parse(&with(1, 1)),
+            Err(PacketError::Short),
+            "an extension that is not there"
+        );
+        assert_eq!(
+            Packet::parse(&[&with(1, 1)[..], &[0, 4, 1, 2, 3]].concat()),
+            Err(PacketError::Short),
+            "an extension that is cut off"
+        );
+        assert_eq!(
+            Packet::parse(&[&with(1, 1)[..], &[1, 0].repeat(100)].concat()),
+            Err(PacketError::Extensions)
+        );
     }
 
     proptest! {

@@ -6,12 +6,14 @@ use super::packet::{Header, Kind, Packet};
 use crate::net::Limiter;
 use crate::types::Instant;
 
-/// Bytes of resets a second in all: 200 of them. A SYN whose sender is forged must not make us a flood.
+/// Bytes of resets a second in all: 200 of them. A SYN whose sender is forged must not make us a
+/// flood.
 const RATE: u32 = 4000;
 /// Resets a second for one address (/64 of IPv6).
 const PER_ADDRESS: u32 = 5;
 
-/// Answers SYNs with resets, and nothing else with anything. No answer is longer than what it answers.
+/// Answers SYNs with resets, and nothing else with anything. No answer is longer than what it
+/// answers.
 #[derive(Debug)]
 pub struct Resets {
     limiter: Limiter,
@@ -21,13 +23,22 @@ impl Resets {
     /// Nobody was answered yet.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { limiter: Limiter::new(RATE, PER_ADDRESS, now) }
+        Self {
+            limiter: Limiter::new(RATE, PER_ADDRESS, now),
+        }
     }
 
-    /// The answer to a datagram; `None`: it is no SYN of BEP 29, or its sender, or all together, were answered enough.
-    pub fn answer(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Option<[u8; Header::LENGTH]> {
+    /// The answer to a datagram; `None`: it is no SYN of BEP 29, or its sender, or all together,
+    /// were answered enough.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<[u8; Header::LENGTH]> {
         let packet = Packet::parse(datagram).ok()?;
-        let is_syn = packet.header.kind == Kind::Syn && packet.payload.is_empty() && from.port() != 0;
+        let is_syn =
+            packet.header.kind == Kind::Syn && packet.payload.is_empty() && from.port() != 0;
         if !is_syn || !self.limiter.admits(now, from) || !self.limiter.spends(now, Header::LENGTH) {
             return None;
         }
@@ -59,7 +70,15 @@ mod tests {
     use super::*;
 
     fn syn() -> Header {
-        Header { kind: Kind::Syn, connection_id: 77, timestamp: 5, timestamp_difference: 0, window: 1 << 20, sequence: 4711, acknowledgement: 0 }
+        Header {
+            kind: Kind::Syn,
+            connection_id: 77,
+            timestamp: 5,
+            timestamp_difference: 0,
+            window: 1 << 20,
+            sequence: 4711,
+            acknowledgement: 0,
+        }
     }
 
     fn from(n: u32) -> SocketAddr {
@@ -69,23 +88,48 @@ mod tests {
     #[test]
     fn a_syn_is_answered_with_a_reset_that_its_sender_believes() {
         let now = Instant::ZERO + Duration::from_secs(5000);
-        let answer = Resets::new(now).answer(now, from(1), &syn().encode()).unwrap();
+        let answer = Resets::new(now)
+            .answer(now, from(1), &syn().encode())
+            .unwrap();
         let reset = Packet::parse(&answer).unwrap();
         assert!(reset.payload.is_empty());
-        assert_eq!((reset.header.kind, reset.header.connection_id, reset.header.acknowledgement), (Kind::Reset, 77, 4711));
+        assert_eq!(
+            (
+                reset.header.kind,
+                reset.header.connection_id,
+                reset.header.acknowledgement
+            ),
+            (Kind::Reset, 77, 4711)
+        );
     }
 
     #[test]
     fn nothing_but_a_syn_is_answered() {
         let mut resets = Resets::new(Instant::ZERO);
-        let mut answers = |from, datagram: &[u8]| resets.answer(Instant::ZERO, from, datagram).is_some();
+        let mut answers =
+            |from, datagram: &[u8]| resets.answer(Instant::ZERO, from, datagram).is_some();
         for kind in [Kind::Data, Kind::Fin, Kind::State, Kind::Reset] {
-            assert!(!answers(from(1), &Header { kind, ..syn() }.encode()), "{kind:?}");
+            assert!(
+                !answers(from(1), &Header { kind, ..syn() }.encode()),
+                "{kind:?}"
+            );
         }
-        assert!(!answers(from(2), &[&syn().encode()[..], b"payload"].concat()));
+        assert!(!answers(
+            from(2),
+            &[&syn().encode()[..], b"payload"].concat()
+        ));
         assert!(!answers(from(3), &syn().encode()[..19]));
-        assert!(!answers(from(4), b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe"), "a question to a node of the DHT");
-        assert!(!answers(([11, 0, 0, 5], 0).into(), &syn().encode()), "nobody has port 0");
+        assert!(
+            !answers(
+                from(4),
+                b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe"
+            ),
+            "a question to a node of the DHT"
+        );
+        assert!(
+            !answers(([11, 0, 0, 5], 0).into(), &syn().encode()),
+            "nobody has port 0"
+        );
         // Old clients put an extension into a SYN.
         let mut old = syn().encode();
         old[1] = 2;
@@ -95,11 +139,26 @@ mod tests {
     #[test]
     fn an_address_and_all_together_are_answered_so_often_and_no_more() {
         let mut resets = Resets::new(Instant::ZERO);
-        let mut answered = |millis: u64, n| resets.answer(Instant::ZERO + Duration::from_millis(millis), from(n), &syn().encode()).is_some();
+        let mut answered = |millis: u64, n| {
+            resets
+                .answer(
+                    Instant::ZERO + Duration::from_millis(millis),
+                    from(n),
+                    &syn().encode(),
+                )
+                .is_some()
+        };
         assert_eq!((0..100).filter(|_| answered(0, 1)).count(), 5);
         // Two seconds' worth at once, then 200 a second.
-        let flood = (0..10_000).filter(|millis| (0..10).any(|k| answered(*millis, 2 + u32::try_from(millis * 10 + k).unwrap()))).count();
-        assert!((1900..=2400).contains(&flood), "{flood} resets in ten seconds");
+        let flood = (0..10_000)
+            .filter(|millis| {
+                (0..10).any(|k| answered(*millis, 2 + u32::try_from(millis * 10 + k).unwrap()))
+            })
+            .count();
+        assert!(
+            (1900..=2400).contains(&flood),
+            "{flood} resets in ten seconds"
+        );
     }
 
     proptest! {

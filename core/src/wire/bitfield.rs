@@ -9,7 +9,8 @@ use crate::types::MAX_PIECES;
 
 pub(super) const BITFIELD: u8 = 5;
 
-/// The torrent's own number of pieces is not known here (with a magnet link, to nobody yet); the largest torrent's bounds it.
+/// The torrent's own number of pieces is not known here (with a magnet link, to nobody yet); the
+/// largest torrent's bounds it.
 pub(super) const LENGTHS: RangeInclusive<u32> = 1..=1 + MAX_PIECES.div_ceil(8);
 
 pub(super) fn encode(out: &mut BytesMut, bits: &[u8]) {

@@ -6,7 +6,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{Message, WireError, bitfield, extended, fast, have, piece, port, request, state};
 
-/// Messages of unknown types are skipped up to this length, id included: 128 KiB. Longer ones are errors.
+/// Messages of unknown types are skipped up to this length, id included: 128 KiB. Longer ones are
+/// errors.
 pub const MAX_UNKNOWN: u32 = 128 * 1024;
 
 /// Bytes of the length that precedes every message.
@@ -23,13 +24,21 @@ struct Header {
 impl Header {
     /// Reads what is there without consuming it; `None` until length and id are.
     fn peek(buf: &[u8]) -> Result<Option<Self>, WireError> {
-        let Some((prefix, rest)) = buf.split_first_chunk() else { return Ok(None) };
+        let Some((prefix, rest)) = buf.split_first_chunk() else {
+            return Ok(None);
+        };
         match (u32::from_be_bytes(*prefix), rest.first()) {
-            (0, _) => Ok(Some(Self { length: 0, id: None })),
+            (0, _) => Ok(Some(Self {
+                length: 0,
+                id: None,
+            })),
             (_, None) => Ok(None),
             (length, Some(&id)) => {
                 check(id, length)?;
-                Ok(Some(Self { length: length as usize, id: Some(id) }))
+                Ok(Some(Self {
+                    length: length as usize,
+                    id: Some(id),
+                }))
             }
         }
     }
@@ -45,9 +54,21 @@ fn check(id: u8, received: u32) -> Result<(), WireError> {
     let (least, most) = (*lengths.start(), *lengths.end());
     match received {
         _ if lengths.contains(&received) => Ok(()),
-        _ if least == most => Err(WireError::Length { id, expected: least, received }),
-        _ if received < least => Err(WireError::TooShort { id, least, received }),
-        _ => Err(WireError::TooLong { id, limit: most, received }),
+        _ if least == most => Err(WireError::Length {
+            id,
+            expected: least,
+            received,
+        }),
+        _ if received < least => Err(WireError::TooShort {
+            id,
+            least,
+            received,
+        }),
+        _ => Err(WireError::TooLong {
+            id,
+            limit: most,
+            received,
+        }),
     }
 }
 
@@ -81,18 +102,22 @@ pub(super) fn put_head(out: &mut BytesMut, id: u8, body: usize) {
 }
 
 impl Message {
-    /// Takes the next message off `buf`; `None` until all of it is there. Unknown types up to [`MAX_UNKNOWN`] are skipped, as BEP 3 lets
-    /// extensions add types. The bytes of a message share the buffer's memory.
+    /// Takes the next message off `buf`; `None` until all of it is there. Unknown types up to
+    /// [`MAX_UNKNOWN`] are skipped, as BEP 3 lets extensions add types. The bytes of a message
+    /// share the buffer's memory.
     ///
     /// # Errors
-    /// The length is none that the type can have. It is told as soon as five bytes are there; `buf` stays as it is.
+    /// The length is none that the type can have. It is told as soon as five bytes are there; `buf`
+    /// stays as it is.
     pub fn decode(buf: &mut BytesMut) -> Result<Option<Self>, WireError> {
         while let Some(header) = Header::peek(buf)? {
             if buf.len() < header.total() {
                 return Ok(None);
             }
             buf.advance(PREFIX);
-            let Some(id) = header.id else { return Ok(Some(Self::KeepAlive)) };
+            let Some(id) = header.id else {
+                return Ok(Some(Self::KeepAlive));
+            };
             let mut body = buf.split_to(header.length);
             body.advance(1);
             if let Some(message) = Self::from_body(id, body) {
@@ -102,7 +127,8 @@ impl Message {
         Ok(None)
     }
 
-    /// How many bytes complete the message that `buf` begins with: 0 when it is whole (or wrong), 4 or fewer while its length is not there.
+    /// How many bytes complete the message that `buf` begins with: 0 when it is whole (or wrong), 4
+    /// or fewer while its length is not there.
     #[must_use]
     pub fn missing(buf: &[u8]) -> usize {
         match Header::peek(buf) {
@@ -135,8 +161,8 @@ impl Message {
         })
     }
 
-    /// Appends the message to `head`, all but the data of a [`Message::Piece`]: these are returned, to be written right behind it
-    /// without a copy.
+    /// Appends the message to `head`, all but the data of a [`Message::Piece`]: these are returned,
+    /// to be written right behind it without a copy.
     #[must_use = "a piece's data follow its head"]
     pub fn encode(&self, head: &mut BytesMut) -> Option<Bytes> {
         match self {
@@ -164,10 +190,18 @@ impl Message {
         None
     }
 
-    /// Whether it belongs to the fast extension: both sides must have said that they speak it (BEP 6).
+    /// Whether it belongs to the fast extension: both sides must have said that they speak it (BEP
+    /// 6).
     #[must_use]
     pub fn is_fast(&self) -> bool {
-        matches!(self, Self::Suggest(_) | Self::HaveAll | Self::HaveNone | Self::Reject(_) | Self::AllowedFast(_))
+        matches!(
+            self,
+            Self::Suggest(_)
+                | Self::HaveAll
+                | Self::HaveNone
+                | Self::Reject(_)
+                | Self::AllowedFast(_)
+        )
     }
 
     /// Bytes on the wire, the length's own four included.
@@ -175,7 +209,12 @@ impl Message {
     pub fn wire_len(&self) -> u64 {
         let after_prefix = match self {
             Self::KeepAlive => 0,
-            Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested | Self::HaveAll | Self::HaveNone => 1,
+            Self::Choke
+            | Self::Unchoke
+            | Self::Interested
+            | Self::NotInterested
+            | Self::HaveAll
+            | Self::HaveNone => 1,
             Self::Have(_) | Self::Suggest(_) | Self::AllowedFast(_) => 5,
             Self::Bitfield(bits) => 1 + bits.len(),
             Self::Request(_) | Self::Cancel(_) | Self::Reject(_) => 13,

@@ -1,4 +1,5 @@
-//! `extended` (BEP 10): a message of an extension, named by the number that its receiver chose for it.
+//! `extended` (BEP 10): a message of an extension, named by the number that its receiver chose for
+//! it.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +10,8 @@ use super::codec::put_head;
 
 pub(super) const EXTENDED: u8 = 20;
 
-/// The most that an extended message may carry: 64 KiB. A piece of metadata (BEP 9) has 16 KiB and a small dictionary.
+/// The most that an extended message may carry: 64 KiB. A piece of metadata (BEP 9) has 16 KiB and
+/// a small dictionary.
 pub const MAX_EXTENDED: u32 = 64 * 1024;
 
 /// Two ids precede the payload: `extended` itself and the extension's.
@@ -24,5 +26,8 @@ pub(super) fn encode(out: &mut BytesMut, id: u8, payload: &[u8]) {
 pub(super) fn decode(mut body: BytesMut) -> Message {
     let id = body.first().copied().unwrap_or_default();
     body.advance(1.min(body.len()));
-    Message::Extended { id, payload: body.freeze() }
+    Message::Extended {
+        id,
+        payload: body.freeze(),
+    }
 }

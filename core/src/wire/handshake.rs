@@ -28,7 +28,12 @@ impl Handshake {
     #[must_use]
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut out = [0; HANDSHAKE_LEN];
-        let parts = [&PROTOCOL[..], &self.reserved.0, &self.info_hash.0, &self.peer_id.0];
+        let parts = [
+            &PROTOCOL[..],
+            &self.reserved.0,
+            &self.info_hash.0,
+            &self.peer_id.0,
+        ];
         for (to, from) in out.iter_mut().zip(parts.into_iter().flatten()) {
             *to = *from;
         }
@@ -40,18 +45,28 @@ impl Handshake {
     /// # Errors
     /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, WireError> {
-        let Some(info_hash) = Self::decode_info_hash(bytes)? else { return Ok(None) };
+        let Some(info_hash) = Self::decode_info_hash(bytes)? else {
+            return Ok(None);
+        };
         let handshake = take::<8>(bytes, 20).zip(take::<20>(bytes, UP_TO_INFO_HASH));
-        Ok(handshake.map(|(reserved, peer_id)| Self { reserved: Reserved(reserved), info_hash, peer_id: PeerId(peer_id) }))
+        Ok(handshake.map(|(reserved, peer_id)| Self {
+            reserved: Reserved(reserved),
+            info_hash,
+            peer_id: PeerId(peer_id),
+        }))
     }
 
-    /// Reads the info-hash, which may be there before the rest: some peers send their id only once they got ours. `None` until 48 bytes
-    /// are there.
+    /// Reads the info-hash, which may be there before the rest: some peers send their id only once
+    /// they got ours. `None` until 48 bytes are there.
     ///
     /// # Errors
     /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
     pub fn decode_info_hash(bytes: &[u8]) -> Result<Option<InfoHashV1>, WireError> {
-        if bytes.iter().zip(PROTOCOL).any(|(came, named)| came != named) {
+        if bytes
+            .iter()
+            .zip(PROTOCOL)
+            .any(|(came, named)| came != named)
+        {
             return Err(WireError::Protocol);
         }
         Ok(take(bytes, UP_TO_INFO_HASH - 20).map(InfoHashV1))

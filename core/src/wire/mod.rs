@@ -1,7 +1,9 @@
-//! The peer wire: what two peers say to each other (BEP 3, 5, 6, 10), one file a message or small family.
+//! The peer wire: what two peers say to each other (BEP 3, 5, 6, 10), one file a message or small
+//! family.
 //!
-//! After the handshake every message is a length of four bytes (big endian, as all numbers here), an id of one byte that the length
-//! counts, and a body. [`Message::decode`] takes one off a receive buffer, [`Message::encode`] writes one; neither copies a block's data.
+//! After the handshake every message is a length of four bytes (big endian, as all numbers here),
+//! an id of one byte that the length counts, and a body. [`Message::decode`] takes one off a
+//! receive buffer, [`Message::encode`] writes one; neither copies a block's data.
 //! [`crate::link::Link`] puts handshake and messages in order.
 
 mod bitfield;
@@ -56,7 +58,8 @@ impl Reserved {
     }
 }
 
-/// A range as it stands in `request`, `cancel`, `reject` (BEP 3, 6): not checked against any torrent.
+/// A range as it stands in `request`, `cancel`, `reject` (BEP 3, 6): not checked against any
+/// torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RawBlock {
     /// Piece index.
@@ -109,7 +112,8 @@ pub enum Message {
     Reject(RawBlock),
     /// Id 17 (BEP 6).
     AllowedFast(u32),
-    /// Id 20 (BEP 10): the extension's number as its receiver named it (0: the extended handshake) and its payload.
+    /// Id 20 (BEP 10): the extension's number as its receiver named it (0: the extended handshake)
+    /// and its payload.
     Extended {
         /// 0 is the extended handshake.
         id: u8,
@@ -120,7 +124,11 @@ pub enum Message {
 
 impl From<Block> for RawBlock {
     fn from(block: Block) -> Self {
-        Self { index: block.piece().get(), begin: block.begin(), length: block.length() }
+        Self {
+            index: block.piece().get(),
+            begin: block.begin(),
+            length: block.length(),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use super::codec::{put_head, words};
 
 pub(super) const PIECE: u8 = 7;
 
-/// The most data a `piece` may carry: 128 KiB. BEP 3 lets peers ask for other lengths than 16 KiB; nobody serves more than this.
+/// The most data a `piece` may carry: 128 KiB. BEP 3 lets peers ask for other lengths than 16 KiB;
+/// nobody serves more than this.
 pub const MAX_BLOCK: u32 = 128 * 1024;
 
 /// Id, index and offset precede the data.
@@ -24,5 +25,9 @@ pub(super) fn encode_head(out: &mut BytesMut, index: u32, begin: u32, data: usiz
 pub(super) fn decode(mut body: BytesMut) -> Message {
     let [index, begin] = words(&body);
     body.advance(8.min(body.len()));
-    Message::Piece { index, begin, data: body.freeze() }
+    Message::Piece {
+        index,
+        begin,
+        data: body.freeze(),
+    }
 }

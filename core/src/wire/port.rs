@@ -16,5 +16,6 @@ pub(super) fn encode(out: &mut BytesMut, port: u16) {
 }
 
 pub(super) fn decode(body: &[u8]) -> u16 {
-    body.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))
+    body.first_chunk()
+        .map_or(0, |bytes| u16::from_be_bytes(*bytes))
 }

@@ -22,5 +22,9 @@ pub(super) fn encode(out: &mut BytesMut, id: u8, block: RawBlock) {
 
 pub(super) fn decode(body: &[u8]) -> RawBlock {
     let [index, begin, length] = words(body);
-    RawBlock { index, begin, length }
+    RawBlock {
+        index,
+        begin,
+        length,
+    }
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use aqueduct_core::meta::{Content, Details, Draft, Info};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
-use aqueduct_core::{CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output, Resumed, TorrentId, TorrentSnapshot};
+use aqueduct_core::{
+    CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output,
+    Resumed, TorrentId, TorrentSnapshot,
+};
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
@@ -52,8 +55,28 @@ impl Home {
         let engine = Engine::new(config, OURS, [1; 32], Instant::ZERO);
         let swarm = info.info_hash.wire();
         let (sent, closed, dialled) = (Vec::new(), Vec::new(), Vec::new());
-        let mut home = Self { engine, now: Instant::ZERO, disk, swarm, sent, closed, dialled, answered: BTreeMap::new() };
-        home.engine.command(home.now, Command::Add { torrent: TORRENT, info, resumed, wanted: None, paused: false }).unwrap();
+        let mut home = Self {
+            engine,
+            now: Instant::ZERO,
+            disk,
+            swarm,
+            sent,
+            closed,
+            dialled,
+            answered: BTreeMap::new(),
+        };
+        home.engine
+            .command(
+                home.now,
+                Command::Add {
+                    torrent: TORRENT,
+                    info,
+                    resumed,
+                    wanted: None,
+                    paused: false,
+                },
+            )
+            .unwrap();
         home.settle();
         home
     }
@@ -77,8 +100,12 @@ impl Home {
     fn perform(&self, op: Op) -> OpResult {
         let bytes = |offset: u64, length: u32| &self.disk[offset as usize..][..length as usize];
         match op {
-            Op::Check(range) => OpResult::Digest(Sha1::digest(bytes(range.offset, range.length)).into()),
-            Op::Read { offset, length } => OpResult::Bytes(Bytes::copy_from_slice(bytes(offset, length))),
+            Op::Check(range) => {
+                OpResult::Digest(Sha1::digest(bytes(range.offset, range.length)).into())
+            }
+            Op::Read { offset, length } => {
+                OpResult::Bytes(Bytes::copy_from_slice(bytes(offset, length)))
+            }
             Op::Hash(rope) => OpResult::Digest(Sha1::digest(rope.0.concat()).into()),
             Op::Write { .. } | Op::Flush | Op::Save { .. } => OpResult::Unit,
         }
@@ -102,15 +129,33 @@ impl Home {
 
     fn accept_with(&mut self, n: u64, addr: &str, peer_id: PeerId, reserved: Reserved) -> ConnId {
         let conn = ConnId::accepted(n);
-        let handshake = Handshaken { info_hash: self.swarm, peer_id, reserved };
-        self.hear(Input::Accepted { conn, addr: addr.parse().unwrap(), dialled: false, handshake });
+        let handshake = Handshaken {
+            info_hash: self.swarm,
+            peer_id,
+            reserved,
+        };
+        self.hear(Input::Accepted {
+            conn,
+            addr: addr.parse().unwrap(),
+            dialled: false,
+            handshake,
+        });
         conn
     }
 
     /// A seed that lets us have everything. `fast`: it speaks the fast extension.
     pub(crate) fn accept_seed(&mut self, n: u8, fast: bool) -> ConnId {
-        let reserved = if fast { Reserved::OURS } else { Reserved::default() };
-        let conn = self.accept_with(n.into(), &format!("9.9.9.{n}:1000"), PeerId([n; 20]), reserved);
+        let reserved = if fast {
+            Reserved::OURS
+        } else {
+            Reserved::default()
+        };
+        let conn = self.accept_with(
+            n.into(),
+            &format!("9.9.9.{n}:1000"),
+            PeerId([n; 20]),
+            reserved,
+        );
         let all = [0xff; PIECES as usize / 8 + 1];
         let pieces = self.disk.len().div_ceil(PIECE as usize);
         let mut bits = all[..pieces.div_ceil(8)].to_vec();
@@ -122,23 +167,44 @@ impl Home {
 
     /// What this peer was asked for, ever.
     pub(crate) fn asked(&self, conn: ConnId) -> Vec<RawBlock> {
-        self.sent.iter().filter_map(|sent| request_to(conn, sent)).collect()
+        self.sent
+            .iter()
+            .filter_map(|sent| request_to(conn, sent))
+            .collect()
     }
 
     /// The peer sends what it was asked for.
     pub(crate) fn answer(&mut self, conn: ConnId, raw: RawBlock) {
         let at = (raw.index * PIECE + raw.begin) as usize;
         let data = Bytes::copy_from_slice(&self.disk[at..][..raw.length as usize]);
-        let parted = self.say(conn, Message::Piece { index: raw.index, begin: raw.begin, data });
+        let parted = self.say(
+            conn,
+            Message::Piece {
+                index: raw.index,
+                begin: raw.begin,
+                data,
+            },
+        );
         // The last block of all makes both of them seeds.
-        assert!(parted.is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0));
+        assert!(
+            parted
+                .is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0)
+        );
     }
 
-    /// The peer answers all that it was asked for since it last did so, and all that it is asked for then, but for what `keeps` says.
+    /// The peer answers all that it was asked for since it last did so, and all that it is asked
+    /// for then, but for what `keeps` says.
     pub(crate) fn answer_all(&mut self, conn: ConnId, keeps: impl Fn(RawBlock) -> bool) {
         loop {
             let next = self.answered.entry(conn).or_default();
-            let Some(raw) = self.sent.iter().filter_map(|sent| request_to(conn, sent)).nth(*next) else { return };
+            let Some(raw) = self
+                .sent
+                .iter()
+                .filter_map(|sent| request_to(conn, sent))
+                .nth(*next)
+            else {
+                return;
+            };
             *next += 1;
             if !keeps(raw) {
                 self.answer(conn, raw);
@@ -151,11 +217,19 @@ impl Home {
         self.answered.insert(conn, self.asked(conn).len());
     }
 
-    /// Runs until this holds, which looks, and answers for peers perhaps, ten times a second; returns how long that took.
-    pub(crate) fn run_until(&mut self, limit: Duration, mut holds: impl FnMut(&mut Self) -> bool) -> Duration {
+    /// Runs until this holds, which looks, and answers for peers perhaps, ten times a second;
+    /// returns how long that took.
+    pub(crate) fn run_until(
+        &mut self,
+        limit: Duration,
+        mut holds: impl FnMut(&mut Self) -> bool,
+    ) -> Duration {
         let start = self.now;
         while !holds(self) {
-            assert!(self.now.since(start) < limit, "it did not come to that within {limit:?}");
+            assert!(
+                self.now.since(start) < limit,
+                "it did not come to that within {limit:?}"
+            );
             self.run(Duration::from_millis(100));
         }
         self.now.since(start)
@@ -172,11 +246,19 @@ impl Home {
     }
 
     pub(crate) fn parted(&self, conn: ConnId) -> Option<CloseReason> {
-        self.closed.iter().find(|(closed, _)| *closed == conn).map(|(_, reason)| reason.clone())
+        self.closed
+            .iter()
+            .find(|(closed, _)| *closed == conn)
+            .map(|(_, reason)| reason.clone())
     }
 
     /// Says the same until it is parted with; returns how often that was fine, and why.
-    pub(crate) fn insist(&mut self, conn: ConnId, most: usize, message: impl Fn(usize) -> Message) -> (usize, Option<CloseReason>) {
+    pub(crate) fn insist(
+        &mut self,
+        conn: ConnId,
+        most: usize,
+        message: impl Fn(usize) -> Message,
+    ) -> (usize, Option<CloseReason>) {
         for count in 0..most {
             if let Some(reason) = self.say(conn, message(count)) {
                 return (count, Some(reason));
@@ -186,7 +268,10 @@ impl Home {
     }
 
     pub(crate) fn count(&self, wanted: impl Fn(&Message) -> bool) -> usize {
-        self.sent.iter().filter(|(_, message)| wanted(message)).count()
+        self.sent
+            .iter()
+            .filter(|(_, message)| wanted(message))
+            .count()
     }
 
     pub(crate) fn run(&mut self, span: Duration) {
@@ -208,11 +293,21 @@ fn request_to(conn: ConnId, (to, message): &(ConnId, Message)) -> Option<RawBloc
 
 /// Bytes that are never zero for long.
 pub(crate) fn noise(length: u32) -> Vec<u8> {
-    (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..length)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
 }
 
 fn torrent(disk: &[u8]) -> Arc<Info> {
-    let draft = Draft::new("twelve", Content::File(disk.len() as u64), Some(PIECE.into())).unwrap();
-    let digests: Vec<_> = disk.chunks(PIECE as usize).map(|piece| Sha1::digest(piece).into()).collect();
+    let draft = Draft::new(
+        "twelve",
+        Content::File(disk.len() as u64),
+        Some(PIECE.into()),
+    )
+    .unwrap();
+    let digests: Vec<_> = disk
+        .chunks(PIECE as usize)
+        .map(|piece| Sha1::digest(piece).into())
+        .collect();
     draft.finish(&digests, Details::default()).unwrap().info
 }

@@ -1,4 +1,5 @@
-//! What a peer may do before it is parted with, seen from the engine's boundary: bounds on requests, blocks, words and connections.
+//! What a peer may do before it is parted with, seen from the engine's boundary: bounds on
+//! requests, blocks, words and connections.
 
 use std::time::Duration;
 
@@ -10,11 +11,18 @@ use bytes::Bytes;
 use super::home::{Home, OURS, PIECE, PIECES, TORRENT};
 
 const fn block(index: u32, begin: u32, length: u32) -> RawBlock {
-    RawBlock { index, begin, length }
+    RawBlock {
+        index,
+        begin,
+        length,
+    }
 }
 
 fn misbehaved(reason: Option<CloseReason>, what: &str) {
-    assert!(matches!(&reason, Some(CloseReason::Misbehaved(why)) if why.contains(what)), "{reason:?}, not {what:?}");
+    assert!(
+        matches!(&reason, Some(CloseReason::Misbehaved(why)) if why.contains(what)),
+        "{reason:?}, not {what:?}"
+    );
 }
 
 #[test]
@@ -22,7 +30,13 @@ fn a_request_for_more_than_a_block_is_rejected_and_three_hundred_such_are_too_ma
     let mut home = Home::seed();
     let conn = home.accept(1, "9.9.9.1:1000");
     home.say(conn, Message::Interested);
-    for bad in [block(0, 0, 128 * 1024 + 1), block(PIECES, 0, 16), block(0, PIECE - 8, 16), block(0, 0, 0), block(u32::MAX, u32::MAX, u32::MAX)] {
+    for bad in [
+        block(0, 0, 128 * 1024 + 1),
+        block(PIECES, 0, 16),
+        block(0, PIECE - 8, 16),
+        block(0, 0, 0),
+        block(u32::MAX, u32::MAX, u32::MAX),
+    ] {
         assert_eq!(home.say(conn, Message::Request(bad)), None);
         assert_eq!(home.sent.last(), Some(&(conn, Message::Reject(bad))));
     }
@@ -37,11 +51,17 @@ fn five_hundred_requests_wait_and_more_are_rejected() {
     let conn = home.accept(1, "9.9.9.1:1000");
     home.say(conn, Message::Interested);
     let served = |home: &Home| home.count(|message| matches!(message, Message::Piece { .. }));
-    // Nothing leaves the queue to the socket, so what is read for this peer is bounded, and the rest waits.
+    // Nothing leaves the queue to the socket, so what is read for this peer is bounded, and the
+    // rest waits.
     let ask = |n: usize| Message::Request(block(n as u32 % PIECES, n as u32 / PIECES * 256, 256));
     assert_eq!(home.insist(conn, 1200, ask), (1200, None));
     let rejected = home.count(|message| matches!(message, Message::Reject(_)));
-    assert_eq!(rejected, 1200 - 500 - served(&home), "{} were served", served(&home));
+    assert_eq!(
+        rejected,
+        1200 - 500 - served(&home),
+        "{} were served",
+        served(&home)
+    );
 }
 
 #[test]
@@ -49,10 +69,19 @@ fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
     let mut home = Home::seed();
     let conn = home.accept(1, "9.9.9.1:1000");
     // It is choked: each request is answered with a reject that it never reads.
-    let (count, reason) = home.insist(conn, 1_000_000, |_| Message::Request(block(PIECES - 1, 0, 16)));
+    let (count, reason) = home.insist(conn, 1_000_000, |_| {
+        Message::Request(block(PIECES - 1, 0, 16))
+    });
     misbehaved(reason, "does not read");
-    let queued: u64 = home.sent.iter().map(|(_, message)| message.wire_len()).sum();
-    assert!(queued <= 3 << 20, "{queued} bytes are queued after {count} requests");
+    let queued: u64 = home
+        .sent
+        .iter()
+        .map(|(_, message)| message.wire_len())
+        .sum();
+    assert!(
+        queued <= 3 << 20,
+        "{queued} bytes are queued after {count} requests"
+    );
 }
 
 #[test]
@@ -60,7 +89,11 @@ fn blocks_that_nobody_asked_for_are_dropped_up_to_64_kib() {
     let mut home = Home::leech();
     let conn = home.accept(1, "9.9.9.1:1000");
     let data = Bytes::from(vec![0; 16 * 1024]);
-    let (count, reason) = home.insist(conn, 10, |_| Message::Piece { index: 0, begin: 0, data: data.clone() });
+    let (count, reason) = home.insist(conn, 10, |_| Message::Piece {
+        index: 0,
+        begin: 0,
+        data: data.clone(),
+    });
     assert_eq!(count, 4);
     misbehaved(reason, "nobody asked for");
     assert_eq!(home.engine.snapshot_of(TORRENT).unwrap().downloaded, 0);
@@ -68,11 +101,21 @@ fn blocks_that_nobody_asked_for_are_dropped_up_to_64_kib() {
 
 #[test]
 fn a_bitfield_has_one_bit_a_piece_and_spare_bits_of_zero() {
-    for (bits, fits) in [(&[0xff, 0xf0][..], true), (&[0xff, 0xf8], false), (&[0xff], false), (&[0xff, 0xf0, 0], false), (&[], false)] {
+    for (bits, fits) in [
+        (&[0xff, 0xf0][..], true),
+        (&[0xff, 0xf8], false),
+        (&[0xff], false),
+        (&[0xff, 0xf0, 0], false),
+        (&[], false),
+    ] {
         let mut home = Home::leech();
         let conn = home.accept(1, "9.9.9.1:1000");
         let reason = home.say(conn, Message::Bitfield(Bytes::copy_from_slice(bits)));
-        if fits { assert_eq!(reason, None) } else { misbehaved(reason, "bitfield does not fit") }
+        if fits {
+            assert_eq!(reason, None)
+        } else {
+            misbehaved(reason, "bitfield does not fit")
+        }
     }
 }
 
@@ -83,7 +126,10 @@ fn what_a_peer_has_is_said_once_and_is_there() {
     assert_eq!(home.say(conn, Message::HaveNone), None);
     misbehaved(home.say(conn, Message::HaveAll), "twice");
     let conn = home.accept(2, "9.9.9.2:1000");
-    assert!(matches!(home.say(conn, Message::Have(PIECES)), Some(CloseReason::Misbehaved(_))));
+    assert!(matches!(
+        home.say(conn, Message::Have(PIECES)),
+        Some(CloseReason::Misbehaved(_))
+    ));
 }
 
 #[test]
@@ -91,11 +137,20 @@ fn an_address_outside_private_networks_has_one_connection() {
     let mut home = Home::seed();
     let first = home.accept(1, "9.9.9.1:1000");
     let second = home.accept(2, "9.9.9.1:2000");
-    let same_network = [home.accept(3, "[2a00::1]:1"), home.accept(4, "[2a00::2:1]:1")];
-    let neighbours = [home.accept(5, "192.168.1.1:1"), home.accept(6, "192.168.1.1:2")];
+    let same_network = [
+        home.accept(3, "[2a00::1]:1"),
+        home.accept(4, "[2a00::2:1]:1"),
+    ];
+    let neighbours = [
+        home.accept(5, "192.168.1.1:1"),
+        home.accept(6, "192.168.1.1:2"),
+    ];
     assert_eq!(home.parted(first), None);
     assert_eq!(home.parted(second), Some(CloseReason::Duplicate));
-    assert_eq!(same_network.map(|conn| home.parted(conn)), [None, Some(CloseReason::Duplicate)]);
+    assert_eq!(
+        same_network.map(|conn| home.parted(conn)),
+        [None, Some(CloseReason::Duplicate)]
+    );
     assert_eq!(neighbours.map(|conn| home.parted(conn)), [None, None]);
 }
 
@@ -109,19 +164,39 @@ fn we_know_ourselves_by_our_peer_id() {
 #[test]
 fn at_most_thirty_addresses_are_dialled_a_second() {
     let mut home = Home::leech();
-    let addrs = (0..200).map(|n| format!("9.9.{n}.1:6881").parse().unwrap()).collect();
-    home.hear(Input::Peers { torrent: TORRENT, source: PeerSource::Tracker, addrs });
+    let addrs = (0..200)
+        .map(|n| format!("9.9.{n}.1:6881").parse().unwrap())
+        .collect();
+    home.hear(Input::Peers {
+        torrent: TORRENT,
+        source: PeerSource::Tracker,
+        addrs,
+    });
     for _ in 0..30 {
         home.run(Duration::from_millis(250));
         // Nobody answers, so that there is always room for the next dial.
         for n in 0..home.dialled.len() as u64 {
-            home.hear(Input::Closed { conn: ConnId::dialled(n), reason: CloseReason::Unreachable("nobody".to_owned()) });
+            home.hear(Input::Closed {
+                conn: ConnId::dialled(n),
+                reason: CloseReason::Unreachable("nobody".to_owned()),
+            });
         }
     }
     let times: Vec<Instant> = home.dialled.iter().map(|(at, _)| *at).collect();
     assert!(times.len() >= 200, "{} were dialled", times.len());
-    let busiest = times.iter().map(|start| times.iter().filter(|at| **at >= *start && **at < *start + Duration::from_secs(1)).count()).max();
-    assert!(busiest <= Some(34), "{busiest:?} in a second, with a burst of a tenth of a second");
+    let busiest = times
+        .iter()
+        .map(|start| {
+            times
+                .iter()
+                .filter(|at| **at >= *start && **at < *start + Duration::from_secs(1))
+                .count()
+        })
+        .max();
+    assert!(
+        busiest <= Some(34),
+        "{busiest:?} in a second, with a burst of a tenth of a second"
+    );
 }
 
 #[test]
@@ -148,7 +223,10 @@ fn ten_thousand_connections_a_minute_leave_nothing_behind() {
         let conn = home.accept(n, &format!("9.{}.{}.1:1000", n / 250 % 250, n % 250));
         home.say(conn, Message::Interested);
         home.say(conn, Message::Request(block(0, 0, 16 * 1024)));
-        home.hear(Input::Closed { conn, reason: CloseReason::Remote });
+        home.hear(Input::Closed {
+            conn,
+            reason: CloseReason::Remote,
+        });
         home.now = home.now + Duration::from_millis(6);
     }
     home.run(Duration::from_secs(2));

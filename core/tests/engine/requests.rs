@@ -1,4 +1,5 @@
-//! What is asked of whom: what a peer rejects, forgets or is slow with is asked elsewhere, or again, before long; padding is never asked for.
+//! What is asked of whom: what a peer rejects, forgets or is slow with is asked elsewhere, or
+//! again, before long; padding is never asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,10 @@ fn what_one_peer_rejects_another_is_asked_for_at_once() {
     // The second one has room again, as nothing is on its way from it.
     home.answer_all(second, |_| false);
     home.say(first, Message::Reject(rejected));
-    assert!(home.asked(second).contains(&rejected), "without a moment's delay");
+    assert!(
+        home.asked(second).contains(&rejected),
+        "without a moment's delay"
+    );
 }
 
 #[test]
@@ -35,7 +39,12 @@ fn the_only_peer_that_has_a_piece_is_asked_again_soon_after_a_reject_and_ever_la
     let mut home = Home::leech();
     let seed = home.accept_seed(1, true);
     let rejected = home.asked(seed)[0];
-    let times = |home: &Home| home.asked(seed).iter().filter(|raw| **raw == rejected).count();
+    let times = |home: &Home| {
+        home.asked(seed)
+            .iter()
+            .filter(|raw| **raw == rejected)
+            .count()
+    };
     home.answer_all(seed, |raw| raw == rejected);
     let mut waits = Vec::new();
     for count in 1..5 {
@@ -59,7 +68,12 @@ fn a_dropped_request_is_made_again_when_later_ones_were_answered() {
         let dropped = home.asked(seed)[3];
         home.run(Duration::from_millis(20));
         home.answer_all(seed, |raw| raw == dropped);
-        let times = |home: &Home| home.asked(seed).iter().filter(|raw| **raw == dropped).count();
+        let times = |home: &Home| {
+            home.asked(seed)
+                .iter()
+                .filter(|raw| **raw == dropped)
+                .count()
+        };
         let took = home.run_until(secs(30), |home| times(home) > 1);
         assert!(took <= secs(3), "{took:?}");
         home.answer_all(seed, |_| false);
@@ -67,7 +81,8 @@ fn a_dropped_request_is_made_again_when_later_ones_were_answered() {
     }
 }
 
-/// How long a second seed, which answers everything, waits for what the first one owes after it answered `answered` requests, one each 300 ms.
+/// How long a second seed, which answers everything, waits for what the first one owes after it
+/// answered `answered` requests, one each 300 ms.
 fn wait_for_the_silent(answered: usize) -> Duration {
     let mut home = Home::leech();
     let first = home.accept_seed(1, true);
@@ -101,7 +116,10 @@ fn what_a_peer_owes_when_it_chokes_is_asked_elsewhere_whether_it_rejects_it_or_n
         home.answer_all(second, |_| false);
         home.say(first, Message::Choke);
         home.answer_all(second, |_| false);
-        assert!(owed.iter().all(|raw| home.asked(second).contains(raw)), "fast: {fast}");
+        assert!(
+            owed.iter().all(|raw| home.asked(second).contains(raw)),
+            "fast: {fast}"
+        );
         assert_eq!(home.snapshot().left, 0);
     }
 }
@@ -129,7 +147,13 @@ fn a_peer_that_unchokes_again_is_asked_again_though_it_forgot_what_it_owed() {
 
 /// A folder of files and pads (`true`), in pieces of 32 KiB, with its data.
 fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
-    let data = |(size, pad): &(u32, bool)| if *pad { vec![0; *size as usize] } else { noise(*size) };
+    let data = |(size, pad): &(u32, bool)| {
+        if *pad {
+            vec![0; *size as usize]
+        } else {
+            noise(*size)
+        }
+    };
     let disk: Vec<u8> = files.iter().flat_map(data).collect();
     let entry = |(n, (size, pad)): (usize, &(u32, bool))| {
         let attr = if *pad { "4:attr1:p" } else { "" };
@@ -137,26 +161,54 @@ fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
     };
     let list: String = files.iter().enumerate().map(entry).collect();
     let hashes: Vec<u8> = disk.chunks(PIECE as usize).flat_map(Sha1::digest).collect();
-    let head = format!("d5:filesl{list}e4:name6:padded12:piece lengthi{PIECE}e6:pieces{}:", hashes.len());
+    let head = format!(
+        "d5:filesl{list}e4:name6:padded12:piece lengthi{PIECE}e6:pieces{}:",
+        hashes.len()
+    );
     let raw = [head.as_bytes(), &hashes, b"e"].concat();
     (Arc::new(Info::parse(Bytes::from(raw)).unwrap()), disk)
 }
 
 #[test]
 fn padding_is_filled_in_and_never_asked_for() {
-    // A file that ends in a piece's first block, padding to the piece's end; a file that ends in a second block; padding of two whole pieces, too.
-    let (info, disk) = padded(&[(10 * K, false), (22 * K, true), (20 * K, false), (76 * K, true), (K, false)]);
+    // A file that ends in a piece's first block, padding to the piece's end; a file that ends in a
+    // second block; padding of two whole pieces, too.
+    let (info, disk) = padded(&[
+        (10 * K, false),
+        (22 * K, true),
+        (20 * K, false),
+        (76 * K, true),
+        (K, false),
+    ]);
     let mut home = Home::lacking(info, disk);
-    assert_eq!((home.snapshot().left, home.snapshot().wanted), (31 * 1024, 31 * 1024));
+    assert_eq!(
+        (home.snapshot().left, home.snapshot().wanted),
+        (31 * 1024, 31 * 1024)
+    );
     let seed = home.accept_seed(1, true);
     let mut asked = home.asked(seed);
     asked.sort_unstable();
-    let block = |index, begin, length| RawBlock { index, begin: begin * K, length: length * K };
+    let block = |index, begin, length| RawBlock {
+        index,
+        begin: begin * K,
+        length: length * K,
+    };
     // Each block with a byte of a file, with the padding in it, and no other.
-    assert_eq!(asked, [block(0, 0, 16), block(1, 0, 16), block(1, 16, 16), block(4, 0, 1)]);
+    assert_eq!(
+        asked,
+        [
+            block(0, 0, 16),
+            block(1, 0, 16),
+            block(1, 16, 16),
+            block(4, 0, 1)
+        ]
+    );
     home.answer_all(seed, |_| false);
     let done = home.snapshot();
-    assert_eq!((done.left, done.done, done.wasted, done.have.count()), (0, 31 * 1024, 0, 5));
+    assert_eq!(
+        (done.left, done.done, done.wasted, done.have.count()),
+        (0, 31 * 1024, 0, 5)
+    );
 }
 
 #[test]
@@ -165,8 +217,18 @@ fn who_lies_about_a_piece_with_padding_is_found_out() {
     let mut home = Home::lacking(info, disk);
     let liar = home.accept_seed(1, true);
     let data = Bytes::from(vec![1; 16 * 1024]);
-    home.say(liar, Message::Piece { index: 0, begin: 0, data });
-    assert!(home.parted(liar).is_some(), "nobody else sent a block of it");
+    home.say(
+        liar,
+        Message::Piece {
+            index: 0,
+            begin: 0,
+            data,
+        },
+    );
+    assert!(
+        home.parted(liar).is_some(),
+        "nobody else sent a block of it"
+    );
     let honest = home.accept_seed(2, true);
     home.answer_all(honest, |_| false);
     assert_eq!(home.snapshot().left, 0);

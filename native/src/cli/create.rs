@@ -23,10 +23,18 @@ use crate::ui::reading::Reading;
 const TAKEN: &str = "is there already; choose another name, or replace it with --force";
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
-    let path = flags.path.canonicalize().map_err(|error| unreadable(&flags.path, &error))?;
+    let path = flags
+        .path
+        .canonicalize()
+        .map_err(|error| unreadable(&flags.path, &error))?;
     check_output(&flags, &path)?;
     let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
-    let leaving_out = |path: &Path| ui::note(&format!("leaving out {}: not a regular file", visible(&path.to_string_lossy())));
+    let leaving_out = |path: &Path| {
+        ui::note(&format!(
+            "leaving out {}: not a regular file",
+            visible(&path.to_string_lossy())
+        ))
+    };
     let found = content(&path, &leaving_out)?;
     let draft = Draft::new(&name, found.clone(), flags.piece_length)?;
     let metainfo = hash(&draft, &path, details(&flags), flags.json)?;
@@ -38,20 +46,32 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit its data from then on. Nor is any other
-/// file, unless that is asked for.
+/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit
+/// its data from then on. Nor is any other file, unless that is asked for.
 fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
     let output = flags.output.as_path();
     let (class, problem) = if output.is_dir() {
-        (Class::Usage, "is a folder; name the .torrent file to write in it")
-    } else if output.canonicalize().is_ok_and(|output| output.is_file() && output.starts_with(shared)) {
-        (Class::Usage, "is one of the files to share; write the .torrent elsewhere, or remove that file first")
+        (
+            Class::Usage,
+            "is a folder; name the .torrent file to write in it",
+        )
+    } else if output
+        .canonicalize()
+        .is_ok_and(|output| output.is_file() && output.starts_with(shared))
+    {
+        (
+            Class::Usage,
+            "is one of the files to share; write the .torrent elsewhere, or remove that file first",
+        )
     } else if !flags.force && output.as_os_str() != "-" && output::is_taken(output) {
         (Class::Storage, TAKEN)
     } else {
         return Ok(());
     };
-    Err(Failure::new(class, format!("--output {} {problem}", visible(&output.to_string_lossy()))))
+    Err(Failure::new(
+        class,
+        format!("--output {} {problem}", visible(&output.to_string_lossy())),
+    ))
 }
 
 fn details(flags: &CreateFlags) -> Details {
@@ -62,7 +82,10 @@ fn details(flags: &CreateFlags) -> Details {
         comment: flags.comment.clone(),
         source: flags.source.clone(),
         created_by: Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned()),
-        created: SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
+        created: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok()),
     }
 }
 
@@ -71,7 +94,8 @@ fn own_name(typed: &Path) -> Option<&Path> {
     typed.file_name().map(|_| typed)
 }
 
-/// A torrent of zeros has every check but the digests behind it, and the layout that says what to hash.
+/// A torrent of zeros has every check but the digests behind it, and the layout that says what to
+/// hash.
 fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
@@ -96,7 +120,10 @@ fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Met
 }
 
 fn unsteady() -> Failure {
-    Failure::new(Class::Failure, "files came, went or changed while they were read; start again when nothing writes to them")
+    Failure::new(
+        Class::Failure,
+        "files came, went or changed while they were read; start again when nothing writes to them",
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -104,7 +131,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn name_of(path: &Path) -> Result<String, Failure> {
-    let name = path.file_name().ok_or_else(|| Failure::new(Class::Usage, "the root folder has no name to share it under; name a folder in it"))?;
+    let name = path.file_name().ok_or_else(|| {
+        Failure::new(
+            Class::Usage,
+            "the root folder has no name to share it under; name a folder in it",
+        )
+    })?;
     name.to_str().map(str::to_owned).ok_or_else(|| {
         let shown = visible(&path.to_string_lossy()).into_owned();
         let advice =
@@ -121,19 +153,29 @@ fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
     }
     if !meta.is_dir() {
         let shown = visible(&path.to_string_lossy()).into_owned();
-        return Err(Failure::new(Class::Storage, format!("{shown} is neither a file nor a folder, so it cannot be shared; name one that is")));
+        return Err(Failure::new(
+            Class::Storage,
+            format!(
+                "{shown} is neither a file nor a folder, so it cannot be shared; name one that is"
+            ),
+        ));
     }
     Ok(Content::Folder(walk(path, left_out)?))
 }
 
-/// All files below a folder, sorted by their paths. Neither links nor sockets, pipes and devices are shared.
+/// All files below a folder, sorted by their paths. Neither links nor sockets, pipes and devices
+/// are shared.
 fn walk(root: &Path, left_out: &dyn Fn(&Path)) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
     let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, components)) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
             let entry = entry.map_err(|error| unreadable(&folder, &error))?;
-            let path: Vec<String> = components.iter().cloned().chain([name_of(&entry.path())?]).collect();
+            let path: Vec<String> = components
+                .iter()
+                .cloned()
+                .chain([name_of(&entry.path())?])
+                .collect();
             match kind(&entry)? {
                 Kind::Folder => folders.push((entry.path(), path)),
                 Kind::File(size) => files.push(NewFile { path, size }),
@@ -153,7 +195,9 @@ enum Kind {
 
 fn kind(entry: &DirEntry) -> Result<Kind, Failure> {
     // Of the entry itself: a link is a link.
-    let meta = entry.metadata().map_err(|error| unreadable(&entry.path(), &error))?;
+    let meta = entry
+        .metadata()
+        .map_err(|error| unreadable(&entry.path(), &error))?;
     Ok(match meta.file_type() {
         kind if kind.is_dir() => Kind::Folder,
         kind if kind.is_file() => Kind::File(meta.len()),
@@ -164,20 +208,39 @@ fn kind(entry: &DirEntry) -> Result<Kind, Failure> {
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "; name a file or folder that is there",
-        io::ErrorKind::PermissionDenied => "; ask its owner for the right to read it, or share another folder",
+        io::ErrorKind::PermissionDenied => {
+            "; ask its owner for the right to read it, or share another folder"
+        }
         _ => "",
     };
-    Failure::new(Class::Storage, format!("could not read {}: {error}{advice}", visible(&path.to_string_lossy())))
+    Failure::new(
+        Class::Storage,
+        format!(
+            "could not read {}: {error}{advice}",
+            visible(&path.to_string_lossy())
+        ),
+    )
 }
 
 fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
-    let existing = if flags.force { Existing::Replace } else { Existing::Keep };
-    let written = if flags.output.as_os_str() == "-" { io::stdout().lock().write_all(bytes) } else { output::write(&flags.output, bytes, existing) };
+    let existing = if flags.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    let written = if flags.output.as_os_str() == "-" {
+        io::stdout().lock().write_all(bytes)
+    } else {
+        output::write(&flags.output, bytes, existing)
+    };
     written.map_err(|error| {
         let shown = flags.output.to_string_lossy();
         let message = match error.kind() {
             io::ErrorKind::AlreadyExists => format!("--output {} {TAKEN}", visible(&shown)),
-            _ => format!("could not write {}: {error}; choose another place with --output", visible(&shown)),
+            _ => format!(
+                "could not write {}: {error}; choose another place with --output",
+                visible(&shown)
+            ),
         };
         Failure::new(Class::Storage, message)
     })

@@ -1,4 +1,5 @@
-//! How a command ends when it does not end well: a class, which is also the exit code, and a text that says what to do.
+//! How a command ends when it does not end well: a class, which is also the exit code, and a text
+//! that says what to do.
 
 use aqueduct_core::CommandError;
 use aqueduct_core::meta::{CreateError, MagnetError, MetainfoError};
@@ -49,18 +50,32 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self {
+            class,
+            message: message.into(),
+        }
     }
 
     /// Names what the failure is about.
     pub(crate) fn about(self, subject: &str) -> Self {
-        Self { message: format!("{}: {}", aqueduct_core::types::visible(subject), self.message), ..self }
+        Self {
+            message: format!(
+                "{}: {}",
+                aqueduct_core::types::visible(subject),
+                self.message
+            ),
+            ..self
+        }
     }
 }
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        let class = if matches!(error, StorageError::Changed { .. }) { Class::Failure } else { Class::Storage };
+        let class = if matches!(error, StorageError::Changed { .. }) {
+            Class::Failure
+        } else {
+            Class::Storage
+        };
         Self::new(class, error.to_string())
     }
 }
@@ -87,14 +102,22 @@ impl From<MagnetError> for Failure {
 
 impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
-        let class = if error == CommandError::V2Only { Class::InvalidTorrent } else { Class::Failure };
+        let class = if error == CommandError::V2Only {
+            Class::InvalidTorrent
+        } else {
+            Class::Failure
+        };
         Self::new(class, error.to_string())
     }
 }
 
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
-        let class = if matches!(error, CreateError::PieceLength(_)) { Class::Usage } else { Class::Failure };
+        let class = if matches!(error, CreateError::PieceLength(_)) {
+            Class::Usage
+        } else {
+            Class::Failure
+        };
         Self::new(class, error.to_string())
     }
 }

@@ -43,10 +43,25 @@ pub(crate) struct Opened {
 }
 
 impl Files {
-    /// Downloads go to `output`, records to `state`; `open_at_once` files of all torrents are kept open at most.
-    pub(crate) fn new(purpose: Purpose, output: PathBuf, state: PathBuf, open_at_once: usize) -> Self {
+    /// Downloads go to `output`, records to `state`; `open_at_once` files of all torrents are kept
+    /// open at most.
+    pub(crate) fn new(
+        purpose: Purpose,
+        output: PathBuf,
+        state: PathBuf,
+        open_at_once: usize,
+    ) -> Self {
         let (handles, room) = (Handles::new(open_at_once), Arc::default());
-        Self { purpose, output, overwrite: false, state, handles, room, claims: BTreeMap::new(), waiting: BTreeMap::new() }
+        Self {
+            purpose,
+            output,
+            overwrite: false,
+            state,
+            handles,
+            room,
+            claims: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        }
     }
 
     /// From now on files in the way may be replaced, whosever they are.
@@ -55,26 +70,59 @@ impl Files {
     }
 
     /// Opens a torrent whose metadata are known.
-    pub(crate) fn open(&mut self, info: &Arc<Info>, root: Option<Root>, choice: Choice<'_>) -> Result<Opened, Failure> {
+    pub(crate) fn open(
+        &mut self,
+        info: &Arc<Info>,
+        root: Option<Root>,
+        choice: Choice<'_>,
+    ) -> Result<Opened, Failure> {
         let root = root.unwrap_or_else(|| Root::plain(self.output.clone()));
         let (records, found) = RecordFiles::open(&self.state, &info.info_hash, &root.folder)?;
-        self.open_with(info, root, (records, found), Record::new(info.info_hash), choice)
+        self.open_with(
+            info,
+            root,
+            (records, found),
+            Record::new(info.info_hash),
+            choice,
+        )
     }
 
     /// Opens the record of a magnet. Returns its metadata if an earlier run fetched them.
-    pub(crate) fn open_magnet(&mut self, info_hash: &InfoHash) -> Result<Option<Arc<Info>>, Failure> {
+    pub(crate) fn open_magnet(
+        &mut self,
+        info_hash: &InfoHash,
+    ) -> Result<Option<Arc<Info>>, Failure> {
         let (records, found) = RecordFiles::open(&self.state, info_hash, &self.output)?;
         let raw = found.as_ref().and_then(|record| record.info.clone());
         self.waiting.insert(info_hash.wire(), (records, found));
-        let info = raw.and_then(|raw| Info::parse(raw).ok()).filter(|info| info.info_hash.wire() == info_hash.wire());
+        let info = raw
+            .and_then(|raw| Info::parse(raw).ok())
+            .filter(|info| info.info_hash.wire() == info_hash.wire());
         Ok(info.map(Arc::new))
     }
 
-    /// Opens a magnet's torrent. Its record keeps the metadata, so that the next run need not fetch them.
-    pub(crate) fn open_fetched(&mut self, info: &Arc<Info>, choice: Choice<'_>) -> Result<Opened, Failure> {
-        let records = self.waiting.remove(&info.info_hash.wire()).ok_or_else(|| Failure::new(Class::Failure, "metadata came for no magnet"))?;
-        let template = Record { info: Some(info.raw.clone()), ..Record::new(info.info_hash) };
-        self.open_with(info, Root::plain(self.output.clone()), records, template, choice)
+    /// Opens a magnet's torrent. Its record keeps the metadata, so that the next run need not fetch
+    /// them.
+    pub(crate) fn open_fetched(
+        &mut self,
+        info: &Arc<Info>,
+        choice: Choice<'_>,
+    ) -> Result<Opened, Failure> {
+        let records = self
+            .waiting
+            .remove(&info.info_hash.wire())
+            .ok_or_else(|| Failure::new(Class::Failure, "metadata came for no magnet"))?;
+        let template = Record {
+            info: Some(info.raw.clone()),
+            ..Record::new(info.info_hash)
+        };
+        self.open_with(
+            info,
+            Root::plain(self.output.clone()),
+            records,
+            template,
+            choice,
+        )
     }
 
     fn open_with(
@@ -93,7 +141,9 @@ impl Files {
             Purpose::Get => Storage::open(&root.folder, info, handles)?,
             Purpose::Seed => Storage::existing_as(&root.folder, root.top, info, handles)?,
         };
-        let storage = storage.sharing(Arc::clone(&self.room)).guarded(self.overwrite, Some(neighbours));
+        let storage = storage
+            .sharing(Arc::clone(&self.room))
+            .guarded(self.overwrite, Some(neighbours));
         if let Some(wanted) = &wanted {
             storage.want(wanted.clone());
         }
@@ -106,23 +156,47 @@ impl Files {
         }
         let random = getrandom::u64().unwrap_or_default();
         let resumed = resume::judge(storage.info(), &storage.stamps(), found, random);
-        let stored = Stored::new(storage, records, Record { wanted: wanted.clone(), ..template });
-        let stored = Arc::new(if self.purpose == Purpose::Get { stored.trimming() } else { stored });
-        Ok(Opened { stored, resumed, wanted })
+        let stored = Stored::new(
+            storage,
+            records,
+            Record {
+                wanted: wanted.clone(),
+                ..template
+            },
+        );
+        let stored = Arc::new(if self.purpose == Purpose::Get {
+            stored.trimming()
+        } else {
+            stored
+        });
+        Ok(Opened {
+            stored,
+            resumed,
+            wanted,
+        })
     }
 
     /// Two torrents that write to one file would destroy each other's data.
     fn claim(&mut self, info: &Info, root: &Path) -> Result<(), Failure> {
         let owner = info.info_hash.wire();
-        let paths: Vec<_> = info.files.iter().filter(|file| !file.pad).map(|file| path_of(root, file)).collect();
-        if let Some(taken) = paths.iter().find(|path| self.claims.get(*path).is_some_and(|other| *other != owner)) {
+        let paths: Vec<_> = info
+            .files
+            .iter()
+            .filter(|file| !file.pad)
+            .map(|file| path_of(root, file))
+            .collect();
+        if let Some(taken) = paths
+            .iter()
+            .find(|path| self.claims.get(*path).is_some_and(|other| *other != owner))
+        {
             let message = format!(
                 "{} is a file of another of the torrents, too; get this one by itself, into another folder with --output",
                 visible(&taken.to_string_lossy())
             );
             return Err(Failure::new(Class::Usage, message));
         }
-        self.claims.extend(paths.into_iter().map(|path| (path, owner)));
+        self.claims
+            .extend(paths.into_iter().map(|path| (path, owner)));
         Ok(())
     }
 }

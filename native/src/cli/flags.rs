@@ -55,7 +55,8 @@ pub(crate) enum Command {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GetFlags {
-    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file URL of a .torrent
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file
+    /// URL of a .torrent
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
     /// Files in the way that are not this torrent's may be replaced
@@ -69,7 +70,8 @@ pub(crate) struct GetFlags {
 pub(crate) struct SeedFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in [default: --output, or where the .torrent file lies]
+    /// The data: the file or folder itself, or the folder it lies in [default: --output, or where
+    /// the .torrent file lies]
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) swarm: SwarmFlags,
@@ -119,15 +121,17 @@ pub(crate) struct SwarmFlags {
     /// Peers connected at a time, for each torrent [default: 80]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
-    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one character; a plain name matches
-    /// anywhere, `folder/` all that is in it; `3` and `3-7` are the files of these numbers in --list. A file that shares a piece
-    /// with one of these is made, too, and holds that piece alone
+    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one
+    /// character; a plain name matches anywhere, `folder/` all that is in it; `3` and `3-7` are the
+    /// files of these numbers in --list. A file that shares a piece with one of these is made, too,
+    /// and holds that piece alone
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
     /// Download no files whose path matches, patterns as for --select
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
-    /// Write the torrent to this file once its metadata are known: with a magnet link or an info-hash
+    /// Write the torrent to this file once its metadata are known: with a magnet link or an
+    /// info-hash
     #[arg(long, value_name = "FILE")]
     pub(crate) save_torrent: Option<PathBuf>,
     /// List the torrent's files with their numbers and end
@@ -162,7 +166,11 @@ pub(crate) struct SwarmFlags {
 impl SwarmFlags {
     /// Which files are asked for; `linked`: those that a magnet link names.
     pub(crate) fn choice<'a>(&'a self, linked: Option<&'a [u32]>) -> Choice<'a> {
-        Choice { select: &self.select, exclude: &self.exclude, linked }
+        Choice {
+            select: &self.select,
+            exclude: &self.exclude,
+            linked,
+        }
     }
 }
 
@@ -225,7 +233,8 @@ pub(crate) enum Format {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShowFlags {
-    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file URL of a .torrent
+    /// A .torrent file, `-` for standard input, a magnet link, an info-hash, or an http(s) or file
+    /// URL of a .torrent
     pub(crate) source: OsString,
     /// Print one JSON object
     #[arg(long)]
@@ -239,7 +248,8 @@ pub(crate) struct ShowFlags {
 pub(crate) struct VerifyFlags {
     /// A .torrent file, `-` for standard input, or an http(s) or file URL of a .torrent
     pub(crate) torrent: OsString,
-    /// The data: the file or folder itself, or the folder it lies in [default: here, or where the .torrent file lies]
+    /// The data: the file or folder itself, or the folder it lies in [default: here, or where the
+    /// .torrent file lies]
     pub(crate) path: Option<PathBuf>,
     /// Print one JSON object a line
     #[arg(long)]

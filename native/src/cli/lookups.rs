@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use super::values::HostPort;
 
-/// A name that was not found is looked up again after this time: the network may not have been there yet.
+/// A name that was not found is looked up again after this time: the network may not have been
+/// there yet.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// What came of a name.
@@ -57,13 +58,24 @@ impl Lookups {
 async fn look_up(host: String, port: u16, to: mpsc::Sender<Found>) {
     let mut told = false;
     loop {
-        let error = match lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>) {
+        let error = match lookup_host((host.as_str(), port))
+            .await
+            .map(Iterator::collect::<Vec<_>>)
+        {
             // Whoever is gone needs no answer.
             Ok(addrs) if !addrs.is_empty() => return drop(to.send(Found::Addrs(addrs)).await),
             Ok(_) => io::Error::other("it has no address"),
             Err(error) => error,
         };
-        if !std::mem::replace(&mut told, true) && to.send(Found::Nothing { host: host.clone(), error }).await.is_err() {
+        if !std::mem::replace(&mut told, true)
+            && to
+                .send(Found::Nothing {
+                    host: host.clone(),
+                    error,
+                })
+                .await
+                .is_err()
+        {
             return;
         }
         sleep(AGAIN).await;

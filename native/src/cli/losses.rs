@@ -3,7 +3,8 @@
 use super::failure::{Class, Failure};
 use crate::ui;
 
-/// One torrent's failure is the command's. One among several is told at once and the others go on; the first decides how the command ends.
+/// One torrent's failure is the command's. One among several is told at once and the others go on;
+/// the first decides how the command ends.
 #[derive(Debug)]
 pub(crate) struct Losses {
     of: usize,
@@ -14,7 +15,11 @@ pub(crate) struct Losses {
 impl Losses {
     /// For a command that names `of` torrents.
     pub(crate) const fn among(of: usize, json: bool) -> Self {
-        Self { of, json, classes: Vec::new() }
+        Self {
+            of,
+            json,
+            classes: Vec::new(),
+        }
     }
 
     /// Whether the command is about one torrent.
@@ -42,7 +47,10 @@ impl Losses {
     pub(crate) fn conclude(&self) -> Result<(), Failure> {
         match self.classes.first() {
             None => Ok(()),
-            Some(class) => Err(Failure::new(*class, format!("{} of {} torrents failed", self.classes.len(), self.of))),
+            Some(class) => Err(Failure::new(
+                *class,
+                format!("{} of {} torrents failed", self.classes.len(), self.of),
+            )),
         }
     }
 }
@@ -61,8 +69,18 @@ mod tests {
     #[test]
     fn the_first_of_several_decides_how_the_command_ends() {
         let mut losses = Losses::among(3, false);
-        losses.take(Failure::new(Class::InvalidTorrent, "it is none")).unwrap();
-        losses.take(Failure::new(Class::Storage, "no room")).unwrap();
-        assert_eq!(losses.conclude(), Err(Failure::new(Class::InvalidTorrent, "2 of 3 torrents failed")));
+        losses
+            .take(Failure::new(Class::InvalidTorrent, "it is none"))
+            .unwrap();
+        losses
+            .take(Failure::new(Class::Storage, "no room"))
+            .unwrap();
+        assert_eq!(
+            losses.conclude(),
+            Err(Failure::new(
+                Class::InvalidTorrent,
+                "2 of 3 torrents failed"
+            ))
+        );
     }
 }

@@ -15,7 +15,10 @@ pub(crate) fn page(mut program: Command) -> io::Result<Vec<u8>> {
     main.render_synopsis_section(&mut page)?;
     main.render_description_section(&mut page)?;
     main.render_subcommands_section(&mut page)?;
-    for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in program
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
         write_command(command, &mut page)?;
     }
     main.render_extra_section(&mut page)?;
@@ -30,7 +33,11 @@ fn write_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     man.render_synopsis_section(&mut sections)?;
     man.render_description_section(&mut sections)?;
     man.render_options_section(&mut sections)?;
-    writeln!(page, ".SH \"AQUEDUCT {}\"", command.get_name().to_uppercase())?;
+    writeln!(
+        page,
+        ".SH \"AQUEDUCT {}\"",
+        command.get_name().to_uppercase()
+    )?;
     for line in sections.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_prefix(b".SH ") {
             Some(title) => page.write_all(&[b".SS ", title].concat())?,

@@ -50,14 +50,22 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Help is no failure; anything else is one of usage. A script that asked for JSON gets it even then.
+/// Help is no failure; anything else is one of usage. A script that asked for JSON gets it even
+/// then.
 fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
-        ui::failure(&Failure::new(Class::Usage, error.to_string().trim_end()), true);
+        ui::failure(
+            &Failure::new(Class::Usage, error.to_string().trim_end()),
+            true,
+        );
     } else if error.print().is_err() {
         return ExitCode::FAILURE;
     }
-    if error.use_stderr() { ExitCode::from(Class::Usage as u8) } else { ExitCode::SUCCESS }
+    if error.use_stderr() {
+        ExitCode::from(Class::Usage as u8)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn carry_out(command: Command) -> Result<(), Failure> {
@@ -74,7 +82,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Man => {
-            let page = manual::page(Flags::command()).map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
+            let page = manual::page(Flags::command())
+                .map_err(|error| Failure::new(Class::Failure, error.to_string()))?;
             ui::print(&page);
             Ok(())
         }
@@ -84,7 +93,8 @@ fn carry_out(command: Command) -> Result<(), Failure> {
 /// One thread for everything but files and digests.
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
+    let runtime = runtime
+        .map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
     let outcome = LocalSet::new().block_on(&runtime, work);
     // A name that the system's resolver is still looking for keeps nobody waiting.
     runtime.shutdown_background();
@@ -98,7 +108,11 @@ fn start_logging(verbosity: u8) {
         2 => "debug",
         _ => "trace",
     };
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
 }
 
 impl Command {

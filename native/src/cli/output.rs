@@ -16,8 +16,8 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// Writes `bytes` beside `path` and renames the result, so that a full disk or a crash leaves what was there. A device or a pipe is written to
-/// as it is.
+/// Writes `bytes` beside `path` and renames the result, so that a full disk or a crash leaves what
+/// was there. A device or a pipe is written to as it is.
 ///
 /// # Errors
 /// Anything the system says; [`io::ErrorKind::AlreadyExists`] if a file of the name is to be kept.
@@ -30,7 +30,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result
     let beside = beside(&path)?;
     let written = fill(&beside, &path, bytes).and_then(|()| rename(&beside, &path, existing));
     if written.is_err() {
-        // What could not be finished is of no use; that it cannot be removed either changes nothing about the error.
+        // What could not be finished is of no use; that it cannot be removed either changes nothing
+        // about the error.
         let _ = fs::remove_file(&beside);
     }
     written
@@ -42,12 +43,14 @@ pub(crate) fn is_taken(path: &Path) -> bool {
 }
 
 fn is_device(path: &Path) -> bool {
-    path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+    path.metadata()
+        .is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
 /// A name in the same folder that nobody uses.
 fn beside(path: &Path) -> io::Result<PathBuf> {
-    let random = getrandom::u64().map_err(|error| io::Error::other(format!("the system has no randomness: {error}")))?;
+    let random = getrandom::u64()
+        .map_err(|error| io::Error::other(format!("the system has no randomness: {error}")))?;
     Ok(path.with_file_name(format!(".aqueduct-{random:016x}.part")))
 }
 
@@ -65,7 +68,9 @@ fn rename(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         Existing::Replace => fs::rename(from, to),
         Existing::Keep => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             // Not every file system can do it in one step.
-            Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_ok() => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
             Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
             other => Ok(other?),
         },
@@ -77,7 +82,10 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -85,7 +93,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.torrent");
         write(&path, b"one", Existing::Keep).unwrap();
-        assert_eq!(write(&path, b"two", Existing::Keep).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            write(&path, b"two", Existing::Keep).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
         assert_eq!(fs::read(&path).unwrap(), b"one");
         write(&path, b"two", Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");

@@ -1,4 +1,5 @@
-//! Where a torrent's data lie when the user points at them: the file or folder itself, renamed perhaps, or the folder around it.
+//! Where a torrent's data lie when the user points at them: the file or folder itself, renamed
+//! perhaps, or the folder around it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -31,19 +32,30 @@ impl Root {
                 _ if safe => portable_name(name).into(),
                 _ => name.into(),
             };
-            self.folder.join(file.path.iter().enumerate().map(name).collect::<PathBuf>())
+            self.folder
+                .join(file.path.iter().enumerate().map(name).collect::<PathBuf>())
         };
         path(false).is_file() || path(true).is_file()
     }
 }
 
-/// Finds a torrent's data. Where the user names no path they are looked for in the folder `usual` and beside the .torrent file `torrent`.
+/// Finds a torrent's data. Where the user names no path they are looked for in the folder `usual`
+/// and beside the .torrent file `torrent`.
 ///
 /// # Errors
 /// None of the torrent's files is there, which is a failure of class `absent`.
-pub(crate) fn find(info: &Arc<Info>, torrent: &OsStr, path: Option<&Path>, usual: &Path, absent: Class) -> Result<(Root, Arc<Info>), Failure> {
+pub(crate) fn find(
+    info: &Arc<Info>,
+    torrent: &OsStr,
+    path: Option<&Path>,
+    usual: &Path,
+    absent: Class,
+) -> Result<(Root, Arc<Info>), Failure> {
     let torrent = Path::new(torrent);
-    let places = path.map_or_else(|| usual_places(torrent, usual), |path| vec![path.to_owned()]);
+    let places = path.map_or_else(
+        || usual_places(torrent, usual),
+        |path| vec![path.to_owned()],
+    );
     for place in &places {
         let (root, info) = locate(info, place)?;
         if info.files.iter().any(|file| !file.pad && root.holds(file)) {
@@ -55,9 +67,19 @@ pub(crate) fn find(info: &Arc<Info>, torrent: &OsStr, path: Option<&Path>, usual
 
 fn usual_places(torrent: &Path, usual: &Path) -> Vec<PathBuf> {
     let beside = torrent.is_file().then(|| torrent.parent()).flatten();
-    let beside = beside.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let beside = beside.map(|folder| {
+        if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        }
+    });
     let is_new = |folder: &&Path| folder.canonicalize().ok() != usual.canonicalize().ok();
-    [usual].into_iter().chain(beside.filter(is_new)).map(Path::to_owned).collect()
+    [usual]
+        .into_iter()
+        .chain(beside.filter(is_new))
+        .map(Path::to_owned)
+        .collect()
 }
 
 fn not_there(info: &Info, torrent: &Path, places: &[PathBuf]) -> String {
@@ -71,20 +93,25 @@ fn not_there(info: &Info, torrent: &Path, places: &[PathBuf]) -> String {
     )
 }
 
-/// Where the torrent's paths begin, and the torrent with the first component of its paths as it is on disk.
+/// Where the torrent's paths begin, and the torrent with the first component of its paths as it is
+/// on disk.
 pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>), Failure> {
     if path.is_dir() && (!info.multi || has_top(info, path)) {
         return Ok((Root::plain(path.to_owned()), Arc::clone(info)));
     }
     let itself = path.canonicalize().map_err(|error| missing(path, &error))?;
     if info.multi && !itself.is_dir() {
-        let message = format!("{} is a file, and the torrent's data are a folder; name the folder", shown(path));
+        let message = format!(
+            "{} is a file, and the torrent's data are a folder; name the folder",
+            shown(path)
+        );
         return Err(Failure::new(Class::Storage, message));
     }
     Ok(at(info, &itself))
 }
 
-/// Whether the torrent's folder lies in this one, under its own name or the safe one that it has where its own is refused.
+/// Whether the torrent's folder lies in this one, under its own name or the safe one that it has
+/// where its own is refused.
 fn has_top(info: &Info, path: &Path) -> bool {
     let top = info.files.first().and_then(|file| file.path.first());
     top.is_some_and(|top| path.join(top).exists() || path.join(portable_name(top)).exists())
@@ -92,14 +119,30 @@ fn has_top(info: &Info, path: &Path) -> bool {
 
 /// The same for a path without links that is the data themselves.
 pub(crate) fn at(info: &Arc<Info>, itself: &Path) -> (Root, Arc<Info>) {
-    let (Some(folder), Some(name)) = (itself.parent(), itself.file_name()) else { return (Root::plain(itself.to_owned()), Arc::clone(info)) };
-    let top = if name.to_str().is_none() { Some(name.to_owned()) } else { None };
-    (Root { folder: folder.to_owned(), top }, renamed(info, &name.to_string_lossy()))
+    let (Some(folder), Some(name)) = (itself.parent(), itself.file_name()) else {
+        return (Root::plain(itself.to_owned()), Arc::clone(info));
+    };
+    let top = if name.to_str().is_none() {
+        Some(name.to_owned())
+    } else {
+        None
+    };
+    (
+        Root {
+            folder: folder.to_owned(),
+            top,
+        },
+        renamed(info, &name.to_string_lossy()),
+    )
 }
 
 fn renamed(info: &Arc<Info>, name: &str) -> Arc<Info> {
     let mut info = Info::clone(info);
-    for top in info.files.iter_mut().filter_map(|file| file.path.first_mut()) {
+    for top in info
+        .files
+        .iter_mut()
+        .filter_map(|file| file.path.first_mut())
+    {
         name.clone_into(top);
     }
     Arc::new(info)
@@ -110,7 +153,13 @@ fn shown(path: &Path) -> String {
 }
 
 fn missing(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Class::Storage, format!("could not find the data at {}: {error}; name the file or folder that holds them", shown(path)))
+    Failure::new(
+        Class::Storage,
+        format!(
+            "could not find the data at {}: {error}; name the file or folder that holds them",
+            shown(path)
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -122,29 +171,55 @@ mod tests {
     use super::*;
 
     fn torrent(content: Content) -> Arc<Info> {
-        Draft::new("name", content, None).unwrap().finish(&[[0; 20]], Details::default()).unwrap().info
+        Draft::new("name", content, None)
+            .unwrap()
+            .finish(&[[0; 20]], Details::default())
+            .unwrap()
+            .info
     }
 
     fn first_path(located: Result<(Root, Arc<Info>), Failure>) -> PathBuf {
         let (root, info) = located.unwrap();
-        root.folder.join(info.files[0].path.iter().collect::<PathBuf>()).canonicalize().unwrap()
+        root.folder
+            .join(info.files[0].path.iter().collect::<PathBuf>())
+            .canonicalize()
+            .unwrap()
     }
 
     #[test]
     fn a_folder_is_found_by_its_own_name_by_another_and_from_around_it() {
         let root = tempfile::tempdir().unwrap();
-        let info = torrent(Content::Folder(vec![NewFile { path: vec!["file".into()], size: 1 }]));
+        let info = torrent(Content::Folder(vec![NewFile {
+            path: vec!["file".into()],
+            size: 1,
+        }]));
         let (own, other) = (root.path().join("name"), root.path().join("other"));
         for folder in [&own, &other] {
             fs::create_dir(folder).unwrap();
             fs::write(folder.join("file"), "x").unwrap();
         }
-        assert_eq!(first_path(locate(&info, root.path())), own.join("file").canonicalize().unwrap());
+        assert_eq!(
+            first_path(locate(&info, root.path())),
+            own.join("file").canonicalize().unwrap()
+        );
         for folder in [&own, &other] {
-            assert_eq!(first_path(locate(&info, folder)), folder.join("file").canonicalize().unwrap());
+            assert_eq!(
+                first_path(locate(&info, folder)),
+                folder.join("file").canonicalize().unwrap()
+            );
         }
-        assert_eq!(locate(&info, &root.path().join("nowhere")).unwrap_err().class, Class::Storage);
-        assert!(locate(&info, &own.join("file")).unwrap_err().message.contains("name the folder"));
+        assert_eq!(
+            locate(&info, &root.path().join("nowhere"))
+                .unwrap_err()
+                .class,
+            Class::Storage
+        );
+        assert!(
+            locate(&info, &own.join("file"))
+                .unwrap_err()
+                .message
+                .contains("name the folder")
+        );
     }
 
     #[test]
@@ -154,8 +229,14 @@ mod tests {
         for name in ["name", "other"] {
             let file = root.path().join(name);
             fs::write(&file, "x").unwrap();
-            assert_eq!(first_path(locate(&info, &file)), file.canonicalize().unwrap());
+            assert_eq!(
+                first_path(locate(&info, &file)),
+                file.canonicalize().unwrap()
+            );
         }
-        assert_eq!(first_path(locate(&info, root.path())), root.path().join("name").canonicalize().unwrap());
+        assert_eq!(
+            first_path(locate(&info, root.path())),
+            root.path().join("name").canonicalize().unwrap()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What became of trackers and peers, on the screen: each as it happens for programs and with `-v`; otherwise what a tracker says in its own words.
+//! What became of trackers and peers, on the screen: each as it happens for programs and with `-v`;
+//! otherwise what a tracker says in its own words.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,7 +11,8 @@ use aqueduct_native::driver::Report;
 use super::session::Session;
 use crate::ui::Screen;
 
-/// Peers told of at once, and a second from then on; of others there is only a number. An engine makes at most 30 dials a second.
+/// Peers told of at once, and a second from then on; of others there is only a number. An engine
+/// makes at most 30 dials a second.
 const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 20.0;
 
@@ -29,7 +31,15 @@ pub(crate) struct Reports {
 impl Reports {
     pub(crate) fn new(screen: &Screen, verbosity: u8) -> Self {
         let all = verbosity > 0 || matches!(screen, Screen::Json(_));
-        Self { all, words: BTreeSet::new(), pace: Pace { tokens: BURST, at: Instant::now(), omitted: 0 } }
+        Self {
+            all,
+            words: BTreeSet::new(),
+            pace: Pace {
+                tokens: BURST,
+                at: Instant::now(),
+                omitted: 0,
+            },
+        }
     }
 
     /// Whether a tracker's answer is worth a line.
@@ -39,7 +49,12 @@ impl Reports {
             TrackerState::Failed(error) => error.own_words(),
             TrackerState::Ok { .. } | TrackerState::Idle => status.warning.as_deref(),
         };
-        let new = words.is_some_and(|words| self.words.len() < MAX_WORDS && self.words.insert((info_hash, format!("{}: {words}", status.url))));
+        let new = words.is_some_and(|words| {
+            self.words.len() < MAX_WORDS
+                && self
+                    .words
+                    .insert((info_hash, format!("{}: {words}", status.url)))
+        });
         self.all || new
     }
 }
@@ -69,13 +84,25 @@ impl Pace {
 impl Session {
     pub(crate) fn on_report(&mut self, report: &Report) {
         let (Report::Tracker { torrent, .. } | Report::Peer { torrent, .. }) = report;
-        let (Some(job), Some(snapshot)) = (self.jobs.get(torrent), self.driver.snapshot_of(*torrent)) else { return };
+        let (Some(job), Some(snapshot)) =
+            (self.jobs.get(torrent), self.driver.snapshot_of(*torrent))
+        else {
+            return;
+        };
         let info_hash = snapshot.info_hash;
         match report {
-            Report::Tracker { status, .. } if self.reports.tells(info_hash, status) => self.screen.tracker(&job.name, &info_hash, status),
-            Report::Peer { addr, failure, reason, .. } if self.reports.all => {
+            Report::Tracker { status, .. } if self.reports.tells(info_hash, status) => {
+                self.screen.tracker(&job.name, &info_hash, status)
+            }
+            Report::Peer {
+                addr,
+                failure,
+                reason,
+                ..
+            } if self.reports.all => {
                 if let Some(omitted) = self.reports.pace.take(Instant::now()) {
-                    self.screen.peer(&job.name, &info_hash, *addr, (*failure, reason), omitted);
+                    self.screen
+                        .peer(&job.name, &info_hash, *addr, (*failure, reason), omitted);
                 }
             }
             Report::Tracker { .. } | Report::Peer { .. } => {}
@@ -92,8 +119,15 @@ mod tests {
     #[test]
     fn beyond_the_pace_lines_are_counted() {
         let start = Instant::now();
-        let mut pace = Pace { tokens: 2.0, at: start, omitted: 0 };
-        assert_eq!([(); 5].map(|()| pace.take(start)), [Some(0), Some(0), None, None, None]);
+        let mut pace = Pace {
+            tokens: 2.0,
+            at: start,
+            omitted: 0,
+        };
+        assert_eq!(
+            [(); 5].map(|()| pace.take(start)),
+            [Some(0), Some(0), None, None, None]
+        );
         assert_eq!(pace.take(start + Duration::from_millis(60)), Some(3));
     }
 }

@@ -11,7 +11,8 @@ use aqueduct_core::types::{InfoHash, visible};
 use super::failure::{Class, Failure};
 use super::output::{self, Existing};
 
-/// Before anything is fetched: may the file be written? One that holds this torrent already is left as it is, so that a command can be started again.
+/// Before anything is fetched: may the file be written? One that holds this torrent already is left
+/// as it is, so that a command can be started again.
 ///
 /// # Errors
 /// Something else has that name.
@@ -19,11 +20,16 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     let shown = visible(&path.to_string_lossy()).into_owned();
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failure::new(Class::Storage, format!("could not look at {shown}: {error}; choose another place with --save-torrent"))),
+        Err(error) => Err(Failure::new(
+            Class::Storage,
+            format!("could not look at {shown}: {error}; choose another place with --save-torrent"),
+        )),
         Ok(_) if is_saved(path, info_hash) => Ok(()),
         Ok(_) => Err(Failure::new(
             Class::Storage,
-            format!("{shown} is there and is not this torrent; move it away, or choose another name with --save-torrent"),
+            format!(
+                "{shown} is there and is not this torrent; move it away, or choose another name with --save-torrent"
+            ),
         )),
     }
 }
@@ -46,11 +52,16 @@ pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), F
     };
     output::write(path, &metainfo.to_bytes(), Existing::Keep).map_err(|error| {
         let shown = visible(&path.to_string_lossy()).into_owned();
-        Failure::new(Class::Storage, format!("could not write {shown}: {error}; choose another place with --save-torrent"))
+        Failure::new(
+            Class::Storage,
+            format!("could not write {shown}: {error}; choose another place with --save-torrent"),
+        )
     })
 }
 
 fn is_saved(path: &Path, info_hash: &InfoHash) -> bool {
-    let saved = fs::read(path).ok().and_then(|bytes| Metainfo::parse(&bytes).ok());
+    let saved = fs::read(path)
+        .ok()
+        .and_then(|bytes| Metainfo::parse(&bytes).ok());
     saved.is_some_and(|saved| saved.info.info_hash.wire() == info_hash.wire())
 }

@@ -1,4 +1,5 @@
-//! `aqueduct show --scrape`: how many seeds and leeches each tracker knows of, asked without joining the swarm (BEP 48).
+//! `aqueduct show --scrape`: how many seeds and leeches each tracker knows of, asked without
+//! joining the swarm (BEP 48).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +17,38 @@ use super::failure::{Class, Failure};
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Asks every tracker; says what came of it.
-pub(crate) async fn ask(info_hash: &InfoHash, trackers: Vec<Vec<String>>) -> Result<Vec<TrackerStatus>, Failure> {
+pub(crate) async fn ask(
+    info_hash: &InfoHash,
+    trackers: Vec<Vec<String>>,
+) -> Result<Vec<TrackerStatus>, Failure> {
     if trackers.iter().all(Vec::is_empty) {
         return Ok(Vec::new());
     }
-    let options = Options { config: Default::default(), policy: Arc::new(OwnUser), bind: Bind::default(), dht: None, resolver: Resolver::default() };
+    let options = Options {
+        config: Default::default(),
+        policy: Arc::new(OwnUser),
+        bind: Bind::default(),
+        dht: None,
+        resolver: Resolver::default(),
+    };
     let handle = discovery::spawn(options).map_err(|error| cannot(&error))?;
     // Neither id nor port nor amounts stand in a scrape.
-    let swarm = Swarm { trackers, peer_id: PeerId::ours([0; 12]), port: 0, amounts: Amounts::default(), private: false };
-    let (membership, mut news) = handle.join(Key { info_hash: info_hash.wire(), owner: 0 }, swarm).map_err(|error| cannot(&error))?;
+    let swarm = Swarm {
+        trackers,
+        peer_id: PeerId::ours([0; 12]),
+        port: 0,
+        amounts: Amounts::default(),
+        private: false,
+    };
+    let (membership, mut news) = handle
+        .join(
+            Key {
+                info_hash: info_hash.wire(),
+                owner: 0,
+            },
+            swarm,
+        )
+        .map_err(|error| cannot(&error))?;
     membership.scrape();
     let all = async { while !is_over(&membership.trackers()) && news.recv().await.is_some() {} };
     // Whoever is still silent is shown so.
@@ -33,11 +57,17 @@ pub(crate) async fn ask(info_hash: &InfoHash, trackers: Vec<Vec<String>>) -> Res
 }
 
 fn is_over(statuses: &[TrackerStatus]) -> bool {
-    !statuses.is_empty() && statuses.iter().all(|status| !status.asking && status.state != TrackerState::Idle)
+    !statuses.is_empty()
+        && statuses
+            .iter()
+            .all(|status| !status.asking && status.state != TrackerState::Idle)
 }
 
 fn cannot(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Class::Failure, format!("the trackers cannot be asked: {error}"))
+    Failure::new(
+        Class::Failure,
+        format!("the trackers cannot be asked: {error}"),
+    )
 }
 
 /// For `--json`.
@@ -47,7 +77,9 @@ pub(crate) fn objects(statuses: &[TrackerStatus]) -> Value {
 
 fn object(status: &TrackerStatus) -> Value {
     let (seeders, leechers) = match status.state {
-        TrackerState::Ok { seeders, leechers, .. } => (seeders, leechers),
+        TrackerState::Ok {
+            seeders, leechers, ..
+        } => (seeders, leechers),
         TrackerState::Idle | TrackerState::Failed(_) => (None, None),
     };
     json!({ "url": status.url, "seeders": seeders, "leechers": leechers, "error": error(status) })
@@ -64,7 +96,9 @@ fn error(status: &TrackerStatus) -> Option<String> {
 /// One tracker in words.
 pub(crate) fn line(status: &TrackerStatus) -> String {
     let what = match &status.state {
-        TrackerState::Ok { seeders, leechers, .. } => format!("{}, {}", count(*seeders, "seed"), count(*leechers, "leech")),
+        TrackerState::Ok {
+            seeders, leechers, ..
+        } => format!("{}, {}", count(*seeders, "seed"), count(*leechers, "leech")),
         _ => error(status).unwrap_or_default(),
     };
     format!("{}: {what}", visible(&status.url))
@@ -85,11 +119,28 @@ mod tests {
 
     #[test]
     fn counts_read_as_words() {
-        let state = TrackerState::Ok { seeders: Some(1), leechers: Some(2), peers: 0 };
-        let status = TrackerStatus { tier: 0, url: "http://t/announce".to_owned(), state, asking: false, next: None, warning: None };
+        let state = TrackerState::Ok {
+            seeders: Some(1),
+            leechers: Some(2),
+            peers: 0,
+        };
+        let status = TrackerStatus {
+            tier: 0,
+            url: "http://t/announce".to_owned(),
+            state,
+            asking: false,
+            next: None,
+            warning: None,
+        };
         assert_eq!(line(&status), "http://t/announce: 1 seed, 2 leeches");
-        let silent = TrackerStatus { state: TrackerState::Idle, ..status };
-        assert_eq!(line(&silent), "http://t/announce: the tracker has not answered");
+        let silent = TrackerStatus {
+            state: TrackerState::Idle,
+            ..status
+        };
+        assert_eq!(
+            line(&silent),
+            "http://t/announce: the tracker has not answered"
+        );
         assert_eq!(object(&silent)["error"], "the tracker has not answered");
     }
 }

@@ -19,23 +19,42 @@ pub(crate) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// One flag a file, or `None` for all: those that match `--select` or that the link names (all, if neither says anything) without those that match `--exclude`.
+    /// One flag a file, or `None` for all: those that match `--select` or that the link names (all,
+    /// if neither says anything) without those that match `--exclude`.
     pub(crate) fn wanted(&self, info: &Info) -> Result<Option<Vec<bool>>, Failure> {
-        let Self { select, exclude, linked } = *self;
+        let Self {
+            select,
+            exclude,
+            linked,
+        } = *self;
         if select.is_empty() && exclude.is_empty() && linked.is_none() {
             return Ok(None);
         }
         let selected = Patterns::read("--select", select, info)?;
         let excluded = Patterns::read("--exclude", exclude, info)?;
         let is_open = select.is_empty() && linked.is_none();
-        let is_linked = |index: usize| linked.is_some_and(|linked| u32::try_from(index).is_ok_and(|index| linked.contains(&index)));
-        let is_wanted =
-            |(index, file): (usize, &File)| (is_open || is_linked(index) || selected.any_match(index, file)) && !excluded.any_match(index, file);
+        let is_linked = |index: usize| {
+            linked.is_some_and(|linked| {
+                u32::try_from(index).is_ok_and(|index| linked.contains(&index))
+            })
+        };
+        let is_wanted = |(index, file): (usize, &File)| {
+            (is_open || is_linked(index) || selected.any_match(index, file))
+                && !excluded.any_match(index, file)
+        };
         let wanted: Vec<bool> = info.files.iter().enumerate().map(is_wanted).collect();
-        if info.files.iter().zip(&wanted).any(|(file, wanted)| *wanted && !file.pad) {
+        if info
+            .files
+            .iter()
+            .zip(&wanted)
+            .any(|(file, wanted)| *wanted && !file.pad)
+        {
             return Ok(Some(wanted));
         }
-        let message = format!("of the {} files of this torrent none is left to download; --list shows them with their numbers", info.files.len());
+        let message = format!(
+            "of the {} files of this torrent none is left to download; --list shows them with their numbers",
+            info.files.len()
+        );
         Err(Failure::new(Class::Usage, message))
     }
 }
@@ -56,8 +75,16 @@ impl<'a> Patterns<'a> {
         let read = |text: &'a String| {
             let numbers = numbers(text).filter(|numbers| *numbers.end() < info.files.len());
             let pattern = numbers.map_or(Pattern::Path(text), Pattern::Numbers);
-            let is_found = info.files.iter().enumerate().any(|(index, file)| pattern.matches(index, file));
-            if is_found { Ok(pattern) } else { Err(not_found(flag, text, info)) }
+            let is_found = info
+                .files
+                .iter()
+                .enumerate()
+                .any(|(index, file)| pattern.matches(index, file));
+            if is_found {
+                Ok(pattern)
+            } else {
+                Err(not_found(flag, text, info))
+            }
         };
         texts.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -78,8 +105,14 @@ impl Pattern<'_> {
 
 fn not_found(flag: &str, text: &str, info: &Info) -> Failure {
     let message = match numbers(text) {
-        Some(_) => format!("no file matches {flag} {text}: the files of this torrent have the numbers 0 to {}", info.files.len().saturating_sub(1)),
-        None => format!("no file matches {flag} {}; --list shows the files", visible(text)),
+        Some(_) => format!(
+            "no file matches {flag} {text}: the files of this torrent have the numbers 0 to {}",
+            info.files.len().saturating_sub(1)
+        ),
+        None => format!(
+            "no file matches {flag} {}; --list shows the files",
+            visible(text)
+        ),
     };
     Failure::new(Class::Usage, message)
 }
@@ -87,12 +120,17 @@ fn not_found(flag: &str, text: &str, info: &Info) -> Failure {
 /// `3`, `3-7`.
 fn numbers(text: &str) -> Option<RangeInclusive<usize>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let number = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let number = |text: &str| {
+        text.parse()
+            .ok()
+            .filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+    };
     let (first, last): (usize, usize) = (number(first)?, number(last)?);
     (first <= last).then_some(first..=last)
 }
 
-/// Whether a file's path below the torrent's folder matches. A pattern without `/` is about any one component: `*.txt`, `docs`.
+/// Whether a file's path below the torrent's folder matches. A pattern without `/` is about any one
+/// component: `*.txt`, `docs`.
 fn matches(pattern: &str, file: &File) -> bool {
     let tokens = tokens(&spelled(pattern));
     let below = file.path.get(1..).unwrap_or_default();
@@ -136,13 +174,18 @@ fn tokens(pattern: &str) -> Vec<Token> {
     tokens
 }
 
-/// Follows all ways through the pattern at once, so that no pattern takes more than its length times the text's.
+/// Follows all ways through the pattern at once, so that no pattern takes more than its length
+/// times the text's.
 fn glob(tokens: &[Token], text: &str) -> bool {
     let mut at = vec![false; tokens.len() + 1];
     reach(tokens, &mut at, 0);
     for c in text.chars() {
         let mut next = vec![false; tokens.len() + 1];
-        for (index, token) in tokens.iter().enumerate().filter(|(index, _)| at.get(*index) == Some(&true)) {
+        for (index, token) in tokens
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| at.get(*index) == Some(&true))
+        {
             match token {
                 Token::Char(own) if *own == c => reach(tokens, &mut next, index + 1),
                 Token::One if c != '/' => reach(tokens, &mut next, index + 1),
@@ -177,7 +220,15 @@ mod tests {
 
     fn is_match(pattern: &str, path: &str) -> bool {
         let path = path.split('/').map(str::to_owned).collect();
-        matches(pattern, &File { path, offset: 0, size: 1, pad: false })
+        matches(
+            pattern,
+            &File {
+                path,
+                offset: 0,
+                size: 1,
+                pad: false,
+            },
+        )
     }
 
     #[test]
@@ -202,17 +253,43 @@ mod tests {
     }
 
     fn torrent(names: &[&str]) -> Info {
-        let file = |name: &&str| NewFile { path: name.split('/').map(str::to_owned).collect(), size: 1 };
+        let file = |name: &&str| NewFile {
+            path: name.split('/').map(str::to_owned).collect(),
+            size: 1,
+        };
         let content = Content::Folder(names.iter().map(file).collect());
-        let made = Draft::new("t", content, None).unwrap().finish(&[[0; 20]], Details::default()).unwrap();
+        let made = Draft::new("t", content, None)
+            .unwrap()
+            .finish(&[[0; 20]], Details::default())
+            .unwrap();
         Info::clone(&made.info)
     }
 
-    fn wanted(info: &Info, select: &[&str], exclude: &[&str], linked: Option<&[u32]>) -> Result<Vec<usize>, String> {
-        let [select, exclude] = [select, exclude].map(|texts| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
-        let flags = Choice { select: &select, exclude: &exclude, linked }.wanted(info).map_err(|failure| failure.message)?;
+    fn wanted(
+        info: &Info,
+        select: &[&str],
+        exclude: &[&str],
+        linked: Option<&[u32]>,
+    ) -> Result<Vec<usize>, String> {
+        let [select, exclude] = [select, exclude].map(|texts| {
+            texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<_>>()
+        });
+        let flags = Choice {
+            select: &select,
+            exclude: &exclude,
+            linked,
+        }
+        .wanted(info)
+        .map_err(|failure| failure.message)?;
         let flags = flags.unwrap_or_else(|| vec![true; info.files.len()]);
-        Ok(flags.iter().enumerate().filter_map(|(index, &wanted)| wanted.then_some(index)).collect())
+        Ok(flags
+            .iter()
+            .enumerate()
+            .filter_map(|(index, &wanted)| wanted.then_some(index))
+            .collect())
     }
 
     #[test]
@@ -222,22 +299,45 @@ mod tests {
         assert_eq!(wanted(&info, &["*.txt"], &["d/"], None), Ok(vec![0, 1]));
         assert_eq!(wanted(&info, &[], &["2", "*.txt"], None), Ok(vec![3]));
         assert_eq!(wanted(&info, &["0"], &["0-3"], Some(&[4, 99])), Ok(vec![4]));
-        assert_eq!(wanted(&info, &["7"], &[], None), Ok(vec![3]), "a number beyond the files is a name");
+        assert_eq!(
+            wanted(&info, &["7"], &[], None),
+            Ok(vec![3]),
+            "a number beyond the files is a name"
+        );
         assert_eq!(wanted(&info, &[], &[], None), Ok(vec![0, 1, 2, 3, 4]));
     }
 
     #[test]
     fn what_selects_nothing_is_told() {
         let info = torrent(&["a.txt", "b.txt"]);
-        assert!(wanted(&info, &["2"], &[], None).unwrap_err().contains("--select 2: the files of this torrent have the numbers 0 to 1"));
-        assert!(wanted(&info, &[], &["*.iso"], None).unwrap_err().contains("no file matches --exclude *.iso"));
-        assert!(wanted(&info, &[], &["*"], None).unwrap_err().contains("none is left to download"));
-        assert!(wanted(&info, &[], &[], Some(&[9])).unwrap_err().contains("none is left to download"));
+        assert!(
+            wanted(&info, &["2"], &[], None)
+                .unwrap_err()
+                .contains("--select 2: the files of this torrent have the numbers 0 to 1")
+        );
+        assert!(
+            wanted(&info, &[], &["*.iso"], None)
+                .unwrap_err()
+                .contains("no file matches --exclude *.iso")
+        );
+        assert!(
+            wanted(&info, &[], &["*"], None)
+                .unwrap_err()
+                .contains("none is left to download")
+        );
+        assert!(
+            wanted(&info, &[], &[], Some(&[9]))
+                .unwrap_err()
+                .contains("none is left to download")
+        );
     }
 
     #[test]
     fn many_stars_take_no_longer_than_their_product() {
         assert!(!is_match(&"*a".repeat(200), &"a".repeat(199)));
-        assert!(!is_match(&format!("{}b", "**a".repeat(60)), &"a".repeat(4000)));
+        assert!(!is_match(
+            &format!("{}b", "**a".repeat(60)),
+            &"a".repeat(4000)
+        ));
     }
 }

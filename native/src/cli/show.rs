@@ -14,13 +14,19 @@ use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: ShowFlags) -> Result<(), Failure> {
     let source = source::load(&flags.source, Bind::default()).await?;
-    let scraped = if flags.scrape { Some(ask(&source).await?) } else { None };
+    let scraped = if flags.scrape {
+        Some(ask(&source).await?)
+    } else {
+        None
+    };
     if flags.json {
         let mut object = match &source {
             Source::Torrent(metainfo) => torrent_object(metainfo),
             Source::Magnet(magnet) => magnet_object(magnet),
         };
-        scraped.iter().for_each(|statuses| object["scrape"] = scrape::objects(statuses));
+        scraped
+            .iter()
+            .for_each(|statuses| object["scrape"] = scrape::objects(statuses));
         ui::object(&object);
         return Ok(());
     }
@@ -28,14 +34,29 @@ pub(crate) async fn run(flags: ShowFlags) -> Result<(), Failure> {
         Source::Torrent(metainfo) => print_torrent(metainfo),
         Source::Magnet(magnet) => print_magnet(magnet),
     }
-    scraped.iter().flatten().for_each(|status| row("scrape", &scrape::line(status)));
+    scraped
+        .iter()
+        .flatten()
+        .for_each(|status| row("scrape", &scrape::line(status)));
     Ok(())
 }
 
 async fn ask(source: &Source) -> Result<Vec<TrackerStatus>, Failure> {
     match source {
-        Source::Torrent(metainfo) => scrape::ask(&metainfo.info.info_hash, metainfo.trackers.clone()).await,
-        Source::Magnet(magnet) => scrape::ask(&magnet.info_hash, magnet.trackers.iter().map(|url| vec![url.clone()]).collect()).await,
+        Source::Torrent(metainfo) => {
+            scrape::ask(&metainfo.info.info_hash, metainfo.trackers.clone()).await
+        }
+        Source::Magnet(magnet) => {
+            scrape::ask(
+                &magnet.info_hash,
+                magnet
+                    .trackers
+                    .iter()
+                    .map(|url| vec![url.clone()])
+                    .collect(),
+            )
+            .await
+        }
     }
 }
 
@@ -99,8 +120,18 @@ fn print_torrent(metainfo: &Metainfo) {
     let info = &metainfo.info;
     row("name", &visible(&info.name));
     print_hashes(&info.info_hash);
-    row("size", &format!("{} ({} bytes)", text::bytes(info.size()), info.size()));
-    row("pieces", &format!("{} of {}", info.lengths.pieces(), text::bytes(info.lengths.piece_length().into())));
+    row(
+        "size",
+        &format!("{} ({} bytes)", text::bytes(info.size()), info.size()),
+    );
+    row(
+        "pieces",
+        &format!(
+            "{} of {}",
+            info.lengths.pieces(),
+            text::bytes(info.lengths.piece_length().into())
+        ),
+    );
     row("private", if info.private { "yes" } else { "no" });
     optional("source", info.source.as_deref());
     optional("comment", metainfo.comment.as_deref());
@@ -109,7 +140,10 @@ fn print_torrent(metainfo: &Metainfo) {
     for tier in &metainfo.trackers {
         row("trackers", &visible(&tier.join(" ")));
     }
-    metainfo.web_seeds.iter().for_each(|url| row("web seed", &visible(url)));
+    metainfo
+        .web_seeds
+        .iter()
+        .for_each(|url| row("web seed", &visible(url)));
     row("magnet", &metainfo.magnet().to_string());
     print_files(&info.files);
 }
@@ -117,9 +151,18 @@ fn print_torrent(metainfo: &Metainfo) {
 fn print_magnet(magnet: &Magnet) {
     optional("name", magnet.name.as_deref());
     print_hashes(&magnet.info_hash);
-    magnet.trackers.iter().for_each(|url| row("tracker", &visible(url)));
-    magnet.web_seeds.iter().for_each(|url| row("web seed", &visible(url)));
-    magnet.peers.iter().for_each(|addr| row("peer", &addr.to_string()));
+    magnet
+        .trackers
+        .iter()
+        .for_each(|url| row("tracker", &visible(url)));
+    magnet
+        .web_seeds
+        .iter()
+        .for_each(|url| row("web seed", &visible(url)));
+    magnet
+        .peers
+        .iter()
+        .for_each(|addr| row("peer", &addr.to_string()));
     row("magnet", &magnet.to_string());
     ui::line("its files are known once peers have sent the metadata: aqueduct get --list");
 }
@@ -132,7 +175,9 @@ fn print_hashes(hash: &InfoHash) {
 /// What `--list` prints.
 pub(crate) fn list(info: &Info, json: bool) {
     if json {
-        ui::object(&json!({ "event": "files", "info_hash": info.info_hash.to_string(), "name": info.name, "files": file_objects(info) }));
+        ui::object(
+            &json!({ "event": "files", "info_hash": info.info_hash.to_string(), "name": info.name, "files": file_objects(info) }),
+        );
     } else {
         print_files(&info.files);
     }
@@ -141,7 +186,13 @@ pub(crate) fn list(info: &Info, json: bool) {
 /// Every file with its number, which `--select` and `--exclude` take, and its size.
 fn print_files(files: &[File]) {
     let shown = files.iter().enumerate().filter(|(_, file)| !file.pad);
-    shown.for_each(|(index, file)| ui::line(&format!("{index:>6}  {:>12}  {}", text::bytes(file.size), text::path(file))));
+    shown.for_each(|(index, file)| {
+        ui::line(&format!(
+            "{index:>6}  {:>12}  {}",
+            text::bytes(file.size),
+            text::path(file)
+        ))
+    });
 }
 
 fn optional(name: &str, value: Option<&str>) {
@@ -156,17 +207,28 @@ fn row(name: &str, value: &str) {
 
 /// Seconds since 1970 as a date and time in UTC; nothing for what no calendar has.
 ///
-/// The civil calendar repeats every 400 years of 146,097 days; counting years from March puts the leap day last.
+/// The civil calendar repeats every 400 years of 146,097 days; counting years from March puts the
+/// leap day last.
 fn date(seconds: i64) -> Option<String> {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days.checked_add(719_468).filter(|days| (0..=3_652_059).contains(days))?;
+    let shifted = days
+        .checked_add(719_468)
+        .filter(|days| (0..=3_652_059).contains(days))?;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
-    let (day, month) = (day_of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let (day, month) = (
+        day_of_year - (153 * month + 2) / 5 + 1,
+        if month < 10 { month + 3 } else { month - 9 },
+    );
     let year = era * 400 + year + i64::from(month <= 2);
-    Some(format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", time / 3600, time / 60 % 60, time % 60))
+    Some(format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+        time / 3600,
+        time / 60 % 60,
+        time % 60
+    ))
 }
 
 #[cfg(test)]

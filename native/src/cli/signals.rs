@@ -20,8 +20,16 @@ impl Signals {
     /// # Errors
     /// The system refuses to tell.
     pub(crate) fn new() -> io::Result<Self> {
-        let hangup = if ignores(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        let hangup = if ignores(SignalKind::hangup()) {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
     }
 
     /// Waits for any. Cancel-safe.
@@ -40,7 +48,8 @@ impl Signals {
     }
 }
 
-/// Whether whoever started us wants a signal to be ignored. Where the system does not say, nobody does.
+/// Whether whoever started us wants a signal to be ignored. Where the system does not say, nobody
+/// does.
 fn ignores(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     is_in_mask(&status, kind.as_raw_value())
@@ -49,7 +58,9 @@ fn ignores(kind: SignalKind) -> bool {
 /// Signal `number` is bit `number - 1` of the mask in hex (proc(5)).
 fn is_in_mask(status: &str, number: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
     (1..=64).contains(&number) && mask >> (number - 1) & 1 == 1
 }
 

@@ -39,7 +39,8 @@ pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> 
     match load_bytes(source, bind).await? {
         Loaded::Magnet(magnet) => Ok(Source::Magnet(magnet)),
         Loaded::Bytes(bytes) => {
-            let metainfo = Metainfo::parse(&bytes).map_err(|error| Failure::from(error).about(&source.to_string_lossy()))?;
+            let metainfo = Metainfo::parse(&bytes)
+                .map_err(|error| Failure::from(error).about(&source.to_string_lossy()))?;
             Ok(Source::Torrent(Box::new(metainfo)))
         }
     }
@@ -49,7 +50,10 @@ pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> 
 pub(crate) async fn load_torrent(source: &OsStr) -> Result<Metainfo, Failure> {
     match load(source, Bind::default()).await? {
         Source::Torrent(metainfo) => Ok(*metainfo),
-        Source::Magnet(_) => Err(Failure::new(Class::Usage, "a magnet link or hash does not say what the data are; give a .torrent file")),
+        Source::Magnet(_) => Err(Failure::new(
+            Class::Usage,
+            "a magnet link or hash does not say what the data are; give a .torrent file",
+        )),
     }
 }
 
@@ -60,48 +64,79 @@ enum Loaded {
 
 async fn load_bytes(source: &OsStr, bind: Bind) -> Result<Loaded, Failure> {
     match source.to_str() {
-        Some("-") => bounded(io::stdin()).map(Loaded::Bytes).map_err(|error| unreadable("standard input", &error)),
+        Some("-") => bounded(io::stdin())
+            .map(Loaded::Bytes)
+            .map_err(|error| unreadable("standard input", &error)),
         Some(text) if Magnet::is_link(text) => Ok(Loaded::Magnet(Magnet::parse(text)?)),
-        Some(text) if has_prefix(text, "http://") || has_prefix(text, "https://") => fetch(text, bind).await,
-        Some(text) if has_prefix(text, "file:") && !Path::new(text).exists() => read(&file_url(text)?),
-        Some(text) if !Path::new(text).exists() => match (Magnet::from_hash_text(text), scheme(text)) {
-            (Ok(magnet), _) => Ok(Loaded::Magnet(magnet)),
-            (_, Some(scheme)) => Err(unknown_scheme(text, scheme)),
-            _ => read(Path::new(source)),
-        },
+        Some(text) if has_prefix(text, "http://") || has_prefix(text, "https://") => {
+            fetch(text, bind).await
+        }
+        Some(text) if has_prefix(text, "file:") && !Path::new(text).exists() => {
+            read(&file_url(text)?)
+        }
+        Some(text) if !Path::new(text).exists() => {
+            match (Magnet::from_hash_text(text), scheme(text)) {
+                (Ok(magnet), _) => Ok(Loaded::Magnet(magnet)),
+                (_, Some(scheme)) => Err(unknown_scheme(text, scheme)),
+                _ => read(Path::new(source)),
+            }
+        }
         _ => read(Path::new(source)),
     }
 }
 
 async fn fetch(url: &str, bind: Bind) -> Result<Loaded, Failure> {
-    match Client::new(Arc::new(OwnUser), bind).get(url, Fetch::TORRENT).await {
+    match Client::new(Arc::new(OwnUser), bind)
+        .get(url, Fetch::TORRENT)
+        .await
+    {
         Ok(body) => Ok(Loaded::Bytes(body.into())),
-        Err(NetError::Magnet(link)) => Ok(Loaded::Magnet(Magnet::parse(&link).map_err(|error| Failure::from(error).about(url))?)),
+        Err(NetError::Magnet(link)) => Ok(Loaded::Magnet(
+            Magnet::parse(&link).map_err(|error| Failure::from(error).about(url))?,
+        )),
         Err(error) => Err(not_fetched(url, &error)),
     }
 }
 
 fn read(path: &Path) -> Result<Loaded, Failure> {
-    File::open(path).and_then(bounded).map(Loaded::Bytes).map_err(|error| unreadable(&path.to_string_lossy(), &error))
+    File::open(path)
+        .and_then(bounded)
+        .map(Loaded::Bytes)
+        .map_err(|error| unreadable(&path.to_string_lossy(), &error))
 }
 
 /// The path that a `file:` URL names on this machine (RFC 8089).
 fn file_url(text: &str) -> Result<PathBuf, Failure> {
-    let wrong = |problem: &str| Failure::new(Class::Failure, format!("{}: {problem}; name the file by its path", visible(text)));
+    let wrong = |problem: &str| {
+        Failure::new(
+            Class::Failure,
+            format!("{}: {problem}; name the file by its path", visible(text)),
+        )
+    };
     let after = text.get("file:".len()..).unwrap_or_default();
-    let path = match after.strip_prefix("//").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) {
+    let path = match after
+        .strip_prefix("//")
+        .map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len())))
+    {
         None => after,
         Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
         Some(_) => return Err(wrong("this address names another machine")),
     };
     let bytes: Vec<u8> = percent_decode_str(path).collect();
-    if bytes.first() == Some(&b'/') { Ok(OsString::from_vec(bytes).into()) } else { Err(wrong("this address holds no absolute path")) }
+    if bytes.first() == Some(&b'/') {
+        Ok(OsString::from_vec(bytes).into())
+    } else {
+        Err(wrong("this address holds no absolute path"))
+    }
 }
 
 /// What stands before `://`.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     is_scheme.then_some(scheme)
 }
 
@@ -122,7 +157,10 @@ fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
 
 fn unreadable(text: &str, error: &io::Error) -> Failure {
     let advice = "give a .torrent file, - for standard input, a magnet link, an info-hash or a URL";
-    Failure::new(Class::Failure, format!("could not read {}: {error}; {advice}", visible(text)))
+    Failure::new(
+        Class::Failure,
+        format!("could not read {}: {error}; {advice}", visible(text)),
+    )
 }
 
 fn not_fetched(text: &str, error: &NetError) -> Failure {
@@ -131,7 +169,8 @@ fn not_fetched(text: &str, error: &NetError) -> Failure {
 }
 
 fn has_prefix(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 #[cfg(test)]
@@ -143,15 +182,36 @@ mod tests {
     #[test]
     fn a_file_url_names_a_path_of_this_machine() {
         let path = |url: &str| file_url(url).map(|path| path.as_os_str().as_bytes().to_vec());
-        for url in ["file:///tmp/a%20b%e9.torrent", "FILE://localhost/tmp/a b%E9.torrent", "file:/tmp/a%20b%E9.torrent"] {
+        for url in [
+            "file:///tmp/a%20b%e9.torrent",
+            "FILE://localhost/tmp/a b%E9.torrent",
+            "file:/tmp/a%20b%E9.torrent",
+        ] {
             assert_eq!(path(url).unwrap(), b"/tmp/a b\xe9.torrent", "{url}");
         }
-        assert!(path("file://nas/share/a.torrent").unwrap_err().message.contains("another machine"));
-        assert!(path("file:a.torrent").unwrap_err().message.contains("no absolute path"));
+        assert!(
+            path("file://nas/share/a.torrent")
+                .unwrap_err()
+                .message
+                .contains("another machine")
+        );
+        assert!(
+            path("file:a.torrent")
+                .unwrap_err()
+                .message
+                .contains("no absolute path")
+        );
     }
 
     #[test]
     fn a_scheme_stands_before_two_slashes() {
-        assert_eq!((scheme("ftp://x/a.torrent"), scheme("a.torrent"), scheme("a b://c")), (Some("ftp"), None, None));
+        assert_eq!(
+            (
+                scheme("ftp://x/a.torrent"),
+                scheme("a.torrent"),
+                scheme("a b://c")
+            ),
+            (Some("ftp"), None, None)
+        );
     }
 }

@@ -1,13 +1,21 @@
-//! Values as people write them: sizes, rates, spans of time, addresses. Errors are sentences that end the one that clap begins.
+//! Values as people write them: sizes, rates, spans of time, addresses. Errors are sentences that
+//! end the one that clap begins.
 
 use std::time::Duration;
 
-/// Bytes: a number with `K`, `M`, `G` or `T` behind it, which are powers of 1,024. A trailing `B` or `iB` is fine.
+/// Bytes: a number with `K`, `M`, `G` or `T` behind it, which are powers of 1,024. A trailing `B`
+/// or `iB` is fine.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "write a number of bytes like 65536, 500K, 2M or 1.5G".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
-    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+    let shift = match unit
+        .to_ascii_uppercase()
+        .trim_end_matches('B')
+        .trim_end_matches('I')
+    {
         "" => 0,
         "K" => 10,
         "M" => 20,
@@ -21,23 +29,36 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 /// `number` times 2^`shift`, in integers: a fraction of at most nine digits is kept.
 fn scaled(number: &str, shift: u32) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let scale = 10u64.checked_pow(u32::try_from(fraction.len()).ok().filter(|&digits| digits <= 9)?)?;
+    let scale = 10u64.checked_pow(
+        u32::try_from(fraction.len())
+            .ok()
+            .filter(|&digits| digits <= 9)?,
+    )?;
     let whole: u64 = whole.parse().ok()?;
     let fraction: u64 = fraction.parse().ok()?;
-    whole.checked_mul(1 << shift)?.checked_add(fraction.checked_mul(1 << shift)? / scale)
+    whole
+        .checked_mul(1 << shift)?
+        .checked_add(fraction.checked_mul(1 << shift)? / scale)
 }
 
 /// Bytes per second, at least 1.
 pub(crate) fn rate(text: &str) -> Result<u64, String> {
     let bare = text.strip_suffix("/s").unwrap_or(text);
-    size(bare)?.checked_sub(1).map(|rest| rest + 1).ok_or_else(|| "a rate of 0 would never end; leave the limit out or use 1K and more".to_owned())
+    size(bare)?
+        .checked_sub(1)
+        .map(|rest| rest + 1)
+        .ok_or_else(|| {
+            "a rate of 0 would never end; leave the limit out or use 1K and more".to_owned()
+        })
 }
 
 /// A span of time: seconds, or a number with `s`, `m`, `h` or `d` behind it.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time like 30, 30s, 5m, 2h or 1d".to_owned();
     let (number, unit) = match text.char_indices().next_back() {
-        Some((at, unit)) if unit.is_ascii_alphabetic() => (text.get(..at).unwrap_or_default(), unit),
+        Some((at, unit)) if unit.is_ascii_alphabetic() => {
+            (text.get(..at).unwrap_or_default(), unit)
+        }
         _ => (text, 's'),
     };
     let seconds = match unit {
@@ -48,13 +69,18 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 /// A span of time to wait at most, not zero.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     match span(text)? {
-        Duration::ZERO => Err("0 would give up at once; leave it out or use 1s and more".to_owned()),
+        Duration::ZERO => {
+            Err("0 would give up at once; leave it out or use 1s and more".to_owned())
+        }
         span => Ok(span),
     }
 }
@@ -63,14 +89,20 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
 pub(crate) fn encryption(text: &str) -> Result<(), String> {
     match text {
         "allow" | "off" => Ok(()),
-        "require" => Err("there is no encryption yet, so nobody would be left to connect to; use `allow`".to_owned()),
+        "require" => Err(
+            "there is no encryption yet, so nobody would be left to connect to; use `allow`"
+                .to_owned(),
+        ),
         _ => Err("write `allow` or `off`".to_owned()),
     }
 }
 
 /// Bytes sent to bytes of the torrent, 0 or more.
 pub(crate) fn ratio(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0).ok_or_else(|| "write a ratio like 1 or 1.5".to_owned())
+    text.parse()
+        .ok()
+        .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 0.0)
+        .ok_or_else(|| "write a ratio like 1 or 1.5".to_owned())
 }
 
 /// A host, which may be a name, and a port.
@@ -84,12 +116,22 @@ pub(crate) struct HostPort {
 pub(crate) fn host_port(text: &str) -> Result<HostPort, String> {
     let wrong = || "write HOST:PORT, for instance 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned();
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let port = port.parse().ok().filter(|&port| port > 0).ok_or_else(wrong)?;
+    let port = port
+        .parse()
+        .ok()
+        .filter(|&port| port > 0)
+        .ok_or_else(wrong)?;
     let is_bracketed = host.starts_with('[') && host.ends_with(']');
     if host.is_empty() || (host.contains(':') && !is_bracketed) {
         return Err(wrong());
     }
-    Ok(HostPort { host: host.trim_start_matches('[').trim_end_matches(']').to_owned(), port })
+    Ok(HostPort {
+        host: host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned(),
+        port,
+    })
 }
 
 /// A tracker's or web seed's URL.
@@ -110,7 +152,17 @@ mod tests {
         assert_eq!(size("500K"), Ok(512_000));
         assert_eq!(size("1.5MiB"), Ok(3 << 19));
         assert_eq!(size("2g"), Ok(2 << 30));
-        for bad in ["", "K", "1X", "1.", ".5.5M", "-1", "1 K", "99999999999T", "1.0000000001K"] {
+        for bad in [
+            "",
+            "K",
+            "1X",
+            "1.",
+            ".5.5M",
+            "-1",
+            "1 K",
+            "99999999999T",
+            "1.0000000001K",
+        ] {
             assert!(size(bad).is_err(), "{bad}");
         }
     }
@@ -139,13 +191,23 @@ mod tests {
     #[test]
     fn encryption_is_not_promised() {
         assert_eq!((encryption("allow"), encryption("off")), (Ok(()), Ok(())));
-        assert!(encryption("require").unwrap_err().contains("no encryption yet"));
+        assert!(
+            encryption("require")
+                .unwrap_err()
+                .contains("no encryption yet")
+        );
         assert!(encryption("maybe").is_err());
     }
 
     #[test]
     fn hosts_have_ports() {
-        assert_eq!(host_port("[::1]:80"), Ok(HostPort { host: "::1".into(), port: 80 }));
+        assert_eq!(
+            host_port("[::1]:80"),
+            Ok(HostPort {
+                host: "::1".into(),
+                port: 80
+            })
+        );
         assert_eq!(host_port("seed.example:6881").unwrap().host, "seed.example");
         for bad in ["seed.example", "::1:80", ":80", "a:0", "a:65536", ""] {
             assert!(host_port(bad).is_err(), "{bad}");

@@ -21,14 +21,32 @@ use crate::ui::{self, text};
 pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     let metainfo = source::load_torrent(&flags.torrent).await?;
     if let InfoHash::V2(_) = metainfo.info.info_hash {
-        return Err(Failure::new(Class::Failure, "this torrent is version 2 only, which cannot be verified yet; use a v1 or hybrid torrent"));
+        return Err(Failure::new(
+            Class::Failure,
+            "this torrent is version 2 only, which cannot be verified yet; use a v1 or hybrid torrent",
+        ));
     }
-    let (root, info) = place::find(&metainfo.info, &flags.torrent, flags.path.as_deref(), Path::new("."), Class::Mismatch)?;
+    let (root, info) = place::find(
+        &metainfo.info,
+        &flags.torrent,
+        flags.path.as_deref(),
+        Path::new("."),
+        Class::Mismatch,
+    )?;
     let Root { folder, top } = root;
     let storage = Storage::existing_as(&folder, top, info, Handles::new(MAX_OPEN))?;
-    let wrong = wrong_pieces(&storage, &Reading::of(storage.info().lengths.total(), flags.json))?;
+    let wrong = wrong_pieces(
+        &storage,
+        &Reading::of(storage.info().lengths.total(), flags.json),
+    )?;
     let findings = findings(storage.info(), &storage.stamps(), &wrong);
-    findings.iter().for_each(|finding| if flags.json { ui::object(&finding.object()) } else { ui::line(&finding.sentence()) });
+    findings.iter().for_each(|finding| {
+        if flags.json {
+            ui::object(&finding.object())
+        } else {
+            ui::line(&finding.sentence())
+        }
+    });
     conclude(&flags, storage.info(), &folder, &wrong, findings.len())
 }
 
@@ -37,7 +55,10 @@ fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, F
     storage.digest_all(&|piece, digest| {
         reading.add(storage.info().lengths.size(piece));
         if digest.is_none() || digest != storage.info().piece_hash(piece) {
-            wrong.lock().unwrap_or_else(PoisonError::into_inner).insert(piece.get());
+            wrong
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(piece.get());
         }
         true
     })?;
@@ -45,15 +66,26 @@ fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, F
     Ok(wrong.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn conclude(flags: &VerifyFlags, info: &Info, root: &Path, wrong: &BTreeSet<u32>, files: usize) -> Result<(), Failure> {
+fn conclude(
+    flags: &VerifyFlags,
+    info: &Info,
+    root: &Path,
+    wrong: &BTreeSet<u32>,
+    files: usize,
+) -> Result<(), Failure> {
     let pieces = info.lengths.pieces();
     if files > 0 || !wrong.is_empty() {
         let files = text::count(files, "file", "files");
-        let message = format!("the data do not match: {} of {pieces} pieces wrong, in {files}; aqueduct get fetches them again", wrong.len());
+        let message = format!(
+            "the data do not match: {} of {pieces} pieces wrong, in {files}; aqueduct get fetches them again",
+            wrong.len()
+        );
         return Err(Failure::new(Class::Mismatch, message));
     }
     if flags.json {
-        ui::object(&json!({ "event": "verified", "info_hash": info.info_hash.to_string(), "pieces": pieces, "path": root.to_string_lossy() }));
+        ui::object(
+            &json!({ "event": "verified", "info_hash": info.info_hash.to_string(), "pieces": pieces, "path": root.to_string_lossy() }),
+        );
     } else {
         ui::line(&format!("all {pieces} pieces match"));
     }
@@ -72,16 +104,30 @@ struct Finding<'a> {
 fn findings<'a>(info: &'a Info, stamps: &[FileStamp], wrong: &BTreeSet<u32>) -> Vec<Finding<'a>> {
     let files = info.files.iter().zip(stamps).filter(|(file, _)| !file.pad);
     let all = files.map(|(file, stamp)| {
-        let pieces = info.lengths.pieces_of(file.offset, file.size).map(|piece| piece.get()).filter(|piece| wrong.contains(piece));
-        Finding { file, size: stamp.size, is_missing: *stamp == FileStamp::default(), pieces: pieces.collect() }
+        let pieces = info
+            .lengths
+            .pieces_of(file.offset, file.size)
+            .map(|piece| piece.get())
+            .filter(|piece| wrong.contains(piece));
+        Finding {
+            file,
+            size: stamp.size,
+            is_missing: *stamp == FileStamp::default(),
+            pieces: pieces.collect(),
+        }
     });
-    all.filter(|finding| finding.is_missing || finding.size != finding.file.size || !finding.pieces.is_empty()).collect()
+    all.filter(|finding| {
+        finding.is_missing || finding.size != finding.file.size || !finding.pieces.is_empty()
+    })
+    .collect()
 }
 
 impl Finding<'_> {
     fn problem(&self) -> &'static str {
         match self {
-            Self { is_missing: true, .. } => "missing",
+            Self {
+                is_missing: true, ..
+            } => "missing",
             _ if self.size != self.file.size => "size",
             _ => "content",
         }
@@ -100,10 +146,17 @@ impl Finding<'_> {
 
     fn sentence(&self) -> String {
         let path = text::path(self.file);
-        let pieces = if self.pieces.is_empty() { String::new() } else { format!(": {}", ranges(&self.pieces)) };
+        let pieces = if self.pieces.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", ranges(&self.pieces))
+        };
         match self.problem() {
             "missing" => format!("{path}: missing"),
-            "size" => format!("{path}: {} bytes, {} expected{pieces}", self.size, self.file.size),
+            "size" => format!(
+                "{path}: {} bytes, {} expected{pieces}",
+                self.size, self.file.size
+            ),
             _ => format!("{path}: wrong{pieces}"),
         }
     }
@@ -118,8 +171,21 @@ fn ranges(pieces: &[u32]) -> String {
             _ => parts.push((piece, piece)),
         }
     }
-    let parts: Vec<_> = parts.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect();
-    format!("{} {}", if pieces.len() == 1 { "piece" } else { "pieces" }, parts.join(", "))
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(a, b)| {
+            if a == b {
+                a.to_string()
+            } else {
+                format!("{a}-{b}")
+            }
+        })
+        .collect();
+    format!(
+        "{} {}",
+        if pieces.len() == 1 { "piece" } else { "pieces" },
+        parts.join(", ")
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Making a peer connection: connect or accept, then the handshake, each with a deadline that does not move.
+//! Making a peer connection: connect or accept, then the handshake, each with a deadline that does
+//! not move.
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,40 +39,66 @@ pub struct Peer {
 /// # Errors
 /// Nobody answers, the deadline passes, or the remote is of another swarm or protocol.
 pub async fn connect(addr: SocketAddr, bind: Bind, ours: Handshake) -> Result<Peer, CloseReason> {
-    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let stream = connected.map_err(not_connected)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     within_deadline(async {
         let (mut stream, mut link) = (stream, Link::dialling(ours));
         stream.write_all(&ours.encode()).await.map_err(not_shaken)?;
         let (handshake, rest) = receive(&mut stream, &mut link).await?;
-        Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
+        Ok(Peer {
+            stream,
+            link,
+            rest,
+            handshake: handshaken(handshake),
+        })
     })
     .await
 }
 
-/// Shakes hands with somebody who connected to us. `ours` says who we are in the swarm that the remote names; `None`: we are not in it.
+/// Shakes hands with somebody who connected to us. `ours` says who we are in the swarm that the
+/// remote names; `None`: we are not in it.
 ///
 /// # Errors
 /// The deadline passes, the swarm is not ours, or the remote speaks another protocol.
-pub async fn accept(stream: TcpStream, ours: impl FnOnce(InfoHashV1) -> Option<Handshake>) -> Result<Peer, CloseReason> {
+pub async fn accept(
+    stream: TcpStream,
+    ours: impl FnOnce(InfoHashV1) -> Option<Handshake>,
+) -> Result<Peer, CloseReason> {
     within_deadline(async {
         let (mut stream, mut link) = (stream, Link::accepting());
         stream.set_nodelay(true).map_err(unreachable)?;
         let (handshake, rest) = receive(&mut stream, &mut link).await?;
         let ours = ours(handshake.info_hash).ok_or(CloseReason::Inactive)?;
-        stream.write_all(&link.answer(ours)).await.map_err(unreachable)?;
-        Ok(Peer { stream, link, rest, handshake: handshaken(handshake) })
+        stream
+            .write_all(&link.answer(ours))
+            .await
+            .map_err(unreachable)?;
+        Ok(Peer {
+            stream,
+            link,
+            rest,
+            handshake: handshaken(handshake),
+        })
     })
     .await
 }
 
-async fn within_deadline(shaking: impl Future<Output = Result<Peer, CloseReason>>) -> Result<Peer, CloseReason> {
+async fn within_deadline(
+    shaking: impl Future<Output = Result<Peer, CloseReason>>,
+) -> Result<Peer, CloseReason> {
     let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
-    timeout_at(deadline, shaking).await.unwrap_or(Err(CloseReason::HandshakeTimeout))
+    timeout_at(deadline, shaking)
+        .await
+        .unwrap_or(Err(CloseReason::HandshakeTimeout))
 }
 
-async fn receive(stream: &mut TcpStream, link: &mut Link) -> Result<(Handshake, BytesMut), CloseReason> {
+async fn receive(
+    stream: &mut TcpStream,
+    link: &mut Link,
+) -> Result<(Handshake, BytesMut), CloseReason> {
     let mut buf = BytesMut::with_capacity(1024);
     loop {
         match link.read(&mut buf).map_err(refused)? {
@@ -84,8 +111,18 @@ async fn receive(stream: &mut TcpStream, link: &mut Link) -> Result<(Handshake, 
     }
 }
 
-fn handshaken(Handshake { info_hash, peer_id, reserved }: Handshake) -> Handshaken {
-    Handshaken { info_hash, peer_id, reserved }
+fn handshaken(
+    Handshake {
+        info_hash,
+        peer_id,
+        reserved,
+    }: Handshake,
+) -> Handshaken {
+    Handshaken {
+        info_hash,
+        peer_id,
+        reserved,
+    }
 }
 
 fn refused(error: WireError) -> CloseReason {
@@ -110,7 +147,9 @@ fn not_connected(error: io::Error) -> CloseReason {
 /// Who closes a socket with our handshake unread resets the connection.
 fn not_shaken(error: io::Error) -> CloseReason {
     match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => CloseReason::ClosedInHandshake,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => CloseReason::ClosedInHandshake,
         _ => unreachable(error),
     }
 }

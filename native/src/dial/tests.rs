@@ -13,7 +13,11 @@ use super::{HANDSHAKE_TIMEOUT, Peer, accept, connect};
 use crate::net::Bind;
 
 fn hello(swarm: u8, id: u8) -> Handshake {
-    Handshake { reserved: Reserved::OURS, info_hash: InfoHashV1([swarm; 20]), peer_id: PeerId([id; 20]) }
+    Handshake {
+        reserved: Reserved::OURS,
+        info_hash: InfoHashV1([swarm; 20]),
+        peer_id: PeerId([id; 20]),
+    }
 }
 
 async fn listener() -> TcpListener {
@@ -26,7 +30,10 @@ async fn meet(theirs: u8) -> (Result<Peer, CloseReason>, Result<Peer, CloseReaso
     let addr = listener.local_addr().unwrap();
     let welcome = async {
         let (stream, _) = listener.accept().await.unwrap();
-        accept(stream, |info_hash| (info_hash == InfoHashV1([theirs; 20])).then(|| hello(theirs, 2))).await
+        accept(stream, |info_hash| {
+            (info_hash == InfoHashV1([theirs; 20])).then(|| hello(theirs, 2))
+        })
+        .await
     };
     tokio::join!(connect(addr, Bind::default(), hello(7, 1)), welcome)
 }
@@ -48,17 +55,29 @@ async fn nobody_is_welcome_for_a_swarm_that_is_not_ours() {
 #[tokio::test]
 async fn an_answer_for_another_swarm_is_refused() {
     let listener = listener().await;
-    let dialling = tokio::spawn(connect(listener.local_addr().unwrap(), Bind::default(), hello(7, 1)));
+    let dialling = tokio::spawn(connect(
+        listener.local_addr().unwrap(),
+        Bind::default(),
+        hello(7, 1),
+    ));
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.write_all(&hello(9, 2).encode()).await.unwrap();
-    assert_eq!(dialling.await.unwrap().unwrap_err(), CloseReason::WrongInfoHash);
+    assert_eq!(
+        dialling.await.unwrap().unwrap_err(),
+        CloseReason::WrongInfoHash
+    );
 }
 
 #[tokio::test]
 async fn what_comes_right_behind_the_handshake_is_kept() {
     let listener = listener().await;
-    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    client.write_all(&[&hello(7, 1).encode()[..], &[0, 0, 0, 1, 2]].concat()).await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    client
+        .write_all(&[&hello(7, 1).encode()[..], &[0, 0, 0, 1, 2]].concat())
+        .await
+        .unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let peer = accept(stream, |_| Some(hello(7, 2))).await.unwrap();
     let mut rest = peer.rest;
@@ -72,7 +91,9 @@ async fn what_comes_right_behind_the_handshake_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn a_byte_now_and_then_does_not_move_the_deadline() {
     let listener = listener().await;
-    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let started = Instant::now();
     let dribble = async {

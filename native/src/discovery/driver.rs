@@ -9,7 +9,9 @@ use std::sync::Arc;
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::dht;
 use aqueduct_core::discovery::url::Host;
-use aqueduct_core::discovery::{Discovery, Input, Key, Output, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus};
+use aqueduct_core::discovery::{
+    Discovery, Input, Key, Output, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus,
+};
 use aqueduct_core::types::{self, PeerSource};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -23,7 +25,9 @@ use super::outbox::Outbox;
 use super::{MAX_NEWS, News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::requests::{Reply, Requests};
-use crate::net::{Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words};
+use crate::net::{
+    Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words,
+};
 
 /// What the world said.
 enum Heard {
@@ -54,13 +58,17 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(options: Options, shared: Arc<Shared>) -> io::Result<Self> {
         let (policy, lookups) = (&options.policy, options.config.lookups);
-        let node = options.dht.map(|dht| Node::new(dht, lookups, options.bind, Arc::clone(policy), seed()?)).transpose()?;
+        let node = options
+            .dht
+            .map(|dht| Node::new(dht, lookups, options.bind, Arc::clone(policy), seed()?))
+            .transpose()?;
         Ok(Self {
             machine: Discovery::new(options.config, seed()?),
             node,
             shared,
             members: BTreeMap::new(),
-            http: Client::new(Arc::clone(&options.policy), options.bind).resolving_with(options.resolver.clone()),
+            http: Client::new(Arc::clone(&options.policy), options.bind)
+                .resolving_with(options.resolver.clone()),
             resolver: options.resolver,
             policy: options.policy,
             sockets: Requests::bind(options.bind)?,
@@ -91,7 +99,10 @@ impl Driver {
 
     async fn wait(&mut self, end: Option<Instant>) {
         let shared = Arc::clone(&self.shared);
-        let due = self.machine.poll_timeout().map(|(due, _)| self.start + due.since(types::Instant::ZERO));
+        let due = self
+            .machine
+            .poll_timeout()
+            .map(|(due, _)| self.start + due.since(types::Instant::ZERO));
         let heard = tokio::select! {
             () = shared.wake.notified() => return,
             () = until(end) => return,
@@ -112,7 +123,9 @@ impl Driver {
 
     fn tell_node(&mut self, input: dht::Input) {
         let now = self.now();
-        self.node.iter_mut().for_each(|node| node.handle(now, input.clone()));
+        self.node
+            .iter_mut()
+            .for_each(|node| node.handle(now, input.clone()));
     }
 
     fn handle(&mut self, input: Input) {
@@ -141,12 +154,20 @@ impl Driver {
         let (mail, nodes, closing) = {
             let mut inbox = self.shared.lock();
             let abandoned = inbox.is_abandoned().then(Closing::at_once);
-            (inbox.take_mail(), std::mem::take(&mut inbox.dht_nodes), inbox.closing.or(abandoned))
+            (
+                inbox.take_mail(),
+                std::mem::take(&mut inbox.dht_nodes),
+                inbox.closing.or(abandoned),
+            )
         };
         self.carry_out_mail(mail);
-        nodes.into_iter().for_each(|addr| self.tell_node(dht::Input::Node(addr)));
+        nodes
+            .into_iter()
+            .for_each(|addr| self.tell_node(dht::Input::Node(addr)));
         if closing.is_some() {
-            std::mem::take(&mut self.members).into_keys().for_each(|key| self.machine.remove(self.now(), key));
+            std::mem::take(&mut self.members)
+                .into_keys()
+                .for_each(|key| self.machine.remove(self.now(), key));
         }
         closing.map(|closing| self.pace.end(closing))
     }
@@ -156,9 +177,17 @@ impl Driver {
     }
 
     fn carry_out_letter(&mut self, key: Key, letter: Letter) {
-        let Letter { leaves, joins, private, scrape, wish } = letter;
+        let Letter {
+            leaves,
+            joins,
+            private,
+            scrape,
+            wish,
+        } = letter;
         leaves.into_iter().for_each(|last| self.leave(key, &last));
-        joins.into_iter().for_each(|(swarm, news)| self.join(key, swarm, news));
+        joins
+            .into_iter()
+            .for_each(|(swarm, news)| self.join(key, swarm, news));
         if private {
             self.leave_dht(key);
         }
@@ -169,7 +198,10 @@ impl Driver {
     }
 
     fn join(&mut self, key: Key, swarm: Swarm, news: mpsc::Sender<News>) {
-        let asked = self.node.as_mut().is_some_and(|node| node.join(key, &swarm));
+        let asked = self
+            .node
+            .as_mut()
+            .is_some_and(|node| node.join(key, &swarm));
         if self.machine.add(self.now(), key, swarm).is_ok() {
             self.members.insert(key, news);
             self.publish(key);
@@ -177,13 +209,20 @@ impl Driver {
         }
     }
 
-    /// The last amounts stand in the farewell. Of all that the member wanted, only that it is complete still matters.
+    /// The last amounts stand in the farewell. Of all that the member wanted, only that it is
+    /// complete still matters.
     fn leave(&mut self, key: Key, last: &Wish) {
         self.members.remove(&key);
         self.leave_dht(key);
-        last.amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
-        if last.requests().any(|request| request == DiscoverRequest::Completed) {
-            self.machine.request(self.now(), key, DiscoverRequest::Completed);
+        last.amounts
+            .into_iter()
+            .for_each(|amounts| self.machine.update(key, amounts));
+        if last
+            .requests()
+            .any(|request| request == DiscoverRequest::Completed)
+        {
+            self.machine
+                .request(self.now(), key, DiscoverRequest::Completed);
         }
         self.machine.remove(self.now(), key);
     }
@@ -195,11 +234,15 @@ impl Driver {
     }
 
     fn apply(&mut self, key: Key, wish: &Wish) {
-        wish.amounts.into_iter().for_each(|amounts| self.machine.update(key, amounts));
+        wish.amounts
+            .into_iter()
+            .for_each(|amounts| self.machine.update(key, amounts));
         for request in wish.requests() {
             let now = self.now();
             self.machine.request(now, key, request);
-            self.node.iter_mut().for_each(|node| node.request(now, key, request));
+            self.node
+                .iter_mut()
+                .for_each(|node| node.request(now, key, request));
         }
     }
 
@@ -212,7 +255,11 @@ impl Driver {
 
     /// What the DHT knows for a member; `asked`: whether it is asked for this one.
     fn publish_counts(&self, key: Key, asked: bool) {
-        let counts = self.node.as_ref().filter(|_| asked).and_then(|node| node.machine().counts(key));
+        let counts = self
+            .node
+            .as_ref()
+            .filter(|_| asked)
+            .and_then(|node| node.machine().counts(key));
         self.shared.lock().show_dht(key, counts);
     }
 
@@ -224,7 +271,13 @@ impl Driver {
         while let Some(errand) = self.node.as_mut().and_then(|node| node.drain(now)) {
             match errand {
                 Errand::Resolve(host, port) => self.resolve_node(&host, port),
-                Errand::Peers(key, addrs) => self.tell(key, News::Peers { source: PeerSource::Dht, addrs }),
+                Errand::Peers(key, addrs) => self.tell(
+                    key,
+                    News::Peers {
+                        source: PeerSource::Dht,
+                        addrs,
+                    },
+                ),
                 Errand::Counts(key) => {
                     self.publish_counts(key, true);
                     self.tell(key, News::Dht);
@@ -237,14 +290,43 @@ impl Driver {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::HttpGet { id, url, family } => self.fetch(id, url, Fetch { family, owner: self.owner(id), ..Fetch::ANNOUNCE }),
-            Output::Resolve { id, what, host, port } => self.resolve(id, what, &host, port),
+            Output::HttpGet { id, url, family } => self.fetch(
+                id,
+                url,
+                Fetch {
+                    family,
+                    owner: self.owner(id),
+                    ..Fetch::ANNOUNCE
+                },
+            ),
+            Output::Resolve {
+                id,
+                what,
+                host,
+                port,
+            } => self.resolve(id, what, &host, port),
             Output::UdpSend { id, to, bytes } => self.send(id, to, bytes),
-            Output::Cancel(id) => self.running.remove(&id).into_iter().for_each(|(task, _)| task.abort()),
+            Output::Cancel(id) => self
+                .running
+                .remove(&id)
+                .into_iter()
+                .for_each(|(task, _)| task.abort()),
             Output::Peers { key, source, addrs } => self.tell(key, News::Peers { source, addrs }),
-            Output::Status { key, index, status, ended } => {
+            Output::Status {
+                key,
+                index,
+                status,
+                ended,
+            } => {
                 self.show(key, index, &status);
-                self.tell(key, News::Tracker { index, status, ended });
+                self.tell(
+                    key,
+                    News::Tracker {
+                        index,
+                        status,
+                        ended,
+                    },
+                );
             }
             Output::ExternalIp { key, ip, by } => {
                 self.tell_node(dht::Input::SeenAt { by, ip });
@@ -257,7 +339,12 @@ impl Driver {
     fn fetch(&mut self, id: QueryId, url: String, fetch: Fetch) {
         let http = self.http.clone();
         let fetching = async move { http.fetch(&url, fetch).await.map_err(TrackerError::from) };
-        let task = self.work.spawn(async move { Heard::Trackers(Input::HttpResponse { id, result: fetching.await }) });
+        let task = self.work.spawn(async move {
+            Heard::Trackers(Input::HttpResponse {
+                id,
+                result: fetching.await,
+            })
+        });
         self.running.insert(id, (task, Instant::now()));
     }
 
@@ -266,27 +353,48 @@ impl Driver {
             ResolveFor::Tracker => Purpose::UdpTracker,
             ResolveFor::Peer => Purpose::Peer,
         };
-        let (policy, resolver, owner) = (Arc::clone(&self.policy), self.resolver.clone(), self.owner(id));
+        let (policy, resolver, owner) = (
+            Arc::clone(&self.policy),
+            self.resolver.clone(),
+            self.owner(id),
+        );
         let host = Host::parse(host);
         let resolving = async move {
-            let target = Target { owner, ..Target::new(purpose, SocketAddr::from(([0, 0, 0, 0], port))) };
+            let target = Target {
+                owner,
+                ..Target::new(purpose, SocketAddr::from(([0, 0, 0, 0], port)))
+            };
             resolver.resolve(&host?, port, &*policy, &target).await
         };
-        let resolved = async move { Input::Resolved { id, result: resolving.await.map_err(|error: NetError| error.into()) } };
-        let task = self.work.spawn(async move { Heard::Trackers(resolved.await) });
+        let resolved = async move {
+            Input::Resolved {
+                id,
+                result: resolving.await.map_err(|error: NetError| error.into()),
+            }
+        };
+        let task = self
+            .work
+            .spawn(async move { Heard::Trackers(resolved.await) });
         self.running.insert(id, (task, Instant::now()));
     }
 
-    /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this one.
+    /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this
+    /// one.
     fn resolve_node(&mut self, host: &str, port: u16) {
-        let (policy, resolver, host) = (Arc::clone(&self.policy), self.resolver.clone(), Host::parse(host));
+        let (policy, resolver, host) = (
+            Arc::clone(&self.policy),
+            self.resolver.clone(),
+            Host::parse(host),
+        );
         self.work.spawn(async move {
             let target = Target::new(Purpose::Dht, SocketAddr::from(([0, 0, 0, 0], port)));
             let found = match host {
                 Ok(host) => resolver.resolve(&host, port, &*policy, &target).await,
                 Err(error) => Err(error.into()),
             };
-            let addrs = found.inspect_err(|error| tracing::debug!(%error, "DHT bootstrap")).unwrap_or_default();
+            let addrs = found
+                .inspect_err(|error| tracing::debug!(%error, "DHT bootstrap"))
+                .unwrap_or_default();
             Heard::Node(dht::Input::Resolved(addrs))
         });
     }
@@ -303,33 +411,56 @@ impl Driver {
             Admission::Now(Err(_)) => {}
             Admission::Waits(_) if self.outbox.put(id, to, bytes) => {
                 let policy = Arc::clone(&policy);
-                self.work.spawn(async move { Heard::Turn(id, to, policy.admit(Place::Addr(to), owner).granted().await.ok()) });
+                self.work.spawn(async move {
+                    Heard::Turn(
+                        id,
+                        to,
+                        policy.admit(Place::Addr(to), owner).granted().await.ok(),
+                    )
+                });
             }
             Admission::Waits(_) => {}
         }
     }
 
     fn send_waiting(&mut self, id: QueryId, to: SocketAddr, permit: Option<Box<dyn Permit>>) {
-        let bytes = self.outbox.take(id, to).filter(|_| permit.is_some() && self.machine.owner(id).is_some());
-        bytes.into_iter().for_each(|bytes| self.transmit(to, &bytes));
+        let bytes = self
+            .outbox
+            .take(id, to)
+            .filter(|_| permit.is_some() && self.machine.owner(id).is_some());
+        bytes
+            .into_iter()
+            .for_each(|bytes| self.transmit(to, &bytes));
     }
 
     fn transmit(&mut self, to: SocketAddr, bytes: &[u8]) {
         if let Err(error) = self.sockets.send(to, bytes) {
-            self.machine.handle(self.now(), Input::UdpFailed { to, message: connect_words(&error) });
+            self.machine.handle(
+                self.now(),
+                Input::UdpFailed {
+                    to,
+                    message: connect_words(&error),
+                },
+            );
         }
     }
 
     fn show(&self, key: Key, index: usize, status: &TrackerStatus) {
-        if let Some(shown) = self.shared.lock().statuses.get_mut(&key).and_then(|shown| shown.get_mut(index)) {
+        if let Some(shown) = self
+            .shared
+            .lock()
+            .statuses
+            .get_mut(&key)
+            .and_then(|shown| shown.get_mut(index))
+        {
             shown.clone_from(status);
         }
     }
 
     fn tell(&self, key: Key, news: News) {
         if let Some(member) = self.members.get(&key) {
-            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`. Peers are lost last: they alone cannot be
-            // looked up.
+            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`.
+            // Peers are lost last: they alone cannot be looked up.
             if matches!(news, News::Peers { .. }) || member.capacity() > MAX_NEWS / 2 {
                 let _ = member.try_send(news);
             }
@@ -344,7 +475,10 @@ impl Driver {
 fn heard(reply: Reply) -> Input {
     match reply {
         Reply::Datagram(from, bytes) => Input::UdpPacket { from, bytes },
-        Reply::Failed(to, error) => Input::UdpFailed { to, message: connect_words(&error) },
+        Reply::Failed(to, error) => Input::UdpFailed {
+            to,
+            message: connect_words(&error),
+        },
     }
 }
 

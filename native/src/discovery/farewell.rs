@@ -22,7 +22,11 @@ pub(super) struct Closing {
 impl Closing {
     pub(super) fn at_once() -> Self {
         let now = Instant::now();
-        Self { asked: now, deadline: now, brief: false }
+        Self {
+            asked: now,
+            deadline: now,
+            brief: false,
+        }
     }
 }
 
@@ -37,15 +41,24 @@ impl Pace {
     /// A tracker answered what it was asked at `asked`, if that is known.
     pub(super) fn answered(&mut self, asked: Option<Instant>) {
         let now = Instant::now();
-        self.slowest = self.slowest.max(asked.map_or(Duration::ZERO, |asked| now - asked));
+        self.slowest = self
+            .slowest
+            .max(asked.map_or(Duration::ZERO, |asked| now - asked));
         self.heard = Some(now);
     }
 
     /// When to end.
     pub(super) fn end(&self, closing: Closing) -> Instant {
         let patience = LEAST.max(self.slowest * TIMES);
-        let quiet = self.heard.map_or(closing.asked, |heard| heard.max(closing.asked)) + patience;
-        if closing.brief { closing.deadline.min(quiet) } else { closing.deadline }
+        let quiet = self
+            .heard
+            .map_or(closing.asked, |heard| heard.max(closing.asked))
+            + patience;
+        if closing.brief {
+            closing.deadline.min(quiet)
+        } else {
+            closing.deadline
+        }
     }
 }
 
@@ -57,16 +70,27 @@ mod tests {
     async fn who_never_answered_is_waited_for_briefly_and_who_is_slow_for_longer() {
         let wait = |pace: &Pace, brief| {
             let asked = Instant::now();
-            pace.end(Closing { asked, deadline: asked + Duration::from_secs(3), brief }) - asked
+            pace.end(Closing {
+                asked,
+                deadline: asked + Duration::from_secs(3),
+                brief,
+            }) - asked
         };
         let mut pace = Pace::default();
-        assert_eq!((wait(&pace, true), wait(&pace, false)), (LEAST, Duration::from_secs(3)));
+        assert_eq!(
+            (wait(&pace, true), wait(&pace, false)),
+            (LEAST, Duration::from_secs(3))
+        );
         let asked = Instant::now();
         tokio::time::advance(Duration::from_millis(400)).await;
         pace.answered(Some(asked));
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(wait(&pace, true), Duration::from_millis(1200));
         pace.answered(Some(asked));
-        assert_eq!(wait(&pace, true), Duration::from_secs(3), "never longer than was asked for");
+        assert_eq!(
+            wait(&pace, true),
+            Duration::from_secs(3),
+            "never longer than was asked for"
+        );
     }
 }

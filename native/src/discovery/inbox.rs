@@ -1,5 +1,5 @@
-//! What members want, until the task looks: one lock, held for a few lines, never across a wait. Bounded by the number of members that are there
-//! or have left since.
+//! What members want, until the task looks: one lock, held for a few lines, never across a wait.
+//! Bounded by the number of members that are there or have left since.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,17 +41,19 @@ pub(super) struct Inbox {
     pub(super) closing: Option<Closing>,
 }
 
-/// What is wanted for each key, at most one [`Letter`] per key, in the order in which the keys came.
+/// What is wanted for each key, at most one [`Letter`] per key, in the order in which the keys
+/// came.
 ///
-/// A letter is taken out and carried out as a whole, so that nothing that a member wants can reach the machine before the member does.
+/// A letter is taken out and carried out as a whole, so that nothing that a member wants can reach
+/// the machine before the member does.
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     letters: BTreeMap<Key, Letter>,
     order: Vec<Key>,
 }
 
-/// What is wanted for one key. Carried out from top to bottom: the member that the machine knows leaves before another one joins, and whoever
-/// joins does so before it wants anything.
+/// What is wanted for one key. Carried out from top to bottom: the member that the machine knows
+/// leaves before another one joins, and whoever joins does so before it wants anything.
 #[derive(Debug, Default)]
 pub(super) struct Letter {
     /// The member that the machine knows leaves, with its last wish.
@@ -75,7 +77,8 @@ impl Mail {
 impl Iterator for Mail {
     type Item = (Key, Letter);
 
-    /// The letter of the key that came first. Only for mail that was taken out as a whole: `order` is consumed from its end.
+    /// The letter of the key that came first. Only for mail that was taken out as a whole: `order`
+    /// is consumed from its end.
     fn next(&mut self) -> Option<(Key, Letter)> {
         loop {
             let key = self.order.pop()?;
@@ -165,7 +168,12 @@ impl Client {
         Self(shared)
     }
 
-    pub(super) fn join(&self, key: Key, swarm: Swarm, news: mpsc::Sender<News>) -> Result<(), AddError> {
+    pub(super) fn join(
+        &self,
+        key: Key,
+        swarm: Swarm,
+        news: mpsc::Sender<News>,
+    ) -> Result<(), AddError> {
         let mut inbox = self.0.lock();
         if inbox.statuses.contains_key(&key) {
             return Err(AddError::Duplicate(key.info_hash));
@@ -200,12 +208,20 @@ impl Client {
     }
 
     pub(super) fn statuses(&self, key: Key) -> Vec<TrackerStatus> {
-        self.0.lock().statuses.get(&key).cloned().unwrap_or_default()
+        self.0
+            .lock()
+            .statuses
+            .get(&key)
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub(super) fn dht(&self, key: Key) -> Option<DhtCounts> {
         let inbox = self.0.lock();
-        inbox.dht.get(&key).map(|counts| DhtCounts { nodes: inbox.nodes, ..*counts })
+        inbox.dht.get(&key).map(|counts| DhtCounts {
+            nodes: inbox.nodes,
+            ..*counts
+        })
     }
 
     pub(super) fn set_private(&self, key: Key) {
@@ -248,15 +264,26 @@ mod tests {
 
     use super::*;
 
-    const KEY: Key = Key { info_hash: InfoHashV1([1; 20]), owner: 0 };
+    const KEY: Key = Key {
+        info_hash: InfoHashV1([1; 20]),
+        owner: 0,
+    };
 
     fn client() -> Client {
         Client::new(Arc::default())
     }
 
     fn join(client: &Client, owner: u64) {
-        let swarm = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 1, amounts: Amounts::default(), private: false };
-        client.join(Key { owner, ..KEY }, swarm, mpsc::channel(1).0).unwrap();
+        let swarm = Swarm {
+            trackers: Vec::new(),
+            peer_id: PeerId([2; 20]),
+            port: 1,
+            amounts: Amounts::default(),
+            private: false,
+        };
+        client
+            .join(Key { owner, ..KEY }, swarm, mpsc::channel(1).0)
+            .unwrap();
     }
 
     fn mail(client: &Client) -> Vec<(Key, Letter)> {
@@ -271,8 +298,17 @@ mod tests {
     fn what_a_member_wants_comes_in_one_letter_with_its_join() {
         let client = client();
         join(&client, 0);
-        client.wish(KEY, Amounts { uploaded: 1, ..Amounts::default() }, Some(DiscoverRequest::Start));
-        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        client.wish(
+            KEY,
+            Amounts {
+                uploaded: 1,
+                ..Amounts::default()
+            },
+            Some(DiscoverRequest::Start),
+        );
+        let [(KEY, letter)] = &mail(&client)[..] else {
+            panic!("one letter expected")
+        };
         assert!(letter.joins.is_some() && letter.leaves.is_none());
         assert_eq!(wants(letter), [DiscoverRequest::Start]);
         assert!(mail(&client).is_empty());
@@ -283,13 +319,28 @@ mod tests {
         let client = client();
         join(&client, 0);
         mail(&client);
-        client.wish(KEY, Amounts { uploaded: 7, ..Amounts::default() }, Some(DiscoverRequest::Completed));
+        client.wish(
+            KEY,
+            Amounts {
+                uploaded: 7,
+                ..Amounts::default()
+            },
+            Some(DiscoverRequest::Completed),
+        );
         client.leave(KEY);
         join(&client, 0);
         client.wish(KEY, Amounts::default(), Some(DiscoverRequest::Start));
-        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        let [(KEY, letter)] = &mail(&client)[..] else {
+            panic!("one letter expected")
+        };
         let last = letter.leaves.as_ref().unwrap();
-        assert_eq!((last.amounts.unwrap().uploaded, last.requests().collect::<Vec<_>>()), (7, vec![DiscoverRequest::Completed]));
+        assert_eq!(
+            (
+                last.amounts.unwrap().uploaded,
+                last.requests().collect::<Vec<_>>()
+            ),
+            (7, vec![DiscoverRequest::Completed])
+        );
         assert!(letter.joins.is_some());
         assert_eq!(wants(letter), [DiscoverRequest::Start]);
     }
@@ -303,11 +354,20 @@ mod tests {
         join(&client, 0);
         client.set_private(KEY);
         client.leave(KEY);
-        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
-        assert!(letter.leaves.is_some() && letter.joins.is_none() && letter.wish.is_none() && !letter.private);
+        let [(KEY, letter)] = &mail(&client)[..] else {
+            panic!("one letter expected")
+        };
+        assert!(
+            letter.leaves.is_some()
+                && letter.joins.is_none()
+                && letter.wish.is_none()
+                && !letter.private
+        );
         join(&client, 0);
         client.leave(KEY);
-        let [(KEY, letter)] = &mail(&client)[..] else { panic!("one letter expected") };
+        let [(KEY, letter)] = &mail(&client)[..] else {
+            panic!("one letter expected")
+        };
         assert!(letter.leaves.is_none() && letter.joins.is_none());
     }
 
@@ -315,8 +375,15 @@ mod tests {
     fn letters_are_opened_in_the_order_in_which_their_keys_came() {
         let client = client();
         [3, 1, 2].into_iter().for_each(|owner| join(&client, owner));
-        client.wish(Key { owner: 3, ..KEY }, Amounts::default(), Some(DiscoverRequest::Start));
-        let owners: Vec<u64> = mail(&client).into_iter().map(|(key, _)| key.owner).collect();
+        client.wish(
+            Key { owner: 3, ..KEY },
+            Amounts::default(),
+            Some(DiscoverRequest::Start),
+        );
+        let owners: Vec<u64> = mail(&client)
+            .into_iter()
+            .map(|(key, _)| key.owner)
+            .collect();
         assert_eq!(owners, [3, 1, 2]);
     }
 }

@@ -1,4 +1,5 @@
-//! The multicast groups of local discovery (BEP 14): one socket an interface, so that announces go out of each and come in from each.
+//! The multicast groups of local discovery (BEP 14): one socket an interface, so that announces go
+//! out of each and come in from each.
 
 use std::future::poll_fn;
 use std::io;
@@ -39,18 +40,28 @@ impl Groups {
     /// No group is joined before [`Groups::refresh`].
     #[must_use]
     pub fn new(bind: Bind) -> Self {
-        Self { bind, members: Vec::new() }
+        Self {
+            bind,
+            members: Vec::new(),
+        }
     }
 
-    /// Joins on interfaces that came since the last call, and leaves those that went. An interface that takes no multicast is passed over.
+    /// Joins on interfaces that came since the last call, and leaves those that went. An interface
+    /// that takes no multicast is passed over.
     pub fn refresh(&mut self) {
-        let mut places: Vec<Place> = get_if_addrs().unwrap_or_default().iter().filter_map(|interface| place(self.bind, interface)).collect();
+        let mut places: Vec<Place> = get_if_addrs()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|interface| place(self.bind, interface))
+            .collect();
         self.members.retain(|member| places.contains(&member.place));
         places.retain(|place| !self.members.iter().any(|member| member.place == *place));
         for place in places {
             match place.join() {
                 // A number may have come twice: an interface has several addresses.
-                Ok(socket) if !self.members.iter().any(|member| member.place == place) => self.members.push(Member { place, socket }),
+                Ok(socket) if !self.members.iter().any(|member| member.place == place) => {
+                    self.members.push(Member { place, socket })
+                }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(?place, %error, "no local discovery here"),
             }
@@ -62,12 +73,18 @@ impl Groups {
         for Member { place, socket } in &self.members {
             let group = place.group();
             // Past tokio, whose sockets take nothing before their first turn in the event loop.
-            let sent = SockRef::from(socket).send_to(&announce.encode(group), &SocketAddr::new(group, PORT).into());
-            sent.err().into_iter().for_each(|error| tracing::debug!(?place, %error, "not announced here"));
+            let sent = SockRef::from(socket).send_to(
+                &announce.encode(group),
+                &SocketAddr::new(group, PORT).into(),
+            );
+            sent.err()
+                .into_iter()
+                .for_each(|error| tracing::debug!(?place, %error, "not announced here"));
         }
     }
 
-    /// The next datagram of any group: who sent it and its length; what does not fit is cut off. Nothing is lost if the future is dropped.
+    /// The next datagram of any group: who sent it and its length; what does not fit is cut off.
+    /// Nothing is lost if the future is dropped.
     pub async fn receive(&self, buffer: &mut [u8]) -> (IpAddr, usize) {
         poll_fn(|context| {
             for member in &self.members {
@@ -82,12 +99,21 @@ impl Groups {
     }
 }
 
-/// What we bind to says where we speak: on one address alone, or on every interface that leads out of the machine.
+/// What we bind to says where we speak: on one address alone, or on every interface that leads out
+/// of the machine.
 fn place(bind: Bind, interface: &Interface) -> Option<Place> {
-    let fits = |ours: IpAddr| ours == interface.ip() || ours.is_unspecified() && !interface.is_loopback();
+    let fits =
+        |ours: IpAddr| ours == interface.ip() || ours.is_unspecified() && !interface.is_loopback();
     match interface.ip() {
-        IpAddr::V4(v4) => bind.v4.filter(|ours| fits((*ours).into())).map(|_| Place::V4(v4)),
-        IpAddr::V6(_) => bind.v6.filter(|ours| fits((*ours).into())).and(interface.index).map(Place::V6),
+        IpAddr::V4(v4) => bind
+            .v4
+            .filter(|ours| fits((*ours).into()))
+            .map(|_| Place::V4(v4)),
+        IpAddr::V6(_) => bind
+            .v6
+            .filter(|ours| fits((*ours).into()))
+            .and(interface.index)
+            .map(Place::V6),
     }
 }
 
@@ -101,8 +127,16 @@ impl Place {
 
     /// A socket at the group's port, which it shares with every other client of this machine.
     fn join(self) -> io::Result<UdpSocket> {
-        let any = if self.group().is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = Socket::new(Domain::for_address(SocketAddr::new(any, PORT)), Type::DGRAM, Some(Protocol::UDP))?;
+        let any = if self.group().is_ipv4() {
+            IpAddr::from(Ipv4Addr::UNSPECIFIED)
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let socket = Socket::new(
+            Domain::for_address(SocketAddr::new(any, PORT)),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
         socket.set_reuse_address(true)?;
         match self {
             Self::V4(ours) => {

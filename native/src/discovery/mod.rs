@@ -1,7 +1,8 @@
-//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Discovery`] for any number of torrents and owners.
+//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Discovery`] for any
+//! number of torrents and owners.
 //!
-//! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it is) and a receiver of [`News`]. Dropping
-//! the membership leaves the swarm: trackers are told.
+//! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it
+//! is) and a receiver of [`News`]. Dropping the membership leaves the swarm: trackers are told.
 
 mod driver;
 mod farewell;
@@ -30,8 +31,8 @@ use farewell::Closing;
 use inbox::Shared;
 pub use public_nodes::PUBLIC_NODES;
 
-/// News a member may leave unread before more is dropped; half of them are kept for peers, which come again only with the next announce.
-/// [`Membership::trackers`] is always up to date.
+/// News a member may leave unread before more is dropped; half of them are kept for peers, which
+/// come again only with the next announce. [`Membership::trackers`] is always up to date.
 pub const MAX_NEWS: usize = 64;
 
 /// What the task runs with.
@@ -54,13 +55,15 @@ pub struct Options {
 pub struct DhtOptions {
     /// Host and port of nodes that are asked as long as we know few others.
     pub bootstrap: Vec<(String, u16)>,
-    /// Whether the nodes of `bootstrap` are ordinary ones, to be remembered like others. False for public routers, which serve everybody.
+    /// Whether the nodes of `bootstrap` are ordinary ones, to be remembered like others. False for
+    /// public routers, which serve everybody.
     pub keep_bootstrap: bool,
     /// We ask and announce, but answer nobody and are nobody's node (BEP 43).
     pub read_only: bool,
     /// UDP port to bind on the addresses of [`Options::bind`]; any free one if it is taken or 0.
     pub port: u16,
-    /// File in which our ids and nodes outlive the program. One process at a time uses it, others go without. `None`: they do not.
+    /// File in which our ids and nodes outlive the program. One process at a time uses it, others
+    /// go without. `None`: they do not.
     pub state: Option<PathBuf>,
 }
 
@@ -89,15 +92,16 @@ pub enum News {
     },
 }
 
-/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone, or by
-/// [`Handle::shut_down`], which alone waits for farewells.
+/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone,
+/// or by [`Handle::shut_down`], which alone waits for farewells.
 ///
 /// # Errors
 /// No datagram socket could be bound, or the system has no randomness.
 pub fn spawn(options: Options) -> io::Result<Handle> {
     let (alive, finished) = watch::channel(());
     let shared = Arc::new(Shared::default());
-    // The handle counts before the task looks for the first time, or the task might find itself abandoned and end.
+    // The handle counts before the task looks for the first time, or the task might find itself
+    // abandoned and end.
     let client = inbox::Client::new(Arc::clone(&shared));
     let driver = Driver::new(options, shared)?;
     let dht_port = driver.dht_port();
@@ -105,7 +109,11 @@ pub fn spawn(options: Options) -> io::Result<Handle> {
         driver.run().await;
         drop(alive);
     });
-    Ok(Handle { shared: client, finished, dht_port })
+    Ok(Handle {
+        shared: client,
+        finished,
+        dht_port,
+    })
 }
 
 /// The task, seen from outside.
@@ -121,10 +129,20 @@ impl Handle {
     ///
     /// # Errors
     /// A membership with this key exists.
-    pub fn join(&self, key: Key, swarm: Swarm) -> Result<(Membership, mpsc::Receiver<News>), AddError> {
+    pub fn join(
+        &self,
+        key: Key,
+        swarm: Swarm,
+    ) -> Result<(Membership, mpsc::Receiver<News>), AddError> {
         let (sender, news) = mpsc::channel(MAX_NEWS);
         self.shared.join(key, swarm, sender)?;
-        Ok((Membership { key, shared: self.shared.clone() }, news))
+        Ok((
+            Membership {
+                key,
+                shared: self.shared.clone(),
+            },
+            news,
+        ))
     }
 
     /// The UDP port of our node in the DHT, for PORT messages (BEP 5); `None`: we have none.
@@ -133,24 +151,31 @@ impl Handle {
         self.dht_port
     }
 
-    /// A peer's PORT message (BEP 5) named a DHT node. Cheap; it is asked before anything is believed.
+    /// A peer's PORT message (BEP 5) named a DHT node. Cheap; it is asked before anything is
+    /// believed.
     pub fn dht_node(&self, addr: SocketAddr) {
         self.shared.dht_node(addr);
     }
 
-    /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are not waited for.
+    /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are
+    /// not waited for.
     pub async fn shut_down(&self, limit: Duration) {
         self.end(limit, false).await;
     }
 
-    /// The same, but trackers are not waited for when all of them keep silent for longer than their answers took so far.
+    /// The same, but trackers are not waited for when all of them keep silent for longer than their
+    /// answers took so far.
     pub async fn leave(&self, limit: Duration) {
         self.end(limit, true).await;
     }
 
     async fn end(&self, limit: Duration, brief: bool) {
         let asked = Instant::now();
-        self.shared.close(Closing { asked, deadline: asked + limit, brief });
+        self.shared.close(Closing {
+            asked,
+            deadline: asked + limit,
+            brief,
+        });
         let mut finished = self.finished.clone();
         let _ = timeout(limit, async { while finished.changed().await.is_ok() {} }).await;
     }
@@ -180,13 +205,14 @@ impl Membership {
         self.shared.dht(self.key)
     }
 
-    /// The torrent is private (BEP 27), as its metadata say: from now on only its trackers hear of it.
+    /// The torrent is private (BEP 27), as its metadata say: from now on only its trackers hear of
+    /// it.
     pub fn set_private(&self) {
         self.shared.set_private(self.key);
     }
 
-    /// Asks every tracker for counts of seeds and leeches, without becoming one of them (BEP 48); the answers come as [`News::Tracker`]. Only
-    /// before [`DiscoverRequest::Start`].
+    /// Asks every tracker for counts of seeds and leeches, without becoming one of them (BEP 48);
+    /// the answers come as [`News::Tracker`]. Only before [`DiscoverRequest::Start`].
     pub fn scrape(&self) {
         self.shared.scrape(self.key);
     }

@@ -1,5 +1,5 @@
-//! Our node of the DHT: the machine with its sockets and its file. Its port is the one where we listen for peers, too, so those who try uTP first
-//! find it, and are turned away.
+//! Our node of the DHT: the machine with its sockets and its file. Its port is the one where we
+//! listen for peers, too, so those who try uTP first find it, and are turned away.
 
 use std::future::pending;
 use std::io;
@@ -51,7 +51,9 @@ impl Node {
         seed: [u8; 32],
     ) -> io::Result<Self> {
         let sockets = Sockets::bind_at(bind, options.port)?;
-        let (file, state) = options.state.map_or((None, State::default()), NodeFile::open);
+        let (file, state) = options
+            .state
+            .map_or((None, State::default()), NodeFile::open);
         let config = Config {
             v4: sockets.has_v4(),
             v6: sockets.has_v6(),
@@ -62,7 +64,14 @@ impl Node {
             ..Config::default()
         };
         let machine = Dht::new(config, state, seed, Instant::ZERO);
-        Ok(Self { machine, resets: Resets::new(Instant::ZERO), sockets, policy, file, kept: Instant::ZERO })
+        Ok(Self {
+            machine,
+            resets: Resets::new(Instant::ZERO),
+            sockets,
+            policy,
+            file,
+            kept: Instant::ZERO,
+        })
     }
 
     /// Where other nodes reach us.
@@ -107,8 +116,12 @@ impl Node {
 
     /// Whether a datagram is of uTP and none of the machine's.
     fn turn_away(&mut self, now: Instant, input: &Input) -> bool {
-        let Input::Packet { from, bytes } = input else { return false };
-        let Some(reset) = self.resets.answer(now, *from, bytes) else { return false };
+        let Input::Packet { from, bytes } = input else {
+            return false;
+        };
+        let Some(reset) = self.resets.answer(now, *from, bytes) else {
+            return false;
+        };
         if let Err(why) = self.transmit(*from, &reset) {
             tracing::trace!(to = %from, why, "no reset sent");
         }
@@ -123,15 +136,21 @@ impl Node {
                 Output::Resolve { host, port } => return Some(Errand::Resolve(host, port)),
                 Output::Peers { key, addrs } => return Some(Errand::Peers(key, addrs)),
                 Output::Changed(key) => return Some(Errand::Counts(key)),
-                Output::Looked { key, effort } => tracing::debug!(info_hash = %key.info_hash, ?effort, "DHT lookup"),
+                Output::Looked { key, effort } => {
+                    tracing::debug!(info_hash = %key.info_hash, ?effort, "DHT lookup")
+                }
             }
         }
     }
 
     /// Foreign nodes choose where we send: every address is checked.
     fn transmit(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), String> {
-        self.policy.check(&Target::new(Purpose::Dht, to)).map_err(|refusal| refusal.to_string())?;
-        self.sockets.send(to, bytes).map_err(|error| error.to_string())
+        self.policy
+            .check(&Target::new(Purpose::Dht, to))
+            .map_err(|refusal| refusal.to_string())?;
+        self.sockets
+            .send(to, bytes)
+            .map_err(|error| error.to_string())
     }
 
     fn send(&mut self, now: Instant, to: SocketAddr, bytes: &[u8]) {
@@ -143,14 +162,21 @@ impl Node {
 
     /// Writes ids and nodes to the file.
     pub(super) fn keep(&self) {
-        self.file.iter().for_each(|file| file.keep(&self.machine.state()));
+        self.file
+            .iter()
+            .for_each(|file| file.keep(&self.machine.state()));
     }
 }
 
 /// The next input of a node, if there is one: a datagram, or that a deadline has come.
 pub(super) async fn input(node: Option<&mut Node>, start: tokio::time::Instant) -> Input {
-    let Some(node) = node else { return pending().await };
-    let due = node.machine.poll_timeout().map(|(due, _)| start + due.since(types::Instant::ZERO));
+    let Some(node) = node else {
+        return pending().await;
+    };
+    let due = node
+        .machine
+        .poll_timeout()
+        .map(|(due, _)| start + due.since(types::Instant::ZERO));
     tokio::select! {
         (from, bytes) = node.sockets.receive() => Input::Packet { from, bytes },
         () = super::driver::until(due) => Input::Timeout,

@@ -1,4 +1,5 @@
-//! The file in which our place in the DHT outlives the program: an id that others know, and nodes that make bootstrap nodes needless.
+//! The file in which our place in the DHT outlives the program: an id that others know, and nodes
+//! that make bootstrap nodes needless.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -14,7 +15,8 @@ pub(super) struct NodeFile {
 }
 
 impl NodeFile {
-    /// Reads the file; whatever is wrong with it, we begin anew. Another process that has it open keeps its id: we take only its nodes.
+    /// Reads the file; whatever is wrong with it, we begin anew. Another process that has it open
+    /// keeps its id: we take only its nodes.
     pub(super) fn open(path: PathBuf) -> (Option<Self>, State) {
         let state = read(&path);
         match lock(&path) {
@@ -26,14 +28,16 @@ impl NodeFile {
         }
     }
 
-    /// Replaces the file in one step: who reads it meanwhile, or after a crash, finds the old or the new one. A run without a network must not
-    /// cost the nodes of an earlier one.
+    /// Replaces the file in one step: who reads it meanwhile, or after a crash, finds the old or
+    /// the new one. A run without a network must not cost the nodes of an earlier one.
     pub(super) fn keep(&self, state: &State) {
         if state.is_empty() {
             return;
         }
         let new = self.path.with_extension("new");
-        if let Err(error) = fs::write(&new, state.encode()).and_then(|()| fs::rename(&new, &self.path)) {
+        if let Err(error) =
+            fs::write(&new, state.encode()).and_then(|()| fs::rename(&new, &self.path))
+        {
             tracing::warn!(path = %self.path.display(), %error, "the DHT state could not be kept; the next start needs bootstrap nodes");
         }
     }
@@ -57,7 +61,11 @@ fn begin_anew(path: &Path, error: &dyn std::error::Error) -> State {
 
 fn lock(path: &Path) -> io::Result<File> {
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(path.with_extension("lock"))?;
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path.with_extension("lock"))?;
     lock.try_lock()?;
     Ok(lock)
 }
@@ -69,7 +77,10 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let node = Contact { id: NodeId([2; 20]), addr: "11.0.0.1:6881".parse().unwrap() };
+        let node = Contact {
+            id: NodeId([2; 20]),
+            addr: "11.0.0.1:6881".parse().unwrap(),
+        };
         State::new([(Family::V4, NodeId([1; 20]))], [node])
     }
 

@@ -11,7 +11,8 @@ use bytes::Bytes;
 pub(super) struct Outbox(BTreeMap<QueryId, (SocketAddr, Bytes)>);
 
 impl Outbox {
-    /// Keeps a datagram. Returns whether nobody asks for leave to send to this address on behalf of this question yet.
+    /// Keeps a datagram. Returns whether nobody asks for leave to send to this address on behalf of
+    /// this question yet.
     pub(super) fn put(&mut self, id: QueryId, to: SocketAddr, bytes: Bytes) -> bool {
         let before = self.0.insert(id, (to, bytes));
         before.is_none_or(|(waits_for, _)| waits_for != to)
@@ -33,10 +34,21 @@ mod tests {
     #[test]
     fn a_later_datagram_takes_the_place_of_one_that_was_not_sent() {
         let (mut outbox, id) = (Outbox::default(), QueryId(1));
-        let [here, there]: [SocketAddr; 2] = ["192.0.2.1:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
+        let [here, there]: [SocketAddr; 2] =
+            ["192.0.2.1:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
         let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
         assert!(outbox.put(id, here, bytes("a")) && !outbox.put(id, here, bytes("b")));
-        assert!(outbox.put(id, there, bytes("c")), "elsewhere another leave is needed");
-        assert_eq!((outbox.take(id, here), outbox.take(id, there), outbox.take(id, there)), (None, Some(bytes("c")), None));
+        assert!(
+            outbox.put(id, there, bytes("c")),
+            "elsewhere another leave is needed"
+        );
+        assert_eq!(
+            (
+                outbox.take(id, here),
+                outbox.take(id, there),
+                outbox.take(id, there)
+            ),
+            (None, Some(bytes("c")), None)
+        );
     }
 }

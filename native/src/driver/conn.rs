@@ -39,21 +39,41 @@ pub(super) struct Conn {
 
 impl Conn {
     pub(super) fn new(peer: Peer, start: impl FnOnce(Socket) -> AbortHandle) -> Self {
-        let socket = Socket { stream: Rc::new(peer.stream), blocked: Rc::default() };
+        let socket = Socket {
+            stream: Rc::new(peer.stream),
+            blocked: Rc::default(),
+        };
         let task = start(socket.clone());
-        Self { socket, link: peer.link, buffer: Buffer::new(peer.rest), outbox: Outbox::default(), is_blocked: false, task }
+        Self {
+            socket,
+            link: peer.link,
+            buffer: Buffer::new(peer.rest),
+            outbox: Outbox::default(),
+            is_blocked: false,
+            task,
+        }
     }
 
     /// What the socket must be ready for.
     pub(super) fn interest(&self) -> Interest {
-        if self.is_blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE }
+        if self.is_blocked {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        }
     }
 
-    /// Reads what is there, at most one turn's worth, and hands each message to `take`. Returns whether there may be more.
-    pub(super) fn read(&mut self, slabs: &mut Slabs, mut take: impl FnMut(Message)) -> Result<bool, CloseReason> {
+    /// Reads what is there, at most one turn's worth, and hands each message to `take`. Returns
+    /// whether there may be more.
+    pub(super) fn read(
+        &mut self,
+        slabs: &mut Slabs,
+        mut take: impl FnMut(Message),
+    ) -> Result<bool, CloseReason> {
         let mut total = 0;
         while total < TURN {
-            self.buffer.make_room(self.link.wanted(&self.buffer.bytes), slabs);
+            self.buffer
+                .make_room(self.link.wanted(&self.buffer.bytes), slabs);
             let count = match self.socket.stream.try_read_buf(&mut self.buffer.bytes) {
                 Ok(0) => return Err(CloseReason::Remote),
                 Ok(count) => count,
@@ -101,7 +121,11 @@ impl Conn {
     fn write_once(&mut self) -> Result<u64, CloseReason> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let count = self.outbox.slices(&mut slices);
-        match self.socket.stream.try_write_vectored(slices.get(..count).unwrap_or_default()) {
+        match self
+            .socket
+            .stream
+            .try_write_vectored(slices.get(..count).unwrap_or_default())
+        {
             Ok(written) => {
                 self.outbox.advance(written);
                 Ok(written as u64)

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use super::Driver;
 use crate::net::Bind;
 
-/// The first port that is tried when the user names none: where BitTorrent clients have always listened (BEP 3).
+/// The first port that is tried when the user names none: where BitTorrent clients have always
+/// listened (BEP 3).
 pub(super) const FIRST_PORT: u16 = 6881;
 /// So many ports from [`FIRST_PORT`] on are tried.
 const PORTS_TRIED: u16 = 100;
@@ -31,14 +32,17 @@ pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<TcpListener
     match port {
         Some(port) => bind_port(bind, port),
         None => {
-            let mut tried = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| bind_port(bind, port));
+            let mut tried =
+                (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| bind_port(bind, port));
             tried.find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::AddrInUse)).unwrap_or_else(|| bind_port(bind, 0))
         }
     }
 }
 
 fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
-    let (Some(first), second) = families(bind) else { return Err(io::ErrorKind::AddrNotAvailable.into()) };
+    let (Some(first), second) = families(bind) else {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    };
     let first = listen(SocketAddr::new(first, port))?;
     let port = first.local_addr()?.port();
     let mut listeners = vec![first];
@@ -70,7 +74,8 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Driver {
-    /// `half_open`: a permit for each connection that waits for its handshake. Beyond them the system's backlog holds those who come.
+    /// `half_open`: a permit for each connection that waits for its handshake. Beyond them the
+    /// system's backlog holds those who come.
     pub(super) async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {
         while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
             match listener.accept().await {

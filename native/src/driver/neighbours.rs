@@ -1,4 +1,5 @@
-//! Peers on the same network (BEP 14): the task beside the engine that announces its torrents to the multicast groups and listens there.
+//! Peers on the same network (BEP 14): the task beside the engine that announces its torrents to
+//! the multicast groups and listens there.
 
 use std::future::pending;
 use std::net::IpAddr;
@@ -15,7 +16,8 @@ use crate::discovery::lsd::Groups;
 impl Driver {
     pub(super) async fn meet_neighbours(self) {
         let mut groups = Groups::new(self.0.bind);
-        // One byte more than an announce may have, so that a longer one is not taken for a whole one.
+        // One byte more than an announce may have, so that a longer one is not taken for a whole
+        // one.
         let mut buffer = [0; MAX_DATAGRAM + 1];
         loop {
             let due = self.0.state.borrow().neighbours_due();
@@ -37,16 +39,34 @@ impl Driver {
         groups.refresh();
         let state = &mut *self.0.state.borrow_mut();
         let now = state.now();
-        let announce = state.neighbours.as_mut().and_then(|lsd| lsd.poll_announce(now));
-        announce.into_iter().for_each(|announce| groups.send(&announce));
+        let announce = state
+            .neighbours
+            .as_mut()
+            .and_then(|lsd| lsd.poll_announce(now));
+        announce
+            .into_iter()
+            .for_each(|announce| groups.send(&announce));
     }
 
     fn hear_neighbour(&self, from: IpAddr, datagram: &[u8]) {
         self.turn(|state, now| {
-            let heard = state.neighbours.as_mut().and_then(|lsd| lsd.handle_datagram(now, from, datagram));
+            let heard = state
+                .neighbours
+                .as_mut()
+                .and_then(|lsd| lsd.handle_datagram(now, from, datagram));
             let Some((addr, swarms)) = heard else { return };
-            for torrent in swarms.iter().filter_map(|swarm| state.routes.get(swarm).copied()) {
-                state.engine.handle(now, Input::Peers { torrent, source: PeerSource::Lsd, addrs: vec![addr] });
+            for torrent in swarms
+                .iter()
+                .filter_map(|swarm| state.routes.get(swarm).copied())
+            {
+                state.engine.handle(
+                    now,
+                    Input::Peers {
+                        torrent,
+                        source: PeerSource::Lsd,
+                        addrs: vec![addr],
+                    },
+                );
             }
         });
     }
@@ -59,12 +79,15 @@ impl State {
         due.map(|at| self.time_of(at).into())
     }
 
-    /// Follows the engine's wishes. A private torrent is never announced (BEP 27). Returns whether there is something new to announce.
+    /// Follows the engine's wishes. A private torrent is never announced (BEP 27). Returns whether
+    /// there is something new to announce.
     pub(super) fn tell_of(&mut self, id: TorrentId, request: DiscoverRequest) -> bool {
         let now = self.now();
         let private = self.engine.is_private(id);
         let swarm = self.torrents.get(&id).map(|torrent| torrent.info_hash);
-        let (Some(lsd), Some(swarm)) = (self.neighbours.as_mut(), swarm) else { return false };
+        let (Some(lsd), Some(swarm)) = (self.neighbours.as_mut(), swarm) else {
+            return false;
+        };
         match request {
             DiscoverRequest::Start if !private => lsd.join(now, swarm),
             DiscoverRequest::Stop => lsd.leave(swarm),

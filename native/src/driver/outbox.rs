@@ -1,4 +1,5 @@
-//! What waits to be written to one peer: heads are encoded into a small buffer, data are passed on as they are, and both leave in one vectored write.
+//! What waits to be written to one peer: heads are encoded into a small buffer, data are passed on
+//! as they are, and both leave in one vectored write.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,7 +10,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 /// Slices in one write: 32 blocks with their heads.
 pub(super) const MAX_SLICES: usize = 64;
 
-/// Messages on their way to the socket. Bounded by the engine, which counts what is queued against [`aqueduct_core::Config::max_unsent`].
+/// Messages on their way to the socket. Bounded by the engine, which counts what is queued against
+/// [`aqueduct_core::Config::max_unsent`].
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     parts: VecDeque<Bytes>,
@@ -39,7 +41,10 @@ impl Outbox {
 
     /// What goes first; returns how many slices were filled in.
     pub(super) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
-        let filled = into.iter_mut().zip(&self.parts).map(|(slice, part)| *slice = IoSlice::new(part));
+        let filled = into
+            .iter_mut()
+            .zip(&self.parts)
+            .map(|(slice, part)| *slice = IoSlice::new(part));
         filled.count()
     }
 
@@ -62,8 +67,18 @@ mod tests {
 
     #[test]
     fn messages_leave_in_order_whatever_the_socket_takes() {
-        let piece = |n: u8| Message::Piece { index: n.into(), begin: 0, data: Bytes::from(vec![n; 20]) };
-        let messages = [Message::Unchoke, Message::Have(7), piece(1), piece(2), Message::Choke];
+        let piece = |n: u8| Message::Piece {
+            index: n.into(),
+            begin: 0,
+            data: Bytes::from(vec![n; 20]),
+        };
+        let messages = [
+            Message::Unchoke,
+            Message::Have(7),
+            piece(1),
+            piece(2),
+            Message::Choke,
+        ];
         let mut outbox = Outbox::default();
         let mut expected = BytesMut::new();
         for message in &messages {
@@ -76,7 +91,10 @@ mod tests {
         while !outbox.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = outbox.slices(&mut slices);
-            let all: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+            let all: Vec<u8> = slices[..count]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect();
             let taken = all.len().min(13);
             written.extend_from_slice(&all[..taken]);
             outbox.advance(taken);

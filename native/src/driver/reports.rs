@@ -1,4 +1,5 @@
-//! What became of trackers that were asked and of peers that were dialled, for the user: each as it happens, and all peers' failures in one sentence.
+//! What became of trackers that were asked and of peers that were dialled, for the user: each as it
+//! happens, and all peers' failures in one sentence.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -50,15 +51,33 @@ impl Reports {
         self.queue.push_back(report);
     }
 
-    pub(super) fn peer_failed(&mut self, torrent: TorrentId, addr: SocketAddr, reason: CloseReason) {
+    pub(super) fn peer_failed(
+        &mut self,
+        torrent: TorrentId,
+        addr: SocketAddr,
+        reason: CloseReason,
+    ) {
         tracing::debug!(torrent = torrent.0, %addr, %reason, "peer");
-        let Some(failure) = PeerFailure::of(&reason) else { return };
-        self.failures.entry(torrent).or_default().note(addr, failure);
-        self.push(Report::Peer { torrent, addr, failure, reason });
+        let Some(failure) = PeerFailure::of(&reason) else {
+            return;
+        };
+        self.failures
+            .entry(torrent)
+            .or_default()
+            .note(addr, failure);
+        self.push(Report::Peer {
+            torrent,
+            addr,
+            failure,
+            reason,
+        });
     }
 
     pub(super) fn peer_connected(&mut self, torrent: TorrentId, addr: SocketAddr) {
-        self.failures.get_mut(&torrent).into_iter().for_each(|failures| failures.forget(addr));
+        self.failures
+            .get_mut(&torrent)
+            .into_iter()
+            .for_each(|failures| failures.forget(addr));
     }
 }
 
@@ -77,11 +96,20 @@ impl Driver {
     #[must_use]
     pub fn peer_failures(&self, torrent: TorrentId) -> Option<String> {
         let state = self.0.state.borrow();
-        state.reports.failures.get(&torrent).filter(|failures| !failures.is_empty()).map(ToString::to_string)
+        state
+            .reports
+            .failures
+            .get(&torrent)
+            .filter(|failures| !failures.is_empty())
+            .map(ToString::to_string)
     }
 
     pub(super) fn report_tracker(&self, torrent: TorrentId, status: TrackerStatus) {
-        self.0.state.borrow_mut().reports.push(Report::Tracker { torrent, status });
+        self.0
+            .state
+            .borrow_mut()
+            .reports
+            .push(Report::Tracker { torrent, status });
         self.0.reported.notify_one();
     }
 }

@@ -1,12 +1,14 @@
-//! Receive buffers. Blocks of data are slices of them all the way to the file, so a buffer is free again only when the last of its blocks
-//! is written; fresh memory from the system for each would cost a page fault every 4 KiB.
+//! Receive buffers. Blocks of data are slices of them all the way to the file, so a buffer is free
+//! again only when the last of its blocks is written; fresh memory from the system for each would
+//! cost a page fault every 4 KiB.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::BytesMut;
 
-/// Bytes of a full slab: sixteen blocks, so that what is copied from one slab to the next (half a block on average) is 3 %.
+/// Bytes of a full slab: sixteen blocks, so that what is copied from one slab to the next (half a
+/// block on average) is 3 %.
 const SLAB: usize = 256 * 1024;
 /// A quiet connection has this much.
 const LEAST: usize = 4 * 1024;
@@ -26,7 +28,9 @@ pub(super) struct Slabs {
 impl Slabs {
     fn take(&mut self) -> BytesMut {
         for _ in 0..LOOKED_AT.min(self.retired.len()) {
-            let Some(mut slab) = self.retired.pop_front() else { break };
+            let Some(mut slab) = self.retired.pop_front() else {
+                break;
+            };
             if slab.try_reclaim(SLAB) {
                 return slab;
             }
@@ -56,10 +60,16 @@ pub(super) struct Buffer {
 impl Buffer {
     /// Starts with what came behind the handshake.
     pub(super) fn new(rest: BytesMut) -> Self {
-        Self { bytes: rest, is_slab: false, room: LEAST, small_reads: 0 }
+        Self {
+            bytes: rest,
+            is_slab: false,
+            room: LEAST,
+            small_reads: 0,
+        }
     }
 
-    /// Makes room for `wanted` bytes at least, by moving on to a new buffer if this one is nearly used up.
+    /// Makes room for `wanted` bytes at least, by moving on to a new buffer if this one is nearly
+    /// used up.
     pub(super) fn make_room(&mut self, wanted: usize, slabs: &mut Slabs) {
         let spare = self.bytes.capacity() - self.bytes.len();
         if spare < wanted.max(self.room / 8) {
@@ -70,7 +80,11 @@ impl Buffer {
 
     fn move_on(&mut self, room: usize, slabs: &mut Slabs) {
         let fits = room <= SLAB && room * 2 > SLAB;
-        let mut next = if fits { slabs.take() } else { BytesMut::with_capacity(room) };
+        let mut next = if fits {
+            slabs.take()
+        } else {
+            BytesMut::with_capacity(room)
+        };
         next.extend_from_slice(&self.bytes);
         let used = mem::replace(&mut self.bytes, next);
         if mem::replace(&mut self.is_slab, fits) {
@@ -78,12 +92,17 @@ impl Buffer {
         }
     }
 
-    /// After a read of `count` bytes: one that filled the buffer doubles the next, many small ones in a row make it small.
+    /// After a read of `count` bytes: one that filled the buffer doubles the next, many small ones
+    /// in a row make it small.
     pub(super) fn adapt(&mut self, count: usize, slabs: &mut Slabs) {
         if self.bytes.len() == self.bytes.capacity() {
             self.room = (self.room * 2).min(SLAB);
         }
-        self.small_reads = if count < LEAST { self.small_reads.saturating_add(1) } else { 0 };
+        self.small_reads = if count < LEAST {
+            self.small_reads.saturating_add(1)
+        } else {
+            0
+        };
         if self.small_reads >= QUIET_READS && self.room > LEAST {
             self.room = LEAST;
             self.move_on(LEAST.max(self.bytes.len()), slabs);

@@ -1,4 +1,5 @@
-//! What the driver's tasks share: the engine and everything that has a name in it. Never borrowed across an await.
+//! What the driver's tasks share: the engine and everything that has a name in it. Never borrowed
+//! across an await.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(super) struct Torrent {
     pub(super) membership: Option<Membership>,
     /// Peers shut out for wrong data.
     pub(super) banned: usize,
-    /// Bytes sent and received in earlier runs, of a link that was announced before its record was found.
+    /// Bytes sent and received in earlier runs, of a link that was announced before its record was
+    /// found.
     pub(super) found: (u64, u64),
 }
 
@@ -88,7 +90,11 @@ impl State {
     }
 
     pub(super) fn handshake(&self, info_hash: InfoHashV1) -> Handshake {
-        Handshake { reserved: self.engine.reserved(info_hash), info_hash, peer_id: self.peer_id }
+        Handshake {
+            reserved: self.engine.reserved(info_hash),
+            info_hash,
+            peer_id: self.peer_id,
+        }
     }
 
     /// Adds a connection that the engine was told of, and hands on what came behind its handshake.
@@ -104,9 +110,18 @@ impl State {
 
     /// Reads one turn's worth from a socket; returns whether there may be more.
     pub(super) fn read(&mut self, now: Instant, id: ConnId) -> bool {
-        let Self { engine, conns, slabs, .. } = self;
-        let Some(conn) = conns.get_mut(&id) else { return false };
-        match conn.read(slabs, |message| engine.handle(now, Input::Message { conn: id, message })) {
+        let Self {
+            engine,
+            conns,
+            slabs,
+            ..
+        } = self;
+        let Some(conn) = conns.get_mut(&id) else {
+            return false;
+        };
+        match conn.read(slabs, |message| {
+            engine.handle(now, Input::Message { conn: id, message })
+        }) {
             Ok(more) => more,
             Err(reason) => {
                 self.fail(now, id, reason);
@@ -116,7 +131,12 @@ impl State {
     }
 
     pub(super) fn send(&mut self, id: ConnId, message: &Message) {
-        if self.conns.get_mut(&id).is_some_and(|conn| conn.push(message)) && self.unwritten.last() != Some(&id) {
+        if self
+            .conns
+            .get_mut(&id)
+            .is_some_and(|conn| conn.push(message))
+            && self.unwritten.last() != Some(&id)
+        {
             self.unwritten.push(id);
         }
     }
@@ -134,7 +154,9 @@ impl State {
         let ids = std::mem::take(&mut self.unwritten);
         let any = !ids.is_empty();
         for id in ids {
-            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let Some(conn) = self.conns.get_mut(&id) else {
+                continue;
+            };
             match conn.write() {
                 Ok(0) => {}
                 Ok(bytes) => self.engine.handle(now, Input::Sent { conn: id, bytes }),
@@ -160,14 +182,22 @@ impl State {
     }
 
     pub(super) fn discover(&self, id: TorrentId, request: DiscoverRequest) {
-        if let (Some(membership), Some(amounts)) = (self.torrents.get(&id).and_then(|torrent| torrent.membership.as_ref()), self.amounts(id)) {
+        if let (Some(membership), Some(amounts)) = (
+            self.torrents
+                .get(&id)
+                .and_then(|torrent| torrent.membership.as_ref()),
+            self.amounts(id),
+        ) {
             membership.request(request, amounts);
         }
     }
 
     /// BEP 27: from now on only a torrent's trackers hear of it.
     pub(super) fn set_private(&self, id: TorrentId) {
-        let membership = self.torrents.get(&id).and_then(|torrent| torrent.membership.as_ref());
+        let membership = self
+            .torrents
+            .get(&id)
+            .and_then(|torrent| torrent.membership.as_ref());
         membership.into_iter().for_each(Membership::set_private);
     }
 
@@ -183,7 +213,14 @@ impl State {
     fn amounts(&self, id: TorrentId) -> Option<Amounts> {
         let torrent = self.torrents.get(&id)?;
         let snapshot = self.engine.snapshot_of(id)?;
-        let (uploaded, downloaded) = (snapshot.uploaded.saturating_sub(torrent.found.0), snapshot.downloaded.saturating_sub(torrent.found.1));
-        Some(Amounts { uploaded, downloaded, left: torrent.stored.is_some().then_some(snapshot.left) })
+        let (uploaded, downloaded) = (
+            snapshot.uploaded.saturating_sub(torrent.found.0),
+            snapshot.downloaded.saturating_sub(torrent.found.1),
+        );
+        Some(Amounts {
+            uploaded,
+            downloaded,
+            left: torrent.stored.is_some().then_some(snapshot.left),
+        })
     }
 }

@@ -71,7 +71,11 @@ impl Driver {
                 for outcome in outcomes.drain(..) {
                     let input = match outcome {
                         Outcome::Done(id, result) => Input::Done { id, result },
-                        Outcome::FileChanged(torrent, file, change) => Input::FileChanged { torrent, file, change },
+                        Outcome::FileChanged(torrent, file, change) => Input::FileChanged {
+                            torrent,
+                            file,
+                            change,
+                        },
                     };
                     state.engine.handle(now, input);
                 }
@@ -85,7 +89,10 @@ impl Driver {
         loop {
             ticks.tick().await;
             let state = self.0.state.borrow();
-            let stored = state.torrents.iter().filter_map(|(id, torrent)| Some((*id, torrent.stored.clone()?)));
+            let stored = state
+                .torrents
+                .iter()
+                .filter_map(|(id, torrent)| Some((*id, torrent.stored.clone()?)));
             stored.for_each(|(id, stored)| self.0.pool.look_around(id, stored));
         }
     }
@@ -99,14 +106,38 @@ impl Driver {
     }
 
     /// Brings peers from discovery until the torrent leaves.
-    pub(super) async fn listen_to_discovery(self, torrent: TorrentId, mut news: mpsc::Receiver<News>) {
+    pub(super) async fn listen_to_discovery(
+        self,
+        torrent: TorrentId,
+        mut news: mpsc::Receiver<News>,
+    ) {
         while let Some(news) = news.recv().await {
             match news {
-                News::Peers { source, addrs } => self.turn(|state, now| state.engine.handle(now, Input::Peers { torrent, source, addrs })),
-                News::ExternalIp(ip) => self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip))),
+                News::Peers { source, addrs } => self.turn(|state, now| {
+                    state.engine.handle(
+                        now,
+                        Input::Peers {
+                            torrent,
+                            source,
+                            addrs,
+                        },
+                    )
+                }),
+                News::ExternalIp(ip) => {
+                    self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip)))
+                }
                 News::Dht => {}
-                News::Tracker { status, ended: true, .. } => self.report_tracker(torrent, status),
-                News::Tracker { index, status, .. } => tracing::debug!(torrent = torrent.0, index, asking = status.asking, "tracker"),
+                News::Tracker {
+                    status,
+                    ended: true,
+                    ..
+                } => self.report_tracker(torrent, status),
+                News::Tracker { index, status, .. } => tracing::debug!(
+                    torrent = torrent.0,
+                    index,
+                    asking = status.asking,
+                    "tracker"
+                ),
             }
         }
     }
@@ -118,7 +149,13 @@ impl Driver {
             state.dials.remove(&conn);
             match result {
                 Ok(peer) => {
-                    state.engine.handle(now, Input::Connected { conn, handshake: peer.handshake.clone() });
+                    state.engine.handle(
+                        now,
+                        Input::Connected {
+                            conn,
+                            handshake: peer.handshake.clone(),
+                        },
+                    );
                     state.insert(now, conn, self.conn(conn, peer));
                 }
                 Err(reason) => state.engine.handle(now, Input::Closed { conn, reason }),
@@ -126,11 +163,15 @@ impl Driver {
         });
     }
 
-    /// Shakes hands with somebody who connected, and tells the engine if it is for one of its torrents.
+    /// Shakes hands with somebody who connected, and tells the engine if it is for one of its
+    /// torrents.
     pub(super) async fn welcome(self, stream: TcpStream, addr: SocketAddr) {
         let ours = |info_hash: InfoHashV1| {
             let state = self.0.state.borrow();
-            state.routes.contains_key(&info_hash).then(|| state.handshake(info_hash))
+            state
+                .routes
+                .contains_key(&info_hash)
+                .then(|| state.handshake(info_hash))
         };
         match dial::accept(stream, ours).await {
             Ok(peer) => self.accepted(peer, addr),
@@ -142,7 +183,15 @@ impl Driver {
         self.turn(|state, now| {
             let conn = ConnId::accepted(state.accepted);
             state.accepted += 1;
-            state.engine.handle(now, Input::Accepted { conn, addr, dialled: false, handshake: peer.handshake.clone() });
+            state.engine.handle(
+                now,
+                Input::Accepted {
+                    conn,
+                    addr,
+                    dialled: false,
+                    handshake: peer.handshake.clone(),
+                },
+            );
             state.insert(now, conn, self.conn(conn, peer));
         });
     }
@@ -164,7 +213,9 @@ impl Driver {
                 ready = socket.stream.ready(interest) => ready,
                 () = socket.blocked.notified() => continue,
             };
-            let Ok(ready) = ready else { return self.lost(id) };
+            let Ok(ready) = ready else {
+                return self.lost(id);
+            };
             let more = self.turn(|state, now| {
                 if ready.is_writable() {
                     state.unblock(id);

@@ -16,16 +16,26 @@ pub struct Bind {
 
 impl Default for Bind {
     fn default() -> Self {
-        Self { v4: Some(Ipv4Addr::UNSPECIFIED), v6: Some(Ipv6Addr::UNSPECIFIED) }
+        Self {
+            v4: Some(Ipv4Addr::UNSPECIFIED),
+            v6: Some(Ipv6Addr::UNSPECIFIED),
+        }
     }
 }
 
 impl From<IpAddr> for Bind {
-    /// This address and nothing of the other family (`--bind`): who binds wants no traffic elsewhere.
+    /// This address and nothing of the other family (`--bind`): who binds wants no traffic
+    /// elsewhere.
     fn from(addr: IpAddr) -> Self {
         match addr {
-            IpAddr::V4(v4) => Self { v4: Some(v4), v6: None },
-            IpAddr::V6(v6) => Self { v4: None, v6: Some(v6) },
+            IpAddr::V4(v4) => Self {
+                v4: Some(v4),
+                v6: None,
+            },
+            IpAddr::V6(v6) => Self {
+                v4: None,
+                v6: Some(v6),
+            },
         }
     }
 }
@@ -36,8 +46,17 @@ impl Bind {
     /// # Errors
     /// Its family is not used.
     pub fn for_remote(&self, remote: SocketAddr) -> io::Result<IpAddr> {
-        let ours = if remote.is_ipv4() { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) };
-        ours.ok_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "no address of this family is bound"))
+        let ours = if remote.is_ipv4() {
+            self.v4.map(IpAddr::V4)
+        } else {
+            self.v6.map(IpAddr::V6)
+        };
+        ours.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "no address of this family is bound",
+            )
+        })
     }
 
     /// Connects from our address.
@@ -52,9 +71,17 @@ impl Bind {
     ///
     /// # Errors
     /// The system's, or that of `prepare`.
-    pub async fn connect_with(&self, remote: SocketAddr, prepare: impl FnOnce(&TcpSocket) -> io::Result<()>) -> io::Result<TcpStream> {
+    pub async fn connect_with(
+        &self,
+        remote: SocketAddr,
+        prepare: impl FnOnce(&TcpSocket) -> io::Result<()>,
+    ) -> io::Result<TcpStream> {
         let ours = self.for_remote(remote)?;
-        let socket = if remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if remote.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
         if !ours.is_unspecified() {
             socket.bind(SocketAddr::new(ours, 0))?;
         }

@@ -114,7 +114,10 @@ impl From<NetError> for TrackerError {
             NetError::Refused(refusal) => Self::Refused(refusal.to_string()),
             NetError::Http(message) => Self::Http(message),
             NetError::Redirects(_) | NetError::Magnet(_) => Self::Http(error.to_string()),
-            NetError::Redirected { ref to, error: ref inner } => match &**inner {
+            NetError::Redirected {
+                ref to,
+                error: ref inner,
+            } => match &**inner {
                 // It answers; only where it sends us is of no use.
                 NetError::Refused(_) => Self::Refused(error.to_string()),
                 NetError::Url(_) => Self::Http(error.to_string()),
@@ -125,9 +128,10 @@ impl From<NetError> for TrackerError {
             NetError::Timeout(limit) => Self::Timeout(limit),
             NetError::Busy(wait) => Self::Busy(wait),
             NetError::Connect { addr, message } => Self::Unreachable(format!("{addr}: {message}")),
-            NetError::Lookup { .. } | NetError::Elsewhere { .. } | NetError::Tls { .. } | NetError::Resting(_) => {
-                Self::Unreachable(error.to_string())
-            }
+            NetError::Lookup { .. }
+            | NetError::Elsewhere { .. }
+            | NetError::Tls { .. }
+            | NetError::Resting(_) => Self::Unreachable(error.to_string()),
         }
     }
 }

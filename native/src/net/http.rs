@@ -36,7 +36,8 @@ pub const MAX_REDIRECTS: usize = 3;
 /// Wait for one address before the name's next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of a tracker's answer that the system takes in before we read them: what comes beyond a bound is not even received.
+/// Bytes of a tracker's answer that the system takes in before we read them: what comes beyond a
+/// bound is not even received.
 const TRACKER_WINDOW: u32 = 64 << 10;
 
 /// Longest head of an answer, bytes.
@@ -59,9 +60,21 @@ pub struct Fetch {
 
 impl Fetch {
     /// An announce: 1 MiB, 30 s.
-    pub const ANNOUNCE: Self = Self { purpose: Purpose::HttpTracker, limit: 1 << 20, deadline: Duration::from_secs(30), family: None, owner: 0 };
+    pub const ANNOUNCE: Self = Self {
+        purpose: Purpose::HttpTracker,
+        limit: 1 << 20,
+        deadline: Duration::from_secs(30),
+        family: None,
+        owner: 0,
+    };
     /// A .torrent file: 10 MB, 30 s.
-    pub const TORRENT: Self = Self { purpose: Purpose::TorrentFile, limit: 10_000_000, deadline: Duration::from_secs(30), family: None, owner: 0 };
+    pub const TORRENT: Self = Self {
+        purpose: Purpose::TorrentFile,
+        limit: 10_000_000,
+        deadline: Duration::from_secs(30),
+        family: None,
+        owner: 0,
+    };
 }
 
 /// Fetches over http and https what its policy allows. Cheap to clone.
@@ -77,13 +90,24 @@ impl Client {
     /// A client that trusts Mozilla's certificate authorities and speaks from `bind`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>, bind: Bind) -> Self {
-        Self::with_roots(policy, bind, RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+        Self::with_roots(
+            policy,
+            bind,
+            RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            },
+        )
     }
 
     /// A client that trusts `roots` alone.
     #[must_use]
     pub fn with_roots(policy: Arc<dyn Policy>, bind: Bind, roots: RootCertStore) -> Self {
-        Self { policy, bind, roots: Arc::new(roots), resolver: Resolver::default() }
+        Self {
+            policy,
+            bind,
+            roots: Arc::new(roots),
+            resolver: Resolver::default(),
+        }
     }
 
     /// The same client, which has its names looked up by `resolver`.
@@ -106,18 +130,28 @@ impl Client {
     /// As for [`Client::get`].
     pub async fn fetch(&self, url: &str, fetch: Fetch) -> Result<Fetched, NetError> {
         let following = self.follow(Url::parse(url)?, fetch);
-        timeout(fetch.deadline, following).await.map_err(|_| NetError::Timeout(fetch.deadline))?
+        timeout(fetch.deadline, following)
+            .await
+            .map_err(|_| NetError::Timeout(fetch.deadline))?
     }
 
     async fn follow(&self, mut url: Url, fetch: Fetch) -> Result<Fetched, NetError> {
         let mut redirected_by = None;
         for _ in 0..=MAX_REDIRECTS {
             let answer = self.get_once(&url, fetch, redirected_by).await;
-            match answer.map_err(|error| if redirected_by.is_some() { redirected(&url.to_string(), error) } else { error })? {
+            match answer.map_err(|error| {
+                if redirected_by.is_some() {
+                    redirected(&url.to_string(), error)
+                } else {
+                    error
+                }
+            })? {
                 (Answer::Body(body), from, dual) => return Ok(Fetched { body, from, dual }),
                 (Answer::Redirect(to), ..) if is_magnet(&to) => return Err(NetError::Magnet(to)),
                 (Answer::Redirect(to), by, _) => {
-                    url = url.join(&to).map_err(|error| redirected(&to, error.into()))?;
+                    url = url
+                        .join(&to)
+                        .map_err(|error| redirected(&to, error.into()))?;
                     redirected_by = Some(by);
                 }
             }
@@ -125,13 +159,20 @@ impl Client {
         Err(NetError::Redirects(MAX_REDIRECTS))
     }
 
-    async fn get_once(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<(Answer, IpAddr, bool), NetError> {
+    async fn get_once(
+        &self,
+        url: &Url,
+        fetch: Fetch,
+        redirected_by: Option<IpAddr>,
+    ) -> Result<(Answer, IpAddr, bool), NetError> {
         if url.scheme == Scheme::Udp {
             return Err(UrlError::Scheme.into());
         }
         let addrs = self.look_up(url, fetch, redirected_by).await?;
         let dual = addrs.iter().any(SocketAddr::is_ipv4) && addrs.iter().any(SocketAddr::is_ipv6);
-        let wanted = addrs.into_iter().filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
+        let wanted = addrs
+            .into_iter()
+            .filter(|addr| fetch.family.is_none_or(|family| Family::of(addr) == family));
         let (stream, by) = self.connect(url, wanted, fetch).await?;
         let answer = if url.scheme == Scheme::Https {
             exchange(self.secure(stream, &url.host).await?, url, fetch.limit).await
@@ -141,15 +182,36 @@ impl Client {
         Ok((answer?, by, dual))
     }
 
-    async fn look_up(&self, url: &Url, fetch: Fetch, redirected_by: Option<IpAddr>) -> Result<Vec<SocketAddr>, NetError> {
+    async fn look_up(
+        &self,
+        url: &Url,
+        fetch: Fetch,
+        redirected_by: Option<IpAddr>,
+    ) -> Result<Vec<SocketAddr>, NetError> {
         let unknown = SocketAddr::from(([0, 0, 0, 0], url.port));
         let Fetch { purpose, owner, .. } = fetch;
-        let target = Target { addr: unknown, purpose, path_and_query: &url.path_and_query, redirected_by, owner };
-        self.resolver.resolve(&url.host, url.port, &*self.policy, &target).await
+        let target = Target {
+            addr: unknown,
+            purpose,
+            path_and_query: &url.path_and_query,
+            redirected_by,
+            owner,
+        };
+        self.resolver
+            .resolve(&url.host, url.port, &*self.policy, &target)
+            .await
     }
 
-    async fn connect(&self, url: &Url, addrs: impl Iterator<Item = SocketAddr>, fetch: Fetch) -> Result<(Metered<TcpStream>, IpAddr), NetError> {
-        let mut failure = NetError::Lookup { host: url.host.to_string(), message: "it has no address".to_owned() };
+    async fn connect(
+        &self,
+        url: &Url,
+        addrs: impl Iterator<Item = SocketAddr>,
+        fetch: Fetch,
+    ) -> Result<(Metered<TcpStream>, IpAddr), NetError> {
+        let mut failure = NetError::Lookup {
+            host: url.host.to_string(),
+            message: "it has no address".to_owned(),
+        };
         for addr in addrs {
             match self.connect_to(addr, fetch).await {
                 Ok(stream) => return Ok((stream, addr.ip())),
@@ -159,49 +221,89 @@ impl Client {
         Err(failure)
     }
 
-    async fn connect_to(&self, addr: SocketAddr, fetch: Fetch) -> Result<Metered<TcpStream>, NetError> {
-        let mut permit = self.policy.admit(Place::Addr(addr), fetch.owner).granted().await?;
+    async fn connect_to(
+        &self,
+        addr: SocketAddr,
+        fetch: Fetch,
+    ) -> Result<Metered<TcpStream>, NetError> {
+        let mut permit = self
+            .policy
+            .admit(Place::Addr(addr), fetch.owner)
+            .granted()
+            .await?;
         let connecting = self.bind.connect_with(addr, |socket| match fetch.purpose {
             Purpose::HttpTracker => socket.set_recv_buffer_size(TRACKER_WINDOW),
             _ => Ok(()),
         });
-        let connected = timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let connected = timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if connected.as_ref().is_err_and(is_remote_fault) {
             permit.failed();
         }
-        let unreachable = |error: io::Error| NetError::Connect { addr, message: connect_words(&error) };
+        let unreachable = |error: io::Error| NetError::Connect {
+            addr,
+            message: connect_words(&error),
+        };
         let stream = connected.map_err(unreachable)?;
         let actual = stream.peer_addr().map_err(unreachable)?;
         if actual != addr {
-            return Err(NetError::Elsewhere { expected: addr, actual });
+            return Err(NetError::Elsewhere {
+                expected: addr,
+                actual,
+            });
         }
         permit.reached();
         Ok(Metered::new(stream, permit))
     }
 
-    async fn secure(&self, stream: Metered<TcpStream>, host: &Host) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, NetError> {
-        let tls_error = |message: String| NetError::Tls { host: host.to_string(), message };
+    async fn secure(
+        &self,
+        stream: Metered<TcpStream>,
+        host: &Host,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + use<>, NetError> {
+        let tls_error = |message: String| NetError::Tls {
+            host: host.to_string(),
+            message,
+        };
         let name = match host {
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| tls_error(error.to_string()))?,
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|error| tls_error(error.to_string()))?
+            }
             Host::Addr(ip) => ServerName::from(*ip),
         };
-        let config = self.tls_config().map_err(|error| tls_error(error.to_string()))?;
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| tls_error(error.to_string()))
+        let config = self
+            .tls_config()
+            .map_err(|error| tls_error(error.to_string()))?;
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .map_err(|error| tls_error(error.to_string()))
     }
 
     /// The provider is named, because a program that links two of them has no default.
     fn tls_config(&self) -> Result<ClientConfig, rustls::Error> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-        Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth())
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        Ok(builder
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth())
     }
 }
 
-/// An address or a policy that refuses where a redirect leads; what a server there answers speaks for itself.
+/// An address or a policy that refuses where a redirect leads; what a server there answers speaks
+/// for itself.
 fn redirected(to: &str, error: NetError) -> NetError {
     match error {
-        NetError::Url(_) | NetError::Refused(_) | NetError::Lookup { .. } | NetError::Connect { .. } | NetError::Tls { .. } => {
-            NetError::Redirected { to: visible(to).into_owned(), error: Box::new(error) }
-        }
+        NetError::Url(_)
+        | NetError::Refused(_)
+        | NetError::Lookup { .. }
+        | NetError::Connect { .. }
+        | NetError::Tls { .. } => NetError::Redirected {
+            to: visible(to).into_owned(),
+            error: Box::new(error),
+        },
         other => other,
     }
 }
@@ -211,11 +313,20 @@ enum Answer {
     Redirect(String),
 }
 
-async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url, limit: u64) -> Result<Answer, NetError> {
-    let handshake = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream));
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    url: &Url,
+    limit: u64,
+) -> Result<Answer, NetError> {
+    let handshake = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.map_err(http_error)?;
     let asking = async {
-        let response = sender.send_request(request(url)?).await.map_err(http_error)?;
+        let response = sender
+            .send_request(request(url)?)
+            .await
+            .map_err(http_error)?;
         read_answer(response, limit).await
     };
     // The connection does the reading and writing; what it has to say, `asking` hears as well.
@@ -229,45 +340,74 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, url: &Url, limit:
 fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
     let request = Request::get(&url.path_and_query)
         .header(header::HOST, url.authority())
-        .header(header::USER_AGENT, concat!("Aqueduct/", env!("CARGO_PKG_VERSION")))
+        .header(
+            header::USER_AGENT,
+            concat!("Aqueduct/", env!("CARGO_PKG_VERSION")),
+        )
         .header(header::ACCEPT_ENCODING, "gzip, deflate")
         .header(header::CONNECTION, "close");
-    let request = url.authorization().into_iter().fold(request, |request, value| request.header(header::AUTHORIZATION, value));
-    // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and the like in the wrong place).
-    request.body(Empty::new()).map_err(|_| UrlError::Character.into())
+    let request = url
+        .authorization()
+        .into_iter()
+        .fold(request, |request, value| {
+            request.header(header::AUTHORIZATION, value)
+        });
+    // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and
+    // the like in the wrong place).
+    request
+        .body(Empty::new())
+        .map_err(|_| UrlError::Character.into())
 }
 
 /// Search engines for torrents answer so where they know no more than the link.
 fn is_magnet(reference: &str) -> bool {
-    reference.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+    reference
+        .get(..7)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
 }
 
 async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer, NetError> {
     let status = response.status();
     if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let to = location.ok_or_else(|| NetError::Http("a redirect to nowhere".to_owned()))?.to_owned();
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok());
+        let to = location
+            .ok_or_else(|| NetError::Http("a redirect to nowhere".to_owned()))?
+            .to_owned();
         return Ok(Answer::Redirect(to));
     }
     if status != StatusCode::OK {
         return Err(NetError::Status(status.as_u16()));
     }
-    let encoding = response.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+    let encoding = response
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .map(|value| value.as_bytes().to_ascii_lowercase());
     let body = read_body(response.into_body(), limit).await?;
     let packing = match encoding.as_deref() {
         None | Some(b"" | b"identity") => Packing::of(&body),
         Some(b"gzip" | b"x-gzip") => Some(Packing::Gzip),
         // RFC 9110 means zlib's format; some servers send what is inside it.
         Some(b"deflate") => Some(Packing::of(&body).unwrap_or(Packing::Deflate)),
-        Some(_) => return Err(NetError::Http("an encoding that was not asked for".to_owned())),
+        Some(_) => {
+            return Err(NetError::Http(
+                "an encoding that was not asked for".to_owned(),
+            ));
+        }
     };
-    packing.map_or(Ok(body.clone()), |packing| packing.unpack(&body, limit)).map(Answer::Body)
+    packing
+        .map_or(Ok(body.clone()), |packing| packing.unpack(&body, limit))
+        .map(Answer::Body)
 }
 
 async fn read_body(mut body: Incoming, limit: u64) -> Result<Bytes, NetError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(http_error)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(http_error)?.into_data() else {
+            continue;
+        };
         if (whole.len() + data.len()) as u64 > limit {
             return Err(NetError::TooLong { limit });
         }
@@ -285,26 +425,40 @@ enum Packing {
 }
 
 impl Packing {
-    /// Told by the first bytes, for some servers say nothing. Neither bencode nor a web page begins so.
+    /// Told by the first bytes, for some servers say nothing. Neither bencode nor a web page begins
+    /// so.
     fn of(body: &[u8]) -> Option<Self> {
         match *body {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
             // RFC 1950: method 8 with a window of 32 KiB, and a checksum over both bytes.
-            [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => Some(Self::Zlib),
+            [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => {
+                Some(Self::Zlib)
+            }
             _ => None,
         }
     }
 
-    /// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest answer.
+    /// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest
+    /// answer.
     fn unpack(self, packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
         let mut whole = Vec::new();
         let unpacked = match self {
-            Self::Gzip => MultiGzDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
-            Self::Zlib => ZlibDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
-            Self::Deflate => DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut whole),
+            Self::Gzip => MultiGzDecoder::new(packed)
+                .take(limit + 1)
+                .read_to_end(&mut whole),
+            Self::Zlib => ZlibDecoder::new(packed)
+                .take(limit + 1)
+                .read_to_end(&mut whole),
+            Self::Deflate => DeflateDecoder::new(packed)
+                .take(limit + 1)
+                .read_to_end(&mut whole),
         };
         unpacked.map_err(|_| NetError::Http(format!("broken {}", self.name())))?;
-        if whole.len() as u64 > limit { Err(NetError::TooLong { limit }) } else { Ok(whole.into()) }
+        if whole.len() as u64 > limit {
+            Err(NetError::TooLong { limit })
+        } else {
+            Ok(whole.into())
+        }
     }
 
     const fn name(self) -> &'static str {
@@ -316,6 +470,9 @@ impl Packing {
 }
 
 fn http_error(error: impl std::error::Error) -> NetError {
-    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let cause = error
+        .source()
+        .map(|source| format!(": {source}"))
+        .unwrap_or_default();
     NetError::Http(format!("{error}{cause}"))
 }

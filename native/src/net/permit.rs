@@ -1,4 +1,5 @@
-//! Leave to reach a place: how often that may be, and who is next, is the [`Policy`](super::Policy)'s business.
+//! Leave to reach a place: how often that may be, and who is next, is the
+//! [`Policy`](super::Policy)'s business.
 
 use std::fmt::Debug;
 use std::io;
@@ -56,7 +57,8 @@ pub type Admitted = Result<Box<dyn Permit>, Denied>;
 pub enum Admission<'a> {
     /// Here it is, or why there will be none.
     Now(Admitted),
-    /// Not now: this waits for it. Whoever drops it waits no more; nothing happens before it is polled.
+    /// Not now: this waits for it. Whoever drops it waits no more; nothing happens before it is
+    /// polled.
     Waits(Pin<Box<dyn Future<Output = Admitted> + Send + 'a>>),
 }
 
@@ -77,10 +79,14 @@ impl Admission<'_> {
 #[must_use]
 pub fn is_remote_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut)
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut
+    )
 }
 
-/// A connection that is read from only as far as its permit goes, and that counts as under way until it is dropped.
+/// A connection that is read from only as far as its permit goes, and that counts as under way
+/// until it is dropped.
 #[derive(Debug)]
 pub(super) struct Metered<S> {
     stream: S,
@@ -90,14 +96,25 @@ pub(super) struct Metered<S> {
 
 impl<S> Metered<S> {
     pub(super) const fn new(stream: S, permit: Box<dyn Permit>) -> Self {
-        Self { stream, permit, exhausted: false }
+        Self {
+            stream,
+            permit,
+            exhausted: false,
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.exhausted {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, "it has sent as much as is read from one host for now")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                "it has sent as much as is read from one host for now",
+            )));
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -108,7 +125,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -1,4 +1,5 @@
-//! Who may be dialled. Whatever dials or sends asks a [`Policy`] first, with the address itself and not the name it came from.
+//! Who may be dialled. Whatever dials or sends asks a [`Policy`] first, with the address itself and
+//! not the name it came from.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -34,7 +35,8 @@ pub struct Target<'a> {
     pub path_and_query: &'a str,
     /// Which server redirected us.
     pub redirected_by: Option<IpAddr>,
-    /// For whom: [`Key::owner`](aqueduct_core::discovery::Key::owner) of a torrent; 0 for the program itself.
+    /// For whom: [`Key::owner`](aqueduct_core::discovery::Key::owner) of a torrent; 0 for the
+    /// program itself.
     pub owner: u64,
 }
 
@@ -42,11 +44,19 @@ impl<'a> Target<'a> {
     /// A dial that no URL's path belongs to.
     #[must_use]
     pub const fn new(purpose: Purpose, addr: SocketAddr) -> Self {
-        Self { addr, purpose, path_and_query: "", redirected_by: None, owner: 0 }
+        Self {
+            addr,
+            purpose,
+            path_and_query: "",
+            redirected_by: None,
+            owner: 0,
+        }
     }
 
     fn path(&self) -> &'a str {
-        self.path_and_query.split_once('?').map_or(self.path_and_query, |(path, _)| path)
+        self.path_and_query
+            .split_once('?')
+            .map_or(self.path_and_query, |(path, _)| path)
     }
 }
 
@@ -68,44 +78,62 @@ pub trait Policy: Debug + Send + Sync {
     /// The rule that forbids it.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal>;
 
-    /// Asks for leave for one request to a place that was checked, be it a dial, a datagram or the lookup of a name; `owner`: see
-    /// [`Target::owner`]. By default there is always leave.
+    /// Asks for leave for one request to a place that was checked, be it a dial, a datagram or the
+    /// lookup of a name; `owner`: see [`Target::owner`]. By default there is always leave.
     fn admit<'a>(&'a self, place: Place<'a>, owner: u64) -> Admission<'a> {
         let _ = (place, owner);
         Admission::Now(Ok(Box::new(Unlimited)))
     }
 }
 
-/// The terminal program's policy: its user's own network is open to it as to every client, but neither a torrent nor a public server can
-/// make it send requests of their choice to machines there.
+/// The terminal program's policy: its user's own network is open to it as to every client, but
+/// neither a torrent nor a public server can make it send requests of their choice to machines
+/// there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnUser;
 
 impl Policy for OwnUser {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-        let refuse = |why: &'static str| Err(Refusal { addr: target.addr, why: why.into() });
+        let refuse = |why: &'static str| {
+            Err(Refusal {
+                addr: target.addr,
+                why: why.into(),
+            })
+        };
         let ip = target.addr.ip().to_canonical();
         if target.addr.port() == 0 || ip.is_multicast() || is_broadcast(ip) {
             return refuse("nobody can listen there");
         }
-        if !is_local(ip) || matches!(target.purpose, Purpose::Peer | Purpose::UdpTracker | Purpose::Dht) {
+        if !is_local(ip)
+            || matches!(
+                target.purpose,
+                Purpose::Peer | Purpose::UdpTracker | Purpose::Dht
+            )
+        {
             return Ok(());
         }
-        if target.redirected_by.is_some_and(|by| !is_local(by.to_canonical())) {
+        if target
+            .redirected_by
+            .is_some_and(|by| !is_local(by.to_canonical()))
+        {
             return refuse("a public server redirects into a private network");
         }
         // A fixed path keeps a torrent from choosing what a router or a local service is asked for.
-        if target.purpose == Purpose::HttpTracker && !["/announce", "/scrape"].contains(&target.path()) {
+        if target.purpose == Purpose::HttpTracker
+            && !["/announce", "/scrape"].contains(&target.path())
+        {
             return refuse("a tracker in a private network must have the path /announce");
         }
         Ok(())
     }
 }
 
-/// The same policy, but for trackers that the user typed: these are asked in the private network, too, whatever their path.
+/// The same policy, but for trackers that the user typed: these are asked in the private network,
+/// too, whatever their path.
 #[derive(Clone, Debug, Default)]
 pub struct TypedTrackers {
-    /// Port and path of each. A torrent that names another host with both gains nothing that the user did not type.
+    /// Port and path of each. A torrent that names another host with both gains nothing that the
+    /// user did not type.
     places: Vec<(u16, String)>,
 }
 
@@ -114,29 +142,49 @@ impl TypedTrackers {
     #[must_use]
     pub fn new(urls: &[String]) -> Self {
         let urls = urls.iter().filter_map(|url| Url::parse(url).ok());
-        Self { places: urls.map(|url| (url.port, url.path().to_owned())).collect() }
+        Self {
+            places: urls.map(|url| (url.port, url.path().to_owned())).collect(),
+        }
     }
 
     fn holds(&self, target: &Target<'_>) -> bool {
-        self.places.iter().any(|(port, path)| (*port, path.as_str()) == (target.addr.port(), target.path()))
+        self.places
+            .iter()
+            .any(|(port, path)| (*port, path.as_str()) == (target.addr.port(), target.path()))
     }
 }
 
 impl Policy for TypedTrackers {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-        // As if it were a file that the user typed the address of: only redirects by public servers are refused.
+        // As if it were a file that the user typed the address of: only redirects by public servers
+        // are refused.
         let typed = target.purpose == Purpose::HttpTracker && self.holds(target);
-        OwnUser.check(&if typed { Target { purpose: Purpose::TorrentFile, ..*target } } else { *target })
+        OwnUser.check(&if typed {
+            Target {
+                purpose: Purpose::TorrentFile,
+                ..*target
+            }
+        } else {
+            *target
+        })
     }
 }
 
-/// Whether an address is of this machine or of the network around it: loopback, unspecified (which reaches loopback), private (RFC 1918), shared
-/// (RFC 6598), link-local, unique local (RFC 4193).
+/// Whether an address is of this machine or of the network around it: loopback, unspecified (which
+/// reaches loopback), private (RFC 1918), shared (RFC 6598), link-local, unique local (RFC 4193).
 #[must_use]
 pub fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared(v4),
-        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_loopback() || is_in(v6, 0xfe80, 10) || is_in(v6, 0xfc00, 7),
+        IpAddr::V4(v4) => {
+            v4.octets()[0] == 0
+                || v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || is_shared(v4)
+        }
+        IpAddr::V6(v6) => {
+            v6.is_unspecified() || v6.is_loopback() || is_in(v6, 0xfe80, 10) || is_in(v6, 0xfc00, 7)
+        }
     }
 }
 
@@ -159,49 +207,132 @@ mod tests {
 
     fn check(purpose: Purpose, addr: &str, path_and_query: &str, by: Option<&str>) -> bool {
         let redirected_by = by.map(|by| by.parse().unwrap());
-        OwnUser.check(&Target { addr: addr.parse().unwrap(), purpose, path_and_query, redirected_by, owner: 0 }).is_ok()
+        OwnUser
+            .check(&Target {
+                addr: addr.parse().unwrap(),
+                purpose,
+                path_and_query,
+                redirected_by,
+                owner: 0,
+            })
+            .is_ok()
     }
 
     #[test]
     fn local_trackers_are_asked_only_at_announce() {
-        for local in
-            ["127.0.0.1:80", "10.1.2.3:80", "0.0.0.0:80", "100.64.0.1:80", "[::1]:80", "[::ffff:192.168.0.1]:80", "[fe80::1]:80", "[fd00::1]:80"]
-        {
-            assert!(check(Purpose::HttpTracker, local, "/announce?info_hash=x", None), "{local}");
-            assert!(check(Purpose::HttpTracker, local, "/scrape?info_hash=x", None), "{local}");
-            assert!(!check(Purpose::HttpTracker, local, "/reboot?x=/announce", None), "{local}");
-            assert!(!check(Purpose::HttpTracker, local, "/announce/../reboot", None), "{local}");
+        for local in [
+            "127.0.0.1:80",
+            "10.1.2.3:80",
+            "0.0.0.0:80",
+            "100.64.0.1:80",
+            "[::1]:80",
+            "[::ffff:192.168.0.1]:80",
+            "[fe80::1]:80",
+            "[fd00::1]:80",
+        ] {
+            assert!(
+                check(Purpose::HttpTracker, local, "/announce?info_hash=x", None),
+                "{local}"
+            );
+            assert!(
+                check(Purpose::HttpTracker, local, "/scrape?info_hash=x", None),
+                "{local}"
+            );
+            assert!(
+                !check(Purpose::HttpTracker, local, "/reboot?x=/announce", None),
+                "{local}"
+            );
+            assert!(
+                !check(Purpose::HttpTracker, local, "/announce/../reboot", None),
+                "{local}"
+            );
         }
-        for public in ["8.8.8.8:80", "100.128.0.1:80", "100.63.255.255:80", "172.32.0.1:80", "[2606:4700::1]:80", "[fec0::1]:80"] {
-            assert!(check(Purpose::HttpTracker, public, "/any", None), "{public}");
+        for public in [
+            "8.8.8.8:80",
+            "100.128.0.1:80",
+            "100.63.255.255:80",
+            "172.32.0.1:80",
+            "[2606:4700::1]:80",
+            "[fec0::1]:80",
+        ] {
+            assert!(
+                check(Purpose::HttpTracker, public, "/any", None),
+                "{public}"
+            );
         }
     }
 
     #[test]
     fn a_local_tracker_that_the_user_typed_is_asked_whatever_its_path() {
-        let policy = TypedTrackers::new(&["http://me:x@192.168.0.1:8000/tracker.php?key=1".to_owned(), "nonsense".to_owned()]);
+        let policy = TypedTrackers::new(&[
+            "http://me:x@192.168.0.1:8000/tracker.php?key=1".to_owned(),
+            "nonsense".to_owned(),
+        ]);
         let check = |addr: &str, path_and_query, by: Option<&str>| {
             let redirected_by = by.map(|by| by.parse().unwrap());
-            policy.check(&Target { addr: addr.parse().unwrap(), purpose: Purpose::HttpTracker, path_and_query, redirected_by, owner: 0 }).is_ok()
+            policy
+                .check(&Target {
+                    addr: addr.parse().unwrap(),
+                    purpose: Purpose::HttpTracker,
+                    path_and_query,
+                    redirected_by,
+                    owner: 0,
+                })
+                .is_ok()
         };
-        assert!(check("192.168.0.1:8000", "/tracker.php?key=1&info_hash=x", None));
-        assert!(check("192.168.0.1:80", "/announce", None), "what holds for all");
-        assert!(!check("192.168.0.1:8000", "/reboot", None) && !check("192.168.0.1:80", "/tracker.php", None));
+        assert!(check(
+            "192.168.0.1:8000",
+            "/tracker.php?key=1&info_hash=x",
+            None
+        ));
+        assert!(
+            check("192.168.0.1:80", "/announce", None),
+            "what holds for all"
+        );
+        assert!(
+            !check("192.168.0.1:8000", "/reboot", None)
+                && !check("192.168.0.1:80", "/tracker.php", None)
+        );
         assert!(!check("192.168.0.1:8000", "/tracker.php", Some("8.8.8.8")));
     }
 
     #[test]
     fn a_public_server_cannot_redirect_into_the_private_network() {
-        assert!(!check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", Some("8.8.8.8")));
-        assert!(!check(Purpose::HttpTracker, "192.168.0.1:80", "/announce", Some("8.8.8.8")));
-        assert!(check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", Some("192.168.0.1")));
-        assert!(check(Purpose::TorrentFile, "127.0.0.1:80", "/a.torrent", None));
+        assert!(!check(
+            Purpose::TorrentFile,
+            "127.0.0.1:80",
+            "/a.torrent",
+            Some("8.8.8.8")
+        ));
+        assert!(!check(
+            Purpose::HttpTracker,
+            "192.168.0.1:80",
+            "/announce",
+            Some("8.8.8.8")
+        ));
+        assert!(check(
+            Purpose::TorrentFile,
+            "127.0.0.1:80",
+            "/a.torrent",
+            Some("192.168.0.1")
+        ));
+        assert!(check(
+            Purpose::TorrentFile,
+            "127.0.0.1:80",
+            "/a.torrent",
+            None
+        ));
     }
 
     #[test]
     fn peers_are_dialled_in_the_private_network_but_never_where_nobody_can_be() {
         assert!(check(Purpose::Peer, "192.168.0.7:6881", "", None));
-        for nowhere in ["1.2.3.4:0", "224.0.0.1:6881", "[ff02::1]:6881", "255.255.255.255:6881"] {
+        for nowhere in [
+            "1.2.3.4:0",
+            "224.0.0.1:6881",
+            "[ff02::1]:6881",
+            "255.255.255.255:6881",
+        ] {
             assert!(!check(Purpose::Peer, nowhere, "", None), "{nowhere}");
         }
     }

@@ -1,5 +1,6 @@
-//! Datagrams to servers that may be dead. Only a socket that is connected to one server hears from the system that nobody listens there (ICMP), so
-//! each server gets one for as long as its first answer is awaited; beyond [`MAX_CONNECTED`] they share one, and silence must do.
+//! Datagrams to servers that may be dead. Only a socket that is connected to one server hears from
+//! the system that nobody listens there (ICMP), so each server gets one for as long as its first
+//! answer is awaited; beyond [`MAX_CONNECTED`] they share one, and silence must do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +22,8 @@ use super::udp::{self, MAX_DATAGRAM, Sockets};
 /// Servers with a socket of their own at a time: what it costs in descriptors.
 pub const MAX_CONNECTED: usize = 32;
 
-/// How long after the last datagram to it a server keeps its socket: BEP 15's first wait for an answer.
+/// How long after the last datagram to it a server keeps its socket: BEP 15's first wait for an
+/// answer.
 const LIFE: Duration = Duration::from_secs(15);
 
 /// What came back.
@@ -61,7 +63,13 @@ impl Requests {
     /// As for [`Sockets::bind`].
     pub fn bind(bind: Bind) -> io::Result<Self> {
         let (sender, replies) = mpsc::channel(MAX_REPLIES);
-        Ok(Self { bind, shared: Sockets::bind(bind)?, connected: BTreeMap::new(), replies, sender })
+        Ok(Self {
+            bind,
+            shared: Sockets::bind(bind)?,
+            connected: BTreeMap::new(),
+            replies,
+            sender,
+        })
     }
 
     /// Sends without waiting. What does not fit into the system's buffer is lost, as datagrams are.
@@ -70,11 +78,14 @@ impl Requests {
     /// The address cannot be reached from here.
     pub fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let now = Instant::now();
-        self.connected.retain(|_, connected| now < connected.used + LIFE);
+        self.connected
+            .retain(|_, connected| now < connected.used + LIFE);
         if !self.connected.contains_key(&to) && self.connected.len() < MAX_CONNECTED {
             self.connect(to, now)?;
         }
-        let Some(connected) = self.connected.get_mut(&to) else { return self.shared.send(to, bytes) };
+        let Some(connected) = self.connected.get_mut(&to) else {
+            return self.shared.send(to, bytes);
+        };
         connected.used = now;
         // Past tokio, whose sockets take nothing before their first turn in the event loop.
         match SockRef::from(&*connected.socket).send(bytes) {
@@ -92,15 +103,25 @@ impl Requests {
         if let Ok(socket) = udp::open(from) {
             SockRef::from(&socket).connect(&to.into())?;
             let socket = Arc::new(socket);
-            let task = tokio::spawn(listen(Arc::clone(&socket), to, self.sender.clone())).abort_handle();
-            self.connected.insert(to, Connected { socket, used: now, task });
+            let task =
+                tokio::spawn(listen(Arc::clone(&socket), to, self.sender.clone())).abort_handle();
+            self.connected.insert(
+                to,
+                Connected {
+                    socket,
+                    used: now,
+                    task,
+                },
+            );
         }
         Ok(())
     }
 
     /// What comes next, from whomever. Nothing is lost if the future is dropped.
     pub async fn receive(&mut self) -> Reply {
-        let Self { shared, replies, .. } = self;
+        let Self {
+            shared, replies, ..
+        } = self;
         let reply = tokio::select! {
             (from, bytes) = shared.receive() => Reply::Datagram(from, bytes),
             Some(reply) = replies.recv() => reply,
@@ -130,7 +151,10 @@ async fn listen(socket: Arc<UdpSocket>, from: SocketAddr, replies: mpsc::Sender<
 /// An error alone does not make a socket readable: it is waited for by itself.
 async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        if socket.ready(Interest::READABLE | Interest::ERROR).await?.is_error()
+        if socket
+            .ready(Interest::READABLE | Interest::ERROR)
+            .await?
+            .is_error()
             && let Some(error) = socket.take_error()?
         {
             return Err(error);

@@ -1,7 +1,8 @@
 //! Names to addresses: looked up once, every answer checked, and the dial goes to what was checked.
 //!
-//! The system's own resolver would block a thread per name for as long as its servers are silent. This one asks the same servers (`/etc/resolv.conf`)
-//! and knows the same hosts (`/etc/hosts`), blocks nobody, and has a bound of its own.
+//! The system's own resolver would block a thread per name for as long as its servers are silent.
+//! This one asks the same servers (`/etc/resolv.conf`) and knows the same hosts (`/etc/hosts`),
+//! blocks nobody, and has a bound of its own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -31,7 +32,8 @@ pub const MAX_LOOKUPS: usize = 1024;
 /// Most addresses of one name that are used.
 pub const MAX_ADDRS: usize = 8;
 
-/// How long an answer is believed at least, whatever its server says: nobody can have us ask for each announce anew.
+/// How long an answer is believed at least, whatever its server says: nobody can have us ask for
+/// each announce anew.
 pub const LEAST_TTL: Duration = Duration::from_secs(60);
 /// The same of the answer that there is no such name.
 const LEAST_NEGATIVE_TTL: Duration = Duration::from_secs(10);
@@ -70,18 +72,33 @@ impl Resolver {
     /// Asks these name servers; if there are none, those of the system.
     #[must_use]
     pub fn asking(servers: Vec<SocketAddr>) -> Self {
-        Self(Arc::new(Inner { servers, current: Mutex::default(), lookups: Semaphore::new(MAX_LOOKUPS) }))
+        Self(Arc::new(Inner {
+            servers,
+            current: Mutex::default(),
+            lookups: Semaphore::new(MAX_LOOKUPS),
+        }))
     }
 
-    /// The addresses of `host` that `policy` allows, IPv4 first. `target` says what for; its address is replaced by each answer.
+    /// The addresses of `host` that `policy` allows, IPv4 first. `target` says what for; its
+    /// address is replaced by each answer.
     ///
     /// # Errors
-    /// The name has none, its servers are silent for 10 s, the policy grants no lookup, or every answer is refused: then the first refusal.
-    pub async fn resolve(&self, host: &Host, port: u16, policy: &dyn Policy, target: &Target<'_>) -> Result<Vec<SocketAddr>, NetError> {
+    /// The name has none, its servers are silent for 10 s, the policy grants no lookup, or every
+    /// answer is refused: then the first refusal.
+    pub async fn resolve(
+        &self,
+        host: &Host,
+        port: u16,
+        policy: &dyn Policy,
+        target: &Target<'_>,
+    ) -> Result<Vec<SocketAddr>, NetError> {
         let answers = match host {
             Host::Addr(ip) => vec![*ip],
             Host::Name(name) => {
-                let _permit = policy.admit(Place::Name(name), target.owner).granted().await?;
+                let _permit = policy
+                    .admit(Place::Name(name), target.owner)
+                    .granted()
+                    .await?;
                 self.look_up(name).await?
             }
         };
@@ -100,19 +117,33 @@ impl Resolver {
     }
 
     async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, NetError> {
-        let Current { hosts, resolver, .. } = self.current().map_err(|error| lookup_error(host, error))?;
-        let _place = self.0.lookups.try_acquire().map_err(|_| lookup_error(host, "too many names are being looked up"))?;
-        // A name with a dot is a whole one. Others may be completed with the system's search domains.
+        let Current {
+            hosts, resolver, ..
+        } = self.current().map_err(|error| lookup_error(host, error))?;
+        let _place = self
+            .0
+            .lookups
+            .try_acquire()
+            .map_err(|_| lookup_error(host, "too many names are being looked up"))?;
+        // A name with a dot is a whole one. Others may be completed with the system's search
+        // domains.
         let dot = if host.contains('.') { "." } else { "" };
-        let name = Name::from_ascii(format!("{host}{dot}")).map_err(|error| lookup_error(host, error))?;
-        let known = [RecordType::A, RecordType::AAAA].map(|kind| hosts.lookup_static_host(&Query::query(name.clone(), kind)));
+        let name =
+            Name::from_ascii(format!("{host}{dot}")).map_err(|error| lookup_error(host, error))?;
+        let known = [RecordType::A, RecordType::AAAA]
+            .map(|kind| hosts.lookup_static_host(&Query::query(name.clone(), kind)));
         if known.iter().any(Option::is_some) {
             let known = known.into_iter().flatten();
             return Ok(known.flat_map(|lookup| addresses(&lookup)).collect());
         }
         let ask = |kind| timeout(LOOKUP_TIMEOUT, resolver.lookup(name.clone(), kind));
         let (v4, v6) = tokio::join!(ask(RecordType::A), ask(RecordType::AAAA));
-        let found: Vec<IpAddr> = [&v4, &v6].into_iter().flatten().flatten().flat_map(addresses).collect();
+        let found: Vec<IpAddr> = [&v4, &v6]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flat_map(addresses)
+            .collect();
         match (v4, v6) {
             _ if !found.is_empty() => Ok(found),
             (Err(_), _) | (_, Err(_)) => Err(lookup_error(host, "its name servers do not answer")),
@@ -123,27 +154,57 @@ impl Resolver {
 
     /// The files are looked at before each lookup: networks come and go while a program runs.
     fn current(&self) -> Result<Current, hickory_resolver::net::NetError> {
-        let changed = FILES.map(|file| Path::new(file).metadata().and_then(|metadata| metadata.modified()).ok());
-        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match current.as_ref().filter(|current| current.changed == changed) {
+        let changed = FILES.map(|file| {
+            Path::new(file)
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        });
+        let mut current = self
+            .0
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match current
+            .as_ref()
+            .filter(|current| current.changed == changed)
+        {
             Some(current) => Ok(current.clone()),
-            None => Ok(current.insert(Current::read(&self.0.servers, changed)?).clone()),
+            None => Ok(current
+                .insert(Current::read(&self.0.servers, changed)?)
+                .clone()),
         }
     }
 }
 
 impl Current {
-    fn read(servers: &[SocketAddr], changed: [Option<SystemTime>; 2]) -> Result<Self, hickory_resolver::net::NetError> {
+    fn read(
+        servers: &[SocketAddr],
+        changed: [Option<SystemTime>; 2],
+    ) -> Result<Self, hickory_resolver::net::NetError> {
         let hosts = Arc::new(Hosts::from_system().unwrap_or_default());
         let (config, options) = if servers.is_empty() {
             // Without any name server the hosts file is still good.
-            read_system_conf().unwrap_or_else(|_| (ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default()))
+            read_system_conf().unwrap_or_else(|_| {
+                (
+                    ResolverConfig::from_name_servers(Vec::new()),
+                    ResolverOpts::default(),
+                )
+            })
         } else {
-            (ResolverConfig::from_name_servers(servers.iter().map(name_server).collect()), ResolverOpts::default())
+            (
+                ResolverConfig::from_name_servers(servers.iter().map(name_server).collect()),
+                ResolverOpts::default(),
+            )
         };
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let mut builder =
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = bounded(options);
-        Ok(Self { changed, hosts, resolver: builder.build()? })
+        Ok(Self {
+            changed,
+            hosts,
+            resolver: builder.build()?,
+        })
     }
 }
 
@@ -151,7 +212,8 @@ fn bounded(mut options: ResolverOpts) -> ResolverOpts {
     // Asked before each lookup, so that a name which is there has its addresses from there alone.
     options.use_hosts_file = ResolveHosts::Never;
     (options.positive_min_ttl, options.positive_max_ttl) = (Some(LEAST_TTL), Some(LONGEST_TTL));
-    (options.negative_min_ttl, options.negative_max_ttl) = (Some(LEAST_NEGATIVE_TTL), Some(LONGEST_TTL));
+    (options.negative_min_ttl, options.negative_max_ttl) =
+        (Some(LEAST_NEGATIVE_TTL), Some(LONGEST_TTL));
     // Each name is asked for in both families.
     options.max_active_requests = 2 * MAX_LOOKUPS;
     options
@@ -159,14 +221,24 @@ fn bounded(mut options: ResolverOpts) -> ResolverOpts {
 
 fn name_server(addr: &SocketAddr) -> NameServerConfig {
     let mut server = NameServerConfig::udp_and_tcp(addr.ip());
-    server.connections.iter_mut().for_each(|connection| connection.port = addr.port());
+    server
+        .connections
+        .iter_mut()
+        .for_each(|connection| connection.port = addr.port());
     server
 }
 
 fn addresses(lookup: &hickory_resolver::lookup::Lookup) -> Vec<IpAddr> {
-    lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect()
+    lookup
+        .answers()
+        .iter()
+        .filter_map(|record| record.data.ip_addr())
+        .collect()
 }
 
 fn lookup_error(host: impl ToString, message: impl ToString) -> NetError {
-    NetError::Lookup { host: host.to_string(), message: message.to_string() }
+    NetError::Lookup {
+        host: host.to_string(),
+        message: message.to_string(),
+    }
 }

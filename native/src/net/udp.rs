@@ -28,7 +28,8 @@ struct Half {
 }
 
 impl Sockets {
-    /// Binds what `bind` names, on ports of the system's choice. A machine without IPv6 gets IPv4 alone.
+    /// Binds what `bind` names, on ports of the system's choice. A machine without IPv6 gets IPv4
+    /// alone.
     ///
     /// # Errors
     /// No family could be bound: the system's error.
@@ -42,7 +43,11 @@ impl Sockets {
     /// As for [`Sockets::bind`].
     pub fn bind_at(bind: Bind, port: u16) -> io::Result<Self> {
         let wanted = Self::bind_to(bind, port);
-        if port == 0 { wanted } else { wanted.or_else(|_| Self::bind_to(bind, 0)) }
+        if port == 0 {
+            wanted
+        } else {
+            wanted.or_else(|_| Self::bind_to(bind, 0))
+        }
     }
 
     /// The same on `port` and no other.
@@ -54,11 +59,20 @@ impl Sockets {
     }
 
     fn bind_to(bind: Bind, port: u16) -> io::Result<Self> {
-        let v4 = bind.v4.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();
-        let v6 = bind.v6.map(|ip| Half::bind(SocketAddr::new(ip.into(), port))).transpose();
+        let v4 = bind
+            .v4
+            .map(|ip| Half::bind(SocketAddr::new(ip.into(), port)))
+            .transpose();
+        let v6 = bind
+            .v6
+            .map(|ip| Half::bind(SocketAddr::new(ip.into(), port)))
+            .transpose();
         match (v4, v6) {
             (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => Err(error),
-            (v4, v6) => Ok(Self { v4: v4.ok().flatten(), v6: v6.ok().flatten() }),
+            (v4, v6) => Ok(Self {
+                v4: v4.ok().flatten(),
+                v6: v6.ok().flatten(),
+            }),
         }
     }
 
@@ -78,7 +92,8 @@ impl Sockets {
     #[must_use]
     pub fn port(&self) -> u16 {
         let half = self.v4.as_ref().or(self.v6.as_ref());
-        half.and_then(|half| half.socket.local_addr().ok()).map_or(0, |addr| addr.port())
+        half.and_then(|half| half.socket.local_addr().ok())
+            .map_or(0, |addr| addr.port())
     }
 
     /// Sends without waiting. What does not fit into the system's buffer is lost, as datagrams are.
@@ -87,7 +102,9 @@ impl Sockets {
     /// The address cannot be reached from here.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let half = if to.is_ipv4() { &self.v4 } else { &self.v6 };
-        let half = half.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
+        let half = half
+            .as_ref()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
         // Past tokio, whose sockets take nothing before their first turn in the event loop.
         match SockRef::from(&half.socket).send_to(bytes, &to.into()) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
@@ -106,13 +123,20 @@ impl Sockets {
 
 impl Half {
     fn bind(addr: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: open(addr)?, buffer: vec![0; MAX_DATAGRAM] })
+        Ok(Self {
+            socket: open(addr)?,
+            buffer: vec![0; MAX_DATAGRAM],
+        })
     }
 }
 
 /// A socket bound to `addr`, for its family alone.
 pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = if addr.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let domain = if addr.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -123,11 +147,14 @@ pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {
-    let Some(half) = half else { return pending().await };
+    let Some(half) = half else {
+        return pending().await;
+    };
     loop {
         match half.socket.recv_from(&mut half.buffer).await {
             Ok((length, from)) => return (from, Bytes::copy_from_slice(&half.buffer[..length])),
-            // An unconnected socket reports passing troubles only; the pause keeps a lasting one from spinning.
+            // An unconnected socket reports passing troubles only; the pause keeps a lasting one
+            // from spinning.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

@@ -10,8 +10,8 @@ use aqueduct_core::utp::Resets;
 use super::udp::Sockets;
 use super::{Bind, Policy, Purpose, Target};
 
-/// Turns uTP away at a port where no node of the DHT does, for as long as it runs. Clients do not believe the system, which refuses datagrams to a
-/// closed port at once.
+/// Turns uTP away at a port where no node of the DHT does, for as long as it runs. Clients do not
+/// believe the system, which refuses datagrams to a closed port at once.
 ///
 /// # Errors
 /// The port is taken.
@@ -21,7 +21,9 @@ pub async fn turn_away(bind: Bind, port: u16, policy: Arc<dyn Policy>) -> io::Re
     let mut resets = Resets::new(Instant::ZERO);
     loop {
         let (from, bytes) = sockets.receive().await;
-        let Some(reset) = resets.answer(Instant::ZERO + start.elapsed(), from, &bytes) else { continue };
+        let Some(reset) = resets.answer(Instant::ZERO + start.elapsed(), from, &bytes) else {
+            continue;
+        };
         if policy.check(&Target::new(Purpose::Peer, from)).is_ok() {
             // Lost like any datagram.
             let _ = sockets.send(from, &reset);

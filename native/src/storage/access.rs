@@ -21,20 +21,36 @@ const LOOKS: usize = 256;
 
 impl<D: Disk> Storage<D> {
     /// Appends bytes `at .. at + length` of a file to `into`.
-    pub(super) fn read_span(&self, index: usize, at: u64, length: usize, into: &mut Vec<u8>) -> Result<(), StorageError> {
-        let Some(file) = self.info.files.get(index) else { return Ok(()) };
+    pub(super) fn read_span(
+        &self,
+        index: usize,
+        at: u64,
+        length: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let Some(file) = self.info.files.get(index) else {
+            return Ok(());
+        };
         let end = into.len().saturating_add(length);
         if file.pad {
             into.resize(end, 0);
             return Ok(());
         }
         let open = self.readable(index)?;
-        let read = self.read_exact(&open, at, end, into).map_err(self.failed("read", index));
+        let read = self
+            .read_exact(&open, at, end, into)
+            .map_err(self.failed("read", index));
         self.confirm(index, &open)?;
         read
     }
 
-    fn read_exact(&self, open: &D::File, mut at: u64, end: usize, into: &mut Vec<u8>) -> io::Result<()> {
+    fn read_exact(
+        &self,
+        open: &D::File,
+        mut at: u64,
+        end: usize,
+        into: &mut Vec<u8>,
+    ) -> io::Result<()> {
         while into.len() < end {
             let count = self.disk.read(open, into, end - into.len(), at)?;
             if count == 0 {
@@ -62,7 +78,10 @@ impl<D: Disk> Storage<D> {
     /// After a file was read: is it what it was?
     fn confirm(&self, index: usize, open: &D::File) -> Result<(), StorageError> {
         let turn = self.watch.turn(index);
-        let stat = self.disk.stat(open).map_err(self.failed("read the size of", index))?;
+        let stat = self
+            .disk
+            .stat(open)
+            .map_err(self.failed("read the size of", index))?;
         if self.watch.is_as_noted(index, &stat) {
             return Ok(());
         }
@@ -70,14 +89,18 @@ impl<D: Disk> Storage<D> {
         // It may be that only this handle is of yesterday.
         self.handles.close(self.owner, index);
         self.look_at(index)?;
-        Err(StorageError::Changed { path: self.path_of(index) })
+        Err(StorageError::Changed {
+            path: self.path_of(index),
+        })
     }
 
     pub(super) fn write_span(&self, open: &D::File, data: &Rope, span: &Span) -> io::Result<()> {
         let mut slices = slices_of(data, &span.range);
         let (mut rest, mut at) = (slices.as_mut_slice(), span.at);
         while !rest.is_empty() {
-            let count = self.disk.write(open, rest.get(..MAX_SLICES).unwrap_or(rest), at)?;
+            let count = self
+                .disk
+                .write(open, rest.get(..MAX_SLICES).unwrap_or(rest), at)?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -87,22 +110,33 @@ impl<D: Disk> Storage<D> {
         Ok(())
     }
 
-    /// The file, open for writing, of its full length, and known to be ours. The caller holds its turn.
+    /// The file, open for writing, of its full length, and known to be ours. The caller holds its
+    /// turn.
     pub(super) fn writable(&self, index: usize, file: &File) -> Result<Arc<D::File>, StorageError> {
         if let Some(open) = self.handles.find(self.owner, index, Access::Write) {
-            let stat = self.disk.stat(&open).map_err(self.failed("read the size of", index))?;
+            let stat = self
+                .disk
+                .stat(&open)
+                .map_err(self.failed("read the size of", index))?;
             if self.watch.is_as_noted(index, &stat) {
                 return Ok(open);
             }
             self.compare(index, self.stat_at(index)?.as_ref());
             self.handles.close(self.owner, index);
         }
-        self.handles.get(self.owner, index, Access::Write, || self.open_writable(index, file))
+        self.handles.get(self.owner, index, Access::Write, || {
+            self.open_writable(index, file)
+        })
     }
 
     fn open_writable(&self, index: usize, file: &File) -> Result<D::File, StorageError> {
-        let open = self.open_by_name(index).map_err(self.failed("open", index))?;
-        let stat = self.disk.stat(&open).map_err(self.failed("read the size of", index))?;
+        let open = self
+            .open_by_name(index)
+            .map_err(self.failed("open", index))?;
+        let stat = self
+            .disk
+            .stat(&open)
+            .map_err(self.failed("read the size of", index))?;
         // One that was not there and is empty was made by this call.
         if self.watch.facts(index).is_some() || stat.size > 0 {
             self.compare(index, Some(&stat));
@@ -113,9 +147,24 @@ impl<D: Disk> Storage<D> {
         prepared.map(|()| open)
     }
 
-    fn admit(&self, index: usize, file: &File, open: &D::File, stat: &Stat) -> Result<(), StorageError> {
-        let has_data = stat.size > 0 && self.disk.has_data(open).map_err(self.failed("read", index))?;
-        let found = InTheWay { index, file, stamp: stamp_of(stat), has_data };
+    fn admit(
+        &self,
+        index: usize,
+        file: &File,
+        open: &D::File,
+        stat: &Stat,
+    ) -> Result<(), StorageError> {
+        let has_data = stat.size > 0
+            && self
+                .disk
+                .has_data(open)
+                .map_err(self.failed("read", index))?;
+        let found = InTheWay {
+            index,
+            file,
+            stamp: stamp_of(stat),
+            has_data,
+        };
         let admitted = self.lock().guard.admit(&self.info, found);
         admitted.map_err(|holder| StorageError::InTheWay {
             path: self.path_of(index),
@@ -126,44 +175,70 @@ impl<D: Disk> Storage<D> {
         })
     }
 
-    fn prepare(&self, index: usize, file: &File, open: &D::File, stat: &Stat) -> Result<(), StorageError> {
+    fn prepare(
+        &self,
+        index: usize,
+        file: &File,
+        open: &D::File,
+        stat: &Stat,
+    ) -> Result<(), StorageError> {
         if stat.size != file.size {
-            self.disk.set_len(open, file.size).map_err(self.failed_to_extend(index, file.size))?;
+            self.disk
+                .set_len(open, file.size)
+                .map_err(self.failed_to_extend(index, file.size))?;
         }
-        let modified = self.kept_time(index).map_or_else(|| self.new_time(open), Ok).map_err(self.failed("read the time of", index))?;
+        let modified = self
+            .kept_time(index)
+            .map_or_else(|| self.new_time(open), Ok)
+            .map_err(self.failed("read the time of", index))?;
         let mut state = self.lock();
         state.scattered |= stat.device != self.device;
         let is_first = state.opened.insert(index);
         if let Some(stamp) = state.stamps.get_mut(index) {
             // A time kept from an earlier opening stays: what came between was written here.
-            *stamp = FileStamp { size: file.size, modified: if is_first { modified } else { stamp.modified } };
+            *stamp = FileStamp {
+                size: file.size,
+                modified: if is_first { modified } else { stamp.modified },
+            };
         }
-        // One that was there at an earlier opening has its name already; one that was deleted meanwhile is new, and short.
+        // One that was there at an earlier opening has its name already; one that was deleted
+        // meanwhile is new, and short.
         if is_first || stat.size != file.size {
             state.unnamed.insert(index);
         }
         Ok(())
     }
 
-    /// The time that a file keeps while it is written; `None`: it is opened for the first time, and no record knows it.
+    /// The time that a file keeps while it is written; `None`: it is opened for the first time, and
+    /// no record knows it.
     fn kept_time(&self, index: usize) -> Option<u64> {
         let state = self.lock();
         let is_kept = state.opened.contains(&index) || state.known.contains(&index);
-        state.stamps.get(index).filter(|stamp| is_kept && stamp.modified != 0).map(|stamp| stamp.modified)
+        state
+            .stamps
+            .get(index)
+            .filter(|stamp| is_kept && stamp.modified != 0)
+            .map(|stamp| stamp.modified)
     }
 
-    /// Gives a file the time of this moment, and says what the file system made of it. Where that is refused (the file is somebody else's) it
-    /// keeps the one it has.
+    /// Gives a file the time of this moment, and says what the file system made of it. Where that
+    /// is refused (the file is somebody else's) it keeps the one it has.
     fn new_time(&self, open: &D::File) -> io::Result<u64> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if let Err(error) = self.disk.set_modified(open, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        if let Err(error) = self
+            .disk
+            .set_modified(open, u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+        {
             tracing::debug!(%error, "could not set a file's time");
         }
         Ok(self.disk.stat(open)?.modified)
     }
 
-    /// Notes a write, finished or not, and gives the file back the time that the resume record knows. Where that is refused (the file is
-    /// somebody else's) the next start checks the file again.
+    /// Notes a write, finished or not, and gives the file back the time that the resume record
+    /// knows. Where that is refused (the file is somebody else's) the next start checks the file
+    /// again.
     pub(super) fn written(&self, index: usize, open: &D::File) {
         let modified = {
             let mut state = self.lock();
@@ -176,10 +251,18 @@ impl<D: Disk> Storage<D> {
         self.note(index, open);
     }
 
-    /// What a file is like after it was acted on here. One whose length is another already was cut by something else meanwhile.
+    /// What a file is like after it was acted on here. One whose length is another already was cut
+    /// by something else meanwhile.
     fn note(&self, index: usize, open: &D::File) {
-        let Ok(stat) = self.disk.stat(open) else { return };
-        if self.info.files.get(index).is_some_and(|file| file.size == stat.size) {
+        let Ok(stat) = self.disk.stat(open) else {
+            return;
+        };
+        if self
+            .info
+            .files
+            .get(index)
+            .is_some_and(|file| file.size == stat.size)
+        {
             self.watch.note(index, Facts::of(&stat));
         }
     }
@@ -188,7 +271,9 @@ impl<D: Disk> Storage<D> {
     pub(super) fn cut(&self, index: usize, file: &File) -> Result<(), StorageError> {
         let _turn = self.watch.turn(index);
         let open = self.writable(index, file)?;
-        self.disk.set_len(&open, file.size).map_err(self.failed("cut", index))?;
+        self.disk
+            .set_len(&open, file.size)
+            .map_err(self.failed("cut", index))?;
         if let Some(stamp) = self.lock().stamps.get_mut(index) {
             stamp.size = file.size;
         }
@@ -212,7 +297,9 @@ impl<D: Disk> Storage<D> {
     /// A file or folder cannot be looked at. One that is missing is no error but a change.
     pub fn look_at_all(&self) -> Result<(), StorageError> {
         let wanted = self.lock().wanted.clone();
-        (0..self.info.files.len()).filter(|index| wanted.get(*index) == Some(&true)).try_for_each(|index| self.look_at(index))
+        (0..self.info.files.len())
+            .filter(|index| wanted.get(*index) == Some(&true))
+            .try_for_each(|index| self.look_at(index))
     }
 
     /// Whether all files are as they were when the storage was opened.
@@ -222,7 +309,11 @@ impl<D: Disk> Storage<D> {
     pub fn confirm_all(&self) -> Result<(), StorageError> {
         self.look_at_all()?;
         let changed = self.take_changes().into_iter().next();
-        changed.map_or(Ok(()), |(index, _)| Err(StorageError::Changed { path: self.path_of(index as usize) }))
+        changed.map_or(Ok(()), |(index, _)| {
+            Err(StorageError::Changed {
+                path: self.path_of(index as usize),
+            })
+        })
     }
 
     /// Looks at the next few files, in turn.
@@ -243,22 +334,29 @@ impl<D: Disk> Storage<D> {
         let path = self.names().path(index);
         match self.disk.stat_at(&path) {
             Ok(stat) => Ok(Some(stat)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound || names::is_refusal(&error) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || names::is_refusal(&error) => {
+                Ok(None)
+            }
             Err(error) => Err(self.failed("look at", index)(error)),
         }
     }
 
     /// Takes a file for what it is now. The caller holds its turn.
     fn compare(&self, index: usize, now: Option<&Stat>) {
-        // A file that is moved away while it is looked at seems to have been written to, as its time of change moves. Its path tells.
-        let again = now.filter(|now| !self.watch.is_as_noted(index, now)).and_then(|_| self.stat_at(index).ok());
+        // A file that is moved away while it is looked at seems to have been written to, as its
+        // time of change moves. Its path tells.
+        let again = now
+            .filter(|now| !self.watch.is_as_noted(index, now))
+            .and_then(|_| self.stat_at(index).ok());
         let now = again.as_ref().map_or(now, Option::as_ref);
         let now_facts = now.and_then(Facts::of);
         if !self.names().is_plain(index) {
             // What is under its name may be another file of the torrent.
             return self.watch.note(index, now_facts);
         }
-        let Some(noticed) = self.watch.compare(index, now_facts) else { return };
+        let Some(noticed) = self.watch.compare(index, now_facts) else {
+            return;
+        };
         self.handles.close(self.owner, index);
         let mut state = self.lock();
         if let Some(stamp) = state.stamps.get_mut(index) {
@@ -283,26 +381,53 @@ impl<D: Disk> Storage<D> {
         self.watch.trust(piece, noticed);
     }
 
-    /// Whether the files that a download of what is wanted beside `have` will write to may be written to.
+    /// Whether the files that a download of what is wanted beside `have` will write to may be
+    /// written to.
     ///
     /// # Errors
     /// One is somebody else's.
     pub fn admit_missing(&self, have: &Bitfield) -> Result<(), StorageError> {
         let wanted = self.lock().wanted.clone();
-        for (file, _) in self.info.files.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
-            for piece in self.info.lengths.pieces_of(file.offset, file.size).filter(|piece| !have.has(*piece)) {
-                let (offset, length) = (self.info.lengths.offset(piece), self.info.lengths.size(piece));
-                self.info.layout(offset, length.into()).try_for_each(|span| self.admit_present(span.file))?;
+        for (file, _) in self
+            .info
+            .files
+            .iter()
+            .zip(wanted)
+            .filter(|(_, wanted)| *wanted)
+        {
+            for piece in self
+                .info
+                .lengths
+                .pieces_of(file.offset, file.size)
+                .filter(|piece| !have.has(*piece))
+            {
+                let (offset, length) = (
+                    self.info.lengths.offset(piece),
+                    self.info.lengths.size(piece),
+                );
+                self.info
+                    .layout(offset, length.into())
+                    .try_for_each(|span| self.admit_present(span.file))?;
             }
         }
         Ok(())
     }
 
     fn admit_present(&self, index: usize) -> Result<(), StorageError> {
-        let Some(file) = self.info.files.get(index).filter(|file| !file.pad && self.watch.facts(index).is_some()) else { return Ok(()) };
+        let Some(file) = self
+            .info
+            .files
+            .get(index)
+            .filter(|file| !file.pad && self.watch.facts(index).is_some())
+        else {
+            return Ok(());
+        };
         let _turn = self.watch.turn(index);
         let path = self.names().path(index);
-        let open = self.disk.open(&path, Access::Read).map_err(self.failed("read", index))?;
+        let open = self
+            .disk
+            .open(&path, Access::Read)
+            .map_err(self.failed("read", index))?;
         let stat = self.disk.stat(&open).map_err(self.failed("read", index))?;
         self.admit(index, file, &open, &stat)
     }

@@ -21,11 +21,17 @@ pub fn of_rope(data: &Rope) -> Sha1Digest {
 }
 
 impl<D: Disk> Storage<D> {
-    /// SHA-1 of bytes `offset .. offset + length` of the torrent; `None` if a file is missing or too short.
+    /// SHA-1 of bytes `offset .. offset + length` of the torrent; `None` if a file is missing or
+    /// too short.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn digest(&self, offset: u64, length: u32, buffer: &mut Vec<u8>) -> Result<Option<Sha1Digest>, StorageError> {
+    pub fn digest(
+        &self,
+        offset: u64,
+        length: u32,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Sha1Digest>, StorageError> {
         let mut sha = Sha1::new();
         for span in self.info.layout(offset, u64::from(length)) {
             let size = narrow(span.range.end - span.range.start);
@@ -37,7 +43,14 @@ impl<D: Disk> Storage<D> {
         Ok(Some(sha.finalize().into()))
     }
 
-    fn digest_span(&self, file: usize, mut at: u64, mut rest: usize, buffer: &mut Vec<u8>, sha: &mut Sha1) -> Result<(), StorageError> {
+    fn digest_span(
+        &self,
+        file: usize,
+        mut at: u64,
+        mut rest: usize,
+        buffer: &mut Vec<u8>,
+        sha: &mut Sha1,
+    ) -> Result<(), StorageError> {
         while rest > 0 {
             buffer.clear();
             self.read_span(file, at, rest.min(CHUNK), buffer)?;
@@ -48,17 +61,23 @@ impl<D: Disk> Storage<D> {
         Ok(())
     }
 
-    /// Hands `each` the digest of every piece (`None`: missing), in no order, from several threads at a time. Ends early when `each` says `false`.
+    /// Hands `each` the digest of every piece (`None`: missing), in no order, from several threads
+    /// at a time. Ends early when `each` says `false`.
     ///
     /// # Errors
     /// The first file that cannot be read.
-    pub fn digest_all(&self, each: &(impl Fn(Piece, Option<Sha1Digest>) -> bool + Sync)) -> Result<(), StorageError> {
+    pub fn digest_all(
+        &self,
+        each: &(impl Fn(Piece, Option<Sha1Digest>) -> bool + Sync),
+    ) -> Result<(), StorageError> {
         let (next, stop) = (AtomicU32::new(0), AtomicBool::new(false));
         let threads = thread::available_parallelism().map_or(2, usize::from);
         thread::scope(|scope| {
             let start = |_| scope.spawn(|| self.digest_some(&next, &stop, each));
             let running: Vec<_> = (0..threads).map(start).collect();
-            running.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+            running
+                .into_iter()
+                .try_for_each(|thread| thread.join().unwrap_or(Ok(())))
         })
     }
 
@@ -70,7 +89,10 @@ impl<D: Disk> Storage<D> {
     ) -> Result<(), StorageError> {
         let lengths = &self.info.lengths;
         let mut buffer = Vec::with_capacity(CHUNK);
-        while let (false, Some(piece)) = (stop.load(Ordering::Relaxed), lengths.piece(next.fetch_add(1, Ordering::Relaxed))) {
+        while let (false, Some(piece)) = (
+            stop.load(Ordering::Relaxed),
+            lengths.piece(next.fetch_add(1, Ordering::Relaxed)),
+        ) {
             let digest = self.digest(lengths.offset(piece), lengths.size(piece), &mut buffer);
             let digest = digest.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
             if !each(piece, digest) {

@@ -1,4 +1,5 @@
-//! The file system below one folder, as storage asks for it. Symbolic links are neither followed nor made.
+//! The file system below one folder, as storage asks for it. Symbolic links are neither followed
+//! nor made.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -39,9 +40,11 @@ pub struct Stat {
     pub is_linked: bool,
 }
 
-/// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls fail.
+/// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls
+/// fail.
 ///
-/// A path is a list of components below the root: none is empty, `.` or `..`, none holds a separator.
+/// A path is a list of components below the root: none is empty, `.` or `..`, none holds a
+/// separator.
 pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// An open file.
     type File: std::fmt::Debug + Send + Sync;
@@ -49,7 +52,8 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// Opens the regular file at `path`.
     ///
     /// # Errors
-    /// Anything the system says; also if a component is a symbolic link, or the file is no regular file.
+    /// Anything the system says; also if a component is a symbolic link, or the file is no regular
+    /// file.
     fn open(&self, path: &[String], access: Access) -> io::Result<Self::File>;
     /// Size, time and room of an open file.
     ///
@@ -81,11 +85,18 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says.
     fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
-    /// Appends up to `length` bytes from byte `at` on to `into`; says how many came, 0 at the file's end.
+    /// Appends up to `length` bytes from byte `at` on to `into`; says how many came, 0 at the
+    /// file's end.
     ///
     /// # Errors
     /// Anything the system says.
-    fn read(&self, file: &Self::File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize>;
+    fn read(
+        &self,
+        file: &Self::File,
+        into: &mut Vec<u8>,
+        length: usize,
+        at: u64,
+    ) -> io::Result<usize>;
     /// Makes a file's data durable.
     ///
     /// # Errors
@@ -122,13 +133,17 @@ pub struct Beneath {
 }
 
 impl Beneath {
-    /// Opens the folder. Links on the way to it are the user's own and are followed; below it none is.
+    /// Opens the folder. Links on the way to it are the user's own and are followed; below it none
+    /// is.
     ///
     /// # Errors
     /// It is not there, is no folder, or may not be read.
     pub fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { root: rustix::fs::open(root, flags, Mode::empty())?, top: None })
+        Ok(Self {
+            root: rustix::fs::open(root, flags, Mode::empty())?,
+            top: None,
+        })
     }
 
     /// The same folder, in which the first component of every path has this name.
@@ -152,7 +167,10 @@ impl Beneath {
 
     /// The name of a component, which is the first one at depth 0.
     fn name<'a>(&'a self, depth: usize, name: &'a str) -> &'a OsStr {
-        self.top.as_deref().filter(|_| depth == 0).unwrap_or_else(|| OsStr::new(name))
+        self.top
+            .as_deref()
+            .filter(|_| depth == 0)
+            .unwrap_or_else(|| OsStr::new(name))
     }
 }
 
@@ -177,7 +195,9 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: nanos(stat.st_mtime, stat.st_mtime_nsec),
         // POSIX counts blocks in units of 512 bytes, whatever the file system's own.
-        allocated: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512),
+        allocated: u64::try_from(stat.st_blocks)
+            .unwrap_or(0)
+            .saturating_mul(512),
         device: stat.st_dev,
         inode: stat.st_ino,
         changed: nanos(stat.st_ctime, stat.st_ctime_nsec),
@@ -188,7 +208,8 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
 /// The torrent's parser made names harmless; this is the second wall in front of the same abyss.
 fn component(name: &OsStr) -> Result<&OsStr, Errno> {
     let bytes = name.as_bytes();
-    let harmless = !matches!(bytes, b"" | b"." | b"..") && !bytes.iter().any(|byte| matches!(byte, b'/' | 0));
+    let harmless =
+        !matches!(bytes, b"" | b"." | b"..") && !bytes.iter().any(|byte| matches!(byte, b'/' | 0));
     harmless.then_some(name).ok_or(Errno::INVAL)
 }
 
@@ -196,7 +217,9 @@ impl Disk for Beneath {
     type File = File;
 
     fn open(&self, path: &[String], access: Access) -> io::Result<File> {
-        let Some((name, folders)) = path.split_last() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let Some((name, folders)) = path.split_last() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let folder = self.folder(folders, access)?;
         // Without NONBLOCK a named pipe would hang the open for ever.
         let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -205,7 +228,12 @@ impl Disk for Beneath {
             Access::Write => common | OFlags::RDWR | OFlags::CREATE,
         };
         let name = component(self.name(folders.len(), name))?;
-        let file = File::from(rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o666))?);
+        let file = File::from(rustix::fs::openat(
+            &folder,
+            name,
+            flags,
+            Mode::from_raw_mode(0o666),
+        )?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file; move it away"));
         }
@@ -217,16 +245,30 @@ impl Disk for Beneath {
     }
 
     fn stat_at(&self, path: &[String]) -> io::Result<Stat> {
-        let Some((name, folders)) = path.split_last() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let Some((name, folders)) = path.split_last() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let folder = match self.folder(folders, Access::Read) {
             // Where a folder was is a file now, or a link.
-            Err(error) if [Errno::NOTDIR, Errno::LOOP].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error()) => {
+            Err(error)
+                if [Errno::NOTDIR, Errno::LOOP]
+                    .map(|errno| Some(errno.raw_os_error()))
+                    .contains(&error.raw_os_error()) =>
+            {
                 return Err(io::ErrorKind::NotFound.into());
             }
             other => other?,
         };
-        let stat = rustix::fs::statat(&folder, component(self.name(folders.len(), name))?, AtFlags::SYMLINK_NOFOLLOW)?;
-        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { Ok(stat_of(&stat)) } else { Err(io::ErrorKind::NotFound.into()) }
+        let stat = rustix::fs::statat(
+            &folder,
+            component(self.name(folders.len(), name))?,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            Ok(stat_of(&stat))
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     fn has_data(&self, file: &File) -> io::Result<bool> {
@@ -295,11 +337,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let disk = Beneath::open(root.path()).unwrap();
         let nested = path(&["a", "b", "c"]);
-        assert_eq!(disk.open(&nested, Access::Read).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            disk.open(&nested, Access::Read).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         assert!(!root.path().join("a").exists());
         let file = disk.open(&nested, Access::Write).unwrap();
-        assert_eq!(disk.write(&file, &[IoSlice::new(b"he"), IoSlice::new(b"llo")], 3).unwrap(), 5);
-        assert_eq!(std::fs::read(root.path().join("a/b/c")).unwrap(), b"\0\0\0hello");
+        assert_eq!(
+            disk.write(&file, &[IoSlice::new(b"he"), IoSlice::new(b"llo")], 3)
+                .unwrap(),
+            5
+        );
+        assert_eq!(
+            std::fs::read(root.path().join("a/b/c")).unwrap(),
+            b"\0\0\0hello"
+        );
         disk.sync_folder(&nested[..2]).unwrap();
     }
 
@@ -308,7 +360,8 @@ mod tests {
         let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(outside.path().join("secret"), b"x").unwrap();
         std::os::unix::fs::symlink(outside.path(), root.path().join("folder")).unwrap();
-        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file"))
+            .unwrap();
         let disk = Beneath::open(root.path()).unwrap();
         for access in [Access::Read, Access::Write] {
             assert!(disk.open(&path(&["folder", "secret"]), access).is_err());
@@ -332,15 +385,25 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let top = OsStr::from_bytes(b"caf\xe9");
         std::fs::create_dir(root.path().join(top)).unwrap();
-        let disk = Beneath::open(root.path()).unwrap().with_top(Some(top.to_owned()));
-        disk.open(&path(&["caf\u{fffd}", "a"]), Access::Write).unwrap();
+        let disk = Beneath::open(root.path())
+            .unwrap()
+            .with_top(Some(top.to_owned()));
+        disk.open(&path(&["caf\u{fffd}", "a"]), Access::Write)
+            .unwrap();
         assert!(root.path().join(top).join("a").exists());
     }
 
     #[test]
     fn a_pipe_is_no_file_and_does_not_hang() {
         let root = tempfile::tempdir().unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, root.path().join("pipe"), rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
         let disk = Beneath::open(root.path()).unwrap();
         assert!(disk.open(&path(&["pipe"]), Access::Read).is_err());
         assert!(disk.open(&path(&["pipe"]), Access::Write).is_err());

@@ -75,12 +75,20 @@ pub enum StorageError {
 impl StorageError {
     /// Wraps the system's answer to `action` on `path`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
+        move |source| Self::Io {
+            action,
+            path: path.as_ref().to_owned(),
+            source,
+        }
     }
 
     /// The same for the records of downloads, which are not where the data are.
     pub fn state(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::State { action, path: path.as_ref().to_owned(), source }
+        move |source| Self::State {
+            action,
+            path: path.as_ref().to_owned(),
+            source,
+        }
     }
 
     /// Whether space or quota ran out, as opposed to any other failure.
@@ -89,7 +97,10 @@ impl StorageError {
         match self {
             Self::Io { source, .. } | Self::State { source, .. } => is_full(source),
             Self::Space { .. } => true,
-            Self::Busy { .. } | Self::TooLarge { .. } | Self::InTheWay { .. } | Self::Changed { .. } => false,
+            Self::Busy { .. }
+            | Self::TooLarge { .. }
+            | Self::InTheWay { .. }
+            | Self::Changed { .. } => false,
         }
     }
 
@@ -102,23 +113,39 @@ impl StorageError {
 
 impl From<StorageError> for OpError {
     fn from(error: StorageError) -> Self {
-        Self::Storage { full: error.is_full(), message: error.to_string() }
+        Self::Storage {
+            full: error.is_full(),
+            message: error.to_string(),
+        }
     }
 }
 
 fn is_full(source: &io::Error) -> bool {
-    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        source.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// The next step for the causes that have one.
 fn advice(action: &str, source: &io::Error) -> &'static str {
     match source.kind() {
         _ if is_full(source) => "; free some space",
-        io::ErrorKind::PermissionDenied if action.starts_with("read") => "; ask its owner for the right to read it",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a folder that you may write to with --output",
-        io::ErrorKind::AlreadyExists => "; a file stands where the folder must be: move it away, or choose another folder with --output",
-        io::ErrorKind::NotADirectory => "; a file or a symbolic link stands where a folder must be: move it away",
-        _ if is(source, Errno::IO) => "; the disk has a fault: see what the system's log says of it, then start the same command again",
+        io::ErrorKind::PermissionDenied if action.starts_with("read") => {
+            "; ask its owner for the right to read it"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a folder that you may write to with --output"
+        }
+        io::ErrorKind::AlreadyExists => {
+            "; a file stands where the folder must be: move it away, or choose another folder with --output"
+        }
+        io::ErrorKind::NotADirectory => {
+            "; a file or a symbolic link stands where a folder must be: move it away"
+        }
+        _ if is(source, Errno::IO) => {
+            "; the disk has a fault: see what the system's log says of it, then start the same command again"
+        }
         _ if is(source, Errno::LOOP) => "; symbolic links are not followed: move it away",
         _ => "",
     }
@@ -129,13 +156,24 @@ fn is(source: &io::Error, number: Errno) -> bool {
 }
 
 fn state_advice(source: &io::Error) -> &'static str {
-    if is_full(source) { "free some space there" } else { "set XDG_STATE_HOME to a folder that you may write to" }
+    if is_full(source) {
+        "free some space there"
+    } else {
+        "set XDG_STATE_HOME to a folder that you may write to"
+    }
 }
 
 fn whose(holder: Option<InfoHash>) -> String {
-    holder.map_or_else(|| "is not this torrent's".to_owned(), |holder| format!("belongs to the torrent {holder}"))
+    holder.map_or_else(
+        || "is not this torrent's".to_owned(),
+        |holder| format!("belongs to the torrent {holder}"),
+    )
 }
 
 fn shared(promised: u64) -> String {
-    if promised > 0 { format!(", {promised} of them for other downloads that have begun") } else { String::new() }
+    if promised > 0 {
+        format!(", {promised} of them for other downloads that have begun")
+    } else {
+        String::new()
+    }
 }

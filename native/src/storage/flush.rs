@@ -6,18 +6,23 @@ use std::path::PathBuf;
 
 use super::{Disk, Storage, StorageError};
 
-/// With more files than this to flush, one flush of the whole file system is quicker than one for each of them and of their folders.
+/// With more files than this to flush, one flush of the whole file system is quicker than one for
+/// each of them and of their folders.
 const MANY: usize = 128;
 
 impl<D: Disk> Storage<D> {
-    /// Makes everything that was written before this call durable, and looks whether it is still there.
+    /// Makes everything that was written before this call durable, and looks whether it is still
+    /// there.
     ///
     /// # Errors
     /// A file or folder cannot be synced; all of them are tried again by the next call.
     pub fn flush(&self) -> Result<(), StorageError> {
         let (data, names) = {
             let mut state = self.lock();
-            (mem::take(&mut state.unsynced), mem::take(&mut state.unnamed))
+            (
+                mem::take(&mut state.unsynced),
+                mem::take(&mut state.unnamed),
+            )
         };
         let looked = data.iter().try_for_each(|&index| self.look_at(index));
         let result = looked.and_then(|()| self.sync(&data, &names));
@@ -31,7 +36,10 @@ impl<D: Disk> Storage<D> {
 
     fn sync(&self, data: &BTreeSet<usize>, names: &BTreeSet<usize>) -> Result<(), StorageError> {
         if data.len() + names.len() > MANY && !self.lock().scattered {
-            return self.disk.sync_all().map_err(StorageError::io("flush the disk of", &self.folder));
+            return self
+                .disk
+                .sync_all()
+                .map_err(StorageError::io("flush the disk of", &self.folder));
         }
         for index in data.iter().copied() {
             // Of a file that is gone nothing can be kept; its pieces are doubted.
@@ -43,7 +51,11 @@ impl<D: Disk> Storage<D> {
         }
         for folder in self.folders_of(names) {
             let shown = || self.folder.join(folder.iter().collect::<PathBuf>());
-            match self.disk.sync_folder(&folder).map_err(|error| StorageError::io("flush the folder", shown())(error)) {
+            match self
+                .disk
+                .sync_folder(&folder)
+                .map_err(|error| StorageError::io("flush the folder", shown())(error))
+            {
                 Err(error) if error.is_missing() => {}
                 other => other?,
             }

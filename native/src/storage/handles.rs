@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::Access;
 
-/// Files kept open at a time over all torrents: below the usual limit of 1,024 descriptors, with room for the sockets.
+/// Files kept open at a time over all torrents: below the usual limit of 1,024 descriptors, with
+/// room for the sockets.
 pub const MAX_OPEN: usize = 256;
 
 /// Open files by owner and index; the one that was not used for longest is closed first.
@@ -30,11 +31,19 @@ struct Entry<F> {
 }
 
 impl<F> Handles<F> {
-    /// Keeps at most `limit` files open, at least one. Files in use by a running call stay open beyond it until the call ends.
+    /// Keeps at most `limit` files open, at least one. Files in use by a running call stay open
+    /// beyond it until the call ends.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        let inner = Inner { open: BTreeMap::new(), uses: 0, owners: 0 };
-        Arc::new(Self { limit: limit.max(1), inner: Mutex::new(inner) })
+        let inner = Inner {
+            open: BTreeMap::new(),
+            uses: 0,
+            owners: 0,
+        };
+        Arc::new(Self {
+            limit: limit.max(1),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// A name for one torrent's files.
@@ -48,7 +57,13 @@ impl<F> Handles<F> {
     ///
     /// # Errors
     /// What `open` says.
-    pub fn get<E>(&self, owner: u32, index: usize, access: Access, open: impl FnOnce() -> Result<F, E>) -> Result<Arc<F>, E> {
+    pub fn get<E>(
+        &self,
+        owner: u32,
+        index: usize,
+        access: Access,
+        open: impl FnOnce() -> Result<F, E>,
+    ) -> Result<Arc<F>, E> {
         if let Some(file) = self.find(owner, index, access) {
             return Ok(file);
         }
@@ -80,15 +95,29 @@ impl<F> Handles<F> {
 impl<F> Inner<F> {
     fn find(&mut self, key: (u32, usize), access: Access) -> Option<Arc<F>> {
         self.uses += 1;
-        let entry = self.open.get_mut(&key).filter(|entry| entry.access >= access)?;
+        let entry = self
+            .open
+            .get_mut(&key)
+            .filter(|entry| entry.access >= access)?;
         entry.used = self.uses;
         Some(Arc::clone(&entry.file))
     }
 
     fn keep(&mut self, key: (u32, usize), access: Access, file: &Arc<F>, limit: usize) {
-        self.open.insert(key, Entry { file: Arc::clone(file), access, used: self.uses });
+        self.open.insert(
+            key,
+            Entry {
+                file: Arc::clone(file),
+                access,
+                used: self.uses,
+            },
+        );
         while self.open.len() > limit {
-            let oldest = self.open.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key);
+            let oldest = self
+                .open
+                .iter()
+                .min_by_key(|(_, entry)| entry.used)
+                .map(|(key, _)| *key);
             let Some(oldest) = oldest else { return };
             self.open.remove(&oldest);
         }

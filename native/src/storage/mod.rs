@@ -1,13 +1,18 @@
-//! A torrent's data in files: written, read, digested, made durable. Plain blocking calls, for the threads of a [`pool`].
+//! A torrent's data in files: written, read, digested, made durable. Plain blocking calls, for the
+//! threads of a [`pool`].
 //!
-//! - Files open beneath the download folder without following symbolic links ([`disk`]); at most [`handles::MAX_OPEN`] at a time.
-//! - A file is made (sparse, with its full length) by its first byte. A piece that reaches into a file nobody wants makes that file too.
+//! - Files open beneath the download folder without following symbolic links ([`disk`]); at most
+//!   [`handles::MAX_OPEN`] at a time.
+//! - A file is made (sparse, with its full length) by its first byte. A piece that reaches into a
+//!   file nobody wants makes that file too.
 //! - Pad files (BEP 47) are zeros when read and are never written.
-//! - While a file is written its modification time stays the one that the torrent's resume record knows, so that the record fits after a
-//!   kill at any moment, and any other program's write shows. A file that the record does not know gets a new time, so that no other
-//!   torrent's record takes it for its own.
-//! - What something else does to a file is noticed (`watch.rs`) when it is opened, read, written, flushed, before a download is called
-//!   finished, and every so often; its pieces are then checked again before anybody gets or counts on them.
+//! - While a file is written its modification time stays the one that the torrent's resume record
+//!   knows, so that the record fits after a kill at any moment, and any other program's write
+//!   shows. A file that the record does not know gets a new time, so that no other torrent's record
+//!   takes it for its own.
+//! - What something else does to a file is noticed (`watch.rs`) when it is opened, read, written,
+//!   flushed, before a download is called finished, and every so often; its pieces are then checked
+//!   again before anybody gets or counts on them.
 //! - A file that is not this torrent's is not written to (`guard.rs`) unless its user said so.
 
 mod access;
@@ -54,7 +59,10 @@ pub use self::state_folder::StateFolder;
 use self::watch::{Facts, Watch};
 
 /// What the record says of a file that may have changed since it was checked: no file is like this.
-const VOUCHED_BY_NOBODY: FileStamp = FileStamp { size: u64::MAX, modified: u64::MAX };
+const VOUCHED_BY_NOBODY: FileStamp = FileStamp {
+    size: u64::MAX,
+    modified: u64::MAX,
+};
 
 /// The files of one torrent beneath one folder.
 #[derive(Debug)]
@@ -115,7 +123,11 @@ impl Storage<Beneath> {
     ///
     /// # Errors
     /// The folder can be neither opened nor made, or a file's size cannot be read.
-    pub fn open(folder: &Path, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+    pub fn open(
+        folder: &Path,
+        info: Arc<Info>,
+        handles: Arc<Handles<std::fs::File>>,
+    ) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(StorageError::io("make the folder", folder))?;
         Self::existing(folder, info, handles)
     }
@@ -124,32 +136,63 @@ impl Storage<Beneath> {
     ///
     /// # Errors
     /// The folder cannot be opened, or a file's size cannot be read.
-    pub fn existing(folder: &Path, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+    pub fn existing(
+        folder: &Path,
+        info: Arc<Info>,
+        handles: Arc<Handles<std::fs::File>>,
+    ) -> Result<Self, StorageError> {
         Self::existing_as(folder, None, info, handles)
     }
 
-    /// Like [`Storage::existing`], where the first component of all paths has the name `top` on disk, which is not in UTF-8.
+    /// Like [`Storage::existing`], where the first component of all paths has the name `top` on
+    /// disk, which is not in UTF-8.
     ///
     /// # Errors
     /// The folder cannot be opened, or a file's size cannot be read.
-    pub fn existing_as(folder: &Path, top: Option<OsString>, info: Arc<Info>, handles: Arc<Handles<std::fs::File>>) -> Result<Self, StorageError> {
+    pub fn existing_as(
+        folder: &Path,
+        top: Option<OsString>,
+        info: Arc<Info>,
+        handles: Arc<Handles<std::fs::File>>,
+    ) -> Result<Self, StorageError> {
         let disk = Beneath::open(folder).map_err(StorageError::io("open the folder", folder))?;
         Self::new(folder, disk.with_top(top), info, handles)
     }
 }
 
 impl<D: Disk> Storage<D> {
-    /// The torrent's files on `disk`, which is the folder `folder` (for messages). Looks at every file's size and time.
+    /// The torrent's files on `disk`, which is the folder `folder` (for messages). Looks at every
+    /// file's size and time.
     ///
     /// # Errors
     /// A file is there but cannot be opened.
-    pub fn new(folder: &Path, disk: D, info: Arc<Info>, handles: Arc<Handles<D::File>>) -> Result<Self, StorageError> {
+    pub fn new(
+        folder: &Path,
+        disk: D,
+        info: Arc<Info>,
+        handles: Arc<Handles<D::File>>,
+    ) -> Result<Self, StorageError> {
         let mut names = Names::new(Arc::clone(&info));
-        let there = if names.are_nowhere(&disk) { 0 } else { info.files.len() };
-        let mut found = (0..there).map(|index| find(&disk, folder, &mut names, index)).collect::<Result<Vec<_>, _>>()?;
+        let there = if names.are_nowhere(&disk) {
+            0
+        } else {
+            info.files.len()
+        };
+        let mut found = (0..there)
+            .map(|index| find(&disk, folder, &mut names, index))
+            .collect::<Result<Vec<_>, _>>()?;
         found.resize(info.files.len(), None);
-        let stamps = found.iter().map(|stat| stat.as_ref().map(stamp_of).unwrap_or_default()).collect();
-        let watch = Watch::new(Arc::clone(&info), found.iter().map(|stat| stat.as_ref().and_then(Facts::of)).collect());
+        let stamps = found
+            .iter()
+            .map(|stat| stat.as_ref().map(stamp_of).unwrap_or_default())
+            .collect();
+        let watch = Watch::new(
+            Arc::clone(&info),
+            found
+                .iter()
+                .map(|stat| stat.as_ref().and_then(Facts::of))
+                .collect(),
+        );
         let device = disk.device().map_err(StorageError::io("read", folder))?;
         let state = State::new(vec![true; info.files.len()], stamps);
         let owner = handles.owner();
@@ -174,8 +217,8 @@ impl<D: Disk> Storage<D> {
         self
     }
 
-    /// Says which files in the way may be written to: with `overwrite` all, otherwise those of this torrent that no other torrent's record in
-    /// `neighbours` knows.
+    /// Says which files in the way may be written to: with `overwrite` all, otherwise those of this
+    /// torrent that no other torrent's record in `neighbours` knows.
     #[must_use]
     pub fn guarded(self, overwrite: bool, neighbours: Option<Neighbours>) -> Self {
         self.lock().guard = Guard::new(overwrite, neighbours);
@@ -213,15 +256,33 @@ impl<D: Disk> Storage<D> {
 
     /// The stamps as a record may state them: not of files that changed and were not checked again.
     fn vouched_stamps(&self) -> Vec<FileStamp> {
-        let vouched = |(index, stamp)| if self.watch.is_file_doubted(index) { VOUCHED_BY_NOBODY } else { stamp };
+        let vouched = |(index, stamp)| {
+            if self.watch.is_file_doubted(index) {
+                VOUCHED_BY_NOBODY
+            } else {
+                stamp
+            }
+        };
         self.stamps().into_iter().enumerate().map(vouched).collect()
     }
 
     /// Tells what the resume record says of the files.
     pub fn recall(&self, record: &Record) {
-        let State { stamps, known, guard, .. } = &mut *self.lock();
-        let fits = |(index, (now, then)): (usize, (&FileStamp, &FileStamp))| (now == then).then_some(index);
-        *known = stamps.iter().zip(&record.stamps).enumerate().filter_map(fits).collect();
+        let State {
+            stamps,
+            known,
+            guard,
+            ..
+        } = &mut *self.lock();
+        let fits = |(index, (now, then)): (usize, (&FileStamp, &FileStamp))| {
+            (now == then).then_some(index)
+        };
+        *known = stamps
+            .iter()
+            .zip(&record.stamps)
+            .enumerate()
+            .filter_map(fits)
+            .collect();
         guard.recall(&self.info, record, stamps);
     }
 
@@ -232,7 +293,11 @@ impl<D: Disk> Storage<D> {
     pub fn make_empty_files(&self) -> Result<(), StorageError> {
         let wanted = self.lock().wanted.clone();
         for (index, file) in self.info.files.iter().enumerate() {
-            let is_right = || self.watch.facts(index).is_some_and(|facts| facts.is_empty());
+            let is_right = || {
+                self.watch
+                    .facts(index)
+                    .is_some_and(|facts| facts.is_empty())
+            };
             if file.size == 0 && !file.pad && wanted.get(index) == Some(&true) && !is_right() {
                 let _turn = self.watch.turn(index);
                 self.writable(index, file)?;
@@ -241,13 +306,19 @@ impl<D: Disk> Storage<D> {
         Ok(())
     }
 
-    /// Cuts the files that are too long and of which every piece is in `have`: they are this torrent's, and so is their length.
+    /// Cuts the files that are too long and of which every piece is in `have`: they are this
+    /// torrent's, and so is their length.
     ///
     /// # Errors
     /// One cannot be cut.
     pub fn trim(&self, have: &Bitfield) -> Result<(), StorageError> {
         for (index, (file, stamp)) in self.info.files.iter().zip(self.stamps()).enumerate() {
-            let is_whole = || self.info.lengths.pieces_of(file.offset, file.size).all(|piece| have.has(piece));
+            let is_whole = || {
+                self.info
+                    .lengths
+                    .pieces_of(file.offset, file.size)
+                    .all(|piece| have.has(piece))
+            };
             if stamp.size > file.size && !self.watch.is_file_doubted(index) && is_whole() {
                 self.cut(index, file)?;
             }
@@ -255,20 +326,25 @@ impl<D: Disk> Storage<D> {
         Ok(())
     }
 
-    /// Writes the verified piece at byte `offset` of the torrent: one call a file, or one for every 1,024 slices.
+    /// Writes the verified piece at byte `offset` of the torrent: one call a file, or one for every
+    /// 1,024 slices.
     ///
     /// # Errors
-    /// No room for the wanted files (before the first byte), a file is somebody else's, or it cannot be opened or written. Nothing is durable
-    /// before [`Storage::flush`].
+    /// No room for the wanted files (before the first byte), a file is somebody else's, or it
+    /// cannot be opened or written. Nothing is durable before [`Storage::flush`].
     pub fn write(&self, offset: u64, data: &Rope) -> Result<(), StorageError> {
         self.find_room()?;
         let mut noticed = None;
         for span in self.info.layout(offset, data.len() as u64) {
-            let Some(file) = self.info.files.get(span.file).filter(|file| !file.pad) else { continue };
+            let Some(file) = self.info.files.get(span.file).filter(|file| !file.pad) else {
+                continue;
+            };
             let _turn = self.watch.turn(span.file);
             let open = self.writable(span.file, file)?;
             noticed.get_or_insert_with(|| self.watch.noticed());
-            let written = self.write_span(&open, data, &span).map_err(self.failed("write", span.file));
+            let written = self
+                .write_span(&open, data, &span)
+                .map_err(self.failed("write", span.file));
             self.written(span.file, &open);
             written?;
             self.share.spend(span.range.end - span.range.start);
@@ -279,7 +355,8 @@ impl<D: Disk> Storage<D> {
         Ok(())
     }
 
-    /// Reads exactly `length` bytes from byte `offset` of the torrent on, within one piece that was verified since its files last changed.
+    /// Reads exactly `length` bytes from byte `offset` of the torrent on, within one piece that was
+    /// verified since its files last changed.
     ///
     /// # Errors
     /// A file is missing or too short, cannot be read, or was changed by something else.
@@ -287,10 +364,23 @@ impl<D: Disk> Storage<D> {
         let noticed = self.watch.noticed();
         let mut bytes = Vec::with_capacity(length as usize);
         for span in self.info.layout(offset, u64::from(length)) {
-            self.read_span(span.file, span.at, narrow(span.range.end - span.range.start), &mut bytes)?;
+            self.read_span(
+                span.file,
+                span.at,
+                narrow(span.range.end - span.range.start),
+                &mut bytes,
+            )?;
         }
-        let doubted = self.piece_at(offset).is_some_and(|piece| self.watch.is_doubted(piece));
-        if doubted || self.watch.noticed() != noticed { Err(StorageError::Changed { path: self.folder.clone() }) } else { Ok(bytes.into()) }
+        let doubted = self
+            .piece_at(offset)
+            .is_some_and(|piece| self.watch.is_doubted(piece));
+        if doubted || self.watch.noticed() != noticed {
+            Err(StorageError::Changed {
+                path: self.folder.clone(),
+            })
+        } else {
+            Ok(bytes.into())
+        }
     }
 
     /// What something else did to files since the last call; files by their place in the torrent.
@@ -301,8 +391,18 @@ impl<D: Disk> Storage<D> {
     /// Whether every piece of every wanted file is in `have`.
     fn is_complete(&self, have: &Bitfield) -> bool {
         let wanted = self.lock().wanted.clone();
-        let files = self.info.files.iter().zip(wanted).filter(|(_, wanted)| *wanted);
-        files.into_iter().all(|(file, _)| self.info.lengths.pieces_of(file.offset, file.size).all(|piece| have.has(piece)))
+        let files = self
+            .info
+            .files
+            .iter()
+            .zip(wanted)
+            .filter(|(_, wanted)| *wanted);
+        files.into_iter().all(|(file, _)| {
+            self.info
+                .lengths
+                .pieces_of(file.offset, file.size)
+                .all(|piece| have.has(piece))
+        })
     }
 
     fn piece_at(&self, offset: u64) -> Option<Piece> {
@@ -316,31 +416,59 @@ impl<D: Disk> Storage<D> {
             return Ok(());
         }
         let needed = self.needed(&state.wanted);
-        let free = self.disk.free().map_err(StorageError::io("read the free space of", &self.folder))?;
-        let short = |short: Short| StorageError::Space { folder: self.folder.clone(), needed, free, promised: short.promised };
+        let free = self
+            .disk
+            .free()
+            .map_err(StorageError::io("read the free space of", &self.folder))?;
+        let short = |short: Short| StorageError::Space {
+            folder: self.folder.clone(),
+            needed,
+            free,
+            promised: short.promised,
+        };
         self.share.promise(needed, free).map_err(short)?;
         state.roomy = true;
         Ok(())
     }
 
     fn needed(&self, wanted: &[bool]) -> u64 {
-        let files = self.info.files.iter().zip(wanted).enumerate().filter(|(_, (file, wanted))| **wanted && !file.pad);
-        files.map(|(index, (file, _))| file.size.saturating_sub(self.allocated(index))).sum()
+        let files = self
+            .info
+            .files
+            .iter()
+            .zip(wanted)
+            .enumerate()
+            .filter(|(_, (file, wanted))| **wanted && !file.pad);
+        files
+            .map(|(index, (file, _))| file.size.saturating_sub(self.allocated(index)))
+            .sum()
     }
 
     fn allocated(&self, index: usize) -> u64 {
         let open = self.disk.open(&self.names().path(index), Access::Read);
-        open.and_then(|open| self.disk.stat(&open)).map_or(0, |stat| stat.allocated)
+        open.and_then(|open| self.disk.stat(&open))
+            .map_or(0, |stat| stat.allocated)
     }
 
-    fn failed(&self, action: &'static str, index: usize) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
+    fn failed(
+        &self,
+        action: &'static str,
+        index: usize,
+    ) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
         move |error| StorageError::io(action, self.path_of(index))(error)
     }
 
     /// FAT takes no file of 4 GiB or more.
-    fn failed_to_extend(&self, index: usize, size: u64) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
+    fn failed_to_extend(
+        &self,
+        index: usize,
+        size: u64,
+    ) -> impl FnOnce(io::Error) -> StorageError + use<'_, D> {
         move |error| match error.kind() {
-            io::ErrorKind::FileTooLarge => StorageError::TooLarge { path: self.path_of(index), size },
+            io::ErrorKind::FileTooLarge => StorageError::TooLarge {
+                path: self.path_of(index),
+                size,
+            },
             _ => self.failed("extend", index)(error),
         }
     }
@@ -363,13 +491,28 @@ pub fn path_of(folder: &Path, file: &File) -> PathBuf {
 }
 
 /// What is known of a file; `None`: it is not there, or is a pad.
-fn find<D: Disk>(disk: &D, folder: &Path, names: &mut Names, index: usize) -> Result<Option<Stat>, StorageError> {
-    let failed = |names: &Names| StorageError::io("read", folder.join(names.path(index).iter().collect::<PathBuf>()));
-    names.find(disk, index).map_err(|error| failed(names)(error))
+fn find<D: Disk>(
+    disk: &D,
+    folder: &Path,
+    names: &mut Names,
+    index: usize,
+) -> Result<Option<Stat>, StorageError> {
+    let failed = |names: &Names| {
+        StorageError::io(
+            "read",
+            folder.join(names.path(index).iter().collect::<PathBuf>()),
+        )
+    };
+    names
+        .find(disk, index)
+        .map_err(|error| failed(names)(error))
 }
 
 const fn stamp_of(stat: &Stat) -> FileStamp {
-    FileStamp { size: stat.size, modified: stat.modified }
+    FileStamp {
+        size: stat.size,
+        modified: stat.modified,
+    }
 }
 
 /// A length that was bounded by a piece already.

@@ -1,6 +1,8 @@
-//! The threads that touch files and compute digests, so that the engine's thread never waits for either.
+//! The threads that touch files and compute digests, so that the engine's thread never waits for
+//! either.
 //!
-//! The queue has no bound of its own: the engine asks for no more than its configuration lets be unwritten, unsent and unchecked.
+//! The queue has no bound of its own: the engine asks for no more than its configuration lets be
+//! unwritten, unsent and unchecked.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -18,7 +20,8 @@ use super::stored::{self, Stored};
 pub enum Outcome {
     /// A request was carried out.
     Done(RequestId, Result<OpResult, OpError>),
-    /// Something else changed a file, given by its place in the torrent. Told before the request during which it was noticed.
+    /// Something else changed a file, given by its place in the torrent. Told before the request
+    /// during which it was noticed.
     FileChanged(TorrentId, u32, FileChange),
 }
 
@@ -48,7 +51,11 @@ type Owned = (TorrentId, Arc<Stored>);
 
 #[derive(Debug)]
 enum Job {
-    Do { id: RequestId, torrent: Option<Owned>, op: Op },
+    Do {
+        id: RequestId,
+        torrent: Option<Owned>,
+        op: Op,
+    },
     LookAround(Owned),
 }
 
@@ -71,15 +78,20 @@ impl Pool {
         let shared = Arc::new(Shared::default());
         let start = |n| {
             let shared = Arc::clone(&shared);
-            thread::Builder::new().name(format!("storage-{n}")).spawn(move || work(&shared))
+            thread::Builder::new()
+                .name(format!("storage-{n}"))
+                .spawn(move || work(&shared))
         };
         let threads = (0..threads.max(1)).map(start).collect::<Result<_, _>>()?;
         Ok(Self { shared, threads })
     }
 
-    /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a magnet before its metadata) can only hash.
+    /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a
+    /// magnet before its metadata) can only hash.
     pub fn submit(&self, id: RequestId, torrent: Option<(TorrentId, Arc<Stored>)>, op: Op) {
-        lock(&self.shared.queue).jobs.push_back(Job::Do { id, torrent, op });
+        lock(&self.shared.queue)
+            .jobs
+            .push_back(Job::Do { id, torrent, op });
         self.shared.work.notify_one();
     }
 
@@ -95,10 +107,13 @@ impl Pool {
     /// Answers a request that no thread has begun as cancelled; one that is running goes on.
     pub fn cancel(&self, id: RequestId) {
         let mut queue = lock(&self.shared.queue);
-        let Some(at) = queue.jobs.iter().position(|job| job.is_for(id)) else { return };
+        let Some(at) = queue.jobs.iter().position(|job| job.is_for(id)) else {
+            return;
+        };
         queue.jobs.remove(at);
         drop(queue);
-        self.shared.answer(None, Some((id, Err(OpError::Cancelled))));
+        self.shared
+            .answer(None, Some((id, Err(OpError::Cancelled))));
     }
 
     /// Waits for answers and appends all there are to `into`. Cancel-safe.
@@ -136,12 +151,20 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .work
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Changes are taken and told in one step, so that no thread's answer overtakes what another noticed before.
-    fn answer(&self, torrent: Option<&Owned>, done: Option<(RequestId, Result<OpResult, OpError>)>) {
+    /// Changes are taken and told in one step, so that no thread's answer overtakes what another
+    /// noticed before.
+    fn answer(
+        &self,
+        torrent: Option<&Owned>,
+        done: Option<(RequestId, Result<OpResult, OpError>)>,
+    ) {
         let mut outcomes = lock(&self.outcomes);
         let before = outcomes.len();
         if let Some((id, stored)) = torrent {
@@ -160,11 +183,19 @@ fn work(shared: &Shared) {
     let mut buffer = Vec::new();
     while let Some(job) = shared.next() {
         match job {
-            Job::Do { id, torrent: Some(torrent), op } => {
+            Job::Do {
+                id,
+                torrent: Some(torrent),
+                op,
+            } => {
                 let result = torrent.1.perform(op, &mut buffer);
                 shared.answer(Some(&torrent), Some((id, result)));
             }
-            Job::Do { id, torrent: None, op } => shared.answer(None, Some((id, stored::perform_without_files(op)))),
+            Job::Do {
+                id,
+                torrent: None,
+                op,
+            } => shared.answer(None, Some((id, stored::perform_without_files(op)))),
             Job::LookAround(torrent) => {
                 if let Err(error) = torrent.1.storage.look_around() {
                     tracing::debug!(%error, "could not look at a file");

@@ -6,27 +6,48 @@ use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::{FileStamp, Record};
 
-/// Pieces that are read and hashed at every start although nothing speaks against them: an edit that kept size and time has so many chances to show.
+/// Pieces that are read and hashed at every start although nothing speaks against them: an edit
+/// that kept size and time has so many chances to show.
 pub(crate) const SAMPLE: usize = 4;
 
-/// Compares `record` with the files' present stamps. Files of another size or time are checked again, and so is a sample chosen by `random`.
-/// Without a record that fits the torrent everything is checked, or nothing if no file has a byte.
+/// Compares `record` with the files' present stamps. Files of another size or time are checked
+/// again, and so is a sample chosen by `random`. Without a record that fits the torrent everything
+/// is checked, or nothing if no file has a byte.
 #[must_use]
 pub fn judge(info: &Info, now: &[FileStamp], record: Option<Record>, random: u64) -> Resumed {
-    let fits = |record: &Record| record.have.len() == info.lengths.pieces() && record.stamps.len() == now.len();
+    let fits = |record: &Record| {
+        record.have.len() == info.lengths.pieces() && record.stamps.len() == now.len()
+    };
     let Some(record) = record.filter(fits) else {
-        return if now.iter().any(|stamp| stamp.size > 0) { Resumed::Check } else { Resumed::Nothing };
+        return if now.iter().any(|stamp| stamp.size > 0) {
+            Resumed::Check
+        } else {
+            Resumed::Nothing
+        };
     };
     let check = changed(info, now, &record.stamps).into_iter().collect();
     let sample = sample(&record, random).collect();
-    Resumed::Record { check, sample, have: record.have, uploaded: record.uploaded, downloaded: record.downloaded }
+    Resumed::Record {
+        check,
+        sample,
+        have: record.have,
+        uploaded: record.uploaded,
+        downloaded: record.downloaded,
+    }
 }
 
 /// The pieces that reach into files which are not what they were.
 fn changed(info: &Info, now: &[FileStamp], then: &[FileStamp]) -> BTreeSet<u32> {
     let stamps = now.iter().zip(then);
-    let files = info.files.iter().zip(stamps).filter(|(_, (now, then))| now != then);
-    files.flat_map(|(file, _)| info.lengths.pieces_of(file.offset, file.size)).map(aqueduct_core::types::Piece::get).collect()
+    let files = info
+        .files
+        .iter()
+        .zip(stamps)
+        .filter(|(_, (now, then))| now != then);
+    files
+        .flat_map(|(file, _)| info.lengths.pieces_of(file.offset, file.size))
+        .map(aqueduct_core::types::Piece::get)
+        .collect()
 }
 
 /// Pieces spread evenly over those had, from a random one on.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Room that was promised and is not used yet. One for all torrents that are written to the same disk.
+/// Room that was promised and is not used yet. One for all torrents that are written to the same
+/// disk.
 #[derive(Debug, Default)]
 pub struct Room(Mutex<Shares>);
 
@@ -37,7 +38,8 @@ impl Share {
         Self { room, id }
     }
 
-    /// Sets `needed` bytes aside, if of `free` ones so many are left beside what others were promised.
+    /// Sets `needed` bytes aside, if of `free` ones so many are left beside what others were
+    /// promised.
     ///
     /// # Errors
     /// They are not.

@@ -1,8 +1,8 @@
 //! Where resume records live: beside nobody's data, in the user's state folder.
 //!
-//! The [state folder](super::StateFolder) holds two files a torrent and download folder, `INFO-HASH-FOLDER.0` and `.1`,
-//! where FOLDER is a digest of the folder's real path. Records are written to the two in turn, so that a crash while one is written
-//! leaves the other.
+//! The [state folder](super::StateFolder) holds two files a torrent and download folder,
+//! `INFO-HASH-FOLDER.0` and `.1`, where FOLDER is a digest of the folder's real path. Records are
+//! written to the two in turn, so that a crash while one is written leaves the other.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -15,7 +15,8 @@ use sha1::{Digest as _, Sha1};
 
 use super::StorageError;
 
-/// A record over this size is not one of ours: 2,097,152 pieces and 16 MiB of metadata with their stamps stay below.
+/// A record over this size is not one of ours: 2,097,152 pieces and 16 MiB of metadata with their
+/// stamps stay below.
 const MAX_RECORD: u64 = 128 << 20;
 
 /// The two generations of one torrent's record, locked for this process as long as it lives.
@@ -27,23 +28,39 @@ pub struct RecordFiles {
 }
 
 impl RecordFiles {
-    /// Opens (or makes) the files for the torrent `info_hash` downloaded to `output`, and reads the newest valid record.
+    /// Opens (or makes) the files for the torrent `info_hash` downloaded to `output`, and reads the
+    /// newest valid record.
     ///
     /// # Errors
     /// The state folder cannot be written, or another process holds the record.
-    pub fn open(state: &Path, info_hash: &InfoHash, output: &Path) -> Result<(Self, Option<Record>), StorageError> {
+    pub fn open(
+        state: &Path,
+        info_hash: &InfoHash,
+        output: &Path,
+    ) -> Result<(Self, Option<Record>), StorageError> {
         std::fs::create_dir_all(state).map_err(StorageError::state("make the folder", state))?;
         let output = real(output).map_err(StorageError::io("find", output))?;
         let base = format!("{info_hash}-{}", digest_of(&output));
-        let slots = [open_slot(state.join(format!("{base}.0")))?, open_slot(state.join(format!("{base}.1")))?];
+        let slots = [
+            open_slot(state.join(format!("{base}.0")))?,
+            open_slot(state.join(format!("{base}.1")))?,
+        ];
         lock(&slots[0], &output)?;
         let newest = newest(&contents(&slots[0])?, &contents(&slots[1])?);
         let folder = File::open(state).map_err(StorageError::state("open the folder", state))?;
         let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
-        Ok((Self { slots, folder, generation }, newest.map(|(_, record)| record)))
+        Ok((
+            Self {
+                slots,
+                folder,
+                generation,
+            },
+            newest.map(|(_, record)| record),
+        ))
     }
 
-    /// Writes the next generation over the older of the two and makes it durable. A crash meanwhile tears the older one only.
+    /// Writes the next generation over the older of the two and makes it durable. A crash meanwhile
+    /// tears the older one only.
     ///
     /// # Errors
     /// It cannot be written; the newer of the two stands.
@@ -52,7 +69,9 @@ impl RecordFiles {
         let [first, second] = &self.slots;
         let (path, file) = if slot(generation) == 0 { first } else { second };
         overwrite(file, &record.encode(generation)).map_err(StorageError::state("write", path))?;
-        self.folder.sync_all().map_err(StorageError::state("flush", path))?;
+        self.folder
+            .sync_all()
+            .map_err(StorageError::state("flush", path))?;
         self.generation = generation;
         Ok(())
     }
@@ -74,20 +93,31 @@ impl Neighbours {
     /// The current folder cannot be found out.
     pub fn new(state: &Path, own: &InfoHash, output: &Path) -> Result<Self, StorageError> {
         let folder = digest_of(&real(output).map_err(StorageError::io("find", output))?);
-        Ok(Self { state: state.to_owned(), own: *own, folder })
+        Ok(Self {
+            state: state.to_owned(),
+            own: *own,
+            folder,
+        })
     }
 
-    /// The torrent that left a file as it is now: times are kept to the nanosecond, so that one with the same length and time is this file.
-    /// Records that cannot be read claim nothing.
+    /// The torrent that left a file as it is now: times are kept to the nanosecond, so that one
+    /// with the same length and time is this file. Records that cannot be read claim nothing.
     #[must_use]
     pub(super) fn holder(&self, stamp: FileStamp) -> Option<InfoHash> {
         let slots = [0, 1].map(|slot| format!("-{}.{slot}", self.folder));
         let own = self.own.to_string();
-        let is_neighbour = |name: &str| slots.iter().any(|slot| name.ends_with(slot)) && !name.starts_with(&own);
-        let entries = std::fs::read_dir(&self.state).into_iter().flatten().flatten();
-        let neighbours = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_neighbour));
-        let records = neighbours.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
-        let mut claims = records.filter(|(_, record)| !record.have.is_none() && record.stamps.contains(&stamp));
+        let is_neighbour =
+            |name: &str| slots.iter().any(|slot| name.ends_with(slot)) && !name.starts_with(&own);
+        let entries = std::fs::read_dir(&self.state)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let neighbours =
+            entries.filter(|entry| entry.file_name().to_str().is_some_and(is_neighbour));
+        let records =
+            neighbours.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
+        let mut claims =
+            records.filter(|(_, record)| !record.have.is_none() && record.stamps.contains(&stamp));
         claims.next().map(|(_, record)| record.info_hash)
     }
 }
@@ -100,32 +130,47 @@ fn overwrite(mut file: &File, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn open_slot(path: PathBuf) -> Result<(PathBuf, File), StorageError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
     let file = opened.map_err(StorageError::state("open", &path))?;
     Ok((path, file))
 }
 
 fn lock((path, file): &(PathBuf, File), output: &Path) -> Result<(), StorageError> {
     file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => StorageError::Busy { folder: output.to_owned() },
+        TryLockError::WouldBlock => StorageError::Busy {
+            folder: output.to_owned(),
+        },
         TryLockError::Error(error) => StorageError::state("lock", path)(error),
     })
 }
 
 fn contents((path, file): &(PathBuf, File)) -> Result<Vec<u8>, StorageError> {
     let mut bytes = Vec::new();
-    file.take(MAX_RECORD).read_to_end(&mut bytes).map_err(StorageError::state("read", path))?;
+    file.take(MAX_RECORD)
+        .read_to_end(&mut bytes)
+        .map_err(StorageError::state("read", path))?;
     Ok(bytes)
 }
 
-/// The folder without links and detours, so that it is known again by whatever name; of what is not there yet, the part that is.
+/// The folder without links and detours, so that it is known again by whatever name; of what is not
+/// there yet, the part that is.
 fn real(folder: &Path) -> io::Result<PathBuf> {
     let whole = std::path::absolute(folder)?;
     let mut missing = Vec::new();
     let mut there = whole.as_path();
     loop {
         match (there.canonicalize(), there.parent(), there.file_name()) {
-            (Ok(real), _, _) => return Ok(missing.iter().rev().fold(real, |path, name| path.join(name))),
+            (Ok(real), _, _) => {
+                return Ok(missing
+                    .iter()
+                    .rev()
+                    .fold(real, |path, name| path.join(name)));
+            }
             (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
                 missing.push(name);
                 there = parent;
@@ -137,5 +182,9 @@ fn real(folder: &Path) -> io::Result<PathBuf> {
 
 fn digest_of(output: &Path) -> String {
     let digest = Sha1::digest(output.as_os_str().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

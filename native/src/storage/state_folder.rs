@@ -1,4 +1,5 @@
-//! Which folder the records of downloads lie in: the user's own, or where that cannot be, another that nobody else can write to.
+//! Which folder the records of downloads lie in: the user's own, or where that cannot be, another
+//! that nobody else can write to.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -26,30 +27,45 @@ pub struct StateFolder {
 }
 
 impl StateFolder {
-    /// `$XDG_STATE_HOME/aqueduct` or `~/.local/state/aqueduct`; where neither can be written, a folder of this user's alone: in `/var/tmp`, or else
-    /// in the download folder `output`.
+    /// `$XDG_STATE_HOME/aqueduct` or `~/.local/state/aqueduct`; where neither can be written, a
+    /// folder of this user's alone: in `/var/tmp`, or else in the download folder `output`.
     ///
     /// # Errors
     /// None of them can be written: what is wrong with the first one.
     pub fn find(output: &Path) -> Result<Self, StorageError> {
-        let others = [Path::new(SHARED).join(format!("aqueduct-{}", geteuid().as_raw())), output.join(BESIDE_DATA)];
+        let others = [
+            Path::new(SHARED).join(format!("aqueduct-{}", geteuid().as_raw())),
+            output.join(BESIDE_DATA),
+        ];
         Self::choose(own(), &others)
     }
 
     fn choose(own: io::Result<PathBuf>, others: &[PathBuf]) -> Result<Self, StorageError> {
         let error = match own.map(|path| (make(&path), path)) {
-            Ok((Ok(()), path)) => return Ok(Self { path, instead: None }),
+            Ok((Ok(()), path)) => {
+                return Ok(Self {
+                    path,
+                    instead: None,
+                });
+            }
             Ok((Err(error), path)) => StorageError::state("write to", path)(error),
             Err(error) => StorageError::io("find", "the state folder")(error),
         };
         let usable = others.iter().find(|path| make_private(path).is_ok());
-        usable.map(|path| Self { path: path.clone(), instead: Some(reason(&error)) }).ok_or(error)
+        usable
+            .map(|path| Self {
+                path: path.clone(),
+                instead: Some(reason(&error)),
+            })
+            .ok_or(error)
     }
 }
 
 fn reason(error: &StorageError) -> String {
     match error {
-        StorageError::State { path, source, .. } => format!("{} cannot be written ({source})", path.display()),
+        StorageError::State { path, source, .. } => {
+            format!("{} cannot be written ({source})", path.display())
+        }
         StorageError::Io { source, .. } => source.to_string(),
         other => other.to_string(),
     }
@@ -57,17 +73,27 @@ fn reason(error: &StorageError) -> String {
 
 /// The user's own state folder.
 fn own() -> io::Result<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    base.map(|base| base.join("aqueduct")).ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))
+    let absolute = |name| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    base.map(|base| base.join("aqueduct"))
+        .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))
 }
 
 fn make(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
-    Ok(access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
+    Ok(access(
+        path,
+        Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
+    )?)
 }
 
-/// A folder where others may put things, too: only one that is ours, and closed to everybody else, is what it seems to be.
+/// A folder where others may put things, too: only one that is ours, and closed to everybody else,
+/// is what it seems to be.
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -79,7 +105,11 @@ fn make_private(path: &Path) -> io::Result<()> {
     // Not through a symbolic link.
     let found = fs::symlink_metadata(path)?;
     let ours = found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0;
-    if ours { make(path) } else { Err(io::Error::other("it is not this user's alone")) }
+    if ours {
+        make(path)
+    } else {
+        Err(io::Error::other("it is not this user's alone"))
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +130,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let own = root.path().join("state/aqueduct");
         let found = StateFolder::choose(Ok(own.clone()), &[root.path().join("other")]).unwrap();
-        assert_eq!(found, StateFolder { path: own, instead: None });
+        assert_eq!(
+            found,
+            StateFolder {
+                path: own,
+                instead: None
+            }
+        );
         assert!(!root.path().join("other").exists());
     }
 
@@ -108,8 +144,13 @@ mod tests {
     fn another_folder_is_closed_to_everybody_else_and_the_reason_is_told() {
         let root = tempfile::tempdir().unwrap();
         let other = root.path().join("other");
-        for own in [Ok(unwritable(root.path())), Err(io::Error::other("neither is set"))] {
-            let told = own.as_ref().map_or_else(ToString::to_string, |path| path.display().to_string());
+        for own in [
+            Ok(unwritable(root.path())),
+            Err(io::Error::other("neither is set")),
+        ] {
+            let told = own
+                .as_ref()
+                .map_or_else(ToString::to_string, |path| path.display().to_string());
             let found = StateFolder::choose(own, std::slice::from_ref(&other)).unwrap();
             assert_eq!(found.path, other);
             assert!(found.instead.unwrap().contains(&told));
@@ -120,7 +161,8 @@ mod tests {
     #[test]
     fn a_folder_that_others_may_write_to_is_not_trusted() {
         let root = tempfile::tempdir().unwrap();
-        let [open, linked, last] = ["open", "linked", "new/last"].map(|name| root.path().join(name));
+        let [open, linked, last] =
+            ["open", "linked", "new/last"].map(|name| root.path().join(name));
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
         fs::create_dir(root.path().join("target")).unwrap();

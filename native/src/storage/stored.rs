@@ -1,4 +1,5 @@
-//! One torrent on disk: its files, its resume record, and the engine's requests carried out on them.
+//! One torrent on disk: its files, its resume record, and the engine's requests carried out on
+//! them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +11,8 @@ use aqueduct_core::{CheckRange, Op, OpError, OpResult};
 use super::state::RecordFiles;
 use super::{Beneath, Disk, Storage, StorageError, digest};
 
-/// Does what the engine asks for a torrent that has no files yet: a digest needs none, and there is nothing to flush or save.
+/// Does what the engine asks for a torrent that has no files yet: a digest needs none, and there is
+/// nothing to flush or save.
 ///
 /// # Errors
 /// Something is to be read or written.
@@ -18,9 +20,10 @@ pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
         Op::Hash(data) => Ok(OpResult::Digest(digest::of_rope(&data))),
         Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
-        Op::Write { .. } | Op::Read { .. } | Op::Check(_) => {
-            Err(OpError::Storage { full: false, message: "the torrent has no files yet".to_owned() })
-        }
+        Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage {
+            full: false,
+            message: "the torrent has no files yet".to_owned(),
+        }),
     }
 }
 
@@ -44,14 +47,24 @@ impl<D: Disk> Stored<D> {
     /// `template` holds what does not change while the torrent is open.
     #[must_use]
     pub fn new(storage: Storage<D>, records: RecordFiles, template: Record) -> Self {
-        Self { storage, records: Mutex::new(records), template, trims: false, checked: AtomicU64::new(0) }
+        Self {
+            storage,
+            records: Mutex::new(records),
+            template,
+            trims: false,
+            checked: AtomicU64::new(0),
+        }
     }
 
-    /// Cuts files that are longer than the torrent says, once every piece of theirs is had: for a download, which ends with what the torrent
-    /// says; who only serves data leaves them as they are.
+    /// Cuts files that are longer than the torrent says, once every piece of theirs is had: for a
+    /// download, which ends with what the torrent says; who only serves data leaves them as they
+    /// are.
     #[must_use]
     pub fn trimming(self) -> Self {
-        Self { trims: true, ..self }
+        Self {
+            trims: true,
+            ..self
+        }
     }
 
     /// Does what the engine asks. Blocks. `buffer` is reused between calls.
@@ -61,11 +74,23 @@ impl<D: Disk> Stored<D> {
     pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
         Ok(match op {
             Op::Hash(data) => OpResult::Digest(digest::of_rope(&data)),
-            Op::Write { offset, data } => self.storage.write(offset, &data).map(|()| OpResult::Unit)?,
-            Op::Read { offset, length } => self.storage.read(offset, length).map(OpResult::Bytes)?,
-            Op::Check(range) => self.check(range, buffer)?.map_or(OpResult::Missing, OpResult::Digest),
+            Op::Write { offset, data } => {
+                self.storage.write(offset, &data).map(|()| OpResult::Unit)?
+            }
+            Op::Read { offset, length } => {
+                self.storage.read(offset, length).map(OpResult::Bytes)?
+            }
+            Op::Check(range) => self
+                .check(range, buffer)?
+                .map_or(OpResult::Missing, OpResult::Digest),
             Op::Flush => self.storage.flush().map(|()| OpResult::Unit)?,
-            Op::Save { have, uploaded, downloaded } => self.save(have, uploaded, downloaded).map(|()| OpResult::Unit)?,
+            Op::Save {
+                have,
+                uploaded,
+                downloaded,
+            } => self
+                .save(have, uploaded, downloaded)
+                .map(|()| OpResult::Unit)?,
         })
     }
 
@@ -76,7 +101,11 @@ impl<D: Disk> Stored<D> {
     }
 
     /// The digest of a piece as it is now. One that is right vouches for its files again.
-    fn check(&self, range: CheckRange, buffer: &mut Vec<u8>) -> Result<Option<Sha1Digest>, StorageError> {
+    fn check(
+        &self,
+        range: CheckRange,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Sha1Digest>, StorageError> {
         for _ in 0..MOST_TRIES {
             let noticed = self.storage.noticed();
             let digest = match self.storage.digest(range.offset, range.length, buffer) {
@@ -87,7 +116,8 @@ impl<D: Disk> Stored<D> {
                 continue;
             }
             if digest.is_some() {
-                self.checked.fetch_add(range.length.into(), Ordering::Relaxed);
+                self.checked
+                    .fetch_add(range.length.into(), Ordering::Relaxed);
             }
             if digest.is_some() && digest == self.storage.info().piece_hash(range.piece) {
                 self.storage.verified(range.piece, noticed);
@@ -109,7 +139,17 @@ impl<D: Disk> Stored<D> {
             }
         }
         let (stamps, names) = (self.storage.vouched_stamps(), self.storage.given_names());
-        let record = Record { have, uploaded, downloaded, stamps, names, ..self.template.clone() };
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).save(&record)
+        let record = Record {
+            have,
+            uploaded,
+            downloaded,
+            stamps,
+            names,
+            ..self.template.clone()
+        };
+        self.records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .save(&record)
     }
 }

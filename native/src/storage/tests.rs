@@ -51,7 +51,11 @@ impl Faulty {
 
     fn call(&self) -> io::Result<&Beneath> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if call == self.fails_at { Err(io::Error::other("injected")) } else { Ok(&self.inner) }
+        if call == self.fails_at {
+            Err(io::Error::other("injected"))
+        } else {
+            Ok(&self.inner)
+        }
     }
 }
 
@@ -76,13 +80,26 @@ impl Disk for Faulty {
         self.call()?.set_modified(file, modified)
     }
     fn write(&self, file: &fs::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
-        let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| &slice[..]);
+        let first = slices
+            .iter()
+            .find(|slice| !slice.is_empty())
+            .map_or(&[][..], |slice| &slice[..]);
         match self.stutter {
             usize::MAX => self.call()?.write(file, slices, at),
-            stutter => self.call()?.write(file, &[IoSlice::new(&first[..first.len().min(stutter)])], at),
+            stutter => self.call()?.write(
+                file,
+                &[IoSlice::new(&first[..first.len().min(stutter)])],
+                at,
+            ),
         }
     }
-    fn read(&self, file: &fs::File, into: &mut Vec<u8>, length: usize, at: u64) -> io::Result<usize> {
+    fn read(
+        &self,
+        file: &fs::File,
+        into: &mut Vec<u8>,
+        length: usize,
+        at: u64,
+    ) -> io::Result<usize> {
         self.call()?.read(file, into, length.min(self.stutter), at)
     }
     fn sync(&self, file: &fs::File) -> io::Result<()> {
@@ -109,7 +126,12 @@ impl Disk for Faulty {
 fn torrent(sizes: &[u64], piece_length: u64) -> Arc<Info> {
     let mut offset = 0;
     let mut file = |(n, &size): (usize, &u64)| {
-        let file = File { path: vec!["t".into(), format!("d{}", n % 2), format!("f{n}")], offset, size, pad: n % 3 == 2 };
+        let file = File {
+            path: vec!["t".into(), format!("d{}", n % 2), format!("f{n}")],
+            offset,
+            size,
+            pad: n % 3 == 2,
+        };
         offset += size;
         file
     };
@@ -129,8 +151,17 @@ fn torrent(sizes: &[u64], piece_length: u64) -> Arc<Info> {
 
 /// The torrent's bytes: pads are zeros.
 fn content(info: &Info) -> Vec<u8> {
-    let byte = |file: &File, n: u64| if file.pad { 0 } else { (file.offset + n) as u8 | 1 };
-    info.files.iter().flat_map(|file| (0..file.size).map(move |n| byte(file, n))).collect()
+    let byte = |file: &File, n: u64| {
+        if file.pad {
+            0
+        } else {
+            (file.offset + n) as u8 | 1
+        }
+    };
+    info.files
+        .iter()
+        .flat_map(|file| (0..file.size).map(move |n| byte(file, n)))
+        .collect()
 }
 
 fn open(root: &Path, disk: Faulty, info: &Arc<Info>) -> Result<Storage<Faulty>, StorageError> {
@@ -142,14 +173,19 @@ fn ropes(info: &Info) -> Vec<(u64, Rope)> {
     let piece = |piece| {
         let (offset, size) = (info.lengths.offset(piece), info.lengths.size(piece));
         let bytes = content.slice(offset as usize..offset as usize + size as usize);
-        let (a, b) = (bytes.slice(..bytes.len() / 3), bytes.slice(bytes.len() / 3..));
+        let (a, b) = (
+            bytes.slice(..bytes.len() / 3),
+            bytes.slice(bytes.len() / 3..),
+        );
         (offset, Rope(vec![a, b]))
     };
     info.lengths.iter().map(piece).collect()
 }
 
 fn write_all(storage: &Storage<Faulty>, info: &Info) -> Result<(), StorageError> {
-    ropes(info).into_iter().try_for_each(|(offset, rope)| storage.write(offset, &rope))?;
+    ropes(info)
+        .into_iter()
+        .try_for_each(|(offset, rope)| storage.write(offset, &rope))?;
     storage.flush()
 }
 
@@ -194,7 +230,10 @@ fn whichever_call_fails_nothing_panics_and_trying_again_succeeds() {
     while fails_at < calls {
         let root = tempfile::tempdir().unwrap();
         // The first round counts the calls, all others fail one of them.
-        let disk = Faulty { fails_at: if calls == u64::MAX { calls } else { fails_at }, ..Faulty::new(root.path()) };
+        let disk = Faulty {
+            fails_at: if calls == u64::MAX { calls } else { fails_at },
+            ..Faulty::new(root.path())
+        };
         if let Ok(storage) = open(root.path(), disk, &info) {
             let first = life(&storage, &info);
             if calls == u64::MAX {
@@ -214,13 +253,27 @@ fn whichever_call_fails_nothing_panics_and_trying_again_succeeds() {
 fn without_room_no_file_is_made() {
     let root = tempfile::tempdir().unwrap();
     let info = torrent(&[40, 30], 16);
-    let storage = open(root.path(), Faulty { free: 69, ..Faulty::new(root.path()) }, &info).unwrap();
-    let error = storage.write(0, &Rope(vec![Bytes::from_static(&[1; 16])])).unwrap_err();
+    let storage = open(
+        root.path(),
+        Faulty {
+            free: 69,
+            ..Faulty::new(root.path())
+        },
+        &info,
+    )
+    .unwrap();
+    let error = storage
+        .write(0, &Rope(vec![Bytes::from_static(&[1; 16])]))
+        .unwrap_err();
     assert!(error.is_full(), "{error}");
-    assert!(matches!(OpError::from(error), OpError::Storage { full: true, message } if message.contains("70 bytes") && message.contains("69")));
+    assert!(
+        matches!(OpError::from(error), OpError::Storage { full: true, message } if message.contains("70 bytes") && message.contains("69"))
+    );
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     storage.want(vec![false, true]);
-    storage.write(48, &Rope(vec![Bytes::from_static(&[1; 16])])).unwrap();
+    storage
+        .write(48, &Rope(vec![Bytes::from_static(&[1; 16])]))
+        .unwrap();
 }
 
 #[test]
@@ -253,16 +306,30 @@ fn writing_leaves_a_files_time_as_its_stamp_says() {
     let root = tempfile::tempdir().unwrap();
     let info = torrent(&[40, 30], 16);
     let storage = open(root.path(), Faulty::new(root.path()), &info).unwrap();
-    let write = |offset| storage.write(offset, &Rope(vec![Bytes::from_static(&[7; 16])])).unwrap();
+    let write = |offset| {
+        storage
+            .write(offset, &Rope(vec![Bytes::from_static(&[7; 16])]))
+            .unwrap()
+    };
     write(0);
     let stamps = storage.stamps();
     write(16);
     storage.handles.forget(storage.owner);
     write(32);
     assert_eq!(storage.stamps()[0], stamps[0]);
-    assert_eq!(open(root.path(), Faulty::new(root.path()), &info).unwrap().stamps()[0], stamps[0]);
+    assert_eq!(
+        open(root.path(), Faulty::new(root.path()), &info)
+            .unwrap()
+            .stamps()[0],
+        stamps[0]
+    );
     fs::write(root.path().join("t/d0/f0"), [1; 40]).unwrap();
-    assert_ne!(open(root.path(), Faulty::new(root.path()), &info).unwrap().stamps()[0], stamps[0]);
+    assert_ne!(
+        open(root.path(), Faulty::new(root.path()), &info)
+            .unwrap()
+            .stamps()[0],
+        stamps[0]
+    );
 }
 
 #[test]
@@ -281,8 +348,18 @@ fn an_edit_is_noticed_by_whatever_is_done_next_even_if_the_time_was_put_back() {
     let piece = |index| info.lengths.piece(index).unwrap();
     let rope = || Rope(vec![Bytes::from_static(&[7; 16])]);
     let uses: [&dyn Fn(); 4] = [
-        &|| assert!(matches!(storage.read(0, 16), Err(StorageError::Changed { .. }))),
-        &|| assert!(matches!(storage.digest(0, 16, &mut Vec::new()), Err(StorageError::Changed { .. }))),
+        &|| {
+            assert!(matches!(
+                storage.read(0, 16),
+                Err(StorageError::Changed { .. })
+            ))
+        },
+        &|| {
+            assert!(matches!(
+                storage.digest(0, 16, &mut Vec::new()),
+                Err(StorageError::Changed { .. })
+            ))
+        },
         &|| storage.write(0, &rope()).unwrap(),
         &|| storage.look_around().unwrap(),
     ];
@@ -291,9 +368,15 @@ fn an_edit_is_noticed_by_whatever_is_done_next_even_if_the_time_was_put_back() {
         next();
         assert_eq!(storage.take_changes(), [(0, FileChange::Written)]);
         assert!(storage.read(208, 8).is_err(), "nobody gets it");
-        assert_eq!(storage.vouched_stamps()[0].size, u64::MAX, "no record vouches for it");
+        assert_eq!(
+            storage.vouched_stamps()[0].size,
+            u64::MAX,
+            "no record vouches for it"
+        );
         storage.read(416, 16).unwrap();
-        info.lengths.pieces_of(0, 400).for_each(|piece| storage.verified(piece, storage.noticed()));
+        info.lengths
+            .pieces_of(0, 400)
+            .for_each(|piece| storage.verified(piece, storage.noticed()));
         storage.read(208, 8).unwrap();
     }
     let noticed = storage.noticed();
@@ -308,7 +391,11 @@ fn a_time_that_moves_again_and_again_without_cause_is_believed_at_last() {
     let storage = open(root.path(), Faulty::new(root.path()), &info).unwrap();
     write_all(&storage, &info).unwrap();
     for mode in (0..20).map(|n| 0o600 + n % 2) {
-        fs::set_permissions(root.path().join("t/d0/f0"), fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(
+            root.path().join("t/d0/f0"),
+            fs::Permissions::from_mode(mode),
+        )
+        .unwrap();
         storage.look_at_all().unwrap();
     }
     assert_eq!(storage.noticed(), 8);
@@ -317,7 +404,14 @@ fn a_time_that_moves_again_and_again_without_cause_is_believed_at_last() {
 fn stored(root: &Path, state: &Path, info: &Arc<Info>) -> (Stored<Faulty>, Option<Record>) {
     let (records, found) = RecordFiles::open(state, &info.info_hash, root).unwrap();
     let template = Record::new(info.info_hash);
-    (Stored::new(open(root, Faulty::new(root), info).unwrap(), records, template), found)
+    (
+        Stored::new(
+            open(root, Faulty::new(root), info).unwrap(),
+            records,
+            template,
+        ),
+        found,
+    )
 }
 
 #[test]
@@ -329,17 +423,47 @@ fn a_saved_record_is_found_again_and_only_changed_files_are_checked() {
         assert_eq!(found, None);
         write_all(&stored.storage, &info).unwrap();
         for _ in 0..3 {
-            let save = Op::Save { have: Bitfield::all(info.lengths.pieces()), uploaded: 1, downloaded: 2 };
+            let save = Op::Save {
+                have: Bitfield::all(info.lengths.pieces()),
+                uploaded: 1,
+                downloaded: 2,
+            };
             stored.perform(save, &mut Vec::new()).unwrap();
         }
-        assert!(matches!(RecordFiles::open(state.path(), &info.info_hash, root.path()), Err(StorageError::Busy { .. })));
+        assert!(matches!(
+            RecordFiles::open(state.path(), &info.info_hash, root.path()),
+            Err(StorageError::Busy { .. })
+        ));
     }
-    let judged = |found| resume::judge(&info, &open(root.path(), Faulty::new(root.path()), &info).unwrap().stamps(), found, 0);
+    let judged = |found| {
+        resume::judge(
+            &info,
+            &open(root.path(), Faulty::new(root.path()), &info)
+                .unwrap()
+                .stamps(),
+            found,
+            0,
+        )
+    };
     let again = || stored(root.path(), state.path(), &info).1;
-    let Resumed::Record { have, check, sample, uploaded: 1, downloaded: 2 } = judged(again()) else { panic!("no record") };
-    assert!(have.is_all() && check.is_empty() && sample.len() == resume::SAMPLE, "{check:?} {sample:?}");
+    let Resumed::Record {
+        have,
+        check,
+        sample,
+        uploaded: 1,
+        downloaded: 2,
+    } = judged(again())
+    else {
+        panic!("no record")
+    };
+    assert!(
+        have.is_all() && check.is_empty() && sample.len() == resume::SAMPLE,
+        "{check:?} {sample:?}"
+    );
     fs::write(root.path().join("t/d1/f1"), [1; 300]).unwrap();
-    let Resumed::Record { check, .. } = judged(again()) else { panic!("no record") };
+    let Resumed::Record { check, .. } = judged(again()) else {
+        panic!("no record")
+    };
     assert_eq!(check, (25..44).collect::<Vec<_>>());
     assert!(matches!(judged(None), Resumed::Check));
 }
@@ -351,27 +475,70 @@ fn a_torn_record_falls_back_to_the_one_before() {
     {
         let (stored, _) = stored(root.path(), state.path(), &info);
         for uploaded in 1..=2 {
-            stored.perform(Op::Save { have: Bitfield::none(25), uploaded, downloaded: 0 }, &mut Vec::new()).unwrap();
+            stored
+                .perform(
+                    Op::Save {
+                        have: Bitfield::none(25),
+                        uploaded,
+                        downloaded: 0,
+                    },
+                    &mut Vec::new(),
+                )
+                .unwrap();
         }
     }
-    let newest = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().unwrap() == "0").unwrap();
+    let newest = fs::read_dir(state.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().unwrap() == "0")
+        .unwrap();
     let mut bytes = fs::read(&newest).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&newest, bytes).unwrap();
-    assert_eq!(stored(root.path(), state.path(), &info).1.unwrap().uploaded, 1);
+    assert_eq!(
+        stored(root.path(), state.path(), &info).1.unwrap().uploaded,
+        1
+    );
 }
 
 #[test]
 fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
     let (info, room) = (torrent(&[400], 16), Arc::new(Room::default()));
     let roots = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let sharing = |root: &Path| open(root, Faulty { free: 700, ..Faulty::new(root) }, &info).unwrap().sharing(Arc::clone(&room));
+    let sharing = |root: &Path| {
+        open(
+            root,
+            Faulty {
+                free: 700,
+                ..Faulty::new(root)
+            },
+            &info,
+        )
+        .unwrap()
+        .sharing(Arc::clone(&room))
+    };
     let (first, second) = (sharing(roots[0].path()), sharing(roots[1].path()));
     let (at, piece) = ropes(&info).swap_remove(0);
     first.write(at, &piece).unwrap();
     let error = second.write(at, &piece).unwrap_err();
-    assert!(matches!(error, StorageError::Space { needed: 400, free: 700, promised: 384, .. }), "{error}");
-    assert!(error.to_string().contains("384 of them for other downloads"), "{error}");
+    assert!(
+        matches!(
+            error,
+            StorageError::Space {
+                needed: 400,
+                free: 700,
+                promised: 384,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("384 of them for other downloads"),
+        "{error}"
+    );
     drop(first);
     second.write(at, &piece).unwrap();
 }
@@ -379,11 +546,18 @@ fn torrents_that_do_not_fit_together_are_told_before_the_second_is_written() {
 #[test]
 fn very_many_files_are_flushed_at_once() {
     let roots = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let opened = |root: &Path, files: &[u64]| open(root, Faulty::new(root), &torrent(files, 16)).unwrap();
+    let opened =
+        |root: &Path, files: &[u64]| open(root, Faulty::new(root), &torrent(files, 16)).unwrap();
     let storage = opened(roots[0].path(), &[10; 90]);
     write_all(&storage, storage.info()).unwrap();
     assert_eq!(storage.disk.whole.load(Ordering::Relaxed), 0);
     let storage = opened(roots[1].path(), &[10; 300]);
     write_all(&storage, storage.info()).unwrap();
-    assert_eq!((storage.disk.whole.load(Ordering::Relaxed), storage.disk.folders.load(Ordering::Relaxed)), (1, 0));
+    assert_eq!(
+        (
+            storage.disk.whole.load(Ordering::Relaxed),
+            storage.disk.folders.load(Ordering::Relaxed)
+        ),
+        (1, 0)
+    );
 }

@@ -1,11 +1,12 @@
 //! Whether files are as this program left them.
 //!
-//! After every own action on a file its *facts* are noted: which file it is, its length and its times. Whoever reads or writes it afterwards
-//! compares. Other facts mean that something else removed, replaced or wrote to the file: its pieces are *doubted*, which means not readable
-//! for peers and not vouched for in a record, until each was read and hashed again.
+//! After every own action on a file its *facts* are noted: which file it is, its length and its
+//! times. Whoever reads or writes it afterwards compares. Other facts mean that something else
+//! removed, replaced or wrote to the file: its pieces are *doubted*, which means not readable for
+//! peers and not vouched for in a record, until each was read and hashed again.
 //!
-//! One gap is left: a write of something else to a file that falls between the look before an own write to it and the look after, some
-//! hundred microseconds, passes for our own.
+//! One gap is left: a write of something else to a file that falls between the look before an own
+//! write to it and the look after, some hundred microseconds, passes for our own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,9 +18,11 @@ use aqueduct_core::types::{Bitfield, Piece};
 
 use super::disk::Stat;
 
-/// An own action on a file and the look at it afterwards must not mix with another thread's. Files share this many locks.
+/// An own action on a file and the look at it afterwards must not mix with another thread's. Files
+/// share this many locks.
 const TURNS: usize = 16;
-/// A file whose time of change alone moves (a link, a new owner, a file system of its own mind) is looked at so many times in one run.
+/// A file whose time of change alone moves (a link, a new owner, a file system of its own mind) is
+/// looked at so many times in one run.
 const MOST_TOUCHES: u8 = 8;
 
 /// What is compared.
@@ -35,17 +38,35 @@ pub(super) struct Facts {
 impl Facts {
     /// `None`: the file has no name any more.
     pub(super) fn of(stat: &Stat) -> Option<Self> {
-        let &Stat { device, inode, size, modified, changed, is_linked, .. } = stat;
-        is_linked.then_some(Self { device, inode, size, modified, changed })
+        let &Stat {
+            device,
+            inode,
+            size,
+            modified,
+            changed,
+            is_linked,
+            ..
+        } = stat;
+        is_linked.then_some(Self {
+            device,
+            inode,
+            size,
+            modified,
+            changed,
+        })
     }
 
     pub(super) const fn is_empty(&self) -> bool {
         self.size == 0
     }
 
-    /// The number alone says little: FAT and its relatives give a file another one each time that it is looked up after a while.
+    /// The number alone says little: FAT and its relatives give a file another one each time that
+    /// it is looked up after a while.
     fn is_as(&self, other: &Self) -> bool {
-        Self { inode: other.inode, ..*self } == *other
+        Self {
+            inode: other.inode,
+            ..*self
+        } == *other
     }
 
     fn is_same_file(&self, other: &Self) -> bool {
@@ -53,7 +74,10 @@ impl Facts {
     }
 
     fn is_touched_alone(&self, other: &Self) -> bool {
-        Self { changed: other.changed, ..*self } == *other
+        Self {
+            changed: other.changed,
+            ..*self
+        } == *other
     }
 }
 
@@ -87,13 +111,25 @@ struct Inner {
 impl Watch {
     pub(super) fn new(info: Arc<Info>, facts: Vec<Option<Facts>>) -> Self {
         let doubted = Bitfield::none(info.lengths.pieces());
-        let inner = Inner { facts, doubted, changes: Vec::new(), touches: BTreeMap::new() };
-        Self { info, turns: Default::default(), noticed: AtomicU64::new(0), inner: Mutex::new(inner) }
+        let inner = Inner {
+            facts,
+            doubted,
+            changes: Vec::new(),
+            touches: BTreeMap::new(),
+        };
+        Self {
+            info,
+            turns: Default::default(),
+            noticed: AtomicU64::new(0),
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Held while a file is acted on and its facts are noted, or while they are compared.
     pub(super) fn turn(&self, index: usize) -> Option<MutexGuard<'_, ()>> {
-        self.turns.get(index % TURNS).map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+        self.turns
+            .get(index % TURNS)
+            .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes noticed so far. What was read is worth something if this is the same afterwards.
@@ -124,7 +160,11 @@ impl Watch {
         let change = match (then, now) {
             (None, None) => return None,
             (Some(then), Some(now)) if then.is_as(&now) => return None,
-            (Some(then), Some(now)) if then.is_touched_alone(&now) && !inner.may_be_touched(index) => return None,
+            (Some(then), Some(now))
+                if then.is_touched_alone(&now) && !inner.may_be_touched(index) =>
+            {
+                return None;
+            }
             (None, _) => FileChange::Replaced,
             (_, None) => FileChange::Missing,
             (Some(then), Some(now)) if !then.is_same_file(&now) => FileChange::Replaced,
@@ -133,7 +173,10 @@ impl Watch {
         };
         inner.doubt(&self.info, index, change);
         self.noticed.fetch_add(1, Ordering::AcqRel);
-        Some(Noticed { change, is_other: matches!(change, FileChange::Missing | FileChange::Replaced) })
+        Some(Noticed {
+            change,
+            is_other: matches!(change, FileChange::Missing | FileChange::Replaced),
+        })
     }
 
     pub(super) fn is_doubted(&self, piece: Piece) -> bool {
@@ -151,7 +194,12 @@ impl Watch {
     /// Whether any piece of a file is doubted.
     pub(super) fn is_file_doubted(&self, index: usize) -> bool {
         let inner = self.lock();
-        self.info.files.get(index).is_some_and(|file| self.info.lengths.pieces_of(file.offset, file.size).any(|piece| inner.doubted.has(piece)))
+        self.info.files.get(index).is_some_and(|file| {
+            self.info
+                .lengths
+                .pieces_of(file.offset, file.size)
+                .any(|piece| inner.doubted.has(piece))
+        })
     }
 
     /// What was noticed since the last call: files by their place in the torrent.
@@ -172,11 +220,15 @@ impl Inner {
     }
 
     fn doubt(&mut self, info: &Info, index: usize, change: FileChange) {
-        let Some(file) = info.files.get(index) else { return };
+        let Some(file) = info.files.get(index) else {
+            return;
+        };
         for piece in info.lengths.pieces_of(file.offset, file.size) {
             self.doubted.set(piece);
         }
-        let Ok(index) = u32::try_from(index) else { return };
+        let Ok(index) = u32::try_from(index) else {
+            return;
+        };
         // One word a file is enough until somebody heard it.
         self.changes.retain(|(other, _)| *other != index);
         self.changes.push((index, change));

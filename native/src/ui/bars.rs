@@ -1,4 +1,5 @@
-//! A row per torrent, with its name, a bar, rate, time left and peers: as many as the terminal has rows for.
+//! A row per torrent, with its name, a bar, rate, time left and peers: as many as the terminal has
+//! rows for.
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +33,12 @@ struct Row {
 impl Default for Bars {
     fn default() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(REDRAWS));
-        Self { all, rows: Vec::new(), rest: None, layout: Layout::default() }
+        Self {
+            all,
+            rows: Vec::new(),
+            rest: None,
+            layout: Layout::default(),
+        }
     }
 }
 
@@ -40,10 +46,15 @@ impl Bars {
     pub(super) fn progress(&mut self, views: &[View]) {
         let size = Size::of_terminal();
         let (shown, hidden) = layout::choose(views, size.rows);
-        let statuses: Vec<plain::Status> = shown.iter().map(|view| plain::Status::of(&view.snapshot, &view.hint)).collect();
+        let statuses: Vec<plain::Status> = shown
+            .iter()
+            .map(|view| plain::Status::of(&view.snapshot, &view.hint))
+            .collect();
         let widest = statuses.iter().map(plain::Status::width).max().unwrap_or(0);
         self.layout.adapt(size.columns, widest);
-        self.rows.drain(shown.len().min(self.rows.len())..).for_each(|row| self.all.remove(&row.bar));
+        self.rows
+            .drain(shown.len().min(self.rows.len())..)
+            .for_each(|row| self.all.remove(&row.bar));
         for (at, (view, status)) in shown.iter().zip(&statuses).enumerate() {
             self.show(at, view, status);
         }
@@ -52,30 +63,48 @@ impl Bars {
 
     fn show(&mut self, at: usize, view: &View, status: &plain::Status) {
         if self.rows.len() <= at {
-            self.rows.push(Row { bar: self.all.insert(at, ProgressBar::new(1)), complete: false });
+            self.rows.push(Row {
+                bar: self.all.insert(at, ProgressBar::new(1)),
+                complete: false,
+            });
         }
-        let Some(Row { bar, complete }) = self.rows.get_mut(at) else { return };
+        let Some(Row { bar, complete }) = self.rows.get_mut(at) else {
+            return;
+        };
         let snapshot = &view.snapshot;
         *complete = snapshot.phase == Phase::Seeding;
         bar.set_style(style(&self.layout));
         bar.set_prefix(layout::shortened(&view.name, self.layout.name));
         bar.set_length(snapshot.wanted.max(1));
-        bar.set_position(if snapshot.wanted == 0 { 0 } else { snapshot.done });
+        bar.set_position(if snapshot.wanted == 0 {
+            0
+        } else {
+            snapshot.done
+        });
         bar.set_message(status.within(self.layout.message));
     }
 
     fn show_rest(&mut self, hidden: &[&View], columns: usize) {
         if hidden.is_empty() {
-            self.rest.take().into_iter().for_each(|bar| self.all.remove(&bar));
+            self.rest
+                .take()
+                .into_iter()
+                .for_each(|bar| self.all.remove(&bar));
             return;
         }
         let all = &self.all;
-        let bar = self.rest.get_or_insert_with(|| all.add(ProgressBar::new(1).with_style(templated("{wide_msg}"))));
+        let bar = self.rest.get_or_insert_with(|| {
+            all.add(ProgressBar::new(1).with_style(templated("{wide_msg}")))
+        });
         bar.set_message(layout::within(&[layout::summary(hidden)], "", columns));
     }
 
     pub(super) fn finished(&self, name: &str, path: &Path, took: Duration) {
-        self.note(&format!("{name}: finished in {}, saved to {}", text::span(took), path.display()));
+        self.note(&format!(
+            "{name}: finished in {}, saved to {}",
+            text::span(took),
+            path.display()
+        ));
     }
 
     pub(super) fn note(&self, text: &str) {
@@ -86,14 +115,25 @@ impl Bars {
     /// Leaves what is unfinished as it was last shown. Of what is complete everything was said.
     pub(super) fn close(&mut self) {
         for Row { bar, complete } in self.rows.drain(..) {
-            if complete { bar.finish_and_clear() } else { bar.abandon() }
+            if complete {
+                bar.finish_and_clear()
+            } else {
+                bar.abandon()
+            }
         }
-        self.rest.take().into_iter().for_each(|bar| bar.finish_and_clear());
+        self.rest
+            .take()
+            .into_iter()
+            .for_each(|bar| bar.finish_and_clear());
     }
 }
 
 fn style(layout: &Layout) -> ProgressStyle {
-    let bar = if layout.bar == 0 { String::new() } else { format!("{{bar:{}}} ", layout.bar) };
+    let bar = if layout.bar == 0 {
+        String::new()
+    } else {
+        format!("{{bar:{}}} ", layout.bar)
+    };
     templated(&format!("{{prefix:{}!}} {bar}{{wide_msg}}", layout.name))
 }
 

@@ -39,7 +39,9 @@ impl Json {
     }
 
     pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {
-        object(&json!({ "event": "checked", "info_hash": info.info_hash.to_string(), "read": read, "have": have, "pieces": info.lengths.pieces() }));
+        object(
+            &json!({ "event": "checked", "info_hash": info.info_hash.to_string(), "read": read, "have": have, "pieces": info.lengths.pieces() }),
+        );
     }
 
     pub(super) fn file_changed(&self, info: &Info, file: &File, change: FileChange, pieces: usize) {
@@ -49,11 +51,15 @@ impl Json {
             FileChange::Size => "size",
             FileChange::Written => "content",
         };
-        object(&json!({ "event": "changed", "info_hash": info.info_hash.to_string(), "path": file.path, "problem": problem, "pieces": pieces }));
+        object(
+            &json!({ "event": "changed", "info_hash": info.info_hash.to_string(), "path": file.path, "problem": problem, "pieces": pieces }),
+        );
     }
 
     pub(super) fn rechecked(&self, info: &Info, pieces: u32, wrong: u32) {
-        object(&json!({ "event": "rechecked", "info_hash": info.info_hash.to_string(), "pieces": pieces, "wrong": wrong }));
+        object(
+            &json!({ "event": "rechecked", "info_hash": info.info_hash.to_string(), "pieces": pieces, "wrong": wrong }),
+        );
     }
 
     pub(super) fn progress(&self, views: &[View]) {
@@ -77,19 +83,33 @@ impl Json {
 
     pub(super) fn renamed(&self, info: &Info, renamed: &[Renamed]) {
         for Renamed { own, written } in renamed {
-            object(&json!({ "event": "renamed", "info_hash": info.info_hash.to_string(), "path": own, "written": written }));
+            object(
+                &json!({ "event": "renamed", "info_hash": info.info_hash.to_string(), "path": own, "written": written }),
+            );
         }
     }
 
     pub(super) fn tracker(&self, info_hash: &InfoHash, status: &TrackerStatus) {
         let (seeders, leechers, peers) = match status.state {
-            TrackerState::Ok { seeders, leechers, peers } => (seeders, leechers, Some(peers)),
+            TrackerState::Ok {
+                seeders,
+                leechers,
+                peers,
+            } => (seeders, leechers, Some(peers)),
             TrackerState::Idle | TrackerState::Failed(_) => (None, None, None),
         };
         let (result, message) = match &status.state {
-            _ if status.asking => ("failed", Some("the tracker has not answered yet; it is asked again, ever more rarely".to_owned())),
+            _ if status.asking => (
+                "failed",
+                Some(
+                    "the tracker has not answered yet; it is asked again, ever more rarely"
+                        .to_owned(),
+                ),
+            ),
             TrackerState::Failed(error) => ("failed", Some(error.to_string())),
-            TrackerState::Ok { .. } | TrackerState::Idle if status.warning.is_some() => ("warning", status.warning.clone()),
+            TrackerState::Ok { .. } | TrackerState::Idle if status.warning.is_some() => {
+                ("warning", status.warning.clone())
+            }
             TrackerState::Ok { .. } | TrackerState::Idle => ("ok", None),
         };
         object(&json!({
@@ -104,7 +124,13 @@ impl Json {
         }));
     }
 
-    pub(super) fn peer(&self, info_hash: &InfoHash, addr: SocketAddr, (failure, reason): (PeerFailure, &CloseReason), omitted: u64) {
+    pub(super) fn peer(
+        &self,
+        info_hash: &InfoHash,
+        addr: SocketAddr,
+        (failure, reason): (PeerFailure, &CloseReason),
+        omitted: u64,
+    ) {
         object(&json!({
             "event": "peer",
             "info_hash": info_hash.to_string(),
@@ -117,7 +143,9 @@ impl Json {
     }
 
     pub(super) fn waiting(&self, failure: &Failure) {
-        object(&json!({ "event": "waiting", "class": failure.class.name(), "message": failure.message }));
+        object(
+            &json!({ "event": "waiting", "class": failure.class.name(), "message": failure.message }),
+        );
     }
 
     pub(super) fn note(&self, text: &str) {
@@ -126,6 +154,8 @@ impl Json {
 
     pub(super) fn finished(&self, info_hash: &InfoHash, path: &Path, took: Duration) {
         let path = path.display().to_string();
-        object(&json!({ "event": "finished", "info_hash": info_hash.to_string(), "path": path, "seconds": took.as_secs_f64() }));
+        object(
+            &json!({ "event": "finished", "info_hash": info_hash.to_string(), "path": path, "seconds": took.as_secs_f64() }),
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How a screen's room is divided: rows among torrents, columns among name, bar and words. Words are shown whole or not at all.
+//! How a screen's room is divided: rows among torrents, columns among name, bar and words. Words
+//! are shown whole or not at all.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,12 +31,17 @@ pub(super) struct Size {
 impl Size {
     pub(super) fn of_terminal() -> Self {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        let or = |told: Option<u16>, usual: u16| usize::from(told.filter(|&n| n > 0).unwrap_or(usual));
-        Self { columns: or(size.map(|size| size.ws_col), COLUMNS), rows: or(size.map(|size| size.ws_row), ROWS) }
+        let or =
+            |told: Option<u16>, usual: u16| usize::from(told.filter(|&n| n > 0).unwrap_or(usual));
+        Self {
+            columns: or(size.map(|size| size.ws_col), COLUMNS),
+            rows: or(size.map(|size| size.ws_row), ROWS),
+        }
     }
 }
 
-/// Which torrents have a row, and which have none. One row is the cursor's; if that leaves too few, the last is for what is said of the others.
+/// Which torrents have a row, and which have none. One row is the cursor's; if that leaves too few,
+/// the last is for what is said of the others.
 pub(super) fn choose(views: &[View], rows: usize) -> (Vec<&View>, Vec<&View>) {
     let room = rows.saturating_sub(1).max(1);
     let mut all: Vec<&View> = views.iter().collect();
@@ -56,12 +62,18 @@ pub(super) fn choose(views: &[View], rows: usize) -> (Vec<&View>, Vec<&View>) {
 /// Torrents without a row, in a line.
 pub(super) fn summary(hidden: &[&View]) -> String {
     let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
-    hidden.iter().for_each(|view| *phases.entry(text::phase(view.snapshot.phase)).or_default() += 1);
-    let counts: Vec<String> = phases.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
+    hidden
+        .iter()
+        .for_each(|view| *phases.entry(text::phase(view.snapshot.phase)).or_default() += 1);
+    let counts: Vec<String> = phases
+        .iter()
+        .map(|(phase, count)| format!("{count} {phase}"))
+        .collect();
     format!("and {} more: {}", hidden.len(), counts.join(", "))
 }
 
-/// How a row's columns are divided. It changes with the terminal, and when words need more room than ever before, but not with every number.
+/// How a row's columns are divided. It changes with the terminal, and when words need more room
+/// than ever before, but not with every number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     columns: usize,
@@ -75,12 +87,19 @@ pub(super) struct Layout {
 impl Layout {
     /// For rows whose words need up to `words` columns. Names give way to them first, then bars.
     pub(super) fn adapt(&mut self, columns: usize, words: usize) {
-        let words = if columns == self.columns { words.max(self.words) } else { words };
+        let words = if columns == self.columns {
+            words.max(self.words)
+        } else {
+            words
+        };
         (self.columns, self.words) = (columns, words);
-        // A column is left free on the right, as some terminals wrap at once; spaces stand between the parts.
+        // A column is left free on the right, as some terminals wrap at once; spaces stand between
+        // the parts.
         let room = columns.saturating_sub(words + 3);
         self.name = room.saturating_sub(BAR).clamp(LEAST_NAME, NAME);
-        self.bar = Some(room.saturating_sub(self.name).min(BAR)).filter(|&bar| bar >= LEAST_BAR).unwrap_or(0);
+        self.bar = Some(room.saturating_sub(self.name).min(BAR))
+            .filter(|&bar| bar >= LEAST_BAR)
+            .unwrap_or(0);
         if self.bar == 0 {
             self.name = columns.saturating_sub(words + 2).clamp(LEAST_NAME, NAME);
         }
@@ -89,7 +108,8 @@ impl Layout {
     }
 }
 
-/// Columns that a text takes. What is not ASCII counts for two: some of it is as wide, and nothing is wider.
+/// Columns that a text takes. What is not ASCII counts for two: some of it is as wide, and nothing
+/// is wider.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
@@ -112,7 +132,8 @@ fn start(text: &str, columns: usize) -> &str {
     end.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
-/// As many of the parts as fit, from the first on; then as much of the hint, at whose end whole words may be missing.
+/// As many of the parts as fit, from the first on; then as much of the hint, at whose end whole
+/// words may be missing.
 pub(super) fn within(parts: &[String], hint: &str, columns: usize) -> String {
     let mut line = String::new();
     for part in parts {
@@ -136,13 +157,20 @@ pub(super) fn within(parts: &[String], hint: &str, columns: usize) -> String {
 
 /// The text, or where it is too long the whole words of it that fit.
 fn fitting(text: String, columns: usize) -> String {
-    if width(&text) > columns { cut_at_word(&text, columns) } else { text }
+    if width(&text) > columns {
+        cut_at_word(&text, columns)
+    } else {
+        text
+    }
 }
 
 /// The whole words that fit, and a sign that there were more.
 fn cut_at_word(text: &str, columns: usize) -> String {
     let start = start(text, columns.saturating_sub(2));
-    let whole = start.rfind(' ').and_then(|at| start.get(..at)).unwrap_or(start);
+    let whole = start
+        .rfind(' ')
+        .and_then(|at| start.get(..at))
+        .unwrap_or(start);
     format!("{}…", whole.trim_end_matches([',', ';', ' ']))
 }
 
@@ -151,7 +179,14 @@ mod tests {
     use super::*;
 
     fn parts() -> Vec<String> {
-        ["45 % of 700.0 MiB", "10.5 MiB/s", "59 min 30 s left", "1 peer"].map(str::to_owned).to_vec()
+        [
+            "45 % of 700.0 MiB",
+            "10.5 MiB/s",
+            "59 min 30 s left",
+            "1 peer",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     #[test]
@@ -161,7 +196,10 @@ mod tests {
         layout.adapt(80, words);
         assert!(layout.message >= words, "{layout:?}");
         layout.adapt(80, 20);
-        assert!(layout.message >= words, "the columns stay where they are: {layout:?}");
+        assert!(
+            layout.message >= words,
+            "the columns stay where they are: {layout:?}"
+        );
         layout.adapt(120, 20);
         assert_eq!((layout.name, layout.bar), (NAME, BAR));
         for columns in 0..200 {
@@ -174,16 +212,38 @@ mod tests {
     #[test]
     fn words_are_shown_whole_or_not_at_all() {
         let hint = "asked 2 trackers: 1 answered, 1 failed; DHT: 12 nodes";
-        assert_eq!(within(&parts(), "", 80), "45 % of 700.0 MiB, 10.5 MiB/s, 59 min 30 s left, 1 peer");
-        assert_eq!(within(&parts(), "", 54), "45 % of 700.0 MiB, 10.5 MiB/s, 59 min 30 s left", "not `1 pee`");
-        assert_eq!(within(&parts()[..1], hint, 50), "45 % of 700.0 MiB; asked 2 trackers: 1…");
-        let known: Vec<String> = parts().iter().flat_map(|part| part.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+        assert_eq!(
+            within(&parts(), "", 80),
+            "45 % of 700.0 MiB, 10.5 MiB/s, 59 min 30 s left, 1 peer"
+        );
+        assert_eq!(
+            within(&parts(), "", 54),
+            "45 % of 700.0 MiB, 10.5 MiB/s, 59 min 30 s left",
+            "not `1 pee`"
+        );
+        assert_eq!(
+            within(&parts()[..1], hint, 50),
+            "45 % of 700.0 MiB; asked 2 trackers: 1…"
+        );
+        let known: Vec<String> = parts()
+            .iter()
+            .flat_map(|part| part.split(' ').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         for columns in 1..120 {
             let line = within(&parts(), hint, columns);
             assert!(columns < 10 || width(&line) <= columns, "{columns}: {line}");
-            let words = line.trim_end_matches('…').split([' ', ',', ';']).filter(|word| !word.is_empty());
-            let whole = |word: &&str| known.iter().any(|known| known == word) || hint.split([' ', ',', ';']).any(|known| known == *word);
-            assert!(columns < 10 || words.into_iter().all(|word| whole(&word)), "{columns}: {line}");
+            let words = line
+                .trim_end_matches('…')
+                .split([' ', ',', ';'])
+                .filter(|word| !word.is_empty());
+            let whole = |word: &&str| {
+                known.iter().any(|known| known == word)
+                    || hint.split([' ', ',', ';']).any(|known| known == *word)
+            };
+            assert!(
+                columns < 10 || words.into_iter().all(|word| whole(&word)),
+                "{columns}: {line}"
+            );
         }
     }
 

@@ -30,10 +30,13 @@ pub(crate) fn line(text: &str) {
     print(format!("{text}\n").as_bytes());
 }
 
-/// Prints bytes on standard output. Leaves the program when they cannot be written, and says so unless it is only that nobody reads any more.
+/// Prints bytes on standard output. Leaves the program when they cannot be written, and says so
+/// unless it is only that nobody reads any more.
 pub(crate) fn print(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else { return };
+    let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else {
+        return;
+    };
     if error.kind() != io::ErrorKind::BrokenPipe {
         note(&format!("could not write to standard output: {error}"));
     }
@@ -70,7 +73,8 @@ pub(crate) struct View {
     pub(crate) hint: String,
 }
 
-/// Whether standard output is a terminal on which lines can be drawn over. One without a name, or of the name `dumb`, writes from top to bottom.
+/// Whether standard output is a terminal on which lines can be drawn over. One without a name, or
+/// of the name `dumb`, writes from top to bottom.
 fn can_draw() -> bool {
     let named = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     named && io::stdout().is_terminal()
@@ -140,10 +144,17 @@ impl Screen {
             FileChange::Written => "was changed by something else",
         };
         let pieces_text = text::count(pieces, "piece is", "pieces are");
-        self.remark(&format!("{} {what}; its {pieces_text} checked again", text::path(file)), |json| json.file_changed(info, file, change, pieces));
+        self.remark(
+            &format!(
+                "{} {what}; its {pieces_text} checked again",
+                text::path(file)
+            ),
+            |json| json.file_changed(info, file, change, pieces),
+        );
     }
 
-    /// What may have changed was checked again: of `read` pieces so many are wrong now, and are fetched again or not.
+    /// What may have changed was checked again: of `read` pieces so many are wrong now, and are
+    /// fetched again or not.
     pub(crate) fn rechecked(&self, info: &Info, read: u32, wrong: u32, fetched: bool) {
         let outcome = match (wrong, fetched) {
             (0, _) => "all that was there is as it was".to_owned(),
@@ -153,7 +164,10 @@ impl Screen {
             (_, false) => format!("{wrong} are wrong and are no longer served"),
         };
         let pieces = text::count(read as usize, "piece", "pieces");
-        self.remark(&format!("{}: checked {pieces} again, {outcome}", visible(&info.name)), |json| json.rechecked(info, read, wrong));
+        self.remark(
+            &format!("{}: checked {pieces} again, {outcome}", visible(&info.name)),
+            |json| json.rechecked(info, read, wrong),
+        );
     }
 
     /// A word on the side, also for those who want to hear little.
@@ -176,7 +190,13 @@ impl Screen {
     }
 
     /// A torrent is complete.
-    pub(crate) fn finished(&mut self, name: &str, info_hash: &InfoHash, path: &Path, took: Duration) {
+    pub(crate) fn finished(
+        &mut self,
+        name: &str,
+        info_hash: &InfoHash,
+        path: &Path,
+        took: Duration,
+    ) {
         match self {
             Self::Bars(bars) => bars.finished(name, path, took),
             Self::Plain(plain) => plain.finished(name, path, took),
@@ -185,7 +205,8 @@ impl Screen {
         }
     }
 
-    /// Files have other names than their torrent gives them: the file system does not take those, or they were found so.
+    /// Files have other names than their torrent gives them: the file system does not take those,
+    /// or they were found so.
     pub(crate) fn renamed(&self, name: &str, info: &Info, renamed: &[Renamed]) {
         let text = || format!("{name}: {}", text::renamed(renamed));
         match self {
@@ -200,16 +221,29 @@ impl Screen {
     pub(crate) fn tracker(&self, name: &str, info_hash: &InfoHash, status: &TrackerStatus) {
         match self {
             Self::Json(json) => json.tracker(info_hash, status),
-            Self::Bars(_) | Self::Plain(_) | Self::Quiet => self.note(&format!("{name}: {}", text::tracker(status))),
+            Self::Bars(_) | Self::Plain(_) | Self::Quiet => {
+                self.note(&format!("{name}: {}", text::tracker(status)))
+            }
         }
     }
 
     /// A peer came to nothing; `omitted` others were not told of.
-    pub(crate) fn peer(&self, name: &str, info_hash: &InfoHash, addr: SocketAddr, why: (PeerFailure, &CloseReason), omitted: u64) {
+    pub(crate) fn peer(
+        &self,
+        name: &str,
+        info_hash: &InfoHash,
+        addr: SocketAddr,
+        why: (PeerFailure, &CloseReason),
+        omitted: u64,
+    ) {
         match self {
             Self::Json(json) => json.peer(info_hash, addr, why, omitted),
             Self::Bars(_) | Self::Plain(_) | Self::Quiet => {
-                let others = if omitted > 0 { format!(" (and {omitted} peers more that failed)") } else { String::new() };
+                let others = if omitted > 0 {
+                    format!(" (and {omitted} peers more that failed)")
+                } else {
+                    String::new()
+                };
                 self.note(&format!("{name}: peer {addr}: {}{others}", why.1));
             }
         }
@@ -227,7 +261,10 @@ impl Screen {
 
     /// A torrent stands still and will go on by itself once what is wrong has been put right.
     pub(crate) fn waiting(&self, name: &str, failure: &Failure) {
-        self.remark(&format!("{name}: {failure}; it goes on by itself then"), |json| json.waiting(failure));
+        self.remark(
+            &format!("{name}: {failure}; it goes on by itself then"),
+            |json| json.waiting(failure),
+        );
     }
 
     /// Nothing more will be shown.

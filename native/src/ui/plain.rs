@@ -18,19 +18,36 @@ pub(crate) struct Plain {
 
 impl Plain {
     pub(super) fn metadata(&self, info: &Info) {
-        let files = text::count(info.files.iter().filter(|file| !file.pad).count(), "file", "files");
-        line(&format!("{}: {}, {files}", visible(&info.name), text::bytes(info.size())));
+        let files = text::count(
+            info.files.iter().filter(|file| !file.pad).count(),
+            "file",
+            "files",
+        );
+        line(&format!(
+            "{}: {}, {files}",
+            visible(&info.name),
+            text::bytes(info.size())
+        ));
     }
 
     pub(super) fn checked(&self, info: &Info, read: u64, have: u32) {
         if read > 0 {
             let pieces = info.lengths.pieces();
-            line(&format!("{}: checked {}, {have} of {pieces} pieces are there", visible(&info.name), text::bytes(read)));
+            line(&format!(
+                "{}: checked {}, {have} of {pieces} pieces are there",
+                visible(&info.name),
+                text::bytes(read)
+            ));
         }
     }
 
     pub(super) fn progress(&mut self, views: &[View]) {
-        for View { name, snapshot, hint } in views {
+        for View {
+            name,
+            snapshot,
+            hint,
+        } in views
+        {
             let status = Status::of(snapshot, hint).to_string();
             if self.said.get(&snapshot.info_hash) != Some(&status) {
                 line(&format!("{name}: {status}"));
@@ -40,7 +57,11 @@ impl Plain {
     }
 
     pub(super) fn finished(&self, name: &str, path: &Path, took: Duration) {
-        line(&format!("{name}: finished in {}, saved to {}", text::span(took), path.display()));
+        line(&format!(
+            "{name}: finished in {}, saved to {}",
+            text::span(took),
+            path.display()
+        ));
     }
 }
 
@@ -56,26 +77,52 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn of(snapshot: &TorrentSnapshot, hint: &str) -> Self {
         if let Some(failure) = &snapshot.failure {
-            return Self { parts: vec![format!("stopped: {failure}")], hint: String::new() };
+            return Self {
+                parts: vec![format!("stopped: {failure}")],
+                hint: String::new(),
+            };
         }
-        let TorrentSnapshot { done, wanted, down_rate, up_rate, .. } = *snapshot;
+        let TorrentSnapshot {
+            done,
+            wanted,
+            down_rate,
+            up_rate,
+            ..
+        } = *snapshot;
         let peers = text::count(snapshot.peers, "peer", "peers");
         let (mut parts, hint) = match snapshot.phase {
             Phase::Downloading => {
                 let eta = snapshot.eta.map(|eta| format!("{} left", text::span(eta)));
-                let share = format!("{} % of {}", text::percent(done, wanted), text::bytes(wanted));
-                ([share, text::rate(down_rate)].into_iter().chain(eta).collect(), hint)
+                let share = format!(
+                    "{} % of {}",
+                    text::percent(done, wanted),
+                    text::bytes(wanted)
+                );
+                (
+                    [share, text::rate(down_rate)]
+                        .into_iter()
+                        .chain(eta)
+                        .collect(),
+                    hint,
+                )
             }
             Phase::Seeding => (vec!["seeding".to_owned(), text::rate(up_rate)], ""),
             phase => (vec![text::phase(phase).to_owned()], hint),
         };
         parts.push(peers);
-        Self { parts, hint: hint.to_owned() }
+        Self {
+            parts,
+            hint: hint.to_owned(),
+        }
     }
 
     /// Columns of what counts. An error may be longer than any line; it is cut.
     pub(super) fn width(&self) -> usize {
-        if self.parts.len() > 1 { layout::width(&self.parts.join(", ")) } else { 0 }
+        if self.parts.len() > 1 {
+            layout::width(&self.parts.join(", "))
+        } else {
+            0
+        }
     }
 
     /// One line of so many columns at most.

@@ -5,16 +5,24 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Redraws a second.
 const REDRAWS: u8 = 4;
 
-/// A bar on standard error that is gone when the work is done; nothing where standard error is no terminal, or for scripts.
+/// A bar on standard error that is gone when the work is done; nothing where standard error is no
+/// terminal, or for scripts.
 #[derive(Debug)]
 pub(crate) struct Reading(ProgressBar);
 
 impl Reading {
     /// Of `total` bytes.
     pub(crate) fn of(total: u64, quiet: bool) -> Self {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(REDRAWS) };
-        let style = ProgressStyle::with_template("{bar:20} {percent} % of {total_bytes}, {binary_bytes_per_sec}, {eta} left");
-        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+        };
+        let style = ProgressStyle::with_template(
+            "{bar:20} {percent} % of {total_bytes}, {binary_bytes_per_sec}, {eta} left",
+        );
+        let bar = ProgressBar::with_draw_target(Some(total), target)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self(bar)
     }
 

@@ -41,7 +41,11 @@ pub(crate) fn span(span: Duration) -> String {
 
 /// Per cent, rounded down so that 100 means all.
 pub(crate) fn percent(done: u64, total: u64) -> u64 {
-    if total == 0 { 100 } else { u64::try_from(u128::from(done) * 100 / u128::from(total)).unwrap_or(100) }
+    if total == 0 {
+        100
+    } else {
+        u64::try_from(u128::from(done) * 100 / u128::from(total)).unwrap_or(100)
+    }
 }
 
 /// A file's path for the screen.
@@ -51,11 +55,27 @@ pub(crate) fn path(file: &File) -> String {
 
 /// Which files have other names than the torrent's; of many the first.
 pub(crate) fn renamed(renamed: &[Renamed]) -> String {
-    let one = |Renamed { own, written }: &Renamed| format!("{} is kept as {}", visible(&own.join("/")), visible(&written.join("/")));
+    let one = |Renamed { own, written }: &Renamed| {
+        format!(
+            "{} is kept as {}",
+            visible(&own.join("/")),
+            visible(&written.join("/"))
+        )
+    };
     let shown: Vec<_> = renamed.iter().take(RENAMED_SHOWN).map(one).collect();
     let rest = renamed.len().saturating_sub(RENAMED_SHOWN);
-    let more = if rest > 0 { format!(", and {} more in the same way", count(rest, "file", "files")) } else { String::new() };
-    format!("the file system does not take all names: {}{more}", shown.join(", "))
+    let more = if rest > 0 {
+        format!(
+            ", and {} more in the same way",
+            count(rest, "file", "files")
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "the file system does not take all names: {}{more}",
+        shown.join(", ")
+    )
 }
 
 /// `1 peer`, `2 peers`.
@@ -69,13 +89,21 @@ pub(crate) fn tracker(status: &TrackerStatus) -> String {
         _ if status.asking => "has not answered yet".to_owned(),
         TrackerState::Failed(error) => {
             let error = error.to_string();
-            error.strip_prefix("the tracker ").unwrap_or(&error).to_owned()
+            error
+                .strip_prefix("the tracker ")
+                .unwrap_or(&error)
+                .to_owned()
         }
         TrackerState::Ok { peers, .. } => format!("named {}", count(*peers, "peer", "peers")),
         TrackerState::Idle => "has not answered".to_owned(),
     };
-    let warning = status.warning.as_ref().filter(|_| !status.asking && matches!(status.state, TrackerState::Ok { .. }));
-    let warning = warning.map(|warning| format!("; it warns: \"{warning}\"")).unwrap_or_default();
+    let warning = status
+        .warning
+        .as_ref()
+        .filter(|_| !status.asking && matches!(status.state, TrackerState::Ok { .. }));
+    let warning = warning
+        .map(|warning| format!("; it warns: \"{warning}\""))
+        .unwrap_or_default();
     format!("tracker {}: {what}{warning}", status.shown_url())
 }
 
@@ -116,6 +144,13 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "16777215.9 TiB");
         assert_eq!(span(Duration::from_secs(59)), "59 s");
         assert_eq!(span(Duration::from_secs(3725)), "1 h 2 min");
-        assert_eq!((percent(999, 1000), percent(0, 0), percent(u64::MAX, u64::MAX)), (99, 100, 100));
+        assert_eq!(
+            (
+                percent(999, 1000),
+                percent(0, 0),
+                percent(u64::MAX, u64::MAX)
+            ),
+            (99, 100, 100)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What is on the disk: data that are there, wrong, somebody else's, in the way; and what a run leaves for the next.
+//! What is on the disk: data that are there, wrong, somebody else's, in the way; and what a run
+//! leaves for the next.
 
 use std::fs;
 use std::io::Write as _;
@@ -26,13 +27,21 @@ fn links_are_neither_shared_nor_followed() {
     assert_eq!(fs::read_dir(world.path("outside")).unwrap().count(), 0);
 }
 
-/// Two torrents of one name: `data` twice, with other content the second time. Returns seeds of both, and where they are.
+/// Two torrents of one name: `data` twice, with other content the second time. Returns seeds of
+/// both, and where they are.
 fn rivals(world: &World) -> [(Running, String); 2] {
     world.shared();
     let first = world.seed("data.torrent");
     fs::create_dir_all(world.path("rival/data")).unwrap();
     fs::write(world.path("rival/data/a.bin"), vec![5; 300_000]).unwrap();
-    world.ok(&["create", "rival/data", "-o", "rival.torrent", "--piece-length", "16K"]);
+    world.ok(&[
+        "create",
+        "rival/data",
+        "-o",
+        "rival.torrent",
+        "--piece-length",
+        "16K",
+    ]);
     let second = world.seed_with(&["rival.torrent", "rival"]);
     [first, second]
 }
@@ -41,8 +50,24 @@ fn rivals(world: &World) -> [(Running, String); 2] {
 fn two_torrents_that_would_write_one_file_are_not_both_downloaded() {
     let world = World::new();
     let [(_a, first), (_b, second)] = rivals(&world);
-    let said = world.fails(2, &World::from(&first, &["--peer", &second, "data.torrent", "rival.torrent", "-o", "out"]));
-    assert!(said.contains("out/data/a.bin is a file of another of the torrents, too"), "{said}");
+    let said = world.fails(
+        2,
+        &World::from(
+            &first,
+            &[
+                "--peer",
+                &second,
+                "data.torrent",
+                "rival.torrent",
+                "-o",
+                "out",
+            ],
+        ),
+    );
+    assert!(
+        said.contains("out/data/a.bin is a file of another of the torrents, too"),
+        "{said}"
+    );
     assert!(said.contains("1 of 2 torrents failed"), "{said}");
     world.ok(&["verify", "data.torrent", "out"]);
 }
@@ -53,9 +78,15 @@ fn what_another_torrent_finished_is_not_overwritten_unless_that_is_asked_for() {
     let [(_a, first), (_b, second)] = rivals(&world);
     world.ok(&World::from(&first, &["data.torrent", "-o", "out"]));
     let said = world.fails(5, &World::from(&second, &["rival.torrent", "-o", "out"]));
-    assert!(said.contains("out/data/a.bin is there already and belongs to the torrent"), "{said}");
+    assert!(
+        said.contains("out/data/a.bin is there already and belongs to the torrent"),
+        "{said}"
+    );
     world.ok(&["verify", "data.torrent", "out"]);
-    world.ok(&World::from(&second, &["rival.torrent", "-o", "out", "--overwrite"]));
+    world.ok(&World::from(
+        &second,
+        &["rival.torrent", "-o", "out", "--overwrite"],
+    ));
     let said = world.fails(5, &World::from(&first, &["data.torrent", "-o", "out"]));
     assert!(said.contains("belongs to the torrent"), "{said}");
     world.ok(&["verify", "rival.torrent", "out"]);
@@ -66,9 +97,15 @@ fn what_another_torrent_overwrote_is_not_taken_for_ours() {
     let world = World::new();
     let [(_a, first), (_b, second)] = rivals(&world);
     for _ in 0..2 {
-        world.ok(&World::from(&first, &["data.torrent", "-o", "out", "--overwrite"]));
+        world.ok(&World::from(
+            &first,
+            &["data.torrent", "-o", "out", "--overwrite"],
+        ));
         world.ok(&["verify", "data.torrent", "out"]);
-        world.ok(&World::from(&second, &["rival.torrent", "-o", "out", "--overwrite"]));
+        world.ok(&World::from(
+            &second,
+            &["rival.torrent", "-o", "out", "--overwrite"],
+        ));
         world.ok(&["verify", "rival.torrent", "out"]);
     }
 }
@@ -82,9 +119,21 @@ fn an_edit_that_left_no_trace_is_found_out() {
     let path = world.path("out/data/a.bin");
     let time = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, vec![7; 300_000]).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-    let said = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
-    assert_eq!(event(&said, "checked")["have"], 3, "all of the file was read: {said}");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    let said = world.ok(&World::from(
+        &peer,
+        &["data.torrent", "-o", "out", "--json"],
+    ));
+    assert_eq!(
+        event(&said, "checked")["have"],
+        3,
+        "all of the file was read: {said}"
+    );
     assert!(world.same("data/a.bin", "out/data/a.bin"));
 }
 
@@ -94,7 +143,12 @@ fn a_file_that_grew_is_cut_back() {
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
     world.ok(&World::from(&peer, &["data.torrent", "-o", "out"]));
-    fs::File::options().append(true).open(world.path("out/data/z.bin")).unwrap().write_all(b"more").unwrap();
+    fs::File::options()
+        .append(true)
+        .open(world.path("out/data/z.bin"))
+        .unwrap()
+        .write_all(b"more")
+        .unwrap();
     world.ok(&World::from(&peer, &["data.torrent", "-o", "out"]));
     world.ok(&["verify", "data.torrent", "out"]);
 }
@@ -107,8 +161,21 @@ fn a_folder_is_known_again_by_another_name() {
     fs::create_dir(world.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(world.path("elsewhere"), world.path("link")).unwrap();
     world.ok(&World::from(&peer, &["data.torrent", "-o", "link/new"]));
-    let again = world.ok(&[&["get", "data.torrent", "-o", "data/../elsewhere/new", "--json"], &ALONE[..]].concat());
-    assert!(event(&again, "checked")["read"].as_u64().unwrap() <= 5 * 16_384, "{again}");
+    let again = world.ok(&[
+        &[
+            "get",
+            "data.torrent",
+            "-o",
+            "data/../elsewhere/new",
+            "--json",
+        ],
+        &ALONE[..],
+    ]
+    .concat());
+    assert!(
+        event(&again, "checked")["read"].as_u64().unwrap() <= 5 * 16_384,
+        "{again}"
+    );
 }
 
 #[test]
@@ -116,12 +183,18 @@ fn a_download_is_complete_verified_and_known_at_the_next_start() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
-    let said = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
+    let said = world.ok(&World::from(
+        &peer,
+        &["data.torrent", "-o", "out", "--json"],
+    ));
     let finished = event(&said, "finished");
     assert_eq!(finished["path"], "out/data");
     assert_eq!(finished["info_hash"], event(&said, "metadata")["info_hash"]);
     for file in ["a.bin", "empty", "sub/b.bin", "sub/c.txt", "z.bin"] {
-        assert!(world.same(&format!("data/{file}"), &format!("out/data/{file}")), "{file}");
+        assert!(
+            world.same(&format!("data/{file}"), &format!("out/data/{file}")),
+            "{file}"
+        );
     }
     world.ok(&["verify", "data.torrent", "out"]);
     let again = world.ok(&[&["get", "data.torrent", "-o", "out", "--json"], &ALONE[..]].concat());
@@ -130,7 +203,10 @@ fn a_download_is_complete_verified_and_known_at_the_next_start() {
     assert!(checked["read"].as_u64().unwrap() <= 5 * 16_384, "{checked}");
 
     fs::write(world.path("out/data/z.bin"), [9; 40_000]).unwrap();
-    let repaired = world.ok(&World::from(&peer, &["data.torrent", "-o", "out", "--json"]));
+    let repaired = world.ok(&World::from(
+        &peer,
+        &["data.torrent", "-o", "out", "--json"],
+    ));
     assert_eq!(event(&repaired, "checked")["have"], 19);
     assert!(world.same("data/z.bin", "out/data/z.bin"));
 }
@@ -140,13 +216,19 @@ fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
     let world = World::new();
     world.large(8 << 20);
     let (_seed, peer) = world.seed("large.torrent");
-    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    let mut get = world.start(&World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--download-limit", "2M"],
+    ));
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
     get.signal(Signal::INT);
     let error = get.wait_for(|event| event["event"] == "error");
     assert_eq!(error["class"], "interrupted");
     assert_eq!(get.exit_code(), Some(130));
-    let said = world.ok(&World::from(&peer, &["large.torrent", "-o", "out", "--json"]));
+    let said = world.ok(&World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--json"],
+    ));
     let checked = event(&said, "checked");
     assert!(checked["have"].as_u64().unwrap() > 30, "{checked}");
     assert!(checked["read"].as_u64().unwrap() < 1 << 20, "{checked}");
@@ -158,14 +240,34 @@ fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
     let world = World::new();
     world.large(8 << 20);
     let (_seed, peer) = world.seed("large.torrent");
-    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    let mut get = world.start(&World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--download-limit", "2M"],
+    ));
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
     get.signal(Signal::HUP);
-    assert_eq!(get.wait_for(|event| event["event"] == "error")["class"], "interrupted");
+    assert_eq!(
+        get.wait_for(|event| event["event"] == "error")["class"],
+        "interrupted"
+    );
     assert_eq!(get.exit_code(), Some(130));
 
-    let deaf = World::from(&peer, &["large.torrent", "-o", "deaf", "--download-limit", "4M"]);
-    let mut get = world.start_by("sh", &[&["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_aqueduct")], &deaf[..]].concat());
+    let deaf = World::from(
+        &peer,
+        &["large.torrent", "-o", "deaf", "--download-limit", "4M"],
+    );
+    let mut get = world.start_by(
+        "sh",
+        &[
+            &[
+                "-c",
+                "trap '' HUP; exec \"$0\" \"$@\"",
+                env!("CARGO_BIN_EXE_aqueduct"),
+            ],
+            &deaf[..],
+        ]
+        .concat(),
+    );
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
     get.signal(Signal::HUP);
     get.wait_for(|event| event["event"] == "finished");
@@ -177,12 +279,20 @@ fn a_killed_download_goes_on_without_reading_everything_again() {
     let world = World::new();
     world.large(32 << 20);
     let (_seed, peer) = world.seed("large.torrent");
-    let mut get = world.start(&World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "2M"]));
+    let mut get = world.start(&World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--download-limit", "2M"],
+    ));
     // The first record comes with the first flush, after five seconds.
-    get.wait_for(|event| event["event"] == "progress" && has_record(&world.path("state/aqueduct"), 2));
+    get.wait_for(|event| {
+        event["event"] == "progress" && has_record(&world.path("state/aqueduct"), 2)
+    });
     get.signal(Signal::KILL);
     get.exit_code();
-    let said = world.ok(&World::from(&peer, &["large.torrent", "-o", "out", "--json"]));
+    let said = world.ok(&World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--json"],
+    ));
     let checked = event(&said, "checked");
     assert!(checked["have"].as_u64().unwrap() > 30, "{checked}");
     assert!(checked["read"].as_u64().unwrap() < 1 << 20, "{checked}");
@@ -191,7 +301,9 @@ fn a_killed_download_goes_on_without_reading_everything_again() {
 
 /// Whether records of so many torrents and folders were written.
 fn has_record(state: &Path, count: usize) -> bool {
-    let files = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+    let files = fs::read_dir(state)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap());
     files.filter(|file| file.len() > 0).count() >= count
 }
 
@@ -200,7 +312,20 @@ fn a_second_process_does_not_write_to_the_same_download() {
     let world = World::new();
     world.shared();
     let (_seed, _) = world.seed("data.torrent");
-    let said = world.fails(5, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
+    let said = world.fails(
+        5,
+        &[
+            "seed",
+            "data.torrent",
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-trackers",
+            "--no-dht",
+            "--no-lsd",
+        ],
+    );
     assert!(said.contains("another aqueduct"), "{said}");
 }
 
@@ -209,7 +334,14 @@ fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
     let world = World::new();
     world.shared();
     fs::write(world.path("file"), b"").unwrap();
-    let said = world.fails(5, &[&["get", "data.torrent", "-o", "file/below", "--json"], &ALONE[..]].concat());
+    let said = world.fails(
+        5,
+        &[
+            &["get", "data.torrent", "-o", "file/below", "--json"],
+            &ALONE[..],
+        ]
+        .concat(),
+    );
     assert_eq!(event(&said, "error")["class"], "storage");
     world.fails(5, &["verify", "data.torrent", "nowhere"]);
     world.fails(5, &["create", "nowhere", "-o", "x.torrent"]);
@@ -221,17 +353,45 @@ fn data_are_looked_for_where_the_torrent_lies_and_told_where_they_were_missed() 
     let world = World::new();
     world.shared();
     fs::create_dir(world.path("empty")).unwrap();
-    let silent = ["--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"];
-    let said = world.fails(5, &[&["seed", "data.torrent", "empty"], &silent[..]].concat());
-    assert!(said.contains("the data of data are not in empty; say where they are"), "{said}");
+    let silent = [
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--no-trackers",
+        "--no-dht",
+        "--no-lsd",
+    ];
+    let said = world.fails(
+        5,
+        &[&["seed", "data.torrent", "empty"], &silent[..]].concat(),
+    );
+    assert!(
+        said.contains("the data of data are not in empty; say where they are"),
+        "{said}"
+    );
     assert!(!said.contains("pieces wrong"), "{said}");
     let torrent = world.path("data.torrent");
-    let elsewhere = |args: &[&str]| world.aqueduct(args).current_dir(world.path("empty")).output().unwrap();
-    assert!(elsewhere(&["verify", torrent.to_str().unwrap()]).status.success());
+    let elsewhere = |args: &[&str]| {
+        world
+            .aqueduct(args)
+            .current_dir(world.path("empty"))
+            .output()
+            .unwrap()
+    };
+    assert!(
+        elsewhere(&["verify", torrent.to_str().unwrap()])
+            .status
+            .success()
+    );
     fs::rename(world.path("data"), world.path("empty/renamed")).unwrap();
     let output = elsewhere(&["verify", torrent.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(6));
-    assert!(text(&output.stderr).contains("are not in . nor in /"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("are not in . nor in /"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -239,6 +399,19 @@ fn data_that_do_not_match_are_not_seeded() {
     let world = World::new();
     world.shared();
     fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();
-    let said = world.fails(6, &["seed", "data.torrent", "--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"]);
+    let said = world.fails(
+        6,
+        &[
+            "seed",
+            "data.torrent",
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-trackers",
+            "--no-dht",
+            "--no-lsd",
+        ],
+    );
     assert!(said.contains("19 of 22 pieces wrong"), "{said}");
 }

@@ -13,7 +13,10 @@ const SIZE: usize = 3 << 20;
 
 /// A download of `large.bin` to `place` that takes a few seconds.
 fn start(world: &World, peer: &str, place: &str) -> Running {
-    world.start(&World::from(peer, &["large.torrent", "-o", place, "--download-limit", "1M"]))
+    world.start(&World::from(
+        peer,
+        &["large.torrent", "-o", place, "--download-limit", "1M"],
+    ))
 }
 
 /// Waits until a download has come some way.
@@ -33,16 +36,46 @@ fn whatever_happens_to_a_file_during_its_download_it_is_whole_when_that_is_calle
     let world = World::new();
     world.large(SIZE);
     let (_seed, peer) = world.seed("large.torrent");
-    let edit = |path: &Path, at: u64| fs::File::options().write(true).open(path).unwrap().write_all_at(&[0xEE; 5000], at).unwrap();
+    let edit = |path: &Path, at: u64| {
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .write_all_at(&[0xEE; 5000], at)
+            .unwrap()
+    };
     let harms: [(&str, Harm<'_>); 6] = [
         ("removed", &|path| fs::remove_file(path).unwrap()),
-        ("moved", &|path| fs::rename(path, world.path("elsewhere.bin")).unwrap()),
-        ("cut", &|path| fs::File::options().write(true).open(path).unwrap().set_len(100_000).unwrap()),
-        ("appended", &|path| fs::File::options().append(true).open(path).unwrap().write_all(b"more").unwrap()),
+        ("moved", &|path| {
+            fs::rename(path, world.path("elsewhere.bin")).unwrap()
+        }),
+        ("cut", &|path| {
+            fs::File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(100_000)
+                .unwrap()
+        }),
+        ("appended", &|path| {
+            fs::File::options()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .write_all(b"more")
+                .unwrap()
+        }),
         ("begun", &|path| edit(path, 0)),
-        ("spread", &|path| (0..SIZE as u64).step_by(200_000).for_each(|at| edit(path, at))),
+        ("spread", &|path| {
+            (0..SIZE as u64)
+                .step_by(200_000)
+                .for_each(|at| edit(path, at))
+        }),
     ];
-    let mut running: Vec<_> = harms.iter().map(|(place, _)| (*place, start(&world, &peer, place))).collect();
+    let mut running: Vec<_> = harms
+        .iter()
+        .map(|(place, _)| (*place, start(&world, &peer, place)))
+        .collect();
     for ((place, get), (_, harm)) in running.iter_mut().zip(harms) {
         come_some_way(get);
         harm(&world.path(&format!("{place}/large.bin")));
@@ -51,9 +84,17 @@ fn whatever_happens_to_a_file_during_its_download_it_is_whole_when_that_is_calle
         get.wait_for(is("changed"));
         get.wait_for(is("finished"));
         assert_eq!(get.exit_code(), Some(0), "{place}");
-        assert!(world.same("large.bin", &format!("{place}/large.bin")), "{place}");
-        let again = world.ok(&[&["get", "large.torrent", "-o", place, "--json"], &ALONE[..]].concat());
-        assert_eq!(event(&again, "checked")["have"], event(&again, "checked")["pieces"], "{place}");
+        assert!(
+            world.same("large.bin", &format!("{place}/large.bin")),
+            "{place}"
+        );
+        let again =
+            world.ok(&[&["get", "large.torrent", "-o", place, "--json"], &ALONE[..]].concat());
+        assert_eq!(
+            event(&again, "checked")["have"],
+            event(&again, "checked")["pieces"],
+            "{place}"
+        );
     }
 }
 
@@ -69,9 +110,18 @@ fn a_file_put_in_the_place_of_a_download_is_named_and_left_alone() {
     assert_eq!(get.wait_for(is("changed"))["problem"], "replaced");
     let error = get.wait_for(is("error"));
     assert_eq!(error["class"], "storage");
-    assert!(error["message"].as_str().unwrap().contains("out/large.bin is there already and is not this torrent's"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("out/large.bin is there already and is not this torrent's"),
+        "{error}"
+    );
     assert_eq!(get.exit_code(), Some(5));
-    assert_eq!(fs::read(world.path("out/large.bin")).unwrap(), vec![7; 50_000]);
+    assert_eq!(
+        fs::read(world.path("out/large.bin")).unwrap(),
+        vec![7; 50_000]
+    );
 }
 
 #[test]
@@ -81,16 +131,48 @@ fn a_seed_notices_what_is_edited_under_it_and_goes_on_with_the_rest() {
     let (mut seed, peer) = world.seed("data.torrent");
     let path = world.path("data/a.bin");
     let right = fs::read(&path).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0xEE; 5000], 5 * 16_384).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .write_all_at(&[0xEE; 5000], 5 * 16_384)
+        .unwrap();
     let changed = seed.wait_for(is("changed"));
     assert_eq!(changed["path"], serde_json::json!(["data", "a.bin"]));
-    assert_eq!((&changed["problem"], &changed["pieces"]), (&"content".into(), &19.into()));
+    assert_eq!(
+        (&changed["problem"], &changed["pieces"]),
+        (&"content".into(), &19.into())
+    );
     assert_eq!(seed.wait_for(is("rechecked"))["wrong"], 1);
-    let impatient = ["--no-trackers", "--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "2s"];
-    world.fails(4, &[&["get", "data.torrent", "-o", "out", "--peer", &peer], &impatient[..]].concat());
+    let impatient = [
+        "--no-trackers",
+        "--no-dht",
+        "--no-lsd",
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--timeout",
+        "2s",
+    ];
+    world.fails(
+        4,
+        &[
+            &["get", "data.torrent", "-o", "out", "--peer", &peer],
+            &impatient[..],
+        ]
+        .concat(),
+    );
     let said = world.fails(6, &["verify", "data.torrent", "out"]);
-    assert!(said.contains("1 of 22 pieces wrong") && said.contains("data/a.bin: wrong: piece 5"), "{said}");
-    assert_ne!(fs::read(&path).unwrap(), right, "the edit is its user's, and stays");
+    assert!(
+        said.contains("1 of 22 pieces wrong") && said.contains("data/a.bin: wrong: piece 5"),
+        "{said}"
+    );
+    assert_ne!(
+        fs::read(&path).unwrap(),
+        right,
+        "the edit is its user's, and stays"
+    );
 
     fs::write(&path, &right).unwrap();
     seed.wait_for(is("rechecked"));
@@ -118,18 +200,30 @@ fn a_file_that_is_not_this_torrents_is_replaced_only_if_that_is_asked_for() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
-    for (name, bytes) in [("a.bin", vec![7; 300_000]), ("empty", b"notes".to_vec()), ("sub/c.txt", b"mine".to_vec())] {
+    for (name, bytes) in [
+        ("a.bin", vec![7; 300_000]),
+        ("empty", b"notes".to_vec()),
+        ("sub/c.txt", b"mine".to_vec()),
+    ] {
         let place = format!("out-{}", name.replace('/', "-"));
         let path = world.path(&format!("{place}/data/{name}"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &bytes).unwrap();
         for _ in 0..2 {
             let said = world.fails(5, &World::from(&peer, &["data.torrent", "-o", &place]));
-            assert!(said.contains(&format!("{place}/data/{name} is there already and is not this torrent's")), "{said}");
+            assert!(
+                said.contains(&format!(
+                    "{place}/data/{name} is there already and is not this torrent's"
+                )),
+                "{said}"
+            );
             assert!(said.contains("--overwrite"), "{said}");
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
-        world.ok(&World::from(&peer, &["data.torrent", "-o", &place, "--overwrite"]));
+        world.ok(&World::from(
+            &peer,
+            &["data.torrent", "-o", &place, "--overwrite"],
+        ));
         world.ok(&["verify", "data.torrent", &place]);
     }
 }
@@ -139,13 +233,23 @@ fn data_without_a_record_are_this_torrents_if_any_piece_matches_and_so_are_blank
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
-    let get =
-        |more: &[&str]| World::from(&peer, &["data.torrent", "-o", "out"]).into_iter().chain(more.to_vec()).map(str::to_owned).collect::<Vec<_>>();
+    let get = |more: &[&str]| {
+        World::from(&peer, &["data.torrent", "-o", "out"])
+            .into_iter()
+            .chain(more.to_vec())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let ok = |args: Vec<String>| world.ok(&args.iter().map(String::as_str).collect::<Vec<_>>());
     ok(get(&[]));
     fs::remove_dir_all(world.path("state")).unwrap();
     fs::remove_file(world.path("out/data/sub/b.bin")).unwrap();
-    fs::File::options().write(true).open(world.path("out/data/a.bin")).unwrap().set_len(150_000).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(world.path("out/data/a.bin"))
+        .unwrap()
+        .set_len(150_000)
+        .unwrap();
     ok(get(&[]));
     ok(vec!["verify".into(), "data.torrent".into(), "out".into()]);
 
@@ -153,7 +257,10 @@ fn data_without_a_record_are_this_torrents_if_any_piece_matches_and_so_are_blank
     fs::remove_dir_all(world.path("state")).unwrap();
     fs::remove_dir_all(world.path("out/data")).unwrap();
     fs::create_dir_all(world.path("out/data")).unwrap();
-    fs::File::create(world.path("out/data/a.bin")).unwrap().set_len(300_000).unwrap();
+    fs::File::create(world.path("out/data/a.bin"))
+        .unwrap()
+        .set_len(300_000)
+        .unwrap();
     ok(get(&[]));
     ok(vec!["verify".into(), "data.torrent".into(), "out".into()]);
 }
@@ -163,7 +270,11 @@ fn a_torrent_is_not_made_of_data_that_change_meanwhile() {
     let world = World::new();
     let path = world.path("large.bin");
     fs::File::create(&path).unwrap().set_len(48 << 20).unwrap();
-    let mut create = world.aqueduct(&["create", "large.bin", "-o", "large.torrent"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut create = world
+        .aqueduct(&["create", "large.bin", "-o", "large.torrent"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let file = fs::File::options().write(true).open(&path).unwrap();
     let mut at = 0;
     while create.try_wait().unwrap().is_none() {
@@ -172,6 +283,10 @@ fn a_torrent_is_not_made_of_data_that_change_meanwhile() {
     }
     let output = create.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("large.bin was changed by something else meanwhile"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("large.bin was changed by something else meanwhile"),
+        "{}",
+        text(&output.stderr)
+    );
     assert!(!world.path("large.torrent").exists());
 }

@@ -9,7 +9,17 @@ use crate::tracker::{Tracker, argument, nobody, peer};
 use crate::world::{World, event, events, text};
 
 /// Nobody is asked but whom a test names.
-const APART: [&str; 9] = ["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "2s", "-oout"];
+const APART: [&str; 9] = [
+    "--no-dht",
+    "--no-lsd",
+    "--port",
+    "0",
+    "--bind",
+    "127.0.0.1",
+    "--timeout",
+    "2s",
+    "-oout",
+];
 
 const NOW: Duration = Duration::ZERO;
 
@@ -18,7 +28,10 @@ fn get<'a>(rest: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn told(said: &str, name: &str) -> Vec<Value> {
-    events(said).into_iter().filter(|event| event["event"] == name).collect()
+    events(said)
+        .into_iter()
+        .filter(|event| event["event"] == name)
+        .collect()
 }
 
 #[test]
@@ -28,27 +41,54 @@ fn a_trackers_refusal_is_told_in_plain_lines_in_json_and_as_it_happens() {
     let tracker = Tracker::start(b"d14:failure reason21:unregistered\x1b torrente", NOW);
     let url = tracker.url("/announce");
     let said = world.fails(4, &get(&["--tracker", &url]));
-    assert!(said.contains(r#"says "unregistered\u{1b} torrent""#), "{said}");
+    assert!(
+        said.contains(r#"says "unregistered\u{1b} torrent""#),
+        "{said}"
+    );
     let said = world.fails(4, &get(&["--tracker", &url, "--json"]));
     let told = event(&said, "tracker");
-    assert_eq!((told["result"].as_str(), told["url"].as_str()), (Some("failed"), Some(url.as_str())));
-    assert_eq!(told["message"], r"the tracker refuses: unregistered\u{1b} torrent");
+    assert_eq!(
+        (told["result"].as_str(), told["url"].as_str()),
+        (Some("failed"), Some(url.as_str()))
+    );
+    assert_eq!(
+        told["message"],
+        r"the tracker refuses: unregistered\u{1b} torrent"
+    );
     assert_eq!(told["info_hash"].as_str().unwrap().len(), 40);
     let output = world.run(&get(&["--tracker", &url, "-v"]));
     let expected = format!(r"data: tracker {url}: refuses: unregistered\u{{1b}} torrent");
-    assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains(&expected),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
 fn a_trackers_warning_is_told_once_without_being_asked_for() {
     let world = World::new();
     world.shared();
-    let tracker = Tracker::start(b"d8:intervali1800e5:peers0:15:warning message14:please upgradee", NOW);
+    let tracker = Tracker::start(
+        b"d8:intervali1800e5:peers0:15:warning message14:please upgradee",
+        NOW,
+    );
     let said = world.fails(4, &get(&["--tracker", &tracker.url("/announce")]));
-    assert_eq!(said.matches(r#"it warns: "please upgrade""#).count(), 1, "{said}");
+    assert_eq!(
+        said.matches(r#"it warns: "please upgrade""#).count(),
+        1,
+        "{said}"
+    );
     let said = world.fails(4, &get(&["--tracker", &tracker.url("/announce"), "--json"]));
     let told = event(&said, "tracker");
-    assert_eq!((told["result"].as_str(), told["message"].as_str(), told["peers"].as_u64()), (Some("warning"), Some("please upgrade"), Some(0)));
+    assert_eq!(
+        (
+            told["result"].as_str(),
+            told["message"].as_str(),
+            told["peers"].as_u64()
+        ),
+        (Some("warning"), Some("please upgrade"), Some(0))
+    );
 }
 
 #[test]
@@ -56,20 +96,50 @@ fn a_status_of_http_a_dead_port_and_an_address_that_is_not_asked_are_told() {
     let world = World::new();
     world.shared();
     let broken = peer(|mut stream| {
-        let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"));
+        let _ = stream
+            .read(&mut [0; 4096])
+            .and_then(|_| stream.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"));
     });
     let [broken, dead] = [broken, nobody()].map(|addr| format!("http://{addr}/announce"));
-    let closed = format!("udp://{}", std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-    let said = world.fails(4, &get(&["--tracker", &broken, "--tracker", &dead, "--tracker", &closed, "--json"]));
+    let closed = format!(
+        "udp://{}",
+        std::net::UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    );
+    let said = world.fails(
+        4,
+        &get(&[
+            "--tracker",
+            &broken,
+            "--tracker",
+            &dead,
+            "--tracker",
+            &closed,
+            "--json",
+        ]),
+    );
     let message = |url: &str| {
-        let told = told(&said, "tracker").into_iter().find(|event| event["url"] == *url);
-        told.unwrap_or_else(|| panic!("{url}: {said}"))["message"].as_str().unwrap().to_owned()
+        let told = told(&said, "tracker")
+            .into_iter()
+            .find(|event| event["url"] == *url);
+        told.unwrap_or_else(|| panic!("{url}: {said}"))["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert!(message(&broken).contains("HTTP status 410"), "{said}");
     for url in [&dead, &closed] {
         assert!(message(url).contains("nobody listens there"), "{said}");
     }
-    assert!(event(&said, "error")["message"].as_str().unwrap().contains("asked 3 trackers: 3 failed ("), "{said}");
+    assert!(
+        event(&said, "error")["message"]
+            .as_str()
+            .unwrap()
+            .contains("asked 3 trackers: 3 failed ("),
+        "{said}"
+    );
 }
 
 #[test]
@@ -85,18 +155,40 @@ fn how_peers_fail_is_told_each_by_itself_and_all_in_a_sentence() {
         let _ = stream.read(&mut [0]);
     });
     let dead = nobody();
-    let all = ["--no-trackers", "--peer", &dead, "--peer", &hangs_up, "--peer", &stranger];
+    let all = [
+        "--no-trackers",
+        "--peer",
+        &dead,
+        "--peer",
+        &hangs_up,
+        "--peer",
+        &stranger,
+    ];
     let said = world.fails(4, &get(&all));
     let sentence = "asked 3 peers: 1 refused the connection, 1 closed in the handshake (it may insist on encryption), 1 has another torrent";
     assert!(said.contains(sentence), "{said}");
     let said = world.fails(4, &get(&[&all[..], &["--json"]].concat()));
-    for (addr, reason) in [(&dead, "connection_refused"), (&hangs_up, "closed_in_handshake"), (&stranger, "wrong_info_hash")] {
-        let told = told(&said, "peer").into_iter().find(|event| event["address"] == **addr).unwrap_or_else(|| panic!("{addr}: {said}"));
-        assert_eq!((told["result"].as_str(), told["reason"].as_str()), (Some("failed"), Some(reason)));
+    for (addr, reason) in [
+        (&dead, "connection_refused"),
+        (&hangs_up, "closed_in_handshake"),
+        (&stranger, "wrong_info_hash"),
+    ] {
+        let told = told(&said, "peer")
+            .into_iter()
+            .find(|event| event["address"] == **addr)
+            .unwrap_or_else(|| panic!("{addr}: {said}"));
+        assert_eq!(
+            (told["result"].as_str(), told["reason"].as_str()),
+            (Some("failed"), Some(reason))
+        );
     }
     let output = world.run(&get(&[&all[..], &["-v"]].concat()));
     let expected = format!("data: peer {dead}: it refused the connection");
-    assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains(&expected),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -112,16 +204,41 @@ fn a_link_whose_peers_lack_the_metadata_says_that_they_are_missing() {
         let _ = stream.write_all(&theirs);
         while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {}
     });
-    let alone = ["--no-trackers", "--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "2s", "-oout"];
-    let said = world.fails(4, &[&["get", link.trim(), "--peer", &mute], &alone[..]].concat());
-    assert!(said.contains("1 peer, no connected peer has sent what the torrent contains yet"), "{said}");
+    let alone = [
+        "--no-trackers",
+        "--no-dht",
+        "--no-lsd",
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--timeout",
+        "2s",
+        "-oout",
+    ];
+    let said = world.fails(
+        4,
+        &[&["get", link.trim(), "--peer", &mute], &alone[..]].concat(),
+    );
+    assert!(
+        said.contains("1 peer, no connected peer has sent what the torrent contains yet"),
+        "{said}"
+    );
 }
 
 const NOBODY: &[u8] = b"d8:intervali1800e5:peers0:e";
 
 fn events_told(tracker: &Tracker) -> Vec<(String, String)> {
     let requests = tracker.requests();
-    requests.iter().map(|request| (argument(request, "event").to_owned(), argument(request, "left").to_owned())).collect()
+    requests
+        .iter()
+        .map(|request| {
+            (
+                argument(request, "event").to_owned(),
+                argument(request, "left").to_owned(),
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -129,16 +246,36 @@ fn a_download_under_a_second_is_told_as_started_completed_and_stopped_once_each(
     let world = World::new();
     world.shared();
     let (_seed, seed) = world.seed("data.torrent");
-    let expected = [("started", "356385"), ("completed", "0"), ("stopped", "0")].map(|(event, left)| (event.to_owned(), left.to_owned()));
+    let expected = [("started", "356385"), ("completed", "0"), ("stopped", "0")]
+        .map(|(event, left)| (event.to_owned(), left.to_owned()));
     for (place, delay) in [("quick", NOW), ("slow", Duration::from_millis(300))] {
         let tracker = Tracker::start(NOBODY, delay);
         let url = tracker.url("/announce");
-        let alone = ["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s", "-o", place];
-        world.ok(&[&["get", "data.torrent", "--peer", &seed, "--tracker", &url], &alone[..]].concat());
+        let alone = [
+            "--no-dht",
+            "--no-lsd",
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--timeout",
+            "20s",
+            "-o",
+            place,
+        ];
+        world.ok(&[
+            &["get", "data.torrent", "--peer", &seed, "--tracker", &url],
+            &alone[..],
+        ]
+        .concat());
         assert_eq!(events_told(&tracker), expected, "{place}");
         world.ok(&[&["get", "data.torrent", "--tracker", &url], &alone[..]].concat());
         for request in tracker.requests() {
-            assert_eq!((argument(&request, "downloaded"), argument(&request, "left")), ("0", "0"), "earlier runs are over: {request}");
+            assert_eq!(
+                (argument(&request, "downloaded"), argument(&request, "left")),
+                ("0", "0"),
+                "earlier runs are over: {request}"
+            );
             assert_ne!(argument(&request, "event"), "completed");
         }
     }
@@ -151,9 +288,29 @@ fn a_selection_is_never_told_as_a_completed_download() {
     let (_seed, seed) = world.seed("data.torrent");
     let tracker = Tracker::start(NOBODY, NOW);
     let url = tracker.url("/announce");
-    let rest = ["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s", "-o", "out", "--select", "z.bin"];
-    world.ok(&[&["get", "data.torrent", "--peer", &seed, "--tracker", &url], &rest[..]].concat());
-    let told: Vec<String> = events_told(&tracker).into_iter().map(|(event, _)| event).collect();
+    let rest = [
+        "--no-dht",
+        "--no-lsd",
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--timeout",
+        "20s",
+        "-o",
+        "out",
+        "--select",
+        "z.bin",
+    ];
+    world.ok(&[
+        &["get", "data.torrent", "--peer", &seed, "--tracker", &url],
+        &rest[..],
+    ]
+    .concat());
+    let told: Vec<String> = events_told(&tracker)
+        .into_iter()
+        .map(|(event, _)| event)
+        .collect();
     assert_eq!(told, ["started", "stopped"]);
 }
 
@@ -162,13 +319,22 @@ fn a_local_tracker_that_was_typed_is_asked_whatever_its_path_with_user_and_passw
     let world = World::new();
     world.shared();
     let tracker = Tracker::start(NOBODY, NOW);
-    let url = tracker.url("/private/tracker.php?key=1").replace("http://", "http://me:secret@");
+    let url = tracker
+        .url("/private/tracker.php?key=1")
+        .replace("http://", "http://me:secret@");
     let said = world.fails(4, &get(&["--tracker", &url, "--json"]));
     assert_eq!(event(&said, "tracker")["result"], "ok", "{said}");
     assert!(!said.contains("secret"), "{said}");
     let request = tracker.requests().remove(0);
-    assert!(request.starts_with("GET /private/tracker.php?key=1&info_hash="), "{request}");
-    assert!(request.contains("Authorization: Basic bWU6c2VjcmV0\r\n") || request.contains("authorization: Basic bWU6c2VjcmV0\r\n"), "{request}");
+    assert!(
+        request.starts_with("GET /private/tracker.php?key=1&info_hash="),
+        "{request}"
+    );
+    assert!(
+        request.contains("Authorization: Basic bWU6c2VjcmV0\r\n")
+            || request.contains("authorization: Basic bWU6c2VjcmV0\r\n"),
+        "{request}"
+    );
 }
 
 #[test]
@@ -176,8 +342,15 @@ fn where_a_torrents_address_redirects_to_is_named_when_that_is_refused() {
     let world = World::new();
     let away = peer(|mut stream| {
         let head = b"HTTP/1.1 302 Found\r\nLocation: ftp://elsewhere/a.torrent\r\nContent-Length: 0\r\n\r\n";
-        let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(head));
+        let _ = stream
+            .read(&mut [0; 4096])
+            .and_then(|_| stream.write_all(head));
     });
     let said = world.fails(1, &["get", &format!("http://{away}/a.torrent")]);
-    assert!(said.contains("it redirects to ftp://elsewhere/a.torrent: the address cannot be used: only http"), "{said}");
+    assert!(
+        said.contains(
+            "it redirects to ftp://elsewhere/a.torrent: the address cannot be used: only http"
+        ),
+        "{said}"
+    );
 }

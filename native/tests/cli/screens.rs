@@ -21,8 +21,18 @@ fn a_terminal_that_cannot_be_drawn_on_gets_plain_lines() {
         };
         let mut terminal = Terminal::start(&mut get, 80, 24);
         assert!(terminal.end().success());
-        assert!(terminal.screen.has_line(|line| line.starts_with("data: 348.0 KiB, 5 files")), "{}", terminal.screen.text());
-        assert!(terminal.screen.has_line(is_finished), "{}", terminal.screen.text());
+        assert!(
+            terminal
+                .screen
+                .has_line(|line| line.starts_with("data: 348.0 KiB, 5 files")),
+            "{}",
+            terminal.screen.text()
+        );
+        assert!(
+            terminal.screen.has_line(is_finished),
+            "{}",
+            terminal.screen.text()
+        );
         assert!(!terminal.screen.was_steered);
     }
 }
@@ -32,12 +42,23 @@ fn a_row_of_eighty_columns_tells_rate_time_left_and_peers_in_whole_words() {
     let world = World::new();
     world.large(20 << 20);
     let (_seed, peer) = world.seed("large.torrent");
-    let args = World::from(&peer, &["large.torrent", "-o", "out", "--download-limit", "600K"]);
+    let args = World::from(
+        &peer,
+        &["large.torrent", "-o", "out", "--download-limit", "600K"],
+    );
     let mut terminal = Terminal::start(world.aqueduct(&args).env("TERM", "xterm"), 80, 24);
-    terminal.wait_for(|screen| screen.has_line(|line| line.starts_with("large.bin") && line.contains(" left, ")));
+    terminal.wait_for(|screen| {
+        screen.has_line(|line| line.starts_with("large.bin") && line.contains(" left, "))
+    });
     let screen = terminal.screen.text();
-    let row = screen.lines().find(|line| line.contains(" left, ")).unwrap();
-    assert!(row.ends_with(" left, 1 peer") && row.contains(" % of 20.0 MiB, ") && row.contains("/s, "), "{row}");
+    let row = screen
+        .lines()
+        .find(|line| line.contains(" left, "))
+        .unwrap();
+    assert!(
+        row.ends_with(" left, 1 peer") && row.contains(" % of 20.0 MiB, ") && row.contains("/s, "),
+        "{row}"
+    );
     terminal.interrupt();
     assert_eq!(terminal.end().code(), Some(130));
 }
@@ -51,7 +72,10 @@ fn the_last_line_says_what_was_finished_and_no_row_says_that_nothing_is_sent() {
     let mut terminal = Terminal::start(world.aqueduct(&args).env("TERM", "xterm"), 80, 24);
     assert!(terminal.end().success());
     let screen = terminal.screen.text();
-    assert!(screen.lines().next_back().is_some_and(is_finished), "{screen}");
+    assert!(
+        screen.lines().next_back().is_some_and(is_finished),
+        "{screen}"
+    );
     assert!(!screen.contains("seeding"), "{screen}");
 }
 
@@ -59,12 +83,27 @@ fn the_last_line_says_what_was_finished_and_no_row_says_that_nothing_is_sent() {
 fn torrents_that_have_no_row_are_counted() {
     let world = World::new();
     let hashes: Vec<String> = (0..30).map(|n| format!("{n:040x}")).collect();
-    let args: Vec<&str> = ["get"].into_iter().chain(hashes.iter().map(String::as_str)).chain(ALONE).collect();
+    let args: Vec<&str> = ["get"]
+        .into_iter()
+        .chain(hashes.iter().map(String::as_str))
+        .chain(ALONE)
+        .collect();
     let mut terminal = Terminal::start(world.aqueduct(&args).env("TERM", "xterm"), 80, 10);
     terminal.wait_for(|screen| screen.has_line(|line| line == "and 22 more: 22 connecting"));
     let screen = terminal.screen.text();
-    let rows = hashes.iter().filter(|hash| screen.contains(&hash[..8])).count();
-    assert!(rows == 30 || screen.lines().filter(|line| line.starts_with("0000")).count() == 8, "{screen}");
+    let rows = hashes
+        .iter()
+        .filter(|hash| screen.contains(&hash[..8]))
+        .count();
+    assert!(
+        rows == 30
+            || screen
+                .lines()
+                .filter(|line| line.starts_with("0000"))
+                .count()
+                == 8,
+        "{screen}"
+    );
     terminal.interrupt();
     assert_eq!(terminal.end().code(), Some(130));
 }

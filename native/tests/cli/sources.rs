@@ -12,7 +12,10 @@ fn what_is_no_torrent_is_called_what_it_is() {
     let world = World::new();
     let page: &[u8] = b"<!DOCTYPE html><html><body>Log in first</body></html>";
     let cases = [
-        (page, "x.torrent: this is a web page, not a torrent; the site may ask you to log in first"),
+        (
+            page,
+            "x.torrent: this is a web page, not a torrent; the site may ask you to log in first",
+        ),
         (b"\x1f\x8b\x08\0", "compressed with gzip"),
         (b"PK\x03\x04", "ZIP archive"),
         (b"magnet:?xt=urn:btih:00\n", "the text of a magnet link"),
@@ -23,19 +26,38 @@ fn what_is_no_torrent_is_called_what_it_is() {
         let said = world.fails(3, &["show", "x.torrent"]);
         assert!(said.contains(expected), "{said}");
     }
-    assert!(world.fails(1, &["get", "ftp://x.example/a.torrent"]).contains("`ftp:` are not fetched"));
-    assert!(world.fails(1, &["get", "file://nas/a.torrent"]).contains("another machine"));
+    assert!(
+        world
+            .fails(1, &["get", "ftp://x.example/a.torrent"])
+            .contains("`ftp:` are not fetched")
+    );
+    assert!(
+        world
+            .fails(1, &["get", "file://nas/a.torrent"])
+            .contains("another machine")
+    );
 }
 
 #[test]
 fn a_file_url_and_an_escaped_link_are_sources() {
     let world = World::new();
     let magnet = world.shared();
-    let hash = |source: &str| serde_json::from_str::<Value>(&world.ok(&["show", source, "--json"])).unwrap()["info_hash_v1"].clone();
+    let hash = |source: &str| {
+        serde_json::from_str::<Value>(&world.ok(&["show", source, "--json"])).unwrap()["info_hash_v1"].clone()
+    };
     fs::copy(world.path("data.torrent"), world.path("a b.torrent")).unwrap();
     let url = format!("file://{}", world.path("a%20b.torrent").display());
-    let escaped = magnet.trim().replace('%', "%25").replace(':', "%3A").replace('?', "%3F").replace('=', "%3D").replace('&', "%26");
-    assert_eq!([hash(&url), hash(&escaped)], [hash("data.torrent"), hash("data.torrent")]);
+    let escaped = magnet
+        .trim()
+        .replace('%', "%25")
+        .replace(':', "%3A")
+        .replace('?', "%3F")
+        .replace('=', "%3D")
+        .replace('&', "%26");
+    assert_eq!(
+        [hash(&url), hash(&escaped)],
+        [hash("data.torrent"), hash("data.torrent")]
+    );
 }
 
 #[test]
@@ -44,39 +66,97 @@ fn files_are_selected_by_number_and_left_out_by_pattern() {
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
     let listed = world.ok(&["get", "data.torrent", "--list"]);
-    assert!(listed.lines().any(|line| line.trim_start().starts_with("2 ") && line.ends_with("data/sub/b.bin")), "{listed}");
-    world.ok(&World::from(&peer, &["data.torrent", "-o", "some", "--select", "2-4", "--exclude", "*.bin"]));
+    assert!(
+        listed
+            .lines()
+            .any(|line| line.trim_start().starts_with("2 ") && line.ends_with("data/sub/b.bin")),
+        "{listed}"
+    );
+    world.ok(&World::from(
+        &peer,
+        &[
+            "data.torrent",
+            "-o",
+            "some",
+            "--select",
+            "2-4",
+            "--exclude",
+            "*.bin",
+        ],
+    ));
     assert!(world.same("data/sub/c.txt", "some/data/sub/c.txt"));
     assert!(!world.path("some/data/empty").exists());
-    world.ok(&World::from(&peer, &["data.torrent", "-o", "most", "--exclude", "0"]));
+    world.ok(&World::from(
+        &peer,
+        &["data.torrent", "-o", "most", "--exclude", "0"],
+    ));
     assert!(world.same("data/z.bin", "most/data/z.bin") && world.path("most/data/empty").exists());
-    assert!(!world.path("most/data/a.bin").exists() || !world.same("data/a.bin", "most/data/a.bin"));
-    assert!(world.fails(2, &["get", "data.torrent", "-o", "new", "--select", "9"]).contains("the numbers 0 to 4"));
-    assert!(world.fails(2, &["get", "data.torrent", "-o", "new", "--exclude", "**"]).contains("none is left to download"));
+    assert!(
+        !world.path("most/data/a.bin").exists() || !world.same("data/a.bin", "most/data/a.bin")
+    );
+    assert!(
+        world
+            .fails(2, &["get", "data.torrent", "-o", "new", "--select", "9"])
+            .contains("the numbers 0 to 4")
+    );
+    assert!(
+        world
+            .fails(2, &["get", "data.torrent", "-o", "new", "--exclude", "**"])
+            .contains("none is left to download")
+    );
 }
 
 #[test]
 fn the_torrent_that_a_link_led_to_is_saved() {
     let world = World::new();
     world.shared();
-    let magnet = world.ok(&["create", "data", "-o", "tracked.torrent", "--tracker", "http://127.0.0.1:1/announce"]);
+    let magnet = world.ok(&[
+        "create",
+        "data",
+        "-o",
+        "tracked.torrent",
+        "--tracker",
+        "http://127.0.0.1:1/announce",
+    ]);
     let (_seed, peer) = world.seed("data.torrent");
-    let get = |file: &str| world.run(&World::from(&peer, &[magnet.trim(), "-o", "out", "--save-torrent", file]));
+    let get = |file: &str| {
+        world.run(&World::from(
+            &peer,
+            &[magnet.trim(), "-o", "out", "--save-torrent", file],
+        ))
+    };
     // Twice: a command that is started again meets its own file.
     for _ in 0..2 {
         let output = get("saved.torrent");
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
     world.ok(&["verify", "saved.torrent", "out"]);
-    assert!(world.ok(&["show", "saved.torrent"]).contains("http://127.0.0.1:1/announce"));
+    assert!(
+        world
+            .ok(&["show", "saved.torrent"])
+            .contains("http://127.0.0.1:1/announce")
+    );
     fs::write(world.path("note.txt"), "mine").unwrap();
     let output = get("note.txt");
     assert_eq!(output.status.code(), Some(5));
     assert!(text(&output.stderr).contains("note.txt is there and is not this torrent"));
     assert_eq!(fs::read(world.path("note.txt")).unwrap(), b"mine");
-    let several = world.aqueduct(&["get", "data.torrent", "--save-torrent", "x"]).stdout(Stdio::null()).output().unwrap();
+    let several = world
+        .aqueduct(&["get", "data.torrent", "--save-torrent", "x"])
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
     assert_eq!(several.status.code(), Some(2));
-    let left: Vec<_> =
-        fs::read_dir(world.path("")).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).collect();
+    let left: Vec<_> = fs::read_dir(world.path(""))
+        .unwrap()
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with('.')
+        })
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }

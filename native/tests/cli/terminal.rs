@@ -24,15 +24,31 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Both outputs of the program are a terminal of this size.
     pub(crate) fn start(command: &mut Command, columns: u16, rows: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = File::options().read(true).write(true).open(name).unwrap();
-        tcsetwinsize(&slave, Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-        let child = command.stdout(slave.try_clone().unwrap()).stderr(slave.try_clone().unwrap()).spawn().unwrap();
+        tcsetwinsize(
+            &slave,
+            Winsize {
+                ws_col: columns,
+                ws_row: rows,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            },
+        )
+        .unwrap();
+        let child = command
+            .stdout(slave.try_clone().unwrap())
+            .stderr(slave.try_clone().unwrap())
+            .spawn()
+            .unwrap();
         // Only the child holds the other end from here on, so that its end ends the output.
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
         drop(slave);
         let (sender, output) = mpsc::channel();
         let mut master = File::from(master);
@@ -44,13 +60,19 @@ impl Terminal {
                 }
             }
         });
-        Self { child, output, screen: Screen::of(columns.into()) }
+        Self {
+            child,
+            output,
+            screen: Screen::of(columns.into()),
+        }
     }
 
     /// Reads until this holds of the screen.
     pub(crate) fn wait_for(&mut self, holds: impl Fn(&Screen) -> bool) {
         while !holds(&self.screen) {
-            let Ok(bytes) = self.output.recv_timeout(PATIENCE) else { panic!("it ended or fell silent: {}", self.screen.text()) };
+            let Ok(bytes) = self.output.recv_timeout(PATIENCE) else {
+                panic!("it ended or fell silent: {}", self.screen.text())
+            };
             self.screen.write(&bytes);
         }
     }
@@ -89,12 +111,22 @@ pub(crate) struct Screen {
 
 impl Screen {
     fn of(columns: usize) -> Self {
-        Self { columns, lines: vec![Vec::new()], row: 0, column: 0, pending: Vec::new(), was_steered: false }
+        Self {
+            columns,
+            lines: vec![Vec::new()],
+            row: 0,
+            column: 0,
+            pending: Vec::new(),
+            was_steered: false,
+        }
     }
 
     /// What stands there, line by line.
     pub(crate) fn text(&self) -> String {
-        let lines = self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned());
+        let lines = self
+            .lines
+            .iter()
+            .map(|line| line.iter().collect::<String>().trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
     }
 
@@ -111,7 +143,12 @@ impl Screen {
         let mut rest = text.as_str();
         while let Some(c) = rest.chars().next() {
             if c == '\x1b' {
-                let Some(end) = rest.char_indices().skip(2).find(|(_, c)| c.is_ascii_alphabetic()).map(|(at, _)| at) else {
+                let Some(end) = rest
+                    .char_indices()
+                    .skip(2)
+                    .find(|(_, c)| c.is_ascii_alphabetic())
+                    .map(|(at, _)| at)
+                else {
                     self.pending.splice(0..0, rest.bytes());
                     return;
                 };
@@ -160,7 +197,10 @@ impl Screen {
             }
             // Colours, and whether the cursor is seen.
             b'm' | b'h' | b'l' => {}
-            other => panic!("the screen does not know ESC [ {number} {}", char::from(other)),
+            other => panic!(
+                "the screen does not know ESC [ {number} {}",
+                char::from(other)
+            ),
         }
     }
 }

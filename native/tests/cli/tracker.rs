@@ -1,4 +1,5 @@
-//! A tracker over HTTP that says what a test wants, and remembers what it was told; peers that are of no use.
+//! A tracker over HTTP that says what a test wants, and remembers what it was told; peers that are
+//! of no use.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,10 +23,15 @@ impl Tracker {
             for stream in listener.incoming().flatten() {
                 let told = told.clone();
                 thread::spawn(move || {
-                    let Some(request) = read_head(&stream) else { return };
+                    let Some(request) = read_head(&stream) else {
+                        return;
+                    };
                     let _ = told.send(request);
                     thread::sleep(delay);
-                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                        body.len()
+                    );
                     let _ = (&stream).write_all(&[head.as_bytes(), body].concat());
                 });
             }
@@ -57,7 +63,10 @@ fn read_head(mut stream: &TcpStream) -> Option<String> {
 pub(crate) fn argument<'a>(request: &'a str, name: &str) -> &'a str {
     let line = request.lines().next().unwrap_or_default();
     let arguments = line.split(['?', '&', ' ']);
-    arguments.filter_map(|argument| argument.split_once('=')).find(|(other, _)| *other == name).map_or("", |(_, value)| value)
+    arguments
+        .filter_map(|argument| argument.split_once('='))
+        .find(|(other, _)| *other == name)
+        .map_or("", |(_, value)| value)
 }
 
 /// A peer that does this with every connection.
@@ -70,5 +79,9 @@ pub(crate) fn peer(act: impl Fn(TcpStream) + Send + 'static) -> String {
 
 /// An address where nobody listens.
 pub(crate) fn nobody() -> String {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }

@@ -27,7 +27,11 @@ impl World {
 
     pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(args).current_dir(self.0.path()).env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.0.path())
+            .env("XDG_STATE_HOME", self.path("state"))
+            .stdin(Stdio::null());
         command
     }
 
@@ -38,7 +42,12 @@ impl World {
     /// Runs what must succeed; returns its standard output.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{args:?}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
@@ -52,11 +61,24 @@ impl World {
 
     /// A folder of files with sizes around piece boundaries, and its torrent.
     pub(crate) fn shared(&self) -> String {
-        let sizes = [("a.bin", 300_000), ("empty", 0), ("sub/b.bin", 16_384), ("sub/c.txt", 1), ("z.bin", 40_000)];
+        let sizes = [
+            ("a.bin", 300_000),
+            ("empty", 0),
+            ("sub/b.bin", 16_384),
+            ("sub/c.txt", 1),
+            ("z.bin", 40_000),
+        ];
         for (name, size) in sizes {
             self.file(&format!("data/{name}"), size);
         }
-        self.ok(&["create", "data", "-o", "data.torrent", "--comment", "a note"])
+        self.ok(&[
+            "create",
+            "data",
+            "-o",
+            "data.torrent",
+            "--comment",
+            "a note",
+        ])
     }
 
     /// One large file and its torrent.
@@ -68,7 +90,9 @@ impl World {
     pub(crate) fn file(&self, name: &str, size: usize) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let bytes: Vec<u8> = (0..size as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let bytes: Vec<u8> = (0..size as u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
         fs::write(path, bytes).unwrap();
     }
 
@@ -81,7 +105,12 @@ impl World {
     }
 
     pub(crate) fn start_by(&self, program: &str, args: &[&str]) -> Running {
-        let mut child = self.command(program, args).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(program, args)
+            .arg("--json")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Running { child, lines }
     }
@@ -92,7 +121,15 @@ impl World {
     }
 
     pub(crate) fn seed_with(&self, args: &[&str]) -> (Running, String) {
-        let alone = ["--port", "0", "--bind", "127.0.0.1", "--no-trackers", "--no-dht", "--no-lsd"];
+        let alone = [
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-trackers",
+            "--no-dht",
+            "--no-lsd",
+        ];
         let mut seed = self.start(&[&["seed"], args, &alone].concat());
         let listening = seed.wait_for(|event| event["event"] == "listening");
         seed.wait_for(|event| event["event"] == "checked");
@@ -105,7 +142,17 @@ impl World {
     }
 }
 
-pub(crate) const ALONE: [&str; 9] = ["--no-trackers", "--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1", "--timeout", "20s"];
+pub(crate) const ALONE: [&str; 9] = [
+    "--no-trackers",
+    "--no-dht",
+    "--no-lsd",
+    "--port",
+    "0",
+    "--bind",
+    "127.0.0.1",
+    "--timeout",
+    "20s",
+];
 
 /// A program that tells what it does.
 pub(crate) struct Running {
@@ -118,7 +165,11 @@ impl Running {
         let mut seen = String::new();
         loop {
             let start = seen.len();
-            assert_ne!(self.lines.read_line(&mut seen).unwrap(), 0, "it ended early: {seen}");
+            assert_ne!(
+                self.lines.read_line(&mut seen).unwrap(),
+                0,
+                "it ended early: {seen}"
+            );
             let event: Value = serde_json::from_str(&seen[start..]).unwrap();
             if wanted(&event) {
                 return event;
@@ -147,10 +198,15 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn events(output: &str) -> Vec<Value> {
-    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 pub(crate) fn event(output: &str, name: &str) -> Value {
-    let found = events(output).into_iter().find(|event| event["event"] == name);
+    let found = events(output)
+        .into_iter()
+        .find(|event| event["event"] == name);
     found.unwrap_or_else(|| panic!("no {name} in {output}"))
 }

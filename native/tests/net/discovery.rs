@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_core::DiscoverRequest::{Completed, More, Start, Stop};
-use aqueduct_core::discovery::{Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState, TrackerStatus};
+use aqueduct_core::discovery::{
+    Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState, TrackerStatus,
+};
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
 use aqueduct_native::net::{Bind, OwnUser, Resolver};
@@ -11,19 +13,40 @@ use tokio::sync::mpsc;
 
 use crate::server::{Reply, Server, UdpTracker, event, ok, one_peer, soon};
 
-const KEY: Key = Key { info_hash: InfoHashV1([1; 20]), owner: 0 };
+const KEY: Key = Key {
+    info_hash: InfoHashV1([1; 20]),
+    owner: 0,
+};
 
 fn handle() -> Handle {
     handle_with(Config::default())
 }
 
 fn handle_with(config: Config) -> Handle {
-    spawn(Options { config, policy: Arc::new(OwnUser), bind: Bind::default(), dht: None, resolver: Resolver::default() }).unwrap()
+    spawn(Options {
+        config,
+        policy: Arc::new(OwnUser),
+        bind: Bind::default(),
+        dht: None,
+        resolver: Resolver::default(),
+    })
+    .unwrap()
 }
 
 fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
     let trackers = tiers.iter().map(|url| vec![(*url).to_owned()]).collect();
-    handle.join(KEY, Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false }).unwrap()
+    handle
+        .join(
+            KEY,
+            Swarm {
+                trackers,
+                peer_id: PeerId([2; 20]),
+                port: 6881,
+                amounts: Amounts::default(),
+                private: false,
+            },
+        )
+        .unwrap()
 }
 
 async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
@@ -46,9 +69,18 @@ async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_h
     let start = Instant::now();
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
-    assert!(start.elapsed() < Duration::from_secs(10), "the first datagram was lost");
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "the first datagram was lost"
+    );
     assert_eq!(tracker.event().await, 2);
-    member.request(Completed, Amounts { left: Some(0), ..Amounts::default() });
+    member.request(
+        Completed,
+        Amounts {
+            left: Some(0),
+            ..Amounts::default()
+        },
+    );
     assert_eq!(tracker.event().await, 1);
     assert_eq!(peers(&mut news).await, peer());
     drop(member);
@@ -71,25 +103,54 @@ async fn a_udp_tracker_on_ipv6_is_asked_from_the_socket_of_its_family() {
 
 #[tokio::test]
 async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsense() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let html = Server::start("127.0.0.1", |_| ok("<!DOCTYPE html><p>hello</p>")).await;
     let empty = Server::start("127.0.0.1", |_| ok("d8:intervali1800e5:peers0:e")).await;
     let good = Server::start("127.0.0.1", |_| one_peer()).await;
     let handle = handle();
     let dead = format!("http://{free}/announce");
     let forbidden = good.url("/admin");
-    let tiers = [&dead, &forbidden, &html.url("/announce"), &empty.url("/announce"), &good.url("/announce")];
+    let tiers = [
+        &dead,
+        &forbidden,
+        &html.url("/announce"),
+        &empty.url("/announce"),
+        &good.url("/announce"),
+    ];
     let (member, mut news) = join(&handle, &tiers.map(String::as_str));
     let start = Instant::now();
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
-    assert!(start.elapsed() < Duration::from_secs(5), "it waited for patience instead of going on");
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "it waited for patience instead of going on"
+    );
     let statuses = member.trackers();
-    assert_eq!(Summary::of(&statuses).to_string(), "asked 5 trackers: 3 failed, 1 knows no peers, 1 knows peers");
-    assert!(matches!(statuses[0].state, TrackerState::Failed(TrackerError::Unreachable(_))));
-    assert!(matches!(statuses[1].state, TrackerState::Failed(TrackerError::Refused(_))));
+    assert_eq!(
+        Summary::of(&statuses).to_string(),
+        "asked 5 trackers: 3 failed, 1 knows no peers, 1 knows peers"
+    );
+    assert!(matches!(
+        statuses[0].state,
+        TrackerState::Failed(TrackerError::Unreachable(_))
+    ));
+    assert!(matches!(
+        statuses[1].state,
+        TrackerState::Failed(TrackerError::Refused(_))
+    ));
     assert_eq!(statuses[2].state, TrackerState::Failed(TrackerError::Html));
-    assert_eq!(statuses[4].state, TrackerState::Ok { seeders: None, leechers: None, peers: 1 });
+    assert_eq!(
+        statuses[4].state,
+        TrackerState::Ok {
+            seeders: None,
+            leechers: None,
+            peers: 1
+        }
+    );
 }
 
 #[tokio::test]
@@ -97,12 +158,21 @@ async fn trackers_that_hang_hold_nobody_up() {
     let hanging = Server::start("127.0.0.1", |_| Reply::Hang).await;
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let good = Server::start("127.0.0.1", |_| one_peer()).await;
-    let handle = handle_with(Config { patience: Duration::from_millis(50), ..Config::default() });
+    let handle = handle_with(Config {
+        patience: Duration::from_millis(50),
+        ..Config::default()
+    });
     let udp = format!("udp://{}", silent.local_addr().unwrap());
-    let (member, mut news) = join(&handle, &[&hanging.url("/announce"), &udp, &good.url("/announce")]);
+    let (member, mut news) = join(
+        &handle,
+        &[&hanging.url("/announce"), &udp, &good.url("/announce")],
+    );
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
-    assert_eq!(Summary::of(&member.trackers()).to_string(), "asked 3 trackers: 2 have not answered, 1 knows peers");
+    assert_eq!(
+        Summary::of(&member.trackers()).to_string(),
+        "asked 3 trackers: 2 have not answered, 1 knows peers"
+    );
 }
 
 #[tokio::test]
@@ -113,12 +183,29 @@ async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
     member.request(Start, Amounts::default());
     assert_eq!(event(&tracker.request().await), "started");
     peers(&mut news).await;
-    member.update(Amounts { uploaded: 7, downloaded: 8, left: Some(9) });
-    member.request(Stop, Amounts { uploaded: 7, downloaded: 8, left: Some(9) });
+    member.update(Amounts {
+        uploaded: 7,
+        downloaded: 8,
+        left: Some(9),
+    });
+    member.request(
+        Stop,
+        Amounts {
+            uploaded: 7,
+            downloaded: 8,
+            left: Some(9),
+        },
+    );
     let farewell = tracker.request().await;
     assert_eq!(event(&farewell), "stopped");
-    assert!(farewell.starts_with("/announce?passkey=1&info_hash=%01%01"), "{farewell}");
-    assert!(farewell.contains("&uploaded=7&downloaded=8&left=9&") && farewell.contains("&numwant=0&"), "{farewell}");
+    assert!(
+        farewell.starts_with("/announce?passkey=1&info_hash=%01%01"),
+        "{farewell}"
+    );
+    assert!(
+        farewell.contains("&uploaded=7&downloaded=8&left=9&") && farewell.contains("&numwant=0&"),
+        "{farewell}"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +222,13 @@ async fn more_peers_are_fetched_after_the_trackers_minimum_interval() {
 
 #[tokio::test]
 async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answer() {
-    let script = |path: &str| if event(path) == "stopped" { Reply::Hang } else { one_peer() };
+    let script = |path: &str| {
+        if event(path) == "stopped" {
+            Reply::Hang
+        } else {
+            one_peer()
+        }
+    };
     let mut silent = Server::start("127.0.0.1", script).await;
     let handle = handle();
     let (member, mut news) = join(&handle, &[&silent.url("/announce")]);
@@ -146,13 +239,25 @@ async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answ
     soon(handle.shut_down(limit)).await;
     assert!((limit..Duration::from_secs(3)).contains(&start.elapsed()));
     assert_eq!(event(&silent.request().await), "stopped");
-    assert_eq!(soon(news.recv()).await.filter(|news| matches!(news, News::Peers { .. })), None);
+    assert_eq!(
+        soon(news.recv())
+            .await
+            .filter(|news| matches!(news, News::Peers { .. })),
+        None
+    );
 }
 
 #[tokio::test]
 async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_silent() {
     let mut silent = Server::start("127.0.0.1", |_| Reply::Hang).await;
-    let mut fleeting = Server::start("127.0.0.1", |path| if event(path) == "stopped" { Reply::Hang } else { one_peer() }).await;
+    let mut fleeting = Server::start("127.0.0.1", |path| {
+        if event(path) == "stopped" {
+            Reply::Hang
+        } else {
+            one_peer()
+        }
+    })
+    .await;
     for tracker in [&mut silent, &mut fleeting] {
         let handle = handle();
         let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
@@ -160,7 +265,11 @@ async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_
         tracker.request().await;
         let (start, limit) = (Instant::now(), Duration::from_secs(60));
         handle.leave(limit).await;
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            start.elapsed()
+        );
         assert_eq!(event(&tracker.request().await), "stopped");
     }
 }
@@ -184,7 +293,13 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
     let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
     let handle = handle();
     let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
-    let twice = Swarm { trackers: Vec::new(), peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false };
+    let twice = Swarm {
+        trackers: Vec::new(),
+        peer_id: PeerId([2; 20]),
+        port: 6881,
+        amounts: Amounts::default(),
+        private: false,
+    };
     assert!(handle.join(KEY, twice).is_err());
     drop(member);
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
@@ -195,7 +310,11 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     for _ in 0..500 {
         let handle = handle();
         let (member, mut news) = join(&handle, &[&format!("http://{nobody}/announce")]);
@@ -205,14 +324,32 @@ async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
 }
 
 /// Members of as many swarms, each of which has asked for peers.
-async fn burst(handle: &Handle, tracker: &str, count: u32) -> Vec<(Membership, mpsc::Receiver<News>)> {
+async fn burst(
+    handle: &Handle,
+    tracker: &str,
+    count: u32,
+) -> Vec<(Membership, mpsc::Receiver<News>)> {
     let mut members = Vec::new();
     for number in 0..count {
         let mut info_hash = InfoHashV1([0; 20]);
         info_hash.0[..4].copy_from_slice(&number.to_be_bytes());
         let trackers = vec![vec![tracker.to_owned()]];
-        let swarm = Swarm { trackers, peer_id: PeerId([2; 20]), port: 6881, amounts: Amounts::default(), private: false };
-        let member = handle.join(Key { info_hash, owner: number.into() }, swarm).unwrap();
+        let swarm = Swarm {
+            trackers,
+            peer_id: PeerId([2; 20]),
+            port: 6881,
+            amounts: Amounts::default(),
+            private: false,
+        };
+        let member = handle
+            .join(
+                Key {
+                    info_hash,
+                    owner: number.into(),
+                },
+                swarm,
+            )
+            .unwrap();
         member.0.request(Start, Amounts::default());
         members.push(member);
         // The task has a chance to look in the midst of the burst.
@@ -229,7 +366,15 @@ async fn starts(tracker: &mut Server, count: usize) {
         assert!(told.is_ok(), "{} of {count} were announced", started.len());
         let path = told.unwrap().unwrap();
         assert_eq!(event(&path), "started");
-        started.insert(path.split("info_hash=").nth(1).unwrap().split('&').next().unwrap().to_owned());
+        started.insert(
+            path.split("info_hash=")
+                .nth(1)
+                .unwrap()
+                .split('&')
+                .next()
+                .unwrap()
+                .to_owned(),
+        );
     }
 }
 
@@ -246,7 +391,10 @@ async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
     let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let handle = handle();
-    let (member, _news) = join(&handle, &[&format!("udp://{}", silent.local_addr().unwrap())]);
+    let (member, _news) = join(
+        &handle,
+        &[&format!("udp://{}", silent.local_addr().unwrap())],
+    );
     member.request(Start, Amounts::default());
     let (_, task) = soon(silent.recv_from(&mut [0; 2048])).await.unwrap();
     let strangers = tokio::spawn(async move {
@@ -265,7 +413,10 @@ async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
     let good = Server::start("127.0.0.1", |_| one_peer()).await;
     let handle = handle();
     let tiers: Vec<String> = dead.into_iter().chain([good.url("/announce")]).collect();
-    let (member, mut news) = join(&handle, &tiers.iter().map(String::as_str).collect::<Vec<_>>());
+    let (member, mut news) = join(
+        &handle,
+        &tiers.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     let start = Instant::now();
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
@@ -275,9 +426,14 @@ async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
 #[tokio::test]
 async fn eight_closed_udp_ports_say_so_at_once() {
     let sockets = (0..8).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
-    let closed: Vec<String> = sockets.map(|socket| format!("udp://{}", socket.local_addr().unwrap())).collect();
+    let closed: Vec<String> = sockets
+        .map(|socket| format!("udp://{}", socket.local_addr().unwrap()))
+        .collect();
     let (took, statuses) = time_to_peers(closed).await;
-    assert!(took < Duration::from_secs(4), "{took:?}: it waited for the dead");
+    assert!(
+        took < Duration::from_secs(4),
+        "{took:?}: it waited for the dead"
+    );
     let refused =
         statuses.iter().filter(|status| matches!(&status.state, TrackerState::Failed(error) if error.to_string().contains("nobody listens")));
     assert_eq!(refused.count(), 8, "{statuses:?}");
@@ -285,32 +441,64 @@ async fn eight_closed_udp_ports_say_so_at_once() {
 
 #[tokio::test]
 async fn twelve_silent_trackers_are_asked_side_by_side() {
-    let silent: Vec<_> = (0..12).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    let (took, _) = time_to_peers(silent.iter().map(|socket| format!("udp://{}", socket.local_addr().unwrap())).collect()).await;
-    assert!(took < Duration::from_secs(8), "{took:?}: it waited for one after the other");
+    let silent: Vec<_> = (0..12)
+        .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let (took, _) = time_to_peers(
+        silent
+            .iter()
+            .map(|socket| format!("udp://{}", socket.local_addr().unwrap()))
+            .collect(),
+    )
+    .await;
+    assert!(
+        took < Duration::from_secs(8),
+        "{took:?}: it waited for one after the other"
+    );
 }
 
 #[tokio::test]
 async fn a_peer_that_a_tracker_names_by_host_name_is_found() {
-    let tracker = Server::start("127.0.0.1", |_| ok("d8:intervali1800e5:peersld2:ip9:localhost4:porti6881eeee")).await;
+    let tracker = Server::start("127.0.0.1", |_| {
+        ok("d8:intervali1800e5:peersld2:ip9:localhost4:porti6881eeee")
+    })
+    .await;
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
     member.request(Start, Amounts::default());
     let found = peers(&mut news).await;
-    assert!(!found.is_empty() && found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 6881), "{found:?}");
+    assert!(
+        !found.is_empty()
+            && found
+                .iter()
+                .all(|addr| addr.ip().is_loopback() && addr.port() == 6881),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_member_that_does_not_read_while_many_trackers_fail_still_learns_of_peers() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let good = Server::start("127.0.0.1", |_| one_peer()).await;
-    let mut tiers: Vec<String> = (0..60).map(|n| format!("http://{free}/announce?{n}")).collect();
+    let mut tiers: Vec<String> = (0..60)
+        .map(|n| format!("http://{free}/announce?{n}"))
+        .collect();
     tiers.push(good.url("/announce"));
     let handle = handle();
-    let (member, mut news) = join(&handle, &tiers.iter().map(String::as_str).collect::<Vec<_>>());
+    let (member, mut news) = join(
+        &handle,
+        &tiers.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     member.request(Start, Amounts::default());
     soon(async {
-        while !matches!(member.trackers().last().map(|tracker| &tracker.state), Some(TrackerState::Ok { .. })) {
+        while !matches!(
+            member.trackers().last().map(|tracker| &tracker.state),
+            Some(TrackerState::Ok { .. })
+        ) {
             tokio::task::yield_now().await;
         }
     })

@@ -22,7 +22,14 @@ struct One;
 
 impl Policy for One {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-        if target.addr.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) { Ok(()) } else { Err(Refusal { addr: target.addr, why: "not this one".into() }) }
+        if target.addr.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            Ok(())
+        } else {
+            Err(Refusal {
+                addr: target.addr,
+                why: "not this one".into(),
+            })
+        }
     }
 }
 
@@ -37,12 +44,15 @@ fn client() -> Client {
 }
 
 async fn get(server: &Server, path: &str) -> Result<Vec<u8>, NetError> {
-    soon(client().get(&server.url(path), Fetch::ANNOUNCE)).await.map(Vec::from)
+    soon(client().get(&server.url(path), Fetch::ANNOUNCE))
+        .await
+        .map(Vec::from)
 }
 
 #[tokio::test]
 async fn a_body_is_fetched_plain_chunked_and_packed() {
-    let script = |path: &str| match path {
+    let script = |path: &str| {
+        match path {
         "/chunked" => Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec()),
         "/packed" => gzip(b"abcde"),
         "/zlib" => response("200 OK", "Content-Encoding: deflate\r\n", &zlib(b"abcde")),
@@ -51,9 +61,19 @@ async fn a_body_is_fetched_plain_chunked_and_packed() {
         "/zlib-in-silence" => ok(zlib(b"abcde")),
         "/until-the-end" => Reply::Bytes(b"HTTP/1.0 200 OK\r\n\r\nabcde".to_vec()),
         _ => ok("abcde"),
+    }
     };
     let server = Server::start("127.0.0.1", script).await;
-    for path in ["/plain", "/chunked", "/packed", "/until-the-end", "/zlib", "/deflate", "/packed-in-silence", "/zlib-in-silence"] {
+    for path in [
+        "/plain",
+        "/chunked",
+        "/packed",
+        "/until-the-end",
+        "/zlib",
+        "/deflate",
+        "/packed-in-silence",
+        "/zlib-in-silence",
+    ] {
         assert_eq!(get(&server, path).await, Ok(b"abcde".to_vec()), "{path}");
     }
 }
@@ -63,7 +83,9 @@ async fn a_body_has_a_bound_before_and_after_unpacking() {
     let script = |path: &str| match path {
         "/bomb" => gzip(&vec![0; 4 << 20]),
         "/just-so" => gzip(&vec![0; 1 << 20]),
-        "/endless" => Reply::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![0; (1 << 20) + 1]].concat()),
+        "/endless" => {
+            Reply::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![0; (1 << 20) + 1]].concat())
+        }
         _ => response("200 OK", "Content-Encoding: gzip\r\n", b"no gzip"),
     };
     let server = Server::start("127.0.0.1", script).await;
@@ -71,7 +93,10 @@ async fn a_body_has_a_bound_before_and_after_unpacking() {
     assert_eq!(get(&server, "/bomb").await, too_long);
     assert_eq!(get(&server, "/endless").await, too_long);
     assert_eq!(get(&server, "/just-so").await.unwrap().len(), 1 << 20);
-    assert_eq!(get(&server, "/broken").await, Err(NetError::Http("broken gzip".to_owned())));
+    assert_eq!(
+        get(&server, "/broken").await,
+        Err(NetError::Http("broken gzip".to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -88,20 +113,38 @@ async fn three_redirects_are_followed_and_a_loop_ends() {
     let server = Server::start("127.0.0.1", script).await;
     assert_eq!(get(&server, "/1").await, Ok(b"here".to_vec()));
     assert_eq!(get(&server, "/loop").await, Err(NetError::Redirects(3)));
-    assert_eq!(get(&server, "/magnet").await, Err(NetError::Magnet("Magnet:?xt=urn:btih:1".to_owned())));
-    assert!(matches!(get(&server, "/none").await, Err(NetError::Http(_))));
+    assert_eq!(
+        get(&server, "/magnet").await,
+        Err(NetError::Magnet("Magnet:?xt=urn:btih:1".to_owned()))
+    );
+    assert!(matches!(
+        get(&server, "/none").await,
+        Err(NetError::Http(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_redirect_never_leads_where_the_policy_forbids() {
     let mut forbidden = Server::start("127.0.0.2", |_| one_peer()).await;
     let away = forbidden.url("/announce");
-    let server = Server::start("127.0.0.1", move |path| redirect(if path == "/announce" { &away } else { "udp://127.0.0.1:1/" })).await;
+    let server = Server::start("127.0.0.1", move |path| {
+        redirect(if path == "/announce" {
+            &away
+        } else {
+            "udp://127.0.0.1:1/"
+        })
+    })
+    .await;
     let refused = get(&server, "/announce").await;
-    let Err(NetError::Redirected { to, error }) = refused else { panic!("{refused:?}") };
+    let Err(NetError::Redirected { to, error }) = refused else {
+        panic!("{refused:?}")
+    };
     assert_eq!(to, forbidden.url("/announce"));
     assert!(matches!(*error, NetError::Refused(refusal) if refusal.addr == forbidden.addr));
-    let expected = NetError::Redirected { to: "udp://127.0.0.1:1/".to_owned(), error: Box::new(NetError::Url(UrlError::Scheme)) };
+    let expected = NetError::Redirected {
+        to: "udp://127.0.0.1:1/".to_owned(),
+        error: Box::new(NetError::Url(UrlError::Scheme)),
+    };
     assert_eq!(get(&server, "/udp").await, Err(expected));
     assert!(forbidden.requests.try_recv().is_err(), "it was dialled");
 }
@@ -112,12 +155,16 @@ async fn the_answers_of_a_name_are_checked_like_addresses() {
     struct Nobody;
     impl Policy for Nobody {
         fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-            Err(Refusal { addr: target.addr, why: "nobody".into() })
+            Err(Refusal {
+                addr: target.addr,
+                why: "nobody".into(),
+            })
         }
     }
     let mut server = Server::start("127.0.0.1", |_| ok("")).await;
     let url = format!("http://localhost:{}/announce", server.addr.port());
-    let refused = soon(Client::new(Arc::new(Nobody), Bind::default()).get(&url, Fetch::ANNOUNCE)).await;
+    let refused =
+        soon(Client::new(Arc::new(Nobody), Bind::default()).get(&url, Fetch::ANNOUNCE)).await;
     assert!(matches!(refused, Err(NetError::Refused(_))), "{refused:?}");
     assert!(server.requests.try_recv().is_err());
     assert!(soon(client().get(&url, Fetch::ANNOUNCE)).await.is_ok());
@@ -127,8 +174,16 @@ async fn the_answers_of_a_name_are_checked_like_addresses() {
 async fn the_terminal_asks_its_own_network_for_announces_and_torrents_only() {
     let server = Server::start("127.0.0.1", |_| ok("x")).await;
     let client = Client::new(Arc::new(OwnUser), Bind::default());
-    assert!(soon(client.get(&server.url("/announce?a=1"), Fetch::ANNOUNCE)).await.is_ok());
-    assert!(soon(client.get(&server.url("/a.torrent"), Fetch::TORRENT)).await.is_ok());
+    assert!(
+        soon(client.get(&server.url("/announce?a=1"), Fetch::ANNOUNCE))
+            .await
+            .is_ok()
+    );
+    assert!(
+        soon(client.get(&server.url("/a.torrent"), Fetch::TORRENT))
+            .await
+            .is_ok()
+    );
     let refused = soon(client.get(&server.url("/admin?reboot"), Fetch::ANNOUNCE)).await;
     assert!(matches!(refused, Err(NetError::Refused(_))));
 }
@@ -137,9 +192,18 @@ async fn the_terminal_asks_its_own_network_for_announces_and_torrents_only() {
 async fn a_server_that_hangs_is_given_up_at_the_deadline() {
     let server = Server::start("127.0.0.1", |_| Reply::Hang).await;
     let deadline = Duration::from_millis(200);
-    let fetch = Fetch { purpose: Purpose::HttpTracker, limit: 1, deadline, family: None, owner: 0 };
+    let fetch = Fetch {
+        purpose: Purpose::HttpTracker,
+        limit: 1,
+        deadline,
+        family: None,
+        owner: 0,
+    };
     let start = Instant::now();
-    assert_eq!(soon(client().get(&server.url("/"), fetch)).await, Err(NetError::Timeout(deadline)));
+    assert_eq!(
+        soon(client().get(&server.url("/"), fetch)).await,
+        Err(NetError::Timeout(deadline))
+    );
     assert!(start.elapsed() >= deadline);
 }
 
@@ -154,9 +218,16 @@ async fn broken_answers_and_dead_ports_have_their_names() {
     let server = Server::start("127.0.0.1", script).await;
     assert_eq!(get(&server, "/404").await, Err(NetError::Status(404)));
     for path in ["/br", "/short", "/ssh"] {
-        assert!(matches!(get(&server, path).await, Err(NetError::Http(_))), "{path}");
+        assert!(
+            matches!(get(&server, path).await, Err(NetError::Http(_))),
+            "{path}"
+        );
     }
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let refused = soon(client().get(&format!("http://{free}/"), Fetch::ANNOUNCE)).await;
     assert!(matches!(refused, Err(NetError::Connect { addr, .. }) if addr == free));
 }
@@ -164,7 +235,8 @@ async fn broken_answers_and_dead_ports_have_their_names() {
 #[tokio::test]
 async fn numbers_that_are_no_dotted_quads_are_not_dialled() {
     for host in ["0x7f.1", "2130706433", "127.1", "0177.0.0.1"] {
-        let result = soon(client().get(&format!("http://{host}:1/announce"), Fetch::ANNOUNCE)).await;
+        let result =
+            soon(client().get(&format!("http://{host}:1/announce"), Fetch::ANNOUNCE)).await;
         assert_eq!(result, Err(NetError::Url(UrlError::Host)), "{host}");
     }
 }
@@ -182,11 +254,17 @@ async fn https_does_not_fall_back_to_http() {
 
 #[tokio::test]
 async fn https_needs_a_certificate_of_a_trusted_authority_for_that_name() {
-    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
     let builder =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider())).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key.into()).unwrap();
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+    let config = builder
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key.into())
+        .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let dress = move |stream| {
         let accepting = acceptor.accept(stream);
@@ -198,7 +276,24 @@ async fn https_needs_a_certificate_of_a_trusted_authority_for_that_name() {
     let trusting = Client::with_roots(Arc::new(One), Bind::default(), roots);
     let url = |host: &str| format!("https://{host}:{}/announce", server.addr.port());
 
-    assert_eq!(soon(trusting.get(&url("localhost"), Fetch::ANNOUNCE)).await.unwrap(), "secret");
-    assert!(matches!(soon(trusting.get(&url("127.0.0.1"), Fetch::ANNOUNCE)).await, Err(NetError::Tls { .. })), "another name");
-    assert!(matches!(soon(client().get(&url("localhost"), Fetch::ANNOUNCE)).await, Err(NetError::Tls { .. })), "unknown authority");
+    assert_eq!(
+        soon(trusting.get(&url("localhost"), Fetch::ANNOUNCE))
+            .await
+            .unwrap(),
+        "secret"
+    );
+    assert!(
+        matches!(
+            soon(trusting.get(&url("127.0.0.1"), Fetch::ANNOUNCE)).await,
+            Err(NetError::Tls { .. })
+        ),
+        "another name"
+    );
+    assert!(
+        matches!(
+            soon(client().get(&url("localhost"), Fetch::ANNOUNCE)).await,
+            Err(NetError::Tls { .. })
+        ),
+        "unknown authority"
+    );
 }

@@ -28,7 +28,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers each path as `script` says.
-    pub(crate) async fn start(ip: &str, script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        ip: &str,
+        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::start_with(ip, script, plain).await
     }
 
@@ -73,7 +76,11 @@ async fn plain(stream: TcpStream) -> Option<TcpStream> {
     Some(stream)
 }
 
-async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: &(impl Fn(&str) -> Reply + Sync), seen: &mpsc::UnboundedSender<String>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    script: &(impl Fn(&str) -> Reply + Sync),
+    seen: &mpsc::UnboundedSender<String>,
+) {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
@@ -114,7 +121,10 @@ pub(crate) fn redirect(to: &str) -> Reply {
 }
 
 pub(crate) fn response(status: &str, headers: &str, body: &[u8]) -> Reply {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     Reply::Bytes([head.as_bytes(), body].concat())
 }
 
@@ -125,7 +135,12 @@ pub(crate) fn one_peer() -> Reply {
 
 /// The event of an announce over HTTP.
 pub(crate) fn event(path: &str) -> &str {
-    path.split("&event=").nth(1).unwrap_or("none").split('&').next().unwrap_or_default()
+    path.split("&event=")
+        .nth(1)
+        .unwrap_or("none")
+        .split('&')
+        .next()
+        .unwrap_or_default()
 }
 
 /// A UDP tracker that knows one peer; `events` are the numbers of BEP 15 it was told.
@@ -135,7 +150,8 @@ pub(crate) struct UdpTracker {
 }
 
 impl UdpTracker {
-    /// `forge`: before every answer, another socket sends a wrong one with the right transaction, and the tracker itself one with the wrong transaction.
+    /// `forge`: before every answer, another socket sends a wrong one with the right transaction,
+    /// and the tracker itself one with the wrong transaction.
     pub(crate) async fn start(ip: &str, forge: bool) -> Self {
         let socket = UdpSocket::bind((ip, 0)).await.unwrap();
         let addr = socket.local_addr().unwrap();
@@ -173,10 +189,15 @@ fn answers(request: &[u8]) -> (Vec<u8>, Vec<u8>) {
     }
     assert_eq!(request[..8], [7; 8], "the lie was believed");
     let counts = [0, 0, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2];
-    ([&head[..], &counts, &[1, 2, 3, 4, 0x1a, 0xe1]].concat(), [&head[..], &counts, &[6, 6, 6, 6, 0, 6]].concat())
+    (
+        [&head[..], &counts, &[1, 2, 3, 4, 0x1a, 0xe1]].concat(),
+        [&head[..], &counts, &[6, 6, 6, 6, 0, 6]].concat(),
+    )
 }
 
 /// Waits for what must come; a test that would wait for ever fails instead.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future).await.expect("it never happened")
+    timeout(Duration::from_secs(20), future)
+        .await
+        .expect("it never happened")
 }

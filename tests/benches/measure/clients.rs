@@ -37,27 +37,53 @@ impl Client {
             Client::Aqueduct | Client::Aria2 => command.arg(folder).arg(torrent),
         };
         // Nothing that a client remembers from one run may help it in the next.
-        command.env("HOME", folder).env("XDG_STATE_HOME", folder).env("XDG_CACHE_HOME", folder);
+        command
+            .env("HOME", folder)
+            .env("XDG_STATE_HOME", folder)
+            .env("XDG_CACHE_HOME", folder);
         Ok(command)
     }
 }
 
-const ARIA2: [&str; 7] =
-    ["--enable-dht=false", "--bt-enable-lpd=false", "--seed-time=0", "--file-allocation=none", "--listen-port=6882", "--quiet", "--dir"];
+const ARIA2: [&str; 7] = [
+    "--enable-dht=false",
+    "--bt-enable-lpd=false",
+    "--seed-time=0",
+    "--file-allocation=none",
+    "--listen-port=6882",
+    "--quiet",
+    "--dir",
+];
 
 impl Seed {
     /// The command that serves `payload` on `port` until it is stopped.
     pub(crate) fn serve(self, payload: &Payload, port: u16) -> Result<Command> {
         Ok(match self {
             Seed::Aqueduct => {
-                let mut command = with(aqueduct()?, &["seed", "--quiet", "--no-trackers", "--no-dht", "--no-lsd", "--port"]);
-                command.arg(port.to_string()).arg(payload.torrent()).arg(payload.file());
+                let mut command = with(
+                    aqueduct()?,
+                    &[
+                        "seed",
+                        "--quiet",
+                        "--no-trackers",
+                        "--no-dht",
+                        "--no-lsd",
+                        "--port",
+                    ],
+                );
+                command
+                    .arg(port.to_string())
+                    .arg(payload.torrent())
+                    .arg(payload.file());
                 command.env("XDG_STATE_HOME", payload.folder());
                 command
             }
             Seed::Libtorrent => {
                 let mut command = libtorrent("seed");
-                command.arg(payload.torrent()).arg(payload.folder()).arg(port.to_string());
+                command
+                    .arg(payload.torrent())
+                    .arg(payload.folder())
+                    .arg(port.to_string());
                 command
             }
         })
@@ -71,7 +97,9 @@ pub(crate) fn aqueduct() -> Result<PathBuf> {
 
 /// The path that `cargo xtask bench` leaves in the environment variable `name`.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set: start the measurement by `cargo xtask bench`"))
+    env::var_os(name)
+        .map(PathBuf::from)
+        .with_context(|| format!("{name} is not set: start the measurement by `cargo xtask bench`"))
 }
 
 /// libtorrent by its Python module: `mode` is that of the script.

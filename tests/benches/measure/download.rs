@@ -21,10 +21,14 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
     let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
     let hosts = Namespaces::create()?;
     let _seed = start(&hosts, arguments.seed, &payload)?;
-    measured::head(&format!("Download {} MiB from {:?}, pieces of 1 MiB, two network namespaces", arguments.size, arguments.seed));
+    measured::head(&format!(
+        "Download {} MiB from {:?}, pieces of 1 MiB, two network namespaces",
+        arguments.size, arguments.seed
+    ));
     for _ in 0..arguments.runs {
         for client in &arguments.clients {
-            one(&hosts, *client, &payload, arguments.size.get()).with_context(|| format!("measuring {client:?}"))?;
+            one(&hosts, *client, &payload, arguments.size.get())
+                .with_context(|| format!("measuring {client:?}"))?;
         }
     }
     Ok(())
@@ -32,14 +36,19 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
 
 /// Starts seed and tracker on the seed's host, and waits until both can be reached.
 fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<Background> {
-    let running = Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
+    let running =
+        Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
     let ready = |hosts: &Namespaces| -> Result<()> {
         hosts.enter_seed()?;
-        tracker::serve(TcpListener::bind((*namespaces::SEED.ip(), TRACKER))?, namespaces::SEED);
+        tracker::serve(
+            TcpListener::bind((*namespaces::SEED.ip(), TRACKER))?,
+            namespaces::SEED,
+        );
         wait_for(namespaces::SEED)
     };
     // A thread of its own: it never comes back from the other host.
-    thread::scope(|scope| scope.spawn(|| ready(hosts)).join()).map_err(|_| anyhow::anyhow!("the thread on the seed's host died"))??;
+    thread::scope(|scope| scope.spawn(|| ready(hosts)).join())
+        .map_err(|_| anyhow::anyhow!("the thread on the seed's host died"))??;
     Ok(running)
 }
 
@@ -59,7 +68,10 @@ fn one(hosts: &Namespaces, client: Client, payload: &Payload, size: u32) -> Resu
     let folder = payload::in_memory()?;
     let command = client.download(&payload.torrent(), folder.path())?;
     let measured = process::measure(&mut hosts.on_leech(&command))?;
-    ensure!(payload.is_equal_to(&folder.path().join(payload::NAME))?, "{client:?} left other bytes than were seeded");
+    ensure!(
+        payload.is_equal_to(&folder.path().join(payload::NAME))?,
+        "{client:?} left other bytes than were seeded"
+    );
     measured::row(&format!("{client:?}").to_lowercase(), size, &measured, "");
     Ok(())
 }

@@ -27,7 +27,12 @@ pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
         for (name, mut command) in commands(&payload)? {
             let measured = process::measure(&mut command)?;
             let ratio = measured.wall.as_secs_f64() / limit.wall.as_secs_f64();
-            measured::row(name, size.get(), &measured, &format!("{ratio:.2} times the limit"));
+            measured::row(
+                name,
+                size.get(),
+                &measured,
+                &format!("{ratio:.2} times the limit"),
+            );
         }
         std::fs::remove_file(payload.folder().join("again.torrent"))?;
     }
@@ -37,14 +42,27 @@ pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
 fn commands(payload: &Payload) -> Result<[(&'static str, Command); 4]> {
     let again = payload.folder().join("again.torrent");
     let mut verify = Command::new(clients::aqueduct()?);
-    verify.arg("verify").arg(payload.torrent()).arg(payload.file());
+    verify
+        .arg("verify")
+        .arg(payload.torrent())
+        .arg(payload.file());
     let mut create = Command::new(clients::aqueduct()?);
-    create.arg("create").arg(payload.file()).arg("-o").arg(&again).args(["--piece-length", "1M", "--force"]);
+    create
+        .arg("create")
+        .arg(payload.file())
+        .arg("-o")
+        .arg(&again)
+        .args(["--piece-length", "1M", "--force"]);
     let mut check = clients::libtorrent("check");
     check.arg(payload.torrent()).arg(payload.folder());
     let mut make = clients::libtorrent("create");
     make.arg(payload.file()).arg(PIECE.to_string());
-    Ok([("aqueduct verify", verify), ("libtorrent check", check), ("aqueduct create", create), ("libtorrent create", make)])
+    Ok([
+        ("aqueduct verify", verify),
+        ("libtorrent check", check),
+        ("aqueduct create", create),
+        ("libtorrent create", make),
+    ])
 }
 
 /// SHA-1 over as much memory as the payload has, on `threads` threads, with no file in sight.
@@ -53,8 +71,17 @@ fn limit(threads: usize, size: u32) -> Measured {
     let start = Instant::now();
     let before = process::cpu(std::process::id());
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(|| hash_pieces(pieces)))));
-    let measured = Measured { wall: start.elapsed(), cpu: process::cpu(std::process::id()) - before, peak: 0 };
-    measured::row(&format!("SHA-1 alone, {threads} threads"), size, &measured, "the limit");
+    let measured = Measured {
+        wall: start.elapsed(),
+        cpu: process::cpu(std::process::id()) - before,
+        peak: 0,
+    };
+    measured::row(
+        &format!("SHA-1 alone, {threads} threads"),
+        size,
+        &measured,
+        "the limit",
+    );
     measured
 }
 

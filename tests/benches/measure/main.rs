@@ -1,6 +1,8 @@
-//! Measures Aqueduct beside other clients: `cargo xtask bench [download|hash|tab|sessions|tracker|all]`.
+//! Measures Aqueduct beside other clients: `cargo xtask bench
+//! [download|hash|tab|sessions|tracker|all]`.
 //!
-//! Every figure is taken on this machine in this run, and every download is compared with what was seeded. Read them as ratios.
+//! Every figure is taken on this machine in this run, and every download is compared with what was
+//! seeded. Read them as ratios.
 
 mod announce;
 mod clients;
@@ -21,7 +23,10 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask bench", about = "Measure downloads, hashing, the tab and the tracker")]
+#[command(
+    name = "cargo xtask bench",
+    about = "Measure downloads, hashing, the tab and the tracker"
+)]
 struct Arguments {
     /// What to measure
     #[arg(default_value = "all")]
@@ -36,7 +41,11 @@ struct Arguments {
     #[arg(long, default_value_t = 3)]
     runs: u32,
     /// The clients that download, by name
-    #[arg(long, value_delimiter = ',', default_value = "aqueduct,libtorrent,aria2")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "aqueduct,libtorrent,aria2"
+    )]
     clients: Vec<clients::Client>,
     /// Who serves the payload to downloading clients
     #[arg(long, default_value = "libtorrent")]

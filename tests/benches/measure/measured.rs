@@ -15,7 +15,10 @@ pub(crate) struct Measured {
 
 /// The head of a table whose rows come from [`row`].
 pub(crate) fn head(title: &str) {
-    println!("\n{title}\n{:<26} {:>8} {:>9} {:>11} {:>10}", "", "wall s", "MiB/s", "CPU-s/GiB", "peak MiB");
+    println!(
+        "\n{title}\n{:<26} {:>8} {:>9} {:>11} {:>10}",
+        "", "wall s", "MiB/s", "CPU-s/GiB", "peak MiB"
+    );
 }
 
 /// One run as a line of the table; `mebibytes` is how much data it went through.
@@ -23,5 +26,9 @@ pub(crate) fn row(name: &str, mebibytes: u32, measured: &Measured, note: &str) {
     let (wall, cpu) = (measured.wall.as_secs_f64(), measured.cpu.as_secs_f64());
     let size = f64::from(mebibytes);
     let peak = measured.peak >> 20;
-    println!("{name:<26} {wall:>8.2} {:>9.1} {:>11.2} {peak:>10}  {note}", size / wall, cpu * 1024.0 / size);
+    println!(
+        "{name:<26} {wall:>8.2} {:>9.1} {:>11.2} {peak:>10}  {note}",
+        size / wall,
+        cpu * 1024.0 / size
+    );
 }

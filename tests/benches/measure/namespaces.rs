@@ -1,4 +1,5 @@
-//! Two hosts on one machine: network namespaces with a line between them, so that every client has an address of its own.
+//! Two hosts on one machine: network namespaces with a line between them, so that every client has
+//! an address of its own.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -26,9 +27,20 @@ impl Namespaces {
         for (host, _) in hosts() {
             ip(&["netns", "add", host])?;
         }
-        ip(&["link", "add", "aq-line", "netns", SEED_HOST, "type", "veth", "peer", "name", "aq-line", "netns", LEECH_HOST])?;
+        ip(&[
+            "link", "add", "aq-line", "netns", SEED_HOST, "type", "veth", "peer", "name",
+            "aq-line", "netns", LEECH_HOST,
+        ])?;
         for (host, address) in hosts() {
-            ip(&["-n", host, "addr", "add", &format!("{address}/24"), "dev", "aq-line"])?;
+            ip(&[
+                "-n",
+                host,
+                "addr",
+                "add",
+                &format!("{address}/24"),
+                "dev",
+                "aq-line",
+            ])?;
             ip(&["-n", host, "link", "set", "lo", "up"])?;
             ip(&["-n", host, "link", "set", "aq-line", "up"])?;
             // Some clients listen only where there is a way out.
@@ -51,7 +63,8 @@ impl Namespaces {
     pub(crate) fn enter_seed(&self) -> Result<()> {
         let path = format!("/run/netns/{SEED_HOST}");
         let file = File::open(&path).with_context(|| format!("opening {path}"))?;
-        rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).with_context(|| format!("entering {path}"))
+        rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .with_context(|| format!("entering {path}"))
     }
 }
 
@@ -68,22 +81,38 @@ fn hosts() -> [(&'static str, Ipv4Addr); 2] {
 fn remove() {
     for (host, _) in hosts() {
         // Fails where there is none, which is as well.
-        Command::new("ip").args(["netns", "delete", host]).output().ok();
+        Command::new("ip")
+            .args(["netns", "delete", host])
+            .output()
+            .ok();
     }
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(arguments).output().context("starting ip (package iproute2)")?;
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .context("starting ip (package iproute2)")?;
     if !output.status.success() {
         let what = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        bail!("`ip {}` failed: {what}. Network namespaces need root", arguments.join(" "));
+        bail!(
+            "`ip {}` failed: {what}. Network namespaces need root",
+            arguments.join(" ")
+        );
     }
     Ok(())
 }
 
 fn within(host: &str, command: &Command) -> Command {
     let mut inside = Command::new("ip");
-    inside.args(["netns", "exec", host]).arg(command.get_program()).args(command.get_args());
-    inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    inside
+        .args(["netns", "exec", host])
+        .arg(command.get_program())
+        .args(command.get_args());
+    inside.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     inside
 }

@@ -31,7 +31,12 @@ impl Payload {
         let digest = fill(&folder.path().join(NAME), size)?;
         let payload = Self { folder, digest };
         let mut create = Command::new(clients::aqueduct()?);
-        create.arg("create").arg(payload.file()).arg("-o").arg(payload.torrent()).args(["--piece-length", "1M", "--tracker", tracker]);
+        create
+            .arg("create")
+            .arg(payload.file())
+            .arg("-o")
+            .arg(payload.torrent())
+            .args(["--piece-length", "1M", "--tracker", tracker]);
         process::measure(&mut create)?;
         Ok(payload)
     }
@@ -53,7 +58,8 @@ impl Payload {
 
     /// Whether the file at `path` holds the very same bytes.
     pub(crate) fn is_equal_to(&self, path: &Path) -> Result<bool> {
-        let mut file = File::open(path).with_context(|| format!("opening the downloaded {}", path.display()))?;
+        let mut file = File::open(path)
+            .with_context(|| format!("opening the downloaded {}", path.display()))?;
         let mut buffer = vec![0; MEBIBYTE];
         let mut hash = Sha1::new();
         loop {
@@ -68,19 +74,26 @@ impl Payload {
 /// A new folder in memory where the system has such a place, so that disks do not blur the figures.
 pub(crate) fn in_memory() -> Result<TempDir> {
     let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
     folder.context("making a folder for the payload")
 }
 
 fn fill(path: &Path, size: NonZeroU32) -> Result<[u8; 20]> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let mut file = BufWriter::new(fs::File::create(path).with_context(|| format!("creating {}", path.display()))?);
+    let mut file = BufWriter::new(
+        fs::File::create(path).with_context(|| format!("creating {}", path.display()))?,
+    );
     let mut buffer = vec![0; MEBIBYTE];
     let mut hash = Sha1::new();
     for _ in 0..size.get() {
         random.fill_bytes(&mut buffer);
         hash.update(&buffer);
-        file.write_all(&buffer).context("writing the payload: is there room for it in memory?")?;
+        file.write_all(&buffer)
+            .context("writing the payload: is there room for it in memory?")?;
     }
     file.flush()?;
     Ok(hash.finalize().into())

@@ -1,4 +1,5 @@
-//! What the kernel says about running processes: time from `/proc/PID/stat`, memory from `/proc/PID/status`.
+//! What the kernel says about running processes: time from `/proc/PID/stat`, memory from
+//! `/proc/PID/status`.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::measured::Measured;
 
-/// The kernel counts processor time in hundredths of a second for user space, whatever its own clock.
+/// The kernel counts processor time in hundredths of a second for user space, whatever its own
+/// clock.
 const TICK: Duration = Duration::from_millis(10);
 /// The error of a wall time; a look at `/proc` takes some twenty microseconds.
 const SAMPLE: Duration = Duration::from_millis(3);
@@ -21,7 +23,9 @@ impl Background {
     /// Starts it without standard input; it may speak on standard error.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        Ok(Self(child.with_context(|| format!("starting {command:?}"))?))
+        Ok(Self(
+            child.with_context(|| format!("starting {command:?}"))?,
+        ))
     }
 
     /// Its process id.
@@ -38,12 +42,18 @@ impl Drop for Background {
     }
 }
 
-/// Runs a command to its end and measures it. A command that fails is an error that shows what it printed.
+/// Runs a command to its end and measures it. A command that fails is an error that shows what it
+/// printed.
 pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     let start = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| format!("starting {command:?}"))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .with_context(|| format!("starting {command:?}"))?;
     let mut measured = Measured::default();
-    // An ended child keeps its times until it is waited for, but not its memory: that is taken on the way.
+    // An ended child keeps its times until it is waited for, but not its memory: that is taken on
+    // the way.
     while let Some(times) = times(child.id()).filter(|times| !times.ended) {
         measured.peak = measured.peak.max(peak(child.id()));
         measured.cpu = times.cpu;
@@ -76,28 +86,45 @@ pub(crate) fn resident(id: u32) -> u64 {
 fn memory(id: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kibibytes| kibibytes << 10)
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .map_or(0, |kibibytes| kibibytes << 10)
 }
 
 /// All processes that descend from `ancestor`, with their command lines.
 pub(crate) fn descendants(ancestor: u32) -> Vec<(u32, String)> {
-    let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|id| Some((id, times(id)?.parent))).collect();
+    let parents: Vec<(u32, u32)> = all()
+        .into_iter()
+        .filter_map(|id| Some((id, times(id)?.parent)))
+        .collect();
     let mut family = vec![ancestor];
     let mut next = 0;
     while let Some(member) = family.get(next).copied() {
-        family.extend(parents.iter().filter(|(_, parent)| *parent == member).map(|(id, _)| *id));
+        family.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == member)
+                .map(|(id, _)| *id),
+        );
         next += 1;
     }
-    family.into_iter().skip(1).map(|id| (id, command_line(id))).collect()
+    family
+        .into_iter()
+        .skip(1)
+        .map(|id| (id, command_line(id)))
+        .collect()
 }
 
 fn all() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn command_line(id: u32) -> String {
-    fs::read(format!("/proc/{id}/cmdline")).map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " ")).unwrap_or_default()
+    fs::read(format!("/proc/{id}/cmdline"))
+        .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
+        .unwrap_or_default()
 }
 
 struct Times {
@@ -112,5 +139,9 @@ fn times(id: u32) -> Option<Times> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<u32>().ok();
     let cpu = TICK * (ticks(11)? + ticks(12)?);
-    Some(Times { cpu, parent: ticks(1)?, ended: matches!(fields.first(), Some(&"Z" | &"X")) })
+    Some(Times {
+        cpu,
+        parent: ticks(1)?,
+        ended: matches!(fields.first(), Some(&"Z" | &"X")),
+    })
 }

@@ -37,12 +37,25 @@ const BYTE: Duration = Duration::from_secs(1);
 
 /// Prints one row for so many idle tabs and one for the slow clients.
 pub(crate) fn measure(tabs: NonZeroU32) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     println!("\nThe bridge and those who ask nothing of it");
-    println!("{:<38} {:>10} {:>14} {:>16}", "", "MiB", "% of a core", "opened a second");
+    println!(
+        "{:<38} {:>10} {:>14} {:>16}",
+        "", "MiB", "% of a core", "opened a second"
+    );
     let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
-    bridge.args(["--listen", &page.to_string(), "--peer-port", "0", "--no-dht"]).env("RUST_LOG", "error");
+    bridge
+        .args([
+            "--listen",
+            &page.to_string(),
+            "--peer-port",
+            "0",
+            "--no-dht",
+        ])
+        .env("RUST_LOG", "error");
     let bridge = Background::start(&mut bridge)?;
     wait_for(page)?;
     let before = process::resident(bridge.id());
@@ -53,7 +66,10 @@ pub(crate) fn measure(tabs: NonZeroU32) -> Result<()> {
 
 fn row(what: &str, resident: u64, share: Option<f64>, rate: &str) {
     let share = share.map_or_else(String::new, |share| format!("{share:.2}"));
-    println!("{what:<38} {:>10.1} {share:>14} {rate:>16}", mebibytes(resident));
+    println!(
+        "{what:<38} {:>10.1} {share:>14} {rate:>16}",
+        mebibytes(resident)
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for a table")]
@@ -92,8 +108,16 @@ async fn idle_tabs(bridge: &Background, page: SocketAddrV4, tabs: u32) -> Result
     let rate = format!("{:.0}", f64::from(tabs) / start.elapsed().as_secs_f64());
     let resident = process::resident(bridge.id());
     let share = share(bridge, sleep(IDLE)).await;
-    ensure!(open.try_join_next().is_none(), "a tab's session ended while it was idle");
-    row(&format!("{tabs} idle tabs, for {} s", IDLE.as_secs()), resident.max(process::resident(bridge.id())), Some(share), &rate);
+    ensure!(
+        open.try_join_next().is_none(),
+        "a tab's session ended while it was idle"
+    );
+    row(
+        &format!("{tabs} idle tabs, for {} s", IDLE.as_secs()),
+        resident.max(process::resident(bridge.id())),
+        Some(share),
+        &rate,
+    );
     Ok(())
 }
 
@@ -110,14 +134,23 @@ async fn dial(from: Ipv4Addr, to: SocketAddrV4) -> Result<TcpStream> {
 
 async fn connect(page: SocketAddrV4, number: u32) -> Result<WebSocketStream<TcpStream>> {
     let stream = dial(address(number / PER_ADDRESS), page).await?;
-    let request = Request::builder().uri(format!("ws://{page}/v1/session")).header("host", page.to_string()).header("connection", "upgrade");
-    let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
-    let request = request.header("sec-websocket-protocol", SUBPROTOCOL).header("origin", format!("http://{page}"));
+    let request = Request::builder()
+        .uri(format!("ws://{page}/v1/session"))
+        .header("host", page.to_string())
+        .header("connection", "upgrade");
+    let request = request
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", generate_key());
+    let request = request
+        .header("sec-websocket-protocol", SUBPROTOCOL)
+        .header("origin", format!("http://{page}"));
     let (socket, _) = client_async(request.body(())?, stream).await?;
     Ok(socket)
 }
 
-/// One tab: says hello, answers pings, wants nothing. Ends with an error if the bridge does not keep it.
+/// One tab: says hello, answers pings, wants nothing. Ends with an error if the bridge does not
+/// keep it.
 async fn stay(mut socket: WebSocketStream<TcpStream>, welcome: mpsc::Sender<()>) -> Result<()> {
     let start = tokio::time::Instant::now();
     let now = || types::Instant::ZERO + start.elapsed();
@@ -146,14 +179,21 @@ async fn slow_clients(bridge: &Background, page: SocketAddrV4) -> Result<()> {
     let mut clients = JoinSet::new();
     (0..SLOW).for_each(|number| drop(clients.spawn(dawdle(page, number))));
     let share = share(bridge, sleep(SLOW_FOR)).await;
-    row(&format!("{SLOW} clients that send a byte a second"), process::resident(bridge.id()), Some(share), "");
+    row(
+        &format!("{SLOW} clients that send a byte a second"),
+        process::resident(bridge.id()),
+        Some(share),
+        "",
+    );
     Ok(())
 }
 
 /// Sends a request that never ends, over and over.
 async fn dawdle(page: SocketAddrV4, number: u32) {
     loop {
-        let Ok(mut stream) = dial(address(number), page).await else { continue };
+        let Ok(mut stream) = dial(address(number), page).await else {
+            continue;
+        };
         for byte in b"GET / HTTP/1.1\r\nhost: " {
             if stream.write_all(&[*byte]).await.is_err() {
                 break;

@@ -1,6 +1,8 @@
-//! A tab downloads through the bridge, from each seed in turn: how fast, at whose cost, and how long the page did not answer.
+//! A tab downloads through the bridge, from each seed in turn: how fast, at whose cost, and how
+//! long the page did not answer.
 //!
-//! A driver can slow a tab's network several times over. Plain chromedriver, without BiDi and with an ordinary profile, does not.
+//! A driver can slow a tab's network several times over. Plain chromedriver, without BiDi and with
+//! an ordinary profile, does not.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -35,7 +37,8 @@ const BROWSER: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Notes how far apart the page's turns are (it should have one every ten milliseconds) and when the torrent's status changes.
+/// Notes how far apart the page's turns are (it should have one every ten milliseconds) and when
+/// the torrent's status changes.
 const PROBE: &str = r#"
     let last = performance.now();
     window.probe = { gap: 0 };
@@ -57,13 +60,22 @@ pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
     let payload = Payload::create(size, &format!("http://{}/announce", listener.local_addr()?))?;
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     tracker::serve(listener, seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    println!("\nA tab downloads {size} MiB through the bridge, Chromium with plain chromedriver, ordinary profile");
-    println!("{:<12} {:>8} {:>9}   {:<44} {:>9} {:>11}", "from", "wall s", "MiB/s", "CPU-s: tab, browser, bridge, seed", "tab MiB", "longest gap");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    println!(
+        "\nA tab downloads {size} MiB through the bridge, Chromium with plain chromedriver, ordinary profile"
+    );
+    println!(
+        "{:<12} {:>8} {:>9}   {:<44} {:>9} {:>11}",
+        "from", "wall s", "MiB/s", "CPU-s: tab, browser, bridge, seed", "tab MiB", "longest gap"
+    );
     for _ in 0..runs {
         for kind in [Seed::Libtorrent, Seed::Aqueduct] {
             let world = World::start(kind, &payload, seed)?;
-            let run = runtime.block_on(world.download(&payload)).with_context(|| format!("a tab's download from {kind:?}"))?;
+            let run = runtime
+                .block_on(world.download(&payload))
+                .with_context(|| format!("a tab's download from {kind:?}"))?;
             run.print(kind, size);
         }
     }
@@ -85,12 +97,29 @@ impl World {
         let seed = Background::start(&mut kind.serve(payload, at.port())?)?;
         let page = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
         let mut bridge = Command::new(clients::program("AQUEDUCT_BRIDGE_BIN")?);
-        bridge.args(["--listen", &page.to_string(), "--allow", "127.0.0.0/8", "--peer-port", "0", "--no-dht"]);
+        bridge.args([
+            "--listen",
+            &page.to_string(),
+            "--allow",
+            "127.0.0.0/8",
+            "--peer-port",
+            "0",
+            "--no-dht",
+        ]);
         let bridge = Background::start(&mut bridge)?;
         let webdriver = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
-        let driver = Background::start(Command::new("chromedriver").arg(format!("--port={}", webdriver.port())))?;
+        let driver = Background::start(
+            Command::new("chromedriver").arg(format!("--port={}", webdriver.port())),
+        )?;
         [at, page, webdriver].into_iter().try_for_each(wait_for)?;
-        Ok(Self { seed, bridge, driver, page, webdriver, profile: payload::in_memory()? })
+        Ok(Self {
+            seed,
+            bridge,
+            driver,
+            page,
+            webdriver,
+            profile: payload::in_memory()?,
+        })
     }
 
     async fn download(&self, payload: &Payload) -> Result<Run> {
@@ -104,29 +133,52 @@ impl World {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments: Vec<&str> = BROWSER.into_iter().chain([profile.as_str()]).collect();
         let mut capabilities = Capabilities::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments }));
+        capabilities.insert(
+            "goog:chromeOptions".to_owned(),
+            json!({ "args": arguments }),
+        );
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(&format!("http://{}", self.webdriver)).await?;
+        let client = builder
+            .capabilities(capabilities)
+            .connect(&format!("http://{}", self.webdriver))
+            .await?;
         client.goto(&format!("http://{}/", self.page)).await?;
         Ok(client)
     }
 
     async fn watch(&self, client: &Client, payload: &Payload) -> Result<Run> {
-        let input = client.wait().for_element(Locator::Css("input[type=file]")).await?;
+        let input = client
+            .wait()
+            .for_element(Locator::Css("input[type=file]"))
+            .await?;
         client.execute(PROBE, Vec::new()).await?;
         let before = self.processes();
         let start = Instant::now();
-        input.send_keys(&payload.torrent().to_string_lossy()).await?;
+        input
+            .send_keys(&payload.torrent().to_string_lossy())
+            .await?;
         loop {
             let state = client.execute(STATE, Vec::new()).await?;
             let text = |name: &str| state.get(name).and_then(Value::as_str).unwrap_or_default();
             ensure!(text("alert").is_empty(), "the page says: {}", text("alert"));
-            if ["Finished", "Seeding"].iter().any(|end| text("status").starts_with(end)) {
+            if ["Finished", "Seeding"]
+                .iter()
+                .any(|end| text("status").starts_with(end))
+            {
                 let gap = state.get("gap").and_then(Value::as_f64).unwrap_or_default();
-                return Ok(Run { wall: start.elapsed(), before, after: self.processes(), gap });
+                return Ok(Run {
+                    wall: start.elapsed(),
+                    before,
+                    after: self.processes(),
+                    gap,
+                });
             }
             if start.elapsed() > LIMIT {
-                bail!("not finished after {} s; the page says: {}", LIMIT.as_secs(), text("status"));
+                bail!(
+                    "not finished after {} s; the page says: {}",
+                    LIMIT.as_secs(),
+                    text("status")
+                );
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -137,13 +189,21 @@ impl World {
         processes.add("bridge", self.bridge.id());
         processes.add("seed", self.seed.id());
         for (id, line) in process::descendants(self.driver.id()) {
-            processes.add(if line.contains("--type=renderer") { "tab" } else { "browser" }, id);
+            processes.add(
+                if line.contains("--type=renderer") {
+                    "tab"
+                } else {
+                    "browser"
+                },
+                id,
+            );
         }
         processes
     }
 }
 
-/// Processor time and peak memory by role. The browser has several processes of a role; its renderers but one are idle.
+/// Processor time and peak memory by role. The browser has several processes of a role; its
+/// renderers but one are idle.
 #[derive(Default)]
 struct Processes {
     cpu: BTreeMap<&'static str, Duration>,
@@ -171,12 +231,25 @@ impl Run {
     fn print(&self, kind: Seed, size: NonZeroU32) {
         let wall = self.wall.as_secs_f64();
         let spent = |role: &str| {
-            let at = |processes: &Processes| processes.cpu.get(role).copied().unwrap_or_default().as_secs_f64();
+            let at = |processes: &Processes| {
+                processes
+                    .cpu
+                    .get(role)
+                    .copied()
+                    .unwrap_or_default()
+                    .as_secs_f64()
+            };
             at(&self.after) - at(&self.before)
         };
-        let cpu = ["tab", "browser", "bridge", "seed"].map(|role| format!("{:.2}", spent(role))).join(", ");
+        let cpu = ["tab", "browser", "bridge", "seed"]
+            .map(|role| format!("{:.2}", spent(role)))
+            .join(", ");
         let memory = self.after.peak.get("tab").copied().unwrap_or_default() >> 20;
         let rate = f64::from(size.get()) / wall;
-        println!("{:<12} {wall:>8.2} {rate:>9.1}   {cpu:<44} {memory:>9} {:>8.0} ms", format!("{kind:?}").to_lowercase(), self.gap);
+        println!(
+            "{:<12} {wall:>8.2} {rate:>9.1}   {cpu:<44} {memory:>9} {:>8.0} ms",
+            format!("{kind:?}").to_lowercase(),
+            self.gap
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A tracker that knows one peer and tells it to everyone: clients start at once, and none waits for another's announce.
+//! A tracker that knows one peer and tells it to everyone: clients start at once, and none waits
+//! for another's announce.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
@@ -8,7 +9,8 @@ use std::thread;
 pub(crate) fn serve(listener: TcpListener, peer: SocketAddrV4) {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that goes away in the middle of its announce has had its answer, or wants none.
+            // A client that goes away in the middle of its announce has had its answer, or wants
+            // none.
             answer(&stream, peer).ok();
         }
     });
@@ -22,7 +24,11 @@ fn answer(mut stream: &TcpStream, peer: SocketAddrV4) -> std::io::Result<()> {
         }
     }
     let body = body(peer);
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
     stream.write_all(&body)
 }
 

@@ -1,5 +1,6 @@
-//! A small swarm on loopback for whoever tries Aqueduct for the first time: a tracker, and a seed over TCP of a sample torrent.
-//! Prints the .torrent's path and its magnet link, and runs until it is stopped.
+//! A small swarm on loopback for whoever tries Aqueduct for the first time: a tracker, and a seed
+//! over TCP of a sample torrent. Prints the .torrent's path and its magnet link, and runs until it
+//! is stopped.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,10 @@ impl Arguments {
                 _ => bail!("{flag} is no flag; {USAGE}"),
             }
         }
-        Ok(Self { aqueduct: aqueduct.unwrap_or_else(programs::aqueduct), folder })
+        Ok(Self {
+            aqueduct: aqueduct.unwrap_or_else(programs::aqueduct),
+            folder,
+        })
     }
 }
 
@@ -46,16 +50,22 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     let arguments = Arguments::read(env::args().skip(1))?;
-    let temporary = tempfile::Builder::new().prefix("aqueduct-sample-").tempdir()?;
+    let temporary = tempfile::Builder::new()
+        .prefix("aqueduct-sample-")
+        .tempdir()?;
     let folder = arguments.folder.as_deref().unwrap_or(temporary.path());
     let tracker = Tracker::start();
-    let data = sample::write(folder).with_context(|| format!("writing the sample to {}", folder.display()))?;
+    let data = sample::write(folder)
+        .with_context(|| format!("writing the sample to {}", folder.display()))?;
     let torrent = folder.join("sample.torrent");
     let magnet = create(&arguments.aqueduct, &data, &torrent, &tracker.http()).await?;
     let mut seed = seed(&arguments.aqueduct, &torrent, folder)?;
     println!("torrent {}", torrent.display());
     println!("magnet {magnet}");
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     tokio::select! {
         status = seed.wait() => bail!("the seed stopped by itself ({}); what it printed says why", status?),
         _ = terminate.recv() => {}
@@ -67,18 +77,41 @@ async fn run() -> Result<()> {
 /// Makes the .torrent; returns its magnet link.
 async fn create(aqueduct: &Path, data: &Path, torrent: &Path, tracker: &str) -> Result<String> {
     let mut create = Command::new(aqueduct);
-    create.arg("create").arg(data).arg("-o").arg(torrent).args(["--force", "--tracker", tracker, "--comment", "A sample from Aqueduct"]);
-    let output = create.output().await.with_context(|| format!("starting {}", aqueduct.display()))?;
+    create.arg("create").arg(data).arg("-o").arg(torrent).args([
+        "--force",
+        "--tracker",
+        tracker,
+        "--comment",
+        "A sample from Aqueduct",
+    ]);
+    let output = create
+        .output()
+        .await
+        .with_context(|| format!("starting {}", aqueduct.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let magnet = said.split_whitespace().find(|word| word.starts_with("magnet:"));
+    let magnet = said
+        .split_whitespace()
+        .find(|word| word.starts_with("magnet:"));
     match magnet.filter(|_| output.status.success()) {
         Some(magnet) => Ok(magnet.to_owned()),
-        None => bail!("making the torrent failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr)),
+        None => bail!(
+            "making the torrent failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ),
     }
 }
 
 fn seed(aqueduct: &Path, torrent: &Path, folder: &Path) -> Result<Child> {
     let mut seed = Command::new(aqueduct);
-    seed.arg("seed").arg(torrent).arg(folder).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd", "--quiet"]);
+    seed.arg("seed").arg(torrent).arg(folder).args([
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--no-dht",
+        "--no-lsd",
+        "--quiet",
+    ]);
     seed.kill_on_drop(true).spawn().context("starting the seed")
 }

@@ -1,4 +1,5 @@
-//! The engine, against a world that does anything at any time: peers that lie, disks that fail, users that change their minds.
+//! The engine, against a world that does anything at any time: peers that lie, disks that fail,
+//! users that change their minds.
 
 mod operation;
 mod torrent;
@@ -12,7 +13,8 @@ use world::World;
 /// At most so many operations a run, so that a run stays quick.
 const MAX_OPERATIONS: usize = 300;
 
-/// Carries the operations out, then sees to it that the engine can still be shut down in good order.
+/// Carries the operations out, then sees to it that the engine can still be shut down in good
+/// order.
 pub(super) fn engine(data: &[u8]) {
     let mut source = Unstructured::new(data);
     let mut world = World::new();
@@ -20,7 +22,9 @@ pub(super) fn engine(data: &[u8]) {
         if source.is_empty() {
             break;
         }
-        let Ok(operation) = Operation::arbitrary(&mut source) else { break };
+        let Ok(operation) = Operation::arbitrary(&mut source) else {
+            break;
+        };
         world.carry_out(operation);
     }
     world.shut_down();

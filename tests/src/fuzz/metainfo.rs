@@ -7,9 +7,12 @@ use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::is_reordering;
 use sha1::{Digest as _, Sha1};
 
-/// What a scan accepts can be walked to its last value, and written anew it is the same, up to the order of keys.
+/// What a scan accepts can be walked to its last value, and written anew it is the same, up to the
+/// order of keys.
 pub(super) fn bencode(data: &[u8]) {
-    let Ok(value) = scan(data, Limits::MESSAGE) else { return };
+    let Ok(value) = scan(data, Limits::MESSAGE) else {
+        return;
+    };
     assert_eq!(value.raw(), data);
     let canonical = rewritten(value).into_bytes();
     assert_eq!(canonical.len(), data.len());
@@ -21,7 +24,12 @@ pub(super) fn bencode(data: &[u8]) {
 
 /// Recursion is bounded by the scan's depth.
 fn rewritten(value: Value<'_>) -> Encoded {
-    let (int, bytes, list, dict) = (value.as_int(), value.as_bytes(), value.as_list(), value.as_dict());
+    let (int, bytes, list, dict) = (
+        value.as_int(),
+        value.as_bytes(),
+        value.as_list(),
+        value.as_dict(),
+    );
     match (int, bytes, list, dict) {
         (Some(number), None, None, None) => Encoded::int(number),
         (None, Some(bytes), None, None) => Encoded::bytes(bytes),
@@ -37,21 +45,30 @@ fn rewritten(value: Value<'_>) -> Encoded {
     }
 }
 
-/// What is accepted is whole: hashes, sizes and paths that lead nowhere else; it survives being written, and its magnet link names it.
+/// What is accepted is whole: hashes, sizes and paths that lead nowhere else; it survives being
+/// written, and its magnet link names it.
 pub(super) fn metainfo(data: &[u8]) {
-    let Ok(metainfo) = Metainfo::parse(data) else { return };
+    let Ok(metainfo) = Metainfo::parse(data) else {
+        return;
+    };
     let info = &metainfo.info;
     if let Some(hash) = info.info_hash.v1() {
         assert_eq!(hash.0[..], Sha1::digest(&info.raw)[..]);
         assert_eq!(info.pieces.len(), info.lengths.pieces() as usize * 20);
-        assert_eq!(info.files.iter().map(|f| f.size).sum::<u64>(), info.lengths.total());
+        assert_eq!(
+            info.files.iter().map(|f| f.size).sum::<u64>(),
+            info.lengths.total()
+        );
     }
     paths_stay_inside(info);
     let again = Metainfo::parse(&metainfo.to_bytes()).map(|m| m.info);
     assert_eq!(again.as_ref(), Ok(info));
     let link = metainfo.magnet().to_string();
     if link.len() <= 64 * 1024 {
-        assert_eq!(Magnet::parse(&link).map(|m| m.info_hash), Ok(info.info_hash));
+        assert_eq!(
+            Magnet::parse(&link).map(|m| m.info_hash),
+            Ok(info.info_hash)
+        );
     }
 }
 
@@ -60,8 +77,14 @@ fn paths_stay_inside(info: &Info) {
     for file in info.files.iter().filter(|f| !f.pad) {
         assert!(!file.path.is_empty());
         for part in &file.path {
-            let escapes = ["", ".", ".."].contains(&part.as_str()) || part.contains(['/', '\\', '\0']);
-            assert!(!escapes && part.len() <= 255 && !part.contains(|c: char| c.is_control() || is_reordering(c)), "{part:?}");
+            let escapes =
+                ["", ".", ".."].contains(&part.as_str()) || part.contains(['/', '\\', '\0']);
+            assert!(
+                !escapes
+                    && part.len() <= 255
+                    && !part.contains(|c: char| c.is_control() || is_reordering(c)),
+                "{part:?}"
+            );
         }
         assert!(seen.insert(file.path.join("/")), "{:?} twice", file.path);
     }

@@ -1,8 +1,10 @@
-//! What fuzzing runs: one body a target, which takes any bytes and panics when something is not as it must be.
+//! What fuzzing runs: one body a target, which takes any bytes and panics when something is not as
+//! it must be.
 //!
-//! The bodies stand here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run takes the committed corpora through them,
-//! too (`tests/tests/corpus.rs`). Besides "no panic" each body checks what can be said of its result: that it reads back as it was written,
-//! that it is within its bounds, that another cut of the same bytes says the same.
+//! The bodies stand here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run
+//! takes the committed corpora through them, too (`tests/tests/corpus.rs`). Besides "no panic" each
+//! body checks what can be said of its result: that it reads back as it was written, that it is
+//! within its bounds, that another cut of the same bytes says the same.
 
 mod dht;
 mod engine;
@@ -19,7 +21,8 @@ mod wire;
 /// A body.
 pub type Body = fn(&[u8]);
 
-/// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its body.
+/// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
+/// body.
 pub const TARGETS: [(&str, Body); 21] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
@@ -49,7 +52,10 @@ pub const TARGETS: [(&str, Body); 21] = [
 /// # Panics
 /// There is no such target, or `data` show a fault.
 pub fn run(target: &str, data: &[u8]) {
-    let body = TARGETS.iter().find(|(name, _)| *name == target).map(|(_, body)| body);
+    let body = TARGETS
+        .iter()
+        .find(|(name, _)| *name == target)
+        .map(|(_, body)| body);
     body.unwrap_or_else(|| panic!("there is no target {target}"))(data);
 }
 

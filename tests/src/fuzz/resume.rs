@@ -3,16 +3,26 @@
 use aqueduct_core::resume::{Record, newest};
 use sha1::{Digest as _, Sha1};
 
-/// Bytes as they are, which only a right checksum lets past, and as the content of a record that has one.
+/// Bytes as they are, which only a right checksum lets past, and as the content of a record that
+/// has one.
 pub(super) fn resume(data: &[u8]) {
     let sealed = sealed(data);
     for bytes in [data, &sealed] {
         if let Ok((generation, record)) = Record::decode(bytes) {
-            assert_eq!(Record::decode(&record.encode(generation)), Ok((generation, record.clone())));
-            assert_eq!(newest(&record.encode(generation), &[]), Some((generation, record)));
+            assert_eq!(
+                Record::decode(&record.encode(generation)),
+                Ok((generation, record.clone()))
+            );
+            assert_eq!(
+                newest(&record.encode(generation), &[]),
+                Some((generation, record))
+            );
         }
     }
-    assert_eq!(newest(data, &sealed).is_some(), Record::decode(data).is_ok() || Record::decode(&sealed).is_ok());
+    assert_eq!(
+        newest(data, &sealed).is_some(),
+        Record::decode(data).is_ok() || Record::decode(&sealed).is_ok()
+    );
 }
 
 fn sealed(content: &[u8]) -> Vec<u8> {

@@ -4,10 +4,15 @@ use aqueduct_core::discovery::url::Url;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{is_hidden, visible};
 
-/// A magnet link that is understood is understood the same when it is shared again, and can be shown anywhere.
+/// A magnet link that is understood is understood the same when it is shared again, and can be
+/// shown anywhere.
 pub(super) fn magnet(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(magnet) = Magnet::parse(text) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(magnet) = Magnet::parse(text) else {
+        return;
+    };
     let link = magnet.to_string();
     assert!(link.bytes().all(|b| b.is_ascii_graphic()), "{link:?}");
     if link.len() <= 64 * 1024 {
@@ -17,7 +22,9 @@ pub(super) fn magnet(data: &[u8]) {
 
 /// A URL that is understood is written so that it is understood the same, alone and as a redirect.
 pub(super) fn url(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let (first, second) = text.split_once('\n').unwrap_or((text, "/"));
     let Ok(url) = Url::parse(first) else { return };
     let text = written(&url);
@@ -30,7 +37,8 @@ pub(super) fn url(data: &[u8]) {
 
 /// The whole URL. Screens show it without user and password.
 fn written(url: &Url) -> String {
-    url.to_string().replacen("://", &format!("://{}", url.user_prefix()), 1)
+    url.to_string()
+        .replacen("://", &format!("://{}", url.user_prefix()), 1)
 }
 
 /// Nothing that acts on a terminal is left.

@@ -12,7 +12,9 @@ pub(super) fn http(data: &[u8]) {
 
 /// A datagram (BEP 15), as an answer to whatever might have been asked.
 pub(super) fn udp(data: &[u8]) {
-    let Some(response) = udp::Response::parse(data) else { return };
+    let Some(response) = udp::Response::parse(data) else {
+        return;
+    };
     let error = response.as_error().map(|error| error.to_string());
     assert!(!error.is_some_and(|text| text.contains(is_hidden)));
     let _connection = response.as_connection();
@@ -26,6 +28,10 @@ pub(super) fn udp(data: &[u8]) {
 
 fn is_usable(answer: &Answer) {
     assert!(answer.peers.len() <= MAX_PEERS);
-    assert!(answer.peers.iter().all(|peer| peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast()));
+    assert!(
+        answer.peers.iter().all(|peer| peer.port() != 0
+            && !peer.ip().is_unspecified()
+            && !peer.ip().is_multicast())
+    );
     assert!(!answer.warning.iter().any(|text| text.contains(is_hidden)));
 }

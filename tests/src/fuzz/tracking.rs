@@ -29,9 +29,19 @@ pub(super) fn udp(data: &[u8]) {
     }
     tracker.answer_udp(Instant::ZERO, FROM, &datagram, &admit, &mut answer);
     assert!(answer.len() <= MAX_ANSWER);
-    assert!(connected || answer.len() <= datagram.len(), "an answer longer than its request");
-    let read = udp::Response::parse(&answer).map(|response| response.as_answer(false).map(|answer| answer.map(|answer| answer.peers)));
-    assert!(read.is_none_or(|read| read.is_ok_and(|peers| peers.is_none_or(|peers| peers.is_empty()))), "nobody else is in any swarm");
+    assert!(
+        connected || answer.len() <= datagram.len(),
+        "an answer longer than its request"
+    );
+    let read = udp::Response::parse(&answer).map(|response| {
+        response
+            .as_answer(false)
+            .map(|answer| answer.map(|answer| answer.peers))
+    });
+    assert!(
+        read.is_none_or(|read| read.is_ok_and(|peers| peers.is_none_or(|peers| peers.is_empty()))),
+        "nobody else is in any swarm"
+    );
 }
 
 /// What stands behind `/announce?` or `/scrape?`.
@@ -44,7 +54,12 @@ pub(super) fn http(data: &[u8]) {
         assert!(scan(body, Limits::MESSAGE).is_ok_and(|value| value.as_dict().is_some()));
     }
     // Refused, or answered without a peer: nobody else is in any swarm.
-    assert!(matches!(http::parse_answer(&announced), Err(TrackerError::Failure(_))) || http::parse_answer(&announced).is_ok_and(is_empty));
+    assert!(
+        matches!(
+            http::parse_answer(&announced),
+            Err(TrackerError::Failure(_))
+        ) || http::parse_answer(&announced).is_ok_and(is_empty)
+    );
 }
 
 fn is_empty(answer: Answer) -> bool {

@@ -3,7 +3,8 @@
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
 use aqueduct_core::tunnel::{
-    Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, MAX_HINTS, Opened, SendError, Server, ServerConfig, ServerEvent, StreamClose,
+    Amounts, Client, ClientConfig, Event, JoinRefusal, JoinRequest, MAX_HINTS, Opened, SendError,
+    Server, ServerConfig, ServerEvent, StreamClose,
 };
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Reserved;
@@ -26,7 +27,8 @@ pub(super) fn frames(data: &[u8]) {
 fn messages(mut data: &[u8]) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
         let (length, rest) = data.split_first_chunk()?;
-        let (message, rest) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+        let (message, rest) =
+            rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
         data = rest;
         Some(Bytes::copy_from_slice(message))
     })
@@ -35,7 +37,10 @@ fn messages(mut data: &[u8]) -> impl Iterator<Item = Bytes> {
 /// What a machine says is well-formed.
 fn is_well_formed(mut message: Bytes) {
     assert!((1..=MAX_MESSAGE).contains(&message.len()));
-    while frame::next(&mut message).expect("our own frames are right").is_some() {}
+    while frame::next(&mut message)
+        .expect("our own frames are right")
+        .is_some()
+    {}
 }
 
 fn join_request() -> JoinRequest {
@@ -49,14 +54,17 @@ fn join_request() -> JoinRequest {
     }
 }
 
-/// The bridge's half, against a tab that says anything. The first byte says whether the session begins as it should.
+/// The bridge's half, against a tab that says anything. The first byte says whether the session
+/// begins as it should.
 pub(super) fn server(mut data: &[u8]) {
     let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
     if switch(&mut data).is_multiple_of(2) {
         let mut tab = Client::new(ClientConfig::default(), Instant::ZERO);
         tab.join(&join_request());
         while let Some(message) = tab.poll_message() {
-            server.handle_message(Instant::ZERO, message).expect("our own tab keeps the rules");
+            server
+                .handle_message(Instant::ZERO, message)
+                .expect("our own tab keeps the rules");
         }
     }
     for message in messages(data) {
@@ -79,7 +87,13 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
         ServerEvent::Hello { .. } => server.welcome(([127, 0, 0, 1], 1).into(), 6881),
         ServerEvent::Join { join, .. } => {
             let addr = ([1, 2, 3, 4], 5).into();
-            let opened = Opened { join, addr, dialled: true, peer_id: PeerId([3; 20]), reserved: Reserved::OURS };
+            let opened = Opened {
+                join,
+                addr,
+                dialled: true,
+                peer_id: PeerId([3; 20]),
+                reserved: Reserved::OURS,
+            };
             if let Some(stream) = server.open(&opened) {
                 server.fill(stream, |out| out.put_slice(b"from a peer"));
             }
@@ -118,7 +132,10 @@ fn answer_bridge(client: &mut Client, event: Event) {
         Event::StreamOpened { stream, .. } => {
             // The same message may have closed it already.
             let sent = client.send(stream, Bytes::from_static(b"to a peer"));
-            assert!(matches!(sent, Ok(()) | Err(SendError::Closed(_))), "{sent:?}");
+            assert!(
+                matches!(sent, Ok(()) | Err(SendError::Closed(_))),
+                "{sent:?}"
+            );
         }
         Event::Data { stream, bytes } => {
             assert!(!bytes.is_empty());

@@ -9,14 +9,20 @@ use bytes::BytesMut;
 use super::switch;
 
 /// The swarm of a dialling link.
-const OURS: Handshake =
-    Handshake { reserved: Reserved::OURS, info_hash: InfoHashV1(*b"the swarm's infohash"), peer_id: PeerId(*b"-AQ0100-twelve bytes") };
+const OURS: Handshake = Handshake {
+    reserved: Reserved::OURS,
+    info_hash: InfoHashV1(*b"the swarm's infohash"),
+    peer_id: PeerId(*b"-AQ0100-twelve bytes"),
+};
 
 /// A handshake is read as its 68 bytes say, and told apart from anything else by its first twenty.
 pub(super) fn handshake(data: &[u8]) {
     match Handshake::decode(data) {
         Ok(Some(handshake)) => assert_eq!(handshake.encode()[..], data[..HANDSHAKE_LEN]),
-        Ok(None) => assert!(data.len() < HANDSHAKE_LEN && OURS.encode()[..20].starts_with(&data[..data.len().min(20)])),
+        Ok(None) => assert!(
+            data.len() < HANDSHAKE_LEN
+                && OURS.encode()[..20].starts_with(&data[..data.len().min(20)])
+        ),
         Err(error) => assert_eq!(error, WireError::Protocol),
     }
 }
@@ -45,16 +51,24 @@ fn read_all(mut link: Link, stream: &[u8], cut: usize) -> (Vec<Received>, Option
                 Err(error) => return (said, Some(error)),
             }
             if let Some(Received::Handshake(theirs)) = said.last() {
-                let _sent = link.answer(Handshake { info_hash: theirs.info_hash, ..OURS });
+                let _sent = link.answer(Handshake {
+                    info_hash: theirs.info_hash,
+                    ..OURS
+                });
             }
         }
-        assert!(link.wanted(&buf) > 0, "everything was read, so something must be lacking");
+        assert!(
+            link.wanted(&buf) > 0,
+            "everything was read, so something must be lacking"
+        );
     }
     (said, None)
 }
 
 fn survives(received: &Received) {
-    let Received::Message(message) = received else { return };
+    let Received::Message(message) = received else {
+        return;
+    };
     let mut buf = BytesMut::new();
     let data = message.encode(&mut buf);
     buf.extend(data.into_iter().flatten());
@@ -64,10 +78,16 @@ fn survives(received: &Received) {
 
 /// What is kept of an extended handshake is bounded, and is the same when written and read again.
 pub(super) fn extended_handshake(data: &[u8]) {
-    let Ok(handshake) = ExtendedHandshake::decode(data) else { return };
+    let Ok(handshake) = ExtendedHandshake::decode(data) else {
+        return;
+    };
     assert!(handshake.extensions.len() <= MAX_NAMES);
     let again = ExtendedHandshake::decode(&handshake.encode());
-    if handshake.client.as_ref().is_none_or(|client| client.is_ascii()) {
+    if handshake
+        .client
+        .as_ref()
+        .is_none_or(|client| client.is_ascii())
+    {
         assert_eq!(again, Ok(handshake));
     } else {
         assert!(again.is_ok());

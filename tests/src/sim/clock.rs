@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aqueduct_core::Instant;
 
-/// Events in the order of their time; those of the same time in the order in which they were planned.
+/// Events in the order of their time; those of the same time in the order in which they were
+/// planned.
 #[derive(Debug)]
 pub(super) struct Agenda<E> {
     now: Instant,
@@ -15,7 +16,11 @@ pub(super) struct Agenda<E> {
 
 impl<E> Agenda<E> {
     pub(super) fn new() -> Self {
-        Self { now: Instant::ZERO, planned: 0, events: BTreeMap::new() }
+        Self {
+            now: Instant::ZERO,
+            planned: 0,
+            events: BTreeMap::new(),
+        }
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -25,7 +30,8 @@ impl<E> Agenda<E> {
     /// Plans an event; one in the past happens at once.
     pub(super) fn at(&mut self, when: Instant, event: E) {
         self.planned += 1;
-        self.events.insert((when.max(self.now), self.planned), event);
+        self.events
+            .insert((when.max(self.now), self.planned), event);
     }
 
     pub(super) fn after(&mut self, span: Duration, event: E) {
@@ -34,7 +40,10 @@ impl<E> Agenda<E> {
 
     /// The next event not later than `limit`; time moves to it.
     pub(super) fn next(&mut self, limit: Instant) -> Option<E> {
-        let entry = self.events.first_entry().filter(|entry| entry.key().0 <= limit)?;
+        let entry = self
+            .events
+            .first_entry()
+            .filter(|entry| entry.key().0 <= limit)?;
         self.now = entry.key().0;
         Some(entry.remove())
     }

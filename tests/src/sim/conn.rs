@@ -65,57 +65,104 @@ pub(super) enum Arrival {
 impl End {
     fn new(host: HostId, conn: ConnId, open: bool) -> Self {
         let (decoder, undecoded) = (link::Link::established(), BytesMut::new());
-        Self { host, conn, open, last_arrival: Instant::ZERO, leaving: VecDeque::new(), asked: BTreeSet::new(), decoder, undecoded }
+        Self {
+            host,
+            conn,
+            open,
+            last_arrival: Instant::ZERO,
+            leaving: VecDeque::new(),
+            asked: BTreeSet::new(),
+            decoder,
+            undecoded,
+        }
     }
 }
 
 impl World {
     /// A dial: SYN, SYN-ACK and the handshake travel there, the answer comes back.
     pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: SocketAddr) {
-        let target = self.addresses.get(&addr).copied().filter(|to| self.hosts[to.0].plan.reachable);
+        let target = self
+            .addresses
+            .get(&addr)
+            .copied()
+            .filter(|to| self.hosts[to.0].plan.reachable);
         // An end that nobody holds stands for the address where nobody is.
         let to = target.unwrap_or(from);
         let id = self.links_made;
         self.links_made += 1;
-        self.links.insert(id, Link { swarm, ends: [End::new(from, conn, true), End::new(to, ConnId::accepted(0), false)] });
+        self.links.insert(
+            id,
+            Link {
+                swarm,
+                ends: [
+                    End::new(from, conn, true),
+                    End::new(to, ConnId::accepted(0), false),
+                ],
+            },
+        );
         self.hosts[from.0].conns.insert(conn, (id, 0));
         match target {
             Some(to) => {
                 let there = self.way(from, to) + self.way(from, to) + self.way(from, to);
-                self.agenda.after(there, Happening::Arrives(id, Arrival::Dialled));
+                self.agenda
+                    .after(there, Happening::Arrives(id, Arrival::Dialled));
             }
             None => {
                 let reason = CloseReason::Unreachable("timed out".to_owned());
-                self.agenda.after(DIAL_TIMEOUT, Happening::Arrives(id, Arrival::End(0, reason)));
+                self.agenda.after(
+                    DIAL_TIMEOUT,
+                    Happening::Arrives(id, Arrival::End(0, reason)),
+                );
             }
         }
     }
 
     fn way(&mut self, a: HostId, b: HostId) -> Duration {
-        path(&self.hosts[a.0].line.access, &self.hosts[b.0].line.access, &mut self.rng)
+        path(
+            &self.hosts[a.0].line.access,
+            &self.hosts[b.0].line.access,
+            &mut self.rng,
+        )
     }
 
     /// The listening side of a dial.
     fn dialled(&mut self, id: u64) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
         let (from, to, swarm) = (link.ends[0].host, link.ends[1].host, link.swarm);
         let back = self.way(from, to);
         if !self.hosts[to.0].alive || self.hosts[to.0].swarm() != swarm {
             let refused = CloseReason::Unreachable("connection refused".to_owned());
-            return self.agenda.after(back, Happening::Arrives(id, Arrival::End(0, refused)));
+            return self
+                .agenda
+                .after(back, Happening::Arrives(id, Arrival::End(0, refused)));
         }
         let conn = ConnId::accepted(self.hosts[to.0].accepted);
         self.hosts[to.0].accepted += 1;
         self.hosts[to.0].conns.insert(conn, (id, 1));
         let now = self.agenda.now();
         let link = self.links.get_mut(&id).unwrap();
-        (link.ends[1].conn, link.ends[1].open, link.ends[0].last_arrival) = (conn, true, now + back);
+        (
+            link.ends[1].conn,
+            link.ends[1].open,
+            link.ends[0].last_arrival,
+        ) = (conn, true, now + back);
         let still_wanted = link.ends[0].open;
-        self.agenda.after(back, Happening::Arrives(id, Arrival::Answered));
+        self.agenda
+            .after(back, Happening::Arrives(id, Arrival::Answered));
         let ephemeral = u16::try_from(49152 + id % 16384).unwrap();
         let addr = SocketAddr::new(self.hosts[from.0].addr().ip(), ephemeral);
         let handshake = self.handshake_of(from);
-        self.tell(to, Input::Accepted { conn, addr, dialled: false, handshake });
+        self.tell(
+            to,
+            Input::Accepted {
+                conn,
+                addr,
+                dialled: false,
+                handshake,
+            },
+        );
         if !still_wanted {
             self.end_arrives(id, 1, CloseReason::Remote);
         }
@@ -123,18 +170,29 @@ impl World {
 
     fn handshake_of(&self, id: HostId) -> Handshaken {
         let host = &self.hosts[id.0];
-        Handshaken { info_hash: host.swarm(), peer_id: host.peer_id, reserved: host.engine().reserved(host.swarm()) }
+        Handshaken {
+            info_hash: host.swarm(),
+            peer_id: host.peer_id,
+            reserved: host.engine().reserved(host.swarm()),
+        }
     }
 
     /// Queues a message at a host's line.
     pub(super) fn send(&mut self, from: HostId, conn: ConnId, message: Message) {
-        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else { return };
+        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
+            return;
+        };
         let host = &mut self.hosts[from.0];
         let bytes = message.wire_len();
         let block = matches!(message, Message::Piece { .. });
-        let message = host.plan.malice.twist(message, host.blocks_sent, &mut self.rng);
+        let message = host
+            .plan
+            .malice
+            .twist(message, host.blocks_sent, &mut self.rng);
         host.blocks_sent += u32::from(block);
-        let departs = host.line.departs(self.agenda.now(), if message.is_some() { bytes } else { 0 });
+        let departs = host
+            .line
+            .departs(self.agenda.now(), if message.is_some() { bytes } else { 0 });
         let link = self.links.get_mut(&id).unwrap();
         if let Some(Message::Request(raw)) = &message {
             link.ends[side].asked.insert(*raw);
@@ -144,7 +202,8 @@ impl World {
             Some((_, queued)) => *queued += bytes,
             None => {
                 leaving.push_back((departs, bytes));
-                self.agenda.at(departs, Happening::Departed { link: id, side });
+                self.agenda
+                    .at(departs, Happening::Departed { link: id, side });
             }
         }
         if let Some(message) = message {
@@ -157,37 +216,63 @@ impl World {
     /// # Panics
     /// The two are not connected.
     pub fn say(&mut self, from: HostId, to: HostId, message: Message) {
-        let is_other = |(id, side): &(u64, usize)| self.links.get(id).is_some_and(|link| link.ends[1 - side].host == to);
-        let conn = self.hosts[from.0].conns.iter().find(|(_, way)| is_other(way)).map(|(conn, _)| *conn);
+        let is_other = |(id, side): &(u64, usize)| {
+            self.links
+                .get(id)
+                .is_some_and(|link| link.ends[1 - side].host == to)
+        };
+        let conn = self.hosts[from.0]
+            .conns
+            .iter()
+            .find(|(_, way)| is_other(way))
+            .map(|(conn, _)| *conn);
         self.send(from, conn.expect("the two are connected"), message);
     }
 
     /// From one end's line to the other end.
     fn travel(&mut self, id: u64, side: usize, departs: Instant, message: Message) {
-        let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
+        let (from, to) = (
+            self.links[&id].ends[side].host,
+            self.links[&id].ends[1 - side].host,
+        );
         let way = self.way(from, to);
         let end = &mut self.links.get_mut(&id).unwrap().ends[1 - side];
         end.last_arrival = end.last_arrival.max(departs + way);
         let nears = end.last_arrival;
-        self.agenda.at(nears, Happening::Arrives(id, Arrival::Nears(1 - side, message)));
+        self.agenda.at(
+            nears,
+            Happening::Arrives(id, Arrival::Nears(1 - side, message)),
+        );
     }
 
-    /// A message is at the far end of the line of whom it is for. Only now does it take its turn there: what is still queued at its sender holds up nobody else.
+    /// A message is at the far end of the line of whom it is for. Only now does it take its turn
+    /// there: what is still queued at its sender holds up nobody else.
     fn nears(&mut self, id: u64, side: usize, message: Message) {
-        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else { return };
-        let arrives = self.hosts[to.0].line.arrives(self.agenda.now(), message.wire_len());
+        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else {
+            return;
+        };
+        let arrives = self.hosts[to.0]
+            .line
+            .arrives(self.agenda.now(), message.wire_len());
         if !self.encoded {
-            return self.agenda.at(arrives, Happening::Arrives(id, Arrival::Message(side, message)));
+            return self.agenda.at(
+                arrives,
+                Happening::Arrives(id, Arrival::Message(side, message)),
+            );
         }
         for part in self.cut_anywhere(&message) {
-            self.agenda.at(arrives, Happening::Arrives(id, Arrival::Bytes(side, part)));
+            self.agenda
+                .at(arrives, Happening::Arrives(id, Arrival::Bytes(side, part)));
         }
     }
 
     fn end_nears(&mut self, id: u64, side: usize, reason: CloseReason) {
-        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else { return };
+        let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else {
+            return;
+        };
         let arrives = self.hosts[to.0].line.arrives(self.agenda.now(), 0);
-        self.agenda.at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
+        self.agenda
+            .at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
     }
 
     /// A message's bytes in up to three parts.
@@ -204,8 +289,12 @@ impl World {
 
     pub(super) fn departed(&mut self, id: u64, side: usize) {
         let now = self.agenda.now();
-        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else { return };
-        let Some((_, bytes)) = end.leaving.pop_front_if(|(when, _)| *when <= now) else { return };
+        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else {
+            return;
+        };
+        let Some((_, bytes)) = end.leaving.pop_front_if(|(when, _)| *when <= now) else {
+            return;
+        };
         let (host, conn, open) = (end.host, end.conn, end.open);
         if open {
             self.tell(host, Input::Sent { conn, bytes });
@@ -225,7 +314,9 @@ impl World {
     }
 
     fn answered(&mut self, id: u64) {
-        let Some((host, conn)) = self.open_end(id, 0) else { return };
+        let Some((host, conn)) = self.open_end(id, 0) else {
+            return;
+        };
         let handshake = self.handshake_of(self.links[&id].ends[1].host);
         self.tell(host, Input::Connected { conn, handshake });
     }
@@ -236,35 +327,60 @@ impl World {
     }
 
     fn message_arrives(&mut self, id: u64, side: usize, message: Message) {
-        let Some((host, conn)) = self.open_end(id, side) else { return };
+        let Some((host, conn)) = self.open_end(id, side) else {
+            return;
+        };
         if let Message::Extended { id, payload } = &message {
             self.hosts[host.0].heard.push((*id, payload.clone()));
         }
         if let Some(answered) = answers(&message) {
-            self.links.get_mut(&id).unwrap().ends[side].asked.remove(&answered);
+            self.links.get_mut(&id).unwrap().ends[side]
+                .asked
+                .remove(&answered);
         }
         self.tell(host, Input::Message { conn, message });
     }
 
-    /// Every request on every connection that is open was answered with its block or rejected (BEP 6).
+    /// Every request on every connection that is open was answered with its block or rejected (BEP
+    /// 6).
     ///
     /// # Panics
     /// One was not, between hosts that mean well. To be asked when a swarm has come to rest.
     pub fn assert_nothing_unanswered(&self) {
         let honest = |end: &End| end.open && self.host(end.host).plan.malice == Malice::None;
-        let links = self.links.values().filter(|link| link.ends.iter().all(honest));
+        let links = self
+            .links
+            .values()
+            .filter(|link| link.ends.iter().all(honest));
         for end in links.flat_map(|link| &link.ends) {
-            assert!(end.asked.is_empty(), "{} still waits on {:?} for {:?}", self.host(end.host).name(), end.conn, end.asked);
+            assert!(
+                end.asked.is_empty(),
+                "{} still waits on {:?} for {:?}",
+                self.host(end.host).name(),
+                end.conn,
+                end.asked
+            );
         }
     }
 
     fn bytes_arrive(&mut self, id: u64, side: usize, bytes: &[u8]) {
-        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else { return };
+        let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]) else {
+            return;
+        };
         end.undecoded.extend_from_slice(bytes);
         loop {
-            let Some(end) = self.links.get_mut(&id).map(|link| &mut link.ends[side]).filter(|end| end.open) else { return };
+            let Some(end) = self
+                .links
+                .get_mut(&id)
+                .map(|link| &mut link.ends[side])
+                .filter(|end| end.open)
+            else {
+                return;
+            };
             match end.decoder.read(&mut end.undecoded) {
-                Ok(Some(link::Received::Message(message))) => self.message_arrives(id, side, message),
+                Ok(Some(link::Received::Message(message))) => {
+                    self.message_arrives(id, side, message)
+                }
                 Ok(Some(link::Received::Handshake(_)) | None) => return,
                 Err(broken) => {
                     self.hang_up(id, side);
@@ -276,31 +392,47 @@ impl World {
 
     /// An engine hears that its connection is over.
     fn end_arrives(&mut self, id: u64, side: usize, reason: CloseReason) {
-        let Some((host, conn)) = self.open_end(id, side) else { return };
+        let Some((host, conn)) = self.open_end(id, side) else {
+            return;
+        };
         self.shut(id, side);
         self.tell(host, Input::Closed { conn, reason });
     }
 
     /// An engine ends its connection.
     pub(super) fn close(&mut self, from: HostId, conn: ConnId) {
-        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else { return };
+        let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
+            return;
+        };
         self.hang_up(id, side);
         self.shut(id, side);
     }
 
     /// The other end will hear of the end of this one, after all that was said before.
     fn hang_up(&mut self, id: u64, side: usize) {
-        let (from, to) = (self.links[&id].ends[side].host, self.links[&id].ends[1 - side].host);
-        let when = (self.agenda.now() + self.way(from, to)).max(self.links[&id].ends[1 - side].last_arrival);
-        self.agenda.at(when, Happening::Arrives(id, Arrival::EndNears(1 - side, CloseReason::Remote)));
+        let (from, to) = (
+            self.links[&id].ends[side].host,
+            self.links[&id].ends[1 - side].host,
+        );
+        let when = (self.agenda.now() + self.way(from, to))
+            .max(self.links[&id].ends[1 - side].last_arrival);
+        self.agenda.at(
+            when,
+            Happening::Arrives(id, Arrival::EndNears(1 - side, CloseReason::Remote)),
+        );
     }
 
     fn shut(&mut self, id: u64, side: usize) {
         let link = self.links.get_mut(&id).unwrap();
         link.ends[side].open = false;
-        let (host, conn, dead) = (link.ends[side].host, link.ends[side].conn, !link.ends[1 - side].open);
+        let (host, conn, dead) = (
+            link.ends[side].host,
+            link.ends[side].conn,
+            !link.ends[1 - side].open,
+        );
         self.hosts[host.0].conns.remove(&conn);
-        // A dial under way has only one open end; its arrival still needs the link, and finds it shut.
+        // A dial under way has only one open end; its arrival still needs the link, and finds it
+        // shut.
         if dead && link.ends[1].last_arrival > Instant::ZERO {
             self.links.remove(&id);
         }
@@ -321,7 +453,11 @@ impl World {
 /// The request that a message answers.
 fn answers(message: &Message) -> Option<RawBlock> {
     match message {
-        Message::Piece { index, begin, data } => Some(RawBlock { index: *index, begin: *begin, length: u32::try_from(data.len()).unwrap() }),
+        Message::Piece { index, begin, data } => Some(RawBlock {
+            index: *index,
+            begin: *begin,
+            length: u32::try_from(data.len()).unwrap(),
+        }),
         Message::Reject(raw) => Some(*raw),
         _ => None,
     }

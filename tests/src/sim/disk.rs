@@ -47,7 +47,8 @@ pub struct Disk {
     durable: BTreeMap<u32, Bytes>,
     /// Written, readable, not flushed; in the order of the writes.
     unflushed: Vec<(u32, Bytes)>,
-    /// Cannot be read any more, though nobody has noticed; for the rules of the world they count as had.
+    /// Cannot be read any more, though nobody has noticed; for the rules of the world they count as
+    /// had.
     lost: BTreeSet<u32>,
     /// Something else may have changed these: not readable before they were checked.
     doubted: BTreeSet<u32>,
@@ -91,14 +92,19 @@ impl Disk {
 
     /// Puts wrong bytes where a piece should be, as an editor would between two runs.
     pub fn spoil(&mut self, piece: Piece) {
-        self.durable.insert(piece.get(), Bytes::from(vec![0xEE; self.torrent.lengths().size(piece) as usize]));
+        self.durable.insert(
+            piece.get(),
+            Bytes::from(vec![0xEE; self.torrent.lengths().size(piece) as usize]),
+        );
     }
 
-    /// Puts wrong bytes where these pieces are while the host runs, and notices: until it was checked again no piece is read for anybody.
+    /// Puts wrong bytes where these pieces are while the host runs, and notices: until it was
+    /// checked again no piece is read for anybody.
     pub(super) fn edit(&mut self, pieces: &[Piece]) {
         self.doubted = self.torrent.lengths().iter().map(Piece::get).collect();
         for piece in pieces {
-            self.unflushed.retain(|(written, _)| *written != piece.get());
+            self.unflushed
+                .retain(|(written, _)| *written != piece.get());
             self.spoil(*piece);
         }
     }
@@ -110,20 +116,28 @@ impl Disk {
 
     /// What can be read of a piece now.
     fn readable(&self, piece: u32) -> Option<&Bytes> {
-        let newest = self.unflushed.iter().rev().find(|(p, _)| *p == piece).map(|(_, bytes)| bytes);
+        let newest = self
+            .unflushed
+            .iter()
+            .rev()
+            .find(|(p, _)| *p == piece)
+            .map(|(_, bytes)| bytes);
         newest.or_else(|| self.durable.get(&piece))
     }
 
     /// Whether a piece can be read and is right.
     #[must_use]
     pub fn has(&self, piece: Piece) -> bool {
-        self.readable(piece.get()).is_some_and(|bytes| *bytes == self.torrent.piece(piece))
+        self.readable(piece.get())
+            .is_some_and(|bytes| *bytes == self.torrent.piece(piece))
     }
 
     /// Whether a piece would be right after a loss of power.
     #[must_use]
     pub fn has_flushed(&self, piece: Piece) -> bool {
-        self.durable.get(&piece.get()).is_some_and(|bytes| *bytes == self.torrent.piece(piece))
+        self.durable
+            .get(&piece.get())
+            .is_some_and(|bytes| *bytes == self.torrent.piece(piece))
     }
 
     /// Whether every piece is there and right.
@@ -138,7 +152,8 @@ impl Disk {
         self.record.as_ref()
     }
 
-    /// Loss of power: of the unflushed writes any may be lost, cut or kept, and the record is the old one or the new.
+    /// Loss of power: of the unflushed writes any may be lost, cut or kept, and the record is the
+    /// old one or the new.
     pub(super) fn crash(&mut self, rng: &mut ChaCha8Rng) {
         for (piece, bytes) in std::mem::take(&mut self.unflushed) {
             match rng.random_range(0..3) {
@@ -168,8 +183,16 @@ impl Disk {
                 self.mark = self.unflushed.len();
                 now + Duration::from_millis(5)
             }
-            Op::Save { have, uploaded, downloaded } => {
-                self.replacing = Some(Saved { have: have.clone(), uploaded: *uploaded, downloaded: *downloaded });
+            Op::Save {
+                have,
+                uploaded,
+                downloaded,
+            } => {
+                self.replacing = Some(Saved {
+                    have: have.clone(),
+                    uploaded: *uploaded,
+                    downloaded: *downloaded,
+                });
                 now + Duration::from_millis(5)
             }
         }
@@ -194,7 +217,10 @@ impl Disk {
         };
         if failing {
             self.fail_half_way(op, rng);
-            return Err(OpError::Storage { full: false, message: format!("storage call {call} failed; look at the disk") });
+            return Err(OpError::Storage {
+                full: false,
+                message: format!("storage call {call} failed; look at the disk"),
+            });
         }
         self.succeed(op)
     }
@@ -204,25 +230,46 @@ impl Disk {
             Op::Hash(rope) => Ok(OpResult::Digest(digest(&rope))),
             Op::Write { offset, data } => self.write(offset, &data),
             Op::Read { offset, .. } if self.doubted.contains(&self.piece_at(offset).get()) => {
-                Err(OpError::Storage { full: false, message: "something else wrote to the file".to_owned() })
+                Err(OpError::Storage {
+                    full: false,
+                    message: "something else wrote to the file".to_owned(),
+                })
             }
             Op::Read { offset, .. } if self.lost.contains(&self.piece_at(offset).get()) => {
-                Err(OpError::Storage { full: false, message: "the medium has an error; look at the disk".to_owned() })
+                Err(OpError::Storage {
+                    full: false,
+                    message: "the medium has an error; look at the disk".to_owned(),
+                })
             }
             Op::Check(range) if self.lost.contains(&range.piece.get()) => Ok(OpResult::Missing),
             Op::Read { offset, length } => Ok(OpResult::Bytes(self.read(offset, length))),
             Op::Check(range) => {
                 self.doubted.remove(&range.piece.get());
-                Ok(self.readable(range.piece.get()).map_or(OpResult::Missing, |bytes| OpResult::Digest(Sha1::digest(bytes).into())))
+                Ok(self
+                    .readable(range.piece.get())
+                    .map_or(OpResult::Missing, |bytes| {
+                        OpResult::Digest(Sha1::digest(bytes).into())
+                    }))
             }
             Op::Flush => {
-                let flushed = self.unflushed.drain(..self.mark.min(self.unflushed.len())).collect::<Vec<_>>();
+                let flushed = self
+                    .unflushed
+                    .drain(..self.mark.min(self.unflushed.len()))
+                    .collect::<Vec<_>>();
                 self.durable.extend(flushed);
                 self.mark = 0;
                 Ok(OpResult::Unit)
             }
-            Op::Save { have, uploaded, downloaded } => {
-                self.record = Some(Saved { have, uploaded, downloaded });
+            Op::Save {
+                have,
+                uploaded,
+                downloaded,
+            } => {
+                self.record = Some(Saved {
+                    have,
+                    uploaded,
+                    downloaded,
+                });
                 self.replacing = None;
                 Ok(OpResult::Unit)
             }
@@ -230,19 +277,31 @@ impl Disk {
     }
 
     fn write(&mut self, offset: u64, data: &Rope) -> Result<OpResult, OpError> {
-        let stored: u64 = self.durable.values().chain(self.unflushed.iter().map(|(_, bytes)| bytes)).map(|bytes| bytes.len() as u64).sum();
+        let stored: u64 = self
+            .durable
+            .values()
+            .chain(self.unflushed.iter().map(|(_, bytes)| bytes))
+            .map(|bytes| bytes.len() as u64)
+            .sum();
         let full = match self.fault {
             Fault::Full => true,
             Fault::FullAfter(limit) => stored + data.len() as u64 > limit,
             _ => false,
         };
         if full {
-            return Err(OpError::Storage { full: true, message: "no space left; free some and resume".to_owned() });
+            return Err(OpError::Storage {
+                full: true,
+                message: "no space left; free some and resume".to_owned(),
+            });
         }
         let piece = self.piece_at(offset);
         let expected = self.torrent.piece(piece);
         // What is right shares the torrent's own memory, so that a thousand copies cost one.
-        let stored = if equal(data, &expected) { expected } else { flat(data) };
+        let stored = if equal(data, &expected) {
+            expected
+        } else {
+            flat(data)
+        };
         self.lost.remove(&piece.get());
         self.doubted.remove(&piece.get());
         self.unflushed.push((piece.get(), stored));
@@ -252,7 +311,9 @@ impl Disk {
     fn read(&self, offset: u64, length: u32) -> Bytes {
         let piece = self.piece_at(offset);
         let begin = usize::try_from(offset - self.torrent.lengths().offset(piece)).unwrap();
-        let bytes = self.readable(piece.get()).unwrap_or_else(|| panic!("piece {} is read and was never written", piece.get()));
+        let bytes = self
+            .readable(piece.get())
+            .unwrap_or_else(|| panic!("piece {} is read and was never written", piece.get()));
         bytes.slice(begin..begin + length as usize)
     }
 
@@ -269,7 +330,8 @@ impl Disk {
         }
     }
 
-    /// As systems do when they cannot write a page: it counts as clean from then on, whatever the medium holds.
+    /// As systems do when they cannot write a page: it counts as clean from then on, whatever the
+    /// medium holds.
     fn drop_unflushed(&mut self, rng: &mut ChaCha8Rng) {
         let begun = self.mark.min(self.unflushed.len());
         self.mark = 0;
@@ -285,7 +347,9 @@ impl Disk {
     fn piece_at(&self, offset: u64) -> Piece {
         let lengths = self.torrent.lengths();
         let index = u32::try_from(offset / u64::from(lengths.piece_length())).unwrap();
-        lengths.piece(index).unwrap_or_else(|| panic!("offset {offset} is outside the torrent"))
+        lengths
+            .piece(index)
+            .unwrap_or_else(|| panic!("offset {offset} is outside the torrent"))
     }
 }
 
@@ -313,7 +377,10 @@ pub(super) fn equal(rope: &Rope, expected: &Bytes) -> bool {
 }
 
 fn flat(rope: &Rope) -> Bytes {
-    rope.0.iter().flat_map(|part| part.iter().copied()).collect()
+    rope.0
+        .iter()
+        .flat_map(|part| part.iter().copied())
+        .collect()
 }
 
 fn digest(rope: &Rope) -> Sha1Digest {

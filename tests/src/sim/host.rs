@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, RequestId, TorrentId};
-use aqueduct_core::{Command, Config, Engine, Event, Instant, Op, OpError, OpResult, Reason, Resumed, TorrentSnapshot};
+use aqueduct_core::{
+    Command, Config, Engine, Event, Instant, Op, OpError, OpResult, Reason, Resumed,
+    TorrentSnapshot,
+};
 use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -59,7 +62,10 @@ impl Plan {
     /// Has everything.
     #[must_use]
     pub fn seed(torrent: &Arc<Computed>) -> Self {
-        Self { complete: true, ..Self::leech(torrent) }
+        Self {
+            complete: true,
+            ..Self::leech(torrent)
+        }
     }
     /// Its line.
     #[must_use]
@@ -79,27 +85,42 @@ impl Plan {
     /// Which files it wants.
     #[must_use]
     pub fn wanted(self, wanted: Vec<bool>) -> Self {
-        Self { wanted: Some(wanted), ..self }
+        Self {
+            wanted: Some(wanted),
+            ..self
+        }
     }
     /// Pieces in order.
     #[must_use]
     pub fn sequential(self) -> Self {
-        Self { sequential: true, ..self }
+        Self {
+            sequential: true,
+            ..self
+        }
     }
     /// It knows only the info-hash.
     #[must_use]
     pub fn magnet(self) -> Self {
-        Self { magnet: true, ..self }
+        Self {
+            magnet: true,
+            ..self
+        }
     }
     /// It asks no tracker.
     #[must_use]
     pub fn trackerless(self) -> Self {
-        Self { tracker: false, ..self }
+        Self {
+            tracker: false,
+            ..self
+        }
     }
     /// Nobody can dial it.
     #[must_use]
     pub fn unreachable(self) -> Self {
-        Self { reachable: false, ..self }
+        Self {
+            reachable: false,
+            ..self
+        }
     }
 }
 
@@ -187,18 +208,39 @@ impl Host {
     pub(super) fn first_command(&self) -> Command {
         if self.plan.magnet && self.disk.record().is_none() {
             let info_hash = self.plan.torrent.info().info_hash;
-            let magnet = aqueduct_core::meta::Magnet { info_hash, name: None, trackers: vec![], web_seeds: vec![], peers: vec![], select: None };
-            return Command::AddMagnet { torrent: TORRENT, magnet, paused: false };
+            let magnet = aqueduct_core::meta::Magnet {
+                info_hash,
+                name: None,
+                trackers: vec![],
+                web_seeds: vec![],
+                peers: vec![],
+                select: None,
+            };
+            return Command::AddMagnet {
+                torrent: TORRENT,
+                magnet,
+                paused: false,
+            };
         }
         let info = Arc::clone(self.plan.torrent.info());
-        Command::Add { torrent: TORRENT, info, resumed: self.resumed(), wanted: self.plan.wanted.clone(), paused: false }
+        Command::Add {
+            torrent: TORRENT,
+            info,
+            resumed: self.resumed(),
+            wanted: self.plan.wanted.clone(),
+            paused: false,
+        }
     }
 
     fn resumed(&self) -> Resumed {
         match self.disk.record() {
-            Some(saved) => {
-                Resumed::Record { have: saved.have.clone(), check: vec![], sample: vec![], uploaded: saved.uploaded, downloaded: saved.downloaded }
-            }
+            Some(saved) => Resumed::Record {
+                have: saved.have.clone(),
+                check: vec![],
+                sample: vec![],
+                uploaded: saved.uploaded,
+                downloaded: saved.downloaded,
+            },
             None if self.plan.complete || self.life > 0 => Resumed::Check,
             None => Resumed::Nothing,
         }
@@ -230,7 +272,11 @@ impl Host {
     }
 
     /// Carries out what was asked for under this id, if it was not answered yet.
-    pub(super) fn perform(&mut self, id: RequestId, rng: &mut ChaCha8Rng) -> Option<Result<OpResult, OpError>> {
+    pub(super) fn perform(
+        &mut self,
+        id: RequestId,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Result<OpResult, OpError>> {
         let op = self.pending.remove(&id)?;
         Some(self.disk.perform(op, rng))
     }
@@ -263,7 +309,9 @@ impl Host {
     /// What its screen would show; `None` if the torrent is not there.
     #[must_use]
     pub fn snapshot(&self) -> Option<TorrentSnapshot> {
-        self.alive.then(|| self.engine.snapshot_of(TORRENT)).flatten()
+        self.alive
+            .then(|| self.engine.snapshot_of(TORRENT))
+            .flatten()
     }
     /// All its news, from all its lives.
     #[must_use]
@@ -273,7 +321,10 @@ impl Host {
     /// When it first said that all was there.
     #[must_use]
     pub fn finished(&self) -> Option<Duration> {
-        self.news.iter().find(|(_, event)| matches!(event, Event::Finished(_))).map(|(at, _)| at.since(Instant::ZERO))
+        self.news
+            .iter()
+            .find(|(_, event)| matches!(event, Event::Finished(_)))
+            .map(|(at, _)| at.since(Instant::ZERO))
     }
     /// Whom it banned.
     #[must_use]
@@ -292,7 +343,11 @@ impl Host {
     /// What its peers said in one of our extensions (BEP 10), which is known to them by `id`.
     #[must_use]
     pub fn heard(&self, id: u8) -> Vec<&[u8]> {
-        self.heard.iter().filter(|(other, _)| *other == id).map(|(_, payload)| &payload[..]).collect()
+        self.heard
+            .iter()
+            .filter(|(other, _)| *other == id)
+            .map(|(_, payload)| &payload[..])
+            .collect()
     }
     /// Nodes of the DHT that its peers named.
     #[must_use]
@@ -302,17 +357,28 @@ impl Host {
     /// Whom it is connected with, by address without port.
     #[must_use]
     pub fn neighbours(&self) -> BTreeSet<IpAddr> {
-        self.engine.peers(TORRENT).iter().map(|peer| peer.addr.ip()).collect()
+        self.engine
+            .peers(TORRENT)
+            .iter()
+            .map(|peer| peer.addr.ip())
+            .collect()
     }
     /// Whether it knows that its torrent is private (BEP 27).
     pub(super) fn keeps_private(&self) -> bool {
-        let known = !self.plan.magnet || self.news.iter().any(|(_, event)| matches!(event, Event::Metadata(..)));
+        let known = !self.plan.magnet
+            || self
+                .news
+                .iter()
+                .any(|(_, event)| matches!(event, Event::Metadata(..)));
         known && self.plan.torrent.info().private
     }
     /// Pieces that failed their hash.
     #[must_use]
     pub fn corrupt_pieces(&self) -> usize {
-        self.news.iter().filter(|(_, event)| matches!(event, Event::Corrupt(..))).count()
+        self.news
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::Corrupt(..)))
+            .count()
     }
     /// Blocks it sent to others.
     #[must_use]
@@ -322,15 +388,26 @@ impl Host {
 
     /// Counts wake-ups at one instant: an engine that asks for its own past would spin for ever.
     pub(super) fn count_wake_up(&mut self, now: Instant, reason: Reason) {
-        let count = if self.spins.0 == now { self.spins.1 + 1 } else { 0 };
+        let count = if self.spins.0 == now {
+            self.spins.1 + 1
+        } else {
+            0
+        };
         self.spins = (now, count);
-        assert!(count < 100, "{} asks to be woken at once again and again, for {reason:?}", self.name());
+        assert!(
+            count < 100,
+            "{} asks to be woken at once again and again, for {reason:?}",
+            self.name()
+        );
     }
 }
 
 fn engine(plan: &Plan, now: Instant, rng: &mut ChaCha8Rng) -> (Engine, PeerId) {
     let peer_id = PeerId::ours(rng.random());
     // Who cannot be dialled does not know that, and tells its port all the same.
-    let config = Config { listen_port: 6881, ..plan.config.clone() };
+    let config = Config {
+        listen_port: 6881,
+        ..plan.config.clone()
+    };
     (Engine::new(config, peer_id, rng.random(), now), peer_id)
 }

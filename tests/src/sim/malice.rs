@@ -23,23 +23,45 @@ pub enum Malice {
     ForgeMetadata,
     /// Ten times a second it tells of peers that do not exist (BEP 11).
     Gossip,
-    /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody asked for, requests for nonsense.
+    /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody
+    /// asked for, requests for nonsense.
     Babble,
 }
 
 impl Malice {
     /// What becomes of a message; `sent` counts the blocks that went out before.
-    pub(super) fn twist(self, message: Message, sent: u32, rng: &mut ChaCha8Rng) -> Option<Message> {
+    pub(super) fn twist(
+        self,
+        message: Message,
+        sent: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Message> {
         match (self, message) {
-            (Self::Corrupt(every), Message::Piece { index, begin, data }) if rng.random_range(0..every) == 0 => {
-                Some(Message::Piece { index, begin, data: flipped(&data, rng) })
+            (Self::Corrupt(every), Message::Piece { index, begin, data })
+                if rng.random_range(0..every) == 0 =>
+            {
+                Some(Message::Piece {
+                    index,
+                    begin,
+                    data: flipped(&data, rng),
+                })
             }
             (Self::Stall(after), Message::Piece { .. }) if sent >= after => None,
             (Self::FreeRide, Message::Piece { index, begin, data }) => {
-                Some(Message::Reject(RawBlock { index, begin, length: u32::try_from(data.len()).unwrap() }))
+                Some(Message::Reject(RawBlock {
+                    index,
+                    begin,
+                    length: u32::try_from(data.len()).unwrap(),
+                }))
             }
-            (Self::ForgeMetadata, Message::Extended { id: 0, .. }) => Some(Message::Extended { id: 0, payload: Bytes::from_static(FORGED) }),
-            (Self::ForgeMetadata, Message::Extended { id, payload }) => Some(Message::Extended { id, payload: flipped(&payload, rng) }),
+            (Self::ForgeMetadata, Message::Extended { id: 0, .. }) => Some(Message::Extended {
+                id: 0,
+                payload: Bytes::from_static(FORGED),
+            }),
+            (Self::ForgeMetadata, Message::Extended { id, payload }) => Some(Message::Extended {
+                id,
+                payload: flipped(&payload, rng),
+            }),
             (_, message) => Some(message),
         }
     }
@@ -55,14 +77,23 @@ impl Malice {
 
     /// A hundred addresses that somebody made up.
     fn gossip(rng: &mut ChaCha8Rng) -> Message {
-        let peers: Vec<u8> = (0..100).flat_map(|_| [46, rng.random(), rng.random(), rng.random(), 26, 225]).collect();
+        let peers: Vec<u8> = (0..100)
+            .flat_map(|_| [46, rng.random(), rng.random(), rng.random(), 26, 225])
+            .collect();
         let payload = [b"d5:added600:", &peers[..], b"e"].concat();
-        Message::Extended { id: 2, payload: Bytes::from(payload) }
+        Message::Extended {
+            id: 2,
+            payload: Bytes::from(payload),
+        }
     }
 
     /// Something that makes no sense to a peer.
     fn nonsense(rng: &mut ChaCha8Rng) -> Message {
-        let raw = RawBlock { index: rng.random(), begin: rng.random(), length: rng.random() };
+        let raw = RawBlock {
+            index: rng.random(),
+            begin: rng.random(),
+            length: rng.random(),
+        };
         match rng.random_range(0..9) {
             0 => Message::Have(rng.random()),
             1 => Message::Request(raw),
@@ -70,8 +101,15 @@ impl Malice {
             3 => Message::Reject(raw),
             4 => Message::Suggest(rng.random()),
             5 => Message::AllowedFast(rng.random()),
-            6 => Message::Piece { index: rng.random_range(0..64), begin: 0, data: Bytes::from_static(&[0; 1024]) },
-            7 => Message::Extended { id: rng.random(), payload: Bytes::from_static(b"d1:md11:ut_metadatai-7eee") },
+            6 => Message::Piece {
+                index: rng.random_range(0..64),
+                begin: 0,
+                data: Bytes::from_static(&[0; 1024]),
+            },
+            7 => Message::Extended {
+                id: rng.random(),
+                payload: Bytes::from_static(b"d1:md11:ut_metadatai-7eee"),
+            },
             _ => Message::Bitfield(Bytes::from_static(&[0xff; 3])),
         }
     }

@@ -1,8 +1,11 @@
-//! A world without sockets, files or clocks: engines, their links and their disks in one process, in virtual time, the same for the same seed.
+//! A world without sockets, files or clocks: engines, their links and their disks in one process,
+//! in virtual time, the same for the same seed.
 //!
-//! [`World`] holds the hosts and the queue of what happens next. A [`Host`] is an engine with a driver that keeps the contract of
-//! `core/src/io.rs` to the letter; what it breaks, it breaks as networks and disks do. Malice is a filter on what a host says ([`Malice`]).
-//! After every step the rules of `check` are applied to what the engines want; a broken rule panics, and the world prints its seed.
+//! [`World`] holds the hosts and the queue of what happens next. A [`Host`] is an engine with a
+//! driver that keeps the contract of `core/src/io.rs` to the letter; what it breaks, it breaks as
+//! networks and disks do. Malice is a filter on what a host says ([`Malice`]). After every step the
+//! rules of `check` are applied to what the engines want; a broken rule panics, and the world
+//! prints its seed.
 
 mod check;
 mod clock;

@@ -15,18 +15,29 @@ pub struct Access {
     pub down: Option<u64>,
     /// From the host to the middle of the network; a path has both ends' latencies.
     pub latency: Duration,
-    /// Share of segments lost. As under TCP nothing is missing in the end: what was lost arrives a retransmission later, and what follows waits.
+    /// Share of segments lost. As under TCP nothing is missing in the end: what was lost arrives a
+    /// retransmission later, and what follows waits.
     pub loss: f64,
 }
 
 impl Access {
     /// No limits, 5 ms.
-    pub const FAST: Self = Self { up: None, down: None, latency: Duration::from_millis(5), loss: 0.0 };
+    pub const FAST: Self = Self {
+        up: None,
+        down: None,
+        latency: Duration::from_millis(5),
+        loss: 0.0,
+    };
 
     /// Both directions at the same rate.
     #[must_use]
     pub const fn symmetric(bytes_per_second: u64, latency: Duration) -> Self {
-        Self { up: Some(bytes_per_second), down: Some(bytes_per_second), latency, loss: 0.0 }
+        Self {
+            up: Some(bytes_per_second),
+            down: Some(bytes_per_second),
+            latency,
+            loss: 0.0,
+        }
     }
 
     /// The same with losses.
@@ -47,7 +58,11 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(access: Access) -> Self {
-        Self { access, up_free: Instant::ZERO, down_free: Instant::ZERO }
+        Self {
+            access,
+            up_free: Instant::ZERO,
+            down_free: Instant::ZERO,
+        }
     }
 
     /// Nothing leaves or arrives before `until`; nothing is lost.
@@ -74,9 +89,15 @@ pub(super) fn path(a: &Access, b: &Access, rng: &mut ChaCha8Rng) -> Duration {
     let way = a.latency + b.latency;
     let loss = 1.0 - (1.0 - a.loss) * (1.0 - b.loss);
     let lost = loss > 0.0 && rng.random_bool(loss);
-    if lost { way + way + Duration::from_millis(200) } else { way }
+    if lost {
+        way + way + Duration::from_millis(200)
+    } else {
+        way
+    }
 }
 
 fn transfer(bytes: u64, rate: Option<u64>) -> Duration {
-    rate.map_or(Duration::ZERO, |rate| Duration::from_micros(bytes * 1_000_000 / rate.max(1)))
+    rate.map_or(Duration::ZERO, |rate| {
+        Duration::from_micros(bytes * 1_000_000 / rate.max(1))
+    })
 }

@@ -1,17 +1,32 @@
-//! Outputs as one line each: for fingerprints, and for whoever wants to see what a failing swarm did.
+//! Outputs as one line each: for fingerprints, and for whoever wants to see what a failing swarm
+//! did.
 
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Event, Op, Output};
 
-/// All that matters of an output; payloads by their length only, since `check` compares every byte of them.
+/// All that matters of an output; payloads by their length only, since `check` compares every byte
+/// of them.
 pub(super) fn line(output: &Output) -> String {
     match output {
-        Output::Send { conn, message: Message::Piece { index, begin, data } } => format!("{conn:?} piece {index} {begin} {}", data.len()),
+        Output::Send {
+            conn,
+            message: Message::Piece { index, begin, data },
+        } => format!("{conn:?} piece {index} {begin} {}", data.len()),
         Output::Send { conn, message } => format!("{conn:?} {message:?}"),
-        Output::Request { id, op: Op::Hash(data), .. } => format!("{id:?} hash {}", data.len()),
-        Output::Request { id, op: Op::Write { offset, data }, .. } => format!("{id:?} write {offset} {}", data.len()),
+        Output::Request {
+            id,
+            op: Op::Hash(data),
+            ..
+        } => format!("{id:?} hash {}", data.len()),
+        Output::Request {
+            id,
+            op: Op::Write { offset, data },
+            ..
+        } => format!("{id:?} write {offset} {}", data.len()),
         Output::Request { id, op, .. } => format!("{id:?} {op:?}"),
-        Output::Event(Event::Metadata(torrent, info)) => format!("{torrent:?} metadata {}", info.info_hash),
+        Output::Event(Event::Metadata(torrent, info)) => {
+            format!("{torrent:?} metadata {}", info.info_hash)
+        }
         other => format!("{other:?}"),
     }
 }

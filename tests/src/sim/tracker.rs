@@ -29,10 +29,19 @@ impl Tracker {
     }
 
     /// Lists the host and picks others for it.
-    pub(super) fn announce(&mut self, swarm: InfoHashV1, host: HostId, rng: &mut ChaCha8Rng) -> Vec<HostId> {
+    pub(super) fn announce(
+        &mut self,
+        swarm: InfoHashV1,
+        host: HostId,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<HostId> {
         let members = self.swarms.entry(swarm).or_default();
         members.insert(host);
-        let mut others = members.iter().copied().filter(|other| *other != host).collect::<Vec<_>>();
+        let mut others = members
+            .iter()
+            .copied()
+            .filter(|other| *other != host)
+            .collect::<Vec<_>>();
         while others.len() > NUMWANT {
             others.swap_remove(rng.random_range(0..others.len()));
         }

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::types::{PeerSource, Piece, RequestId};
-use aqueduct_core::{Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output, PriorityRange, Resumed};
+use aqueduct_core::{
+    Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output,
+    PriorityRange, Resumed,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
@@ -115,7 +118,8 @@ impl World {
         id
     }
 
-    /// A new machine that is not started yet, so that its disk can be prepared; [`World::restart`] starts it.
+    /// A new machine that is not started yet, so that its disk can be prepared; [`World::restart`]
+    /// starts it.
     pub fn add_stopped(&mut self, plan: Plan) -> HostId {
         let id = HostId(self.hosts.len());
         let host = Host::new(id, plan, self.agenda.now(), &mut self.rng);
@@ -132,24 +136,32 @@ impl World {
 
     /// So many addresses in every swarm at which nobody answers.
     pub fn add_ghosts(&mut self, count: u8) {
-        self.ghosts.extend((1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881))));
+        self.ghosts
+            .extend((1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881))));
     }
 
     fn start(&mut self, id: HostId) {
         let now = self.agenda.now();
         self.hosts[id.0].reborn(now, &mut self.rng);
         let first = self.hosts[id.0].first_command();
-        self.command(id, first).expect("a new engine takes a torrent");
+        self.command(id, first)
+            .expect("a new engine takes a torrent");
         if self.hosts[id.0].plan.sequential {
-            self.command(id, Command::Prioritise(TORRENT, vec![PriorityRange::ALL])).expect("the torrent is there");
+            self.command(id, Command::Prioritise(TORRENT, vec![PriorityRange::ALL]))
+                .expect("the torrent is there");
         }
-        if matches!(self.hosts[id.0].plan.malice, Malice::Babble | Malice::Gossip) {
+        if matches!(
+            self.hosts[id.0].plan.malice,
+            Malice::Babble | Malice::Gossip
+        ) {
             let life = self.hosts[id.0].life;
-            self.agenda.after(Duration::from_millis(100), Happening::Babble(id, life));
+            self.agenda
+                .after(Duration::from_millis(100), Happening::Babble(id, life));
         }
     }
 
-    /// Ends a host as a loss of power does: its connections break, what it had not flushed may be lost.
+    /// Ends a host as a loss of power does: its connections break, what it had not flushed may be
+    /// lost.
     pub fn kill(&mut self, id: HostId) {
         self.break_links(id);
         let swarm = self.hosts[id.0].swarm();
@@ -159,7 +171,10 @@ impl World {
 
     /// Starts a host that was killed, with what its disk has.
     pub fn restart(&mut self, id: HostId) {
-        assert!(!self.hosts[id.0].alive, "only what is dead can be restarted");
+        assert!(
+            !self.hosts[id.0].alive,
+            "only what is dead can be restarted"
+        );
         self.start(id);
     }
 
@@ -169,7 +184,8 @@ impl World {
         self.hosts[id.0].line.cut(until);
     }
 
-    /// The whole machine sleeps for so long: nothing reaches it, and when it wakes up, its engine finds that time has jumped.
+    /// The whole machine sleeps for so long: nothing reaches it, and when it wakes up, its engine
+    /// finds that time has jumped.
     pub fn sleep(&mut self, id: HostId, span: Duration) {
         self.cut_line(id, span);
         self.hosts[id.0].asleep = self.agenda.now() + span;
@@ -191,10 +207,18 @@ impl World {
         result
     }
 
-    /// Something else writes to the first file of a host's torrent: these pieces are wrong from now on.
+    /// Something else writes to the first file of a host's torrent: these pieces are wrong from now
+    /// on.
     pub fn edit(&mut self, id: HostId, pieces: &[Piece]) {
         self.hosts[id.0].disk_mut().edit(pieces);
-        self.tell(id, Input::FileChanged { torrent: TORRENT, file: 0, change: FileChange::Written });
+        self.tell(
+            id,
+            Input::FileChanged {
+                torrent: TORRENT,
+                file: 0,
+                change: FileChange::Written,
+            },
+        );
     }
 
     /// Tells an engine something, and does what it then wants.
@@ -216,15 +240,26 @@ impl World {
     fn carry_out(&mut self, id: HostId, output: Output) {
         let now = self.agenda.now();
         match output {
-            Output::Dial { conn, info_hash, addr, .. } => self.dial(id, conn, info_hash, addr),
+            Output::Dial {
+                conn,
+                info_hash,
+                addr,
+                ..
+            } => self.dial(id, conn, info_hash, addr),
             Output::Send { conn, message } => self.send(id, conn, message),
             Output::Close { conn, .. } => self.close(id, conn),
-            Output::Request { id: request, op, .. } => {
+            Output::Request {
+                id: request, op, ..
+            } => {
                 let host = &mut self.hosts[id.0];
                 let done = host.disk.schedule(now, &op, &mut self.rng);
-                assert!(host.pending.insert(request, op).is_none(), "{request:?} is asked for twice");
+                assert!(
+                    host.pending.insert(request, op).is_none(),
+                    "{request:?} is asked for twice"
+                );
                 check::unwritten(host);
-                self.agenda.at(done, Happening::Done(id, host.life, request));
+                self.agenda
+                    .at(done, Happening::Done(id, host.life, request));
             }
             Output::Cancel(request) => self.cancel(id, request),
             Output::Discover { request, .. } => self.discover(id, request),
@@ -242,10 +277,17 @@ impl World {
             let life = host.life;
             let answer = move |world: &mut World| {
                 if world.hosts[id.0].life == life {
-                    world.tell(id, Input::Done { id: request, result: Err(OpError::Cancelled) });
+                    world.tell(
+                        id,
+                        Input::Done {
+                            id: request,
+                            result: Err(OpError::Cancelled),
+                        },
+                    );
                 }
             };
-            self.agenda.after(Duration::ZERO, Happening::Call(Box::new(answer)));
+            self.agenda
+                .after(Duration::ZERO, Happening::Call(Box::new(answer)));
         }
     }
 
@@ -255,7 +297,10 @@ impl World {
         let metadata = matches!(event, Event::Metadata(..));
         self.hosts[id.0].note(now, event);
         if metadata {
-            self.hosts[id.0].engine.attach(now, TORRENT, Resumed::Nothing).expect("metadata came for a torrent that is there");
+            self.hosts[id.0]
+                .engine
+                .attach(now, TORRENT, Resumed::Nothing)
+                .expect("metadata came for a torrent that is there");
         }
     }
 
@@ -294,13 +339,17 @@ impl World {
         let others = self.tracker.announce(swarm, id, &mut self.rng);
         let members = others.into_iter().map(|other| self.hosts[other.0].addr());
         let addrs = members.chain(self.ghosts.iter().copied()).collect();
-        self.agenda.after(Duration::from_millis(80), Happening::Peers(id, life, addrs));
+        self.agenda
+            .after(Duration::from_millis(80), Happening::Peers(id, life, addrs));
         self.agenda.after(INTERVAL, Happening::Announce(id, life));
     }
 
     /// A host hears where others are.
     pub fn introduce(&mut self, id: HostId, source: PeerSource, others: &[HostId]) {
-        let addrs = others.iter().map(|other| self.host(*other).addr()).collect();
+        let addrs = others
+            .iter()
+            .map(|other| self.host(*other).addr())
+            .collect();
         self.name(id, source, addrs);
     }
 
@@ -308,13 +357,22 @@ impl World {
         if source.suits_private() {
             self.hosts[id.0].named.extend(&addrs);
         }
-        self.tell(id, Input::Peers { torrent: TORRENT, source, addrs });
+        self.tell(
+            id,
+            Input::Peers {
+                torrent: TORRENT,
+                source,
+                addrs,
+            },
+        );
     }
 
     /// Plans the host's next wake-up if its engine wants an earlier one than is planned.
     fn arm(&mut self, id: HostId) {
         let host = &mut self.hosts[id.0];
-        let Some((due, _)) = host.engine.poll_timeout() else { return };
+        let Some((due, _)) = host.engine.poll_timeout() else {
+            return;
+        };
         if host.timer.is_none_or(|planned| due < planned) {
             host.timer = Some(due);
             self.agenda.at(due, Happening::Wake(id, host.life));
@@ -338,9 +396,12 @@ impl World {
         let conns = self.hosts[id.0].conns.keys().copied().collect::<Vec<_>>();
         for conn in conns {
             let chatter = self.hosts[id.0].plan.malice.chatter(&mut self.rng);
-            chatter.into_iter().for_each(|message| self.send(id, conn, message));
+            chatter
+                .into_iter()
+                .for_each(|message| self.send(id, conn, message));
         }
-        self.agenda.after(Duration::from_millis(100), Happening::Babble(id, life));
+        self.agenda
+            .after(Duration::from_millis(100), Happening::Babble(id, life));
     }
 
     fn lives(&self, id: HostId, life: u32) -> bool {
@@ -349,8 +410,11 @@ impl World {
 
     /// When a machine wakes up that sleeps through this.
     fn slept_through(&self, happening: &Happening) -> Option<Instant> {
-        let (Happening::Wake(id, _) | Happening::Announce(id, _) | Happening::Babble(id, _) | Happening::Peers(id, ..) | Happening::Done(id, ..)) =
-            happening
+        let (Happening::Wake(id, _)
+        | Happening::Announce(id, _)
+        | Happening::Babble(id, _)
+        | Happening::Peers(id, ..)
+        | Happening::Done(id, ..)) = happening
         else {
             return None;
         };
@@ -373,7 +437,13 @@ impl World {
             }
             Happening::Done(id, life, request) if self.lives(id, life) => {
                 if let Some(result) = self.hosts[id.0].perform(request, &mut self.rng) {
-                    self.tell(id, Input::Done { id: request, result });
+                    self.tell(
+                        id,
+                        Input::Done {
+                            id: request,
+                            result,
+                        },
+                    );
                 }
             }
             _ => {}
@@ -382,7 +452,9 @@ impl World {
 
     /// Lets the next thing happen, unless it is later than `limit`.
     fn step(&mut self, limit: Instant) -> bool {
-        let Some(happening) = self.agenda.next(limit) else { return false };
+        let Some(happening) = self.agenda.next(limit) else {
+            return false;
+        };
         self.happen(happening);
         self.steps += 1;
         if self.steps.is_multiple_of(512) {
@@ -403,7 +475,12 @@ impl World {
     ///
     /// # Panics
     /// It does not hold within `limit` from now.
-    pub fn run_until(&mut self, limit: Duration, what: &str, mut holds: impl FnMut(&World) -> bool) {
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut holds: impl FnMut(&World) -> bool,
+    ) {
         let until = self.agenda.now() + limit;
         self.news = true;
         loop {
@@ -412,7 +489,11 @@ impl World {
             }
             if !self.step(until) {
                 self.agenda.rest(until);
-                assert!(holds(self), "not within {limit:?}: {what}\n{}", self.report());
+                assert!(
+                    holds(self),
+                    "not within {limit:?}: {what}\n{}",
+                    self.report()
+                );
                 return;
             }
         }
@@ -424,9 +505,18 @@ impl World {
     /// They do not within `limit` from now, or what they have is wrong.
     pub fn run_until_finished(&mut self, limit: Duration, hosts: &[HostId]) {
         let names = format!("{} hosts finish", hosts.len());
-        self.run_until(limit, &names, |world| hosts.iter().all(|id| world.host(*id).finished().is_some()));
-        for id in hosts.iter().filter(|id| self.host(**id).plan.wanted.is_none()) {
-            assert!(self.host(*id).disk().is_complete(), "{} says it is complete and is not", self.host(*id).name());
+        self.run_until(limit, &names, |world| {
+            hosts.iter().all(|id| world.host(*id).finished().is_some())
+        });
+        for id in hosts
+            .iter()
+            .filter(|id| self.host(**id).plan.wanted.is_none())
+        {
+            assert!(
+                self.host(*id).disk().is_complete(),
+                "{} says it is complete and is not",
+                self.host(*id).name()
+            );
         }
     }
 
@@ -434,17 +524,38 @@ impl World {
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = String::new();
-        let unfinished = self.hosts.iter().filter(|host| host.finished().is_none() && !host.plan.complete);
+        let unfinished = self
+            .hosts
+            .iter()
+            .filter(|host| host.finished().is_none() && !host.plan.complete);
         for host in unfinished.take(20) {
-            let view = host.snapshot().map(|v| format!("{:?} {}/{} peers {} in flight {}", v.phase, v.done, v.wanted, v.peers, in_flight(host)));
-            let _ = writeln!(text, "  {}: {}", host.name(), view.unwrap_or_else(|| "dead".to_owned()));
+            let view = host.snapshot().map(|v| {
+                format!(
+                    "{:?} {}/{} peers {} in flight {}",
+                    v.phase,
+                    v.done,
+                    v.wanted,
+                    v.peers,
+                    in_flight(host)
+                )
+            });
+            let _ = writeln!(
+                text,
+                "  {}: {}",
+                host.name(),
+                view.unwrap_or_else(|| "dead".to_owned())
+            );
         }
         text
     }
 
     fn record(&mut self, id: HostId, output: &Output) {
         let line = trace::line(output);
-        self.outputs.update(format!("{} {} {line}\n", self.agenda.now().as_micros(), id.0));
+        self.outputs.update(format!(
+            "{} {} {line}\n",
+            self.agenda.now().as_micros(),
+            id.0
+        ));
         if self.trace {
             eprintln!("{:>12} {:>3} {line}", self.agenda.now().as_micros(), id.0);
         }
@@ -452,14 +563,22 @@ impl World {
 }
 
 fn in_flight(host: &Host) -> usize {
-    host.engine().peers(TORRENT).iter().map(|peer| peer.in_flight).sum()
+    host.engine()
+        .peers(TORRENT)
+        .iter()
+        .map(|peer| peer.in_flight)
+        .sum()
 }
 
 impl Drop for World {
     /// A failing test says how to see it fail again.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the world's seed was {}, its time {:?}", self.seed, self.now());
+            eprintln!(
+                "the world's seed was {}, its time {:?}",
+                self.seed,
+                self.now()
+            );
         }
     }
 }

@@ -18,11 +18,18 @@ const MAX_REQUEST: u64 = 8 * 1024;
 
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, from)) = listener.accept().await {
-        tokio::spawn(timeout(Duration::from_secs(10), answer(stream, from, Arc::clone(&shared))));
+        tokio::spawn(timeout(
+            Duration::from_secs(10),
+            answer(stream, from, Arc::clone(&shared)),
+        ));
     }
 }
 
-async fn answer(mut stream: TcpStream, from: SocketAddr, shared: Arc<Shared>) -> std::io::Result<()> {
+async fn answer(
+    mut stream: TcpStream,
+    from: SocketAddr,
+    shared: Arc<Shared>,
+) -> std::io::Result<()> {
     let mut request = Vec::new();
     let (read, mut write) = stream.split();
     let mut read = read.take(MAX_REQUEST);
@@ -34,7 +41,10 @@ async fn answer(mut stream: TcpStream, from: SocketAddr, shared: Arc<Shared>) ->
     let text = String::from_utf8_lossy(&request);
     let target = text.split(' ').nth(1).unwrap_or_default();
     let body = respond(target, from, &shared).encode();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     write.write_all(&[head.as_bytes(), &body].concat()).await?;
     write.shutdown().await
 }
@@ -49,7 +59,9 @@ fn respond(target: &str, from: SocketAddr, shared: &Shared) -> Value {
 fn read_announce(target: &str, from: SocketAddr) -> Option<Announce> {
     let query = target.strip_prefix("/announce?")?;
     let bytes = |key: &str| -> Option<Vec<u8>> {
-        let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
+        let value = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
         Some(percent_decode_str(value).collect())
     };
     let text = |key: &str| String::from_utf8(bytes(key)?).ok();
@@ -68,7 +80,10 @@ fn written(answer: &Answer) -> Value {
         ("incomplete", Value::Int(answer.leechers.into())),
         ("interval", Value::Int(INTERVAL.into())),
         ("min interval", Value::Int(MIN_INTERVAL.into())),
-        ("peers", Value::Bytes(answer.peers.iter().flat_map(compact).collect())),
+        (
+            "peers",
+            Value::Bytes(answer.peers.iter().flat_map(compact).collect()),
+        ),
     ])
 }
 

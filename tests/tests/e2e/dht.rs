@@ -1,4 +1,5 @@
-//! Tabs that find their peers in a DHT of libtorrent nodes, through their bridges: no tracker, no link that names a peer.
+//! Tabs that find their peers in a DHT of libtorrent nodes, through their bridges: no tracker, no
+//! link that names a peer.
 
 use std::sync::Arc;
 
@@ -13,7 +14,13 @@ use super::{DOWNLOAD, Stage, single};
 
 /// A bridge that asks this network and no other.
 fn bridge(network: &Network) -> Bridge {
-    Bridge::start_with(&[&["--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"], &network.bootstrap()[..]].concat())
+    Bridge::start_with(
+        &[
+            &["--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8"],
+            &network.bootstrap()[..],
+        ]
+        .concat(),
+    )
 }
 
 #[tokio::test]
@@ -23,7 +30,11 @@ async fn a_magnet_link_without_trackers_finds_a_libtorrent_seed() {
     let file = folder.path().join("magnet.torrent");
     std::fs::write(&file, torrent.metainfo(&[])).unwrap();
     torrent.write_to(folder.path()).unwrap();
-    let mut network = Network::start(&["--seed", file.to_str().unwrap(), folder.path().to_str().unwrap()]);
+    let mut network = Network::start(&[
+        "--seed",
+        file.to_str().unwrap(),
+        folder.path().to_str().unwrap(),
+    ]);
     network.wait_for_announce(&torrent.hex(), None);
     let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
     stage.browser.add_link(&torrent.magnet(&[])).await;
@@ -38,10 +49,15 @@ async fn tabs_of_two_bridges_find_each_other() {
     let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
     let torrent = single("tabs.bin", 42, 4);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
-    stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
+    stage
+        .browser
+        .add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr))
+        .await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     network.wait_for_announce(&torrent.hex(), None);
-    stage.another_fetches_from_tabs(&bridge(&network), &torrent.magnet(&[]), &torrent, &seed).await;
+    stage
+        .another_fetches_from_tabs(&bridge(&network), &torrent.magnet(&[]), &torrent, &seed)
+        .await;
     stage.browser.close().await;
 }
 
@@ -49,11 +65,26 @@ async fn tabs_of_two_bridges_find_each_other() {
 async fn a_tab_tells_what_the_dht_knows_and_a_private_torrent_is_not_looked_up() {
     let network = Network::start(&[]);
     let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
-    let (public, private) = (single("nobody.bin", 43, 1), Recipe::single("private.bin", 44, 1 << 20, 256 * 1024).private().build());
+    let (public, private) = (
+        single("nobody.bin", 43, 1),
+        Recipe::single("private.bin", 44, 1 << 20, 256 * 1024)
+            .private()
+            .build(),
+    );
     stage.browser.add_file(&stage.file(&public)).await;
     stage.browser.add_file(&stage.file(&private)).await;
-    let says = |name: &'static str, text: &'static str| move |s: &aqueduct_tests::page::Shown| s.name == name && s.status.contains(text);
-    let (told, silent) = (says("nobody.bin", "1 knows no peers; DHT: 8 nodes, 0 peers."), says("private.bin", "1 knows no peers."));
-    stage.browser.wait_until(SOON * 2, "what the search came to", |shown| shown.iter().any(told) && shown.iter().any(silent)).await;
+    let says = |name: &'static str, text: &'static str| {
+        move |s: &aqueduct_tests::page::Shown| s.name == name && s.status.contains(text)
+    };
+    let (told, silent) = (
+        says("nobody.bin", "1 knows no peers; DHT: 8 nodes, 0 peers."),
+        says("private.bin", "1 knows no peers."),
+    );
+    stage
+        .browser
+        .wait_until(SOON * 2, "what the search came to", |shown| {
+            shown.iter().any(told) && shown.iter().any(silent)
+        })
+        .await;
     stage.browser.close().await;
 }

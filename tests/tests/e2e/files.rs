@@ -17,25 +17,73 @@ const PIECE: u64 = 16 * 1024;
 #[tokio::test]
 async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
     let stage = Stage::set().await;
-    let files = [("first.bin", 10 * PIECE), ("second.bin", 20 * PIECE), ("third.bin", 30 * PIECE)];
+    let files = [
+        ("first.bin", 10 * PIECE),
+        ("second.bin", 20 * PIECE),
+        ("third.bin", 30 * PIECE),
+    ];
     let torrent = Arc::new(Recipe::folder("chosen", 71, &files, 16 * 1024).build());
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.find("checkbox", "second.bin").await.click().await.unwrap();
+    stage
+        .browser
+        .find("checkbox", "second.bin")
+        .await
+        .click()
+        .await
+        .unwrap();
     stage.browser.press("Pause").await;
-    stage.browser.wait_until(SOON, "it is paused", |shown| shown.iter().all(|t| t.status.starts_with("Paused"))).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is paused", |shown| {
+            shown.iter().all(|t| t.status.starts_with("Paused"))
+        })
+        .await;
     let seed = stage.seed(&torrent, Manner::Honest);
     stage.browser.press("Resume").await;
-    let rest = |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.starts_with("Finished") && t.progress == 100);
-    stage.browser.wait_until(DOWNLOAD, "the others are there", rest).await;
-    assert_eq!(seed.blocks_sent(), 40, "a block is a piece here, and two files have 40");
-    assert!(stage.browser.find_now("button", "Save second.bin").await.is_none());
+    let rest = |shown: &[aqueduct_tests::page::Shown]| {
+        shown
+            .iter()
+            .any(|t| t.status.starts_with("Finished") && t.progress == 100)
+    };
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "the others are there", rest)
+        .await;
+    assert_eq!(
+        seed.blocks_sent(),
+        40,
+        "a block is a piece here, and two files have 40"
+    );
+    assert!(
+        stage
+            .browser
+            .find_now("button", "Save second.bin")
+            .await
+            .is_none()
+    );
     stage.browser.save("third.bin", 30 * PIECE, SOON).await;
     stage.browser.reload().await;
-    let ticked = |element: fantoccini::elements::Element| async move { element.is_selected().await.unwrap() };
-    assert!(!ticked(stage.browser.find("checkbox", "second.bin").await).await, "the choice was forgotten");
+    let ticked = |element: fantoccini::elements::Element| async move {
+        element.is_selected().await.unwrap()
+    };
+    assert!(
+        !ticked(stage.browser.find("checkbox", "second.bin").await).await,
+        "the choice was forgotten"
+    );
     assert!(ticked(stage.browser.find("checkbox", "third.bin").await).await);
-    stage.browser.find("checkbox", "second.bin").await.click().await.unwrap();
-    stage.browser.wait_until(DOWNLOAD, "all is there", |shown| shown.iter().any(|t| t.status.starts_with("Seeding"))).await;
+    stage
+        .browser
+        .find("checkbox", "second.bin")
+        .await
+        .click()
+        .await
+        .unwrap();
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "all is there", |shown| {
+            shown.iter().any(|t| t.status.starts_with("Seeding"))
+        })
+        .await;
     assert_eq!(seed.blocks_sent(), 60);
     let saved = stage.browser.save("second.bin", 20 * PIECE, SOON).await;
     torrent.verify_file(&saved, 10 * PIECE, 20 * PIECE).unwrap();
@@ -48,8 +96,19 @@ async fn a_torrent_of_which_no_file_is_chosen_says_so() {
     let torrent = Arc::new(Recipe::single("nothing.bin", 72, PIECE * 4, 16 * 1024).build());
     let seed = stage.seed(&torrent, Manner::Stall);
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.find("checkbox", "nothing.bin").await.click().await.unwrap();
-    stage.browser.wait_until(SOON, "it says so", |shown| shown.iter().any(|t| t.status.contains("No file is chosen"))).await;
+    stage
+        .browser
+        .find("checkbox", "nothing.bin")
+        .await
+        .click()
+        .await
+        .unwrap();
+    stage
+        .browser
+        .wait_until(SOON, "it says so", |shown| {
+            shown.iter().any(|t| t.status.contains("No file is chosen"))
+        })
+        .await;
     assert_eq!(seed.blocks_sent(), 0);
     stage.browser.close().await;
 }
@@ -71,20 +130,38 @@ fn sound() -> Vec<u8> {
 fn seed_of_media(stage: &Stage) -> Program {
     let folder = stage.place("data").join("media");
     std::fs::create_dir(&folder).unwrap();
-    let contents = [("picture.png", picture(64, 36).unwrap()), ("sound.wav", sound()), ("film.webm", include_bytes!("film.webm").to_vec())];
-    for (name, content) in contents.iter().map(|(name, content)| (*name, &content[..])).chain([("notes.txt", "Grüße aus dem Tab".as_bytes())]) {
+    let contents = [
+        ("picture.png", picture(64, 36).unwrap()),
+        ("sound.wav", sound()),
+        ("film.webm", include_bytes!("film.webm").to_vec()),
+    ];
+    for (name, content) in contents
+        .iter()
+        .map(|(name, content)| (*name, &content[..]))
+        .chain([("notes.txt", "Grüße aus dem Tab".as_bytes())])
+    {
         std::fs::write(folder.join(name), content).unwrap();
     }
     let file = stage.place("data").join("media.torrent");
     let tracker = stage.tracker.http();
-    let made = [Path::new("create"), &folder, Path::new("--tracker"), Path::new(&tracker), Path::new("-o"), &file];
+    let made = [
+        Path::new("create"),
+        &folder,
+        Path::new("--tracker"),
+        Path::new(&tracker),
+        Path::new("-o"),
+        &file,
+    ];
     Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
     libtorrent(file.to_str().unwrap(), &stage.place("data"))
 }
 
-/// Waits until the element that shows a file has this property, which it has only once the browser understood what it loaded.
+/// Waits until the element that shows a file has this property, which it has only once the browser
+/// understood what it loaded.
 async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
-    let script = format!("const e = document.querySelector('{element}'); return e && e.{property} > 0 ? e.src.slice(0, 5) : null");
+    let script = format!(
+        "const e = document.querySelector('{element}'); return e && e.{property} > 0 ? e.src.slice(0, 5) : null"
+    );
     browser.wait_for(&script, "blob:".into()).await;
 }
 
@@ -92,8 +169,13 @@ async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
 async fn pictures_sound_film_and_text_are_shown_from_storage_under_the_strict_policy() {
     let stage = Stage::set().await;
     let _seed = seed_of_media(&stage);
-    stage.tracker.wait_for("a seed", START, |said| said.left == 0);
-    stage.browser.add_file(&stage.place("data").join("media.torrent")).await;
+    stage
+        .tracker
+        .wait_for("a seed", START, |said| said.left == 0);
+    stage
+        .browser
+        .add_file(&stage.place("data").join("media.torrent"))
+        .await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     for (button, element, property) in [
         ("Preview picture.png", "img.stage", "naturalWidth"),
@@ -107,9 +189,20 @@ async fn pictures_sound_film_and_text_are_shown_from_storage_under_the_strict_po
     assert_eq!(stage.browser.run_async(played).await, "plays");
     stage.browser.press("Preview notes.txt").await;
     stage.browser.wait_for_text("Grüße aus dem Tab").await;
-    for button in ["Preview picture.png", "Play sound.wav", "Play film.webm", "Preview notes.txt"] {
+    for button in [
+        "Preview picture.png",
+        "Play sound.wav",
+        "Play film.webm",
+        "Preview notes.txt",
+    ] {
         stage.browser.press(button).await;
     }
-    stage.browser.wait_for("return document.querySelectorAll('.stage').length", 0.into()).await;
+    stage
+        .browser
+        .wait_for(
+            "return document.querySelectorAll('.stage').length",
+            0.into(),
+        )
+        .await;
     stage.browser.close().await;
 }

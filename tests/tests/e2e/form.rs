@@ -11,7 +11,10 @@ use super::{DOWNLOAD, Stage, single};
 async fn the_page_has_its_elements_by_role_and_name() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
-    for (role, name) in [("textbox", "Magnet link or info-hash"), ("button", "Download")] {
+    for (role, name) in [
+        ("textbox", "Magnet link or info-hash"),
+        ("button", "Download"),
+    ] {
         browser.find(role, name).await;
     }
     let torrent = single("elements.bin", 1, 1);
@@ -57,13 +60,29 @@ async fn a_magnet_in_the_address_fills_the_form_and_does_nothing_more() {
     let stage = Stage::set().await;
     let torrent = single("address.bin", 2, 1);
     let magnet = stage.magnet(&torrent);
-    stage.browser.open(&format!("{}#{magnet}", stage.bridge.url())).await;
-    let field = stage.browser.find("textbox", "Magnet link or info-hash").await;
-    assert_eq!(field.prop("value").await.unwrap().as_deref(), Some(&magnet[..]));
-    assert_eq!(stage.browser.shown().await, [], "it was added without a press of the button");
+    stage
+        .browser
+        .open(&format!("{}#{magnet}", stage.bridge.url()))
+        .await;
+    let field = stage
+        .browser
+        .find("textbox", "Magnet link or info-hash")
+        .await;
+    assert_eq!(
+        field.prop("value").await.unwrap().as_deref(),
+        Some(&magnet[..])
+    );
+    assert_eq!(
+        stage.browser.shown().await,
+        [],
+        "it was added without a press of the button"
+    );
     assert!(stage.tracker.announces().is_empty());
     stage.browser.press("Download").await;
-    stage.browser.wait_until(SOON, "it is in the list", |shown| shown.len() == 1).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
+        .await;
     stage.browser.close().await;
 }
 
@@ -73,7 +92,13 @@ async fn the_keyboard_alone_adds_and_removes_a_torrent() {
     let torrent = single("keyboard.bin", 3, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);
     let client = stage.browser.client();
-    stage.browser.find("textbox", "Magnet link or info-hash").await.send_keys(&(stage.magnet(&torrent) + &Key::Enter)).await.unwrap();
+    stage
+        .browser
+        .find("textbox", "Magnet link or info-hash")
+        .await
+        .send_keys(&(stage.magnet(&torrent) + &Key::Enter))
+        .await
+        .unwrap();
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let mut presses = 0;
     while client.active_element().await.unwrap().text().await.unwrap() != "Remove" {
@@ -82,21 +107,49 @@ async fn the_keyboard_alone_adds_and_removes_a_torrent() {
         assert!(presses < 40, "no way to the button with the keyboard");
     }
     stage.browser.key(Key::Enter).await;
-    stage.browser.wait_until(SOON, "it is gone from the list", <[_]>::is_empty).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is gone from the list", <[_]>::is_empty)
+        .await;
     stage.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_narrow_window_needs_no_scrolling_sideways() {
     let stage = Stage::set().await;
-    let torrent = single("a name that is rather long for a narrow window and has_no_space_to_break_it_at_all.bin", 4, 1);
+    let torrent = single(
+        "a name that is rather long for a narrow window and has_no_space_to_break_it_at_all.bin",
+        4,
+        1,
+    );
     let _seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.client().set_window_size(360, 800).await.unwrap();
+    stage
+        .browser
+        .client()
+        .set_window_size(360, 800)
+        .await
+        .unwrap();
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-    let over = stage.browser.client().execute(script, vec![]).await.unwrap();
+    let script =
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    let over = stage
+        .browser
+        .client()
+        .execute(script, vec![])
+        .await
+        .unwrap();
     assert_eq!(over.as_i64(), Some(0), "the page is wider than its window");
-    assert!(stage.browser.client().find(Locator::Css("[role=progressbar]")).await.unwrap().is_displayed().await.unwrap());
+    assert!(
+        stage
+            .browser
+            .client()
+            .find(Locator::Css("[role=progressbar]"))
+            .await
+            .unwrap()
+            .is_displayed()
+            .await
+            .unwrap()
+    );
     stage.browser.close().await;
 }

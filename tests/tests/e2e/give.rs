@@ -17,7 +17,12 @@ async fn link(browser: &Browser) -> String {
     browser.run("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); };").await;
     browser.press("Share").await;
     browser.wait_for_text("Link copied.").await;
-    let copied = browser.run("return window.copied").await.as_str().unwrap_or_default().to_owned();
+    let copied = browser
+        .run("return window.copied")
+        .await
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     copied.split_once('#').unwrap().1.to_owned()
 }
 
@@ -29,13 +34,20 @@ fn made_by_the_terminal(stage: &Stage, path: &Path) -> Magnet {
     Magnet::parse(&program.wait_for_line("magnet:", START)).unwrap()
 }
 
-/// Shares what is on offer and shows that libtorrent, which knows nothing but the link, gets it all, also after a reload.
+/// Shares what is on offer and shows that libtorrent, which knows nothing but the link, gets it
+/// all, also after a reload.
 async fn share_and_fetch(stage: &Stage, torrent: &Computed, path: &Path) {
     stage.browser.press("Share").await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let link = link(&stage.browser).await;
-    let (shared, expected) = (Magnet::parse(&link).unwrap(), made_by_the_terminal(stage, path));
-    assert_eq!((shared.info_hash, &shared.name), (expected.info_hash, &expected.name));
+    let (shared, expected) = (
+        Magnet::parse(&link).unwrap(),
+        made_by_the_terminal(stage, path),
+    );
+    assert_eq!(
+        (shared.info_hash, &shared.name),
+        (expected.info_hash, &expected.name)
+    );
     assert_eq!(shared.trackers, [format!("{}announce", stage.bridge.url())]);
     fetch(stage, torrent, &link, "first").await;
     stage.browser.reload().await;
@@ -46,7 +58,14 @@ async fn share_and_fetch(stage: &Stage, torrent: &Computed, path: &Path) {
 async fn fetch(stage: &Stage, torrent: &Computed, link: &str, name: &str) {
     let place = stage.place(name);
     // The bridge tells its tracker of its tabs once they have joined.
-    stage.browser.wait_until(SOON, "it seeds", |shown| shown.iter().all(|t| t.status.contains("Others can fetch from you"))).await;
+    stage
+        .browser
+        .wait_until(SOON, "it seeds", |shown| {
+            shown
+                .iter()
+                .all(|t| t.status.contains("Others can fetch from you"))
+        })
+        .await;
     let mut leech = libtorrent_with(link, &place, &[]).0;
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
     torrent.verify(&place).unwrap();
@@ -63,11 +82,24 @@ async fn a_file_that_is_dropped_is_offered_shared_and_fetched_by_libtorrent() {
     let torrent = single("my own film.bin", 91, 5);
     let path = own_files(&stage, &torrent);
     stage.browser.drop_files(&[&path]).await;
-    stage.browser.find("heading", "Share my own film.bin?").await;
+    stage
+        .browser
+        .find("heading", "Share my own film.bin?")
+        .await;
     assert!(stage.browser.text().await.contains("1 file, 5.00 MiB"));
-    assert_eq!(stage.browser.shown().await, [], "it was shared without being asked");
+    assert_eq!(
+        stage.browser.shown().await,
+        [],
+        "it was shared without being asked"
+    );
     stage.browser.press("Cancel").await;
-    assert!(stage.browser.find_now("heading", "Share my own film.bin?").await.is_none());
+    assert!(
+        stage
+            .browser
+            .find_now("heading", "Share my own film.bin?")
+            .await
+            .is_none()
+    );
     stage.browser.drop_files(&[&path]).await;
     share_and_fetch(&stage, &torrent, &path).await;
     stage.save_and_verify(&torrent).await;
@@ -77,7 +109,12 @@ async fn a_file_that_is_dropped_is_offered_shared_and_fetched_by_libtorrent() {
 #[tokio::test]
 async fn a_folder_that_is_dropped_is_shared_with_all_that_is_in_it() {
     let stage = Stage::set().await;
-    let files = [("a/first.bin", 100_000), ("a/second/deep.txt", 1), ("empty.txt", 0), ("z.bin", 50_000)];
+    let files = [
+        ("a/first.bin", 100_000),
+        ("a/second/deep.txt", 1),
+        ("empty.txt", 0),
+        ("z.bin", 50_000),
+    ];
     let torrent = Recipe::folder("my folder", 92, &files, 16_384).build();
     let path = own_files(&stage, &torrent);
     stage.browser.drop_files(&[&path]).await;
@@ -92,7 +129,12 @@ async fn several_files_are_chosen_with_the_keyboard_and_named_together() {
     let files = [("one.bin", 40_000), ("two.bin", 30_000)];
     let torrent = Recipe::folder("Both of them", 93, &files, 16_384).build();
     let folder = own_files(&stage, &torrent);
-    let input = stage.browser.client().find(Locator::Css("input[type=file]:not([accept])")).await.unwrap();
+    let input = stage
+        .browser
+        .client()
+        .find(Locator::Css("input[type=file]:not([accept])"))
+        .await
+        .unwrap();
     let both = files.map(|(name, _)| folder.join(name).to_string_lossy().into_owned());
     input.send_keys(&both.join("\n")).await.unwrap();
     let name = stage.browser.find("textbox", "Name").await;
@@ -108,12 +150,21 @@ async fn files_for_which_there_is_no_space_are_not_shared_and_leave_nothing_behi
     let stage = Stage::set().await;
     let torrent = single("large.bin", 94, 16);
     let path = own_files(&stage, &torrent);
-    stage.browser.limit_storage(&stage.bridge.url(), Some(4 << 20)).await;
+    stage
+        .browser
+        .limit_storage(&stage.bridge.url(), Some(4 << 20))
+        .await;
     stage.browser.drop_files(&[&path]).await;
     stage.browser.press("Share").await;
     let told = stage.browser.find("alert", "").await.text().await.unwrap();
-    assert!(told.contains("large.bin could not be shared") && told.contains("needs 16.0 MiB more"), "{told}");
-    stage.browser.wait_until(SOON, "it is not in the list", <[_]>::is_empty).await;
+    assert!(
+        told.contains("large.bin could not be shared") && told.contains("needs 16.0 MiB more"),
+        "{told}"
+    );
+    stage
+        .browser
+        .wait_until(SOON, "it is not in the list", <[_]>::is_empty)
+        .await;
     stage.browser.limit_storage(&stage.bridge.url(), None).await;
     stage.browser.press("Dismiss").await;
     stage.browser.drop_files(&[&path]).await;

@@ -23,11 +23,22 @@ async fn a_reloaded_tab_shows_its_torrents_within_three_seconds_with_what_they_h
     // Two seconds' worth may be lost: at this rate 2 MiB of 16.
     let _seed = stage.seed(&torrent, Manner::Slow(1024));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "most of it is there", at_least(80)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "most of it is there", at_least(80))
+        .await;
     stage.browser.press("Pause").await;
-    stage.browser.wait_until(SOON, "it is paused", |shown| shown.iter().all(|t| t.status.starts_with("Paused"))).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is paused", |shown| {
+            shown.iter().all(|t| t.status.starts_with("Paused"))
+        })
+        .await;
     stage.browser.reload().await;
-    stage.browser.wait_until(BACK_WITHIN, "it is back with what it had", at_least(60)).await;
+    stage
+        .browser
+        .wait_until(BACK_WITHIN, "it is back with what it had", at_least(60))
+        .await;
     stage.browser.close().await;
 }
 
@@ -45,12 +56,20 @@ async fn a_second_tab_says_that_another_leads_and_takes_over_when_that_one_close
     stage.browser.open(&stage.bridge.url()).await;
     let told = stage.browser.find("alert", "").await.text().await.unwrap();
     assert!(told.contains("already open in another tab"), "{told}");
-    stage.browser.wait_until(SOON, "it shows what the other does", |shown| shown.len() == 1 && shown[0].progress == 100).await;
+    stage
+        .browser
+        .wait_until(SOON, "it shows what the other does", |shown| {
+            shown.len() == 1 && shown[0].progress == 100
+        })
+        .await;
     client.switch_to_window(first).await.unwrap();
     client.close_window().await.unwrap();
     client.switch_to_window(second).await.unwrap();
     stage.browser.wait_until_complete(TAKEOVER_WITHIN).await;
-    assert!(stage.browser.find_now("alert", "").await.is_none(), "it still says that another tab leads");
+    assert!(
+        stage.browser.find_now("alert", "").await.is_none(),
+        "it still says that another tab leads"
+    );
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
 }
@@ -62,14 +81,28 @@ async fn a_tab_out_of_sight_goes_on_downloading() {
     let torrent = single("hidden.bin", 33, 24);
     let seed = stage.seed(&torrent, Manner::Slow(4096));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "it has begun", at_least(5)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "it has begun", at_least(5))
+        .await;
     client.minimize_window().await.unwrap();
-    assert_eq!(stage.browser.run("return document.hidden").await, true, "the browser thinks that it can be seen");
+    assert_eq!(
+        stage.browser.run("return document.hidden").await,
+        true,
+        "the browser thinks that it can be seen"
+    );
     let (before, begun) = (seed.blocks_sent(), Instant::now());
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let moved = u64::from(seed.blocks_sent() - before) * 16;
-    println!("{} KiB/s out of sight", moved * 1000 / u64::try_from(begun.elapsed().as_millis().max(1)).unwrap());
-    assert_eq!(stage.browser.run("return document.hidden").await, true, "it came into sight meanwhile");
+    println!(
+        "{} KiB/s out of sight",
+        moved * 1000 / u64::try_from(begun.elapsed().as_millis().max(1)).unwrap()
+    );
+    assert_eq!(
+        stage.browser.run("return document.hidden").await,
+        true,
+        "it came into sight meanwhile"
+    );
     client.maximize_window().await.unwrap();
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
@@ -89,14 +122,23 @@ async fn a_trapped_worker_starts_again_from_storage_and_the_third_within_a_minut
     stage.browser.wait_until_complete(DOWNLOAD).await;
     for _ in 0..2 {
         trap(&stage.browser).await;
-        stage.browser.wait_until(SOON, "the old worker is gone", <[_]>::is_empty).await;
+        stage
+            .browser
+            .wait_until(SOON, "the old worker is gone", <[_]>::is_empty)
+            .await;
         stage.browser.wait_until_complete(BACK_WITHIN).await;
     }
     stage.save_and_verify(&torrent).await;
     trap(&stage.browser).await;
-    stage.browser.wait_until(SOON, "the worker is gone for good", <[_]>::is_empty).await;
+    stage
+        .browser
+        .wait_until(SOON, "the worker is gone for good", <[_]>::is_empty)
+        .await;
     let told = stage.browser.find("alert", "").await.text().await.unwrap();
-    assert!(told.contains("broke 3 times within a minute") && told.contains("reload"), "{told}");
+    assert!(
+        told.contains("broke 3 times within a minute") && told.contains("reload"),
+        "{told}"
+    );
     stage.browser.reload().await;
     stage.browser.wait_until_complete(SOON).await;
     stage.browser.close_but_for("RuntimeError").await;
@@ -108,7 +150,10 @@ async fn a_worker_that_traps_in_the_midst_of_a_download_finishes_it() {
     let torrent = single("midst.bin", 35, 24);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "half of it is there", at_least(50)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "half of it is there", at_least(50))
+        .await;
     trap(&stage.browser).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
@@ -126,7 +171,10 @@ async fn a_worker_that_ends_in_silence_is_missed_and_started_again() {
     let count = "window.started = 0; window.Worker = class extends Worker { constructor(...given) { super(...given); window.started++; } };";
     stage.browser.run(count).await;
     stage.browser.worker().await.run("self.close()").await;
-    stage.browser.wait_for("return window.started", 1.into()).await;
+    stage
+        .browser
+        .wait_for("return window.started", 1.into())
+        .await;
     stage.browser.wait_until_complete(SOON).await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
@@ -141,10 +189,16 @@ async fn a_removed_torrent_can_be_taken_back_for_some_seconds() {
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let sent = seed.blocks_sent();
     stage.browser.press("Remove").await;
-    stage.browser.wait_until(SOON, "it is gone from the list", <[_]>::is_empty).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is gone from the list", <[_]>::is_empty)
+        .await;
     stage.browser.press("Undo").await;
     stage.browser.wait_until_complete(SOON).await;
-    assert!(stage.browser.find_now("button", "Undo").await.is_none(), "there is nothing to undo any more");
+    assert!(
+        stage.browser.find_now("button", "Undo").await.is_none(),
+        "there is nothing to undo any more"
+    );
     stage.browser.reload().await;
     stage.browser.wait_until_complete(SOON).await;
     stage.save_and_verify(&torrent).await;

@@ -1,5 +1,10 @@
-//! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab sees.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
+//! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab
+//! sees.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
 
 mod dht;
 mod faults;
@@ -57,7 +62,13 @@ impl Stage {
         std::fs::create_dir(&downloads).unwrap();
         let browser = Browser::start(&downloads).await;
         browser.open(&bridge.url()).await;
-        Self { bridge, browser, tracker, folder, _turn: turn }
+        Self {
+            bridge,
+            browser,
+            tracker,
+            folder,
+            _turn: turn,
+        }
     }
 
     /// One more browser with a profile of its own, at this bridge's page.
@@ -67,8 +78,15 @@ impl Stage {
         browser
     }
 
-    /// One more browser, at this bridge's page, gets everything by a link while the seed sends nothing more.
-    async fn another_fetches_from_tabs(&self, bridge: &Bridge, link: &str, torrent: &Computed, seed: &ScriptedSeed) {
+    /// One more browser, at this bridge's page, gets everything by a link while the seed sends
+    /// nothing more.
+    async fn another_fetches_from_tabs(
+        &self,
+        bridge: &Bridge,
+        link: &str,
+        torrent: &Computed,
+        seed: &ScriptedSeed,
+    ) {
         let sent = seed.blocks_sent();
         let other = self.another("other", bridge).await;
         other.add_link(link).await;
@@ -80,7 +98,10 @@ impl Stage {
 
     /// Writes the .torrent with our tracker in it.
     fn file(&self, torrent: &Computed) -> PathBuf {
-        let path = self.folder.path().join(format!("{}.torrent", torrent.name()));
+        let path = self
+            .folder
+            .path()
+            .join(format!("{}.torrent", torrent.name()));
         std::fs::write(&path, torrent.metainfo(&[self.tracker.http()])).unwrap();
         path
     }
@@ -92,7 +113,8 @@ impl Stage {
     /// A scripted seed that the tracker knows.
     fn seed(&self, torrent: &Arc<Computed>, manner: Manner) -> ScriptedSeed {
         let seed = ScriptedSeed::start(Arc::clone(torrent), manner);
-        self.tracker.introduce(torrent.info().info_hash.wire(), seed.addr);
+        self.tracker
+            .introduce(torrent.info().info_hash.wire(), seed.addr);
         seed
     }
 
@@ -122,7 +144,9 @@ async fn save_and_verify(browser: &Browser, torrent: &Computed) {
 }
 
 fn verify(torrent: &Computed, saved: &Path) {
-    torrent.verify_file(saved, 0, torrent.lengths().total()).unwrap();
+    torrent
+        .verify_file(saved, 0, torrent.lengths().total())
+        .unwrap();
 }
 
 fn single(name: &str, seed: u64, mib: u64) -> Arc<Computed> {

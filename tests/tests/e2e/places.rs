@@ -1,4 +1,5 @@
-//! Places in the bridge: a tab with more torrents than the bridge serves at a time, and with more joins than it takes a minute.
+//! Places in the bridge: a tab with more torrents than the bridge serves at a time, and with more
+//! joins than it takes a minute.
 
 use std::path::Path;
 
@@ -14,43 +15,91 @@ use super::{DOWNLOAD, Stage, single};
 fn limited(folder: &Path, limits: &str) -> Bridge {
     let path = folder.join("bridge.toml");
     std::fs::write(&path, format!("[limits]\n{limits}\n")).unwrap();
-    Bridge::start_with(&["--peer-bind", "127.0.0.1", "--allow", "127.0.0.0/8", "--no-dht", "--config", path.to_str().unwrap()])
+    Bridge::start_with(&[
+        "--peer-bind",
+        "127.0.0.1",
+        "--allow",
+        "127.0.0.0/8",
+        "--no-dht",
+        "--config",
+        path.to_str().unwrap(),
+    ])
 }
 
 impl Stage {
     /// Presses a button of one torrent.
     async fn press_of(&self, torrent: &str, button: &str) {
-        let found = format!("//li[.//h2[contains(., '{torrent}')]]//button[contains(., '{button}')]");
-        self.browser.client().wait().for_element(Locator::XPath(&found)).await.unwrap().click().await.unwrap();
+        let found =
+            format!("//li[.//h2[contains(., '{torrent}')]]//button[contains(., '{button}')]");
+        self.browser
+            .client()
+            .wait()
+            .for_element(Locator::XPath(&found))
+            .await
+            .unwrap()
+            .click()
+            .await
+            .unwrap();
     }
 }
 
 fn of<'a>(shown: &'a [Shown], name: &str) -> &'a str {
-    shown.iter().find(|torrent| torrent.name.contains(name)).map_or("", |torrent| &torrent.status)
+    shown
+        .iter()
+        .find(|torrent| torrent.name.contains(name))
+        .map_or("", |torrent| &torrent.status)
 }
 
 #[tokio::test]
 async fn a_torrent_waits_for_a_place_says_so_and_a_download_takes_it_from_a_seed() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::set_with(limited(folder.path(), "joins-per-session = 2"), Tracker::start()).await;
-    let [one, two, three] = [single("first.bin", 121, 1), single("second.bin", 122, 1), single("third.bin", 123, 1)];
+    let stage = Stage::set_with(
+        limited(folder.path(), "joins-per-session = 2"),
+        Tracker::start(),
+    )
+    .await;
+    let [one, two, three] = [
+        single("first.bin", 121, 1),
+        single("second.bin", 122, 1),
+        single("third.bin", 123, 1),
+    ];
     for torrent in [&one, &two] {
         stage.browser.add_file(&stage.file(torrent)).await;
-        stage.tracker.wait_for("its announce", SOON, |said| said.info_hash == torrent.info().info_hash.wire());
+        stage.tracker.wait_for("its announce", SOON, |said| {
+            said.info_hash == torrent.info().info_hash.wire()
+        });
     }
     let seed = stage.seed(&three, Manner::Honest);
     stage.browser.add_file(&stage.file(&three)).await;
     let waits = |shown: &[Shown]| of(shown, "third").contains("Waiting for a place (2 in use)");
-    stage.browser.wait_until(SOON, "the third waits for a place", waits).await;
+    stage
+        .browser
+        .wait_until(SOON, "the third waits for a place", waits)
+        .await;
     assert_eq!(seed.blocks_sent(), 0);
     stage.press_of("first.bin", "Pause").await;
-    stage.browser.wait_until(DOWNLOAD, "the third has the first one's place", |shown| of(shown, "third").starts_with("Seeding")).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "the third has the first one's place", |shown| {
+            of(shown, "third").starts_with("Seeding")
+        })
+        .await;
     let second = stage.seed(&one, Manner::Honest);
     stage.press_of("first.bin", "Resume").await;
     let taken = |shown: &[Shown]| of(shown, "first").starts_with("Seeding");
-    stage.browser.wait_until(DOWNLOAD, "a download has taken the seed's place", taken).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "a download has taken the seed's place", taken)
+        .await;
     assert!(second.blocks_sent() > 0);
-    stage.browser.wait_until(SOON, "one of the seeds waits", |shown| shown.iter().any(|t| t.status.contains("Waiting for a place (2 in use)"))).await;
+    stage
+        .browser
+        .wait_until(SOON, "one of the seeds waits", |shown| {
+            shown
+                .iter()
+                .any(|t| t.status.contains("Waiting for a place (2 in use)"))
+        })
+        .await;
     stage.browser.close().await;
 }
 
@@ -62,10 +111,18 @@ async fn joins_that_came_too_fast_are_made_up_for_after_pauses_and_reloads() {
     let torrent = single("paused.bin", 124, 1);
     stage.browser.add_file(&stage.file(&torrent)).await;
     for number in 0..3 {
-        stage.browser.add_file(&stage.file(&single(&format!("other {number}.bin"), 125 + number, 1))).await;
+        stage
+            .browser
+            .add_file(&stage.file(&single(&format!("other {number}.bin"), 125 + number, 1)))
+            .await;
     }
-    stage.browser.wait_until(SOON, "all are in the list", |shown| shown.len() == 4).await;
-    let too_fast = |shown: &[Shown]| of(shown, "paused").contains("many torrents were begun within a short time");
+    stage
+        .browser
+        .wait_until(SOON, "all are in the list", |shown| shown.len() == 4)
+        .await;
+    let too_fast = |shown: &[Shown]| {
+        of(shown, "paused").contains("many torrents were begun within a short time")
+    };
     let mut told = false;
     for _ in 0..30 {
         stage.press_of("paused.bin", "Pause").await;
@@ -76,15 +133,25 @@ async fn joins_that_came_too_fast_are_made_up_for_after_pauses_and_reloads() {
         }
     }
     if !told {
-        stage.browser.wait_until(SOON, "it waits for a place", too_fast).await;
+        stage
+            .browser
+            .wait_until(SOON, "it waits for a place", too_fast)
+            .await;
     }
     let _seed = stage.seed(&torrent, Manner::Honest);
     for _ in 0..3 {
         stage.browser.reload().await;
     }
     let complete = |shown: &[Shown]| of(shown, "paused").starts_with("Seeding");
-    stage.browser.wait_until(DOWNLOAD, "it has a place in the end", complete).await;
-    let all_in = |shown: &[Shown]| shown.len() == 4 && shown.iter().all(|t| !t.status.contains("place"));
-    stage.browser.wait_until(SOON, "all have a place", all_in).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "it has a place in the end", complete)
+        .await;
+    let all_in =
+        |shown: &[Shown]| shown.len() == 4 && shown.iter().all(|t| !t.status.contains("place"));
+    stage
+        .browser
+        .wait_until(SOON, "all have a place", all_in)
+        .await;
     stage.browser.close_but_for("WebSocket").await;
 }

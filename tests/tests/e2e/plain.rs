@@ -22,7 +22,10 @@ async fn a_saved_file_keeps_its_name_and_where_no_browser_lets_it_the_page_says_
         stage.browser.save(name, *size, SOON).await;
     }
     stage.browser.press("Save .gitignore").await;
-    stage.browser.wait_for_text("the torrent calls this file .gitignore").await;
+    stage
+        .browser
+        .wait_for_text("the torrent calls this file .gitignore")
+        .await;
     stage.browser.close().await;
 }
 
@@ -35,20 +38,41 @@ fn bad(stage: &Stage, name: &str, content: &str) -> PathBuf {
 
 /// All alerts' texts, once there are so many.
 async fn alerts(browser: &Browser, number: usize) -> Vec<String> {
-    let script = "return Array.from(document.querySelectorAll('[role=alert]'), alert => alert.textContent)";
-    browser.wait_for(&script.replace(", alert => alert.textContent)", ").length"), json!(number)).await;
+    let script =
+        "return Array.from(document.querySelectorAll('[role=alert]'), alert => alert.textContent)";
+    browser
+        .wait_for(
+            &script.replace(", alert => alert.textContent)", ").length"),
+            json!(number),
+        )
+        .await;
     serde_json::from_value(browser.run(script).await).unwrap()
 }
 
 #[tokio::test]
 async fn each_file_that_is_no_torrent_is_named_as_what_it_is_also_beside_a_good_one() {
     let stage = Stage::set().await;
-    let files = [bad(&stage, "page.torrent", "<!DOCTYPE html><p>Sign in"), bad(&stage, "cut.torrent", "d8:announce20:http")];
+    let files = [
+        bad(&stage, "page.torrent", "<!DOCTYPE html><p>Sign in"),
+        bad(&stage, "cut.torrent", "d8:announce20:http"),
+    ];
     let good = stage.file(&single("good.bin", 112, 1));
-    stage.browser.drop_files(&[&files[0], &files[1], &good]).await;
-    stage.browser.wait_until(SOON, "the good one is in the list", |shown| shown.len() == 1).await;
+    stage
+        .browser
+        .drop_files(&[&files[0], &files[1], &good])
+        .await;
+    stage
+        .browser
+        .wait_until(SOON, "the good one is in the list", |shown| {
+            shown.len() == 1
+        })
+        .await;
     let told = alerts(&stage.browser, 2).await.join("\n");
-    assert!(told.contains("page.torrent is a web page, not a torrent.") && told.contains("cut.torrent is not all there"), "{told}");
+    assert!(
+        told.contains("page.torrent is a web page, not a torrent.")
+            && told.contains("cut.torrent is not all there"),
+        "{told}"
+    );
     let link = "magnet:?xt=urn:btih:12345";
     stage.browser.add_link(link).await;
     let told = alerts(&stage.browser, 1).await.join("\n");
@@ -66,8 +90,14 @@ async fn what_the_browser_refuses_is_told_without_its_own_terms() {
     stage.browser.run("StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'))").await;
     stage.browser.press("Save refused.bin").await;
     let told = alerts(&stage.browser, 1).await.join("\n");
-    assert!(told.contains("the browser does not allow this page to do that"), "{told}");
-    assert!(!told.contains("JsValue") && !told.contains("SecurityError"), "{told}");
+    assert!(
+        told.contains("the browser does not allow this page to do that"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("JsValue") && !told.contains("SecurityError"),
+        "{told}"
+    );
     stage.browser.close().await;
 }
 
@@ -75,10 +105,19 @@ async fn what_the_browser_refuses_is_told_without_its_own_terms() {
 async fn a_countdown_is_read_out_once() {
     let stage = Stage::set().await;
     let torrent = single("nobody.bin", 114, 1);
-    // Of trackers that fail a tab does not learn when they are asked again; of one that answers it does.
-    stage.browser.add_link(&torrent.magnet(&[stage.tracker.http()])).await;
-    let told = |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains("1 knows no peers"));
-    stage.browser.wait_until(SOON, "what the tracker said", told).await;
+    // Of trackers that fail a tab does not learn when they are asked again; of one that answers it
+    // does.
+    stage
+        .browser
+        .add_link(&torrent.magnet(&[stage.tracker.http()]))
+        .await;
+    let told = |shown: &[aqueduct_tests::page::Shown]| {
+        shown.iter().any(|t| t.status.contains("1 knows no peers"))
+    };
+    stage
+        .browser
+        .wait_until(SOON, "what the tracker said", told)
+        .await;
     let watch = r"
         window.counted = 0; window.spoken = [];
         const read = selector => document.querySelector(selector).textContent;
@@ -89,7 +128,10 @@ async fn a_countdown_is_read_out_once() {
         }).observe(document.body, { subtree: true, childList: true, characterData: true });
     ";
     stage.browser.run(watch).await;
-    stage.browser.wait_for("return window.counted >= 5", true.into()).await;
+    stage
+        .browser
+        .wait_for("return window.counted >= 5", true.into())
+        .await;
     assert_eq!(stage.browser.run("return window.spoken").await, json!([]));
     stage.browser.close().await;
 }
@@ -101,30 +143,60 @@ async fn the_page_says_where_files_are_kept_who_sees_the_users_address_and_what_
     for text in ["private window forgets", "this computer\u{2019}s address"] {
         browser.wait_for_text(text).await;
     }
-    let opened = |summary: &str| format!("for (const s of document.querySelectorAll('summary')) if (s.textContent === '{summary}') s.click()");
-    browser.run(&opened("What is a magnet link or an info-hash?")).await;
-    browser.wait_for_text("An info-hash is a torrent\u{2019}s fingerprint").await;
-    browser.run(&opened("Where your files are, and who sees what")).await;
-    browser.wait_for_text("The bridge is the server that this page came from (127.0.0.1)").await;
+    let opened = |summary: &str| {
+        format!(
+            "for (const s of document.querySelectorAll('summary')) if (s.textContent === '{summary}') s.click()"
+        )
+    };
+    browser
+        .run(&opened("What is a magnet link or an info-hash?"))
+        .await;
+    browser
+        .wait_for_text("An info-hash is a torrent\u{2019}s fingerprint")
+        .await;
+    browser
+        .run(&opened("Where your files are, and who sees what"))
+        .await;
+    browser
+        .wait_for_text("The bridge is the server that this page came from (127.0.0.1)")
+        .await;
     stage.browser.close().await;
 }
 
 #[tokio::test]
 async fn what_systems_keep_in_folders_is_left_out_of_a_share_and_said_to_be() {
     let stage = Stage::set().await;
-    let torrent = Recipe::folder("holiday", 115, &[("beach.jpg", 20_000), ("sea/waves.jpg", 30_000)], 16_384).build();
+    let torrent = Recipe::folder(
+        "holiday",
+        115,
+        &[("beach.jpg", 20_000), ("sea/waves.jpg", 30_000)],
+        16_384,
+    )
+    .build();
     let folder = torrent.write_to(&stage.place("own")).unwrap();
-    for (name, content) in [(".DS_Store", "Bud1"), ("sea/Thumbs.db", "thumbs"), ("._beach.jpg", "resource fork")] {
+    for (name, content) in [
+        (".DS_Store", "Bud1"),
+        ("sea/Thumbs.db", "thumbs"),
+        ("._beach.jpg", "resource fork"),
+    ] {
         std::fs::write(folder.join(name), content).unwrap();
     }
     stage.browser.drop_files(&[&folder]).await;
     stage.browser.find("heading", "Share holiday?").await;
     let text = stage.browser.text().await;
-    assert!(text.contains("2 files, ") && text.contains("keeps such files for itself: .DS_Store, ._beach.jpg, Thumbs.db."), "{text}");
+    assert!(
+        text.contains("2 files, ")
+            && text.contains("keeps such files for itself: .DS_Store, ._beach.jpg, Thumbs.db."),
+        "{text}"
+    );
     stage.browser.press("Share").await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    let listed = "return Array.from(document.querySelectorAll('.files li .want'), row => row.textContent)";
-    assert_eq!(stage.browser.run(listed).await, json!(["beach.jpg", "sea/waves.jpg"]));
+    let listed =
+        "return Array.from(document.querySelectorAll('.files li .want'), row => row.textContent)";
+    assert_eq!(
+        stage.browser.run(listed).await,
+        json!(["beach.jpg", "sea/waves.jpg"])
+    );
     stage.browser.close().await;
 }
 
@@ -133,9 +205,20 @@ async fn what_can_be_taken_back_covers_no_button() {
     let stage = Stage::set().await;
     let all = [121, 122, 123, 124].map(|seed| single(&format!("torrent {seed}.bin"), seed, 1));
     let files: Vec<PathBuf> = all.iter().map(|torrent| stage.file(torrent)).collect();
-    stage.browser.drop_files(&files.iter().map(PathBuf::as_path).collect::<Vec<&Path>>()).await;
-    stage.browser.wait_until(SOON, "all are in the list", |shown| shown.len() == 4).await;
-    stage.browser.client().set_window_size(500, 500).await.unwrap();
+    stage
+        .browser
+        .drop_files(&files.iter().map(PathBuf::as_path).collect::<Vec<&Path>>())
+        .await;
+    stage
+        .browser
+        .wait_until(SOON, "all are in the list", |shown| shown.len() == 4)
+        .await;
+    stage
+        .browser
+        .client()
+        .set_window_size(500, 500)
+        .await
+        .unwrap();
     stage.browser.press("Remove").await;
     stage.browser.find("button", "Undo").await;
     let covered = r"
@@ -150,15 +233,18 @@ async fn what_can_be_taken_back_covers_no_button() {
     ";
     assert_eq!(stage.browser.run(covered).await, json!([]));
     // It stands where the torrent stood: above the others.
-    let above =
-        "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
+    let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
     assert_eq!(stage.browser.run(above).await, true);
     stage.browser.close().await;
 }
 
 /// By how much the page is wider than its window.
 async fn overhang(browser: &Browser) -> i64 {
-    browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await.as_i64().unwrap()
+    browser
+        .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        .await
+        .as_i64()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -166,29 +252,60 @@ async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
     // A window cannot be made so narrow, but what it shows can.
-    browser.devtools("Emulation.setDeviceMetricsOverride", json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false })).await;
+    browser
+        .devtools(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false }),
+        )
+        .await;
     browser.find("heading", "Nothing here yet").await;
     assert_eq!(overhang(browser).await, 0, "empty");
-    browser.run("document.querySelectorAll('details').forEach(details => details.open = true)").await;
+    browser
+        .run("document.querySelectorAll('details').forEach(details => details.open = true)")
+        .await;
     assert_eq!(overhang(browser).await, 0, "explained");
-    browser.add_link("magnet:?xt=urn:btih:00112233445566778899001122334455667788990011223344556677889900").await;
+    browser
+        .add_link(
+            "magnet:?xt=urn:btih:00112233445566778899001122334455667788990011223344556677889900",
+        )
+        .await;
     browser.find("alert", "").await;
     assert_eq!(overhang(browser).await, 0, "an error");
-    let files = [("a_name_of_one_long_word_that_nothing_breaks_anywhere_in_the_middle.webm", 16_384), ("b.txt", 16_384)];
-    let torrent = Arc::new(Recipe::folder("season_without_any_space_in_its_name_whatsoever_and_then_some", 116, &files, 16_384).build());
+    let files = [
+        (
+            "a_name_of_one_long_word_that_nothing_breaks_anywhere_in_the_middle.webm",
+            16_384,
+        ),
+        ("b.txt", 16_384),
+    ];
+    let torrent = Arc::new(
+        Recipe::folder(
+            "season_without_any_space_in_its_name_whatsoever_and_then_some",
+            116,
+            &files,
+            16_384,
+        )
+        .build(),
+    );
     let _seed = stage.seed(&torrent, Manner::Honest);
     browser.add_file(&stage.file(&torrent)).await;
     browser.wait_until_complete(DOWNLOAD).await;
     browser.press("Preview b.txt").await;
     assert_eq!(overhang(browser).await, 0, "a torrent");
-    browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));").await;
+    browser
+        .run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));")
+        .await;
     browser.press("Share").await;
     browser.find("textbox", "Copy this link").await;
     assert_eq!(overhang(browser).await, 0, "a link to copy");
     browser.press("Remove").await;
     browser.find("button", "Undo").await;
     assert_eq!(overhang(browser).await, 0, "something to undo");
-    let own = bad(&stage, "a_file_of_ones_own_with_a_name_that_is_rather_long_as_one_word.bin", "content");
+    let own = bad(
+        &stage,
+        "a_file_of_ones_own_with_a_name_that_is_rather_long_as_one_word.bin",
+        "content",
+    );
     browser.drop_files(&[&own]).await;
     browser.find("heading", "Share a_file").await;
     assert_eq!(overhang(browser).await, 0, "an offer");

@@ -1,4 +1,5 @@
-//! What a later visit finds: records that survive a full storage, folders that are never deleted for want of one, the list in its order.
+//! What a later visit finds: records that survive a full storage, folders that are never deleted
+//! for want of one, the list in its order.
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
@@ -12,7 +13,8 @@ const FULL: &str = r#"
     true
 "#;
 
-/// Pauses and resumes the first torrent several times; each time a record is stored, or tried to be.
+/// Pauses and resumes the first torrent several times; each time a record is stored, or tried to
+/// be.
 const PAUSE_AND_RESUME: &str = r#"
     const before = self.refused;
     const say = text => self.dispatchEvent(new MessageEvent("message", { data: [text] }));
@@ -26,7 +28,11 @@ const PAUSE_AND_RESUME: &str = r#"
 impl Stage {
     /// Another page of the origin, so that nobody holds the files.
     async fn leave(&self) {
-        self.browser.client().goto(&format!("{}healthz", self.bridge.url())).await.unwrap();
+        self.browser
+            .client()
+            .goto(&format!("{}healthz", self.bridge.url()))
+            .await
+            .unwrap();
     }
 }
 
@@ -53,14 +59,31 @@ async fn a_download_whose_storage_fills_in_its_first_seconds_is_there_again_with
     let torrent = single("filled.bin", 101, 16);
     let _seed = stage.seed(&torrent, Manner::Slow(2048));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "it has begun", |shown| shown.iter().any(|t| t.progress >= 40)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "it has begun", |shown| {
+            shown.iter().any(|t| t.progress >= 40)
+        })
+        .await;
     let mut worker = stage.browser.worker().await;
     worker.run(FULL).await;
-    let failed = |shown: &[Shown]| shown.iter().any(|torrent| torrent.status.starts_with("Error"));
-    stage.browser.wait_until(DOWNLOAD, "it says that the storage is full", failed).await;
+    let failed = |shown: &[Shown]| {
+        shown
+            .iter()
+            .any(|torrent| torrent.status.starts_with("Error"))
+    };
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "it says that the storage is full", failed)
+        .await;
     assert_eq!(worker.run(PAUSE_AND_RESUME).await, true);
     stage.browser.reload().await;
-    stage.browser.wait_until(SOON, "it is back with what it had", |shown| shown.len() == 1 && shown[0].progress >= 10).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is back with what it had", |shown| {
+            shown.len() == 1 && shown[0].progress >= 10
+        })
+        .await;
     if stage.browser.find_now("button", "Resume").await.is_some() {
         stage.browser.press("Resume").await;
     }
@@ -98,17 +121,35 @@ async fn data_without_a_record_are_kept_and_used_when_the_torrent_is_added_again
 #[tokio::test]
 async fn torrents_that_were_removed_just_before_the_page_was_left_are_gone_without_a_word() {
     let stage = Stage::set().await;
-    let all = [single("one.bin", 103, 1), single("two.bin", 104, 1), single("three.bin", 105, 1)];
-    let _seeds = all.each_ref().map(|torrent| stage.seed(torrent, Manner::Honest));
+    let all = [
+        single("one.bin", 103, 1),
+        single("two.bin", 104, 1),
+        single("three.bin", 105, 1),
+    ];
+    let _seeds = all
+        .each_ref()
+        .map(|torrent| stage.seed(torrent, Manner::Honest));
     let complete = |shown: &[Shown]| shown.len() == 3 && shown.iter().all(|t| t.progress == 100);
     let files = all.each_ref().map(|torrent| stage.file(torrent));
-    stage.browser.drop_files(&[&files[0], &files[1], &files[2]]).await;
-    stage.browser.wait_until(DOWNLOAD, "all are complete", complete).await;
+    stage
+        .browser
+        .drop_files(&[&files[0], &files[1], &files[2]])
+        .await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "all are complete", complete)
+        .await;
     for left in (0..3).rev() {
         stage.browser.press("Remove").await;
-        stage.browser.wait_until(SOON, "it is gone from the list", |shown| shown.len() == left).await;
+        stage
+            .browser
+            .wait_until(SOON, "it is gone from the list", |shown| {
+                shown.len() == left
+            })
+            .await;
     }
-    // The browser may let go of the old worker's files only after the page has come back; here, another tab holds one of them.
+    // The browser may let go of the old worker's files only after the page has come back; here,
+    // another tab holds one of them.
     let client = stage.browser.client();
     let page = client.window().await.unwrap();
     stage.leave().await;
@@ -123,11 +164,24 @@ async fn torrents_that_were_removed_just_before_the_page_was_left_are_gone_witho
     client.switch_to_window(page.clone()).await.unwrap();
     stage.browser.open(&stage.bridge.url()).await;
     stage.browser.wait_for_text("Nothing here yet").await;
-    assert!(stage.browser.find_now("alert", "").await.is_none(), "{}", stage.browser.text().await);
-    assert_eq!(folders(&stage.browser).await, serde_json::json!([all[0].hex()]));
+    assert!(
+        stage.browser.find_now("alert", "").await.is_none(),
+        "{}",
+        stage.browser.text().await
+    );
+    assert_eq!(
+        folders(&stage.browser).await,
+        serde_json::json!([all[0].hex()])
+    );
     client.close_window().await.unwrap();
-    client.switch_to_window(client.windows().await.unwrap()[0].clone()).await.unwrap();
-    assert_eq!(in_storage(&stage.browser, "await window.held.abort(); return 'free';").await, "free");
+    client
+        .switch_to_window(client.windows().await.unwrap()[0].clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        in_storage(&stage.browser, "await window.held.abort(); return 'free';").await,
+        "free"
+    );
     stage.browser.open(&stage.bridge.url()).await;
     stage.browser.wait_for_text("Nothing here yet").await;
     let left = "return navigator.storage.getDirectory().then(root => root.getDirectoryHandle('torrents')).then(async torrents => { \
@@ -143,29 +197,54 @@ async fn the_list_keeps_its_order_over_reloads() {
     for number in 1..=6 {
         let torrent = single(&format!("number {number}.bin"), 110 + number, 1);
         stage.browser.add_file(&stage.file(&torrent)).await;
-        stage.browser.wait_until(SOON, "it is in the list", |shown| u64::try_from(shown.len()) == Ok(number)).await;
+        stage
+            .browser
+            .wait_until(SOON, "it is in the list", |shown| {
+                u64::try_from(shown.len()) == Ok(number)
+            })
+            .await;
     }
-    let expected: Vec<String> = (1..=6).rev().map(|number| format!("number {number}.bin")).collect();
+    let expected: Vec<String> = (1..=6)
+        .rev()
+        .map(|number| format!("number {number}.bin"))
+        .collect();
     for _ in 0..2 {
         assert_eq!(names(&stage.browser.shown().await), expected);
         stage.browser.reload().await;
-        stage.browser.wait_until(SOON, "all are back", |shown| shown.len() == 6).await;
+        stage
+            .browser
+            .wait_until(SOON, "all are back", |shown| shown.len() == 6)
+            .await;
     }
     assert_eq!(names(&stage.browser.shown().await), expected);
     stage.browser.close().await;
 }
 
 #[tokio::test]
-async fn site_data_that_are_cleared_while_the_page_is_open_are_missed_and_resume_fetches_them_again() {
+async fn site_data_that_are_cleared_while_the_page_is_open_are_missed_and_resume_fetches_them_again()
+ {
     let stage = Stage::set().await;
     let torrent = single("cleared.bin", 117, 4);
     let _seed = stage.seed(&torrent, Manner::Honest);
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let origin = stage.bridge.url();
-    stage.browser.devtools("Storage.clearDataForOrigin", serde_json::json!({ "origin": origin, "storageTypes": "all" })).await;
-    let missed = |shown: &[Shown]| shown.iter().any(|t| t.status.starts_with("Error") && t.status.contains("data were cleared"));
-    stage.browser.wait_until(SOON, "it says that its data were cleared", missed).await;
+    stage
+        .browser
+        .devtools(
+            "Storage.clearDataForOrigin",
+            serde_json::json!({ "origin": origin, "storageTypes": "all" }),
+        )
+        .await;
+    let missed = |shown: &[Shown]| {
+        shown
+            .iter()
+            .any(|t| t.status.starts_with("Error") && t.status.contains("data were cleared"))
+    };
+    stage
+        .browser
+        .wait_until(SOON, "it says that its data were cleared", missed)
+        .await;
     stage.browser.press("Resume").await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
@@ -175,21 +254,41 @@ async fn site_data_that_are_cleared_while_the_page_is_open_are_missed_and_resume
 }
 
 #[tokio::test]
-async fn a_share_in_the_making_is_asked_about_before_the_page_closes_and_told_of_when_it_was_cut_short() {
+async fn a_share_in_the_making_is_asked_about_before_the_page_closes_and_told_of_when_it_was_cut_short()
+ {
     let stage = Stage::set().await;
     let torrent = single("in the making.bin", 118, 4);
     let path = torrent.write_to(&stage.place("own")).unwrap();
-    stage.browser.worker().await.run("crypto.subtle.digest = () => new Promise(() => {}); true").await;
+    stage
+        .browser
+        .worker()
+        .await
+        .run("crypto.subtle.digest = () => new Promise(() => {}); true")
+        .await;
     stage.browser.drop_files(&[&path]).await;
     stage.browser.press("Share").await;
-    stage.browser.wait_until(SOON, "it is in the list", |shown| shown.len() == 1).await;
-    assert_eq!(stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await, true);
+    stage
+        .browser
+        .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
+        .await;
+    assert_eq!(
+        stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await,
+        true
+    );
     let named = "return navigator.storage.getDirectory().then(root => root.getDirectoryHandle('torrents')).then(async torrents => { \
                  for await (const own of torrents.values()) return (await (await own.getFileHandle('making')).getFile()).size > 0; }).catch(() => false)";
     stage.browser.wait_for(named, serde_json::json!(true)).await;
     stage.browser.reload().await;
-    stage.browser.wait_for_text("in the making.bin was not shared: the page was closed before all of it was copied.").await;
+    stage
+        .browser
+        .wait_for_text(
+            "in the making.bin was not shared: the page was closed before all of it was copied.",
+        )
+        .await;
     assert_eq!(folders(&stage.browser).await, serde_json::json!([]));
-    assert_eq!(stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await, false);
+    assert_eq!(
+        stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await,
+        false
+    );
     stage.browser.close().await;
 }

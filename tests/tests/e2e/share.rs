@@ -12,7 +12,12 @@ async fn shared_link(browser: &Browser, origin: &str) -> String {
     browser.press("Share").await;
     browser.wait_for_text("Link copied.").await;
     let read = "const done = arguments[arguments.length - 1]; navigator.clipboard.readText().then(done, done);";
-    browser.run_async(read).await.as_str().expect("the clipboard can be read").to_owned()
+    browser
+        .run_async(read)
+        .await
+        .as_str()
+        .expect("the clipboard can be read")
+        .to_owned()
 }
 
 #[tokio::test]
@@ -23,34 +28,64 @@ async fn share_copies_a_link_that_fills_the_form_elsewhere_and_downloads_from_th
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let link = shared_link(&stage.browser, &origin).await;
-    assert!(link.starts_with(&format!("{origin}#magnet:?xt=urn:btih:{}", torrent.hex())), "{link}");
+    assert!(
+        link.starts_with(&format!("{origin}#magnet:?xt=urn:btih:{}", torrent.hex())),
+        "{link}"
+    );
     let sent = seed.blocks_sent();
-    let (opened, pasted) = (stage.another("opened", &stage.bridge).await, stage.another("pasted", &stage.bridge).await);
+    let (opened, pasted) = (
+        stage.another("opened", &stage.bridge).await,
+        stage.another("pasted", &stage.bridge).await,
+    );
     opened.open(&link).await;
-    assert_eq!(opened.shown().await, [], "it was added without a press of the button");
+    assert_eq!(
+        opened.shown().await,
+        [],
+        "it was added without a press of the button"
+    );
     opened.press("Download").await;
     opened.wait_until_complete(DOWNLOAD).await;
-    assert_eq!(opened.client().current_url().await.unwrap().as_str(), origin, "a reload would fill it in again");
+    assert_eq!(
+        opened.client().current_url().await.unwrap().as_str(),
+        origin,
+        "a reload would fill it in again"
+    );
     pasted.add_link(&link).await;
     pasted.wait_until_complete(DOWNLOAD).await;
     for browser in [opened, pasted] {
         save_and_verify(&browser, &torrent).await;
         browser.close().await;
     }
-    assert!(seed.blocks_sent() < sent * 3, "nothing came from the tab that shared it");
+    assert!(
+        seed.blocks_sent() < sent * 3,
+        "nothing came from the tab that shared it"
+    );
     stage.browser.close().await;
 }
 
 #[tokio::test]
 async fn torrent_files_that_are_dropped_on_the_page_are_added() {
     let stage = Stage::set().await;
-    let both = [single("dropped.bin", 62, 1), single("dropped too.bin", 63, 1)];
-    let _seeds = both.each_ref().map(|torrent| stage.seed(torrent, Manner::Honest));
+    let both = [
+        single("dropped.bin", 62, 1),
+        single("dropped too.bin", 63, 1),
+    ];
+    let _seeds = both
+        .each_ref()
+        .map(|torrent| stage.seed(torrent, Manner::Honest));
     let files = both.each_ref().map(|torrent| stage.file(torrent));
     stage.browser.drop_files(&[&files[0], &files[1]]).await;
-    stage.browser.wait_until(DOWNLOAD, "both are complete", |shown| shown.len() == 2 && shown.iter().all(|t| t.progress == 100)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "both are complete", |shown| {
+            shown.len() == 2 && shown.iter().all(|t| t.progress == 100)
+        })
+        .await;
     stage.browser.drop_files(&[&files[0]]).await;
-    stage.browser.wait_for_text("dropped.bin is in the list already.").await;
+    stage
+        .browser
+        .wait_for_text("dropped.bin is in the list already.")
+        .await;
     for torrent in &both {
         stage.save_and_verify(torrent).await;
     }
@@ -62,13 +97,25 @@ async fn a_link_that_the_browser_does_not_copy_can_be_copied_by_hand() {
     let stage = Stage::set().await;
     let torrent = single("by hand.bin", 64, 1);
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(SOON, "it is in the list", |shown| shown.len() == 1).await;
-    stage.browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));").await;
+    stage
+        .browser
+        .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
+        .await;
+    stage
+        .browser
+        .run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));")
+        .await;
     stage.browser.press("Share").await;
     let field = stage.browser.find("textbox", "Copy this link").await;
     let link = field.prop("value").await.unwrap().unwrap_or_default();
     assert!(link.contains(&torrent.hex()), "{link}");
     stage.browser.press("Dismiss").await;
-    assert!(stage.browser.find_now("textbox", "Copy this link").await.is_none());
+    assert!(
+        stage
+            .browser
+            .find_now("textbox", "Copy this link")
+            .await
+            .is_none()
+    );
     stage.browser.close().await;
 }

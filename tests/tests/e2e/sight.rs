@@ -1,4 +1,5 @@
-//! What can be read and reached: contrast in both colour schemes, the keyboard alone, narrow windows.
+//! What can be read and reached: contrast in both colour schemes, the keyboard alone, narrow
+//! windows.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use serde_json::json;
 
 use super::{DOWNLOAD, Stage, single};
 
-/// Each visible text, and each field's placeholder, whose contrast with what is behind it (WCAG 2, 1.4.3) is below 4.5 to 1.
+/// Each visible text, and each field's placeholder, whose contrast with what is behind it (WCAG 2,
+/// 1.4.3) is below 4.5 to 1.
 const FAINT: &str = r"
 const channels = colour => colour.match(/[\d.]+/g).map(Number);
 const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -47,9 +49,17 @@ return { seen, faint };
 async fn assert_readable(browser: &Browser, state: &str) {
     for scheme in ["light", "dark"] {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        browser.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        browser
+            .devtools(
+                "Emulation.setEmulatedMedia",
+                json!({ "features": features }),
+            )
+            .await;
         let found = browser.run(FAINT).await;
-        assert!(found["seen"].as_u64() > Some(5), "{state}: nothing to read: {found}");
+        assert!(
+            found["seen"].as_u64() > Some(5),
+            "{state}: nothing to read: {found}"
+        );
         assert_eq!(found["faint"], json!([]), "{state}, {scheme}");
     }
 }
@@ -68,9 +78,15 @@ async fn every_text_stands_out_in_light_and_dark() {
     browser.add_file(&stage.file(&complete)).await;
     browser.wait_until_complete(DOWNLOAD).await;
     browser.add_file(&stage.file(&alone)).await;
-    browser.wait_until(SOON, "both are in the list", |shown| shown.len() == 2).await;
+    browser
+        .wait_until(SOON, "both are in the list", |shown| shown.len() == 2)
+        .await;
     browser.press("Pause").await;
-    browser.wait_until(SOON, "one is paused", |shown| shown.iter().any(|t| t.status.starts_with("Paused"))).await;
+    browser
+        .wait_until(SOON, "one is paused", |shown| {
+            shown.iter().any(|t| t.status.starts_with("Paused"))
+        })
+        .await;
     assert_readable(browser, "torrents").await;
     browser.add_file(&stage.file(&alone)).await;
     browser.press("Remove").await;
@@ -81,28 +97,50 @@ async fn every_text_stands_out_in_light_and_dark() {
 
 /// The text of what has the focus.
 async fn focused(browser: &Browser) -> String {
-    browser.client().active_element().await.unwrap().text().await.unwrap()
+    browser
+        .client()
+        .active_element()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn everything_a_torrent_offers_is_done_with_the_keyboard_alone() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
-    let torrent = Arc::new(Recipe::folder("keys", 83, &[("a.txt", 16_384), ("b.bin", 16_384)], 16_384).build());
+    let torrent = Arc::new(
+        Recipe::folder("keys", 83, &[("a.txt", 16_384), ("b.bin", 16_384)], 16_384).build(),
+    );
     let _seed = stage.seed(&torrent, Manner::Honest);
-    browser.find("textbox", "Magnet link or info-hash").await.send_keys(&(stage.magnet(&torrent) + &Key::Enter)).await.unwrap();
+    browser
+        .find("textbox", "Magnet link or info-hash")
+        .await
+        .send_keys(&(stage.magnet(&torrent) + &Key::Enter))
+        .await
+        .unwrap();
     browser.wait_until_complete(DOWNLOAD).await;
     browser.tab_to("button", "Torrent file").await;
     browser.tab_to("button", "Pause").await;
     browser.key(Key::Space).await;
-    browser.wait_until(SOON, "it is paused", |shown| shown.iter().any(|t| t.status.starts_with("Paused"))).await;
+    browser
+        .wait_until(SOON, "it is paused", |shown| {
+            shown.iter().any(|t| t.status.starts_with("Paused"))
+        })
+        .await;
     assert_eq!(focused(browser).await, "Resume", "the focus went elsewhere");
     browser.key(Key::Enter).await;
     browser.wait_until_complete(SOON).await;
     browser.tab_to("button", "Remove").await;
     browser.key(Key::Enter).await;
-    browser.wait_until(SOON, "it is gone from the list", <[_]>::is_empty).await;
-    browser.wait_for("return document.activeElement.textContent", "Undo".into()).await;
+    browser
+        .wait_until(SOON, "it is gone from the list", <[_]>::is_empty)
+        .await;
+    browser
+        .wait_for("return document.activeElement.textContent", "Undo".into())
+        .await;
     browser.key(Key::Enter).await;
     browser.wait_until_complete(SOON).await;
     files_by_keyboard(browser).await;
@@ -127,25 +165,51 @@ async fn files_by_keyboard(browser: &Browser) {
     browser.key(Key::Enter).await;
     browser.wait_for(script, "true".into()).await;
     browser.tab_to("button", "Save b.bin").await;
-    let outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle").await;
+    let outline = browser
+        .run("return getComputedStyle(document.activeElement).outlineStyle")
+        .await;
     assert_eq!(outline, "solid", "nobody sees where the focus is");
 }
 
 #[tokio::test]
 async fn two_hundred_files_with_long_names_fit_a_narrow_window() {
     let stage = Stage::set().await;
-    let names: Vec<String> = (0..200).map(|n| format!("season {}/episode {n} {}.mkv", n / 20, "of_a_series_without_any_space".repeat(3))).collect();
+    let names: Vec<String> = (0..200)
+        .map(|n| {
+            format!(
+                "season {}/episode {n} {}.mkv",
+                n / 20,
+                "of_a_series_without_any_space".repeat(3)
+            )
+        })
+        .collect();
     let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], 100)).collect();
-    let torrent = Arc::new(Recipe::folder(&"a rather long name ".repeat(8), 84, &files, 16_384).build());
+    let torrent =
+        Arc::new(Recipe::folder(&"a rather long name ".repeat(8), 84, &files, 16_384).build());
     let _seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.client().set_window_size(360, 800).await.unwrap();
+    stage
+        .browser
+        .client()
+        .set_window_size(360, 800)
+        .await
+        .unwrap();
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.browser.press("Show 100 more").await;
     stage.browser.find("checkbox", "episode 199").await;
     let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-    assert_eq!(stage.browser.run(over).await, 0, "the page is wider than its window");
-    let tall = stage.browser.run("return document.documentElement.scrollHeight").await;
-    assert!(tall.as_u64() < Some(2000), "one torrent takes {tall} pixels");
+    assert_eq!(
+        stage.browser.run(over).await,
+        0,
+        "the page is wider than its window"
+    );
+    let tall = stage
+        .browser
+        .run("return document.documentElement.scrollHeight")
+        .await;
+    assert!(
+        tall.as_u64() < Some(2000),
+        "one torrent takes {tall} pixels"
+    );
     stage.browser.close().await;
 }

@@ -1,4 +1,5 @@
-//! Torrents of very many small files: few stored files, one write for many of them, each saved on its own.
+//! Torrents of very many small files: few stored files, one write for many of them, each saved on
+//! its own.
 
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ const SIZE: u64 = 3001;
 
 /// So many files.
 fn small(name: &str, seed: u64, files: usize) -> Arc<Computed> {
-    let names: Vec<String> = (0..files).map(|n| format!("{}/file {n}.bin", n / 100)).collect();
+    let names: Vec<String> = (0..files)
+        .map(|n| format!("{}/file {n}.bin", n / 100))
+        .collect();
     let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], SIZE)).collect();
     Arc::new(Recipe::folder(name, seed, &files, 64 * 1024).build())
 }
@@ -54,7 +57,10 @@ const SPREAD: &str = r#"
 /// Saves some files and looks at every byte.
 async fn save_some(stage: &Stage, torrent: &Computed) {
     for n in [0, 70, 199] {
-        let saved = stage.browser.save(&format!("file {n}.bin"), SIZE, SOON).await;
+        let saved = stage
+            .browser
+            .save(&format!("file {n}.bin"), SIZE, SOON)
+            .await;
         torrent.verify_file(&saved, n * SIZE, SIZE).unwrap();
         std::fs::remove_file(saved).unwrap();
     }
@@ -88,8 +94,21 @@ async fn small_files_that_an_earlier_version_stored_one_by_one_are_found_and_go_
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let sent = seed.blocks_sent();
     // Another page of the origin, so that nobody holds the files.
-    stage.browser.client().goto(&format!("{}healthz", stage.bridge.url())).await.unwrap();
-    assert_eq!(stage.browser.client().execute_async(SPREAD, vec![SIZE.into()]).await.unwrap(), "spread");
+    stage
+        .browser
+        .client()
+        .goto(&format!("{}healthz", stage.bridge.url()))
+        .await
+        .unwrap();
+    assert_eq!(
+        stage
+            .browser
+            .client()
+            .execute_async(SPREAD, vec![SIZE.into()])
+            .await
+            .unwrap(),
+        "spread"
+    );
     stage.browser.open(&stage.bridge.url()).await;
     stage.browser.wait_until_complete(SOON).await;
     stage.browser.press("Show 100 more").await;
@@ -104,15 +123,34 @@ async fn small_files_that_an_earlier_version_stored_one_by_one_are_found_and_go_
 }
 
 #[tokio::test]
-async fn a_worker_that_traps_among_small_files_finishes_them_and_one_is_saved_while_others_are_written() {
+async fn a_worker_that_traps_among_small_files_finishes_them_and_one_is_saved_while_others_are_written()
+ {
     let stage = Stage::set().await;
     let torrent = small("trapped", 103, 4000);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "half of it is there", |shown| shown.iter().any(|t| t.progress >= 50)).await;
-    let name = stage.browser.find("button", "Save file ").await.attr("aria-label").await.unwrap().unwrap();
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "half of it is there", |shown| {
+            shown.iter().any(|t| t.progress >= 50)
+        })
+        .await;
+    let name = stage
+        .browser
+        .find("button", "Save file ")
+        .await
+        .attr("aria-label")
+        .await
+        .unwrap()
+        .unwrap();
     let name = name.strip_prefix("Save ").unwrap();
-    let n: u64 = name.strip_prefix("file ").unwrap().strip_suffix(".bin").unwrap().parse().unwrap();
+    let n: u64 = name
+        .strip_prefix("file ")
+        .unwrap()
+        .strip_suffix(".bin")
+        .unwrap()
+        .parse()
+        .unwrap();
     let saved = stage.browser.save(name, SIZE, SOON).await;
     torrent.verify_file(&saved, n * SIZE, SIZE).unwrap();
     stage.browser.worker().await.ruin_memory().await;

@@ -1,4 +1,5 @@
-//! Tabs as peers of each other and of other people's clients: what a tab has can be fetched from it.
+//! Tabs as peers of each other and of other people's clients: what a tab has can be fetched from
+//! it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -18,13 +19,17 @@ use aqueduct_tests::tracker::Tracker;
 use super::{DOWNLOAD, Stage, save_and_verify, single};
 
 /// Where bridge and tracker are, and where Transmission is, which dials no loopback address.
-const HOSTS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2))];
+const HOSTS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
+];
 
 impl Stage {
     /// Lets the tab complete a torrent from a seed that is gone afterwards.
     async fn fill_tab(&self, torrent: &Computed, file: &Path) {
         let seed = libtorrent(file.to_str().unwrap(), &self.full_place("seed", torrent));
-        self.tracker.wait_for("a seed", START, |said| said.left == 0);
+        self.tracker
+            .wait_for("a seed", START, |said| said.left == 0);
         self.browser.add_file(file).await;
         self.browser.wait_until_complete(DOWNLOAD).await;
         drop(seed);
@@ -42,9 +47,18 @@ async fn two_tabs_of_one_bridge_exchange_pieces() {
     other.add_file(&file).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     other.wait_until_complete(DOWNLOAD).await;
-    let (sent, one) = (u64::from(seed.blocks_sent()), torrent.lengths().total() / 16384);
-    assert!(sent < one + one / 2, "the seed sent {sent} blocks to two tabs that need {one} each: they exchanged little");
-    assert!(stage.bridge.counted("meetings_total") >= 1, "they met elsewhere");
+    let (sent, one) = (
+        u64::from(seed.blocks_sent()),
+        torrent.lengths().total() / 16384,
+    );
+    assert!(
+        sent < one + one / 2,
+        "the seed sent {sent} blocks to two tabs that need {one} each: they exchanged little"
+    );
+    assert!(
+        stage.bridge.counted("meetings_total") >= 1,
+        "they met elsewhere"
+    );
     stage.save_and_verify(&torrent).await;
     save_and_verify(&other, &torrent).await;
     other.close().await;
@@ -60,7 +74,13 @@ async fn tabs_of_two_bridges_find_each_other_through_a_tracker() {
     let other = stage.another("other", &bridge).await;
     other.add_file(&file).await;
     other.wait_until_complete(DOWNLOAD).await;
-    assert_eq!((bridge.counted("meetings_total"), stage.bridge.counted("meetings_total")), (0, 0));
+    assert_eq!(
+        (
+            bridge.counted("meetings_total"),
+            stage.bridge.counted("meetings_total")
+        ),
+        (0, 0)
+    );
     save_and_verify(&other, &torrent).await;
     other.close().await;
     stage.browser.close().await;
@@ -73,9 +93,14 @@ async fn tabs_of_two_bridges_find_each_other_through_the_tracker_of_one() {
     let torrent = single("own-tracker.bin", 37, 4);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
     let magnet = torrent.magnet(&[format!("{}announce", stage.bridge.url())]);
-    stage.browser.add_link(&format!("{magnet}&x.pe={}", seed.addr)).await;
+    stage
+        .browser
+        .add_link(&format!("{magnet}&x.pe={}", seed.addr))
+        .await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.another_fetches_from_tabs(&bridge, &magnet, &torrent, &seed).await;
+    stage
+        .another_fetches_from_tabs(&bridge, &magnet, &torrent, &seed)
+        .await;
     stage.browser.close().await;
 }
 
@@ -90,19 +115,34 @@ async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
     let mut second = aria2(&file, &places[1], false);
     first.wait_for_line("\"seeding\"", DOWNLOAD);
     second.wait_for_success(DOWNLOAD);
-    places.iter().for_each(|place| torrent.verify(place).unwrap());
+    places
+        .iter()
+        .for_each(|place| torrent.verify(place).unwrap());
     stage.browser.close().await;
 }
 
-/// The bridge may not dial Transmission, which lives in a private network: it must come to the bridge's peer port.
+/// The bridge may not dial Transmission, which lives in a private network: it must come to the
+/// bridge's peer port.
 #[tokio::test]
 async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port() {
-    if ran_inside("together::transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port", &HOSTS, DOWNLOAD * 2) {
+    if ran_inside(
+        "together::transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port",
+        &HOSTS,
+        DOWNLOAD * 2,
+    ) {
         return;
     }
     let [here, there] = HOSTS;
     let own = format!("{here}/32");
-    let bridge = Bridge::start_with(&["--peer-bind", &here.to_string(), "--allow", "127.0.0.0/8", "--allow", &own, "--no-dht"]);
+    let bridge = Bridge::start_with(&[
+        "--peer-bind",
+        &here.to_string(),
+        "--allow",
+        "127.0.0.0/8",
+        "--allow",
+        &own,
+        "--no-dht",
+    ]);
     let stage = Stage::set_with(bridge, Tracker::start_at(here)).await;
     let torrent = single("tab-only.bin", 34, 4);
     let file = stage.file(&torrent);
@@ -110,8 +150,13 @@ async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_por
     let place = stage.place("transmission");
     let mut leech = transmission_at(Some(there), &file, &place, &stage.place("settings"));
     leech.wait_for_line("Seeding", DOWNLOAD);
-    torrent.verify(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
-    assert!(stage.bridge.counted("incoming_total") >= 1, "nobody dialled the peer port");
+    torrent
+        .verify(&place)
+        .unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
+    assert!(
+        stage.bridge.counted("incoming_total") >= 1,
+        "nobody dialled the peer port"
+    );
     stage.browser.close().await;
 }
 
@@ -120,21 +165,33 @@ async fn a_peer_that_only_the_link_names_is_dialled_by_the_bridge() {
     let stage = Stage::set().await;
     let torrent = single("link.bin", 36, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
-    stage.browser.add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr)).await;
+    stage
+        .browser
+        .add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr))
+        .await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
 }
 
-/// Waits for the bridge, hears what the tab speaks, and tells it that somebody is at `addr` (BEP 11).
+/// Waits for the bridge, hears what the tab speaks, and tells it that somebody is at `addr` (BEP
+/// 11).
 fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
     let mut peer = Peer::accept(listener, PeerId(*b"-XX0001-a real peer."));
-    let hello = peer.expect_some("an extended handshake", |message| matches!(message, Message::Extended { id: 0, .. }));
-    let Message::Extended { payload, .. } = hello else { unreachable!("that was asked for") };
+    let hello = peer.expect_some("an extended handshake", |message| {
+        matches!(message, Message::Extended { id: 0, .. })
+    });
+    let Message::Extended { payload, .. } = hello else {
+        unreachable!("that was asked for")
+    };
     let id = ExtendedHandshake::decode(&payload).unwrap().extensions["ut_pex"];
-    let SocketAddr::V4(v4) = addr else { unreachable!("it is on 127.0.0.1") };
+    let SocketAddr::V4(v4) = addr else {
+        unreachable!("it is on 127.0.0.1")
+    };
     let compact = [&v4.ip().octets()[..], &v4.port().to_be_bytes()].concat();
-    let payload = [b"d5:added6:", &compact[..], b"7:added.f1:\0e"].concat().into();
+    let payload = [b"d5:added6:", &compact[..], b"7:added.f1:\0e"]
+        .concat()
+        .into();
     peer.send(&Message::Extended { id, payload });
     peer
 }
@@ -145,9 +202,13 @@ async fn a_peer_that_the_tab_hears_of_in_an_exchange_is_dialled_by_the_bridge() 
     let torrent = single("exchanged.bin", 39, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
     let (listener, addr) = listener();
-    stage.tracker.introduce(torrent.info().info_hash.wire(), addr);
+    stage
+        .tracker
+        .introduce(torrent.info().info_hash.wire(), addr);
     stage.browser.add_file(&stage.file(&torrent)).await;
-    let _teller = tokio::task::spawn_blocking(move || tell_of_a_peer(&listener, seed.addr)).await.unwrap();
+    let _teller = tokio::task::spawn_blocking(move || tell_of_a_peer(&listener, seed.addr))
+        .await
+        .unwrap();
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
@@ -158,15 +219,28 @@ async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
     let stage = Stage::set().await;
     let torrent = single("port.bin", 38, 1);
     let (listener, addr) = listener();
-    stage.tracker.introduce(torrent.info().info_hash.wire(), addr);
+    stage
+        .tracker
+        .introduce(torrent.info().info_hash.wire(), addr);
     stage.browser.add_file(&stage.file(&torrent)).await;
-    let announced = stage.tracker.wait_for("the tab's announce", START, |_| true).addr.port();
+    let announced = stage
+        .tracker
+        .wait_for("the tab's announce", START, |_| true)
+        .addr
+        .port();
     let told = tokio::task::spawn_blocking(move || {
         let mut peer = Peer::accept(&listener, PeerId(*b"-XX0001-a real peer."));
-        peer.expect_some("an extended handshake", |message| matches!(message, Message::Extended { id: 0, .. }))
+        peer.expect_some("an extended handshake", |message| {
+            matches!(message, Message::Extended { id: 0, .. })
+        })
     });
-    let Message::Extended { payload, .. } = told.await.unwrap() else { panic!("something else was expected") };
-    assert_eq!(ExtendedHandshake::decode(&payload).unwrap().port, Some(announced));
+    let Message::Extended { payload, .. } = told.await.unwrap() else {
+        panic!("something else was expected")
+    };
+    assert_eq!(
+        ExtendedHandshake::decode(&payload).unwrap().port,
+        Some(announced)
+    );
     stage.browser.close().await;
 }
 
@@ -174,13 +248,33 @@ async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
 async fn a_tab_tells_truthfully_why_it_has_no_peers() {
     let stage = Stage::set().await;
     let torrent = single("nobody.bin", 35, 1);
-    let (hanging, dead) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), aqueduct_tests::programs::free_port());
+    let (hanging, dead) = (
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        aqueduct_tests::programs::free_port(),
+    );
     let hanging = format!("http://{}/announce", hanging.local_addr().unwrap());
-    let trackers = [stage.tracker.http(), format!("http://127.0.0.1:{dead}/announce"), hanging];
+    let trackers = [
+        stage.tracker.http(),
+        format!("http://127.0.0.1:{dead}/announce"),
+        hanging,
+    ];
     stage.browser.add_link(&torrent.magnet(&trackers)).await;
-    let says = |text: &'static str| move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text));
-    // Whether a port is closed or silent is not told, and failures only when no attempt can be under way any more.
-    stage.browser.wait_until(SOON, "the first answer", says("1 knows no peers")).await;
-    stage.browser.wait_until(SOON * 2, "the trackers' answers", says("2 failed (it gave no usable answer), 1 knows no peers")).await;
+    let says = |text: &'static str| {
+        move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text))
+    };
+    // Whether a port is closed or silent is not told, and failures only when no attempt can be
+    // under way any more.
+    stage
+        .browser
+        .wait_until(SOON, "the first answer", says("1 knows no peers"))
+        .await;
+    stage
+        .browser
+        .wait_until(
+            SOON * 2,
+            "the trackers' answers",
+            says("2 failed (it gave no usable answer), 1 knows no peers"),
+        )
+        .await;
     stage.browser.close().await;
 }

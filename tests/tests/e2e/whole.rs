@@ -13,17 +13,23 @@ use super::{DOWNLOAD, Stage, single};
 #[tokio::test]
 async fn a_quarter_of_a_gigabyte_comes_from_transmission_and_libtorrent_and_is_saved() {
     let stage = Stage::set().await;
-    let torrent = Arc::new(Recipe::single("quarter.bin", 11, (256 << 20) + 12_345, 1 << 20).build());
+    let torrent =
+        Arc::new(Recipe::single("quarter.bin", 11, (256 << 20) + 12_345, 1 << 20).build());
     let file = stage.file(&torrent);
     let data = stage.full_place("data", &torrent);
     let _libtorrent = libtorrent(file.to_str().unwrap(), &data);
     let _transmission = transmission(&file, &data, &stage.place("settings"));
     for client in ["-LT", "-TR"] {
         let says_so = |id: &[u8]| id.starts_with(client.as_bytes());
-        stage.tracker.wait_for(client, START * 2, |said| said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0));
+        stage.tracker.wait_for(client, START * 2, |said| {
+            said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0)
+        });
     }
     stage.browser.add_file(&file).await;
-    stage.browser.wait_until_complete(Duration::from_secs(180)).await;
+    stage
+        .browser
+        .wait_until_complete(Duration::from_secs(180))
+        .await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close().await;
 }
@@ -34,7 +40,9 @@ async fn a_magnet_link_of_many_files_comes_whole_and_each_file_can_be_saved() {
     let torrent = Recipe::awkward(12).build();
     let file = stage.file(&torrent);
     let _seed = libtorrent(file.to_str().unwrap(), &stage.full_place("data", &torrent));
-    stage.tracker.wait_for("a seed", START, |said| said.left == 0);
+    stage
+        .tracker
+        .wait_for("a seed", START, |said| said.left == 0);
     stage.browser.add_link(&stage.magnet(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     for (path, offset, size) in torrent.files().filter(|(_, _, size)| *size > 1000) {
@@ -51,13 +59,29 @@ async fn after_a_reload_the_torrent_is_there_and_goes_on() {
     let torrent = single("reload.bin", 13, 24);
     let seed = stage.seed(&torrent, Manner::Slow(4096));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "half of it is there", |shown| shown.iter().any(|t| t.progress >= 50)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "half of it is there", |shown| {
+            shown.iter().any(|t| t.progress >= 50)
+        })
+        .await;
     // At most 2 s or 16 MiB of work may be lost.
     stage.browser.reload().await;
-    stage.browser.wait_until(SOON, "it is there again", |shown| shown.iter().any(|t| t.name == "reload.bin")).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is there again", |shown| {
+            shown.iter().any(|t| t.name == "reload.bin")
+        })
+        .await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    let (sent, needed) = (u64::from(seed.blocks_sent()), torrent.lengths().total() / 16384);
-    assert!(sent < needed + (16 << 20) / 16384, "{sent} blocks were sent for {needed}");
+    let (sent, needed) = (
+        u64::from(seed.blocks_sent()),
+        torrent.lengths().total() / 16384,
+    );
+    assert!(
+        sent < needed + (16 << 20) / 16384,
+        "{sent} blocks were sent for {needed}"
+    );
     stage.save_and_verify(&torrent).await;
     stage.browser.reload().await;
     stage.browser.wait_until_complete(SOON).await;
@@ -70,14 +94,32 @@ async fn a_paused_torrent_rests_and_a_removed_one_is_gone_for_good() {
     let torrent = single("pause.bin", 14, 16);
     let seed = stage.seed(&torrent, Manner::Slow(2048));
     stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until(DOWNLOAD, "some of it is there", |shown| shown.iter().any(|t| t.progress >= 5)).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "some of it is there", |shown| {
+            shown.iter().any(|t| t.progress >= 5)
+        })
+        .await;
     stage.browser.press("Pause").await;
-    stage.browser.wait_until(SOON, "it is paused", |shown| shown.iter().all(|t| t.status.starts_with("Paused"))).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is paused", |shown| {
+            shown.iter().all(|t| t.status.starts_with("Paused"))
+        })
+        .await;
     let paused = seed.blocks_sent();
     stage.browser.press("Resume").await;
-    stage.browser.wait_until(DOWNLOAD, "it goes on", |_| seed.blocks_sent() > paused + 100).await;
+    stage
+        .browser
+        .wait_until(DOWNLOAD, "it goes on", |_| {
+            seed.blocks_sent() > paused + 100
+        })
+        .await;
     stage.browser.press("Remove").await;
-    stage.browser.wait_until(SOON, "it is gone", <[_]>::is_empty).await;
+    stage
+        .browser
+        .wait_until(SOON, "it is gone", <[_]>::is_empty)
+        .await;
     stage.browser.reload().await;
     assert_eq!(stage.browser.shown().await, [], "it is back after a reload");
     stage.browser.close().await;

@@ -1,5 +1,5 @@
-//! A DHT of libtorrent nodes on loopback, over IPv4, IPv6 and both: we find what they announce, and they find what we announce. No tracker, no
-//! local discovery.
+//! A DHT of libtorrent nodes on loopback, over IPv4, IPv6 and both: we find what they announce, and
+//! they find what we announce. No tracker, no local discovery.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +30,10 @@ fn table(recipe: Recipe) -> Table {
 /// Our program at every address of the machine, with a DHT.
 fn anywhere(table: &Table, subcommand: &str) -> Command {
     let mut command = Command::new(programs::aqueduct());
-    command.arg(subcommand).args(["--port", "0"]).env("XDG_STATE_HOME", table.place("state"));
+    command
+        .arg(subcommand)
+        .args(["--port", "0"])
+        .env("XDG_STATE_HOME", table.place("state"));
     command
 }
 
@@ -59,7 +62,8 @@ fn get_with(mut program: Command, table: &Table, source: &str, arguments: &[&str
 
 /// A seed's listening port.
 fn port_of(seed: &mut Program) -> u16 {
-    let listening: serde_json::Value = serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
+    let listening: serde_json::Value =
+        serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
     u16::try_from(listening["port"].as_u64().unwrap()).unwrap()
 }
 
@@ -77,7 +81,13 @@ fn found_by_libtorrent(table: &Table, host: &str, homes: &str) {
     let magnet = table.torrent.magnet(&[]);
     let mut network = Network::start(&["--homes", homes, "--leech", &magnet, text(&place)]);
     let full = table.full_place("aqueduct");
-    let mut seed = Program::start(at(host, table, "seed").arg(&table.file).arg(&full).arg("--json").args(arguments(&network)));
+    let mut seed = Program::start(
+        at(host, table, "seed")
+            .arg(&table.file)
+            .arg(&full)
+            .arg("--json")
+            .args(arguments(&network)),
+    );
     let port = port_of(&mut seed);
     network.wait_for_announce(&table.torrent.hex(), Some(port));
     network.program.wait_for_line("\"seeding\"", DOWNLOAD);
@@ -129,7 +139,12 @@ fn from_nodes_of_ipv4_we_come_to_know_a_peer_that_only_ipv6_reaches() {
     let table = table(Recipe::awkward(49));
     let network = seeding(&table, "46");
     let known = [&ALONE, &network.bootstrap_at("127.")[..]].concat();
-    get_with(anywhere(&table, "get"), &table, &table.torrent.hex(), &known);
+    get_with(
+        anywhere(&table, "get"),
+        &table,
+        &table.torrent.hex(),
+        &known,
+    );
 }
 
 /// No libtorrent here: the seed is the only node that the other one hears of.
@@ -147,21 +162,41 @@ fn two_of_our_own_programs_are_a_dht_and_remember_it() {
     let node = format!("127.0.0.1:{}", port_of(&mut seed));
     let state = table.place("other-state");
     let mut get = ours(&table, "get");
-    get.args([&table.torrent.hex(), "--no-trackers", "--no-lsd", "--no-pex", "--dht-bootstrap", &node]).env("XDG_STATE_HOME", &state);
+    get.args([
+        &table.torrent.hex(),
+        "--no-trackers",
+        "--no-lsd",
+        "--no-pex",
+        "--dht-bootstrap",
+        &node,
+    ])
+    .env("XDG_STATE_HOME", &state);
     let place = table.place("aqueduct");
     Program::start(get.arg("-o").arg(&place)).wait_for_success(DOWNLOAD);
     table.torrent.verify(&place).unwrap();
-    assert!(state.join("aqueduct/dht").is_file(), "the DHT state is not kept");
+    assert!(
+        state.join("aqueduct/dht").is_file(),
+        "the DHT state is not kept"
+    );
 }
 
 #[test]
 fn a_torrent_that_nobody_has_fails_and_says_what_the_dht_knows() {
     let table = table(Recipe::awkward(45));
     let network = Network::start(&[]);
-    let mut get =
-        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(arguments(&network)).args(["--timeout", "8s"]));
+    let mut get = Program::start(
+        ours(&table, "get")
+            .arg(&table.file)
+            .arg("-o")
+            .arg(table.place("out"))
+            .args(arguments(&network))
+            .args(["--timeout", "8s"]),
+    );
     let line = get.wait_for_line("nothing was received for 8", Duration::from_secs(30));
-    assert!(line.contains("DHT: 8 nodes, 0 peers") && line.contains("0 addresses known"), "{line}");
+    assert!(
+        line.contains("DHT: 8 nodes, 0 peers") && line.contains("0 addresses known"),
+        "{line}"
+    );
     assert_eq!(get.wait(START).code(), Some(4));
 }
 
@@ -169,12 +204,22 @@ fn a_torrent_that_nobody_has_fails_and_says_what_the_dht_knows() {
 fn a_private_torrent_is_neither_looked_for_nor_announced_and_the_screen_says_so() {
     let table = table(Recipe::awkward(46).private());
     let mut network = Network::start(&[]);
-    let mut get =
-        Program::start(ours(&table, "get").arg(&table.file).arg("-o").arg(table.place("out")).args(arguments(&network)).args(["--timeout", "5s"]));
+    let mut get = Program::start(
+        ours(&table, "get")
+            .arg(&table.file)
+            .arg("-o")
+            .arg(table.place("out"))
+            .args(arguments(&network))
+            .args(["--timeout", "5s"]),
+    );
     let line = get.wait_for_line("nothing was received for 5", Duration::from_secs(30));
     assert!(line.contains("DHT: off (private torrent)"), "{line}");
     network.program.signal("TERM");
     network.program.wait(START);
     let hash = table.torrent.hex();
-    assert!(!network.program.said.iter().any(|line| line.contains(&hash)), "{}", network.program.told());
+    assert!(
+        !network.program.said.iter().any(|line| line.contains(&hash)),
+        "{}",
+        network.program.told()
+    );
 }

@@ -1,4 +1,5 @@
-//! Our program on real disks: small ones, one that may only be read, many files, and a process killed again and again.
+//! Our program on real disks: small ones, one that may only be read, many files, and a process
+//! killed again and again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,17 @@ struct Disk(PathBuf);
 
 impl Disk {
     fn mount(at: PathBuf, mib: u64) -> Self {
-        run("mount", &["-t", "tmpfs", "-o", &format!("size={mib}m"), "aqueduct-test", text(&at)]);
+        run(
+            "mount",
+            &[
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={mib}m"),
+                "aqueduct-test",
+                text(&at),
+            ],
+        );
         Self(at)
     }
 
@@ -37,13 +48,21 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        Command::new("umount").arg("--lazy").arg(&self.0).output().ok();
+        Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .output()
+            .ok();
     }
 }
 
 fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?} needs root: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?} needs root: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn text(path: &Path) -> &str {
@@ -57,14 +76,31 @@ fn value(line: &str) -> Value {
 /// A seed of our own, and where it listens.
 fn seed(table: &Table) -> (Program, String) {
     let full = table.full_place("seed");
-    let mut seed = Program::start(table.aqueduct("seed").arg(table.source()).arg(full).args(["--no-trackers", "--json"]));
+    let mut seed = Program::start(
+        table
+            .aqueduct("seed")
+            .arg(table.source())
+            .arg(full)
+            .args(["--no-trackers", "--json"]),
+    );
     let port = value(&seed.wait_for_line("\"listening\"", START))["port"].clone();
     (seed, format!("127.0.0.1:{port}"))
 }
 
 fn get(table: &Table, peer: &str, place: &Path, more: &[&str]) -> Program {
     let mut get = table.aqueduct("get");
-    Program::start(get.args([table.source(), "--no-trackers", "--json", "--peer", peer, "-o"]).arg(place).args(more))
+    Program::start(
+        get.args([
+            table.source(),
+            "--no-trackers",
+            "--json",
+            "--peer",
+            peer,
+            "-o",
+        ])
+        .arg(place)
+        .args(more),
+    )
 }
 
 #[test]
@@ -75,7 +111,10 @@ fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
     let mut get = get(&table, &peer, &disk.0, &[]);
     assert_eq!(get.wait(DOWNLOAD).code(), Some(5), "{}", get.told());
     let told = get.told();
-    assert!(told.contains("needs 6291456 bytes more, only 4194304 are free; free some space"), "{told}");
+    assert!(
+        told.contains("needs 6291456 bytes more, only 4194304 are free; free some space"),
+        "{told}"
+    );
     assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
 }
 
@@ -90,10 +129,24 @@ fn a_disk_that_fills_up_holds_the_download_up_until_there_is_room_again() {
     let filler = disk.fill();
     let waiting = value(&get.wait_for_line("\"waiting\"", START));
     assert_eq!(waiting["class"], "storage");
-    assert!(waiting["message"].as_str().unwrap().contains("free some space"), "{waiting}");
+    assert!(
+        waiting["message"]
+            .as_str()
+            .unwrap()
+            .contains("free some space"),
+        "{waiting}"
+    );
     fs::remove_file(filler).unwrap();
     get.wait_for_success(DOWNLOAD);
-    assert_eq!(get.said.iter().filter(|line| line.contains("\"waiting\"")).count(), 1, "{}", get.told());
+    assert_eq!(
+        get.said
+            .iter()
+            .filter(|line| line.contains("\"waiting\""))
+            .count(),
+        1,
+        "{}",
+        get.told()
+    );
     table.torrent.verify(&disk.0).unwrap();
 }
 
@@ -107,8 +160,20 @@ fn a_disk_that_may_only_be_read_takes_no_download_and_serves_what_it_has() {
     disk.forbid_writing();
     let mut refused = get(&table, &peer, &disk.0.join("below"), &[]);
     assert_eq!(refused.wait(START).code(), Some(5), "{}", refused.told());
-    assert!(refused.told().contains("choose a folder that you may write to with --output"), "{}", refused.told());
-    let mut serving = Program::start(table.aqueduct("seed").arg(table.source()).arg(&disk.0).args(["--no-trackers", "--json"]));
+    assert!(
+        refused
+            .told()
+            .contains("choose a folder that you may write to with --output"),
+        "{}",
+        refused.told()
+    );
+    let mut serving = Program::start(
+        table
+            .aqueduct("seed")
+            .arg(table.source())
+            .arg(&disk.0)
+            .args(["--no-trackers", "--json"]),
+    );
     let port = value(&serving.wait_for_line("\"listening\"", START))["port"].clone();
     let place = table.place("aqueduct");
     get(&table, &format!("127.0.0.1:{port}"), &place, &[]).wait_for_success(DOWNLOAD);
@@ -123,10 +188,18 @@ fn a_process_killed_thirty_times_never_calls_a_wrong_piece_had_and_completes() {
     let mut had = 0;
     for kill in 0..30 {
         let mut get = get(&table, &peer, &place, &["--download-limit", "1M"]);
-        let have = value(&get.wait_for_line("\"checked\"", START))["have"].as_u64().unwrap();
+        let have = value(&get.wait_for_line("\"checked\"", START))["have"]
+            .as_u64()
+            .unwrap();
         let right = right_pieces(&table, &place);
-        assert!(have <= right, "kill {kill}: {have} pieces were called had, {right} are right");
-        assert!(have >= had, "kill {kill}: {had} pieces were had before, {have} are now");
+        assert!(
+            have <= right,
+            "kill {kill}: {have} pieces were called had, {right} are right"
+        );
+        assert!(
+            have >= had,
+            "kill {kill}: {had} pieces were had before, {have} are now"
+        );
         had = have;
         // Another moment each time, from right after the start on.
         get.wait_within(Duration::from_millis(37 * (kill * 7 % 30)));
@@ -140,23 +213,47 @@ fn a_process_killed_thirty_times_never_calls_a_wrong_piece_had_and_completes() {
 
 /// Pieces on disk that are what they must be.
 fn right_pieces(table: &Table, place: &Path) -> u64 {
-    let Ok(bytes) = fs::read(place.join(table.torrent.name())) else { return 0 };
+    let Ok(bytes) = fs::read(place.join(table.torrent.name())) else {
+        return 0;
+    };
     let length = table.torrent.lengths().piece_length() as usize;
     let pieces = bytes.chunks(length).zip(table.torrent.lengths().iter());
-    pieces.filter(|(bytes, piece)| table.torrent.piece(*piece) == *bytes).count() as u64
+    pieces
+        .filter(|(bytes, piece)| table.torrent.piece(*piece) == *bytes)
+        .count() as u64
 }
 
 #[test]
 fn three_thousand_files_need_few_descriptors() {
-    let names: Vec<String> = (0..3000).map(|n| format!("folder {}/{n}", n % 40)).collect();
-    let files: Vec<(&str, u64)> = names.iter().zip(0..).map(|(name, n)| (name.as_str(), n % 700)).collect();
+    let names: Vec<String> = (0..3000)
+        .map(|n| format!("folder {}/{n}", n % 40))
+        .collect();
+    let files: Vec<(&str, u64)> = names
+        .iter()
+        .zip(0..)
+        .map(|(name, n)| (name.as_str(), n % 700))
+        .collect();
     let table = Table::set(Recipe::folder("many", 64, &files, 16 * 1024));
     let (_seed, peer) = seed(&table);
     let place = table.place("aqueduct");
     let limited = "ulimit -n 400 && exec \"$@\"";
     let mut get = Command::new("sh");
-    get.args(["-c", limited, "sh", text(&aqueduct()), "get", table.source(), "--no-trackers", "--no-dht", "--no-lsd", "--port", "0"]);
-    get.args(["--bind", "127.0.0.1", "--json", "--peer", &peer, "-o"]).arg(&place).env("XDG_STATE_HOME", table.place("state"));
+    get.args([
+        "-c",
+        limited,
+        "sh",
+        text(&aqueduct()),
+        "get",
+        table.source(),
+        "--no-trackers",
+        "--no-dht",
+        "--no-lsd",
+        "--port",
+        "0",
+    ]);
+    get.args(["--bind", "127.0.0.1", "--json", "--peer", &peer, "-o"])
+        .arg(&place)
+        .env("XDG_STATE_HOME", table.place("state"));
     Program::start(&mut get).wait_for_success(DOWNLOAD);
     table.torrent.verify(&place).unwrap();
 }

@@ -1,4 +1,5 @@
-//! Swarms of which most know no tracker: they hear of each other from peers (BEP 11) and on the local network (BEP 14).
+//! Swarms of which most know no tracker: they hear of each other from peers (BEP 11) and on the
+//! local network (BEP 14).
 
 use aqueduct_tests::clients::{START, libtorrent_with};
 use aqueduct_tests::programs::Program;
@@ -27,14 +28,22 @@ fn at(port: u16) -> String {
 
 fn ours(table: &Table, source: &str, folder: &str, more: &[&str]) -> (Program, u16) {
     let mut command = table.aqueduct("get");
-    command.arg(source).arg("-o").arg(table.place(folder)).args(["--no-trackers", "--json"]).args(more);
+    command
+        .arg(source)
+        .arg("-o")
+        .arg(table.place(folder))
+        .args(["--no-trackers", "--json"])
+        .args(more);
     let mut program = Program::start(&mut command);
     let port = port(&program.wait_for_line("\"listening\"", START));
     (program, port)
 }
 
 fn port(line: &str) -> u16 {
-    let digits = line.chars().filter(char::is_ascii_digit).collect::<String>();
+    let digits = line
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect::<String>();
     digits.parse().expect("it says at which port")
 }
 
@@ -43,7 +52,11 @@ fn we_hear_of_a_seed_from_libtorrent() {
     let table = table(31);
     let source = without_tracker(&table);
     let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
-    let (_between, between) = libtorrent_with(&source, &table.place("between"), &["--peer", &at(seed), "--download-limit", CRAWL]);
+    let (_between, between) = libtorrent_with(
+        &source,
+        &table.place("between"),
+        &["--peer", &at(seed), "--download-limit", CRAWL],
+    );
     let (mut get, _) = ours(&table, &source, "aqueduct", &["--peer", &at(between)]);
     get.wait_for_success(DOWNLOAD);
     table.torrent.verify(&table.place("aqueduct")).unwrap();
@@ -55,9 +68,18 @@ fn libtorrent_hears_of_a_seed_from_us() {
     let source = without_tracker(&table);
     let full = table.full_place("seed");
     // The seed takes no part in the exchange: it is told of nobody, and dials nobody.
-    let mut seed = Program::start(table.aqueduct("seed").arg(&source).arg(full).args(["--no-trackers", "--no-pex", "--json"]));
+    let mut seed = Program::start(table.aqueduct("seed").arg(&source).arg(full).args([
+        "--no-trackers",
+        "--no-pex",
+        "--json",
+    ]));
     let seed_port = port(&seed.wait_for_line("\"listening\"", START));
-    let (_between, between) = ours(&table, &source, "aqueduct", &["--peer", &at(seed_port), "--download-limit", "20K"]);
+    let (_between, between) = ours(
+        &table,
+        &source,
+        "aqueduct",
+        &["--peer", &at(seed_port), "--download-limit", "20K"],
+    );
     let (mut leech, _) = libtorrent_with(&source, &table.place("leech"), &["--peer", &at(between)]);
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
 }
@@ -67,9 +89,22 @@ fn no_pex_means_that_nobody_is_heard_of() {
     let table = table(33);
     let source = without_tracker(&table);
     let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
-    let (_between, between) = libtorrent_with(&source, &table.place("between"), &["--peer", &at(seed), "--download-limit", CRAWL]);
-    let (mut get, _) = ours(&table, &source, "aqueduct", &["--peer", &at(between), "--no-pex"]);
-    assert!(get.wait_within(DOWNLOAD / 8).is_none(), "it found the seed{}", get.told());
+    let (_between, between) = libtorrent_with(
+        &source,
+        &table.place("between"),
+        &["--peer", &at(seed), "--download-limit", CRAWL],
+    );
+    let (mut get, _) = ours(
+        &table,
+        &source,
+        "aqueduct",
+        &["--peer", &at(between), "--no-pex"],
+    );
+    assert!(
+        get.wait_within(DOWNLOAD / 8).is_none(),
+        "it found the seed{}",
+        get.told()
+    );
 }
 
 #[test]
@@ -79,7 +114,13 @@ fn libtorrent_finds_us_on_the_local_network() {
     let place = table.place("libtorrent");
     let (mut leech, _) = libtorrent_with(&source, &place, &["--lsd"]);
     let full = table.full_place("aqueduct");
-    let _seed = Program::start(table.sociable("seed").arg(&source).arg(&full).arg("--no-trackers"));
+    let _seed = Program::start(
+        table
+            .sociable("seed")
+            .arg(&source)
+            .arg(&full)
+            .arg("--no-trackers"),
+    );
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
     table.torrent.verify(&place).unwrap();
 }
@@ -89,7 +130,14 @@ fn we_find_libtorrent_on_the_local_network() {
     let table = Table::set(Recipe::awkward(35));
     let source = without_tracker(&table);
     let place = table.place("aqueduct");
-    let mut get = Program::start(table.sociable("get").arg(table.torrent.magnet(&[])).arg("-o").arg(&place).args(["--no-trackers", "--json"]));
+    let mut get = Program::start(
+        table
+            .sociable("get")
+            .arg(table.torrent.magnet(&[]))
+            .arg("-o")
+            .arg(&place)
+            .args(["--no-trackers", "--json"]),
+    );
     get.wait_for_line("\"listening\"", START);
     let _seed = libtorrent_with(&source, &table.full_place("libtorrent"), &["--lsd"]);
     get.wait_for_success(DOWNLOAD);

@@ -19,7 +19,8 @@ fn libtorrent_downloads_a_magnet_link_from_us() {
     let table = Table::set(Recipe::awkward(22));
     let _seed = table.seed();
     let place = table.place("libtorrent");
-    libtorrent(&table.torrent.magnet(&[table.tracker.http()]), &place).wait_for_line("\"seeding\"", DOWNLOAD);
+    libtorrent(&table.torrent.magnet(&[table.tracker.http()]), &place)
+        .wait_for_line("\"seeding\"", DOWNLOAD);
     table.torrent.verify(&place).unwrap();
 }
 
@@ -41,7 +42,10 @@ fn transmission_downloads_awkward_files_from_us() {
     table.wait_for_leech();
     let _seed = table.seed();
     leech.wait_for_line("Seeding", DOWNLOAD);
-    table.torrent.verify_all_but_empty(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
+    table
+        .torrent
+        .verify_all_but_empty(&place)
+        .unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
 }
 
 #[test]
@@ -56,5 +60,7 @@ fn three_clients_download_from_us_at_once() {
     first.wait_for_line("\"seeding\"", DOWNLOAD);
     second.wait_for_success(DOWNLOAD);
     third.wait_for_line("Seeding", DOWNLOAD);
-    places.iter().for_each(|place| table.torrent.verify(place).unwrap());
+    places
+        .iter()
+        .for_each(|place| table.torrent.verify(place).unwrap());
 }

@@ -1,7 +1,12 @@
-//! Other people's clients as seeds and as leechers of the terminal program, over real TCP on loopback.
+//! Other people's clients as seeds and as leechers of the terminal program, over real TCP on
+//! loopback.
 //!
 //! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
 
 mod dht;
 mod disk;
@@ -53,10 +58,19 @@ struct Table {
 
 impl Table {
     fn set(recipe: Recipe) -> Self {
-        let (torrent, tracker, folder) = (Arc::new(recipe.build()), Tracker::start(), TempDir::new().unwrap());
+        let (torrent, tracker, folder) = (
+            Arc::new(recipe.build()),
+            Tracker::start(),
+            TempDir::new().unwrap(),
+        );
         let file = folder.path().join("table.torrent");
         std::fs::write(&file, torrent.metainfo(&[tracker.http()])).unwrap();
-        Self { torrent, tracker, file, folder }
+        Self {
+            torrent,
+            tracker,
+            file,
+            folder,
+        }
     }
 
     /// Somebody's empty folder.
@@ -71,25 +85,34 @@ impl Table {
 
     /// Waits until a client that has everything told the tracker so.
     fn wait_for_seed(&self) {
-        self.tracker.wait_for("a seed", START, |said| said.left == 0 && said.event != "stopped");
+        self.tracker.wait_for("a seed", START, |said| {
+            said.left == 0 && said.event != "stopped"
+        });
     }
 
     /// Waits until a client that lacks something told the tracker so.
     fn wait_for_leech(&self) {
-        self.tracker.wait_for("a leech", START, |said| said.left > 0 && said.event != "stopped");
+        self.tracker.wait_for("a leech", START, |said| {
+            said.left > 0 && said.event != "stopped"
+        });
     }
 
-    /// Our program, to be given more arguments. It keeps to the trackers and peers that it is told of.
+    /// Our program, to be given more arguments. It keeps to the trackers and peers that it is told
+    /// of.
     fn aqueduct(&self, subcommand: &str) -> Command {
         let mut command = self.sociable(subcommand);
         command.arg("--no-lsd");
         command
     }
 
-    /// Our program, open to whoever is on loopback. Its state lies beside everything else, so that no run finds that of another.
+    /// Our program, open to whoever is on loopback. Its state lies beside everything else, so that
+    /// no run finds that of another.
     fn sociable(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
-        command.arg(subcommand).args(["--port", "0", "--bind", "127.0.0.1", "--no-dht"]).env("XDG_STATE_HOME", self.place("state"));
+        command
+            .arg(subcommand)
+            .args(["--port", "0", "--bind", "127.0.0.1", "--no-dht"])
+            .env("XDG_STATE_HOME", self.place("state"));
         command
     }
 
@@ -100,10 +123,23 @@ impl Table {
 
     fn get_with(&self, source: &str, more: &[&str]) {
         let place = self.place("aqueduct");
-        let mut get = Program::start(self.aqueduct("get").arg(source).arg("-o").arg(&place).args(more));
+        let mut get = Program::start(
+            self.aqueduct("get")
+                .arg(source)
+                .arg("-o")
+                .arg(&place)
+                .args(more),
+        );
         let ended = get.wait_within(DOWNLOAD);
-        assert!(ended.is_some_and(|status| status.success()), "{ended:?}{}\nannounces: {:#?}", get.told(), self.tracker.announces());
-        self.torrent.verify(&place).unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
+        assert!(
+            ended.is_some_and(|status| status.success()),
+            "{ended:?}{}\nannounces: {:#?}",
+            get.told(),
+            self.tracker.announces()
+        );
+        self.torrent
+            .verify(&place)
+            .unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
     }
 
     /// Our program seeds, and has told the tracker so.
@@ -115,6 +151,8 @@ impl Table {
     }
 
     fn source(&self) -> &str {
-        self.file.to_str().expect("the path of a temporary folder is text")
+        self.file
+            .to_str()
+            .expect("the path of a temporary folder is text")
     }
 }

@@ -1,4 +1,5 @@
-//! A private torrent's silence (BEP 27), shown by a capture of everything that leaves or enters a network namespace. Needs root.
+//! A private torrent's silence (BEP 27), shown by a capture of everything that leaves or enters a
+//! network namespace. Needs root.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -36,7 +37,10 @@ impl Namespace {
             "route add default dev aq0",
         ];
         for line in lines {
-            let arguments: Vec<&str> = ["-n", &namespace.0].into_iter().chain(line.split(' ')).collect();
+            let arguments: Vec<&str> = ["-n", &namespace.0]
+                .into_iter()
+                .chain(line.split(' '))
+                .collect();
             ip(&arguments);
         }
         namespace
@@ -44,55 +48,90 @@ impl Namespace {
 
     /// Runs on a thread within it; so do all threads and programs that are started there.
     fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        let file = File::open(Path::new("/run/netns").join(&self.0)).expect("the namespace has a name");
+        let file =
+            File::open(Path::new("/run/netns").join(&self.0)).expect("the namespace has a name");
         let inside = || {
-            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may enter a namespace");
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may enter a namespace");
             act()
         };
-        thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|failure| std::panic::resume_unwind(failure))
+        thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|failure| std::panic::resume_unwind(failure))
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        Command::new("ip").args(["netns", "delete", &self.0]).output().ok();
+        Command::new("ip")
+            .args(["netns", "delete", &self.0])
+            .output()
+            .ok();
     }
 }
 
 fn ip(arguments: &[&str]) {
-    let done = command(system("ip", "iproute2"), arguments).output().unwrap();
+    let done = command(system("ip", "iproute2"), arguments)
+        .output()
+        .unwrap();
     let why = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "`ip {}` failed: {why}network namespaces need root", arguments.join(" "));
+    assert!(
+        done.status.success(),
+        "`ip {}` failed: {why}network namespaces need root",
+        arguments.join(" ")
+    );
 }
 
 fn ours(subcommand: &str, folder: &Path, bootstrap: &str) -> Command {
     let mut ours = Command::new(programs::aqueduct());
-    ours.arg(subcommand).args(["--port", "0", "--json", "--dht-bootstrap", bootstrap]).env("XDG_STATE_HOME", folder.join("state"));
+    ours.arg(subcommand)
+        .args(["--port", "0", "--json", "--dht-bootstrap", bootstrap])
+        .env("XDG_STATE_HOME", folder.join("state"));
     ours
 }
 
-/// A seed and a leech of ours find each other through a tracker; returns what was captured, and what there was to be seen with permission.
+/// A seed and a leech of ours find each other through a tracker; returns what was captured, and
+/// what there was to be seen with permission.
 fn capture(torrent: &Computed) -> (Vec<String>, String) {
     let (tracker, folder) = (Tracker::start_at(HOME), TempDir::new().unwrap());
-    let mut sniffer = Program::start(&mut command(system("python3", "python3"), [concat!(env!("CARGO_MANIFEST_DIR"), "/clients/sniffer.py")]));
+    let mut sniffer = Program::start(&mut command(
+        system("python3", "python3"),
+        [concat!(env!("CARGO_MANIFEST_DIR"), "/clients/sniffer.py")],
+    ));
     sniffer.wait_for_line("sniffing", START);
     let node = UdpSocket::bind((HOME, 0)).unwrap();
     let bootstrap = node.local_addr().unwrap().to_string();
     let [file, full, place] = ["t.torrent", "full", "place"].map(|name| folder.path().join(name));
     std::fs::write(&file, torrent.metainfo(&[tracker.http()])).unwrap();
     torrent.write_to(&full).unwrap();
-    let _seed = Program::start(ours("seed", folder.path(), &bootstrap).arg(&file).arg(&full));
+    let _seed = Program::start(
+        ours("seed", folder.path(), &bootstrap)
+            .arg(&file)
+            .arg(&full),
+    );
     tracker.wait_for("a seed", START, |said| said.left == 0);
-    let mut get = Program::start(ours("get", folder.path(), &bootstrap).arg(&file).arg("-o").arg(&place));
+    let mut get = Program::start(
+        ours("get", folder.path(), &bootstrap)
+            .arg(&file)
+            .arg("-o")
+            .arg(&place),
+    );
     get.wait_for_success(DOWNLOAD);
     torrent.verify(&place).unwrap();
     // The goodbye to the tracker is said: whatever was sent before has been captured when this is.
     let last = UdpSocket::bind((HOME, 0)).unwrap();
     last.send_to(b"last", (HOME, 9)).unwrap();
     sniffer.wait_for_line("udp 10.77.0.1:9", START);
-    let allowed = tracker.announces().into_iter().map(|said| format!("tcp {}", said.addr)).chain([tracker.http().replace("http://", "tcp ")]);
-    let allowed = allowed.map(|line| line.trim_end_matches("/announce").to_owned()).collect::<Vec<_>>();
-    let captured = sniffer.said.iter().filter(|line| !allowed.contains(line) && *line != "sniffing" && *line != "udp 10.77.0.1:9");
+    let allowed = tracker
+        .announces()
+        .into_iter()
+        .map(|said| format!("tcp {}", said.addr))
+        .chain([tracker.http().replace("http://", "tcp ")]);
+    let allowed = allowed
+        .map(|line| line.trim_end_matches("/announce").to_owned())
+        .collect::<Vec<_>>();
+    let captured = sniffer.said.iter().filter(|line| {
+        !allowed.contains(line) && *line != "sniffing" && *line != "udp 10.77.0.1:9"
+    });
     (captured.cloned().collect(), bootstrap)
 }
 
@@ -111,7 +150,14 @@ fn a_private_torrent_sends_nothing_but_to_its_tracker_and_its_peers() {
 fn a_public_torrent_is_seen_by_the_same_capture() {
     let torrent = Arc::new(recipe(42).build());
     let (captured, bootstrap) = Namespace::create("public").within(|| capture(&torrent));
-    for expected in ["udp 239.192.152.143:6771", "tcp ut_pex", &format!("udp {bootstrap}")] {
-        assert!(captured.iter().any(|line| line == expected), "{expected} is not among {captured:#?}");
+    for expected in [
+        "udp 239.192.152.143:6771",
+        "tcp ut_pex",
+        &format!("udp {bootstrap}"),
+    ] {
+        assert!(
+            captured.iter().any(|line| line == expected),
+            "{expected} is not among {captured:#?}"
+        );
     }
 }

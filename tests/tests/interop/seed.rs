@@ -27,7 +27,11 @@ fn we_download_awkward_files_from_aria2() {
 #[test]
 fn we_download_awkward_files_from_transmission() {
     let table = Table::set(Recipe::awkward(3));
-    let _seed = transmission(&table.file, &table.full_place("transmission"), &table.place("settings"));
+    let _seed = transmission(
+        &table.file,
+        &table.full_place("transmission"),
+        &table.place("settings"),
+    );
     table.wait_for_seed();
     table.get(table.source());
 }
@@ -43,7 +47,11 @@ fn we_download_a_magnet_link_from_libtorrent() {
 #[test]
 fn we_download_a_magnet_link_from_transmission() {
     let table = Table::set(Recipe::awkward(5));
-    let _seed = transmission(&table.file, &table.full_place("transmission"), &table.place("settings"));
+    let _seed = transmission(
+        &table.file,
+        &table.full_place("transmission"),
+        &table.place("settings"),
+    );
     table.wait_for_seed();
     table.get(&table.torrent.magnet(&[table.tracker.http()]));
 }
@@ -60,19 +68,34 @@ fn we_find_a_seed_through_a_tracker_over_udp() {
 fn we_find_a_seed_that_the_user_names() {
     let table = Table::set(Recipe::awkward(7));
     let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    let seed = table.tracker.wait_for("a seed", START, |said| said.left == 0).addr.to_string();
+    let seed = table
+        .tracker
+        .wait_for("a seed", START, |said| said.left == 0)
+        .addr
+        .to_string();
     table.get_with(&table.torrent.magnet(&[]), &["--peer", &seed]);
 }
 
 #[test]
 fn we_download_from_three_clients_at_once() {
-    let table = Table::set(Recipe::single("three.bin", 8, (48 << 20) + 4321, 256 * 1024));
+    let table = Table::set(Recipe::single(
+        "three.bin",
+        8,
+        (48 << 20) + 4321,
+        256 * 1024,
+    ));
     let _libtorrent = libtorrent(table.source(), &table.full_place("libtorrent"));
     let _aria2 = aria2(&table.file, &table.full_place("aria2"), true);
-    let _transmission = transmission(&table.file, &table.full_place("transmission"), &table.place("settings"));
+    let _transmission = transmission(
+        &table.file,
+        &table.full_place("transmission"),
+        &table.place("settings"),
+    );
     for client in ["-LT", "A2-", "-TR"] {
         let says_so = |id: &[u8]| id.starts_with(client.as_bytes());
-        table.tracker.wait_for(client, START, |said| said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0));
+        table.tracker.wait_for(client, START, |said| {
+            said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0)
+        });
     }
     table.get(table.source());
 }
@@ -83,18 +106,37 @@ fn an_interrupted_download_goes_on_where_it_was() {
     let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
     table.wait_for_seed();
     let place = table.place("aqueduct");
-    let start = |more: &[&str]| Program::start(table.aqueduct("get").args([table.source(), "--json", "-o"]).arg(&place).args(more));
+    let start = |more: &[&str]| {
+        Program::start(
+            table
+                .aqueduct("get")
+                .args([table.source(), "--json", "-o"])
+                .arg(&place)
+                .args(more),
+        )
+    };
     let mut first = start(&["--download-limit", "4M"]);
     first.wait_for_line("\"progress\"", START);
     first.wait_for_line("\"progress\"", START);
     first.wait_for_line("\"progress\"", START);
     first.signal("INT");
-    assert_eq!(first.wait(Duration::from_secs(20)).code(), Some(130), "{}", first.told());
+    assert_eq!(
+        first.wait(Duration::from_secs(20)).code(),
+        Some(130),
+        "{}",
+        first.told()
+    );
     let mut second = start(&[]);
     let line = second.wait_for_line("\"checked\"", START);
     let checked = serde_json::from_str::<serde_json::Value>(&line).unwrap();
-    assert!(checked["have"].as_u64().unwrap() > 8, "it began anew: {line}");
-    assert!(checked["read"].as_u64().unwrap() <= 4 << 20, "it read everything again: {line}");
+    assert!(
+        checked["have"].as_u64().unwrap() > 8,
+        "it began anew: {line}"
+    );
+    assert!(
+        checked["read"].as_u64().unwrap() <= 4 << 20,
+        "it read everything again: {line}"
+    );
     second.wait_for_success(DOWNLOAD);
     table.torrent.verify(&place).unwrap();
 }

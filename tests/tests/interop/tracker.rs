@@ -28,7 +28,12 @@ impl Club {
         let (bridge, folder) = (Bridge::start(), TempDir::new().unwrap());
         let torrent = Arc::new(Recipe::awkward(seed).build());
         let file = folder.path().join("club.torrent");
-        let club = Self { bridge, torrent, folder, file };
+        let club = Self {
+            bridge,
+            torrent,
+            folder,
+            file,
+        };
         std::fs::write(&club.file, club.torrent.metainfo(&[club.url(scheme)])).unwrap();
         club
     }
@@ -38,7 +43,14 @@ impl Club {
     }
 
     fn port(&self) -> u16 {
-        self.bridge.url().trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap()
+        self.bridge
+            .url()
+            .trim_end_matches('/')
+            .rsplit(':')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -63,7 +75,19 @@ impl Club {
     fn get(&self) {
         let place = self.place("aqueduct");
         let here = place.to_str().unwrap();
-        let arguments = ["get", self.source(), "-o", here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-pex", "--no-lsd"];
+        let arguments = [
+            "get",
+            self.source(),
+            "-o",
+            here,
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-dht",
+            "--no-pex",
+            "--no-lsd",
+        ];
         self.aqueduct(&arguments).wait_for_success(DOWNLOAD);
         self.torrent.verify(&place).unwrap();
     }
@@ -72,7 +96,18 @@ impl Club {
     fn seed(&self) -> Program {
         let place = self.full_place("seed");
         let here = place.to_str().unwrap();
-        self.aqueduct(&["seed", self.source(), here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-pex", "--no-lsd"])
+        self.aqueduct(&[
+            "seed",
+            self.source(),
+            here,
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-dht",
+            "--no-pex",
+            "--no-lsd",
+        ])
     }
 
     /// Waits until the tracker counts as many seeds and leeches; anybody may scrape it.
@@ -81,7 +116,10 @@ impl Club {
         let leeches = format!("10:incompletei{leeches}e");
         let mut said = self.scrape();
         while !(said.contains(&expected) && said.contains(&leeches)) {
-            assert!(Instant::now() < deadline, "the tracker says {said}, {expected} and {leeches} were expected");
+            assert!(
+                Instant::now() < deadline,
+                "the tracker says {said}, {expected} and {leeches} were expected"
+            );
             std::thread::sleep(Duration::from_millis(50));
             said = self.scrape();
         }
@@ -89,9 +127,15 @@ impl Club {
 
     fn scrape(&self) -> String {
         let hex = self.torrent.hex();
-        let hash: String = (0..20).map(|byte| format!("%{}", &hex[2 * byte..2 * byte + 2])).collect();
+        let hash: String = (0..20)
+            .map(|byte| format!("%{}", &hex[2 * byte..2 * byte + 2]))
+            .collect();
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap();
-        write!(stream, "GET /scrape?info_hash={hash} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /scrape?info_hash={hash} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
@@ -122,7 +166,11 @@ fn aria2_and_we_find_each_other_through_our_tracker_over_http() {
 fn we_find_transmission_through_our_tracker_over_http_and_udp() {
     for (seed, scheme) in [(63, "udp"), (64, "http")] {
         let club = Club::found(seed, scheme);
-        let _seed = transmission(&club.file, &club.full_place("transmission"), &club.place("settings"));
+        let _seed = transmission(
+            &club.file,
+            &club.full_place("transmission"),
+            &club.place("settings"),
+        );
         club.wait_for(1, 0);
         club.get();
     }
@@ -147,13 +195,19 @@ fn libtorrent_reads_our_scrape() {
     let club = Club::found(67, "http");
     let _seed = club.seed();
     club.wait_for(1, 0);
-    let mut scraping = aqueduct_tests::clients::libtorrent_scrape(club.source(), &club.place("libtorrent"));
+    let mut scraping =
+        aqueduct_tests::clients::libtorrent_scrape(club.source(), &club.place("libtorrent"));
     let line = scraping.wait_for_line("\"scraped\"", START);
     let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!((said["complete"].as_i64(), said["incomplete"].as_i64()), (Some(1), Some(0)), "{line}");
+    assert_eq!(
+        (said["complete"].as_i64(), said["incomplete"].as_i64()),
+        (Some(1), Some(0)),
+        "{line}"
+    );
 }
 
-/// A tracker's port that answers every connection with these bytes, or, if there are none, not at all.
+/// A tracker's port that answers every connection with these bytes, or, if there are none, not at
+/// all.
 fn answering(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
@@ -161,7 +215,9 @@ fn answering(bytes: &'static [u8]) -> String {
         let mut open = Vec::new();
         for mut stream in listener.incoming().flatten() {
             // Whoever waits for more finds the connection open.
-            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(bytes));
+            let _ = stream
+                .read(&mut [0; 4096])
+                .and_then(|_| stream.write_all(bytes));
             open.push(stream);
         }
     });
@@ -177,14 +233,40 @@ fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
     std::fs::write(&club.file, club.torrent.metainfo(&trackers)).unwrap();
     let place = club.place("aqueduct");
     let here = place.to_str().unwrap();
-    let arguments = ["get", club.source(), "-o", here, "--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd", "--timeout", "9s"];
+    let arguments = [
+        "get",
+        club.source(),
+        "-o",
+        here,
+        "--port",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--no-dht",
+        "--no-lsd",
+        "--timeout",
+        "9s",
+    ];
     let mut get = club.aqueduct(&arguments);
     assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
     let expected = "asked 4 trackers: 2 failed, 1 knows no peers, 1 has not answered";
-    assert!(get.said.iter().any(|line| line.contains(expected)), "{}", get.told());
+    assert!(
+        get.said.iter().any(|line| line.contains(expected)),
+        "{}",
+        get.told()
+    );
     let mut show = club.aqueduct(&["show", club.source(), "--scrape"]);
     show.wait_for_success(START);
-    for expected in ["did not answer within 15 s", "cannot be reached", "a web page instead of a list of peers", "0 seeds, 0 leeches"] {
-        assert!(show.said.iter().any(|line| line.contains(expected)), "{expected}{}", show.told());
+    for expected in [
+        "did not answer within 15 s",
+        "cannot be reached",
+        "a web page instead of a list of peers",
+        "0 seeds, 0 leeches",
+    ] {
+        assert!(
+            show.said.iter().any(|line| line.contains(expected)),
+            "{expected}{}",
+            show.told()
+        );
     }
 }

@@ -12,7 +12,14 @@ use super::Table;
 
 /// The line with which a download gives up after five seconds without data.
 fn last_words(table: &Table) -> String {
-    let mut get = Program::start(table.aqueduct("get").arg(&table.file).arg("-o").arg(table.place("out")).args(["--timeout", "5s"]));
+    let mut get = Program::start(
+        table
+            .aqueduct("get")
+            .arg(&table.file)
+            .arg("-o")
+            .arg(table.place("out"))
+            .args(["--timeout", "5s"]),
+    );
     let line = get.wait_for_line("nothing was received for 5", Duration::from_secs(60));
     assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
     line
@@ -23,18 +30,32 @@ fn a_dead_tracker_a_hanging_one_and_one_that_knows_nobody_are_told_apart() {
     let table = Table::set(Recipe::single("nobody.bin", 61, 1 << 20, 64 * 1024));
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let hanging_url = format!("http://{}/announce", hanging.local_addr().unwrap());
-    let trackers = [table.tracker.http(), format!("http://127.0.0.1:{}/announce", free_port()), hanging_url];
+    let trackers = [
+        table.tracker.http(),
+        format!("http://127.0.0.1:{}/announce", free_port()),
+        hanging_url,
+    ];
     std::fs::write(&table.file, table.torrent.metainfo(&trackers)).unwrap();
     let line = last_words(&table);
-    assert!(line.contains("asked 3 trackers: 1 failed, 1 knows no peers, 1 has not answered (127.0.0.1:"), "{line}");
-    assert!(line.contains("nobody listens there); 0 addresses known"), "{line}");
+    assert!(
+        line.contains(
+            "asked 3 trackers: 1 failed, 1 knows no peers, 1 has not answered (127.0.0.1:"
+        ),
+        "{line}"
+    );
+    assert!(
+        line.contains("nobody listens there); 0 addresses known"),
+        "{line}"
+    );
 }
 
 #[test]
 fn a_peer_that_lied_is_not_told_as_one_that_could_not_be_reached() {
     let table = Table::set(Recipe::single("lie.bin", 62, 1 << 20, 256 * 1024));
     let liar = ScriptedSeed::start(std::sync::Arc::clone(&table.torrent), Manner::Corrupt);
-    table.tracker.introduce(table.torrent.info().info_hash.wire(), liar.addr);
+    table
+        .tracker
+        .introduce(table.torrent.info().info_hash.wire(), liar.addr);
     let line = last_words(&table);
     assert!(line.contains("1 peer shut out for wrong data"), "{line}");
     assert!(liar.blocks_sent() > 0, "it was never asked");

@@ -6,20 +6,41 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// libtorrent is told of us, tries uTP, is turned away instead of waiting until it gives up, and downloads over TCP. `more`: arguments of ours.
+/// libtorrent is told of us, tries uTP, is turned away instead of waiting until it gives up, and
+/// downloads over TCP. `more`: arguments of ours.
 fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
     let table = Table::set(Recipe::awkward(seed));
     let full = table.full_place("aqueduct");
     let mut command = aqueduct_tests::programs::command(
         aqueduct_tests::programs::aqueduct(),
-        ["seed", "--port", "0", "--bind", "127.0.0.1", "--no-lsd", "--no-trackers", "--json"],
+        [
+            "seed",
+            "--port",
+            "0",
+            "--bind",
+            "127.0.0.1",
+            "--no-lsd",
+            "--no-trackers",
+            "--json",
+        ],
     );
-    let mut ours = Program::start(command.args(more).arg(&table.file).arg(&full).env("XDG_STATE_HOME", table.place("state")));
-    let listening: serde_json::Value = serde_json::from_str(&ours.wait_for_line("\"listening\"", START)).unwrap();
+    let mut ours = Program::start(
+        command
+            .args(more)
+            .arg(&table.file)
+            .arg(&full)
+            .env("XDG_STATE_HOME", table.place("state")),
+    );
+    let listening: serde_json::Value =
+        serde_json::from_str(&ours.wait_for_line("\"listening\"", START)).unwrap();
     ours.wait_for_line("\"checked\"", START);
     let place = table.place("libtorrent");
     let peer = format!("127.0.0.1:{}", listening["port"]);
-    let (mut leech, _) = libtorrent_with(&table.torrent.magnet(&[]), &place, &["--utp", "--peer", &peer]);
+    let (mut leech, _) = libtorrent_with(
+        &table.torrent.magnet(&[]),
+        &place,
+        &["--utp", "--peer", &peer],
+    );
     let line = leech.wait_for_line("disconnecting (uTP)", START);
     assert!(line.contains("Connection reset by peer"), "{line}");
     leech.wait_for_line("\"seeding\"", DOWNLOAD);

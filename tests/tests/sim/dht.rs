@@ -1,4 +1,5 @@
-//! A DHT of ten thousand nodes, a tenth of them liars, with losses and churn; and one of two address families (BEP 32).
+//! A DHT of ten thousand nodes, a tenth of them liars, with losses and churn; and one of two
+//! address families (BEP 32).
 
 use std::time::Duration;
 
@@ -8,10 +9,22 @@ use aqueduct_tests::sim::dht::{Looked, Plan, Stack, World};
 
 use super::secs;
 
-const PLAN: Plan = Plan { nodes: 10_000, only: (100, 0), liars: 10, loss: 0.03, churn: 0.1, seed: 5 };
+const PLAN: Plan = Plan {
+    nodes: 10_000,
+    only: (100, 0),
+    liars: 10,
+    loss: 0.03,
+    churn: 0.1,
+    seed: 5,
+};
 
 /// Two families: of five nodes two have IPv4 alone, one has IPv6 alone, two have both.
-const TWO_FAMILIES: Plan = Plan { nodes: 1500, only: (40, 20), seed: 7, ..PLAN };
+const TWO_FAMILIES: Plan = Plan {
+    nodes: 1500,
+    only: (40, 20),
+    seed: 7,
+    ..PLAN
+};
 
 /// Swarms, and how many look for each.
 const SWARMS: u8 = 100;
@@ -19,7 +32,12 @@ const SEEKERS: usize = 3;
 
 /// Any place in the DHT.
 fn hash(n: u8) -> InfoHashV1 {
-    InfoHashV1(std::array::from_fn(|i| n.wrapping_mul(59).wrapping_add(17).rotate_left(u32::try_from(i).unwrap()) ^ n))
+    InfoHashV1(std::array::from_fn(|i| {
+        n.wrapping_mul(59)
+            .wrapping_add(17)
+            .rotate_left(u32::try_from(i).unwrap())
+            ^ n
+    }))
 }
 
 /// Somebody who looks for a swarm, and whom it should find.
@@ -67,9 +85,12 @@ fn seek(world: &mut World, seeds: &[u32], each: usize) -> Vec<Seeker> {
     seekers
 }
 
-/// A node begins to look for what a seed stored, if that did not leave before it could tell anybody.
+/// A node begins to look for what a seed stored, if that did not leave before it could tell
+/// anybody.
 fn look(world: &mut World, node: u32, seed: u32, hash: InfoHashV1) -> Option<Seeker> {
-    world.looked(seed, hash).filter(|looked| looked.effort.announced > 0)?;
+    world
+        .looked(seed, hash)
+        .filter(|looked| looked.effort.announced > 0)?;
     world.join(node, hash);
     world.run(Duration::from_millis(700));
     Some(Seeker { node, hash, seed })
@@ -80,19 +101,42 @@ fn ten_thousand_nodes_with_a_tenth_of_liars_find_what_is_stored() {
     let (mut world, seeds) = world_with_seeds(PLAN, SWARMS);
     world.run(secs(60));
     let seekers = seek(&mut world, &seeds, SEEKERS);
-    let successes = seekers.iter().filter(|seeker| seeker.has_found(&world)).count();
-    assert!(seekers.len() * 10 >= usize::from(SWARMS) * SEEKERS * 9, "hardly any peer was stored");
-    let looked: Vec<Looked> = seekers.iter().filter_map(|seeker| world.looked(seeker.node, seeker.hash)).collect();
+    let successes = seekers
+        .iter()
+        .filter(|seeker| seeker.has_found(&world))
+        .count();
+    assert!(
+        seekers.len() * 10 >= usize::from(SWARMS) * SEEKERS * 9,
+        "hardly any peer was stored"
+    );
+    let looked: Vec<Looked> = seekers
+        .iter()
+        .filter_map(|seeker| world.looked(seeker.node, seeker.hash))
+        .collect();
     print(PLAN, &world, &looked, successes, seekers.len());
-    assert!(successes * 100 >= seekers.len() * 99, "only {successes} of {} lookups found the peer", seekers.len());
+    assert!(
+        successes * 100 >= seekers.len() * 99,
+        "only {successes} of {} lookups found the peer",
+        seekers.len()
+    );
     let median = percentile(&looked, 50, |looked| looked.lasted.as_secs_f64());
-    assert!(median < 10.0, "half of the lookups took more than {median} s");
+    assert!(
+        median < 10.0,
+        "half of the lookups took more than {median} s"
+    );
 }
 
 #[test]
 fn the_same_seed_gives_the_same_dht_and_another_one_another() {
     let digest = |seed| {
-        let (mut world, seeds) = world_with_seeds(Plan { nodes: 300, seed, ..PLAN }, 5);
+        let (mut world, seeds) = world_with_seeds(
+            Plan {
+                nodes: 300,
+                seed,
+                ..PLAN
+            },
+            5,
+        );
         seek(&mut world, &seeds, 1);
         (world.digest(), world.packets)
     };
@@ -102,10 +146,25 @@ fn the_same_seed_gives_the_same_dht_and_another_one_another() {
 
 #[test]
 fn with_a_third_of_the_datagrams_lost_lookups_still_find_what_is_stored() {
-    let (mut world, seeds) = world_with_seeds(Plan { nodes: 1000, loss: 0.18, seed: 9, ..PLAN }, 30);
+    let (mut world, seeds) = world_with_seeds(
+        Plan {
+            nodes: 1000,
+            loss: 0.18,
+            seed: 9,
+            ..PLAN
+        },
+        30,
+    );
     let seekers = seek(&mut world, &seeds, 2);
-    let successes = seekers.iter().filter(|seeker| seeker.has_found(&world)).count();
-    assert!(successes * 10 >= seekers.len() * 9, "{successes} of {}", seekers.len());
+    let successes = seekers
+        .iter()
+        .filter(|seeker| seeker.has_found(&world))
+        .count();
+    assert!(
+        successes * 10 >= seekers.len() * 9,
+        "{successes} of {}",
+        seekers.len()
+    );
 }
 
 /// Seeds and seekers that have a family in common.
@@ -123,7 +182,14 @@ const PAIRS: [(Stack, Stack); 7] = [
 fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it() {
     const EACH: u8 = 15;
     let mut world = settled(TWO_FAMILIES);
-    let pairs: Vec<(u8, (Stack, Stack))> = (0u8..).zip(PAIRS.into_iter().cycle().take(PAIRS.len() * usize::from(EACH))).collect();
+    let pairs: Vec<(u8, (Stack, Stack))> = (0u8..)
+        .zip(
+            PAIRS
+                .into_iter()
+                .cycle()
+                .take(PAIRS.len() * usize::from(EACH)),
+        )
+        .collect();
     let mut seeds = Vec::new();
     for (n, (seed, _)) in &pairs {
         seeds.push(world.any_node_with(*seed));
@@ -137,60 +203,121 @@ fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it
         seekers.extend(look(&mut world, node, *seed, hash(*n)));
     }
     world.run(secs(15));
-    let lost: Vec<&Seeker> = seekers.iter().filter(|seeker| !seeker.has_found(&world)).collect();
-    let looked: Vec<Looked> = seekers.iter().filter_map(|seeker| world.looked(seeker.node, seeker.hash)).collect();
-    print(TWO_FAMILIES, &world, &looked, seekers.len() - lost.len(), seekers.len());
-    assert!(seekers.len() * 10 >= pairs.len() * 9, "hardly any peer was stored");
-    assert!(lost.len() * 100 <= seekers.len(), "{} of {} lookups did not find the peer", lost.len(), seekers.len());
+    let lost: Vec<&Seeker> = seekers
+        .iter()
+        .filter(|seeker| !seeker.has_found(&world))
+        .collect();
+    let looked: Vec<Looked> = seekers
+        .iter()
+        .filter_map(|seeker| world.looked(seeker.node, seeker.hash))
+        .collect();
+    print(
+        TWO_FAMILIES,
+        &world,
+        &looked,
+        seekers.len() - lost.len(),
+        seekers.len(),
+    );
+    assert!(
+        seekers.len() * 10 >= pairs.len() * 9,
+        "hardly any peer was stored"
+    );
+    assert!(
+        lost.len() * 100 <= seekers.len(),
+        "{} of {} lookups did not find the peer",
+        lost.len(),
+        seekers.len()
+    );
 }
 
-/// BEP 32 and 42: who starts with an address of one family, and with any ids, finds its place in both.
+/// BEP 32 and 42: who starts with an address of one family, and with any ids, finds its place in
+/// both.
 #[test]
-fn a_stranger_that_hears_of_nodes_of_one_family_comes_to_know_the_other_and_takes_ids_that_its_addresses_allow() {
+fn a_stranger_that_hears_of_nodes_of_one_family_comes_to_know_the_other_and_takes_ids_that_its_addresses_allow()
+ {
     for (hears_of, elsewhere) in [(Family::V4, Stack::V6), (Family::V6, Stack::V4)] {
-        let mut world = settled(Plan { nodes: 600, ..TWO_FAMILIES });
+        let mut world = settled(Plan {
+            nodes: 600,
+            ..TWO_FAMILIES
+        });
         let seed = world.any_node_with(elsewhere);
         world.join(seed, hash(1));
         world.run(secs(15));
         let stranger = world.add_stranger(Stack::Both, hears_of);
         let seeker = look(&mut world, stranger, seed, hash(1)).unwrap();
         world.run(secs(15));
-        assert!(seeker.has_found(&world), "it heard of nodes of {hears_of:?} and did not find a peer of {elsewhere:?}");
+        assert!(
+            seeker.has_found(&world),
+            "it heard of nodes of {hears_of:?} and did not find a peer of {elsewhere:?}"
+        );
         world.run(secs(90));
         for family in [Family::V4, Family::V6] {
             let id = world.dht(stranger).and_then(|dht| dht.id(family)).unwrap();
-            assert!(is_secure(&id, World::addr(stranger, family).ip()), "{family:?}: others did not say where it is");
+            assert!(
+                is_secure(&id, World::addr(stranger, family).ip()),
+                "{family:?}: others did not say where it is"
+            );
         }
-        assert!(world.dht(stranger).map_or(0, Dht::nodes) >= 16, "two tables of at least a bucket each");
+        assert!(
+            world.dht(stranger).map_or(0, Dht::nodes) >= 16,
+            "two tables of at least a bucket each"
+        );
     }
 }
 
 fn percentile(looked: &[Looked], percent: usize, of: impl Fn(&Looked) -> f64) -> f64 {
     let mut values: Vec<f64> = looked.iter().map(of).collect();
     values.sort_unstable_by(f64::total_cmp);
-    values.get((values.len() * percent / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    values
+        .get((values.len() * percent / 100).min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn print(plan: Plan, world: &World, looked: &[Looked], successes: usize, lookups: usize) {
-    let Plan { nodes, only: (v4, v6), liars, loss, churn, .. } = plan;
+    let Plan {
+        nodes,
+        only: (v4, v6),
+        liars,
+        loss,
+        churn,
+        ..
+    } = plan;
     let (loss, churn) = (loss * 100.0, churn * 100.0);
     println!(
         "DHT of {nodes} nodes, {v4} % IPv4 alone, {v6} % IPv6 alone, {liars} % liars, {loss} % loss, {churn} % churn in 10 min; {:.0} nodes a table",
         world.average_table()
     );
-    println!("{successes} of {lookups} lookups found the stored peer ({:.1} %)", successes as f64 * 100.0 / lookups as f64);
+    println!(
+        "{successes} of {lookups} lookups found the stored peer ({:.1} %)",
+        successes as f64 * 100.0 / lookups as f64
+    );
     println!("a lookup's            median    95 %");
-    let row =
-        |name: &str, of: &dyn Fn(&Looked) -> f64| println!("{name:<20} {:>7.1} {:>7.1}", percentile(looked, 50, of), percentile(looked, 95, of));
+    let row = |name: &str, of: &dyn Fn(&Looked) -> f64| {
+        println!(
+            "{name:<20} {:>7.1} {:>7.1}",
+            percentile(looked, 50, of),
+            percentile(looked, 95, of)
+        )
+    };
     row("hops", &|looked| f64::from(looked.effort.hops));
     row("questions", &|looked| f64::from(looked.effort.queries));
-    row("messages", &|looked| f64::from(looked.effort.queries + looked.effort.answers + looked.effort.announced * 2));
-    row("s to the first peer", &|looked| looked.first_peer.map_or(f64::NAN, |span| span.as_secs_f64()));
+    row("messages", &|looked| {
+        f64::from(looked.effort.queries + looked.effort.answers + looked.effort.announced * 2)
+    });
+    row("s to the first peer", &|looked| {
+        looked
+            .first_peer
+            .map_or(f64::NAN, |span| span.as_secs_f64())
+    });
     row("s to the announces", &|looked| looked.lasted.as_secs_f64());
     println!(
         "{} datagrams, {} MiB in {:.0} s of virtual time",
         world.packets,
         world.bytes >> 20,
-        world.now().since(aqueduct_core::Instant::ZERO).as_secs_f64()
+        world
+            .now()
+            .since(aqueduct_core::Instant::ZERO)
+            .as_secs_f64()
     );
 }

@@ -7,19 +7,27 @@ use aqueduct_tests::sim::{Access, Fault, HostId, Plan, TORRENT, World};
 use super::{KIB, millis, secs, seeds, torrent};
 
 fn failures(world: &World, id: HostId) -> Vec<Failure> {
-    let failed = world.host(id).news().iter().filter_map(|(_, event)| match event {
-        Event::Failed(_, failure) => Some(failure.clone()),
-        _ => None,
-    });
+    let failed = world
+        .host(id)
+        .news()
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Failed(_, failure) => Some(failure.clone()),
+            _ => None,
+        });
     failed.collect()
 }
 
-/// Runs until the host is complete, resuming it as its user would whenever it stopped with an error.
+/// Runs until the host is complete, resuming it as its user would whenever it stopped with an
+/// error.
 fn finish_by_resuming(world: &mut World, id: HostId) {
     for _ in 0..10 {
         let stuck = |world: &World| {
             let host = world.host(id);
-            host.finished().is_some() || host.snapshot().is_some_and(|view| view.phase == Phase::Error)
+            host.finished().is_some()
+                || host
+                    .snapshot()
+                    .is_some_and(|view| view.phase == Phase::Error)
         };
         world.run_until(secs(120), "it finishes or says why not", stuck);
         if world.host(id).finished().is_some() {
@@ -78,7 +86,13 @@ fn a_full_disk_stops_with_one_error_and_goes_on_when_there_is_space() {
     world.host_mut(leech).disk_mut().fault = Fault::FullAfter(10 * 32 * KIB);
     world.run_for(secs(60));
     let failed = failures(&world, leech);
-    assert!(matches!(&failed[..], [Failure::Storage(OpError::Storage { full: true, .. })]), "{failed:?}");
+    assert!(
+        matches!(
+            &failed[..],
+            [Failure::Storage(OpError::Storage { full: true, .. })]
+        ),
+        "{failed:?}"
+    );
     assert_eq!(world.host(leech).snapshot().unwrap().phase, Phase::Error);
     world.host_mut(leech).disk_mut().fault = Fault::None;
     world.command(leech, Command::Resume(TORRENT)).unwrap();
@@ -99,12 +113,17 @@ fn a_disk_that_stays_broken_never_brings_the_engine_down() {
     }
 }
 
-/// What was called had in a record is checked whenever one is saved; here the pieces that a restart announces are checked too.
+/// What was called had in a record is checked whenever one is saved; here the pieces that a restart
+/// announces are checked too.
 #[test]
 fn power_may_go_at_any_moment_and_every_piece_called_had_is_right() {
     for seed in seeds(210..235) {
         let torrent = torrent(64, 32);
-        let config = Config { flush_interval: secs(1), max_unflushed: 8 * 32 * KIB, ..Config::default() };
+        let config = Config {
+            flush_interval: secs(1),
+            max_unflushed: 8 * 32 * KIB,
+            ..Config::default()
+        };
         let mut world = World::new(seed);
         world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
         let leech = world.add(Plan::leech(&torrent).config(config));
@@ -127,10 +146,19 @@ fn a_loss_of_power_costs_at_most_what_was_not_flushed() {
     world.run_for(secs(15));
     let before = u64::from(world.host(leech).snapshot().unwrap().have.count());
     world.kill(leech);
-    let kept = u64::from(world.host(leech).disk().record().map_or(0, |saved| saved.have.count()));
+    let kept = u64::from(
+        world
+            .host(leech)
+            .disk()
+            .record()
+            .map_or(0, |saved| saved.have.count()),
+    );
     // A flush is due within 5 s, takes a moment and is followed by the record: 7 s at 200 KiB/s.
     let most = 7 * 200 / 32;
-    assert!(kept + most >= before, "{before} pieces before, {kept} after: more than {most} lost");
+    assert!(
+        kept + most >= before,
+        "{before} pieces before, {kept} after: more than {most} lost"
+    );
     world.restart(leech);
     world.run_until_finished(secs(120), &[leech]);
 }
@@ -147,7 +175,9 @@ fn what_was_spoiled_between_two_runs_is_found_and_fetched_again() {
         world.host_mut(spoiled).disk_mut().spoil(piece);
     }
     world.restart(spoiled);
-    world.run_until(secs(30), "the check ends", |world| checked(world, spoiled).is_some());
+    world.run_until(secs(30), "the check ends", |world| {
+        checked(world, spoiled).is_some()
+    });
     assert_eq!(checked(&world, spoiled), Some(29));
     world.run_until_finished(secs(60), &[spoiled]);
 }
@@ -158,21 +188,32 @@ fn what_is_edited_under_a_seed_is_served_to_nobody_and_fetched_again_unless_it_o
     let torrent = torrent(64, 32);
     for (seed, only) in [(243, false), (244, true)] {
         let mut world = World::new(seed);
-        let [edited, other] = [200, 40].map(|kib| world.add(Plan::seed(&torrent).access(Access::symmetric(kib * KIB, millis(10)))));
+        let [edited, other] = [200, 40].map(|kib| {
+            world.add(Plan::seed(&torrent).access(Access::symmetric(kib * KIB, millis(10))))
+        });
         if only {
             world.command(edited, Command::SeedOnly(TORRENT)).unwrap();
         }
         let leech = world.add(Plan::leech(&torrent));
         world.run_for(secs(3));
-        let pieces: Vec<Piece> = torrent.lengths().iter().filter(|piece| piece.get().is_multiple_of(5)).collect();
+        let pieces: Vec<Piece> = torrent
+            .lengths()
+            .iter()
+            .filter(|piece| piece.get().is_multiple_of(5))
+            .collect();
         world.edit(edited, &pieces);
-        world.run_until(secs(30), "it was checked again", |world| rechecked(world, edited).is_some());
+        world.run_until(secs(30), "it was checked again", |world| {
+            rechecked(world, edited).is_some()
+        });
         assert_eq!(rechecked(&world, edited), Some((64, 13)));
         world.run_until_finished(secs(120), &[leech]);
         assert!(world.host(other).blocks_sent() > 0 && world.host(leech).banned().is_empty());
         world.run_for(secs(60));
         assert_eq!(world.host(edited).disk().is_complete(), !only);
-        assert_eq!(world.host(edited).snapshot().unwrap().have.count(), if only { 51 } else { 64 });
+        assert_eq!(
+            world.host(edited).snapshot().unwrap().have.count(),
+            if only { 51 } else { 64 }
+        );
     }
 }
 
@@ -182,7 +223,9 @@ fn a_download_that_is_edited_is_not_finished_before_it_is_whole_again() {
     let mut world = World::new(245);
     world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
     let leech = world.add(Plan::leech(&torrent));
-    world.run_until(secs(60), "the last piece is there", |world| world.host(leech).disk().is_complete());
+    world.run_until(secs(60), "the last piece is there", |world| {
+        world.host(leech).disk().is_complete()
+    });
     assert_eq!(world.host(leech).finished(), None, "it is not recorded yet");
     let pieces: Vec<Piece> = torrent.lengths().iter().take(20).collect();
     world.edit(leech, &pieces);
@@ -191,17 +234,25 @@ fn a_download_that_is_edited_is_not_finished_before_it_is_whole_again() {
 }
 
 fn rechecked(world: &World, id: HostId) -> Option<(u32, u32)> {
-    world.host(id).news().iter().find_map(|(_, event)| match event {
-        Event::Rechecked { read, wrong, .. } => Some((*read, *wrong)),
-        _ => None,
-    })
+    world
+        .host(id)
+        .news()
+        .iter()
+        .find_map(|(_, event)| match event {
+            Event::Rechecked { read, wrong, .. } => Some((*read, *wrong)),
+            _ => None,
+        })
 }
 
 fn checked(world: &World, id: HostId) -> Option<u32> {
-    world.host(id).news().iter().find_map(|(_, event)| match event {
-        Event::Checked(_, count) => Some(*count),
-        _ => None,
-    })
+    world
+        .host(id)
+        .news()
+        .iter()
+        .find_map(|(_, event)| match event {
+            Event::Checked(_, count) => Some(*count),
+            _ => None,
+        })
 }
 
 #[test]
@@ -214,10 +265,25 @@ fn shutting_down_flushes_and_records_everything() {
     let had = world.host(leech).snapshot().unwrap().have;
     assert!(had.count() > 5);
     world.command(leech, Command::ShutDown).unwrap();
-    let over = |world: &World| world.host(leech).news().iter().any(|(_, event)| *event == Event::ShutDown);
+    let over = |world: &World| {
+        world
+            .host(leech)
+            .news()
+            .iter()
+            .any(|(_, event)| *event == Event::ShutDown)
+    };
     world.run_until(secs(10), "it shuts down", over);
-    let record = world.host(leech).disk().record().expect("a record was saved").have.clone();
-    let lost = had.ones().filter_map(|index| torrent.lengths().piece(index)).find(|piece: &Piece| !record.has(*piece));
+    let record = world
+        .host(leech)
+        .disk()
+        .record()
+        .expect("a record was saved")
+        .have
+        .clone();
+    let lost = had
+        .ones()
+        .filter_map(|index| torrent.lengths().piece(index))
+        .find(|piece: &Piece| !record.has(*piece));
     assert_eq!(lost, None, "a piece that was had is not in the record");
     world.kill(leech);
     world.restart(leech);
@@ -234,7 +300,11 @@ fn a_pause_writes_everything_out_at_once() {
     world.command(leech, Command::Pause(TORRENT)).unwrap();
     world.run_for(millis(100));
     let had = world.host(leech).snapshot().unwrap().have.count();
-    let recorded = world.host(leech).disk().record().map_or(0, |saved| saved.have.count());
+    let recorded = world
+        .host(leech)
+        .disk()
+        .record()
+        .map_or(0, |saved| saved.have.count());
     assert!(had > 0);
     assert_eq!(recorded, had);
 }

@@ -1,4 +1,5 @@
-//! What peers tell each other besides data: of other peers, of lost pieces, of wanting no more. And what private torrents keep to themselves.
+//! What peers tell each other besides data: of other peers, of lost pieces, of wanting no more. And
+//! what private torrents keep to themselves.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,16 +22,33 @@ fn line() -> Access {
 }
 
 fn private() -> Arc<Computed> {
-    Arc::new(Recipe::single("secret.bin", 5, 64 * 32 * KIB, 32 * 1024).private().build())
+    Arc::new(
+        Recipe::single("secret.bin", 5, 64 * 32 * KIB, 32 * 1024)
+            .private()
+            .build(),
+    )
 }
 
 /// A slow seed and leeches that know nobody but it.
 fn star(seed: u64, torrent: &Arc<Computed>, config: &Config) -> (World, HostId, Vec<HostId>) {
     let mut world = World::new(seed);
     let config = || config.clone();
-    let hub = world.add(Plan::seed(torrent).access(Access::symmetric(20 * KIB, millis(20))).config(config()).trackerless());
-    let leeches = world.add_many(8, &Plan::leech(torrent).access(line()).config(config()).trackerless());
-    leeches.iter().for_each(|leech| world.introduce(*leech, PeerSource::User, &[hub]));
+    let hub = world.add(
+        Plan::seed(torrent)
+            .access(Access::symmetric(20 * KIB, millis(20)))
+            .config(config())
+            .trackerless(),
+    );
+    let leeches = world.add_many(
+        8,
+        &Plan::leech(torrent)
+            .access(line())
+            .config(config())
+            .trackerless(),
+    );
+    leeches
+        .iter()
+        .for_each(|leech| world.introduce(*leech, PeerSource::User, &[hub]));
     (world, hub, leeches)
 }
 
@@ -39,21 +57,42 @@ fn who_knows_one_peer_hears_of_all_within_two_minutes() {
     let torrent = torrent(512, 32);
     let (mut world, _, leeches) = star(600, &torrent, &Config::default());
     world.run_for(secs(120));
-    let counts: Vec<_> = leeches.iter().map(|leech| world.host(*leech).neighbours().len()).collect();
+    let counts: Vec<_> = leeches
+        .iter()
+        .map(|leech| world.host(*leech).neighbours().len())
+        .collect();
     assert_eq!(counts, [8; 8], "one seed and seven other leeches each");
 }
 
 #[test]
 fn without_exchange_who_knows_one_peer_stays_with_it() {
     let torrent = torrent(512, 32);
-    let (mut world, _, leeches) = star(601, &torrent, &Config { pex: false, ..Config::default() });
+    let (mut world, _, leeches) = star(
+        601,
+        &torrent,
+        &Config {
+            pex: false,
+            ..Config::default()
+        },
+    );
     world.run_for(secs(180));
-    assert!(leeches.iter().all(|leech| world.host(*leech).neighbours().len() == 1));
+    assert!(
+        leeches
+            .iter()
+            .all(|leech| world.host(*leech).neighbours().len() == 1)
+    );
 }
 
 #[test]
 fn a_private_torrent_exchanges_nothing() {
-    let (mut world, _, leeches) = star(602, &private(), &Config { dht_port: Some(6881), ..Config::default() });
+    let (mut world, _, leeches) = star(
+        602,
+        &private(),
+        &Config {
+            dht_port: Some(6881),
+            ..Config::default()
+        },
+    );
     world.run_for(secs(180));
     for leech in leeches {
         assert_eq!(world.host(leech).neighbours().len(), 1);
@@ -67,7 +106,12 @@ fn peers_from_other_sources_than_the_tracker_are_not_dialled_for_a_private_torre
     let mut world = World::new(603);
     let seed = world.add(Plan::seed(&torrent).trackerless());
     let leech = world.add(Plan::leech(&torrent).trackerless());
-    for source in [PeerSource::Link, PeerSource::Dht, PeerSource::Pex, PeerSource::Lsd] {
+    for source in [
+        PeerSource::Link,
+        PeerSource::Dht,
+        PeerSource::Pex,
+        PeerSource::Lsd,
+    ] {
         world.introduce(leech, source, &[seed]);
     }
     world.run_for(secs(60));
@@ -83,23 +127,39 @@ fn a_magnet_that_turns_out_private_lets_go_of_whoever_the_tracker_did_not_name()
     let mut world = World::encoded(604);
     let seeds = world.add_many(5, &Plan::seed(&torrent).access(line()).trackerless());
     let leech = world.add(Plan::leech(&torrent).access(line()).magnet().trackerless());
-    let sources = [PeerSource::Link, PeerSource::Dht, PeerSource::Lsd, PeerSource::User, PeerSource::Tracker];
+    let sources = [
+        PeerSource::Link,
+        PeerSource::Dht,
+        PeerSource::Lsd,
+        PeerSource::User,
+        PeerSource::Tracker,
+    ];
     for (source, seed) in sources.into_iter().zip(&seeds) {
         world.introduce(leech, source, &[*seed]);
     }
     world.run_for(secs(5));
     let kept = world.host(leech).neighbours();
-    assert_eq!(kept, seeds[3..].iter().map(|seed| world.host(*seed).addr().ip()).collect());
+    assert_eq!(
+        kept,
+        seeds[3..]
+            .iter()
+            .map(|seed| world.host(*seed).addr().ip())
+            .collect()
+    );
     world.run_until_finished(secs(120), &[leech]);
 }
 
 #[test]
 fn two_with_dht_nodes_tell_each_other_their_ports_and_nobody_else_hears_of_them() {
     let torrent = torrent(512, 32);
-    let with_node = |port| Config { dht_port: Some(port), ..Config::default() };
+    let with_node = |port| Config {
+        dht_port: Some(port),
+        ..Config::default()
+    };
     let mut world = World::encoded(605);
     let seed = world.add(Plan::seed(&torrent).access(line()).config(with_node(7001)));
-    let [leech, other] = [with_node(7002), Config::default()].map(|config| world.add(Plan::leech(&torrent).access(line()).config(config)));
+    let [leech, other] = [with_node(7002), Config::default()]
+        .map(|config| world.add(Plan::leech(&torrent).access(line()).config(config)));
     world.run_for(secs(5));
     let node = |id: HostId, port| (world.host(id).addr().ip(), port).into();
     assert_eq!(world.host(leech).dht_nodes(), [node(seed, 7001)]);
@@ -113,7 +173,10 @@ fn an_engine_that_never_dials_passes_on_what_it_hears() {
     let mut world = World::new(606);
     let seed = world.add(Plan::seed(&torrent).access(line()));
     let leeches = world.add_many(3, &Plan::leech(&torrent).access(line()));
-    let config = Config { max_dialling: 0, ..Config::default() };
+    let config = Config {
+        max_dialling: 0,
+        ..Config::default()
+    };
     let tab = world.add(Plan::leech(&torrent).config(config).trackerless());
     world.introduce(tab, PeerSource::Link, &[leeches[0]]);
     assert_eq!(world.host(tab).hints(), [world.host(leeches[0]).addr()]);
@@ -121,9 +184,15 @@ fn an_engine_that_never_dials_passes_on_what_it_hears() {
     world.run_for(secs(130));
     let mut hints = world.host(tab).hints().to_vec();
     hints.sort();
-    let mut all: Vec<_> = leeches.iter().map(|leech| world.host(*leech).addr()).collect();
+    let mut all: Vec<_> = leeches
+        .iter()
+        .map(|leech| world.host(*leech).addr())
+        .collect();
     all.sort();
-    assert_eq!(hints, all, "each once, whether the link or a peer named it first");
+    assert_eq!(
+        hints, all,
+        "each once, whether the link or a peer named it first"
+    );
 }
 
 #[test]
@@ -134,9 +203,17 @@ fn who_floods_with_made_up_peers_is_shut_out_and_harms_nobody() {
     let gossip = world.add(Plan::seed(&torrent).access(line()).malice(Malice::Gossip));
     let leech = world.add(Plan::leech(&torrent));
     world.run_for(secs(3));
-    assert!(!world.host(leech).neighbours().contains(&world.host(gossip).addr().ip()));
+    assert!(
+        !world
+            .host(leech)
+            .neighbours()
+            .contains(&world.host(gossip).addr().ip())
+    );
     let known = world.host(leech).snapshot().unwrap().candidates;
-    assert!(known <= 250 + 4, "{known} addresses are known, a quarter of 1,000 may come from one peer");
+    assert!(
+        known <= 250 + 4,
+        "{known} addresses are known, a quarter of 1,000 may come from one peer"
+    );
     world.run_until_finished(secs(120), &[leech]);
 }
 
@@ -144,16 +221,27 @@ fn who_floods_with_made_up_peers_is_shut_out_and_harms_nobody() {
 fn a_piece_that_a_seed_has_lost_comes_from_another() {
     let torrent = torrent(64, 32);
     let mut world = World::encoded(608);
-    let [forgetful, other] = [200, 20].map(|kib| world.add(Plan::seed(&torrent).access(Access::symmetric(kib * KIB, millis(10)))));
+    let [forgetful, other] = [200, 20].map(|kib| {
+        world.add(Plan::seed(&torrent).access(Access::symmetric(kib * KIB, millis(10))))
+    });
     let leech = world.add(Plan::leech(&torrent));
     world.run_for(secs(2));
-    let lost = torrent.lengths().iter().filter(|piece| !world.host(leech).disk().has(*piece));
-    lost.take(20).collect::<Vec<_>>().into_iter().for_each(|piece| world.host_mut(forgetful).disk_mut().lose(piece));
+    let lost = torrent
+        .lengths()
+        .iter()
+        .filter(|piece| !world.host(leech).disk().has(*piece));
+    lost.take(20)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .for_each(|piece| world.host_mut(forgetful).disk_mut().lose(piece));
     world.run_until_finished(secs(120), &[leech]);
     assert!(world.host(leech).banned().is_empty());
     assert!(world.host(other).blocks_sent() > 0);
     let view = world.host(forgetful).snapshot().unwrap();
-    assert!(view.have.count() < 64 || view.downloaded > 0, "the seed noticed, and fetches again what it lost");
+    assert!(
+        view.have.count() < 64 || view.downloaded > 0,
+        "the seed noticed, and fetches again what it lost"
+    );
 }
 
 /// Two that want the same one of three files from a seed.
@@ -162,7 +250,9 @@ fn partial(seed: u64) -> (World, HostId, [HostId; 2]) {
     let torrent = Arc::new(Recipe::folder("selection", 12, &files, 32 * 1024).build());
     let mut world = World::encoded(seed);
     let hub = world.add(Plan::seed(&torrent).access(line()));
-    let plan = Plan::leech(&torrent).access(line()).wanted(vec![true, false, false]);
+    let plan = Plan::leech(&torrent)
+        .access(line())
+        .wanted(vec![true, false, false]);
     let leeches = [0, 1].map(|_| world.add(plan.clone()));
     world.run_until_finished(secs(60), &leeches);
     (world, hub, leeches)
@@ -171,7 +261,8 @@ fn partial(seed: u64) -> (World, HostId, [HostId; 2]) {
 #[test]
 fn partial_seeds_part_from_seeds_and_from_each_other() {
     let (mut world, hub, leeches) = partial(609);
-    // The seed tries once more, five seconds after a leech hung up, and hears then that it wants nothing.
+    // The seed tries once more, five seconds after a leech hung up, and hears then that it wants
+    // nothing.
     world.run_for(secs(15));
     for host in [leeches[0], leeches[1], hub] {
         assert!(world.host(host).neighbours().is_empty());
@@ -182,17 +273,31 @@ fn partial_seeds_part_from_seeds_and_from_each_other() {
 fn a_partial_seed_that_wants_more_is_back_at_once() {
     let (mut world, _, leeches) = partial(610);
     world.run_for(secs(60));
-    world.command(leeches[0], Command::Want(TORRENT, vec![true; 3])).unwrap();
-    world.run_until(secs(30), "all files are there", |world| world.host(leeches[0]).disk().is_complete());
+    world
+        .command(leeches[0], Command::Want(TORRENT, vec![true; 3]))
+        .unwrap();
+    world.run_until(secs(30), "all files are there", |world| {
+        world.host(leeches[0]).disk().is_complete()
+    });
 }
 
 #[test]
 fn in_a_full_place_peers_of_higher_priority_follow_those_of_lower() {
     let torrent = torrent(64, 32);
     let mut world = World::new(611);
-    let hub = world.add(Plan::leech(&torrent).config(Config { max_peers: 4, pex: false, ..Config::default() }).trackerless());
+    let hub = world.add(
+        Plan::leech(&torrent)
+            .config(Config {
+                max_peers: 4,
+                pex: false,
+                ..Config::default()
+            })
+            .trackerless(),
+    );
     let others = world.add_many(12, &Plan::leech(&torrent).trackerless());
-    others.iter().for_each(|other| world.introduce(*other, PeerSource::User, &[hub]));
+    others
+        .iter()
+        .for_each(|other| world.introduce(*other, PeerSource::User, &[hub]));
     world.run_for(secs(10));
     let first = world.host(hub).neighbours();
     world.run_for(secs(3600));
@@ -200,19 +305,34 @@ fn in_a_full_place_peers_of_higher_priority_follow_those_of_lower() {
     assert_eq!(settled.len(), 4);
     assert_ne!(first, settled, "whoever came first does not stay for ever");
     world.run_for(secs(3600));
-    assert_eq!(world.host(hub).neighbours(), settled, "everybody agrees on who belongs there");
+    assert_eq!(
+        world.host(hub).neighbours(),
+        settled,
+        "everybody agrees on who belongs there"
+    );
 }
 
 /// A message of BEP 55.
 fn holepunch(kind: u8, addr: SocketAddr, code: u8) -> Vec<u8> {
-    let IpAddr::V4(ip) = addr.ip() else { panic!("{addr}") };
-    [&[kind, 0][..], &ip.octets(), &addr.port().to_be_bytes(), &[0, 0, 0, code]].concat()
+    let IpAddr::V4(ip) = addr.ip() else {
+        panic!("{addr}")
+    };
+    [
+        &[kind, 0][..],
+        &ip.octets(),
+        &addr.port().to_be_bytes(),
+        &[0, 0, 0, code],
+    ]
+    .concat()
 }
 
 #[test]
 fn a_peer_in_the_middle_introduces_those_whom_it_is_connected_with_and_says_why_it_cannot() {
     let torrent = torrent(512, 32);
-    let config = Config { pex: false, ..Config::default() };
+    let config = Config {
+        pex: false,
+        ..Config::default()
+    };
     let (mut world, middle, leeches) = star(610, &torrent, &config);
     world.run_for(secs(15));
     let [one, other] = [leeches[0], leeches[1]];
@@ -220,11 +340,25 @@ fn a_peer_in_the_middle_introduces_those_whom_it_is_connected_with_and_says_why_
     let stranger: SocketAddr = "45.1.2.3:6881".parse().unwrap();
     for target in [other_addr, stranger] {
         let payload = Bytes::from(holepunch(0, target, 0));
-        world.say(one, middle, Message::Extended { id: HOLEPUNCH, payload });
+        world.say(
+            one,
+            middle,
+            Message::Extended {
+                id: HOLEPUNCH,
+                payload,
+            },
+        );
     }
     // Behind what the slow seed has queued already.
     world.run_for(secs(30));
     let expected = [holepunch(1, other_addr, 0), holepunch(2, stranger, 2)];
-    assert_eq!(world.host(one).heard(HOLEPUNCH), expected, "connect, and: not connected");
-    assert_eq!(world.host(other).heard(HOLEPUNCH), [holepunch(1, one_addr, 0)]);
+    assert_eq!(
+        world.host(one).heard(HOLEPUNCH),
+        expected,
+        "connect, and: not connected"
+    );
+    assert_eq!(
+        world.host(other).heard(HOLEPUNCH),
+        [holepunch(1, one_addr, 0)]
+    );
 }

@@ -34,7 +34,10 @@ fn a_removed_torrent_is_gone_and_may_be_added_again() {
     world.run_for(secs(5));
     world.command(leech, Command::Remove(TORRENT)).unwrap();
     assert!(world.host(leech).snapshot().is_none());
-    assert_eq!(world.command(leech, Command::Pause(TORRENT)), Err(CommandError::NoSuchTorrent(TORRENT)));
+    assert_eq!(
+        world.command(leech, Command::Pause(TORRENT)),
+        Err(CommandError::NoSuchTorrent(TORRENT))
+    );
     world.run_for(secs(60));
     world.kill(leech);
     world.restart(leech);
@@ -60,7 +63,10 @@ fn a_network_that_is_gone_for_a_minute_is_back_at_work_within_ten_seconds() {
     let before = world.host(leech).snapshot().unwrap().done;
     world.run_for(secs(10));
     let after = world.host(leech).snapshot().unwrap().done;
-    assert!(after > before + 100 * KIB, "{before} bytes when the network came back, {after} ten seconds later");
+    assert!(
+        after > before + 100 * KIB,
+        "{before} bytes when the network came back, {after} ten seconds later"
+    );
     world.run_until_finished(secs(60), &[leech]);
 }
 
@@ -73,7 +79,8 @@ fn a_network_that_is_gone_for_ten_minutes_is_dialled_again() {
     world.run_until_finished(secs(180), &[leech]);
 }
 
-/// A laptop that is closed overnight: hours have passed between two calls, and everybody has hung up.
+/// A laptop that is closed overnight: hours have passed between two calls, and everybody has hung
+/// up.
 #[test]
 fn a_machine_that_slept_for_eight_hours_is_back_at_work_within_ten_seconds() {
     let (mut world, _, leech) = pair(307);
@@ -84,7 +91,10 @@ fn a_machine_that_slept_for_eight_hours_is_back_at_work_within_ten_seconds() {
     let before = world.host(leech).snapshot().unwrap().done;
     world.run_for(secs(10));
     let after = world.host(leech).snapshot().unwrap().done;
-    assert!(after > before + 100 * KIB, "{before} bytes in the morning, {after} ten seconds later");
+    assert!(
+        after > before + 100 * KIB,
+        "{before} bytes in the morning, {after} ten seconds later"
+    );
     world.run_until_finished(secs(60), &[leech]);
 }
 

@@ -1,6 +1,11 @@
-//! Simulated swarms. Everything follows from the seeds, which a failing world prints; `AQUEDUCT_SIM_TRACE=1` shows every output, and
-//! `AQUEDUCT_SIM_SEEDS=1035` or `=1..100000` has the tests of many seeds use these instead of their own.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
+//! Simulated swarms. Everything follows from the seeds, which a failing world prints;
+//! `AQUEDUCT_SIM_TRACE=1` shows every output, and `AQUEDUCT_SIM_SEEDS=1035` or `=1..100000` has the
+//! tests of many seeds use these instead of their own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
 
 mod dht;
 mod disk;
@@ -30,13 +35,26 @@ fn millis(n: u64) -> Duration {
 /// One file in so many pieces of so many KiB, the last one odd.
 fn torrent(pieces: u64, kib: u64) -> Arc<Computed> {
     let size = pieces * kib * KIB - 333;
-    Arc::new(Recipe::single("simulated.bin", pieces + kib, size, u32::try_from(kib * KIB).unwrap()).build())
+    Arc::new(
+        Recipe::single(
+            "simulated.bin",
+            pieces + kib,
+            size,
+            u32::try_from(kib * KIB).unwrap(),
+        )
+        .build(),
+    )
 }
 
 /// The seeds that a test of many worlds goes through: its own, or those of the environment.
 fn seeds(own: Range<u64>) -> Range<u64> {
-    let Ok(text) = std::env::var("AQUEDUCT_SIM_SEEDS") else { return own };
-    let number = |part: &str| part.parse::<u64>().expect("AQUEDUCT_SIM_SEEDS is a number or a range like 1..100");
+    let Ok(text) = std::env::var("AQUEDUCT_SIM_SEEDS") else {
+        return own;
+    };
+    let number = |part: &str| {
+        part.parse::<u64>()
+            .expect("AQUEDUCT_SIM_SEEDS is a number or a range like 1..100")
+    };
     match text.split_once("..") {
         Some((from, to)) => number(from)..number(to),
         None => number(&text)..number(&text) + 1,

@@ -25,7 +25,10 @@ fn who_sends_only_bad_blocks_is_banned_within_four_bad_pieces_and_nobody_else_is
     for seed in seeds(100..108) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(1));
         let banned = world.host(leech).banned();
-        assert_eq!(banned.iter().map(|addr| addr.ip()).collect::<Vec<_>>(), [world.host(liar).addr().ip()]);
+        assert_eq!(
+            banned.iter().map(|addr| addr.ip()).collect::<Vec<_>>(),
+            [world.host(liar).addr().ip()]
+        );
         let corrupt = world.host(leech).corrupt_pieces();
         assert!(corrupt <= 4, "{corrupt} bad pieces before the ban");
     }
@@ -36,7 +39,13 @@ fn who_sends_a_bad_block_now_and_then_is_never_mistaken_for_another() {
     for seed in seeds(110..118) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(5));
         let liar = world.host(liar).addr().ip();
-        assert!(world.host(leech).banned().iter().all(|addr| addr.ip() == liar));
+        assert!(
+            world
+                .host(leech)
+                .banned()
+                .iter()
+                .all(|addr| addr.ip() == liar)
+        );
         let corrupt = world.host(leech).corrupt_pieces();
         assert!(corrupt <= 4, "{corrupt} bad pieces");
     }
@@ -48,12 +57,21 @@ fn the_only_source_of_a_bad_piece_is_banned_at_once() {
     let mut world = World::new(120);
     let liar = world.add(Plan::seed(&torrent).malice(Malice::Corrupt(1)));
     let leech = world.add(Plan::leech(&torrent));
-    world.run_until(secs(30), "the liar is banned", |world| !world.host(leech).banned().is_empty());
+    world.run_until(secs(30), "the liar is banned", |world| {
+        !world.host(leech).banned().is_empty()
+    });
     // What was on its way when the first piece failed may fail too, but no more of it is asked for.
-    assert_eq!(world.host(leech).banned()[0].ip(), world.host(liar).addr().ip());
+    assert_eq!(
+        world.host(leech).banned()[0].ip(),
+        world.host(liar).addr().ip()
+    );
     let asked = world.host(leech).corrupt_pieces();
     world.run_for(secs(300));
-    assert_eq!(world.host(leech).corrupt_pieces(), asked, "a banned peer was asked again");
+    assert_eq!(
+        world.host(leech).corrupt_pieces(),
+        asked,
+        "a banned peer was asked again"
+    );
     world.add(Plan::seed(&torrent));
     world.run_until_finished(secs(200), &[leech]);
 }
@@ -63,11 +81,20 @@ fn two_liars_among_eight_do_not_get_the_good_ones_banned() {
     let torrent = torrent(96, 64);
     let mut world = World::new(121);
     world.add_many(6, &Plan::seed(&torrent).access(line()));
-    let liars = world.add_many(2, &Plan::seed(&torrent).access(line()).malice(Malice::Corrupt(2)));
+    let liars = world.add_many(
+        2,
+        &Plan::seed(&torrent)
+            .access(line())
+            .malice(Malice::Corrupt(2)),
+    );
     let leeches = world.add_many(3, &Plan::leech(&torrent).access(line()));
     world.run_until_finished(secs(600), &leeches);
     for leech in leeches {
-        let good = world.host(leech).banned().into_iter().find(|addr| liars.iter().all(|liar| world.host(*liar).addr().ip() != addr.ip()));
+        let good = world.host(leech).banned().into_iter().find(|addr| {
+            liars
+                .iter()
+                .all(|liar| world.host(*liar).addr().ip() != addr.ip())
+        });
         assert_eq!(good, None, "a good peer was banned");
     }
 }
@@ -77,7 +104,12 @@ fn a_download_completes_with_nine_of_ten_peers_stalled() {
     for (seed, after) in [(130, 0), (131, 3), (132, 20)] {
         let torrent = torrent(64, 64);
         let mut world = World::new(seed);
-        world.add_many(9, &Plan::seed(&torrent).access(line()).malice(Malice::Stall(after)));
+        world.add_many(
+            9,
+            &Plan::seed(&torrent)
+                .access(line())
+                .malice(Malice::Stall(after)),
+        );
         world.add(Plan::seed(&torrent).access(line()));
         let leech = world.add(Plan::leech(&torrent));
         world.run_until_finished(secs(150), &[leech]);
@@ -100,7 +132,10 @@ fn nonsense_from_peers_harms_nobody_else() {
     let torrent = torrent(48, 32);
     let mut world = World::encoded(140);
     world.add_many(2, &Plan::seed(&torrent).access(line()));
-    world.add_many(3, &Plan::seed(&torrent).access(line()).malice(Malice::Babble));
+    world.add_many(
+        3,
+        &Plan::seed(&torrent).access(line()).malice(Malice::Babble),
+    );
     let leeches = world.add_many(3, &Plan::leech(&torrent).access(line()));
     world.run_until_finished(secs(120), &leeches);
 }
@@ -117,7 +152,10 @@ fn forged_metadata_delay_a_magnet_by_at_most_ten_seconds() {
         world.host(leech).finished().unwrap()
     };
     let (alone, forged) = (start(0), start(1));
-    assert!(forged < alone + secs(10), "{alone:?} without a forger, {forged:?} with one");
+    assert!(
+        forged < alone + secs(10),
+        "{alone:?} without a forger, {forged:?} with one"
+    );
 }
 
 #[test]
@@ -126,20 +164,29 @@ fn addresses_where_nobody_is_cost_little() {
     let start = |ghosts: u8| {
         let mut world = World::new(142);
         world.add_ghosts(ghosts);
-        world.add_many(10, &Plan::seed(&torrent).access(Access::symmetric(20 * KIB, millis(20))));
+        world.add_many(
+            10,
+            &Plan::seed(&torrent).access(Access::symmetric(20 * KIB, millis(20))),
+        );
         let leech = world.add(Plan::leech(&torrent));
         world.run_until_finished(secs(300), &[leech]);
         world.host(leech).finished().unwrap()
     };
     let (alone, among) = (start(0), start(90));
-    assert!(among.as_secs_f64() < alone.as_secs_f64() / 0.9, "{alone:?} without them, {among:?} with them");
+    assert!(
+        among.as_secs_f64() < alone.as_secs_f64() / 0.9,
+        "{alone:?} without them, {among:?} with them"
+    );
 }
 
 #[test]
 fn a_crowd_at_one_small_host_is_turned_away_politely() {
     let torrent = torrent(32, 32);
     let mut world = World::new(143);
-    let config = Config { max_peers: 10, ..Config::default() };
+    let config = Config {
+        max_peers: 10,
+        ..Config::default()
+    };
     let seed = world.add(Plan::seed(&torrent).config(config));
     let leeches = world.add_many(40, &Plan::leech(&torrent).access(line()));
     world.run_until_finished(secs(300), &leeches);

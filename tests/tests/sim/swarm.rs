@@ -19,9 +19,21 @@ fn a_hundred_engines_complete_from_one_seed() {
     let torrent = torrent(64, 32);
     let mut world = World::new(1);
     // Through exchange everybody would come to know everybody; a third of them is company enough.
-    let config = || Config { max_peers: 30, ..Config::default() };
-    world.add(Plan::seed(&torrent).access(megabyte_line()).config(config()));
-    let leeches = world.add_many(100, &Plan::leech(&torrent).access(megabyte_line()).config(config()));
+    let config = || Config {
+        max_peers: 30,
+        ..Config::default()
+    };
+    world.add(
+        Plan::seed(&torrent)
+            .access(megabyte_line())
+            .config(config()),
+    );
+    let leeches = world.add_many(
+        100,
+        &Plan::leech(&torrent)
+            .access(megabyte_line())
+            .config(config()),
+    );
     world.run_until_finished(secs(120), &leeches);
     world.run_for(secs(60));
     world.assert_nothing_unanswered();
@@ -43,7 +55,10 @@ fn fingerprint_of_a_busy_world(seed: u64) -> [u8; 20] {
     let mut world = World::encoded(seed);
     world.add(Plan::seed(&torrent).access(megabyte_line().lossy(0.01)));
     world.add(Plan::seed(&torrent).malice(Malice::Corrupt(3)));
-    let leeches = world.add_many(10, &Plan::leech(&torrent).access(megabyte_line().lossy(0.02)));
+    let leeches = world.add_many(
+        10,
+        &Plan::leech(&torrent).access(megabyte_line().lossy(0.02)),
+    );
     world.after(secs(2), |world| world.kill(HostId(4)));
     world.after(secs(4), |world| world.restart(HostId(4)));
     world.run_until_finished(secs(300), &leeches);
@@ -74,7 +89,9 @@ fn losses_latency_and_slow_lines_only_slow_a_swarm_down() {
     let mut world = World::encoded(6);
     world.add(Plan::seed(&torrent).access(Access::symmetric(150 * KIB, millis(150)).lossy(0.03)));
     let lines = [(20, 300), (100, 10), (1000, 100), (50, 80)];
-    let plans = lines.map(|(kib, latency)| Plan::leech(&torrent).access(Access::symmetric(kib * KIB, millis(latency)).lossy(0.02)));
+    let plans = lines.map(|(kib, latency)| {
+        Plan::leech(&torrent).access(Access::symmetric(kib * KIB, millis(latency)).lossy(0.02))
+    });
     let leeches = plans.map(|plan| world.add(plan));
     world.run_until_finished(secs(400), &leeches);
 }
@@ -87,7 +104,10 @@ fn one_seed_and_one_leech_fill_a_fast_line() {
     let leech = world.add(Plan::leech(&torrent).access(Access::symmetric(4 << 20, millis(50))));
     world.run_until_finished(secs(60), &[leech]);
     let took = world.host(leech).finished().unwrap();
-    assert!(took < secs(8), "16 MiB over 4 MiB/s with 200 ms of round trip took {took:?}");
+    assert!(
+        took < secs(8),
+        "16 MiB over 4 MiB/s with 200 ms of round trip took {took:?}"
+    );
 }
 
 #[test]
@@ -120,12 +140,22 @@ fn pieces_in_order_of_arrival(host: &Host) -> Vec<u32> {
 fn sequential_pieces_come_in_order() {
     let torrent = torrent(64, 32);
     let mut world = World::new(10);
-    world.add_many(3, &Plan::seed(&torrent).access(Access::symmetric(100 * KIB, millis(10))));
+    world.add_many(
+        3,
+        &Plan::seed(&torrent).access(Access::symmetric(100 * KIB, millis(10))),
+    );
     let leech = world.add(Plan::leech(&torrent).sequential());
     world.run_until_finished(secs(120), &[leech]);
     let order = pieces_in_order_of_arrival(world.host(leech));
-    let early = (0u32..).zip(&order).map(|(at, piece)| piece.abs_diff(at)).max().unwrap();
-    assert!(early <= 12, "a piece came {early} places off its turn: {order:?}");
+    let early = (0u32..)
+        .zip(&order)
+        .map(|(at, piece)| piece.abs_diff(at))
+        .max()
+        .unwrap();
+    assert!(
+        early <= 12,
+        "a piece came {early} places off its turn: {order:?}"
+    );
 }
 
 #[test]
@@ -140,17 +170,35 @@ fn rarest_first_does_not_take_pieces_in_order() {
 
 #[test]
 fn only_wanted_files_are_fetched_until_the_others_are_wanted_too() {
-    let files = [("a", 300 * KIB), ("b", 500 * KIB + 1), ("c", 0), ("d", 400 * KIB)];
+    let files = [
+        ("a", 300 * KIB),
+        ("b", 500 * KIB + 1),
+        ("c", 0),
+        ("d", 400 * KIB),
+    ];
     let torrent = Arc::new(Recipe::folder("selection", 12, &files, 32 * 1024).build());
     let mut world = World::new(12);
     world.add(Plan::seed(&torrent));
     let leech = world.add(Plan::leech(&torrent).wanted(vec![false, true, false, false]));
     world.run_until_finished(secs(60), &[leech]);
-    let wanted = torrent.lengths().pieces_of(300 * KIB, 500 * KIB + 1).map(Piece::get).collect::<Vec<_>>();
-    let had = torrent.lengths().iter().filter(|p| world.host(leech).disk().has(*p)).map(Piece::get).collect::<Vec<_>>();
+    let wanted = torrent
+        .lengths()
+        .pieces_of(300 * KIB, 500 * KIB + 1)
+        .map(Piece::get)
+        .collect::<Vec<_>>();
+    let had = torrent
+        .lengths()
+        .iter()
+        .filter(|p| world.host(leech).disk().has(*p))
+        .map(Piece::get)
+        .collect::<Vec<_>>();
     assert_eq!(had, wanted);
-    world.command(leech, Command::Want(TORRENT, vec![true; 4])).unwrap();
-    world.run_until(secs(60), "all files are there", |world| world.host(leech).disk().is_complete());
+    world
+        .command(leech, Command::Want(TORRENT, vec![true; 4]))
+        .unwrap();
+    world.run_until(secs(60), "all files are there", |world| {
+        world.host(leech).disk().is_complete()
+    });
 }
 
 fn time_with_limits(limited: usize, limit: Command) -> Duration {
@@ -167,26 +215,67 @@ fn time_with_limits(limited: usize, limit: Command) -> Duration {
 fn rate_limits_hold_within_a_fifth() {
     // 2 MiB at 100 KiB/s.
     let ideal = 20.48;
-    let up = time_with_limits(0, Command::Limits { download: None, upload: Some(100 * KIB) }).as_secs_f64();
-    let down = time_with_limits(1, Command::Limits { download: Some(100 * KIB), upload: None }).as_secs_f64();
-    assert!(up > ideal * 0.8 && up < ideal * 1.2 + 2.0, "upload limit: {up} s instead of {ideal}");
-    assert!(down > ideal * 0.8 && down < ideal * 1.2 + 2.0, "download limit: {down} s instead of {ideal}");
+    let up = time_with_limits(
+        0,
+        Command::Limits {
+            download: None,
+            upload: Some(100 * KIB),
+        },
+    )
+    .as_secs_f64();
+    let down = time_with_limits(
+        1,
+        Command::Limits {
+            download: Some(100 * KIB),
+            upload: None,
+        },
+    )
+    .as_secs_f64();
+    assert!(
+        up > ideal * 0.8 && up < ideal * 1.2 + 2.0,
+        "upload limit: {up} s instead of {ideal}"
+    );
+    assert!(
+        down > ideal * 0.8 && down < ideal * 1.2 + 2.0,
+        "download limit: {down} s instead of {ideal}"
+    );
 }
 
 #[test]
 fn who_gives_nothing_gets_less_than_who_gives() {
     let torrent = torrent(512, 32);
-    let config = Config { unchoke_slots: 3, ..Config::default() };
+    let config = Config {
+        unchoke_slots: 3,
+        ..Config::default()
+    };
     let mut world = World::new(14);
-    // What the leeches can send is scarce, and what the seed brings in is not: where it is the other way round, spare capacity goes to anybody.
-    world.add(Plan::seed(&torrent).config(config.clone()).access(Access::symmetric(80 * KIB, millis(20))));
-    let plan = Plan::leech(&torrent).config(config).access(Access { up: Some(40 * KIB), down: Some(1 << 20), latency: millis(20), loss: 0.0 });
+    // What the leeches can send is scarce, and what the seed brings in is not: where it is the
+    // other way round, spare capacity goes to anybody.
+    world.add(
+        Plan::seed(&torrent)
+            .config(config.clone())
+            .access(Access::symmetric(80 * KIB, millis(20))),
+    );
+    let plan = Plan::leech(&torrent).config(config).access(Access {
+        up: Some(40 * KIB),
+        down: Some(1 << 20),
+        latency: millis(20),
+        loss: 0.0,
+    });
     let givers = world.add_many(12, &plan);
     let takers = world.add_many(3, &plan.clone().malice(Malice::FreeRide));
     world.run_for(secs(180));
-    let mean = |ids: &[HostId]| ids.iter().map(|id| world.host(*id).snapshot().unwrap().done).sum::<u64>() / ids.len() as u64;
+    let mean = |ids: &[HostId]| {
+        ids.iter()
+            .map(|id| world.host(*id).snapshot().unwrap().done)
+            .sum::<u64>()
+            / ids.len() as u64
+    };
     let (given, taken) = (mean(&givers), mean(&takers));
-    assert!(taken * 10 < given * 7, "givers have {given} bytes, takers {taken}");
+    assert!(
+        taken * 10 < given * 7,
+        "givers have {given} bytes, takers {taken}"
+    );
 }
 
 #[test]
@@ -199,7 +288,12 @@ fn a_finished_torrent_seeds_and_its_seeds_part() {
     world.run_for(secs(30));
     for id in [seed, leech] {
         let view = world.host(id).snapshot().unwrap();
-        assert_eq!((view.phase, view.peers, view.left), (Phase::Seeding, 0, 0), "{}", id.0);
+        assert_eq!(
+            (view.phase, view.peers, view.left),
+            (Phase::Seeding, 0, 0),
+            "{}",
+            id.0
+        );
         assert_eq!(view.have, Bitfield::all(16));
     }
 }
@@ -227,7 +321,11 @@ fn peers_behind_a_router_are_reached_because_they_dial() {
 
 #[test]
 fn a_private_torrent_completes_and_speaks_of_no_peer_exchange() {
-    let torrent = Arc::new(Recipe::single("private.bin", 18, 1 << 20, 32 * 1024).private().build());
+    let torrent = Arc::new(
+        Recipe::single("private.bin", 18, 1 << 20, 32 * 1024)
+            .private()
+            .build(),
+    );
     let mut world = World::encoded(18);
     world.add(Plan::seed(&torrent));
     let leeches = world.add_many(4, &Plan::leech(&torrent));

@@ -8,7 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use super::{KIB, millis, secs, seeds, torrent};
 
 fn some_access(rng: &mut ChaCha8Rng) -> Access {
-    let access = Access::symmetric(rng.random_range(30..2000) * KIB, millis(rng.random_range(1..200)));
+    let access = Access::symmetric(
+        rng.random_range(30..2000) * KIB,
+        millis(rng.random_range(1..200)),
+    );
     access.lossy(if rng.random_bool(0.3) { 0.03 } else { 0.0 })
 }
 
@@ -27,7 +30,9 @@ fn some_event(world: &mut World, rng: &mut ChaCha8Rng, id: HostId) {
     match rng.random_range(0..4) {
         0 => {
             world.kill(id);
-            world.after(millis(rng.random_range(100..5000)), move |world| world.restart(id));
+            world.after(millis(rng.random_range(100..5000)), move |world| {
+                world.restart(id)
+            });
             world.run_for(secs(5));
         }
         1 => world.cut_line(id, millis(rng.random_range(100..20_000))),
@@ -46,7 +51,11 @@ fn some_event(world: &mut World, rng: &mut ChaCha8Rng, id: HostId) {
 /// Users look after torrents that stopped with an error.
 fn resume_the_failed(world: &mut World, hosts: &[HostId]) {
     for id in hosts {
-        if world.host(*id).snapshot().is_some_and(|view| view.phase == Phase::Error) {
+        if world
+            .host(*id)
+            .snapshot()
+            .is_some_and(|view| view.phase == Phase::Error)
+        {
             world.command(*id, Command::Resume(TORRENT)).unwrap();
         }
     }
@@ -54,17 +63,36 @@ fn resume_the_failed(world: &mut World, hosts: &[HostId]) {
 
 fn troubled_world(seed: u64) {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x7_0B1E);
-    let torrent = torrent(rng.random_range(1..60), [1, 16, 33, 64][rng.random_range(0..4)]);
-    let mut world = if rng.random_bool(0.5) { World::encoded(seed) } else { World::new(seed) };
+    let torrent = torrent(
+        rng.random_range(1..60),
+        [1, 16, 33, 64][rng.random_range(0..4)],
+    );
+    let mut world = if rng.random_bool(0.5) {
+        World::encoded(seed)
+    } else {
+        World::new(seed)
+    };
     world.add(Plan::seed(&torrent).access(Access::symmetric(500 * KIB, millis(10))));
     for _ in 0..rng.random_range(0..4) {
-        world.add(Plan::seed(&torrent).access(some_access(rng)).malice(some_malice(rng)));
+        world.add(
+            Plan::seed(&torrent)
+                .access(some_access(rng))
+                .malice(some_malice(rng)),
+        );
     }
     let plans = (0..rng.random_range(1..7)).map(|_| {
         let plan = Plan::leech(&torrent).access(some_access(rng));
-        if rng.random_bool(0.3) { plan.magnet() } else { plan }
+        if rng.random_bool(0.3) {
+            plan.magnet()
+        } else {
+            plan
+        }
     });
-    let leeches = plans.collect::<Vec<_>>().into_iter().map(|plan| world.add(plan)).collect::<Vec<_>>();
+    let leeches = plans
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|plan| world.add(plan))
+        .collect::<Vec<_>>();
     for _ in 0..rng.random_range(0..6) {
         world.run_for(millis(rng.random_range(0..4000)));
         let victim = leeches[rng.random_range(0..leeches.len())];

@@ -1,4 +1,5 @@
-//! The page's end of the worker: starts it, queues what it cannot hear yet, restarts it when it broke.
+//! The page's end of the worker: starts it, queues what it cannot hear yet, restarts it when it
+//! broke.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ use crate::message::{ToPage, ToWorker};
 
 /// Where trunk puts the worker's starter.
 const SCRIPT: &str = "/worker_loader.js";
-/// So many crashes within [`CRASH_WINDOW_MS`] and the worker stays down: something is wrong that a restart does not mend.
+/// So many crashes within [`CRASH_WINDOW_MS`] and the worker stays down: something is wrong that a
+/// restart does not mend.
 const CRASHES: usize = 3;
 const CRASH_WINDOW_MS: f64 = 60_000.0;
 /// Before a restart, so that the browser lets go of the old worker's files and lock.
@@ -90,13 +92,23 @@ impl Host {
         let on_error = self.on_error(model);
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Running { worker, _on_message: on_message, _on_error: on_error })
+        Ok(Running {
+            worker,
+            _on_message: on_message,
+            _on_error: on_error,
+        })
     }
 
     fn on_message(&self, model: Model) -> Closure<dyn FnMut(MessageEvent)> {
         let host = self.clone();
         Closure::new(move |event: MessageEvent| {
-            let Some(message) = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok()) else { return };
+            let Some(message) = event
+                .data()
+                .as_string()
+                .and_then(|text| serde_json::from_str(&text).ok())
+            else {
+                return;
+            };
             host.0.borrow_mut().pulse.heard();
             if message == ToPage::Ready {
                 host.release();
@@ -105,7 +117,8 @@ impl Host {
         })
     }
 
-    /// A panic leaves the worker alive in an undefined state; so does a script that did not load. Both end it.
+    /// A panic leaves the worker alive in an undefined state; so does a script that did not load.
+    /// Both end it.
     fn on_error(&self, model: Model) -> Closure<dyn FnMut(ErrorEvent)> {
         let host = self.clone();
         Closure::new(move |event: ErrorEvent| {
@@ -141,7 +154,9 @@ impl Host {
 
     /// Says a message, or keeps it until the worker hears.
     pub(super) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
-        let Ok(text) = serde_json::to_string(message) else { return };
+        let Ok(text) = serde_json::to_string(message) else {
+            return;
+        };
         let parcel = js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED));
         let mut inner = self.0.borrow_mut();
         match &inner.worker {
@@ -155,7 +170,9 @@ impl Host {
         inner.ready = true;
         let waiting = std::mem::take(&mut inner.waiting);
         if let Some(running) = &inner.worker {
-            waiting.iter().for_each(|parcel| post(&running.worker, parcel));
+            waiting
+                .iter()
+                .for_each(|parcel| post(&running.worker, parcel));
         }
     }
 }

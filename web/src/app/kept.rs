@@ -1,4 +1,5 @@
-//! What the page remembers of its torrents apart from the storage that holds them, so that it notices when the browser took that away.
+//! What the page remembers of its torrents apart from the storage that holds them, so that it
+//! notices when the browser took that away.
 
 use leptos::prelude::window;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,11 @@ impl Kept {
     /// What to remember of a torrent; `None` while it is being made.
     #[must_use]
     pub fn of(torrent: &Torrent) -> Option<Self> {
-        Some(Self { folder: torrent.folder.clone(), name: torrent.name.clone(), magnet: torrent.magnet.clone()? })
+        Some(Self {
+            folder: torrent.folder.clone(),
+            name: torrent.name.clone(),
+            magnet: torrent.magnet.clone()?,
+        })
     }
 }
 
@@ -35,11 +40,17 @@ pub(super) fn missing(earlier: Vec<Kept>, present: &[Kept]) -> Vec<Kept> {
 
 /// What was remembered last; nothing where the browser keeps nothing for the page.
 pub(super) fn read() -> Vec<Kept> {
-    let text = window().local_storage().ok().flatten().and_then(|storage| storage.get_item(KEY).ok().flatten());
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    let text = window()
+        .local_storage()
+        .ok()
+        .flatten()
+        .and_then(|storage| storage.get_item(KEY).ok().flatten());
+    text.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
-/// Remembers these alone. A browser that keeps nothing for the page will not be noticed to take anything away, which is no worse.
+/// Remembers these alone. A browser that keeps nothing for the page will not be noticed to take
+/// anything away, which is no worse.
 pub(super) fn write(kept: &[Kept]) {
     if let (Ok(Some(storage)), Ok(text)) = (window().local_storage(), serde_json::to_string(kept)) {
         drop(storage.set_item(KEY, &text));
@@ -51,12 +62,19 @@ mod tests {
     use super::*;
 
     fn kept(folder: &str) -> Kept {
-        Kept { folder: folder.into(), name: format!("name of {folder}"), magnet: String::new() }
+        Kept {
+            folder: folder.into(),
+            name: format!("name of {folder}"),
+            magnet: String::new(),
+        }
     }
 
     #[test]
     fn what_was_there_and_is_not_any_more_is_missing_and_what_is_new_is_not() {
-        assert_eq!(missing(vec![kept("a"), kept("b")], &[kept("b"), kept("c")]), [kept("a")]);
+        assert_eq!(
+            missing(vec![kept("a"), kept("b")], &[kept("b"), kept("c")]),
+            [kept("a")]
+        );
         assert_eq!(missing(Vec::new(), &[kept("c")]), []);
     }
 }

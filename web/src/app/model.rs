@@ -11,7 +11,9 @@ use super::offer::{Dropped, Offer};
 use super::submitted::Submitted;
 use crate::leaving::would_lose;
 use crate::link::{is_web_address, links_in};
-use crate::message::{Blocked, Bridge, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent};
+use crate::message::{
+    Blocked, Bridge, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent,
+};
 
 /// How long a notice can be read.
 const NOTICE_STAYS: Duration = Duration::from_secs(8);
@@ -103,7 +105,9 @@ impl Model {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
         if links.is_empty() {
-            self.alerts.set(vec!["Paste a magnet link or an info-hash first.".to_owned()]);
+            self.alerts.set(vec![
+                "Paste a magnet link or an info-hash first.".to_owned(),
+            ]);
             return;
         }
         self.add_links(&links);
@@ -117,14 +121,21 @@ impl Model {
         if let Some(address) = links.iter().find(|link| is_web_address(link)) {
             self.note(format!("Fetching {address}"));
         }
-        links.iter().for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
+        links
+            .iter()
+            .for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
     }
 
-    /// Whether closing the page would end something for good. The tab that leads is the one that would.
+    /// Whether closing the page would end something for good. The tab that leads is the one that
+    /// would.
     #[must_use]
     pub fn would_lose(self) -> bool {
         let leads = self.blocked.with_untracked(Option::is_none);
-        leads && self.torrents.with_untracked(|all| all.iter().any(|entry| entry.view.with_untracked(would_lose)))
+        leads
+            && self.torrents.with_untracked(|all| {
+                all.iter()
+                    .any(|entry| entry.view.with_untracked(would_lose))
+            })
     }
 
     /// Tells what went well, for some seconds.
@@ -142,7 +153,8 @@ impl Model {
         set_timeout(clear, NOTICE_STAYS);
     }
 
-    /// Tells why something was not added, beside what is told of other things. Adding something else takes it away.
+    /// Tells why something was not added, beside what is told of other things. Adding something
+    /// else takes it away.
     pub fn reject(self, why: String) {
         if self.alerts.with_untracked(|all| !all.contains(&why)) {
             self.alerts.update(|all| all.push(why));
@@ -159,7 +171,8 @@ impl Model {
     /// Gives the worker a .torrent file.
     pub fn send_file(self, name: String, bytes: &js_sys::Uint8Array) {
         ask_to_keep();
-        self.host.with_value(|host| host.send(&ToWorker::AddFile(name), Some(bytes)));
+        self.host
+            .with_value(|host| host.send(&ToWorker::AddFile(name), Some(bytes)));
     }
 
     /// Asks the user whether to share what was dropped.
@@ -174,11 +187,17 @@ impl Model {
 
     /// Shares what is on offer under this name.
     pub fn give(self, name: &str) {
-        let Some(offer) = self.offer.try_update(Option::take).flatten() else { return };
+        let Some(offer) = self.offer.try_update(Option::take).flatten() else {
+            return;
+        };
         self.alerts.set(Vec::new());
         ask_to_keep();
-        let message = ToWorker::Give { name: name.to_owned(), files: offer.files };
-        self.host.with_value(|host| host.send(&message, Some(&offer.contents)));
+        let message = ToWorker::Give {
+            name: name.to_owned(),
+            files: offer.files,
+        };
+        self.host
+            .with_value(|host| host.send(&message, Some(&offer.contents)));
     }
 
     /// Takes in what the worker told.
@@ -210,9 +229,16 @@ impl Model {
         }
     }
 
-    /// What was to be added is in the list now: the text that asked for it has done its work, in the field and in the address.
+    /// What was to be added is in the list now: the text that asked for it has done its work, in
+    /// the field and in the address.
     fn accept(self, asked: &str) {
-        let Some((before, after)) = self.submitted.try_update_value(|submitted| submitted.accept(asked)).flatten() else { return };
+        let Some((before, after)) = self
+            .submitted
+            .try_update_value(|submitted| submitted.accept(asked))
+            .flatten()
+        else {
+            return;
+        };
         if before == self.draft.get_untracked() {
             if after.is_empty() {
                 forget_address();
@@ -233,22 +259,30 @@ impl Model {
             self.removed.set(state.removed);
         }
         let ids: Vec<u32> = state.torrents.iter().map(|t| t.id).collect();
-        let gone = self.torrents.with_untracked(|all| all.iter().any(|entry| !ids.contains(&entry.id)));
+        let gone = self
+            .torrents
+            .with_untracked(|all| all.iter().any(|entry| !ids.contains(&entry.id)));
         if gone {
-            self.torrents.update(|all| all.retain(|entry| ids.contains(&entry.id)));
+            self.torrents
+                .update(|all| all.retain(|entry| ids.contains(&entry.id)));
         }
         for torrent in state.torrents {
             self.hear_torrent(torrent);
         }
     }
 
-    /// Remembers which torrents there are, and at first which there were: what the worker did not bring back is lost.
+    /// Remembers which torrents there are, and at first which there were: what the worker did not
+    /// bring back is lost.
     fn remember(self, state: &State) {
         let present: Vec<Kept> = state.torrents.iter().filter_map(Kept::of).collect();
         if !self.known.get_untracked() {
-            // A worker that starts again within a visit may find that the browser's own notes are gone with the data.
+            // A worker that starts again within a visit may find that the browser's own notes are
+            // gone with the data.
             let remembered = Some(self.kept.get_value()).filter(|kept| !kept.is_empty());
-            self.lost.set(kept::missing(remembered.unwrap_or_else(kept::read), &present));
+            self.lost.set(kept::missing(
+                remembered.unwrap_or_else(kept::read),
+                &present,
+            ));
             self.kept.set_value(kept::read());
         }
         let all = [present, self.lost.get_untracked()].concat();
@@ -274,12 +308,19 @@ impl Model {
             return;
         }
         let (id, view) = (torrent.id, RwSignal::new(torrent));
-        let entry = Entry { id, view, files: RwSignal::new(Vec::new()), done: RwSignal::new(Vec::new()) };
-        self.torrents.update(|all| all.insert(place_in(all, entry), entry));
+        let entry = Entry {
+            id,
+            view,
+            files: RwSignal::new(Vec::new()),
+            done: RwSignal::new(Vec::new()),
+        };
+        self.torrents
+            .update(|all| all.insert(place_in(all, entry), entry));
     }
 
     fn entry(self, id: u32) -> Option<Entry> {
-        self.torrents.with_untracked(|all| all.iter().copied().find(|entry| entry.id == id))
+        self.torrents
+            .with_untracked(|all| all.iter().copied().find(|entry| entry.id == id))
     }
 
     fn with_entry(self, id: u32, act: impl FnOnce(Entry)) {
@@ -306,18 +347,23 @@ impl Default for Model {
 fn place_in(all: &[Entry], entry: Entry) -> usize {
     let order = |entry: &Entry| entry.view.with_untracked(|t| (t.added, t.id));
     let own = order(&entry);
-    all.iter().position(|other| order(other) < own).unwrap_or(all.len())
+    all.iter()
+        .position(|other| order(other) < own)
+        .unwrap_or(all.len())
 }
 
 /// A reload must not fill in again what was added already.
 fn forget_address() {
     let path = window().location().pathname().unwrap_or_default();
-    let history = window().history().and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
+    let history = window()
+        .history()
+        .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
     // A browser that refuses fills in the form once more, which does nothing by itself.
     drop(history);
 }
 
-/// Asks the browser not to evict what is stored here when space runs low. It may decline, which changes nothing else. Only a page may ask.
+/// Asks the browser not to evict what is stored here when space runs low. It may decline, which
+/// changes nothing else. Only a page may ask.
 fn ask_to_keep() {
     if window().is_secure_context() {
         drop(window().navigator().storage().persist());

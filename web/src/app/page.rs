@@ -1,5 +1,9 @@
-//! The page as a whole: header, form, notices, torrents; and what belongs to the window (drops, visibility, the address).
-#![allow(unreachable_pub, reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used")]
+//! The page as a whole: header, form, notices, torrents; and what belongs to the window (drops,
+//! visibility, the address).
+#![allow(
+    unreachable_pub,
+    reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
+)]
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -7,7 +11,10 @@ use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
 use super::{Model, offer};
-use crate::components::{About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList, is_torrent, take_torrents};
+use crate::components::{
+    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList,
+    is_torrent, take_torrents,
+};
 use crate::format::percent;
 use crate::link::{begins_link, links_in, magnet_of_hash};
 use crate::message::{Phase, ToWorker};
@@ -43,9 +50,12 @@ pub(super) fn Page() -> impl IntoView {
     }
 }
 
-/// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a download by itself.
+/// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a
+/// download by itself.
 fn draft_from_address(model: Model) {
-    let Ok(hash) = window().location().hash() else { return };
+    let Ok(hash) = window().location().hash() else {
+        return;
+    };
     if let Some(magnet) = magnet_of_hash(&hash) {
         model.draft.set(magnet.to_owned());
     }
@@ -54,7 +64,11 @@ fn draft_from_address(model: Model) {
 /// The window's title: how far the downloads are, while there are any.
 fn title(model: Model) -> String {
     let entries = model.torrents.get();
-    let sums = entries.iter().filter_map(|entry| entry.view.with(|t| (t.phase == Phase::Downloading).then_some((t.done, t.wanted))));
+    let sums = entries.iter().filter_map(|entry| {
+        entry
+            .view
+            .with(|t| (t.phase == Phase::Downloading).then_some((t.done, t.wanted)))
+    });
     match sums.reduce(|(done, wanted), (d, w)| (done + d, wanted + w)) {
         Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
         None => "Aqueduct".to_owned(),
@@ -78,8 +92,12 @@ fn ask_before_leaving(model: Model) {
 
 /// Adds .torrent files; of anything else it asks whether to share it.
 fn take(model: Model, data: &DataTransfer) {
-    let files = data.files().into_iter().flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
-    let (torrents, others): (Vec<File>, Vec<File>) = files.partition(|file| is_torrent(&file.name()));
+    let files = data
+        .files()
+        .into_iter()
+        .flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
+    let (torrents, others): (Vec<File>, Vec<File>) =
+        files.partition(|file| is_torrent(&file.name()));
     take_torrents(model, torrents.into_iter());
     if !others.is_empty() {
         model.ask_to_share(offer::dropped(data));
@@ -93,14 +111,19 @@ enum Cargo {
     Links,
 }
 
-/// What the page takes of what is dragged; `None` for what is the browser's business, as text over a field that takes text.
+/// What the page takes of what is dragged; `None` for what is the browser's business, as text over
+/// a field that takes text.
 fn cargo(event: &DragEvent) -> Option<Cargo> {
     let types = event.data_transfer()?.types();
     let carries = |kind: &str| types.includes(&kind.into(), 0);
-    let over_field = event.target().is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok());
+    let over_field = event
+        .target()
+        .is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok());
     match () {
         () if carries("Files") => Some(Cargo::Files),
-        () if (carries("text/uri-list") || carries("text/plain")) && !over_field => Some(Cargo::Links),
+        () if (carries("text/uri-list") || carries("text/plain")) && !over_field => {
+            Some(Cargo::Links)
+        }
         () => None,
     }
 }
@@ -111,7 +134,11 @@ fn take_links(model: Model, data: &DataTransfer) {
     let (list, plain) = (text("text/uri-list"), text("text/plain"));
     // Lines that begin with a number sign are comments (RFC 2483).
     let list: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
-    let mut links = links_in(&if list.is_empty() { plain } else { list.join("\n") });
+    let mut links = links_in(&if list.is_empty() {
+        plain
+    } else {
+        list.join("\n")
+    });
     // Text that was dragged by accident is no wish.
     links.retain(|link| begins_link(link));
     if !links.is_empty() {
@@ -129,12 +156,17 @@ fn accept_drops(model: Model) -> RwSignal<bool> {
         }
     });
     window_event_listener(ev::dragleave, move |event: DragEvent| {
-        let left = event.related_target().and_then(|to| to.dyn_into::<HtmlElement>().ok()).is_none();
+        let left = event
+            .related_target()
+            .and_then(|to| to.dyn_into::<HtmlElement>().ok())
+            .is_none();
         over.set(!left);
     });
     window_event_listener(ev::drop, move |event: DragEvent| {
         over.set(false);
-        let (Some(cargo), Some(data)) = (cargo(&event), event.data_transfer()) else { return };
+        let (Some(cargo), Some(data)) = (cargo(&event), event.data_transfer()) else {
+            return;
+        };
         event.prevent_default();
         match cargo {
             Cargo::Files => take(model, &data),

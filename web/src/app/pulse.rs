@@ -1,12 +1,14 @@
-//! Whether the worker is still there. Most that kills one is an error that the page is told of; a worker that hangs, or that the browser ended
-//! when memory ran low, is only noticed by its silence.
+//! Whether the worker is still there. Most that kills one is an error that the page is told of; a
+//! worker that hangs, or that the browser ended when memory ran low, is only noticed by its
+//! silence.
 
 use std::time::Duration;
 
 /// Between two looks.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
-/// So long may a question stay unanswered. Longer than any work that the worker does in one go, and long enough that a worker which is
-/// only slow, on a machine that is busy otherwise, never reaches the number of crashes that stops it for good.
+/// So long may a question stay unanswered. Longer than any work that the worker does in one go, and
+/// long enough that a worker which is only slow, on a machine that is busy otherwise, never reaches
+/// the number of crashes that stops it for good.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to do at a look.
@@ -29,16 +31,25 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// One look at `now`, a time since any fixed moment. Time in which the page itself was held up (out of sight, frozen, the machine
-    /// asleep) does not count, since the worker was held up with it.
+    /// One look at `now`, a time since any fixed moment. Time in which the page itself was held up
+    /// (out of sight, frozen, the machine asleep) does not count, since the worker was held up with
+    /// it.
     pub(super) fn look(&mut self, now: Duration) -> Verdict {
         let since = now.saturating_sub(std::mem::replace(&mut self.last, now));
         let Some(silent) = &mut self.silent else {
             self.silent = Some(Duration::ZERO);
             return Verdict::Ask;
         };
-        *silent = if since > EVERY * 2 { Duration::ZERO } else { *silent + since };
-        if *silent >= PATIENCE { Verdict::Dead } else { Verdict::Wait }
+        *silent = if since > EVERY * 2 {
+            Duration::ZERO
+        } else {
+            *silent + since
+        };
+        if *silent >= PATIENCE {
+            Verdict::Dead
+        } else {
+            Verdict::Wait
+        }
     }
 
     /// The worker said something, whatever it was.
@@ -66,7 +77,12 @@ mod tests {
         let mut pulse = Pulse::default();
         let verdicts = looks(&mut pulse, &[5; 7]);
         assert_eq!(verdicts[0], Verdict::Ask);
-        assert!(verdicts[1..6].iter().all(|verdict| *verdict == Verdict::Wait), "{verdicts:?}");
+        assert!(
+            verdicts[1..6]
+                .iter()
+                .all(|verdict| *verdict == Verdict::Wait),
+            "{verdicts:?}"
+        );
         assert_eq!(verdicts[6], Verdict::Dead);
     }
 

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use super::explain::{INFO_HASH, MAGNET, bridge, host};
 
-/// Private windows cannot be told from others, and browsers see to it that they cannot: so everybody is told.
+/// Private windows cannot be told from others, and browsers see to it that they cannot: so
+/// everybody is told.
 const STORAGE: &str = "What you download stays in this browser, on this device, until you remove it here; \u{201c}Save\u{201d} copies a file to your downloads. \
                        A private window forgets all of it when it is closed, and so does a browser whose site data you clear.";
 
@@ -23,7 +24,10 @@ fn addresses() -> String {
 }
 
 fn is_here(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.")
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "[::1]"
+        || host.starts_with("127.")
 }
 
 /// Whether there are torrents or not, it can be looked up.
@@ -76,7 +80,20 @@ mod tests {
 
     #[test]
     fn only_this_computer_is_here() {
-        assert!(["localhost", "aqueduct.localhost", "127.0.0.1", "[::1]"].into_iter().all(is_here));
-        assert!(!["bridge.example", "localhost.example", "10.0.0.1", "[2001:db8::1]"].into_iter().any(is_here));
+        assert!(
+            ["localhost", "aqueduct.localhost", "127.0.0.1", "[::1]"]
+                .into_iter()
+                .all(is_here)
+        );
+        assert!(
+            ![
+                "bridge.example",
+                "localhost.example",
+                "10.0.0.1",
+                "[2001:db8::1]"
+            ]
+            .into_iter()
+            .any(is_here)
+        );
     }
 }

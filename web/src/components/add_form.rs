@@ -12,7 +12,8 @@ use super::explain::{Explain, INFO_HASH, MAGNET};
 use crate::app::{Model, Offer};
 use crate::words::faults::reason;
 
-/// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as well.
+/// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as
+/// well.
 const MAX_TORRENT: f64 = 10e6;
 
 /// Text field, button, file input, and what was wrong with what was put into them.
@@ -62,7 +63,12 @@ fn FilePicker() -> impl IntoView {
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         let files = input.files();
-        take_torrents(model, files.iter().flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))));
+        take_torrents(
+            model,
+            files
+                .iter()
+                .flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))),
+        );
         input.set_value("");
     };
     view! {
@@ -82,7 +88,9 @@ fn GivePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
-        model.offer.set(input.files().and_then(|files| Offer::of_list(&files)));
+        model
+            .offer
+            .set(input.files().and_then(|files| Offer::of_list(&files)));
         input.set_value("");
     };
     view! {
@@ -136,10 +144,19 @@ async fn take_file(model: Model, file: &File) -> Result<(), String> {
         ));
     }
     if file.size() > MAX_TORRENT {
-        return Err(format!("{shown} is too large for a torrent file, which has at most 10 MB."));
+        return Err(format!(
+            "{shown} is too large for a torrent file, which has at most 10 MB."
+        ));
     }
-    let unreadable = |error: JsValue| format!("{shown} cannot be read: {}. Choose it again.", reason(&error));
-    let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
+    let unreadable = |error: JsValue| {
+        format!(
+            "{shown} cannot be read: {}. Choose it again.",
+            reason(&error)
+        )
+    };
+    let buffer = JsFuture::from(file.array_buffer())
+        .await
+        .map_err(unreadable)?;
     model.send_file(name, &js_sys::Uint8Array::new(&buffer));
     Ok(())
 }

@@ -5,8 +5,7 @@ use leptos::prelude::*;
 /// In one sentence.
 pub const MAGNET: &str = "A magnet link names a torrent by its info-hash, and often says where to ask for people who have the files.";
 /// In one sentence.
-pub const INFO_HASH: &str =
-    "An info-hash is a torrent\u{2019}s fingerprint of 40 letters and digits: by it the torrent is found, and what arrives is checked.";
+pub const INFO_HASH: &str = "An info-hash is a torrent\u{2019}s fingerprint of 40 letters and digits: by it the torrent is found, and what arrives is checked.";
 
 /// In one sentence. The bridge is where the page came from.
 #[must_use]

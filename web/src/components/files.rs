@@ -17,11 +17,18 @@ const PAGE: usize = 100;
 #[component]
 pub fn Files(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
-    let number = Memo::new(move |_| entry.view.with(|t| if t.total.is_some() { t.files } else { 0 }));
+    let number = Memo::new(move |_| {
+        entry
+            .view
+            .with(|t| if t.total.is_some() { t.files } else { 0 })
+    });
     let open = RwSignal::new(true);
     Effect::new(move |_| {
         if number.get() > 0 {
-            model.send(&ToWorker::ShowFiles { id: entry.id, shown: open.get() });
+            model.send(&ToWorker::ShowFiles {
+                id: entry.id,
+                shown: open.get(),
+            });
         }
     });
     let panel = format!("files-{}", entry.id);
@@ -46,8 +53,20 @@ pub fn Files(entry: Entry) -> impl IntoView {
 #[component]
 fn Rows(entry: Entry) -> impl IntoView {
     let shown = RwSignal::new(PAGE);
-    let rows = move || entry.files.with(|all| all.iter().take(shown.get()).cloned().enumerate().collect::<Vec<_>>());
-    let rest = move || entry.files.with(|all| all.len().saturating_sub(shown.get()));
+    let rows = move || {
+        entry.files.with(|all| {
+            all.iter()
+                .take(shown.get())
+                .cloned()
+                .enumerate()
+                .collect::<Vec<_>>()
+        })
+    };
+    let rest = move || {
+        entry
+            .files
+            .with(|all| all.len().saturating_sub(shown.get()))
+    };
     view! {
         <ul class="files" role="list" aria-label="Files">
             <For each=rows key=|(_, row)| row.index let:item>
@@ -66,8 +85,15 @@ fn Rows(entry: Entry) -> impl IntoView {
 fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
     let total = row.size;
     let done = Memo::new(move |_| entry.done.with(|all| all.get(at).copied().unwrap_or(0)));
-    let complete = Memo::new(move |_| entry.done.with(|all| !all.is_empty()) && done.get() >= total);
-    let progress = move || if complete.get() { size(total) } else { format!("{} of {}", percent_of(done.get(), total), size(total)) };
+    let complete =
+        Memo::new(move |_| entry.done.with(|all| !all.is_empty()) && done.get() >= total);
+    let progress = move || {
+        if complete.get() {
+            size(total)
+        } else {
+            format!("{} of {}", percent_of(done.get(), total), size(total))
+        }
+    };
     let row = StoredValue::new(row);
     view! {
         <li>
@@ -91,7 +117,11 @@ fn Want(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let (file, path, wanted) = row.with_value(|row| (row.index, row.path.clone(), row.wanted));
     let change = move |event| {
         let wanted = event_target::<HtmlInputElement>(&event).checked();
-        model.send(&ToWorker::Want { id: entry.id, file, wanted });
+        model.send(&ToWorker::Want {
+            id: entry.id,
+            file,
+            wanted,
+        });
     };
     view! {
         <label class="want">

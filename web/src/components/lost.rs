@@ -23,5 +23,8 @@ pub fn Lost() -> impl IntoView {
 
 fn text(lost: &[Kept]) -> String {
     let names: Vec<&str> = lost.iter().map(|kept| kept.name.as_str()).collect();
-    format!("What was stored here of {} is gone. Browsers delete it when space runs low, or when a site\u{2019}s data are cleared.", names.join(", "))
+    format!(
+        "What was stored here of {} is gone. Browsers delete it when space runs low, or when a site\u{2019}s data are cleared.",
+        names.join(", ")
+    )
 }

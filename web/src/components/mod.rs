@@ -1,5 +1,8 @@
 //! The page's parts, a file each.
-#![allow(unreachable_pub, reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used")]
+#![allow(
+    unreachable_pub,
+    reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
+)]
 
 mod about;
 mod add_form;

@@ -1,4 +1,5 @@
-//! Messages about the page as a whole: what keeps it from working, what went wrong, and short confirmations.
+//! Messages about the page as a whole: what keeps it from working, what went wrong, and short
+//! confirmations.
 
 use leptos::ev::FocusEvent;
 use leptos::prelude::*;
@@ -31,7 +32,11 @@ pub fn Notices() -> impl IntoView {
 fn Trouble(text: String) -> impl IntoView {
     let model = expect_context::<Model>();
     let shown = text.clone();
-    let dismiss = move |_| model.troubles.update(|all| all.retain(|other| *other != text));
+    let dismiss = move |_| {
+        model
+            .troubles
+            .update(|all| all.retain(|other| *other != text))
+    };
     view! {
         <div class="notice error row">
             <p role="alert">{shown}</p>
@@ -40,14 +45,19 @@ fn Trouble(text: String) -> impl IntoView {
     }
 }
 
-/// How the line to the bridge is, unless it is well. The seconds that it counts down are not spoken.
+/// How the line to the bridge is, unless it is well. The seconds that it counts down are not
+/// spoken.
 #[component]
 fn LineNotice() -> impl IntoView {
     let model = expect_context::<Model>();
     let text = Memo::new(move |_| model.bridge.with(words::bridge));
     let again = Memo::new(move |_| model.bridge.with(words::bridge_again));
-    let trouble =
-        move || model.blocked.with(Option::is_none) && model.bridge.with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)));
+    let trouble = move || {
+        model.blocked.with(Option::is_none)
+            && model
+                .bridge
+                .with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)))
+    };
     view! {
         <Show when=trouble>
             <div class="notice">

@@ -60,7 +60,20 @@ const LISTED: usize = 3;
 
 /// What is not shared although it was there; `None` if there is no such thing.
 fn left_out(names: &[String]) -> Option<String> {
-    let listed: Vec<String> = names.iter().take(LISTED).map(|name| visible(name).into_owned()).collect();
-    let more = if names.len() > LISTED { " and others" } else { "" };
-    (!names.is_empty()).then(|| format!("Left out, because your system keeps such files for itself: {}{more}.", listed.join(", ")))
+    let listed: Vec<String> = names
+        .iter()
+        .take(LISTED)
+        .map(|name| visible(name).into_owned())
+        .collect();
+    let more = if names.len() > LISTED {
+        " and others"
+    } else {
+        ""
+    };
+    (!names.is_empty()).then(|| {
+        format!(
+            "Left out, because your system keeps such files for itself: {}{more}.",
+            listed.join(", ")
+        )
+    })
 }

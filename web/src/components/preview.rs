@@ -27,12 +27,23 @@ enum Shown {
 /// A button that shows the file and hides it again; absent for types that are not shown.
 #[component]
 pub fn Preview(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
-    let (name, shown_as) = row.with_value(|row| (visible(&row.name).into_owned(), kind(&row.name).filter(|_| row.size > 0)));
+    let (name, shown_as) = row.with_value(|row| {
+        (
+            visible(&row.name).into_owned(),
+            kind(&row.name).filter(|_| row.size > 0),
+        )
+    });
     shown_as.map(|(kind, media_type)| view! { <Viewer entry row name kind media_type/> })
 }
 
 #[component]
-fn Viewer(entry: Entry, row: StoredValue<FileRow>, name: String, kind: Kind, media_type: &'static str) -> impl IntoView {
+fn Viewer(
+    entry: Entry,
+    row: StoredValue<FileRow>,
+    name: String,
+    kind: Kind,
+    media_type: &'static str,
+) -> impl IntoView {
     let model = expect_context::<Model>();
     let shown = RwSignal::new(None::<Shown>);
     let hide = move || {
@@ -64,7 +75,11 @@ fn Viewer(entry: Entry, row: StoredValue<FileRow>, name: String, kind: Kind, med
 
 async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Result<Shown, String> {
     let data = data(folder, row).await?;
-    let shown = if kind == Kind::Text { text(&data).await } else { address(&data, media_type) };
+    let shown = if kind == Kind::Text {
+        text(&data).await
+    } else {
+        address(&data, media_type)
+    };
     shown.map_err(|error| format!("{} cannot be read: {}.", visible(&row.name), reason(&error)))
 }
 
@@ -83,9 +98,17 @@ fn address(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
 fn stage(shown: Shown, kind: Kind, name: &str) -> AnyView {
     let label = name.to_owned();
     match (shown, kind) {
-        (Shown::Text(text), _) => view! { <pre class="stage" tabindex="0" aria-label=label>{text}</pre> }.into_any(),
-        (Shown::Address(address), Kind::Audio) => view! { <audio class="stage" controls src=address aria-label=label></audio> }.into_any(),
-        (Shown::Address(address), Kind::Video) => view! { <video class="stage" controls src=address aria-label=label></video> }.into_any(),
-        (Shown::Address(address), Kind::Image | Kind::Text) => view! { <img class="stage" src=address alt=label/> }.into_any(),
+        (Shown::Text(text), _) => {
+            view! { <pre class="stage" tabindex="0" aria-label=label>{text}</pre> }.into_any()
+        }
+        (Shown::Address(address), Kind::Audio) => {
+            view! { <audio class="stage" controls src=address aria-label=label></audio> }.into_any()
+        }
+        (Shown::Address(address), Kind::Video) => {
+            view! { <video class="stage" controls src=address aria-label=label></video> }.into_any()
+        }
+        (Shown::Address(address), Kind::Image | Kind::Text) => {
+            view! { <img class="stage" src=address alt=label/> }.into_any()
+        }
     }
 }

@@ -8,11 +8,16 @@ use crate::app::Model;
 use crate::message::{Bridge, ToWorker};
 use crate::words;
 
-/// A form with one field, while the bridge wants a token. What is typed goes to the bridge alone, never into an address.
+/// A form with one field, while the bridge wants a token. What is typed goes to the bridge alone,
+/// never into an address.
 #[component]
 pub fn TokenForm() -> impl IntoView {
     let model = expect_context::<Model>();
-    let wanted = Memo::new(move |_| model.bridge.with(|line| matches!(line, Bridge::WantsToken { .. })));
+    let wanted = Memo::new(move |_| {
+        model
+            .bridge
+            .with(|line| matches!(line, Bridge::WantsToken { .. }))
+    });
     view! {
         <Show when=move || wanted.get()>
             <Form/>

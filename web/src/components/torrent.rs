@@ -14,7 +14,8 @@ use crate::link::to_share;
 use crate::message::{Phase, ToWorker, Torrent};
 use crate::words;
 
-/// Reasons for one and the same status follow each other at this distance: many come and go within a second while peers are looked for.
+/// Reasons for one and the same status follow each other at this distance: many come and go within
+/// a second while peers are looked for.
 const SPOKEN_EVERY: Duration = Duration::from_secs(3);
 
 /// All torrents, newest first; what was removed a moment ago can be taken back where it stood.
@@ -36,7 +37,12 @@ pub fn TorrentList() -> impl IntoView {
 #[component]
 fn Card(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
-    let place = move || model.torrents.with(|all| all.iter().position(|other| other.id == entry.id)).map(|place| (2 * place + 1).to_string());
+    let place = move || {
+        model
+            .torrents
+            .with(|all| all.iter().position(|other| other.id == entry.id))
+            .map(|place| (2 * place + 1).to_string())
+    };
     let view = entry.view;
     let heading = format!("torrent-{}", entry.id);
     let name = Memo::new(move |_| view.with(|t| t.name.clone()));
@@ -66,7 +72,11 @@ fn progress(torrent: &Torrent) -> u8 {
 fn Progress(entry: Entry) -> impl IntoView {
     let now = Memo::new(move |_| entry.view.with(progress));
     let label = Memo::new(move |_| entry.view.with(|t| format!("Progress of {}", t.name)));
-    let still = Memo::new(move |_| entry.view.with(|t| matches!(t.phase, Phase::Paused | Phase::Error) && !t.is_complete()));
+    let still = Memo::new(move |_| {
+        entry
+            .view
+            .with(|t| matches!(t.phase, Phase::Paused | Phase::Error) && !t.is_complete())
+    });
     view! {
         <div
             class="bar" class:full=move || now.get() == 100 class:still=move || still.get()
@@ -78,13 +88,23 @@ fn Progress(entry: Entry) -> impl IntoView {
     }
 }
 
-/// The status word and why nothing moves. Screen readers speak it when it changes, so it changes seldom, and countdowns stand beside it.
+/// The status word and why nothing moves. Screen readers speak it when it changes, so it changes
+/// seldom, and countdowns stand beside it.
 #[component]
 fn Status(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
-    let told = move |t: &Torrent| (words::status(t.phase), model.bridge.with(|line| words::sentence(t, line)));
+    let told = move |t: &Torrent| {
+        (
+            words::status(t.phase),
+            model.bridge.with(|line| words::sentence(t, line)),
+        )
+    };
     let spoken = seldom(Memo::new(move |_| entry.view.with(told)));
-    let passing = Memo::new(move |_| entry.view.with(|t| model.bridge.with(|line| words::passing(t, line))));
+    let passing = Memo::new(move |_| {
+        entry
+            .view
+            .with(|t| model.bridge.with(|line| words::passing(t, line)))
+    });
     view! {
         <div class="status">
             <div role="status">
@@ -98,9 +118,13 @@ fn Status(entry: Entry) -> impl IntoView {
 
 type Spoken = (&'static str, String);
 
-/// Follows `latest`: a new word at once, a new reason for the same word a while after the one before.
+/// Follows `latest`: a new word at once, a new reason for the same word a while after the one
+/// before.
 fn seldom(latest: Memo<Spoken>) -> RwSignal<Spoken> {
-    let (spoken, waits) = (RwSignal::new(latest.get_untracked()), StoredValue::new(false));
+    let (spoken, waits) = (
+        RwSignal::new(latest.get_untracked()),
+        StoredValue::new(false),
+    );
     Effect::new(move |_| {
         let is_new_word = latest.with(|new| spoken.with_untracked(|old| old.0 != new.0));
         if is_new_word || !waits.get_value() {
@@ -110,9 +134,15 @@ fn seldom(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     spoken
 }
 
-/// Speaks what is new, and later what is new then. A torrent that is gone meanwhile has nothing to say.
+/// Speaks what is new, and later what is new then. A torrent that is gone meanwhile has nothing to
+/// say.
 fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool>) {
-    let Some(new) = latest.try_get_untracked().filter(|new| spoken.try_with_untracked(|old| old != new) == Some(true)) else { return };
+    let Some(new) = latest
+        .try_get_untracked()
+        .filter(|new| spoken.try_with_untracked(|old| old != new) == Some(true))
+    else {
+        return;
+    };
     spoken.set(new);
     if !waits.get_value() {
         waits.set_value(true);
@@ -127,7 +157,10 @@ fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool
 /// Progress, rates, peers, time to go: as far as they mean something now.
 fn numbers(torrent: &Torrent) -> Vec<(&'static str, String)> {
     let mut shown = Vec::new();
-    let moving = !matches!(torrent.phase, Phase::Paused | Phase::Error | Phase::Checking | Phase::Copying);
+    let moving = !matches!(
+        torrent.phase,
+        Phase::Paused | Phase::Error | Phase::Checking | Phase::Copying
+    );
     if torrent.total.is_some() {
         shown.push(("Size", part(torrent.done, torrent.wanted)));
     }
@@ -156,8 +189,17 @@ fn peers(torrent: &Torrent) -> String {
 #[component]
 fn Numbers(entry: Entry) -> impl IntoView {
     let all = Memo::new(move |_| entry.view.with(numbers));
-    let value = move |label: &'static str| move || all.with(|all| all.iter().find(|(l, _)| *l == label).map(|(_, v)| v.clone()));
-    let labels = Memo::new(move |_| all.with(|all| all.iter().map(|(label, _)| *label).collect::<Vec<_>>()));
+    let value = move |label: &'static str| {
+        move || {
+            all.with(|all| {
+                all.iter()
+                    .find(|(l, _)| *l == label)
+                    .map(|(_, v)| v.clone())
+            })
+        }
+    };
+    let labels =
+        Memo::new(move |_| all.with(|all| all.iter().map(|(label, _)| *label).collect::<Vec<_>>()));
     view! {
         <dl class="numbers">
             <For each=move || labels.get() key=|label| *label let:label>
@@ -175,8 +217,18 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     let model = expect_context::<Model>();
     let id = entry.id;
     let making = Memo::new(move |_| entry.view.with(|t| t.magnet.is_none()));
-    let stopped = Memo::new(move |_| entry.view.with(|t| matches!(t.phase, Phase::Paused | Phase::Error)));
-    let toggle = move |_| model.send(&if stopped.get_untracked() { ToWorker::Resume(id) } else { ToWorker::Pause(id) });
+    let stopped = Memo::new(move |_| {
+        entry
+            .view
+            .with(|t| matches!(t.phase, Phase::Paused | Phase::Error))
+    });
+    let toggle = move |_| {
+        model.send(&if stopped.get_untracked() {
+            ToWorker::Resume(id)
+        } else {
+            ToWorker::Pause(id)
+        })
+    };
     let remove = move |_| model.send(&ToWorker::Remove(id));
     view! {
         <div class="buttons">
@@ -187,11 +239,17 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     }
 }
 
-/// Copies a link to this page with the torrent's magnet; where the browser withholds the clipboard, shows it.
+/// Copies a link to this page with the torrent's magnet; where the browser withholds the clipboard,
+/// shows it.
 fn share(model: Model, entry: Entry) {
     let place = window().location();
     let page = place.origin().unwrap_or_default() + &place.pathname().unwrap_or_default();
-    let Some(link) = entry.view.with_untracked(|t| t.magnet.as_ref().map(|magnet| to_share(&page, magnet))) else { return };
+    let Some(link) = entry
+        .view
+        .with_untracked(|t| t.magnet.as_ref().map(|magnet| to_share(&page, magnet)))
+    else {
+        return;
+    };
     if !window().is_secure_context() {
         model.link.set(Some(link));
         return;
@@ -199,7 +257,8 @@ fn share(model: Model, entry: Entry) {
     let copied = window().navigator().clipboard().write_text(&link);
     spawn_local(async move {
         match JsFuture::from(copied).await {
-            Ok(_) => model.note("Link copied. Send it to anyone who should have this torrent.".to_owned()),
+            Ok(_) => model
+                .note("Link copied. Send it to anyone who should have this torrent.".to_owned()),
             Err(_) => model.link.set(Some(link)),
         }
     });

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 use crate::app::Model;
 use crate::message::{Removed, ToWorker};
 
-/// A line for each removed torrent, with a button that takes it back; spoken by screen readers when it appears.
+/// A line for each removed torrent, with a button that takes it back; spoken by screen readers when
+/// it appears.
 #[component]
 pub fn Undo() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -24,8 +25,16 @@ fn Line(removed: Removed) -> impl IntoView {
     let model = expect_context::<Model>();
     let Removed { id, name, .. } = removed;
     // Where the torrent stood among those that are still there, which have the odd numbers.
-    let older = move || model.removed.with(|all| all.iter().find(|removed| removed.id == id).map(|removed| removed.older as usize));
-    let place = move || older().map(|older| (2 * model.torrents.with(Vec::len).saturating_sub(older)).to_string());
+    let older = move || {
+        model.removed.with(|all| {
+            all.iter()
+                .find(|removed| removed.id == id)
+                .map(|removed| removed.older as usize)
+        })
+    };
+    let place = move || {
+        older().map(|older| (2 * model.torrents.with(Vec::len).saturating_sub(older)).to_string())
+    };
     let text = format!("undo-{id}");
     let button = NodeRef::<Button>::new();
     Effect::new(move |_| {
@@ -41,9 +50,12 @@ fn Line(removed: Removed) -> impl IntoView {
     }
 }
 
-/// The button that removed the torrent is gone, and the focus with it: whoever works with the keyboard would begin again at the top.
+/// The button that removed the torrent is gone, and the focus with it: whoever works with the
+/// keyboard would begin again at the top.
 fn take_lost_focus(button: NodeRef<Button>) {
-    let nowhere = document().active_element().is_none_or(|active| active.tag_name() == "BODY");
+    let nowhere = document()
+        .active_element()
+        .is_none_or(|active| active.tag_name() == "BODY");
     if let (true, Some(button)) = (nowhere, button.get_untracked()) {
         // A browser that refuses leaves the focus where it is.
         drop(button.focus());

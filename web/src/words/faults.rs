@@ -14,8 +14,12 @@ pub fn reason(error: &JsValue) -> String {
     if let Some(exception) = error.dyn_ref::<DomException>() {
         return exception_named(&exception.name());
     }
-    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-    message.filter(|message| !message.is_empty()).unwrap_or_else(|| "the browser does not say why".to_owned())
+    let message = error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()));
+    message
+        .filter(|message| !message.is_empty())
+        .unwrap_or_else(|| "the browser does not say why".to_owned())
 }
 
 /// What a browser means by the name of an exception, as a clause.
@@ -46,12 +50,20 @@ enum Kind {
 }
 
 fn kind(bytes: &[u8]) -> Kind {
-    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    let text = bytes
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(bytes)
+        .trim_ascii_start();
     let archives: [&[u8]; 5] = [b"\x1f\x8b", b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!", b"BZh"];
     match text {
         [] => Kind::Empty,
         [b'<', ..] => Kind::WebPage,
-        text if text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"magnet:")) => Kind::MagnetLink,
+        text if text
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"magnet:")) =>
+        {
+            Kind::MagnetLink
+        }
         _ if archives.iter().any(|start| bytes.starts_with(start)) => Kind::Archive,
         _ => Kind::Other,
     }
@@ -67,16 +79,30 @@ pub fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> String 
             "{name} is a web page, not a torrent. The site that it came from may want you to sign in or to press another button first; \
              download the torrent there again."
         ),
-        Kind::Archive => format!("{name} is a compressed archive. Unpack it and choose the .torrent file that is in it."),
-        Kind::MagnetLink => format!("{name} holds a magnet link. Open it as text, copy the link and paste it into the field above."),
-        Kind::Other if is_cut_off(error) => format!("{name} is not all there: its end is missing. Download it again."),
-        Kind::Other => format!("{name} is damaged, or it is not a torrent. Download it again, or look for it elsewhere.{}", detail(error)),
+        Kind::Archive => format!(
+            "{name} is a compressed archive. Unpack it and choose the .torrent file that is in it."
+        ),
+        Kind::MagnetLink => format!(
+            "{name} holds a magnet link. Open it as text, copy the link and paste it into the field above."
+        ),
+        Kind::Other if is_cut_off(error) => {
+            format!("{name} is not all there: its end is missing. Download it again.")
+        }
+        Kind::Other => format!(
+            "{name} is damaged, or it is not a torrent. Download it again, or look for it elsewhere.{}",
+            detail(error)
+        ),
     }
 }
 
-/// For whoever made the torrent. Where the bytes are no torrent at all, there is nothing to say of it.
+/// For whoever made the torrent. Where the bytes are no torrent at all, there is nothing to say of
+/// it.
 fn detail(error: &MetainfoError) -> String {
-    if matches!(error, MetainfoError::Bencode(_)) { String::new() } else { format!(" ({error})") }
+    if matches!(error, MetainfoError::Bencode(_)) {
+        String::new()
+    } else {
+        format!(" ({error})")
+    }
 }
 
 fn is_cut_off(error: &MetainfoError) -> bool {
@@ -90,11 +116,17 @@ pub fn not_a_link(error: &MagnetError) -> String {
         MagnetError::NotMagnet => {
             "This is not a magnet link and not an info-hash. A magnet link begins with \u{201c}magnet:?\u{201d}; copy the whole of it."
         }
-        MagnetError::TooLong { .. } => "This is too long for a magnet link. Copy only the link itself.",
-        MagnetError::NoHash | MagnetError::Hash(_) | MagnetError::Multihash => {
-            return format!("This magnet link is damaged or not all there. Copy it again, the whole of it. ({error})");
+        MagnetError::TooLong { .. } => {
+            "This is too long for a magnet link. Copy only the link itself."
         }
-        MagnetError::TwoTorrents => "This link names two different torrents. Paste them one by one.",
+        MagnetError::NoHash | MagnetError::Hash(_) | MagnetError::Multihash => {
+            return format!(
+                "This magnet link is damaged or not all there. Copy it again, the whole of it. ({error})"
+            );
+        }
+        MagnetError::TwoTorrents => {
+            "This link names two different torrents. Paste them one by one."
+        }
         other => return format!("This magnet link makes no sense. Copy it again. ({other})"),
     };
     text.to_owned()
@@ -106,9 +138,15 @@ pub fn not_done(error: &CommandError) -> String {
     let text = match error {
         CommandError::NoSuchTorrent(_) => "This torrent is not in the list any more.",
         CommandError::Duplicate(_) => "This torrent is in the list already.",
-        CommandError::V2Only => "This torrent is of version 2 only, which this page cannot download yet. Look for one of version 1, or of both.",
+        CommandError::V2Only => {
+            "This torrent is of version 2 only, which this page cannot download yet. Look for one of version 1, or of both."
+        }
         CommandError::ShuttingDown => "This page is closing. Reload it.",
-        CommandError::TooMany(limit) => return format!("{limit} torrents are in the list, and that is as many as there can be. Remove one first."),
+        CommandError::TooMany(limit) => {
+            return format!(
+                "{limit} torrents are in the list, and that is as many as there can be. Remove one first."
+            );
+        }
         other => return format!("That cannot be done ({other}). Reload the page."),
     };
     text.to_owned()
@@ -123,8 +161,12 @@ pub const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Origin => {
             "This bridge does not serve pages from this address. Open the page at the bridge's own address, or ask its operator to allow this one."
         }
-        Refusal::Subprotocol => "Something between this page and the bridge changes what they say, perhaps a proxy. Reload the page.",
-        Refusal::Address => "Too many tabs from your network use this bridge. Close some, or try again later.",
+        Refusal::Subprotocol => {
+            "Something between this page and the bridge changes what they say, perhaps a proxy. Reload the page."
+        }
+        Refusal::Address => {
+            "Too many tabs from your network use this bridge. Close some, or try again later."
+        }
         Refusal::Full => "The bridge is full. Try again later.",
         Refusal::Draining => "The bridge is being restarted.",
         Refusal::Protocol => "The bridge did not understand this page. Reload it.",
@@ -146,12 +188,24 @@ mod tests {
     fn what_is_no_torrent_is_named_as_what_it_is() {
         for (bytes, words) in [
             (&b""[..], "film.torrent is empty."),
-            (b"\n<!DOCTYPE html><html>", "film.torrent is a web page, not a torrent."),
-            (b"\xef\xbb\xbf<html>", "film.torrent is a web page, not a torrent."),
+            (
+                b"\n<!DOCTYPE html><html>",
+                "film.torrent is a web page, not a torrent.",
+            ),
+            (
+                b"\xef\xbb\xbf<html>",
+                "film.torrent is a web page, not a torrent.",
+            ),
             (b"\x1f\x8b\x08\0\0", "film.torrent is a compressed archive."),
             (b"PK\x03\x04", "film.torrent is a compressed archive."),
-            (b"Magnet:?xt=urn:btih:00", "film.torrent holds a magnet link."),
-            (b"d8:announce20:http://tracke", "film.torrent is not all there"),
+            (
+                b"Magnet:?xt=urn:btih:00",
+                "film.torrent holds a magnet link.",
+            ),
+            (
+                b"d8:announce20:http://tracke",
+                "film.torrent is not all there",
+            ),
             (b"d8:announce", "film.torrent is not all there"),
             (b"hello", "film.torrent is damaged, or it is not a torrent."),
         ] {
@@ -163,21 +217,41 @@ mod tests {
 
     #[test]
     fn a_name_that_turns_the_text_round_is_spelled_out() {
-        let told = not_a_torrent("a\u{202e}b.torrent", b"", &Metainfo::parse(b"").unwrap_err());
+        let told = not_a_torrent(
+            "a\u{202e}b.torrent",
+            b"",
+            &Metainfo::parse(b"").unwrap_err(),
+        );
         assert_eq!(told, "a\\u{202e}b.torrent is empty. Download it again.");
     }
 
     #[test]
     fn what_is_no_link_says_what_one_looks_like() {
-        assert!(not_a_link(&Magnet::parse("hello").unwrap_err()).contains("begins with \u{201c}magnet:?\u{201d}"));
-        assert!(not_a_link(&Magnet::parse("magnet:?xt=urn:btih:12345").unwrap_err()).contains("Copy it again"));
+        assert!(
+            not_a_link(&Magnet::parse("hello").unwrap_err())
+                .contains("begins with \u{201c}magnet:?\u{201d}")
+        );
+        assert!(
+            not_a_link(&Magnet::parse("magnet:?xt=urn:btih:12345").unwrap_err())
+                .contains("Copy it again")
+        );
     }
 
     #[test]
     fn an_exceptions_name_never_reaches_the_page_where_a_clause_is_known() {
-        for name in ["SecurityError", "NotAllowedError", "NoModificationAllowedError", "NotFoundError", "NotReadableError", "QuotaExceededError"] {
+        for name in [
+            "SecurityError",
+            "NotAllowedError",
+            "NoModificationAllowedError",
+            "NotFoundError",
+            "NotReadableError",
+            "QuotaExceededError",
+        ] {
             assert!(!exception_named(name).contains("Error"), "{name}");
         }
-        assert_eq!(exception_named("UnknownError"), "the browser does not say why");
+        assert_eq!(
+            exception_named("UnknownError"),
+            "the browser does not say why"
+        );
     }
 }

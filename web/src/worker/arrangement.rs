@@ -1,18 +1,22 @@
 //! Which stored file holds which file of a torrent.
 //!
-//! Usually each has its own. Opening one costs a browser several milliseconds, so in a torrent of very many files the small ones lie together,
-//! a run of neighbours in each container, in the torrent's order: a piece of a thousand small files is then one write.
+//! Usually each has its own. Opening one costs a browser several milliseconds, so in a torrent of
+//! very many files the small ones lie together, a run of neighbours in each container, in the
+//! torrent's order: a piece of a thousand small files is then one write.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aqueduct_core::meta::Info;
 
-/// Torrents of more files than this have containers: so many files stay open at a time, so that each is opened once at most.
+/// Torrents of more files than this have containers: so many files stay open at a time, so that
+/// each is opened once at most.
 pub const MANY_FILES: usize = 64;
-/// A file of more bytes than this has a stored file of its own: opening it takes no longer than writing it.
+/// A file of more bytes than this has a stored file of its own: opening it takes no longer than
+/// writing it.
 const SMALL: u64 = 256 << 10;
-/// Bytes in a container, at most. Whoever wants one file of a container alone also takes up room for those before it.
+/// Bytes in a container, at most. Whoever wants one file of a container alone also takes up room
+/// for those before it.
 const CONTAINER: u64 = 4 << 20;
 /// How the names of containers begin; that of a file of its own is its index.
 const PREFIX: &str = "pack-";
@@ -30,13 +34,21 @@ pub struct Slot {
 
 impl Slot {
     const fn own(file: usize) -> Self {
-        Self { first: file, at: 0, shared: false }
+        Self {
+            first: file,
+            at: 0,
+            shared: false,
+        }
     }
 
     /// The stored file's name.
     #[must_use]
     pub fn name(self) -> String {
-        if self.shared { format!("{PREFIX}{}", self.first) } else { self.first.to_string() }
+        if self.shared {
+            format!("{PREFIX}{}", self.first)
+        } else {
+            self.first.to_string()
+        }
     }
 }
 
@@ -66,12 +78,17 @@ impl Arrangement {
         let (mut slots, mut open) = (Vec::with_capacity(info.files.len()), None);
         for (index, file) in info.files.iter().enumerate() {
             let small = !file.pad && file.size <= SMALL;
-            slots.push(if small { place(index, file.size, &mut open) } else { Slot::own(index) });
+            slots.push(if small {
+                place(index, file.size, &mut open)
+            } else {
+                Slot::own(index)
+            });
         }
         Self { slots }
     }
 
-    /// For a torrent whose folder holds stored files of these names: earlier versions gave each file its own.
+    /// For a torrent whose folder holds stored files of these names: earlier versions gave each
+    /// file its own.
     #[must_use]
     pub fn found<'a>(info: &Info, names: impl IntoIterator<Item = &'a str>) -> Self {
         let new = Self::new(info);
@@ -95,25 +112,42 @@ impl Arrangement {
     #[must_use]
     pub fn runs(&self, info: &Info, offset: u64, length: u64) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        for span in info.layout(offset, length).filter(|span| !is_pad(info, span.file)) {
+        for span in info
+            .layout(offset, length)
+            .filter(|span| !is_pad(info, span.file))
+        {
             let slot = self.slot(span.file);
-            let slot = Slot { at: slot.at + span.at, ..slot };
+            let slot = Slot {
+                at: slot.at + span.at,
+                ..slot
+            };
             match runs.last_mut() {
                 Some(last) if follows(last, slot, &span.range) => last.range.end = span.range.end,
-                _ => runs.push(Run { slot, range: span.range }),
+                _ => runs.push(Run {
+                    slot,
+                    range: span.range,
+                }),
             }
         }
         runs
     }
 
-    /// Each stored file with the torrent's files in it, and how long it is when each of these is as long as `lengths` says. Those of which
-    /// nothing is stored are left out.
+    /// Each stored file with the torrent's files in it, and how long it is when each of these is as
+    /// long as `lengths` says. Those of which nothing is stored are left out.
     #[must_use]
     pub fn stored(&self, lengths: &[u64]) -> Vec<(Slot, Vec<(usize, u64)>)> {
         let mut stored: BTreeMap<usize, (Slot, Vec<(usize, u64)>)> = BTreeMap::new();
-        for (file, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
+        for (file, length) in lengths
+            .iter()
+            .enumerate()
+            .filter(|(_, length)| **length > 0)
+        {
             let slot = self.slot(file);
-            stored.entry(slot.first).or_insert_with(|| (slot, Vec::new())).1.push((file, slot.at + length));
+            stored
+                .entry(slot.first)
+                .or_insert_with(|| (slot, Vec::new()))
+                .1
+                .push((file, slot.at + length));
         }
         stored.into_values().collect()
     }
@@ -121,13 +155,21 @@ impl Arrangement {
 
 /// The next slot in the container that is being filled, or in a new one.
 fn place(index: usize, size: u64, open: &mut Option<(usize, u64)>) -> Slot {
-    let (first, at) = open.filter(|(_, filled)| filled + size <= CONTAINER).unwrap_or((index, 0));
+    let (first, at) = open
+        .filter(|(_, filled)| filled + size <= CONTAINER)
+        .unwrap_or((index, 0));
     *open = Some((first, at + size));
-    Slot { first, at, shared: true }
+    Slot {
+        first,
+        at,
+        shared: true,
+    }
 }
 
 fn follows(last: &Run, slot: Slot, range: &Range<u64>) -> bool {
-    last.slot.first == slot.first && last.range.end == range.start && last.slot.at + (last.range.end - last.range.start) == slot.at
+    last.slot.first == slot.first
+        && last.range.end == range.start
+        && last.slot.at + (last.range.end - last.range.start) == slot.at
 }
 
 fn is_pad(info: &Info, file: usize) -> bool {
@@ -142,10 +184,22 @@ mod tests {
     /// A torrent of files of these sizes in pieces of 1 MiB; one with an `attr` of `p` is a pad.
     fn info(files: &[(u64, &str)]) -> Info {
         let total: u64 = files.iter().map(|(size, _)| size).sum();
-        let list: String =
-            files.iter().enumerate().map(|(n, (size, attr))| format!("d4:attr{}:{attr}6:lengthi{size}e4:pathl6:{n:06}ee", attr.len())).collect();
+        let list: String = files
+            .iter()
+            .enumerate()
+            .map(|(n, (size, attr))| {
+                format!(
+                    "d4:attr{}:{attr}6:lengthi{size}e4:pathl6:{n:06}ee",
+                    attr.len()
+                )
+            })
+            .collect();
         let pieces = "x".repeat(usize::try_from(total.div_ceil(1 << 20)).unwrap() * 20);
-        let raw = format!("d5:filesl{list}e4:name1:t12:piece lengthi{}e6:pieces{}:{pieces}e", 1 << 20, pieces.len());
+        let raw = format!(
+            "d5:filesl{list}e4:name1:t12:piece lengthi{}e6:pieces{}:{pieces}e",
+            1 << 20,
+            pieces.len()
+        );
         Info::parse(Bytes::from(raw)).unwrap()
     }
 
@@ -157,7 +211,10 @@ mod tests {
     fn a_torrent_of_few_files_has_a_stored_file_for_each() {
         let info = info(&[(10, ""), (20, "")]);
         let all = Arrangement::new(&info);
-        assert_eq!((all.slot(1), all.slot(1).name()), (Slot::own(1), "1".to_owned()));
+        assert_eq!(
+            (all.slot(1), all.slot(1).name()),
+            (Slot::own(1), "1".to_owned())
+        );
         assert_eq!(all.runs(&info, 5, 10).len(), 2);
     }
 
@@ -165,9 +222,26 @@ mod tests {
     fn small_neighbours_of_many_lie_together_and_a_range_over_them_is_one_run() {
         let info = info(&many(1000));
         let all = Arrangement::new(&info);
-        assert_eq!(all.slot(3), Slot { first: 0, at: 3000, shared: true });
+        assert_eq!(
+            all.slot(3),
+            Slot {
+                first: 0,
+                at: 3000,
+                shared: true
+            }
+        );
         assert_eq!(all.slot(3).name(), "pack-0");
-        assert_eq!(all.runs(&info, 2500, 40_000), [Run { slot: Slot { first: 0, at: 2500, shared: true }, range: 0..40_000 }]);
+        assert_eq!(
+            all.runs(&info, 2500, 40_000),
+            [Run {
+                slot: Slot {
+                    first: 0,
+                    at: 2500,
+                    shared: true
+                },
+                range: 0..40_000
+            }]
+        );
     }
 
     #[test]
@@ -177,10 +251,22 @@ mod tests {
         files[3] = (500, "p");
         let info = info(&files);
         let all = Arrangement::new(&info);
-        assert_eq!((all.slot(0).name(), all.slot(1).name(), all.slot(2).at), ("pack-0".into(), "1".into(), 200_000));
+        assert_eq!(
+            (all.slot(0).name(), all.slot(1).name(), all.slot(2).at),
+            ("pack-0".into(), "1".into(), 200_000)
+        );
         let runs = all.runs(&info, 0, info.lengths.total());
-        assert_eq!(runs.iter().map(|run| run.range.end - run.range.start).sum::<u64>(), info.lengths.total() - 500);
-        assert!(runs.iter().all(|run| run.slot.at + (run.range.end - run.range.start) <= CONTAINER), "{runs:?}");
+        assert_eq!(
+            runs.iter()
+                .map(|run| run.range.end - run.range.start)
+                .sum::<u64>(),
+            info.lengths.total() - 500
+        );
+        assert!(
+            runs.iter()
+                .all(|run| run.slot.at + (run.range.end - run.range.start) <= CONTAINER),
+            "{runs:?}"
+        );
         let containers: Vec<String> = runs.iter().map(|run| run.slot.name()).collect();
         assert_eq!(containers[..4], ["pack-0", "1", "pack-0", "pack-0"]);
     }
@@ -188,9 +274,18 @@ mod tests {
     #[test]
     fn what_an_earlier_version_stored_is_found_where_it_is() {
         let info = info(&many(1000));
-        assert_eq!(Arrangement::found(&info, ["record-a", "7"]), Arrangement::default());
-        assert_eq!(Arrangement::found(&info, ["record-a", "pack-0"]), Arrangement::new(&info));
-        assert_eq!(Arrangement::found(&info, ["record-a"]), Arrangement::new(&info));
+        assert_eq!(
+            Arrangement::found(&info, ["record-a", "7"]),
+            Arrangement::default()
+        );
+        assert_eq!(
+            Arrangement::found(&info, ["record-a", "pack-0"]),
+            Arrangement::new(&info)
+        );
+        assert_eq!(
+            Arrangement::found(&info, ["record-a"]),
+            Arrangement::new(&info)
+        );
     }
 
     #[test]
@@ -199,8 +294,24 @@ mod tests {
         let mut lengths = vec![0; info.files.len()];
         (lengths[2], lengths[5]) = (1000, 10);
         let stored = Arrangement::new(&info).stored(&lengths);
-        assert_eq!(stored, [(Slot { first: 0, at: 2000, shared: true }, vec![(2, 3000), (5, 5010)])]);
+        assert_eq!(
+            stored,
+            [(
+                Slot {
+                    first: 0,
+                    at: 2000,
+                    shared: true
+                },
+                vec![(2, 3000), (5, 5010)]
+            )]
+        );
         let stored = Arrangement::default().stored(&lengths);
-        assert_eq!(stored, [(Slot::own(2), vec![(2, 1000)]), (Slot::own(5), vec![(5, 10)])]);
+        assert_eq!(
+            stored,
+            [
+                (Slot::own(2), vec![(2, 1000)]),
+                (Slot::own(5), vec![(5, 10)])
+            ]
+        );
     }
 }

@@ -15,7 +15,9 @@ use super::places::Seat;
 impl Driver {
     /// A message of the bridge came.
     pub(super) fn on_message(&mut self, now: Instant, message: Bytes) {
-        let Some(tunnel) = self.line.tunnel() else { return };
+        let Some(tunnel) = self.line.tunnel() else {
+            return;
+        };
         if tunnel.handle_message(now, message).is_err() {
             self.line.broken(now);
             self.lose_all();
@@ -42,15 +44,34 @@ impl Driver {
                     self.engine.handle(now, Input::Sent { conn, bytes });
                 }
             }
-            Event::StreamOpened { stream, addr, dialled, handshake, .. } => {
+            Event::StreamOpened {
+                stream,
+                addr,
+                dialled,
+                handshake,
+                ..
+            } => {
                 if dialled && !is_tab(addr.ip()) {
                     self.met(handshake.info_hash, addr);
                 }
                 let conn = self.streams.open(stream);
-                self.engine.handle(now, Input::Accepted { conn, addr, dialled, handshake });
+                self.engine.handle(
+                    now,
+                    Input::Accepted {
+                        conn,
+                        addr,
+                        dialled,
+                        handshake,
+                    },
+                );
             }
-            Event::StreamClosed { stream, reason: StreamClose::Peer } => self.lose(stream, CloseReason::Remote),
-            Event::StreamClosed { stream, reason } => self.lose(stream, CloseReason::Unreachable(reason.to_string())),
+            Event::StreamClosed {
+                stream,
+                reason: StreamClose::Peer,
+            } => self.lose(stream, CloseReason::Remote),
+            Event::StreamClosed { stream, reason } => {
+                self.lose(stream, CloseReason::Unreachable(reason.to_string()))
+            }
             Event::Welcome(welcome) => {
                 self.line.greeted();
                 self.places.granted(now, welcome.limits.joins);
@@ -64,8 +85,12 @@ impl Driver {
                 self.line.broken(now);
                 self.lose_all();
             }
-            Event::Trackers { join, counts } => self.with_join(join, |item| item.said.trackers = counts),
-            Event::Dht { join, counts } => self.with_join(join, |item| item.said.dht = Some(counts)),
+            Event::Trackers { join, counts } => {
+                self.with_join(join, |item| item.said.trackers = counts)
+            }
+            Event::Dht { join, counts } => {
+                self.with_join(join, |item| item.said.dht = Some(counts))
+            }
             Event::Peers { join, counts } => self.with_join(join, |item| item.said.peers = counts),
             Event::JoinRefused { join, refusal } => self.join_refused(join, refusal),
             // The bridge closes the WebSocket when it stops; that is when to come back.
@@ -93,16 +118,24 @@ impl Driver {
         }
     }
 
-    /// Whoever was reached once is worth another try after a pause or in another session. Of a private torrent nobody is told (BEP 27).
+    /// Whoever was reached once is worth another try after a pause or in another session. Of a
+    /// private torrent nobody is told (BEP 27).
     fn met(&mut self, info_hash: InfoHashV1, addr: SocketAddr) {
-        let item = self.items.values_mut().find(|item| item.info_hash().wire() == info_hash);
+        let item = self
+            .items
+            .values_mut()
+            .find(|item| item.info_hash().wire() == info_hash);
         if let Some(item) = item.filter(|item| !item.is_private()) {
             item.hints.met(addr);
         }
     }
 
     pub(super) fn with_join(&mut self, join: u32, act: impl FnOnce(&mut Item)) {
-        if let Some(item) = self.items.values_mut().find(|item| item.seat.join() == Some(join)) {
+        if let Some(item) = self
+            .items
+            .values_mut()
+            .find(|item| item.seat.join() == Some(join))
+        {
             act(item);
         }
     }
@@ -112,7 +145,13 @@ impl Driver {
         self.credit.forget();
         self.items.values_mut().for_each(|item| item.seat.lose());
         for conn in self.streams.close_all() {
-            self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("the line to the bridge broke".to_owned()) });
+            self.engine.handle(
+                now(),
+                Input::Closed {
+                    conn,
+                    reason: CloseReason::Unreachable("the line to the bridge broke".to_owned()),
+                },
+            );
         }
     }
 
@@ -120,7 +159,9 @@ impl Driver {
     pub(super) fn join(&mut self, torrent: TorrentId) {
         let amounts = self.amounts(torrent);
         let peer_id = self.peer_id();
-        let (Some(item), Some(tunnel)) = (self.items.get_mut(&torrent), self.line.tunnel()) else { return };
+        let (Some(item), Some(tunnel)) = (self.items.get_mut(&torrent), self.line.tunnel()) else {
+            return;
+        };
         let request = JoinRequest {
             info_hash: item.info_hash().wire(),
             peer_id,
@@ -135,16 +176,23 @@ impl Driver {
         item.hints.joined();
     }
 
-    /// Enters a swarm anew: seeds that were of no use a moment ago are, and the bridge lets those rest whose streams the tab closed.
+    /// Enters a swarm anew: seeds that were of no use a moment ago are, and the bridge lets those
+    /// rest whose streams the tab closed.
     pub(super) fn rejoin(&mut self, torrent: TorrentId) {
-        if self.items.get(&torrent).is_some_and(|item| item.seat.join().is_some()) {
+        if self
+            .items
+            .get(&torrent)
+            .is_some_and(|item| item.seat.join().is_some())
+        {
             self.leave(torrent, Seat::Waiting(Instant::ZERO));
         }
     }
 
     /// Leaves a swarm, if it was entered; from then on the torrent stands as `then` says.
     pub(super) fn leave(&mut self, torrent: TorrentId, then: Seat) {
-        let Some(item) = self.items.get_mut(&torrent) else { return };
+        let Some(item) = self.items.get_mut(&torrent) else {
+            return;
+        };
         let earlier = std::mem::replace(&mut item.seat, then);
         if let (Some(join), Some(tunnel)) = (earlier.join(), self.line.tunnel()) {
             tunnel.leave(join);
@@ -154,7 +202,9 @@ impl Driver {
 
     /// Hands on what peers said of further peers, as often as a bridge listens.
     pub(super) fn tell_hints(&mut self, now: Instant) {
-        let Some(tunnel) = self.line.tunnel() else { return };
+        let Some(tunnel) = self.line.tunnel() else {
+            return;
+        };
         for item in self.items.values_mut() {
             if let Some(join) = item.seat.join()
                 && let Some(addrs) = item.hints.take(now)
@@ -166,32 +216,64 @@ impl Driver {
 
     /// When [`Driver::tell_hints`] has something to do.
     pub(super) fn hints_due(&self) -> Option<Instant> {
-        self.items.values().filter(|item| item.seat.join().is_some()).filter_map(|item| item.hints.due()).min()
+        self.items
+            .values()
+            .filter(|item| item.seat.join().is_some())
+            .filter_map(|item| item.hints.due())
+            .min()
     }
 
     /// Tells the bridge how a torrent stands.
     pub(super) fn update(&mut self, torrent: TorrentId, completed: bool, more: bool) {
         let amounts = self.amounts(torrent);
-        let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else { return };
+        let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else {
+            return;
+        };
         if let Some(join) = item.seat.join() {
             let private = item.is_private();
-            tunnel.update(join, &JoinUpdate { amounts, want: Self::want(), private, completed, more });
+            tunnel.update(
+                join,
+                &JoinUpdate {
+                    amounts,
+                    want: Self::want(),
+                    private,
+                    completed,
+                    more,
+                },
+            );
         }
     }
 
     /// Tells the bridge how all torrents stand, for its announces.
     pub(super) fn tell_amounts(&mut self) {
-        let joined: Vec<TorrentId> = self.items.values().filter(|item| item.seat.join().is_some()).map(|item| item.id).collect();
-        joined.into_iter().for_each(|torrent| self.update(torrent, false, false));
+        let joined: Vec<TorrentId> = self
+            .items
+            .values()
+            .filter(|item| item.seat.join().is_some())
+            .map(|item| item.id)
+            .collect();
+        joined
+            .into_iter()
+            .for_each(|torrent| self.update(torrent, false, false));
     }
 
     fn amounts(&self, torrent: TorrentId) -> Amounts {
-        let known = self.items.get(&torrent).is_some_and(|item| item.info.is_some());
+        let known = self
+            .items
+            .get(&torrent)
+            .is_some_and(|item| item.info.is_some());
         let snapshot = self.engine.snapshot_of(torrent);
-        snapshot.map_or(Amounts { uploaded: 0, downloaded: 0, left: None }, |s| Amounts {
-            uploaded: s.uploaded,
-            downloaded: s.downloaded,
-            left: known.then_some(s.left),
-        })
+        snapshot.map_or(
+            Amounts {
+                uploaded: 0,
+                downloaded: 0,
+                left: None,
+            },
+            |s| Amounts {
+                uploaded: s.uploaded,
+                downloaded: s.downloaded,
+                left: known.then_some(s.left),
+            },
+        )
     }
 }

@@ -1,5 +1,5 @@
-//! Site data that the user clears while the page is open: what is written then goes nowhere, and every check would still find it in the files
-//! that are open.
+//! Site data that the user clears while the page is open: what is written then goes nowhere, and
+//! every check would still find it in the files that are open.
 
 use std::time::Duration;
 
@@ -58,17 +58,24 @@ impl Driver {
     fn storage_cleared(&mut self) {
         self.store.renew(tell_failure);
         for (_, making) in std::mem::take(&mut self.makings) {
-            complain(&format!("{} was not shared: this site's data were cleared in the browser. Choose the files once more.", making.name));
+            complain(&format!(
+                "{} was not shared: this site's data were cleared in the browser. Choose the files once more.",
+                making.name
+            ));
         }
         let torrents: Vec<TorrentId> = self.items.keys().copied().collect();
-        torrents.into_iter().for_each(|torrent| self.begin_anew(torrent));
+        torrents
+            .into_iter()
+            .for_each(|torrent| self.begin_anew(torrent));
         self.teller.soon(now());
     }
 
     /// The torrent gets a new name, so that answers which are still on their way find nobody.
     fn begin_anew(&mut self, torrent: TorrentId) {
         let before = self.engine.snapshot_of(torrent);
-        let Some(mut item) = self.forget(torrent) else { return };
+        let Some(mut item) = self.forget(torrent) else {
+            return;
+        };
         if item.leaves_at.is_some() {
             return;
         }
@@ -77,20 +84,40 @@ impl Driver {
         let (name, command) = (item.name(), start_over(&mut item, uploaded, downloaded));
         match self.engine.command(now(), command) {
             Ok(()) => self.admit(item),
-            Err(error) => complain(&format!("{name} could not be begun anew. {}", refused(error))),
+            Err(error) => complain(&format!(
+                "{name} could not be begun anew. {}",
+                refused(error)
+            )),
         }
     }
 }
 
-/// What begins a torrent of which nothing is there any more. One without metadata had nothing to lose, and goes on as it was.
+/// What begins a torrent of which nothing is there any more. One without metadata had nothing to
+/// lose, and goes on as it was.
 fn start_over(item: &mut Item, uploaded: u64, downloaded: u64) -> Command {
     let (torrent, wanted) = (item.id, item.wanted.clone());
     let Some(info) = item.info.clone() else {
-        return Command::AddMagnet { torrent, magnet: item.magnet.clone(), paused: item.paused };
+        return Command::AddMagnet {
+            torrent,
+            magnet: item.magnet.clone(),
+            paused: item.paused,
+        };
     };
     (item.cleared, item.paused) = (true, true);
     let have = Bitfield::none(info.lengths.pieces());
     item.note(have.clone(), uploaded, downloaded);
-    let resumed = Resumed::Record { have, check: Vec::new(), sample: Vec::new(), uploaded, downloaded };
-    Command::Add { torrent, info, resumed, wanted, paused: true }
+    let resumed = Resumed::Record {
+        have,
+        check: Vec::new(),
+        sample: Vec::new(),
+        uploaded,
+        downloaded,
+    };
+    Command::Add {
+        torrent,
+        info,
+        resumed,
+        wanted,
+        paused: true,
+    }
 }

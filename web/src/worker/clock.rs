@@ -16,7 +16,11 @@ pub(super) fn scope() -> DedicatedWorkerGlobalScope {
 }
 
 /// Monotonic time since the worker started.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since the start, never negative, far below 2^53")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "milliseconds since the start, never negative, far below 2^53"
+)]
 pub(super) fn now() -> Instant {
     let ms = scope().performance().map_or(0.0, |clock| clock.now());
     Instant::from_micros((ms * 1000.0) as u64)
@@ -30,17 +34,23 @@ pub(super) struct Timer {
 
 impl Timer {
     pub(super) fn new(callback: impl FnMut() + 'static) -> Self {
-        Self { callback: Closure::new(callback), armed: None }
+        Self {
+            callback: Closure::new(callback),
+            armed: None,
+        }
     }
 
-    /// Asks for a call at `at`. An earlier call that is already on its way is kept: calling early is harmless, and setting timers costs.
+    /// Asks for a call at `at`. An earlier call that is already on its way is kept: calling early
+    /// is harmless, and setting timers costs.
     pub(super) fn arm(&mut self, at: Instant) {
         match self.armed {
             Some((earlier, _)) if earlier <= at => return,
             Some((_, id)) => scope().clear_timeout_with_handle(id),
             None => {}
         }
-        self.armed = set_timeout(self.callback.as_ref().unchecked_ref(), millis_until(at)).ok().map(|id| (at, id));
+        self.armed = set_timeout(self.callback.as_ref().unchecked_ref(), millis_until(at))
+            .ok()
+            .map(|id| (at, id));
     }
 
     /// To be called by the callback: nothing is armed now.
@@ -53,7 +63,10 @@ fn set_timeout(callback: &Function, ms: i32) -> Result<i32, JsValue> {
     scope().set_timeout_with_callback_and_timeout_and_arguments_0(callback, ms)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "bounded by the line before")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "bounded by the line before"
+)]
 fn millis_until(at: Instant) -> i32 {
     let ms = at.since(now()).as_secs_f64() * 1000.0;
     ms.ceil().min(LONGEST_MS) as i32

@@ -27,14 +27,18 @@ use crate::words::faults::{not_a_link, not_a_torrent, not_done};
 const MAX_PIECE: u32 = 64 << 20;
 
 impl Driver {
-    /// Does what the page of a tab says. `attachment` is what rides along: the .torrent file of [`ToWorker::AddFile`], the files of
-    /// [`ToWorker::Give`].
+    /// Does what the page of a tab says. `attachment` is what rides along: the .torrent file of
+    /// [`ToWorker::AddFile`], the files of [`ToWorker::Give`].
     pub(super) fn on_page(&mut self, tab: Tab, message: ToWorker, attachment: &JsValue) {
         match message {
             ToWorker::AddLink(text) if is_web_address(&text) => self.fetch_file(tab, text),
             ToWorker::AddLink(text) => tell_outcome(tab, self.add_link(&text), text),
-            ToWorker::AddFile(name) => tell_outcome(tab, self.add_file(&name, &bytes_of(attachment)), name),
-            ToWorker::Give { name, files } => tell_outcome(tab, self.give(name.clone(), &files, attachment), name),
+            ToWorker::AddFile(name) => {
+                tell_outcome(tab, self.add_file(&name, &bytes_of(attachment)), name)
+            }
+            ToWorker::Give { name, files } => {
+                tell_outcome(tab, self.give(name.clone(), &files, attachment), name)
+            }
             ToWorker::Ping => answer(tab, &ToPage::Pong),
             ToWorker::Visible(visible) => self.teller.set_visible(now(), tab, visible),
             ToWorker::ShowFiles { id, shown } => self.show_files(tab, TorrentId(id), shown),
@@ -74,7 +78,11 @@ impl Driver {
             let fetched = web::fetch(&address).await;
             enter(&me, |driver| {
                 let added = fetched.map_err(|error| error.to_string());
-                tell_outcome(tab, added.and_then(|bytes| driver.add_file(web::file_name(&address), &bytes)), address);
+                tell_outcome(
+                    tab,
+                    added.and_then(|bytes| driver.add_file(web::file_name(&address), &bytes)),
+                    address,
+                );
                 driver.teller.soon(now());
             });
         });
@@ -86,7 +94,16 @@ impl Driver {
             return there;
         }
         let id = self.new_id();
-        self.engine.command(now(), Command::AddMagnet { torrent: id, magnet: magnet.clone(), paused: false }).map_err(refused)?;
+        self.engine
+            .command(
+                now(),
+                Command::AddMagnet {
+                    torrent: id,
+                    magnet: magnet.clone(),
+                    paused: false,
+                },
+            )
+            .map_err(refused)?;
         let mut item = Item::from_magnet(id, magnet);
         item.left = self.store.claim(&item.folder);
         self.added(item);
@@ -94,7 +111,8 @@ impl Driver {
     }
 
     fn add_file(&mut self, name: &str, bytes: &[u8]) -> Result<Outcome, String> {
-        let metainfo = Metainfo::parse(bytes).map_err(|error| not_a_torrent(name, bytes, &error))?;
+        let metainfo =
+            Metainfo::parse(bytes).map_err(|error| not_a_torrent(name, bytes, &error))?;
         check_pieces(&metainfo.info)?;
         if let Some(there) = self.is_there(metainfo.info.info_hash) {
             return there;
@@ -103,14 +121,30 @@ impl Driver {
         let info = Arc::clone(&metainfo.info);
         let item = Item::from_metainfo(id, metainfo);
         let resumed = self.store.claim(&item.folder);
-        self.engine.command(now(), Command::Add { torrent: id, info, resumed, wanted: None, paused: false }).map_err(refused)?;
+        self.engine
+            .command(
+                now(),
+                Command::Add {
+                    torrent: id,
+                    info,
+                    resumed,
+                    wanted: None,
+                    paused: false,
+                },
+            )
+            .map_err(refused)?;
         self.added(item);
         Ok(Outcome::Added)
     }
 
-    /// A torrent that is there already is shown, not added again; one that was removed a moment ago is taken back. `None`: it is not there.
+    /// A torrent that is there already is shown, not added again; one that was removed a moment ago
+    /// is taken back. `None`: it is not there.
     pub(super) fn is_there(&mut self, info_hash: InfoHash) -> Option<Result<Outcome, String>> {
-        let there = self.items.values().find(|item| item.info_hash().wire() == info_hash.wire()).map(|item| item.id)?;
+        let there = self
+            .items
+            .values()
+            .find(|item| item.info_hash().wire() == info_hash.wire())
+            .map(|item| item.id)?;
         Some(self.undo(there).map(|undone| match undone {
             true => Outcome::Added,
             false => Outcome::Known(self.items.get(&there).map(view::name).unwrap_or_default()),
@@ -135,11 +169,19 @@ impl Driver {
         self.remember(id);
     }
 
-    /// Milliseconds since 1970, and later than any torrent was added before: lists keep their order.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a date of the browser is a whole number below 2^53")]
+    /// Milliseconds since 1970, and later than any torrent was added before: lists keep their
+    /// order.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a date of the browser is a whole number below 2^53"
+    )]
     pub(super) fn time_of_adding(&self) -> u64 {
         let items = self.items.values().map(|item| item.added);
-        let newest = items.chain(self.makings.values().map(|making| making.added)).max().unwrap_or(0);
+        let newest = items
+            .chain(self.makings.values().map(|making| making.added))
+            .max()
+            .unwrap_or(0);
         (js_sys::Date::now().max(0.0) as u64).max(newest.saturating_add(1))
     }
 
@@ -149,12 +191,26 @@ impl Driver {
         self.reserve_ids(item.id);
         let (torrent, paused, wanted) = (item.id, item.paused, item.wanted.clone());
         let command = match &item.info {
-            Some(info) => Command::Add { torrent, info: Arc::clone(info), resumed, wanted, paused },
-            None => Command::AddMagnet { torrent, magnet: item.magnet.clone(), paused },
+            Some(info) => Command::Add {
+                torrent,
+                info: Arc::clone(info),
+                resumed,
+                wanted,
+                paused,
+            },
+            None => Command::AddMagnet {
+                torrent,
+                magnet: item.magnet.clone(),
+                paused,
+            },
         };
         match self.engine.command(now(), command) {
             Ok(()) => drop(self.items.insert(torrent, item)),
-            Err(error) => complain(&format!("{} could not be brought back. {}", view::name(&item), not_done(&error))),
+            Err(error) => complain(&format!(
+                "{} could not be brought back. {}",
+                view::name(&item),
+                not_done(&error)
+            )),
         }
     }
 
@@ -165,7 +221,9 @@ impl Driver {
             self.delete(torrent);
             return;
         }
-        let Some(item) = self.items.get_mut(&torrent) else { return };
+        let Some(item) = self.items.get_mut(&torrent) else {
+            return;
+        };
         item.learn(info);
         let left = std::mem::replace(&mut item.left, Resumed::Nothing);
         if let Some(wanted) = item.wanted.clone() {
@@ -179,7 +237,11 @@ impl Driver {
     }
 
     fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
-        let command = if paused { Command::Pause(torrent) } else { Command::Resume(torrent) };
+        let command = if paused {
+            Command::Pause(torrent)
+        } else {
+            Command::Resume(torrent)
+        };
         self.engine.command(now(), command).map_err(refused)?;
         if let Some(item) = self.items.get_mut(&torrent) {
             item.paused = paused;
@@ -191,15 +253,23 @@ impl Driver {
     }
 
     fn want_file(&mut self, torrent: TorrentId, file: u32, wanted: bool) -> Result<(), String> {
-        let Some(item) = self.items.get_mut(&torrent) else { return Ok(()) };
-        let Some(info) = &item.info else { return Ok(()) };
-        let flags = item.wanted.get_or_insert_with(|| vec![true; info.files.len()]);
+        let Some(item) = self.items.get_mut(&torrent) else {
+            return Ok(());
+        };
+        let Some(info) = &item.info else {
+            return Ok(());
+        };
+        let flags = item
+            .wanted
+            .get_or_insert_with(|| vec![true; info.files.len()]);
         if let Some(flag) = flags.get_mut(file as usize) {
             *flag = wanted;
         }
         item.room = Room::Unknown;
         let (flags, had_all) = (flags.clone(), self.outstanding(torrent) == 0);
-        self.engine.command(now(), Command::Want(torrent, flags)).map_err(refused)?;
+        self.engine
+            .command(now(), Command::Want(torrent, flags))
+            .map_err(refused)?;
         if had_all && self.outstanding(torrent) > 0 {
             self.rejoin(torrent);
         }
@@ -208,7 +278,9 @@ impl Driver {
     }
 
     fn show_files(&mut self, tab: Tab, torrent: TorrentId, shown: bool) {
-        let Some(item) = self.items.get_mut(&torrent) else { return };
+        let Some(item) = self.items.get_mut(&torrent) else {
+            return;
+        };
         if !shown {
             item.shown.remove(&tab);
             return;
@@ -231,7 +303,10 @@ fn tell_outcome(tab: Tab, outcome: Result<Outcome, String>, asked: String) {
 }
 
 fn bytes_of(attachment: &JsValue) -> Vec<u8> {
-    attachment.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default()
+    attachment
+        .dyn_ref::<Uint8Array>()
+        .map(Uint8Array::to_vec)
+        .unwrap_or_default()
 }
 
 fn check_pieces(info: &Info) -> Result<(), String> {
@@ -240,7 +315,9 @@ fn check_pieces(info: &Info) -> Result<(), String> {
         return Ok(());
     }
     let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
-    Err(format!("The pieces of this torrent are {is} long, too long for a browser tab, which takes {limit} at most. The terminal program takes it."))
+    Err(format!(
+        "The pieces of this torrent are {is} long, too long for a browser tab, which takes {limit} at most. The terminal program takes it."
+    ))
 }
 
 /// What the user is told when the engine declines.

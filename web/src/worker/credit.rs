@@ -1,11 +1,13 @@
-//! When a peer's bytes count as taken: at once, unless so much waits for digest and disk that more would only fill memory.
+//! When a peer's bytes count as taken: at once, unless so much waits for digest and disk that more
+//! would only fill memory.
 
 use std::collections::BTreeMap;
 
 use aqueduct_core::types::RequestId;
 
-/// Bytes that may wait for digest and disk before peers get no more credit. The engine asks for no more than its own bound; this one, twice
-/// that, holds for peers that send what nobody asked for, and for a disk that has stopped.
+/// Bytes that may wait for digest and disk before peers get no more credit. The engine asks for no
+/// more than its own bound; this one, twice that, holds for peers that send what nobody asked for,
+/// and for a disk that has stopped.
 const MAX_WAITING: u64 = 64 << 20;
 
 /// What waits, and what is owed to streams meanwhile.
@@ -26,10 +28,15 @@ impl Credit {
     /// A request is finished. Returns what can be given back now.
     pub(super) fn finished(&mut self, id: RequestId) -> Vec<(u32, usize)> {
         self.waiting -= self.sizes.remove(&id).unwrap_or(0);
-        if self.waiting < MAX_WAITING { std::mem::take(&mut self.owed) } else { Vec::new() }
+        if self.waiting < MAX_WAITING {
+            std::mem::take(&mut self.owed)
+        } else {
+            Vec::new()
+        }
     }
 
-    /// The engine has taken bytes of a stream. Returns whether they can be given back at once; else they are owed.
+    /// The engine has taken bytes of a stream. Returns whether they can be given back at once; else
+    /// they are owed.
     pub(super) fn took(&mut self, stream: u32, bytes: usize) -> bool {
         let at_once = self.waiting < MAX_WAITING;
         if !at_once {

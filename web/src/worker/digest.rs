@@ -14,7 +14,8 @@ use super::clock::scope;
 use super::scratch::Scratch;
 use crate::words::faults::reason;
 
-/// Digests under way at a time: the browser copies what it digests, so each costs a piece of memory.
+/// Digests under way at a time: the browser copies what it digests, so each costs a piece of
+/// memory.
 const AT_ONCE: usize = 3;
 
 type Answer = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;
@@ -32,8 +33,15 @@ struct Inner {
 
 impl Digester {
     /// Digests `data` when its turn comes, and tells `done`, never before this call has returned.
-    pub(super) fn digest(&self, data: Rope, done: impl FnOnce(Result<Sha1Digest, OpError>) + 'static) {
-        self.0.waiting.borrow_mut().push_back((data, Box::new(done)));
+    pub(super) fn digest(
+        &self,
+        data: Rope,
+        done: impl FnOnce(Result<Sha1Digest, OpError>) + 'static,
+    ) {
+        self.0
+            .waiting
+            .borrow_mut()
+            .push_back((data, Box::new(done)));
         self.next();
     }
 
@@ -41,7 +49,9 @@ impl Digester {
         if self.0.busy.get() >= AT_ONCE {
             return;
         }
-        let Some((data, done)) = self.0.waiting.borrow_mut().pop_front() else { return };
+        let Some((data, done)) = self.0.waiting.borrow_mut().pop_front() else {
+            return;
+        };
         self.0.busy.set(self.0.busy.get() + 1);
         let started = start(self.0.scratch.borrow_mut().contiguous(&data));
         let digester = self.clone();
@@ -57,11 +67,16 @@ impl Digester {
 /// The browser takes its own copy of `bytes` before this returns.
 fn start(bytes: &[u8]) -> Result<JsFuture, JsValue> {
     let subtle = scope().crypto()?.subtle();
-    subtle.digest_with_str_and_u8_array("SHA-1", bytes).map(JsFuture::from)
+    subtle
+        .digest_with_str_and_u8_array("SHA-1", bytes)
+        .map(JsFuture::from)
 }
 
 async fn finish(started: Result<JsFuture, JsValue>) -> Result<Sha1Digest, OpError> {
-    let failed = |error: JsValue| OpError::Storage { full: false, message: format!("The browser could not check the data: {}.", reason(&error)) };
+    let failed = |error: JsValue| OpError::Storage {
+        full: false,
+        message: format!("The browser could not check the data: {}.", reason(&error)),
+    };
     let buffer = started.map_err(failed)?.await.map_err(failed)?;
     let mut digest = [0; 20];
     Uint8Array::new(&buffer).copy_to(&mut digest);

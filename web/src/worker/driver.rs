@@ -1,7 +1,9 @@
-//! The engine's driver in the tab: carries its wishes to the bridge and to the storage, and brings back what came of them.
+//! The engine's driver in the tab: carries its wishes to the bridge and to the storage, and brings
+//! back what came of them.
 //!
-//! Everything happens on one thread, in callbacks of the browser. Each callback enters through [`enter`], does its part, and [`Driver::pump`]
-//! then moves things along until nobody has anything to say.
+//! Everything happens on one thread, in callbacks of the browser. Each callback enters through
+//! [`enter`], does its part, and [`Driver::pump`] then moves things along until nobody has anything
+//! to say.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +13,10 @@ use std::time::Duration;
 
 use aqueduct_core::types::{ConnId, PeerId, RequestId, TorrentId};
 use aqueduct_core::wire::Message;
-use aqueduct_core::{CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError, OpResult, Output, PeerFailure};
+use aqueduct_core::{
+    CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError,
+    OpResult, Output, PeerFailure,
+};
 
 use super::clearing::Watch;
 use super::clock::{Timer, now, scope};
@@ -103,7 +108,12 @@ impl Driver {
                 turns: 0,
                 store,
                 digester: Digester::default(),
-                line: Line::new(token, Rc::new(move |serial, event| enter(&hears, |driver| driver.on_socket(serial, event)))),
+                line: Line::new(
+                    token,
+                    Rc::new(move |serial, event| {
+                        enter(&hears, |driver| driver.on_socket(serial, event))
+                    }),
+                ),
                 places: Places::default(),
                 streams: Streams::default(),
                 credit: Credit::default(),
@@ -151,9 +161,19 @@ impl Driver {
     fn arm(&mut self) {
         let now = now();
         let engine = self.engine.poll_timeout().map(|(at, _)| at);
-        let own =
-            [Some(self.amounts_at), Some(self.watch.due()), self.places.due(), self.hints_due(), self.removal_due(), self.teller.poll_timeout()];
-        let soonest = [engine, self.line.poll_timeout(now)].into_iter().chain(own).flatten().min();
+        let own = [
+            Some(self.amounts_at),
+            Some(self.watch.due()),
+            self.places.due(),
+            self.hints_due(),
+            self.removal_due(),
+            self.teller.poll_timeout(),
+        ];
+        let soonest = [engine, self.line.poll_timeout(now)]
+            .into_iter()
+            .chain(own)
+            .flatten()
+            .min();
         if let Some(at) = soonest {
             self.timer.arm(at);
         }
@@ -182,15 +202,23 @@ impl Driver {
     pub(super) fn tell_page(&mut self, now: Instant) {
         let bridge = self.line.status(now);
         let (snapshot, waiting) = (self.engine.snapshot(), self.waiting());
-        let view = View { bridge, snapshot: &snapshot, waiting };
+        let view = View {
+            bridge,
+            snapshot: &snapshot,
+            waiting,
+        };
         self.teller.tell(now, view, &mut self.items, &self.makings);
     }
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Dial { conn, .. } => {
-                self.engine.handle(now(), Input::Closed { conn, reason: CloseReason::Unreachable("a tab cannot dial".to_owned()) })
-            }
+            Output::Dial { conn, .. } => self.engine.handle(
+                now(),
+                Input::Closed {
+                    conn,
+                    reason: CloseReason::Unreachable("a tab cannot dial".to_owned()),
+                },
+            ),
             Output::Send { conn, message } => self.send(conn, &message),
             Output::Close { conn, .. } => self.close(conn),
             Output::Request { id, torrent, op } => self.start(id, torrent, op),
@@ -209,11 +237,20 @@ impl Driver {
     }
 
     fn send(&mut self, conn: ConnId, message: &Message) {
-        let (Some((stream, head, data)), Some(tunnel)) = (self.streams.encode(conn, message), self.line.tunnel()) else { return };
-        let queued = tunnel.send(stream, head).and_then(|()| data.map_or(Ok(()), |data| tunnel.send(stream, data)));
+        let (Some((stream, head, data)), Some(tunnel)) =
+            (self.streams.encode(conn, message), self.line.tunnel())
+        else {
+            return;
+        };
+        let queued = tunnel
+            .send(stream, head)
+            .and_then(|()| data.map_or(Ok(()), |data| tunnel.send(stream, data)));
         if queued.is_err() {
             tunnel.close(stream);
-            self.lose(stream, CloseReason::Unreachable("it takes no data".to_owned()));
+            self.lose(
+                stream,
+                CloseReason::Unreachable("it takes no data".to_owned()),
+            );
         }
     }
 
@@ -239,7 +276,8 @@ impl Driver {
     fn done(&mut self, id: RequestId, result: Result<OpResult, OpError>) {
         let owed = self.credit.finished(id);
         if let Some(tunnel) = self.line.tunnel() {
-            owed.into_iter().for_each(|(stream, bytes)| tunnel.consumed(stream, bytes));
+            owed.into_iter()
+                .for_each(|(stream, bytes)| tunnel.consumed(stream, bytes));
         }
         self.engine.handle(now(), Input::Done { id, result });
     }
@@ -261,21 +299,34 @@ impl Driver {
             }
             Event::Banned(torrent, addr) => self.note_failure(torrent, addr, PeerFailure::Banned),
             Event::PeerFailed(torrent, addr, reason) => {
-                PeerFailure::of(&reason).into_iter().for_each(|failure| self.note_failure(torrent, addr, failure));
+                PeerFailure::of(&reason)
+                    .into_iter()
+                    .for_each(|failure| self.note_failure(torrent, addr, failure));
             }
             Event::PeerConnected(torrent, addr) => {
-                self.items.get_mut(&torrent).into_iter().for_each(|item| item.failures.forget(addr));
+                self.items
+                    .get_mut(&torrent)
+                    .into_iter()
+                    .for_each(|item| item.failures.forget(addr));
             }
-            Event::Corrupt(..) | Event::FileChanged(..) | Event::Rechecked { .. } | Event::ShutDown => {}
+            Event::Corrupt(..)
+            | Event::FileChanged(..)
+            | Event::Rechecked { .. }
+            | Event::ShutDown => {}
         }
     }
 
     fn note_failure(&mut self, torrent: TorrentId, addr: SocketAddr, failure: PeerFailure) {
-        self.items.get_mut(&torrent).into_iter().for_each(|item| item.failures.note(addr, failure));
+        self.items
+            .get_mut(&torrent)
+            .into_iter()
+            .for_each(|item| item.failures.note(addr, failure));
     }
 
     fn discover(&mut self, torrent: TorrentId, request: DiscoverRequest) {
-        let Some(item) = self.items.get_mut(&torrent) else { return };
+        let Some(item) = self.items.get_mut(&torrent) else {
+            return;
+        };
         match request {
             DiscoverRequest::Start => {
                 if item.seat == Seat::Out {

@@ -1,4 +1,5 @@
-//! Peers that this tab's peers told it of, on their way to the bridge: few messages a minute, or the bridge passes them over.
+//! Peers that this tab's peers told it of, on their way to the bridge: few messages a minute, or
+//! the bridge passes them over.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +13,8 @@ const MAX_KNOWN: usize = 200;
 /// Least time between two messages about one torrent: a bridge takes six a minute.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// The hints of one torrent. The engine names each address once; a new session with the bridge is told of all again.
+/// The hints of one torrent. The engine names each address once; a new session with the bridge is
+/// told of all again.
 #[derive(Default)]
 pub(super) struct Hints {
     known: VecDeque<PeerAddr>,
@@ -26,7 +28,8 @@ impl Hints {
     pub(super) fn heard(&mut self, addrs: Vec<PeerAddr>) {
         self.waiting += addrs.len();
         self.known.extend(addrs);
-        self.known.drain(..self.known.len().saturating_sub(MAX_KNOWN));
+        self.known
+            .drain(..self.known.len().saturating_sub(MAX_KNOWN));
         self.waiting = self.waiting.min(self.known.len());
     }
 
@@ -56,7 +59,13 @@ impl Hints {
     pub(super) fn take(&mut self, now: Instant) -> Option<Vec<PeerAddr>> {
         self.due().filter(|due| *due <= now)?;
         self.next = now + EVERY;
-        let told: Vec<PeerAddr> = self.known.iter().skip(self.known.len() - self.waiting).take(MAX_HINTS).copied().collect();
+        let told: Vec<PeerAddr> = self
+            .known
+            .iter()
+            .skip(self.known.len() - self.waiting)
+            .take(MAX_HINTS)
+            .copied()
+            .collect();
         self.waiting -= told.len();
         Some(told)
     }
@@ -67,7 +76,9 @@ mod tests {
     use super::*;
 
     fn addrs(range: std::ops::Range<u16>) -> Vec<PeerAddr> {
-        range.map(|port| PeerAddr::from(([1, 2, 3, 4], port))).collect()
+        range
+            .map(|port| PeerAddr::from(([1, 2, 3, 4], port)))
+            .collect()
     }
 
     #[test]
@@ -84,10 +95,16 @@ mod tests {
     #[test]
     fn a_peer_that_the_bridge_dialled_is_told_to_the_next_session_alone() {
         let (mut hints, now) = (Hints::default(), Instant::ZERO);
-        addrs(1..3).into_iter().chain(addrs(1..2)).for_each(|addr| hints.met(addr));
+        addrs(1..3)
+            .into_iter()
+            .chain(addrs(1..2))
+            .for_each(|addr| hints.met(addr));
         assert_eq!(hints.due(), None);
         hints.joined();
-        assert_eq!(hints.take(now), Some(addrs(1..3).into_iter().rev().collect()));
+        assert_eq!(
+            hints.take(now),
+            Some(addrs(1..3).into_iter().rev().collect())
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the worker knows of a torrent beyond what the engine does: where it came from, where it lies, who looks for its peers.
+//! What the worker knows of a torrent beyond what the engine does: where it came from, where it
+//! lies, who looks for its peers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ pub(super) struct Item {
     pub(super) wanted: Option<Vec<bool>>,
     /// Paused by the user.
     pub(super) paused: bool,
-    /// Its data were deleted while it was open, and the user has not said yet whether to fetch them again.
+    /// Its data were deleted while it was open, and the user has not said yet whether to fetch them
+    /// again.
     pub(super) cleared: bool,
     /// What is known of its data when the metadata come.
     pub(super) left: Resumed,
@@ -79,7 +81,12 @@ struct Saved {
 
 impl Item {
     /// A torrent that was not there before.
-    pub(super) fn new(id: TorrentId, magnet: Magnet, trackers: Vec<Vec<String>>, info: Option<Arc<Info>>) -> Self {
+    pub(super) fn new(
+        id: TorrentId,
+        magnet: Magnet,
+        trackers: Vec<Vec<String>>,
+        info: Option<Arc<Info>>,
+    ) -> Self {
         let wanted = info.as_ref().and_then(|info| selected(&magnet, info));
         Self {
             id,
@@ -100,33 +107,64 @@ impl Item {
             room: Room::Unknown,
             shown: BTreeSet::new(),
             told: None,
-            saved: Saved { durable: Durable::default(), have: Bitfield::none(0), uploaded: 0, downloaded: 0 },
+            saved: Saved {
+                durable: Durable::default(),
+                have: Bitfield::none(0),
+                uploaded: 0,
+                downloaded: 0,
+            },
         }
     }
 
     /// From a magnet link, each of whose trackers is a tier of its own.
     pub(super) fn from_magnet(id: TorrentId, magnet: Magnet) -> Self {
-        let trackers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        let trackers = magnet
+            .trackers
+            .iter()
+            .map(|url| vec![url.clone()])
+            .collect();
         Self::new(id, magnet, trackers, None)
     }
 
     /// From a .torrent file.
     pub(super) fn from_metainfo(id: TorrentId, metainfo: Metainfo) -> Self {
-        Self::new(id, metainfo.magnet(), metainfo.trackers, Some(metainfo.info))
+        Self::new(
+            id,
+            metainfo.magnet(),
+            metainfo.trackers,
+            Some(metainfo.info),
+        )
     }
 
     /// From the resume record of an earlier run, in this folder.
-    pub(super) fn from_record(id: TorrentId, folder: &str, generation: u64, record: Record, info: Option<Arc<Info>>) -> Self {
+    pub(super) fn from_record(
+        id: TorrentId,
+        folder: &str,
+        generation: u64,
+        record: Record,
+        info: Option<Arc<Info>>,
+    ) -> Self {
         let trackers = record.trackers.concat();
         let name = info.as_ref().map(|info| info.name.clone()).or(record.name);
-        let magnet = Magnet { info_hash: record.info_hash, name, trackers, web_seeds: Vec::new(), peers: Vec::new(), select: None };
+        let magnet = Magnet {
+            info_hash: record.info_hash,
+            name,
+            trackers,
+            web_seeds: Vec::new(),
+            peers: Vec::new(),
+            select: None,
+        };
         let mut item = Self::new(id, magnet, record.trackers, info);
         item.folder = folder.to_owned();
         item.wanted = record.wanted;
         item.paused = record.paused;
         item.added = record.added;
-        item.saved =
-            Saved { durable: Durable::from_generation(generation), have: record.have, uploaded: record.uploaded, downloaded: record.downloaded };
+        item.saved = Saved {
+            durable: Durable::from_generation(generation),
+            have: record.have,
+            uploaded: record.uploaded,
+            downloaded: record.downloaded,
+        };
         item
     }
 
@@ -148,8 +186,14 @@ impl Item {
 
     /// What the torrent is called, as it came.
     pub(super) fn name(&self) -> String {
-        let known = self.info.as_ref().map(|info| &info.name).or(self.magnet.name.as_ref());
-        known.cloned().unwrap_or_else(|| self.info_hash().to_string())
+        let known = self
+            .info
+            .as_ref()
+            .map(|info| &info.name)
+            .or(self.magnet.name.as_ref());
+        known
+            .cloned()
+            .unwrap_or_else(|| self.info_hash().to_string())
     }
 
     /// Which torrent it is.
@@ -160,12 +204,21 @@ impl Item {
     /// Where its data lie, once it is known what they are.
     pub(super) fn place(&self) -> Option<Place> {
         let info = Arc::clone(self.info.as_ref()?);
-        Some(Place { torrent: self.id, folder: self.folder.clone(), info })
+        Some(Place {
+            torrent: self.id,
+            folder: self.folder.clone(),
+            info,
+        })
     }
 
     /// Takes note of what the engine wants saved.
     pub(super) fn note(&mut self, have: Bitfield, uploaded: u64, downloaded: u64) {
-        self.saved = Saved { durable: self.saved.durable.clone(), have, uploaded, downloaded };
+        self.saved = Saved {
+            durable: self.saved.durable.clone(),
+            have,
+            uploaded,
+            downloaded,
+        };
     }
 
     /// Which generation of its record is durable.
@@ -175,12 +228,19 @@ impl Item {
 
     /// The next record to store.
     pub(super) fn record(&self) -> Record {
-        let stamps = self.info.as_ref().map(|info| ends(info, &self.saved.have)).unwrap_or_default();
+        let stamps = self
+            .info
+            .as_ref()
+            .map(|info| ends(info, &self.saved.have))
+            .unwrap_or_default();
         Record {
             have: self.saved.have.clone(),
             uploaded: self.saved.uploaded,
             downloaded: self.saved.downloaded,
-            stamps: stamps.into_iter().map(|size| FileStamp { size, modified: 0 }).collect(),
+            stamps: stamps
+                .into_iter()
+                .map(|size| FileStamp { size, modified: 0 })
+                .collect(),
             info: self.info.as_ref().map(|info| info.raw.clone()),
             name: self.magnet.name.clone(),
             trackers: self.trackers.clone(),

@@ -1,8 +1,10 @@
-//! How the tab's storage is laid out, for the worker that writes it and the page that saves from it.
+//! How the tab's storage is laid out, for the worker that writes it and the page that saves from
+//! it.
 //!
-//! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent; small files of torrents with very many lie together in
-//! `torrents/INFO-HASH/pack-INDEX` ([`super::arrangement`]). A torrent's own names never reach the file system.
-//! A torrent that is made here has no info-hash before all of it is stored: its folder is called by chance.
+//! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent; small files
+//! of torrents with very many lie together in `torrents/INFO-HASH/pack-INDEX`
+//! ([`super::arrangement`]). A torrent's own names never reach the file system. A torrent that is
+//! made here has no info-hash before all of it is stored: its folder is called by chance.
 
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{Bitfield, Piece};
@@ -16,11 +18,13 @@ const MADE_HERE: &str = "made-";
 /// The two slots of a torrent's resume record.
 pub const RECORDS: [&str; 2] = ["record-a", "record-b"];
 
-/// A file without content that marks a torrent as removed: a worker that starts and finds it deletes the torrent's folder.
+/// A file without content that marks a torrent as removed: a worker that starts and finds it
+/// deletes the torrent's folder.
 pub const REMOVED: &str = "removed";
 
-/// The file that marks the folder of a torrent that is being made of the user's own files, and holds its name: a worker that starts and finds
-/// it, but no record, knows that the copy was cut short.
+/// The file that marks the folder of a torrent that is being made of the user's own files, and
+/// holds its name: a worker that starts and finds it, but no record, knows that the copy was cut
+/// short.
 pub const MAKING: &str = "making";
 
 /// The file, in the origin's root, with the token for the bridge.
@@ -38,7 +42,8 @@ pub fn is_own_folder(folder: &str) -> bool {
     folder.starts_with(MADE_HERE)
 }
 
-/// For each file, how long it is at least when these pieces are stored: the end of its last byte that lies in one of them. 0 for pads.
+/// For each file, how long it is at least when these pieces are stored: the end of its last byte
+/// that lies in one of them. 0 for pads.
 #[must_use]
 pub fn ends(info: &Info, have: &Bitfield) -> Vec<u64> {
     per_file(info, have, |end, span| *end = span.end.max(*end))
@@ -55,18 +60,28 @@ pub fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
 
 /// The pieces that hold bytes of a file.
 pub fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece> + use<> {
-    let (offset, size) = info.files.get(file).map_or((0, 0), |file| (file.offset, file.size));
+    let (offset, size) = info
+        .files
+        .get(file)
+        .map_or((0, 0), |file| (file.offset, file.size));
     info.lengths.pieces_of(offset, size)
 }
 
 /// Folds what these pieces hold of each file, as ranges of the file.
-fn per_file(info: &Info, have: &Bitfield, mut fold: impl FnMut(&mut u64, std::ops::Range<u64>)) -> Vec<u64> {
+fn per_file(
+    info: &Info,
+    have: &Bitfield,
+    mut fold: impl FnMut(&mut u64, std::ops::Range<u64>),
+) -> Vec<u64> {
     let mut folded = vec![0; info.files.len()];
     for piece in have.ones().filter_map(|index| info.lengths.piece(index)) {
         for span in info.layout(info.lengths.offset(piece), info.lengths.size(piece).into()) {
             let pad = info.files.get(span.file).is_none_or(|file| file.pad);
             if let (Some(value), false) = (folded.get_mut(span.file), pad) {
-                fold(value, span.at..span.at + (span.range.end - span.range.start));
+                fold(
+                    value,
+                    span.at..span.at + (span.range.end - span.range.start),
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Folders that hold something and belong to no torrent: what a removal could not delete because the browser had not let go of it yet, and data
-//! whose record is gone.
+//! Folders that hold something and belong to no torrent: what a removal could not delete because
+//! the browser had not let go of it yet, and data whose record is gone.
 
 use aqueduct_core::Resumed;
 
@@ -11,17 +11,21 @@ use super::store::Store;
 impl Store {
     /// What a start found.
     pub(super) fn note_unclaimed(&self, found: Vec<Unclaimed>) {
-        self.unclaimed().extend(found.into_iter().map(|one| (one.folder, one.unwanted)));
+        self.unclaimed()
+            .extend(found.into_iter().map(|one| (one.folder, one.unwanted)));
     }
 
-    /// A torrent is added whose folder this is. Says what is known of its data: what was left there is looked at, but no old record counts.
+    /// A torrent is added whose folder this is. Says what is known of its data: what was left there
+    /// is looked at, but no old record counts.
     pub(super) fn claim(&self, folder: &str) -> Resumed {
         if self.unclaimed().remove(folder).is_none() {
             return Resumed::Nothing;
         }
         let (store, folder) = (self.clone(), folder.to_owned());
         self.queue(async move {
-            let Ok(folder) = store.root().folder(&folder).await else { return };
+            let Ok(folder) = store.root().folder(&folder).await else {
+                return;
+            };
             // What cannot be removed now is written over, or found again at the next start.
             for old in RECORDS.into_iter().chain([REMOVED]) {
                 drop(folder.remove(old).await);
@@ -32,7 +36,12 @@ impl Store {
 
     /// Deletes what the user does not want any more, as far as the browser lets go of it by now.
     pub(super) fn sweep(&self) {
-        let unwanted: Vec<String> = self.unclaimed().iter().filter(|(_, unwanted)| **unwanted).map(|(folder, _)| folder.clone()).collect();
+        let unwanted: Vec<String> = self
+            .unclaimed()
+            .iter()
+            .filter(|(_, unwanted)| **unwanted)
+            .map(|(folder, _)| folder.clone())
+            .collect();
         for folder in unwanted {
             let store = self.clone();
             self.queue(async move {
@@ -40,7 +49,10 @@ impl Store {
                 if !store.unclaimed().contains_key(&folder) {
                     return;
                 }
-                if matches!(store.root().remove(&folder).await, Ok(()) | Err(FsError::Missing)) {
+                if matches!(
+                    store.root().remove(&folder).await,
+                    Ok(()) | Err(FsError::Missing)
+                ) {
                     store.unclaimed().remove(&folder);
                 }
             });

@@ -1,4 +1,5 @@
-//! The line to the bridge: a WebSocket that is opened again whenever it breaks, and the tunnel's client upon it.
+//! The line to the bridge: a WebSocket that is opened again whenever it breaks, and the tunnel's
+//! client upon it.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,14 +17,20 @@ use super::scrap::Scrap;
 use crate::message::Bridge;
 use crate::words::faults::refused;
 
-/// Bytes that the browser may hold for sending before more are packed: what is packed can no longer be overtaken.
+/// Bytes that the browser may hold for sending before more are packed: what is packed can no longer
+/// be overtaken.
 const MAX_BUFFERED: u32 = 1 << 20;
-/// When the browser holds so many, it is asked again after this time, because it tells nobody that it has sent them.
+/// When the browser holds so many, it is asked again after this time, because it tells nobody that
+/// it has sent them.
 const BUFFERED_AGAIN: Duration = Duration::from_millis(10);
 /// An upgrade that takes longer is given up: a listener that never answers must not hold the tab.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-/// Credit that the bridge has: enough for some 100 MiB/s over a path of 20 ms with one peer, and bounded for all of them together.
-const WINDOWS: Windows = Windows { stream: 2 << 20, session: 16 << 20 };
+/// Credit that the bridge has: enough for some 100 MiB/s over a path of 20 ms with one peer, and
+/// bounded for all of them together.
+const WINDOWS: Windows = Windows {
+    stream: 2 << 20,
+    session: 16 << 20,
+};
 
 /// What the browser says of a WebSocket.
 pub(super) enum SocketEvent {
@@ -35,7 +42,8 @@ pub(super) enum SocketEvent {
     Closed(u16),
 }
 
-/// Hears the events of every socket there is, each with its socket's number: an event of an earlier socket means nothing.
+/// Hears the events of every socket there is, each with its socket's number: an event of an earlier
+/// socket means nothing.
 pub(super) type Listener = Rc<dyn Fn(u64, SocketEvent)>;
 
 /// The line. At most one socket at a time.
@@ -60,9 +68,17 @@ enum State {
 }
 
 impl Line {
-    /// A line that is opened at the first [`Line::handle_timeout`]; `token` is for bridges that want one.
+    /// A line that is opened at the first [`Line::handle_timeout`]; `token` is for bridges that
+    /// want one.
     pub(super) fn new(token: String, listener: Listener) -> Self {
-        Self { listener, serial: 0, token, state: State::Waiting(Instant::ZERO), backoff: Backoff::default(), congested: false }
+        Self {
+            listener,
+            serial: 0,
+            token,
+            state: State::Waiting(Instant::ZERO),
+            backoff: Backoff::default(),
+            congested: false,
+        }
     }
 
     /// The tunnel, while there is one.
@@ -82,7 +98,11 @@ impl Line {
     pub(super) fn opened(&mut self, now: Instant) {
         self.state = match std::mem::replace(&mut self.state, State::Waiting(now)) {
             State::Opening(socket, _) => {
-                let config = ClientConfig { token: self.token.clone(), windows: WINDOWS, ..ClientConfig::default() };
+                let config = ClientConfig {
+                    token: self.token.clone(),
+                    windows: WINDOWS,
+                    ..ClientConfig::default()
+                };
                 State::Open(socket, Box::new(Client::new(config, now)), false)
             }
             other => other,
@@ -129,13 +149,18 @@ impl Line {
         }
     }
 
-    /// Packs and sends what is ready, as far as the browser takes it. Returns whether anything went.
+    /// Packs and sends what is ready, as far as the browser takes it. Returns whether anything
+    /// went.
     pub(super) fn send(&mut self) -> bool {
-        let State::Open(socket, tunnel, _) = &mut self.state else { return false };
+        let State::Open(socket, tunnel, _) = &mut self.state else {
+            return false;
+        };
         let mut sent = false;
         loop {
             self.congested = socket.0.buffered_amount() >= MAX_BUFFERED;
-            let Some(message) = (!self.congested).then(|| tunnel.poll_message()).flatten() else { return sent };
+            let Some(message) = (!self.congested).then(|| tunnel.poll_message()).flatten() else {
+                return sent;
+            };
             sent = true;
             if socket.0.send_with_u8_array(&message).is_err() {
                 return sent;
@@ -153,7 +178,8 @@ impl Line {
         }
     }
 
-    /// Opens a socket when it is time, gives one up that does not open, lets the tunnel look at the clock.
+    /// Opens a socket when it is time, gives one up that does not open, lets the tunnel look at the
+    /// clock.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.state {
             State::Waiting(at) if *at <= now => self.connect(now),
@@ -175,10 +201,14 @@ impl Line {
     pub(super) fn status(&self, now: Instant) -> Bridge {
         match &self.state {
             State::Open(_, _, true) => Bridge::Connected,
-            State::Refused(Refusal::Token) => Bridge::WantsToken { shown: !self.token.is_empty() },
+            State::Refused(Refusal::Token) => Bridge::WantsToken {
+                shown: !self.token.is_empty(),
+            },
             State::Refused(refusal) => Bridge::Refused(refused(*refusal).to_owned()),
             _ if self.backoff.tries() == 0 => Bridge::Connecting,
-            State::Waiting(at) => Bridge::Waiting { seconds: whole_seconds(at.since(now)) },
+            State::Waiting(at) => Bridge::Waiting {
+                seconds: whole_seconds(at.since(now)),
+            },
             State::Opening(..) | State::Open(..) => Bridge::Waiting { seconds: 0 },
         }
     }
@@ -209,7 +239,9 @@ impl Socket {
         });
         socket.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
         let tell = Rc::clone(listener);
-        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| tell(serial, SocketEvent::Closed(event.code())));
+        let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
+            tell(serial, SocketEvent::Closed(event.code()))
+        });
         socket.set_onclose(Some(on_close.into_js_value().unchecked_ref()));
         Ok(Self(socket))
     }
@@ -227,6 +259,10 @@ impl Drop for Socket {
 /// The bridge is where the page came from.
 fn address() -> String {
     let place = scope().location();
-    let scheme = if place.protocol() == "https:" { "wss" } else { "ws" };
+    let scheme = if place.protocol() == "https:" {
+        "wss"
+    } else {
+        "ws"
+    };
     format!("{scheme}://{}/v1/session", place.host())
 }

@@ -1,4 +1,5 @@
-//! One tab of a browser leads: two engines on the same files would ruin them. Web Locks decide which.
+//! One tab of a browser leads: two engines on the same files would ruin them. Web Locks decide
+//! which.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::Closure;
@@ -21,7 +22,8 @@ pub(super) async fn lead() -> Result<(), JsValue> {
     request(&Object::new()).await.map(drop)
 }
 
-/// The browser calls back with the lock, or with null when it was not free, and holds the lock until the returned promise settles.
+/// The browser calls back with the lock, or with null when it was not free, and holds the lock
+/// until the returned promise settles.
 async fn request(options: &Object) -> Result<bool, JsValue> {
     let locks = Reflect::get(&scope().navigator(), &"locks".into())?;
     let method: Function = Reflect::get(&locks, &"request".into())?.dyn_into()?;
@@ -29,7 +31,11 @@ async fn request(options: &Object) -> Result<bool, JsValue> {
     let decided = Promise::new(&mut |decide, fail| {
         let granted = Closure::once_into_js(move |lock: JsValue| {
             drop(decide.call1(&JsValue::NULL, &JsValue::from_bool(!lock.is_null())));
-            if lock.is_null() { Promise::resolve(&JsValue::NULL) } else { Promise::new(&mut |_, _| {}) }
+            if lock.is_null() {
+                Promise::resolve(&JsValue::NULL)
+            } else {
+                Promise::new(&mut |_, _| {})
+            }
         });
         match method.call3(&locks, &NAME.into(), options, &granted) {
             Ok(answer) => spawn_local(pass_failure(answer.unchecked_into(), fail)),
@@ -42,7 +48,8 @@ async fn request(options: &Object) -> Result<bool, JsValue> {
     }
 }
 
-/// The promise for the lock settles at the worker's end, or at once with an error if the browser refuses locks.
+/// The promise for the lock settles at the worker's end, or at once with an error if the browser
+/// refuses locks.
 async fn pass_failure(answer: Promise, fail: Function) {
     if let Err(error) = JsFuture::from(answer).await {
         drop(fail.call1(&JsValue::NULL, &error));

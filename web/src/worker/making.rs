@@ -1,7 +1,8 @@
 //! Making torrents of the user's own files.
 //!
-//! They are read once, piece by piece. Each piece is hashed and copied into the storage, so that the torrent is like any other afterwards: it
-//! is there again after a reload, when the browser no longer lets the page read the user's files.
+//! They are read once, piece by piece. Each piece is hashed and copied into the storage, so that
+//! the torrent is like any other afterwards: it is there again after a reload, when the browser no
+//! longer lets the page read the user's files.
 
 use std::cell::RefCell;
 use std::rc::Weak;
@@ -57,22 +58,57 @@ impl From<OpError> for Stopped {
 }
 
 impl Driver {
-    /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the same order.
-    pub(super) fn give(&mut self, name: String, files: &[Given], parts: &JsValue) -> Result<Outcome, String> {
-        let unreadable = |error: JsValue| format!("The files cannot be read: {}. Choose them again.", reason(&error));
-        let not_made = |error: CreateError| format!("{} cannot be shared: {error}.", visible(&name));
+    /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the
+    /// same order.
+    pub(super) fn give(
+        &mut self,
+        name: String,
+        files: &[Given],
+        parts: &JsValue,
+    ) -> Result<Outcome, String> {
+        let unreadable = |error: JsValue| {
+            format!(
+                "The files cannot be read: {}. Choose them again.",
+                reason(&error)
+            )
+        };
+        let not_made =
+            |error: CreateError| format!("{} cannot be shared: {error}.", visible(&name));
         let draft = Draft::new(&name, content(files), None).map_err(not_made)?;
-        // A torrent of zeros has every check but the digests behind it, and the layout that says where to store what.
+        // A torrent of zeros has every check but the digests behind it, and the layout that says
+        // where to store what.
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
         let blank = draft.finish(&blank, Details::default()).map_err(not_made)?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
         let scrap = Scrap::new().map_err(unreadable)?;
         let (torrent, total) = (self.new_id(), draft.lengths().total());
-        let place = Place { torrent, folder: layout::own_folder(random()), info: blank.info };
+        let place = Place {
+            torrent,
+            folder: layout::own_folder(random()),
+            info: blank.info,
+        };
         let added = self.time_of_adding();
-        self.makings.insert(torrent, Making { name: name.clone(), total, done: 0, added });
+        self.makings.insert(
+            torrent,
+            Making {
+                name: name.clone(),
+                total,
+                done: 0,
+                added,
+            },
+        );
         let (driver, store, digester) = (self.me(), self.store.clone(), self.digester.clone());
-        let maker = Maker { driver, store, digester, scrap, name, added, draft, place, data };
+        let maker = Maker {
+            driver,
+            store,
+            digester,
+            scrap,
+            name,
+            added,
+            draft,
+            place,
+            data,
+        };
         spawn_local(maker.work());
         Ok(Outcome::Added)
     }
@@ -82,7 +118,8 @@ impl Driver {
         self.makings.remove(&torrent).is_some()
     }
 
-    /// So many bytes of a torrent in the making are stored. Returns whether the user still wants it.
+    /// So many bytes of a torrent in the making are stored. Returns whether the user still wants
+    /// it.
     fn made_so_far(&mut self, torrent: TorrentId, done: u64) -> bool {
         let making = self.makings.get_mut(&torrent);
         making.map(|making| making.done = done).is_some()
@@ -93,10 +130,14 @@ impl Driver {
         let added = match outcome {
             Ok(item) if making.is_some() => self.add_made(item),
             Ok(_) | Err(Stopped::Cancelled) => Err(String::new()),
-            Err(Stopped::Failed(why)) => Err(format!("{} could not be shared. {why}", visible(&making.map(|m| m.name).unwrap_or_default()))),
+            Err(Stopped::Failed(why)) => Err(format!(
+                "{} could not be shared. {why}",
+                visible(&making.map(|m| m.name).unwrap_or_default())
+            )),
         };
         if let Err(why) = added {
-            // Told only if there is something to tell; what cannot be deleted now is when the worker starts again, as it is marked.
+            // Told only if there is something to tell; what cannot be deleted now is when the
+            // worker starts again, as it is marked.
             if !why.is_empty() {
                 complain(&why);
             }
@@ -105,16 +146,40 @@ impl Driver {
         self.teller.soon(now());
     }
 
-    /// Everything is stored, hashed and flushed, and has a record: from here on it is a torrent that is complete.
+    /// Everything is stored, hashed and flushed, and has a record: from here on it is a torrent
+    /// that is complete.
     fn add_made(&mut self, item: Item) -> Result<(), String> {
-        let (torrent, Some(info)) = (item.id, item.info.clone()) else { return Err(String::new()) };
+        let (torrent, Some(info)) = (item.id, item.info.clone()) else {
+            return Err(String::new());
+        };
         if let Some(there) = self.is_there(info.info_hash) {
-            let name = if let Ok(Outcome::Known(name)) = there { name } else { item.name() };
+            let name = if let Ok(Outcome::Known(name)) = there {
+                name
+            } else {
+                item.name()
+            };
             return Err(format!("{name} is in the list already."));
         }
         let have = Bitfield::all(info.lengths.pieces());
-        let resumed = Resumed::Record { have, check: Vec::new(), sample: Vec::new(), uploaded: 0, downloaded: 0 };
-        self.engine.command(now(), Command::Add { torrent, info, resumed, wanted: None, paused: false }).map_err(refused)?;
+        let resumed = Resumed::Record {
+            have,
+            check: Vec::new(),
+            sample: Vec::new(),
+            uploaded: 0,
+            downloaded: 0,
+        };
+        self.engine
+            .command(
+                now(),
+                Command::Add {
+                    torrent,
+                    info,
+                    resumed,
+                    wanted: None,
+                    paused: false,
+                },
+            )
+            .map_err(refused)?;
         // The record counts from now on; a mark that stays beside it says nothing.
         self.store.mark_making(item.folder.clone(), None, drop);
         self.items.insert(torrent, item);
@@ -125,7 +190,15 @@ impl Driver {
 fn content(files: &[Given]) -> Content {
     match files {
         [only] if only.path.is_empty() => Content::File(only.size),
-        files => Content::Folder(files.iter().map(|file| NewFile { path: file.path.clone(), size: file.size }).collect()),
+        files => Content::Folder(
+            files
+                .iter()
+                .map(|file| NewFile {
+                    path: file.path.clone(),
+                    size: file.size,
+                })
+                .collect(),
+        ),
     }
 }
 
@@ -149,7 +222,11 @@ impl Maker {
     }
 
     async fn make(&self) -> Result<Item, Stopped> {
-        answered(|done| self.store.mark_making(self.place.folder.clone(), Some(self.name.clone()), done)).await?;
+        answered(|done| {
+            self.store
+                .mark_making(self.place.folder.clone(), Some(self.name.clone()), done)
+        })
+        .await?;
         let mut digests = Vec::new();
         for piece in self.draft.lengths().iter() {
             digests.push(self.take(piece).await?);
@@ -157,13 +234,21 @@ impl Maker {
         answered(|done| self.store.flush(self.place.torrent, done)).await?;
         let trackers = tracker().await.into_iter().collect();
         let created_by = Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
-        let details = Details { trackers, created_by, ..Details::default() };
+        let details = Details {
+            trackers,
+            created_by,
+            ..Details::default()
+        };
         let item = self
             .draft
             .finish(&digests, details)
             .map(|metainfo| self.item(metainfo))
             .map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))?;
-        answered(|done| self.store.save(item.folder.clone(), item.record(), item.durable(), done)).await?;
+        answered(|done| {
+            self.store
+                .save(item.folder.clone(), item.record(), item.durable(), done)
+        })
+        .await?;
         Ok(item)
     }
 
@@ -183,35 +268,71 @@ impl Maker {
         let data = Rope(vec![self.read(offset, size).await?]);
         let digest = answered(|done| self.digester.digest(data.clone(), done)).await?;
         let need = (offset == 0).then(|| self.need());
-        answered(|done| self.store.write(self.place.clone(), need, offset, data, done)).await?;
+        answered(|done| {
+            self.store
+                .write(self.place.clone(), need, offset, data, done)
+        })
+        .await?;
         let mut wanted = false;
-        enter(&self.driver, |driver| wanted = driver.made_so_far(self.place.torrent, offset + u64::from(size)));
-        if wanted { Ok(digest) } else { Err(Stopped::Cancelled) }
+        enter(&self.driver, |driver| {
+            wanted = driver.made_so_far(self.place.torrent, offset + u64::from(size))
+        });
+        if wanted {
+            Ok(digest)
+        } else {
+            Err(Stopped::Cancelled)
+        }
     }
 
     async fn read(&self, offset: u64, size: u32) -> Result<Bytes, Stopped> {
-        let changed = |_| Stopped::Failed("A file was changed, moved or deleted while it was read. Try again when it stays as it is.".to_owned());
-        let part = self.data.slice_with_f64_and_f64(offset as f64, offset as f64 + f64::from(size)).map_err(changed)?;
-        let buffer: ArrayBuffer = JsFuture::from(part.array_buffer()).await.and_then(JsCast::dyn_into).map_err(changed)?;
+        let changed = |_| {
+            Stopped::Failed("A file was changed, moved or deleted while it was read. Try again when it stays as it is.".to_owned())
+        };
+        let part = self
+            .data
+            .slice_with_f64_and_f64(offset as f64, offset as f64 + f64::from(size))
+            .map_err(changed)?;
+        let buffer: ArrayBuffer = JsFuture::from(part.array_buffer())
+            .await
+            .and_then(JsCast::dyn_into)
+            .map_err(changed)?;
         let bytes = Uint8Array::new(&buffer).to_vec();
         self.scrap.free(&buffer);
-        if bytes.len() == size as usize { Ok(bytes.into()) } else { Err(changed(JsValue::NULL)) }
+        if bytes.len() == size as usize {
+            Ok(bytes.into())
+        } else {
+            Err(changed(JsValue::NULL))
+        }
     }
 
     fn need(&self) -> Need {
         let mut others = 0;
-        enter(&self.driver, |driver| others = driver.outstanding_beside(self.place.torrent, u64::MAX));
-        Need { own: self.draft.lengths().total(), others }
+        enter(&self.driver, |driver| {
+            others = driver.outstanding_beside(self.place.torrent, u64::MAX)
+        });
+        Need {
+            own: self.draft.lengths().total(),
+            others,
+        }
     }
 }
 
-async fn answered<T: 'static>(begin: impl FnOnce(Box<dyn FnOnce(Result<T, OpError>)>)) -> Result<T, Stopped> {
-    told(begin).await.unwrap_or(Err(OpError::Cancelled)).map_err(Stopped::from)
+async fn answered<T: 'static>(
+    begin: impl FnOnce(Box<dyn FnOnce(Result<T, OpError>)>),
+) -> Result<T, Stopped> {
+    told(begin)
+        .await
+        .unwrap_or(Err(OpError::Cancelled))
+        .map_err(Stopped::from)
 }
 
 /// The bridge's own tracker, if it has one: there, other people's clients find this tab.
 async fn tracker() -> Option<String> {
     let url = format!("{}/announce", scope().location().origin());
-    let answer: Response = JsFuture::from(scope().fetch_with_str(&url)).await.ok()?.dyn_into().ok()?;
+    let answer: Response = JsFuture::from(scope().fetch_with_str(&url))
+        .await
+        .ok()?
+        .dyn_into()
+        .ok()?;
     answer.ok().then_some(url)
 }

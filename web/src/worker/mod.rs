@@ -1,7 +1,7 @@
 //! The worker: the engine, its storage and its line to the bridge.
 //!
-//! Start: say so if this browser or page cannot do it; wait until no other tab leads; open the storage; bring back the torrents of the last
-//! run; then say [`ToPage::Ready`] and hear the page.
+//! Start: say so if this browser or page cannot do it; wait until no other tab leads; open the
+//! storage; bring back the torrents of the last run; then say [`ToPage::Ready`] and hear the page.
 
 pub mod arrangement;
 mod bridge;
@@ -67,8 +67,12 @@ async fn run() -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
     }
-    let followed = lead().await.map_err(|error| Blocked::NoStorage(reason(&error)))?;
-    let driver = open().await.map_err(|error| Blocked::NoStorage(error.to_string()))?;
+    let followed = lead()
+        .await
+        .map_err(|error| Blocked::NoStorage(reason(&error)))?;
+    let driver = open()
+        .await
+        .map_err(|error| Blocked::NoStorage(error.to_string()))?;
     let weak = Rc::downgrade(&driver);
     hear(driver, followed);
     post(&ToPage::Ready);
@@ -101,22 +105,37 @@ async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     let token = store.token().await?;
     store.note_unclaimed(earlier.unclaimed);
     let driver = Driver::new(store, token);
-    earlier.restored.into_iter().for_each(|restored| driver.borrow_mut().restore(restored));
-    earlier.unreadable.iter().for_each(|unreadable| complain(&unreadable.to_string()));
+    earlier
+        .restored
+        .into_iter()
+        .for_each(|restored| driver.borrow_mut().restore(restored));
+    earlier
+        .unreadable
+        .iter()
+        .for_each(|unreadable| complain(&unreadable.to_string()));
     Ok(driver)
 }
 
-/// Hears the page, and those of other tabs, from now on; first what the page said while this worker got ready. The handler owns the driver,
-/// which lives as long as the worker.
+/// Hears the page, and those of other tabs, from now on; first what the page said while this worker
+/// got ready. The handler owns the driver, which lives as long as the worker.
 fn hear(driver: Rc<RefCell<Driver>>, followed: Option<Follower>) {
     let others = Rc::downgrade(&driver);
     tabs::lead(move |heard| enter(&others, |driver| driver.on_other_tab(heard)));
     let on_page = move |parcel: Array| {
-        let message = parcel.get(0).as_string().and_then(|text| serde_json::from_str(&text).ok());
+        let message = parcel
+            .get(0)
+            .as_string()
+            .and_then(|text| serde_json::from_str(&text).ok());
         if let Some(message) = message {
-            enter(&Rc::downgrade(&driver), |driver| driver.on_page(Tab::OWN, message, &parcel.get(1)));
+            enter(&Rc::downgrade(&driver), |driver| {
+                driver.on_page(Tab::OWN, message, &parcel.get(1))
+            });
         }
     };
-    followed.map(Follower::backlog).unwrap_or_default().into_iter().for_each(&on_page);
+    followed
+        .map(Follower::backlog)
+        .unwrap_or_default()
+        .into_iter()
+        .for_each(&on_page);
     tabs::hear_page(on_page);
 }

@@ -4,8 +4,9 @@ use js_sys::IteratorNext;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
-    FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
+    DomException, File, FileSystemDirectoryHandle, FileSystemFileHandle,
+    FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemReadWriteOptions,
+    FileSystemRemoveOptions, FileSystemSyncAccessHandle,
 };
 
 use super::clock::scope;
@@ -47,7 +48,11 @@ pub(super) enum FsError {
 
 impl From<JsValue> for FsError {
     fn from(error: JsValue) -> Self {
-        match error.dyn_ref::<DomException>().map(DomException::name).as_deref() {
+        match error
+            .dyn_ref::<DomException>()
+            .map(DomException::name)
+            .as_deref()
+        {
             Some("NotFoundError") => Self::Missing,
             Some("QuotaExceededError") => Self::Full,
             _ => Self::Other(reason(&error)),
@@ -70,7 +75,8 @@ impl Folder {
     pub(super) async fn folder(&self, name: &str) -> Result<Self, FsError> {
         let options = FileSystemGetDirectoryOptions::new();
         options.set_create(true);
-        let folder = JsFuture::from(self.0.get_directory_handle_with_options(name, &options)).await?;
+        let folder =
+            JsFuture::from(self.0.get_directory_handle_with_options(name, &options)).await?;
         Ok(Self(folder.dyn_into()?))
     }
 
@@ -107,7 +113,11 @@ impl Folder {
     }
 
     /// Bytes in a file.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a file's size is a whole number below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a file's size is a whole number below 2^53"
+    )]
     pub(super) async fn size_of(&self, name: &str) -> Result<u64, FsError> {
         Ok(self.snapshot(name).await?.size() as u64)
     }
@@ -129,8 +139,13 @@ impl Folder {
     /// Opens a file for reading and writing; one handle a file may be open at a time.
     pub(super) async fn open(&self, name: &str, create: bool) -> Result<SyncFile, FsError> {
         let file = self.file(name, create).await?;
-        let handle: FileSystemSyncAccessHandle = JsFuture::from(file.create_sync_access_handle()).await?.dyn_into()?;
-        Ok(SyncFile { handle, dirty: false })
+        let handle: FileSystemSyncAccessHandle = JsFuture::from(file.create_sync_access_handle())
+            .await?
+            .dyn_into()?;
+        Ok(SyncFile {
+            handle,
+            dirty: false,
+        })
     }
 
     async fn file(&self, name: &str, create: bool) -> Result<FileSystemFileHandle, FsError> {
@@ -146,19 +161,24 @@ impl Folder {
     }
 }
 
-/// An open file. Reading and writing are synchronous, which only workers may do. Closed when dropped.
+/// An open file. Reading and writing are synchronous, which only workers may do. Closed when
+/// dropped.
 pub(super) struct SyncFile {
     handle: FileSystemSyncAccessHandle,
     dirty: bool,
 }
 
 impl SyncFile {
-    /// Writes all of `bytes` from byte `at` on; a short write is continued, one of nothing means that no space is left.
+    /// Writes all of `bytes` from byte `at` on; a short write is continued, one of nothing means
+    /// that no space is left.
     pub(super) fn write_all(&mut self, at: u64, bytes: &[u8]) -> Result<(), FsError> {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             self.dirty = true;
-            match whole(self.handle.write_with_u8_array_and_options(rest, &options(at, written))?) {
+            match whole(
+                self.handle
+                    .write_with_u8_array_and_options(rest, &options(at, written))?,
+            ) {
                 0 => return Err(FsError::Full),
                 n => written += n,
             }
@@ -171,7 +191,10 @@ impl SyncFile {
         let expected = bytes.len();
         let mut received = 0;
         while let Some(rest) = bytes.get_mut(received..).filter(|rest| !rest.is_empty()) {
-            match whole(self.handle.read_with_u8_array_and_options(rest, &options(at, received))?) {
+            match whole(
+                self.handle
+                    .read_with_u8_array_and_options(rest, &options(at, received))?,
+            ) {
                 0 => return Err(FsError::Short { expected, received }),
                 n => received += n,
             }
@@ -185,7 +208,8 @@ impl SyncFile {
         Ok(self.handle.truncate_with_f64(bytes as f64)?)
     }
 
-    /// Replaces all that is in it. What is there is written over and not cut first: where no space is left, that still succeeds.
+    /// Replaces all that is in it. What is there is written over and not cut first: where no space
+    /// is left, that still succeeds.
     pub(super) fn replace(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         self.write_all(0, bytes)?;
         self.resize(bytes.len() as u64)?;
@@ -213,7 +237,11 @@ fn options(at: u64, further: usize) -> FileSystemReadWriteOptions {
     options
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never more than the length of the slice that was given")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "never more than the length of the slice that was given"
+)]
 fn whole(count: f64) -> usize {
     count as usize
 }

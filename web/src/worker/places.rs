@@ -1,5 +1,6 @@
-//! Places in the bridge: a session may be in so many swarms at a time, and may enter so many anew a minute. Who has no place waits for one and
-//! takes it as soon as there is one: downloads before seeds, and whoever waits longest first.
+//! Places in the bridge: a session may be in so many swarms at a time, and may enter so many anew a
+//! minute. Who has no place waits for one and takes it as soon as there is one: downloads before
+//! seeds, and whoever waits longest first.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::clock::now;
 use super::driver::Driver;
 use crate::message::Waiting;
 
-/// Places until a bridge says how many it has: as many as a bridge has by default, so that nobody waits for its greeting.
+/// Places until a bridge says how many it has: as many as a bridge has by default, so that nobody
+/// waits for its greeting.
 const EXPECTED: usize = 32;
 /// Whoever has no peer for so long lets others try their luck, if any wait.
 const YIELD_AFTER: Duration = Duration::from_secs(300);
@@ -62,7 +64,12 @@ pub(super) struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        Self { limit: EXPECTED, next: Instant::ZERO, spacing: Duration::ZERO, look_at: None }
+        Self {
+            limit: EXPECTED,
+            next: Instant::ZERO,
+            spacing: Duration::ZERO,
+            look_at: None,
+        }
     }
 }
 
@@ -104,7 +111,9 @@ impl Places {
                 self.limit = self.limit.min(taken);
                 Duration::ZERO
             }
-            JoinRefusal::NoPlace | JoinRefusal::Duplicate | JoinRefusal::Draining => TRY_AGAIN_AFTER,
+            JoinRefusal::NoPlace | JoinRefusal::Duplicate | JoinRefusal::Draining => {
+                TRY_AGAIN_AFTER
+            }
         };
         self.next = self.next.max(now + wait);
         self.look_soon(now);
@@ -155,7 +164,10 @@ impl Driver {
         let claims = self.claims();
         let chosen = chosen(claims.clone(), self.places.limit, now);
         let is_chosen = |torrent: TorrentId| chosen.iter().any(|claim| claim.torrent == torrent);
-        for claim in claims.iter().filter(|claim| claim.seat.join().is_some() && !is_chosen(claim.torrent)) {
+        for claim in claims
+            .iter()
+            .filter(|claim| claim.seat.join().is_some() && !is_chosen(claim.torrent))
+        {
             self.leave(claim.torrent, Seat::Waiting(now));
         }
         for claim in chosen.iter().filter(|claim| claim.seat.join().is_none()) {
@@ -170,9 +182,16 @@ impl Driver {
 
     /// Nothing to look for while nobody waits.
     fn next_look(&self, now: Instant, crowded: bool) -> Option<Instant> {
-        let waiting = self.items.values().any(|item| matches!(item.seat, Seat::Waiting(_)));
+        let waiting = self
+            .items
+            .values()
+            .any(|item| matches!(item.seat, Seat::Waiting(_)));
         let paced = (self.places.next > now).then_some(self.places.next);
-        let later = if crowded { Some(now + LOOK_EVERY) } else { None };
+        let later = if crowded {
+            Some(now + LOOK_EVERY)
+        } else {
+            None
+        };
         paced.into_iter().chain(later).min().filter(|_| waiting)
     }
 
@@ -182,13 +201,19 @@ impl Driver {
             torrent: item.id,
             seat: item.seat,
             complete: item.info.is_some() && self.outstanding(item.id) == 0,
-            has_peers: self.engine.snapshot_of(item.id).is_some_and(|s| s.peers > 0),
+            has_peers: self
+                .engine
+                .snapshot_of(item.id)
+                .is_some_and(|s| s.peers > 0),
         };
         wishing.map(claim).collect()
     }
 
     fn places_taken(&self) -> usize {
-        self.items.values().filter(|item| item.seat.join().is_some()).count()
+        self.items
+            .values()
+            .filter(|item| item.seat.join().is_some())
+            .count()
     }
 
     /// The bridge did not take a join; the torrent waits on.
@@ -204,7 +229,11 @@ impl Driver {
         self.line.tunnel()?;
         let taken = self.places_taken();
         let full = taken >= self.places.limit;
-        Some(if full { Waiting::InUse(u32::try_from(taken).unwrap_or(u32::MAX)) } else { Waiting::TooFast })
+        Some(if full {
+            Waiting::InUse(u32::try_from(taken).unwrap_or(u32::MAX))
+        } else {
+            Waiting::TooFast
+        })
     }
 }
 
@@ -215,11 +244,19 @@ mod tests {
     const NOW: Instant = Instant::from_micros(1_000_000_000);
 
     fn claim(id: u32, seat: Seat, complete: bool, has_peers: bool) -> Claim {
-        Claim { torrent: TorrentId(id), seat, complete, has_peers }
+        Claim {
+            torrent: TorrentId(id),
+            seat,
+            complete,
+            has_peers,
+        }
     }
 
     fn ids(claims: &[Claim], limit: usize) -> Vec<u32> {
-        chosen(claims.to_vec(), limit, NOW).iter().map(|claim| claim.torrent.0).collect()
+        chosen(claims.to_vec(), limit, NOW)
+            .iter()
+            .map(|claim| claim.torrent.0)
+            .collect()
     }
 
     fn before(seconds: u64) -> Instant {

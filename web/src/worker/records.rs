@@ -1,4 +1,5 @@
-//! Resume records in the tab's storage: two generations a torrent, from which alone a reloaded tab knows its torrents again.
+//! Resume records in the tab's storage: two generations a torrent, from which alone a reloaded tab
+//! knows its torrents again.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,8 +9,9 @@ use aqueduct_core::resume::{self, Record};
 use super::layout::RECORDS;
 use super::opfs::{Folder, FsError};
 
-/// The generation of a torrent's newest durable record; 0: there is none. The torrent shares it with the storage's queue, where a record gets
-/// its number when its turn comes: a generation that could not be stored does not count, and the next one goes to the same slot.
+/// The generation of a torrent's newest durable record; 0: there is none. The torrent shares it
+/// with the storage's queue, where a record gets its number when its turn comes: a generation that
+/// could not be stored does not count, and the next one goes to the same slot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Durable(Rc<Cell<u64>>);
 
@@ -20,11 +22,21 @@ impl Durable {
     }
 }
 
-/// Stores a record durably, beside the newest one: until all of it is stored, that one stays as it is.
-pub(super) async fn write(root: &Folder, folder: &str, record: &Record, durable: &Durable) -> Result<(), FsError> {
+/// Stores a record durably, beside the newest one: until all of it is stored, that one stays as it
+/// is.
+pub(super) async fn write(
+    root: &Folder,
+    folder: &str,
+    record: &Record,
+    durable: &Durable,
+) -> Result<(), FsError> {
     let generation = durable.0.get() + 1;
     let name = RECORDS[resume::slot(generation)];
-    root.folder(folder).await?.open(name, true).await?.replace(&record.encode(generation))?;
+    root.folder(folder)
+        .await?
+        .open(name, true)
+        .await?
+        .replace(&record.encode(generation))?;
     durable.0.set(generation);
     Ok(())
 }
@@ -42,7 +54,10 @@ pub(super) enum Found {
 /// Looks into both slots of a folder.
 pub(super) async fn read(folder: &Folder) -> Result<Found, FsError> {
     let [a, b] = RECORDS;
-    let (a, b) = (folder.read_if_there(a).await?, folder.read_if_there(b).await?);
+    let (a, b) = (
+        folder.read_if_there(a).await?,
+        folder.read_if_there(b).await?,
+    );
     Ok(match resume::newest(&a, &b) {
         Some((generation, record)) => Found::Newest(generation, Box::new(record)),
         None if a.is_empty() && b.is_empty() => Found::Nothing,

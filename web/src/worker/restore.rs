@@ -1,4 +1,5 @@
-//! At the start: which torrents were there, and how much of their data can be counted on without reading it.
+//! At the start: which torrents were there, and how much of their data can be counted on without
+//! reading it.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::opfs::{Folder, FsError};
 use super::records::{self, Found};
 use super::store::arrangement_in;
 
-/// Files whose size is looked at when a torrent is restored: a sample, so that one of very many starts as quickly as others.
+/// Files whose size is looked at when a torrent is restored: a sample, so that one of very many
+/// starts as quickly as others.
 const LOOKED_AT: usize = 256;
 
 /// A torrent of an earlier run.
@@ -35,8 +37,11 @@ pub(super) enum Unreadable {
         /// One clause.
         why: String,
     },
-    /// The page was closed while the user's own files were being copied; what was copied so far is of no use.
-    #[error("{name} was not shared: the page was closed before all of it was copied. Choose the files once more.")]
+    /// The page was closed while the user's own files were being copied; what was copied so far is
+    /// of no use.
+    #[error(
+        "{name} was not shared: the page was closed before all of it was copied. Choose the files once more."
+    )]
     CutShort {
         /// What it was to be called.
         name: String,
@@ -57,7 +62,8 @@ pub(super) struct Earlier {
     pub(super) restored: Vec<Restored>,
     /// What the user should hear of.
     pub(super) unreadable: Vec<Unreadable>,
-    /// Folders that hold something and belong to no torrent, now that it is known which torrents there are.
+    /// Folders that hold something and belong to no torrent, now that it is known which torrents
+    /// there are.
     pub(super) unclaimed: Vec<Unclaimed>,
 }
 
@@ -90,14 +96,26 @@ pub(super) async fn all(root: &Folder) -> Result<Earlier, FsError> {
                 earlier.forget(root, folder).await;
             }
             Ok(Content::Unreadable(kept)) => earlier.keep(folder, kept),
-            Err(error) => earlier.keep(folder.clone(), Unreadable::Kept { folder, why: error.to_string() }),
+            Err(error) => earlier.keep(
+                folder.clone(),
+                Unreadable::Kept {
+                    folder,
+                    why: error.to_string(),
+                },
+            ),
         }
     }
     found.sort_by(|(a, _, one), (b, _, other)| (one.added, a).cmp(&(other.added, b)));
     for (id, (folder, generation, record)) in (1..).zip(found) {
         match one(root, &folder, TorrentId(id), generation, *record).await {
             Ok(restored) => earlier.restored.push(restored),
-            Err(error) => earlier.keep(folder.clone(), Unreadable::Kept { folder, why: error.to_string() }),
+            Err(error) => earlier.keep(
+                folder.clone(),
+                Unreadable::Kept {
+                    folder,
+                    why: error.to_string(),
+                },
+            ),
         }
     }
     Ok(earlier)
@@ -106,18 +124,26 @@ pub(super) async fn all(root: &Folder) -> Result<Earlier, FsError> {
 impl Earlier {
     fn keep(&mut self, folder: String, why: Unreadable) {
         self.unreadable.push(why);
-        self.unclaimed.push(Unclaimed { folder, unwanted: false });
+        self.unclaimed.push(Unclaimed {
+            folder,
+            unwanted: false,
+        });
     }
 
-    /// The worker before this one may still hold files of the folder: what cannot be deleted yet is deleted later.
+    /// The worker before this one may still hold files of the folder: what cannot be deleted yet is
+    /// deleted later.
     async fn forget(&mut self, root: &Folder, folder: String) {
         if root.remove(&folder).await.is_err() {
-            self.unclaimed.push(Unclaimed { folder, unwanted: true });
+            self.unclaimed.push(Unclaimed {
+                folder,
+                unwanted: true,
+            });
         }
     }
 }
 
-/// Whose folder this is. One that holds data is given up only if the user said so, or if the page itself can make nothing of it.
+/// Whose folder this is. One that holds data is given up only if the user said so, or if the page
+/// itself can make nothing of it.
 async fn look_into(root: &Folder, name: &str) -> Result<Content, FsError> {
     let folder = root.folder(name).await?;
     if folder.size_of(REMOVED).await.is_ok() {
@@ -125,7 +151,9 @@ async fn look_into(root: &Folder, name: &str) -> Result<Content, FsError> {
     }
     Ok(match records::read(&folder).await? {
         Found::Newest(generation, record) => Content::Torrent(generation, record),
-        Found::Damaged => Content::Unreadable(kept(name, "its record is damaged or from another version")),
+        Found::Damaged => {
+            Content::Unreadable(kept(name, "its record is damaged or from another version"))
+        }
         Found::Nothing => without_record(&folder, name).await?,
     })
 }
@@ -134,7 +162,11 @@ async fn without_record(folder: &Folder, name: &str) -> Result<Content, FsError>
     if folder.size_of(MAKING).await.is_ok() {
         let name = String::from_utf8_lossy(&folder.read_if_there(MAKING).await?).into_owned();
         // The page may have been closed before the name was stored.
-        let name = if name.is_empty() { "What you chose".to_owned() } else { visible(&name).into_owned() };
+        let name = if name.is_empty() {
+            "What you chose".to_owned()
+        } else {
+            visible(&name).into_owned()
+        };
         return Ok(Content::Unreadable(Unreadable::CutShort { name }));
     }
     for file in folder.names().await? {
@@ -146,34 +178,76 @@ async fn without_record(folder: &Folder, name: &str) -> Result<Content, FsError>
 }
 
 fn kept(folder: &str, why: &str) -> Unreadable {
-    Unreadable::Kept { folder: folder.to_owned(), why: why.to_owned() }
+    Unreadable::Kept {
+        folder: folder.to_owned(),
+        why: why.to_owned(),
+    }
 }
 
-async fn one(root: &Folder, folder: &str, id: TorrentId, generation: u64, record: Record) -> Result<Restored, FsError> {
-    let info = record.info.clone().and_then(|raw| Info::parse(raw).ok()).map(Arc::new);
+async fn one(
+    root: &Folder,
+    folder: &str,
+    id: TorrentId,
+    generation: u64,
+    record: Record,
+) -> Result<Restored, FsError> {
+    let info = record
+        .info
+        .clone()
+        .and_then(|raw| Info::parse(raw).ok())
+        .map(Arc::new);
     let resumed = match &info {
         Some(info) => resumed(root, folder, info, &record).await?,
         None => Resumed::Nothing,
     };
-    Ok(Restored { item: Item::from_record(id, folder, generation, record, info), resumed })
+    Ok(Restored {
+        item: Item::from_record(id, folder, generation, record, info),
+        resumed,
+    })
 }
 
 /// The record's pieces; those in files that are shorter than they must be are checked anew.
-async fn resumed(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Resumed, FsError> {
+async fn resumed(
+    root: &Folder,
+    folder: &str,
+    info: &Info,
+    record: &Record,
+) -> Result<Resumed, FsError> {
     if record.have.len() != info.lengths.pieces() {
-        return Ok(if record.have.is_empty() { Resumed::Nothing } else { Resumed::Check });
+        return Ok(if record.have.is_empty() {
+            Resumed::Nothing
+        } else {
+            Resumed::Check
+        });
     }
     let short = shortened(root, folder, info, record).await?;
-    let mut check: Vec<u32> = short.into_iter().flat_map(|file| pieces_of(info, file)).map(|piece| piece.get()).collect();
+    let mut check: Vec<u32> = short
+        .into_iter()
+        .flat_map(|file| pieces_of(info, file))
+        .map(|piece| piece.get())
+        .collect();
     check.sort_unstable();
     check.dedup();
-    Ok(Resumed::Record { have: record.have.clone(), check, sample: Vec::new(), uploaded: record.uploaded, downloaded: record.downloaded })
+    Ok(Resumed::Record {
+        have: record.have.clone(),
+        check,
+        sample: Vec::new(),
+        uploaded: record.uploaded,
+        downloaded: record.downloaded,
+    })
 }
 
 /// The torrent's files that end beyond the stored file they lie in.
-async fn shortened(root: &Folder, folder: &str, info: &Info, record: &Record) -> Result<Vec<usize>, FsError> {
+async fn shortened(
+    root: &Folder,
+    folder: &str,
+    info: &Info,
+    record: &Record,
+) -> Result<Vec<usize>, FsError> {
     let folder = root.folder(folder).await?;
-    let stored = arrangement_in(&folder, info).await?.stored(&ends(info, &record.have));
+    let stored = arrangement_in(&folder, info)
+        .await?
+        .stored(&ends(info, &record.have));
     let step = stored.len().div_ceil(LOOKED_AT).max(1);
     let mut short = Vec::new();
     for (slot, files) in stored.into_iter().step_by(step) {
@@ -181,7 +255,12 @@ async fn shortened(root: &Folder, folder: &str, info: &Info, record: &Record) ->
             Err(FsError::Missing) => 0,
             size => size?,
         };
-        short.extend(files.into_iter().filter(|(_, end)| *end > size).map(|(file, _)| file));
+        short.extend(
+            files
+                .into_iter()
+                .filter(|(_, end)| *end > size)
+                .map(|(file, _)| file),
+        );
     }
     Ok(short)
 }

@@ -1,5 +1,6 @@
-//! Whether the browser has room for a torrent. What it estimates is made up, to tell pages nothing about the disk, so it is tried: making a
-//! file longer counts against what this page may store, and writes nothing.
+//! Whether the browser has room for a torrent. What it estimates is made up, to tell pages nothing
+//! about the disk, so it is tried: making a file longer counts against what this page may store,
+//! and writes nothing.
 
 use super::opfs::{Folder, FsError, SyncFile};
 
@@ -14,7 +15,8 @@ pub(super) enum Room {
     /// Nothing is known: the next write asks.
     #[default]
     Unknown,
-    /// Asked in this turn, and not answered yet. Torrents that ask later count it in; it does not count them, or both would be refused.
+    /// Asked in this turn, and not answered yet. Torrents that ask later count it in; it does not
+    /// count them, or both would be refused.
     Asked(u64),
     /// There was enough for all that was wanted then.
     Granted,
@@ -48,7 +50,11 @@ pub(super) async fn check_room(home: &Folder, need: Need) -> Result<(), FsError>
     let free = if fits { all } else { free(&mut file, all) };
     drop(file);
     home.remove(PROBE).await?;
-    if fits { Ok(()) } else { Err(FsError::TooLittle { need, free }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(FsError::TooLittle { need, free })
+    }
 }
 
 /// How far a file can grow that does not grow to `needed` bytes.
@@ -56,7 +62,11 @@ fn free(file: &mut SyncFile, needed: u64) -> u64 {
     let (mut fits, mut fails) = (0, needed);
     for _ in 0..STEPS {
         let middle = fits + (fails - fits) / 2;
-        *if file.resize(middle).is_ok() { &mut fits } else { &mut fails } = middle;
+        *if file.resize(middle).is_ok() {
+            &mut fits
+        } else {
+            &mut fails
+        } = middle;
     }
     fits
 }

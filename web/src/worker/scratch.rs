@@ -13,7 +13,9 @@ impl Scratch {
             return only;
         }
         self.0.clear();
-        rope.0.iter().for_each(|slice| self.0.extend_from_slice(slice));
+        rope.0
+            .iter()
+            .for_each(|slice| self.0.extend_from_slice(slice));
         &self.0
     }
 }
@@ -28,7 +30,11 @@ mod tests {
         let mut scratch = Scratch::default();
         let long = Rope(vec![Bytes::from_static(b"abc"), Bytes::from_static(b"def")]);
         assert_eq!(scratch.contiguous(&long), b"abcdef");
-        let short = Rope(vec![Bytes::from_static(b"x"), Bytes::from_static(b""), Bytes::from_static(b"y")]);
+        let short = Rope(vec![
+            Bytes::from_static(b"x"),
+            Bytes::from_static(b""),
+            Bytes::from_static(b"y"),
+        ]);
         assert_eq!(scratch.contiguous(&short), b"xy");
     }
 }

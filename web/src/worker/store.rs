@@ -1,7 +1,9 @@
-//! The tab's disk: one queue of jobs, done one after the other, on files that stay open as long as there are not too many.
+//! The tab's disk: one queue of jobs, done one after the other, on files that stay open as long as
+//! there are not too many.
 //!
-//! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two jobs from opening the same file at once,
-//! which the browser refuses, and lets a flush follow the writes before it.
+//! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two
+//! jobs from opening the same file at once, which the browser refuses, and lets a flush follow the
+//! writes before it.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,11 +27,13 @@ use super::room::{Need, check_room};
 use super::scratch::Scratch;
 use crate::format::{apart, size};
 
-/// Files open at a time. Opening costs some milliseconds; each open file costs the browser a descriptor.
+/// Files open at a time. Opening costs some milliseconds; each open file costs the browser a
+/// descriptor.
 const OPEN_FILES: usize = MANY_FILES;
 
 /// What happened when the storage is gone.
-pub(super) const CLEARED: &str = "This site's data were cleared in the browser, and what was stored of this torrent with them.";
+pub(super) const CLEARED: &str =
+    "This site's data were cleared in the browser, and what was stored of this torrent with them.";
 
 type Job = Pin<Box<dyn Future<Output = ()>>>;
 /// A torrent, and the first of its files that lie in the stored file.
@@ -89,9 +93,14 @@ impl OpenFiles {
         Ok(())
     }
 
-    /// Closes the file that was not used for longest. What was written to it is flushed first: a later flush would no longer find it.
+    /// Closes the file that was not used for longest. What was written to it is flushed first: a
+    /// later flush would no longer find it.
     fn evict(&mut self) -> Result<(), FsError> {
-        let oldest = self.files.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
+        let oldest = self
+            .files
+            .iter()
+            .min_by_key(|(_, (used, _))| *used)
+            .map(|(key, _)| *key);
         match oldest.and_then(|key| self.files.remove(&key)) {
             Some((_, mut file)) => file.flush(),
             None => Ok(()),
@@ -124,7 +133,15 @@ impl Store {
     pub(super) async fn open() -> Result<Self, FsError> {
         let folders = RefCell::new(Folders::open().await?);
         let (unclaimed, jobs, open, arrangements, scratch) = Default::default();
-        Ok(Self(Rc::new(Inner { folders, unclaimed, jobs, running: Cell::new(false), open, arrangements, scratch })))
+        Ok(Self(Rc::new(Inner {
+            folders,
+            unclaimed,
+            jobs,
+            running: Cell::new(false),
+            open,
+            arrangements,
+            scratch,
+        })))
     }
 
     /// The token that was stored last; empty if none was.
@@ -134,10 +151,20 @@ impl Store {
     }
 
     /// Stores the token for later visits, then tells `done`.
-    pub(super) fn keep_token(&self, token: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    pub(super) fn keep_token(
+        &self,
+        token: String,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
-            let kept = async { store.home().open(TOKEN, true).await?.replace(token.as_bytes()) };
+            let kept = async {
+                store
+                    .home()
+                    .open(TOKEN, true)
+                    .await?
+                    .replace(token.as_bytes())
+            };
             done(kept.await.map_err(storage_error));
         });
     }
@@ -156,7 +183,8 @@ impl Store {
         self.0.unclaimed.borrow_mut()
     }
 
-    /// Tells `done` whether the folder of all torrents is there. It is not when the user has cleared the site's data.
+    /// Tells `done` whether the folder of all torrents is there. It is not when the user has
+    /// cleared the site's data.
     pub(super) fn look(&self, done: impl FnOnce(bool) + 'static) {
         self.queue(async move { done(is_there().await) });
     }
@@ -165,18 +193,28 @@ impl Store {
     pub(super) fn renew(&self, done: impl FnOnce(Result<(), OpError>) + 'static) {
         let store = self.clone();
         self.queue(async move {
-            // Chromium never answers when a file is closed that it has deleted this way, and the worker would wait for ever. The browser closes
-            // these when the worker ends.
+            // Chromium never answers when a file is closed that it has deleted this way, and the
+            // worker would wait for ever. The browser closes these when the worker ends.
             std::mem::forget(store.0.open.take());
             store.0.arrangements.borrow_mut().clear();
             store.unclaimed().clear();
-            let opened = Folders::open().await.map(|folders| *store.0.folders.borrow_mut() = folders);
+            let opened = Folders::open()
+                .await
+                .map(|folders| *store.0.folders.borrow_mut() = folders);
             done(opened.map_err(storage_error));
         });
     }
 
-    /// Stores bytes, then tells `done`. With `need`, only if the browser grants this page so many bytes more.
-    pub(super) fn write(&self, place: Place, need: Option<Need>, offset: u64, data: Rope, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    /// Stores bytes, then tells `done`. With `need`, only if the browser grants this page so many
+    /// bytes more.
+    pub(super) fn write(
+        &self,
+        place: Place,
+        need: Option<Need>,
+        offset: u64,
+        data: Rope,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             let written = async {
@@ -190,7 +228,13 @@ impl Store {
     }
 
     /// Fetches bytes, then tells `done`; `None` if they are not all there.
-    pub(super) fn read(&self, place: Place, offset: u64, length: u32, done: impl FnOnce(Result<Option<Bytes>, OpError>) + 'static) {
+    pub(super) fn read(
+        &self,
+        place: Place,
+        offset: u64,
+        length: u32,
+        done: impl FnOnce(Result<Option<Bytes>, OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             done(match store.read_now(&place, offset, length).await {
@@ -202,18 +246,32 @@ impl Store {
     }
 
     /// Makes durable what was written to a torrent's files, then tells `done`.
-    pub(super) fn flush(&self, torrent: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    pub(super) fn flush(
+        &self,
+        torrent: TorrentId,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             let flushed = store.0.open.borrow_mut().flush(torrent);
             // Files that are open can be written and flushed also when they are deleted.
-            let flushed = if flushed.is_ok() && !is_there().await { Err(FsError::Cleared) } else { flushed };
+            let flushed = if flushed.is_ok() && !is_there().await {
+                Err(FsError::Cleared)
+            } else {
+                flushed
+            };
             done(flushed.map_err(storage_error));
         });
     }
 
     /// Stores a resume record as the generation after the `durable` one, then tells `done`.
-    pub(super) fn save(&self, folder: String, record: Record, durable: Durable, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    pub(super) fn save(
+        &self,
+        folder: String,
+        record: Record,
+        durable: Durable,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             let result = records::write(&store.root(), &folder, &record, &durable).await;
@@ -222,13 +280,31 @@ impl Store {
     }
 
     /// Marks a torrent as removed, or no longer, then tells `done`.
-    pub(super) fn mark_removed(&self, folder: String, removed: bool, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    pub(super) fn mark_removed(
+        &self,
+        folder: String,
+        removed: bool,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
-        self.queue(async move { done(store.mark_now(&folder, removed).await.map_err(storage_error)) });
+        self.queue(async move {
+            done(
+                store
+                    .mark_now(&folder, removed)
+                    .await
+                    .map_err(storage_error),
+            )
+        });
     }
 
-    /// Marks a folder as that of a torrent in the making, which will be called so; or no longer. Then tells `done`.
-    pub(super) fn mark_making(&self, folder: String, name: Option<String>, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    /// Marks a folder as that of a torrent in the making, which will be called so; or no longer.
+    /// Then tells `done`.
+    pub(super) fn mark_making(
+        &self,
+        folder: String,
+        name: Option<String>,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             let marked = async {
@@ -243,7 +319,12 @@ impl Store {
     }
 
     /// Closes a torrent's files and deletes its folder, then tells `done`.
-    pub(super) fn delete(&self, torrent: TorrentId, folder: String, done: impl FnOnce(Result<(), OpError>) + 'static) {
+    pub(super) fn delete(
+        &self,
+        torrent: TorrentId,
+        folder: String,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
         let store = self.clone();
         self.queue(async move {
             store.0.open.borrow_mut().close(torrent);
@@ -291,12 +372,19 @@ impl Store {
     }
 
     async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
-        // Taken out meanwhile, because other jobs may not meet a borrowed one; after a failure the next write has a new one.
+        // Taken out meanwhile, because other jobs may not meet a borrowed one; after a failure the
+        // next write has a new one.
         let mut scratch = self.0.scratch.take();
         let bytes = scratch.contiguous(data);
-        for run in self.arrangement(place).await?.runs(&place.info, offset, bytes.len() as u64) {
+        for run in self
+            .arrangement(place)
+            .await?
+            .runs(&place.info, offset, bytes.len() as u64)
+        {
             self.ensure_open(place, run.slot, true).await?;
-            self.with_open(place, run.slot, |file| file.write_all(run.slot.at, slice(bytes, &run.range)))?;
+            self.with_open(place, run.slot, |file| {
+                file.write_all(run.slot.at, slice(bytes, &run.range))
+            })?;
         }
         self.0.scratch.replace(scratch);
         Ok(())
@@ -319,8 +407,12 @@ impl Store {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = Rc::new(arrangement_in(&self.root().folder(&place.folder).await?, &place.info).await?);
-        self.0.arrangements.borrow_mut().insert(place.torrent, Rc::clone(&found));
+        let found =
+            Rc::new(arrangement_in(&self.root().folder(&place.folder).await?, &place.info).await?);
+        self.0
+            .arrangements
+            .borrow_mut()
+            .insert(place.torrent, Rc::clone(&found));
         Ok(found)
     }
 
@@ -334,7 +426,12 @@ impl Store {
         self.0.open.borrow_mut().put(key, opened)
     }
 
-    fn with_open(&self, place: &Place, slot: Slot, act: impl FnOnce(&mut SyncFile) -> Result<(), FsError>) -> Result<(), FsError> {
+    fn with_open(
+        &self,
+        place: &Place,
+        slot: Slot,
+        act: impl FnOnce(&mut SyncFile) -> Result<(), FsError>,
+    ) -> Result<(), FsError> {
         match self.0.open.borrow_mut().get((place.torrent, slot.first)) {
             Some(file) => act(file),
             None => Ok(()),
@@ -351,28 +448,37 @@ pub(super) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arran
     Ok(Arrangement::found(info, names.iter().map(String::as_str)))
 }
 
-/// Asked of the browser anew: a handle from before may answer for what is gone. Where it does not answer, nothing is known.
+/// Asked of the browser anew: a handle from before may answer for what is gone. Where it does not
+/// answer, nothing is known.
 async fn is_there() -> bool {
     let found = async { Folder::root().await?.existing(ROOT).await };
     !matches!(found.await, Err(FsError::Missing))
 }
 
-/// The part of a range that a run names. Runs lie inside the range they were made for, and a range in memory fits a `usize`.
+/// The part of a range that a run names. Runs lie inside the range they were made for, and a range
+/// in memory fits a `usize`.
 fn slice<'a>(bytes: &'a [u8], range: &std::ops::Range<u64>) -> &'a [u8] {
     let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    bytes.get(bound(range.start)..bound(range.end)).unwrap_or_default()
+    bytes
+        .get(bound(range.start)..bound(range.end))
+        .unwrap_or_default()
 }
 
 fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [u8] {
     let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    bytes.get_mut(bound(range.start)..bound(range.end)).unwrap_or_default()
+    bytes
+        .get_mut(bound(range.start)..bound(range.end))
+        .unwrap_or_default()
 }
 
 fn too_little(need: Need, free: u64) -> String {
     let (free, own) = apart(free, need.own);
     match need.others {
         0 => format!("This torrent needs {own} more; the browser grants this page {free}"),
-        others => format!("This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it", size(others)),
+        others => format!(
+            "This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it",
+            size(others)
+        ),
     }
 }
 
@@ -380,8 +486,13 @@ fn too_little(need: Need, free: u64) -> String {
 fn storage_error(error: FsError) -> OpError {
     let way_out = "Save and remove a torrent, or free space on this device.";
     let (full, message) = match error {
-        FsError::Full => (true, format!("The browser's storage for this page is full. {way_out}")),
-        FsError::TooLittle { need, free } => (true, format!("{}. {way_out}", too_little(need, free))),
+        FsError::Full => (
+            true,
+            format!("The browser's storage for this page is full. {way_out}"),
+        ),
+        FsError::TooLittle { need, free } => {
+            (true, format!("{}. {way_out}", too_little(need, free)))
+        }
         FsError::Cleared => (false, format!("{CLEARED} Press Resume to fetch it again.")),
         error => (false, format!("The browser's storage failed: {error}.")),
     };

@@ -1,4 +1,5 @@
-//! The peers of this tab: streams of the tunnel on one side, connections of the engine on the other.
+//! The peers of this tab: streams of the tunnel on one side, connections of the engine on the
+//! other.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
 
-/// Room made at a time for what a stream receives: messages are slices of it. Some blocks' worth, so that making room is rare; not more,
-/// because one late block keeps all of it alive.
+/// Room made at a time for what a stream receives: messages are slices of it. Some blocks' worth,
+/// so that making room is rare; not more, because one late block keeps all of it alive.
 const SLAB: usize = 256 * 1024;
 
 /// All open streams. Both directions of the mapping always agree.
@@ -31,7 +32,14 @@ impl Streams {
     pub(super) fn open(&mut self, stream: u32) -> ConnId {
         let conn = ConnId::accepted(self.opened);
         self.opened += 1;
-        self.by_stream.insert(stream, Stream { conn, link: Link::established(), received: BytesMut::new() });
+        self.by_stream.insert(
+            stream,
+            Stream {
+                conn,
+                link: Link::established(),
+                received: BytesMut::new(),
+            },
+        );
         self.by_conn.insert(conn, stream);
         conn
     }
@@ -62,7 +70,11 @@ impl Streams {
     }
 
     /// The stream of a connection, and a message as the bytes that go out on it.
-    pub(super) fn encode(&mut self, conn: ConnId, message: &Message) -> Option<(u32, Bytes, Option<Bytes>)> {
+    pub(super) fn encode(
+        &mut self,
+        conn: ConnId,
+        message: &Message,
+    ) -> Option<(u32, Bytes, Option<Bytes>)> {
         let stream = *self.by_conn.get(&conn)?;
         let data = message.encode(&mut self.head);
         Some((stream, self.head.split().freeze(), data))

@@ -1,5 +1,6 @@
-//! Several tabs of one browser at this page. One leads; the others hand on to it what their pages say, and to their pages what it tells, so that
-//! each of them shows the same list and does what the user wants.
+//! Several tabs of one browser at this page. One leads; the others hand on to it what their pages
+//! say, and to their pages what it tells, so that each of them shows the same list and does what
+//! the user wants.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,10 +33,17 @@ impl Tab {
     }
 
     fn of(value: &JsValue) -> Option<Self> {
-        value.as_f64().filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX)).map(|n| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "just checked; a fraction would name another tab")]
-            Self(n as u32)
-        })
+        value
+            .as_f64()
+            .filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX))
+            .map(|n| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "just checked; a fraction would name another tab"
+                )]
+                Self(n as u32)
+            })
     }
 }
 
@@ -43,7 +51,8 @@ impl Tab {
 mod kind {
     /// To the leading tab: here is one more. `[HELLO, tab]`
     pub(super) const HELLO: &str = "hello";
-    /// To the leading tab: a page's message, and what rides along. `[SAY, tab, message, attachment]`
+    /// To the leading tab: a page's message, and what rides along. `[SAY, tab, message,
+    /// attachment]`
     pub(super) const SAY: &str = "say";
     /// To the tab of this number, or to all: a message for the page. `[TELL, tab, message]`
     pub(super) const TELL: &str = "tell";
@@ -68,19 +77,24 @@ impl Channel {
             }
         });
         Reflect::set(&channel, &"onmessage".into(), on_message.as_ref())?;
-        Ok(Self { channel, _on_message: on_message })
+        Ok(Self {
+            channel,
+            _on_message: on_message,
+        })
     }
 
     /// A browser that refuses leaves the other tabs as they are.
     fn say(&self, message: &Array) {
-        let post = Reflect::get(&self.channel, &"postMessage".into()).and_then(JsCast::dyn_into::<Function>);
+        let post = Reflect::get(&self.channel, &"postMessage".into())
+            .and_then(JsCast::dyn_into::<Function>);
         drop(post.and_then(|post| post.call1(&self.channel, message)));
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        let close = Reflect::get(&self.channel, &"close".into()).and_then(JsCast::dyn_into::<Function>);
+        let close =
+            Reflect::get(&self.channel, &"close".into()).and_then(JsCast::dyn_into::<Function>);
         drop(close.and_then(|close| close.call0(&self.channel)));
     }
 }
@@ -98,7 +112,8 @@ pub(super) enum Heard {
     Said(Tab, ToWorker, JsValue),
 }
 
-/// Leads from now on: what other tabs say goes to `hear`. Without channels, the other tabs only wait.
+/// Leads from now on: what other tabs say goes to `hear`. Without channels, the other tabs only
+/// wait.
 pub(super) fn lead(hear: impl Fn(Heard) + 'static) {
     let opened = Channel::open(move |message| {
         if let Some(heard) = heard(&message) {
@@ -154,7 +169,9 @@ impl Follower {
     /// Hands on what the page says, and to the page what the leading tab tells.
     pub(super) fn start() -> Self {
         let tab = Tab::by_chance();
-        let opened = Channel::open(move |message| follow(tab, &message)).ok().map(Rc::new);
+        let opened = Channel::open(move |message| follow(tab, &message))
+            .ok()
+            .map(Rc::new);
         let (backlog, leads) = <(Rc<RefCell<Vec<Array>>>, Rc<Cell<bool>>)>::default();
         let (channel, kept, is_lead) = (opened.clone(), Rc::clone(&backlog), Rc::clone(&leads));
         hear_page(move |parcel| {
@@ -167,7 +184,11 @@ impl Follower {
         if let Some(channel) = &opened {
             channel.say(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
         }
-        Self { backlog, leads, _channel: opened }
+        Self {
+            backlog,
+            leads,
+            _channel: opened,
+        }
     }
 
     /// The tab is going to lead: what the page says is kept, for [`Follower::backlog`].
@@ -187,7 +208,12 @@ fn hand_on(channel: Option<&Channel>, tab: Tab, parcel: &Array) {
         // Asked of this worker, and not of the one that leads.
         Ok(ToWorker::Ping) => post_here(&ToPage::Pong),
         Ok(_) => {
-            let said = Array::of4(&kind::SAY.into(), &tab.0.into(), &text.into(), &parcel.get(1));
+            let said = Array::of4(
+                &kind::SAY.into(),
+                &tab.0.into(),
+                &text.into(),
+                &parcel.get(1),
+            );
             channel.into_iter().for_each(|channel| channel.say(&said));
         }
         Err(_) => {}
@@ -195,7 +221,9 @@ fn hand_on(channel: Option<&Channel>, tab: Tab, parcel: &Array) {
 }
 
 fn follow(tab: Tab, message: &Array) {
-    let Some(said) = message.get(0).as_string() else { return };
+    let Some(said) = message.get(0).as_string() else {
+        return;
+    };
     let to = Tab::of(&message.get(1));
     if said == kind::LEAD {
         post_here(&ToPage::Anew);
@@ -204,8 +232,11 @@ fn follow(tab: Tab, message: &Array) {
     }
 }
 
-/// What the page says goes to `hear` from now on, and nowhere else. A parcel of it is an array: the message as text, and what rides along.
+/// What the page says goes to `hear` from now on, and nowhere else. A parcel of it is an array: the
+/// message as text, and what rides along.
 pub(super) fn hear_page(mut hear: impl FnMut(Array) + 'static) {
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| hear(event.data().unchecked_into()));
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        hear(event.data().unchecked_into())
+    });
     scope().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
 }

@@ -1,4 +1,5 @@
-//! Tells the page how things stand: at most four times a second, only what is on the screen, only what has changed.
+//! Tells the page how things stand: at most four times a second, only what is on the screen, only
+//! what has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,7 +63,12 @@ pub(super) struct Teller {
 
 impl Default for Teller {
     fn default() -> Self {
-        Self { hidden: BTreeSet::new(), tabs: BTreeSet::from([Tab::OWN]), at: Instant::ZERO, last: None }
+        Self {
+            hidden: BTreeSet::new(),
+            tabs: BTreeSet::from([Tab::OWN]),
+            at: Instant::ZERO,
+            last: None,
+        }
     }
 }
 
@@ -95,12 +101,26 @@ impl Teller {
     }
 
     /// Tells the page what is new.
-    pub(super) fn tell(&mut self, now: Instant, view: View<'_>, items: &mut Items, makings: &Makings) {
-        let View { bridge, snapshot, waiting } = view;
+    pub(super) fn tell(
+        &mut self,
+        now: Instant,
+        view: View<'_>,
+        items: &mut Items,
+        makings: &Makings,
+    ) {
+        let View {
+            bridge,
+            snapshot,
+            waiting,
+        } = view;
         let hidden = self.hidden == self.tabs;
         self.at = now + if hidden { HIDDEN_EVERY } else { SEEN_EVERY };
         let (mut torrents, mut removed) = (Vec::new(), Vec::new());
-        let mut all: Vec<_> = snapshot.torrents.iter().filter_map(|s| items.get(&s.torrent).zip(Some(s))).collect();
+        let mut all: Vec<_> = snapshot
+            .torrents
+            .iter()
+            .filter_map(|s| items.get(&s.torrent).zip(Some(s)))
+            .collect();
         all.sort_by_key(|(item, _)| (item.added, item.id));
         for (item, s) in all {
             match item.leaves_at {
@@ -109,23 +129,35 @@ impl Teller {
             }
         }
         torrents.extend(makings.iter().map(|(id, making)| view::making(*id, making)));
-        let state = State { bridge, torrents, removed };
+        let state = State {
+            bridge,
+            torrents,
+            removed,
+        };
         if self.last.as_ref() != Some(&state) {
             post(&ToPage::State(state.clone()));
             self.last = Some(state);
         }
         if !hidden {
-            snapshot.torrents.iter().for_each(|s| tell_files(items.get_mut(&s.torrent), s));
+            snapshot
+                .torrents
+                .iter()
+                .for_each(|s| tell_files(items.get_mut(&s.torrent), s));
         }
     }
 }
 
 /// The progress of files that are on the screen, when a piece came.
 fn tell_files(item: Option<&mut Item>, snapshot: &aqueduct_core::TorrentSnapshot) {
-    let Some(item) = item.filter(|item| !item.shown.is_empty() && item.info.is_some()) else { return };
+    let Some(item) = item.filter(|item| !item.shown.is_empty() && item.info.is_some()) else {
+        return;
+    };
     let have = snapshot.have.count();
     if item.told != Some(have) {
         item.told = Some(have);
-        post(&ToPage::FilesDone(item.id.0, view::files_done(item, snapshot)));
+        post(&ToPage::FilesDone(
+            item.id.0,
+            view::files_done(item, snapshot),
+        ));
     }
 }

@@ -7,7 +7,8 @@ use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-/// Begins something that answers a callback, and waits for the answer; `None` if the callback was dropped without one.
+/// Begins something that answers a callback, and waits for the answer; `None` if the callback was
+/// dropped without one.
 pub(super) async fn told<T: 'static>(begin: impl FnOnce(Box<dyn FnOnce(T)>)) -> Option<T> {
     let answer = Rc::new(Cell::new(None));
     let mut resolve = None;

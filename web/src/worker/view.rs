@@ -12,18 +12,33 @@ use super::places::Seat;
 use super::store::CLEARED;
 use crate::message::{FileRow, Phase, Removed, Search, Torrent, Waiting};
 
-/// One torrent as the page shows it; `waiting`: what those wait for who have no place in the bridge.
-pub(super) fn torrent(item: &Item, snapshot: &TorrentSnapshot, waiting: Option<Waiting>) -> Torrent {
+/// One torrent as the page shows it; `waiting`: what those wait for who have no place in the
+/// bridge.
+pub(super) fn torrent(
+    item: &Item,
+    snapshot: &TorrentSnapshot,
+    waiting: Option<Waiting>,
+) -> Torrent {
     Torrent {
         id: item.id.0,
         folder: item.folder.clone(),
         name: name(item),
         magnet: Some(item.magnet.to_string()),
-        phase: if item.cleared { Phase::Error } else { phase(snapshot) },
-        failure: if item.cleared { Some(format!("{CLEARED} Press Resume to fetch it again.")) } else { snapshot.failure.as_ref().map(failure) },
+        phase: if item.cleared {
+            Phase::Error
+        } else {
+            phase(snapshot)
+        },
+        failure: if item.cleared {
+            Some(format!("{CLEARED} Press Resume to fetch it again."))
+        } else {
+            snapshot.failure.as_ref().map(failure)
+        },
         added: item.added,
         total: item.info.as_ref().map(|info| info.lengths.total()),
-        files: item.info.as_ref().map_or(0, |info| count(info.files.iter().filter(|file| !file.pad).count())),
+        files: item.info.as_ref().map_or(0, |info| {
+            count(info.files.iter().filter(|file| !file.pad).count())
+        }),
         done: snapshot.done,
         wanted: snapshot.wanted,
         checked: snapshot.checked,
@@ -62,34 +77,69 @@ pub(super) fn name(item: &Item) -> String {
 fn failure(failure: &Failure) -> String {
     match failure {
         Failure::Storage(error) => error.to_string(),
-        Failure::Metadata(why) => format!("This torrent is damaged at its source, or of a kind that this page cannot read. Remove it. ({why})"),
+        Failure::Metadata(why) => format!(
+            "This torrent is damaged at its source, or of a kind that this page cannot read. Remove it. ({why})"
+        ),
     }
 }
 
 /// A torrent that can still be taken back, and so many of those in the list are older.
 pub(super) fn removed(item: &Item, older: usize) -> Removed {
-    Removed { id: item.id.0, name: name(item), older: count(older) }
+    Removed {
+        id: item.id.0,
+        name: name(item),
+        older: count(older),
+    }
 }
 
 /// The files of a torrent whose metadata are known; pads are not shown.
 pub(super) fn files(item: &Item) -> Vec<FileRow> {
-    let Some(info) = &item.info else { return Vec::new() };
-    let wanted = |index: usize| item.wanted.as_ref().is_none_or(|flags| flags.get(index).copied().unwrap_or(true));
-    let (shown, arrangement) = (info.files.iter().enumerate().filter(|(_, file)| !file.pad), Arrangement::new(info));
+    let Some(info) = &item.info else {
+        return Vec::new();
+    };
+    let wanted = |index: usize| {
+        item.wanted
+            .as_ref()
+            .is_none_or(|flags| flags.get(index).copied().unwrap_or(true))
+    };
+    let (shown, arrangement) = (
+        info.files.iter().enumerate().filter(|(_, file)| !file.pad),
+        Arrangement::new(info),
+    );
     let row = |(index, file): (usize, &aqueduct_core::meta::File)| {
-        let own = if info.multi { file.path.get(1..).unwrap_or_default() } else { &file.path };
+        let own = if info.multi {
+            file.path.get(1..).unwrap_or_default()
+        } else {
+            &file.path
+        };
         let name = file.path.last().cloned().unwrap_or_default();
-        let shared = Some(arrangement.slot(index)).filter(|slot| slot.shared).map(|slot| (count(slot.first), slot.at));
-        FileRow { index: count(index), path: visible(&own.join("/")).into_owned(), name, size: file.size, shared, wanted: wanted(index) }
+        let shared = Some(arrangement.slot(index))
+            .filter(|slot| slot.shared)
+            .map(|slot| (count(slot.first), slot.at));
+        FileRow {
+            index: count(index),
+            path: visible(&own.join("/")).into_owned(),
+            name,
+            size: file.size,
+            shared,
+            wanted: wanted(index),
+        }
     };
     shown.map(row).collect()
 }
 
 /// Verified bytes of each shown file.
 pub(super) fn files_done(item: &Item, snapshot: &TorrentSnapshot) -> Vec<u64> {
-    let Some(info) = &item.info else { return Vec::new() };
+    let Some(info) = &item.info else {
+        return Vec::new();
+    };
     let done = amounts(info, &snapshot.have);
-    info.files.iter().zip(done).filter(|(file, _)| !file.pad).map(|(_, done)| done).collect()
+    info.files
+        .iter()
+        .zip(done)
+        .filter(|(file, _)| !file.pad)
+        .map(|(_, done)| done)
+        .collect()
 }
 
 fn phase(snapshot: &TorrentSnapshot) -> Phase {
@@ -124,13 +174,18 @@ fn search(item: &Item, waiting: Option<Waiting>) -> Search {
         banned: count(item.failures.count(PeerFailure::Banned)),
         hung_up: count(item.failures.count(PeerFailure::Closed)),
         misbehaved: count(item.failures.count(PeerFailure::Protocol)),
-        again: said.next.map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
+        again: said
+            .next
+            .map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
     }
 }
 
-/// Trackers that are being asked for the first time: of the others, what they said last still holds.
+/// Trackers that are being asked for the first time: of the others, what they said last still
+/// holds.
 fn unheard(said: &TrackerCounts) -> u32 {
-    said.asking.min(said.total.saturating_sub(said.failed + said.answered)).into()
+    said.asking
+        .min(said.total.saturating_sub(said.failed + said.answered))
+        .into()
 }
 
 fn count(n: usize) -> u32 {

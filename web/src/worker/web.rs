@@ -1,5 +1,5 @@
-//! .torrent files at web addresses. The tab fetches them itself: a bridge that did it for tabs would be a proxy. Browsers let a page read other
-//! sites only where those allow it (CORS).
+//! .torrent files at web addresses. The tab fetches them itself: a bridge that did it for tabs
+//! would be a proxy. Browsers let a page read other sites only where those allow it (CORS).
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -17,10 +17,14 @@ const WITHIN_MS: i32 = 30_000;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FetchError {
     /// The browser does not tell which of these it was.
-    #[error("{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}")]
+    #[error(
+        "{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}"
+    )]
     Refused(String),
     /// A page that was loaded securely may not read what is not.
-    #[error("{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}")]
+    #[error(
+        "{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}"
+    )]
     Insecure(String),
     /// Not 200.
     #[error("{address} answered with HTTP status {status} instead of a .torrent file. {WAY_OUT}")]
@@ -43,12 +47,16 @@ const WAY_OUT: &str = "Download the .torrent file in a tab of its own, then choo
 /// What a file at this address is called.
 pub(super) fn file_name(address: &str) -> &str {
     let path = address.split(['?', '#']).next().unwrap_or_default();
-    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(address)
+    path.rsplit('/')
+        .find(|part| !part.is_empty())
+        .unwrap_or(address)
 }
 
 /// Fetches a file of at most [`MAX_BYTES`].
 pub(super) async fn fetch(address: &str) -> Result<Vec<u8>, FetchError> {
-    if scope().location().protocol() == "https:" && address.to_ascii_lowercase().starts_with("http:") {
+    if scope().location().protocol() == "https:"
+        && address.to_ascii_lowercase().starts_with("http:")
+    {
         return Err(FetchError::Insecure(address.to_owned()));
     }
     let late = Promise::new(&mut |resolve, _| {
@@ -58,11 +66,16 @@ pub(super) async fn fetch(address: &str) -> Result<Vec<u8>, FetchError> {
         });
     });
     let asked = race(&scope().fetch_with_str(address), &late).await;
-    let Some(response) = asked.map_err(|_| FetchError::Refused(address.to_owned()))? else { return Err(FetchError::TooSlow(address.to_owned())) };
+    let Some(response) = asked.map_err(|_| FetchError::Refused(address.to_owned()))? else {
+        return Err(FetchError::TooSlow(address.to_owned()));
+    };
     let response: Response = response.unchecked_into();
     match response.status() {
         200 => body(address, &response, &late).await,
-        status => Err(FetchError::Status { address: address.to_owned(), status }),
+        status => Err(FetchError::Status {
+            address: address.to_owned(),
+            status,
+        }),
     }
 }
 
@@ -75,10 +88,14 @@ async fn race(promise: &Promise, late: &Promise) -> Result<Option<JsValue>, JsVa
 /// In parts, so that a site that sends without end is noticed.
 async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<u8>, FetchError> {
     let refused = |_| FetchError::Refused(address.to_owned());
-    let reader = Reflect::get(response, &"body".into()).and_then(|body| call(&body, "getReader")).map_err(refused)?;
+    let reader = Reflect::get(response, &"body".into())
+        .and_then(|body| call(&body, "getReader"))
+        .map_err(refused)?;
     let mut bytes = Vec::new();
     loop {
-        let next: Promise = call(&reader, "read").and_then(JsCast::dyn_into).map_err(refused)?;
+        let next: Promise = call(&reader, "read")
+            .and_then(JsCast::dyn_into)
+            .map_err(refused)?;
         let Some(part) = race(&next, late).await.map_err(refused)? else {
             drop(call(&reader, "cancel"));
             return Err(FetchError::TooSlow(address.to_owned()));
@@ -87,7 +104,12 @@ async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<
         if get("done")?.is_truthy() {
             return Ok(bytes);
         }
-        bytes.extend(get("value")?.dyn_into::<Uint8Array>().map_err(refused)?.to_vec());
+        bytes.extend(
+            get("value")?
+                .dyn_into::<Uint8Array>()
+                .map_err(refused)?
+                .to_vec(),
+        );
         if bytes.len() > MAX_BYTES {
             drop(call(&reader, "cancel"));
             return Err(FetchError::TooLong(address.to_owned()));
@@ -96,7 +118,9 @@ async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<
 }
 
 fn call(object: &JsValue, method: &str) -> Result<JsValue, JsValue> {
-    Reflect::get(object, &method.into())?.dyn_into::<Function>()?.call0(object)
+    Reflect::get(object, &method.into())?
+        .dyn_into::<Function>()?
+        .call0(object)
 }
 
 #[cfg(test)]
@@ -105,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_file_is_called_as_the_last_part_of_its_address() {
-        assert_eq!(file_name("https://example.org/files/a.torrent?key=1#x"), "a.torrent");
+        assert_eq!(
+            file_name("https://example.org/files/a.torrent?key=1#x"),
+            "a.torrent"
+        );
         assert_eq!(file_name("https://example.org/"), "example.org");
     }
 }

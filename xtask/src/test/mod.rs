@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every test there is. Nothing is skipped in silence: what a test needs is there, or the whole fails.
+//! `cargo xtask test`: every test there is. Nothing is skipped in silence: what a test needs is
+//! there, or the whole fails.
 
 mod tally;
 
@@ -40,7 +41,8 @@ enum Part {
     E2e,
 }
 
-/// The test programs with a part of their own; all others in `tests/tests` belong to [`Part::Unit`].
+/// The test programs with a part of their own; all others in `tests/tests` belong to
+/// [`Part::Unit`].
 const PARTS: [&str; 3] = ["sim", "interop", "e2e"];
 const NOT_THE_PAGE: [&str; 3] = ["--workspace", "--exclude", "aqueduct-web"];
 
@@ -58,7 +60,8 @@ pub(crate) fn test(arguments: &Arguments) -> Result<()> {
     session.close()
 }
 
-/// One run: what has been counted and what went wrong so far. A failure does not keep the rest from being run.
+/// One run: what has been counted and what went wrong so far. A failure does not keep the rest from
+/// being run.
 #[derive(Default)]
 struct Session {
     tally: Tally,
@@ -83,7 +86,8 @@ impl Session {
         self.tests(&["--package", "aqueduct-tests", "--test", name], rest)
     }
 
-    /// Installs browsers and clients and builds the programs under test: optimised, since what they are tested for includes speed.
+    /// Installs browsers and clients and builds the programs under test: optimised, since what they
+    /// are tested for includes speed.
     fn prepare(&mut self) -> Result<()> {
         let prerequisites = prerequisites::all()?;
         build::all(Profile::Release)?;
@@ -94,19 +98,45 @@ impl Session {
     fn lint(&mut self) -> Result<()> {
         toolchain::lints()?;
         self.step(process::cargo().args(["fmt", "--all", "--check"]));
-        self.step(process::cargo().arg("clippy").args(NOT_THE_PAGE).args(["--all-targets", "--", "--deny", "warnings"]));
-        let page = ["clippy", "--package", "aqueduct-web", "--target", toolchain::TARGET, "--", "--deny", "warnings"];
+        self.step(process::cargo().arg("clippy").args(NOT_THE_PAGE).args([
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]));
+        let page = [
+            "clippy",
+            "--package",
+            "aqueduct-web",
+            "--target",
+            toolchain::TARGET,
+            "--",
+            "--deny",
+            "warnings",
+        ];
         self.step(toolchain::web()?.cargo().args(page));
-        self.step(process::cargo().env("RUSTDOCFLAGS", "--deny warnings").arg("doc").args(NOT_THE_PAGE).arg("--no-deps"));
+        self.step(
+            process::cargo()
+                .env("RUSTDOCFLAGS", "--deny warnings")
+                .arg("doc")
+                .args(NOT_THE_PAGE)
+                .arg("--no-deps"),
+        );
         Ok(())
     }
 
     fn unit(&mut self, rest: &[String]) -> Result<()> {
-        self.tests(&[&NOT_THE_PAGE[..], &["--exclude", "aqueduct-tests"]].concat(), rest)?;
+        self.tests(
+            &[&NOT_THE_PAGE[..], &["--exclude", "aqueduct-tests"]].concat(),
+            rest,
+        )?;
         self.tests(&["--package", "aqueduct-web", "--lib"], rest)?;
         let names = other_programs()?;
         let programs: Vec<&str> = names.iter().flat_map(|name| ["--test", name]).collect();
-        self.tests(&[&["--package", "aqueduct-tests", "--lib"], &programs[..]].concat(), rest)
+        self.tests(
+            &[&["--package", "aqueduct-tests", "--lib"], &programs[..]].concat(),
+            rest,
+        )
     }
 
     /// A check that is no test: its failure counts as one.
@@ -120,20 +150,35 @@ impl Session {
     /// Runs `cargo test`, prints what it prints, and adds up its summaries.
     fn tests(&mut self, selection: &[&str], rest: &[String]) -> Result<()> {
         let mut command = process::cargo();
-        command.args(["test", "--no-fail-fast"]).args(selection).arg("--").args(rest);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value))).stdout(Stdio::piped());
+        command
+            .args(["test", "--no-fail-fast"])
+            .args(selection)
+            .arg("--")
+            .args(rest);
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::piped());
         eprintln!("$ {}", process::describe(&command));
         let failed_before = self.tally.failed;
         let mut child = command.spawn().context("starting cargo test")?;
-        for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
+        for line in child
+            .stdout
+            .take()
+            .into_iter()
+            .flat_map(|output| BufReader::new(output).lines())
+        {
             let line = line.context("reading what cargo test prints")?;
             println!("{line}");
             self.tally.line(&line);
         }
         let status = child.wait()?;
         if !status.success() {
-            self.wrong.push(format!("`{}` failed ({status})", process::describe(&command)));
-            // A program that does not compile, or dies before its summary, is a failure nobody counted.
+            self.wrong.push(format!(
+                "`{}` failed ({status})",
+                process::describe(&command)
+            ));
+            // A program that does not compile, or dies before its summary, is a failure nobody
+            // counted.
             self.tally.failed += u64::from(self.tally.failed == failed_before);
         }
         Ok(())
@@ -159,8 +204,12 @@ fn other_programs() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
-        let is_program = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").is_file();
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_program = path.extension().is_some_and(|extension| extension == "rs")
+            || path.join("main.rs").is_file();
+        let name = path
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if is_program && !PARTS.contains(&name.as_str()) {
             names.push(name);
         }

@@ -10,7 +10,9 @@ pub(super) struct Tally {
 impl Tally {
     /// Takes in one line of a test binary's output; only its closing summary counts.
     pub(super) fn line(&mut self, line: &str) {
-        let Some(summary) = line.strip_prefix("test result: ") else { return };
+        let Some(summary) = line.strip_prefix("test result: ") else {
+            return;
+        };
         self.passed += count(summary, "passed");
         self.failed += count(summary, "failed");
     }
@@ -18,8 +20,11 @@ impl Tally {
 
 /// The number before `word` in `ok. 12 passed; 0 failed; …`.
 fn count(summary: &str, word: &str) -> u64 {
-    let part = summary.split([';', '.']).find_map(|part| part.trim().strip_suffix(word));
-    part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    let part = summary
+        .split([';', '.'])
+        .find_map(|part| part.trim().strip_suffix(word));
+    part.and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

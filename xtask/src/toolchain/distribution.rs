@@ -1,5 +1,6 @@
-//! wasm32 where rustup cannot download it: Debian's compiler for the web and the standard library's source, both of one version. The
-//! library is built once into a sysroot of its own in the user's cache.
+//! wasm32 where rustup cannot download it: Debian's compiler for the web and the standard library's
+//! source, both of one version. The library is built once into a sysroot of its own in the user's
+//! cache.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,34 +19,68 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 const NEEDS: [Need; 4] = [
-    Need { package: "rustc-web", present: || packages::installed("rustc-web") },
-    Need { package: "cargo-web", present: || packages::installed("cargo-web") },
-    Need { package: "rust-web-src", present: || Path::new(SOURCE).is_file() },
-    Need { package: "rust-web-clippy", present: || packages::installed("rust-web-clippy") },
+    Need {
+        package: "rustc-web",
+        present: || packages::installed("rustc-web"),
+    },
+    Need {
+        package: "cargo-web",
+        present: || packages::installed("cargo-web"),
+    },
+    Need {
+        package: "rust-web-src",
+        present: || Path::new(SOURCE).is_file(),
+    },
+    Need {
+        package: "rust-web-clippy",
+        present: || packages::installed("rust-web-clippy"),
+    },
 ];
 
 /// Without bitcode in the standard library a later build with link-time optimisation fails.
 const FLAGS: &str = "-Cembed-bitcode=yes";
-const BUILD: [&str; 5] = ["build", "--release", "-Zbuild-std=std,panic_abort,proc_macro", "--target", TARGET];
+const BUILD: [&str; 5] = [
+    "build",
+    "--release",
+    "-Zbuild-std=std,panic_abort,proc_macro",
+    "--target",
+    TARGET,
+];
 const MANIFEST: &str = "[package]\nname = \"sysroot\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[lib]\npath = \"lib.rs\"\n\n[workspace]\n";
 
 /// The distribution's compiler with a standard library for wasm32.
 pub(super) fn toolchain() -> Result<Toolchain> {
-    packages::ensure("Building the page without a wasm32 target from rustup", &NEEDS)?;
-    let identity = process::output(Command::new(RUSTC).arg("-vV")).with_context(|| format!("`{RUSTC} -vV` failed"))?;
+    packages::ensure(
+        "Building the page without a wasm32 target from rustup",
+        &NEEDS,
+    )?;
+    let identity = process::output(Command::new(RUSTC).arg("-vV"))
+        .with_context(|| format!("`{RUSTC} -vV` failed"))?;
     let mut sysroot = OsString::from("--sysroot=");
     sysroot.push(sysroot_for(&identity)?);
     let environment = vec![
         ("RUSTC", RUSTC.into()),
         ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", sysroot),
-        ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker()?.into()),
+        (
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER",
+            linker()?.into(),
+        ),
     ];
-    Ok(Toolchain { environment, cargo: CARGO.into(), identity })
+    Ok(Toolchain {
+        environment,
+        cargo: CARGO.into(),
+        identity,
+    })
 }
 
-/// The sysroot's path names what it was made from: a new library under an old path would leave artefacts in `target` that no longer fit.
+/// The sysroot's path names what it was made from: a new library under an old path would leave
+/// artefacts in `target` that no longer fit.
 fn sysroot_for(identity: &str) -> Result<PathBuf> {
-    let key = Stamp::default().text(identity).text(FLAGS).text(&BUILD.join(" ")).hex();
+    let key = Stamp::default()
+        .text(identity)
+        .text(FLAGS)
+        .text(&BUILD.join(" "))
+        .hex();
     let sysroot = cache::directory()?.join(format!("sysroot-{key}"));
     if !sysroot.is_dir() {
         build(&sysroot).context("building the standard library for wasm32")?;
@@ -60,7 +95,10 @@ fn build(sysroot: &Path) -> Result<()> {
     fs::write(work.join("Cargo.toml"), MANIFEST)?;
     fs::write(work.join("lib.rs"), "#![no_std]\n")?;
     process::run(compile(&work).args(BUILD))?;
-    copy_libraries(&work.join("target").join(TARGET).join("release/deps"), &library)?;
+    copy_libraries(
+        &work.join("target").join(TARGET).join("release/deps"),
+        &library,
+    )?;
     // The rename comes last, so that a sysroot under its final name is always a whole one.
     fs::rename(work.join("sysroot"), sysroot)?;
     fs::remove_dir_all(&work)?;
@@ -70,7 +108,11 @@ fn build(sysroot: &Path) -> Result<()> {
 fn compile(work: &Path) -> Command {
     let mut command = Command::new(CARGO);
     process::forget_this_package(&mut command);
-    command.current_dir(work).env("RUSTC", RUSTC).env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", work.join("target"));
+    command
+        .current_dir(work)
+        .env("RUSTC", RUSTC)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", work.join("target"));
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
     command
 }
@@ -78,21 +120,34 @@ fn compile(work: &Path) -> Command {
 fn copy_libraries(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
-        if let (Some("rlib"), Some(name)) = (path.extension().and_then(|extension| extension.to_str()), path.file_name()) {
+        if let (Some("rlib"), Some(name)) = (
+            path.extension().and_then(|extension| extension.to_str()),
+            path.file_name(),
+        ) {
             fs::copy(&path, to.join(name))?;
         }
     }
     Ok(())
 }
 
-/// rust-lld of the toolchain at hand, or one that is told by its name to link for wasm. (One named `wasm-ld` would be called with an
-/// option that it does not know.)
+/// rust-lld of the toolchain at hand, or one that is told by its name to link for wasm. (One named
+/// `wasm-ld` would be called with an option that it does not know.)
 fn linker() -> Result<PathBuf> {
-    match bundled_linker().or_else(|| process::find("rust-lld")).or_else(|| process::find("lld")) {
+    match bundled_linker()
+        .or_else(|| process::find("rust-lld"))
+        .or_else(|| process::find("lld"))
+    {
         Some(found) => Ok(found),
         None => {
-            packages::ensure("Linking the page", &[Need { package: "lld", present: || process::find("lld").is_some() }])?;
-            process::find("lld").context("the package lld is installed, but brought no program named lld")
+            packages::ensure(
+                "Linking the page",
+                &[Need {
+                    package: "lld",
+                    present: || process::find("lld").is_some(),
+                }],
+            )?;
+            process::find("lld")
+                .context("the package lld is installed, but brought no program named lld")
         }
     }
 }
@@ -100,5 +155,11 @@ fn linker() -> Result<PathBuf> {
 fn bundled_linker() -> Option<PathBuf> {
     let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let host = env::consts::ARCH.to_owned() + "-unknown-linux-gnu";
-    Some(PathBuf::from(sysroot).join("lib/rustlib").join(host).join("bin/rust-lld")).filter(|path| path.is_file())
+    Some(
+        PathBuf::from(sysroot)
+            .join("lib/rustlib")
+            .join(host)
+            .join("bin/rust-lld"),
+    )
+    .filter(|path| path.is_file())
 }

@@ -13,33 +13,54 @@ pub(super) struct Tool<'a> {
     pub(super) package: &'a str,
     pub(super) program: &'a str,
     pub(super) version: &'a str,
-    /// Whether to build with the package's own Cargo.lock. wasm-bindgen-cli's asks for crates that no longer build.
+    /// Whether to build with the package's own Cargo.lock. wasm-bindgen-cli's asks for crates that
+    /// no longer build.
     pub(super) locked: bool,
     /// How far it is optimised: what has much to do itself pays for it.
     pub(super) optimised: bool,
 }
 
-/// The folders of some tools. What is lacking is installed side by side: much of each build has work for one core alone.
+/// The folders of some tools. What is lacking is installed side by side: much of each build has
+/// work for one core alone.
 pub(super) fn folders(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     let folder = |tool| folder(tool).map_err(|error| anyhow!("{error:#}"));
     thread::scope(|scope| {
-        let running: Vec<_> = tools.iter().map(|tool| scope.spawn(move || folder(tool))).collect();
-        let found = running.into_iter().map(|running| running.join().map_err(|_| anyhow!("installing a tool ended in a panic"))?);
+        let running: Vec<_> = tools
+            .iter()
+            .map(|tool| scope.spawn(move || folder(tool)))
+            .collect();
+        let found = running.into_iter().map(|running| {
+            running
+                .join()
+                .map_err(|_| anyhow!("installing a tool ended in a panic"))?
+        });
         found.collect()
     })
 }
 
-/// The folder that holds the tool: one of the PATH if it is there in the right version, else one of the cache, filled if need be.
+/// The folder that holds the tool: one of the PATH if it is there in the right version, else one of
+/// the cache, filled if need be.
 fn folder(tool: &Tool) -> Result<PathBuf> {
-    let root = cache::directory()?.join("tools").join(format!("{}-{}", tool.package, tool.version));
+    let root = cache::directory()?
+        .join("tools")
+        .join(format!("{}-{}", tool.package, tool.version));
     let kept = root.join("bin");
     let on_path = process::find(tool.program).and_then(|path| path.parent().map(Path::to_path_buf));
-    if let Some(found) = on_path.into_iter().chain([kept.clone()]).find(|folder| is_right(folder, tool)) {
+    if let Some(found) = on_path
+        .into_iter()
+        .chain([kept.clone()])
+        .find(|folder| is_right(folder, tool))
+    {
         return Ok(found);
     }
     install(tool, &root)?;
     if !is_right(&kept, tool) {
-        bail!("{} was installed into {}, but does not call itself version {}", tool.package, kept.display(), tool.version);
+        bail!(
+            "{} was installed into {}, but does not call itself version {}",
+            tool.package,
+            kept.display(),
+            tool.version
+        );
     }
     Ok(kept)
 }
@@ -49,19 +70,39 @@ fn is_right(folder: &Path, tool: &Tool) -> bool {
     answer.is_some_and(|answer| answer.split_whitespace().nth(1) == Some(tool.version))
 }
 
-/// Without the features that nobody uses here (downloads over TLS), and not fully optimised: a third of the time.
+/// Without the features that nobody uses here (downloads over TLS), and not fully optimised: a
+/// third of the time.
 fn install(tool: &Tool, root: &Path) -> Result<()> {
-    eprintln!("Building {} {}, which the page needs: once per user, 3 to 5 minutes on two cores", tool.package, tool.version);
+    eprintln!(
+        "Building {} {}, which the page needs: once per user, 3 to 5 minutes on two cores",
+        tool.package, tool.version
+    );
     let mut command = process::cargo();
     command
         .env_remove("CARGO_TARGET_DIR")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", if tool.optimised { "1" } else { "0" });
+        .env(
+            "CARGO_PROFILE_DEV_OPT_LEVEL",
+            if tool.optimised { "1" } else { "0" },
+        );
     // Without a lock file of its own, take dependencies that this compiler can still build.
     command.env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
-    command.args(["install", "--quiet", "--debug", "--force", "--no-default-features", tool.package, "--version", tool.version, "--root"]).arg(root);
+    command
+        .args([
+            "install",
+            "--quiet",
+            "--debug",
+            "--force",
+            "--no-default-features",
+            tool.package,
+            "--version",
+            tool.version,
+            "--root",
+        ])
+        .arg(root);
     if tool.locked {
         command.arg("--locked");
     }
-    process::run(&mut command).with_context(|| format!("installing {} {}", tool.package, tool.version))
+    process::run(&mut command)
+        .with_context(|| format!("installing {} {}", tool.package, tool.version))
 }

@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::net::is_local;
 
-/// One operator's network, of which a bucket takes one node: the /24 around an IPv4 address, the /64 around an IPv6 address. `None`: a local address;
-/// many nodes of a test or a household share those.
+/// One operator's network, of which a bucket takes one node: the /24 around an IPv4 address, the
+/// /64 around an IPv6 address. `None`: a local address; many nodes of a test or a household share
+/// those.
 pub(super) fn network(ip: IpAddr) -> Option<u64> {
     match ip.to_canonical() {
         ip if is_local(ip) => None,
@@ -21,7 +22,8 @@ pub(super) fn is_usable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-/// Whether a node at `from` may tell us of `addr`: a public one must not make us talk to machines of our own network, nor to well-known services.
+/// Whether a node at `from` may tell us of `addr`: a public one must not make us talk to machines
+/// of our own network, nor to well-known services.
 pub(super) fn may_name(from: SocketAddr, addr: SocketAddr) -> bool {
     is_usable(addr) && (is_local(from.ip()) || (!is_local(addr.ip()) && addr.port() >= 1024))
 }
@@ -37,9 +39,16 @@ mod tests {
     #[test]
     fn a_public_node_cannot_name_local_addresses_nor_privileged_ports() {
         let (public, local) = (addr("8.8.8.8:6881"), addr("192.168.0.1:6881"));
-        for refused in
-            ["127.0.0.1:6881", "10.0.0.1:6881", "[::1]:6881", "[::ffff:10.0.0.1]:6881", "9.9.9.9:53", "9.9.9.9:0", "224.0.0.1:6881", "0.1.2.3:6881"]
-        {
+        for refused in [
+            "127.0.0.1:6881",
+            "10.0.0.1:6881",
+            "[::1]:6881",
+            "[::ffff:10.0.0.1]:6881",
+            "9.9.9.9:53",
+            "9.9.9.9:0",
+            "224.0.0.1:6881",
+            "0.1.2.3:6881",
+        ] {
             assert!(!may_name(public, addr(refused)), "{refused}");
         }
         assert!(may_name(public, addr("9.9.9.9:6881")));

@@ -1,4 +1,5 @@
-//! Our place in the DHT of one address family (BEP 32): an id, a routing table, and what others say of our address.
+//! Our place in the DHT of one address family (BEP 32): an id, a routing table, and what others say
+//! of our address.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -27,8 +28,17 @@ impl Home {
     fn new(saved: Saved, now: Instant, rng: &mut ChaCha8Rng) -> Self {
         let id = saved.id.unwrap_or_else(|| NodeId::random(rng));
         let mut table = Table::new(id, now);
-        saved.nodes.into_iter().for_each(|contact| table.restore(now, contact));
-        Self { id, table, votes: Votes::default(), upkeep: None, failures: 0 }
+        saved
+            .nodes
+            .into_iter()
+            .for_each(|contact| table.restore(now, contact));
+        Self {
+            id,
+            table,
+            votes: Votes::default(),
+            upkeep: None,
+            failures: 0,
+        }
     }
 
     /// Whether so few nodes answer that bootstrap nodes are of use.
@@ -36,9 +46,12 @@ impl Home {
         self.table.good() < SIZE
     }
 
-    /// Takes an id that our address may have (BEP 42), once others agree on the address. Says whether the id changed.
+    /// Takes an id that our address may have (BEP 42), once others agree on the address. Says
+    /// whether the id changed.
     pub(super) fn follow_votes(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> bool {
-        let Some(ip) = self.votes.winner().filter(|ip| !is_secure(&self.id, *ip)) else { return false };
+        let Some(ip) = self.votes.winner().filter(|ip| !is_secure(&self.id, *ip)) else {
+            return false;
+        };
         self.id = secure_id(ip, NodeId::random(rng));
         self.table = self.table.rebuilt(self.id, now);
         true
@@ -53,9 +66,17 @@ pub(super) struct Homes {
 }
 
 impl Homes {
-    pub(super) fn new(mut state: State, has: impl Fn(Family) -> bool, now: Instant, rng: &mut ChaCha8Rng) -> Self {
+    pub(super) fn new(
+        mut state: State,
+        has: impl Fn(Family) -> bool,
+        now: Instant,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
         let mut home = |family| has(family).then(|| Home::new(state.take(family), now, rng));
-        Self { v4: home(Family::V4), v6: home(Family::V6) }
+        Self {
+            v4: home(Family::V4),
+            v6: home(Family::V6),
+        }
     }
 
     pub(super) const fn get(&self, family: Family) -> Option<&Home> {
@@ -73,7 +94,9 @@ impl Homes {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Family, &Home)> {
-        Family::ALL.into_iter().filter_map(|family| Some((family, self.get(family)?)))
+        Family::ALL
+            .into_iter()
+            .filter_map(|family| Some((family, self.get(family)?)))
     }
 
     /// Nodes in all tables that answer.

@@ -43,10 +43,14 @@ impl NodeId {
     pub fn shared_bits(&self, other: &Self) -> usize {
         let Distance(xor) = self.distance(other);
         let zeros = xor.iter().take_while(|byte| **byte == 0).count();
-        zeros * 8 + xor.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize)
+        zeros * 8
+            + xor
+                .get(zeros)
+                .map_or(0, |byte| byte.leading_zeros() as usize)
     }
 
-    /// Any id that shares exactly `bits` leading bits with this one: what a bucket's refresh looks for (BEP 5).
+    /// Any id that shares exactly `bits` leading bits with this one: what a bucket's refresh looks
+    /// for (BEP 5).
     pub(super) fn neighbour(&self, bits: usize, rng: &mut ChaCha8Rng) -> Self {
         let mut id = Self::random(rng);
         for bit in 0..=bits.min(BITS - 1) {

@@ -49,7 +49,8 @@ pub struct Effort {
     pub queries: u32,
     /// Nodes that answered.
     pub answers: u32,
-    /// Longest chain of nodes, each named by the one before, to one of the closest nodes: 1 is a node that we knew.
+    /// Longest chain of nodes, each named by the one before, to one of the closest nodes: 1 is a
+    /// node that we knew.
     pub hops: u32,
     /// Nodes that were told of us.
     pub announced: u32,
@@ -73,7 +74,8 @@ pub enum Input {
     Unreachable(SocketAddr),
     /// Somebody says that there is a node; it is asked before that is believed.
     Node(SocketAddr),
-    /// Somebody who is no node, say a tracker (BEP 24), sees us at an address. It has one vote among those of the nodes.
+    /// Somebody who is no node, say a tracker (BEP 24), sees us at an address. It has one vote
+    /// among those of the nodes.
     SeenAt {
         /// Who says so.
         by: IpAddr,
@@ -121,6 +123,10 @@ impl Family {
     /// The one that this is not.
     #[must_use]
     pub const fn other(self) -> Self {
-        if let Self::V4 = self { Self::V6 } else { Self::V4 }
+        if let Self::V4 = self {
+            Self::V6
+        } else {
+            Self::V4
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! A walk to the nodes closest to a place (BEP 5): ask those that are closest so far, until the closest ones have answered.
+//! A walk to the nodes closest to a place (BEP 5): ask those that are closest so far, until the
+//! closest ones have answered.
 //!
-//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked meanwhile. Nodes with ids that their addresses may not
-//! have (BEP 42) take no places from others: they get a few besides, and half of the questions under way, and only so many of them are asked in
-//! all. One network has one place.
+//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked
+//! meanwhile. Nodes with ids that their addresses may not have (BEP 42) take no places from others:
+//! they get a few besides, and half of the questions under way, and only so many of them are asked
+//! in all. One network has one place.
 
 use std::net::SocketAddr;
 
@@ -84,12 +86,22 @@ pub(super) struct Lookup {
 impl Lookup {
     /// A lookup by the node `own` that knows nobody yet.
     pub(super) fn new(own: NodeId, target: NodeId, family: Family, goal: Goal) -> Self {
-        Self { target, family, goal, effort: Effort::default(), own, candidates: Vec::new(), loose_queries: 0 }
+        Self {
+            target,
+            family,
+            goal,
+            effort: Effort::default(),
+            own,
+            candidates: Vec::new(),
+            loose_queries: 0,
+        }
     }
 
     /// Somebody who might be close. `by`: who says so.
     pub(super) fn offer(&mut self, contact: Contact, by: Option<SocketAddr>) {
-        let hop = 1 + by.and_then(|by| self.find(by)).map_or(0, |place| self.candidates[place].hop);
+        let hop = 1 + by
+            .and_then(|by| self.find(by))
+            .map_or(0, |place| self.candidates[place].hop);
         self.insert(Some(contact.id), contact.addr, hop);
     }
 
@@ -104,16 +116,35 @@ impl Lookup {
         }
         let secure = id.is_some_and(|id| is_secure(&id, addr.ip()));
         let distance = id.map_or(Distance::FARTHEST, |id| self.target.distance(&id));
-        let place = self.candidates.partition_point(|candidate| candidate.distance <= distance);
-        self.candidates.insert(place, Candidate { distance, id, addr, secure, state: State::Fresh, hop, token: None });
+        let place = self
+            .candidates
+            .partition_point(|candidate| candidate.distance <= distance);
+        self.candidates.insert(
+            place,
+            Candidate {
+                distance,
+                id,
+                addr,
+                secure,
+                state: State::Fresh,
+                hop,
+                token: None,
+            },
+        );
         self.forget_farthest(secure);
     }
 
     /// Keeps the list short. Who was asked stays, or would be asked again.
     fn forget_farthest(&mut self, secure: bool) {
-        let alike = |candidate: &Candidate| candidate.secure == secure && candidate.state == State::Fresh;
+        let alike =
+            |candidate: &Candidate| candidate.secure == secure && candidate.state == State::Fresh;
         let limit = if secure { MAX_SECURE } else { MAX_LOOSE };
-        if self.candidates.iter().filter(|candidate| alike(candidate)).count() > limit
+        if self
+            .candidates
+            .iter()
+            .filter(|candidate| alike(candidate))
+            .count()
+            > limit
             && let Some(place) = self.candidates.iter().rposition(alike)
         {
             self.candidates.remove(place);
@@ -121,20 +152,40 @@ impl Lookup {
     }
 
     fn find(&self, addr: SocketAddr) -> Option<usize> {
-        self.candidates.iter().position(|candidate| candidate.addr == addr)
+        self.candidates
+            .iter()
+            .position(|candidate| candidate.addr == addr)
     }
 
     /// Whom to ask next, if `parallel` allows: it counts as asked.
     pub(super) fn next(&mut self, parallel: usize) -> Option<(SocketAddr, Option<NodeId>)> {
         let asked = |candidate: &&Candidate| candidate.state == State::Asked;
-        if self.candidates.iter().filter(asked).count() >= parallel || self.effort.queries >= MAX_QUERIES {
+        if self.candidates.iter().filter(asked).count() >= parallel
+            || self.effort.queries >= MAX_QUERIES
+        {
             return None;
         }
-        let loose = self.candidates.iter().filter(asked).filter(|candidate| !candidate.secure).count();
-        let fresh: Vec<usize> = self.closest().into_iter().filter(|place| self.candidates[*place].state == State::Fresh).collect();
+        let loose = self
+            .candidates
+            .iter()
+            .filter(asked)
+            .filter(|candidate| !candidate.secure)
+            .count();
+        let fresh: Vec<usize> = self
+            .closest()
+            .into_iter()
+            .filter(|place| self.candidates[*place].state == State::Fresh)
+            .collect();
         let patient = loose >= parallel.div_ceil(2);
-        let secure = fresh.iter().copied().find(|place| self.candidates[*place].secure);
-        let place = if patient { secure.or(fresh.first().copied()) } else { fresh.first().copied() }?;
+        let secure = fresh
+            .iter()
+            .copied()
+            .find(|place| self.candidates[*place].secure);
+        let place = if patient {
+            secure.or(fresh.first().copied())
+        } else {
+            fresh.first().copied()
+        }?;
         let candidate = &mut self.candidates[place];
         candidate.state = State::Asked;
         self.effort.queries += 1;
@@ -144,23 +195,32 @@ impl Lookup {
 
     /// Nothing more can be learnt.
     pub(super) fn is_over(&self) -> bool {
-        let in_flight = self.candidates.iter().any(|candidate| candidate.state == State::Asked);
+        let in_flight = self
+            .candidates
+            .iter()
+            .any(|candidate| candidate.state == State::Asked);
         let spent = self.effort.queries >= MAX_QUERIES && !in_flight;
         let closest = self.closest();
-        let all_answered = closest.iter().all(|place| self.candidates[*place].state == State::Answered);
+        let all_answered = closest
+            .iter()
+            .all(|place| self.candidates[*place].state == State::Answered);
         spent || (all_answered && (!closest.is_empty() || !in_flight))
     }
 
     /// A node answered, by the id that it was asked as (or had none). `token`: for announcing.
     pub(super) fn answered(&mut self, contact: &Contact, token: Option<&[u8]>) {
-        let Some(place) = self.find(contact.addr) else { return };
+        let Some(place) = self.find(contact.addr) else {
+            return;
+        };
         let mut candidate = self.candidates.remove(place);
         candidate.id = Some(contact.id);
         candidate.distance = self.target.distance(&contact.id);
         candidate.secure = is_secure(&contact.id, contact.addr.ip());
         candidate.state = State::Answered;
         candidate.token = token.map(Bytes::copy_from_slice);
-        let place = self.candidates.partition_point(|other| other.distance <= candidate.distance);
+        let place = self
+            .candidates
+            .partition_point(|other| other.distance <= candidate.distance);
         self.candidates.insert(place, candidate);
         self.effort.answers += 1;
     }
@@ -176,18 +236,36 @@ impl Lookup {
     }
 
     fn change(&mut self, addr: SocketAddr, state: State) {
-        if let Some(place) = self.find(addr).filter(|place| self.candidates[*place].state != State::Answered) {
+        if let Some(place) = self
+            .find(addr)
+            .filter(|place| self.candidates[*place].state != State::Answered)
+        {
             self.candidates[place].state = state;
         }
     }
 
-    /// The places of the closest candidates that did not fail: [`SIZE`] with secure ids and, as far as they are closer, a few with others; one of a
-    /// network. Only if that leaves places empty, the rest by distance.
+    /// The places of the closest candidates that did not fail: [`SIZE`] with secure ids and, as far
+    /// as they are closer, a few with others; one of a network. Only if that leaves places empty,
+    /// the rest by distance.
     fn closest(&self) -> Vec<usize> {
-        let (mut secure, mut loose, mut left, mut networks) = (Vec::with_capacity(SIZE), Vec::new(), Vec::new(), Vec::with_capacity(SIZE));
-        for (place, candidate) in self.candidates.iter().enumerate().filter(|(_, candidate)| self.is_eligible(candidate)) {
+        let (mut secure, mut loose, mut left, mut networks) = (
+            Vec::with_capacity(SIZE),
+            Vec::new(),
+            Vec::new(),
+            Vec::with_capacity(SIZE),
+        );
+        for (place, candidate) in self
+            .candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| self.is_eligible(candidate))
+        {
             let network = network(candidate.addr.ip());
-            let chosen = if candidate.secure { &mut secure } else { &mut loose };
+            let chosen = if candidate.secure {
+                &mut secure
+            } else {
+                &mut loose
+            };
             let limit = if candidate.secure { SIZE } else { LOOSE_PLACES };
             if chosen.len() < limit && !(network.is_some() && networks.contains(&network)) {
                 networks.push(network);
@@ -206,14 +284,29 @@ impl Lookup {
     }
 
     fn is_eligible(&self, candidate: &Candidate) -> bool {
-        let affordable = candidate.secure || candidate.state != State::Fresh || self.loose_queries < MAX_LOOSE_QUERIES;
+        let affordable = candidate.secure
+            || candidate.state != State::Fresh
+            || self.loose_queries < MAX_LOOSE_QUERIES;
         candidate.counts() && affordable
     }
 
     /// The closest nodes that answered with a token, for announcing.
     pub(super) fn stores(&self) -> Vec<(Contact, Bytes)> {
-        let closest = self.closest().into_iter().map(|place| &self.candidates[place]);
-        closest.filter_map(|node| Some((Contact { id: node.id?, addr: node.addr }, node.token.clone()?))).collect()
+        let closest = self
+            .closest()
+            .into_iter()
+            .map(|place| &self.candidates[place]);
+        closest
+            .filter_map(|node| {
+                Some((
+                    Contact {
+                        id: node.id?,
+                        addr: node.addr,
+                    },
+                    node.token.clone()?,
+                ))
+            })
+            .collect()
     }
 
     /// The longest way to one of the closest nodes.
@@ -250,7 +343,10 @@ mod tests {
     /// A node at its real place: where its address lets it be.
     fn honest(n: u16) -> Contact {
         let mut rng = ChaCha8Rng::seed_from_u64(n.into());
-        Contact { id: secure_id(addr(n).ip(), NodeId::random(&mut rng)), addr: addr(n) }
+        Contact {
+            id: secure_id(addr(n).ip(), NodeId::random(&mut rng)),
+            addr: addr(n),
+        }
     }
 
     /// A node that says it is very close.
@@ -261,10 +357,15 @@ mod tests {
     }
 
     /// Answers everything that is asked, until it is over; returns who was asked.
-    fn run(lookup: &mut Lookup, mut answer: impl FnMut(&mut Lookup, SocketAddr, Option<NodeId>)) -> Vec<SocketAddr> {
+    fn run(
+        lookup: &mut Lookup,
+        mut answer: impl FnMut(&mut Lookup, SocketAddr, Option<NodeId>),
+    ) -> Vec<SocketAddr> {
         let mut asked = Vec::new();
         while !lookup.is_over() {
-            let (addr, id) = lookup.next(4).expect("neither over nor with anything to ask");
+            let (addr, id) = lookup
+                .next(4)
+                .expect("neither over nor with anything to ask");
             asked.push(addr);
             answer(lookup, addr, id);
         }
@@ -275,12 +376,33 @@ mod tests {
     fn the_closest_eight_are_asked_and_then_it_is_over() {
         let mut lookup = lookup();
         (1..=20).for_each(|n| lookup.offer(honest(n), None));
-        let asked = run(&mut lookup, |lookup, addr, id| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
+        let asked = run(&mut lookup, |lookup, addr, id| {
+            lookup.answered(
+                &Contact {
+                    id: id.unwrap(),
+                    addr,
+                },
+                Some(b"t"),
+            )
+        });
         let mut all: Vec<_> = (1..=20).map(honest).collect();
         all.sort_by_key(|contact| TARGET.distance(&contact.id));
         let closest: Vec<_> = all.into_iter().take(8).collect();
-        assert_eq!(asked, closest.iter().map(|contact| contact.addr).collect::<Vec<_>>());
-        assert_eq!(lookup.stores().into_iter().map(|(contact, _)| contact).collect::<Vec<_>>(), closest);
+        assert_eq!(
+            asked,
+            closest
+                .iter()
+                .map(|contact| contact.addr)
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            lookup
+                .stores()
+                .into_iter()
+                .map(|(contact, _)| contact)
+                .collect::<Vec<_>>(),
+            closest
+        );
         assert_eq!(lookup.hops(), 1);
     }
 
@@ -290,12 +412,37 @@ mod tests {
         (1..=20).for_each(|n| lookup.offer(honest(n), None));
         (100..=120).for_each(|n| lookup.offer(liar(n), None));
         let first: Vec<_> = (0..4).filter_map(|_| lookup.next(4)).collect();
-        assert_eq!(first.iter().filter(|(addr, _)| (100..=120).any(|n| liar(n).addr == *addr)).count(), 2);
+        assert_eq!(
+            first
+                .iter()
+                .filter(|(addr, _)| (100..=120).any(|n| liar(n).addr == *addr))
+                .count(),
+            2
+        );
         assert_eq!(lookup.next(4), None, "four are under way");
-        first.into_iter().for_each(|(addr, id)| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
-        run(&mut lookup, |lookup, addr, id| lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t")));
+        first.into_iter().for_each(|(addr, id)| {
+            lookup.answered(
+                &Contact {
+                    id: id.unwrap(),
+                    addr,
+                },
+                Some(b"t"),
+            )
+        });
+        run(&mut lookup, |lookup, addr, id| {
+            lookup.answered(
+                &Contact {
+                    id: id.unwrap(),
+                    addr,
+                },
+                Some(b"t"),
+            )
+        });
         let stores = lookup.stores();
-        let honest = stores.iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count();
+        let honest = stores
+            .iter()
+            .filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip()))
+            .count();
         assert_eq!((stores.len(), honest), (12, 8));
     }
 
@@ -306,7 +453,10 @@ mod tests {
         lookup.offer(liar(60_000), None);
         let mut next = 60_000;
         let asked = run(&mut lookup, |lookup, addr, id| {
-            let contact = Contact { id: id.unwrap(), addr };
+            let contact = Contact {
+                id: id.unwrap(),
+                addr,
+            };
             lookup.answered(&contact, Some(b"t"));
             if !is_secure(&contact.id, addr.ip()) {
                 next -= 1;
@@ -314,7 +464,14 @@ mod tests {
             }
         });
         assert!(asked.len() <= 64 + 20, "{}", asked.len());
-        assert!(lookup.stores().iter().filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip())).count() >= 8);
+        assert!(
+            lookup
+                .stores()
+                .iter()
+                .filter(|(contact, _)| is_secure(&contact.id, contact.addr.ip()))
+                .count()
+                >= 8
+        );
     }
 
     #[test]
@@ -326,9 +483,19 @@ mod tests {
         slow.iter().for_each(|(addr, _)| lookup.slow(*addr));
         assert!(lookup.next(4).is_some());
         let (addr, id) = slow[0];
-        lookup.answered(&Contact { id: id.unwrap(), addr }, Some(b"t"));
+        lookup.answered(
+            &Contact {
+                id: id.unwrap(),
+                addr,
+            },
+            Some(b"t"),
+        );
         lookup.failed(addr);
-        assert_eq!(lookup.stores().len(), 1, "who answered cannot fail any more");
+        assert_eq!(
+            lookup.stores().len(),
+            1,
+            "who answered cannot fail any more"
+        );
     }
 
     #[test]
@@ -340,11 +507,26 @@ mod tests {
             let [a, b, c] = contact.id.0.first_chunk::<3>().copied().unwrap();
             let mut id = contact.id;
             (id.0[0], id.0[1], id.0[2], id.0[10]) = (a, b, c, last);
-            lookup.offer(Contact { id, addr: SocketAddr::from(([11, 0, 1, last], 6881)) }, None);
+            lookup.offer(
+                Contact {
+                    id,
+                    addr: SocketAddr::from(([11, 0, 1, last], 6881)),
+                },
+                None,
+            );
         }
-        lookup.offer(Contact { id: NodeId([0xff; 20]), addr: addr(99) }, None);
+        lookup.offer(
+            Contact {
+                id: NodeId([0xff; 20]),
+                addr: addr(99),
+            },
+            None,
+        );
         let places = lookup.closest();
-        let networks: std::collections::BTreeSet<_> = places.iter().map(|place| network(lookup.candidates[*place].addr.ip())).collect();
+        let networks: std::collections::BTreeSet<_> = places
+            .iter()
+            .map(|place| network(lookup.candidates[*place].addr.ip()))
+            .collect();
         assert_eq!(networks.len(), places.len());
         assert!(lookup.find(addr(99)).is_none());
     }

@@ -76,10 +76,18 @@ impl Dht {
     #[must_use]
     pub fn new(config: Config, state: State, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
-        let has = |family| if family == Family::V4 { config.v4 } else { config.v6 };
+        let has = |family| {
+            if family == Family::V4 {
+                config.v4
+            } else {
+                config.v6
+            }
+        };
         let homes = Homes::new(state, has, now, &mut rng);
         let mut timers = Timers::default();
-        homes.iter().for_each(|(family, _)| timers.set(Wake::Upkeep(family), now));
+        homes
+            .iter()
+            .for_each(|(family, _)| timers.set(Wake::Upkeep(family), now));
         Self {
             server: Server::new(&config, now, &mut rng),
             budget: LookupBudget::new(config.lookups),
@@ -104,7 +112,11 @@ impl Dht {
             Input::Timeout => {}
             Input::Packet { from, bytes } => self.packet(now, from, &bytes),
             Input::Resolved(addrs) => self.resolved(now, &addrs),
-            Input::Unreachable(to) => self.queries.to(to).into_iter().for_each(|transaction| self.lost(now, transaction)),
+            Input::Unreachable(to) => self
+                .queries
+                .to(to)
+                .into_iter()
+                .for_each(|transaction| self.lost(now, transaction)),
             Input::Node(addr) => self.ping(now, addr, None),
             Input::SeenAt { by, ip } => self.seen_at(now, by, ip),
         }
@@ -125,9 +137,16 @@ impl Dht {
     /// What is known for a member; `None`: it was never added, or removed.
     #[must_use]
     pub fn counts(&self, key: Key) -> Option<DhtCounts> {
-        let search = self.searches.get(&key.info_hash).filter(|search| search.members.contains_key(&key.owner))?;
+        let search = self
+            .searches
+            .get(&key.info_hash)
+            .filter(|search| search.members.contains_key(&key.owner))?;
         let peers = u32::try_from(search.peers()).unwrap_or(u32::MAX);
-        Some(DhtCounts { nodes: self.nodes(), peers, asking: search.is_under_way() })
+        Some(DhtCounts {
+            nodes: self.nodes(),
+            peers,
+            asking: search.is_under_way(),
+        })
     }
 
     /// Nodes in the routing tables that answer.
@@ -161,7 +180,9 @@ impl Dht {
     }
 
     fn packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let Ok(message) = Message::parse(bytes) else { return };
+        let Ok(message) = Message::parse(bytes) else {
+            return;
+        };
         if self.homes.get(Family::of(&from)).is_none() || !is_usable(from) {
             return;
         }
@@ -175,17 +196,39 @@ impl Dht {
 
     // Others ask.
 
-    fn asked(&mut self, now: Instant, from: SocketAddr, message: &Message<'_>, query: Result<&Question<'_>, QueryError>) {
+    fn asked(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &Message<'_>,
+        query: Result<&Question<'_>, QueryError>,
+    ) {
         if self.config.read_only {
             return;
         }
-        let asked = Asked { now, from, transaction: message.transaction, query };
-        let Some(bytes) = self.server.answer(&asked, &self.homes, &mut self.rng) else { return };
-        self.outputs.push_back(Output::Send { to: from, bytes: bytes.into() });
+        let asked = Asked {
+            now,
+            from,
+            transaction: message.transaction,
+            query,
+        };
+        let Some(bytes) = self.server.answer(&asked, &self.homes, &mut self.rng) else {
+            return;
+        };
+        self.outputs.push_back(Output::Send {
+            to: from,
+            bytes: bytes.into(),
+        });
         // BEP 43: who answers no questions is nobody's node.
         let Ok(query) = query else { return };
         if !message.read_only {
-            self.consider(now, &Contact { id: query.id, addr: from });
+            self.consider(
+                now,
+                &Contact {
+                    id: query.id,
+                    addr: from,
+                },
+            );
         }
         if let Method::Announce { info_hash, .. } = query.method {
             self.use_own_store(info_hash);
@@ -197,8 +240,13 @@ impl Dht {
         if !self.searches.get(&hash).is_some_and(Search::is_active) {
             return;
         }
-        let stored = Family::ALL.into_iter().flat_map(|family| self.server.peers(hash, family, &mut self.rng)).collect::<Vec<_>>();
-        stored.into_iter().for_each(|peer| self.found(hash, peer, &[peer]));
+        let stored = Family::ALL
+            .into_iter()
+            .flat_map(|family| self.server.peers(hash, family, &mut self.rng))
+            .collect::<Vec<_>>();
+        stored
+            .into_iter()
+            .for_each(|peer| self.found(hash, peer, &[peer]));
     }
 
     /// Asks a node that we heard of whether it is there, if there is room for it.
@@ -219,28 +267,71 @@ impl Dht {
     // We ask.
 
     /// Sends a question.
-    pub(super) fn ask(&mut self, now: Instant, (to, id): (SocketAddr, Option<NodeId>), purpose: Purpose, method: Method<'_>) {
-        let Some(home) = self.homes.get(Family::of(&to)) else { return };
-        let question = Question { id: home.id, want: self.want(), method };
-        let (transaction, slow) = self.queries.open(Query { to, id, purpose, sent: now, slow: false }, &mut self.rng);
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        (to, id): (SocketAddr, Option<NodeId>),
+        purpose: Purpose,
+        method: Method<'_>,
+    ) {
+        let Some(home) = self.homes.get(Family::of(&to)) else {
+            return;
+        };
+        let question = Question {
+            id: home.id,
+            want: self.want(),
+            method,
+        };
+        let (transaction, slow) = self.queries.open(
+            Query {
+                to,
+                id,
+                purpose,
+                sent: now,
+                slow: false,
+            },
+            &mut self.rng,
+        );
         self.timers.set(Wake::Query(transaction), slow);
-        let message = Message { transaction: &transaction, read_only: self.config.read_only, ip: None, body: Body::Query(question) };
-        self.outputs.push_back(Output::Send { to, bytes: Bytes::from(message.encode()) });
+        let message = Message {
+            transaction: &transaction,
+            read_only: self.config.read_only,
+            ip: None,
+            body: Body::Query(question),
+        };
+        self.outputs.push_back(Output::Send {
+            to,
+            bytes: Bytes::from(message.encode()),
+        });
     }
 
-    /// Nodes of both families as long as one of ours knows few (BEP 32); else each stays among itself.
+    /// Nodes of both families as long as one of ours knows few (BEP 32); else each stays among
+    /// itself.
     fn want(&self) -> Option<Want> {
         let thin = self.homes.iter().any(|(_, home)| home.is_thin());
         (thin && self.config.v4 && self.config.v6).then_some(Want { v4: true, v6: true })
     }
 
-    fn answered(&mut self, now: Instant, from: SocketAddr, message: &Message<'_>, answer: &Answer<'_>) {
-        let Some((transaction, query)) = self.queries.answered(now, from, message.transaction) else { return };
+    fn answered(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &Message<'_>,
+        answer: &Answer<'_>,
+    ) {
+        let Some((transaction, query)) = self.queries.answered(now, from, message.transaction)
+        else {
+            return;
+        };
         self.timers.clear(Wake::Query(transaction));
-        let contact = Contact { id: answer.id, addr: from };
+        let contact = Contact {
+            id: answer.id,
+            addr: from,
+        };
         self.remember(now, contact, message.ip);
         if query.id.is_some_and(|id| id != answer.id) {
-            // It changed its id, or somebody lied about it: for this question it is not who we meant.
+            // It changed its id, or somebody lied about it: for this question it is not who we
+            // meant.
             return self.gone(now, &query);
         }
         if let Purpose::Lookup(id) = query.purpose {
@@ -253,21 +344,34 @@ impl Dht {
     fn remember(&mut self, now: Instant, contact: Contact, ip: Option<SocketAddr>) {
         let family = Family::of(&contact.addr);
         let stays = self.config.keep_bootstrap || !self.routers.contains(&contact.addr);
-        let Some(home) = self.homes.get_mut(family) else { return };
-        ip.into_iter().for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
+        let Some(home) = self.homes.get_mut(family) else {
+            return;
+        };
+        ip.into_iter()
+            .for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
         let first = stays && home.table.contacts().next().is_none();
-        let doubtful = if stays { home.table.answered(now, contact) } else { None };
+        let doubtful = if stays {
+            home.table.answered(now, contact)
+        } else {
+            None
+        };
         self.follow_votes(now, family);
-        doubtful.into_iter().for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
+        doubtful
+            .into_iter()
+            .for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
         if first {
             self.use_first(now, family);
         }
     }
 
-    /// The first node of a family, which nodes of the other one named perhaps: it knows others, and who waits for them need not wait for the
-    /// next time the table is looked after.
+    /// The first node of a family, which nodes of the other one named perhaps: it knows others, and
+    /// who waits for them need not wait for the next time the table is looked after.
     fn use_first(&mut self, now: Instant, family: Family) {
-        if self.homes.get(family).is_some_and(|home| home.upkeep.is_none()) {
+        if self
+            .homes
+            .get(family)
+            .is_some_and(|home| home.upkeep.is_none())
+        {
             self.look_around(now, family);
         }
     }
@@ -275,22 +379,34 @@ impl Dht {
     /// Somebody sees us at an address: that may call for another id (BEP 42).
     fn seen_at(&mut self, now: Instant, by: IpAddr, ip: IpAddr) {
         let family = Family::of_ip(by);
-        let Some(home) = self.homes.get_mut(family) else { return };
+        let Some(home) = self.homes.get_mut(family) else {
+            return;
+        };
         home.votes.add(by, ip);
         self.follow_votes(now, family);
     }
 
     fn follow_votes(&mut self, now: Instant, family: Family) {
-        if self.homes.get_mut(family).is_some_and(|home| home.follow_votes(now, &mut self.rng)) {
+        if self
+            .homes
+            .get_mut(family)
+            .is_some_and(|home| home.follow_votes(now, &mut self.rng))
+        {
             self.timers.set(Wake::Upkeep(family), now);
         }
     }
 
     /// Nodes of the other family help its table to begin.
     fn introduce(&mut self, now: Instant, from: SocketAddr, answer: &Answer<'_>) {
-        let others = answer.contacts.iter().filter(|contact| Family::of(&contact.addr) != Family::of(&from) && may_name(from, contact.addr));
+        let others = answer.contacts.iter().filter(|contact| {
+            Family::of(&contact.addr) != Family::of(&from) && may_name(from, contact.addr)
+        });
         for contact in others.copied().collect::<Vec<_>>() {
-            if self.homes.get(Family::of(&contact.addr)).is_some_and(|home| home.is_thin()) {
+            if self
+                .homes
+                .get(Family::of(&contact.addr))
+                .is_some_and(|home| home.is_thin())
+            {
                 self.consider(now, &contact);
             }
         }
@@ -298,9 +414,14 @@ impl Dht {
 
     /// One step of a lookup succeeded.
     fn step(&mut self, now: Instant, id: LookupId, contact: &Contact, answer: &Answer<'_>) {
-        let Some(lookup) = self.lookups.get_mut(&id) else { return };
+        let Some(lookup) = self.lookups.get_mut(&id) else {
+            return;
+        };
         lookup.answered(contact, answer.token);
-        let named = answer.contacts.iter().filter(|named| may_name(contact.addr, named.addr));
+        let named = answer
+            .contacts
+            .iter()
+            .filter(|named| may_name(contact.addr, named.addr));
         named.for_each(|named| lookup.offer(*named, Some(contact.addr)));
         if let Goal::Peers(hash) = lookup.goal {
             self.found(hash, contact.addr, &answer.peers);
@@ -310,17 +431,25 @@ impl Dht {
 
     /// An error is no answer: the node is there, but of no use.
     fn refused(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) {
-        let Some((transaction, query)) = self.queries.answered(now, from, transaction) else { return };
+        let Some((transaction, query)) = self.queries.answered(now, from, transaction) else {
+            return;
+        };
         self.timers.clear(Wake::Query(transaction));
         if let Purpose::Lookup(id) = query.purpose {
-            self.lookups.get_mut(&id).into_iter().for_each(|lookup| lookup.failed(from));
+            self.lookups
+                .get_mut(&id)
+                .into_iter()
+                .for_each(|lookup| lookup.failed(from));
             self.drive(now, id);
         }
     }
 
-    /// No answer in time: others are asked instead; and if there is none for long, nothing more is expected.
+    /// No answer in time: others are asked instead; and if there is none for long, nothing more is
+    /// expected.
     fn late(&mut self, now: Instant, transaction: Transaction) {
-        let Some(query) = self.queries.get_mut(transaction) else { return };
+        let Some(query) = self.queries.get_mut(transaction) else {
+            return;
+        };
         if query.slow {
             return self.lost(now, transaction);
         }
@@ -328,7 +457,10 @@ impl Dht {
         let (to, purpose, sent) = (query.to, query.purpose, query.sent);
         self.timers.set(Wake::Query(transaction), sent + LOST);
         if let Purpose::Lookup(id) = purpose {
-            self.lookups.get_mut(&id).into_iter().for_each(|lookup| lookup.slow(to));
+            self.lookups
+                .get_mut(&id)
+                .into_iter()
+                .for_each(|lookup| lookup.slow(to));
             self.drive(now, id);
         }
     }
@@ -343,10 +475,16 @@ impl Dht {
     /// A node is not there, or not who it was said to be.
     fn gone(&mut self, now: Instant, query: &Query) {
         if let Some(home) = self.homes.get_mut(Family::of(&query.to)) {
-            query.id.into_iter().for_each(|id| home.table.failed(&Contact { id, addr: query.to }));
+            query
+                .id
+                .into_iter()
+                .for_each(|id| home.table.failed(&Contact { id, addr: query.to }));
         }
         if let Purpose::Lookup(id) = query.purpose {
-            self.lookups.get_mut(&id).into_iter().for_each(|lookup| lookup.failed(query.to));
+            self.lookups
+                .get_mut(&id)
+                .into_iter()
+                .for_each(|lookup| lookup.failed(query.to));
             self.drive(now, id);
         }
     }
@@ -357,9 +495,14 @@ impl Dht {
     pub(super) fn look(&mut self, family: Family, target: NodeId, goal: Goal) -> Option<LookupId> {
         let home = self.homes.get(family)?;
         let mut lookup = Lookup::new(home.id, target, family, goal);
-        home.table.closest(&target, SEEDS).into_iter().for_each(|seed| lookup.offer(seed, None));
+        home.table
+            .closest(&target, SEEDS)
+            .into_iter()
+            .for_each(|seed| lookup.offer(seed, None));
         if home.is_thin() {
-            self.routers.iter().for_each(|router| lookup.offer_unnamed(*router));
+            self.routers
+                .iter()
+                .for_each(|router| lookup.offer_unnamed(*router));
         }
         self.begun += 1;
         self.lookups.insert(self.begun, lookup);
@@ -368,7 +511,9 @@ impl Dht {
 
     /// Asks whom a lookup wants asked, and ends it when it is over.
     pub(super) fn drive(&mut self, now: Instant, id: LookupId) {
-        let Some(lookup) = self.lookups.get_mut(&id) else { return };
+        let Some(lookup) = self.lookups.get_mut(&id) else {
+            return;
+        };
         let method = match lookup.goal {
             Goal::Nodes => Method::FindNode(lookup.target),
             Goal::Peers(hash) => Method::GetPeers(hash),
@@ -376,7 +521,8 @@ impl Dht {
         let parallel = self.config.parallel.max(1);
         let next: Vec<_> = std::iter::from_fn(|| lookup.next(parallel)).collect();
         let over = next.is_empty() && lookup.is_over();
-        next.into_iter().for_each(|node| self.ask(now, node, Purpose::Lookup(id), method));
+        next.into_iter()
+            .for_each(|node| self.ask(now, node, Purpose::Lookup(id), method));
         if let Some(lookup) = over.then(|| self.lookups.remove(&id)).flatten() {
             match lookup.goal {
                 Goal::Nodes => self.looked_after(now, &lookup),

@@ -1,10 +1,13 @@
-//! The DHT (BEP 5, 32, 42, 43, 51) as a machine without I/O: who is in a swarm, known without a tracker.
+//! The DHT (BEP 5, 32, 42, 43, 51) as a machine without I/O: who is in a swarm, known without a
+//! tracker.
 //!
 //! The loop of its driver:
-//! 1. Make a [`Dht`] with a [`Config`], the [`State`] of an earlier run, a seed and the time; [`Dht::add`] torrents and [`Dht::request`] what the engine
-//!    asks for. Private torrents (BEP 27) are never added.
+//! 1. Make a [`Dht`] with a [`Config`], the [`State`] of an earlier run, a seed and the time;
+//!    [`Dht::add`] torrents and [`Dht::request`] what the engine asks for. Private torrents (BEP
+//!    27) are never added.
 //! 2. Drain [`Dht::poll_output`] until `None`: send, resolve names, hand peers to the engine.
-//! 3. Wait for the first of: a datagram, the addresses of a name, the time that [`Dht::poll_timeout`] names.
+//! 3. Wait for the first of: a datagram, the addresses of a name, the time that
+//!    [`Dht::poll_timeout`] names.
 //! 4. [`Dht::handle`] it and go on with 2.
 //! 5. Now and then, and at the end, keep [`Dht::state`].
 //!

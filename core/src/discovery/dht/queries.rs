@@ -61,9 +61,17 @@ impl Queries {
     }
 
     /// The question that an answer from `from` belongs to.
-    pub(super) fn answered(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) -> Option<(Transaction, Query)> {
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        transaction: &[u8],
+    ) -> Option<(Transaction, Query)> {
         let transaction = Transaction::try_from(transaction).ok()?;
-        let query = *self.open.get(&transaction).filter(|query| query.to == from)?;
+        let query = *self
+            .open
+            .get(&transaction)
+            .filter(|query| query.to == from)?;
         self.open.remove(&transaction);
         self.trip.measure(now.since(query.sent));
         Some((transaction, query))
@@ -79,12 +87,19 @@ impl Queries {
 
     /// Questions that went to an address.
     pub(super) fn to(&self, addr: SocketAddr) -> Vec<Transaction> {
-        self.open.iter().filter(|(_, query)| query.to == addr).map(|(transaction, _)| *transaction).collect()
+        self.open
+            .iter()
+            .filter(|(_, query)| query.to == addr)
+            .map(|(transaction, _)| *transaction)
+            .collect()
     }
 
     /// Pings under way.
     pub(super) fn pings(&self) -> usize {
-        self.open.values().filter(|query| query.purpose == Purpose::Ping).count()
+        self.open
+            .values()
+            .filter(|query| query.purpose == Purpose::Ping)
+            .count()
     }
 }
 
@@ -98,7 +113,10 @@ struct RoundTrip {
 impl Default for RoundTrip {
     /// Patience of a second before anything is known.
     fn default() -> Self {
-        Self { smooth: Duration::from_millis(400), variation: Duration::from_millis(150) }
+        Self {
+            smooth: Duration::from_millis(400),
+            variation: Duration::from_millis(150),
+        }
     }
 }
 
@@ -121,7 +139,13 @@ mod tests {
     use super::*;
 
     fn query(to: &str) -> Query {
-        Query { to: to.parse().unwrap(), id: None, purpose: Purpose::Ping, sent: Instant::ZERO, slow: false }
+        Query {
+            to: to.parse().unwrap(),
+            id: None,
+            purpose: Purpose::Ping,
+            sent: Instant::ZERO,
+            slow: false,
+        }
     }
 
     #[test]
@@ -129,11 +153,31 @@ mod tests {
         let (mut queries, mut rng) = (Queries::default(), ChaCha8Rng::from_seed([1; 32]));
         let (transaction, _) = queries.open(query("1.2.3.4:5"), &mut rng);
         let now = Instant::ZERO;
-        assert!(queries.answered(now, "1.2.3.4:6".parse().unwrap(), &transaction).is_none());
-        assert!(queries.answered(now, "1.2.3.5:5".parse().unwrap(), &transaction).is_none());
-        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction[..3]).is_none());
-        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction).is_some());
-        assert!(queries.answered(now, "1.2.3.4:5".parse().unwrap(), &transaction).is_none());
+        assert!(
+            queries
+                .answered(now, "1.2.3.4:6".parse().unwrap(), &transaction)
+                .is_none()
+        );
+        assert!(
+            queries
+                .answered(now, "1.2.3.5:5".parse().unwrap(), &transaction)
+                .is_none()
+        );
+        assert!(
+            queries
+                .answered(now, "1.2.3.4:5".parse().unwrap(), &transaction[..3])
+                .is_none()
+        );
+        assert!(
+            queries
+                .answered(now, "1.2.3.4:5".parse().unwrap(), &transaction)
+                .is_some()
+        );
+        assert!(
+            queries
+                .answered(now, "1.2.3.4:5".parse().unwrap(), &transaction)
+                .is_none()
+        );
     }
 
     #[test]

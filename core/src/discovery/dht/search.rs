@@ -52,18 +52,28 @@ impl Search {
 
     /// Who hears of peers.
     pub(super) fn listeners(&self) -> impl Iterator<Item = u64> {
-        self.members.iter().filter(|(_, member)| member.active).map(|(owner, _)| *owner)
+        self.members
+            .iter()
+            .filter(|(_, member)| member.active)
+            .map(|(owner, _)| *owner)
     }
 
     /// Where the members listen.
     pub(super) fn ports(&self) -> BTreeSet<u16> {
-        self.members.values().filter(|member| member.active && member.port != 0).map(|member| member.port).collect()
+        self.members
+            .values()
+            .filter(|member| member.active && member.port != 0)
+            .map(|member| member.port)
+            .collect()
     }
 
-    /// Has a round paid for by the member that has to wait least, unless it is paid for already. Says when it may begin.
+    /// Has a round paid for by the member that has to wait least, unless it is paid for already.
+    /// Says when it may begin.
     pub(super) fn pay(&mut self, now: Instant, budget: &mut LookupBudget) -> Instant {
         if self.paid.is_none() {
-            self.paid = self.listeners().min_by_key(|owner| budget.soonest(*owner, now));
+            self.paid = self
+                .listeners()
+                .min_by_key(|owner| budget.soonest(*owner, now));
             return self.paid.map_or(now, |payer| budget.book(payer, now));
         }
         now
@@ -85,14 +95,21 @@ impl Search {
     }
 
     fn barren_rounds(&self) -> u32 {
-        if self.found.is_empty() { self.barren.saturating_add(1) } else { 0 }
+        if self.found.is_empty() {
+            self.barren.saturating_add(1)
+        } else {
+            0
+        }
     }
 
     /// Takes in peers; returns those that are new in this round.
     pub(super) fn add(&mut self, peers: impl Iterator<Item = PeerAddr>) -> Vec<PeerAddr> {
         let room = MAX_FOUND.saturating_sub(self.found.len());
         let found = &mut self.found;
-        peers.filter(|peer| found.insert(*peer)).take(room).collect()
+        peers
+            .filter(|peer| found.insert(*peer))
+            .take(room)
+            .collect()
     }
 
     /// Whom others have found in this round, for somebody who comes later.
@@ -102,6 +119,10 @@ impl Search {
 
     /// Peers to be shown: while a round is young, those of the one before.
     pub(super) fn peers(&self) -> usize {
-        if self.is_under_way() { self.found.len().max(self.before) } else { self.before }
+        if self.is_under_way() {
+            self.found.len().max(self.before)
+        } else {
+            self.before
+        }
     }
 }

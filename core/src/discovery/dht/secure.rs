@@ -1,4 +1,5 @@
-//! Ids bound to addresses (BEP 42): whoever has one address cannot choose where in the DHT it stands.
+//! Ids bound to addresses (BEP 42): whoever has one address cannot choose where in the DHT it
+//! stands.
 
 use std::net::IpAddr;
 
@@ -20,7 +21,8 @@ pub fn secure_id(ip: IpAddr, random: NodeId) -> NodeId {
     id
 }
 
-/// Whether `ip` may have this id. Addresses of local networks may have any, as BEP 42 says: they mean something else to everybody.
+/// Whether `ip` may have this id. Addresses of local networks may have any, as BEP 42 says: they
+/// mean something else to everybody.
 #[must_use]
 pub fn is_secure(id: &NodeId, ip: IpAddr) -> bool {
     is_local(ip) || prefix(ip, id.0[19]) == [id.0[0], id.0[1], id.0[2] & 0xf8]
@@ -46,7 +48,9 @@ fn masked<const N: usize>(octets: [u8; N], mask: [u8; N], variant: u8) -> [u8; N
 
 /// CRC-32C (Castagnoli), reflected.
 fn crc32c<const N: usize>(bytes: [u8; N]) -> u32 {
-    !bytes.into_iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)])
+    !bytes.into_iter().fold(u32::MAX, |crc, byte| {
+        (crc >> 8) ^ TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)]
+    })
 }
 
 const TABLE: [u32; 256] = table();
@@ -57,7 +61,11 @@ const fn table() -> [u32; 256] {
     while byte < 256 {
         let (mut crc, mut bit) = (byte, 0);
         while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0x82f6_3b78
+            } else {
+                crc >> 1
+            };
             bit += 1;
         }
         table[byte as usize] = crc;

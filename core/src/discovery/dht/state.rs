@@ -43,10 +43,16 @@ pub enum StateError {
 impl State {
     /// A state in which we have these ids and know these nodes.
     #[must_use]
-    pub fn new(ids: impl IntoIterator<Item = (Family, NodeId)>, nodes: impl IntoIterator<Item = Contact>) -> Self {
+    pub fn new(
+        ids: impl IntoIterator<Item = (Family, NodeId)>,
+        nodes: impl IntoIterator<Item = Contact>,
+    ) -> Self {
         let mut state = Self::default();
-        ids.into_iter().for_each(|(family, id)| state.of_mut(family).id = Some(id));
-        nodes.into_iter().for_each(|node| state.of_mut(Family::of(&node.addr)).nodes.push(node));
+        ids.into_iter()
+            .for_each(|(family, id)| state.of_mut(family).id = Some(id));
+        nodes
+            .into_iter()
+            .for_each(|node| state.of_mut(Family::of(&node.addr)).nodes.push(node));
         state
     }
 
@@ -74,14 +80,24 @@ impl State {
         std::mem::take(self.of_mut(family))
     }
 
-    /// Reads what [`State::encode`] wrote. Whatever a damaged or forged one says is only a hint: nodes are asked before they are believed.
+    /// Reads what [`State::encode`] wrote. Whatever a damaged or forged one says is only a hint:
+    /// nodes are asked before they are believed.
     ///
     /// # Errors
     /// Not ours, or of another version.
     pub fn parse(bytes: &[u8]) -> Result<Self, StateError> {
-        let limits = Limits { bytes: MAX_STATE, ..Limits::MESSAGE };
-        let dict = scan(bytes, limits)?.as_dict().filter(|dict| dict.num("version") == Some(VERSION)).ok_or(StateError::Version)?;
-        Ok(Self { v4: Saved::read(dict, "id", "nodes", NODE_V4), v6: Saved::read(dict, "id6", "nodes6", NODE_V6) })
+        let limits = Limits {
+            bytes: MAX_STATE,
+            ..Limits::MESSAGE
+        };
+        let dict = scan(bytes, limits)?
+            .as_dict()
+            .filter(|dict| dict.num("version") == Some(VERSION))
+            .ok_or(StateError::Version)?;
+        Ok(Self {
+            v4: Saved::read(dict, "id", "nodes", NODE_V4),
+            v6: Saved::read(dict, "id6", "nodes6", NODE_V6),
+        })
     }
 
     /// The bytes of a file.
@@ -100,7 +116,10 @@ impl Saved {
         let contacts = read_contacts(dict.bytes(nodes).unwrap_or_default(), length);
         Self {
             id: dict.bytes(id).and_then(|id| id.try_into().ok()).map(NodeId),
-            nodes: contacts.filter(|contact| is_usable(contact.addr)).take(MAX_NODES).collect(),
+            nodes: contacts
+                .filter(|contact| is_usable(contact.addr))
+                .take(MAX_NODES)
+                .collect(),
         }
     }
 
@@ -109,7 +128,10 @@ impl Saved {
             dict.bytes(id, bytes);
         }
         let mut compact = Vec::new();
-        self.nodes.iter().take(MAX_NODES).for_each(|contact| put_contact(&mut compact, contact));
+        self.nodes
+            .iter()
+            .take(MAX_NODES)
+            .for_each(|contact| put_contact(&mut compact, contact));
         dict.bytes(nodes, compact);
     }
 }
@@ -121,13 +143,23 @@ mod tests {
     use super::*;
 
     fn contact(n: u8, addr: &str) -> Contact {
-        Contact { id: NodeId([n; 20]), addr: addr.parse().unwrap() }
+        Contact {
+            id: NodeId([n; 20]),
+            addr: addr.parse().unwrap(),
+        }
     }
 
     #[test]
     fn ids_and_nodes_of_both_families_are_read_back() {
-        let nodes = [contact(1, "11.0.0.1:6881"), contact(2, "[2606:4700::1]:6881"), contact(3, "127.0.0.1:7")];
-        let state = State::new([(Family::V4, NodeId([9; 20])), (Family::V6, NodeId([8; 20]))], nodes);
+        let nodes = [
+            contact(1, "11.0.0.1:6881"),
+            contact(2, "[2606:4700::1]:6881"),
+            contact(3, "127.0.0.1:7"),
+        ];
+        let state = State::new(
+            [(Family::V4, NodeId([9; 20])), (Family::V6, NodeId([8; 20]))],
+            nodes,
+        );
         assert_eq!(State::parse(&state.encode()), Ok(state));
     }
 

@@ -27,12 +27,17 @@ const MAX_ROUTERS: usize = 32;
 impl Dht {
     /// Finds nodes if there are few, else refreshes a bucket if one is stale.
     pub(super) fn look_after(&mut self, now: Instant, family: Family) {
-        let Some(home) = self.homes.get_mut(family) else { return };
+        let Some(home) = self.homes.get_mut(family) else {
+            return;
+        };
         let wait = if home.upkeep.is_some() {
             NEXT
         } else if home.is_thin() {
             home.failures = home.failures.saturating_add(1);
-            let (wait, names) = (doubled(RETRY, home.failures, MAX_RETRY), home.failures > 1 || home.table.contacts().next().is_none());
+            let (wait, names) = (
+                doubled(RETRY, home.failures, MAX_RETRY),
+                home.failures > 1 || home.table.contacts().next().is_none(),
+            );
             self.bootstrap(now, family, names);
             wait
         } else {
@@ -47,7 +52,8 @@ impl Dht {
         if names && self.resolving == 0 {
             self.resolving = self.config.bootstrap.len();
             let names = self.config.bootstrap.iter().cloned();
-            self.outputs.extend(names.map(|(host, port)| Output::Resolve { host, port }));
+            self.outputs
+                .extend(names.map(|(host, port)| Output::Resolve { host, port }));
         }
         self.look_around(now, family);
     }
@@ -67,8 +73,12 @@ impl Dht {
     }
 
     fn refresh(&mut self, now: Instant, family: Family) -> Duration {
-        let Some(home) = self.homes.get_mut(family) else { return INTERVAL };
-        let Some(bits) = home.table.stale(now) else { return INTERVAL };
+        let Some(home) = self.homes.get_mut(family) else {
+            return INTERVAL;
+        };
+        let Some(bits) = home.table.stale(now) else {
+            return INTERVAL;
+        };
         let target = home.id.neighbour(bits, &mut self.rng);
         let lookup = self.look(family, target, Goal::Nodes);
         self.keep(now, family, lookup);
@@ -78,11 +88,19 @@ impl Dht {
     /// Addresses of a bootstrap node.
     pub(super) fn resolved(&mut self, now: Instant, addrs: &[SocketAddr]) {
         self.resolving = self.resolving.saturating_sub(1);
-        let usable: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| is_usable(*addr)).collect();
+        let usable: Vec<SocketAddr> = addrs
+            .iter()
+            .copied()
+            .filter(|addr| is_usable(*addr))
+            .collect();
         let room = MAX_ROUTERS.saturating_sub(self.routers.len());
         self.routers.extend(usable.iter().take(room));
         for family in Family::ALL {
-            let ours: Vec<SocketAddr> = usable.iter().copied().filter(|addr| Family::of(addr) == family).collect();
+            let ours: Vec<SocketAddr> = usable
+                .iter()
+                .copied()
+                .filter(|addr| Family::of(addr) == family)
+                .collect();
             if !ours.is_empty() && self.homes.get(family).is_some_and(|home| home.is_thin()) {
                 self.use_routers(now, family, &ours);
                 self.feed_starved(now, family);
@@ -92,14 +110,21 @@ impl Dht {
 
     fn use_routers(&mut self, now: Instant, family: Family, routers: &[SocketAddr]) {
         let running = self.homes.get(family).and_then(|home| home.upkeep);
-        let Some((id, lookup)) = running.and_then(|id| Some((id, self.lookups.get_mut(&id)?))) else { return self.look_around(now, family) };
-        routers.iter().for_each(|router| lookup.offer_unnamed(*router));
+        let Some((id, lookup)) = running.and_then(|id| Some((id, self.lookups.get_mut(&id)?)))
+        else {
+            return self.look_around(now, family);
+        };
+        routers
+            .iter()
+            .for_each(|router| lookup.offer_unnamed(*router));
         self.drive(now, id);
     }
 
     /// A lookup for nodes is over.
     pub(super) fn looked_after(&mut self, now: Instant, lookup: &Lookup) {
-        let Some(home) = self.homes.get_mut(lookup.family) else { return };
+        let Some(home) = self.homes.get_mut(lookup.family) else {
+            return;
+        };
         home.upkeep = None;
         if !home.is_thin() {
             home.failures = 0;
@@ -117,5 +142,7 @@ impl Dht {
 
 /// A wait after `failures` in a row.
 pub(super) fn doubled(first: Duration, failures: u32, most: Duration) -> Duration {
-    first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most)
+    first
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(most)
 }

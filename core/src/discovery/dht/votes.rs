@@ -9,7 +9,8 @@ use crate::net::is_local;
 /// Votes that are remembered.
 const REMEMBERED: usize = 24;
 
-/// Networks that must agree before we believe them: one liar, or a few in one network, move nothing.
+/// Networks that must agree before we believe them: one liar, or a few in one network, move
+/// nothing.
 const QUORUM: usize = 6;
 
 /// What the last answers said, one vote a network.
@@ -17,7 +18,8 @@ const QUORUM: usize = 6;
 pub(super) struct Votes(VecDeque<(u64, IpAddr)>);
 
 impl Votes {
-    /// A node sees us at `ip`, which can only be an address of the family over which we asked it. Local voters are all one network.
+    /// A node sees us at `ip`, which can only be an address of the family over which we asked it.
+    /// Local voters are all one network.
     pub(super) fn add(&mut self, voter: IpAddr, ip: IpAddr) {
         if voter.to_canonical().is_ipv4() != ip.to_canonical().is_ipv4() {
             return;

@@ -40,7 +40,11 @@ struct Connection {
 /// What comes next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    Send { to: SocketAddr, bytes: Bytes, deadline: Instant },
+    Send {
+        to: SocketAddr,
+        bytes: Bytes,
+        deadline: Instant,
+    },
     Over(Result<Answer, TrackerError>),
 }
 
@@ -66,14 +70,38 @@ impl Exchange {
 
 impl UdpClient {
     /// Begins an announce at the first of `addrs`; each further attempt goes to the next one.
-    pub(crate) fn start(&mut self, now: Instant, id: QueryId, addrs: Vec<SocketAddr>, ask: Ask, path: &str, rng: &mut ChaCha8Rng) -> Step {
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        addrs: Vec<SocketAddr>,
+        ask: Ask,
+        path: &str,
+        rng: &mut ChaCha8Rng,
+    ) -> Step {
         let path_and_query = path.to_owned();
-        let exchange = Exchange { ask, path_and_query, addrs, turn: 0, attempt: 0, transaction: 0, connection: None, renewed: false };
+        let exchange = Exchange {
+            ask,
+            path_and_query,
+            addrs,
+            turn: 0,
+            attempt: 0,
+            transaction: 0,
+            connection: None,
+            renewed: false,
+        };
         self.send(now, id, exchange, rng)
     }
 
-    /// Takes in a datagram. Only the answer to an outstanding transaction, from the address that was asked, is heard.
-    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], rng: &mut ChaCha8Rng) -> Option<(QueryId, Step)> {
+    /// Takes in a datagram. Only the answer to an outstanding transaction, from the address that
+    /// was asked, is heard.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &[u8],
+        rng: &mut ChaCha8Rng,
+    ) -> Option<(QueryId, Step)> {
         let response = Response::parse(bytes)?;
         let id = *self.transactions.get(&response.transaction)?;
         if self.exchanges.get(&id)?.to() != Some(from) {
@@ -82,11 +110,22 @@ impl UdpClient {
         Some((id, self.answer(now, id, from, &response, rng)?))
     }
 
-    fn answer(&mut self, now: Instant, id: QueryId, from: SocketAddr, response: &Response<'_>, rng: &mut ChaCha8Rng) -> Option<Step> {
+    fn answer(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        from: SocketAddr,
+        response: &Response<'_>,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Step> {
         let exchange = self.exchanges.get(&id)?;
         if let Some(error) = response.as_error() {
             // The tracker may have forgotten the connection id, say after a restart.
-            return if exchange.connection.is_some() && !exchange.renewed { self.renew(now, id, from, rng) } else { self.over(id, Err(error)) };
+            return if exchange.connection.is_some() && !exchange.renewed {
+                self.renew(now, id, from, rng)
+            } else {
+                self.over(id, Err(error))
+            };
         }
         let answer = if exchange.connection.is_some() {
             match exchange.ask {
@@ -102,17 +141,45 @@ impl UdpClient {
         self.over(id, answer)
     }
 
-    fn connected(&mut self, now: Instant, id: QueryId, from: SocketAddr, connection: u64, rng: &mut ChaCha8Rng) -> Option<Step> {
-        self.connections.retain(|_, connection| connection.expires > now);
-        self.connections.insert(from, Connection { id: connection, expires: now + CONNECTION_LIFE });
+    fn connected(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        from: SocketAddr,
+        connection: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Step> {
+        self.connections
+            .retain(|_, connection| connection.expires > now);
+        self.connections.insert(
+            from,
+            Connection {
+                id: connection,
+                expires: now + CONNECTION_LIFE,
+            },
+        );
         let exchange = self.take(id)?;
         Some(self.send(now, id, exchange, rng))
     }
 
-    fn renew(&mut self, now: Instant, id: QueryId, from: SocketAddr, rng: &mut ChaCha8Rng) -> Option<Step> {
+    fn renew(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        from: SocketAddr,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Step> {
         self.connections.remove(&from);
         let exchange = self.take(id)?;
-        Some(self.send(now, id, Exchange { renewed: true, ..exchange }, rng))
+        Some(self.send(
+            now,
+            id,
+            Exchange {
+                renewed: true,
+                ..exchange
+            },
+            rng,
+        ))
     }
 
     fn over(&mut self, id: QueryId, result: Result<Answer, TrackerError>) -> Option<Step> {
@@ -120,35 +187,68 @@ impl UdpClient {
     }
 
     /// The deadline of the last step has passed.
-    pub(crate) fn time_out(&mut self, now: Instant, id: QueryId, rng: &mut ChaCha8Rng) -> Option<Step> {
+    pub(crate) fn time_out(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Step> {
         let exchange = self.take(id)?;
         if exchange.attempt == LAST_ATTEMPT {
             let waited = FIRST_WAIT * ((2 << LAST_ATTEMPT) - 1);
             return Some(Step::Over(Err(TrackerError::Timeout(waited))));
         }
-        let exchange = Exchange { attempt: exchange.attempt + 1, turn: exchange.turn + 1, ..exchange };
+        let exchange = Exchange {
+            attempt: exchange.attempt + 1,
+            turn: exchange.turn + 1,
+            ..exchange
+        };
         Some(self.send(now, id, exchange, rng))
     }
 
-    /// Nothing can be sent to an address: its exchanges go on with their next address, or end if there is none.
-    pub(crate) fn unreachable(&mut self, now: Instant, to: SocketAddr, message: &str, rng: &mut ChaCha8Rng) -> Vec<(QueryId, Step)> {
-        let hit = self.exchanges.iter().filter(|(_, exchange)| exchange.to() == Some(to));
+    /// Nothing can be sent to an address: its exchanges go on with their next address, or end if
+    /// there is none.
+    pub(crate) fn unreachable(
+        &mut self,
+        now: Instant,
+        to: SocketAddr,
+        message: &str,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<(QueryId, Step)> {
+        let hit = self
+            .exchanges
+            .iter()
+            .filter(|(_, exchange)| exchange.to() == Some(to));
         let ids: Vec<QueryId> = hit.map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| Some((id, self.go_around(now, id, to, message, rng)?))).collect()
+        ids.into_iter()
+            .filter_map(|id| Some((id, self.go_around(now, id, to, message, rng)?)))
+            .collect()
     }
 
-    fn go_around(&mut self, now: Instant, id: QueryId, to: SocketAddr, message: &str, rng: &mut ChaCha8Rng) -> Option<Step> {
+    fn go_around(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        to: SocketAddr,
+        message: &str,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Step> {
         let mut exchange = self.take(id)?;
         exchange.addrs.retain(|addr| *addr != to);
         if exchange.addrs.is_empty() {
-            return Some(Step::Over(Err(TrackerError::Unreachable(format!("{to}: {message}")))));
+            return Some(Step::Over(Err(TrackerError::Unreachable(format!(
+                "{to}: {message}"
+            )))));
         }
         Some(self.send(now, id, exchange, rng))
     }
 
-    /// Whether more than a connect was sent, so that the tracker may have heard what was to be said.
+    /// Whether more than a connect was sent, so that the tracker may have heard what was to be
+    /// said.
     pub(crate) fn has_announced(&self, id: QueryId) -> bool {
-        self.exchanges.get(&id).is_some_and(|exchange| exchange.connection.is_some())
+        self.exchanges
+            .get(&id)
+            .is_some_and(|exchange| exchange.connection.is_some())
     }
 
     /// Forgets an announce.
@@ -162,21 +262,44 @@ impl UdpClient {
         Some(exchange)
     }
 
-    fn send(&mut self, now: Instant, id: QueryId, mut exchange: Exchange, rng: &mut ChaCha8Rng) -> Step {
+    fn send(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        mut exchange: Exchange,
+        rng: &mut ChaCha8Rng,
+    ) -> Step {
         let Some(to) = exchange.to() else {
-            return Step::Over(Err(TrackerError::Unreachable("its name has no address".to_owned())));
+            return Step::Over(Err(TrackerError::Unreachable(
+                "its name has no address".to_owned(),
+            )));
         };
         exchange.transaction = self.fresh_transaction(rng);
-        exchange.connection = self.connections.get(&to).filter(|connection| connection.expires > now).map(|connection| connection.id);
+        exchange.connection = self
+            .connections
+            .get(&to)
+            .filter(|connection| connection.expires > now)
+            .map(|connection| connection.id);
         let bytes = match (exchange.connection, &exchange.ask) {
-            (Some(connection), Ask::Announce(what)) => announce(connection, exchange.transaction, what, &exchange.path_and_query),
-            (Some(connection), Ask::Scrape(info_hash)) => scrape(connection, exchange.transaction, info_hash),
+            (Some(connection), Ask::Announce(what)) => announce(
+                connection,
+                exchange.transaction,
+                what,
+                &exchange.path_and_query,
+            ),
+            (Some(connection), Ask::Scrape(info_hash)) => {
+                scrape(connection, exchange.transaction, info_hash)
+            }
             (None, _) => connect(exchange.transaction),
         };
         let deadline = now + FIRST_WAIT * (1 << exchange.attempt);
         self.transactions.insert(exchange.transaction, id);
         self.exchanges.insert(id, exchange);
-        Step::Send { to, bytes, deadline }
+        Step::Send {
+            to,
+            bytes,
+            deadline,
+        }
     }
 
     /// Random, so that who cannot see our datagrams cannot answer them.
@@ -208,7 +331,10 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            Self { client: UdpClient::default(), rng: ChaCha8Rng::from_seed([1; 32]) }
+            Self {
+                client: UdpClient::default(),
+                rng: ChaCha8Rng::from_seed([1; 32]),
+            }
         }
 
         fn start(&mut self, now: u64, id: QueryId, addrs: &[&str]) -> Sent {
@@ -222,12 +348,28 @@ mod tests {
                 num_want: 1,
             };
             let addrs = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
-            sent(self.client.start(at(now), id, addrs, Ask::Announce(announce), "/", &mut self.rng))
+            sent(self.client.start(
+                at(now),
+                id,
+                addrs,
+                Ask::Announce(announce),
+                "/",
+                &mut self.rng,
+            ))
         }
 
-        fn receive(&mut self, now: u64, from: &str, action: u32, transaction: u32, body: &[u8]) -> Option<Step> {
+        fn receive(
+            &mut self,
+            now: u64,
+            from: &str,
+            action: u32,
+            transaction: u32,
+            body: &[u8],
+        ) -> Option<Step> {
             let bytes = [&action.to_be_bytes(), &transaction.to_be_bytes(), body].concat();
-            self.client.receive(at(now), from.parse().unwrap(), &bytes, &mut self.rng).map(|(_, step)| step)
+            self.client
+                .receive(at(now), from.parse().unwrap(), &bytes, &mut self.rng)
+                .map(|(_, step)| step)
         }
 
         fn time_out(&mut self, now: u64) -> Step {
@@ -247,9 +389,21 @@ mod tests {
     }
 
     fn sent(step: Step) -> Sent {
-        let Step::Send { to, bytes, deadline } = step else { panic!("over") };
+        let Step::Send {
+            to,
+            bytes,
+            deadline,
+        } = step
+        else {
+            panic!("over")
+        };
         let transaction = u32::from_be_bytes(bytes[12..16].try_into().unwrap());
-        Sent { to: to.to_string(), connect: bytes[8..12] == [0; 4], transaction, deadline: deadline.0 / 1_000_000 }
+        Sent {
+            to: to.to_string(),
+            connect: bytes[8..12] == [0; 4],
+            transaction,
+            deadline: deadline.0 / 1_000_000,
+        }
     }
 
     #[test]
@@ -257,9 +411,15 @@ mod tests {
         let mut world = World::new();
         let first = world.start(0, ID, &["1.1.1.1:1"]);
         assert!(first.connect);
-        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
+        let second = sent(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8])
+                .unwrap(),
+        );
         assert!(!second.connect && second.transaction != first.transaction);
-        let over = world.receive(0, "1.1.1.1:1", 1, second.transaction, &[0; 12]).unwrap();
+        let over = world
+            .receive(0, "1.1.1.1:1", 1, second.transaction, &[0; 12])
+            .unwrap();
         assert!(matches!(over, Step::Over(Ok(_))));
         assert!(!world.start(59, QueryId(2), &["1.1.1.1:1"]).connect);
         assert!(world.start(60, QueryId(3), &["1.1.1.1:1"]).connect);
@@ -269,12 +429,37 @@ mod tests {
     fn only_the_asked_address_with_the_right_transaction_and_action_is_heard() {
         let mut world = World::new();
         let first = world.start(0, ID, &["1.1.1.1:1"]);
-        assert!(world.receive(0, "1.1.1.1:2", 0, first.transaction, &[0; 8]).is_none());
-        assert!(world.receive(0, "1.1.1.2:1", 0, first.transaction, &[0; 8]).is_none());
-        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction ^ 1, &[0; 8]).is_none());
-        assert!(world.receive(0, "1.1.1.1:1", 1, first.transaction, &[0; 12]).is_none());
-        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).is_some());
-        assert!(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).is_none(), "an answer counts once");
+        assert!(
+            world
+                .receive(0, "1.1.1.1:2", 0, first.transaction, &[0; 8])
+                .is_none()
+        );
+        assert!(
+            world
+                .receive(0, "1.1.1.2:1", 0, first.transaction, &[0; 8])
+                .is_none()
+        );
+        assert!(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction ^ 1, &[0; 8])
+                .is_none()
+        );
+        assert!(
+            world
+                .receive(0, "1.1.1.1:1", 1, first.transaction, &[0; 12])
+                .is_none()
+        );
+        assert!(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8])
+                .is_some()
+        );
+        assert!(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8])
+                .is_none(),
+            "an answer counts once"
+        );
     }
 
     #[test]
@@ -284,12 +469,21 @@ mod tests {
         let mut times = vec![sending.deadline];
         for attempt in 1..=8 {
             sending = sent(world.time_out(sending.deadline));
-            assert_eq!(sending.to, if attempt % 2 == 0 { "1.1.1.1:1" } else { "[2000::1]:1" });
+            assert_eq!(
+                sending.to,
+                if attempt % 2 == 0 {
+                    "1.1.1.1:1"
+                } else {
+                    "[2000::1]:1"
+                }
+            );
             times.push(sending.deadline);
         }
         assert_eq!(times, [15, 45, 105, 225, 465, 945, 1905, 3825, 7665]);
         let over = world.time_out(7665);
-        assert!(matches!(over, Step::Over(Err(TrackerError::Timeout(waited))) if waited.as_secs() == 7665));
+        assert!(
+            matches!(over, Step::Over(Err(TrackerError::Timeout(waited))) if waited.as_secs() == 7665)
+        );
         assert!(world.client.transactions.is_empty());
     }
 
@@ -297,7 +491,11 @@ mod tests {
     fn an_expired_connection_id_is_fetched_anew_before_a_retry() {
         let mut world = World::new();
         let first = world.start(0, ID, &["1.1.1.1:1"]);
-        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
+        let second = sent(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8])
+                .unwrap(),
+        );
         assert_eq!(second.deadline, 15);
         assert!(!sent(world.time_out(15)).connect);
         assert!(!sent(world.time_out(45)).connect);
@@ -308,11 +506,25 @@ mod tests {
     fn a_refused_connection_id_is_renewed_once() {
         let mut world = World::new();
         let first = world.start(0, ID, &["1.1.1.1:1"]);
-        let second = sent(world.receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8]).unwrap());
-        let third = sent(world.receive(0, "1.1.1.1:1", 3, second.transaction, b"who?").unwrap());
+        let second = sent(
+            world
+                .receive(0, "1.1.1.1:1", 0, first.transaction, &[0; 8])
+                .unwrap(),
+        );
+        let third = sent(
+            world
+                .receive(0, "1.1.1.1:1", 3, second.transaction, b"who?")
+                .unwrap(),
+        );
         assert!(third.connect);
-        let fourth = sent(world.receive(0, "1.1.1.1:1", 0, third.transaction, &[0; 8]).unwrap());
-        let over = world.receive(0, "1.1.1.1:1", 3, fourth.transaction, b"who?").unwrap();
+        let fourth = sent(
+            world
+                .receive(0, "1.1.1.1:1", 0, third.transaction, &[0; 8])
+                .unwrap(),
+        );
+        let over = world
+            .receive(0, "1.1.1.1:1", 3, fourth.transaction, b"who?")
+            .unwrap();
         assert!(matches!(over, Step::Over(Err(TrackerError::Failure(text))) if text == "who?"));
     }
 
@@ -320,9 +532,21 @@ mod tests {
     fn an_unreachable_address_is_passed_over() {
         let mut world = World::new();
         world.start(0, ID, &["1.1.1.1:1", "[2000::1]:1"]);
-        let mut steps = world.client.unreachable(at(0), "1.1.1.1:1".parse().unwrap(), "no route", &mut world.rng);
+        let mut steps = world.client.unreachable(
+            at(0),
+            "1.1.1.1:1".parse().unwrap(),
+            "no route",
+            &mut world.rng,
+        );
         assert_eq!(sent(steps.remove(0).1).to, "[2000::1]:1");
-        let mut steps = world.client.unreachable(at(0), "[2000::1]:1".parse().unwrap(), "no route", &mut world.rng);
-        assert!(matches!(steps.remove(0).1, Step::Over(Err(TrackerError::Unreachable(text))) if text == "[2000::1]:1: no route"));
+        let mut steps = world.client.unreachable(
+            at(0),
+            "[2000::1]:1".parse().unwrap(),
+            "no route",
+            &mut world.rng,
+        );
+        assert!(
+            matches!(steps.remove(0).1, Step::Over(Err(TrackerError::Unreachable(text))) if text == "[2000::1]:1: no route")
+        );
     }
 }

@@ -23,7 +23,8 @@ pub const MAX_NAMES: usize = 16;
 /// Most bytes of a tracker's words that are kept.
 pub const MAX_TEXT: usize = 255;
 
-/// What is told as `left` while it is not known: not zero, or a tracker would keep its seeds from us; as much as one block of metadata (BEP 9).
+/// What is told as `left` while it is not known: not zero, or a tracker would keep its seeds from
+/// us; as much as one block of metadata (BEP 9).
 const UNKNOWN_LEFT: u64 = 16 << 10;
 
 /// Why a tracker is told (BEP 3).
@@ -131,7 +132,10 @@ impl PeerList {
     fn add_v4(&mut self, compact: &[u8]) {
         for entry in compact.as_chunks::<6>().0 {
             let [a, b, c, d, high, low] = *entry;
-            self.add(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]));
+            self.add(
+                Ipv4Addr::new(a, b, c, d).into(),
+                u16::from_be_bytes([high, low]),
+            );
         }
     }
 
@@ -147,7 +151,10 @@ impl PeerList {
 /// Whether anybody could listen there.
 pub(super) fn is_usable(addr: SocketAddr) -> bool {
     let ip = addr.ip();
-    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+    addr.port() != 0
+        && !ip.is_unspecified()
+        && !ip.is_multicast()
+        && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// A tracker's words, fit for screens and logs.
@@ -155,6 +162,10 @@ fn words(foreign: &[u8]) -> String {
     let cut = &foreign[..foreign.len().min(MAX_TEXT)];
     let text = String::from_utf8_lossy(cut);
     // A letter cut in two at the end is no letter.
-    let text = if foreign.len() > MAX_TEXT { text.trim_end_matches('\u{fffd}') } else { &text };
+    let text = if foreign.len() > MAX_TEXT {
+        text.trim_end_matches('\u{fffd}')
+    } else {
+        &text
+    };
     visible(text).into_owned()
 }

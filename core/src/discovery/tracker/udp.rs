@@ -40,7 +40,12 @@ pub fn connect(transaction: u32) -> Bytes {
 
 /// An announce. `path_and_query`: of the tracker's URL; `/` alone is not sent.
 #[must_use]
-pub fn announce(connection: u64, transaction: u32, announce: &Announce, path_and_query: &str) -> Bytes {
+pub fn announce(
+    connection: u64,
+    transaction: u32,
+    announce: &Announce,
+    path_and_query: &str,
+) -> Bytes {
     let mut bytes = BytesMut::with_capacity(128);
     bytes.put_u64(connection);
     bytes.put_u32(ANNOUNCE);
@@ -98,7 +103,11 @@ impl<'a> Response<'a> {
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (action, rest) = bytes.split_first_chunk()?;
         let (transaction, body) = rest.split_first_chunk()?;
-        Some(Self { transaction: u32::from_be_bytes(*transaction), action: u32::from_be_bytes(*action), body })
+        Some(Self {
+            transaction: u32::from_be_bytes(*transaction),
+            action: u32::from_be_bytes(*action),
+            body,
+        })
     }
 
     /// The tracker's refusal, whatever was asked.
@@ -115,11 +124,15 @@ impl<'a> Response<'a> {
         if self.action != CONNECT {
             return Ok(None);
         }
-        let (id, _) = self.body.split_first_chunk().ok_or_else(|| self.too_short(16))?;
+        let (id, _) = self
+            .body
+            .split_first_chunk()
+            .ok_or_else(|| self.too_short(16))?;
         Ok(Some(u64::from_be_bytes(*id)))
     }
 
-    /// What an announce was answered; `None`: an answer to something else. `v6`: the tracker was asked over IPv6, so its peers have 18 bytes each.
+    /// What an announce was answered; `None`: an answer to something else. `v6`: the tracker was
+    /// asked over IPv6, so its peers have 18 bytes each.
     ///
     /// # Errors
     /// Too short.
@@ -127,8 +140,12 @@ impl<'a> Response<'a> {
         if self.action != ANNOUNCE {
             return Ok(None);
         }
-        let (head, compact) = self.body.split_first_chunk::<12>().ok_or_else(|| self.too_short(20))?;
-        let [interval, leechers, seeders] = [0, 4, 8].map(|at| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        let (head, compact) = self
+            .body
+            .split_first_chunk::<12>()
+            .ok_or_else(|| self.too_short(20))?;
+        let [interval, leechers, seeders] = [0, 4, 8]
+            .map(|at| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
         let mut peers = PeerList::default();
         if v6 {
             peers.add_v6(compact)
@@ -136,7 +153,13 @@ impl<'a> Response<'a> {
             peers.add_v4(compact)
         }
         let interval = Some(Duration::from_secs(interval.into()));
-        Ok(Some(Answer { interval, seeders: Some(seeders), leechers: Some(leechers), peers: peers.list, ..Answer::default() }))
+        Ok(Some(Answer {
+            interval,
+            seeders: Some(seeders),
+            leechers: Some(leechers),
+            peers: peers.list,
+            ..Answer::default()
+        }))
     }
 
     /// What a scrape of one swarm was answered; `None`: an answer to something else.
@@ -147,13 +170,25 @@ impl<'a> Response<'a> {
         if self.action != SCRAPE {
             return Ok(None);
         }
-        let (counts, _) = self.body.split_first_chunk::<12>().ok_or_else(|| self.too_short(20))?;
-        let [seeders, _downloads, leechers] = [0, 4, 8].map(|at| u32::from_be_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]]));
-        Ok(Some(Answer { seeders: Some(seeders), leechers: Some(leechers), ..Answer::default() }))
+        let (counts, _) = self
+            .body
+            .split_first_chunk::<12>()
+            .ok_or_else(|| self.too_short(20))?;
+        let [seeders, _downloads, leechers] = [0, 4, 8].map(|at| {
+            u32::from_be_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]])
+        });
+        Ok(Some(Answer {
+            seeders: Some(seeders),
+            leechers: Some(leechers),
+            ..Answer::default()
+        }))
     }
 
     const fn too_short(&self, expected: usize) -> TrackerError {
-        TrackerError::Datagram { expected, received: self.body.len() + 8 }
+        TrackerError::Datagram {
+            expected,
+            received: self.body.len() + 8,
+        }
     }
 }
 
@@ -167,7 +202,11 @@ mod tests {
     use crate::types::{InfoHashV1, PeerId};
 
     fn sample() -> Announce {
-        let amounts = Amounts { uploaded: 3, downloaded: 1, left: Some(2) };
+        let amounts = Amounts {
+            uploaded: 3,
+            downloaded: 1,
+            left: Some(2),
+        };
         Announce {
             info_hash: InfoHashV1([0xaa; 20]),
             peer_id: PeerId([0xbb; 20]),
@@ -181,12 +220,25 @@ mod tests {
 
     #[test]
     fn requests_have_the_shape_of_bep_15() {
-        assert_eq!(connect(0x0102_0304)[..], [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(
+            connect(0x0102_0304)[..],
+            [
+                0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 1, 2, 3, 4
+            ]
+        );
         let bytes = announce(5, 6, &sample(), "/");
         assert_eq!(bytes.len(), 98);
-        assert_eq!(bytes[..16], [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 6]);
+        assert_eq!(
+            bytes[..16],
+            [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 6]
+        );
         assert_eq!(bytes[16..56], [[0xaa; 20], [0xbb; 20]].concat());
-        assert_eq!([bytes[63], bytes[71], bytes[79], bytes[83], bytes[87], bytes[91], bytes[95]], [1, 2, 3, 2, 0, 7, 200]);
+        assert_eq!(
+            [
+                bytes[63], bytes[71], bytes[79], bytes[83], bytes[87], bytes[91], bytes[95]
+            ],
+            [1, 2, 3, 2, 0, 7, 200]
+        );
         assert_eq!(bytes[96..], [0x1a, 0xe1]);
     }
 
@@ -203,31 +255,80 @@ mod tests {
     fn answers_are_read_by_the_family_they_came_over() {
         let head = [0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 7, 8, 0, 0, 0, 2, 0, 0, 0, 3];
         let v4 = [&head[..], &[1, 2, 3, 4, 0, 80, 9, 9]].concat();
-        let answer = Response::parse(&v4).unwrap().as_answer(false).unwrap().unwrap();
-        assert_eq!((answer.interval, answer.leechers, answer.seeders), (Some(Duration::from_secs(1800)), Some(2), Some(3)));
+        let answer = Response::parse(&v4)
+            .unwrap()
+            .as_answer(false)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (answer.interval, answer.leechers, answer.seeders),
+            (Some(Duration::from_secs(1800)), Some(2), Some(3))
+        );
         assert_eq!(answer.peers, ["1.2.3.4:80".parse().unwrap()]);
-        let v6 = [&head[..], &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80]].concat();
-        assert_eq!(Response::parse(&v6).unwrap().as_answer(true).unwrap().unwrap().peers, ["[2000::1]:80".parse().unwrap()]);
+        let v6 = [
+            &head[..],
+            &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80],
+        ]
+        .concat();
+        assert_eq!(
+            Response::parse(&v6)
+                .unwrap()
+                .as_answer(true)
+                .unwrap()
+                .unwrap()
+                .peers,
+            ["[2000::1]:80".parse().unwrap()]
+        );
     }
 
     #[test]
     fn a_scrape_names_a_swarm_and_is_answered_with_counts() {
         let bytes = scrape(5, 6, &InfoHashV1([0xaa; 20]));
-        assert_eq!(bytes[..16], [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6]);
+        assert_eq!(
+            bytes[..16],
+            [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6]
+        );
         assert_eq!(bytes[16..], [0xaa; 20]);
-        let answer = Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 4]).unwrap().as_scrape().unwrap().unwrap();
+        let answer = Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 4])
+            .unwrap()
+            .as_scrape()
+            .unwrap()
+            .unwrap();
         assert_eq!((answer.seeders, answer.leechers), (Some(3), Some(4)));
-        assert_eq!(Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6]).unwrap().as_scrape(), Err(TrackerError::Datagram { expected: 20, received: 8 }));
+        assert_eq!(
+            Response::parse(&[0, 0, 0, 2, 0, 0, 0, 6])
+                .unwrap()
+                .as_scrape(),
+            Err(TrackerError::Datagram {
+                expected: 20,
+                received: 8
+            })
+        );
     }
 
     #[test]
     fn refusals_and_short_datagrams_have_their_names() {
         let error = Response::parse(b"\0\0\0\x03\0\0\0\x09go\naway").unwrap();
-        assert_eq!((error.transaction, error.as_error()), (9, Some(TrackerError::Failure("go\\naway".to_owned()))));
+        assert_eq!(
+            (error.transaction, error.as_error()),
+            (9, Some(TrackerError::Failure("go\\naway".to_owned())))
+        );
         assert_eq!(Response::parse(&[0; 7]), None);
-        assert_eq!(Response::parse(&[0; 12]).unwrap().as_connection(), Err(TrackerError::Datagram { expected: 16, received: 12 }));
+        assert_eq!(
+            Response::parse(&[0; 12]).unwrap().as_connection(),
+            Err(TrackerError::Datagram {
+                expected: 16,
+                received: 12
+            })
+        );
         let short = Response::parse(&[0, 0, 0, 1, 0, 0, 0, 0, 0]).unwrap();
-        assert_eq!(short.as_answer(false), Err(TrackerError::Datagram { expected: 20, received: 9 }));
+        assert_eq!(
+            short.as_answer(false),
+            Err(TrackerError::Datagram {
+                expected: 20,
+                received: 9
+            })
+        );
         assert_eq!(short.as_connection(), Ok(None));
     }
 

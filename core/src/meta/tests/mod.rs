@@ -11,17 +11,26 @@ use crate::bencode::{Encoded, Encoder};
 
 /// A `files` entry.
 fn file(path: &[&str], length: i64) -> Encoded {
-    Encoder::new().put("path", Encoded::list(path.iter().map(Encoded::bytes))).int("length", length).into()
+    Encoder::new()
+        .put("path", Encoded::list(path.iter().map(Encoded::bytes)))
+        .int("length", length)
+        .into()
 }
 
 fn with_attr(path: &[&str], length: i64, attr: &str) -> Encoded {
-    Encoder::new().put("path", Encoded::list(path.iter().map(Encoded::bytes))).int("length", length).bytes("attr", attr).into()
+    Encoder::new()
+        .put("path", Encoded::list(path.iter().map(Encoded::bytes)))
+        .int("length", length)
+        .bytes("attr", attr)
+        .into()
 }
 
 /// An `info` of these files in pieces of 16 KiB, with as many hashes as `total` bytes need.
 fn folder(name: &str, files: impl IntoIterator<Item = Encoded>, total: usize) -> Encoder {
     let mut info = Encoder::new();
-    info.bytes("name", name).int("piece length", 16_384u32).list("files", files);
+    info.bytes("name", name)
+        .int("piece length", 16_384u32)
+        .list("files", files);
     info.bytes("pieces", vec![7; total.div_ceil(16_384) * 20]);
     info
 }
@@ -29,7 +38,10 @@ fn folder(name: &str, files: impl IntoIterator<Item = Encoded>, total: usize) ->
 /// An `info` of one file of 20,000 bytes: two pieces.
 fn single(name: &str) -> Encoder {
     let mut info = Encoder::new();
-    info.bytes("name", name).int("piece length", 16_384u32).int("length", 20_000u32).bytes("pieces", [7; 40]);
+    info.bytes("name", name)
+        .int("piece length", 16_384u32)
+        .int("length", 20_000u32)
+        .bytes("pieces", [7; 40]);
     info
 }
 
@@ -43,7 +55,13 @@ fn parse(info: &Encoder) -> Result<Metainfo, MetainfoError> {
 
 /// All paths, joined.
 fn paths(info: &Encoder) -> Vec<String> {
-    parse(info).unwrap().info.files.iter().map(|f| f.path.join("/")).collect()
+    parse(info)
+        .unwrap()
+        .info
+        .files
+        .iter()
+        .map(|f| f.path.join("/"))
+        .collect()
 }
 
 fn sha1(bytes: &[u8]) -> [u8; 20] {

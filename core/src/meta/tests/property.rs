@@ -9,7 +9,10 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use super::{file, folder, parse, torrent};
 use crate::bencode::Encoder;
 use crate::meta::path::sanitise;
-use crate::meta::{Content, Details, Draft, Info, Magnet, Metainfo, NewFile, numbered_name, plain_name, portable_name};
+use crate::meta::{
+    Content, Details, Draft, Info, Magnet, Metainfo, NewFile, numbered_name, plain_name,
+    portable_name,
+};
 use crate::types::{InfoHash, InfoHashV1, InfoHashV2, is_hidden, is_reordering};
 
 /// What must hold of every torrent that was accepted, however hostile.
@@ -18,38 +21,63 @@ fn check(info: &Info) {
     let mut seen = BTreeSet::new();
     for file in &info.files {
         assert!(file.offset >= end, "files do not overlap");
-        assert!(info.info_hash.v1().is_none() || file.offset == end, "files are contiguous");
+        assert!(
+            info.info_hash.v1().is_none() || file.offset == end,
+            "files are contiguous"
+        );
         end = file.offset + file.size;
         assert!(!file.path.is_empty());
-        file.path.iter().for_each(|component| check_component(component));
-        assert!(file.pad || seen.insert(file.path.join("/")), "{:?} twice", file.path);
+        file.path
+            .iter()
+            .for_each(|component| check_component(component));
+        assert!(
+            file.pad || seen.insert(file.path.join("/")),
+            "{:?} twice",
+            file.path
+        );
     }
     assert!(is_prefix_free(&seen), "no file is another's folder");
     assert_eq!(info.lengths.total(), end);
-    assert!(info.info_hash.v1().is_none() || info.pieces.len() == info.lengths.pieces() as usize * 20);
+    assert!(
+        info.info_hash.v1().is_none() || info.pieces.len() == info.lengths.pieces() as usize * 20
+    );
 }
 
 fn check_component(name: &str) {
-    assert!(!name.is_empty() && name != "." && name != ".." && name.len() <= 255, "{name:?}");
-    assert!(!name.contains(['/', '\\']) && !name.contains(char::is_control) && !name.contains(is_reordering), "{name:?}");
+    assert!(
+        !name.is_empty() && name != "." && name != ".." && name.len() <= 255,
+        "{name:?}"
+    );
+    assert!(
+        !name.contains(['/', '\\'])
+            && !name.contains(char::is_control)
+            && !name.contains(is_reordering),
+        "{name:?}"
+    );
 }
 
 fn is_prefix_free(paths: &BTreeSet<String>) -> bool {
-    paths.iter().all(|path| path.match_indices('/').all(|(at, _)| !paths.contains(&path[..at])))
+    paths.iter().all(|path| {
+        path.match_indices('/')
+            .all(|(at, _)| !paths.contains(&path[..at]))
+    })
 }
 
 /// Pieces of names that have hurt someone, glued together.
 fn evil_name() -> impl Strategy<Value = String> {
     const PARTS: [&str; 23] = [
-        "..", ".", "", "/", "\\", ":", "\0", "\n", " ", "con", "NUL", "com1", ".txt", "a", "A", "b", "é", "e\u{301}", "\u{202e}", "\u{200b}", " (1)",
-        "ß", "İ",
+        "..", ".", "", "/", "\\", ":", "\0", "\n", " ", "con", "NUL", "com1", ".txt", "a", "A",
+        "b", "é", "e\u{301}", "\u{202e}", "\u{200b}", " (1)", "ß", "İ",
     ];
     vec(prop_oneof![8 => select(&PARTS[..]).prop_map(str::to_owned), 1 => "\\PC{0,4}", 1 => Just("x".repeat(130))], 0..4)
         .prop_map(|parts| parts.concat())
 }
 
 fn hash() -> impl Strategy<Value = InfoHash> {
-    let (v1, v2) = (any::<[u8; 20]>().prop_map(InfoHashV1), any::<[u8; 32]>().prop_map(InfoHashV2));
+    let (v1, v2) = (
+        any::<[u8; 20]>().prop_map(InfoHashV1),
+        any::<[u8; 32]>().prop_map(InfoHashV2),
+    );
     (v1, v2, 0..3).prop_map(|(v1, v2, kind)| match kind {
         0 => InfoHash::V1(v1),
         1 => InfoHash::V2(v2),
@@ -73,8 +101,15 @@ fn mutate(mut bytes: Vec<u8>, changes: Vec<(Index, u8, u8)>) -> Vec<u8> {
 
 fn sample() -> Vec<u8> {
     let mut info = folder("t", [file(&["a"], 20_000), file(&["b", "c"], 5)], 20_005);
-    let leaf = |length: u32| Encoder::new().put("", Encoder::new().int("length", length)).clone();
-    let tree = Encoder::new().put("a", &leaf(20_000)).put("b", Encoder::new().put("c", &leaf(5))).clone();
+    let leaf = |length: u32| {
+        Encoder::new()
+            .put("", Encoder::new().int("length", length))
+            .clone()
+    };
+    let tree = Encoder::new()
+        .put("a", &leaf(20_000))
+        .put("b", Encoder::new().put("c", &leaf(5)))
+        .clone();
     info.int("meta version", 2u8).put("file tree", &tree);
     torrent(&info)
 }

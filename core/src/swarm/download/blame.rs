@@ -1,7 +1,8 @@
 //! PeerIdentity sent the bad block: bans that hit the liar alone.
 //!
-//! When a piece fails its digest and several peers sent blocks of it, a digest of every block is kept with its sender. The piece is then fetched
-//! from one peer alone: if it fails again, that peer is the liar; if it is right, every peer whose block differs from the good copy is.
+//! When a piece fails its digest and several peers sent blocks of it, a digest of every block is
+//! kept with its sender. The piece is then fetched from one peer alone: if it fails again, that
+//! peer is the liar; if it is right, every peer whose block differs from the good copy is.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use sha1::{Digest, Sha1};
 use crate::io::Rope;
 use crate::types::{PeerIdentity, Piece, Sha1Digest};
 
-/// Failed pieces remembered at most; the oldest index is forgotten first. A torrent where more fail at a time is being flooded, and each
-/// of the floods is then found by being fetched alone.
+/// Failed pieces remembered at most; the oldest index is forgotten first. A torrent where more fail
+/// at a time is being flooded, and each of the floods is then found by being fetched alone.
 const REMEMBERED: usize = 64;
 
 /// The blocks of failed pieces, by digest.
@@ -26,9 +27,14 @@ impl Blame {
         self.failed.contains_key(&piece)
     }
 
-    /// A piece failed its digest. `from` has `None` for padding, which nobody sent. Returns the liar if
-    /// only one peer can be it.
-    pub(crate) fn failed(&mut self, piece: Piece, data: &Rope, from: &[Option<PeerIdentity>]) -> Option<PeerIdentity> {
+    /// A piece failed its digest. `from` has `None` for padding, which nobody sent. Returns the
+    /// liar if only one peer can be it.
+    pub(crate) fn failed(
+        &mut self,
+        piece: Piece,
+        data: &Rope,
+        from: &[Option<PeerIdentity>],
+    ) -> Option<PeerIdentity> {
         let mut senders = from.iter().flatten();
         if let Some(first) = senders.next()
             && senders.all(|who| who == first)
@@ -39,15 +45,24 @@ impl Blame {
         if self.failed.len() >= REMEMBERED {
             self.failed.pop_first();
         }
-        let digests = data.0.iter().map(|block| <Sha1Digest>::from(Sha1::digest(block)));
-        self.failed.insert(piece, from.iter().copied().zip(digests).collect());
+        let digests = data
+            .0
+            .iter()
+            .map(|block| <Sha1Digest>::from(Sha1::digest(block)));
+        self.failed
+            .insert(piece, from.iter().copied().zip(digests).collect());
         None
     }
 
     /// A piece matched its digest. Returns who sent a block of it that was not so.
     pub(crate) fn passed(&mut self, piece: Piece, data: &Rope) -> Vec<PeerIdentity> {
-        let Some(before) = self.failed.remove(&piece) else { return Vec::new() };
-        let good = data.0.iter().map(|block| <Sha1Digest>::from(Sha1::digest(block)));
+        let Some(before) = self.failed.remove(&piece) else {
+            return Vec::new();
+        };
+        let good = data
+            .0
+            .iter()
+            .map(|block| <Sha1Digest>::from(Sha1::digest(block)));
         let differing = good.zip(&before).filter(|(good, (_, sent))| good != sent);
         let mut liars: Vec<PeerIdentity> = differing.filter_map(|(_, (who, _))| *who).collect();
         liars.sort_unstable();
@@ -64,7 +79,10 @@ mod tests {
     use crate::types::{Lengths, PeerId};
 
     fn who(n: u8) -> PeerIdentity {
-        PeerIdentity { addr: ([127, 0, 0, n], 1).into(), peer_id: PeerId([n; 20]) }
+        PeerIdentity {
+            addr: ([127, 0, 0, n], 1).into(),
+            peer_id: PeerId([n; 20]),
+        }
     }
 
     fn rope(blocks: [&'static str; 3]) -> Rope {
@@ -75,14 +93,28 @@ mod tests {
     fn the_only_source_of_a_bad_piece_is_named_at_once() {
         let piece = Lengths::new(1, 1).unwrap().piece(0).unwrap();
         let mut blame = Blame::default();
-        assert_eq!(blame.failed(piece, &rope(["a", "b", "c"]), &[Some(who(1)), None, Some(who(1))]), Some(who(1)));
+        assert_eq!(
+            blame.failed(
+                piece,
+                &rope(["a", "b", "c"]),
+                &[Some(who(1)), None, Some(who(1))]
+            ),
+            Some(who(1))
+        );
     }
 
     #[test]
     fn among_several_only_those_whose_block_differs_are_named() {
         let piece = Lengths::new(1, 1).unwrap().piece(0).unwrap();
         let mut blame = Blame::default();
-        assert_eq!(blame.failed(piece, &rope(["a", "X", "c"]), &[1, 2, 3].map(|n| Some(who(n)))), None);
+        assert_eq!(
+            blame.failed(
+                piece,
+                &rope(["a", "X", "c"]),
+                &[1, 2, 3].map(|n| Some(who(n)))
+            ),
+            None
+        );
         assert!(blame.suspects(piece));
         assert_eq!(blame.passed(piece, &rope(["a", "b", "c"])), [who(2)]);
         assert!(!blame.suspects(piece));

@@ -9,7 +9,8 @@ use super::source::Source;
 use crate::io::Rope;
 use crate::types::{Instant, PeerIdentity};
 
-/// Waiting for somebody else pays off if that takes at most so small a part of what the one who was asked will still need, and at least so long.
+/// Waiting for somebody else pays off if that takes at most so small a part of what the one who was
+/// asked will still need, and at least so long.
 const FASTER: u32 = 2;
 const LEAST_GAIN: Duration = Duration::from_millis(500);
 
@@ -50,7 +51,8 @@ pub(crate) struct PieceInProgress {
     free: u32,
     /// Every block before this one is asked for or had.
     cursor: usize,
-    /// The source that fetches it alone: for as long as it does, nobody else joins unless memory or the end of the download asks for it.
+    /// The source that fetches it alone: for as long as it does, nobody else joins unless memory or
+    /// the end of the download asks for it.
     pub(crate) owner: Option<Source>,
     /// After a failed digest only one peer may fetch it, so that a second failure names the liar.
     pub(crate) alone: bool,
@@ -60,7 +62,14 @@ impl PieceInProgress {
     /// A piece of so many blocks, none asked for.
     pub(crate) fn new(blocks: u32, owner: Source, alone: bool) -> Self {
         let slots = vec![Slot::default(); blocks as usize];
-        Self { slots, missing: blocks, free: blocks, cursor: 0, owner: Some(owner), alone }
+        Self {
+            slots,
+            missing: blocks,
+            free: blocks,
+            cursor: 0,
+            owner: Some(owner),
+            alone,
+        }
     }
 
     /// Blocks that have not come.
@@ -96,12 +105,25 @@ impl PieceInProgress {
         u32::try_from(at).ok()
     }
 
-    /// Takes a block that others are asked for already, the one that will take longest, if `may` says so: endgame. What is asked twice is often
-    /// paid for twice, so it must be clear that this peer, which should send it by `due`, is the faster one.
-    pub(crate) fn take_shared(&mut self, now: Instant, due: Instant, limit: u8, may: impl Fn(u32) -> bool) -> Option<u32> {
+    /// Takes a block that others are asked for already, the one that will take longest, if `may`
+    /// says so: endgame. What is asked twice is often paid for twice, so it must be clear that this
+    /// peer, which should send it by `due`, is the faster one.
+    pub(crate) fn take_shared(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        limit: u8,
+        may: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         let enough = (due.since(now) * FASTER).max(LEAST_GAIN);
         let numbered = (0u32..).zip(&mut self.slots);
-        let wanted = numbered.filter(|(n, s)| s.data.is_none() && s.requesters > 0 && s.requesters < limit && s.rest(now) >= enough && may(*n));
+        let wanted = numbered.filter(|(n, s)| {
+            s.data.is_none()
+                && s.requesters > 0
+                && s.requesters < limit
+                && s.rest(now) >= enough
+                && may(*n)
+        });
         let (n, slot) = wanted.max_by_key(|(n, s)| (s.rest(now), Reverse(*n)))?;
         slot.requesters += 1;
         slot.due = due;
@@ -110,7 +132,9 @@ impl PieceInProgress {
 
     /// One peer will not send this block (it choked, left, refused, or is late).
     pub(crate) fn give_back(&mut self, block: u32) {
-        let Some(slot) = self.slots.get_mut(block as usize) else { return };
+        let Some(slot) = self.slots.get_mut(block as usize) else {
+            return;
+        };
         if slot.data.is_some() || slot.requesters == 0 {
             return;
         }
@@ -122,13 +146,30 @@ impl PieceInProgress {
     }
 
     /// A block came. `asked`: whether this peer was still counted among its requesters.
-    pub(crate) fn arrived(&mut self, block: u32, data: Bytes, from: PeerIdentity, asked: bool) -> Arrival {
-        let Some(slot) = self.slots.get_mut(block as usize).filter(|s| s.data.is_none()) else { return Arrival::Duplicate };
+    pub(crate) fn arrived(
+        &mut self,
+        block: u32,
+        data: Bytes,
+        from: PeerIdentity,
+        asked: bool,
+    ) -> Arrival {
+        let Some(slot) = self
+            .slots
+            .get_mut(block as usize)
+            .filter(|s| s.data.is_none())
+        else {
+            return Arrival::Duplicate;
+        };
         if slot.requesters == 0 {
             self.free -= 1;
         }
         let others = slot.requesters - u8::from(asked && slot.requesters > 0);
-        *slot = Slot { data: Some(data), from: Some(from), requesters: 0, due: Instant::ZERO };
+        *slot = Slot {
+            data: Some(data),
+            from: Some(from),
+            requesters: 0,
+            due: Instant::ZERO,
+        };
         self.missing -= 1;
         Arrival::Taken { others }
     }
@@ -136,13 +177,18 @@ impl PieceInProgress {
     /// Bytes that have come from peers.
     pub(crate) fn received(&self) -> u64 {
         let sent = self.slots.iter().filter(|slot| slot.from.is_some());
-        sent.filter_map(|slot| slot.data.as_ref()).map(|data| data.len() as u64).sum()
+        sent.filter_map(|slot| slot.data.as_ref())
+            .map(|data| data.len() as u64)
+            .sum()
     }
 
-    /// The whole piece and, block by block, who sent it; padding was sent by nobody. Only when nothing
-    /// is missing.
+    /// The whole piece and, block by block, who sent it; padding was sent by nobody. Only when
+    /// nothing is missing.
     pub(crate) fn into_piece(self) -> (Rope, Vec<Option<PeerIdentity>>) {
-        let slots = self.slots.into_iter().filter_map(|slot| Some((slot.data?, slot.from)));
+        let slots = self
+            .slots
+            .into_iter()
+            .filter_map(|slot| Some((slot.data?, slot.from)));
         let (data, from): (Vec<_>, Vec<_>) = slots.unzip();
         (Rope(data), from)
     }
@@ -157,13 +203,19 @@ mod tests {
     const LATE: Instant = Instant::from_micros(9_000_000);
 
     fn who(n: u8) -> PeerIdentity {
-        PeerIdentity { addr: ([127, 0, 0, n], 1).into(), peer_id: PeerId([n; 20]) }
+        PeerIdentity {
+            addr: ([127, 0, 0, n], 1).into(),
+            peer_id: PeerId([n; 20]),
+        }
     }
 
     #[test]
     fn blocks_are_taken_given_back_and_taken_again() {
         let mut p = PieceInProgress::new(3, Source::Peer(ConnId::dialled(0)), false);
-        assert_eq!([(); 4].map(|()| p.take_free(SOON)), [Some(0), Some(1), Some(2), None]);
+        assert_eq!(
+            [(); 4].map(|()| p.take_free(SOON)),
+            [Some(0), Some(1), Some(2), None]
+        );
         p.give_back(1);
         p.give_back(1);
         assert_eq!((p.free(), p.missing()), (1, 3));
@@ -176,11 +228,23 @@ mod tests {
         let mut p = PieceInProgress::new(2, Source::Peer(ConnId::dialled(0)), false);
         p.take_free(at(6));
         p.take_free(at(9));
-        assert_eq!(p.take_shared(at(0), at(5), 3, |_| true), None, "nine seconds are not twice five");
+        assert_eq!(
+            p.take_shared(at(0), at(5), 3, |_| true),
+            None,
+            "nine seconds are not twice five"
+        );
         assert_eq!(p.take_shared(at(0), at(3), 3, |_| true), Some(1));
         assert_eq!(p.take_shared(at(0), at(3), 3, |_| true), Some(0));
-        assert_eq!(p.take_shared(at(3), at(3), 3, |_| true), None, "what should come now is worth no word");
-        assert_eq!([(); 3].map(|()| p.take_shared(at(4), at(4), 3, |_| true)), [Some(0), Some(1), None], "late: as long again, but three are enough");
+        assert_eq!(
+            p.take_shared(at(3), at(3), 3, |_| true),
+            None,
+            "what should come now is worth no word"
+        );
+        assert_eq!(
+            [(); 3].map(|()| p.take_shared(at(4), at(4), 3, |_| true)),
+            [Some(0), Some(1), None],
+            "late: as long again, but three are enough"
+        );
     }
 
     #[test]
@@ -188,10 +252,22 @@ mod tests {
         let mut p = PieceInProgress::new(2, Source::Peer(ConnId::dialled(0)), false);
         p.take_free(SOON);
         p.take_free(SOON);
-        assert_eq!([0, 1].map(|n| p.take_shared(LATE, LATE, 3, |block| block == n)), [Some(0), Some(1)]);
-        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), true), Arrival::Taken { others: 1 });
-        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(2), true), Arrival::Duplicate);
-        assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(2), false), Arrival::Taken { others: 2 });
+        assert_eq!(
+            [0, 1].map(|n| p.take_shared(LATE, LATE, 3, |block| block == n)),
+            [Some(0), Some(1)]
+        );
+        assert_eq!(
+            p.arrived(0, Bytes::from_static(b"a"), who(1), true),
+            Arrival::Taken { others: 1 }
+        );
+        assert_eq!(
+            p.arrived(0, Bytes::from_static(b"a"), who(2), true),
+            Arrival::Duplicate
+        );
+        assert_eq!(
+            p.arrived(1, Bytes::from_static(b"b"), who(2), false),
+            Arrival::Taken { others: 2 }
+        );
         let (rope, from) = p.into_piece();
         assert_eq!((rope.len(), from), (2, vec![Some(who(1)), Some(who(2))]));
     }
@@ -200,8 +276,19 @@ mod tests {
     fn padding_is_there_from_the_start_and_was_sent_by_nobody() {
         let mut p = PieceInProgress::new(2, Source::Peer(ConnId::dialled(0)), false);
         p.fill(0, Bytes::from_static(b"0"));
-        assert_eq!((p.missing(), p.take_free(SOON), p.take_free(SOON), p.received()), (1, Some(1), None, 0));
-        assert_eq!(p.arrived(1, Bytes::from_static(b"b"), who(1), true), Arrival::Taken { others: 0 });
+        assert_eq!(
+            (
+                p.missing(),
+                p.take_free(SOON),
+                p.take_free(SOON),
+                p.received()
+            ),
+            (1, Some(1), None, 0)
+        );
+        assert_eq!(
+            p.arrived(1, Bytes::from_static(b"b"), who(1), true),
+            Arrival::Taken { others: 0 }
+        );
         assert_eq!(p.received(), 1);
         let (rope, from) = p.into_piece();
         assert_eq!((rope.len(), from), (2, vec![None, Some(who(1))]));
@@ -212,7 +299,10 @@ mod tests {
         let mut p = PieceInProgress::new(2, Source::Peer(ConnId::dialled(0)), false);
         p.take_free(SOON);
         p.give_back(0);
-        assert_eq!(p.arrived(0, Bytes::from_static(b"a"), who(1), false), Arrival::Taken { others: 0 });
+        assert_eq!(
+            p.arrived(0, Bytes::from_static(b"a"), who(1), false),
+            Arrival::Taken { others: 0 }
+        );
         assert_eq!((p.free(), p.missing()), (1, 1));
         assert_eq!(p.take_free(SOON), Some(1));
     }

@@ -46,7 +46,11 @@ pub(crate) struct Download {
 impl Download {
     /// Nothing is known of any piece, and no peer is there.
     pub(crate) fn new(lengths: Lengths) -> Self {
-        Self { picker: PiecePicker::new(lengths), peers: BTreeMap::new(), totals: Totals::default() }
+        Self {
+            picker: PiecePicker::new(lengths),
+            peers: BTreeMap::new(),
+            totals: Totals::default(),
+        }
     }
 
     /// What comes first.
@@ -62,9 +66,14 @@ impl Download {
     /// A peer left: what it was asked for may be asked of others.
     pub(crate) fn remove_peer(&mut self, pieces: &Pieces, conn: ConnId, peer: &Peer) {
         self.release_requests(conn, None);
-        let counted = self.peers.remove(&conn).filter(|known| !known.counted_as_seed);
+        let counted = self
+            .peers
+            .remove(&conn)
+            .filter(|known| !known.counted_as_seed);
         if counted.is_some() {
-            pieces.pieces_in(&peer.have).for_each(|piece| self.picker.lost(piece));
+            pieces
+                .pieces_in(&peer.have)
+                .for_each(|piece| self.picker.lost(piece));
         }
     }
 
@@ -90,7 +99,9 @@ impl Download {
     /// A piece is had by us now: peers that have it are of less use.
     pub(crate) fn handle_had(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece) {
         for (conn, peer) in peers.iter_mut().filter(|(_, peer)| peer.have.has(piece)) {
-            let Some(known) = self.peers.get_mut(&conn) else { continue };
+            let Some(known) = self.peers.get_mut(&conn) else {
+                continue;
+            };
             known.useful = known.useful.saturating_sub(1);
             self.update_interest(cx, conn, peer);
         }
@@ -100,13 +111,19 @@ impl Download {
     fn update_interest(&self, cx: &mut Context, conn: ConnId, peer: &mut Peer) {
         let interested = !cx.paused && self.peer(conn).is_some_and(|known| known.useful > 0);
         if std::mem::replace(&mut peer.am_interested, interested) != interested {
-            let message = if interested { Message::Interested } else { Message::NotInterested };
+            let message = if interested {
+                Message::Interested
+            } else {
+                Message::NotInterested
+            };
             peer.send(cx, conn, message);
         }
     }
 
     fn count_useful(&mut self, pieces: &Pieces, conn: ConnId, peer: &Peer) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         (known.useful, known.pickable) = (0, 0);
         for piece in pieces.pieces_in(&peer.have) {
             known.useful += u32::from(pieces.lacks(piece));
@@ -115,12 +132,21 @@ impl Download {
     }
 
     /// A piece that is not had after all goes back to the picker.
-    pub(crate) fn reopen(&mut self, cx: &mut Context, pieces: &Pieces, peers: &Peers, piece: Piece) {
+    pub(crate) fn reopen(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &Peers,
+        piece: Piece,
+    ) {
         if !self.picker.reopen(cx, pieces, piece) {
             return;
         }
         for (conn, _) in peers.iter().filter(|(_, peer)| peer.have.has(piece)) {
-            self.peers.get_mut(&conn).into_iter().for_each(|known| known.pickable += 1);
+            self.peers
+                .get_mut(&conn)
+                .into_iter()
+                .for_each(|known| known.pickable += 1);
         }
     }
 
@@ -139,7 +165,10 @@ impl Download {
     }
 
     /// All blocks of a piece are there: the piece and, block by block, who sent it.
-    pub(crate) fn take_complete(&mut self, piece: Piece) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
+    pub(crate) fn take_complete(
+        &mut self,
+        piece: Piece,
+    ) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
         self.picker.take_complete(piece)
     }
 
@@ -149,7 +178,12 @@ impl Download {
     }
 
     /// A piece did not match its hash. Returns who is to blame, if only one peer can be.
-    pub(crate) fn handle_corrupt(&mut self, piece: Piece, data: &Rope, from: &[Option<PeerIdentity>]) -> Option<PeerIdentity> {
+    pub(crate) fn handle_corrupt(
+        &mut self,
+        piece: Piece,
+        data: &Rope,
+        from: &[Option<PeerIdentity>],
+    ) -> Option<PeerIdentity> {
         self.picker.handle_corrupt(piece, data, from)
     }
 

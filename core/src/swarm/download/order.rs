@@ -21,7 +21,10 @@ impl FetchOrder {
         let mut sorted = ranges.to_vec();
         // Stable: of ranges with one deadline the one that was named first is first.
         sorted.sort_by_key(|range| range.deadline);
-        self.ranges = sorted.iter().filter_map(|range| pieces_of(lengths, range)).collect();
+        self.ranges = sorted
+            .iter()
+            .filter_map(|range| pieces_of(lengths, range))
+            .collect();
         self.cursor = None;
     }
 
@@ -36,7 +39,12 @@ impl FetchOrder {
     }
 
     /// The first open piece of the ranges that a peer has.
-    pub(super) fn first(&mut self, lengths: &Lengths, picker: &RarestFirst, have: &Bitfield) -> Option<Piece> {
+    pub(super) fn first(
+        &mut self,
+        lengths: &Lengths,
+        picker: &RarestFirst,
+        have: &Bitfield,
+    ) -> Option<Piece> {
         let open = |index: u32| lengths.piece(index).filter(|piece| picker.is_open(*piece));
         let mut first_open = None;
         let found = self.after_cursor().find_map(|(range, index)| {
@@ -53,7 +61,11 @@ impl FetchOrder {
         let (first, start) = self.cursor.unwrap_or_default();
         let ranges = self.ranges.iter().enumerate().skip(first);
         ranges.flat_map(move |(at, range)| {
-            let start = if at == first { range.start.max(start) } else { range.start };
+            let start = if at == first {
+                range.start.max(start)
+            } else {
+                range.start
+            };
             (start..range.end).map(move |index| (at, index))
         })
     }
@@ -75,14 +87,20 @@ mod tests {
     use crate::types::Instant;
 
     fn range(start: u64, end: u64, deadline: u64) -> PriorityRange {
-        PriorityRange { start, end, deadline: Instant::from_micros(deadline) }
+        PriorityRange {
+            start,
+            end,
+            deadline: Instant::from_micros(deadline),
+        }
     }
 
     /// Ten pieces of ten bytes, all of them open.
     fn open() -> (Lengths, RarestFirst, ChaCha8Rng) {
         let lengths = Lengths::new(100, 10).unwrap();
         let (mut picker, mut rng) = (RarestFirst::new(lengths), ChaCha8Rng::seed_from_u64(1));
-        lengths.iter().for_each(|piece| picker.open(piece, &mut rng));
+        lengths
+            .iter()
+            .for_each(|piece| picker.open(piece, &mut rng));
         (lengths, picker, rng)
     }
 
@@ -90,7 +108,17 @@ mod tests {
     fn the_range_with_the_nearest_deadline_is_fetched_from_its_beginning_on() {
         let (lengths, mut picker, _) = open();
         let mut order = FetchOrder::default();
-        order.set(&lengths, &[range(55, 75, 9), range(20, 41, 3), PriorityRange { deadline: Instant::from_micros(10), ..PriorityRange::ALL }]);
+        order.set(
+            &lengths,
+            &[
+                range(55, 75, 9),
+                range(20, 41, 3),
+                PriorityRange {
+                    deadline: Instant::from_micros(10),
+                    ..PriorityRange::ALL
+                },
+            ],
+        );
         let all = Bitfield::all(10);
         let taken = std::iter::from_fn(|| {
             let piece = order.first(&lengths, &picker, &all)?;
@@ -109,19 +137,31 @@ mod tests {
         let mut have = Bitfield::none(10);
         have.set(five);
         assert_eq!(order.first(&lengths, &picker, &have), Some(five));
-        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(zero));
+        assert_eq!(
+            order.first(&lengths, &picker, &Bitfield::all(10)),
+            Some(zero)
+        );
         picker.close(zero);
-        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(one));
+        assert_eq!(
+            order.first(&lengths, &picker, &Bitfield::all(10)),
+            Some(one)
+        );
         picker.open(zero, &mut rng);
         order.handle_opened();
-        assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), Some(zero));
+        assert_eq!(
+            order.first(&lengths, &picker, &Bitfield::all(10)),
+            Some(zero)
+        );
     }
 
     #[test]
     fn ranges_beyond_the_end_and_empty_ones_cover_nothing() {
         let (lengths, picker, _) = open();
         let mut order = FetchOrder::default();
-        order.set(&lengths, &[range(100, 200, 0), range(30, 30, 0), range(40, 30, 0)]);
+        order.set(
+            &lengths,
+            &[range(100, 200, 0), range(30, 30, 0), range(40, 30, 0)],
+        );
         assert!(order.is_empty());
         assert_eq!(order.first(&lengths, &picker, &Bitfield::all(10)), None);
     }

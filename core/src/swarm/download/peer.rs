@@ -96,21 +96,32 @@ impl PeerDownload {
     }
 
     pub(super) fn add_request(&mut self, block: Block, at: Instant) {
-        self.requests.push_back(SentRequest { block, at, overtaken: 0, late: false });
+        self.requests.push_back(SentRequest {
+            block,
+            at,
+            overtaken: 0,
+            late: false,
+        });
     }
 
     /// Takes one request of ours out of the list, if it is there.
     pub(super) fn take_request(&mut self, block: Block) -> Option<SentRequest> {
-        let at = self.requests.iter().position(|request| request.block == block)?;
+        let at = self
+            .requests
+            .iter()
+            .position(|request| request.block == block)?;
         let request = self.requests.remove(at)?;
         self.late -= usize::from(request.late);
         Some(request)
     }
 
-    /// The same for a request that is answered with its block: what was asked before it has been passed
-    /// over.
+    /// The same for a request that is answered with its block: what was asked before it has been
+    /// passed over.
     fn take_answered(&mut self, block: Block) -> Option<SentRequest> {
-        let at = self.requests.iter().position(|request| request.block == block)?;
+        let at = self
+            .requests
+            .iter()
+            .position(|request| request.block == block)?;
         for earlier in self.requests.iter_mut().take(at) {
             earlier.overtaken = earlier.overtaken.saturating_add(1);
         }
@@ -137,7 +148,10 @@ impl PeerDownload {
 
     /// Marks requests as late, and returns them.
     pub(super) fn mark_late(&mut self, is_late: impl Fn(&SentRequest) -> bool) -> Vec<SentRequest> {
-        let overdue = self.requests.iter_mut().filter(|request| !request.late && is_late(request));
+        let overdue = self
+            .requests
+            .iter_mut()
+            .filter(|request| !request.late && is_late(request));
         let late: Vec<SentRequest> = overdue
             .map(|request| {
                 let before = *request;
@@ -163,7 +177,8 @@ impl PeerDownload {
         let late = match self.take_answered(block) {
             Some(request) => {
                 let waited = now.since(request.at);
-                self.pipeline.on_block(now, u64::from(block.length()), waited);
+                self.pipeline
+                    .on_block(now, u64::from(block.length()), waited);
                 request.late
             }
             None if self.take_released(block) => true,

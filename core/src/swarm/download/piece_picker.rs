@@ -48,7 +48,12 @@ pub(super) struct PiecePicker {
 
 impl PiecePicker {
     pub(super) fn new(lengths: Lengths) -> Self {
-        Self { open: RarestFirst::new(lengths), in_progress: BTreeMap::new(), blame: Blame::default(), order: FetchOrder::default() }
+        Self {
+            open: RarestFirst::new(lengths),
+            in_progress: BTreeMap::new(),
+            blame: Blame::default(),
+            order: FetchOrder::default(),
+        }
     }
 
     /// What comes first.
@@ -105,7 +110,12 @@ impl PiecePicker {
 
     /// A block came. Returns what became of it, and whether its piece is complete now. `None`: the
     /// piece is not in progress.
-    pub(super) fn handle_block(&mut self, (block, data): (Block, bytes::Bytes), from: PeerIdentity, was_late: bool) -> Option<(Arrival, bool)> {
+    pub(super) fn handle_block(
+        &mut self,
+        (block, data): (Block, bytes::Bytes),
+        from: PeerIdentity,
+        was_late: bool,
+    ) -> Option<(Arrival, bool)> {
         let progress = self.in_progress.get_mut(&block.piece())?;
         let arrival = progress.arrived(block.number(), data, from, !was_late);
         Some((arrival, progress.missing() == 0))
@@ -127,13 +137,21 @@ impl PiecePicker {
 
     /// A peer no longer fetches a piece of its own.
     pub(super) fn release_ownership(&mut self, conn: ConnId) {
-        let owned = self.in_progress.values_mut().filter(|p| p.owner == Some(Source::Peer(conn)));
+        let owned = self
+            .in_progress
+            .values_mut()
+            .filter(|p| p.owner == Some(Source::Peer(conn)));
         owned.for_each(|progress| progress.owner = None);
     }
 
     /// All blocks of a piece are there: the piece and, block by block, who sent it.
-    pub(super) fn take_complete(&mut self, piece: Piece) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
-        self.in_progress.remove(&piece).map(PieceInProgress::into_piece)
+    pub(super) fn take_complete(
+        &mut self,
+        piece: Piece,
+    ) -> Option<(Rope, Vec<Option<PeerIdentity>>)> {
+        self.in_progress
+            .remove(&piece)
+            .map(PieceInProgress::into_piece)
     }
 
     /// A piece matched its hash. Returns who sent a wrong block of it before.
@@ -142,7 +160,12 @@ impl PiecePicker {
     }
 
     /// A piece did not match its hash. Returns who is to blame, if only one peer can be.
-    pub(super) fn handle_corrupt(&mut self, piece: Piece, data: &Rope, from: &[Option<PeerIdentity>]) -> Option<PeerIdentity> {
+    pub(super) fn handle_corrupt(
+        &mut self,
+        piece: Piece,
+        data: &Rope,
+        from: &[Option<PeerIdentity>],
+    ) -> Option<PeerIdentity> {
         self.blame.failed(piece, data, from)
     }
 
@@ -150,14 +173,16 @@ impl PiecePicker {
     pub(super) fn drop_in_progress(&mut self, cx: &mut Context, pieces: &Pieces) -> u64 {
         let mut dropped = 0;
         for (piece, progress) in std::mem::take(&mut self.in_progress) {
-            cx.shared.memory.release(u64::from(pieces.lengths.size(piece)));
+            cx.shared
+                .memory
+                .release(u64::from(pieces.lengths.size(piece)));
             dropped += progress.received();
         }
         dropped
     }
 
-    /// The block to ask this peer for, in this order: of the piece it fetches, of one that was left,
-    /// of a new one, of another peer's, of what others are asked for.
+    /// The block to ask this peer for, in this order: of the piece it fetches, of one that was
+    /// left, of a new one, of another peer's, of what others are asked for.
     pub(super) fn next_block(
         &mut self,
         cx: &mut Context,
@@ -178,8 +203,15 @@ impl PiecePicker {
             .or_else(|| self.of_requested(pieces, search, known))
     }
 
-    fn of_current(&mut self, pieces: &Pieces, search: &Search<'_>, known: &PeerDownload) -> Option<Block> {
-        let piece = known.current.filter(|piece| known.may_ask(search.now, search.peer, *piece))?;
+    fn of_current(
+        &mut self,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &PeerDownload,
+    ) -> Option<Block> {
+        let piece = known
+            .current
+            .filter(|piece| known.may_ask(search.now, search.peer, *piece))?;
         let number = self.in_progress.get_mut(&piece)?.take_free(search.due)?;
         pieces.lengths.nth_block(piece, number)
     }
@@ -192,8 +224,13 @@ impl PiecePicker {
         known: &mut PeerDownload,
         may: impl Fn(&PieceInProgress) -> bool,
     ) -> Option<Block> {
-        let fits = |piece: Piece, p: &PieceInProgress| p.free() > 0 && may(p) && known.may_ask(search.now, search.peer, piece);
-        let mut fitting = self.in_progress.iter_mut().filter(|(piece, p)| fits(**piece, p));
+        let fits = |piece: Piece, p: &PieceInProgress| {
+            p.free() > 0 && may(p) && known.may_ask(search.now, search.peer, piece)
+        };
+        let mut fitting = self
+            .in_progress
+            .iter_mut()
+            .filter(|(piece, p)| fits(**piece, p));
         let (&piece, progress) = fitting.next()?;
         let number = progress.take_free(search.due)?;
         progress.owner.get_or_insert(Source::Peer(search.conn));
@@ -201,7 +238,14 @@ impl PiecePicker {
         pieces.lengths.nth_block(piece, number)
     }
 
-    fn of_new(&mut self, cx: &mut Context, pieces: &Pieces, search: &Search<'_>, known: &mut PeerDownload, opened: &mut Opened) -> Option<Block> {
+    fn of_new(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &mut PeerDownload,
+        opened: &mut Opened,
+    ) -> Option<Block> {
         loop {
             let limit = cx.config().max_unwritten;
             let memory = &mut cx.shared.memory;
@@ -240,33 +284,66 @@ impl PiecePicker {
 
     /// The piece to open for a peer. `opened`: pieces that this very search opened, which are not
     /// yet taken off the peer's count.
-    fn pick(&mut self, pieces: &Pieces, peer: &Peer, known: &PeerDownload, opened: &[Piece]) -> Option<Piece> {
+    fn pick(
+        &mut self,
+        pieces: &Pieces,
+        peer: &Peer,
+        known: &PeerDownload,
+        opened: &[Piece],
+    ) -> Option<Piece> {
         if peer.peer_choking {
-            // What a choking peer allows lies anywhere: of no use while a beginning is wanted first.
+            // What a choking peer allows lies anywhere: of no use while a beginning is wanted
+            // first.
             let allowed = known.allowed_fast.iter().filter(|_| self.order.is_empty());
-            return allowed.copied().find(|&p| peer.have.has(p) && self.open.is_open(p));
+            return allowed
+                .copied()
+                .find(|&p| peer.have.has(p) && self.open.is_open(p));
         }
         let just_opened = opened.iter().filter(|piece| peer.have.has(**piece)).count();
         let just_opened = u32::try_from(just_opened).unwrap_or(u32::MAX);
-        let hits = known.pickable.checked_sub(just_opened).filter(|hits| *hits > 0)?;
+        let hits = known
+            .pickable
+            .checked_sub(just_opened)
+            .filter(|hits| *hits > 0)?;
         let first = self.order.first(&pieces.lengths, &self.open, &peer.have);
         first.or_else(|| self.open.rarest(&peer.have, hits))
     }
 
     /// Endgame: what is slow to come is asked of somebody faster, too, so that the last blocks do
     /// not wait for the slowest.
-    fn of_requested(&mut self, pieces: &Pieces, search: &Search<'_>, known: &PeerDownload) -> Option<Block> {
-        let depth = if known.pipeline.is_known() { ENDGAME_DEPTH } else { 1 };
+    fn of_requested(
+        &mut self,
+        pieces: &Pieces,
+        search: &Search<'_>,
+        known: &PeerDownload,
+    ) -> Option<Block> {
+        let depth = if known.pipeline.is_known() {
+            ENDGAME_DEPTH
+        } else {
+            1
+        };
         if known.in_flight() >= depth || self.open.open_count() > 0 {
             return None;
         }
         let (lengths, due) = (pieces.lengths, search.due);
-        let may = |piece: Piece, p: &PieceInProgress| !p.alone && known.may_ask(search.now, search.peer, piece);
-        let mut fitting = self.in_progress.iter_mut().filter(|(piece, p)| may(**piece, p));
+        let may = |piece: Piece, p: &PieceInProgress| {
+            !p.alone && known.may_ask(search.now, search.peer, piece)
+        };
+        let mut fitting = self
+            .in_progress
+            .iter_mut()
+            .filter(|(piece, p)| may(**piece, p));
         fitting.find_map(|(&piece, progress)| {
             let unasked = |number| {
-                let asked = |block| known.requests().iter().any(|request| request.block == block);
-                lengths.nth_block(piece, number).is_some_and(|block| !asked(block))
+                let asked = |block| {
+                    known
+                        .requests()
+                        .iter()
+                        .any(|request| request.block == block)
+                };
+                lengths
+                    .nth_block(piece, number)
+                    .is_some_and(|block| !asked(block))
             };
             let number = progress.take_shared(search.now, due, ENDGAME_REQUESTERS, unasked)?;
             lengths.nth_block(piece, number)

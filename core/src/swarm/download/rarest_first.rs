@@ -6,10 +6,12 @@ use crate::types::{Bitfield, Lengths, Piece};
 
 const NOWHERE: u32 = u32::MAX;
 
-/// The open pieces (wanted, not had, not under way) ordered by how many peers have them, at random among equals.
+/// The open pieces (wanted, not had, not under way) ordered by how many peers have them, at random
+/// among equals.
 ///
-/// `order` is cut into buckets of equal availability; `starts[a]` is the first index of bucket `a` and the last entry is `order.len()`.
-/// A change of availability by one moves a piece across one border: a swap. Seeds have everything and so change no order: they are not counted.
+/// `order` is cut into buckets of equal availability; `starts[a]` is the first index of bucket `a`
+/// and the last entry is `order.len()`. A change of availability by one moves a piece across one
+/// border: a swap. Seeds have everything and so change no order: they are not counted.
 #[derive(Debug)]
 pub(crate) struct RarestFirst {
     lengths: Lengths,
@@ -23,7 +25,13 @@ impl RarestFirst {
     /// Nothing is open and nobody has anything.
     pub(crate) fn new(lengths: Lengths) -> Self {
         let n = lengths.pieces() as usize;
-        Self { lengths, availability: vec![0; n], order: Vec::new(), place: vec![NOWHERE; n], starts: vec![0, 0] }
+        Self {
+            lengths,
+            availability: vec![0; n],
+            order: Vec::new(),
+            place: vec![NOWHERE; n],
+            starts: vec![0, 0],
+        }
     }
 
     /// Open pieces.
@@ -80,7 +88,10 @@ impl RarestFirst {
         self.availability[piece.index()] += 1;
         if self.is_open(piece) {
             self.grow(a + 1);
-            self.swap(self.place[piece.index()] as usize, self.starts[a + 1] as usize - 1);
+            self.swap(
+                self.place[piece.index()] as usize,
+                self.starts[a + 1] as usize - 1,
+            );
             self.starts[a + 1] -= 1;
         }
     }
@@ -98,7 +109,8 @@ impl RarestFirst {
         }
     }
 
-    /// The rarest open piece among `have`. `hits` is how many of the open pieces `have` has: the shorter way of looking is taken.
+    /// The rarest open piece among `have`. `hits` is how many of the open pieces `have` has: the
+    /// shorter way of looking is taken.
     pub(crate) fn rarest(&self, have: &Bitfield, hits: u32) -> Option<Piece> {
         if hits == 0 {
             return None;
@@ -106,7 +118,10 @@ impl RarestFirst {
         if have.is_all() || u64::from(hits) * 64 >= self.order.len() as u64 {
             return self.open_pieces().find(|&p| have.has(p));
         }
-        let open = have.ones().filter_map(|i| self.lengths.piece(i)).filter(|&p| self.is_open(p));
+        let open = have
+            .ones()
+            .filter_map(|i| self.lengths.piece(i))
+            .filter(|&p| self.is_open(p));
         open.min_by_key(|p| self.place[p.index()])
     }
 

@@ -13,13 +13,21 @@ use crate::wire::{Message, RawBlock};
 
 impl Download {
     /// What a peer has, all at once.
-    pub(crate) fn handle_have_set(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, have): (ConnId, Bitfield)) {
+    pub(crate) fn handle_have_set(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, have): (ConnId, Bitfield),
+    ) {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
             return;
         };
         known.counted_as_seed = have.is_all();
         if !known.counted_as_seed {
-            pieces.pieces_in(&have).for_each(|piece| self.picker.gained(piece));
+            pieces
+                .pieces_in(&have)
+                .for_each(|piece| self.picker.gained(piece));
         }
         peer.have = have;
         self.count_useful(pieces, conn, peer);
@@ -28,8 +36,16 @@ impl Download {
 
     /// BEP 3 has one bitfield, as the first message. Some clients (aria2) say later what is new in
     /// another one; what it adds counts as HAVEs.
-    pub(crate) fn handle_bitfield(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, bytes): (ConnId, &[u8])) -> Verdict {
-        let Some(peer) = peers.get_mut(conn) else { return Ok(()) };
+    pub(crate) fn handle_bitfield(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, bytes): (ConnId, &[u8]),
+    ) -> Verdict {
+        let Some(peer) = peers.get_mut(conn) else {
+            return Ok(());
+        };
         let Ok(have) = Bitfield::from_wire(bytes, pieces.lengths.pieces()) else {
             return misbehaved("its bitfield does not fit the torrent");
         };
@@ -39,7 +55,10 @@ impl Download {
             for piece in pieces.pieces_in(&have) {
                 self.gain(pieces, peers, conn, piece);
             }
-            peers.get_mut(conn).into_iter().for_each(|peer| self.update_interest(cx, conn, peer));
+            peers
+                .get_mut(conn)
+                .into_iter()
+                .for_each(|peer| self.update_interest(cx, conn, peer));
         }
         Ok(())
     }
@@ -52,21 +71,34 @@ impl Download {
         peers: &mut Peers,
         (conn, index): (ConnId, u32),
     ) -> Result<bool, CloseReason> {
-        let Some(peer) = peers.get_mut(conn) else { return Ok(false) };
+        let Some(peer) = peers.get_mut(conn) else {
+            return Ok(false);
+        };
         peer.note_have();
         let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved("it has a piece that the torrent lacks"));
+            return Err(CloseReason::Misbehaved(
+                "it has a piece that the torrent lacks",
+            ));
         };
         if peer.have.has(piece) {
             return Ok(false);
         }
         self.gain(pieces, peers, conn, piece);
-        peers.get_mut(conn).into_iter().for_each(|peer| self.update_interest(cx, conn, peer));
+        peers
+            .get_mut(conn)
+            .into_iter()
+            .for_each(|peer| self.update_interest(cx, conn, peer));
         Ok(true)
     }
 
     /// What a peer said it has before the torrent's size was known means something now.
-    pub(crate) fn handle_early_have(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, (conn, early): (ConnId, EarlyHave)) -> Verdict {
+    pub(crate) fn handle_early_have(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, early): (ConnId, EarlyHave),
+    ) -> Verdict {
         let count = pieces.lengths.pieces();
         let claimed = match &early.bitfield {
             Some(bytes) => Bitfield::from_wire(bytes, count),
@@ -76,7 +108,11 @@ impl Download {
         let Ok(mut have) = claimed else {
             return misbehaved("its bitfield does not fit the torrent");
         };
-        for piece in early.indices.iter().filter_map(|&index| pieces.lengths.piece(index)) {
+        for piece in early
+            .indices
+            .iter()
+            .filter_map(|&index| pieces.lengths.piece(index))
+        {
             have.set(piece);
         }
         self.handle_have_set(cx, pieces, peers, (conn, have));
@@ -108,10 +144,15 @@ impl Download {
             return Ok(false);
         };
         let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved("it lost a piece that the torrent lacks"));
+            return Err(CloseReason::Misbehaved(
+                "it lost a piece that the torrent lacks",
+            ));
         };
         if std::mem::take(&mut known.counted_as_seed) {
-            pieces.lengths.iter().for_each(|piece| self.picker.gained(piece));
+            pieces
+                .lengths
+                .iter()
+                .for_each(|piece| self.picker.gained(piece));
         }
         if !peer.have.clear(piece) {
             return Ok(false);
@@ -128,9 +169,9 @@ impl Download {
         Ok(fetches)
     }
 
-    /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a block
-    /// or a reject. Not all who say so do, and nobody need wait for it. Returns whether blocks became
-    /// free.
+    /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a
+    /// block or a reject. Not all who say so do, and nobody need wait for it. Returns whether
+    /// blocks became free.
     pub(crate) fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
         let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.peer_choking) else {
             return false;
@@ -139,7 +180,10 @@ impl Download {
         if peer.fast {
             return self.doubt_requests(conn);
         }
-        let owed = self.peers.get(&conn).is_some_and(|known| known.in_flight() > 0);
+        let owed = self
+            .peers
+            .get(&conn)
+            .is_some_and(|known| known.in_flight() > 0);
         self.release_requests(conn, Some(cx.config().max_requests_out));
         owed
     }
@@ -157,17 +201,32 @@ impl Download {
     }
 
     /// BEP 6: a piece that may be requested while the peer chokes us. Returns whether that is news.
-    pub(crate) fn handle_allowed_fast(&mut self, pieces: &Pieces, conn: ConnId, index: u32) -> Result<bool, CloseReason> {
-        let Some(known) = self.peers.get_mut(&conn) else { return Ok(false) };
+    pub(crate) fn handle_allowed_fast(
+        &mut self,
+        pieces: &Pieces,
+        conn: ConnId,
+        index: u32,
+    ) -> Result<bool, CloseReason> {
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return Ok(false);
+        };
         let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved("it allows a piece that the torrent lacks"));
+            return Err(CloseReason::Misbehaved(
+                "it allows a piece that the torrent lacks",
+            ));
         };
         Ok(known.allow_fast(piece))
     }
 
-    /// BEP 6: a request that will not be served. The peer itself is asked for the piece again after a
-    /// pause, or the two would spin. Returns who can be asked for the block at once.
-    pub(crate) fn handle_reject(&mut self, cx: &Context, pieces: &Pieces, peers: &Peers, (conn, raw): (ConnId, RawBlock)) -> Option<ConnId> {
+    /// BEP 6: a request that will not be served. The peer itself is asked for the piece again after
+    /// a pause, or the two would spin. Returns who can be asked for the block at once.
+    pub(crate) fn handle_reject(
+        &mut self,
+        cx: &Context,
+        pieces: &Pieces,
+        peers: &Peers,
+        (conn, raw): (ConnId, RawBlock),
+    ) -> Option<ConnId> {
         let (known, peer) = self.peers.get_mut(&conn).zip(peers.get(conn))?;
         let block = pieces.lengths.block(raw.index, raw.begin, raw.length)?;
         let request = known.take_request(block)?;
@@ -180,10 +239,18 @@ impl Download {
         self.picker.give_back(request);
         self.release_ownership(conn);
         let idle = |conn: ConnId, peer: &Peer| {
-            let limit = cx.config().max_requests_out.min(peer.extensions.request_limit());
-            self.peers.get(&conn).is_some_and(|known| known.may_ask(cx.now, peer, piece) && known.in_flight() < known.pipeline.depth(limit))
+            let limit = cx
+                .config()
+                .max_requests_out
+                .min(peer.extensions.request_limit());
+            self.peers.get(&conn).is_some_and(|known| {
+                known.may_ask(cx.now, peer, piece)
+                    && known.in_flight() < known.pipeline.depth(limit)
+            })
         };
-        let mut others = peers.iter().filter(|(other, peer)| !request.late && idle(*other, peer));
+        let mut others = peers
+            .iter()
+            .filter(|(other, peer)| !request.late && idle(*other, peer));
         others.next().map(|(other, _)| other)
     }
 
@@ -201,19 +268,26 @@ impl Download {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let bytes = u64::from(length);
         let Some(block) = pieces.lengths.block(at.0, at.1, length) else {
-            return Err(CloseReason::Misbehaved("it sent a block that the torrent lacks"));
+            return Err(CloseReason::Misbehaved(
+                "it sent a block that the torrent lacks",
+            ));
         };
         let Some(was_late) = known.handle_block(block, cx.now) else {
             self.totals.wasted += bytes;
             return match known.count_unsolicited(bytes) {
-                true => Err(CloseReason::Misbehaved("it sent blocks that nobody asked for")),
+                true => Err(CloseReason::Misbehaved(
+                    "it sent blocks that nobody asked for",
+                )),
                 false => Ok(None),
             };
         };
         known.count(cx.now, bytes);
         self.totals.downloaded += bytes;
         self.totals.rate.add(cx.now, bytes);
-        match self.picker.handle_block((block, data), peer.identity(), was_late) {
+        match self
+            .picker
+            .handle_block((block, data), peer.identity(), was_late)
+        {
             None | Some((Arrival::Duplicate, _)) => self.totals.wasted += bytes,
             Some((Arrival::Taken { others }, complete)) => {
                 if others > 0 {
@@ -232,7 +306,8 @@ impl Download {
             if known.take_request(block).is_some() {
                 known.release(block, bound);
                 let peer = peers.get_mut(*conn);
-                peer.into_iter().for_each(|p| p.send(cx, *conn, Message::Cancel(block.into())));
+                peer.into_iter()
+                    .for_each(|p| p.send(cx, *conn, Message::Cancel(block.into())));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Pieces of which a peer rejected a block (BEP 6): it is asked for them again, but not at once, or the two would spin.
+//! Pieces of which a peer rejected a block (BEP 6): it is asked for them again, but not at once, or
+//! the two would spin.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +23,10 @@ struct Refusal {
 impl Refusals {
     /// Notes a reject. Those that were under way together count once.
     pub(crate) fn add(&mut self, now: Instant, piece: Piece) {
-        let refusal = self.0.entry(piece).or_insert(Refusal { until: now, pause: FIRST_PAUSE / 2 });
+        let refusal = self.0.entry(piece).or_insert(Refusal {
+            until: now,
+            pause: FIRST_PAUSE / 2,
+        });
         if refusal.until <= now {
             refusal.pause = (refusal.pause * 2).min(LONGEST_PAUSE);
             refusal.until = now + refusal.pause;
@@ -31,7 +35,9 @@ impl Refusals {
 
     /// Whether others are to be asked for the piece first.
     pub(crate) fn hold(&self, now: Instant, piece: Piece) -> bool {
-        self.0.get(&piece).is_some_and(|refusal| refusal.until > now)
+        self.0
+            .get(&piece)
+            .is_some_and(|refusal| refusal.until > now)
     }
 
     /// The peer sent a block of the piece after all.

@@ -16,27 +16,54 @@ use crate::wire::Message;
 const OVERTAKEN: u32 = 4;
 
 impl Download {
-    /// Fills one peer's pipeline with requests. Returns pieces that are complete without any: they are
-    /// all padding.
-    pub(crate) fn fill(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers, conn: ConnId) -> Vec<Piece> {
+    /// Fills one peer's pipeline with requests. Returns pieces that are complete without any: they
+    /// are all padding.
+    pub(crate) fn fill(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        conn: ConnId,
+    ) -> Vec<Piece> {
         // Taken out for the time of the search, which looks at everything else.
-        let Some(mut known) = self.peers.remove(&conn) else { return Vec::new() };
+        let Some(mut known) = self.peers.remove(&conn) else {
+            return Vec::new();
+        };
         let mut opened = Opened::default();
         if let Some(peer) = peers.get_mut(conn) {
             self.fill_peer(cx, pieces, (conn, peer, &mut known), &mut opened);
         }
         self.peers.insert(conn, known);
-        opened.pieces.into_iter().for_each(|piece| self.handle_closed(peers, piece));
+        opened
+            .pieces
+            .into_iter()
+            .for_each(|piece| self.handle_closed(peers, piece));
         opened.complete
     }
 
-    fn fill_peer(&mut self, cx: &mut Context, pieces: &Pieces, (conn, peer, known): (ConnId, &mut Peer, &mut PeerDownload), opened: &mut Opened) {
-        let limit = cx.config().max_requests_out.min(peer.extensions.request_limit());
+    fn fill_peer(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        (conn, peer, known): (ConnId, &mut Peer, &mut PeerDownload),
+        opened: &mut Opened,
+    ) {
+        let limit = cx
+            .config()
+            .max_requests_out
+            .min(peer.extensions.request_limit());
         let depth = known.pipeline.depth(limit);
-        let has_room = |known: &PeerDownload| known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2);
+        let has_room = |known: &PeerDownload| {
+            known.in_flight() < depth && known.requests().len() < limit.saturating_mul(2)
+        };
         while has_room(known) && known.useful > 0 && cx.shared.download_limit.ready(cx.now) {
             let due = cx.now + known.pipeline.wait(known.in_flight());
-            let search = Search { conn, peer, now: cx.now, due };
+            let search = Search {
+                conn,
+                peer,
+                now: cx.now,
+                due,
+            };
             let Some(block) = self.picker.next_block(cx, pieces, &search, known, opened) else {
                 cx.starve();
                 break;
@@ -50,24 +77,33 @@ impl Download {
     /// Everything this peer was asked for may be asked of others. `released`: it may still come,
     /// without offence, and so many blocks are remembered for that.
     pub(super) fn release_requests(&mut self, conn: ConnId, released: Option<usize>) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let requests = known.take_requests();
         for request in &requests {
-            released.into_iter().for_each(|bound| known.release(request.block, bound));
+            released
+                .into_iter()
+                .for_each(|bound| known.release(request.block, bound));
         }
-        requests.into_iter().for_each(|request| self.picker.give_back(request));
+        requests
+            .into_iter()
+            .for_each(|request| self.picker.give_back(request));
         self.release_ownership(conn);
     }
 
-    /// A peer that chokes us may still answer what it was asked for, but others need not wait for it
-    /// (BEP 6). What it allows all the same it owes. Returns whether anything became free.
+    /// A peer that chokes us may still answer what it was asked for, but others need not wait for
+    /// it (BEP 6). What it allows all the same it owes. Returns whether anything became free.
     pub(super) fn doubt_requests(&mut self, conn: ConnId) -> bool {
-        let Some(known) = self.peers.get_mut(&conn) else { return false };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return false;
+        };
         let allowed = std::mem::take(&mut known.allowed_fast);
         let late = known.mark_late(|request| !allowed.contains(&request.block.piece()));
         known.allowed_fast = allowed;
         let found = !late.is_empty();
-        late.into_iter().for_each(|request| self.picker.give_back(request));
+        late.into_iter()
+            .for_each(|request| self.picker.give_back(request));
         self.release_ownership(conn);
         found
     }
@@ -75,7 +111,9 @@ impl Download {
     /// What this peer was asked for of one piece may be asked of others; it may still come, without
     /// offence.
     pub(super) fn release_piece(&mut self, cx: &Context, conn: ConnId, piece: Piece) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let of_piece = known.requests().iter().map(|request| request.block);
         let blocks: Vec<Block> = of_piece.filter(|block| block.piece() == piece).collect();
         let mut requests = Vec::new();
@@ -83,19 +121,28 @@ impl Download {
             requests.extend(known.take_request(block));
             known.release(block, cx.config().max_requests_out);
         }
-        requests.into_iter().for_each(|request| self.picker.give_back(request));
+        requests
+            .into_iter()
+            .for_each(|request| self.picker.give_back(request));
         self.release_ownership(conn);
     }
 
     /// Whether a piece in progress is this peer's to fetch, or was asked of it in part.
     pub(super) fn fetches(&self, conn: ConnId, piece: Piece) -> bool {
-        let asked = |known: &PeerDownload| known.requests().iter().any(|request| request.block.piece() == piece);
+        let asked = |known: &PeerDownload| {
+            known
+                .requests()
+                .iter()
+                .any(|request| request.block.piece() == piece)
+        };
         self.picker.owns(conn, piece) || self.peers.get(&conn).is_some_and(asked)
     }
 
     /// Blocks that this peer owes for too long are asked elsewhere, or of the same peer again.
     pub(crate) fn expire_requests(&mut self, cx: &Context, conn: ConnId) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let timeout = cx.config().block_timeout;
         let patience = Patience::with(known, timeout);
         let (owes, quiet) = (known.in_flight() > 0, cx.now.since(known.last_block_at));
@@ -105,7 +152,8 @@ impl Download {
             known.pipeline.on_snub();
         }
         known.snubbed |= owes && quiet >= timeout;
-        late.into_iter().for_each(|request| self.picker.give_back(request));
+        late.into_iter()
+            .for_each(|request| self.picker.give_back(request));
         if silent {
             self.release_ownership(conn);
         }
@@ -113,7 +161,10 @@ impl Download {
 
     /// A peer no longer fetches a piece of its own.
     pub(super) fn release_ownership(&mut self, conn: ConnId) {
-        self.peers.get_mut(&conn).into_iter().for_each(|known| known.current = None);
+        self.peers
+            .get_mut(&conn)
+            .into_iter()
+            .for_each(|known| known.current = None);
         self.picker.release_ownership(conn);
     }
 }
@@ -129,12 +180,16 @@ struct Patience {
 }
 
 impl Patience {
-    /// `timeout`: [`crate::Config::block_timeout`], the longest for a silent peer. A peer that has shown
-    /// how fast it is gets less.
+    /// `timeout`: [`crate::Config::block_timeout`], the longest for a silent peer. A peer that has
+    /// shown how fast it is gets less.
     fn with(known: &PeerDownload, timeout: Duration) -> Self {
         let (pipeline, in_flight) = (&known.pipeline, known.in_flight());
         let bounded = |patience: Option<Duration>| patience.unwrap_or(timeout).min(timeout);
-        Self { silence: bounded(pipeline.patience(in_flight)), overtaken: bounded(pipeline.patience_overtaken(in_flight)), longest: timeout * 3 }
+        Self {
+            silence: bounded(pipeline.patience(in_flight)),
+            overtaken: bounded(pipeline.patience_overtaken(in_flight)),
+            longest: timeout * 3,
+        }
     }
 
     fn of(&self, request: &SentRequest, quiet: Duration) -> Duration {

@@ -24,7 +24,12 @@ pub(super) struct Copy {
 impl Copy {
     /// A copy of `size` bytes, if that is a possible size.
     pub(super) fn new(size: u32, at: Instant) -> Option<Self> {
-        (1..=MAX_SIZE).contains(&size).then_some(Self { size, blocks: Vec::new(), asked: 0, at })
+        (1..=MAX_SIZE).contains(&size).then_some(Self {
+            size,
+            blocks: Vec::new(),
+            asked: 0,
+            at,
+        })
     }
 
     /// The next block to ask for, while the pipeline has room.
@@ -36,10 +41,16 @@ impl Copy {
         room.then_some(next)
     }
 
-    /// A block came. Blocks are asked for in order over one connection, so they come in order: anything else is no answer to what was asked.
+    /// A block came. Blocks are asked for in order over one connection, so they come in order:
+    /// anything else is no answer to what was asked.
     pub(super) fn arrived(&mut self, now: Instant, block: u32, data: Bytes) -> bool {
-        let expected = self.size.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK);
-        let fits = block as usize == self.blocks.len() && block < self.asked && data.len() == expected as usize;
+        let expected = self
+            .size
+            .saturating_sub(block.saturating_mul(BLOCK))
+            .min(BLOCK);
+        let fits = block as usize == self.blocks.len()
+            && block < self.asked
+            && data.len() == expected as usize;
         if fits {
             self.blocks.push(data);
             self.at = now;
@@ -66,7 +77,10 @@ mod tests {
         let mut asked: Vec<u32> = std::iter::from_fn(|| copy.next_request()).collect();
         assert_eq!(asked.len(), 8);
         while let Some(block) = (!asked.is_empty()).then(|| asked.remove(0)) {
-            let Some(MetadataMessage::Data { data, .. }) = MetadataMessage::serve(&raw, block) else { panic!("block {block}") };
+            let Some(MetadataMessage::Data { data, .. }) = MetadataMessage::serve(&raw, block)
+            else {
+                panic!("block {block}")
+            };
             assert!(!copy.arrived(Instant::ZERO, block + 1, data.clone()));
             assert!(copy.arrived(Instant::ZERO, block, data));
             asked.extend(copy.next_request());
@@ -77,7 +91,10 @@ mod tests {
 
     #[test]
     fn impossible_sizes_and_unasked_blocks_are_refused() {
-        assert!(Copy::new(0, Instant::ZERO).is_none() && Copy::new(MAX_SIZE + 1, Instant::ZERO).is_none());
+        assert!(
+            Copy::new(0, Instant::ZERO).is_none()
+                && Copy::new(MAX_SIZE + 1, Instant::ZERO).is_none()
+        );
         let mut copy = Copy::new(5, Instant::ZERO).unwrap();
         assert!(!copy.arrived(Instant::ZERO, 0, Bytes::from_static(b"12345")));
         copy.next_request();

@@ -1,8 +1,8 @@
 //! Fetching a magnet's metadata from peers (BEP 9).
 //!
-//! Several peers are asked at once, each for a whole copy of its own. Copies are small, so this costs
-//! little, and it leaves a liar nothing to spoil: a copy that does not match the info-hash condemns
-//! the one peer that sent it, and the others go on as if nothing had happened.
+//! Several peers are asked at once, each for a whole copy of its own. Copies are small, so this
+//! costs little, and it leaves a liar nothing to spoil: a copy that does not match the info-hash
+//! condemns the one peer that sent it, and the others go on as if nothing had happened.
 
 mod copy;
 
@@ -36,7 +36,8 @@ impl MetadataFetch {
     pub(crate) fn fill(&mut self, cx: &mut Context, peers: &mut Peers) {
         while let Some((conn, size)) = self.next_source(peers) {
             self.tried.insert(conn);
-            self.copies.extend(Copy::new(size, cx.now).map(|copy| (conn, copy)));
+            self.copies
+                .extend(Copy::new(size, cx.now).map(|copy| (conn, copy)));
             self.request(cx, peers, conn);
         }
     }
@@ -77,7 +78,9 @@ impl MetadataFetch {
         conn: ConnId,
         (block, data): (u32, Bytes),
     ) -> Result<Option<Bytes>, crate::io::CloseReason> {
-        let Some(copy) = self.copies.get_mut(&conn) else { return Ok(None) };
+        let Some(copy) = self.copies.get_mut(&conn) else {
+            return Ok(None);
+        };
         if !copy.arrived(cx.now, block, data) {
             return unasked().map(|()| None);
         }

@@ -21,7 +21,8 @@ pub(crate) enum Refused {
     Distrusted,
 }
 
-/// First rest after a failed dial: short, since a peer that is just starting or still clearing away our last connection may be the only one there is.
+/// First rest after a failed dial: short, since a peer that is just starting or still clearing away
+/// our last connection may be the only one there is.
 const REST: Duration = Duration::from_secs(5);
 /// How much longer the rest is after every further failure, up to an hour.
 const LONGER: u32 = 4;
@@ -55,7 +56,10 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// Remembers at most `limit` addresses.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+        Self {
+            limit,
+            ..Self::default()
+        }
     }
 
     /// Heard of an address.
@@ -63,17 +67,26 @@ impl Candidates {
         self.insert(addr, source, None)
     }
 
-    /// Heard of an address from a peer. At most a quarter of all addresses come from one network, and nobody outside a private network knows
-    /// who is inside.
+    /// Heard of an address from a peer. At most a quarter of all addresses come from one network,
+    /// and nobody outside a private network knows who is inside.
     pub(crate) fn add_told(&mut self, addr: SocketAddr, informant: IpAddr) -> Result<(), Refused> {
-        let told = self.known.values().filter(|c| c.informant == Some(network(informant))).count();
+        let told = self
+            .known
+            .values()
+            .filter(|c| c.informant == Some(network(informant)))
+            .count();
         if told >= self.limit / 4 || is_local(addr.ip()) && !is_local(informant) {
             return Err(Refused::Distrusted);
         }
         self.insert(addr, PeerSource::Pex, Some(network(informant)))
     }
 
-    fn insert(&mut self, addr: SocketAddr, source: PeerSource, informant: Option<IpAddr>) -> Result<(), Refused> {
+    fn insert(
+        &mut self,
+        addr: SocketAddr,
+        source: PeerSource,
+        informant: Option<IpAddr>,
+    ) -> Result<(), Refused> {
         let addr = canonical(addr);
         if !usable(addr) {
             return Err(Refused::Unusable);
@@ -91,27 +104,51 @@ impl Candidates {
         if self.known.len() >= self.limit {
             self.forget_worst();
         }
-        self.known.insert(addr, Candidate { source, informant, failures: 0, rest_until: Instant::ZERO, busy: false });
+        self.known.insert(
+            addr,
+            Candidate {
+                source,
+                informant,
+                failures: 0,
+                rest_until: Instant::ZERO,
+                busy: false,
+            },
+        );
         Ok(())
     }
 
-    /// The best address that may be dialled now, marked as busy; among equals the one of highest priority (BEP 40). `taken` says which are
-    /// connected in another way.
-    pub(crate) fn next(&mut self, now: Instant, ranking: Ranking, taken: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
-        let free = self.known.iter_mut().filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
-        let (addr, best) = free.min_by_key(|(addr, c)| (c.failures, c.source, Reverse(ranking.of(**addr))))?;
+    /// The best address that may be dialled now, marked as busy; among equals the one of highest
+    /// priority (BEP 40). `taken` says which are connected in another way.
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        ranking: Ranking,
+        taken: impl Fn(SocketAddr) -> bool,
+    ) -> Option<SocketAddr> {
+        let free = self
+            .known
+            .iter_mut()
+            .filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
+        let (addr, best) =
+            free.min_by_key(|(addr, c)| (c.failures, c.source, Reverse(ranking.of(**addr))))?;
         best.busy = true;
         Some(*addr)
     }
 
     /// When an address will have rested, if one rests.
     pub(crate) fn next_rested(&self) -> Option<Instant> {
-        self.known.values().filter(|c| !c.busy).map(|c| c.rest_until).min()
+        self.known
+            .values()
+            .filter(|c| !c.busy)
+            .map(|c| c.rest_until)
+            .min()
     }
 
     /// A dial failed: rest, longer every time, and in the end forget.
     pub(crate) fn failed(&mut self, now: Instant, addr: SocketAddr) {
-        let Some(c) = self.known.get_mut(&addr) else { return };
+        let Some(c) = self.known.get_mut(&addr) else {
+            return;
+        };
         c.busy = false;
         c.failures += 1;
         let rest = REST * LONGER.saturating_pow(c.failures - 1);
@@ -143,16 +180,24 @@ impl Candidates {
 
     /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
     pub(crate) fn forget_public(&mut self) -> Vec<SocketAddr> {
-        self.known.extract_if(.., |_, c| !c.source.suits_private()).map(|(addr, _)| addr).collect()
+        self.known
+            .extract_if(.., |_, c| !c.source.suits_private())
+            .map(|(addr, _)| addr)
+            .collect()
     }
 
-    /// Whoever rests because neither side needed anything may be dialled now: we want something again.
+    /// Whoever rests because neither side needed anything may be dialled now: we want something
+    /// again.
     pub(crate) fn wake(&mut self, now: Instant) {
-        let resting = self.known.values_mut().filter(|c| c.failures == 0 && !c.busy);
+        let resting = self
+            .known
+            .values_mut()
+            .filter(|c| c.failures == 0 && !c.busy);
         resting.for_each(|c| c.rest_until = c.rest_until.min(now));
     }
 
-    /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside, where many peers share one, that port and that peer id.
+    /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside,
+    /// where many peers share one, that port and that peer id.
     pub(crate) fn ban(&mut self, who: PeerIdentity) {
         let addr = canonical(who.addr);
         bounded_insert(&mut self.banned_ids, who.peer_id);
@@ -160,8 +205,15 @@ impl Candidates {
         if !is_local(addr.ip()) {
             bounded_insert(&mut self.banned_networks, network(addr.ip()));
         }
-        let Self { known, banned_addrs, banned_networks, .. } = self;
-        known.retain(|a, _| !banned_addrs.contains(a) && !banned_networks.contains(&network(a.ip())));
+        let Self {
+            known,
+            banned_addrs,
+            banned_networks,
+            ..
+        } = self;
+        known.retain(|a, _| {
+            !banned_addrs.contains(a) && !banned_networks.contains(&network(a.ip()))
+        });
     }
 
     /// Whether this address is banned.
@@ -182,7 +234,9 @@ impl Candidates {
 
     fn forget_worst(&mut self) {
         let idle = self.known.iter().filter(|(_, c)| !c.busy);
-        let worst = idle.max_by_key(|(_, c)| (c.failures, c.source)).map(|(a, _)| *a);
+        let worst = idle
+            .max_by_key(|(_, c)| (c.failures, c.source))
+            .map(|(a, _)| *a);
         worst.map(|a| self.known.remove(&a));
     }
 }
@@ -203,17 +257,34 @@ mod tests {
     }
 
     fn who(text: &str, id: u8) -> PeerIdentity {
-        PeerIdentity { addr: addr(text), peer_id: PeerId([id; 20]) }
+        PeerIdentity {
+            addr: addr(text),
+            peer_id: PeerId([id; 20]),
+        }
     }
 
     #[test]
     fn nobody_can_be_at_port_zero_or_at_a_group() {
         let mut c = Candidates::new(10);
-        for text in ["1.2.3.4:0", "0.0.0.0:1", "224.0.0.1:6881", "255.255.255.255:1", "[ff02::1]:1", "[::]:1"] {
-            assert_eq!(c.add(addr(text), PeerSource::Tracker), Err(Refused::Unusable), "{text}");
+        for text in [
+            "1.2.3.4:0",
+            "0.0.0.0:1",
+            "224.0.0.1:6881",
+            "255.255.255.255:1",
+            "[ff02::1]:1",
+            "[::]:1",
+        ] {
+            assert_eq!(
+                c.add(addr(text), PeerSource::Tracker),
+                Err(Refused::Unusable),
+                "{text}"
+            );
         }
         assert_eq!(c.add(addr("1.2.3.4:1"), PeerSource::Tracker), Ok(()));
-        assert_eq!(c.add(addr("[::ffff:1.2.3.4]:1"), PeerSource::Tracker), Err(Refused::Known));
+        assert_eq!(
+            c.add(addr("[::ffff:1.2.3.4]:1"), PeerSource::Tracker),
+            Err(Refused::Known)
+        );
     }
 
     #[test]
@@ -227,7 +298,10 @@ mod tests {
             assert_eq!(c.next(now, Ranking::default(), |_| false), None);
             c.failed(now, a);
             let rest = c.next_rested().map(|t| t.since(now));
-            assert_eq!(rest, (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST)));
+            assert_eq!(
+                rest,
+                (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST))
+            );
             now = now + LONGEST_REST;
         }
         assert_eq!(c.idle(), 0);
@@ -242,37 +316,73 @@ mod tests {
         assert!(c.is_banned(addr("9.9.9.9:2")));
         assert!(c.is_banned(addr("[2001:db8::2]:7")) && !c.is_banned(addr("[2001:db8:0:1::1]:7")));
         assert!(c.is_banned(addr("127.0.0.1:1")) && !c.is_banned(addr("127.0.0.1:2")));
-        assert!(c.is_banned_peer(who("127.0.0.1:9", 2)) && !c.is_banned_peer(who("127.0.0.1:9", 4)));
-        assert_eq!(c.add(addr("9.9.9.9:3"), PeerSource::Pex), Err(Refused::Banned));
+        assert!(
+            c.is_banned_peer(who("127.0.0.1:9", 2)) && !c.is_banned_peer(who("127.0.0.1:9", 4))
+        );
+        assert_eq!(
+            c.add(addr("9.9.9.9:3"), PeerSource::Pex),
+            Err(Refused::Banned)
+        );
     }
 
     #[test]
     fn one_informant_gives_at_most_a_quarter_of_the_addresses() {
         let mut c = Candidates::new(100);
-        let taken = (1..=60u16).filter(|n| c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), [9, 9, 9, 9].into()).is_ok()).count();
+        let taken = (1..=60u16)
+            .filter(|n| {
+                c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), [9, 9, 9, 9].into())
+                    .is_ok()
+            })
+            .count();
         assert_eq!(taken, 25);
-        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 9].into()), Err(Refused::Distrusted));
+        assert_eq!(
+            c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 9].into()),
+            Err(Refused::Distrusted)
+        );
         assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 8].into()), Ok(()));
     }
 
     #[test]
     fn a_public_peer_does_not_know_who_is_in_a_private_network() {
         let mut c = Candidates::new(100);
-        for inside in ["192.168.1.1:1", "127.0.0.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1"] {
-            assert_eq!(c.add_told(addr(inside), [9, 9, 9, 9].into()), Err(Refused::Distrusted), "{inside}");
-            assert_eq!(c.add_told(addr(inside), [192, 168, 1, 7].into()), Ok(()), "{inside}");
+        for inside in [
+            "192.168.1.1:1",
+            "127.0.0.1:1",
+            "[fe80::1]:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
+            assert_eq!(
+                c.add_told(addr(inside), [9, 9, 9, 9].into()),
+                Err(Refused::Distrusted),
+                "{inside}"
+            );
+            assert_eq!(
+                c.add_told(addr(inside), [192, 168, 1, 7].into()),
+                Ok(()),
+                "{inside}"
+            );
         }
     }
 
     #[test]
     fn a_private_torrent_keeps_only_what_its_trackers_and_its_user_said() {
         let mut c = Candidates::new(100);
-        let sources = [PeerSource::User, PeerSource::Link, PeerSource::Tracker, PeerSource::Dht, PeerSource::Lsd];
+        let sources = [
+            PeerSource::User,
+            PeerSource::Link,
+            PeerSource::Tracker,
+            PeerSource::Dht,
+            PeerSource::Lsd,
+        ];
         for (n, source) in (1..).zip(sources) {
             c.add(SocketAddr::from(([45, 0, 0, 1], n)), source).unwrap();
         }
         c.add_told(addr("45.0.0.1:6"), [9, 9, 9, 9].into()).unwrap();
-        assert_eq!(c.add(addr("45.0.0.1:4"), PeerSource::Tracker), Err(Refused::Known), "a tracker knows it, too");
+        assert_eq!(
+            c.add(addr("45.0.0.1:4"), PeerSource::Tracker),
+            Err(Refused::Known),
+            "a tracker knows it, too"
+        );
         let gone = c.forget_public();
         assert_eq!(gone, ["45.0.0.1:2", "45.0.0.1:5", "45.0.0.1:6"].map(addr));
     }
@@ -283,7 +393,8 @@ mod tests {
         c.add(addr("1.1.1.1:1"), PeerSource::User).unwrap();
         c.add(addr("2.2.2.2:1"), PeerSource::Pex).unwrap();
         c.add(addr("3.3.3.3:1"), PeerSource::Tracker).unwrap();
-        let next: Vec<_> = std::iter::from_fn(|| c.next(Instant::ZERO, Ranking::default(), |_| false)).collect();
+        let next: Vec<_> =
+            std::iter::from_fn(|| c.next(Instant::ZERO, Ranking::default(), |_| false)).collect();
         assert_eq!(next, [addr("1.1.1.1:1"), addr("3.3.3.3:1")]);
     }
 }

@@ -56,7 +56,11 @@ impl Peers {
     /// Remembers at most so many addresses.
     pub(crate) fn new(max_candidates: usize) -> Self {
         let candidates = Candidates::new(max_candidates);
-        Self { connected: BTreeMap::new(), dials: BTreeMap::new(), candidates }
+        Self {
+            connected: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            candidates,
+        }
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Peer> {
@@ -87,7 +91,11 @@ impl Peers {
 
     /// Connections and dials.
     pub(crate) fn conns_and_dials(&self) -> Vec<ConnId> {
-        self.connected.keys().chain(self.dials.keys()).copied().collect()
+        self.connected
+            .keys()
+            .chain(self.dials.keys())
+            .copied()
+            .collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -110,7 +118,12 @@ impl Peers {
 
     /// A connection ended. The peer's address may be dialled again, after a rest that depends on
     /// how it ended.
-    pub(crate) fn remove(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) -> Option<Peer> {
+    pub(crate) fn remove(
+        &mut self,
+        cx: &mut Context,
+        conn: ConnId,
+        reason: &CloseReason,
+    ) -> Option<Peer> {
         let peer = self.connected.remove(&conn)?;
         cx.shared.connections.connected -= 1;
         if let Some(addr) = peer.listens {
@@ -132,7 +145,11 @@ impl Peers {
     pub(crate) fn dial(&mut self, cx: &mut Context, info_hash: InfoHashV1) -> Option<Instant> {
         let one_per_network = cx.config().one_per_address;
         let (ranking, mut taken) = (cx.shared.ranking(), Taken::default());
-        let connected = self.connected.values().flat_map(|p| [Some(p.addr), p.listens]).flatten();
+        let connected = self
+            .connected
+            .values()
+            .flat_map(|p| [Some(p.addr), p.listens])
+            .flatten();
         let all = connected.chain(self.dials.values().copied());
         all.for_each(|addr| taken.add(addr, one_per_network));
         while self.connected.len() + self.dials.len() < cx.config().max_peers {
@@ -141,7 +158,9 @@ impl Peers {
                 Ok(_) => return None,
                 Err(at) => return (self.candidates.next_rested()? <= cx.now).then_some(at),
             }
-            let addr = self.candidates.next(cx.now, ranking, |addr| taken.holds(addr))?;
+            let addr = self
+                .candidates
+                .next(cx.now, ranking, |addr| taken.holds(addr))?;
             taken.add(addr, one_per_network);
             self.start_dial(cx, info_hash, addr);
         }
@@ -152,19 +171,28 @@ impl Peers {
         let shared = &mut *cx.shared;
         let conn = shared.connections.start_dial(cx.now, &shared.config);
         shared.routes.push((conn, Some(cx.torrent)));
-        shared.outbox.push(Output::Dial { conn, torrent: cx.torrent, info_hash, addr });
+        shared.outbox.push(Output::Dial {
+            conn,
+            torrent: cx.torrent,
+            info_hash,
+            addr,
+        });
         self.dials.insert(conn, addr);
     }
 
     /// Why this peer is not wanted, if it is not.
     pub(crate) fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         let config = cx.config();
-        let known = |p: &Peer| p.peer_id == who.peer_id || config.one_per_address && same_host(p.addr, who.addr);
+        let known = |p: &Peer| {
+            p.peer_id == who.peer_id || config.one_per_address && same_host(p.addr, who.addr)
+        };
         if self.candidates.is_banned_peer(*who) {
             Some(CloseReason::Banned)
         } else if self.connected.values().any(known) {
             Some(CloseReason::Duplicate)
-        } else if self.connected.len() >= config.max_peers || cx.shared.connections.connected >= config.max_peers_total {
+        } else if self.connected.len() >= config.max_peers
+            || cx.shared.connections.connected >= config.max_peers_total
+        {
             Some(CloseReason::Full)
         } else {
             None
@@ -172,24 +200,40 @@ impl Peers {
     }
 
     /// Two that dial each other at the same time end up with two connections. Both keep the one
-    /// that the greater peer id dialled; if each kept the older of its two, both would be lost. Only
-    /// somebody at the same address can be the same peer. Returns the connection to end.
-    pub(crate) fn crossing(&self, cx: &Context, who: PeerIdentity, dialled: bool) -> Option<ConnId> {
+    /// that the greater peer id dialled; if each kept the older of its two, both would be lost.
+    /// Only somebody at the same address can be the same peer. Returns the connection to end.
+    pub(crate) fn crossing(
+        &self,
+        cx: &Context,
+        who: PeerIdentity,
+        dialled: bool,
+    ) -> Option<ConnId> {
         let better = dialled == (cx.shared.peer_id > who.peer_id);
-        let crossed = |p: &Peer| p.peer_id == who.peer_id && p.dialled != dialled && p.addr.ip() == who.addr.ip();
-        self.iter().find(|(_, p)| better && crossed(p)).map(|(conn, _)| conn)
+        let crossed = |p: &Peer| {
+            p.peer_id == who.peer_id && p.dialled != dialled && p.addr.ip() == who.addr.ip()
+        };
+        self.iter()
+            .find(|(_, p)| better && crossed(p))
+            .map(|(conn, _)| conn)
     }
 
     /// BEP 40: when all places are taken, the peer of lowest priority leaves for one of higher
     /// priority, or newcomers would find every swarm closed. `spared`: who gave us something lately
     /// stays. Returns who is to leave.
-    pub(crate) fn replaceable(&self, cx: &Context, newcomer: PeerAddr, spared: impl Fn(ConnId) -> bool) -> Option<ConnId> {
+    pub(crate) fn replaceable(
+        &self,
+        cx: &Context,
+        newcomer: PeerAddr,
+        spared: impl Fn(ConnId) -> bool,
+    ) -> Option<ConnId> {
         let ranking = cx.shared.ranking();
         let settled = |p: &Peer| cx.now.since(p.connected_at) >= SETTLED;
         let idle = self.iter().filter(|(conn, p)| settled(p) && !spared(*conn));
         // At least the dialler knows the port at which the other one listens.
         let ranked = idle.map(|(conn, p)| (ranking.of(p.listens.unwrap_or(p.addr)), conn));
-        let lowest = ranked.min().filter(|(lowest, _)| *lowest < ranking.of(newcomer));
+        let lowest = ranked
+            .min()
+            .filter(|(lowest, _)| *lowest < ranking.of(newcomer));
         lowest.map(|(_, conn)| conn)
     }
 
@@ -214,7 +258,12 @@ impl Peers {
         }
         self.candidates.ban(who);
         let banned = |p: &Peer| self.candidates.is_banned_peer(p.identity());
-        Some(self.iter().filter(|(_, p)| banned(p)).map(|(conn, _)| conn).collect())
+        Some(
+            self.iter()
+                .filter(|(_, p)| banned(p))
+                .map(|(conn, _)| conn)
+                .collect(),
+        )
     }
 
     /// BEP 27: forgets what came from elsewhere than a tracker. Returns the connections and dials
@@ -222,8 +271,14 @@ impl Peers {
     pub(crate) fn forget_public(&mut self) -> Vec<ConnId> {
         let public = self.candidates.forget_public();
         let is_public = |addr: &PeerAddr| public.contains(addr);
-        let peers = self.iter().filter(|(_, p)| p.listens.as_ref().is_some_and(is_public));
-        let dials = self.dials.iter().filter(|(_, addr)| is_public(addr)).map(|(conn, _)| *conn);
+        let peers = self
+            .iter()
+            .filter(|(_, p)| p.listens.as_ref().is_some_and(is_public));
+        let dials = self
+            .dials
+            .iter()
+            .filter(|(_, addr)| is_public(addr))
+            .map(|(conn, _)| *conn);
         peers.map(|(conn, _)| conn).chain(dials).collect()
     }
 

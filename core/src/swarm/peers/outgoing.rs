@@ -26,7 +26,13 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     pub(crate) fn new(now: Instant) -> Self {
         let drained = Rate::default();
-        Self { unsent: 0, drained, heard_at: now, sent_since_tick: true, quiet_ticks: 0 }
+        Self {
+            unsent: 0,
+            drained,
+            heard_at: now,
+            sent_since_tick: true,
+            quiet_ticks: 0,
+        }
     }
 
     /// Wire bytes in the driver's queue.
@@ -63,7 +69,10 @@ impl Outgoing {
     /// one second at the peer's rate keeps its socket busy; more would only delay what it cancels
     /// and all else that we send.
     pub(crate) fn has_room(&self, now: Instant, reading: u64, max_unsent: u64) -> bool {
-        let bound = self.drained.get(now).clamp(LEAST_UNSENT, max_unsent.max(LEAST_UNSENT));
+        let bound = self
+            .drained
+            .get(now)
+            .clamp(LEAST_UNSENT, max_unsent.max(LEAST_UNSENT));
         self.unsent + reading < bound
     }
 

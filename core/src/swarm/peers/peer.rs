@@ -49,7 +49,13 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// A peer whose handshake is done. `listens`: where it was dialled, if it was.
-    pub(crate) fn new(now: Instant, identity: PeerIdentity, listens: Option<PeerAddr>, reserved: Reserved, pieces: u32) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        identity: PeerIdentity,
+        listens: Option<PeerAddr>,
+        reserved: Reserved,
+        pieces: u32,
+    ) -> Self {
         Self {
             addr: identity.addr,
             listens,
@@ -71,7 +77,10 @@ impl Peer {
 
     /// What identifies it beyond this connection.
     pub(crate) fn identity(&self) -> PeerIdentity {
-        PeerIdentity { addr: self.listens.unwrap_or(self.addr), peer_id: self.peer_id }
+        PeerIdentity {
+            addr: self.listens.unwrap_or(self.addr),
+            peer_id: self.peer_id,
+        }
     }
 
     /// Whether it has every piece.
@@ -97,8 +106,8 @@ impl Peer {
         }
     }
 
-    /// A peer that goes on asking and does not read what it is sent would fill our memory. `max_unsent`:
-    /// [`crate::Config::max_unsent`].
+    /// A peer that goes on asking and does not read what it is sent would fill our memory.
+    /// `max_unsent`: [`crate::Config::max_unsent`].
     pub(crate) fn check_reading(&self, max_unsent: u64) -> Verdict {
         if self.outgoing.is_overfull(max_unsent) {
             return misbehaved("it does not read what it is sent");
@@ -121,7 +130,11 @@ impl Peer {
 
     /// BEP 6: have-all and have-none come first or not at all.
     pub(crate) fn note_first_have(&mut self) -> Verdict {
-        if self.note_have() { Ok(()) } else { misbehaved("it said twice what it has") }
+        if self.note_have() {
+            Ok(())
+        } else {
+            misbehaved("it said twice what it has")
+        }
     }
 
     /// A message that came before the torrent's size was known. What says which pieces the peer has

@@ -21,10 +21,20 @@ pub(crate) struct Checking {
 
 impl Checking {
     /// `check` first, then `sample`; a piece that is in both is no sample.
-    pub(crate) fn new(lengths: &Lengths, check: impl IntoIterator<Item = Piece>, sample: impl IntoIterator<Item = Piece>) -> Self {
+    pub(crate) fn new(
+        lengths: &Lengths,
+        check: impl IntoIterator<Item = Piece>,
+        sample: impl IntoIterator<Item = Piece>,
+    ) -> Self {
         let none = Bitfield::none(lengths.pieces());
         let (todo, listed) = (VecDeque::new(), none.clone());
-        let mut checking = Self { todo, listed, sample: none, in_flight: 0, bytes: 0 };
+        let mut checking = Self {
+            todo,
+            listed,
+            sample: none,
+            in_flight: 0,
+            bytes: 0,
+        };
         check.into_iter().for_each(|piece| checking.list(piece));
         for piece in sample {
             if !checking.listed.has(piece) {
@@ -47,7 +57,9 @@ impl Checking {
 
     /// The next piece to read, while fewer than `limit` are being read.
     pub(crate) fn next(&mut self, limit: usize) -> Option<Piece> {
-        let piece = (self.in_flight < limit).then(|| self.todo.pop_front()).flatten()?;
+        let piece = (self.in_flight < limit)
+            .then(|| self.todo.pop_front())
+            .flatten()?;
         self.in_flight += 1;
         Some(piece)
     }
@@ -75,7 +87,9 @@ impl Checking {
         let spans = pieces.info.layout(range.offset, u64::from(range.length));
         for file in spans.filter_map(|span| pieces.info.files.get(span.file)) {
             let of_file = pieces.lengths.pieces_of(file.offset, file.size);
-            of_file.filter(|other| pieces.have().has(*other)).for_each(|other| self.list(other));
+            of_file
+                .filter(|other| pieces.have().has(*other))
+                .for_each(|other| self.list(other));
         }
     }
 
@@ -95,5 +109,9 @@ impl Checking {
 
 /// Where a piece lies in the torrent.
 pub(crate) fn check_range(lengths: &Lengths, piece: Piece) -> CheckRange {
-    CheckRange { piece, offset: lengths.offset(piece), length: lengths.size(piece) }
+    CheckRange {
+        piece,
+        offset: lengths.offset(piece),
+        length: lengths.size(piece),
+    }
 }

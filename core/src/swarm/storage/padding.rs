@@ -1,4 +1,5 @@
-//! Pad files (BEP 47): runs of zeros that let the next file begin at a piece. They are known without being asked for, and nobody counts them.
+//! Pad files (BEP 47): runs of zeros that let the next file begin at a piece. They are known
+//! without being asked for, and nobody counts them.
 
 use std::ops::Range;
 
@@ -22,8 +23,16 @@ pub(crate) struct Padding {
 
 impl Padding {
     pub(crate) fn of(info: &Info) -> Self {
-        let mut padding = Self { lengths: info.lengths, ranges: Vec::new(), pieces: Vec::new(), total: 0 };
-        info.files.iter().filter(|file| file.pad && file.size > 0).for_each(|file| padding.add(file.offset, file.size));
+        let mut padding = Self {
+            lengths: info.lengths,
+            ranges: Vec::new(),
+            pieces: Vec::new(),
+            total: 0,
+        };
+        info.files
+            .iter()
+            .filter(|file| file.pad && file.size > 0)
+            .for_each(|file| padding.add(file.offset, file.size));
         padding
     }
 
@@ -53,26 +62,50 @@ impl Padding {
 
     /// Bytes of padding in the pieces for which `counts` holds.
     pub(crate) fn bytes_in(&self, counts: impl Fn(Piece) -> bool) -> u64 {
-        self.pieces.iter().filter(|(piece, _)| counts(*piece)).map(|(_, bytes)| u64::from(*bytes)).sum()
+        self.pieces
+            .iter()
+            .filter(|(piece, _)| counts(*piece))
+            .map(|(_, bytes)| u64::from(*bytes))
+            .sum()
     }
 
     /// Bytes of padding in one piece.
     pub(crate) fn in_piece(&self, piece: Piece) -> u64 {
-        let found = self.pieces.binary_search_by_key(&piece, |(piece, _)| *piece).ok();
-        found.and_then(|at| self.pieces.get(at)).map_or(0, |(_, bytes)| u64::from(*bytes))
+        let found = self
+            .pieces
+            .binary_search_by_key(&piece, |(piece, _)| *piece)
+            .ok();
+        found
+            .and_then(|at| self.pieces.get(at))
+            .map_or(0, |(_, bytes)| u64::from(*bytes))
     }
 
-    /// The blocks of a piece that are padding from end to end, with their bytes. A block that holds a byte of a file is not among them.
+    /// The blocks of a piece that are padding from end to end, with their bytes. A block that holds
+    /// a byte of a file is not among them.
     pub(crate) fn blocks_of(&self, piece: Piece) -> impl Iterator<Item = (u32, Bytes)> + '_ {
-        let count = if self.in_piece(piece) == 0 { 0 } else { self.lengths.blocks(piece) };
-        let blocks = (0..count).filter_map(move |number| Some((number, self.lengths.nth_block(piece, number)?)));
-        blocks.filter(|(_, block)| self.covers(*block)).map(|(number, block)| (number, Bytes::from_static(&ZEROS).slice(..block.length() as usize)))
+        let count = if self.in_piece(piece) == 0 {
+            0
+        } else {
+            self.lengths.blocks(piece)
+        };
+        let blocks = (0..count)
+            .filter_map(move |number| Some((number, self.lengths.nth_block(piece, number)?)));
+        blocks
+            .filter(|(_, block)| self.covers(*block))
+            .map(|(number, block)| {
+                (
+                    number,
+                    Bytes::from_static(&ZEROS).slice(..block.length() as usize),
+                )
+            })
     }
 
     fn covers(&self, block: Block) -> bool {
         let start = self.lengths.offset(block.piece()) + u64::from(block.begin());
         let at = self.ranges.partition_point(|range| range.end <= start);
-        self.ranges.get(at).is_some_and(|range| range.start <= start && start + u64::from(block.length()) <= range.end)
+        self.ranges.get(at).is_some_and(|range| {
+            range.start <= start && start + u64::from(block.length()) <= range.end
+        })
     }
 }
 
@@ -89,24 +122,47 @@ mod tests {
         };
         let list: String = files.iter().enumerate().map(entry).collect();
         let hashes = "h".repeat(20 * usize::try_from(total.div_ceil(piece_length)).unwrap());
-        let raw = format!("d5:filesl{list}e4:name1:t12:piece lengthi{piece_length}e6:pieces{}:{hashes}e", hashes.len());
+        let raw = format!(
+            "d5:filesl{list}e4:name1:t12:piece lengthi{piece_length}e6:pieces{}:{hashes}e",
+            hashes.len()
+        );
         Info::parse(raw.into()).unwrap()
     }
 
     #[test]
     fn only_blocks_without_a_byte_of_a_file_are_padding() {
         const K: u64 = 1024;
-        // Pieces of four blocks: a file that ends inside the second block, padding up to the next piece, a file, padding of a piece and a half.
-        let info = info(64 * K, &[(20 * K, false), (44 * K, true), (64 * K, false), (60 * K, true), (36 * K, true), (1, false)]);
+        // Pieces of four blocks: a file that ends inside the second block, padding up to the next
+        // piece, a file, padding of a piece and a half.
+        let info = info(
+            64 * K,
+            &[
+                (20 * K, false),
+                (44 * K, true),
+                (64 * K, false),
+                (60 * K, true),
+                (36 * K, true),
+                (1, false),
+            ],
+        );
         let padding = Padding::of(&info);
-        let blocks = |piece: u32| padding.blocks_of(info.lengths.piece(piece).unwrap()).map(|(n, bytes)| (n, bytes.len())).collect::<Vec<_>>();
+        let blocks = |piece: u32| {
+            padding
+                .blocks_of(info.lengths.piece(piece).unwrap())
+                .map(|(n, bytes)| (n, bytes.len()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(blocks(0), [(2, 16_384), (3, 16_384)]);
         assert!(blocks(1).is_empty());
         assert_eq!(blocks(2).len(), 4, "two pads side by side are one");
         assert_eq!(blocks(3), [(0, 16_384), (1, 16_384)]);
         assert_eq!(padding.total(), 140 * K);
         assert_eq!(padding.bytes_in(|piece| piece.get() > 0), 96 * K);
-        let each: Vec<u64> = info.lengths.iter().map(|piece| padding.in_piece(piece)).collect();
+        let each: Vec<u64> = info
+            .lengths
+            .iter()
+            .map(|piece| padding.in_piece(piece))
+            .collect();
         assert_eq!(each, [44 * K, 0, 64 * K, 32 * K]);
     }
 }

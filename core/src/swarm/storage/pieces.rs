@@ -73,7 +73,11 @@ impl Pieces {
     /// Of these pieces the ones that nothing may have changed since they were checked.
     pub(crate) fn beyond_doubt(&self, mut pieces: Bitfield) -> Bitfield {
         if !self.recheck.is_over() {
-            for piece in self.lengths.iter().filter(|piece| self.recheck.doubts(*piece)) {
+            for piece in self
+                .lengths
+                .iter()
+                .filter(|piece| self.recheck.doubts(*piece))
+            {
                 pieces.clear(piece);
             }
         }
@@ -85,7 +89,8 @@ impl Pieces {
         self.seed_only
     }
 
-    /// From now on only what is there is wanted; while that is being checked: what will turn out to be there.
+    /// From now on only what is there is wanted; while that is being checked: what will turn out to
+    /// be there.
     pub(crate) fn set_seed_only(&mut self, checking: bool) {
         self.seed_only = true;
         if !checking {
@@ -106,10 +111,18 @@ impl Pieces {
         self.recount();
     }
 
-    /// Pieces are there that nobody fetched: a file was put back. `busy`: they are being fetched. Returns what is new.
+    /// Pieces are there that nobody fetched: a file was put back. `busy`: they are being fetched.
+    /// Returns what is new.
     pub(crate) fn find(&mut self, pieces: &[Piece], busy: impl Fn(Piece) -> bool) -> Vec<Piece> {
-        let idle = pieces.iter().copied().filter(|piece| !busy(*piece) && !self.storing.has(*piece)).collect::<Vec<_>>();
-        let found: Vec<Piece> = idle.into_iter().filter(|piece| self.have.set(*piece)).collect();
+        let idle = pieces
+            .iter()
+            .copied()
+            .filter(|piece| !busy(*piece) && !self.storing.has(*piece))
+            .collect::<Vec<_>>();
+        let found: Vec<Piece> = idle
+            .into_iter()
+            .filter(|piece| self.have.set(*piece))
+            .collect();
         for piece in found.iter().filter(|_| self.seed_only) {
             self.wanted.set(*piece);
         }
@@ -167,7 +180,9 @@ impl Pieces {
 
     /// Pieces that are had, but not flushed.
     pub(crate) fn unflushed(&self) -> Vec<Piece> {
-        self.pieces_in(&self.have).filter(|piece| !self.durable.has(*piece)).collect()
+        self.pieces_in(&self.have)
+            .filter(|piece| !self.durable.has(*piece))
+            .collect()
     }
 
     /// Whether all wanted pieces are in this set.
@@ -177,7 +192,10 @@ impl Pieces {
 
     /// These pieces are not there any more. Returns those that were had.
     pub(crate) fn forget(&mut self, pieces: &[Piece]) -> Vec<Piece> {
-        let had = pieces.iter().copied().filter(|piece| self.have.clear(*piece));
+        let had = pieces
+            .iter()
+            .copied()
+            .filter(|piece| self.have.clear(*piece));
         let gone: Vec<Piece> = had.collect();
         for piece in &gone {
             self.durable.clear(*piece);
@@ -199,7 +217,10 @@ impl Pieces {
 
     /// Counts what is lacking: after a check, or a change of what is wanted.
     pub(crate) fn recount(&mut self) {
-        let lacking = self.pieces_in(&self.wanted).filter(|piece| !self.have.has(*piece)).count();
+        let lacking = self
+            .pieces_in(&self.wanted)
+            .filter(|piece| !self.have.has(*piece))
+            .count();
         self.lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
     }
 
@@ -210,11 +231,13 @@ impl Pieces {
         bytes - self.padding.bytes_in(|piece| pieces.has(piece))
     }
 
-    /// Bytes of wanted pieces that are had, without padding. `exact`: counts them one by one, since what is lacking
-    /// is counted anew only when a check is over.
+    /// Bytes of wanted pieces that are had, without padding. `exact`: counts them one by one, since
+    /// what is lacking is counted anew only when a check is over.
     pub(crate) fn bytes_done(&self, exact: bool) -> u64 {
         if exact {
-            let had = self.pieces_in(&self.have).filter(|piece| self.wanted.has(*piece));
+            let had = self
+                .pieces_in(&self.have)
+                .filter(|piece| self.wanted.has(*piece));
             let bytes = |piece| u64::from(self.lengths.size(piece)) - self.padding.in_piece(piece);
             return had.map(bytes).sum();
         }
@@ -246,9 +269,15 @@ impl Pieces {
 
 /// The pieces that hold a byte of a wanted file.
 fn wanted_pieces(info: &Info, flags: Option<&[bool]>) -> Bitfield {
-    let Some(flags) = flags else { return Bitfield::all(info.lengths.pieces()) };
+    let Some(flags) = flags else {
+        return Bitfield::all(info.lengths.pieces());
+    };
     let mut wanted = Bitfield::none(info.lengths.pieces());
-    let files = info.files.iter().zip(flags).filter(|(file, flag)| **flag && !file.pad);
+    let files = info
+        .files
+        .iter()
+        .zip(flags)
+        .filter(|(file, flag)| **flag && !file.pad);
     for (file, _) in files {
         for piece in info.lengths.pieces_of(file.offset, file.size) {
             wanted.set(piece);

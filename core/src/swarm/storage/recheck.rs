@@ -1,7 +1,9 @@
-//! Which pieces are read and hashed again, because something else may have changed them, while the torrent goes on.
+//! Which pieces are read and hashed again, because something else may have changed them, while the
+//! torrent goes on.
 //!
-//! A piece that waits for this is *doubted*: it stays had, as most changes are harmless, but it is not served, newcomers do not hear of it, and
-//! nothing is called finished before the last doubt is gone. Requests for it wait.
+//! A piece that waits for this is *doubted*: it stays had, as most changes are harmless, but it is
+//! not served, newcomers do not hear of it, and nothing is called finished before the last doubt is
+//! gone. Requests for it wait.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -49,7 +51,8 @@ impl Recheck {
 
     /// Whether a piece may be other than it was.
     pub(crate) fn doubts(&self, piece: Piece) -> bool {
-        !self.is_over() && (self.listed.has(piece) || self.in_flight.contains(&piece) || self.wrong.has(piece))
+        !self.is_over()
+            && (self.listed.has(piece) || self.in_flight.contains(&piece) || self.wrong.has(piece))
     }
 
     /// Pieces being read.
@@ -62,7 +65,8 @@ impl Recheck {
         self.since
     }
 
-    /// Puts a piece on the list, also one that is being read: what is read may be older than the change.
+    /// Puts a piece on the list, also one that is being read: what is read may be older than the
+    /// change.
     pub(crate) fn list(&mut self, now: Instant, piece: Piece) {
         self.since.get_or_insert(now);
         self.wrong.clear(piece);
@@ -81,7 +85,11 @@ impl Recheck {
 
     pub(crate) fn next(&mut self) -> Option<Piece> {
         loop {
-            let piece = self.todo.iter().position(|piece| !self.in_flight.contains(piece)).and_then(|at| self.todo.remove(at))?;
+            let piece = self
+                .todo
+                .iter()
+                .position(|piece| !self.in_flight.contains(piece))
+                .and_then(|at| self.todo.remove(at))?;
             self.hurried.clear(piece);
             if self.listed.clear(piece) {
                 self.in_flight.insert(piece);
@@ -95,7 +103,8 @@ impl Recheck {
         self.in_flight.remove(&piece) && !self.listed.has(piece)
     }
 
-    /// A piece was read. `good`: it is right; `had`: it is one of ours. Returns whether it is as it was.
+    /// A piece was read. `good`: it is right; `had`: it is one of ours. Returns whether it is as it
+    /// was.
     pub(crate) fn handle_read(&mut self, piece: Piece, good: bool, had: bool) -> bool {
         if !self.done(piece) {
             return false;
@@ -113,7 +122,11 @@ impl Recheck {
 
     /// Takes what turned out to be wrong, and what was found.
     pub(crate) fn take_outcome(&mut self, lengths: &Lengths) -> (Vec<Piece>, Vec<Piece>) {
-        let wrong = self.wrong.ones().filter_map(|index| lengths.piece(index)).collect();
+        let wrong = self
+            .wrong
+            .ones()
+            .filter_map(|index| lengths.piece(index))
+            .collect();
         self.lost += self.wrong.count();
         self.wrong = Bitfield::none(lengths.pieces());
         (wrong, std::mem::take(&mut self.found))
@@ -124,7 +137,8 @@ impl Recheck {
         (self.read, self.lost)
     }
 
-    /// What is left for the next start: a record does not vouch for files that something else changed.
+    /// What is left for the next start: a record does not vouch for files that something else
+    /// changed.
     pub(crate) fn abandon(&mut self) {
         self.todo.clear();
     }
@@ -143,7 +157,9 @@ mod tests {
     #[test]
     fn what_somebody_waits_for_is_read_first_and_everything_once() {
         let ([a, b, c, _], mut recheck) = four();
-        [a, b, c, a].into_iter().for_each(|piece| recheck.list(Instant::ZERO, piece));
+        [a, b, c, a]
+            .into_iter()
+            .for_each(|piece| recheck.list(Instant::ZERO, piece));
         recheck.hurry(c);
         recheck.hurry(c);
         let order: Vec<_> = std::iter::from_fn(|| recheck.next()).collect();

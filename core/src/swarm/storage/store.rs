@@ -39,7 +39,14 @@ pub(crate) struct Store {
 impl Store {
     /// For a torrent of so many pieces.
     pub(crate) fn new(pieces: u32) -> Self {
-        Self { rewrite: Bitfield::none(pieces), refused: Vec::new(), retry_at: Instant::ZERO, unflushed: 0, unflushed_since: None, flushing: false }
+        Self {
+            rewrite: Bitfield::none(pieces),
+            refused: Vec::new(),
+            retry_at: Instant::ZERO,
+            unflushed: 0,
+            unflushed_since: None,
+            flushing: false,
+        }
     }
 
     /// Whether something waits for time: a flush, or another try.
@@ -60,7 +67,13 @@ impl Store {
     /// Writes a verified piece.
     pub(crate) fn write(&self, cx: &mut Context, pieces: &Pieces, piece: Piece, data: Rope) {
         let offset = pieces.lengths.offset(piece);
-        cx.request(Op::Write { offset, data: data.clone() }, Pending::Write { piece, data });
+        cx.request(
+            Op::Write {
+                offset,
+                data: data.clone(),
+            },
+            Pending::Write { piece, data },
+        );
     }
 
     /// A write is over.
@@ -101,7 +114,9 @@ impl Store {
     /// Flushes when enough was written, when it was written long enough ago, when it was the last,
     /// or when nothing follows because of a pause.
     pub(crate) fn flush_if_due(&mut self, cx: &mut Context, pieces: &Pieces) {
-        let Some(since) = self.unflushed_since.filter(|_| !self.flushing) else { return };
+        let Some(since) = self.unflushed_since.filter(|_| !self.flushing) else {
+            return;
+        };
         let old = cx.now.since(since) >= cx.config().flush_interval;
         let last = pieces.lacking() == 0 || cx.shared.shutting_down;
         let much = self.unflushed >= cx.config().max_unflushed;
@@ -109,17 +124,35 @@ impl Store {
             self.flushing = true;
             self.unflushed = 0;
             self.unflushed_since = None;
-            cx.request(Op::Flush, Pending::Flush { have: pieces.have().clone() });
+            cx.request(
+                Op::Flush,
+                Pending::Flush {
+                    have: pieces.have().clone(),
+                },
+            );
         }
     }
 
     /// What was written before the flush is durable: only now may the resume record say so.
     /// `transferred`: bytes uploaded and downloaded, all runs.
-    pub(crate) fn handle_flushed(&mut self, cx: &mut Context, pieces: &mut Pieces, have: Bitfield, (uploaded, downloaded): (u64, u64)) {
+    pub(crate) fn handle_flushed(
+        &mut self,
+        cx: &mut Context,
+        pieces: &mut Pieces,
+        have: Bitfield,
+        (uploaded, downloaded): (u64, u64),
+    ) {
         let have = pieces.beyond_doubt(have);
         let complete = pieces.wanted_are_in(&have);
         pieces.set_durable(have.clone());
-        cx.request(Op::Save { have, uploaded, downloaded }, Pending::Save { complete });
+        cx.request(
+            Op::Save {
+                have,
+                uploaded,
+                downloaded,
+            },
+            Pending::Save { complete },
+        );
     }
 
     /// A failed flush may have dropped any of the writes before it, and the next one succeeds all

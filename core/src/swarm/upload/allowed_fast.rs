@@ -1,4 +1,5 @@
-//! The allowed-fast set (BEP 6): pieces that a peer may request while we choke it, so that a newcomer gets something to trade.
+//! The allowed-fast set (BEP 6): pieces that a peer may request while we choke it, so that a
+//! newcomer gets something to trade.
 
 use std::net::Ipv4Addr;
 
@@ -6,11 +7,21 @@ use sha1::{Digest, Sha1};
 
 use crate::types::{InfoHashV1, Lengths, Piece};
 
-/// The first `count` pieces of the set for a peer at this address, by BEP 6's algorithm: the same at every client, so that reconnecting or asking around gains nothing.
-pub(crate) fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHashV1, lengths: &Lengths, count: usize) -> Vec<Piece> {
+/// The first `count` pieces of the set for a peer at this address, by BEP 6's algorithm: the same
+/// at every client, so that reconnecting or asking around gains nothing.
+pub(crate) fn allowed_fast(
+    ip: Ipv4Addr,
+    info_hash: InfoHashV1,
+    lengths: &Lengths,
+    count: usize,
+) -> Vec<Piece> {
     let count = count.min(lengths.pieces() as usize);
     let [a, b, c, _] = ip.octets();
-    let mut x: [u8; 20] = Sha1::new().chain_update([a, b, c, 0]).chain_update(info_hash.0).finalize().into();
+    let mut x: [u8; 20] = Sha1::new()
+        .chain_update([a, b, c, 0])
+        .chain_update(info_hash.0)
+        .finalize()
+        .into();
     let mut set: Vec<Piece> = Vec::with_capacity(count);
     while set.len() < count {
         for word in x.chunks_exact(4) {
@@ -31,15 +42,34 @@ mod tests {
     #[test]
     fn the_set_is_the_one_of_the_specification() {
         let lengths = Lengths::new(1313, 1).unwrap();
-        let set = allowed_fast(Ipv4Addr::new(80, 4, 4, 200), InfoHashV1([0xaa; 20]), &lengths, 10);
+        let set = allowed_fast(
+            Ipv4Addr::new(80, 4, 4, 200),
+            InfoHashV1([0xaa; 20]),
+            &lengths,
+            10,
+        );
         let indices: Vec<u32> = set.into_iter().map(Piece::get).collect();
-        assert_eq!(indices, [1059, 431, 808, 1217, 287, 376, 1188, 353, 508, 1246]);
+        assert_eq!(
+            indices,
+            [1059, 431, 808, 1217, 287, 376, 1188, 353, 508, 1246]
+        );
     }
 
     #[test]
     fn a_small_torrent_has_a_small_set() {
         let lengths = Lengths::new(3, 1).unwrap();
-        assert_eq!(allowed_fast(Ipv4Addr::LOCALHOST, InfoHashV1([1; 20]), &lengths, 10).len(), 3);
-        assert!(allowed_fast(Ipv4Addr::LOCALHOST, InfoHashV1([1; 20]), &Lengths::new(0, 1).unwrap(), 10).is_empty());
+        assert_eq!(
+            allowed_fast(Ipv4Addr::LOCALHOST, InfoHashV1([1; 20]), &lengths, 10).len(),
+            3
+        );
+        assert!(
+            allowed_fast(
+                Ipv4Addr::LOCALHOST,
+                InfoHashV1([1; 20]),
+                &Lengths::new(0, 1).unwrap(),
+                10
+            )
+            .is_empty()
+        );
     }
 }

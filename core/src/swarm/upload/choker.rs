@@ -12,7 +12,8 @@ pub(crate) struct Contender {
     pub(crate) interested: bool,
     /// It owes us blocks and sends none.
     pub(crate) snubbed: bool,
-    /// What is ranked: while we download, bytes it gave lately; while we seed, whether its turn is not over.
+    /// What is ranked: while we download, bytes it gave lately; while we seed, whether its turn is
+    /// not over.
     pub(crate) merit: u64,
     /// While we seed: when it was last unchoked, so that slots go round.
     pub(crate) unchoked_at: Option<Instant>,
@@ -41,8 +42,16 @@ pub(crate) struct Choker {
 
 impl Choker {
     /// Who is unchoked until the next round: the best `slots` interested peers and one by luck.
-    pub(crate) fn decide(&mut self, peers: &[Contender], slots: usize, rng: &mut impl Rng) -> Vec<ConnId> {
-        let mut ranked: Vec<&Contender> = peers.iter().filter(|c| c.interested && !c.snubbed).collect();
+    pub(crate) fn decide(
+        &mut self,
+        peers: &[Contender],
+        slots: usize,
+        rng: &mut impl Rng,
+    ) -> Vec<ConnId> {
+        let mut ranked: Vec<&Contender> = peers
+            .iter()
+            .filter(|c| c.interested && !c.snubbed)
+            .collect();
         ranked.sort_by_key(|c| (std::cmp::Reverse(c.merit), c.unchoked_at, c.conn));
         let mut chosen: Vec<ConnId> = ranked.iter().take(slots).map(|c| c.conn).collect();
         self.turn(peers, &chosen, rng);
@@ -50,7 +59,8 @@ impl Choker {
         chosen
     }
 
-    /// A peer became interested between two rounds. Whether a slot is free for it: nobody should wait ten seconds beside an empty seat.
+    /// A peer became interested between two rounds. Whether a slot is free for it: nobody should
+    /// wait ten seconds beside an empty seat.
     pub(crate) fn has_room(unchoked: usize, slots: usize) -> bool {
         unchoked < slots
     }
@@ -64,7 +74,10 @@ impl Choker {
         let over = self.round.is_multiple_of(OPTIMISTIC_ROUNDS);
         self.round = self.round.wrapping_add(1);
         let waiting = |c: &&Contender| c.interested && !chosen.contains(&c.conn);
-        let stays = peers.iter().filter(waiting).any(|c| Some(c.conn) == self.optimistic);
+        let stays = peers
+            .iter()
+            .filter(waiting)
+            .any(|c| Some(c.conn) == self.optimistic);
         if !over && stays {
             return;
         }
@@ -82,7 +95,14 @@ mod tests {
     use super::*;
 
     fn peer(n: u64, merit: u64) -> Contender {
-        Contender { conn: ConnId::dialled(n), interested: true, snubbed: false, merit, unchoked_at: None, new: false }
+        Contender {
+            conn: ConnId::dialled(n),
+            interested: true,
+            snubbed: false,
+            merit,
+            unchoked_at: None,
+            new: false,
+        }
     }
 
     #[test]
@@ -100,7 +120,9 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let peers: Vec<Contender> = (0..6).map(|n| peer(n, 0)).collect();
         let mut choker = Choker::default();
-        let lucky: Vec<_> = (0..300).map(|_| choker.decide(&peers, 0, &mut rng)[0]).collect();
+        let lucky: Vec<_> = (0..300)
+            .map(|_| choker.decide(&peers, 0, &mut rng)[0])
+            .collect();
         assert!(lucky.chunks(3).all(|c| c.iter().all(|l| *l == c[0])));
         assert!(peers.iter().all(|p| lucky.contains(&p.conn)));
     }
@@ -108,8 +130,14 @@ mod tests {
     #[test]
     fn the_uninterested_get_nothing_and_the_snubbing_only_luck() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let bored = Contender { interested: false, ..peer(1, 900) };
-        let snubbing = Contender { snubbed: true, ..peer(2, 800) };
+        let bored = Contender {
+            interested: false,
+            ..peer(1, 900)
+        };
+        let snubbing = Contender {
+            snubbed: true,
+            ..peer(2, 800)
+        };
         let chosen = Choker::default().decide(&[bored, snubbing, peer(3, 1)], 4, &mut rng);
         assert_eq!(chosen, [ConnId::dialled(3), ConnId::dialled(2)]);
     }
@@ -117,8 +145,17 @@ mod tests {
     #[test]
     fn while_seeding_slots_of_equal_merit_go_round() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let waited = Contender { unchoked_at: Some(Instant(5)), ..peer(1, 0) };
-        let served = Contender { unchoked_at: Some(Instant(9)), ..peer(2, 0) };
-        assert_eq!(Choker::default().decide(&[served, waited], 1, &mut rng)[0], waited.conn);
+        let waited = Contender {
+            unchoked_at: Some(Instant(5)),
+            ..peer(1, 0)
+        };
+        let served = Contender {
+            unchoked_at: Some(Instant(9)),
+            ..peer(2, 0)
+        };
+        assert_eq!(
+            Choker::default().decide(&[served, waited], 1, &mut rng)[0],
+            waited.conn
+        );
     }
 }

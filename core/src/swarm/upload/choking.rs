@@ -25,7 +25,13 @@ const ALLOWED_FAST: usize = 3;
 
 impl Upload {
     /// A peer is there. BEP 6: a newcomer gets something to trade.
-    pub(crate) fn add_peer(&mut self, cx: &mut Context, pieces: Option<&Pieces>, (conn, peer): (ConnId, &mut Peer), info_hash: InfoHashV1) {
+    pub(crate) fn add_peer(
+        &mut self,
+        cx: &mut Context,
+        pieces: Option<&Pieces>,
+        (conn, peer): (ConnId, &mut Peer),
+        info_hash: InfoHashV1,
+    ) {
         let mut known = PeerUpload::default();
         if let (Some(pieces), IpAddr::V4(ip)) = (pieces, peer.addr.ip().to_canonical())
             && peer.fast
@@ -43,9 +49,14 @@ impl Upload {
 
     /// A peer became interested: if a slot is free it need not wait for the next round.
     pub(crate) fn handle_interested(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
-        let Some(peer) = peers.get_mut(conn) else { return };
+        let Some(peer) = peers.get_mut(conn) else {
+            return;
+        };
         peer.peer_interested = true;
-        let unchoked = peers.iter().filter(|(_, p)| !p.am_choking && p.peer_interested).count();
+        let unchoked = peers
+            .iter()
+            .filter(|(_, p)| !p.am_choking && p.peer_interested)
+            .count();
         if Choker::has_room(unchoked, cx.config().unchoke_slots) {
             self.unchoke(cx, peers, conn);
         }
@@ -53,7 +64,13 @@ impl Upload {
 
     /// Decides anew who may request. A leech ranks peers by what they sent in the last two rounds.
     /// A seed receives nothing, and lets each in turn have its slot for a while.
-    pub(crate) fn choke_round(&mut self, cx: &mut Context, peers: &mut Peers, seeding: bool, standing: impl Fn(ConnId) -> Standing) {
+    pub(crate) fn choke_round(
+        &mut self,
+        cx: &mut Context,
+        peers: &mut Peers,
+        seeding: bool,
+        standing: impl Fn(ConnId) -> Standing,
+    ) {
         let mut contenders = Vec::new();
         for (conn, peer) in peers.iter() {
             contenders.push(self.contender(cx, (conn, peer), seeding, standing(conn)));
@@ -69,7 +86,13 @@ impl Upload {
         }
     }
 
-    fn contender(&self, cx: &Context, (conn, peer): (ConnId, &Peer), seeding: bool, standing: Standing) -> Contender {
+    fn contender(
+        &self,
+        cx: &Context,
+        (conn, peer): (ConnId, &Peer),
+        seeding: bool,
+        standing: Standing,
+    ) -> Contender {
         let unchoked_at = self.peers.get(&conn).and_then(|known| known.unchoked_at);
         let in_turn = !peer.am_choking && unchoked_at.is_some_and(|at| cx.now.since(at) < TURN);
         Contender {
@@ -77,14 +100,20 @@ impl Upload {
             // BEP 21: a partial seed asks for nothing, whatever it said before.
             interested: peer.peer_interested && !peer.extensions.upload_only(),
             snubbed: standing.snubbed && !seeding,
-            merit: if seeding { u64::from(in_turn) } else { standing.received },
+            merit: if seeding {
+                u64::from(in_turn)
+            } else {
+                standing.received
+            },
             unchoked_at: unchoked_at.filter(|_| seeding),
             new: cx.now.since(peer.connected_at) < NEW,
         }
     }
 
     fn unchoke(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
-        let Some(peer) = peers.get_mut(conn).filter(|peer| peer.am_choking) else { return };
+        let Some(peer) = peers.get_mut(conn).filter(|peer| peer.am_choking) else {
+            return;
+        };
         peer.am_choking = false;
         peer.send(cx, conn, Message::Unchoke);
         self.peers.entry(conn).or_default().unchoked_at = Some(cx.now);
@@ -93,10 +122,14 @@ impl Upload {
     /// BEP 6: what a choked peer waits for is rejected, but for the pieces that it may have all the
     /// same.
     fn choke(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
-        let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.am_choking) else { return };
+        let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.am_choking) else {
+            return;
+        };
         peer.am_choking = true;
         peer.send(cx, conn, Message::Choke);
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let allowed = std::mem::take(&mut known.allowed_fast);
         for block in known.remove_all_but(&allowed) {
             peer.reject(cx, conn, block.into());

@@ -59,7 +59,10 @@ impl PeerUpload {
 
     /// Bytes being read for it.
     pub(super) fn reading_bytes(&self) -> u64 {
-        self.reading.iter().map(|block| u64::from(block.length())).sum()
+        self.reading
+            .iter()
+            .map(|block| u64::from(block.length()))
+            .sum()
     }
 
     /// Counts a request for what is not there. Returns how many there were.
@@ -95,7 +98,9 @@ impl PeerUpload {
         let mut run: Vec<Block> = Vec::new();
         let mut length = 0;
         while let Some(&block) = self.queued.front() {
-            let follows = run.last().is_none_or(|last| last.piece() == block.piece() && last.begin() + last.length() == block.begin());
+            let follows = run.last().is_none_or(|last| {
+                last.piece() == block.piece() && last.begin() + last.length() == block.begin()
+            });
             if !follows || length + block.length() > MAX_READ {
                 break;
             }

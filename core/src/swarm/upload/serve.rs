@@ -23,7 +23,13 @@ const SILENT_EXCESS: usize = 4;
 
 impl Upload {
     /// A peer asks for a block. `pieces`: `None` while the torrent's size is unknown.
-    pub(crate) fn handle_request(&mut self, cx: &mut Context, pieces: Option<&Pieces>, (conn, peer): (ConnId, &mut Peer), raw: RawBlock) -> Verdict {
+    pub(crate) fn handle_request(
+        &mut self,
+        cx: &mut Context,
+        pieces: Option<&Pieces>,
+        (conn, peer): (ConnId, &mut Peer),
+        raw: RawBlock,
+    ) -> Verdict {
         let known = self.peers.entry(conn).or_default();
         let valid = |pieces: &Pieces| {
             let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
@@ -58,8 +64,16 @@ impl Upload {
     }
 
     /// BEP 6: a cancelled request is answered too, with a reject if not with the block.
-    pub(crate) fn handle_cancel(&mut self, cx: &mut Context, pieces: &Pieces, (conn, peer): (ConnId, &mut Peer), raw: RawBlock) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+    pub(crate) fn handle_cancel(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        (conn, peer): (ConnId, &mut Peer),
+        raw: RawBlock,
+    ) {
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let block = pieces.lengths.block(raw.index, raw.begin, raw.length);
         if let Some(block) = block.filter(|block| known.waits_for(*block)) {
             known.remove(block);
@@ -67,16 +81,24 @@ impl Upload {
         }
     }
 
-    /// Reads for one peer as long as its queue to the socket has room. Returns the piece that it waits for, if that must be read and hashed again
-    /// before.
-    pub(crate) fn serve(&mut self, cx: &mut Context, pieces: &Pieces, conn: ConnId, peer: &Peer) -> Option<Piece> {
+    /// Reads for one peer as long as its queue to the socket has room. Returns the piece that it
+    /// waits for, if that must be read and hashed again before.
+    pub(crate) fn serve(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        conn: ConnId,
+        peer: &Peer,
+    ) -> Option<Piece> {
         let known = self.peers.get_mut(&conn)?;
         let max_unsent = cx.config().max_unsent;
         while let Some(next) = known.next_queued() {
             if pieces.recheck.doubts(next.piece()) {
                 return Some(next.piece());
             }
-            let room = peer.outgoing.has_room(cx.now, known.reading_bytes(), max_unsent);
+            let room = peer
+                .outgoing
+                .has_room(cx.now, known.reading_bytes(), max_unsent);
             if !room || !cx.shared.upload_limit.ready(cx.now) {
                 break;
             }
@@ -92,14 +114,20 @@ impl Upload {
     /// Who waits for a block of a piece before anything else.
     pub(crate) fn waiting_for(&self, piece: Piece) -> Vec<ConnId> {
         let next = |known: &PeerUpload| known.next_queued().map(Block::piece);
-        self.peers.iter().filter(|(_, known)| next(known) == Some(piece)).map(|(conn, _)| *conn).collect()
+        self.peers
+            .iter()
+            .filter(|(_, known)| next(known) == Some(piece))
+            .map(|(conn, _)| *conn)
+            .collect()
     }
 
     /// BEP 6: who waits for what is gone is told.
     pub(crate) fn reject_waiting(&mut self, cx: &mut Context, peers: &mut Peers, gone: &[Piece]) {
         let gone: BTreeSet<Piece> = gone.iter().copied().collect();
         for (conn, peer) in peers.iter_mut() {
-            let Some(known) = self.peers.get_mut(&conn) else { continue };
+            let Some(known) = self.peers.get_mut(&conn) else {
+                continue;
+            };
             known.allowed_fast.retain(|piece| !gone.contains(piece));
             for block in known.remove_queued(|block| gone.contains(&block.piece())) {
                 peer.reject(cx, conn, block.into());
@@ -108,8 +136,15 @@ impl Upload {
     }
 
     /// Bytes were read. Blocks that were cancelled meanwhile are left out.
-    pub(crate) fn handle_read(&mut self, cx: &mut Context, (conn, peer): (ConnId, &mut Peer), (blocks, bytes): (&[Block], &Bytes)) {
-        let Some(known) = self.peers.get_mut(&conn) else { return };
+    pub(crate) fn handle_read(
+        &mut self,
+        cx: &mut Context,
+        (conn, peer): (ConnId, &mut Peer),
+        (blocks, bytes): (&[Block], &Bytes),
+    ) {
+        let Some(known) = self.peers.get_mut(&conn) else {
+            return;
+        };
         let mut at = 0usize;
         for &block in blocks {
             let end = at + block.length() as usize;
@@ -119,7 +154,11 @@ impl Upload {
                 self.rate.add(cx.now, length);
                 known.rate.add(cx.now, length);
                 let (index, begin) = (block.piece().get(), block.begin());
-                let message = Message::Piece { index, begin, data: bytes.slice(at..end) };
+                let message = Message::Piece {
+                    index,
+                    begin,
+                    data: bytes.slice(at..end),
+                };
                 peer.send(cx, conn, message);
             }
             at = end;

@@ -5,7 +5,11 @@ use proptest::test_runner::Config;
 use super::super::{Message, RawBlock, WireError};
 
 fn block() -> impl Strategy<Value = RawBlock> {
-    any::<(u32, u32, u32)>().prop_map(|(index, begin, length)| RawBlock { index, begin, length })
+    any::<(u32, u32, u32)>().prop_map(|(index, begin, length)| RawBlock {
+        index,
+        begin,
+        length,
+    })
 }
 
 fn bytes(most: usize) -> impl Strategy<Value = Bytes> {
@@ -31,7 +35,11 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         block().prop_map(Message::Reject),
         bytes(300).prop_map(Message::Bitfield),
         (any::<u8>(), bytes(300)).prop_map(|(id, payload)| Message::Extended { id, payload }),
-        (any::<u32>(), any::<u32>(), bytes(300)).prop_map(|(index, begin, data)| Message::Piece { index, begin, data }),
+        (any::<u32>(), any::<u32>(), bytes(300)).prop_map(|(index, begin, data)| Message::Piece {
+            index,
+            begin,
+            data
+        }),
     ]
 }
 
@@ -81,7 +89,11 @@ proptest! {
 
 #[test]
 fn the_bytes_are_those_of_the_specifications() {
-    let block = RawBlock { index: 1, begin: 0x4000, length: 0x4000 };
+    let block = RawBlock {
+        index: 1,
+        begin: 0x4000,
+        length: 0x4000,
+    };
     let table: [(Message, &[u8]); 17] = [
         (Message::KeepAlive, &[0, 0, 0, 0]),
         (Message::Choke, &[0, 0, 0, 1, 0]),
@@ -89,17 +101,42 @@ fn the_bytes_are_those_of_the_specifications() {
         (Message::Interested, &[0, 0, 0, 1, 2]),
         (Message::NotInterested, &[0, 0, 0, 1, 3]),
         (Message::Have(0x0102), &[0, 0, 0, 5, 4, 0, 0, 1, 2]),
-        (Message::Bitfield(Bytes::from_static(&[0x80])), &[0, 0, 0, 2, 5, 0x80]),
-        (Message::Request(block), &[0, 0, 0, 13, 6, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0]),
-        (Message::Piece { index: 2, begin: 3, data: Bytes::from_static(b"xy") }, &[0, 0, 0, 11, 7, 0, 0, 0, 2, 0, 0, 0, 3, b'x', b'y']),
-        (Message::Cancel(block), &[0, 0, 0, 13, 8, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0]),
+        (
+            Message::Bitfield(Bytes::from_static(&[0x80])),
+            &[0, 0, 0, 2, 5, 0x80],
+        ),
+        (
+            Message::Request(block),
+            &[0, 0, 0, 13, 6, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0],
+        ),
+        (
+            Message::Piece {
+                index: 2,
+                begin: 3,
+                data: Bytes::from_static(b"xy"),
+            },
+            &[0, 0, 0, 11, 7, 0, 0, 0, 2, 0, 0, 0, 3, b'x', b'y'],
+        ),
+        (
+            Message::Cancel(block),
+            &[0, 0, 0, 13, 8, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0],
+        ),
         (Message::Port(6881), &[0, 0, 0, 3, 9, 0x1a, 0xe1]),
         (Message::Suggest(7), &[0, 0, 0, 5, 13, 0, 0, 0, 7]),
         (Message::HaveAll, &[0, 0, 0, 1, 14]),
         (Message::HaveNone, &[0, 0, 0, 1, 15]),
-        (Message::Reject(block), &[0, 0, 0, 13, 16, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0]),
+        (
+            Message::Reject(block),
+            &[0, 0, 0, 13, 16, 0, 0, 0, 1, 0, 0, 0x40, 0, 0, 0, 0x40, 0],
+        ),
         (Message::AllowedFast(7), &[0, 0, 0, 5, 17, 0, 0, 0, 7]),
-        (Message::Extended { id: 3, payload: Bytes::from_static(b"de") }, &[0, 0, 0, 4, 20, 3, b'd', b'e']),
+        (
+            Message::Extended {
+                id: 3,
+                payload: Bytes::from_static(b"de"),
+            },
+            &[0, 0, 0, 4, 20, 3, b'd', b'e'],
+        ),
     ];
     for (message, wire) in table {
         assert_eq!(encoded(&message), wire, "{message:?}");
@@ -108,18 +145,68 @@ fn the_bytes_are_those_of_the_specifications() {
 
 #[test]
 fn a_length_that_the_type_cannot_have_is_refused_from_the_header_alone() {
-    for (id, expected) in [(0, 1), (3, 1), (14, 1), (15, 1), (4, 5), (13, 5), (17, 5), (6, 13), (8, 13), (16, 13), (9, 3)] {
-        for received in [expected - 1, expected + 1, u32::MAX].into_iter().filter(|n| *n > 0) {
-            assert_eq!(decode_header(id, received), Err(WireError::Length { id, expected, received }));
+    for (id, expected) in [
+        (0, 1),
+        (3, 1),
+        (14, 1),
+        (15, 1),
+        (4, 5),
+        (13, 5),
+        (17, 5),
+        (6, 13),
+        (8, 13),
+        (16, 13),
+        (9, 3),
+    ] {
+        for received in [expected - 1, expected + 1, u32::MAX]
+            .into_iter()
+            .filter(|n| *n > 0)
+        {
+            assert_eq!(
+                decode_header(id, received),
+                Err(WireError::Length {
+                    id,
+                    expected,
+                    received
+                })
+            );
         }
     }
     for (id, limit) in [(5, 262_145), (7, 131_081), (20, 65_538), (99, 131_072)] {
         assert_eq!(decode_header(id, limit), Ok(None));
-        assert_eq!(decode_header(id, limit + 1), Err(WireError::TooLong { id, limit, received: limit + 1 }));
-        assert_eq!(decode_header(id, u32::MAX), Err(WireError::TooLong { id, limit, received: u32::MAX }));
+        assert_eq!(
+            decode_header(id, limit + 1),
+            Err(WireError::TooLong {
+                id,
+                limit,
+                received: limit + 1
+            })
+        );
+        assert_eq!(
+            decode_header(id, u32::MAX),
+            Err(WireError::TooLong {
+                id,
+                limit,
+                received: u32::MAX
+            })
+        );
     }
-    assert_eq!(decode_header(7, 8), Err(WireError::TooShort { id: 7, least: 9, received: 8 }));
-    assert_eq!(decode_header(20, 1), Err(WireError::TooShort { id: 20, least: 2, received: 1 }));
+    assert_eq!(
+        decode_header(7, 8),
+        Err(WireError::TooShort {
+            id: 7,
+            least: 9,
+            received: 8
+        })
+    );
+    assert_eq!(
+        decode_header(20, 1),
+        Err(WireError::TooShort {
+            id: 20,
+            least: 2,
+            received: 1
+        })
+    );
 }
 
 #[test]
@@ -132,13 +219,19 @@ fn unknown_messages_are_skipped() {
 #[test]
 fn a_block_is_a_slice_of_the_receive_buffer_and_is_sent_without_a_copy() {
     let data = Bytes::from(vec![7; 16384]);
-    let message = Message::Piece { index: 0, begin: 0, data: data.clone() };
+    let message = Message::Piece {
+        index: 0,
+        begin: 0,
+        data: data.clone(),
+    };
     let mut head = BytesMut::new();
     let behind = message.encode(&mut head).unwrap();
     assert_eq!((head.len(), behind.as_ptr()), (13, data.as_ptr()));
 
     let mut buf = encoded(&message);
     let at = buf[13..].as_ptr();
-    let Ok(Some(Message::Piece { data, .. })) = Message::decode(&mut buf) else { panic!("a piece") };
+    let Ok(Some(Message::Piece { data, .. })) = Message::decode(&mut buf) else {
+        panic!("a piece")
+    };
     assert_eq!(data.as_ptr(), at);
 }

@@ -35,12 +35,17 @@ pub(super) fn ask_once(server: &Server, load: &mut Load, until: Instant) -> Resu
 /// Connections that are kept; no answers if the server does not keep them.
 pub(super) fn ask_again(server: &Server, load: &mut Load, until: Instant) -> Result<Answers> {
     let mut answers = Answers::default();
-    let mut sockets = (0..WINDOW).map(|_| Ok(TcpStream::connect(server.addr)?)).collect::<Result<Vec<_>>>()?;
+    let mut sockets = (0..WINDOW)
+        .map(|_| Ok(TcpStream::connect(server.addr)?))
+        .collect::<Result<Vec<_>>>()?;
     let mut answer = [0; 4096];
     while Instant::now() < until {
         for socket in &mut sockets {
             socket.set_nodelay(true)?;
-            if socket.write_all(request(&load.next(), "keep-alive").as_bytes()).is_err() {
+            if socket
+                .write_all(request(&load.next(), "keep-alive").as_bytes())
+                .is_err()
+            {
                 return Ok(Answers::default());
             }
         }
@@ -58,8 +63,12 @@ pub(super) fn ask_again(server: &Server, load: &mut Load, until: Instant) -> Res
 impl Answers {
     fn take(&mut self, answer: &[u8]) -> Result<()> {
         let key = b"5:peers";
-        let Some(at) = answer.windows(key.len()).position(|bytes| bytes == key) else { bail!("refused: {}", String::from_utf8_lossy(answer)) };
-        let digits = answer[at + key.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        let Some(at) = answer.windows(key.len()).position(|bytes| bytes == key) else {
+            bail!("refused: {}", String::from_utf8_lossy(answer))
+        };
+        let digits = answer[at + key.len()..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit());
         let length = digits.fold(0, |length, digit| length * 10 + u64::from(digit - b'0'));
         self.count += 1;
         self.peers += length / 6;
@@ -68,7 +77,10 @@ impl Answers {
 }
 
 fn request(announce: &Announce, connection: &str) -> String {
-    let (hash, Announce { port, left, .. }) = (percent_encode(&announce.info_hash, NON_ALPHANUMERIC), announce);
+    let (hash, Announce { port, left, .. }) = (
+        percent_encode(&announce.info_hash, NON_ALPHANUMERIC),
+        announce,
+    );
     format!(
         "GET /announce?info_hash={hash}&peer_id=-XX0001-000000000000&port={port}&uploaded=0&downloaded=0&left={left}&compact=1&numwant=50 \
          HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: measure\r\nAccept: */*\r\nConnection: {connection}\r\n\r\n"

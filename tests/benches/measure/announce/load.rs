@@ -25,11 +25,16 @@ impl Load {
         Self(ChaCha8Rng::from_seed([1; 32]))
     }
 
-    /// The next one. Some swarms are asked for far more often than others, and a third of the peers are seeds.
+    /// The next one. Some swarms are asked for far more often than others, and a third of the peers
+    /// are seeds.
     pub(super) fn next(&mut self) -> Announce {
         let (one, other) = (self.0.next_u32() % SWARMS, self.0.next_u32() % SWARMS);
         let port = 10_000 + u16::try_from(self.0.next_u32() % PORTS).unwrap_or(0);
-        Announce { info_hash: info_hash(one.min(other)), port, left: u64::from(port % 3) }
+        Announce {
+            info_hash: info_hash(one.min(other)),
+            port,
+            left: u64::from(port % 3),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Announces answered a second, beside opentracker: one server after the other on a processor of its own, the same load from another.
+//! Announces answered a second, beside opentracker: one server after the other on a processor of
+//! its own, the same load from another.
 
 mod http;
 mod load;
@@ -29,9 +30,19 @@ struct Answers {
 /// Prints one row a server and way.
 pub(crate) fn measure(runs: u32) -> Result<()> {
     load::keep_off(servers::PROCESSOR)?;
-    let ways: [(&str, Ask); 3] = [("UDP", udp::ask), ("HTTP, connection each", http::ask_once), ("HTTP, connection kept", http::ask_again)];
-    println!("\nAnnounces of {} swarms, 50 peers wanted, server on one processor", load::SWARMS);
-    println!("{:<24} {:<16} {:>10} {:>12} {:>12} {:>9}", "", "", "answers/s", "per CPU-s", "peers each", "peak MiB");
+    let ways: [(&str, Ask); 3] = [
+        ("UDP", udp::ask),
+        ("HTTP, connection each", http::ask_once),
+        ("HTTP, connection kept", http::ask_again),
+    ];
+    println!(
+        "\nAnnounces of {} swarms, 50 peers wanted, server on one processor",
+        load::SWARMS
+    );
+    println!(
+        "{:<24} {:<16} {:>10} {:>12} {:>12} {:>9}",
+        "", "", "answers/s", "per CPU-s", "peers each", "peak MiB"
+    );
     for _ in 0..runs {
         for (way, ask) in ways {
             for start in [servers::aqueduct, servers::opentracker] {
@@ -54,8 +65,15 @@ fn row(way: &str, server: &Server, ask: Ask) -> Result<()> {
     let (wall, cpu) = (start.elapsed(), process::cpu(server.id()) - before);
     // Millions of answers are counted exactly by a float.
     let count = answers.count as f64;
-    let (per_second, per_cpu, peers) = (count / wall.as_secs_f64(), count / cpu.as_secs_f64(), answers.peers as f64 / count);
+    let (per_second, per_cpu, peers) = (
+        count / wall.as_secs_f64(),
+        count / cpu.as_secs_f64(),
+        answers.peers as f64 / count,
+    );
     let peak = process::peak(server.id()) >> 20;
-    println!("{way:<24} {:<16} {per_second:>10.0} {per_cpu:>12.0} {peers:>12.1} {peak:>9}", server.name);
+    println!(
+        "{way:<24} {:<16} {per_second:>10.0} {per_cpu:>12.0} {peers:>12.1} {peak:>9}",
+        server.name
+    );
     Ok(())
 }

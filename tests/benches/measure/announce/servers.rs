@@ -27,7 +27,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn start(name: &'static str, command: &mut Command, port: u16, folder: TempDir) -> Result<Self> {
+    fn start(
+        name: &'static str,
+        command: &mut Command,
+        port: u16,
+        folder: TempDir,
+    ) -> Result<Self> {
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let process = Background::start(command.current_dir(folder.path()))?;
         let deadline = Instant::now() + START;
@@ -37,7 +42,12 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(Self { name, addr, process, _folder: folder })
+        Ok(Self {
+            name,
+            addr,
+            process,
+            _folder: folder,
+        })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -48,9 +58,22 @@ impl Server {
 /// Ours, with no limit on a single address: all the load comes from a few.
 pub(super) fn aqueduct() -> Result<Server> {
     let (folder, port) = (TempDir::new()?, programs::free_port());
-    std::fs::write(folder.path().join("bridge.toml"), "allow = [\"127.0.0.0/8\"]\n[limits]\ntracker-requests-per-address = 4294967295\n")?;
+    std::fs::write(
+        folder.path().join("bridge.toml"),
+        "allow = [\"127.0.0.0/8\"]\n[limits]\ntracker-requests-per-address = 4294967295\n",
+    )?;
     let mut command = pinned(programs::bridge());
-    command.args(["--config", "bridge.toml", "--no-dht", "--peer-port", "0", "--listen"]).arg(format!("127.0.0.1:{port}")).env("RUST_LOG", "warn");
+    command
+        .args([
+            "--config",
+            "bridge.toml",
+            "--no-dht",
+            "--peer-port",
+            "0",
+            "--listen",
+        ])
+        .arg(format!("127.0.0.1:{port}"))
+        .env("RUST_LOG", "warn");
     Server::start("aqueduct-bridge", &mut command, port, folder)
 }
 
@@ -59,23 +82,45 @@ pub(super) fn opentracker() -> Result<Server> {
     let (folder, port) = (TempDir::new()?, programs::free_port());
     let mut list = String::new();
     for byte in (0..load::SWARMS).flat_map(load::info_hash).enumerate() {
-        write!(list, "{:02x}{}", byte.1, if byte.0 % 20 == 19 { "\n" } else { "" })?;
+        write!(
+            list,
+            "{:02x}{}",
+            byte.1,
+            if byte.0 % 20 == 19 { "\n" } else { "" }
+        )?;
     }
     std::fs::write(folder.path().join("swarms"), list)?;
     readable_by_all(&folder)?;
     let mut command = pinned(programs::system("opentracker", "opentracker"));
-    command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-P", &port.to_string(), "-w", "swarms", "-d"]).arg(folder.path());
+    command
+        .args([
+            "-i",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-P",
+            &port.to_string(),
+            "-w",
+            "swarms",
+            "-d",
+        ])
+        .arg(folder.path());
     Server::start("opentracker", &mut command, port, folder)
 }
 
 /// It gives up its rights before it reads.
 fn readable_by_all(folder: &TempDir) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?)
+    Ok(std::fs::set_permissions(
+        folder.path(),
+        std::fs::Permissions::from_mode(0o755),
+    )?)
 }
 
 fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &PROCESSOR.to_string()]).arg(program);
+    command
+        .args(["--cpu-list", &PROCESSOR.to_string()])
+        .arg(program);
     command
 }

@@ -18,7 +18,8 @@ const HEAD: usize = 20;
 /// After this an answer is lost.
 const LOST: Duration = Duration::from_millis(200);
 
-/// Announces of which every server has as many before it is measured, so that all answer with as many peers.
+/// Announces of which every server has as many before it is measured, so that all answer with as
+/// many peers.
 const FILL: u64 = 100_000;
 
 struct Client {
@@ -35,8 +36,14 @@ pub(super) fn fill(server: &Server, load: &mut Load) -> Result<()> {
     ask_while(server, load, |answers| answers.count < FILL).map(drop)
 }
 
-fn ask_while(server: &Server, load: &mut Load, goes_on: impl Fn(&Answers) -> bool) -> Result<Answers> {
-    let clients = (1..=SOCKETS).map(|number| Client::connect(server, number)).collect::<Result<Vec<_>>>()?;
+fn ask_while(
+    server: &Server,
+    load: &mut Load,
+    goes_on: impl Fn(&Answers) -> bool,
+) -> Result<Answers> {
+    let clients = (1..=SOCKETS)
+        .map(|number| Client::connect(server, number))
+        .collect::<Result<Vec<_>>>()?;
     let mut answers = Answers::default();
     for client in &clients {
         (0..WINDOW).try_for_each(|_| client.announce(&load.next()))?;
@@ -54,9 +61,13 @@ impl Client {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, number), 0))?;
         socket.connect(server.addr)?;
         socket.set_read_timeout(Some(LOST))?;
-        socket.send(&[0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0, 0, 0, number])?;
+        socket.send(&[
+            0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0, 0, 0, number,
+        ])?;
         let mut answer = [0; 16];
-        socket.recv(&mut answer).with_context(|| format!("{} gives no connection id", server.name))?;
+        socket
+            .recv(&mut answer)
+            .with_context(|| format!("{} gives no connection id", server.name))?;
         let mut connection = [0; 8];
         connection.copy_from_slice(&answer[8..]);
         Ok(Self { socket, connection })
@@ -68,7 +79,11 @@ impl Client {
         for _ in 0..WINDOW {
             if let Ok(length) = self.socket.recv(&mut answer) {
                 let whole = length >= HEAD && answer[..4] == [0, 0, 0, 1];
-                anyhow::ensure!(whole, "refused: {}", String::from_utf8_lossy(&answer[8..length]));
+                anyhow::ensure!(
+                    whole,
+                    "refused: {}",
+                    String::from_utf8_lossy(&answer[8..length])
+                );
                 answers.count += 1;
                 answers.peers += (length - HEAD) as u64 / 6;
             }

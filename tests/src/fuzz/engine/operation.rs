@@ -9,7 +9,11 @@ pub(super) enum Operation {
     /// So many milliseconds pass.
     Wait(u16),
     /// Somebody connects.
-    Accept { from: u8, fast: bool, extended: bool },
+    Accept {
+        from: u8,
+        fast: bool,
+        extended: bool,
+    },
     /// A dial succeeds.
     Connect { dial: u8, fast: bool },
     /// A dial fails or a connection breaks.
@@ -109,7 +113,15 @@ pub(super) struct Range {
 impl Range {
     pub(super) fn raw(self) -> RawBlock {
         const LENGTHS: [u32; 6] = [16_384, 3_616, 1, 0, 131_073, u32::MAX];
-        let begin = if self.begin >= 128 { u32::from(self.begin) << 24 } else { u32::from(self.begin % 4) * 8192 };
-        RawBlock { index: u32::from(self.index % 8), begin, length: LENGTHS[usize::from(self.length) % LENGTHS.len()] }
+        let begin = if self.begin >= 128 {
+            u32::from(self.begin) << 24
+        } else {
+            u32::from(self.begin % 4) * 8192
+        };
+        RawBlock {
+            index: u32::from(self.index % 8),
+            begin,
+            length: LENGTHS[usize::from(self.length) % LENGTHS.len()],
+        }
     }
 }

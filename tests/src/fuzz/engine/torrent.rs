@@ -22,9 +22,17 @@ pub(super) static TORRENT: LazyLock<Torrent> = LazyLock::new(Torrent::new);
 
 impl Torrent {
     fn new() -> Self {
-        let data: Bytes = (0..TOTAL).map(|at| (at ^ (at >> 8) ^ (at >> 15)).to_le_bytes()[0]).collect();
-        let digests: Vec<Sha1Digest> = data.chunks(usize::try_from(PIECE).unwrap_or(usize::MAX)).map(|piece| Sha1::digest(piece).into()).collect();
-        let file = |name: &str, size| NewFile { path: vec![name.to_owned()], size };
+        let data: Bytes = (0..TOTAL)
+            .map(|at| (at ^ (at >> 8) ^ (at >> 15)).to_le_bytes()[0])
+            .collect();
+        let digests: Vec<Sha1Digest> = data
+            .chunks(usize::try_from(PIECE).unwrap_or(usize::MAX))
+            .map(|piece| Sha1::digest(piece).into())
+            .collect();
+        let file = |name: &str, size| NewFile {
+            path: vec![name.to_owned()],
+            size,
+        };
         let content = Content::Folder(vec![file("a", FIRST), file("b", TOTAL - FIRST)]);
         let draft = Draft::new("fuzzed", content, Some(PIECE)).unwrap();
         let info = draft.finish(&digests, Details::default()).unwrap().info;
@@ -48,11 +56,15 @@ impl Torrent {
 
     pub(super) fn piece(&self, piece: Piece) -> Bytes {
         let lengths = self.lengths();
-        self.slice(lengths.offset(piece), lengths.size(piece).into()).expect("a piece lies in its torrent")
+        self.slice(lengths.offset(piece), lengths.size(piece).into())
+            .expect("a piece lies in its torrent")
     }
 }
 
 pub(super) fn digest(rope: &Rope) -> Sha1Digest {
-    let hasher = rope.0.iter().fold(Sha1::new(), |hasher, part| hasher.chain_update(part));
+    let hasher = rope
+        .0
+        .iter()
+        .fold(Sha1::new(), |hasher, part| hasher.chain_update(part));
     hasher.finalize().into()
 }

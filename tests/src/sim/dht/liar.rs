@@ -1,4 +1,5 @@
-//! A node that wants lookups to fail. It answers pings as honest nodes do, so that it gets into their tables.
+//! A node that wants lookups to fail. It answers pings as honest nodes do, so that it gets into
+//! their tables.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -16,17 +17,26 @@ enum Kind {
     Mute,
     /// Names nodes next to every target that do not exist.
     Inventor,
-    /// Names its friends, who all claim to be next to every target, know no peers, and take announces.
+    /// Names its friends, who all claim to be next to every target, know no peers, and take
+    /// announces.
     Conspirator,
     /// Answers with as much as fits: invented nodes and peers.
     Flooder,
     /// Answers under another id every time.
     Changeling,
-    /// Claims to be all nodes next to every target: at many ports of its address, or at many addresses of its /64.
+    /// Claims to be all nodes next to every target: at many ports of its address, or at many
+    /// addresses of its /64.
     Crowd,
 }
 
-const KINDS: [Kind; 6] = [Kind::Mute, Kind::Inventor, Kind::Conspirator, Kind::Flooder, Kind::Changeling, Kind::Crowd];
+const KINDS: [Kind; 6] = [
+    Kind::Mute,
+    Kind::Inventor,
+    Kind::Conspirator,
+    Kind::Flooder,
+    Kind::Changeling,
+    Kind::Crowd,
+];
 
 /// One liar in one family.
 #[derive(Debug)]
@@ -40,41 +50,91 @@ pub(super) struct Liar {
 impl Liar {
     pub(super) fn new(contact: Contact, number: u32, liars: &[Contact]) -> Self {
         let start = number as usize;
-        let friends = liars.iter().cycle().skip(start + 1).take(32.min(liars.len())).map(|liar| SocketAddr::new(liar.addr.ip(), FALSE_PORT));
-        Self { contact, kind: KINDS[start % KINDS.len()], friends: friends.collect() }
+        let friends = liars
+            .iter()
+            .cycle()
+            .skip(start + 1)
+            .take(32.min(liars.len()))
+            .map(|liar| SocketAddr::new(liar.addr.ip(), FALSE_PORT));
+        Self {
+            contact,
+            kind: KINDS[start % KINDS.len()],
+            friends: friends.collect(),
+        }
     }
 
     /// The datagram that it answers with. `at`: where the question arrived.
-    pub(super) fn answer(&self, at: SocketAddr, from: SocketAddr, bytes: &[u8], rng: &mut ChaCha8Rng) -> Option<Vec<u8>> {
+    pub(super) fn answer(
+        &self,
+        at: SocketAddr,
+        from: SocketAddr,
+        bytes: &[u8],
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Vec<u8>> {
         let message = Message::parse(bytes).ok()?;
-        let Body::Query(query) = &message.body else { return None };
+        let Body::Query(query) = &message.body else {
+            return None;
+        };
         let target = target(query);
         let answer = match target {
             None => Answer::new(self.contact.id),
             Some(target) => self.lie(at, target, rng)?,
         };
-        Some(Message { transaction: message.transaction, read_only: false, ip: Some(from), body: Body::Answer(answer) }.encode())
+        Some(
+            Message {
+                transaction: message.transaction,
+                read_only: false,
+                ip: Some(from),
+                body: Body::Answer(answer),
+            }
+            .encode(),
+        )
     }
 
     fn lie(&self, at: SocketAddr, target: NodeId, rng: &mut ChaCha8Rng) -> Option<Answer<'static>> {
         let family = Family::of(&at);
-        let id = if at == self.contact.addr { self.contact.id } else { next_to(target, at) };
-        let honest = Answer { token: Some(b"believe"), ..Answer::new(id) };
+        let id = if at == self.contact.addr {
+            self.contact.id
+        } else {
+            next_to(target, at)
+        };
+        let honest = Answer {
+            token: Some(b"believe"),
+            ..Answer::new(id)
+        };
         match self.kind {
             Kind::Mute => None,
-            Kind::Inventor => Some(Answer { contacts: invented(target, family, rng), ..honest }),
+            Kind::Inventor => Some(Answer {
+                contacts: invented(target, family, rng),
+                ..honest
+            }),
             Kind::Conspirator => {
-                let named = (0..MAX_CONTACTS).map(|_| self.friends[rng.random_range(0..self.friends.len())]);
-                Some(Answer { contacts: named.map(|addr| claimed(target, addr)).collect(), ..honest })
+                let named = (0..MAX_CONTACTS)
+                    .map(|_| self.friends[rng.random_range(0..self.friends.len())]);
+                Some(Answer {
+                    contacts: named.map(|addr| claimed(target, addr)).collect(),
+                    ..honest
+                })
             }
             Kind::Flooder => {
                 let peers = (0..300).map(|_| somewhere(family, rng)).collect();
-                Some(Answer { contacts: invented(target, family, rng), peers, ..honest })
+                Some(Answer {
+                    contacts: invented(target, family, rng),
+                    peers,
+                    ..honest
+                })
             }
-            Kind::Changeling => Some(Answer { id: NodeId(rng.random()), contacts: invented(target, family, rng), ..honest }),
+            Kind::Changeling => Some(Answer {
+                id: NodeId(rng.random()),
+                contacts: invented(target, family, rng),
+                ..honest
+            }),
             Kind::Crowd => {
                 let many = (0..MAX_CONTACTS).map(|_| self.elsewhere(rng));
-                Some(Answer { contacts: many.map(|addr| claimed(target, addr)).collect(), ..honest })
+                Some(Answer {
+                    contacts: many.map(|addr| claimed(target, addr)).collect(),
+                    ..honest
+                })
             }
         }
     }
@@ -83,7 +143,10 @@ impl Liar {
     fn elsewhere(&self, rng: &mut ChaCha8Rng) -> SocketAddr {
         match self.contact.addr.ip() {
             IpAddr::V4(_) => SocketAddr::new(self.contact.addr.ip(), rng.random_range(7000..8000)),
-            IpAddr::V6(v6) => SocketAddr::from((Ipv6Addr::from_bits(v6.to_bits() ^ u128::from(rng.random::<u64>())), FALSE_PORT)),
+            IpAddr::V6(v6) => SocketAddr::from((
+                Ipv6Addr::from_bits(v6.to_bits() ^ u128::from(rng.random::<u64>())),
+                FALSE_PORT,
+            )),
         }
     }
 }
@@ -92,7 +155,10 @@ fn target(query: &Query<'_>) -> Option<NodeId> {
     match query.method {
         Method::Ping => None,
         Method::FindNode(target) | Method::Sample(target) => Some(target),
-        Method::GetPeers(hash) | Method::Announce { info_hash: hash, .. } => Some(hash.into()),
+        Method::GetPeers(hash)
+        | Method::Announce {
+            info_hash: hash, ..
+        } => Some(hash.into()),
     }
 }
 
@@ -100,26 +166,49 @@ fn target(query: &Query<'_>) -> Option<NodeId> {
 fn next_to(target: NodeId, addr: SocketAddr) -> NodeId {
     let octets = match addr.ip() {
         IpAddr::V4(v4) => v4.to_bits(),
-        IpAddr::V6(v6) => u32::try_from(v6.to_bits() >> 80 & 0xffff_ffff ^ v6.to_bits() & 0xffff).expect("32 bits"),
+        IpAddr::V6(v6) => u32::try_from(v6.to_bits() >> 80 & 0xffff_ffff ^ v6.to_bits() & 0xffff)
+            .expect("32 bits"),
     };
     let mut id = target;
-    id.0[14..16].iter_mut().zip(addr.port().to_be_bytes()).for_each(|(byte, port)| *byte ^= port);
-    id.0[16..].iter_mut().zip(octets.to_be_bytes()).for_each(|(byte, octet)| *byte ^= octet);
+    id.0[14..16]
+        .iter_mut()
+        .zip(addr.port().to_be_bytes())
+        .for_each(|(byte, port)| *byte ^= port);
+    id.0[16..]
+        .iter_mut()
+        .zip(octets.to_be_bytes())
+        .for_each(|(byte, octet)| *byte ^= octet);
     id
 }
 
 fn claimed(target: NodeId, addr: SocketAddr) -> Contact {
-    Contact { id: next_to(target, addr), addr }
+    Contact {
+        id: next_to(target, addr),
+        addr,
+    }
 }
 
 fn invented(target: NodeId, family: Family, rng: &mut ChaCha8Rng) -> Vec<Contact> {
-    (0..MAX_CONTACTS).map(|_| claimed(target, somewhere(family, rng))).collect()
+    (0..MAX_CONTACTS)
+        .map(|_| claimed(target, somewhere(family, rng)))
+        .collect()
 }
 
 /// A public address at which nobody is.
 fn somewhere(family: Family, rng: &mut ChaCha8Rng) -> SocketAddr {
     match family {
-        Family::V4 => SocketAddr::from(([rng.random_range(200..=222), rng.random(), rng.random(), rng.random()], 6881)),
-        Family::V6 => SocketAddr::from((Ipv6Addr::from_bits(0x2c0f << 112 | u128::from(rng.random::<u64>()) << 40 | 1), 6881)),
+        Family::V4 => SocketAddr::from((
+            [
+                rng.random_range(200..=222),
+                rng.random(),
+                rng.random(),
+                rng.random(),
+            ],
+            6881,
+        )),
+        Family::V6 => SocketAddr::from((
+            Ipv6Addr::from_bits(0x2c0f << 112 | u128::from(rng.random::<u64>()) << 40 | 1),
+            6881,
+        )),
     }
 }

@@ -1,4 +1,5 @@
-//! A DHT of thousands of nodes: every honest one is the real machine, the others lie. Datagrams take time and get lost, nodes come and go.
+//! A DHT of thousands of nodes: every honest one is the real machine, the others lie. Datagrams
+//! take time and get lost, nodes come and go.
 
 mod liar;
 mod place;
@@ -9,7 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_core::discovery::Key;
-use aqueduct_core::discovery::dht::{Config, Contact, Dht, Effort, Family, Input, NodeId, Output, State, secure_id};
+use aqueduct_core::discovery::dht::{
+    Config, Contact, Dht, Effort, Family, Input, NodeId, Output, State, secure_id,
+};
 use aqueduct_core::types::{InfoHashV1, PeerAddr};
 use aqueduct_core::{DiscoverRequest, Instant};
 use bytes::Bytes;
@@ -39,7 +42,8 @@ type Earlier = (Vec<(Family, NodeId)>, Vec<Contact>);
 pub struct Plan {
     /// Nodes at any time.
     pub nodes: u32,
-    /// Of these, in percent: those with IPv4 alone, and those with IPv6 alone. The others have both.
+    /// Of these, in percent: those with IPv4 alone, and those with IPv6 alone. The others have
+    /// both.
     pub only: (u32, u32),
     /// Of these: liars, in percent.
     pub liars: u32,
@@ -82,12 +86,17 @@ enum Resident {
 
 enum Event {
     Start(u32),
-    Packet { from: SocketAddr, to: SocketAddr, bytes: Bytes },
+    Packet {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Bytes,
+    },
     Timer(u32, Instant),
     Churn,
 }
 
-/// The first lookup of a node for a swarm, from the wish to its end; if the node has both families, one in each.
+/// The first lookup of a node for a swarm, from the wish to its end; if the node has both families,
+/// one in each.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked {
     /// What it took, and of the hops the most.
@@ -103,7 +112,12 @@ pub struct Looked {
 impl Looked {
     /// The other family's, which ended later.
     fn join(&mut self, other: Self) {
-        let Effort { queries, answers, hops, announced } = other.effort;
+        let Effort {
+            queries,
+            answers,
+            hops,
+            announced,
+        } = other.effort;
         let effort = &mut self.effort;
         *effort = Effort {
             queries: effort.queries + queries,
@@ -111,7 +125,8 @@ impl Looked {
             hops: effort.hops.max(hops),
             announced: effort.announced + announced,
         };
-        (self.families, self.first_peer, self.lasted) = (self.families + 1, other.first_peer, other.lasted);
+        (self.families, self.first_peer, self.lasted) =
+            (self.families + 1, other.first_peer, other.lasted);
     }
 }
 
@@ -134,7 +149,10 @@ pub struct World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("plan", &self.plan).field("packets", &self.packets).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("plan", &self.plan)
+            .field("packets", &self.packets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,14 +182,25 @@ impl World {
         let mut earlier: BTreeMap<u32, Earlier> = BTreeMap::new();
         let mut lies: BTreeMap<u32, BTreeMap<Family, Liar>> = BTreeMap::new();
         for family in [Family::V4, Family::V6] {
-            let members: Vec<u32> = (0..self.plan.nodes).filter(|n| self.plan.stack(*n).has(family)).collect();
-            let mut contacts: Vec<(Contact, u32)> = members.into_iter().map(|n| (self.contact(n, family), n)).collect();
-            let liars: Vec<Contact> = contacts.iter().filter(|(_, n)| *n < self.plan.liars()).map(|(contact, _)| *contact).collect();
+            let members: Vec<u32> = (0..self.plan.nodes)
+                .filter(|n| self.plan.stack(*n).has(family))
+                .collect();
+            let mut contacts: Vec<(Contact, u32)> = members
+                .into_iter()
+                .map(|n| (self.contact(n, family), n))
+                .collect();
+            let liars: Vec<Contact> = contacts
+                .iter()
+                .filter(|(_, n)| *n < self.plan.liars())
+                .map(|(contact, _)| *contact)
+                .collect();
             contacts.sort_unstable();
             for place in 0..contacts.len() {
                 let (contact, n) = contacts[place];
                 if n < self.plan.liars() {
-                    lies.entry(n).or_default().insert(family, Liar::new(contact, n, &liars));
+                    lies.entry(n)
+                        .or_default()
+                        .insert(family, Liar::new(contact, n, &liars));
                 } else {
                     let (ids, known) = earlier.entry(n).or_default();
                     ids.push((family, contact.id));
@@ -196,7 +225,12 @@ impl World {
     fn settle_in(&mut self, stack: Stack, resident: Resident, start: Duration) -> u32 {
         let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
         self.residents.push(resident);
-        self.by_home.extend(stack.families().iter().map(|family| (home(addr(n, *family).ip()), n)));
+        self.by_home.extend(
+            stack
+                .families()
+                .iter()
+                .map(|family| (home(addr(n, *family).ip()), n)),
+        );
         self.agenda.after(start, Event::Start(n));
         n
     }
@@ -204,7 +238,10 @@ impl World {
     /// Everybody has an id that its address may have (BEP 42): the others have no chance.
     fn contact(&mut self, n: u32, family: Family) -> Contact {
         let addr = addr(n, family);
-        Contact { id: secure_id(addr.ip(), NodeId(self.rng.random())), addr }
+        Contact {
+            id: secure_id(addr.ip(), NodeId(self.rng.random())),
+            addr,
+        }
     }
 
     /// What a node knew in an earlier run: some at every distance at which there are any.
@@ -213,12 +250,24 @@ impl World {
         let mut known = BTreeSet::new();
         let mut around = 0..sorted.len();
         for bits in 1.. {
-            // The ids that share `bits` leading bits with ours stand together in the middle of those that share one less.
+            // The ids that share `bits` leading bits with ours stand together in the middle of
+            // those that share one less.
             let shares = |(contact, _): &(Contact, u32)| own.shared_bits(&contact.id) >= bits;
-            let near = around.clone().find(|other| shares(&sorted[*other])).unwrap_or(place);
-            let length = sorted[near..around.end].iter().take_while(|contact| shares(contact)).count();
-            let far: Vec<usize> = (around.start..near).chain(near + length..around.end).collect();
-            known.extend((0..ACQUAINTANCES.min(far.len())).map(|_| sorted[far[self.rng.random_range(0..far.len())]].0));
+            let near = around
+                .clone()
+                .find(|other| shares(&sorted[*other]))
+                .unwrap_or(place);
+            let length = sorted[near..around.end]
+                .iter()
+                .take_while(|contact| shares(contact))
+                .count();
+            let far: Vec<usize> = (around.start..near)
+                .chain(near + length..around.end)
+                .collect();
+            known.extend(
+                (0..ACQUAINTANCES.min(far.len()))
+                    .map(|_| sorted[far[self.rng.random_range(0..far.len())]].0),
+            );
             around = near..near + length;
             if length <= 1 {
                 break;
@@ -229,12 +278,28 @@ impl World {
 
     fn honest(&mut self, stack: Stack, state: State, hears_of: Option<Family>) -> Resident {
         let [v4, v6] = [Family::V4, Family::V6].map(|family| stack.has(family));
-        let config = Config { v4, v6, bootstrap: vec![("nodes.example".to_owned(), PORT)], ..Config::default() };
-        let dht = Box::new(Dht::new(config, state, self.rng.random(), self.agenda.now()));
-        Resident::Honest { dht, stack, hears_of, armed: None }
+        let config = Config {
+            v4,
+            v6,
+            bootstrap: vec![("nodes.example".to_owned(), PORT)],
+            ..Config::default()
+        };
+        let dht = Box::new(Dht::new(
+            config,
+            state,
+            self.rng.random(),
+            self.agenda.now(),
+        ));
+        Resident::Honest {
+            dht,
+            stack,
+            hears_of,
+            armed: None,
+        }
     }
 
-    /// A node that starts now, knows nobody, has no id that its addresses ask for, and hears of bootstrap nodes of one family.
+    /// A node that starts now, knows nobody, has no id that its addresses ask for, and hears of
+    /// bootstrap nodes of one family.
     pub fn add_stranger(&mut self, stack: Stack, hears_of: Family) -> u32 {
         let stranger = self.honest(stack, State::default(), Some(hears_of));
         self.settle_in(stack, stranger, Duration::ZERO)
@@ -287,7 +352,10 @@ impl World {
 
     /// A node looks for a swarm, and announces itself.
     pub fn join(&mut self, node: u32, info_hash: InfoHashV1) {
-        let key = Key { info_hash, owner: 0 };
+        let key = Key {
+            info_hash,
+            owner: 0,
+        };
         self.started.insert((node, key), self.now());
         self.with(node, |dht, now| {
             dht.add(key, PEER_PORT);
@@ -297,21 +365,44 @@ impl World {
 
     /// It wants no more.
     pub fn leave(&mut self, node: u32, info_hash: InfoHashV1) {
-        self.with(node, |dht, now| dht.remove(now, Key { info_hash, owner: 0 }));
+        self.with(node, |dht, now| {
+            dht.remove(
+                now,
+                Key {
+                    info_hash,
+                    owner: 0,
+                },
+            )
+        });
     }
 
     /// Whether a node found the peer at another one, by whatever family.
     #[must_use]
     pub fn has_found(&self, node: u32, info_hash: InfoHashV1, peer: u32) -> bool {
-        let places = [Family::V4, Family::V6].map(|family| SocketAddr::new(addr(peer, family).ip(), PEER_PORT));
-        let found = self.found.get(&(node, Key { info_hash, owner: 0 }));
+        let places = [Family::V4, Family::V6]
+            .map(|family| SocketAddr::new(addr(peer, family).ip(), PEER_PORT));
+        let found = self.found.get(&(
+            node,
+            Key {
+                info_hash,
+                owner: 0,
+            },
+        ));
         found.is_some_and(|(_, found)| places.iter().any(|place| found.contains(place)))
     }
 
     /// The first lookup of a node for a swarm, once it is over in one of its families.
     #[must_use]
     pub fn looked(&self, node: u32, info_hash: InfoHashV1) -> Option<Looked> {
-        self.looked.get(&(node, Key { info_hash, owner: 0 })).copied()
+        self.looked
+            .get(&(
+                node,
+                Key {
+                    info_hash,
+                    owner: 0,
+                },
+            ))
+            .copied()
     }
 
     /// Nodes that an honest node knows, on average.
@@ -321,7 +412,8 @@ impl World {
             Resident::Honest { dht, .. } => Some(f64::from(dht.nodes())),
             Resident::Liar(_) | Resident::Gone => None,
         });
-        let (sum, count) = tables.fold((0.0, 0.0), |(sum, count), nodes| (sum + nodes, count + 1.0));
+        let (sum, count) =
+            tables.fold((0.0, 0.0), |(sum, count), nodes| (sum + nodes, count + 1.0));
         sum / f64::max(count, 1.0)
     }
 
@@ -346,7 +438,9 @@ impl World {
     }
 
     fn ring(&mut self, node: u32, at: Instant) {
-        let Some(Resident::Honest { armed, .. }) = self.residents.get_mut(node as usize) else { return };
+        let Some(Resident::Honest { armed, .. }) = self.residents.get_mut(node as usize) else {
+            return;
+        };
         if *armed == Some(at) {
             *armed = None;
             self.with(node, |dht, now| dht.handle(now, Input::Timeout));
@@ -354,13 +448,19 @@ impl World {
     }
 
     fn deliver(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        let Some(&node) = self.by_home.get(&home(to.ip())) else { return };
+        let Some(&node) = self.by_home.get(&home(to.ip())) else {
+            return;
+        };
         match &self.residents[node as usize] {
-            Resident::Honest { .. } if to == addr(node, Family::of(&to)) => {
-                self.with(node, |dht, now| dht.handle(now, Input::Packet { from, bytes }))
-            }
+            Resident::Honest { .. } if to == addr(node, Family::of(&to)) => self
+                .with(node, |dht, now| {
+                    dht.handle(now, Input::Packet { from, bytes })
+                }),
             Resident::Liar(liar) => {
-                if let Some(answer) = liar.get(&Family::of(&to)).and_then(|liar| liar.answer(to, from, &bytes, &mut self.rng)) {
+                if let Some(answer) = liar
+                    .get(&Family::of(&to))
+                    .and_then(|liar| liar.answer(to, from, &bytes, &mut self.rng))
+                {
                     self.send(to, from, answer.into());
                 }
             }
@@ -371,18 +471,27 @@ impl World {
     /// Lets an honest node do something, and does what it wants.
     fn with(&mut self, node: u32, act: impl FnOnce(&mut Dht, Instant)) {
         let now = self.now();
-        let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else { return };
+        let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
+            return;
+        };
         act(dht, now);
         loop {
-            let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else { return };
-            let Some(output) = dht.poll_output() else { break };
+            let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
+                return;
+            };
+            let Some(output) = dht.poll_output() else {
+                break;
+            };
             self.carry_out(node, output);
         }
         self.arm(node);
     }
 
     fn arm(&mut self, node: u32) {
-        let Some(Resident::Honest { dht, armed, .. }) = self.residents.get_mut(node as usize) else { return };
+        let Some(Resident::Honest { dht, armed, .. }) = self.residents.get_mut(node as usize)
+        else {
+            return;
+        };
         let next = dht.poll_timeout().map(|(at, _)| at);
         if let Some(at) = next.filter(|at| armed.is_none_or(|armed| *at < armed)) {
             *armed = Some(at);
@@ -396,18 +505,30 @@ impl World {
             Output::Resolve { .. } => self.resolve(node),
             Output::Peers { key, addrs } => {
                 let waited = self.waited(node, key);
-                self.found.entry((node, key)).or_insert_with(|| (waited, BTreeSet::new())).1.extend(addrs);
+                self.found
+                    .entry((node, key))
+                    .or_insert_with(|| (waited, BTreeSet::new()))
+                    .1
+                    .extend(addrs);
             }
             Output::Looked { key, effort } => {
                 let first_peer = self.found.get(&(node, key)).map(|(waited, _)| *waited);
-                let looked = Looked { effort, families: 1, first_peer, lasted: self.waited(node, key) };
+                let looked = Looked {
+                    effort,
+                    families: 1,
+                    first_peer,
+                    lasted: self.waited(node, key),
+                };
                 let families = self.stack(node).map_or(1, |stack| stack.families().len());
                 let first_round = |first: &mut Looked| {
                     if first.families < families {
                         first.join(looked)
                     }
                 };
-                self.looked.entry((node, key)).and_modify(first_round).or_insert(looked);
+                self.looked
+                    .entry((node, key))
+                    .and_modify(first_round)
+                    .or_insert(looked);
             }
             Output::Changed(_) => {}
         }
@@ -415,11 +536,16 @@ impl World {
 
     /// Addresses of a few bootstrap nodes.
     fn resolve(&mut self, node: u32) {
-        let Resident::Honest { hears_of, .. } = self.residents[node as usize] else { return };
+        let Resident::Honest { hears_of, .. } = self.residents[node as usize] else {
+            return;
+        };
         let nodes = [(); 3].map(|()| self.any_node());
         let places = nodes.into_iter().filter_map(|n| Some((n, self.stack(n)?)));
-        let places = places.flat_map(|(n, stack)| stack.families().iter().map(move |family| addr(n, *family)));
-        let addrs = places.filter(|place| hears_of.is_none_or(|family| Family::of(place) == family)).collect();
+        let places = places
+            .flat_map(|(n, stack)| stack.families().iter().map(move |family| addr(n, *family)));
+        let addrs = places
+            .filter(|place| hears_of.is_none_or(|family| Family::of(place) == family))
+            .collect();
         self.with(node, |dht, now| dht.handle(now, Input::Resolved(addrs)));
     }
 
@@ -431,7 +557,9 @@ impl World {
     }
 
     fn waited(&self, node: u32, key: Key) -> Duration {
-        self.started.get(&(node, key)).map_or(Duration::ZERO, |start| self.now().since(*start))
+        self.started
+            .get(&(node, key))
+            .map_or(Duration::ZERO, |start| self.now().since(*start))
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
@@ -451,10 +579,17 @@ impl World {
         self.residents[gone as usize] = Resident::Gone;
         let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
         let stack = self.plan.stack(n);
-        let ids: Vec<(Family, NodeId)> = stack.families().iter().map(|family| (*family, self.contact(n, *family).id)).collect();
+        let ids: Vec<(Family, NodeId)> = stack
+            .families()
+            .iter()
+            .map(|family| (*family, self.contact(n, *family).id))
+            .collect();
         let newcomer = self.honest(stack, State::new(ids, []), None);
         self.settle_in(stack, newcomer, Duration::ZERO);
         let honest = f64::from(self.plan.nodes - self.plan.liars());
-        self.agenda.after(Duration::from_secs_f64(600.0 / (honest * self.plan.churn)), Event::Churn);
+        self.agenda.after(
+            Duration::from_secs_f64(600.0 / (honest * self.plan.churn)),
+            Event::Churn,
+        );
     }
 }

@@ -50,15 +50,26 @@ impl<'a> Answer<'a> {
     /// An answer that says no more than who answers.
     #[must_use]
     pub const fn new(id: NodeId) -> Self {
-        Self { id, contacts: Vec::new(), token: None, peers: Vec::new(), samples: None }
+        Self {
+            id,
+            contacts: Vec::new(),
+            token: None,
+            peers: Vec::new(),
+            samples: None,
+        }
     }
 
     pub(super) fn read(dict: Dict<'a>) -> Option<Self> {
         let body = dict.dict("r")?;
         let id = NodeId(body.bytes("id")?.try_into().ok()?);
         let v4 = read_contacts(body.bytes("nodes").unwrap_or_default(), NODE_V4).take(MAX_CONTACTS);
-        let v6 = read_contacts(body.bytes("nodes6").unwrap_or_default(), NODE_V6).take(MAX_CONTACTS);
-        let peers = body.list("values").into_iter().flatten().filter_map(|peer| read_addr(peer.as_bytes()?));
+        let v6 =
+            read_contacts(body.bytes("nodes6").unwrap_or_default(), NODE_V6).take(MAX_CONTACTS);
+        let peers = body
+            .list("values")
+            .into_iter()
+            .flatten()
+            .filter_map(|peer| read_addr(peer.as_bytes()?));
         Some(Self {
             id,
             contacts: v4.chain(v6).collect(),
@@ -73,7 +84,10 @@ impl<'a> Answer<'a> {
         body.bytes("id", self.id.0);
         for (key, is_v4) in [("nodes", true), ("nodes6", false)] {
             let mut compact = Vec::new();
-            self.contacts.iter().filter(|contact| contact.addr.is_ipv4() == is_v4).for_each(|contact| put_contact(&mut compact, contact));
+            self.contacts
+                .iter()
+                .filter(|contact| contact.addr.is_ipv4() == is_v4)
+                .for_each(|contact| put_contact(&mut compact, contact));
             if !compact.is_empty() {
                 body.bytes(key, compact);
             }
@@ -84,7 +98,9 @@ impl<'a> Answer<'a> {
         if !self.peers.is_empty() {
             body.list("values", self.peers.iter().map(|peer| compact_peer(*peer)));
         }
-        self.samples.iter().for_each(|samples| samples.put(&mut body));
+        self.samples
+            .iter()
+            .for_each(|samples| samples.put(&mut body));
         dict.bytes("y", "r").put("r", &body);
     }
 }
@@ -98,13 +114,23 @@ fn compact_peer(peer: SocketAddr) -> Encoded {
 impl Samples {
     fn read(body: Dict<'_>) -> Option<Self> {
         let (hashes, _) = body.bytes("samples")?.as_chunks::<20>();
-        let hashes = hashes.iter().take(MAX_SAMPLES).map(|hash| InfoHashV1(*hash)).collect();
+        let hashes = hashes
+            .iter()
+            .take(MAX_SAMPLES)
+            .map(|hash| InfoHashV1(*hash))
+            .collect();
         let interval = Duration::from_secs(body.num::<u32>("interval").unwrap_or_default().into());
-        Some(Self { interval, stored: body.num("num").unwrap_or_default(), hashes })
+        Some(Self {
+            interval,
+            stored: body.num("num").unwrap_or_default(),
+            hashes,
+        })
     }
 
     fn put(&self, body: &mut Encoder) {
         let hashes: Vec<u8> = self.hashes.iter().flat_map(|hash| hash.0).collect();
-        body.bytes("samples", hashes).int("num", self.stored).int("interval", self.interval.as_secs());
+        body.bytes("samples", hashes)
+            .int("num", self.stored)
+            .int("interval", self.interval.as_secs());
     }
 }

@@ -16,7 +16,10 @@ use crate::types::visible;
 use compact::{put_addr, read_addr};
 
 /// Longest datagram that is read: answers of others' clients have a few hundred peers.
-const LIMITS: Limits = Limits { bytes: 8 << 10, ..Limits::MESSAGE };
+const LIMITS: Limits = Limits {
+    bytes: 8 << 10,
+    ..Limits::MESSAGE
+};
 
 /// Longest transaction id that we answer: those of all clients have two to eight bytes.
 const MAX_TRANSACTION: usize = 32;
@@ -83,10 +86,15 @@ impl<'a> Message<'a> {
     /// # Errors
     /// It is no message at all. A question with wrong arguments is [`Body::BadQuery`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, KrpcError> {
-        let dict = scan(bytes, LIMITS)?.as_dict().ok_or(KrpcError::Missing("dictionary"))?;
+        let dict = scan(bytes, LIMITS)?
+            .as_dict()
+            .ok_or(KrpcError::Missing("dictionary"))?;
         let transaction = dict.bytes("t").ok_or(KrpcError::Missing("t"))?;
         if transaction.len() > MAX_TRANSACTION {
-            return Err(KrpcError::Transaction { received: transaction.len(), limit: MAX_TRANSACTION });
+            return Err(KrpcError::Transaction {
+                received: transaction.len(),
+                limit: MAX_TRANSACTION,
+            });
         }
         let body = match dict.bytes("y") {
             Some(b"q") => Query::read(dict).map_or_else(Body::BadQuery, Body::Query),
@@ -95,7 +103,12 @@ impl<'a> Message<'a> {
             _ => return Err(KrpcError::Missing("y")),
         };
         let ip = dict.bytes("ip").and_then(read_addr);
-        Ok(Self { transaction, read_only: dict.num::<u8>("ro") == Some(1), ip, body })
+        Ok(Self {
+            transaction,
+            read_only: dict.num::<u8>("ro") == Some(1),
+            ip,
+            body,
+        })
     }
 
     /// The datagram.
@@ -123,12 +136,22 @@ impl<'a> Message<'a> {
 
 fn read_error(dict: Dict<'_>) -> Body<'static> {
     let mut list = dict.list("e").into_iter().flatten();
-    let code = list.next().and_then(|code| code.as_int()).unwrap_or_default();
-    let text = list.next().and_then(|text| text.as_bytes()).unwrap_or_default();
+    let code = list
+        .next()
+        .and_then(|code| code.as_int())
+        .unwrap_or_default();
+    let text = list
+        .next()
+        .and_then(|text| text.as_bytes())
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]);
-    Body::Error { code, text: visible(&text).into_owned() }
+    Body::Error {
+        code,
+        text: visible(&text).into_owned(),
+    }
 }
 
 fn put_error(dict: &mut Encoder, code: i64, text: &str) {
-    dict.bytes("y", "e").list("e", [Encoded::int(code), Encoded::bytes(text)]);
+    dict.bytes("y", "e")
+        .list("e", [Encoded::int(code), Encoded::bytes(text)]);
 }

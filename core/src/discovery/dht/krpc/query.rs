@@ -1,4 +1,5 @@
-//! Questions: `ping`, `find_node`, `get_peers`, `announce_peer` (BEP 5), `sample_infohashes` (BEP 51).
+//! Questions: `ping`, `find_node`, `get_peers`, `announce_peer` (BEP 5), `sample_infohashes` (BEP
+//! 51).
 
 use crate::bencode::{Dict, Encoded, Encoder};
 use crate::discovery::dht::id::NodeId;
@@ -78,7 +79,11 @@ impl<'a> Query<'a> {
     pub(super) fn read(dict: Dict<'a>) -> Result<Self, QueryError> {
         let arguments = dict.dict("a").ok_or(QueryError::Argument("a"))?;
         let method = Method::read(dict.bytes("q").unwrap_or_default(), arguments)?;
-        Ok(Self { id: id(arguments, "id")?, want: read_want(arguments), method })
+        Ok(Self {
+            id: id(arguments, "id")?,
+            want: read_want(arguments),
+            method,
+        })
     }
 
     pub(super) fn put(&self, dict: &mut Encoder) {
@@ -86,10 +91,14 @@ impl<'a> Query<'a> {
         arguments.bytes("id", self.id.0);
         self.method.put(&mut arguments);
         if let Some(want) = self.want {
-            let names = [(want.v4, "n4"), (want.v6, "n6")].into_iter().filter(|(wanted, _)| *wanted);
+            let names = [(want.v4, "n4"), (want.v6, "n6")]
+                .into_iter()
+                .filter(|(wanted, _)| *wanted);
             arguments.list("want", names.map(|(_, name)| Encoded::bytes(name)));
         }
-        dict.bytes("y", "q").bytes("q", self.method.name()).put("a", &arguments);
+        dict.bytes("y", "q")
+            .bytes("q", self.method.name())
+            .put("a", &arguments);
     }
 }
 
@@ -102,18 +111,30 @@ impl<'a> Method<'a> {
             b"announce_peer" => Self::read_announce(arguments),
             b"sample_infohashes" => id(arguments, "target").map(Self::Sample),
             // What is to come will also go to a place: nodes close to it are a useful answer.
-            _ => id(arguments, "target").or_else(|_| id(arguments, "info_hash")).map(Self::FindNode).map_err(|_| QueryError::Method),
+            _ => id(arguments, "target")
+                .or_else(|_| id(arguments, "info_hash"))
+                .map(Self::FindNode)
+                .map_err(|_| QueryError::Method),
         }
     }
 
     fn read_announce(arguments: Dict<'a>) -> Result<Self, QueryError> {
-        let implied = arguments.num::<i64>("implied_port").is_some_and(|flag| flag != 0);
+        let implied = arguments
+            .num::<i64>("implied_port")
+            .is_some_and(|flag| flag != 0);
         let port = arguments.num::<u16>("port").filter(|port| *port != 0);
         if port.is_none() && !implied {
             return Err(QueryError::Argument("port"));
         }
-        let token = arguments.bytes("token").filter(|token| token.len() <= MAX_TOKEN).ok_or(QueryError::Argument("token"))?;
-        Ok(Self::Announce { info_hash: info_hash(arguments)?, port: port.filter(|_| !implied), token })
+        let token = arguments
+            .bytes("token")
+            .filter(|token| token.len() <= MAX_TOKEN)
+            .ok_or(QueryError::Argument("token"))?;
+        Ok(Self::Announce {
+            info_hash: info_hash(arguments)?,
+            port: port.filter(|_| !implied),
+            token,
+        })
     }
 
     const fn name(&self) -> &'static str {
@@ -135,8 +156,15 @@ impl<'a> Method<'a> {
             Self::GetPeers(info_hash) => {
                 arguments.bytes("info_hash", info_hash.0);
             }
-            Self::Announce { info_hash, port, token } => {
-                arguments.bytes("info_hash", info_hash.0).bytes("token", token).int("implied_port", u8::from(port.is_none()));
+            Self::Announce {
+                info_hash,
+                port,
+                token,
+            } => {
+                arguments
+                    .bytes("info_hash", info_hash.0)
+                    .bytes("token", token)
+                    .int("implied_port", u8::from(port.is_none()));
                 // Older nodes know no `implied_port` and refuse an announce without a port.
                 arguments.int("port", port.unwrap_or(1));
             }
@@ -145,7 +173,11 @@ impl<'a> Method<'a> {
 }
 
 fn id(arguments: Dict<'_>, key: &'static str) -> Result<NodeId, QueryError> {
-    arguments.bytes(key).and_then(|id| id.try_into().ok()).map(NodeId).ok_or(QueryError::Argument(key))
+    arguments
+        .bytes(key)
+        .and_then(|id| id.try_into().ok())
+        .map(NodeId)
+        .ok_or(QueryError::Argument(key))
 }
 
 fn info_hash(arguments: Dict<'_>) -> Result<InfoHashV1, QueryError> {
@@ -154,9 +186,11 @@ fn info_hash(arguments: Dict<'_>) -> Result<InfoHashV1, QueryError> {
 
 fn read_want(arguments: Dict<'_>) -> Option<Want> {
     let list = arguments.list("want")?;
-    Some(list.fold(Want::default(), |want, name| match name.as_bytes() {
-        Some(b"n4") => Want { v4: true, ..want },
-        Some(b"n6") => Want { v6: true, ..want },
-        _ => want,
-    }))
+    Some(
+        list.fold(Want::default(), |want, name| match name.as_bytes() {
+            Some(b"n4") => Want { v4: true, ..want },
+            Some(b"n6") => Want { v6: true, ..want },
+            _ => want,
+        }),
+    )
 }

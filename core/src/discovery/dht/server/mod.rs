@@ -19,7 +19,8 @@ use super::table::SIZE;
 use crate::net::Limiter;
 use crate::types::{InfoHashV1, Instant};
 
-/// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes, which pass everywhere.
+/// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes,
+/// which pass everywhere.
 const fn peers_given(family: Family) -> usize {
     match family {
         Family::V4 => 50,
@@ -27,7 +28,8 @@ const fn peers_given(family: Family) -> usize {
     }
 }
 
-/// Swarms in an answer, and how long they stay the same (BEP 51): who wants all must come again and again.
+/// Swarms in an answer, and how long they stay the same (BEP 51): who wants all must come again and
+/// again.
 const SAMPLES_GIVEN: usize = 20;
 const SAMPLE_LIFE: Duration = Duration::from_secs(10 * 60);
 
@@ -61,8 +63,18 @@ impl Server {
     }
 
     /// The datagram that answers, unless who asks, or everybody together, asks too much.
-    pub(super) fn answer(&mut self, asked: &Asked<'_>, homes: &Homes, rng: &mut ChaCha8Rng) -> Option<Vec<u8>> {
-        let Asked { now, from, transaction, query } = *asked;
+    pub(super) fn answer(
+        &mut self,
+        asked: &Asked<'_>,
+        homes: &Homes,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Vec<u8>> {
+        let Asked {
+            now,
+            from,
+            transaction,
+            query,
+        } = *asked;
         if !self.limiter.admits(now, from) {
             return None;
         }
@@ -71,12 +83,23 @@ impl Server {
         let token = self.tokens.give(from.ip());
         let reply = query.and_then(|query| self.reply(now, from, query, &token, homes, rng));
         let body = reply.map_or_else(Body::BadQuery, Body::Answer);
-        let bytes = Message { transaction, read_only: false, ip: Some(from), body }.encode();
+        let bytes = Message {
+            transaction,
+            read_only: false,
+            ip: Some(from),
+            body,
+        }
+        .encode();
         self.limiter.spends(now, bytes.len()).then_some(bytes)
     }
 
     /// Some of the peers that were announced to us.
-    pub(super) fn peers(&self, hash: InfoHashV1, family: Family, rng: &mut ChaCha8Rng) -> Vec<SocketAddr> {
+    pub(super) fn peers(
+        &self,
+        hash: InfoHashV1,
+        family: Family,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<SocketAddr> {
         self.store.peers(hash, family, peers_given(family), rng)
     }
 
@@ -95,18 +118,35 @@ impl Server {
         let answer = Answer::new(own);
         match query.method {
             Method::Ping => Ok(answer),
-            Method::FindNode(target) => Ok(Answer { contacts: near(&target), ..answer }),
+            Method::FindNode(target) => Ok(Answer {
+                contacts: near(&target),
+                ..answer
+            }),
             Method::GetPeers(hash) => {
                 let peers = self.peers(hash, family, rng);
-                Ok(Answer { contacts: near(&hash.into()), token: Some(token), peers, ..answer })
+                Ok(Answer {
+                    contacts: near(&hash.into()),
+                    token: Some(token),
+                    peers,
+                    ..answer
+                })
             }
-            Method::Announce { token: shown, .. } if !self.tokens.accepts(from.ip(), shown) => Err(QueryError::Token),
-            Method::Announce { info_hash, port, .. } => {
+            Method::Announce { token: shown, .. } if !self.tokens.accepts(from.ip(), shown) => {
+                Err(QueryError::Token)
+            }
+            Method::Announce {
+                info_hash, port, ..
+            } => {
                 let port = port.unwrap_or(from.port());
-                self.store.add(now, info_hash, SocketAddr::new(from.ip(), port));
+                self.store
+                    .add(now, info_hash, SocketAddr::new(from.ip(), port));
                 Ok(answer)
             }
-            Method::Sample(target) => Ok(Answer { contacts: near(&target), samples: Some(self.samples(now, rng)), ..answer }),
+            Method::Sample(target) => Ok(Answer {
+                contacts: near(&target),
+                samples: Some(self.samples(now, rng)),
+                ..answer
+            }),
         }
     }
 
@@ -116,7 +156,11 @@ impl Server {
         }
         let age = self.sampled.map_or(Duration::ZERO, |at| now.since(at));
         let stored = u32::try_from(self.store.swarms()).unwrap_or(u32::MAX);
-        Samples { interval: SAMPLE_LIFE.saturating_sub(age), stored, hashes: self.sample.clone() }
+        Samples {
+            interval: SAMPLE_LIFE.saturating_sub(age),
+            stored,
+            hashes: self.sample.clone(),
+        }
     }
 }
 
@@ -128,5 +172,7 @@ fn contacts(homes: &Homes, target: &NodeId, want: Option<Want>, family: Family) 
         (Some(want), Family::V6) => want.v6,
     };
     let homes = homes.iter().filter(|(of, _)| wanted(*of));
-    homes.flat_map(|(_, home)| home.table.closest(target, SIZE)).collect()
+    homes
+        .flat_map(|(_, home)| home.table.closest(target, SIZE))
+        .collect()
 }

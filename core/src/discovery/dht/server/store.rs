@@ -33,7 +33,12 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(limit: usize) -> Self {
-        Self { swarms: BTreeMap::new(), expiry: BTreeSet::new(), by_address: BTreeMap::new(), limit }
+        Self {
+            swarms: BTreeMap::new(),
+            expiry: BTreeSet::new(),
+            by_address: BTreeMap::new(),
+            limit,
+        }
     }
 
     /// Swarms of which we know peers.
@@ -44,8 +49,14 @@ impl Store {
     /// Remembers a peer, or remembers it longer. What is too much is not remembered.
     pub(super) fn add(&mut self, now: Instant, hash: InfoHashV1, peer: SocketAddr) {
         let known = self.remove(hash, peer);
-        let crowded = self.swarms.get(&hash).is_some_and(|swarm| swarm.len() >= MAX_OF_SWARM);
-        let greedy = self.by_address.get(&peer.ip()).is_some_and(|count| *count >= MAX_OF_ADDRESS);
+        let crowded = self
+            .swarms
+            .get(&hash)
+            .is_some_and(|swarm| swarm.len() >= MAX_OF_SWARM);
+        let greedy = self
+            .by_address
+            .get(&peer.ip())
+            .is_some_and(|count| *count >= MAX_OF_ADDRESS);
         if !known && (crowded || greedy) {
             return;
         }
@@ -72,8 +83,12 @@ impl Store {
     }
 
     fn remove(&mut self, hash: InfoHashV1, peer: SocketAddr) -> bool {
-        let Some(swarm) = self.swarms.get_mut(&hash) else { return false };
-        let Some(until) = swarm.remove(&peer) else { return false };
+        let Some(swarm) = self.swarms.get_mut(&hash) else {
+            return false;
+        };
+        let Some(until) = swarm.remove(&peer) else {
+            return false;
+        };
         if swarm.is_empty() {
             self.swarms.remove(&hash);
         }
@@ -88,9 +103,21 @@ impl Store {
     }
 
     /// Up to `count` peers of one family, any of them.
-    pub(super) fn peers(&self, hash: InfoHashV1, family: Family, count: usize, rng: &mut ChaCha8Rng) -> Vec<SocketAddr> {
-        let Some(swarm) = self.swarms.get(&hash) else { return Vec::new() };
-        let all: Vec<SocketAddr> = swarm.keys().copied().filter(|peer| Family::of(peer) == family).collect();
+    pub(super) fn peers(
+        &self,
+        hash: InfoHashV1,
+        family: Family,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<SocketAddr> {
+        let Some(swarm) = self.swarms.get(&hash) else {
+            return Vec::new();
+        };
+        let all: Vec<SocketAddr> = swarm
+            .keys()
+            .copied()
+            .filter(|peer| Family::of(peer) == family)
+            .collect();
         some_of(&all, count, rng)
     }
 
@@ -105,7 +132,12 @@ impl Store {
 fn some_of<T: Copy>(all: &[T], count: usize, rng: &mut ChaCha8Rng) -> Vec<T> {
     let length = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
     let start = usize::try_from(rng.next_u64() % length).unwrap_or_default();
-    all.iter().cycle().skip(start).take(count.min(all.len())).copied().collect()
+    all.iter()
+        .cycle()
+        .skip(start)
+        .take(count.min(all.len()))
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]
@@ -125,7 +157,14 @@ mod tests {
     }
 
     fn count(store: &Store, hash: InfoHashV1) -> usize {
-        store.peers(hash, Family::V4, usize::MAX, &mut ChaCha8Rng::from_seed([1; 32])).len()
+        store
+            .peers(
+                hash,
+                Family::V4,
+                usize::MAX,
+                &mut ChaCha8Rng::from_seed([1; 32]),
+            )
+            .len()
     }
 
     #[test]
@@ -151,7 +190,13 @@ mod tests {
             store.add(at(3000), InfoHashV1([n; 20]), peer(9999));
         }
         assert_eq!(store.by_address[&peer(9999).ip()], MAX_OF_ADDRESS);
-        (0..2000u32).for_each(|n| store.add(at(3000), InfoHashV1(std::array::from_fn(|i| n.to_be_bytes()[i % 4])), peer(n)));
+        (0..2000u32).for_each(|n| {
+            store.add(
+                at(3000),
+                InfoHashV1(std::array::from_fn(|i| n.to_be_bytes()[i % 4])),
+                peer(n),
+            )
+        });
         assert_eq!(store.expiry.len(), 1500);
     }
 
@@ -161,7 +206,10 @@ mod tests {
         (0..20).for_each(|n| store.add(at(0), HASH, peer(n)));
         store.add(at(0), HASH, "[2606:4700::1]:1".parse().unwrap());
         assert_eq!(store.peers(HASH, Family::V6, 50, &mut rng).len(), 1);
-        let some: BTreeSet<_> = store.peers(HASH, Family::V4, 7, &mut rng).into_iter().collect();
+        let some: BTreeSet<_> = store
+            .peers(HASH, Family::V4, 7, &mut rng)
+            .into_iter()
+            .collect();
         assert_eq!(some.len(), 7);
         assert!(some.iter().all(SocketAddr::is_ipv4));
     }

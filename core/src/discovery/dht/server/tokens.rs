@@ -1,4 +1,5 @@
-//! Tokens (BEP 5): who announces must have asked lately, from the same address. They are keyed hashes, so that nothing is kept a question.
+//! Tokens (BEP 5): who announces must have asked lately, from the same address. They are keyed
+//! hashes, so that nothing is kept a question.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,7 +28,11 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new(now: Instant, rng: &mut ChaCha8Rng) -> Self {
-        Self { current: secret(rng), previous: secret(rng), rotated: now }
+        Self {
+            current: secret(rng),
+            previous: secret(rng),
+            rotated: now,
+        }
     }
 
     /// To be called before the others.
@@ -36,7 +41,11 @@ impl Tokens {
         if age < ROTATION {
             return;
         }
-        self.previous = if age < ROTATION * 2 { self.current } else { secret(rng) };
+        self.previous = if age < ROTATION * 2 {
+            self.current
+        } else {
+            secret(rng)
+        };
         self.current = secret(rng);
         self.rotated = now;
     }
@@ -46,7 +55,9 @@ impl Tokens {
     }
 
     pub(super) fn accepts(&self, ip: IpAddr, shown: &[u8]) -> bool {
-        [&self.current, &self.previous].into_iter().any(|secret| token(secret, ip) == shown)
+        [&self.current, &self.previous]
+            .into_iter()
+            .any(|secret| token(secret, ip) == shown)
     }
 }
 
@@ -80,9 +91,14 @@ mod tests {
     fn a_token_is_good_for_its_address_for_five_to_ten_minutes() {
         let mut rng = ChaCha8Rng::from_seed([1; 32]);
         let mut tokens = Tokens::new(at(0), &mut rng);
-        let (ours, other): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
+        let (ours, other): (IpAddr, IpAddr) =
+            ("1.2.3.4".parse().unwrap(), "1.2.3.5".parse().unwrap());
         let token = tokens.give(ours);
-        assert!(tokens.accepts(ours, &token) && !tokens.accepts(other, &token) && !tokens.accepts(ours, &token[..7]));
+        assert!(
+            tokens.accepts(ours, &token)
+                && !tokens.accepts(other, &token)
+                && !tokens.accepts(ours, &token[..7])
+        );
         tokens.rotate(at(301), &mut rng);
         assert!(tokens.accepts(ours, &token) && tokens.give(ours) != token);
         tokens.rotate(at(602), &mut rng);

@@ -16,7 +16,8 @@ pub(super) const QUESTIONABLE: Duration = Duration::from_secs(15 * 60);
 /// A bucket that did not change for so long is refreshed (BEP 5).
 const STALE: Duration = Duration::from_secs(15 * 60);
 
-/// Questions left without an answer after which a node is dropped. BEP 5: try once more before discarding.
+/// Questions left without an answer after which a node is dropped. BEP 5: try once more before
+/// discarding.
 const MAX_FAILURES: u8 = 2;
 
 /// A node that has answered us.
@@ -35,12 +36,22 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(contact: Contact, now: Instant) -> Self {
-        Self { contact, secure: is_secure(&contact.id, contact.addr.ip()), seen: now, failures: 0, present: true }
+        Self {
+            contact,
+            secure: is_secure(&contact.id, contact.addr.ip()),
+            seen: now,
+            failures: 0,
+            present: true,
+        }
     }
 
-    /// A node of an earlier run. It keeps its place until it leaves a question unanswered: liars hurry to take such places.
+    /// A node of an earlier run. It keeps its place until it leaves a question unanswered: liars
+    /// hurry to take such places.
     pub(super) fn restored(contact: Contact, now: Instant) -> Self {
-        Self { present: false, ..Self::new(contact, now) }
+        Self {
+            present: false,
+            ..Self::new(contact, now)
+        }
     }
 
     /// Whether it answered the last question of this run.
@@ -82,12 +93,21 @@ pub(super) enum Added {
 
 impl Bucket {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { nodes: Vec::new(), spare: Vec::new(), changed: now, refreshed: false }
+        Self {
+            nodes: Vec::new(),
+            spare: Vec::new(),
+            changed: now,
+            refreshed: false,
+        }
     }
 
     /// A node of an earlier run: it takes nobody's place.
     pub(super) fn restore(&mut self, node: Node) -> Added {
-        match self.nodes.iter().any(|other| other.contact.id == node.contact.id || other.shares_network(&node.contact)) {
+        match self
+            .nodes
+            .iter()
+            .any(|other| other.contact.id == node.contact.id || other.shares_network(&node.contact))
+        {
             true => Added::Out,
             false if self.nodes.len() >= SIZE => Added::Full,
             false => {
@@ -99,10 +119,18 @@ impl Bucket {
 
     /// A node answered.
     pub(super) fn add(&mut self, node: Node) -> Added {
-        if let Some(known) = self.nodes.iter_mut().find(|known| known.contact.id == node.contact.id) {
+        if let Some(known) = self
+            .nodes
+            .iter_mut()
+            .find(|known| known.contact.id == node.contact.id)
+        {
             return refresh(known, node);
         }
-        if let Some(place) = self.nodes.iter().position(|other| other.shares_network(&node.contact)) {
+        if let Some(place) = self
+            .nodes
+            .iter()
+            .position(|other| other.shares_network(&node.contact))
+        {
             return self.contend(place, node);
         }
         if self.nodes.len() < SIZE {
@@ -116,10 +144,15 @@ impl Bucket {
         }
     }
 
-    /// Two of one network want the same place: the one that is there keeps it unless it fails or its id is worse.
+    /// Two of one network want the same place: the one that is there keeps it unless it fails or
+    /// its id is worse.
     fn contend(&mut self, place: usize, node: Node) -> Added {
         let holder = &self.nodes[place];
-        if holder.failures == 0 && (holder.secure || !node.secure) { Added::Out } else { self.replace(place, node) }
+        if holder.failures == 0 && (holder.secure || !node.secure) {
+            Added::Out
+        } else {
+            self.replace(place, node)
+        }
     }
 
     fn replace(&mut self, place: usize, node: Node) -> Added {
@@ -130,28 +163,37 @@ impl Bucket {
 
     fn put(&mut self, node: Node) {
         self.changed = node.seen;
-        self.spare.retain(|spare| spare.contact.id != node.contact.id);
+        self.spare
+            .retain(|spare| spare.contact.id != node.contact.id);
         self.nodes.push(node);
     }
 
     /// Keeps a node in mind for when there is room.
     pub(super) fn keep(&mut self, node: Node) {
-        self.spare.retain(|spare| spare.contact.id != node.contact.id && !spare.shares_network(&node.contact));
+        self.spare.retain(|spare| {
+            spare.contact.id != node.contact.id && !spare.shares_network(&node.contact)
+        });
         if self.spare.len() >= SIZE {
             self.spare.remove(0);
         }
         self.spare.push(node);
     }
 
-    /// Who should be asked whether it is there: a node of an earlier run, or the one that was silent for longest, if that is too long.
+    /// Who should be asked whether it is there: a node of an earlier run, or the one that was
+    /// silent for longest, if that is too long.
     pub(super) fn questionable(&self, now: Instant) -> Option<Contact> {
-        let oldest = self.nodes.iter().min_by_key(|node| (node.present, node.seen))?;
+        let oldest = self
+            .nodes
+            .iter()
+            .min_by_key(|node| (node.present, node.seen))?;
         oldest.is_questionable(now).then_some(oldest.contact)
     }
 
     /// A node left a question unanswered.
     pub(super) fn fail(&mut self, contact: &Contact) {
-        let Some(place) = self.nodes.iter().position(|node| node.contact == *contact) else { return };
+        let Some(place) = self.nodes.iter().position(|node| node.contact == *contact) else {
+            return;
+        };
         self.nodes[place].failures += 1;
         if self.nodes[place].failures >= MAX_FAILURES || !self.nodes[place].present {
             self.nodes.remove(place);
@@ -161,7 +203,11 @@ impl Bucket {
 
     fn fill(&mut self) {
         while let Some(spare) = self.spare.pop() {
-            if !self.nodes.iter().any(|node| node.shares_network(&spare.contact)) {
+            if !self
+                .nodes
+                .iter()
+                .any(|node| node.shares_network(&spare.contact))
+            {
                 self.nodes.push(spare);
                 return;
             }
@@ -170,7 +216,10 @@ impl Bucket {
 
     /// Whether a node that is not here could be.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
-        let known = self.nodes.iter().any(|node| node.contact.id == contact.id || node.shares_network(contact));
+        let known = self
+            .nodes
+            .iter()
+            .any(|node| node.contact.id == contact.id || node.shares_network(contact));
         !known && (self.nodes.len() < SIZE || self.nodes.iter().any(|node| !node.is_good()))
     }
 
@@ -186,10 +235,23 @@ impl Bucket {
 
     /// Divides the nodes by whether they stay at this distance.
     pub(super) fn split(&mut self, stays: impl Fn(&NodeId) -> bool) -> Self {
-        let (nodes, nearer) = self.nodes.iter().copied().partition(|node| stays(&node.contact.id));
-        let (spare, nearer_spare) = self.spare.iter().copied().partition(|node| stays(&node.contact.id));
+        let (nodes, nearer) = self
+            .nodes
+            .iter()
+            .copied()
+            .partition(|node| stays(&node.contact.id));
+        let (spare, nearer_spare) = self
+            .spare
+            .iter()
+            .copied()
+            .partition(|node| stays(&node.contact.id));
         (self.nodes, self.spare) = (nodes, spare);
-        let mut next = Self { nodes: nearer, spare: nearer_spare, changed: self.changed, refreshed: false };
+        let mut next = Self {
+            nodes: nearer,
+            spare: nearer_spare,
+            changed: self.changed,
+            refreshed: false,
+        };
         self.fill_from_spare();
         next.fill_from_spare();
         next
@@ -202,7 +264,8 @@ impl Bucket {
     }
 }
 
-/// A known id at another address is believed only when the node at the old one fails: else anybody could take its place.
+/// A known id at another address is believed only when the node at the old one fails: else anybody
+/// could take its place.
 fn refresh(known: &mut Node, node: Node) -> Added {
     if known.contact.addr != node.contact.addr && known.failures == 0 {
         return Added::Out;

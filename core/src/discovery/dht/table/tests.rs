@@ -18,7 +18,10 @@ fn rng() -> ChaCha8Rng {
 /// A node in a /24 of its own.
 fn node(n: u32, id: NodeId) -> Contact {
     let [a, b, c, _] = (0x0b00_0000 + (n << 8)).to_be_bytes();
-    Contact { id, addr: SocketAddr::from(([a, b, c, 1], 6881)) }
+    Contact {
+        id,
+        addr: SocketAddr::from(([a, b, c, 1], 6881)),
+    }
 }
 
 const OWN: NodeId = NodeId([0; 20]);
@@ -48,13 +51,24 @@ fn a_far_bucket_takes_eight_nodes_and_a_silent_one_is_asked_before_it_is_replace
     for n in 0..8 {
         assert_eq!(table.answered(at(n.into()), far(n)), None);
     }
-    assert_eq!(table.answered(at(10), far(8)), None, "all were heard of lately");
-    assert_eq!(table.answered(at(900), far(9)), Some(far(0)), "the oldest is questionable");
+    assert_eq!(
+        table.answered(at(10), far(8)),
+        None,
+        "all were heard of lately"
+    );
+    assert_eq!(
+        table.answered(at(900), far(9)),
+        Some(far(0)),
+        "the oldest is questionable"
+    );
     assert_eq!(table.contacts().count(), 8);
     table.failed(&far(0));
     assert!(table.knows(far(0).addr), "once is no proof");
     table.failed(&far(0));
-    assert!(!table.knows(far(0).addr) && table.knows(far(9).addr), "the newest spare one takes its place");
+    assert!(
+        !table.knows(far(0).addr) && table.knows(far(9).addr),
+        "the newest spare one takes its place"
+    );
 }
 
 #[test]
@@ -66,7 +80,10 @@ fn nodes_of_an_earlier_run_are_asked_before_others_take_their_places() {
     assert_eq!(table.answered(at(1), far(20)), Some(far(1)));
     assert_eq!((table.contacts().count(), table.good()), (8, 1));
     table.failed(&far(1));
-    assert!(!table.knows(far(1).addr) && table.knows(far(20).addr), "once is enough");
+    assert!(
+        !table.knows(far(1).addr) && table.knows(far(20).addr),
+        "once is enough"
+    );
 }
 
 #[test]
@@ -81,11 +98,17 @@ fn a_failing_node_gives_way_at_once_to_one_that_answers() {
 #[test]
 fn a_bucket_takes_one_node_of_a_network_unless_it_is_local() {
     let mut table = table();
-    let public = |last, id| Contact { addr: SocketAddr::from(([11, 0, 0, last], 6881)), ..far(id) };
+    let public = |last, id| Contact {
+        addr: SocketAddr::from(([11, 0, 0, last], 6881)),
+        ..far(id)
+    };
     table.answered(at(0), public(1, 1));
     table.answered(at(0), public(2, 2));
     assert_eq!(table.contacts().count(), 1);
-    let local = |port, id| Contact { addr: SocketAddr::from(([127, 0, 0, 1], port)), ..far(id) };
+    let local = |port, id| Contact {
+        addr: SocketAddr::from(([127, 0, 0, 1], port)),
+        ..far(id)
+    };
     for n in 10..14 {
         table.answered(at(0), local(5000 + n, n.into()));
     }
@@ -95,7 +118,10 @@ fn a_bucket_takes_one_node_of_a_network_unless_it_is_local() {
 #[test]
 fn a_bucket_takes_one_node_of_a_64_and_of_each_beside_it() {
     let mut table = table();
-    let public = |net: u16, last: u16, id| Contact { addr: SocketAddr::from(([0x2606, 0x4700, 0, net, last, 0, 0, 1], 6881)), ..far(id) };
+    let public = |net: u16, last: u16, id| Contact {
+        addr: SocketAddr::from(([0x2606, 0x4700, 0, net, last, 0, 0, 1], 6881)),
+        ..far(id)
+    };
     for last in 0..5 {
         table.answered(at(0), public(1, last, last.into()));
     }
@@ -112,7 +138,10 @@ fn secure_ids_displace_others_and_not_the_other_way_round() {
     let mut secure = 0;
     for n in 100..200 {
         let contact = node(n, NodeId::random(&mut rng));
-        let contact = Contact { id: secure_id(contact.addr.ip(), NodeId::random(&mut rng)), ..contact };
+        let contact = Contact {
+            id: secure_id(contact.addr.ip(), NodeId::random(&mut rng)),
+            ..contact
+        };
         if contact.id.shared_bits(&OWN) == 0 {
             table.answered(at(0), contact);
             secure += 1;
@@ -128,7 +157,10 @@ fn secure_ids_displace_others_and_not_the_other_way_round() {
 fn an_id_cannot_be_taken_over_from_another_address_while_its_node_answers() {
     let mut table = table();
     table.answered(at(0), far(1));
-    let thief = Contact { addr: far(2).addr, ..far(1) };
+    let thief = Contact {
+        addr: far(2).addr,
+        ..far(1)
+    };
     table.answered(at(1), thief);
     assert!(table.knows(far(1).addr) && !table.knows(thief.addr));
     table.failed(&far(1));
@@ -148,12 +180,18 @@ fn a_bucket_is_refreshed_when_it_did_not_change_for_a_quarter_of_an_hour() {
 #[test]
 fn an_empty_far_bucket_is_refreshed_once() {
     let (mut table, mut rng) = (table(), rng());
-    let near = (3..30).map(|bits| OWN.neighbour(bits, &mut rng)).collect::<Vec<_>>();
+    let near = (3..30)
+        .map(|bits| OWN.neighbour(bits, &mut rng))
+        .collect::<Vec<_>>();
     for (n, id) in (500..).zip(near) {
         table.answered(at(0), node(n, id));
     }
     assert!(table.buckets.len() > NEAR);
-    assert_eq!(table.stale(at(1)), Some(0), "nothing is so far that the first bit differs");
+    assert_eq!(
+        table.stale(at(1)),
+        Some(0),
+        "nothing is so far that the first bit differs"
+    );
     assert_ne!(table.stale(at(2)), Some(0));
 }
 

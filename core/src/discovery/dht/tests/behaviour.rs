@@ -29,9 +29,15 @@ fn who_announces_is_found_by_who_looks() {
     world.join(addr(31), 4321);
     world.run(secs(5));
     let found = &world.found[&(addr(31), KEY)];
-    assert_eq!(found.iter().copied().collect::<Vec<_>>(), [at_port(addr(7), 1234)]);
+    assert_eq!(
+        found.iter().copied().collect::<Vec<_>>(),
+        [at_port(addr(7), 1234)]
+    );
     let counts = world.counts(addr(31));
-    assert!(counts.nodes >= 8 && counts.peers == 1 && !counts.asking, "{counts:?}");
+    assert!(
+        counts.nodes >= 8 && counts.peers == 1 && !counts.asking,
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -66,7 +72,12 @@ fn announces_come_again_every_quarter_of_an_hour_and_more_asks_once_a_minute() {
     let mut rounds = world.asked(start, addr(7), is_announce);
     rounds.dedup_by(|later, earlier| later.since(*earlier) < secs(60));
     assert!((3..=6).contains(&rounds.len()), "{rounds:?}");
-    assert!(rounds.windows(2).all(|pair| pair[1].since(pair[0]) > secs(790)), "{rounds:?}");
+    assert!(
+        rounds
+            .windows(2)
+            .all(|pair| pair[1].since(pair[0]) > secs(790)),
+        "{rounds:?}"
+    );
     let start = world.now;
     for _ in 0..60 {
         world.request(addr(7), DiscoverRequest::More);
@@ -86,7 +97,12 @@ fn a_removed_member_is_looked_for_and_announced_no_more() {
     world.nodes.get_mut(&addr(7)).unwrap().remove(now, KEY);
     world.drain(addr(7));
     world.run(secs(3600));
-    assert!(world.asked(now, addr(7), |method| is_get_peers(method) || is_announce(method)).is_empty());
+    assert!(
+        world
+            .asked(now, addr(7), |method| is_get_peers(method)
+                || is_announce(method))
+            .is_empty()
+    );
     assert_eq!(world.node(addr(7)).counts(KEY), None);
 }
 
@@ -123,52 +139,97 @@ fn two_members_of_one_swarm_share_its_lookups() {
 fn only_so_many_lookups_run_at_a_time_and_all_get_their_turn() {
     let mut world = World::of(20);
     let now = world.now;
-    let config = Config { max_searches: 2, ..named() };
+    let config = Config {
+        max_searches: 2,
+        ..named()
+    };
     world.start(addr(50), config);
     world.run(secs(5));
-    let keys = (0..20).map(|n| Key { info_hash: InfoHashV1([n; 20]), owner: 0 });
+    let keys = (0..20).map(|n| Key {
+        info_hash: InfoHashV1([n; 20]),
+        owner: 0,
+    });
     for key in keys.clone() {
         let node = world.nodes.get_mut(&addr(50)).unwrap();
         node.add(key, 7);
         node.request(world.now, key, DiscoverRequest::Start);
     }
     world.drain(addr(50));
-    let asking = |world: &World| keys.clone().filter(|key| world.node(addr(50)).counts(*key).unwrap().asking).count();
+    let asking = |world: &World| {
+        keys.clone()
+            .filter(|key| world.node(addr(50)).counts(*key).unwrap().asking)
+            .count()
+    };
     assert_eq!(asking(&world), 2);
     world.run(secs(60));
-    let hashes = |hash: InfoHashV1| world.asked(now, addr(50), |method| *method == Method::GetPeers(hash)).len();
+    let hashes = |hash: InfoHashV1| {
+        world
+            .asked(now, addr(50), |method| *method == Method::GetPeers(hash))
+            .len()
+    };
     assert!(keys.clone().all(|key| hashes(key.info_hash) > 0));
 }
 
 #[test]
 fn lookups_beyond_an_owners_budget_wait_their_turn_and_hold_up_nobody_else() {
     let mut world = World::of(20);
-    world.start(addr(50), Config { lookups: Some((2, secs(10))), ..named() });
+    world.start(
+        addr(50),
+        Config {
+            lookups: Some((2, secs(10))),
+            ..named()
+        },
+    );
     world.run(secs(5));
     let begun = world.now;
     // Not in the order of their hashes: whoever comes first is served first.
     for (hash, owner) in [(5, 1), (4, 1), (3, 1), (2, 1), (1, 1), (6, 2)] {
-        let key = Key { info_hash: InfoHashV1([hash; 20]), owner };
+        let key = Key {
+            info_hash: InfoHashV1([hash; 20]),
+            owner,
+        };
         let node = world.nodes.get_mut(&addr(50)).unwrap();
         node.add(key, 7);
         node.request(begun, key, DiscoverRequest::Start);
     }
     world.drain(addr(50));
     world.run(secs(35));
-    let first_asked = |hash| world.asked(begun, addr(50), |method| *method == Method::GetPeers(InfoHashV1([hash; 20]))).first().copied();
+    let first_asked = |hash| {
+        world
+            .asked(begun, addr(50), |method| {
+                *method == Method::GetPeers(InfoHashV1([hash; 20]))
+            })
+            .first()
+            .copied()
+    };
     let seconds = |hash| first_asked(hash).map(|at| at.since(begun).as_secs());
-    assert_eq!([5, 4, 3, 2, 1, 6].map(seconds), [0, 0, 10, 20, 30, 0].map(Some));
+    assert_eq!(
+        [5, 4, 3, 2, 1, 6].map(seconds),
+        [0, 0, 10, 20, 30, 0].map(Some)
+    );
 }
 
 #[test]
 fn read_only_nodes_ask_and_announce_but_are_nobodys_nodes_and_answer_nobody() {
     let mut world = World::of(20);
-    world.start(addr(50), Config { read_only: true, ..named() });
+    world.start(
+        addr(50),
+        Config {
+            read_only: true,
+            ..named()
+        },
+    );
     world.join(addr(50), 77);
     world.join(addr(7), 1234);
     world.run(secs(90));
     assert!(world.found[&(addr(50), KEY)].contains(&at_port(addr(7), 1234)));
-    assert!(world.nodes.iter().all(|(_, node)| !node.state().encode().windows(4).any(|bytes| bytes == [11, 0, 50, 9])));
+    assert!(world.nodes.iter().all(|(_, node)| {
+        !node
+            .state()
+            .encode()
+            .windows(4)
+            .any(|bytes| bytes == [11, 0, 50, 9])
+    }));
     world.nodes.remove(&addr(7));
     world.join(addr(8), 1);
     world.run(secs(30));
@@ -197,9 +258,18 @@ fn names_that_lead_nowhere_are_asked_again_ever_more_rarely() {
     world.run(secs(3600));
     let times: Vec<_> = world.resolves.iter().map(|(at, _)| *at).collect();
     assert!((12..=20).contains(&times.len()), "{times:?}");
-    assert!(times[2].since(times[1]) < secs(15) && times[times.len() - 1].since(times[times.len() - 2]) > secs(240));
+    assert!(
+        times[2].since(times[1]) < secs(15)
+            && times[times.len() - 1].since(times[times.len() - 2]) > secs(240)
+    );
     world.names = vec![addr(1)];
-    world.start(addr(1), Config { bootstrap: Vec::new(), ..named() });
+    world.start(
+        addr(1),
+        Config {
+            bootstrap: Vec::new(),
+            ..named()
+        },
+    );
     world.run(secs(400));
     assert_eq!(world.node(addr(0)).nodes(), 1);
 }
@@ -207,29 +277,54 @@ fn names_that_lead_nowhere_are_asked_again_ever_more_rarely() {
 #[test]
 fn public_bootstrap_nodes_are_asked_and_not_kept() {
     let mut world = World::of(10);
-    world.start(addr(50), Config { keep_bootstrap: false, ..named() });
+    world.start(
+        addr(50),
+        Config {
+            keep_bootstrap: false,
+            ..named()
+        },
+    );
     world.run(secs(10));
-    let ids: Vec<_> = world.node(addr(50)).state().encode().windows(4).filter(|bytes| *bytes == [11, 0, 0, 9]).map(<[u8]>::to_vec).collect();
+    let ids: Vec<_> = world
+        .node(addr(50))
+        .state()
+        .encode()
+        .windows(4)
+        .filter(|bytes| *bytes == [11, 0, 0, 9])
+        .map(<[u8]>::to_vec)
+        .collect();
     assert!(ids.is_empty() && world.node(addr(50)).nodes() >= 7);
 }
 
 #[test]
 fn a_node_that_a_peer_names_is_asked_and_kept() {
     let mut world = World::of(10);
-    world.start(addr(50), Config { v6: false, ..Config::default() });
+    world.start(
+        addr(50),
+        Config {
+            v6: false,
+            ..Config::default()
+        },
+    );
     world.join(addr(50), 9);
     world.run(secs(5));
     assert_eq!(world.counts(addr(50)), DhtCounts::default());
     world.tell(addr(50), Input::Node(addr(3)));
     world.run(secs(60));
-    assert!(world.node(addr(50)).nodes() >= 8, "{}", world.node(addr(50)).nodes());
+    assert!(
+        world.node(addr(50)).nodes() >= 8,
+        "{}",
+        world.node(addr(50)).nodes()
+    );
 }
 
 #[test]
 fn our_id_follows_the_address_that_others_see() {
     let mut world = World::of(40);
     world.run(secs(120));
-    let secured = |(addr, node): (&SocketAddr, &super::super::Dht)| is_secure(&node.id(Family::V4).unwrap(), addr.ip());
+    let secured = |(addr, node): (&SocketAddr, &super::super::Dht)| {
+        is_secure(&node.id(Family::V4).unwrap(), addr.ip())
+    };
     let count = world.nodes.iter().filter(|node| secured(*node)).count();
     assert!(count >= 38, "{count}");
     world.join(addr(7), 1234);
@@ -251,8 +346,14 @@ fn dead_nodes_leave_the_tables_and_lookups_go_on_without_them() {
     world.run(secs(3600));
     let dead: Vec<_> = (10..30).map(addr).collect();
     let bytes = world.node(addr(31)).state().encode();
-    let kept =
-        dead.iter().filter(|dead| bytes.windows(4).any(|window| std::net::IpAddr::from(<[u8; 4]>::try_from(window).unwrap()) == dead.ip())).count();
+    let kept = dead
+        .iter()
+        .filter(|dead| {
+            bytes.windows(4).any(|window| {
+                std::net::IpAddr::from(<[u8; 4]>::try_from(window).unwrap()) == dead.ip()
+            })
+        })
+        .count();
     assert!(kept <= 2, "{kept} dead nodes are still in the table");
 }
 
@@ -263,7 +364,10 @@ fn addresses_that_cannot_be_reached_cost_no_time() {
     for n in (0..20).cycle().take(200) {
         world.tell(addr(7), Input::Unreachable(addr(n)));
     }
-    assert!(!world.counts(addr(7)).asking, "everybody is unreachable, and it still waits");
+    assert!(
+        !world.counts(addr(7)).asking,
+        "everybody is unreachable, and it still waits"
+    );
 }
 
 #[test]
@@ -280,16 +384,30 @@ fn the_same_seeds_give_the_same_world() {
 #[test]
 fn ipv6_is_found_through_ipv4() {
     let v6 = |n: u16| SocketAddr::from(([0x2600, n, 0, 0, 0, 0, 0, 1], 6881));
-    let both = || Config { v6: true, ..named() };
+    let both = || Config {
+        v6: true,
+        ..named()
+    };
     // One machine with both families is two addresses of one node.
     let mut world = World::of(12);
-    world.start(v6(1), Config { v4: false, ..both() });
+    world.start(
+        v6(1),
+        Config {
+            v4: false,
+            ..both()
+        },
+    );
     world.start(addr(50), both());
     world.start(addr(51), both());
     world.tell(addr(50), Input::Node(v6(1)));
     world.run(secs(1));
     assert!(world.node(addr(50)).id(Family::V6).is_some());
-    let sent_to_v6 = |world: &World, node| world.log.iter().any(|(_, from, to, _)| *from == node && to.is_ipv6());
+    let sent_to_v6 = |world: &World, node| {
+        world
+            .log
+            .iter()
+            .any(|(_, from, to, _)| *from == node && to.is_ipv6())
+    };
     assert!(sent_to_v6(&world, addr(50)));
     assert!(world.node(addr(51)).id(Family::V4) != world.node(addr(51)).id(Family::V6));
 }

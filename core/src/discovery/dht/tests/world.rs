@@ -1,4 +1,5 @@
-//! A small world of nodes: virtual time, a delay for every datagram, and somebody who looks at all of them.
+//! A small world of nodes: virtual time, a delay for every datagram, and somebody who looks at all
+//! of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,7 +17,10 @@ use crate::types::{InfoHashV1, Instant, PeerAddr};
 const DELAY: Duration = Duration::from_millis(20);
 
 pub(super) const HASH: InfoHashV1 = InfoHashV1([0x5a; 20]);
-pub(super) const KEY: Key = Key { info_hash: HASH, owner: 1 };
+pub(super) const KEY: Key = Key {
+    info_hash: HASH,
+    owner: 1,
+};
 
 pub(super) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -44,9 +48,13 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Nodes that all have the first one's address as a bootstrap node, and are left alone until they know each other.
+    /// Nodes that all have the first one's address as a bootstrap node, and are left alone until
+    /// they know each other.
     pub(super) fn of(count: u16) -> Self {
-        let mut world = Self { names: vec![addr(0)], ..Self::default() };
+        let mut world = Self {
+            names: vec![addr(0)],
+            ..Self::default()
+        };
         (0..count).for_each(|n| world.start(addr(n), named()));
         world.run(secs(90));
         world
@@ -62,7 +70,8 @@ impl World {
         if let SocketAddr::V4(v4) = addr {
             seed[2..6].copy_from_slice(&v4.ip().octets());
         }
-        self.nodes.insert(addr, Dht::new(config, state, seed, self.now));
+        self.nodes
+            .insert(addr, Dht::new(config, state, seed, self.now));
         self.tell(addr, Input::Timeout);
     }
 
@@ -82,7 +91,10 @@ impl World {
 
     pub(super) fn request(&mut self, addr: SocketAddr, request: DiscoverRequest) {
         let now = self.now;
-        self.nodes.get_mut(&addr).unwrap().request(now, KEY, request);
+        self.nodes
+            .get_mut(&addr)
+            .unwrap()
+            .request(now, KEY, request);
         self.drain(addr);
     }
 
@@ -99,9 +111,14 @@ impl World {
                 Output::Resolve { host, .. } => {
                     self.resolves.push((self.now, host));
                     let names = self.names.clone();
-                    self.nodes.get_mut(&node).unwrap().handle(self.now, Input::Resolved(names));
+                    self.nodes
+                        .get_mut(&node)
+                        .unwrap()
+                        .handle(self.now, Input::Resolved(names));
                 }
-                Output::Peers { key, addrs } => self.found.entry((node, key)).or_default().extend(addrs),
+                Output::Peers { key, addrs } => {
+                    self.found.entry((node, key)).or_default().extend(addrs)
+                }
                 Output::Changed(_) | Output::Looked { .. } => {}
             }
         }
@@ -109,14 +126,19 @@ impl World {
 
     pub(super) fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         self.log.push((self.now, from, to, bytes.clone()));
-        self.under_way.insert((self.now + DELAY, self.sent), (from, to, bytes));
+        self.under_way
+            .insert((self.now + DELAY, self.sent), (from, to, bytes));
         self.sent += 1;
     }
 
     pub(super) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
-            let due = self.nodes.iter().filter_map(|(addr, node)| Some((node.poll_timeout()?.0, *addr))).min();
+            let due = self
+                .nodes
+                .iter()
+                .filter_map(|(addr, node)| Some((node.poll_timeout()?.0, *addr)))
+                .min();
             let arrives = self.under_way.keys().next().copied();
             match (arrives, due) {
                 (Some(key), _) if key.0 <= due.map_or(end, |(at, _)| at).min(end) => {
@@ -137,17 +159,32 @@ impl World {
     }
 
     /// Questions of a kind that a node sent since `from`.
-    pub(super) fn asked(&self, from: Instant, node: SocketAddr, wanted: impl Fn(&Method<'_>) -> bool) -> Vec<Instant> {
-        let sent = self.log.iter().filter(|(at, sender, _, _)| *at >= from && *sender == node);
-        let matching = sent.filter(|(_, _, _, bytes)| match Message::parse(bytes).unwrap().body {
-            Body::Query(query) => wanted(&query.method),
-            _ => false,
-        });
+    pub(super) fn asked(
+        &self,
+        from: Instant,
+        node: SocketAddr,
+        wanted: impl Fn(&Method<'_>) -> bool,
+    ) -> Vec<Instant> {
+        let sent = self
+            .log
+            .iter()
+            .filter(|(at, sender, _, _)| *at >= from && *sender == node);
+        let matching = sent.filter(
+            |(_, _, _, bytes)| match Message::parse(bytes).unwrap().body {
+                Body::Query(query) => wanted(&query.method),
+                _ => false,
+            },
+        );
         matching.map(|(at, ..)| *at).collect()
     }
 }
 
 /// A node that knows the bootstrap node by name, and takes it for an ordinary one.
 pub(super) fn named() -> Config {
-    Config { v6: false, keep_bootstrap: true, bootstrap: vec![("first.example".to_owned(), 6881)], ..Config::default() }
+    Config {
+        v6: false,
+        keep_bootstrap: true,
+        bootstrap: vec![("first.example".to_owned(), 6881)],
+        ..Config::default()
+    }
 }
