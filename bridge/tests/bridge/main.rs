@@ -6,21 +6,21 @@
     reason = "a test fails by panicking"
 )]
 
-mod attack;
-mod crowd;
+mod abuse;
 mod dht;
 mod drain;
-mod hint;
-mod hose;
+mod fairness;
 mod http;
-mod limits;
-mod meet;
 mod operator;
+mod peer_hints;
 mod program;
+mod reconnection;
 mod relay;
-mod starve;
+mod session_limits;
 mod support;
 mod swarm;
+mod tab_to_tab;
 mod tls;
 mod tracker;
+mod tracker_limits;
 mod utp;

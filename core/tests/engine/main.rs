@@ -6,6 +6,6 @@
     reason = "in a test a failure is a panic"
 )]
 
-mod home;
-mod manners;
+mod harness;
+mod peer_limits;
 mod requests;

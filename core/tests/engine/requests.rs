@@ -10,7 +10,7 @@ use aqueduct_core::wire::{Message, RawBlock};
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use super::home::{Home, PIECE, noise};
+use super::harness::{Home, PIECE, noise};
 
 const K: u32 = 1024;
 

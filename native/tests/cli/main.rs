@@ -8,12 +8,12 @@
 )]
 
 mod disk;
-mod meanwhile;
+mod display;
+mod environment;
+mod external_changes;
+mod failure_reports;
 mod names;
-mod reasons;
-mod screens;
 mod sources;
-mod surroundings;
 mod terminal;
 mod tracker;
 mod world;

@@ -6,22 +6,22 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod accessibility;
+mod adding;
+mod bridge_quotas;
 mod dht;
+mod downloads;
 mod faults;
 mod files;
 mod form;
-mod give;
-mod life;
-mod places;
-mod plain;
-mod records;
-mod share;
-mod sight;
-mod small;
+mod messages;
+mod persistence;
+mod share_links;
+mod sharing;
+mod small_files;
 mod storage;
-mod tabs;
-mod together;
-mod whole;
+mod tab_lifecycle;
+mod tabs_as_peers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

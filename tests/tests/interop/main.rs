@@ -8,15 +8,15 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod address_families;
+mod bridge_tracker;
 mod dht;
 mod disk;
-mod exchange;
-mod families;
-mod leech;
-mod private;
-mod seed;
-mod tracker;
-mod trouble;
+mod downloading;
+mod failure_reports;
+mod peer_exchange;
+mod private_torrents;
+mod seeding;
 mod utp;
 
 use std::path::PathBuf;

@@ -7,14 +7,14 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod bad_peers;
 mod dht;
 mod disk;
-mod exchange;
-mod life;
-mod pace;
-mod peers;
+mod extensions;
+mod interruptions;
+mod random_faults;
 mod swarm;
-mod trouble;
+mod throughput;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
 
-use super::home::{Home, OURS, PIECE, PIECES, TORRENT};
+use super::harness::{Home, OURS, PIECE, PIECES, TORRENT};
 
 const fn block(index: u32, begin: u32, length: u32) -> RawBlock {
     RawBlock {

@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::attack::dial;
-use crate::hose::{crowd, open_house, unlike_any};
+use crate::abuse::dial;
 use crate::program::Program;
 use crate::support::{Bridge, HASH, Peer, TAB_ID, Tab, Tracker, counts, handshake, request, soon};
+use crate::tracker_limits::{crowd, open_house, unlike_any};
 
 /// Accepts at every address of loopback, and says nothing.
 async fn black_hole() -> (u16, JoinSet<()>) {

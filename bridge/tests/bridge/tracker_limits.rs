@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::attack::dial;
+use crate::abuse::dial;
 use crate::support::{Bridge, Tab, config, request};
 
 /// How long an attack is watched.

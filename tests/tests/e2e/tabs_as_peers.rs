@@ -126,7 +126,7 @@ async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
 #[tokio::test]
 async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port() {
     if ran_inside(
-        "together::transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port",
+        "tabs_as_peers::transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port",
         &HOSTS,
         DOWNLOAD * 2,
     ) {

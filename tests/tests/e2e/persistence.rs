@@ -272,7 +272,7 @@ async fn a_share_in_the_making_is_asked_about_before_the_page_closes_and_told_of
         .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
         .await;
     assert_eq!(
-        stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await,
+        stage.browser.run(super::adding::ASKS_BEFORE_LEAVING).await,
         true
     );
     let named = "return navigator.storage.getDirectory().then(root => root.getDirectoryHandle('torrents')).then(async torrents => { \
@@ -287,7 +287,7 @@ async fn a_share_in_the_making_is_asked_about_before_the_page_closes_and_told_of
         .await;
     assert_eq!(folders(&stage.browser).await, serde_json::json!([]));
     assert_eq!(
-        stage.browser.run(super::tabs::ASKS_BEFORE_LEAVING).await,
+        stage.browser.run(super::adding::ASKS_BEFORE_LEAVING).await,
         false
     );
     stage.browser.close().await;
