@@ -9,19 +9,19 @@ use aqueduct_native::discovery;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::clients::Clients;
 use crate::config::{Config, ConfigError};
-use crate::gate::Bucket;
-use crate::half_open::HalfOpen;
-use crate::memory::Memory;
+use crate::limits::bucket::Bucket;
+use crate::limits::clients::Clients;
+use crate::limits::half_open::HalfOpen;
+use crate::limits::memory::Memory;
+use crate::limits::policy::Filter;
+use crate::limits::quota::{Quota, Share};
+use crate::limits::targets::Targets;
 use crate::metrics::Metrics;
-use crate::policy::Filter;
-use crate::quota::{Quota, Share};
-use crate::registry::Registry;
-use crate::targets::Targets;
-use crate::tls::Tls;
-use crate::tokens::Tokens;
+use crate::swarm::registry::Registry;
 use crate::tracker::Tracking;
+use crate::web::tls::Tls;
+use crate::web::tokens::Tokens;
 
 /// Shared by every task of one bridge.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) struct Bridge {
     pub(crate) start: Instant,
     /// Where peers dial in.
     pub(crate) peer_port: u16,
-    /// One permit a socket; see [`crate::descriptors`].
+    /// One permit a socket; see [`crate::limits::descriptors`].
     pub(crate) sockets: Arc<Semaphore>,
     /// Permits that the semaphore began with.
     pub(crate) all_sockets: usize,

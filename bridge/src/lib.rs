@@ -11,52 +11,19 @@
 //! passes through no channel and no lock.
 #![forbid(unsafe_code)]
 
-mod accept;
-mod assets;
 mod bridge;
-mod candidates;
-mod cidr;
-mod clients;
 mod config;
-mod descriptors;
-mod dial;
-mod dialling;
-mod failing;
-mod fair_queue;
-mod frames;
-mod gate;
-mod guard;
-mod half_open;
-mod http;
-mod incoming;
-mod inflow;
 mod limits;
-mod meet;
-mod memory;
 mod metrics;
-mod network;
-mod node;
-mod origin;
-mod outlet;
-mod pipe;
-pub mod policy;
-mod quota;
-mod rate;
-mod registry;
-mod relay;
-mod rewound;
-mod server;
 mod session;
 mod swarm;
-mod targets;
-mod tls;
-mod tokens;
 mod tracker;
-mod tracker_reports;
+mod web;
 
-pub use cidr::{Cidr, CidrError};
+pub use config::node::{Node, NodeError};
 pub use config::{Config, ConfigError, DEFAULT_PEER_PORT};
+pub use limits::cidr::{Cidr, CidrError};
+pub use limits::policy;
 pub use limits::{Limits, Seconds};
-pub use node::{Node, NodeError};
-pub use server::{Listeners, StartError, listen, run, run_rereading};
-pub use tls::TlsError;
+pub use web::server::{Listeners, StartError, listen, run, run_rereading};
+pub use web::tls::TlsError;

@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::limits::Limits;
+use crate::limits::policy::Filter;
 use crate::metrics::Metrics;
-use crate::policy::Filter;
 use hosted::Hosted;
 pub(crate) use hosted::Listing;
 use names::Names;

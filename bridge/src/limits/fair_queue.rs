@@ -1,0 +1,183 @@
+//! Who waits for a turn. Clients take turns, and what one client asked for is served in the order
+//! in which it came.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::limits::network::Network;
+
+/// The waiting requests of all clients, for one place.
+#[derive(Debug, Default)]
+pub(crate) struct FairQueue {
+    clients: BTreeMap<Network, VecDeque<Waiter>>,
+    /// Clients that wait, in the order in which they take their turns.
+    turns: VecDeque<Network>,
+    waiting: usize,
+}
+
+/// One request that waits.
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    /// Rung when it has come to the front, or was turned away.
+    bell: Arc<Notify>,
+}
+
+impl FairQueue {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// The request whose turn it is.
+    pub(crate) fn front(&self) -> Option<u64> {
+        Some(self.clients.get(self.turns.front()?)?.front()?.number)
+    }
+
+    pub(crate) fn holds(&self, client: Network, number: u64) -> bool {
+        self.clients
+            .get(&client)
+            .is_some_and(|waiters| waiters.iter().any(|waiter| waiter.number == number))
+    }
+
+    /// Waits behind the others of this client. If `most` wait already, the last one of the client
+    /// that has most of them is turned away: this one, if no other has more. Returns what to listen
+    /// to.
+    pub(crate) fn join(
+        &mut self,
+        client: Network,
+        number: u64,
+        most: usize,
+    ) -> Option<Arc<Notify>> {
+        if self.waiting >= most && !self.make_room_for(client) {
+            return None;
+        }
+        let bell = Arc::<Notify>::default();
+        let waiters = self.clients.entry(client).or_default();
+        if waiters.is_empty() {
+            self.turns.push_back(client);
+        }
+        waiters.push_back(Waiter {
+            number,
+            bell: Arc::clone(&bell),
+        });
+        self.waiting += 1;
+        Some(bell)
+    }
+
+    fn make_room_for(&mut self, client: Network) -> bool {
+        let its_own = self.clients.get(&client).map_or(0, VecDeque::len);
+        let longest = self
+            .clients
+            .iter()
+            .max_by_key(|(_, waiters)| waiters.len())
+            .map(|(other, waiters)| (*other, waiters.len()));
+        let Some((other, _)) = longest.filter(|(_, length)| *length > its_own + 1) else {
+            return false;
+        };
+        let last = self
+            .clients
+            .get(&other)
+            .and_then(|waiters| waiters.back())
+            .map(|waiter| waiter.number);
+        last.into_iter()
+            .for_each(|number| self.leave(other, number));
+        true
+    }
+
+    /// Waits no more. Does nothing if it does not wait.
+    pub(crate) fn leave(&mut self, client: Network, number: u64) {
+        let front = self.front();
+        let Some(waiters) = self.clients.get_mut(&client) else {
+            return;
+        };
+        let Some(at) = waiters.iter().position(|waiter| waiter.number == number) else {
+            return;
+        };
+        waiters
+            .remove(at)
+            .into_iter()
+            .for_each(|waiter| waiter.bell.notify_one());
+        self.waiting -= 1;
+        if waiters.is_empty() {
+            self.clients.remove(&client);
+            self.turns.retain(|other| *other != client);
+        }
+        if front == Some(number) {
+            self.ring();
+        }
+    }
+
+    /// The request at the front has had its turn.
+    pub(crate) fn advance(&mut self) {
+        let Some(client) = self.turns.pop_front() else {
+            return;
+        };
+        let Some(waiters) = self.clients.get_mut(&client) else {
+            return;
+        };
+        self.waiting -= usize::from(waiters.pop_front().is_some());
+        if waiters.is_empty() {
+            self.clients.remove(&client);
+        } else {
+            self.turns.push_back(client);
+        }
+        self.ring();
+    }
+
+    /// Tells the request at the front to look.
+    pub(crate) fn ring(&self) {
+        let front = self
+            .turns
+            .front()
+            .and_then(|client| self.clients.get(client)?.front());
+        front
+            .into_iter()
+            .for_each(|waiter| waiter.bell.notify_one());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::network::Networks;
+
+    fn client(last: u8) -> Network {
+        Networks::of([192, 0, 2, last].into()).site()
+    }
+
+    fn served(line: &mut FairQueue) -> Vec<u64> {
+        let mut served = Vec::new();
+        while let Some(number) = line.front() {
+            served.push(number);
+            line.advance();
+        }
+        served
+    }
+
+    #[test]
+    fn clients_take_turns_however_much_one_of_them_wants() {
+        let mut line = FairQueue::default();
+        (0..4).for_each(|number| drop(line.join(client(1), number, 9)));
+        line.join(client(2), 10, 9);
+        line.join(client(3), 20, 9);
+        line.leave(client(3), 20);
+        assert_eq!(served(&mut line), [0, 10, 1, 2, 3]);
+        assert!(line.is_empty() && line.clients.is_empty());
+    }
+
+    #[test]
+    fn in_a_full_line_whoever_waits_most_gives_way() {
+        let mut line = FairQueue::default();
+        (0..4).for_each(|number| drop(line.join(client(1), number, 4)));
+        assert!(
+            line.join(client(1), 4, 4).is_none(),
+            "nobody waits for more than it does"
+        );
+        assert!(line.join(client(2), 10, 4).is_some() && !line.holds(client(1), 3));
+        assert!(line.join(client(2), 11, 4).is_some() && !line.holds(client(1), 2));
+        assert!(line.join(client(2), 12, 4).is_none());
+        assert_eq!(served(&mut line), [0, 10, 1, 11]);
+    }
+}

@@ -1,0 +1,234 @@
+//! Connections to the peer port that have not yet said what for.
+//!
+//! Whoever is slow must not keep others out: when all places are taken, a newcomer gets that of the
+//! oldest connection of whoever has most.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::task::AbortHandle;
+
+use crate::limits::Limits;
+use crate::limits::bucket::lock;
+use crate::limits::network::{Network, Networks};
+use crate::limits::quota::{Quota, Share};
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct HalfOpen {
+    most: usize,
+    quota: Arc<Quota>,
+    waiting: Mutex<Waiting>,
+}
+
+/// A connection's place; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    all: Arc<HalfOpen>,
+    site: Network,
+    number: u64,
+    _share: Share,
+}
+
+/// Who waits, by site.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    count: usize,
+    /// By number, which is the order in which they came.
+    by_site: BTreeMap<Network, BTreeMap<u64, Option<AbortHandle>>>,
+    /// The last one has most; of several, the one whose oldest connection is the oldest.
+    by_size: BTreeSet<(usize, Reverse<u64>, Network)>,
+}
+
+impl HalfOpen {
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        let quota = Quota::new(
+            limits.incoming_half_open_per_address,
+            limits.addresses_per_site,
+        );
+        Arc::new(Self {
+            most: limits.incoming_half_open,
+            quota,
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// A place for a connection from this address, unless the address has all that it may have.
+    /// Ends another one's task if there is no other room.
+    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
+        let share = self.quota.take(ip).filter(|_| self.most > 0)?;
+        let site = Networks::of(ip).site();
+        let mut waiting = lock(&self.waiting);
+        if waiting.count >= self.most {
+            waiting.end_one();
+        }
+        let number = waiting.add(site);
+        Some(Place {
+            all: Arc::clone(self),
+            site,
+            number,
+            _share: share,
+        })
+    }
+}
+
+impl Place {
+    /// Names the task that ends when another one needs the place more.
+    pub(crate) fn ends(&self, task: AbortHandle) {
+        let mut waiting = lock(&self.all.waiting);
+        match waiting
+            .by_site
+            .get_mut(&self.site)
+            .and_then(|site| site.get_mut(&self.number))
+        {
+            Some(place) => *place = Some(task),
+            // The place is gone already, or the task is.
+            None => task.abort(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.all.waiting).remove(self.site, self.number);
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, site: Network) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.change(site, |connections| drop(connections.insert(number, None)));
+        number
+    }
+
+    fn remove(&mut self, site: Network, number: u64) -> Option<AbortHandle> {
+        let mut task = None;
+        self.change(site, |connections| {
+            task = connections.remove(&number).flatten()
+        });
+        task
+    }
+
+    /// Ends the oldest connection of whoever has most.
+    fn end_one(&mut self) {
+        let Some(&(_, Reverse(oldest), site)) = self.by_size.last() else {
+            return;
+        };
+        if let Some(task) = self.remove(site, oldest) {
+            task.abort();
+        }
+    }
+
+    fn change(
+        &mut self,
+        site: Network,
+        change: impl FnOnce(&mut BTreeMap<u64, Option<AbortHandle>>),
+    ) {
+        let connections = self.by_site.entry(site).or_default();
+        let before = size(site, connections);
+        change(connections);
+        let after = size(site, connections);
+        self.count = self.count + after.0 - before.0;
+        if after.0 == 0 {
+            self.by_site.remove(&site);
+        }
+        self.by_size.remove(&before);
+        self.by_size.extend((after.0 > 0).then_some(after));
+    }
+}
+
+fn size(
+    site: Network,
+    connections: &BTreeMap<u64, Option<AbortHandle>>,
+) -> (usize, Reverse<u64>, Network) {
+    (
+        connections.len(),
+        Reverse(connections.keys().next().copied().unwrap_or(0)),
+        site,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// Everybody's connections; each task ends with its number when it is ended.
+    struct Crowd {
+        half_open: Arc<HalfOpen>,
+        tasks: JoinSet<()>,
+        ids: BTreeMap<tokio::task::Id, usize>,
+    }
+
+    impl Crowd {
+        fn new(most: usize, each: u32) -> Self {
+            let limits = Limits {
+                incoming_half_open: most,
+                incoming_half_open_per_address: each,
+                ..Limits::default()
+            };
+            Self {
+                half_open: HalfOpen::new(&limits),
+                tasks: JoinSet::new(),
+                ids: BTreeMap::new(),
+            }
+        }
+
+        fn enter(&mut self, ip: [u8; 4]) -> bool {
+            let Some(place) = self.half_open.enter(IpAddr::from(ip)) else {
+                return false;
+            };
+            let place = Arc::new(place);
+            let kept = Arc::clone(&place);
+            let task = self.tasks.spawn(async move {
+                let _kept = kept;
+                pending().await
+            });
+            self.ids.insert(task.id(), self.ids.len());
+            place.ends(task);
+            true
+        }
+
+        /// Which connection was ended, in the order in which they came.
+        async fn ended(&mut self) -> usize {
+            let ended = self.tasks.join_next_with_id().await.unwrap();
+            self.ids[&ended.unwrap_err().id()]
+        }
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_takes_the_oldest_place_of_whoever_has_most() {
+        let mut crowd = Crowd::new(5, 3);
+        for ip in [[1; 4], [2; 4], [2; 4], [2; 4], [3; 4]] {
+            assert!(crowd.enter(ip));
+        }
+        assert!(!crowd.enter([2; 4]), "a fourth is more than its share");
+        assert!(crowd.enter([4; 4]));
+        assert_eq!(crowd.ended().await, 1);
+        assert!(crowd.enter([5; 4]));
+        assert_eq!(crowd.ended().await, 2);
+        // Everybody has one: the oldest goes.
+        assert!(crowd.enter([6; 4]));
+        assert_eq!(crowd.ended().await, 0);
+        assert_eq!(lock(&crowd.half_open.waiting).count, 5);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_those_that_are_gone() {
+        let mut crowd = Crowd::new(3, 2);
+        (1..=9).for_each(|last| assert!(crowd.enter([last; 4])));
+        crowd.tasks.shutdown().await;
+        let waiting = lock(&crowd.half_open.waiting);
+        assert_eq!(
+            (waiting.count, waiting.by_site.len(), waiting.by_size.len()),
+            (0, 0, 0)
+        );
+    }
+}

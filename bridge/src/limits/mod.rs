@@ -1,0 +1,19 @@
+//! What strangers may make the bridge do, and how often: the address filter, rates, shares and bounds.
+
+pub(crate) mod address_rate;
+pub(crate) mod bucket;
+pub(crate) mod cidr;
+pub(crate) mod clients;
+pub(crate) mod descriptors;
+mod failing;
+mod fair_queue;
+pub(crate) mod guard;
+pub(crate) mod half_open;
+pub(crate) mod memory;
+pub(crate) mod network;
+pub mod policy;
+pub(crate) mod quota;
+mod settings;
+pub(crate) mod targets;
+
+pub use settings::{Limits, Seconds};

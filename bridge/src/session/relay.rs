@@ -1,0 +1,339 @@
+//! Bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is
+//! another tab of this bridge has a pipe in memory instead of a socket.)
+//!
+//! What a peer sends is read from its socket straight into the message being packed. What a tab
+//! sends is written from the message it came in. Nobody reads what cannot be passed on: a peer
+//! without credit is not read, and a tab has credit only for what its peers have taken.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use aqueduct_core::tunnel::{Server, StreamClose};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::metrics::Metrics;
+use crate::session::inflow;
+use crate::session::tab_socket::Outlet;
+use crate::swarm::dial::Connected;
+
+/// Slices handed to one vectored write.
+const MAX_SLICES: usize = 32;
+
+/// The sockets of one session.
+pub(crate) struct Relay<S> {
+    socket: WebSocketStream<Outlet<S>>,
+    /// Ascending by stream.
+    peers: Vec<Peer>,
+    /// Where the next round of reading begins, so that no peer is always first.
+    turn: usize,
+    ended: Vec<(u32, StreamClose)>,
+}
+
+/// One stream's peer.
+pub(crate) struct Peer {
+    pub(crate) stream: u32,
+    pub(crate) join: u32,
+    pub(crate) addr: SocketAddr,
+    /// Its socket, and what it sent right after its handshake.
+    pub(crate) connected: Connected,
+    /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the
+    /// tab's credit. Goes first.
+    kept: BytesMut,
+    /// What the tab has just sent: slices of its messages, which would keep whole messages alive if
+    /// they stayed.
+    fresh: VecDeque<Bytes>,
+}
+
+/// What the session must see to.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// The tab sent a message.
+    Message(Bytes),
+    /// A peer's connection ended.
+    Ended(u32, StreamClose),
+    /// The WebSocket is over: by the tab, or with this code by us because the tab broke the
+    /// protocol.
+    Gone(Option<CloseCode>),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
+    pub(crate) const fn new(socket: WebSocketStream<Outlet<S>>) -> Self {
+        Self {
+            socket,
+            peers: Vec::new(),
+            turn: 0,
+            ended: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<Outlet<S>> {
+        &mut self.socket
+    }
+
+    /// Drops all peers and their connections.
+    pub(crate) fn into_socket(self) -> WebSocketStream<Outlet<S>> {
+        self.socket
+    }
+
+    pub(crate) fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// Bytes that are on their way, either way.
+    pub(crate) fn held(&self) -> usize {
+        self.socket.get_ref().waiting() + self.peers.iter().map(Peer::held).sum::<usize>()
+    }
+
+    /// Adds the peer of a stream that has just been opened: its number is the highest.
+    pub(crate) fn add(&mut self, peer: Peer) {
+        self.peers.push(peer);
+    }
+
+    /// Drops a peer and its connection.
+    pub(crate) fn remove(&mut self, stream: u32) -> Option<Peer> {
+        let at = self.find(stream)?;
+        Some(self.peers.remove(at))
+    }
+
+    /// Queues bytes for a peer.
+    pub(crate) fn send(&mut self, stream: u32, bytes: Bytes) {
+        if let Some(peer) = self.find(stream).and_then(|at| self.peers.get_mut(at)) {
+            peer.fresh.push_back(bytes);
+        }
+    }
+
+    fn find(&self, stream: u32) -> Option<usize> {
+        self.peers
+            .binary_search_by_key(&stream, |peer| peer.stream)
+            .ok()
+    }
+
+    /// Moves bytes both ways until there is something for the session to see to. Nothing is lost if
+    /// the future is dropped.
+    pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> Happened {
+        std::future::poll_fn(|cx| self.poll(cx, tunnel, metrics)).await
+    }
+
+    /// One message out and one in at a time, so that neither direction starves the other.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+        metrics: &Metrics,
+    ) -> Poll<Happened> {
+        loop {
+            self.write_peers(cx, tunnel);
+            let sent = match self.send_message(cx, tunnel, metrics) {
+                Ok(sent) => sent,
+                Err(error) => return Poll::Ready(Happened::Gone(close_code(&error))),
+            };
+            if let Some((stream, reason)) = self.ended.pop() {
+                return Poll::Ready(Happened::Ended(stream, reason));
+            }
+            match self.socket.poll_next_unpin(cx) {
+                Poll::Ready(received) => match self.receive(received, metrics) {
+                    Some(happened) => return Poll::Ready(happened),
+                    None => continue,
+                },
+                Poll::Pending if sent => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn receive(
+        &mut self,
+        received: Option<Result<Message, Error>>,
+        metrics: &Metrics,
+    ) -> Option<Happened> {
+        match received {
+            Some(Ok(Message::Binary(bytes))) => {
+                metrics.up_bytes.add(bytes.len());
+                Some(Happened::Message(bytes))
+            }
+            Some(Ok(Message::Text(_))) => Some(Happened::Gone(Some(CloseCode::Unsupported))),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+            Some(Ok(Message::Close(_))) | None => Some(Happened::Gone(None)),
+            Some(Err(error)) => Some(Happened::Gone(close_code(&error))),
+        }
+    }
+
+    /// Packs and sends one message if the WebSocket takes it; returns whether it did.
+    fn send_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+        metrics: &Metrics,
+    ) -> Result<bool, Error> {
+        // Ready once the last message and whatever the library wrote are with the system.
+        if self.socket.poll_flush_unpin(cx)?.is_pending() {
+            return Ok(false);
+        }
+        self.read_peers(cx, tunnel);
+        let Some(message) = tunnel.poll_message() else {
+            return Ok(false);
+        };
+        metrics.down_bytes.add(message.len());
+        self.socket.get_mut().begin(message);
+        // Pending only means that the rest goes out when the WebSocket takes more.
+        let _ = self.socket.get_mut().poll_complete(cx)?;
+        Ok(true)
+    }
+
+    /// Fills the message being packed from all peers in turn, a frame each, until it is full or
+    /// nobody has more.
+    fn read_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
+        let count = self.peers.len();
+        let mut idle = 0;
+        while idle < count {
+            self.turn = (self.turn + 1) % count;
+            let Some(peer) = self.peers.get_mut(self.turn) else {
+                return;
+            };
+            match peer.poll_read(cx, tunnel) {
+                Poll::Ready(Ok(true)) => idle = 0,
+                Poll::Ready(Ok(false)) | Poll::Pending => idle += 1,
+                Poll::Ready(Err(reason)) => {
+                    idle += 1;
+                    self.ended.push((peer.stream, reason));
+                }
+            }
+        }
+    }
+
+    fn write_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
+        for peer in &mut self.peers {
+            if let Poll::Ready(Err(_broken)) = peer.poll_write(cx, tunnel) {
+                (peer.kept, peer.fresh) = (BytesMut::new(), VecDeque::new());
+                self.ended.push((peer.stream, StreamClose::Broken));
+            }
+        }
+    }
+}
+
+impl Peer {
+    pub(crate) fn new(stream: u32, join: u32, addr: SocketAddr, connected: Connected) -> Self {
+        Self {
+            stream,
+            join,
+            addr,
+            connected,
+            kept: BytesMut::new(),
+            fresh: VecDeque::new(),
+        }
+    }
+
+    /// Bytes that the tab sent and the socket has not taken, and those that came with the
+    /// handshake.
+    fn held(&self) -> usize {
+        self.kept.len()
+            + self.fresh.iter().map(Bytes::len).sum::<usize>()
+            + self.connected.leftover.len()
+    }
+
+    /// Appends one frame of its bytes to the message; false if there is no room for any.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        tunnel: &mut Server,
+    ) -> Poll<Result<bool, StreamClose>> {
+        let Connected { pipe, leftover, .. } = &mut self.connected;
+        if !leftover.is_empty() {
+            let filled = tunnel.fill(self.stream, |out| {
+                out.put(leftover.split_to(leftover.len().min(out.remaining_mut())))
+            });
+            return Poll::Ready(Ok(filled.is_some()));
+        }
+        if tunnel.room(self.stream) == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        ready!(pipe.poll_readable(cx)).map_err(|_| StreamClose::Broken)?;
+        let Some((_, read)) = tunnel.fill(self.stream, |out| pipe.poll_read(cx, out)) else {
+            return Poll::Ready(Ok(false));
+        };
+        Poll::Ready(match ready!(read) {
+            Ok(0) => Err(StreamClose::Peer),
+            Ok(_) => Ok(true),
+            Err(_) => Err(StreamClose::Broken),
+        })
+    }
+
+    /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is
+    /// kept.
+    fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
+        while !self.kept.is_empty() || !self.fresh.is_empty() {
+            let Poll::Ready(written) = self.write(cx)? else {
+                self.keep();
+                return Poll::Pending;
+            };
+            tunnel.consumed(self.stream, written);
+            self.advance(written);
+        }
+        self.free();
+        Poll::Ready(Ok(()))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.connected.pipe.poll_writable(cx))?;
+        let kept = Some(&self.kept[..]).filter(|kept| !kept.is_empty());
+        let parts = kept
+            .into_iter()
+            .chain(self.fresh.iter().map(|bytes| &bytes[..]));
+        let slices: Vec<IoSlice<'_>> = parts.take(MAX_SLICES).map(IoSlice::new).collect();
+        self.connected.pipe.poll_write(cx, &slices)
+    }
+
+    fn keep(&mut self) {
+        self.fresh
+            .drain(..)
+            .for_each(|bytes| self.kept.extend_from_slice(&bytes));
+        self.free();
+    }
+
+    /// Gives back the room of what is gone: a tab with many peers would otherwise keep all the room
+    /// that each of them ever needed.
+    fn free(&mut self) {
+        if self.kept.is_empty() {
+            self.kept = BytesMut::new();
+        }
+        if self.fresh.is_empty() && self.fresh.capacity() > MAX_SLICES {
+            self.fresh = VecDeque::new();
+        }
+    }
+
+    fn advance(&mut self, written: usize) {
+        let of_kept = written.min(self.kept.len());
+        self.kept.advance(of_kept);
+        let mut left = written - of_kept;
+        while let Some(front) = self.fresh.front_mut() {
+            let part = left.min(front.len());
+            front.advance(part);
+            left -= part;
+            if !front.is_empty() {
+                return;
+            }
+            self.fresh.pop_front();
+        }
+    }
+}
+
+/// How to tell the tab what it did wrong, if it was the tab.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::Size),
+        Error::Io(error) => inflow::close_code(error),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        // Its connection broke: no fault of the tab's.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
+    }
+}

@@ -1,0 +1,11 @@
+//! Swarms that tabs have joined: who is there, and how the bridge connects to them.
+
+pub(crate) mod candidates;
+pub(crate) mod dial;
+pub(crate) mod dials;
+pub(crate) mod incoming;
+pub(crate) mod joined;
+pub(crate) mod pipe;
+pub(crate) mod registry;
+mod tab_dial;
+mod tracker_reports;

@@ -1,0 +1,139 @@
+//! TLS, for bridges without a proxy before them.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Config;
+use crate::limits::address_rate::AddressRate;
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file is missing or holds no PEM of that kind.
+    #[error("{path} cannot be read as PEM: {why}")]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A file without a certificate.
+    #[error(
+        "{0} holds no certificate; name the file with the chain in PEM, the server's own certificate first"
+    )]
+    Empty(PathBuf),
+    /// Certificate and key do not fit, or are of a kind that is not supported.
+    #[error("the certificate {cert} cannot be used with the key {key}: {why}")]
+    Certificate {
+        /// The chain's file.
+        cert: PathBuf,
+        /// The key's.
+        key: PathBuf,
+        /// In the library's words.
+        why: String,
+    },
+}
+
+/// A certificate that can be read anew: they are renewed every few weeks, and nobody's tab should
+/// end for that.
+pub(crate) struct Tls {
+    cert: PathBuf,
+    key: PathBuf,
+    acceptor: RwLock<TlsAcceptor>,
+    /// Handshakes are what costs most: a signature each.
+    handshakes: AddressRate,
+}
+
+impl Tls {
+    /// Reads the certificate, if the configuration names one.
+    pub(crate) fn read(config: &Config) -> Result<Option<Self>, TlsError> {
+        let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else {
+            return Ok(None);
+        };
+        let acceptor = RwLock::new(acceptor(&cert, &key)?);
+        let handshakes = AddressRate::new(
+            config.limits.tls_handshakes_per_address,
+            config.limits.addresses_per_site,
+        );
+        Ok(Some(Self {
+            cert,
+            key,
+            acceptor,
+            handshakes,
+        }))
+    }
+
+    /// Reads it anew. What was there before stays if that fails.
+    pub(crate) fn reread(&self) -> Result<(), TlsError> {
+        let new = acceptor(&self.cert, &self.key)?;
+        *self
+            .acceptor
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// Whether this address may begin a handshake now.
+    pub(crate) fn admits(&self, ip: IpAddr) -> bool {
+        self.handshakes.take(ip, Instant::now())
+    }
+
+    /// For a new connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("cert", &self.cert)
+            .finish_non_exhaustive()
+    }
+}
+
+fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| pem(cert, error))?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty(cert.to_owned()));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error))?;
+    let tls = server_config(chain, secret);
+    let tls = tls.map_err(|error| TlsError::Certificate {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let mut tls = builder.with_no_client_auth().with_single_cert(chain, key)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn pem(path: &Path, error: rustls::pki_types::pem::Error) -> TlsError {
+    TlsError::Pem {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
