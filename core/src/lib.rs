@@ -9,7 +9,7 @@
 //! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time.
 //! 2. Give it the user's wishes with [`Engine::command`].
 //! 3. Drain [`Engine::poll_output`] until `None`, and do what every [`Output`] asks for.
-//! 4. Wait for the first of: a message ([`link::Link`] makes messages of bytes), the end of a
+//! 4. Wait for the first of: a message ([`connection::Connection`] makes messages of bytes), the end of a
 //!    connection, the answer to a request, or the time that [`Engine::poll_timeout`] names.
 //! 5. Tell the engine with [`Engine::handle`], together with the time, and go on with 3. After a
 //!    batch of messages one drain is enough.
@@ -79,12 +79,13 @@
 
 pub mod bencode;
 pub mod config;
+pub mod connection;
 mod context;
 pub mod discovery;
 pub mod engine;
 pub mod extensions;
 pub mod io;
-pub mod link;
+
 pub mod meta;
 mod net;
 mod peer_failure;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aqueduct_core::link::{Link, Received};
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::{Bitfield, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Handshake, Message, RawBlock, Reserved};
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Peer {
     stream: TcpStream,
-    link: Link,
+    link: Connection,
     received: BytesMut,
     /// What the other side said in its handshake.
     pub theirs: Handshake,
@@ -38,7 +38,7 @@ impl Peer {
         let mut stream =
             TcpStream::connect(addr).unwrap_or_else(|e| panic!("nobody answers at {addr}: {e}"));
         stream.write_all(&ours.encode()).unwrap();
-        Self::shake(stream, Link::dialling(ours), None)
+        Self::shake(stream, Connection::dialling(ours), None)
             .unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
     }
 
@@ -49,11 +49,11 @@ impl Peer {
     #[must_use]
     pub fn accept(listener: &TcpListener, peer_id: PeerId) -> Self {
         let (stream, from) = listener.accept().expect("somebody dials");
-        Self::shake(stream, Link::accepting(), Some(peer_id))
+        Self::shake(stream, Connection::accepting(), Some(peer_id))
             .unwrap_or_else(|| panic!("{from} hung up during the handshake"))
     }
 
-    fn shake(stream: TcpStream, link: Link, answer_as: Option<PeerId>) -> Option<Self> {
+    fn shake(stream: TcpStream, link: Connection, answer_as: Option<PeerId>) -> Option<Self> {
         stream.set_nodelay(true).unwrap();
         let theirs = handshake(PeerId([0; 20]), InfoHashV1([0; 20]));
         let mut peer = Self {
@@ -62,7 +62,7 @@ impl Peer {
             received: BytesMut::new(),
             theirs,
         };
-        let Some(Received::Handshake(theirs)) = peer.receive(PATIENCE)? else {
+        let Some(Event::Handshake(theirs)) = peer.receive(PATIENCE)? else {
             panic!("a message came before the handshake")
         };
         if let Some(peer_id) = answer_as {
@@ -121,7 +121,7 @@ impl Peer {
         while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now()))
         {
             match received {
-                Some(Received::Message(message)) if holds(&message) => return message,
+                Some(Event::Message(message)) if holds(&message) => return message,
                 Some(received) => skipped.push(format!("{received:.80?}")),
                 None => panic!("{what} did not come within {PATIENCE:?}; there came {skipped:?}"),
             }
@@ -158,7 +158,7 @@ impl Peer {
     }
 
     /// Outer `None`: the other side hung up. Inner `None`: nothing came in time.
-    fn receive(&mut self, limit: Duration) -> Option<Option<Received>> {
+    fn receive(&mut self, limit: Duration) -> Option<Option<Event>> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(received) = self
@@ -278,7 +278,7 @@ impl ScriptedSeed {
 }
 
 fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
-    let Some(mut peer) = Peer::shake(stream, Link::accepting(), Some(id)) else {
+    let Some(mut peer) = Peer::shake(stream, Connection::accepting(), Some(id)) else {
         return;
     };
     let mut metadata = Metadata {
@@ -299,10 +299,10 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
         } else {
             PATIENCE * 6
         }) {
-            Some(Some(Received::Message(Message::Request(raw)))) => {
+            Some(Some(Event::Message(Message::Request(raw)))) => {
                 answer(&mut peer, torrent, raw, manner, blocks)
             }
-            Some(Some(Received::Message(Message::Extended { id, payload }))) => metadata
+            Some(Some(Event::Message(Message::Extended { id, payload }))) => metadata
                 .answer(id, &payload)
                 .is_none_or(|message| peer.try_send(&message).is_ok()),
             Some(None) if manner == Manner::Flood => peer.try_send(&unasked()).is_ok(),

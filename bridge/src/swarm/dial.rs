@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::link::{Link, Received};
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_native::net::{Denied, Permit as _, is_remote_fault};
 use bytes::BytesMut;
@@ -99,7 +99,8 @@ async fn shake_hands(
     socket.set_nodelay(true)?;
     socket.write_all(&ours.encode()).await?;
     let mut leftover = BytesMut::with_capacity(FIRST_READ);
-    let theirs = read_handshake(&mut socket, &mut Link::dialling(ours), &mut leftover).await?;
+    let theirs =
+        read_handshake(&mut socket, &mut Connection::dialling(ours), &mut leftover).await?;
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);
     }
@@ -114,11 +115,11 @@ async fn shake_hands(
 /// Reads until the handshake is there; `buf` keeps what follows it.
 pub(crate) async fn read_handshake(
     socket: &mut TcpStream,
-    link: &mut Link,
+    link: &mut Connection,
     buf: &mut BytesMut,
 ) -> Result<Handshake, DialError> {
     loop {
-        if let Some(Received::Handshake(theirs)) = link.read(buf)? {
+        if let Some(Event::Handshake(theirs)) = link.read(buf)? {
             return Ok(theirs);
         }
         if socket.read_buf(buf).await? == 0 {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::link::Link;
+use aqueduct_core::connection::Connection;
 use aqueduct_core::wire::{Handshake, Reserved};
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
@@ -60,7 +60,7 @@ async fn seat(
     permit: OwnedSemaphorePermit,
 ) -> Result<(), DialError> {
     socket.set_nodelay(true)?;
-    let mut link = Link::accepting();
+    let mut link = Connection::accepting();
     let mut leftover = BytesMut::with_capacity(4096);
     let theirs = read_handshake(&mut socket, &mut link, &mut leftover).await?;
     let Some(seat) = bridge.registry.find(&theirs) else {

@@ -232,7 +232,7 @@ pub enum Input {
     Message {
         /// On which connection.
         conn: ConnId,
-        /// Already of the right shape (`Link` saw to that), its numbers not yet checked.
+        /// Already of the right shape (`Connection` saw to that), its numbers not yet checked.
         message: Message,
     },
     /// Bytes of messages that the engine sent have left the driver's queue for the socket.

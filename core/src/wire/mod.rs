@@ -4,7 +4,7 @@
 //! After the handshake every message is a length of four bytes (big endian, as all numbers here),
 //! an id of one byte that the length counts, and a body. [`Message::decode`] takes one off a
 //! receive buffer, [`Message::encode`] writes one; neither copies a block's data.
-//! [`crate::link::Link`] puts handshake and messages in order.
+//! [`crate::connection::Connection`] puts handshake and messages in order.
 
 mod bitfield;
 mod codec;

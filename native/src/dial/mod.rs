@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::link::{Link, Received};
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::InfoHashV1;
 use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
@@ -27,7 +27,7 @@ pub struct Peer {
     /// The socket.
     pub stream: TcpStream,
     /// Reads messages from now on.
-    pub link: Link,
+    pub link: Connection,
     /// What came behind the handshake.
     pub rest: BytesMut,
     /// What the remote said.
@@ -45,7 +45,7 @@ pub async fn connect(addr: SocketAddr, bind: Bind, ours: Handshake) -> Result<Pe
     let stream = connected.map_err(not_connected)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     within_deadline(async {
-        let (mut stream, mut link) = (stream, Link::dialling(ours));
+        let (mut stream, mut link) = (stream, Connection::dialling(ours));
         stream.write_all(&ours.encode()).await.map_err(not_shaken)?;
         let (handshake, rest) = receive(&mut stream, &mut link).await?;
         Ok(Peer {
@@ -68,7 +68,7 @@ pub async fn accept(
     ours: impl FnOnce(InfoHashV1) -> Option<Handshake>,
 ) -> Result<Peer, CloseReason> {
     within_deadline(async {
-        let (mut stream, mut link) = (stream, Link::accepting());
+        let (mut stream, mut link) = (stream, Connection::accepting());
         stream.set_nodelay(true).map_err(unreachable)?;
         let (handshake, rest) = receive(&mut stream, &mut link).await?;
         let ours = ours(handshake.info_hash).ok_or(CloseReason::Inactive)?;
@@ -97,13 +97,13 @@ async fn within_deadline(
 
 async fn receive(
     stream: &mut TcpStream,
-    link: &mut Link,
+    link: &mut Connection,
 ) -> Result<(Handshake, BytesMut), CloseReason> {
     let mut buf = BytesMut::with_capacity(1024);
     loop {
         match link.read(&mut buf).map_err(refused)? {
-            Some(Received::Handshake(handshake)) => return Ok((handshake, buf)),
-            Some(Received::Message(_)) | None => {}
+            Some(Event::Handshake(handshake)) => return Ok((handshake, buf)),
+            Some(Event::Message(_)) | None => {}
         }
         if stream.read_buf(&mut buf).await.map_err(not_shaken)? == 0 {
             return Err(CloseReason::ClosedInHandshake);

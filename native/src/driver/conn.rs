@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 
 use aqueduct_core::CloseReason;
-use aqueduct_core::link::{Link, Received};
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::wire::Message;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ pub(super) struct Socket {
 #[derive(Debug)]
 pub(super) struct Conn {
     socket: Socket,
-    link: Link,
+    link: Connection,
     buffer: Buffer,
     outbox: Outbox,
     is_blocked: bool,
@@ -90,7 +90,7 @@ impl Conn {
     /// Hands on the messages that are in the buffer already.
     pub(super) fn understand(&mut self, mut take: impl FnMut(Message)) -> Result<(), CloseReason> {
         while let Some(received) = self.link.read(&mut self.buffer.bytes)? {
-            if let Received::Message(message) = received {
+            if let Event::Message(message) = received {
                 take(message);
             }
         }

@@ -30,7 +30,7 @@ pub const TARGETS: [(&str, Body); 21] = [
     ("url", text::url),
     ("text", text::text),
     ("handshake", wire::handshake),
-    ("link", wire::link),
+    ("connection", wire::connection),
     ("extended_handshake", wire::extended_handshake),
     ("tracker_http", tracker::http),
     ("tracker_udp", tracker::udp),

@@ -1,14 +1,14 @@
 //! The peer wire.
 
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::extensions::{ExtendedHandshake, MAX_NAMES};
-use aqueduct_core::link::{Link, Received};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::{HANDSHAKE_LEN, Handshake, Message, Reserved, WireError};
 use bytes::BytesMut;
 
 use super::switch;
 
-/// The swarm of a dialling link.
+/// The swarm of a dialling connection.
 const OURS: Handshake = Handshake {
     reserved: Reserved::OURS,
     info_hash: InfoHashV1(*b"the swarm's infohash"),
@@ -27,12 +27,12 @@ pub(super) fn handshake(data: &[u8]) {
     }
 }
 
-/// However the stream is cut, a link says the same; and what it says is written as it was read.
-pub(super) fn link(mut data: &[u8]) {
+/// However the stream is cut, a connection says the same; and what it says is written as it was read.
+pub(super) fn connection(mut data: &[u8]) {
     let link = match switch(&mut data) % 3 {
-        0 => Link::dialling(OURS),
-        1 => Link::accepting(),
-        _ => Link::established(),
+        0 => Connection::dialling(OURS),
+        1 => Connection::accepting(),
+        _ => Connection::established(),
     };
     let cut = usize::from(switch(&mut data)).max(1);
     let whole = read_all(link.clone(), data, data.len().max(1));
@@ -40,7 +40,7 @@ pub(super) fn link(mut data: &[u8]) {
     whole.0.iter().for_each(survives);
 }
 
-fn read_all(mut link: Link, stream: &[u8], cut: usize) -> (Vec<Received>, Option<WireError>) {
+fn read_all(mut link: Connection, stream: &[u8], cut: usize) -> (Vec<Event>, Option<WireError>) {
     let (mut buf, mut said) = (BytesMut::new(), Vec::new());
     for part in stream.chunks(cut) {
         buf.extend_from_slice(part);
@@ -50,7 +50,7 @@ fn read_all(mut link: Link, stream: &[u8], cut: usize) -> (Vec<Received>, Option
                 Ok(Some(received)) => said.push(received),
                 Err(error) => return (said, Some(error)),
             }
-            if let Some(Received::Handshake(theirs)) = said.last() {
+            if let Some(Event::Handshake(theirs)) = said.last() {
                 let _sent = link.answer(Handshake {
                     info_hash: theirs.info_hash,
                     ..OURS
@@ -65,8 +65,8 @@ fn read_all(mut link: Link, stream: &[u8], cut: usize) -> (Vec<Received>, Option
     (said, None)
 }
 
-fn survives(received: &Received) {
-    let Received::Message(message) = received else {
+fn survives(received: &Event) {
+    let Event::Message(message) = received else {
         return;
     };
     let mut buf = BytesMut::new();

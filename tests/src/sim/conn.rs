@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::{ConnId, InfoHashV1};
 use aqueduct_core::wire::{Message, RawBlock};
-use aqueduct_core::{CloseReason, Handshaken, Input, Instant, link};
+use aqueduct_core::{CloseReason, Handshaken, Input, Instant};
 use bytes::{Bytes, BytesMut};
 use rand::RngExt;
 
@@ -39,7 +40,7 @@ struct End {
     leaving: VecDeque<(Instant, u64)>,
     /// Blocks asked for from here, neither answered nor rejected.
     asked: BTreeSet<RawBlock>,
-    decoder: link::Link,
+    decoder: Connection,
     undecoded: BytesMut,
 }
 
@@ -64,7 +65,7 @@ pub(super) enum Arrival {
 
 impl End {
     fn new(host: HostId, conn: ConnId, open: bool) -> Self {
-        let (decoder, undecoded) = (link::Link::established(), BytesMut::new());
+        let (decoder, undecoded) = (Connection::established(), BytesMut::new());
         Self {
             host,
             conn,
@@ -378,10 +379,8 @@ impl World {
                 return;
             };
             match end.decoder.read(&mut end.undecoded) {
-                Ok(Some(link::Received::Message(message))) => {
-                    self.message_arrives(id, side, message)
-                }
-                Ok(Some(link::Received::Handshake(_)) | None) => return,
+                Ok(Some(Event::Message(message))) => self.message_arrives(id, side, message),
+                Ok(Some(Event::Handshake(_)) | None) => return,
                 Err(broken) => {
                     self.hang_up(id, side);
                     return self.end_arrives(id, side, CloseReason::Protocol(broken));

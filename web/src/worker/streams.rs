@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aqueduct_core::link::{Link, Received};
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
@@ -23,7 +23,7 @@ pub(super) struct Streams {
 
 struct Stream {
     conn: ConnId,
-    link: Link,
+    link: Connection,
     received: BytesMut,
 }
 
@@ -36,7 +36,7 @@ impl Streams {
             stream,
             Stream {
                 conn,
-                link: Link::established(),
+                link: Connection::established(),
                 received: BytesMut::new(),
             },
         );
@@ -58,7 +58,7 @@ impl Streams {
     pub(super) fn next(&mut self, stream: u32) -> Option<(ConnId, Result<Message, WireError>)> {
         let stream = self.by_stream.get_mut(&stream)?;
         match stream.link.read(&mut stream.received) {
-            Ok(Some(Received::Message(message))) => Some((stream.conn, Ok(message))),
+            Ok(Some(Event::Message(message))) => Some((stream.conn, Ok(message))),
             Ok(_) => None,
             Err(error) => Some((stream.conn, Err(error))),
         }

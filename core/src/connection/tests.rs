@@ -2,7 +2,7 @@ use bytes::BytesMut;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
-use super::{Link, Received};
+use super::{Connection, Event};
 use crate::types::{InfoHashV1, PeerId};
 use crate::wire::testing::{encoded, message};
 use crate::wire::{Handshake, Message, Reserved, WireError};
@@ -19,7 +19,7 @@ const THEIRS: Handshake = Handshake {
 };
 
 /// Feeds `stream` in pieces of these sizes (round and round) and returns all that comes out.
-fn feed(mut link: Link, stream: &[u8], sizes: &[usize]) -> Vec<Result<Received, WireError>> {
+fn feed(mut link: Connection, stream: &[u8], sizes: &[usize]) -> Vec<Result<Event, WireError>> {
     let mut out = Vec::new();
     let (mut buf, mut rest, mut sizes) = (BytesMut::new(), stream, sizes.iter().cycle());
     while !rest.is_empty() {
@@ -31,7 +31,7 @@ fn feed(mut link: Link, stream: &[u8], sizes: &[usize]) -> Vec<Result<Received, 
                 Ok(Some(received)) => {
                     if matches!(
                         (&received, link.state),
-                        (Received::Handshake(_), super::State::Answer)
+                        (Event::Handshake(_), super::State::Answer)
                     ) {
                         assert_eq!(link.answer(OURS), OURS.encode());
                     }
@@ -64,9 +64,9 @@ proptest! {
         sizes in proptest::collection::vec(1_usize..80, 1..8),
         dialling in any::<bool>(),
     ) {
-        let link = if dialling { Link::dialling(OURS) } else { Link::accepting() };
-        let mut expected = vec![Ok(Received::Handshake(THEIRS))];
-        expected.extend(messages.into_iter().map(|m| Ok(Received::Message(m))));
+        let link = if dialling { Connection::dialling(OURS) } else { Connection::accepting() };
+        let mut expected = vec![Ok(Event::Handshake(THEIRS))];
+        expected.extend(messages.into_iter().map(|m| Ok(Event::Message(m))));
         prop_assert_eq!(&feed(link.clone(), &stream, &[stream.len()]), &expected);
         prop_assert_eq!(&feed(link.clone(), &stream, &[1]), &expected);
         prop_assert_eq!(&feed(link, &stream, &sizes), &expected);
@@ -79,9 +79,9 @@ proptest! {
         state in 0..3,
     ) {
         let link = match state {
-            0 => Link::dialling(OURS),
-            1 => Link::accepting(),
-            _ => Link::established(),
+            0 => Connection::dialling(OURS),
+            1 => Connection::accepting(),
+            _ => Connection::established(),
         };
         let whole = feed(link.clone(), &bytes, &[bytes.len().max(1)]);
         prop_assert_eq!(&feed(link, &bytes, &sizes), &whole);
@@ -89,7 +89,7 @@ proptest! {
 
     #[test]
     fn reading_exactly_what_is_wanted_never_reads_past_a_message((messages, stream) in stream()) {
-        let (mut link, mut buf, mut at, mut got) = (Link::dialling(OURS), BytesMut::new(), 0, 0);
+        let (mut link, mut buf, mut at, mut got) = (Connection::dialling(OURS), BytesMut::new(), 0, 0);
         while at < stream.len() {
             let wanted = link.wanted(&buf);
             prop_assert!(wanted > 0);
@@ -114,7 +114,7 @@ fn the_protocols_name_is_wrong_at_its_first_wrong_byte() {
     for at in 0..20 {
         let mut bytes = THEIRS.encode();
         bytes[at] ^= 0x20;
-        let read = |n: usize| Link::accepting().read(&mut BytesMut::from(&bytes[..n]));
+        let read = |n: usize| Connection::accepting().read(&mut BytesMut::from(&bytes[..n]));
         assert_eq!(read(at), Ok(None));
         assert_eq!(read(at + 1), Err(WireError::Protocol));
         assert_eq!(read(68), Err(WireError::Protocol));
@@ -128,7 +128,7 @@ fn a_dialled_peer_of_another_torrent_is_refused_once_its_info_hash_is_there() {
         ..THEIRS
     }
     .encode();
-    let mut link = Link::dialling(OURS);
+    let mut link = Connection::dialling(OURS);
     assert_eq!(link.read(&mut BytesMut::from(&other[..47])), Ok(None));
     let refused = link.read(&mut BytesMut::from(&other[..48]));
     assert_eq!(
@@ -144,21 +144,21 @@ fn a_dialled_peer_of_another_torrent_is_refused_once_its_info_hash_is_there() {
 fn nothing_behind_the_handshake_is_read_before_the_answer() {
     let mut buf = BytesMut::from(&THEIRS.encode()[..]);
     buf.extend_from_slice(&[0, 0, 0, 1, 2]);
-    let mut link = Link::accepting();
-    assert_eq!(link.read(&mut buf), Ok(Some(Received::Handshake(THEIRS))));
+    let mut link = Connection::accepting();
+    assert_eq!(link.read(&mut buf), Ok(Some(Event::Handshake(THEIRS))));
     assert_eq!(link.read(&mut buf), Ok(None));
     assert_eq!(link.wanted(&buf), 0);
     assert_eq!(link.answer(OURS), OURS.encode());
     assert_eq!(
         link.read(&mut buf),
-        Ok(Some(Received::Message(Message::Interested)))
+        Ok(Some(Event::Message(Message::Interested)))
     );
 }
 
 #[test]
 fn an_error_stays() {
     let mut buf = BytesMut::from(&[0, 0, 0, 2, 0][..]);
-    let mut link = Link::established();
+    let mut link = Connection::established();
     let wrong = Err(WireError::Length {
         id: 0,
         expected: 1,
@@ -174,7 +174,7 @@ fn an_error_stays() {
 /// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with
 /// memory of its own.
 fn last_block_is_a_copy(haves: u32) -> bool {
-    let mut link = Link::established();
+    let mut link = Connection::established();
     let mut buf = BytesMut::new();
     for begin in 0..4 {
         (0..haves).for_each(|piece| buf.extend_from_slice(&encoded(&Message::Have(piece))));
@@ -188,7 +188,7 @@ fn last_block_is_a_copy(haves: u32) -> bool {
     while let Some(received) = link.read(&mut buf).unwrap() {
         last = Some(received);
     }
-    let Some(Received::Message(Message::Piece { data, .. })) = last else {
+    let Some(Event::Message(Message::Piece { data, .. })) = last else {
         panic!("no block came last")
     };
     data.is_unique()

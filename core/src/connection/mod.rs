@@ -1,35 +1,35 @@
 //! One peer connection: bytes to handshake and messages. No sockets: a driver reads bytes into a
 //! buffer and asks what they say.
 //!
-//! - Dialling: write [`Handshake::encode`] of ours, make a [`Link::dialling`], read.
-//! - Accepting: make a [`Link::accepting`], read until [`Received::Handshake`], look the info-hash
-//!   up, [`Link::answer`], write what it returns, read on.
-//! - In the tab, where the bridge shook hands: [`Link::established`].
+//! - Dialling: write [`Handshake::encode`] of ours, make a [`Connection::dialling`], read.
+//! - Accepting: make a [`Connection::accepting`], read until [`Event::Handshake`], look the info-hash
+//!   up, [`Connection::answer`], write what it returns, read on.
+//! - In the tab, where the bridge shook hands: [`Connection::established`].
 //!
 //! ```
-//! use aqueduct_core::link::{Link, Received};
+//! use aqueduct_core::connection::{Connection, Event};
 //! use aqueduct_core::wire::Message;
 //! use bytes::BytesMut;
 //!
-//! let mut link = Link::established();
+//! let mut link = Connection::established();
 //! let mut buf = BytesMut::from(&[0, 0, 0, 1, 1, 0, 0][..]);       // an unchoke and the beginning of another message
-//! assert_eq!(link.read(&mut buf), Ok(Some(Received::Message(Message::Unchoke))));
+//! assert_eq!(link.read(&mut buf), Ok(Some(Event::Message(Message::Unchoke))));
 //! assert_eq!(link.read(&mut buf), Ok(None));
 //! assert_eq!(link.wanted(&buf), 2);                               // until its length is known
 //! ```
 
-mod thrift;
+mod block_share;
 
 use bytes::{Buf, BytesMut};
 
 use crate::types::InfoHashV1;
 use crate::wire::{HANDSHAKE_LEN, Handshake, Message, WireError};
-use thrift::Thrift;
+use block_share::BlockShare;
 
 /// What a peer said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// First, once, unless the link was [`Link::established`].
+pub enum Event {
+    /// First, once, unless the link was [`Connection::established`].
     Handshake(Handshake),
     /// Afterwards.
     Message(Message),
@@ -37,9 +37,9 @@ pub enum Received {
 
 /// The reading half of a peer connection.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct Connection {
     state: State,
-    thrift: Thrift,
+    block_share: BlockShare,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +51,11 @@ enum State {
     Messages,
 }
 
-impl Link {
+impl Connection {
     const fn new(state: State) -> Self {
         Self {
             state,
-            thrift: Thrift::new(),
+            block_share: BlockShare::new(),
         }
     }
 
@@ -67,7 +67,7 @@ impl Link {
     }
 
     /// The remote dialled and speaks first; nothing past its handshake is read before
-    /// [`Link::answer`].
+    /// [`Connection::answer`].
     #[must_use]
     pub const fn accepting() -> Self {
         Self::new(State::Handshake(None))
@@ -96,7 +96,7 @@ impl Link {
     /// # Errors
     /// The peer broke the protocol. This is told as early as the bytes show it, and again at every
     /// call: close the connection.
-    pub fn read(&mut self, buf: &mut BytesMut) -> Result<Option<Received>, WireError> {
+    pub fn read(&mut self, buf: &mut BytesMut) -> Result<Option<Event>, WireError> {
         match self.state {
             State::Handshake(expected) => self.read_handshake(buf, expected),
             State::Answer => Ok(None),
@@ -104,19 +104,19 @@ impl Link {
         }
     }
 
-    fn read_message(&mut self, buf: &mut BytesMut) -> Result<Option<Received>, WireError> {
+    fn read_message(&mut self, buf: &mut BytesMut) -> Result<Option<Event>, WireError> {
         let before = buf.len();
         let Some(message) = Message::decode(buf)? else {
             return Ok(None);
         };
-        Ok(Some(Received::Message(
-            self.thrift.keep(message, before - buf.len()),
+        Ok(Some(Event::Message(
+            self.block_share.keep(message, before - buf.len()),
         )))
     }
 
     /// How many bytes complete what `buf` begins with: read at least as many before asking again,
-    /// or more. 4 or fewer while the length of the next message is not known; 0 if [`Link::read`]
-    /// has something to say already, or waits for [`Link::answer`].
+    /// or more. 4 or fewer while the length of the next message is not known; 0 if [`Connection::read`]
+    /// has something to say already, or waits for [`Connection::answer`].
     #[must_use]
     pub fn wanted(&self, buf: &[u8]) -> usize {
         match self.state {
@@ -130,7 +130,7 @@ impl Link {
         &mut self,
         buf: &mut BytesMut,
         expected: Option<InfoHashV1>,
-    ) -> Result<Option<Received>, WireError> {
+    ) -> Result<Option<Event>, WireError> {
         if let (Some(received), Some(expected)) = (Handshake::decode_info_hash(buf)?, expected)
             && received != expected
         {
@@ -145,7 +145,7 @@ impl Link {
         } else {
             State::Answer
         };
-        Ok(Some(Received::Handshake(theirs)))
+        Ok(Some(Event::Handshake(theirs)))
     }
 }
 

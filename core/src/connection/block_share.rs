@@ -11,14 +11,14 @@ const WINDOW: usize = 256 * 1024;
 
 /// The share of blocks in what a peer has lately sent.
 #[derive(Clone, Debug)]
-pub(super) struct Thrift {
+pub(super) struct BlockShare {
     /// Bytes of blocks.
     blocks: usize,
     /// Bytes of all messages.
     all: usize,
 }
 
-impl Thrift {
+impl BlockShare {
     pub(super) const fn new() -> Self {
         Self { blocks: 0, all: 0 }
     }
