@@ -4,12 +4,8 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::programs::{Program, command, free_port, system};
-
-/// How long a client may take to check its data and announce itself.
-pub const START: Duration = Duration::from_secs(90);
+use crate::programs::{Program, START, command, free_port, system};
 
 /// libtorrent through its Python binding; `AQUEDUCT_PY` names the folder that holds the package.
 ///

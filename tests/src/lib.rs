@@ -7,17 +7,12 @@
     reason = "a test fails by panicking, and so does its library"
 )]
 
-pub mod bencode;
-pub mod bridge;
+pub use aqueduct_testkit::{bencode, bridge, namespace, peer, programs, torrent, tracker};
+
 pub mod clients;
 pub mod devtools;
 pub mod fuzz;
-pub mod namespace;
 pub mod network;
 pub mod page;
-pub mod peer;
-pub mod programs;
 pub mod sample;
 pub mod sim;
-pub mod torrent;
-pub mod tracker;

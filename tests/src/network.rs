@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::clients::{START, libtorrent_dht};
-use crate::programs::Program;
+use crate::clients::libtorrent_dht;
+use crate::programs::{Program, START};
 
 /// Sessions of a network.
 const NODES: usize = 8;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_tests::clients::{START, libtorrent, transmission};
+use aqueduct_tests::clients::{libtorrent, transmission};
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::Manner;
+use aqueduct_tests::programs::START;
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Stage, single};

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aqueduct_tests::clients::{START, libtorrent};
+use aqueduct_tests::clients::libtorrent;
 use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
-use aqueduct_tests::programs::{Program, aqueduct, command};
+use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::sample::picture;
 use aqueduct_tests::torrent::Recipe;
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use aqueduct_core::meta::Magnet;
-use aqueduct_tests::clients::{START, libtorrent_with};
+use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::page::{Browser, SOON};
-use aqueduct_tests::programs::{Program, aqueduct, command};
+use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 
 use fantoccini::Locator;

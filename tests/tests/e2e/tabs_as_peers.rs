@@ -9,10 +9,11 @@ use aqueduct_core::extensions::ExtendedHandshake;
 use aqueduct_core::types::PeerId;
 use aqueduct_core::wire::Message;
 use aqueduct_tests::bridge::Bridge;
-use aqueduct_tests::clients::{START, aria2, libtorrent, transmission_at};
+use aqueduct_tests::clients::{aria2, libtorrent, transmission_at};
 use aqueduct_tests::namespace::ran_inside;
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::{Manner, Peer, ScriptedSeed, listener};
+use aqueduct_tests::programs::START;
 use aqueduct_tests::torrent::Computed;
 use aqueduct_tests::tracker::Tracker;
 

@@ -9,8 +9,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use aqueduct_tests::clients::START;
-use aqueduct_tests::programs::{self, Program, system};
+use aqueduct_tests::programs::{self, Program, START, system};
 use aqueduct_tests::torrent::Recipe;
 
 use super::Table;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_tests::bridge::Bridge;
-use aqueduct_tests::clients::{START, aria2, libtorrent, transmission};
-use aqueduct_tests::programs::{self, Program, command};
+use aqueduct_tests::clients::{aria2, libtorrent, transmission};
+use aqueduct_tests::programs::{self, Program, START, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use tempfile::TempDir;
 

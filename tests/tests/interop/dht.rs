@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use aqueduct_tests::clients::START;
 use aqueduct_tests::network::Network;
-use aqueduct_tests::programs::{self, Program};
+use aqueduct_tests::programs::{self, Program, START};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};

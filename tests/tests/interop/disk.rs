@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aqueduct_tests::clients::START;
-use aqueduct_tests::programs::{Program, aqueduct};
+use aqueduct_tests::programs::{Program, START, aqueduct};
 use aqueduct_tests::torrent::Recipe;
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aqueduct_tests::clients::{START, aria2, libtorrent, transmission};
-use aqueduct_tests::programs::Program;
+use aqueduct_tests::clients::{aria2, libtorrent, transmission};
+use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};

@@ -3,9 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use aqueduct_tests::clients::START;
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
-use aqueduct_tests::programs::{Program, free_port};
+use aqueduct_tests::programs::{Program, START, free_port};
 use aqueduct_tests::torrent::Recipe;
 
 use super::Table;

@@ -24,8 +24,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_tests::clients::START;
-use aqueduct_tests::programs::{self, Program};
+use aqueduct_tests::programs::{self, Program, START};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;

@@ -1,8 +1,8 @@
 //! Swarms of which most know no tracker: they hear of each other from peers (BEP 11) and on the
 //! local network (BEP 14).
 
-use aqueduct_tests::clients::{START, libtorrent_with};
-use aqueduct_tests::programs::Program;
+use aqueduct_tests::clients::libtorrent_with;
+use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};

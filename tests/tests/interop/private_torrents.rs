@@ -9,8 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use aqueduct_tests::clients::START;
-use aqueduct_tests::programs::{self, Program, command, system};
+use aqueduct_tests::programs::{self, Program, START, command, system};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

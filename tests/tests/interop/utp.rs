@@ -1,7 +1,7 @@
 //! Clients that try uTP before TCP, as most do: we speak none, and say so.
 
-use aqueduct_tests::clients::{START, libtorrent_with};
-use aqueduct_tests::programs::Program;
+use aqueduct_tests::clients::libtorrent_with;
+use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};

@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::clients::START;
-use crate::programs::{self, Program, command, free_port};
+use crate::programs::{self, Program, START, command, free_port};
 
 /// A running bridge. Its address stays the same over restarts.
 #[derive(Debug)]

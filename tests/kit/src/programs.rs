@@ -9,6 +9,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long a program may take to check its data and announce itself.
+pub const START: Duration = Duration::from_secs(90);
+
 /// The terminal program: `AQUEDUCT_BIN`, or the newer build of the workspace's target folder.
 ///
 /// # Panics
@@ -38,7 +41,7 @@ fn ours(variable: &str, name: &str) -> PathBuf {
         return path;
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
         PathBuf::from,
     );
     let built = ["release", "debug"].map(|profile| target.join(profile).join(name));
