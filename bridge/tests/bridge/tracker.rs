@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 
 use aqueduct_bridge::{Config, Limits};
-use aqueduct_core::discovery::tracker::http::parse_answer;
-use aqueduct_core::discovery::tracker::{Announce, AnnounceEvent, Answer, udp};
+use aqueduct_core::discovery::trackers::http::parse_answer;
+use aqueduct_core::discovery::trackers::{Announce, AnnounceEvent, Answer, udp};
 use aqueduct_core::tunnel::{Event, JoinRequest};
 use aqueduct_core::types::PeerId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::io::Key;
+use super::trackers::Key;
 use super::url::Host;
 use crate::types::Instant;
 

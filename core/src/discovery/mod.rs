@@ -12,25 +12,14 @@
 //!
 //! The same seed and the same calls give the same outputs.
 
-mod answers;
 mod budget;
-mod config;
 pub mod dht;
-mod io;
 pub mod lsd;
-mod machine;
-mod names;
-mod queries;
-mod second;
-mod status;
-#[cfg(test)]
-mod tests;
 mod timers;
-mod torrent;
-pub mod tracker;
+pub mod trackers;
 pub mod url;
 
-pub use config::Config;
-pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
-pub use machine::Discovery;
-pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus, failures};
+pub use trackers::{
+    AddError, Amounts, Config, DhtCounts, Discovery, Fetched, Input, Key, Output, QueryId, Reason,
+    ResolveFor, Summary, Swarm, TrackerError, TrackerState, TrackerStatus, failures,
+};

@@ -2,32 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::io::{Key, QueryId, Reason};
 use crate::types::Instant;
-
-/// What is to be done when a deadline has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wake {
-    /// Ask this tracker (by its index in the torrent).
-    Announce(Key, usize),
-    /// Wait no longer for this one alone.
-    Patience(QueryId),
-    /// Send the datagram again.
-    Retransmit(QueryId),
-    /// Leave without an answer, or give up a scrape.
-    Farewell(QueryId),
-}
-
-impl Wake {
-    pub(super) const fn reason(self) -> Reason {
-        match self {
-            Self::Announce(..) => Reason::Announce,
-            Self::Patience(_) => Reason::Patience,
-            Self::Retransmit(_) => Reason::Retransmit,
-            Self::Farewell(_) => Reason::Farewell,
-        }
-    }
-}
 
 /// All deadlines of a machine that names what it must do with `W`.
 #[derive(Debug)]

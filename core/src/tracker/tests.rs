@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 use super::{Admission, Announce, Config, Counts, Event, Refusal, Tracker, http, udp};
-use crate::discovery::tracker as client;
+use crate::discovery::trackers as client;
 use crate::discovery::url::Url;
 use crate::discovery::{Amounts, TrackerError};
 use crate::types::{InfoHashV1, Instant, PeerAddr, PeerId};

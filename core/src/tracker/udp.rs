@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::machine::Tracker;
 use super::request::{Admission, Announce, Event};
-use crate::discovery::tracker::udp::{ANNOUNCE, CONNECT, ERROR, MAGIC, SCRAPE};
+use crate::discovery::trackers::udp::{ANNOUNCE, CONNECT, ERROR, MAGIC, SCRAPE};
 use crate::types::{InfoHashV1, Instant};
 
 /// Longest answer, bytes: what fits every path of IPv6 in one piece.

@@ -1,6 +1,6 @@
 //! Trackers' answers.
 
-use aqueduct_core::discovery::tracker::{Answer, MAX_PEERS, http, udp};
+use aqueduct_core::discovery::trackers::{Answer, MAX_PEERS, http, udp};
 use aqueduct_core::types::is_hidden;
 
 /// An answer over HTTP (BEP 3, 7, 23).

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use aqueduct_core::bencode::{Limits, scan};
 use aqueduct_core::discovery::TrackerError;
-use aqueduct_core::discovery::tracker::{Answer, http, udp};
+use aqueduct_core::discovery::trackers::{Answer, http, udp};
 use aqueduct_core::tracker::udp::MAX_ANSWER;
 use aqueduct_core::tracker::{Admission, Config, Tracker};
 use aqueduct_core::types::Instant;

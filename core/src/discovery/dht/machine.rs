@@ -9,10 +9,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::addr::{is_usable, may_name};
 use super::config::Config;
-use super::home::Homes;
 use super::id::{Contact, NodeId};
 use super::io::{Family, Input, Output, Reason};
 use super::krpc::{Answer, Body, Message, Method, Query as Question, QueryError, Want};
+use super::local_node::Homes;
 use super::lookup::{Goal, Lookup};
 use super::queries::{LOST, LookupId, Purpose, Queries, Query, Transaction};
 use super::search::Search;

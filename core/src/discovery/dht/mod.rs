@@ -30,10 +30,10 @@
 
 mod addr;
 mod config;
-mod home;
 mod id;
 mod io;
 pub mod krpc;
+mod local_node;
 mod lookup;
 mod machine;
 mod queries;

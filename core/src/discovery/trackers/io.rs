@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::dht::Family;
 use super::status::{TrackerError, TrackerStatus};
+use crate::discovery::dht::Family;
 use crate::types::{InfoHashV1, PeerAddr, PeerId, PeerSource};
 
 /// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner`

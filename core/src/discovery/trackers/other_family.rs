@@ -7,15 +7,15 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::dht::Family;
+use super::announce::{Announce, AnnounceEvent, Answer, Ask};
+use super::http::announce_url;
 use super::io::{Key, Output, QueryId};
 use super::machine::Discovery;
 use super::queries::{Query, Stage};
 use super::status::TrackerError;
-use super::timers::Wake;
-use super::tracker::http::announce_url;
-use super::tracker::{Announce, AnnounceEvent, Answer, Ask};
-use super::url::Scheme;
+use super::wake::Wake;
+use crate::discovery::dht::Family;
+use crate::discovery::url::Scheme;
 use crate::types::{Instant, PeerAddr, PeerSource};
 
 impl Discovery {

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::announce::{Announce, AnnounceEvent, Answer};
 use super::config::Config;
 use super::io::{Amounts, Key, QueryId, Swarm};
 use super::status::{TrackerError, TrackerState, TrackerStatus};
-use super::tracker::{Announce, AnnounceEvent, Answer};
-use super::url::Url;
+use crate::discovery::url::Url;
 use crate::types::{Instant, PeerAddr, PeerId};
 
 /// What the member is doing.

@@ -6,17 +6,19 @@ use std::net::SocketAddr;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::budget::{LookupBudget, Recent};
+use super::announce::{AnnounceEvent, Ask};
 use super::config::Config;
+use super::exchange::{Step, UdpClient};
+use super::http::{announce_url, scrape_url};
 use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
-use super::names::PeerNames;
+use super::member::{Phase, Torrent, Tracker};
+use super::peer_names::PeerNames;
 use super::queries::{Queries, Query, Stage};
 use super::status::{TrackerError, TrackerStatus};
-use super::timers::{Timers, Wake};
-use super::torrent::{Phase, Torrent, Tracker};
-use super::tracker::http::{announce_url, scrape_url};
-use super::tracker::{AnnounceEvent, Ask, Step, UdpClient};
-use super::url::{Host, Scheme, Url};
+use super::wake::Wake;
+use crate::discovery::budget::{LookupBudget, Recent};
+use crate::discovery::timers::Timers;
+use crate::discovery::url::{Host, Scheme, Url};
 use crate::io::DiscoverRequest;
 use crate::types::Instant;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::url::{Url, UrlError};
+use crate::discovery::url::{Url, UrlError};
 use crate::types::{Instant, visible};
 
 /// Trackers whose failures are told together by name.

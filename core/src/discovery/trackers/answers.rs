@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::dht::Family;
+use super::announce::{AnnounceEvent, Answer};
+use super::http::{parse_answer, parse_scrape};
 use super::io::{Fetched, Key, Output, QueryId};
 use super::machine::Discovery;
+use super::member::Phase;
 use super::queries::{Query, Stage};
 use super::status::TrackerError;
-use super::timers::Wake;
-use super::torrent::Phase;
-use super::tracker::http::{parse_answer, parse_scrape};
-use super::tracker::{AnnounceEvent, Answer};
+use super::wake::Wake;
+use crate::discovery::dht::Family;
 use crate::types::{Instant, PeerSource};
 
 impl Discovery {

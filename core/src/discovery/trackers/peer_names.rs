@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::announce::{MAX_NAMES, is_usable};
 use super::io::{Key, Output, QueryId, ResolveFor};
 use super::machine::Discovery;
 use super::status::TrackerError;
-use super::tracker::{MAX_NAMES, is_usable};
-use super::url::Host;
+use crate::discovery::url::Host;
 use crate::types::{Instant, PeerSource};
 
 /// Lookups under way.

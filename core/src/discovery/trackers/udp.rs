@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Announce, AnnounceEvent, Answer, PeerList, words};
-use crate::discovery::status::TrackerError;
+use super::announce::{Announce, AnnounceEvent, Answer, PeerList, words};
+use super::status::TrackerError;
 use crate::types::InfoHashV1;
 
 /// What tells a connect from other traffic.
@@ -198,7 +198,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
     use super::*;
-    use crate::discovery::io::Amounts;
+    use crate::discovery::Amounts;
     use crate::types::{InfoHashV1, PeerId};
 
     fn sample() -> Announce {

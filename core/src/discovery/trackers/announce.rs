@@ -1,17 +1,11 @@
 //! What is said to trackers: HTTP (BEP 3, 7, 23, 24, 31, 48) and UDP (BEP 15, 41).
 
-mod exchange;
-pub mod http;
-pub mod udp;
-
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-pub(super) use exchange::{Step, UdpClient};
-
 use super::io::Amounts;
-use super::url::Host;
+use crate::discovery::url::Host;
 use crate::types::{InfoHashV1, PeerAddr, PeerId, visible};
 
 /// Most peers that are read from one answer.
@@ -61,7 +55,7 @@ pub struct Announce {
 }
 
 impl Announce {
-    fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.amounts.left.unwrap_or(UNKNOWN_LEFT)
     }
 }
@@ -115,13 +109,13 @@ pub struct Answer {
 
 /// Gathers addresses: bounded, usable, none twice, in the order they came.
 #[derive(Debug, Default)]
-struct PeerList {
-    list: Vec<PeerAddr>,
+pub(super) struct PeerList {
+    pub(super) list: Vec<PeerAddr>,
     seen: BTreeSet<PeerAddr>,
 }
 
 impl PeerList {
-    fn add(&mut self, ip: IpAddr, port: u16) {
+    pub(super) fn add(&mut self, ip: IpAddr, port: u16) {
         let addr = SocketAddr::new(ip.to_canonical(), port);
         if self.list.len() < MAX_PEERS && is_usable(addr) && self.seen.insert(addr) {
             self.list.push(addr);
@@ -129,7 +123,7 @@ impl PeerList {
     }
 
     /// Six bytes a peer (BEP 23).
-    fn add_v4(&mut self, compact: &[u8]) {
+    pub(super) fn add_v4(&mut self, compact: &[u8]) {
         for entry in compact.as_chunks::<6>().0 {
             let [a, b, c, d, high, low] = *entry;
             self.add(
@@ -140,7 +134,7 @@ impl PeerList {
     }
 
     /// Eighteen bytes a peer (BEP 7).
-    fn add_v6(&mut self, compact: &[u8]) {
+    pub(super) fn add_v6(&mut self, compact: &[u8]) {
         for entry in compact.as_chunks::<18>().0 {
             let [ip @ .., high, low] = *entry;
             self.add(Ipv6Addr::from(ip).into(), u16::from_be_bytes([high, low]));
@@ -158,7 +152,7 @@ pub(super) fn is_usable(addr: SocketAddr) -> bool {
 }
 
 /// A tracker's words, fit for screens and logs.
-fn words(foreign: &[u8]) -> String {
+pub(super) fn words(foreign: &[u8]) -> String {
     let cut = &foreign[..foreign.len().min(MAX_TEXT)];
     let text = String::from_utf8_lossy(cut);
     // A letter cut in two at the end is no letter.

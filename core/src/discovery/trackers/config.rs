@@ -46,7 +46,7 @@ pub struct Config {
     pub max_retry: Duration,
     /// Names of trackers that one owner may have looked up at once, and the time after which one
     /// more is granted; `None`: no budget. Default `None`. The same budget once more is that of its
-    /// lookups in the DHT, see [`super::dht::Config::lookups`].
+    /// lookups in the DHT, see [`crate::discovery::dht::Config::lookups`].
     pub lookups: Option<(u32, Duration)>,
     /// Longest wait for the answer to a `stopped`, or to a scrape. Default 15 s. Then the torrent
     /// is forgotten all the same.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::announce::{AnnounceEvent, Ask};
 use super::io::{Key, QueryId};
-use super::tracker::{AnnounceEvent, Ask};
 use crate::types::PeerAddr;
 
 /// One announce under way.

@@ -1,0 +1,24 @@
+//! Asking trackers (BEP 3, 7, 12, 15, 23, 24, 31, 41, 48).
+
+mod announce;
+mod answers;
+mod config;
+mod exchange;
+pub mod http;
+mod io;
+mod machine;
+mod member;
+mod other_family;
+mod peer_names;
+mod queries;
+mod status;
+#[cfg(test)]
+mod tests;
+pub mod udp;
+mod wake;
+
+pub use announce::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_PEERS, MAX_TEXT};
+pub use config::Config;
+pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
+pub use machine::Discovery;
+pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus, failures};
