@@ -1,5 +1,5 @@
 //! The page: what the user sees. The engine runs in the worker.
 
 fn main() {
-    aqueduct_web::app::start();
+    aqueduct_web::page::start();
 }

@@ -1,5 +1,5 @@
 //! The worker: the engine, its storage and its line to the bridge.
 
 fn main() {
-    aqueduct_web::worker::start();
+    aqueduct_web::engine::start();
 }

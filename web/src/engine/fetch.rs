@@ -1,0 +1,138 @@
+//! .torrent files at web addresses. The tab fetches them itself: a bridge that did it for tabs
+//! would be a proxy. Browsers let a page read other sites only where those allow it (CORS).
+
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
+
+use crate::browser::clock::{scope, sleep};
+
+/// A .torrent file is at most this long (bytes), as everywhere.
+const MAX_BYTES: usize = 10_000_000;
+/// Time for all of it.
+const WITHIN_MS: i32 = 30_000;
+
+/// Why there is no file.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// The browser does not tell which of these it was.
+    #[error(
+        "{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}"
+    )]
+    Refused(String),
+    /// A page that was loaded securely may not read what is not.
+    #[error(
+        "{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}"
+    )]
+    Insecure(String),
+    /// Not 200.
+    #[error("{address} answered with HTTP status {status} instead of a .torrent file. {WAY_OUT}")]
+    Status {
+        /// What was asked for.
+        address: String,
+        /// What came.
+        status: u16,
+    },
+    /// More than any .torrent file has.
+    #[error("{0} has more than {MAX_BYTES} bytes, so it is no .torrent file.")]
+    TooLong(String),
+    /// It took too long.
+    #[error("{0} did not come within {within} seconds. {WAY_OUT}", within = WITHIN_MS / 1000)]
+    TooSlow(String),
+}
+
+const WAY_OUT: &str = "Download the .torrent file in a tab of its own, then choose it here.";
+
+/// What a file at this address is called.
+pub(crate) fn file_name(address: &str) -> &str {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/')
+        .find(|part| !part.is_empty())
+        .unwrap_or(address)
+}
+
+/// Fetches a file of at most [`MAX_BYTES`].
+pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, FetchError> {
+    if scope().location().protocol() == "https:"
+        && address.to_ascii_lowercase().starts_with("http:")
+    {
+        return Err(FetchError::Insecure(address.to_owned()));
+    }
+    let late = Promise::new(&mut |resolve, _| {
+        wasm_bindgen_futures::spawn_local(async move {
+            sleep(WITHIN_MS).await;
+            drop(resolve.call1(&JsValue::NULL, &JsValue::NULL));
+        });
+    });
+    let asked = race(&scope().fetch_with_str(address), &late).await;
+    let Some(response) = asked.map_err(|_| FetchError::Refused(address.to_owned()))? else {
+        return Err(FetchError::TooSlow(address.to_owned()));
+    };
+    let response: Response = response.unchecked_into();
+    match response.status() {
+        200 => body(address, &response, &late).await,
+        status => Err(FetchError::Status {
+            address: address.to_owned(),
+            status,
+        }),
+    }
+}
+
+/// What the promise comes to; `None` if it is too late.
+async fn race(promise: &Promise, late: &Promise) -> Result<Option<JsValue>, JsValue> {
+    let first = JsFuture::from(Promise::race(&Array::of2(promise, late))).await?;
+    Ok(Some(first).filter(|value| !value.is_null()))
+}
+
+/// In parts, so that a site that sends without end is noticed.
+async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<u8>, FetchError> {
+    let refused = |_| FetchError::Refused(address.to_owned());
+    let reader = Reflect::get(response, &"body".into())
+        .and_then(|body| call(&body, "getReader"))
+        .map_err(refused)?;
+    let mut bytes = Vec::new();
+    loop {
+        let next: Promise = call(&reader, "read")
+            .and_then(JsCast::dyn_into)
+            .map_err(refused)?;
+        let Some(part) = race(&next, late).await.map_err(refused)? else {
+            drop(call(&reader, "cancel"));
+            return Err(FetchError::TooSlow(address.to_owned()));
+        };
+        let get = |key: &str| Reflect::get(&part, &key.into()).map_err(refused);
+        if get("done")?.is_truthy() {
+            return Ok(bytes);
+        }
+        bytes.extend(
+            get("value")?
+                .dyn_into::<Uint8Array>()
+                .map_err(refused)?
+                .to_vec(),
+        );
+        if bytes.len() > MAX_BYTES {
+            drop(call(&reader, "cancel"));
+            return Err(FetchError::TooLong(address.to_owned()));
+        }
+    }
+}
+
+fn call(object: &JsValue, method: &str) -> Result<JsValue, JsValue> {
+    Reflect::get(object, &method.into())?
+        .dyn_into::<Function>()?
+        .call0(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_called_as_the_last_part_of_its_address() {
+        assert_eq!(
+            file_name("https://example.org/files/a.torrent?key=1#x"),
+            "a.torrent"
+        );
+        assert_eq!(file_name("https://example.org/"), "example.org");
+    }
+}

@@ -1,0 +1,162 @@
+//! The form that adds torrents, by link or by file.
+
+use aqueduct_core::types::visible;
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Event, File, HtmlInputElement};
+
+use super::explain::{Explain, INFO_HASH, MAGNET};
+use crate::engine::errors::reason;
+use crate::page::{Model, Offer};
+
+/// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as
+/// well.
+const MAX_TORRENT: f64 = 10e6;
+
+/// Text field, button, file input, and what was wrong with what was put into them.
+#[component]
+pub fn AddForm() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        model.submit();
+    };
+    view! {
+        <form class="add" on:submit=submit novalidate>
+            <label class="label" for="link">"Magnet link or info-hash"</label>
+            <div class="add-row">
+                <LinkField/>
+                <button class="primary" type="submit">"Download"</button>
+            </div>
+            <Explain question="What is a magnet link or an info-hash?">{MAGNET} " " {INFO_HASH}</Explain>
+            <FilePicker/>
+            <GivePicker/>
+            <AddAlert/>
+        </form>
+    }
+}
+
+#[component]
+fn LinkField() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let invalid = move || model.alerts.with(|all| !all.is_empty()).to_string();
+    view! {
+        <input
+            id="link" type="text" name="link" autocomplete="off" spellcheck="false" autocapitalize="off"
+            placeholder="magnet:?xt=urn:btih:…"
+            aria-describedby="add-alert" aria-invalid=invalid
+            prop:value=move || model.draft.get()
+            on:input=move |event| {
+                model.draft.set(event_target_value(&event));
+                model.alerts.set(Vec::new());
+            }
+        />
+    }
+}
+
+#[component]
+fn FilePicker() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let change = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        let files = input.files();
+        take_torrents(
+            model,
+            files
+                .iter()
+                .flat_map(|files| (0..files.length()).filter_map(|i| files.get(i))),
+        );
+        input.set_value("");
+    };
+    view! {
+        <p class="pick">
+            <span>"or choose a"</span>
+            <label class="file">
+                "Torrent file"
+                <input type="file" accept=".torrent,application/x-bittorrent" multiple on:change=change/>
+            </label>
+            <span class="wide">"or drop one anywhere on this page"</span>
+        </p>
+    }
+}
+
+#[component]
+fn GivePicker() -> impl IntoView {
+    let model = expect_context::<Model>();
+    let change = move |event: Event| {
+        let input: HtmlInputElement = event_target(&event);
+        model
+            .offer
+            .set(input.files().and_then(|files| Offer::of_list(&files)));
+        input.set_value("");
+    };
+    view! {
+        <p class="pick">
+            <span>"To share files of your own, choose"</span>
+            <label class="file">
+                "Share files"
+                <input type="file" multiple on:change=change/>
+            </label>
+            <span class="wide">"or drop files or a folder on this page"</span>
+        </p>
+    }
+}
+
+#[component]
+fn AddAlert() -> impl IntoView {
+    let model = expect_context::<Model>();
+    view! {
+        <div id="add-alert">
+            <For each=move || model.alerts.get() key=Clone::clone let:text>
+                <p class="notice error" role="alert">{text}</p>
+            </For>
+        </div>
+    }
+}
+
+/// Whether a file is a .torrent, going by its name.
+#[must_use]
+pub fn is_torrent(name: &str) -> bool {
+    name.to_lowercase().ends_with(".torrent")
+}
+
+/// Adds the .torrent files that were chosen or dropped, and names what is none.
+pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
+    model.alerts.set(Vec::new());
+    for file in files {
+        spawn_local(async move {
+            if let Err(why) = take_file(model, &file).await {
+                model.reject(why);
+            }
+        });
+    }
+}
+
+async fn take_file(model: Model, file: &File) -> Result<(), String> {
+    let name = file.name();
+    let shown = visible(&name);
+    if !is_torrent(&name) {
+        return Err(format!(
+            "{shown} is not a torrent file: its name does not end in .torrent. To share it with others, use \u{201c}Share files\u{201d}."
+        ));
+    }
+    if file.size() > MAX_TORRENT {
+        return Err(format!(
+            "{shown} is too large for a torrent file, which has at most 10 MB."
+        ));
+    }
+    let unreadable = |error: JsValue| {
+        format!(
+            "{shown} cannot be read: {}. Choose it again.",
+            reason(&error)
+        )
+    };
+    let buffer = JsFuture::from(file.array_buffer())
+        .await
+        .map_err(unreadable)?;
+    model.send_file(name, &js_sys::Uint8Array::new(&buffer));
+    Ok(())
+}

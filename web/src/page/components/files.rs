@@ -1,0 +1,149 @@
+//! The files of a torrent: which are wanted, how far each is, and saving the complete ones.
+
+use aqueduct_core::types::visible;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::HtmlInputElement;
+
+use super::preview::Preview;
+use crate::format::{count, percent, size};
+use crate::message::{FileRow, ToWorker};
+use crate::page::{Entry, Model, save};
+
+/// Rows drawn at first, and by every "Show more".
+const PAGE: usize = 100;
+
+/// A disclosure with the list of files; open from the start, absent until the metadata are there.
+#[component]
+pub fn Files(entry: Entry) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let number = Memo::new(move |_| {
+        entry
+            .view
+            .with(|t| if t.total.is_some() { t.files } else { 0 })
+    });
+    let open = RwSignal::new(true);
+    Effect::new(move |_| {
+        if number.get() > 0 {
+            model.send(&ToWorker::ShowFiles {
+                id: entry.id,
+                shown: open.get(),
+            });
+        }
+    });
+    let panel = format!("files-{}", entry.id);
+    let controls = panel.clone();
+    view! {
+        <Show when=move || { number.get() > 0 }>
+            <button
+                type="button" class="disclose" aria-controls=controls.clone() aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                {move || count(number.get(), "file")}
+            </button>
+        </Show>
+        <div id=panel>
+            <Show when=move || open.get() && number.get() != 0>
+                <Rows entry/>
+            </Show>
+        </div>
+    }
+}
+
+#[component]
+fn Rows(entry: Entry) -> impl IntoView {
+    let shown = RwSignal::new(PAGE);
+    let rows = move || {
+        entry.files.with(|all| {
+            all.iter()
+                .take(shown.get())
+                .cloned()
+                .enumerate()
+                .collect::<Vec<_>>()
+        })
+    };
+    let rest = move || {
+        entry
+            .files
+            .with(|all| all.len().saturating_sub(shown.get()))
+    };
+    view! {
+        <ul class="files" role="list" aria-label="Files">
+            <For each=rows key=|(_, row)| row.index let:item>
+                <Row entry at=item.0 row=item.1/>
+            </For>
+        </ul>
+        <Show when=move || { rest() > 0 }>
+            <button type="button" class="quiet" on:click=move |_| shown.update(|n| *n += PAGE)>
+                {move || format!("Show {} more", rest().min(PAGE))}
+            </button>
+        </Show>
+    }
+}
+
+#[component]
+fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
+    let total = row.size;
+    let done = Memo::new(move |_| entry.done.with(|all| all.get(at).copied().unwrap_or(0)));
+    let complete =
+        Memo::new(move |_| entry.done.with(|all| !all.is_empty()) && done.get() >= total);
+    let progress = move || {
+        if complete.get() {
+            size(total)
+        } else {
+            format!("{} of {}", percent_of(done.get(), total), size(total))
+        }
+    };
+    let row = StoredValue::new(row);
+    view! {
+        <li>
+            <Want entry row/>
+            <span class="amount">{progress}</span>
+            <Show when=move || complete.get()>
+                <Preview entry row/>
+                <SaveButton entry row/>
+            </Show>
+        </li>
+    }
+}
+
+fn percent_of(done: u64, total: u64) -> String {
+    format!("{} %", percent(done, total))
+}
+
+#[component]
+fn Want(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let (file, path, wanted) = row.with_value(|row| (row.index, row.path.clone(), row.wanted));
+    let change = move |event| {
+        let wanted = event_target::<HtmlInputElement>(&event).checked();
+        model.send(&ToWorker::Want {
+            id: entry.id,
+            file,
+            wanted,
+        });
+    };
+    view! {
+        <label class="want">
+            <input type="checkbox" prop:checked=wanted on:change=change/>
+            <span>{path}</span>
+        </label>
+    }
+}
+
+#[component]
+fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
+    let model = expect_context::<Model>();
+    let label = row.with_value(|row| format!("Save {}", visible(&row.name)));
+    let click = move |_| {
+        let folder = entry.view.with_untracked(|t| t.folder.clone());
+        let row = row.get_value();
+        spawn_local(async move {
+            match save(&folder, &row).await {
+                Ok(told) => told.into_iter().for_each(|told| model.note(told)),
+                Err(why) => model.complain(why),
+            }
+        });
+    };
+    view! { <button type="button" aria-label=label on:click=click>"Save"</button> }
+}

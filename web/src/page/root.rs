@@ -1,0 +1,177 @@
+//! The page as a whole: header, form, notices, torrents; and what belongs to the window (drops,
+//! visibility, the address).
+#![allow(
+    unreachable_pub,
+    reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
+)]
+
+use leptos::ev;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
+
+use crate::format::percent;
+use crate::link::{begins_link, links_in, magnet_of_hash};
+use crate::message::{Phase, ToWorker};
+use crate::page::components::{
+    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList,
+    is_torrent, take_torrents,
+};
+use crate::page::{Model, offer};
+
+/// The whole page.
+#[component]
+pub(crate) fn Page() -> impl IntoView {
+    let model = Model::new();
+    provide_context(model);
+    draft_from_address(model);
+    window_event_listener(ev::hashchange, move |_| draft_from_address(model));
+    tell_visibility(model);
+    Effect::new(move |_| document().set_title(&title(model)));
+    ask_before_leaving(model);
+    let over = accept_drops(model);
+    view! {
+        <div class="page" class:dropping=move || over.get()>
+            <Header/>
+            <main>
+                <AddForm/>
+                <OfferCard/>
+                <Notices/>
+                <TokenForm/>
+                <Lost/>
+                <TorrentList/>
+                <Show when=move || model.known.get() && model.torrents.with(Vec::is_empty)>
+                    <Empty/>
+                </Show>
+            </main>
+            <About/>
+            <Toast/>
+        </div>
+    }
+}
+
+/// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a
+/// download by itself.
+fn draft_from_address(model: Model) {
+    let Ok(hash) = window().location().hash() else {
+        return;
+    };
+    if let Some(magnet) = magnet_of_hash(&hash) {
+        model.draft.set(magnet.to_owned());
+    }
+}
+
+/// The window's title: how far the downloads are, while there are any.
+fn title(model: Model) -> String {
+    let entries = model.torrents.get();
+    let sums = entries.iter().filter_map(|entry| {
+        entry
+            .view
+            .with(|t| (t.phase == Phase::Downloading).then_some((t.done, t.wanted)))
+    });
+    match sums.reduce(|(done, wanted), (d, w)| (done + d, wanted + w)) {
+        Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
+        None => "Aqueduct".to_owned(),
+    }
+}
+
+/// A page that nobody sees needs no numbers.
+fn tell_visibility(model: Model) {
+    let tell = move || model.send(&ToWorker::Visible(!document().hidden()));
+    window_event_listener(ev::visibilitychange, move |_| tell());
+}
+
+/// A page that is closed takes with it what only it has. The browser asks in its own words.
+fn ask_before_leaving(model: Model) {
+    window_event_listener(ev::beforeunload, move |event| {
+        if model.would_lose() {
+            event.prevent_default();
+        }
+    });
+}
+
+/// Adds .torrent files; of anything else it asks whether to share it.
+fn take(model: Model, data: &DataTransfer) {
+    let files = data
+        .files()
+        .into_iter()
+        .flat_map(|files| (0..files.length()).filter_map(move |i| files.get(i)));
+    let (torrents, others): (Vec<File>, Vec<File>) =
+        files.partition(|file| is_torrent(&file.name()));
+    take_torrents(model, torrents.into_iter());
+    if !others.is_empty() {
+        model.ask_to_share(offer::dropped(data));
+    }
+}
+
+/// What is dragged over the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cargo {
+    Files,
+    Links,
+}
+
+/// What the page takes of what is dragged; `None` for what is the browser's business, as text over
+/// a field that takes text.
+fn cargo(event: &DragEvent) -> Option<Cargo> {
+    let types = event.data_transfer()?.types();
+    let carries = |kind: &str| types.includes(&kind.into(), 0);
+    let over_field = event
+        .target()
+        .is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok());
+    match () {
+        () if carries("Files") => Some(Cargo::Files),
+        () if (carries("text/uri-list") || carries("text/plain")) && !over_field => {
+            Some(Cargo::Links)
+        }
+        () => None,
+    }
+}
+
+/// Adds the links in text that was dropped, as if they had been typed.
+fn take_links(model: Model, data: &DataTransfer) {
+    let text = |kind: &str| data.get_data(kind).unwrap_or_default();
+    let (list, plain) = (text("text/uri-list"), text("text/plain"));
+    // Lines that begin with a number sign are comments (RFC 2483).
+    let list: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut links = links_in(&if list.is_empty() {
+        plain
+    } else {
+        list.join("\n")
+    });
+    // Text that was dragged by accident is no wish.
+    links.retain(|link| begins_link(link));
+    if !links.is_empty() {
+        model.add_links(&links);
+    }
+}
+
+/// The whole window takes files. Returns whether something is being dragged over it.
+fn accept_drops(model: Model) -> RwSignal<bool> {
+    let over = RwSignal::new(false);
+    window_event_listener(ev::dragover, move |event: DragEvent| {
+        if cargo(&event).is_some() {
+            event.prevent_default();
+            over.set(true);
+        }
+    });
+    window_event_listener(ev::dragleave, move |event: DragEvent| {
+        let left = event
+            .related_target()
+            .and_then(|to| to.dyn_into::<HtmlElement>().ok())
+            .is_none();
+        over.set(!left);
+    });
+    window_event_listener(ev::drop, move |event: DragEvent| {
+        over.set(false);
+        let (Some(cargo), Some(data)) = (cargo(&event), event.data_transfer()) else {
+            return;
+        };
+        event.prevent_default();
+        match cargo {
+            Cargo::Files => take(model, &data),
+            Cargo::Links => take_links(model, &data),
+        }
+    });
+    over
+}
