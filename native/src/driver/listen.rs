@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::Driver;
 use crate::net::Bind;
 
 /// The first port that is tried when the user names none: where BitTorrent clients have always
@@ -73,23 +72,26 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-impl Driver {
-    /// `half_open`: a permit for each connection that waits for its handshake. Beyond them the
-    /// system's backlog holds those who come.
-    pub(super) async fn accept(self, listener: TcpListener, half_open: Arc<Semaphore>) {
-        while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
-            match listener.accept().await {
-                Ok((stream, addr)) => {
-                    let driver = self.clone();
-                    spawn_local(async move {
-                        driver.welcome(stream, addr).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted; trying again in a second");
-                    sleep(PAUSE).await;
-                }
+/// Accepts connections for as long as the program runs, and hands each to `welcome`. `half_open`: a
+/// permit for each connection that waits for its handshake. Beyond them the system's backlog holds
+/// those who come.
+pub(super) async fn accept<F: Future<Output = ()> + 'static>(
+    listener: TcpListener,
+    half_open: Arc<Semaphore>,
+    welcome: impl Fn(TcpStream, SocketAddr) -> F,
+) {
+    while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                let welcoming = welcome(stream, addr);
+                spawn_local(async move {
+                    welcoming.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted; trying again in a second");
+                sleep(PAUSE).await;
             }
         }
     }

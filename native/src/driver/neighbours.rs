@@ -1,98 +1,82 @@
-//! Peers on the same network (BEP 14): the task beside the engine that announces its torrents to
-//! the multicast groups and listens there.
+//! Peers on the same network (BEP 14): which torrents are announced there, and when.
 
-use std::future::pending;
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use aqueduct_core::discovery::lsd::MAX_DATAGRAM;
-use aqueduct_core::types::PeerSource;
-use aqueduct_core::{DiscoverRequest, Input, TorrentId};
-use tokio::time::sleep_until;
+use aqueduct_core::Instant;
+use aqueduct_core::discovery::lsd::{Announce, Lsd};
+use aqueduct_core::types::{InfoHashV1, PeerAddr};
+use tokio::sync::Notify;
 
-use super::Driver;
-use super::state::State;
-use crate::discovery::lsd::Groups;
+/// Local discovery, and the signal that wakes its task.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    lsd: Lsd,
+    /// There is something new to announce.
+    changed: Rc<Notify>,
+}
 
-impl Driver {
-    pub(super) async fn meet_neighbours(self) {
-        let mut groups = Groups::new(self.0.bind);
-        // One byte more than an announce may have, so that a longer one is not taken for a whole
-        // one.
-        let mut buffer = [0; MAX_DATAGRAM + 1];
-        loop {
-            let due = self.0.state.borrow().neighbours_due();
-            let waiting = async {
-                match due {
-                    Some(at) => sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = waiting => self.tell_neighbours(&mut groups),
-                (from, length) = groups.receive(&mut buffer) => self.hear_neighbour(from, buffer.get(..length).unwrap_or_default()),
-                () = self.0.joined.notified() => {}
-            }
+impl Neighbours {
+    /// Announces that we listen for peers on `port`, TCP.
+    pub(super) fn new(port: u16, seed: [u8; 32]) -> Self {
+        Self {
+            lsd: Lsd::new(port, seed),
+            changed: Rc::default(),
         }
     }
 
-    fn tell_neighbours(&self, groups: &mut Groups) {
-        groups.refresh();
-        let state = &mut *self.0.state.borrow_mut();
-        let now = state.now();
-        let announce = state
-            .neighbours
-            .as_mut()
-            .and_then(|lsd| lsd.poll_announce(now));
-        announce
-            .into_iter()
-            .for_each(|announce| groups.send(&announce));
+    /// Announces a swarm from now on. Never call it for a private torrent (BEP 27).
+    pub(super) fn join(&mut self, now: Instant, swarm: InfoHashV1) {
+        self.lsd.join(now, swarm);
+        self.changed.notify_one();
     }
 
-    fn hear_neighbour(&self, from: IpAddr, datagram: &[u8]) {
-        self.turn(|state, now| {
-            let heard = state
-                .neighbours
-                .as_mut()
-                .and_then(|lsd| lsd.handle_datagram(now, from, datagram));
-            let Some((addr, swarms)) = heard else { return };
-            for torrent in swarms
-                .iter()
-                .filter_map(|swarm| state.routes.get(swarm).copied())
-            {
-                state.engine.handle(
-                    now,
-                    Input::Peers {
-                        torrent,
-                        source: PeerSource::Lsd,
-                        addrs: vec![addr],
-                    },
-                );
-            }
-        });
+    /// Stops announcing a swarm.
+    pub(super) fn leave(&mut self, swarm: InfoHashV1) {
+        self.lsd.leave(swarm);
+    }
+
+    /// When [`Neighbours::poll_announce`] is to be called next.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.lsd.poll_timeout()
+    }
+
+    /// Fires when [`Neighbours::poll_timeout`] may have changed.
+    pub(super) fn changed(&self) -> Rc<Notify> {
+        Rc::clone(&self.changed)
+    }
+
+    /// What is to be sent to the multicast groups.
+    pub(super) fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
+        self.lsd.poll_announce(now)
+    }
+
+    /// Reads an announce of somebody else: a peer, and those of our swarms that it is in.
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        datagram: &[u8],
+    ) -> Option<(PeerAddr, Vec<InfoHashV1>)> {
+        self.lsd.handle_datagram(now, from, datagram)
     }
 }
 
-impl State {
-    /// When something is to be announced.
-    fn neighbours_due(&self) -> Option<tokio::time::Instant> {
-        let due = self.neighbours.as_ref().and_then(|lsd| lsd.poll_timeout());
-        due.map(|at| self.time_of(at).into())
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Follows the engine's wishes. A private torrent is never announced (BEP 27). Returns whether
-    /// there is something new to announce.
-    pub(super) fn tell_of(&mut self, id: TorrentId, request: DiscoverRequest) -> bool {
-        let now = self.now();
-        let private = self.engine.is_private(id);
-        let swarm = self.torrents.get(&id).map(|torrent| torrent.info_hash);
-        let (Some(lsd), Some(swarm)) = (self.neighbours.as_mut(), swarm) else {
-            return false;
-        };
-        match request {
-            DiscoverRequest::Start if !private => lsd.join(now, swarm),
-            DiscoverRequest::Stop => lsd.leave(swarm),
-            _ => return false,
-        }
-        true
+    #[tokio::test]
+    async fn a_swarm_that_is_joined_wakes_the_task_and_is_announced_until_it_is_left() {
+        let swarm = InfoHashV1([7; 20]);
+        let mut neighbours = Neighbours::new(6881, [1; 32]);
+        assert_eq!(neighbours.poll_timeout(), None);
+        let changed = neighbours.changed();
+        neighbours.join(Instant::ZERO, swarm);
+        changed.notified().await;
+        let announce = neighbours.poll_announce(Instant::ZERO);
+        assert_eq!(announce.map(|it| it.swarms), Some(vec![swarm]));
+        neighbours.leave(swarm);
+        assert_eq!(neighbours.poll_timeout(), None);
     }
 }

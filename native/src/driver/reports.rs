@@ -1,16 +1,17 @@
 //! What became of trackers that were asked and of peers that were dialled, for the user: each as it
-//! happens, and all peers' failures in one sentence.
+//! happens, and the failures of all peers in one sentence.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::types::TorrentId;
 use aqueduct_core::{CloseReason, PeerFailure, PeerFailures};
 
-use super::Driver;
+use super::queue::Queue;
 
-/// Reports that nobody has fetched; older ones make room.
+/// Reports that nobody has fetched; beyond it the oldest are dropped.
 const MAX_REPORTS: usize = 256;
 
 /// One tracker's answer, or one peer's failure.
@@ -18,54 +19,54 @@ const MAX_REPORTS: usize = 256;
 pub enum Report {
     /// An announce is over.
     Tracker {
-        /// For which torrent.
+        /// The torrent that was announced.
         torrent: TorrentId,
-        /// What came of it.
+        /// The tracker's state afterwards, with its answer or error.
         status: TrackerStatus,
     },
-    /// A peer came to nothing.
+    /// A peer could not be connected to, or the connection failed.
     Peer {
-        /// Of which torrent.
+        /// The torrent that the peer was dialled for.
         torrent: TorrentId,
-        /// Who.
+        /// The peer's address.
         addr: SocketAddr,
-        /// The kind.
+        /// The kind of failure.
         failure: PeerFailure,
-        /// In full.
+        /// The failure in full.
         reason: CloseReason,
     },
 }
 
-/// Reports in the order they came, and each torrent's peers that failed.
-#[derive(Debug, Default)]
+/// Reports in the order in which they came, and the last failure of each peer.
+#[derive(Debug)]
 pub(super) struct Reports {
-    queue: VecDeque<Report>,
-    failures: BTreeMap<TorrentId, PeerFailures>,
+    queue: Queue<Report>,
+    failures: RefCell<BTreeMap<TorrentId, PeerFailures>>,
 }
 
 impl Reports {
-    fn push(&mut self, report: Report) {
-        if self.queue.len() >= MAX_REPORTS {
-            self.queue.pop_front();
+    pub(super) fn new() -> Self {
+        Self {
+            queue: Queue::bounded(MAX_REPORTS),
+            failures: RefCell::default(),
         }
-        self.queue.push_back(report);
     }
 
-    pub(super) fn peer_failed(
-        &mut self,
-        torrent: TorrentId,
-        addr: SocketAddr,
-        reason: CloseReason,
-    ) {
-        tracing::debug!(torrent = torrent.0, %addr, %reason, "peer");
+    pub(super) fn tracker_answered(&self, torrent: TorrentId, status: TrackerStatus) {
+        self.queue.push(Report::Tracker { torrent, status });
+    }
+
+    pub(super) fn peer_failed(&self, torrent: TorrentId, addr: SocketAddr, reason: CloseReason) {
+        tracing::debug!(torrent = torrent.0, %addr, %reason, "a peer failed");
         let Some(failure) = PeerFailure::of(&reason) else {
             return;
         };
         self.failures
+            .borrow_mut()
             .entry(torrent)
             .or_default()
             .note(addr, failure);
-        self.push(Report::Peer {
+        self.queue.push(Report::Peer {
             torrent,
             addr,
             failure,
@@ -73,43 +74,47 @@ impl Reports {
         });
     }
 
-    pub(super) fn peer_connected(&mut self, torrent: TorrentId, addr: SocketAddr) {
-        self.failures
-            .get_mut(&torrent)
-            .into_iter()
-            .for_each(|failures| failures.forget(addr));
-    }
-}
-
-impl Driver {
-    /// The next report. Who never asks loses the older ones. Cancel-safe.
-    pub async fn report(&self) -> Report {
-        loop {
-            if let Some(report) = self.0.state.borrow_mut().reports.queue.pop_front() {
-                return report;
-            }
-            self.0.reported.notified().await;
+    pub(super) fn peer_connected(&self, torrent: TorrentId, addr: SocketAddr) {
+        if let Some(failures) = self.failures.borrow_mut().get_mut(&torrent) {
+            failures.forget(addr);
         }
     }
 
-    /// How peers of one torrent failed; `None`: none did.
-    #[must_use]
-    pub fn peer_failures(&self, torrent: TorrentId) -> Option<String> {
-        let state = self.0.state.borrow();
-        state
-            .reports
-            .failures
+    /// The oldest report that nobody has fetched, once there is one. Cancel-safe.
+    pub(super) async fn next(&self) -> Report {
+        self.queue.next().await
+    }
+
+    /// How the peers of one torrent failed; `None`: none did.
+    pub(super) fn peer_failures(&self, torrent: TorrentId) -> Option<String> {
+        let failures = self.failures.borrow();
+        failures
             .get(&torrent)
             .filter(|failures| !failures.is_empty())
             .map(ToString::to_string)
     }
+}
 
-    pub(super) fn report_tracker(&self, torrent: TorrentId, status: TrackerStatus) {
-        self.0
-            .state
-            .borrow_mut()
-            .reports
-            .push(Report::Tracker { torrent, status });
-        self.0.reported.notify_one();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peers_failure_is_reported_once_and_forgotten_when_it_connects() {
+        let (reports, torrent) = (Reports::new(), TorrentId(1));
+        let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
+        assert_eq!(reports.peer_failures(torrent), None);
+        reports.peer_failed(torrent, addr, CloseReason::Refused);
+        assert!(matches!(
+            reports.next().await,
+            Report::Peer {
+                failure: PeerFailure::Refused,
+                ..
+            }
+        ));
+        assert!(reports.peer_failures(torrent).is_some());
+        assert_eq!(reports.peer_failures(TorrentId(2)), None);
+        reports.peer_connected(torrent, addr);
+        assert_eq!(reports.peer_failures(torrent), None);
     }
 }

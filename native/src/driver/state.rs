@@ -1,94 +1,36 @@
-//! What the driver's tasks share: the engine and everything that has a name in it. Never borrowed
-//! across an await.
+//! The engine with the parts around it, and what passes between them. Nothing here waits.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
-use std::time;
+use std::net::IpAddr;
 
-use aqueduct_core::discovery::Amounts;
-use aqueduct_core::discovery::lsd::Lsd;
-use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
-use aqueduct_core::wire::{Handshake, Message};
-use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Event, Input, Instant, TorrentId};
-use tokio::task::AbortHandle;
+use aqueduct_core::discovery::lsd::Announce;
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, PeerSource};
+use aqueduct_core::wire::Handshake;
+use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Input, Instant, TorrentId};
 
+use super::clock::Clock;
 use super::conn::Conn;
-use super::reports::Reports;
-use super::slab::Slabs;
-use crate::discovery::Membership;
-use crate::storage::stored::Stored;
+use super::connections::Connections;
+use super::dials::Dials;
+use super::memberships::Memberships;
+use super::neighbours::Neighbours;
+use super::torrents::Torrents;
 
-/// A torrent as the driver knows it.
-#[derive(Debug)]
-pub(super) struct Torrent {
-    pub(super) info_hash: InfoHashV1,
-    /// `None` until a magnet's metadata came.
-    pub(super) stored: Option<Arc<Stored>>,
-    /// `None` if nobody is asked for peers.
-    pub(super) membership: Option<Membership>,
-    /// Peers shut out for wrong data.
-    pub(super) banned: usize,
-    /// Bytes sent and received in earlier runs, of a link that was announced before its record was
-    /// found.
-    pub(super) found: (u64, u64),
-}
-
+/// What the driver's tasks share. Never borrowed across an await.
 #[derive(Debug)]
 pub(super) struct State {
+    pub(super) clock: Clock,
     pub(super) engine: Engine,
-    pub(super) torrents: BTreeMap<TorrentId, Torrent>,
-    /// Whom an incoming connection is for.
-    pub(super) routes: HashMap<InfoHashV1, TorrentId>,
-    pub(super) dials: HashMap<ConnId, AbortHandle>,
-    pub(super) conns: HashMap<ConnId, Conn>,
-    /// Connections with something to write.
-    pub(super) unwritten: Vec<ConnId>,
-    /// News that nobody has fetched. A handful a torrent: pieces and bans are only logged.
-    pub(super) events: VecDeque<Event>,
-    /// What became of trackers and peers, for the user.
-    pub(super) reports: Reports,
-    /// `None`: nobody is looked for on the local network.
-    pub(super) neighbours: Option<Lsd>,
-    /// When the timer's task will wake up.
-    pub(super) armed: Option<Instant>,
-    pub(super) accepted: u64,
-    pub(super) added: u32,
-    started: time::Instant,
-    peer_id: PeerId,
-    slabs: Slabs,
+    pub(super) peer_id: PeerId,
+    pub(super) torrents: Torrents,
+    pub(super) connections: Connections,
+    pub(super) dials: Dials,
+    pub(super) memberships: Memberships,
+    /// `None`: peers are not looked for on the local network.
+    pub(super) neighbours: Option<Neighbours>,
 }
 
 impl State {
-    pub(super) fn new(engine: Engine, peer_id: PeerId, started: time::Instant) -> Self {
-        Self {
-            engine,
-            torrents: BTreeMap::new(),
-            routes: HashMap::new(),
-            dials: HashMap::new(),
-            conns: HashMap::new(),
-            unwritten: Vec::new(),
-            events: VecDeque::new(),
-            reports: Reports::default(),
-            neighbours: None,
-            armed: None,
-            accepted: 0,
-            added: 0,
-            started,
-            peer_id,
-            slabs: Slabs::default(),
-        }
-    }
-
-    /// Monotonic, as the engine counts.
-    pub(super) fn now(&self) -> Instant {
-        Instant::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    /// The clock's reading at an engine's instant.
-    pub(super) fn time_of(&self, instant: Instant) -> time::Instant {
-        self.started + instant.since(Instant::ZERO)
-    }
-
+    /// Our handshake for one swarm.
     pub(super) fn handshake(&self, info_hash: InfoHashV1) -> Handshake {
         Handshake {
             reserved: self.engine.reserved(info_hash),
@@ -97,130 +39,137 @@ impl State {
         }
     }
 
-    /// Adds a connection that the engine was told of, and hands on what came behind its handshake.
-    pub(super) fn insert(&mut self, now: Instant, id: ConnId, mut conn: Conn) {
+    /// Our handshake for a swarm that a remote asks for; `None`: we are not in it.
+    pub(super) fn answer(&self, info_hash: InfoHashV1) -> Option<Handshake> {
+        self.torrents.by_info_hash(info_hash)?;
+        Some(self.handshake(info_hash))
+    }
+
+    /// Adds a connection that the engine was told of.
+    pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn) {
         let engine = &mut self.engine;
-        match conn.understand(|message| engine.handle(now, Input::Message { conn: id, message })) {
-            Ok(()) => {
-                self.conns.insert(id, conn);
-            }
-            Err(reason) => engine.handle(now, Input::Closed { conn: id, reason }),
+        let take = |message| engine.handle(now, Input::Message { conn: id, message });
+        if let Err(reason) = self.connections.insert(id, conn, take) {
+            self.lost(now, id, reason);
         }
     }
 
     /// Reads one turn's worth from a socket; returns whether there may be more.
     pub(super) fn read(&mut self, now: Instant, id: ConnId) -> bool {
-        let Self {
-            engine,
-            conns,
-            slabs,
-            ..
-        } = self;
-        let Some(conn) = conns.get_mut(&id) else {
-            return false;
-        };
-        match conn.read(slabs, |message| {
-            engine.handle(now, Input::Message { conn: id, message })
-        }) {
-            Ok(more) => more,
-            Err(reason) => {
-                self.fail(now, id, reason);
-                false
-            }
-        }
-    }
-
-    pub(super) fn send(&mut self, id: ConnId, message: &Message) {
-        if self
-            .conns
-            .get_mut(&id)
-            .is_some_and(|conn| conn.push(message))
-            && self.unwritten.last() != Some(&id)
-        {
-            self.unwritten.push(id);
-        }
-    }
-
-    /// A socket takes bytes again.
-    pub(super) fn unblock(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.get_mut(&id) {
-            conn.unblock();
-            self.unwritten.push(id);
-        }
-    }
-
-    /// Writes what was queued since the last call; returns whether the engine heard anything.
-    pub(super) fn write(&mut self, now: Instant) -> bool {
-        let ids = std::mem::take(&mut self.unwritten);
-        let any = !ids.is_empty();
-        for id in ids {
-            let Some(conn) = self.conns.get_mut(&id) else {
-                continue;
-            };
-            match conn.write() {
-                Ok(0) => {}
-                Ok(bytes) => self.engine.handle(now, Input::Sent { conn: id, bytes }),
-                Err(reason) => self.fail(now, id, reason),
-            }
-        }
-        any
-    }
-
-    /// Ends a connection or a dial as the engine wishes.
-    pub(super) fn close(&mut self, id: ConnId, reason: &CloseReason) {
-        tracing::debug!(conn = id.get(), %reason, "closed");
-        self.conns.remove(&id);
-        if let Some(dial) = self.dials.remove(&id) {
-            dial.abort();
-        }
-    }
-
-    pub(super) fn fail(&mut self, now: Instant, id: ConnId, reason: CloseReason) {
-        tracing::debug!(conn = id.get(), %reason, "lost");
-        self.conns.remove(&id);
-        self.engine.handle(now, Input::Closed { conn: id, reason });
-    }
-
-    pub(super) fn discover(&self, id: TorrentId, request: DiscoverRequest) {
-        if let (Some(membership), Some(amounts)) = (
-            self.torrents
-                .get(&id)
-                .and_then(|torrent| torrent.membership.as_ref()),
-            self.amounts(id),
-        ) {
-            membership.request(request, amounts);
-        }
-    }
-
-    /// BEP 27: from now on only a torrent's trackers hear of it.
-    pub(super) fn set_private(&self, id: TorrentId) {
-        let membership = self
-            .torrents
-            .get(&id)
-            .and_then(|torrent| torrent.membership.as_ref());
-        membership.into_iter().for_each(Membership::set_private);
-    }
-
-    /// Tells discovery how far the torrents are, for the announces that it makes by itself.
-    pub(super) fn update_amounts(&self) {
-        for (&id, torrent) in &self.torrents {
-            if let (Some(membership), Some(amounts)) = (&torrent.membership, self.amounts(id)) {
-                membership.update(amounts);
-            }
-        }
-    }
-
-    fn amounts(&self, id: TorrentId) -> Option<Amounts> {
-        let torrent = self.torrents.get(&id)?;
-        let snapshot = self.engine.snapshot_of(id)?;
-        let (uploaded, downloaded) = (
-            snapshot.uploaded.saturating_sub(torrent.found.0),
-            snapshot.downloaded.saturating_sub(torrent.found.1),
-        );
-        Some(Amounts {
-            uploaded,
-            downloaded,
-            left: torrent.stored.is_some().then_some(snapshot.left),
+        let engine = &mut self.engine;
+        let take = |message| engine.handle(now, Input::Message { conn: id, message });
+        self.connections.read(id, take).unwrap_or_else(|reason| {
+            self.lost(now, id, reason);
+            false
         })
     }
+
+    /// Writes what is queued on all connections; returns whether the engine was told anything.
+    pub(super) fn write(&mut self, now: Instant) -> bool {
+        let engine = &mut self.engine;
+        self.connections.write(|conn, written| {
+            let input = match written {
+                Ok(bytes) => Input::Sent { conn, bytes },
+                Err(reason) => lost(conn, reason),
+            };
+            engine.handle(now, input);
+        })
+    }
+
+    /// A connection that is dropped already has failed.
+    fn lost(&mut self, now: Instant, conn: ConnId, reason: CloseReason) {
+        self.engine.handle(now, lost(conn, reason));
+    }
+
+    /// Drops a connection whose socket failed.
+    pub(super) fn fail(&mut self, now: Instant, conn: ConnId, reason: CloseReason) {
+        self.connections.remove(conn);
+        self.lost(now, conn, reason);
+    }
+
+    /// Ends a connection or an attempt to connect, as the engine decided.
+    pub(super) fn close(&mut self, id: ConnId, reason: &CloseReason) {
+        tracing::debug!(conn = id.get(), %reason, "closed");
+        self.connections.remove(id);
+        self.dials.cancel(id);
+    }
+
+    /// Starts, repeats or ends the search for a torrent's peers, as the engine decided.
+    pub(super) fn discover(&mut self, now: Instant, id: TorrentId, request: DiscoverRequest) {
+        if let Some(amounts) = self
+            .engine
+            .snapshot_of(id)
+            .and_then(|snapshot| self.torrents.amounts(id, &snapshot))
+        {
+            self.memberships.request(id, request, amounts);
+        }
+        let private = self.engine.is_private(id);
+        let swarm = self.torrents.get(id).map(|torrent| torrent.info_hash);
+        if let (Some(neighbours), Some(swarm)) = (&mut self.neighbours, swarm) {
+            match request {
+                // A private torrent is never announced to neighbours (BEP 27).
+                DiscoverRequest::Start if !private => neighbours.join(now, swarm),
+                DiscoverRequest::Stop => neighbours.leave(swarm),
+                _ => {}
+            }
+        }
+    }
+
+    /// A magnet link's metadata say that its torrent is private (BEP 27): from now on only its
+    /// trackers are told of it.
+    pub(super) fn set_private(&mut self, id: TorrentId) {
+        self.memberships.set_private(id);
+        let swarm = self.torrents.get(id).map(|torrent| torrent.info_hash);
+        if let (Some(neighbours), Some(swarm)) = (&mut self.neighbours, swarm) {
+            neighbours.leave(swarm);
+        }
+    }
+
+    /// Reports to discovery how far the torrents are, for the announces that it makes on its own.
+    pub(super) fn update_amounts(&self) {
+        for id in self.torrents.ids() {
+            let snapshot = self.engine.snapshot_of(id);
+            let amounts = snapshot.and_then(|snapshot| self.torrents.amounts(id, &snapshot));
+            if let Some(amounts) = amounts {
+                self.memberships.update(id, amounts);
+            }
+        }
+    }
+
+    /// When [`State::poll_local_announce`] is to be called next.
+    pub(super) fn neighbours_due(&self) -> Option<tokio::time::Instant> {
+        let due = self.neighbours.as_ref()?.poll_timeout()?;
+        Some(self.clock.system_time(due))
+    }
+
+    /// What is to be announced on the local network.
+    pub(super) fn poll_local_announce(&mut self, now: Instant) -> Option<Announce> {
+        self.neighbours.as_mut()?.poll_announce(now)
+    }
+
+    /// Reads an announce from the local network and passes the peer on to its swarms.
+    pub(super) fn handle_neighbour(&mut self, now: Instant, from: IpAddr, datagram: &[u8]) {
+        let heard = self
+            .neighbours
+            .as_mut()
+            .and_then(|neighbours| neighbours.handle_datagram(now, from, datagram));
+        let Some((addr, swarms)) = heard else { return };
+        for swarm in swarms {
+            if let Some(torrent) = self.torrents.by_info_hash(swarm) {
+                self.engine.handle(
+                    now,
+                    Input::Peers {
+                        torrent,
+                        source: PeerSource::Lsd,
+                        addrs: vec![addr],
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn lost(conn: ConnId, reason: CloseReason) -> Input {
+    tracing::debug!(conn = conn.get(), %reason, "lost");
+    Input::Closed { conn, reason }
 }

@@ -1,235 +1,122 @@
-//! The driver's tasks: each waits for one thing in the world and tells the engine.
+//! The tasks that run as long as the driver: each waits for one thing and tells the router.
 
 use std::future::pending;
-use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::types::{ConnId, InfoHashV1};
-use aqueduct_core::wire::Handshake;
-use aqueduct_core::{CloseReason, Input, TorrentId};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, spawn_local, yield_now};
+use aqueduct_core::Input;
+use aqueduct_core::discovery::lsd::MAX_DATAGRAM;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::spawn_local;
 use tokio::time::{interval, sleep_until};
 
-use super::Driver;
-use super::conn::{Conn, Socket};
-use crate::dial::{self, Peer};
-use crate::discovery::News;
+use super::listen;
+use super::neighbours::Neighbours;
+use super::router::Router;
+use crate::discovery::lsd::Groups;
 use crate::storage::pool::Outcome;
 
-/// How often some hundred files of each torrent are looked at, a look being a few microseconds.
+/// How often some hundred files of each torrent are compared with what is known of them. One
+/// comparison takes a few microseconds.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often discovery hears how far torrents are.
+/// How often discovery is told how far torrents are.
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
-impl Driver {
-    pub(super) fn spawn_tasks(&self, listeners: Vec<TcpListener>, max_half_open: usize) {
-        spawn_local(self.clone().keep_time());
-        spawn_local(self.clone().collect_outcomes());
-        spawn_local(self.clone().tell_amounts());
-        spawn_local(self.clone().look_around());
-        if self.0.state.borrow().neighbours.is_some() {
-            spawn_local(self.clone().meet_neighbours());
-        }
-        let half_open = Arc::new(Semaphore::new(max_half_open));
-        for listener in listeners {
-            spawn_local(self.clone().accept(listener, Arc::clone(&half_open)));
-        }
+/// Starts them all.
+pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<TcpListener>, max_half_open: usize) {
+    spawn_local(wake_engine(Rc::clone(router)));
+    spawn_local(collect_outcomes(Rc::clone(router)));
+    spawn_local(report_amounts(Rc::clone(router)));
+    spawn_local(look_around(Rc::clone(router)));
+    let changed = router.state().neighbours.as_ref().map(Neighbours::changed);
+    if let Some(changed) = changed {
+        spawn_local(announce_locally(Rc::clone(router), changed));
     }
-
-    /// Wakes the engine when it asked for it.
-    async fn keep_time(self) {
-        loop {
-            let deadline = self.arm();
-            let sleeping = async {
-                match deadline {
-                    Some(at) => sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
-            tokio::select! {
-                () = sleeping => self.turn(|state, now| state.engine.handle(now, Input::Timeout)),
-                () = self.0.earlier.notified() => {}
-            }
-        }
+    let half_open = Arc::new(Semaphore::new(max_half_open));
+    for listener in listeners {
+        let router = Rc::clone(router);
+        let accept = move |stream, addr| Rc::clone(&router).accept(stream, addr);
+        spawn_local(listen::accept(listener, Arc::clone(&half_open), accept));
     }
+}
 
-    fn arm(&self) -> Option<tokio::time::Instant> {
-        let mut state = self.0.state.borrow_mut();
-        state.armed = state.engine.poll_timeout().map(|(at, _)| at);
-        state.armed.map(|at| state.time_of(at).into())
+/// Wakes the engine when it asked for it; once at the start, which arms the timer.
+async fn wake_engine(router: Rc<Router>) {
+    loop {
+        router.handle(Input::Timeout);
+        router.timer.fired().await;
     }
+}
 
-    /// Brings the answers of the storage threads.
-    async fn collect_outcomes(self) {
-        let mut outcomes = Vec::new();
-        loop {
-            self.0.pool.finished(&mut outcomes).await;
-            self.turn(|state, now| {
-                for outcome in outcomes.drain(..) {
-                    let input = match outcome {
-                        Outcome::Done(id, result) => Input::Done { id, result },
-                        Outcome::FileChanged(torrent, file, change) => Input::FileChanged {
-                            torrent,
-                            file,
-                            change,
-                        },
-                    };
-                    state.engine.handle(now, input);
-                }
-            });
-        }
-    }
-
-    /// Has files looked at that nobody reads or writes: something else may change them, too.
-    async fn look_around(self) {
-        let mut ticks = interval(LOOK_INTERVAL);
-        loop {
-            ticks.tick().await;
-            let state = self.0.state.borrow();
-            let stored = state
-                .torrents
-                .iter()
-                .filter_map(|(id, torrent)| Some((*id, torrent.stored.clone()?)));
-            stored.for_each(|(id, stored)| self.0.pool.look_around(id, stored));
-        }
-    }
-
-    async fn tell_amounts(self) {
-        let mut ticks = interval(AMOUNTS_INTERVAL);
-        loop {
-            ticks.tick().await;
-            self.0.state.borrow().update_amounts();
-        }
-    }
-
-    /// Brings peers from discovery until the torrent leaves.
-    pub(super) async fn listen_to_discovery(
-        self,
-        torrent: TorrentId,
-        mut news: mpsc::Receiver<News>,
-    ) {
-        while let Some(news) = news.recv().await {
-            match news {
-                News::Peers { source, addrs } => self.turn(|state, now| {
-                    state.engine.handle(
-                        now,
-                        Input::Peers {
-                            torrent,
-                            source,
-                            addrs,
-                        },
-                    )
-                }),
-                News::ExternalIp(ip) => {
-                    self.turn(|state, now| state.engine.handle(now, Input::ExternalIp(ip)))
-                }
-                News::Dht => {}
-                News::Tracker {
-                    status,
-                    ended: true,
-                    ..
-                } => self.report_tracker(torrent, status),
-                News::Tracker { index, status, .. } => tracing::debug!(
-                    torrent = torrent.0,
-                    index,
-                    asking = status.asking,
-                    "tracker"
-                ),
-            }
-        }
-    }
-
-    /// Dials for the engine.
-    pub(super) async fn dial(self, conn: ConnId, addr: SocketAddr, ours: Handshake) {
-        let result = dial::connect(addr, self.0.bind, ours).await;
-        self.turn(|state, now| {
-            state.dials.remove(&conn);
-            match result {
-                Ok(peer) => {
-                    state.engine.handle(
-                        now,
-                        Input::Connected {
-                            conn,
-                            handshake: peer.handshake.clone(),
-                        },
-                    );
-                    state.insert(now, conn, self.conn(conn, peer));
-                }
-                Err(reason) => state.engine.handle(now, Input::Closed { conn, reason }),
+/// Passes the answers of the storage threads on.
+async fn collect_outcomes(router: Rc<Router>) {
+    let mut outcomes = Vec::new();
+    loop {
+        router.storage.finished(&mut outcomes).await;
+        router.turn(|state, now| {
+            for outcome in outcomes.drain(..) {
+                let input = match outcome {
+                    Outcome::Done(id, result) => Input::Done { id, result },
+                    Outcome::FileChanged(torrent, file, change) => Input::FileChanged {
+                        torrent,
+                        file,
+                        change,
+                    },
+                };
+                state.engine.handle(now, input);
             }
         });
     }
+}
 
-    /// Shakes hands with somebody who connected, and tells the engine if it is for one of its
-    /// torrents.
-    pub(super) async fn welcome(self, stream: TcpStream, addr: SocketAddr) {
-        let ours = |info_hash: InfoHashV1| {
-            let state = self.0.state.borrow();
-            state
-                .routes
-                .contains_key(&info_hash)
-                .then(|| state.handshake(info_hash))
+/// Has files compared that nobody reads or writes: another program may change them, too.
+async fn look_around(router: Rc<Router>) {
+    let mut ticks = interval(LOOK_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let state = router.state();
+        let stored = state
+            .torrents
+            .ids()
+            .filter_map(|id| state.torrents.stored(id));
+        stored.for_each(|(id, stored)| router.storage.look_around(id, stored));
+    }
+}
+
+async fn report_amounts(router: Rc<Router>) {
+    let mut ticks = interval(AMOUNTS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        router.state().update_amounts();
+    }
+}
+
+/// Announces torrents to the multicast groups of local discovery (BEP 14), and listens there.
+async fn announce_locally(router: Rc<Router>, changed: Rc<Notify>) {
+    let mut groups = Groups::new(router.bind);
+    // One byte more than an announce may have, so that a longer one is not taken for a whole one.
+    let mut buffer = [0; MAX_DATAGRAM + 1];
+    loop {
+        let due = router.state().neighbours_due();
+        let waiting = async {
+            match due {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
         };
-        match dial::accept(stream, ours).await {
-            Ok(peer) => self.accepted(peer, addr),
-            Err(reason) => tracing::debug!(%addr, %reason, "refused"),
-        }
-    }
-
-    fn accepted(&self, peer: Peer, addr: SocketAddr) {
-        self.turn(|state, now| {
-            let conn = ConnId::accepted(state.accepted);
-            state.accepted += 1;
-            state.engine.handle(
-                now,
-                Input::Accepted {
-                    conn,
-                    addr,
-                    dialled: false,
-                    handshake: peer.handshake.clone(),
-                },
-            );
-            state.insert(now, conn, self.conn(conn, peer));
-        });
-    }
-
-    fn conn(&self, id: ConnId, peer: Peer) -> Conn {
-        Conn::new(peer, |socket| self.start_serving(id, socket))
-    }
-
-    fn start_serving(&self, id: ConnId, socket: Socket) -> AbortHandle {
-        spawn_local(self.clone().serve(id, socket)).abort_handle()
-    }
-
-    /// One connection's life after the handshake.
-    async fn serve(self, id: ConnId, socket: Socket) {
-        loop {
-            let interest = self.0.state.borrow().conns.get(&id).map(Conn::interest);
-            let Some(interest) = interest else { return };
-            let ready = tokio::select! {
-                ready = socket.stream.ready(interest) => ready,
-                () = socket.blocked.notified() => continue,
-            };
-            let Ok(ready) = ready else {
-                return self.lost(id);
-            };
-            let more = self.turn(|state, now| {
-                if ready.is_writable() {
-                    state.unblock(id);
-                }
-                ready.is_readable() && state.read(now, id)
-            });
-            if more {
-                yield_now().await;
+        tokio::select! {
+            () = waiting => {
+                groups.refresh();
+                let announce = router.turn(|state, now| state.poll_local_announce(now));
+                announce.into_iter().for_each(|announce| groups.send(&announce));
             }
+            (from, length) = groups.receive(&mut buffer) => {
+                let datagram = buffer.get(..length).unwrap_or_default();
+                router.turn(|state, now| state.handle_neighbour(now, from, datagram));
+            }
+            () = changed.notified() => {}
         }
-    }
-
-    fn lost(&self, id: ConnId) {
-        let reason = CloseReason::Unreachable("the system's event queue failed".to_owned());
-        self.turn(|state, now| state.fail(now, id, reason));
     }
 }

@@ -1,0 +1,111 @@
+//! Each torrent's place with the trackers and the DHT.
+
+use std::collections::BTreeMap;
+
+use aqueduct_core::discovery::{Amounts, DhtCounts, Key, Swarm, TrackerStatus};
+use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
+use aqueduct_core::{DiscoverRequest, TorrentId};
+use tokio::sync::mpsc;
+
+use crate::discovery::{Handle, Membership, News};
+
+/// Who we are for the trackers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub(super) peer_id: PeerId,
+    /// Where we listen for peers, TCP.
+    pub(super) port: u16,
+}
+
+/// The swarms that discovery knows us in, by torrent.
+#[derive(Debug)]
+pub(super) struct Memberships {
+    /// `None`: neither trackers nor the DHT are used.
+    discovery: Option<Handle>,
+    asks_trackers: bool,
+    identity: Identity,
+    members: BTreeMap<TorrentId, Membership>,
+}
+
+impl Memberships {
+    pub(super) fn new(discovery: Option<Handle>, asks_trackers: bool, identity: Identity) -> Self {
+        Self {
+            discovery,
+            asks_trackers,
+            identity,
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// Becomes a member of the swarm for the trackers and, unless it is private, for the DHT.
+    /// Returns where peers and trackers' answers arrive; `None` if there is nobody to ask.
+    pub(super) fn join(
+        &mut self,
+        id: TorrentId,
+        info_hash: InfoHashV1,
+        trackers: Vec<Vec<String>>,
+        private: bool,
+    ) -> Option<mpsc::Receiver<News>> {
+        let key = Key {
+            info_hash,
+            owner: u64::from(id.0),
+        };
+        let swarm = Swarm {
+            trackers: if self.asks_trackers {
+                trackers
+            } else {
+                Vec::new()
+            },
+            peer_id: self.identity.peer_id,
+            port: self.identity.port,
+            amounts: Amounts::default(),
+            private,
+        };
+        let (membership, news) = self.discovery.as_ref()?.join(key, swarm).ok()?;
+        self.members.insert(id, membership);
+        Some(news)
+    }
+
+    /// Passes on what the engine asks for, with the amounts that the next announce reports.
+    pub(super) fn request(&self, id: TorrentId, request: DiscoverRequest, amounts: Amounts) {
+        if let Some(membership) = self.members.get(&id) {
+            membership.request(request, amounts);
+        }
+    }
+
+    /// Reports how far a torrent is, for the announces that discovery makes on its own.
+    pub(super) fn update(&self, id: TorrentId, amounts: Amounts) {
+        if let Some(membership) = self.members.get(&id) {
+            membership.update(amounts);
+        }
+    }
+
+    /// From now on only this torrent's trackers are told of it (BEP 27).
+    pub(super) fn set_private(&self, id: TorrentId) {
+        if let Some(membership) = self.members.get(&id) {
+            membership.set_private();
+        }
+    }
+
+    /// A peer named a node of the DHT (BEP 5, PORT).
+    pub(super) fn add_dht_node(&self, addr: PeerAddr) {
+        if let Some(discovery) = &self.discovery {
+            discovery.dht_node(addr);
+        }
+    }
+
+    pub(super) fn trackers(&self, id: TorrentId) -> Vec<TrackerStatus> {
+        let membership = self.members.get(&id);
+        membership.map(Membership::trackers).unwrap_or_default()
+    }
+
+    /// `None`: the DHT is not asked for this torrent.
+    pub(super) fn dht(&self, id: TorrentId) -> Option<DhtCounts> {
+        self.members.get(&id)?.dht()
+    }
+
+    /// Discovery itself, to leave all swarms at the end.
+    pub(super) fn discovery(&self) -> Option<Handle> {
+        self.discovery.clone()
+    }
+}

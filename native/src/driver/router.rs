@@ -1,0 +1,258 @@
+//! What happens in the world goes to the engine, what the engine wants goes to the part that does
+//! it.
+
+use std::cell::{Ref, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aqueduct_core::types::{ConnId, InfoHash, PeerAddr};
+use aqueduct_core::wire::Handshake;
+use aqueduct_core::{CloseReason, Command, CommandError, Event, Input, Instant, Output, TorrentId};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, spawn_local, yield_now};
+
+use super::conn::{Conn, Socket};
+use super::queue::Queue;
+use super::reports::Reports;
+use super::state::State;
+use super::timer::Timer;
+use crate::dial::{self, Peer};
+use crate::discovery::News;
+use crate::net::Bind;
+use crate::storage::pool::Pool;
+use crate::storage::stored::Stored;
+
+/// The engine, its parts, and the tasks of connections and dials.
+#[derive(Debug)]
+pub(super) struct Router {
+    pub(super) storage: Pool,
+    pub(super) bind: Bind,
+    pub(super) timer: Timer,
+    /// For the application. A handful per torrent: pieces and bans are only logged.
+    pub(super) events: Queue<Event>,
+    pub(super) reports: Reports,
+    state: RefCell<State>,
+}
+
+impl Router {
+    pub(super) fn new(state: State, storage: Pool, bind: Bind) -> Rc<Self> {
+        Rc::new(Self {
+            storage,
+            bind,
+            timer: Timer::default(),
+            events: Queue::unbounded(),
+            reports: Reports::new(),
+            state: RefCell::new(state),
+        })
+    }
+
+    /// For reading.
+    pub(super) fn state(&self) -> Ref<'_, State> {
+        self.state.borrow()
+    }
+
+    /// Lets `act` tell the engine something, then does what the engine wants until it wants nothing
+    /// more.
+    pub(super) fn turn<R>(self: &Rc<Self>, act: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let state = &mut *self.state.borrow_mut();
+        let now = state.clock.now();
+        let result = act(state, now);
+        loop {
+            while let Some(output) = state.engine.poll_output() {
+                self.carry_out(state, now, output);
+            }
+            if !state.write(now) {
+                break;
+            }
+        }
+        let deadline = state.engine.poll_timeout().map(|(at, _)| at);
+        self.timer
+            .update(deadline.map(|at| state.clock.system_time(at)));
+        result
+    }
+
+    fn carry_out(self: &Rc<Self>, state: &mut State, now: Instant, output: Output) {
+        match output {
+            Output::Dial {
+                conn,
+                info_hash,
+                addr,
+                ..
+            } => {
+                let ours = state.handshake(info_hash);
+                let dial = spawn_local(Rc::clone(self).dial(conn, addr, ours));
+                state.dials.started(conn, dial.abort_handle());
+            }
+            Output::Send { conn, message } => state.connections.send(conn, &message),
+            Output::Close { conn, reason } => state.close(conn, &reason),
+            Output::Request { id, torrent, op } => {
+                self.storage.submit(id, state.torrents.stored(torrent), op);
+            }
+            Output::Cancel(id) => self.storage.cancel(id),
+            Output::Discover { torrent, request } => state.discover(now, torrent, request),
+            // Only an engine that never dials gives hints.
+            Output::Hint { .. } => {}
+            Output::DhtNode(addr) => state.memberships.add_dht_node(addr),
+            Output::Event(event) => self.publish(state, event),
+        }
+    }
+
+    fn publish(&self, state: &mut State, event: Event) {
+        match event {
+            Event::Piece(torrent, piece) => {
+                tracing::trace!(torrent = torrent.0, piece = piece.get(), "verified");
+            }
+            Event::Corrupt(torrent, piece) => tracing::info!(
+                torrent = torrent.0,
+                piece = piece.get(),
+                "a piece did not match its hash"
+            ),
+            Event::Banned(torrent, addr) => {
+                tracing::info!(torrent = torrent.0, %addr, "banned for corrupt pieces");
+                state.torrents.count_banned(torrent);
+            }
+            Event::PeerFailed(torrent, addr, reason) => {
+                self.reports.peer_failed(torrent, addr, reason);
+            }
+            Event::PeerConnected(torrent, addr) => self.reports.peer_connected(torrent, addr),
+            other => {
+                if let Event::Metadata(torrent, info) = &other
+                    && info.private
+                {
+                    state.set_private(*torrent);
+                }
+                self.events.push(other);
+            }
+        }
+    }
+
+    /// Adds a torrent with the command that `command` makes for its id, and looks for its peers.
+    pub(super) fn add(
+        self: &Rc<Self>,
+        info_hash: InfoHash,
+        stored: Option<Arc<Stored>>,
+        (trackers, private): (Vec<Vec<String>>, bool),
+        command: impl FnOnce(TorrentId) -> Command,
+    ) -> Result<TorrentId, CommandError> {
+        let info_hash = info_hash.wire();
+        self.turn(|state, now| {
+            let id = state.torrents.next_id();
+            state.engine.command(now, command(id))?;
+            state.torrents.add(id, info_hash, stored);
+            if let Some(news) = state.memberships.join(id, info_hash, trackers, private) {
+                spawn_local(Rc::clone(self).handle_discovery(id, news));
+            }
+            Ok(id)
+        })
+    }
+
+    /// Passes on what discovery finds, until the torrent leaves.
+    async fn handle_discovery(self: Rc<Self>, torrent: TorrentId, mut news: mpsc::Receiver<News>) {
+        while let Some(news) = news.recv().await {
+            match news {
+                News::Peers { source, addrs } => self.handle(Input::Peers {
+                    torrent,
+                    source,
+                    addrs,
+                }),
+                News::ExternalIp(ip) => self.handle(Input::ExternalIp(ip)),
+                News::Dht => {}
+                News::Tracker {
+                    status,
+                    ended: true,
+                    ..
+                } => self.reports.tracker_answered(torrent, status),
+                News::Tracker { index, status, .. } => tracing::debug!(
+                    torrent = torrent.0,
+                    index,
+                    asking = status.asking,
+                    "tracker"
+                ),
+            }
+        }
+    }
+
+    pub(super) fn handle(self: &Rc<Self>, input: Input) {
+        self.turn(|state, now| state.engine.handle(now, input));
+    }
+
+    /// Dials for the engine.
+    async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
+        let result = dial::connect(addr, self.bind, ours).await;
+        self.turn(|state, now| {
+            state.dials.finished(conn);
+            match result {
+                Ok(peer) => {
+                    let handshake = peer.handshake.clone();
+                    state
+                        .engine
+                        .handle(now, Input::Connected { conn, handshake });
+                    state.insert(now, conn, self.open(conn, peer));
+                }
+                Err(reason) => state.engine.handle(now, Input::Closed { conn, reason }),
+            }
+        });
+    }
+
+    /// Does the handshake with a remote that connected, and tells the engine if it is for one of
+    /// its torrents.
+    pub(super) async fn accept(self: Rc<Self>, stream: TcpStream, addr: SocketAddr) {
+        let ours = |info_hash| self.state().answer(info_hash);
+        match dial::accept(stream, ours).await {
+            Ok(peer) => self.accepted(peer, addr),
+            Err(reason) => tracing::debug!(%addr, %reason, "refused"),
+        }
+    }
+
+    fn accepted(self: &Rc<Self>, peer: Peer, addr: SocketAddr) {
+        self.turn(|state, now| {
+            let conn = state.connections.accept();
+            state.engine.handle(
+                now,
+                Input::Accepted {
+                    conn,
+                    addr,
+                    dialled: false,
+                    handshake: peer.handshake.clone(),
+                },
+            );
+            state.insert(now, conn, self.open(conn, peer));
+        });
+    }
+
+    fn open(self: &Rc<Self>, id: ConnId, peer: Peer) -> Conn {
+        Conn::new(peer, |socket| self.start_serving(id, socket))
+    }
+
+    fn start_serving(self: &Rc<Self>, id: ConnId, socket: Socket) -> AbortHandle {
+        spawn_local(Rc::clone(self).serve(id, socket)).abort_handle()
+    }
+
+    /// One connection's life after the handshake: waits for its socket, then reads or writes a
+    /// turn's worth.
+    async fn serve(self: Rc<Self>, id: ConnId, socket: Socket) {
+        loop {
+            let interest = self.state().connections.interest(id);
+            let Some(interest) = interest else { return };
+            let ready = tokio::select! {
+                ready = socket.stream.ready(interest) => ready,
+                () = socket.blocked.notified() => continue,
+            };
+            let Ok(ready) = ready else {
+                let reason = CloseReason::Unreachable("the system's event queue failed".to_owned());
+                return self.turn(|state, now| state.fail(now, id, reason));
+            };
+            let more = self.turn(|state, now| {
+                if ready.is_writable() {
+                    state.connections.unblock(id);
+                }
+                ready.is_readable() && state.read(now, id)
+            });
+            if more {
+                yield_now().await;
+            }
+        }
+    }
+}

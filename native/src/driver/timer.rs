@@ -1,0 +1,71 @@
+//! The one timer of the engine.
+
+use std::cell::Cell;
+use std::future::pending;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// Fires at the earliest deadline that it was told of.
+///
+/// A deadline that moves back does not move the timer: one that fires too early costs less than
+/// waking its task for every change.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    armed: Cell<Option<Instant>>,
+    changed: Notify,
+}
+
+impl Timer {
+    /// Sets the deadline, if it is earlier than the one that the timer is armed for.
+    pub(super) fn update(&self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return };
+        if self.armed.get().is_none_or(|armed| deadline < armed) {
+            self.armed.set(Some(deadline));
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until the deadline has passed. The timer is not armed afterwards. Cancel-safe.
+    pub(super) async fn fired(&self) {
+        loop {
+            let deadline = self.armed.get();
+            let sleeping = async {
+                match deadline {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleeping => break,
+                () = self.changed.notified() => {}
+            }
+        }
+        self.armed.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_deadline_brings_the_timer_forward_and_a_later_one_does_not_delay_it() {
+        let (timer, start) = (Timer::default(), Instant::now());
+        let after = |seconds| Some(start + Duration::from_secs(seconds));
+        timer.update(after(60));
+        let update = async {
+            tokio::task::yield_now().await;
+            timer.update(after(5));
+            timer.update(after(90));
+            timer.update(None);
+        };
+        tokio::join!(timer.fired(), update);
+        assert_eq!(start.elapsed().as_secs(), 5);
+        timer.update(after(90));
+        timer.fired().await;
+        assert_eq!(start.elapsed().as_secs(), 90);
+    }
+}
