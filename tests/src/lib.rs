@@ -7,7 +7,10 @@
     reason = "a test fails by panicking, and so does its library"
 )]
 
-pub use aqueduct_testkit::{bencode, bridge, namespace, peer, programs, torrent, tracker};
+pub use aqueduct_testkit::{
+    bencode, bridge, closed_port, http, journal, namespace, peer, process, programs, torrent,
+    tracker,
+};
 
 pub mod clients;
 pub mod devtools;

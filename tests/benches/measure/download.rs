@@ -1,17 +1,18 @@
 //! One torrent, one seed, each client in turn.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use aqueduct_tests::tracker::{Knows, Options, Tracker};
 
+use crate::Arguments;
 use crate::clients::{Client, Seed};
 use crate::measured;
 use crate::namespaces::{self, Namespaces};
 use crate::payload::{self, Payload};
 use crate::process::{self, Background};
-use crate::{Arguments, tracker};
 
 const TRACKER: u16 = 6969;
 
@@ -35,21 +36,25 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
 }
 
 /// Starts seed and tracker on the seed's host, and waits until both can be reached.
-fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<Background> {
+fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Background, Tracker)> {
     let running =
         Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
-    let ready = |hosts: &Namespaces| -> Result<()> {
+    let ready = |hosts: &Namespaces| -> Result<Tracker> {
         hosts.enter_seed()?;
-        tracker::serve(
-            TcpListener::bind((*namespaces::SEED.ip(), TRACKER))?,
-            namespaces::SEED,
-        );
-        wait_for(namespaces::SEED)
+        let tracker = Tracker::with(Options {
+            ips: vec![(*namespaces::SEED.ip()).into()],
+            port: TRACKER,
+            knows: Knows::Only(vec![namespaces::SEED.into()]),
+            ..Options::default()
+        });
+        wait_for(namespaces::SEED)?;
+        Ok(tracker)
     };
-    // A thread of its own: it never comes back from the other host.
-    thread::scope(|scope| scope.spawn(|| ready(hosts)).join())
+    // A thread of its own: it never comes back from the other host, nor do the tracker's threads,
+    // which it starts.
+    let tracker = thread::scope(|scope| scope.spawn(|| ready(hosts)).join())
         .map_err(|_| anyhow::anyhow!("the thread on the seed's host died"))??;
-    Ok(running)
+    Ok((running, tracker))
 }
 
 /// Waits until somebody accepts connections there.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
+use aqueduct_tests::process::cpu;
 use sha1::{Digest, Sha1};
 
 use crate::clients;
@@ -69,11 +70,11 @@ fn commands(payload: &Payload) -> Result<[(&'static str, Command); 4]> {
 fn limit(threads: usize, size: u32) -> Measured {
     let pieces = usize::try_from(size).unwrap_or(usize::MAX) / threads;
     let start = Instant::now();
-    let before = process::cpu(std::process::id());
+    let before = cpu(std::process::id());
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(|| hash_pieces(pieces)))));
     let measured = Measured {
         wall: start.elapsed(),
-        cpu: process::cpu(std::process::id()) - before,
+        cpu: cpu(std::process::id()) - before,
         peak: 0,
     };
     measured::row(

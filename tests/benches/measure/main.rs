@@ -14,7 +14,6 @@ mod payload;
 mod process;
 mod sessions;
 mod tab;
-mod tracker;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;

@@ -1,5 +1,4 @@
-//! What the kernel says about running processes: time from `/proc/PID/stat`, memory from
-//! `/proc/PID/status`.
+//! Programs beside the measurement, what a command costs, and the processes that a program starts.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -7,12 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use aqueduct_tests::process::{peak, times};
 
 use crate::measured::Measured;
 
-/// The kernel counts processor time in hundredths of a second for user space, whatever its own
-/// clock.
-const TICK: Duration = Duration::from_millis(10);
 /// The error of a wall time; a look at `/proc` takes some twenty microseconds.
 const SAMPLE: Duration = Duration::from_millis(3);
 
@@ -68,28 +65,6 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     Ok(measured)
 }
 
-/// Processor time that the process has used so far; none if it is gone.
-pub(crate) fn cpu(id: u32) -> Duration {
-    times(id).map_or(Duration::ZERO, |times| times.cpu)
-}
-
-/// The most memory that the process has held, in bytes; 0 if it is gone.
-pub(crate) fn peak(id: u32) -> u64 {
-    memory(id, "VmHWM:")
-}
-
-/// The memory that the process holds now, in bytes; 0 if it is gone.
-pub(crate) fn resident(id: u32) -> u64 {
-    memory(id, "VmRSS:")
-}
-
-fn memory(id: u32, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
-        .map_or(0, |kibibytes| kibibytes << 10)
-}
-
 /// All processes that descend from `ancestor`, with their command lines.
 pub(crate) fn descendants(ancestor: u32) -> Vec<(u32, String)> {
     let parents: Vec<(u32, u32)> = all()
@@ -125,23 +100,4 @@ fn command_line(id: u32) -> String {
     fs::read(format!("/proc/{id}/cmdline"))
         .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
         .unwrap_or_default()
-}
-
-struct Times {
-    cpu: Duration,
-    parent: u32,
-    ended: bool,
-}
-
-fn times(id: u32) -> Option<Times> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The program's name stands in parentheses and may hold anything, parentheses too.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index)?.parse::<u32>().ok();
-    let cpu = TICK * (ticks(11)? + ticks(12)?);
-    Some(Times {
-        cpu,
-        parent: ticks(1)?,
-        ended: matches!(fields.first(), Some(&"Z" | &"X")),
-    })
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use aqueduct_core::tunnel::{Client, ClientConfig, Event, SUBPROTOCOL};
 use aqueduct_core::types;
+use aqueduct_tests::process;
 use aqueduct_tests::programs::free_port;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
@@ -22,7 +23,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::clients;
 use crate::download::wait_for;
-use crate::process::{self, Background};
+use crate::process::Background;
 
 /// Tabs that one address may open within a second.
 const PER_ADDRESS: u32 = 4;

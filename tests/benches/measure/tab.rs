@@ -5,13 +5,15 @@
 //! an ordinary profile, does not.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU32;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use aqueduct_tests::process::{cpu, peak as peak_memory};
 use aqueduct_tests::programs::free_port;
+use aqueduct_tests::tracker::Tracker;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,7 +24,6 @@ use crate::clients::{self, Seed};
 use crate::download::wait_for;
 use crate::payload::{self, Payload};
 use crate::process::{self, Background};
-use crate::tracker;
 
 const LIMIT: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(200);
@@ -56,10 +57,9 @@ const STATE: &str = r#"
 
 /// Prints one row a seed and run.
 pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let payload = Payload::create(size, &format!("http://{}/announce", listener.local_addr()?))?;
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
-    tracker::serve(listener, seed);
+    let tracker = Tracker::naming(&[seed.into()]);
+    let payload = Payload::create(size, &tracker.http())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -212,9 +212,9 @@ struct Processes {
 
 impl Processes {
     fn add(&mut self, role: &'static str, id: u32) {
-        *self.cpu.entry(role).or_default() += process::cpu(id);
+        *self.cpu.entry(role).or_default() += cpu(id);
         let peak = self.peak.entry(role).or_default();
-        *peak = process::peak(id).max(*peak);
+        *peak = peak_memory(id).max(*peak);
     }
 }
 

@@ -1,9 +1,36 @@
-//! What the integration tests of every crate share: torrents whose data are computed, peers and
-//! trackers that follow a script, and programs as child processes.
+//! What the integration tests of every crate share: torrents whose data are computed, peers,
+//! trackers and web servers that follow a script, and programs as child processes.
 //!
-//! This is a crate beside `aqueduct-tests` because core, the terminal program and the bridge have
-//! it as a development dependency: their tests must not wait for the browser's driver and the
-//! simulator to compile.
+//! # How a test begins
+//!
+//! A test of a whole program makes a torrent, gives it to somebody, and starts the program:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use aqueduct_testkit::peer::{Manner, ScriptedSeed};
+//! use aqueduct_testkit::programs::{self, Program, START, command};
+//! use aqueduct_testkit::torrent::Recipe;
+//! use aqueduct_testkit::tracker::Tracker;
+//!
+//! let torrent = Arc::new(Recipe::single("some.bin", 1, 1 << 20, 64 * 1024).build());
+//! let tracker = Tracker::start();
+//! let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
+//! tracker.introduce(torrent.info().info_hash.wire(), seed.addr);
+//! let magnet = torrent.magnet(&[tracker.http()]);
+//! let mut get = Program::start(&mut command(programs::aqueduct(), ["get", &magnet]));
+//! get.wait_for_success(START);
+//! ```
+//!
+//! Everything listens on a free port of loopback, runs in threads of its own, and ends when it is
+//! dropped. Tests wait for entries of a [`journal::Journal`]: what a tracker was told, what a
+//! server was asked, what a program printed. Nothing waits longer than [`PATIENCE`] unless the test
+//! says so.
+//!
+//! # Why this is a crate of its own
+//!
+//! `core`, `native` and `bridge` have it as a development dependency: their tests must not wait
+//! until the browser's driver and the simulator are compiled. Those are in `aqueduct-tests`, which
+//! has all of this as well.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,8 +39,38 @@
 
 pub mod bencode;
 pub mod bridge;
+pub mod http;
+pub mod journal;
 pub mod namespace;
 pub mod peer;
+pub mod process;
 pub mod programs;
 pub mod torrent;
 pub mod tracker;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// How long anything may take that a test waits for, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for this, and fails the test instead of waiting longer than [`PATIENCE`].
+///
+/// # Panics
+/// It takes longer.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}
+
+/// An address of 127.0.0.1 at which nobody listened a moment ago.
+///
+/// # Panics
+/// There is no free port.
+#[must_use]
+pub fn closed_port() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+}

@@ -44,7 +44,7 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
     let mut run = Program::start(&mut unshare);
     run.wait_for_success(limit);
     assert!(
-        run.said.iter().any(|line| line.contains("1 passed")),
+        run.lines().iter().any(|line| line.contains("1 passed")),
         "there is no test {test}{}",
         run.told()
     );

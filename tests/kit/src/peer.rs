@@ -1,6 +1,8 @@
 //! A peer that follows a script over a real socket. A test with it reads as a transcript: `expect`
 //! this, `send` that.
 
+mod listener;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use aqueduct_core::wire::{Handshake, Message, RawBlock, Reserved};
 use bytes::{Bytes, BytesMut};
 
 use crate::torrent::Computed;
+
+pub use listener::{Listener, read_handshake};
 
 /// How long anything may take that the script waits for.
 const PATIENCE: Duration = Duration::from_secs(20);

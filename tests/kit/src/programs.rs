@@ -5,9 +5,11 @@ use std::io::{BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::journal::{Journal, Silence, Writer};
+use crate::soon;
 
 /// How long a program may take to check its data and announce itself.
 pub const START: Duration = Duration::from_secs(90);
@@ -85,15 +87,15 @@ pub fn free_port() -> u16 {
     (0..20).find_map(free).expect("a free port")
 }
 
-/// A child process whose lines on both outputs can be waited for; it is killed when this is
-/// dropped.
+/// A child process whose lines on both outputs can be waited for. It is killed when this is
+/// dropped; a failing test shows its last lines.
 #[derive(Debug)]
 pub struct Program {
     name: String,
     child: Child,
-    lines: Receiver<String>,
-    /// All lines so far, for whoever must tell why a test failed.
-    pub said: Vec<String>,
+    lines: Journal<String>,
+    /// Lines that have been waited for, or passed over while waiting.
+    read: usize,
 }
 
 impl Program {
@@ -113,80 +115,129 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = spawned.unwrap_or_else(|e| panic!("{name} does not start: {e}"));
-        let (sender, lines) = mpsc::channel();
-        forward(child.stdout.take().unwrap(), sender.clone());
-        forward(child.stderr.take().unwrap(), sender);
+        let (lines, writer) = Journal::new();
+        forward(child.stdout.take().unwrap(), writer.clone());
+        forward(child.stderr.take().unwrap(), writer);
         Self {
             name,
             child,
             lines,
-            said: Vec::new(),
+            read: 0,
         }
     }
 
-    /// Waits for a line that contains `text`.
+    /// Blocks until a line that contains `text`; lines before it count as read.
     ///
     /// # Panics
-    /// It did not come within `limit`, or the program ended; shows what it said.
+    /// It did not come within `limit`, or the program ended; shows what it printed.
     pub fn wait_for_line(&mut self, text: &str, limit: Duration) -> String {
+        self.wait_for(text, limit, |line| {
+            line.contains(text).then(|| line.to_owned())
+        })
+    }
+
+    /// Blocks until a line for which `pick` returns something; lines before it count as read.
+    ///
+    /// # Panics
+    /// It did not come within `limit`, or the program ended; shows what it printed.
+    pub fn wait_for<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        pick: impl Fn(&str) -> Option<T>,
+    ) -> T {
         let deadline = Instant::now() + limit;
         loop {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
+            match self.lines.wait(self.read, deadline) {
                 Ok(line) => {
-                    self.said.push(line.clone());
-                    if line.contains(text) {
-                        return line;
+                    self.read += 1;
+                    if let Some(picked) = pick(&line) {
+                        return picked;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!(
-                    "{} did not say {text:?} within {limit:?}{}",
+                Err(Silence::Timeout) => panic!(
+                    "{} did not print {what:?} within {limit:?}{}",
                     self.name,
                     self.told()
                 ),
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("{} ended before it said {text:?}{}", self.name, self.told())
-                }
+                Err(Silence::Ended) => panic!(
+                    "{} ended before it printed {what:?}{}",
+                    self.name,
+                    self.told()
+                ),
             }
         }
     }
 
-    /// Waits for its end.
+    /// The next line that contains `text`; lines before it count as read.
     ///
     /// # Panics
-    /// It goes on after `limit`; shows what it said.
+    /// It did not come within [`crate::PATIENCE`], or the program ended; shows what it printed.
+    pub async fn line(&mut self, text: &str) -> String {
+        loop {
+            let line = soon(text, self.lines.entry(self.read)).await;
+            let line = line.unwrap_or_else(|| {
+                panic!(
+                    "{} ended before it printed {text:?}{}",
+                    self.name,
+                    self.told()
+                )
+            });
+            self.read += 1;
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// All lines so far, read or not; all there are once the program has been waited for.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.all()
+    }
+
+    /// Blocks until the program ends.
+    ///
+    /// # Panics
+    /// It goes on after `limit`; shows what it printed.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.wait_within(limit)
             .unwrap_or_else(|| panic!("{} did not end within {limit:?}{}", self.name, self.told()))
     }
 
-    /// Waits for its end; `None` if it goes on after `limit`.
+    /// Blocks until the program ends; `None` if it goes on after `limit`.
     ///
     /// # Panics
     /// A child cannot be waited for.
     pub fn wait_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) => self.said.push(line),
+            match self.lines.wait(self.read, deadline) {
+                Ok(_) => self.read += 1,
                 // Both outputs are closed: the end is near.
-                Err(RecvTimeoutError::Disconnected) => {
+                Err(Silence::Ended) => {
                     return Some(self.child.wait().expect("a child can be waited for"));
                 }
-                Err(RecvTimeoutError::Timeout) => return None,
+                Err(Silence::Timeout) => return None,
             }
         }
     }
 
-    /// Waits for a good end.
+    /// The program's end.
     ///
     /// # Panics
-    /// It goes on after `limit` or fails; shows what it said.
+    /// It does not end within [`crate::PATIENCE`].
+    pub async fn ended(&mut self) -> ExitStatus {
+        while soon("the end", self.lines.entry(self.read)).await.is_some() {
+            self.read += 1;
+        }
+        self.child.wait().expect("a child can be waited for")
+    }
+
+    /// Blocks until the program ends, which must be with success.
+    ///
+    /// # Panics
+    /// It goes on after `limit` or fails; shows what it printed.
     pub fn wait_for_success(&mut self, limit: Duration) {
         let status = self.wait(limit);
         assert!(
@@ -220,13 +271,16 @@ impl Program {
         );
     }
 
-    /// Its last lines.
+    /// Its last lines, for the message of a test that fails.
     #[must_use]
     pub fn told(&self) -> String {
-        let last = self.said.len().saturating_sub(30);
-        self.said[last..]
+        let lines = self.lines();
+        let last = lines.len().saturating_sub(30);
+        lines[last..]
             .iter()
-            .fold("; it said:".to_owned(), |text, line| text + "\n  " + line)
+            .fold("; it printed:".to_owned(), |text, line| {
+                text + "\n  " + line
+            })
     }
 }
 
@@ -236,13 +290,12 @@ impl Drop for Program {
         self.child.kill().ok();
         self.child.wait().ok();
         if thread::panicking() {
-            self.said.extend(self.lines.try_iter());
             eprintln!("{}{}", self.name, self.told());
         }
     }
 }
 
-fn forward(output: impl Read + Send + 'static, to: mpsc::Sender<String>) {
+fn forward(output: impl Read + Send + 'static, to: Writer<String>) {
     thread::spawn(move || {
         let mut line = Vec::new();
         for byte in BufReader::new(output).bytes().map_while(Result::ok) {
@@ -252,8 +305,8 @@ fn forward(output: impl Read + Send + 'static, to: mpsc::Sender<String>) {
                 continue;
             }
             let text = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
-            if !text.is_empty() && to.send(text).is_err() {
-                return;
+            if !text.is_empty() {
+                to.push(text);
             }
         }
     });

@@ -1,8 +1,6 @@
 //! Several tabs at the page, several links at once, links from elsewhere, and leaving.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-
+use aqueduct_tests::http::{Server, response};
 use aqueduct_tests::page::{SOON, Shown};
 use aqueduct_tests::peer::Manner;
 use serde_json::json;
@@ -124,26 +122,9 @@ async fn several_links_in_quotes_or_dropped_are_all_added_and_what_is_none_stays
     stage.browser.close().await;
 }
 
-/// A web site that has one .torrent file and, with `fields`, says who may read it.
-fn site(file: Vec<u8>, fields: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/files/a.torrent", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
-                head.push(byte[0]);
-            }
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
-                file.len()
-            );
-            // A browser that hangs up has read enough.
-            let _ = stream.write_all(&[answer.as_bytes(), &file].concat());
-        }
-    });
-    address
+/// A web site with one .torrent file, and header lines that say who may read it.
+fn site(file: Vec<u8>, headers: &'static str) -> Server {
+    Server::start(move |_| response("200 OK", headers, &file))
 }
 
 #[tokio::test]
@@ -156,7 +137,10 @@ async fn a_torrent_at_a_web_address_is_fetched_where_its_site_allows_it_and_told
         site(file.clone(), "Access-Control-Allow-Origin: *\r\n"),
         site(file, ""),
     );
-    stage.browser.add_link(&closed).await;
+    stage
+        .browser
+        .add_link(&closed.url("/files/a.torrent"))
+        .await;
     stage
         .browser
         .wait_for_text(
@@ -164,7 +148,7 @@ async fn a_torrent_at_a_web_address_is_fetched_where_its_site_allows_it_and_told
         )
         .await;
     assert_eq!(stage.browser.shown().await, []);
-    stage.browser.add_link(&open).await;
+    stage.browser.add_link(&open.url("/files/a.torrent")).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     stage.save_and_verify(&torrent).await;
     stage.browser.close_but_for("CORS").await;

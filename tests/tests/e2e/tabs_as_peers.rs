@@ -10,6 +10,8 @@ use aqueduct_core::types::PeerId;
 use aqueduct_core::wire::Message;
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::clients::{aria2, libtorrent, transmission_at};
+use aqueduct_tests::closed_port;
+use aqueduct_tests::http::{Reply, Server};
 use aqueduct_tests::namespace::ran_inside;
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::{Manner, Peer, ScriptedSeed, listener};
@@ -249,15 +251,11 @@ async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
 async fn a_tab_tells_truthfully_why_it_has_no_peers() {
     let stage = Stage::set().await;
     let torrent = single("nobody.bin", 35, 1);
-    let (hanging, dead) = (
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
-        aqueduct_tests::programs::free_port(),
-    );
-    let hanging = format!("http://{}/announce", hanging.local_addr().unwrap());
+    let hanging = Server::start(|_| Reply::Hang);
     let trackers = [
         stage.tracker.http(),
-        format!("http://127.0.0.1:{dead}/announce"),
-        hanging,
+        format!("http://{}/announce", closed_port()),
+        hanging.url("/announce"),
     ];
     stage.browser.add_link(&torrent.magnet(&trackers)).await;
     let says = |text: &'static str| {

@@ -1,13 +1,15 @@
 //! The bridge as everybody's tracker.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aqueduct_tests::bridge::Bridge;
 use aqueduct_tests::clients::{aria2, libtorrent, transmission};
+use aqueduct_tests::closed_port;
+use aqueduct_tests::http::{Reply, Server, ok};
 use aqueduct_tests::programs::{self, Program, START, command};
 use aqueduct_tests::torrent::{Computed, Recipe};
 use tempfile::TempDir;
@@ -39,18 +41,7 @@ impl Club {
     }
 
     fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://127.0.0.1:{}/announce", self.port())
-    }
-
-    fn port(&self) -> u16 {
-        self.bridge
-            .url()
-            .trim_end_matches('/')
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
+        format!("{scheme}://{}/announce", self.bridge.addr)
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -130,7 +121,7 @@ impl Club {
         let hash: String = (0..20)
             .map(|byte| format!("%{}", &hex[2 * byte..2 * byte + 2]))
             .collect();
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap();
+        let mut stream = TcpStream::connect(self.bridge.addr).unwrap();
         write!(
             stream,
             "GET /scrape?info_hash={hash} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -184,7 +175,7 @@ fn we_scrape_our_own_tracker_over_http_and_udp() {
         club.wait_for(1, 0);
         let mut show = club.aqueduct(&["show", club.source(), "--scrape", "--json"]);
         show.wait_for_success(START);
-        let object: serde_json::Value = serde_json::from_str(&show.said[0]).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&show.lines()[0]).unwrap();
         let expected = serde_json::json!([{ "url": club.url(scheme), "seeders": 1, "leechers": 0, "error": null }]);
         assert_eq!(object["scrape"], expected);
     }
@@ -206,30 +197,17 @@ fn libtorrent_reads_our_scrape() {
     );
 }
 
-/// A tracker's port that answers every connection with these bytes, or, if there are none, not at
-/// all.
-fn answering(bytes: &'static [u8]) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = format!("http://{}/announce", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let mut open = Vec::new();
-        for mut stream in listener.incoming().flatten() {
-            // Whoever waits for more finds the connection open.
-            let _ = stream
-                .read(&mut [0; 4096])
-                .and_then(|_| stream.write_all(bytes));
-            open.push(stream);
-        }
-    });
-    url
-}
-
 #[test]
 fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
     let club = Club::found(68, "http");
-    let page = b"HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n<!DOCTYPE html><p>Welcome</p>";
-    let dead = format!("http://127.0.0.1:{}/announce", programs::free_port());
-    let trackers = [answering(b""), dead, answering(page), club.url("http")];
+    let hanging = Server::start(|_| Reply::Hang);
+    let page = Server::start(|_| ok("<!DOCTYPE html><p>Welcome</p>"));
+    let trackers = [
+        hanging.url("/announce"),
+        format!("http://{}/announce", closed_port()),
+        page.url("/announce"),
+        club.url("http"),
+    ];
     std::fs::write(&club.file, club.torrent.metainfo(&trackers)).unwrap();
     let place = club.place("aqueduct");
     let here = place.to_str().unwrap();
@@ -251,7 +229,7 @@ fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
     assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
     let expected = "asked 4 trackers: 2 failed, 1 knows no peers, 1 has not answered";
     assert!(
-        get.said.iter().any(|line| line.contains(expected)),
+        get.lines().iter().any(|line| line.contains(expected)),
         "{}",
         get.told()
     );
@@ -264,7 +242,7 @@ fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
         "0 seeds, 0 leeches",
     ] {
         assert!(
-            show.said.iter().any(|line| line.contains(expected)),
+            show.lines().iter().any(|line| line.contains(expected)),
             "{expected}{}",
             show.told()
         );

@@ -217,7 +217,11 @@ fn a_private_torrent_is_neither_looked_for_nor_announced_and_the_screen_says_so(
     network.program.wait(START);
     let hash = table.torrent.hex();
     assert!(
-        !network.program.said.iter().any(|line| line.contains(&hash)),
+        !network
+            .program
+            .lines()
+            .iter()
+            .any(|line| line.contains(&hash)),
         "{}",
         network.program.told()
     );

@@ -138,7 +138,7 @@ fn a_disk_that_fills_up_holds_the_download_up_until_there_is_room_again() {
     fs::remove_file(filler).unwrap();
     get.wait_for_success(DOWNLOAD);
     assert_eq!(
-        get.said
+        get.lines()
             .iter()
             .filter(|line| line.contains("\"waiting\""))
             .count(),

@@ -1,10 +1,11 @@
 //! What the terminal says of a search that leads to nothing.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
+use aqueduct_tests::closed_port;
+use aqueduct_tests::http::{Reply, Server};
 use aqueduct_tests::peer::{Manner, ScriptedSeed};
-use aqueduct_tests::programs::{Program, START, free_port};
+use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
 use super::Table;
@@ -27,12 +28,11 @@ fn last_words(table: &Table) -> String {
 #[test]
 fn a_dead_tracker_a_hanging_one_and_one_that_knows_nobody_are_told_apart() {
     let table = Table::set(Recipe::single("nobody.bin", 61, 1 << 20, 64 * 1024));
-    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
-    let hanging_url = format!("http://{}/announce", hanging.local_addr().unwrap());
+    let hanging = Server::start(|_| Reply::Hang);
     let trackers = [
         table.tracker.http(),
-        format!("http://127.0.0.1:{}/announce", free_port()),
-        hanging_url,
+        format!("http://{}/announce", closed_port()),
+        hanging.url("/announce"),
     ];
     std::fs::write(&table.file, table.torrent.metainfo(&trackers)).unwrap();
     let line = last_words(&table);

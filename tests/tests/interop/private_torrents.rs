@@ -128,10 +128,11 @@ fn capture(torrent: &Computed) -> (Vec<String>, String) {
     let allowed = allowed
         .map(|line| line.trim_end_matches("/announce").to_owned())
         .collect::<Vec<_>>();
-    let captured = sniffer.said.iter().filter(|line| {
-        !allowed.contains(line) && *line != "sniffing" && *line != "udp 10.77.0.1:9"
-    });
-    (captured.cloned().collect(), bootstrap)
+    let captured = sniffer.lines().into_iter();
+    let captured = captured
+        .take_while(|line| line != "udp 10.77.0.1:9")
+        .filter(|line| !allowed.contains(line) && line != "sniffing");
+    (captured.collect(), bootstrap)
 }
 
 fn recipe(seed: u64) -> Recipe {

@@ -9,8 +9,8 @@ mod udp;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use aqueduct_tests::process;
 
-use crate::process;
 use load::Load;
 use servers::Server;
 

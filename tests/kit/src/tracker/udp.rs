@@ -6,49 +6,77 @@ use std::sync::Arc;
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use tokio::net::UdpSocket;
 
-use super::http::compact;
-use super::{Announce, INTERVAL, Shared};
+use super::{Announce, Answer, Shared, compact};
 
 /// What a connect request begins with.
 const PROTOCOL: u64 = 0x0417_2710_1980;
 /// The connection id that everybody is given.
 const CONNECTION: u64 = 0x1234_5678_9ABC_DEF0;
+/// The connection id of forged answers. An announce with it gets an error.
+const FORGED: u64 = CONNECTION + 1;
 
-pub(super) async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
+pub(super) async fn serve(sockets: Vec<std::net::UdpSocket>, forged: bool, shared: Arc<Shared>) {
+    for socket in sockets {
+        let socket = UdpSocket::from_std(socket).unwrap();
+        tokio::spawn(answer_all(socket, forged, Arc::clone(&shared)));
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn answer_all(socket: UdpSocket, forged: bool, shared: Arc<Shared>) {
+    let at = socket.local_addr().unwrap();
+    let forger = UdpSocket::bind((at.ip(), 0)).await.unwrap();
     let mut packet = [0; 2048];
     while let Ok((length, from)) = socket.recv_from(&mut packet).await {
-        if let Some(answer) = respond(&packet[..length], from, &shared) {
-            // As on any network a datagram may be lost; the client asks again.
-            socket.send_to(&answer, from).await.ok();
+        let request = &packet[..length];
+        let Some(answer) = respond(request, from, at, &shared) else {
+            continue;
+        };
+        if let Some(lie) = forge(request).filter(|_| forged) {
+            let mut guessed = lie.clone();
+            guessed[7] ^= 1;
+            forger.send_to(&lie, from).await.unwrap();
+            socket.send_to(&guessed, from).await.unwrap();
         }
+        // As on any network a datagram may be lost; the client asks again.
+        socket.send_to(&answer, from).await.ok();
     }
 }
 
-fn respond(packet: &[u8], from: SocketAddr, shared: &Shared) -> Option<Vec<u8>> {
+fn respond(packet: &[u8], from: SocketAddr, at: SocketAddr, shared: &Shared) -> Option<Vec<u8>> {
     let (connection, action, transaction) =
         (u64_at(packet, 0)?, u32_at(packet, 8)?, packet.get(12..16)?);
     match (connection, action) {
-        (PROTOCOL, 0) => Some(
-            [
-                &0_u32.to_be_bytes()[..],
-                transaction,
-                &CONNECTION.to_be_bytes(),
-            ]
-            .concat(),
-        ),
-        (CONNECTION, 1) => announced(packet, transaction, from, shared),
+        (PROTOCOL, 0) => Some(connected(transaction, CONNECTION)),
+        (CONNECTION, 1) => {
+            let announce = read_announce(packet, from, at)?;
+            Some(announced(transaction, &shared.announce(announce)))
+        }
         _ => Some([&3_u32.to_be_bytes()[..], transaction, b"connect first"].concat()),
     }
 }
 
-fn announced(
-    packet: &[u8],
-    transaction: &[u8],
-    from: SocketAddr,
-    shared: &Shared,
-) -> Option<Vec<u8>> {
+/// A wrong answer of the right shape.
+fn forge(packet: &[u8]) -> Option<Vec<u8>> {
+    let (action, transaction) = (u32_at(packet, 8)?, packet.get(12..16)?);
+    Some(match action {
+        0 => connected(transaction, FORGED),
+        _ => announced(
+            transaction,
+            &Answer {
+                seeders: 1,
+                leechers: 2,
+                interval: 1800,
+                min_interval: None,
+                peers: vec![SocketAddr::from(([6, 6, 6, 6], 6))],
+            },
+        ),
+    })
+}
+
+fn read_announce(packet: &[u8], from: SocketAddr, at: SocketAddr) -> Option<Announce> {
     let event = ["", "completed", "started", "stopped"].get(u32_at(packet, 80)? as usize)?;
-    let answer = shared.announce(Announce {
+    Some(Announce {
         info_hash: InfoHashV1(packet.get(16..36)?.try_into().ok()?),
         peer_id: PeerId(packet.get(36..56)?.try_into().ok()?),
         addr: SocketAddr::new(
@@ -57,12 +85,29 @@ fn announced(
         ),
         left: u64_at(packet, 64)?,
         event: (*event).to_owned(),
-    });
-    let numbers = [INTERVAL, answer.leechers, answer.seeders]
-        .map(u32::to_be_bytes)
-        .concat();
-    let peers = answer.peers.iter().flat_map(compact).collect::<Vec<_>>();
-    Some([&1_u32.to_be_bytes()[..], transaction, &numbers, &peers].concat())
+        at,
+        target: None,
+    })
+}
+
+fn connected(transaction: &[u8], connection: u64) -> Vec<u8> {
+    [
+        &0_u32.to_be_bytes()[..],
+        transaction,
+        &connection.to_be_bytes(),
+    ]
+    .concat()
+}
+
+fn announced(transaction: &[u8], answer: &Answer) -> Vec<u8> {
+    let numbers = [answer.interval, answer.leechers, answer.seeders].map(u32::to_be_bytes);
+    [
+        &1_u32.to_be_bytes()[..],
+        transaction,
+        &numbers.concat(),
+        &compact(&answer.peers),
+    ]
+    .concat()
 }
 
 fn u32_at(packet: &[u8], at: usize) -> Option<u32> {
