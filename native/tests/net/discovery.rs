@@ -8,10 +8,12 @@ use aqueduct_core::discovery::{
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
 use aqueduct_native::net::{Bind, OwnUser, Resolver};
-use tokio::net::TcpListener;
+use aqueduct_testkit::http::{Reply, Request, Server, ok};
+use aqueduct_testkit::tracker::{Knows, Options as TrackerOptions, Tracker};
+use aqueduct_testkit::{closed_port, soon};
 use tokio::sync::mpsc;
 
-use crate::server::{Reply, Server, UdpTracker, event, ok, one_peer, soon};
+use crate::one_peer;
 
 const KEY: Key = Key {
     info_hash: InfoHashV1([1; 20]),
@@ -51,7 +53,8 @@ fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
 
 async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
     loop {
-        if let News::Peers { addrs, .. } = soon(news.recv()).await.expect("the task ended") {
+        if let News::Peers { addrs, .. } = soon("news", news.recv()).await.expect("the task ended")
+        {
             return addrs;
         }
     }
@@ -61,11 +64,21 @@ fn peer() -> Vec<PeerAddr> {
     vec!["1.2.3.4:6881".parse().unwrap()]
 }
 
+/// A tracker that knows [`peer`], and whose answers over UDP come after forged ones.
+fn udp_tracker(ip: &str) -> Tracker {
+    Tracker::with(TrackerOptions {
+        ips: vec![ip.parse().unwrap()],
+        knows: Knows::Only(vec!["1.2.3.4:6881".parse().unwrap()]),
+        forged: true,
+        ..TrackerOptions::default()
+    })
+}
+
 #[tokio::test]
 async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_heard() {
-    let mut tracker = UdpTracker::start("127.0.0.1", true).await;
+    let mut tracker = udp_tracker("127.0.0.1");
     let handle = handle();
-    let (member, mut news) = join(&handle, &[&format!("udp://{}/announce", tracker.addr)]);
+    let (member, mut news) = join(&handle, &[&tracker.udp()]);
     let start = Instant::now();
     member.request(Start, Amounts::default());
     assert_eq!(peers(&mut news).await, peer());
@@ -73,7 +86,7 @@ async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_h
         start.elapsed() < Duration::from_secs(10),
         "the first datagram was lost"
     );
-    assert_eq!(tracker.event().await, 2);
+    assert_eq!(tracker.next().await.event, "started");
     member.request(
         Completed,
         Amounts {
@@ -81,10 +94,10 @@ async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_h
             ..Amounts::default()
         },
     );
-    assert_eq!(tracker.event().await, 1);
+    assert_eq!(tracker.next().await.event, "completed");
     assert_eq!(peers(&mut news).await, peer());
     drop(member);
-    assert_eq!(tracker.event().await, 3);
+    assert_eq!(tracker.next().await.event, "stopped");
 }
 
 #[tokio::test]
@@ -94,23 +107,19 @@ async fn a_udp_tracker_on_ipv6_is_asked_from_the_socket_of_its_family() {
         handle();
         return;
     }
-    let mut tracker = UdpTracker::start("::1", false).await;
+    let mut tracker = udp_tracker("::1");
     let handle = handle();
-    let (member, _news) = join(&handle, &[&format!("udp://{}/announce", tracker.addr)]);
+    let (member, _news) = join(&handle, &[&tracker.udp()]);
     member.request(Start, Amounts::default());
-    assert_eq!(tracker.event().await, 2);
+    assert_eq!(tracker.next().await.event, "started");
 }
 
 #[tokio::test]
 async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsense() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let html = Server::start("127.0.0.1", |_| ok("<!DOCTYPE html><p>hello</p>")).await;
-    let empty = Server::start("127.0.0.1", |_| ok("d8:intervali1800e5:peers0:e")).await;
-    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let free = closed_port();
+    let html = Server::start(|_| ok("<!DOCTYPE html><p>hello</p>"));
+    let empty = Server::start(|_| ok("d8:intervali1800e5:peers0:e"));
+    let good = Server::start(|_| one_peer());
     let handle = handle();
     let dead = format!("http://{free}/announce");
     let forbidden = good.url("/admin");
@@ -155,9 +164,9 @@ async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsens
 
 #[tokio::test]
 async fn trackers_that_hang_hold_nobody_up() {
-    let hanging = Server::start("127.0.0.1", |_| Reply::Hang).await;
+    let hanging = Server::start(|_| Reply::Hang);
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let good = Server::start(|_| one_peer());
     let handle = handle_with(Config {
         patience: Duration::from_millis(50),
         ..Config::default()
@@ -177,11 +186,11 @@ async fn trackers_that_hang_hold_nobody_up() {
 
 #[tokio::test]
 async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce?passkey=1")]);
     member.request(Start, Amounts::default());
-    assert_eq!(event(&tracker.request().await), "started");
+    assert_eq!(tracker.request().await.argument("event"), "started");
     peers(&mut news).await;
     member.update(Amounts {
         uploaded: 7,
@@ -197,7 +206,8 @@ async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
         },
     );
     let farewell = tracker.request().await;
-    assert_eq!(event(&farewell), "stopped");
+    assert_eq!(farewell.argument("event"), "stopped");
+    let farewell = farewell.target();
     assert!(
         farewell.starts_with("/announce?passkey=1&info_hash=%01%01"),
         "{farewell}"
@@ -210,37 +220,37 @@ async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
 
 #[tokio::test]
 async fn more_peers_are_fetched_after_the_trackers_minimum_interval() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
     member.request(Start, Amounts::default());
     tracker.request().await;
     peers(&mut news).await;
     member.request(More, Amounts::default());
-    assert_eq!(event(&tracker.request().await), "none");
+    assert_eq!(tracker.request().await.argument("event"), "");
 }
 
 #[tokio::test]
 async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answer() {
-    let script = |path: &str| {
-        if event(path) == "stopped" {
+    let script = |request: &Request| {
+        if request.argument("event") == "stopped" {
             Reply::Hang
         } else {
             one_peer()
         }
     };
-    let mut silent = Server::start("127.0.0.1", script).await;
+    let mut silent = Server::start(script);
     let handle = handle();
     let (member, mut news) = join(&handle, &[&silent.url("/announce")]);
     member.request(Start, Amounts::default());
     silent.request().await;
     peers(&mut news).await;
     let (start, limit) = (Instant::now(), Duration::from_millis(300));
-    soon(handle.shut_down(limit)).await;
+    soon("the end", handle.shut_down(limit)).await;
     assert!((limit..Duration::from_secs(3)).contains(&start.elapsed()));
-    assert_eq!(event(&silent.request().await), "stopped");
+    assert_eq!(silent.request().await.argument("event"), "stopped");
     assert_eq!(
-        soon(news.recv())
+        soon("news", news.recv())
             .await
             .filter(|news| matches!(news, News::Peers { .. })),
         None
@@ -249,15 +259,14 @@ async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answ
 
 #[tokio::test]
 async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_silent() {
-    let mut silent = Server::start("127.0.0.1", |_| Reply::Hang).await;
-    let mut fleeting = Server::start("127.0.0.1", |path| {
-        if event(path) == "stopped" {
+    let mut silent = Server::start(|_| Reply::Hang);
+    let mut fleeting = Server::start(|request| {
+        if request.argument("event") == "stopped" {
             Reply::Hang
         } else {
             one_peer()
         }
-    })
-    .await;
+    });
     for tracker in [&mut silent, &mut fleeting] {
         let handle = handle();
         let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
@@ -270,27 +279,27 @@ async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_
             "{:?}",
             start.elapsed()
         );
-        assert_eq!(event(&tracker.request().await), "stopped");
+        assert_eq!(tracker.request().await.argument("event"), "stopped");
     }
 }
 
 #[tokio::test]
 async fn shutting_down_ends_as_soon_as_everybody_has_answered() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
     member.request(Start, Amounts::default());
     peers(&mut news).await;
     let start = Instant::now();
-    soon(handle.shut_down(Duration::from_secs(15))).await;
+    soon("the end", handle.shut_down(Duration::from_secs(15))).await;
     assert!(start.elapsed() < Duration::from_secs(10));
-    assert_eq!(event(&tracker.request().await), "started");
-    assert_eq!(event(&tracker.request().await), "stopped");
+    assert_eq!(tracker.request().await.argument("event"), "started");
+    assert_eq!(tracker.request().await.argument("event"), "stopped");
 }
 
 #[tokio::test]
 async fn a_key_can_be_joined_again_once_its_member_is_gone() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, _news) = join(&handle, &[&tracker.url("/announce")]);
     let twice = Swarm {
@@ -304,22 +313,18 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
     drop(member);
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
     member.request(Start, Amounts::default());
-    assert_eq!(event(&tracker.request().await), "started");
+    assert_eq!(tracker.request().await.argument("event"), "started");
     assert_eq!(peers(&mut news).await, peer());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = closed_port();
     for _ in 0..500 {
         let handle = handle();
         let (member, mut news) = join(&handle, &[&format!("http://{nobody}/announce")]);
         member.request(Start, Amounts::default());
-        soon(news.recv()).await.expect("the task ended");
+        soon("news", news.recv()).await.expect("the task ended");
     }
 }
 
@@ -362,25 +367,17 @@ async fn burst(
 async fn starts(tracker: &mut Server, count: usize) {
     let mut started = std::collections::BTreeSet::new();
     while started.len() < count {
-        let told = tokio::time::timeout(Duration::from_secs(20), tracker.requests.recv()).await;
-        assert!(told.is_ok(), "{} of {count} were announced", started.len());
-        let path = told.unwrap().unwrap();
-        assert_eq!(event(&path), "started");
-        started.insert(
-            path.split("info_hash=")
-                .nth(1)
-                .unwrap()
-                .split('&')
-                .next()
-                .unwrap()
-                .to_owned(),
-        );
+        let request = tokio::time::timeout(Duration::from_secs(20), tracker.request()).await;
+        let request =
+            request.unwrap_or_else(|_| panic!("{} of {count} were announced", started.len()));
+        assert_eq!(request.argument("event"), "started");
+        started.insert(request.argument("info_hash").to_owned());
     }
 }
 
 #[tokio::test]
 async fn four_hundred_joins_in_a_burst_are_all_announced() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let _members = burst(&handle, &tracker.url("/announce"), 400).await;
     starts(&mut tracker, 400).await;
@@ -388,7 +385,7 @@ async fn four_hundred_joins_in_a_burst_are_all_announced() {
 
 #[tokio::test]
 async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
-    let mut tracker = Server::start("127.0.0.1", |_| one_peer()).await;
+    let mut tracker = Server::start(|_| one_peer());
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let handle = handle();
     let (member, _news) = join(
@@ -396,7 +393,9 @@ async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
         &[&format!("udp://{}", silent.local_addr().unwrap())],
     );
     member.request(Start, Amounts::default());
-    let (_, task) = soon(silent.recv_from(&mut [0; 2048])).await.unwrap();
+    let (_, task) = soon("a datagram", silent.recv_from(&mut [0; 2048]))
+        .await
+        .unwrap();
     let strangers = tokio::spawn(async move {
         loop {
             let _ = silent.send_to(b"junk that answers nothing", task).await;
@@ -410,7 +409,7 @@ async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
 
 /// Tiers of one tracker each, of which the last is alive: how long until it names its peer.
 async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
-    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let good = Server::start(|_| one_peer());
     let handle = handle();
     let tiers: Vec<String> = dead.into_iter().chain([good.url("/announce")]).collect();
     let (member, mut news) = join(
@@ -459,10 +458,7 @@ async fn twelve_silent_trackers_are_asked_side_by_side() {
 
 #[tokio::test]
 async fn a_peer_that_a_tracker_names_by_host_name_is_found() {
-    let tracker = Server::start("127.0.0.1", |_| {
-        ok("d8:intervali1800e5:peersld2:ip9:localhost4:porti6881eeee")
-    })
-    .await;
+    let tracker = Server::start(|_| ok("d8:intervali1800e5:peersld2:ip9:localhost4:porti6881eeee"));
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
     member.request(Start, Amounts::default());
@@ -478,12 +474,8 @@ async fn a_peer_that_a_tracker_names_by_host_name_is_found() {
 
 #[tokio::test]
 async fn a_member_that_does_not_read_while_many_trackers_fail_still_learns_of_peers() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let good = Server::start("127.0.0.1", |_| one_peer()).await;
+    let free = closed_port();
+    let good = Server::start(|_| one_peer());
     let mut tiers: Vec<String> = (0..60)
         .map(|n| format!("http://{free}/announce?{n}"))
         .collect();
@@ -494,7 +486,7 @@ async fn a_member_that_does_not_read_while_many_trackers_fail_still_learns_of_pe
         &tiers.iter().map(String::as_str).collect::<Vec<_>>(),
     );
     member.request(Start, Amounts::default());
-    soon(async {
+    soon("the answer of the last", async {
         while !matches!(
             member.trackers().last().map(|tracker| &tracker.state),
             Some(TrackerState::Ok { .. })

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use aqueduct_core::discovery::url::UrlError;
 use aqueduct_native::net::http::{Client, Fetch};
 use aqueduct_native::net::{Bind, NetError, OwnUser, Policy, Purpose, Refusal, Target};
+use aqueduct_testkit::http::{Reply, Request, Server, ok, redirect, response};
+use aqueduct_testkit::{closed_port, soon};
 use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::server::{Reply, Server, gzip, gzipped, ok, one_peer, redirect, response, soon};
+use crate::one_peer;
 
 /// Allows 127.0.0.1 alone.
 #[derive(Debug)]
@@ -39,20 +41,33 @@ fn zlib(body: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(body).unwrap();
+    packer.finish().unwrap()
+}
+
+fn gzip(body: &[u8]) -> Reply {
+    response("200 OK", "Content-Encoding: gzip\r\n", &gzipped(body))
+}
+
 fn client() -> Client {
     Client::new(Arc::new(One), Bind::default())
 }
 
 async fn get(server: &Server, path: &str) -> Result<Vec<u8>, NetError> {
-    soon(client().get(&server.url(path), Fetch::ANNOUNCE))
-        .await
-        .map(Vec::from)
+    soon(
+        "an answer",
+        client().get(&server.url(path), Fetch::ANNOUNCE),
+    )
+    .await
+    .map(Vec::from)
 }
 
 #[tokio::test]
 async fn a_body_is_fetched_plain_chunked_and_packed() {
-    let script = |path: &str| {
-        match path {
+    let script = |request: &Request| {
+        match request.target() {
         "/chunked" => Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n".to_vec()),
         "/packed" => gzip(b"abcde"),
         "/zlib" => response("200 OK", "Content-Encoding: deflate\r\n", &zlib(b"abcde")),
@@ -63,7 +78,7 @@ async fn a_body_is_fetched_plain_chunked_and_packed() {
         _ => ok("abcde"),
     }
     };
-    let server = Server::start("127.0.0.1", script).await;
+    let server = Server::start(script);
     for path in [
         "/plain",
         "/chunked",
@@ -80,7 +95,7 @@ async fn a_body_is_fetched_plain_chunked_and_packed() {
 
 #[tokio::test]
 async fn a_body_has_a_bound_before_and_after_unpacking() {
-    let script = |path: &str| match path {
+    let script = |request: &Request| match request.target() {
         "/bomb" => gzip(&vec![0; 4 << 20]),
         "/just-so" => gzip(&vec![0; 1 << 20]),
         "/endless" => {
@@ -88,7 +103,7 @@ async fn a_body_has_a_bound_before_and_after_unpacking() {
         }
         _ => response("200 OK", "Content-Encoding: gzip\r\n", b"no gzip"),
     };
-    let server = Server::start("127.0.0.1", script).await;
+    let server = Server::start(script);
     let too_long = Err(NetError::TooLong { limit: 1 << 20 });
     assert_eq!(get(&server, "/bomb").await, too_long);
     assert_eq!(get(&server, "/endless").await, too_long);
@@ -101,7 +116,7 @@ async fn a_body_has_a_bound_before_and_after_unpacking() {
 
 #[tokio::test]
 async fn three_redirects_are_followed_and_a_loop_ends() {
-    let script = |path: &str| match path {
+    let script = |request: &Request| match request.target() {
         "/1" => redirect("2"),
         "/2" => redirect("/3"),
         "/3" => redirect("?4"),
@@ -110,7 +125,7 @@ async fn three_redirects_are_followed_and_a_loop_ends() {
         "/none" => response("301 Moved", "", b""),
         other => redirect(other),
     };
-    let server = Server::start("127.0.0.1", script).await;
+    let server = Server::start(script);
     assert_eq!(get(&server, "/1").await, Ok(b"here".to_vec()));
     assert_eq!(get(&server, "/loop").await, Err(NetError::Redirects(3)));
     assert_eq!(
@@ -125,16 +140,15 @@ async fn three_redirects_are_followed_and_a_loop_ends() {
 
 #[tokio::test]
 async fn a_redirect_never_leads_where_the_policy_forbids() {
-    let mut forbidden = Server::start("127.0.0.2", |_| one_peer()).await;
+    let mut forbidden = Server::start_at("127.0.0.2", |_| one_peer());
     let away = forbidden.url("/announce");
-    let server = Server::start("127.0.0.1", move |path| {
-        redirect(if path == "/announce" {
+    let server = Server::start(move |request| {
+        redirect(if request.target() == "/announce" {
             &away
         } else {
             "udp://127.0.0.1:1/"
         })
-    })
-    .await;
+    });
     let refused = get(&server, "/announce").await;
     let Err(NetError::Redirected { to, error }) = refused else {
         panic!("{refused:?}")
@@ -146,7 +160,7 @@ async fn a_redirect_never_leads_where_the_policy_forbids() {
         error: Box::new(NetError::Url(UrlError::Scheme)),
     };
     assert_eq!(get(&server, "/udp").await, Err(expected));
-    assert!(forbidden.requests.try_recv().is_err(), "it was dialled");
+    assert!(forbidden.requests().is_empty(), "it was dialled");
 }
 
 #[tokio::test]
@@ -161,36 +175,53 @@ async fn the_answers_of_a_name_are_checked_like_addresses() {
             })
         }
     }
-    let mut server = Server::start("127.0.0.1", |_| ok("")).await;
+    let mut server = Server::start(|_| ok(""));
     let url = format!("http://localhost:{}/announce", server.addr.port());
-    let refused =
-        soon(Client::new(Arc::new(Nobody), Bind::default()).get(&url, Fetch::ANNOUNCE)).await;
+    let refused = soon(
+        "an answer",
+        Client::new(Arc::new(Nobody), Bind::default()).get(&url, Fetch::ANNOUNCE),
+    )
+    .await;
     assert!(matches!(refused, Err(NetError::Refused(_))), "{refused:?}");
-    assert!(server.requests.try_recv().is_err());
-    assert!(soon(client().get(&url, Fetch::ANNOUNCE)).await.is_ok());
+    assert!(server.requests().is_empty());
+    assert!(
+        soon("an answer", client().get(&url, Fetch::ANNOUNCE))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
 async fn the_terminal_asks_its_own_network_for_announces_and_torrents_only() {
-    let server = Server::start("127.0.0.1", |_| ok("x")).await;
+    let server = Server::start(|_| ok("x"));
     let client = Client::new(Arc::new(OwnUser), Bind::default());
     assert!(
-        soon(client.get(&server.url("/announce?a=1"), Fetch::ANNOUNCE))
-            .await
-            .is_ok()
+        soon(
+            "an answer",
+            client.get(&server.url("/announce?a=1"), Fetch::ANNOUNCE)
+        )
+        .await
+        .is_ok()
     );
     assert!(
-        soon(client.get(&server.url("/a.torrent"), Fetch::TORRENT))
-            .await
-            .is_ok()
+        soon(
+            "an answer",
+            client.get(&server.url("/a.torrent"), Fetch::TORRENT)
+        )
+        .await
+        .is_ok()
     );
-    let refused = soon(client.get(&server.url("/admin?reboot"), Fetch::ANNOUNCE)).await;
+    let refused = soon(
+        "an answer",
+        client.get(&server.url("/admin?reboot"), Fetch::ANNOUNCE),
+    )
+    .await;
     assert!(matches!(refused, Err(NetError::Refused(_))));
 }
 
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_at_the_deadline() {
-    let server = Server::start("127.0.0.1", |_| Reply::Hang).await;
+    let server = Server::start(|_| Reply::Hang);
     let deadline = Duration::from_millis(200);
     let fetch = Fetch {
         purpose: Purpose::HttpTracker,
@@ -201,7 +232,7 @@ async fn a_server_that_hangs_is_given_up_at_the_deadline() {
     };
     let start = Instant::now();
     assert_eq!(
-        soon(client().get(&server.url("/"), fetch)).await,
+        soon("an answer", client().get(&server.url("/"), fetch)).await,
         Err(NetError::Timeout(deadline))
     );
     assert!(start.elapsed() >= deadline);
@@ -209,13 +240,13 @@ async fn a_server_that_hangs_is_given_up_at_the_deadline() {
 
 #[tokio::test]
 async fn broken_answers_and_dead_ports_have_their_names() {
-    let script = |path: &str| match path {
+    let script = |request: &Request| match request.target() {
         "/404" => response("404 Not Found", "", b"gone"),
         "/br" => response("200 OK", "Content-Encoding: br\r\n", b"x"),
         "/short" => Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".to_vec()),
         _ => Reply::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()),
     };
-    let server = Server::start("127.0.0.1", script).await;
+    let server = Server::start(script);
     assert_eq!(get(&server, "/404").await, Err(NetError::Status(404)));
     for path in ["/br", "/short", "/ssh"] {
         assert!(
@@ -223,20 +254,23 @@ async fn broken_answers_and_dead_ports_have_their_names() {
             "{path}"
         );
     }
-    let free = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let refused = soon(client().get(&format!("http://{free}/"), Fetch::ANNOUNCE)).await;
+    let free = closed_port();
+    let refused = soon(
+        "an answer",
+        client().get(&format!("http://{free}/"), Fetch::ANNOUNCE),
+    )
+    .await;
     assert!(matches!(refused, Err(NetError::Connect { addr, .. }) if addr == free));
 }
 
 #[tokio::test]
 async fn numbers_that_are_no_dotted_quads_are_not_dialled() {
     for host in ["0x7f.1", "2130706433", "127.1", "0177.0.0.1"] {
-        let result =
-            soon(client().get(&format!("http://{host}:1/announce"), Fetch::ANNOUNCE)).await;
+        let result = soon(
+            "an answer",
+            client().get(&format!("http://{host}:1/announce"), Fetch::ANNOUNCE),
+        )
+        .await;
         assert_eq!(result, Err(NetError::Url(UrlError::Host)), "{host}");
     }
 }
@@ -247,8 +281,12 @@ async fn https_does_not_fall_back_to_http() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").await.unwrap();
         None::<TcpStream>
     };
-    let server = Server::start_with("127.0.0.1", |_| ok("x"), hasty).await;
-    let result = soon(client().get(&format!("https://{}/", server.addr), Fetch::ANNOUNCE)).await;
+    let server = Server::start_behind("127.0.0.1", hasty, |_| ok("x"));
+    let result = soon(
+        "an answer",
+        client().get(&format!("https://{}/", server.addr), Fetch::ANNOUNCE),
+    )
+    .await;
     assert!(matches!(result, Err(NetError::Tls { .. })), "{result:?}");
 }
 
@@ -266,32 +304,43 @@ async fn https_needs_a_certificate_of_a_trusted_authority_for_that_name() {
         .with_single_cert(vec![cert.der().clone()], key.into())
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let dress = move |stream| {
+    let handshake = move |stream| {
         let accepting = acceptor.accept(stream);
         async move { accepting.await.ok() }
     };
-    let server = Server::start_with("127.0.0.1", |_| ok("secret"), dress).await;
+    let server = Server::start_behind("127.0.0.1", handshake, |_| ok("secret"));
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
     let trusting = Client::with_roots(Arc::new(One), Bind::default(), roots);
     let url = |host: &str| format!("https://{host}:{}/announce", server.addr.port());
 
     assert_eq!(
-        soon(trusting.get(&url("localhost"), Fetch::ANNOUNCE))
-            .await
-            .unwrap(),
+        soon(
+            "an answer",
+            trusting.get(&url("localhost"), Fetch::ANNOUNCE)
+        )
+        .await
+        .unwrap(),
         "secret"
     );
     assert!(
         matches!(
-            soon(trusting.get(&url("127.0.0.1"), Fetch::ANNOUNCE)).await,
+            soon(
+                "an answer",
+                trusting.get(&url("127.0.0.1"), Fetch::ANNOUNCE)
+            )
+            .await,
             Err(NetError::Tls { .. })
         ),
         "another name"
     );
     assert!(
         matches!(
-            soon(client().get(&url("localhost"), Fetch::ANNOUNCE)).await,
+            soon(
+                "an answer",
+                client().get(&url("localhost"), Fetch::ANNOUNCE)
+            )
+            .await,
             Err(NetError::Tls { .. })
         ),
         "unknown authority"

@@ -1,10 +1,17 @@
 //! The network client against scripted servers on loopback: what it takes, what it refuses, and
-//! whom it never dials.
+//! which addresses it never dials.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a helper of a test that cannot go on fails the test"
 )]
 
 mod discovery;
 mod http;
-mod server;
+
+use aqueduct_testkit::http::{Reply, ok};
+
+/// What a tracker answers that knows one peer: 1.2.3.4:6881.
+fn one_peer() -> Reply {
+    ok(b"d8:intervali1800e12:min intervali1e5:peers6:\x01\x02\x03\x04\x1a\xe1e")
+}
