@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 
 use crate::io::CloseReason;
+use crate::types::PeerAddr;
 
 /// Addresses of which a failure is remembered. The count of those beyond is kept, too.
 const MAX_ADDRS: usize = 4096;
@@ -114,19 +114,19 @@ impl PeerFailure {
 /// 3 closed in the handshake (they may insist on encryption), 2 silent".
 #[derive(Clone, Debug, Default)]
 pub struct PeerFailures {
-    last: BTreeMap<SocketAddr, PeerFailure>,
+    last: BTreeMap<PeerAddr, PeerFailure>,
 }
 
 impl PeerFailures {
     /// A peer came to nothing.
-    pub fn note(&mut self, addr: SocketAddr, failure: PeerFailure) {
+    pub fn note(&mut self, addr: PeerAddr, failure: PeerFailure) {
         if self.last.len() < MAX_ADDRS || self.last.contains_key(&addr) {
             self.last.insert(addr, failure);
         }
     }
 
     /// A peer is connected.
-    pub fn forget(&mut self, addr: SocketAddr) {
+    pub fn forget(&mut self, addr: PeerAddr) {
         self.last.remove(&addr);
     }
 
@@ -177,8 +177,8 @@ impl fmt::Display for PeerFailures {
 mod tests {
     use super::*;
 
-    fn addr(n: u16) -> SocketAddr {
-        SocketAddr::from(([9, 9, 9, 9], n))
+    fn addr(n: u16) -> PeerAddr {
+        PeerAddr::from(([9, 9, 9, 9], n))
     }
 
     #[test]

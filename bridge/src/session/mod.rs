@@ -16,7 +16,7 @@ use aqueduct_core::tunnel::{
     JoinRefusal, JoinRequest, JoinUpdate, Keepalive, Limits, Opened, Refusal, Server, ServerConfig,
     ServerEvent, StreamClose, Windows,
 };
-use aqueduct_core::types::is_tab;
+use aqueduct_core::types::PeerAddr;
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::net::Denied;
 use bytes::Bytes;
@@ -362,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             (Ok(connected), Some(swarm)) => {
                 // Where another tab sits, nobody listens.
                 if swarm.dial_succeeded(addr) {
-                    self.open(join, addr, !is_tab(addr.ip()), connected);
+                    self.open(join, addr, matches!(addr, PeerAddr::Ip(_)), connected);
                 }
             }
             (Err(error), Some(swarm)) => {
@@ -403,7 +403,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.look = true;
     }
 
-    fn open(&mut self, join: u32, addr: SocketAddr, dialled: bool, connected: Connected) {
+    fn open(&mut self, join: u32, addr: PeerAddr, dialled: bool, connected: Connected) {
         let Handshake {
             reserved, peer_id, ..
         } = connected.theirs;
@@ -488,17 +488,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return false;
         };
         let handshake = swarm.handshake;
-        if is_tab(addr.ip()) {
-            let visit = swarm.visit(addr);
-            self.dialling.visit(
-                join,
-                addr,
-                visit,
-                self.bridge.config.limits.handshake_timeout.0,
-            );
-            return true;
-        }
-        match self.dialling.begin(&self.bridge, join, addr, handshake) {
+        let begun = match addr {
+            PeerAddr::Tab(tab) => {
+                let limit = self.bridge.config.limits.handshake_timeout.0;
+                self.dialling.visit(join, tab, swarm.visit(tab), limit);
+                Ok(())
+            }
+            PeerAddr::Ip(ip) => self.dialling.begin(&self.bridge, join, ip, handshake),
+        };
+        match begun {
             Ok(()) => {}
             Err(PutOff::Address(until)) => swarm.dial_failed(addr, Outcome::NotNow(until)),
             Err(PutOff::Host(until)) => swarm.put_off(addr, until),

@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use aqueduct_core::tunnel::{Server, StreamClose};
+use aqueduct_core::types::PeerAddr;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,7 +41,7 @@ pub(crate) struct Relay<S> {
 pub(crate) struct Peer {
     pub(crate) stream: u32,
     pub(crate) join: u32,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: PeerAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
     /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the
@@ -220,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 }
 
 impl Peer {
-    pub(crate) fn new(stream: u32, join: u32, addr: SocketAddr, connected: Connected) -> Self {
+    pub(crate) fn new(stream: u32, join: u32, addr: PeerAddr, connected: Connected) -> Self {
         Self {
             stream,
             join,

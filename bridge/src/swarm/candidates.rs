@@ -1,10 +1,10 @@
 //! Peers of one swarm that may be dialled, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use aqueduct_core::types::PeerSource;
+use aqueduct_core::types::{PeerAddr, PeerSource};
 use tokio::time::Instant;
 
 use crate::limits::network::network_of;
@@ -26,19 +26,26 @@ const HINTED: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Candidates {
     limit: usize,
-    known: BTreeMap<SocketAddr, Candidate>,
+    known: BTreeMap<PeerAddr, Candidate>,
     /// Those that are neither being dialled nor connected, by host: one that is busy puts off all
     /// its addresses at once, however many it has.
-    hosts: BTreeMap<IpAddr, Host>,
+    hosts: BTreeMap<HostId, Host>,
     /// Hosts by the time at which something there may be dialled.
-    queue: BTreeSet<(Instant, IpAddr)>,
+    queue: BTreeSet<(Instant, HostId)>,
+}
+
+/// An IPv4 address or the /64 around an IPv6 address; `None`: this bridge, where its tabs are.
+type HostId = Option<IpAddr>;
+
+fn host_of(addr: PeerAddr) -> HostId {
+    addr.ip().map(network_of)
 }
 
 /// What may be dialled at one host.
 #[derive(Debug, Default)]
 struct Host {
     /// By the time at which it may be.
-    queue: BTreeSet<(Instant, SocketAddr)>,
+    queue: BTreeSet<(Instant, PeerAddr)>,
     /// Nothing is dialled before.
     put_off: Option<Instant>,
 }
@@ -91,12 +98,7 @@ impl Candidates {
 
     /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it
     /// only counts as known. Returns whether it is new and there was room.
-    pub(crate) fn add(
-        &mut self,
-        addr: SocketAddr,
-        source: PeerSource,
-        due: Option<Instant>,
-    ) -> bool {
+    pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         if let Some(known) = self.known.get_mut(&addr) {
             known.source = if known.source.suits_private() {
                 known.source
@@ -109,7 +111,7 @@ impl Candidates {
     }
 
     /// Adds an address that the tab heard of, if there is room among those.
-    pub(crate) fn add_hint(&mut self, addr: SocketAddr, due: Instant) -> bool {
+    pub(crate) fn add_hint(&mut self, addr: PeerAddr, due: Instant) -> bool {
         let hinted = self
             .known
             .values()
@@ -120,7 +122,7 @@ impl Candidates {
             && self.insert(addr, PeerSource::Pex, Some(due))
     }
 
-    fn insert(&mut self, addr: SocketAddr, source: PeerSource, due: Option<Instant>) -> bool {
+    fn insert(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         let room = self.known.len() < self.limit;
         if room {
             self.known.insert(
@@ -137,15 +139,15 @@ impl Candidates {
 
     /// Forgets the addresses that a private swarm may not have, and returns them. Those that are
     /// busy are among them: how they end means nothing any more.
-    pub(crate) fn forget_public(&mut self) -> BTreeSet<SocketAddr> {
+    pub(crate) fn forget_public(&mut self) -> BTreeSet<PeerAddr> {
         let public = self
             .known
             .iter()
             .filter(|(_, candidate)| !candidate.source.suits_private());
-        let public: BTreeSet<SocketAddr> = public.map(|(addr, _)| *addr).collect();
+        let public: BTreeSet<PeerAddr> = public.map(|(addr, _)| *addr).collect();
         self.known.retain(|addr, _| !public.contains(addr));
         for &addr in &public {
-            self.change(network_of(addr.ip()), |host| {
+            self.change(host_of(addr), |host| {
                 host.queue.retain(|(_, other)| *other != addr)
             });
         }
@@ -153,7 +155,7 @@ impl Candidates {
     }
 
     /// Whether it was added and not forgotten since.
-    pub(crate) fn knows(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn knows(&self, addr: PeerAddr) -> bool {
         self.known.contains_key(&addr)
     }
 
@@ -164,7 +166,7 @@ impl Candidates {
 
     /// The one that has been due longest. It counts as busy until [`Candidates::ended`] or
     /// [`Candidates::put_off`].
-    pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<PeerAddr> {
         let (_, host) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
         self.change(host, |host| host.queue.pop_first())
             .map(|(_, addr)| addr)
@@ -177,34 +179,34 @@ impl Candidates {
 
     /// An address was not dialled, because its host is busy: nothing there is dialled before this
     /// time.
-    pub(crate) fn put_off(&mut self, addr: SocketAddr, now: Instant, until: Instant) {
+    pub(crate) fn put_off(&mut self, addr: PeerAddr, now: Instant, until: Instant) {
         if self.known.contains_key(&addr) {
             self.enqueue(addr, now);
-            self.change(network_of(addr.ip()), |host| host.put_off = Some(until));
+            self.change(host_of(addr), |host| host.put_off = Some(until));
         }
     }
 
-    fn enqueue(&mut self, addr: SocketAddr, due: Instant) {
-        self.change(network_of(addr.ip()), |host| host.queue.insert((due, addr)));
+    fn enqueue(&mut self, addr: PeerAddr, due: Instant) {
+        self.change(host_of(addr), |host| host.queue.insert((due, addr)));
     }
 
     /// Changes what is known of a host, and its place in the queue with it.
-    fn change<T>(&mut self, ip: IpAddr, change: impl FnOnce(&mut Host) -> T) -> T {
-        let host = self.hosts.entry(ip).or_default();
+    fn change<T>(&mut self, id: HostId, change: impl FnOnce(&mut Host) -> T) -> T {
+        let host = self.hosts.entry(id).or_default();
         if let Some(due) = host.due() {
-            self.queue.remove(&(due, ip));
+            self.queue.remove(&(due, id));
         }
         let changed = change(host);
         if let Some(due) = host.due() {
-            self.queue.insert((due, ip));
+            self.queue.insert((due, id));
         } else {
-            self.hosts.remove(&ip);
+            self.hosts.remove(&id);
         }
         changed
     }
 
     /// A dial or connection ended.
-    pub(crate) fn ended(&mut self, addr: SocketAddr, outcome: Outcome, now: Instant) {
+    pub(crate) fn ended(&mut self, addr: PeerAddr, outcome: Outcome, now: Instant) {
         let Some(candidate) = self.known.get_mut(&addr) else {
             return;
         };
@@ -232,17 +234,14 @@ impl Candidates {
 mod tests {
     use super::*;
 
-    fn addr(port: u16) -> SocketAddr {
-        SocketAddr::from(([1, 1, 1, 1], port))
+    fn addr(port: u16) -> PeerAddr {
+        PeerAddr::from(([1, 1, 1, 1], port))
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_put_a_peer_behind_the_others_and_off() {
         let now = Instant::now();
-        let [a, b]: [SocketAddr; 2] = [
-            "1.1.1.1:1111".parse().unwrap(),
-            "2.2.2.2:2222".parse().unwrap(),
-        ];
+        let [a, b, c] = [1, 2, 3].map(|n| PeerAddr::from(([n, n, n, n], 1111)));
         let mut candidates = Candidates::new(2);
         assert!(
             candidates.add(a, PeerSource::Tracker, Some(now))
@@ -250,11 +249,7 @@ mod tests {
                 && candidates.add(b, PeerSource::Tracker, Some(now))
         );
         assert!(
-            !candidates.add(
-                "3.3.3.3:3333".parse().unwrap(),
-                PeerSource::Tracker,
-                Some(now)
-            ),
+            !candidates.add(c, PeerSource::Tracker, Some(now)),
             "no room"
         );
         assert_eq!(candidates.take(now), Some(a));
@@ -273,7 +268,7 @@ mod tests {
         let mut candidates = Candidates::new(2000);
         (1..=1000)
             .for_each(|port| assert!(candidates.add(addr(port), PeerSource::Tracker, Some(now))));
-        let other = "2.2.2.2:2222".parse().unwrap();
+        let other = PeerAddr::from(([2, 2, 2, 2], 2222));
         candidates.add(other, PeerSource::Tracker, Some(now));
         assert_eq!(candidates.take(now), Some(addr(1)));
         candidates.put_off(addr(1), now, later);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use aqueduct_core::types::{PeerAddr, TabId};
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::net::{Denied, Place};
 use tokio::task::JoinSet;
@@ -25,7 +26,7 @@ const BUSY: Duration = Duration::from_secs(1);
 /// How a dial ended.
 pub(crate) struct Dialled {
     pub(crate) join: u32,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: PeerAddr,
     pub(crate) result: Result<Connected, DialError>,
 }
 
@@ -86,12 +87,12 @@ impl Dialling {
     }
 
     /// Goes to another tab.
-    pub(crate) fn visit(&mut self, join: u32, addr: SocketAddr, visit: Visit, limit: Duration) {
+    pub(crate) fn visit(&mut self, join: u32, tab: TabId, visit: Visit, limit: Duration) {
         let _ = self.rate.take(Instant::now());
         self.dials.spawn(async move {
             Dialled {
                 join,
-                addr,
+                addr: PeerAddr::Tab(tab),
                 result: visit.pay(limit).await,
             }
         });
@@ -139,7 +140,11 @@ impl Dialling {
                 }
                 Err(denied) => Err(denied.into()),
             };
-            Dialled { join, addr, result }
+            Dialled {
+                join,
+                addr: addr.into(),
+                result,
+            }
         });
         Ok(())
     }

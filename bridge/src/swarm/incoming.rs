@@ -72,7 +72,6 @@ async fn seat(
         peer_id: seat.peer_id,
     };
     socket.write_all(&link.answer(ours)).await?;
-    let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
     let connected = Connected {
         pipe: Pipe::Socket(socket),
         theirs,
@@ -82,7 +81,7 @@ async fn seat(
     // A tab whose arrivals are full has more peers than it can take.
     let _ = seat.arrivals.try_send(Arrival {
         join: seat.join,
-        addr,
+        addr: addr.into(),
         connected,
         answer: None,
     });

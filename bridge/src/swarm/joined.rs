@@ -9,7 +9,7 @@ use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::url::{Host, Url};
 use aqueduct_core::discovery::{self, AddError, DhtCounts, Key};
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts};
-use aqueduct_core::types::{PeerSource, is_tab};
+use aqueduct_core::types::{PeerAddr, PeerSource, TabId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
 use aqueduct_native::net::policy::is_local;
@@ -35,14 +35,14 @@ const CANDIDATE: usize = 200;
 /// Who must go when a swarm turns out to be private (BEP 27).
 #[derive(Debug)]
 pub(crate) struct Parting {
-    public: BTreeSet<SocketAddr>,
+    public: BTreeSet<PeerAddr>,
     /// Other tabs, also those that came to us.
     tabs: bool,
 }
 
 impl Parting {
-    pub(crate) fn concerns(&self, addr: SocketAddr) -> bool {
-        self.public.contains(&addr) || self.tabs && is_tab(addr.ip())
+    pub(crate) fn concerns(&self, addr: PeerAddr) -> bool {
+        self.public.contains(&addr) || self.tabs && matches!(addr, PeerAddr::Tab(_))
     }
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Swarm {
     quiet: bool,
     pub(crate) counts: PeerCounts,
     /// Who dialled in and is still there.
-    incoming: BTreeSet<SocketAddr>,
+    incoming: BTreeSet<PeerAddr>,
     told_peers: Option<PeerCounts>,
     trackers_told: TrackerReports,
     told_trackers: Option<TrackerCounts>,
@@ -198,7 +198,7 @@ impl Swarm {
         } else {
             self.seat.neighbours()
         };
-        for addr in neighbours {
+        for addr in neighbours.into_iter().map(PeerAddr::Tab) {
             self.counts.found += u32::from(self.candidates.add(addr, source, Some(now)));
         }
     }
@@ -228,8 +228,8 @@ impl Swarm {
     }
 
     /// Somebody to meet inside the bridge.
-    pub(crate) fn visit(&self, addr: SocketAddr) -> Visit {
-        Visit::new(&self.seat, addr, self.handshake)
+    pub(crate) fn visit(&self, tab: TabId) -> Visit {
+        Visit::new(&self.seat, tab, self.handshake)
     }
 
     /// Waits for news, and takes them in.
@@ -256,7 +256,10 @@ impl Swarm {
         }
         for &addr in addrs.iter().filter(|addr| !bridge.is_itself(**addr)) {
             let refused = bridge.filter.allowed(addr).is_err();
-            if self.candidates.add(addr, source, (!refused).then_some(now)) {
+            if self
+                .candidates
+                .add(addr.into(), source, (!refused).then_some(now))
+            {
                 self.counts.found += 1;
                 self.counts.refused += u32::from(refused);
                 bridge.metrics.filtered_total.add(usize::from(refused));
@@ -274,7 +277,7 @@ impl Swarm {
         for &addr in addrs {
             let refused = bridge.is_itself(addr) || bridge.filter.allowed(addr).is_err();
             bridge.metrics.filtered_total.add(usize::from(refused));
-            self.counts.found += u32::from(!refused && self.candidates.add_hint(addr, now));
+            self.counts.found += u32::from(!refused && self.candidates.add_hint(addr.into(), now));
         }
     }
 
@@ -284,7 +287,7 @@ impl Swarm {
     }
 
     /// The next address to dial, if the tab wants more peers.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<PeerAddr> {
         let addr = self
             .wants_more()
             .then(|| self.candidates.take(now))
@@ -301,7 +304,7 @@ impl Swarm {
     }
 
     /// A dial led to nothing.
-    pub(crate) fn dial_failed(&mut self, addr: SocketAddr, outcome: Outcome) {
+    pub(crate) fn dial_failed(&mut self, addr: PeerAddr, outcome: Outcome) {
         self.counts.dialling = self.counts.dialling.saturating_sub(1);
         self.counts.failed += u32::from(outcome == Outcome::Failed);
         self.candidates.ended(addr, outcome, Instant::now());
@@ -309,7 +312,7 @@ impl Swarm {
 
     /// A dial succeeded. Returns whether the peer is still of use: the swarm may have turned out to
     /// be private meanwhile.
-    pub(crate) fn dial_succeeded(&mut self, addr: SocketAddr) -> bool {
+    pub(crate) fn dial_succeeded(&mut self, addr: PeerAddr) -> bool {
         self.counts.dialling = self.counts.dialling.saturating_sub(1);
         let wanted = self.candidates.knows(addr);
         self.counts.connected += u32::from(wanted);
@@ -317,7 +320,7 @@ impl Swarm {
     }
 
     /// A peer was not dialled, because its host is busy: nothing there is dialled before this time.
-    pub(crate) fn put_off(&mut self, addr: SocketAddr, until: Instant) {
+    pub(crate) fn put_off(&mut self, addr: PeerAddr, until: Instant) {
         self.counts.dialling = self.counts.dialling.saturating_sub(1);
         self.candidates.put_off(addr, Instant::now(), until);
     }
@@ -325,9 +328,9 @@ impl Swarm {
     /// Takes in a peer that dialled in, if the tab wants more peers. As long as there are others to
     /// dial, half of the places are theirs; and one address has one place, or in a private network,
     /// where it may stand for several peers, a quarter of them.
-    pub(crate) fn welcome(&mut self, addr: SocketAddr) -> bool {
-        let (want, host) = (usize::from(self.want), network_of(addr.ip()));
-        let of_one_host = if is_local(addr.ip()) {
+    pub(crate) fn welcome(&mut self, addr: PeerAddr) -> bool {
+        let (want, host) = (usize::from(self.want), addr.ip().map(network_of));
+        let of_one_host = if addr.ip().is_some_and(is_local) {
             (want / 4).max(1)
         } else {
             1
@@ -335,7 +338,7 @@ impl Swarm {
         let same_host = self
             .incoming
             .iter()
-            .filter(|other| network_of(other.ip()) == host)
+            .filter(|other| other.ip().map(network_of) == host)
             .count();
         let kept = self.candidates.waiting().min(want / 2);
         let connected = usize::try_from(self.counts.connected).unwrap_or(usize::MAX);
@@ -349,7 +352,7 @@ impl Swarm {
     }
 
     /// A stream ended.
-    pub(crate) fn closed(&mut self, addr: SocketAddr, outcome: Outcome) {
+    pub(crate) fn closed(&mut self, addr: PeerAddr, outcome: Outcome) {
         self.counts.connected = self.counts.connected.saturating_sub(1);
         self.incoming.remove(&addr);
         self.candidates.ended(addr, outcome, Instant::now());

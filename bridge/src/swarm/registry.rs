@@ -1,10 +1,9 @@
 //! Which tab is in which swarm: for peers that dial in, and for tabs that meet inside the bridge.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aqueduct_core::types::{InfoHashV1, PeerId, tab_addr, tab_number};
+use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId, TabId};
 use aqueduct_core::wire::Handshake;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +17,7 @@ const NEIGHBOURS: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) join: u32,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: PeerAddr,
     pub(crate) connected: Connected,
     /// Another tab of this bridge, which waits for a word; dropped unsent, it means no.
     pub(crate) answer: Option<oneshot::Sender<()>>,
@@ -105,14 +104,13 @@ impl Registry {
         Some(seat.clone())
     }
 
-    /// Who sits at this address and may be met there.
-    pub(crate) fn at(&self, info_hash: InfoHashV1, addr: SocketAddr) -> Option<Seat> {
-        let number = tab_number(addr)?;
+    /// Who has this seat and may be met there.
+    pub(crate) fn at(&self, info_hash: InfoHashV1, tab: TabId) -> Option<Seat> {
         self.lock()
             .by_hash
             .get(&info_hash)?
             .seats
-            .get(&number)
+            .get(&tab.0)
             .filter(|seat| seat.meets)
             .cloned()
     }
@@ -124,8 +122,8 @@ impl Registry {
 
 impl Seated {
     /// What other tabs see as this one's address.
-    pub(crate) const fn addr(&self) -> SocketAddr {
-        tab_addr(self.number)
+    pub(crate) const fn tab(&self) -> TabId {
+        TabId(self.number)
     }
 
     /// The registry it is in.
@@ -145,9 +143,9 @@ impl Seated {
         }
     }
 
-    /// Addresses of tabs that this one may meet: of two the one that came later goes to the other,
+    /// The tabs that this one may meet: of two the one that came later goes to the other,
     /// or they would meet twice. Never the tab itself, be it in an earlier session.
-    pub(crate) fn neighbours(&self) -> Vec<SocketAddr> {
+    pub(crate) fn neighbours(&self) -> Vec<TabId> {
         let seats = self.registry.lock();
         let table = seats.by_hash.get(&self.info_hash);
         let before = table
@@ -156,7 +154,7 @@ impl Seated {
         let others = before.filter(|(_, seat)| seat.meets && seat.peer_id != self.peer_id);
         others
             .take(NEIGHBOURS)
-            .map(|(number, _)| tab_addr(*number))
+            .map(|(number, _)| TabId(*number))
             .collect()
     }
 }
@@ -221,19 +219,19 @@ mod tests {
             [],
             "the tab itself, in an earlier session"
         );
-        assert_eq!(second.neighbours(), [again.addr(), first.addr()]);
+        assert_eq!(second.neighbours(), [again.tab(), first.tab()]);
         private.set_meets(true);
         assert_eq!(
             second.neighbours(),
-            [again.addr(), private.addr(), first.addr()]
+            [again.tab(), private.tab(), first.tab()]
         );
         assert!(
-            registry.at(HASH, private.addr()).is_some()
-                && registry.at(InfoHashV1([2; 20]), private.addr()).is_none()
+            registry.at(HASH, private.tab()).is_some()
+                && registry.at(InfoHashV1([2; 20]), private.tab()).is_none()
         );
         private.set_meets(false);
-        assert!(registry.at(HASH, private.addr()).is_none());
-        let gone = first.addr();
+        assert!(registry.at(HASH, private.tab()).is_none());
+        let gone = first.tab();
         drop(first);
         assert!(registry.at(HASH, gone).is_none());
     }

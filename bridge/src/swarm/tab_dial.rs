@@ -1,10 +1,10 @@
 //! Two tabs of one bridge meet inside it: from the address of a seat to a connection, without a
 //! socket.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::types::{PeerAddr, TabId};
 use aqueduct_core::wire::Handshake;
 use bytes::BytesMut;
 use tokio::sync::oneshot;
@@ -19,16 +19,16 @@ use crate::swarm::registry::{Arrival, Registry, Seated};
 pub(crate) struct Visit {
     registry: Arc<Registry>,
     /// What the other tab will see as our address.
-    from: SocketAddr,
-    to: SocketAddr,
+    from: TabId,
+    to: TabId,
     ours: Handshake,
 }
 
 impl Visit {
-    pub(crate) fn new(seat: &Seated, to: SocketAddr, ours: Handshake) -> Self {
+    pub(crate) fn new(seat: &Seated, to: TabId, ours: Handshake) -> Self {
         Self {
             registry: Arc::clone(seat.registry()),
-            from: seat.addr(),
+            from: seat.tab(),
             to,
             ours,
         }
@@ -46,7 +46,7 @@ impl Visit {
         let ((near, far), (answer, answered)) = (Pipe::pair(), oneshot::channel());
         let arrival = Arrival {
             join: seat.join,
-            addr: from,
+            addr: PeerAddr::Tab(from),
             connected: Connected::inside(far, ours),
             answer: Some(answer),
         };

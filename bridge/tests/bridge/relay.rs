@@ -33,7 +33,7 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
     else {
         panic!("{opened:?}")
     };
-    assert_eq!((of, addr, dialled), (join, peer.addr, true));
+    assert_eq!((of, addr, dialled), (join, peer.addr.into(), true));
     assert_eq!((handshake.info_hash, handshake.peer_id), (HASH, PEER_ID));
     assert_eq!(tab.read(stream, 26).await, b"right behind the handshake");
 
@@ -84,7 +84,7 @@ async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
             }
         });
         let (stream, addr) = opened.await;
-        *(if addr == slow.addr {
+        *(if addr == slow.addr.into() {
             &mut slow_stream
         } else {
             &mut quick_stream

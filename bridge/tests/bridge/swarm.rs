@@ -49,7 +49,7 @@ async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
     });
     let counts = counts.await;
     assert_eq!((counts.found, counts.refused), (2, 0));
-    assert_eq!(streams, [honest.addr]);
+    assert_eq!(streams, [honest.addr.into()]);
     assert_eq!(
         soon("the liar's end", lied.read(&mut [0; 1]))
             .await
@@ -153,7 +153,7 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
     };
     assert_eq!(
         (of, dialled, addr),
-        (join, false, peer.local_addr().unwrap())
+        (join, false, peer.local_addr().unwrap().into())
     );
     assert_eq!(tab.read(stream, 5).await, b"hello");
 

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::net::is_local;
-use crate::types::{InfoHashV1, Instant, PeerAddr};
+use crate::types::{InfoHashV1, Instant};
 
 /// The groups' port, UDP.
 pub const PORT: u16 = 6771;
@@ -211,7 +211,7 @@ impl Lsd {
         now: Instant,
         from: IpAddr,
         datagram: &[u8],
-    ) -> Option<(PeerAddr, Vec<InfoHashV1>)> {
+    ) -> Option<(SocketAddr, Vec<InfoHashV1>)> {
         let on_one_link = matches!(from, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if !is_local(from) || on_one_link || !self.has_time_for(now) {
             return None;

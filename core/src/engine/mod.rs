@@ -312,7 +312,8 @@ impl Engine {
         self.register(torrent, magnet.info_hash, paused)?;
         self.with(now, torrent, |swarm, cx| {
             swarm.start(cx);
-            swarm.handle_peers(cx, PeerSource::Link, magnet.peers.clone());
+            let peers = magnet.peers.iter().copied().map(PeerAddr::from);
+            swarm.handle_peers(cx, PeerSource::Link, peers.collect());
         })
     }
 

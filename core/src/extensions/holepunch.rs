@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::registry::{Effect, Extension, RemoteIds, View};
-use crate::net::usable;
+use crate::net::{disclosure, usable};
 use crate::types::{ConnId, Instant, PeerAddr};
 
 /// A peer is introduced so often per minute; more requests are ignored. Each makes another peer
@@ -40,11 +40,11 @@ impl Requests {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holepunch {
     /// Type 0: the sender asks to be introduced to the peer at this address.
-    Rendezvous(PeerAddr),
+    Rendezvous(SocketAddr),
     /// Type 1: the peer at this address is ready; connect to it now.
-    Connect(PeerAddr),
+    Connect(SocketAddr),
     /// Type 2: the introduction to the peer at this address failed.
-    Error(PeerAddr, Failure),
+    Error(SocketAddr, Failure),
 }
 
 /// Why an introduction failed. The number is the error code on the wire.
@@ -72,10 +72,10 @@ pub(super) fn handle(
         Some(Holepunch::Rendezvous(target)) if requests.count(view.now) => target,
         _ => return Effect::Nothing,
     };
-    let (conn, initiator) = view.from;
+    let (conn, _) = view.from;
     let ours = |message: Holepunch| ids.message(Extension::Holepunch, message.encode());
     match introduce(view, target) {
-        Ok((other, their_ids)) => {
+        Ok((initiator, other, their_ids)) => {
             let to_target = Holepunch::Connect(initiator).encode();
             let to_target = their_ids.message(Extension::Holepunch, to_target);
             let to_initiator = ours(Holepunch::Connect(target));
@@ -93,17 +93,24 @@ pub(super) fn handle(
     }
 }
 
-/// The peer to be introduced.
-fn introduce(view: &View<'_>, target: PeerAddr) -> Result<(ConnId, RemoteIds), Failure> {
+/// Where the initiator is, and the peer that it wants to be introduced to. Neither is told of the
+/// other what it may not know.
+fn introduce(
+    view: &View<'_>,
+    target: SocketAddr,
+) -> Result<(SocketAddr, ConnId, RemoteIds), Failure> {
     if !usable(target) {
         return Err(Failure::NoSuchPeer);
     }
-    if target == view.from.1 {
+    let (initiator, target) = (view.from.1, PeerAddr::from(target));
+    if target == initiator {
         return Err(Failure::NoSelf);
     }
+    disclosure::to_peer(initiator, target).ok_or(Failure::NotConnected)?;
+    let initiator = disclosure::to_peer(target, initiator).ok_or(Failure::NotConnected)?;
     let (conn, ids) = (view.peer_at)(target).ok_or(Failure::NotConnected)?;
     ids.get(Extension::Holepunch).ok_or(Failure::NoSupport)?;
-    Ok((conn, ids))
+    Ok((initiator, conn, ids))
 }
 
 impl Holepunch {
@@ -179,7 +186,7 @@ mod tests {
 
     const INITIATOR: (ConnId, &str) = (ConnId::dialled(1), "45.0.0.1:6881");
 
-    fn addr(text: &str) -> PeerAddr {
+    fn addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
 
@@ -194,11 +201,11 @@ mod tests {
     /// 45.0.0.2:6881, that calls the extension `theirs`.
     fn asked(requests: &mut Requests, theirs: u8, target: &str) -> Effect {
         let peer_at = |at: PeerAddr| {
-            (at == addr("45.0.0.2:6881")).then_some((ConnId::dialled(2), ids(theirs)))
+            (at == addr("45.0.0.2:6881").into()).then_some((ConnId::dialled(2), ids(theirs)))
         };
         let view = View {
             now: Instant::ZERO,
-            from: (INITIATOR.0, addr(INITIATOR.1)),
+            from: (INITIATOR.0, addr(INITIATOR.1).into()),
             peer_at: &peer_at,
             metadata: None,
             exchanges: true,

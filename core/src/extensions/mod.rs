@@ -8,8 +8,6 @@ mod peer;
 pub(crate) mod pex;
 mod registry;
 
-use std::net::SocketAddr;
-
 pub use handshake::{ExtendedHandshake, ExtendedHandshakeError, MAX_NAMES, MAX_TEXT};
 pub(crate) use peer::Extensions;
 use registry::EXTENDED_HANDSHAKE;
@@ -17,6 +15,8 @@ pub(crate) use registry::{Effect, Extension, View};
 
 use crate::config::Config;
 use crate::meta::Info;
+use crate::net::disclosure;
+use crate::types::PeerAddr;
 use crate::wire::Message;
 
 /// How we stand in a swarm.
@@ -32,7 +32,7 @@ pub(crate) struct Standing<'a> {
 
 /// Our extended handshake for one peer: what we speak, how many requests we queue, where we listen,
 /// how long the metadata are.
-pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: SocketAddr) -> Message {
+pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: PeerAddr) -> Message {
     let spoken = Extension::ALL
         .iter()
         .filter(|(extension, _)| *extension != Extension::Pex || standing.exchanges);
@@ -43,7 +43,7 @@ pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: SocketAddr) -
         client: Some(config.client.clone()),
         port: Some(config.listen_port).filter(|port| *port != 0),
         requests: u32::try_from(config.max_requests_in).ok(),
-        your_ip: Some(peer.ip().to_canonical()),
+        your_ip: disclosure::own_ip(peer),
         metadata_size: standing.info.map(|info| info.raw.len() as u64),
         upload_only: standing.partial_seed.then_some(true),
         ..ExtendedHandshake::default()

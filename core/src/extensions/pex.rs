@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::bencode::{Dict, Encoder, Limits, scan_prefix};
 use crate::io::CloseReason;
-use crate::net::is_local;
+use crate::net::disclosure;
 use crate::types::{Instant, PeerAddr};
 use crate::wire::Message;
 
@@ -79,10 +79,9 @@ pub(super) fn tell(
     connected: &[Neighbour],
 ) -> Option<Message> {
     ids.get(Extension::Pex).filter(|_| pex.is_due(now))?;
-    let may_know =
-        |other: PeerAddr| Some(other) != listens && (is_local(addr.ip()) || !is_local(other.ip()));
-    let others = connected.iter().filter(|other| may_know(other.addr));
-    let others: Vec<_> = others.map(|other| (other.addr, other.flags())).collect();
+    let others = connected.iter().filter(|other| Some(other.addr) != listens);
+    let told = |other: &Neighbour| Some((disclosure::to_peer(addr, other.addr)?, other.flags()));
+    let others: Vec<_> = others.filter_map(told).collect();
     let message = pex.news(now, &others)?;
     ids.message(Extension::Pex, message.encode())
 }
@@ -91,9 +90,9 @@ pub(super) fn tell(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PexMessage {
     /// Peers that the sender connected with, and the flags of each.
-    pub(crate) added: Vec<(PeerAddr, u8)>,
+    pub(crate) added: Vec<(SocketAddr, u8)>,
     /// Peers that it is no longer connected with.
-    pub(crate) dropped: Vec<PeerAddr>,
+    pub(crate) dropped: Vec<SocketAddr>,
 }
 
 impl PexMessage {
@@ -146,14 +145,14 @@ impl PexMessage {
     }
 }
 
-fn peers_v4<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PeerAddr> + use<'a> {
+fn peers_v4<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = SocketAddr> + use<'a> {
     let (peers, _) = dict.bytes(key).unwrap_or_default().as_chunks::<6>();
     peers.iter().map(|[a, b, c, d, port @ ..]| {
         SocketAddr::from(([*a, *b, *c, *d], u16::from_be_bytes(*port)))
     })
 }
 
-fn peers_v6<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = PeerAddr> + use<'a> {
+fn peers_v6<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = SocketAddr> + use<'a> {
     let (peers, _) = dict.bytes(key).unwrap_or_default().as_chunks::<18>();
     peers.iter().filter_map(|peer| {
         let (ip, port) = (peer.first_chunk::<16>()?, peer.last_chunk::<2>()?);
@@ -170,7 +169,7 @@ fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
         .chain(std::iter::repeat(0))
 }
 
-fn compact(addr: PeerAddr) -> Vec<u8> {
+fn compact(addr: SocketAddr) -> Vec<u8> {
     let ip = match addr {
         SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
         SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
@@ -181,7 +180,7 @@ fn compact(addr: PeerAddr) -> Vec<u8> {
 /// One peer's side of the exchange: what it was told, and how often it speaks.
 #[derive(Debug, Default)]
 pub(crate) struct Pex {
-    told: BTreeSet<PeerAddr>,
+    told: BTreeSet<SocketAddr>,
     told_at: Option<Instant>,
     /// When its last messages came, at most [`MAX_A_MINUTE`] of them.
     heard: VecDeque<Instant>,
@@ -197,7 +196,7 @@ impl Pex {
     pub(crate) fn news(
         &mut self,
         now: Instant,
-        connected: &[(PeerAddr, u8)],
+        connected: &[(SocketAddr, u8)],
     ) -> Option<PexMessage> {
         let limit = if self.told_at.is_none() {
             MAX_FIRST
@@ -210,7 +209,7 @@ impl Pex {
             .filter(|(addr, _)| !self.told.contains(addr))
             .take(limit)
             .collect();
-        let gone = |addr: &&PeerAddr| !connected.iter().any(|(other, _)| other == *addr);
+        let gone = |addr: &&SocketAddr| !connected.iter().any(|(other, _)| other == *addr);
         let dropped: Vec<_> = self
             .told
             .iter()
@@ -251,11 +250,11 @@ mod tests {
 
     use super::*;
 
-    fn addr(n: u16) -> PeerAddr {
+    fn addr(n: u16) -> SocketAddr {
         SocketAddr::from(([45, 0, 0, 1], n))
     }
 
-    fn peers() -> impl Strategy<Value = Vec<(PeerAddr, u8)>> {
+    fn peers() -> impl Strategy<Value = Vec<(SocketAddr, u8)>> {
         let v4 = proptest::collection::vec(any::<([u8; 4], u16, u8)>(), 0..60);
         let v6 = proptest::collection::vec(any::<([u8; 16], u16, u8)>(), 0..60);
         (v4, v6).prop_map(|(v4, v6)| {

@@ -1,6 +1,6 @@
 //! Which extensions there are, and what all their handlers have in common.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -75,7 +75,7 @@ pub(crate) enum Effect {
     /// A block of the metadata will not come (BEP 9).
     MetadataRejected,
     /// The peer is connected with these (BEP 11).
-    Peers(Vec<PeerAddr>),
+    Peers(Vec<SocketAddr>),
     /// The peer lost this piece (BEP 54).
     DontHave(u32),
 }

@@ -220,8 +220,8 @@ pub enum Input {
     Accepted {
         /// Made by the driver with [`ConnId::accepted`].
         conn: ConnId,
-        /// Where it comes from; its port is not where it listens.
-        addr: SocketAddr,
+        /// Where it comes from. The port of an accepted socket is not where the peer listens.
+        addr: PeerAddr,
         /// Whether the bridge dialled `addr` for us, so that it is where the peer listens. False
         /// for sockets we accepted.
         dialled: bool,
@@ -335,8 +335,9 @@ pub enum Output {
     Hint {
         /// Of which torrent.
         torrent: TorrentId,
-        /// Where they are said to be. Nothing is checked but that somebody can be there.
-        addrs: Vec<PeerAddr>,
+        /// Where they are said to be: of the kinds that a bridge can dial. Nothing is checked but
+        /// that somebody can be there.
+        addrs: Vec<SocketAddr>,
     },
     /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's
     /// peers, nor while [`crate::Config::dht_port`] is `None`.
@@ -464,12 +465,12 @@ pub enum Event {
     /// A piece did not match its hash.
     Corrupt(TorrentId, Piece),
     /// A peer was banned for corrupt pieces.
-    Banned(TorrentId, SocketAddr),
+    Banned(TorrentId, PeerAddr),
     /// A dial of ours came to nothing, or a peer was lost by its own fault or before it was of use.
     /// [`crate::PeerFailure::of`] says which kind it is.
-    PeerFailed(TorrentId, SocketAddr, CloseReason),
+    PeerFailed(TorrentId, PeerAddr, CloseReason),
     /// A peer was connected, so that an earlier failure means nothing any more.
-    PeerConnected(TorrentId, SocketAddr),
+    PeerConnected(TorrentId, PeerAddr),
     /// A torrent stopped with an error; [`Command::Resume`] tries again.
     Failed(TorrentId, Failure),
     /// All is flushed and saved, every connection closed: the driver may leave.

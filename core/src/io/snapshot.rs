@@ -1,10 +1,9 @@
 //! What screens and announces show of an engine.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Failure;
-use crate::types::{Bitfield, ConnId, InfoHash, PeerId, TorrentId};
+use crate::types::{Bitfield, ConnId, InfoHash, PeerAddr, PeerId, TorrentId};
 
 /// What a deadline is for; logs and the simulator name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +95,7 @@ pub struct PeerSnapshot {
     /// The connection.
     pub conn: ConnId,
     /// Where it is.
-    pub addr: SocketAddr,
+    pub addr: PeerAddr,
     /// What it calls itself.
     pub peer_id: PeerId,
     /// Payload bytes per second from it.

@@ -2,16 +2,39 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The same address with IPv4 taken out of IPv6 (`::ffff:a.b.c.d`): both spellings name one peer.
-pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+use crate::types::PeerAddr;
+
+/// What counts as one host: many addresses in it are no more than one peer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Network {
+    /// An IPv4 address, or the /64 around an IPv6 address.
+    Ip(IpAddr),
+    /// All tabs of the bridge.
+    Tabs,
 }
 
-/// What counts as one host: an IPv4 address, or the /64 around an IPv6 address.
-pub(crate) fn network(ip: IpAddr) -> IpAddr {
+/// The network that an address is in.
+pub(crate) fn network(addr: PeerAddr) -> Network {
+    match addr {
+        PeerAddr::Ip(addr) => Network::Ip(ip_network(addr.ip())),
+        PeerAddr::Tab(_) => Network::Tabs,
+    }
+}
+
+/// An IPv4 address, or the /64 around an IPv6 address.
+pub(crate) fn ip_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,
+    }
+}
+
+/// Where many peers may share one network: private, link-local and loopback addresses, and tabs of
+/// one bridge.
+pub(crate) fn is_shared(addr: PeerAddr) -> bool {
+    match addr {
+        PeerAddr::Ip(addr) => is_local(addr.ip()),
+        PeerAddr::Tab(_) => true,
     }
 }
 

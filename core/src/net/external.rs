@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::{is_local, network};
+use super::{ip_network, is_local};
 
 /// Votes remembered; the oldest goes first.
 const VOTES: usize = 32;
@@ -27,7 +27,7 @@ impl ExternalAddress {
     pub(crate) fn told_by(&mut self, voter: IpAddr, ip: IpAddr) {
         // Who is in our own network sees an address that nobody else does.
         if !is_local(voter) {
-            self.vote(Some(network(voter)), ip);
+            self.vote(Some(ip_network(voter)), ip);
         }
     }
 

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::ExternalAddress;
+use crate::types::PeerAddr;
 
 /// What addresses are masked with if they share no /16, and no /48.
 const MASK_V4: u32 = 0xffff_5555;
@@ -27,13 +28,13 @@ impl Ranking {
         }
     }
 
-    /// The higher, the better. 0 for all while nobody told us where we are.
-    pub(crate) fn of(&self, theirs: SocketAddr) -> u32 {
-        let ours = if theirs.ip().to_canonical().is_ipv6() {
-            self.v6
-        } else {
-            self.v4
+    /// The higher, the better. 0 for all while nobody told us where we are, and for peers that are
+    /// not reached by IP.
+    pub(crate) fn of(&self, theirs: PeerAddr) -> u32 {
+        let Some(theirs) = theirs.socket_addr() else {
+            return 0;
         };
+        let ours = if theirs.is_ipv6() { self.v6 } else { self.v4 };
         ours.map_or(0, |ours| priority(ours, theirs))
     }
 }

@@ -8,6 +8,7 @@ use super::transfer::Transfer;
 use crate::context::Context;
 use crate::extensions::{hello, no_exchange};
 use crate::io::{CloseReason, Event, Handshaken, Output};
+use crate::net::disclosure;
 use crate::peer_failure::PeerFailure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerIdentity, PeerSource};
 use crate::wire::{Message, Reserved};
@@ -66,7 +67,8 @@ impl Transfer {
                     .iter()
                     .any(|(_, peer)| peer.listens == Some(*addr))
             };
-            let addrs: Vec<_> = new.into_iter().filter(|addr| !connected(addr)).collect();
+            let unknown = new.into_iter().filter(|addr| !connected(addr));
+            let addrs: Vec<_> = unknown.filter_map(disclosure::to_bridge).collect();
             if !addrs.is_empty() {
                 cx.shared.outbox.push(Output::Hint {
                     torrent: cx.torrent,

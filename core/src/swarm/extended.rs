@@ -12,7 +12,7 @@ use crate::context::{Context, Verdict};
 use crate::extensions::{Effect, View};
 use crate::io::{Event, Failure};
 use crate::meta::Info;
-use crate::types::{ConnId, InfoHashV1, PeerSource, Sha1Digest, is_tab};
+use crate::types::{ConnId, InfoHashV1, PeerAddr, PeerSource, Sha1Digest};
 
 impl Transfer {
     pub(super) fn handle_extended(
@@ -59,9 +59,9 @@ impl Transfer {
                 }
             }
             Effect::Handshake { our_ip } => {
-                our_ip
-                    .into_iter()
-                    .for_each(|ip| cx.shared.external.told_by(peer.addr.ip(), ip));
+                if let (Some(ip), Some(voter)) = (our_ip, peer.addr.ip()) {
+                    cx.shared.external.told_by(voter, ip);
+                }
                 self.handle_extended_handshake(cx, conn);
                 return self
                     .state
@@ -77,10 +77,11 @@ impl Transfer {
                 }
             }
             Effect::Peers(addrs) => {
-                let from = peer.addr.ip();
+                let from = peer.addr;
                 let candidates = &mut self.peers.candidates;
                 let is_new = |addr: &_| candidates.add_told(*addr, from).is_ok();
-                let new = addrs.into_iter().filter(is_new).collect();
+                let new = addrs.into_iter().filter(is_new).map(PeerAddr::from);
+                let new = new.collect();
                 self.handle_new_candidates(cx, PeerSource::Pex, new);
             }
             Effect::DontHave(index) => {
@@ -95,13 +96,11 @@ impl Transfer {
         let Some(peer) = self.peers.get_mut(conn) else {
             return;
         };
-        // At the address of another tab of our bridge nobody listens.
-        let port = peer
-            .extensions
-            .listen_port()
-            .filter(|_| !is_tab(peer.addr.ip()));
-        if let (None, Some(port)) = (peer.listens, port) {
-            peer.listens = Some((peer.addr.ip(), port).into());
+        // Of another tab of our bridge the port is that of the bridge, which we know.
+        if let (None, Some(ip), Some(port)) =
+            (peer.listens, peer.addr.ip(), peer.extensions.listen_port())
+        {
+            peer.listens = Some((ip, port).into());
         }
         if let State::Metadata(fetch) = &mut self.state {
             fetch.fill(cx, &mut self.peers);

@@ -11,7 +11,7 @@ use crate::extensions::pex::Neighbour;
 use crate::extensions::upload_only;
 use crate::io::{CloseReason, DiscoverRequest};
 use crate::swarm::peers::Peer;
-use crate::types::{Instant, PeerAddr};
+use crate::types::Instant;
 
 /// Choking is decided anew every so many ticks (BEP 3: 10 s).
 const CHOKE_TICKS: u32 = 10;
@@ -134,10 +134,8 @@ impl Swarm {
 
 /// How a peer is told to others, if it is known where it listens.
 fn neighbour(peer: &Peer) -> Option<Neighbour> {
-    let listens = peer.listens?;
-    let addr = PeerAddr::new(listens.ip().to_canonical(), listens.port());
     Some(Neighbour {
-        addr,
+        addr: peer.listens?,
         upload_only: peer.is_upload_only(),
         reachable: peer.dialled,
     })

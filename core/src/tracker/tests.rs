@@ -8,7 +8,7 @@ use super::{Admission, Announce, Config, Counts, Event, Refusal, Tracker, http, 
 use crate::discovery::trackers as client;
 use crate::discovery::url::Url;
 use crate::discovery::{Amounts, TrackerError};
-use crate::types::{InfoHashV1, Instant, PeerAddr, PeerId};
+use crate::types::{InfoHashV1, Instant, PeerId};
 
 const HASH: InfoHashV1 = InfoHashV1([7; 20]);
 
@@ -406,7 +406,7 @@ fn our_own_client_understands_the_tracker_over_udp() {
             .as_answer(v6)
             .unwrap()
             .unwrap();
-        let mut expected: PeerAddr = first.parse().unwrap();
+        let mut expected: SocketAddr = first.parse().unwrap();
         expected.set_port(6881);
         assert_eq!(
             (answer.peers, answer.interval),

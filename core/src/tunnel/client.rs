@@ -67,7 +67,7 @@ pub enum Event {
         /// For which join.
         join: u32,
         /// Where the peer is.
-        addr: SocketAddr,
+        addr: PeerAddr,
         /// Whether the bridge dialled it, so that `addr` is where it listens.
         dialled: bool,
         /// What it said.
@@ -219,7 +219,7 @@ impl Client {
     /// Tells where further peers of a swarm may be: at most [`super::MAX_HINTS`] addresses, the
     /// rest is left out. No request to dial them: the bridge takes few hints, filters what they
     /// say, and dials when and whom it likes.
-    pub fn hint(&mut self, join: u32, addrs: &[PeerAddr]) {
+    pub fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
         if self.joins.contains_key(&join) && !addrs.is_empty() {
             self.out
                 .put(Kind::Hint, join, |out| hint::write(addrs, out));

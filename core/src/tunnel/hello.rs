@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::credit::Windows;
 use super::error::Fault;
-use super::reader::{Reader, put_addr, put_bytes};
+use super::reader::{Reader, put_bytes, put_socket_addr};
 
 /// The tunnel's version.
 pub const VERSION: u16 = 1;
@@ -68,7 +68,7 @@ impl Welcome {
         out.put_u16(self.limits.joins);
         out.put_u16(self.limits.streams);
         self.windows.write(out);
-        put_addr(out, self.observed);
+        put_socket_addr(out, self.observed);
         out.put_u16(self.peer_port);
     }
 
@@ -85,7 +85,7 @@ impl Welcome {
         Ok(Self {
             limits,
             windows: Windows::read(&mut r)?,
-            observed: r.addr()?,
+            observed: r.socket_addr()?,
             peer_port: r.u16()?,
         })
     }

@@ -1,27 +1,30 @@
 //! `Hint`: where a tab's peers say that further peers are (BEP 11, `x.pe` of BEP 9).
 
+use std::net::SocketAddr;
+
 use bytes::{BufMut, BytesMut};
 
 use super::error::Fault;
-use super::reader::{Reader, put_addr};
-use crate::types::PeerAddr;
+use super::reader::{Reader, put_socket_addr};
 
 /// Most addresses of a `Hint`: 50, as many as a message of peer exchange adds.
 pub const MAX_HINTS: usize = 50;
 
 /// Writes the first [`MAX_HINTS`] addresses.
-pub(super) fn write(addrs: &[PeerAddr], out: &mut BytesMut) {
+pub(super) fn write(addrs: &[SocketAddr], out: &mut BytesMut) {
     let addrs = addrs.get(..MAX_HINTS).unwrap_or(addrs);
     out.put_u16(u16::try_from(addrs.len()).unwrap_or(0));
-    addrs.iter().for_each(|addr| put_addr(out, *addr));
+    addrs.iter().for_each(|addr| put_socket_addr(out, *addr));
 }
 
-pub(super) fn read(mut r: Reader) -> Result<Vec<PeerAddr>, Fault> {
+pub(super) fn read(mut r: Reader) -> Result<Vec<SocketAddr>, Fault> {
     let count = usize::from(r.u16()?);
     if count > MAX_HINTS {
         return Err(r.fault());
     }
-    let addrs = (0..count).map(|_| r.addr()).collect::<Result<_, _>>()?;
+    let addrs = (0..count)
+        .map(|_| r.socket_addr())
+        .collect::<Result<_, _>>()?;
     r.end()?;
     Ok(addrs)
 }

@@ -26,8 +26,8 @@
 //! and peer id, at the end of the bridge's handshake (BEP 3), behind its fixed 28 bytes. Nothing of
 //! a private torrent (BEP 27) is taken.
 //!
-//! Two tabs of one bridge meet inside it. Each sees the other as a peer at a
-//! [`crate::types::tab_addr`].
+//! Two tabs of one bridge meet inside it. Each sees the other as a peer at
+//! [`crate::types::PeerAddr::Tab`].
 //!
 //! **Credit.** A browser's WebSocket cannot push back on what it receives, so nobody sends a byte
 //! that was not granted. Each side says how much it takes for a stream and for the session

@@ -1,11 +1,17 @@
 //! Reads the fields of one frame's payload; every short read is the sender's fault.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::Fault;
 use super::frame::{Frame, Kind};
+use crate::types::{PeerAddr, TabId};
+
+/// What the first byte of an address says of the rest.
+const TAB: u8 = 0;
+const IPV4: u8 = 4;
+const IPV6: u8 = 6;
 
 /// A payload being read.
 pub(super) struct Reader {
@@ -68,11 +74,25 @@ impl Reader {
         Ok(self.rest.split_to(length))
     }
 
-    /// Family (4 or 6), address, port.
-    pub(super) fn addr(&mut self) -> Result<SocketAddr, Fault> {
-        let ip = match self.u8()? {
-            4 => IpAddr::V4(Ipv4Addr::from(self.array::<4>()?)),
-            6 => IpAddr::V6(Ipv6Addr::from(self.array::<16>()?)),
+    /// Family (4 or 6), address, port; in the spelling that was sent, since the bridge refuses some
+    /// spellings.
+    pub(super) fn socket_addr(&mut self) -> Result<SocketAddr, Fault> {
+        let family = self.u8()?;
+        self.socket_addr_of(family)
+    }
+
+    /// As [`Reader::socket_addr`], or 0 and the number of a tab (u64).
+    pub(super) fn peer_addr(&mut self) -> Result<PeerAddr, Fault> {
+        match self.u8()? {
+            TAB => Ok(PeerAddr::Tab(TabId(self.u64()?))),
+            family => Ok(self.socket_addr_of(family)?.into()),
+        }
+    }
+
+    fn socket_addr_of(&mut self, family: u8) -> Result<SocketAddr, Fault> {
+        let ip = match family {
+            IPV4 => IpAddr::from(self.array::<4>()?),
+            IPV6 => IpAddr::from(self.array::<16>()?),
             _ => return Err(self.fault()),
         };
         Ok(SocketAddr::new(ip, self.u16()?))
@@ -96,16 +116,61 @@ pub(super) fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
 }
 
 /// Family (4 or 6), address, port.
-pub(super) fn put_addr(out: &mut BytesMut, addr: SocketAddr) {
+pub(super) fn put_socket_addr(out: &mut BytesMut, addr: SocketAddr) {
     match addr.ip() {
         IpAddr::V4(ip) => {
-            out.put_u8(4);
+            out.put_u8(IPV4);
             out.put_slice(&ip.octets());
         }
         IpAddr::V6(ip) => {
-            out.put_u8(6);
+            out.put_u8(IPV6);
             out.put_slice(&ip.octets());
         }
     }
     out.put_u16(addr.port());
+}
+
+/// As [`put_socket_addr`], or 0 and the number of a tab.
+pub(super) fn put_peer_addr(out: &mut BytesMut, addr: PeerAddr) {
+    match addr {
+        PeerAddr::Ip(addr) => put_socket_addr(out, addr),
+        PeerAddr::Tab(TabId(number)) => {
+            out.put_u8(TAB);
+            out.put_u64(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn reader(payload: BytesMut) -> Reader {
+        Reader::new(Frame {
+            kind: Kind::Open,
+            id: 1,
+            payload: payload.freeze(),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_ip_address_is_read_in_the_spelling_that_was_sent(addr in any::<SocketAddr>()) {
+            let addr = SocketAddr::new(addr.ip(), addr.port());
+            let mut out = BytesMut::new();
+            put_socket_addr(&mut out, addr);
+            prop_assert_eq!(reader(out.clone()).socket_addr(), Ok(addr));
+            prop_assert_eq!(reader(out).peer_addr(), Ok(PeerAddr::from(addr)));
+        }
+
+        #[test]
+        fn a_tab_is_read_as_it_was_written_and_only_where_one_can_be(number in any::<u64>()) {
+            let (mut out, tab) = (BytesMut::new(), PeerAddr::Tab(TabId(number)));
+            put_peer_addr(&mut out, tab);
+            prop_assert_eq!(reader(out.clone()).peer_addr(), Ok(tab));
+            prop_assert!(reader(out).socket_addr().is_err());
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
-use crate::types::{Instant, PeerAddr};
+use crate::types::Instant;
 
 /// Events for which room is kept: a message of a hundred thousand tiny frames must not cost memory
 /// once it is dealt with.
@@ -86,7 +86,7 @@ pub enum ServerEvent {
         /// Of which join.
         join: u32,
         /// Where they may be; at most [`super::MAX_HINTS`].
-        addrs: Vec<PeerAddr>,
+        addrs: Vec<SocketAddr>,
     },
     /// It leaves a swarm: close the join's streams.
     Leave {

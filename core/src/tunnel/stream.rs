@@ -1,12 +1,10 @@
 //! `Open` and `Close`: how a stream begins and ends.
 
-use std::net::SocketAddr;
-
 use bytes::{BufMut, BytesMut};
 
 use super::error::Fault;
-use super::reader::{Reader, put_addr};
-use crate::types::PeerId;
+use super::reader::{Reader, put_peer_addr};
+use crate::types::{PeerAddr, PeerId};
 use crate::wire::Reserved;
 
 /// A peer that has answered a handshake for the join's info-hash.
@@ -15,7 +13,7 @@ pub struct Opened {
     /// For which join.
     pub join: u32,
     /// Where the peer is.
-    pub addr: SocketAddr,
+    pub addr: PeerAddr,
     /// Whether the bridge dialled it, so that `addr` is where it listens.
     pub dialled: bool,
     /// Its id.
@@ -27,14 +25,14 @@ pub struct Opened {
 impl Opened {
     pub(super) fn write(&self, out: &mut BytesMut) {
         out.put_u32(self.join);
-        put_addr(out, self.addr);
+        put_peer_addr(out, self.addr);
         out.put_u8(u8::from(self.dialled));
         out.put_slice(&self.peer_id.0);
         out.put_slice(&self.reserved.0);
     }
 
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
-        let (join, addr, dialled) = (r.u32()?, r.addr()?, r.flag()?);
+        let (join, addr, dialled) = (r.u32()?, r.peer_addr()?, r.flag()?);
         let opened = Self {
             join,
             addr,

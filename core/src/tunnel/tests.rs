@@ -2,6 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes};
 use proptest::prelude::{
@@ -9,7 +10,7 @@ use proptest::prelude::{
 };
 
 use super::*;
-use crate::types::{InfoHashV1, Instant, PeerAddr, PeerId};
+use crate::types::{InfoHashV1, Instant, PeerId};
 use crate::wire::Reserved;
 
 const HASH: InfoHashV1 = InfoHashV1([7; 20]);
@@ -41,7 +42,7 @@ fn request() -> JoinRequest {
 fn opened(join: u32) -> Opened {
     Opened {
         join,
-        addr: "192.0.2.1:6881".parse().unwrap(),
+        addr: ([192, 0, 2, 1], 6881).into(),
         dialled: true,
         peer_id: PeerId([2; 20]),
         reserved: Reserved::OURS,
@@ -643,7 +644,7 @@ fn trackers_that_do_not_fit_are_left_out() {
 #[test]
 fn hints_arrive_up_to_fifty_and_only_for_a_swarm_that_was_joined() {
     let mut world = World::new(Windows::default(), 1);
-    let addrs: Vec<PeerAddr> = (0..60)
+    let addrs: Vec<SocketAddr> = (0..60)
         .map(|n| {
             if n % 2 == 0 {
                 ([1, 2, 3, n], 6881).into()

@@ -1,40 +1,73 @@
 //! Where a peer is, and who said so.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use super::PeerId;
 
-/// Where a peer can be dialled. Transports other than TCP get variants of their own.
-pub type PeerAddr = SocketAddr;
-
-/// The upper half of the addresses that stand for tabs: a block of unique local addresses (RFC
-/// 4193), in which many peers may share a network.
-const TAB: u128 = 0xfd61_7175_6564_7563 << 64;
-
-/// What one tab of a bridge sees as the address of another one, which it meets inside the bridge.
-/// It tells nothing of where that tab is, nobody can be dialled there, and it is used once in the
-/// life of a bridge.
-#[must_use]
-pub const fn tab_addr(number: u64) -> PeerAddr {
-    SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(TAB | number as u128)), 1)
+/// Where a peer is. What may be done with an address, and who may be told of it, depends on its
+/// kind; `net/disclosure.rs` decides the latter for all kinds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeerAddr {
+    /// An IP address and a port of TCP. Made with `PeerAddr::from`, so that one peer has one
+    /// spelling: IPv4 is never written as IPv6 (`::ffff:a.b.c.d`), and there is no scope.
+    Ip(SocketAddr),
+    /// Another tab of the same bridge. Only that bridge leads there, and the address tells nothing
+    /// of where the tab is.
+    Tab(TabId),
 }
 
-/// Whose [`tab_addr`] this is.
-#[must_use]
-pub fn tab_number(addr: PeerAddr) -> Option<u64> {
-    match addr.ip() {
-        IpAddr::V6(v6) if is_tab(addr.ip()) => {
-            u64::try_from(v6.to_bits() & u128::from(u64::MAX)).ok()
+/// A tab's place in one swarm of its bridge. Never reused while the bridge runs, and meaningless
+/// elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TabId(pub u64);
+
+impl PeerAddr {
+    /// The IP address and port; `None` for peers that are not reached by IP.
+    #[must_use]
+    pub const fn socket_addr(self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr),
+            Self::Tab(_) => None,
         }
-        _ => None,
+    }
+
+    /// The IP address; `None` for peers that are not reached by IP.
+    #[must_use]
+    pub const fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr.ip()),
+            Self::Tab(_) => None,
+        }
     }
 }
 
-/// Whether this is a [`tab_addr`], at any port: to be told to nobody, since it means nothing
-/// outside its bridge.
-#[must_use]
-pub const fn is_tab(ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V6(v6) if v6.to_bits() >> 64 << 64 == TAB)
+impl From<SocketAddr> for PeerAddr {
+    fn from(addr: SocketAddr) -> Self {
+        Self::Ip(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+}
+
+impl<I: Into<IpAddr>> From<(I, u16)> for PeerAddr {
+    fn from(addr: (I, u16)) -> Self {
+        SocketAddr::from(addr).into()
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    /// `1.2.3.4:5`, `[2001:db8::1]:5`, `tab 7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(addr) => addr.fmt(f),
+            Self::Tab(TabId(number)) => write!(f, "tab {number}"),
+        }
+    }
+}
+
+impl fmt::Debug for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A peer beyond the life of one connection: what a ban is about.
@@ -64,8 +97,8 @@ pub enum PeerSource {
 }
 
 impl PeerSource {
-    /// Whether a private torrent may have peers from it: its trackers, and the user's own word (BEP
-    /// 27). Whoever dials us is welcome, too.
+    /// Whether a private torrent may have peers from it: its trackers, and its user (BEP 27). Peers
+    /// that dial us are accepted, too.
     #[must_use]
     pub const fn suits_private(self) -> bool {
         matches!(self, Self::User | Self::Tracker)
@@ -77,25 +110,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tabs_have_addresses_of_their_own_that_are_no_public_ones() {
-        assert_eq!(
-            [0, 7, u64::MAX].map(|number| tab_number(tab_addr(number))),
-            [Some(0), Some(7), Some(u64::MAX)]
-        );
-        assert_eq!(tab_number("[fd00::7]:1".parse().unwrap()), None);
-        for ip in [tab_addr(0).ip(), tab_addr(u64::MAX).ip()] {
-            assert!(
-                is_tab(ip) && matches!(ip, IpAddr::V6(v6) if v6.is_unique_local()),
-                "{ip}"
-            );
-        }
-        for other in [
-            "127.0.0.1",
-            "fd00::1",
-            "fd61:7175:6564:7564::1",
-            "fd61:7175:6564:7562:ffff:ffff:ffff:ffff",
-        ] {
-            assert!(!is_tab(other.parse().unwrap()), "{other}");
-        }
+    fn an_address_is_no_larger_than_a_socket_address() {
+        assert_eq!(size_of::<PeerAddr>(), size_of::<SocketAddr>());
+    }
+
+    #[test]
+    fn both_spellings_of_an_ipv4_address_are_one_peer() {
+        let [short, long] = ["1.2.3.4:5", "[::ffff:1.2.3.4]:5"]
+            .map(|text| PeerAddr::from(text.parse::<SocketAddr>().unwrap()));
+        assert_eq!(short, long);
+        assert_eq!(long.to_string(), "1.2.3.4:5");
+    }
+
+    #[test]
+    fn a_tab_has_no_ip_address() {
+        let tab = PeerAddr::Tab(TabId(7));
+        assert_eq!((tab.ip(), tab.socket_addr()), (None, None));
+        assert_eq!(tab.to_string(), "tab 7");
     }
 }

@@ -9,7 +9,7 @@ mod lengths;
 mod text;
 mod time;
 
-pub use addr::{PeerAddr, PeerIdentity, PeerSource, is_tab, tab_addr, tab_number};
+pub use addr::{PeerAddr, PeerIdentity, PeerSource, TabId};
 pub use bitfield::{Bitfield, BitfieldError};
 pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, Sha1Digest};
 pub use ids::{ConnId, RequestId, TorrentId};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::meta::{Content, Details, Draft, Info};
-use aqueduct_core::types::{ConnId, InfoHashV1, PeerId};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
     CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output,
@@ -28,7 +28,7 @@ pub(crate) struct Home {
     swarm: InfoHashV1,
     pub(crate) sent: Vec<(ConnId, Message)>,
     closed: Vec<(ConnId, CloseReason)>,
-    pub(crate) dialled: Vec<(Instant, SocketAddr)>,
+    pub(crate) dialled: Vec<(Instant, PeerAddr)>,
     answered: BTreeMap<ConnId, usize>,
 }
 
@@ -136,7 +136,7 @@ impl Home {
         };
         self.hear(Input::Accepted {
             conn,
-            addr: addr.parse().unwrap(),
+            addr: addr.parse::<SocketAddr>().unwrap().into(),
             dialled: false,
             handshake,
         });

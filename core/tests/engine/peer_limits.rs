@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aqueduct_core::types::{ConnId, PeerSource};
+use aqueduct_core::types::{ConnId, PeerAddr, PeerSource};
 use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
@@ -165,7 +165,7 @@ fn we_know_ourselves_by_our_peer_id() {
 fn at_most_thirty_addresses_are_dialled_a_second() {
     let mut home = Home::leech();
     let addrs = (0..200)
-        .map(|n| format!("9.9.{n}.1:6881").parse().unwrap())
+        .map(|n| PeerAddr::from(([9, 9, n, 1], 6881)))
         .collect();
     home.hear(Input::Peers {
         torrent: TORRENT,

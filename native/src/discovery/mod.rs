@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::{AddError, Amounts, Config, DhtCounts, Key, Swarm, TrackerStatus};
-use aqueduct_core::types::{PeerAddr, PeerSource};
+use aqueduct_core::types::PeerSource;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -75,7 +75,7 @@ pub enum News {
         /// Who says so.
         source: PeerSource,
         /// Where they are.
-        addrs: Vec<PeerAddr>,
+        addrs: Vec<SocketAddr>,
     },
     /// Our own address, as a tracker sees it (BEP 24).
     ExternalIp(IpAddr),

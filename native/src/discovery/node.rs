@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, State};
 use aqueduct_core::discovery::{Key, Swarm};
-use aqueduct_core::types::{self, PeerAddr};
+use aqueduct_core::types;
 use aqueduct_core::utp::Resets;
 use aqueduct_core::{DiscoverRequest, Instant};
 
@@ -36,7 +36,7 @@ pub(super) enum Errand {
     /// Look up a bootstrap node.
     Resolve(String, u16),
     /// Tell a member of peers.
-    Peers(Key, Vec<PeerAddr>),
+    Peers(Key, Vec<SocketAddr>),
     /// Show a member's new counts.
     Counts(Key),
 }

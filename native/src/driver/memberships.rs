@@ -1,9 +1,10 @@
 //! Each torrent's place with the trackers and the DHT.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use aqueduct_core::discovery::{Amounts, DhtCounts, Key, Swarm, TrackerStatus};
-use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
+use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::{DiscoverRequest, TorrentId};
 use tokio::sync::mpsc;
 
@@ -88,7 +89,7 @@ impl Memberships {
     }
 
     /// A peer named a node of the DHT (BEP 5, PORT).
-    pub(super) fn add_dht_node(&self, addr: PeerAddr) {
+    pub(super) fn add_dht_node(&self, addr: SocketAddr) {
         if let Some(discovery) = &self.discovery {
             discovery.dht_node(addr);
         }

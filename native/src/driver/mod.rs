@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use aqueduct_core::discovery::{DhtCounts, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
-use aqueduct_core::types::{PeerId, PeerSource};
+use aqueduct_core::types::{PeerAddr, PeerId, PeerSource};
 use aqueduct_core::{
     Command, CommandError, Config, Engine, Event, Input, Instant, PeerSnapshot, Resumed, Snapshot,
     TorrentId, TorrentSnapshot,
@@ -190,7 +190,7 @@ impl Driver {
         self.router.handle(Input::Peers {
             torrent,
             source: PeerSource::User,
-            addrs,
+            addrs: addrs.into_iter().map(PeerAddr::from).collect(),
         });
     }
 

@@ -1,11 +1,11 @@
 //! Peers on the same network (BEP 14): which torrents are announced there, and when.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use aqueduct_core::Instant;
 use aqueduct_core::discovery::lsd::{Announce, Lsd};
-use aqueduct_core::types::{InfoHashV1, PeerAddr};
+use aqueduct_core::types::InfoHashV1;
 use tokio::sync::Notify;
 
 /// Local discovery, and the signal that wakes its task.
@@ -57,7 +57,7 @@ impl Neighbours {
         now: Instant,
         from: IpAddr,
         datagram: &[u8],
-    ) -> Option<(PeerAddr, Vec<InfoHashV1>)> {
+    ) -> Option<(SocketAddr, Vec<InfoHashV1>)> {
         self.lsd.handle_datagram(now, from, datagram)
     }
 }

@@ -3,10 +3,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use aqueduct_core::discovery::TrackerStatus;
-use aqueduct_core::types::TorrentId;
+use aqueduct_core::types::{PeerAddr, TorrentId};
 use aqueduct_core::{CloseReason, PeerFailure, PeerFailures};
 
 use super::queue::Queue;
@@ -29,7 +28,7 @@ pub enum Report {
         /// The torrent that the peer was dialled for.
         torrent: TorrentId,
         /// The peer's address.
-        addr: SocketAddr,
+        addr: PeerAddr,
         /// The kind of failure.
         failure: PeerFailure,
         /// The failure in full.
@@ -56,7 +55,7 @@ impl Reports {
         self.queue.push(Report::Tracker { torrent, status });
     }
 
-    pub(super) fn peer_failed(&self, torrent: TorrentId, addr: SocketAddr, reason: CloseReason) {
+    pub(super) fn peer_failed(&self, torrent: TorrentId, addr: PeerAddr, reason: CloseReason) {
         tracing::debug!(torrent = torrent.0, %addr, %reason, "a peer failed");
         let Some(failure) = PeerFailure::of(&reason) else {
             return;
@@ -74,7 +73,7 @@ impl Reports {
         });
     }
 
-    pub(super) fn peer_connected(&self, torrent: TorrentId, addr: SocketAddr) {
+    pub(super) fn peer_connected(&self, torrent: TorrentId, addr: PeerAddr) {
         if let Some(failures) = self.failures.borrow_mut().get_mut(&torrent) {
             failures.forget(addr);
         }
@@ -102,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn a_peers_failure_is_reported_once_and_forgotten_when_it_connects() {
         let (reports, torrent) = (Reports::new(), TorrentId(1));
-        let addr = SocketAddr::from(([192, 0, 2, 1], 6881));
+        let addr = PeerAddr::from(([192, 0, 2, 1], 6881));
         assert_eq!(reports.peer_failures(torrent), None);
         reports.peer_failed(torrent, addr, CloseReason::Refused);
         assert!(matches!(

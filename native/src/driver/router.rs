@@ -155,7 +155,7 @@ impl Router {
                 News::Peers { source, addrs } => self.handle(Input::Peers {
                     torrent,
                     source,
-                    addrs,
+                    addrs: addrs.into_iter().map(PeerAddr::from).collect(),
                 }),
                 News::ExternalIp(ip) => self.handle(Input::ExternalIp(ip)),
                 News::Dht => {}
@@ -180,7 +180,12 @@ impl Router {
 
     /// Dials for the engine.
     async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
-        let result = dial::connect(addr, self.bind, ours).await;
+        let result = match addr {
+            PeerAddr::Ip(addr) => dial::connect(addr, self.bind, ours).await,
+            PeerAddr::Tab(_) => Err(CloseReason::Unreachable(
+                "only its bridge reaches a tab".to_owned(),
+            )),
+        };
         self.turn(|state, now| {
             state.dials.finished(conn);
             match result {
@@ -213,7 +218,7 @@ impl Router {
                 now,
                 Input::Accepted {
                     conn,
-                    addr,
+                    addr: addr.into(),
                     dialled: false,
                     handshake: peer.handshake.clone(),
                 },

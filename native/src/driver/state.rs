@@ -161,7 +161,7 @@ impl State {
                     Input::Peers {
                         torrent,
                         source: PeerSource::Lsd,
-                        addrs: vec![addr],
+                        addrs: vec![addr.into()],
                     },
                 );
             }

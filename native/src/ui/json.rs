@@ -1,12 +1,11 @@
 //! One JSON object a line on standard output: bytes, bytes per second, seconds.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::meta::{File, Info};
-use aqueduct_core::types::InfoHash;
+use aqueduct_core::types::{InfoHash, PeerAddr};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
 use aqueduct_native::storage::Renamed;
 use serde_json::{Value, json};
@@ -127,7 +126,7 @@ impl Json {
     pub(super) fn peer(
         &self,
         info_hash: &InfoHash,
-        addr: SocketAddr,
+        addr: PeerAddr,
         (failure, reason): (PeerFailure, &CloseReason),
         omitted: u64,
     ) {

@@ -9,14 +9,13 @@ pub(crate) mod text;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process;
 use std::time::Duration;
 
 use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Info};
-use aqueduct_core::types::{InfoHash, visible};
+use aqueduct_core::types::{InfoHash, PeerAddr, visible};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure, TorrentSnapshot};
 use aqueduct_native::storage::Renamed;
 
@@ -232,7 +231,7 @@ impl Screen {
         &self,
         name: &str,
         info_hash: &InfoHash,
-        addr: SocketAddr,
+        addr: PeerAddr,
         why: (PeerFailure, &CloseReason),
         omitted: u64,
     ) {

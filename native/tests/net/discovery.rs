@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,7 +6,7 @@ use aqueduct_core::DiscoverRequest::{Completed, More, Start, Stop};
 use aqueduct_core::discovery::{
     Amounts, Config, Key, Summary, Swarm, TrackerError, TrackerState, TrackerStatus,
 };
-use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId};
+use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_native::discovery::{Handle, Membership, News, Options, spawn};
 use aqueduct_native::net::{Bind, OwnUser, Resolver};
 use aqueduct_testkit::http::{Reply, Request, Server, ok};
@@ -51,7 +52,7 @@ fn join(handle: &Handle, tiers: &[&str]) -> (Membership, mpsc::Receiver<News>) {
         .unwrap()
 }
 
-async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
+async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<SocketAddr> {
     loop {
         if let News::Peers { addrs, .. } = soon("news", news.recv()).await.expect("the task ended")
         {
@@ -60,7 +61,7 @@ async fn peers(news: &mut mpsc::Receiver<News>) -> Vec<PeerAddr> {
     }
 }
 
-fn peer() -> Vec<PeerAddr> {
+fn peer() -> Vec<SocketAddr> {
     vec!["1.2.3.4:6881".parse().unwrap()]
 }
 

@@ -1,8 +1,6 @@
 //! Rules that hold at every step of every host, however its peers, its network and its disk behave.
 
-use std::net::SocketAddr;
-
-use aqueduct_core::types::{Bitfield, Piece};
+use aqueduct_core::types::{Bitfield, PeerAddr, Piece};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Op, Output};
 
@@ -142,7 +140,10 @@ pub(super) fn unwritten(host: &Host) {
     );
 }
 
-fn dialled(host: &Host, addr: SocketAddr) {
+fn dialled(host: &Host, addr: PeerAddr) {
+    let Some(addr) = addr.socket_addr() else {
+        panic!("{} dials {addr}", host.name());
+    };
     let ip = addr.ip();
     let refused =
         addr.port() == 0 || ip.is_unspecified() || ip.is_multicast() || addr == host.addr();

@@ -1,11 +1,10 @@
 //! Connections between hosts: dials, bytes in order, ends.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::connection::{Connection, Event};
-use aqueduct_core::types::{ConnId, InfoHashV1};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr};
 use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Handshaken, Input, Instant};
 use bytes::{Bytes, BytesMut};
@@ -81,11 +80,10 @@ impl End {
 
 impl World {
     /// A dial: SYN, SYN-ACK and the handshake travel there, the answer comes back.
-    pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: SocketAddr) {
-        let target = self
-            .addresses
-            .get(&addr)
-            .copied()
+    pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: PeerAddr) {
+        let target = addr
+            .socket_addr()
+            .and_then(|addr| self.addresses.get(&addr).copied())
             .filter(|to| self.hosts[to.0].plan.reachable);
         // An end that nobody holds stands for the address where nobody is.
         let to = target.unwrap_or(from);
@@ -153,7 +151,7 @@ impl World {
         self.agenda
             .after(back, Happening::Arrives(id, Arrival::Answered));
         let ephemeral = u16::try_from(49152 + id % 16384).unwrap();
-        let addr = SocketAddr::new(self.hosts[from.0].addr().ip(), ephemeral);
+        let addr = PeerAddr::from((self.hosts[from.0].addr().ip(), ephemeral));
         let handshake = self.handshake_of(from);
         self.tell(
             to,

@@ -330,7 +330,7 @@ impl Host {
     #[must_use]
     pub fn banned(&self) -> Vec<SocketAddr> {
         let banned = self.news.iter().filter_map(|(_, event)| match event {
-            Event::Banned(_, addr) => Some(*addr),
+            Event::Banned(_, addr) => addr.socket_addr(),
             _ => None,
         });
         banned.collect()
@@ -360,7 +360,7 @@ impl Host {
         self.engine
             .peers(TORRENT)
             .iter()
-            .map(|peer| peer.addr.ip())
+            .filter_map(|peer| peer.addr.ip())
             .collect()
     }
     /// Whether it knows that its torrent is private (BEP 27).

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::types::{PeerSource, Piece, RequestId};
+use aqueduct_core::types::{PeerAddr, PeerSource, Piece, RequestId};
 use aqueduct_core::{
     Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output,
     PriorityRange, Resumed,
@@ -362,7 +362,7 @@ impl World {
             Input::Peers {
                 torrent: TORRENT,
                 source,
-                addrs,
+                addrs: addrs.into_iter().map(PeerAddr::from).collect(),
             },
         );
     }

@@ -7,11 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use aqueduct_core::types::{ConnId, PeerId, RequestId, TorrentId};
+use aqueduct_core::types::{ConnId, PeerAddr, PeerId, RequestId, TorrentId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{
     CloseReason, Config, DiscoverRequest, Engine, Event, Failure, Input, Instant, OpError,
@@ -316,7 +315,7 @@ impl Driver {
         }
     }
 
-    fn note_failure(&mut self, torrent: TorrentId, addr: SocketAddr, failure: PeerFailure) {
+    fn note_failure(&mut self, torrent: TorrentId, addr: PeerAddr, failure: PeerFailure) {
         self.items
             .get_mut(&torrent)
             .into_iter()

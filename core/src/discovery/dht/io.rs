@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::discovery::Key;
-use crate::types::PeerAddr;
 
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub enum Output {
         /// For whom.
         key: Key,
         /// Where they are.
-        addrs: Vec<PeerAddr>,
+        addrs: Vec<SocketAddr>,
     },
     /// What [`super::Dht::counts`] says of a member has changed.
     Changed(Key),

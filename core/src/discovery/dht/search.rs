@@ -1,11 +1,12 @@
 //! One swarm that is looked for, and who wants to know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use super::io::Family;
 use super::queries::LookupId;
 use crate::discovery::budget::LookupBudget;
-use crate::types::{Instant, PeerAddr};
+use crate::types::Instant;
 
 /// Peers that one lookup may find.
 const MAX_FOUND: usize = 3000;
@@ -36,7 +37,7 @@ pub(super) struct Search {
     pub(super) starved: BTreeSet<Family>,
     /// Rounds in a row before this one that found nobody.
     barren: u32,
-    found: BTreeSet<PeerAddr>,
+    found: BTreeSet<SocketAddr>,
     /// Found by the round before.
     before: usize,
 }
@@ -103,7 +104,7 @@ impl Search {
     }
 
     /// Takes in peers; returns those that are new in this round.
-    pub(super) fn add(&mut self, peers: impl Iterator<Item = PeerAddr>) -> Vec<PeerAddr> {
+    pub(super) fn add(&mut self, peers: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         let room = MAX_FOUND.saturating_sub(self.found.len());
         let found = &mut self.found;
         peers
@@ -113,7 +114,7 @@ impl Search {
     }
 
     /// Whom others have found in this round, for somebody who comes later.
-    pub(super) fn found(&self) -> Option<Vec<PeerAddr>> {
+    pub(super) fn found(&self) -> Option<Vec<SocketAddr>> {
         (!self.found.is_empty()).then(|| self.found.iter().copied().collect())
     }
 

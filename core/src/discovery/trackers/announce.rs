@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::io::Amounts;
 use crate::discovery::url::Host;
-use crate::types::{InfoHashV1, PeerAddr, PeerId, visible};
+use crate::types::{InfoHashV1, PeerId, visible};
 
 /// Most peers that are read from one answer.
 pub const MAX_PEERS: usize = 2000;
@@ -96,7 +96,7 @@ pub struct Answer {
     /// Other peers, if it says.
     pub leechers: Option<u32>,
     /// At most [`MAX_PEERS`], usable, none twice.
-    pub peers: Vec<PeerAddr>,
+    pub peers: Vec<SocketAddr>,
     /// Peers of which it gave the host name instead of the address (BEP 3): at most [`MAX_NAMES`].
     pub names: Vec<(Host, u16)>,
     /// For the user: escaped, cut to [`MAX_TEXT`].
@@ -110,8 +110,8 @@ pub struct Answer {
 /// Gathers addresses: bounded, usable, none twice, in the order they came.
 #[derive(Debug, Default)]
 pub(super) struct PeerList {
-    pub(super) list: Vec<PeerAddr>,
-    seen: BTreeSet<PeerAddr>,
+    pub(super) list: Vec<SocketAddr>,
+    seen: BTreeSet<SocketAddr>,
 }
 
 impl PeerList {

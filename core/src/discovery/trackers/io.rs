@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::status::{TrackerError, TrackerStatus};
 use crate::discovery::dht::Family;
-use crate::types::{InfoHashV1, PeerAddr, PeerId, PeerSource};
+use crate::types::{InfoHashV1, PeerId, PeerSource};
 
 /// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner`
 /// tells them apart.
@@ -103,7 +103,7 @@ pub enum Output {
         /// Who says so.
         source: PeerSource,
         /// Where they are.
-        addrs: Vec<PeerAddr>,
+        addrs: Vec<SocketAddr>,
     },
     /// A tracker's state changed.
     Status {

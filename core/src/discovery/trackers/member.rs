@@ -11,7 +11,7 @@ use super::config::Config;
 use super::io::{Amounts, Key, QueryId, Swarm};
 use super::status::{TrackerError, TrackerState, TrackerStatus};
 use crate::discovery::url::Url;
-use crate::types::{Instant, PeerAddr, PeerId};
+use crate::types::{Instant, PeerId};
 
 /// What the member is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +251,7 @@ impl Torrent {
         complete: bool,
         answer: Answer,
         earliest: Instant,
-    ) -> Vec<PeerAddr> {
+    ) -> Vec<SocketAddr> {
         let complete_from_the_start = event == AnnounceEvent::Started && complete;
         let Some(tracker) = self.trackers.get_mut(index) else {
             return Vec::new();

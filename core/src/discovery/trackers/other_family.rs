@@ -16,7 +16,7 @@ use super::status::TrackerError;
 use super::wake::Wake;
 use crate::discovery::dht::Family;
 use crate::discovery::url::Scheme;
-use crate::types::{Instant, PeerAddr, PeerSource};
+use crate::types::{Instant, PeerSource};
 
 impl Discovery {
     /// In which family a UDP tracker that answered from `from` has addresses, too.
@@ -38,7 +38,7 @@ impl Discovery {
         index: usize,
         event: AnnounceEvent,
         family: Family,
-        known: BTreeSet<PeerAddr>,
+        known: BTreeSet<SocketAddr>,
     ) {
         let Some(torrent) = self.torrents.get(&key) else {
             return;
@@ -96,7 +96,7 @@ impl Discovery {
         index: usize,
         event: AnnounceEvent,
         stage: Stage,
-        known: BTreeSet<PeerAddr>,
+        known: BTreeSet<SocketAddr>,
     ) -> QueryId {
         let id = self.queries.open(Query {
             second: Some(known),
@@ -130,7 +130,7 @@ impl Discovery {
         key: Key,
         index: usize,
         mut answer: Answer,
-        known: &BTreeSet<PeerAddr>,
+        known: &BTreeSet<SocketAddr>,
     ) {
         let mut addrs = std::mem::take(&mut answer.peers);
         addrs.retain(|addr| !known.contains(addr));

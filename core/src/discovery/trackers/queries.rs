@@ -1,10 +1,10 @@
 //! Announces under way, and those that wait because too many are.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 
 use super::announce::{AnnounceEvent, Ask};
 use super::io::{Key, QueryId};
-use crate::types::PeerAddr;
 
 /// One announce under way.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Query {
     pub(super) stage: Stage,
     /// The same announce in the other address family (BEP 7); holds the peers that the first one
     /// brought.
-    pub(super) second: Option<BTreeSet<PeerAddr>>,
+    pub(super) second: Option<BTreeSet<SocketAddr>>,
     /// It says that nothing is missing.
     pub(super) complete: bool,
     /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside

@@ -2,16 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::{Ranking, canonical, is_local, network, usable};
-use crate::types::{Instant, PeerId, PeerIdentity, PeerSource};
+use crate::net::{Network, Ranking, disclosure, is_shared, network, usable};
+use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
 
 /// Why an address is not remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Port 0, multicast, broadcast or unspecified: nobody can be there.
+    /// Port 0, multicast, broadcast or unspecified: nobody can be there. Or a tab, which only its
+    /// bridge can reach.
     Unusable,
     /// It sent corrupt pieces, or it is ourselves.
     Banned,
@@ -36,7 +37,7 @@ const BANS: usize = 4096;
 struct Candidate {
     source: PeerSource,
     /// The network of the peer that told us of it (BEP 11).
-    informant: Option<IpAddr>,
+    informant: Option<Network>,
     failures: u32,
     /// Not dialled before.
     rest_until: Instant,
@@ -46,9 +47,9 @@ struct Candidate {
 /// The addresses of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
-    known: BTreeMap<SocketAddr, Candidate>,
-    banned_networks: BTreeSet<IpAddr>,
-    banned_addrs: BTreeSet<SocketAddr>,
+    known: BTreeMap<PeerAddr, Candidate>,
+    banned_networks: BTreeSet<Network>,
+    banned_addrs: BTreeSet<PeerAddr>,
     banned_ids: BTreeSet<PeerId>,
     limit: usize,
 }
@@ -63,32 +64,35 @@ impl Candidates {
     }
 
     /// Heard of an address.
-    pub(crate) fn add(&mut self, addr: SocketAddr, source: PeerSource) -> Result<(), Refused> {
+    pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource) -> Result<(), Refused> {
         self.insert(addr, source, None)
     }
 
     /// Heard of an address from a peer. At most a quarter of all addresses come from one network,
     /// and nobody outside a private network knows who is inside.
-    pub(crate) fn add_told(&mut self, addr: SocketAddr, informant: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn add_told(
+        &mut self,
+        addr: SocketAddr,
+        informant: PeerAddr,
+    ) -> Result<(), Refused> {
         let told = self
             .known
             .values()
             .filter(|c| c.informant == Some(network(informant)))
             .count();
-        if told >= self.limit / 4 || is_local(addr.ip()) && !is_local(informant) {
+        if told >= self.limit / 4 || !disclosure::may_name(informant, addr) {
             return Err(Refused::Distrusted);
         }
-        self.insert(addr, PeerSource::Pex, Some(network(informant)))
+        self.insert(addr.into(), PeerSource::Pex, Some(network(informant)))
     }
 
     fn insert(
         &mut self,
-        addr: SocketAddr,
+        addr: PeerAddr,
         source: PeerSource,
-        informant: Option<IpAddr>,
+        informant: Option<Network>,
     ) -> Result<(), Refused> {
-        let addr = canonical(addr);
-        if !usable(addr) {
+        if !addr.socket_addr().is_some_and(usable) {
             return Err(Refused::Unusable);
         }
         if self.is_banned(addr) {
@@ -123,8 +127,8 @@ impl Candidates {
         &mut self,
         now: Instant,
         ranking: Ranking,
-        taken: impl Fn(SocketAddr) -> bool,
-    ) -> Option<SocketAddr> {
+        taken: impl Fn(PeerAddr) -> bool,
+    ) -> Option<PeerAddr> {
         let free = self
             .known
             .iter_mut()
@@ -145,7 +149,7 @@ impl Candidates {
     }
 
     /// A dial failed: rest, longer every time, and in the end forget.
-    pub(crate) fn failed(&mut self, now: Instant, addr: SocketAddr) {
+    pub(crate) fn failed(&mut self, now: Instant, addr: PeerAddr) {
         let Some(c) = self.known.get_mut(&addr) else {
             return;
         };
@@ -159,14 +163,14 @@ impl Candidates {
     }
 
     /// A dial succeeded: the address is good.
-    pub(crate) fn succeeded(&mut self, addr: SocketAddr) {
+    pub(crate) fn succeeded(&mut self, addr: PeerAddr) {
         if let Some(c) = self.known.get_mut(&addr) {
             c.failures = 0;
         }
     }
 
     /// A connection ended; it may be dialled again after a rest.
-    pub(crate) fn released(&mut self, now: Instant, addr: SocketAddr, rest: Duration) {
+    pub(crate) fn released(&mut self, now: Instant, addr: PeerAddr, rest: Duration) {
         if let Some(c) = self.known.get_mut(&addr) {
             c.busy = false;
             c.rest_until = now + rest;
@@ -174,12 +178,12 @@ impl Candidates {
     }
 
     /// Forgets an address that will never be of use (ourselves, another torrent's peer).
-    pub(crate) fn forget(&mut self, addr: SocketAddr) {
+    pub(crate) fn forget(&mut self, addr: PeerAddr) {
         self.known.remove(&addr);
     }
 
     /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
-    pub(crate) fn forget_public(&mut self) -> Vec<SocketAddr> {
+    pub(crate) fn forget_public(&mut self) -> Vec<PeerAddr> {
         self.known
             .extract_if(.., |_, c| !c.source.suits_private())
             .map(|(addr, _)| addr)
@@ -199,11 +203,11 @@ impl Candidates {
     /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside,
     /// where many peers share one, that port and that peer id.
     pub(crate) fn ban(&mut self, who: PeerIdentity) {
-        let addr = canonical(who.addr);
+        let addr = who.addr;
         bounded_insert(&mut self.banned_ids, who.peer_id);
         bounded_insert(&mut self.banned_addrs, addr);
-        if !is_local(addr.ip()) {
-            bounded_insert(&mut self.banned_networks, network(addr.ip()));
+        if !is_shared(addr) {
+            bounded_insert(&mut self.banned_networks, network(addr));
         }
         let Self {
             known,
@@ -211,15 +215,12 @@ impl Candidates {
             banned_networks,
             ..
         } = self;
-        known.retain(|a, _| {
-            !banned_addrs.contains(a) && !banned_networks.contains(&network(a.ip()))
-        });
+        known.retain(|a, _| !banned_addrs.contains(a) && !banned_networks.contains(&network(*a)));
     }
 
     /// Whether this address is banned.
-    pub(crate) fn is_banned(&self, addr: SocketAddr) -> bool {
-        let addr = canonical(addr);
-        self.banned_addrs.contains(&addr) || self.banned_networks.contains(&network(addr.ip()))
+    pub(crate) fn is_banned(&self, addr: PeerAddr) -> bool {
+        self.banned_addrs.contains(&addr) || self.banned_networks.contains(&network(addr))
     }
 
     /// Whether this peer is banned, by address or by name.
@@ -252,8 +253,12 @@ fn bounded_insert<T: Ord>(set: &mut BTreeSet<T>, item: T) {
 mod tests {
     use super::*;
 
-    fn addr(text: &str) -> SocketAddr {
+    fn socket_addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    fn addr(text: &str) -> PeerAddr {
+        socket_addr(text).into()
     }
 
     fn who(text: &str, id: u8) -> PeerIdentity {
@@ -330,16 +335,19 @@ mod tests {
         let mut c = Candidates::new(100);
         let taken = (1..=60u16)
             .filter(|n| {
-                c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), [9, 9, 9, 9].into())
+                c.add_told(SocketAddr::from(([45, 0, 0, 1], *n)), addr("9.9.9.9:1"))
                     .is_ok()
             })
             .count();
         assert_eq!(taken, 25);
         assert_eq!(
-            c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 9].into()),
+            c.add_told(socket_addr("45.0.0.2:1"), addr("9.9.9.9:1")),
             Err(Refused::Distrusted)
         );
-        assert_eq!(c.add_told(addr("45.0.0.2:1"), [9, 9, 9, 8].into()), Ok(()));
+        assert_eq!(
+            c.add_told(socket_addr("45.0.0.2:1"), addr("9.9.9.8:1")),
+            Ok(())
+        );
     }
 
     #[test]
@@ -352,12 +360,12 @@ mod tests {
             "[::ffff:10.0.0.1]:1",
         ] {
             assert_eq!(
-                c.add_told(addr(inside), [9, 9, 9, 9].into()),
+                c.add_told(socket_addr(inside), addr("9.9.9.9:1")),
                 Err(Refused::Distrusted),
                 "{inside}"
             );
             assert_eq!(
-                c.add_told(addr(inside), [192, 168, 1, 7].into()),
+                c.add_told(socket_addr(inside), addr("192.168.1.7:1")),
                 Ok(()),
                 "{inside}"
             );
@@ -375,9 +383,10 @@ mod tests {
             PeerSource::Lsd,
         ];
         for (n, source) in (1..).zip(sources) {
-            c.add(SocketAddr::from(([45, 0, 0, 1], n)), source).unwrap();
+            c.add(PeerAddr::from(([45, 0, 0, 1], n)), source).unwrap();
         }
-        c.add_told(addr("45.0.0.1:6"), [9, 9, 9, 9].into()).unwrap();
+        c.add_told(socket_addr("45.0.0.1:6"), addr("9.9.9.9:1"))
+            .unwrap();
         assert_eq!(
             c.add(addr("45.0.0.1:4"), PeerSource::Tracker),
             Err(Refused::Known),

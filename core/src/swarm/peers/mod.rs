@@ -5,7 +5,6 @@ mod outgoing;
 mod peer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 pub(crate) use candidates::Candidates;
@@ -13,7 +12,7 @@ pub(crate) use peer::{EarlyHave, Peer};
 
 use crate::context::Context;
 use crate::io::{CloseReason, Output};
-use crate::net::{is_local, network};
+use crate::net::{Network, is_shared, network};
 use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity};
 use crate::wire::Message;
 
@@ -28,20 +27,20 @@ const SETTLED: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Taken {
     addrs: BTreeSet<PeerAddr>,
-    networks: BTreeSet<IpAddr>,
+    networks: BTreeSet<Network>,
 }
 
 impl Taken {
     /// `one_per_network`: nobody else of the same address (/64 for IPv6) is dialled.
     fn add(&mut self, addr: PeerAddr, one_per_network: bool) {
         self.addrs.insert(addr);
-        if one_per_network && !is_local(addr.ip()) {
-            self.networks.insert(network(addr.ip()));
+        if one_per_network && !is_shared(addr) {
+            self.networks.insert(network(addr));
         }
     }
 
     fn holds(&self, addr: PeerAddr) -> bool {
-        self.addrs.contains(&addr) || self.networks.contains(&network(addr.ip()))
+        self.addrs.contains(&addr) || self.networks.contains(&network(addr))
     }
 }
 
@@ -299,5 +298,5 @@ impl Peers {
 
 /// Outside private networks one address (/64 for IPv6) is one peer.
 fn same_host(a: PeerAddr, b: PeerAddr) -> bool {
-    network(a.ip()) == network(b.ip()) && !is_local(a.ip())
+    network(a) == network(b) && !is_shared(a)
 }

@@ -6,6 +6,7 @@ use super::outgoing::Outgoing;
 use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extensions;
 use crate::io::Output;
+use crate::net::disclosure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
 use crate::wire::{Message, RawBlock, Reserved};
 
@@ -117,9 +118,10 @@ impl Peer {
 
     /// BEP 5: the peer has a DHT node at this port.
     pub(crate) fn handle_port(&self, cx: &mut Context, port: u16) {
-        if port != 0 && cx.config().dht_port.is_some() {
-            let addr = (self.addr.ip().to_canonical(), port).into();
-            cx.shared.outbox.push(Output::DhtNode(addr));
+        if cx.config().dht_port.is_some()
+            && let Some(node) = disclosure::to_dht(self.addr, port)
+        {
+            cx.shared.outbox.push(Output::DhtNode(node));
         }
     }
 

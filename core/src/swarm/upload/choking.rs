@@ -33,7 +33,7 @@ impl Upload {
         info_hash: InfoHashV1,
     ) {
         let mut known = PeerUpload::default();
-        if let (Some(pieces), IpAddr::V4(ip)) = (pieces, peer.addr.ip().to_canonical())
+        if let (Some(pieces), Some(IpAddr::V4(ip))) = (pieces, peer.addr.ip())
             && peer.fast
             && peer.have.count() < NEWCOMER
         {

@@ -390,7 +390,7 @@ impl World {
     fn take(&mut self, output: Output) {
         match output {
             Output::Dial { conn, addr, .. } => {
-                assert_ne!(addr.port(), 0);
+                assert!(addr.socket_addr().is_some_and(|addr| addr.port() != 0));
                 assert!(
                     !conn.is_accepted()
                         && !self.peers.contains_key(&conn)

@@ -13,7 +13,7 @@ use aqueduct_core::discovery::Key;
 use aqueduct_core::discovery::dht::{
     Config, Contact, Dht, Effort, Family, Input, NodeId, Output, State, secure_id,
 };
-use aqueduct_core::types::{InfoHashV1, PeerAddr};
+use aqueduct_core::types::InfoHashV1;
 use aqueduct_core::{DiscoverRequest, Instant};
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng};
@@ -138,7 +138,7 @@ pub struct World {
     residents: Vec<Resident>,
     by_home: BTreeMap<IpAddr, u32>,
     started: BTreeMap<(u32, Key), Instant>,
-    found: BTreeMap<(u32, Key), (Duration, BTreeSet<PeerAddr>)>,
+    found: BTreeMap<(u32, Key), (Duration, BTreeSet<SocketAddr>)>,
     looked: BTreeMap<(u32, Key), Looked>,
     /// Datagrams so far.
     pub packets: u64,

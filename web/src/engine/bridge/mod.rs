@@ -7,7 +7,7 @@ pub(crate) mod streams;
 use std::net::SocketAddr;
 
 use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate, StreamClose};
-use aqueduct_core::types::{InfoHashV1, TorrentId, is_tab};
+use aqueduct_core::types::{InfoHashV1, TorrentId};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
 
@@ -55,7 +55,7 @@ impl Driver {
                 handshake,
                 ..
             } => {
-                if dialled && !is_tab(addr.ip()) {
+                if let Some(addr) = addr.socket_addr().filter(|_| dialled) {
                     self.met(handshake.info_hash, addr);
                 }
                 let conn = self.streams.open(stream);

@@ -2,11 +2,11 @@
 //! the bridge passes them over.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::MAX_HINTS;
-use aqueduct_core::types::PeerAddr;
 
 /// Addresses of one torrent that are remembered; the oldest are forgotten.
 const MAX_KNOWN: usize = 200;
@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(10);
 /// told of all again.
 #[derive(Default)]
 pub(crate) struct Hints {
-    known: VecDeque<PeerAddr>,
+    known: VecDeque<SocketAddr>,
     /// So many at the end of `known` the bridge has not been told of.
     waiting: usize,
     next: Instant,
@@ -25,7 +25,7 @@ pub(crate) struct Hints {
 
 impl Hints {
     /// The engine heard of peers.
-    pub(crate) fn heard(&mut self, addrs: Vec<PeerAddr>) {
+    pub(crate) fn heard(&mut self, addrs: Vec<SocketAddr>) {
         self.waiting += addrs.len();
         self.known.extend(addrs);
         self.known
@@ -34,7 +34,7 @@ impl Hints {
     }
 
     /// The bridge dialled this peer for us: it knows, but the next one may not.
-    pub(crate) fn met(&mut self, addr: PeerAddr) {
+    pub(crate) fn met(&mut self, addr: SocketAddr) {
         if !self.known.contains(&addr) && self.known.len() < MAX_KNOWN {
             self.known.push_front(addr);
         }
@@ -56,10 +56,10 @@ impl Hints {
     }
 
     /// What to tell now, in the order heard.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Vec<PeerAddr>> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         self.due().filter(|due| *due <= now)?;
         self.next = now + EVERY;
-        let told: Vec<PeerAddr> = self
+        let told: Vec<SocketAddr> = self
             .known
             .iter()
             .skip(self.known.len() - self.waiting)
@@ -75,9 +75,9 @@ impl Hints {
 mod tests {
     use super::*;
 
-    fn addrs(range: std::ops::Range<u16>) -> Vec<PeerAddr> {
+    fn addrs(range: std::ops::Range<u16>) -> Vec<SocketAddr> {
         range
-            .map(|port| PeerAddr::from(([1, 2, 3, 4], port)))
+            .map(|port| SocketAddr::from(([1, 2, 3, 4], port)))
             .collect()
     }
 

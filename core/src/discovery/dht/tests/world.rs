@@ -11,7 +11,7 @@ use crate::discovery::dht::krpc::{Body, Message, Method};
 use crate::discovery::dht::{Config, Dht, Input, Output, State};
 use crate::discovery::{DhtCounts, Key};
 use crate::io::DiscoverRequest;
-use crate::types::{InfoHashV1, Instant, PeerAddr};
+use crate::types::{InfoHashV1, Instant};
 
 /// One way.
 const DELAY: Duration = Duration::from_millis(20);
@@ -41,7 +41,7 @@ pub(super) struct World {
     sent: u64,
     /// Everything that was sent, and when.
     pub(super) log: Vec<(Instant, SocketAddr, SocketAddr, Bytes)>,
-    pub(super) found: BTreeMap<(SocketAddr, Key), BTreeSet<PeerAddr>>,
+    pub(super) found: BTreeMap<(SocketAddr, Key), BTreeSet<SocketAddr>>,
     pub(super) resolves: Vec<(Instant, String)>,
     /// What every name leads to.
     pub(super) names: Vec<SocketAddr>,

@@ -1,0 +1,107 @@
+//! Which addresses may be told to whom, and whose word on addresses counts. Every part of the
+//! engine that tells or hears of addresses asks here.
+//!
+//! | told to | which addresses | where |
+//! |---|---|---|
+//! | a peer (BEP 11, 55) | IP addresses; local ones only to peers that share such a network | [`to_peer`] |
+//! | a peer, of its own (`yourip` of BEP 10) | its IP address | [`own_ip`] |
+//! | the bridge of a tab (hints) | IP addresses that somebody can be at | [`to_bridge`] |
+//! | our node of the DHT | the IP address of a peer, at the port that it names | [`to_dht`] |
+//! | trackers, other nodes of the DHT | none but our own: they see where we come from | |
+//! | resume records, records of the DHT | no peers, and nodes by IP address | |
+//!
+//! A tab's address means nothing outside its bridge and is told to nobody.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::addr::{is_local, is_shared, usable};
+use crate::types::PeerAddr;
+
+/// What a peer at `to` may be told of another one at `of`; `None`: nothing. Nobody outside a
+/// private network hears who is inside.
+pub(crate) fn to_peer(to: PeerAddr, of: PeerAddr) -> Option<SocketAddr> {
+    of.socket_addr()
+        .filter(|of| is_shared(to) || !is_local(of.ip()))
+}
+
+/// What a peer is told of its own address.
+pub(crate) fn own_ip(peer: PeerAddr) -> Option<IpAddr> {
+    peer.ip().map(|ip| ip.to_canonical())
+}
+
+/// What a tab's bridge is told of a peer that others named. The bridge has a filter of its own.
+pub(crate) fn to_bridge(peer: PeerAddr) -> Option<SocketAddr> {
+    peer.socket_addr().filter(|addr| usable(*addr))
+}
+
+/// The node of the DHT that a peer says it has at this port (BEP 5).
+pub(crate) fn to_dht(peer: PeerAddr, port: u16) -> Option<SocketAddr> {
+    let ip = own_ip(peer)?;
+    (port != 0).then(|| SocketAddr::new(ip, port))
+}
+
+/// Whether a peer at `informant` can know of `addr`: from outside a private network nobody sees who
+/// is inside.
+pub(crate) fn may_name(informant: PeerAddr, addr: SocketAddr) -> bool {
+    is_shared(informant) || !is_local(addr.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{
+        Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    };
+
+    use super::*;
+    use crate::types::TabId;
+
+    fn ip() -> impl Strategy<Value = PeerAddr> {
+        let public = any::<u8>().prop_map(|last| PeerAddr::from(([45, 0, 0, last], 6881)));
+        let local = any::<u8>().prop_map(|last| PeerAddr::from(([192, 168, 0, last], 6881)));
+        let mapped = Just(PeerAddr::from((
+            "::ffff:10.0.0.1".parse::<IpAddr>().unwrap(),
+            6881,
+        )));
+        prop_oneof![
+            public,
+            local,
+            mapped,
+            any::<SocketAddr>().prop_map(PeerAddr::from)
+        ]
+    }
+
+    fn addr() -> impl Strategy<Value = PeerAddr> {
+        prop_oneof![
+            ip(),
+            any::<u64>().prop_map(|number| PeerAddr::Tab(TabId(number)))
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_tab_is_told_to_nobody(to in addr(), number in any::<u64>(), port in any::<u16>()) {
+            let tab = PeerAddr::Tab(TabId(number));
+            prop_assert_eq!((to_peer(to, tab), to_bridge(tab), to_dht(tab, port), own_ip(tab)), (None, None, None, None));
+        }
+
+        #[test]
+        fn who_is_inside_a_private_network_is_told_only_to_those_who_may_be_inside(to in ip(), of in ip()) {
+            let (to_ip, of_ip) = (to.ip().unwrap(), of.ip().unwrap());
+            prop_assert_eq!(to_peer(to, of).is_some(), is_local(to_ip) || !is_local(of_ip));
+        }
+
+        #[test]
+        fn what_a_peer_may_be_told_it_may_also_say(to in addr(), of in addr()) {
+            if let Some(told) = to_peer(to, of) {
+                prop_assert!(may_name(to, told));
+                prop_assert_eq!(PeerAddr::from(told), of);
+            }
+        }
+
+        #[test]
+        fn the_bridge_and_the_dht_hear_of_addresses_with_a_port(peer in addr(), port in any::<u16>()) {
+            prop_assert!(to_bridge(peer).is_none_or(|addr| addr.port() != 0));
+            prop_assert_eq!(to_dht(peer, port).is_some(), peer.ip().is_some() && port != 0);
+        }
+    }
+}
