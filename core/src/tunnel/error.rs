@@ -1,6 +1,6 @@
 //! How one side broke the tunnel's rules.
 
-use super::frame::Kind;
+use super::kind::Kind;
 
 /// An end of the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

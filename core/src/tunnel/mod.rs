@@ -48,6 +48,7 @@ mod hello;
 mod hint;
 mod join;
 mod keepalive;
+mod kind;
 mod outbox;
 mod reader;
 mod refusal;

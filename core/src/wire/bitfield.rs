@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::BytesMut;
 
-use super::codec::put_head;
+use super::fields::put_head;
 use crate::types::MAX_PIECES;
 
 pub(super) const BITFIELD: u8 = 5;

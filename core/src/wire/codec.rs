@@ -86,21 +86,6 @@ const fn lengths(id: u8) -> RangeInclusive<u32> {
     }
 }
 
-/// The first `N` numbers of a body whose length was checked.
-pub(super) fn words<const N: usize>(body: &[u8]) -> [u32; N] {
-    let mut words = [0; N];
-    for (word, bytes) in words.iter_mut().zip(body.as_chunks().0) {
-        *word = u32::from_be_bytes(*bytes);
-    }
-    words
-}
-
-/// Writes length and id; `body` is how many bytes follow.
-pub(super) fn put_head(out: &mut BytesMut, id: u8, body: usize) {
-    out.put_u32(u32::try_from(body.saturating_add(1)).unwrap_or(u32::MAX));
-    out.put_u8(id);
-}
-
 impl Message {
     /// Takes the next message off `buf`; `None` until all of it is there. Unknown types up to
     /// [`MAX_UNKNOWN`] are skipped, as BEP 3 lets extensions add types. The bytes of a message

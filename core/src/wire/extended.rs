@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::Message;
-use super::codec::put_head;
+use super::fields::put_head;
 
 pub(super) const EXTENDED: u8 = 20;
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::{BufMut, BytesMut};
 
-use super::codec::{put_head, words};
+use super::fields::{numbers, put_head};
 
 pub(super) const HAVE: u8 = 4;
 pub(super) const SUGGEST: u8 = 13;
@@ -18,6 +18,6 @@ pub(super) fn encode(out: &mut BytesMut, id: u8, index: u32) {
 }
 
 pub(super) fn decode(body: &[u8]) -> u32 {
-    let [index] = words(body);
+    let [index] = numbers(body);
     index
 }

@@ -10,6 +10,7 @@ mod bitfield;
 mod codec;
 mod extended;
 mod fast;
+mod fields;
 mod handshake;
 mod have;
 mod piece;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::Message;
-use super::codec::{put_head, words};
+use super::fields::{numbers, put_head};
 
 pub(super) const PIECE: u8 = 7;
 
@@ -23,7 +23,7 @@ pub(super) fn encode_head(out: &mut BytesMut, index: u32, begin: u32, data: usiz
 }
 
 pub(super) fn decode(mut body: BytesMut) -> Message {
-    let [index, begin] = words(&body);
+    let [index, begin] = numbers(&body);
     body.advance(8.min(body.len()));
     Message::Piece {
         index,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::{BufMut, BytesMut};
 
-use super::codec::put_head;
+use super::fields::put_head;
 
 pub(super) const PORT: u8 = 9;
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bytes::{BufMut, BytesMut};
 
 use super::RawBlock;
-use super::codec::{put_head, words};
+use super::fields::{numbers, put_head};
 
 pub(super) const REQUEST: u8 = 6;
 pub(super) const CANCEL: u8 = 8;
@@ -21,7 +21,7 @@ pub(super) fn encode(out: &mut BytesMut, id: u8, block: RawBlock) {
 }
 
 pub(super) fn decode(body: &[u8]) -> RawBlock {
-    let [index, begin, length] = words(body);
+    let [index, begin, length] = numbers(body);
     RawBlock {
         index,
         begin,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::BytesMut;
 
-use super::codec::put_head;
+use super::fields::put_head;
 
 pub(super) const CHOKE: u8 = 0;
 pub(super) const UNCHOKE: u8 = 1;
