@@ -5,5 +5,6 @@ pub mod descriptors;
 pub mod dial;
 pub mod discovery;
 pub mod driver;
+pub mod hash;
 pub mod net;
 pub mod storage;

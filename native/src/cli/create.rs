@@ -100,7 +100,7 @@ fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Met
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
     let (root, info) = place::at(&blank.info, path);
-    let storage = Storage::existing_as(&root.folder, root.top, info, Handles::new(MAX_OPEN))?;
+    let storage = Storage::existing(&root.folder, root.top, info, Handles::new(MAX_OPEN))?;
     let reading = Reading::of(draft.lengths().total(), quiet);
     let filled = Mutex::new(&mut digests);
     let complete = Mutex::new(true);

@@ -9,9 +9,9 @@ use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::{InfoHash, InfoHashV1, visible};
-use aqueduct_native::storage::state::{Neighbours, RecordFiles};
+use aqueduct_native::storage::records::{OtherRecords, RecordFiles};
 use aqueduct_native::storage::stored::Stored;
-use aqueduct_native::storage::{Handles, Room, Storage, path_of, resume};
+use aqueduct_native::storage::{DiskSpace, Handles, Storage, path_of, resume};
 
 use super::failure::{Class, Failure};
 use super::place::Root;
@@ -27,7 +27,7 @@ pub(crate) struct Files {
     overwrite: bool,
     state: PathBuf,
     handles: Arc<Handles<File>>,
-    room: Arc<Room>,
+    space: Arc<DiskSpace>,
     /// Whose each file is.
     claims: BTreeMap<PathBuf, InfoHashV1>,
     /// Records of magnets whose metadata are being fetched.
@@ -51,14 +51,14 @@ impl Files {
         state: PathBuf,
         open_at_once: usize,
     ) -> Self {
-        let (handles, room) = (Handles::new(open_at_once), Arc::default());
+        let (handles, space) = (Handles::new(open_at_once), Arc::default());
         Self {
             purpose,
             output,
             overwrite: false,
             state,
             handles,
-            room,
+            space,
             claims: BTreeMap::new(),
             waiting: BTreeMap::new(),
         }
@@ -135,21 +135,21 @@ impl Files {
     ) -> Result<Opened, Failure> {
         let wanted = choice.wanted(info)?;
         self.claim(info, &root.folder)?;
-        let neighbours = Neighbours::new(&self.state, &info.info_hash, &root.folder)?;
+        let others = OtherRecords::new(&self.state, &info.info_hash, &root.folder)?;
         let (info, handles) = (Arc::clone(info), Arc::clone(&self.handles));
         let storage = match self.purpose {
             Purpose::Get => Storage::open(&root.folder, info, handles)?,
-            Purpose::Seed => Storage::existing_as(&root.folder, root.top, info, handles)?,
+            Purpose::Seed => Storage::existing(&root.folder, root.top, info, handles)?,
         };
         let storage = storage
-            .sharing(Arc::clone(&self.room))
-            .guarded(self.overwrite, Some(neighbours));
+            .sharing(Arc::clone(&self.space))
+            .protecting(self.overwrite, Some(others));
         if let Some(wanted) = &wanted {
             storage.want(wanted.clone());
         }
         if let Some(record) = &found {
-            storage.recall_names(&record.names)?;
-            storage.recall(record);
+            storage.apply_names(&record.names)?;
+            storage.apply_record(record);
         }
         if self.purpose == Purpose::Get {
             storage.make_empty_files()?;

@@ -34,7 +34,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
         Class::Mismatch,
     )?;
     let Root { folder, top } = root;
-    let storage = Storage::existing_as(&folder, top, info, Handles::new(MAX_OPEN))?;
+    let storage = Storage::existing(&folder, top, info, Handles::new(MAX_OPEN))?;
     let wrong = wrong_pieces(
         &storage,
         &Reading::of(storage.info().lengths.total(), flags.json),

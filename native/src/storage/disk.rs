@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use aqueduct_core::resume::FileStamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -28,11 +29,11 @@ pub struct Stat {
     pub size: u64,
     /// Nanoseconds since 1970 of the last modification.
     pub modified: u64,
-    /// Bytes that have room on the disk already (sparse files have less than their size).
+    /// Bytes allocated on the disk (sparse files have less than their size).
     pub allocated: u64,
-    /// Which file system it lies on, as the system numbers them.
+    /// The system's number of the file system that it lies on.
     pub device: u64,
-    /// Which file of its file system it is.
+    /// Its number in its file system.
     pub inode: u64,
     /// Nanoseconds since 1970 of the last change to content, names or owner.
     pub changed: u64,
@@ -40,8 +41,19 @@ pub struct Stat {
     pub is_linked: bool,
 }
 
-/// What storage asks of a file system. [`Beneath`] is the real one; tests bring one whose calls
-/// fail.
+impl Stat {
+    /// What a resume record states of the file.
+    #[must_use]
+    pub const fn stamp(&self) -> FileStamp {
+        FileStamp {
+            size: self.size,
+            modified: self.modified,
+        }
+    }
+}
+
+/// What storage asks of a file system. [`FolderDisk`] is the real one; in tests there is one whose
+/// calls fail.
 ///
 /// A path is a list of components below the root: none is empty, `.` or `..`, none holds a
 /// separator.
@@ -65,7 +77,7 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says; [`io::ErrorKind::NotFound`] if no regular file is there.
     fn stat_at(&self, path: &[String]) -> io::Result<Stat>;
-    /// Whether there is anything in a file but holes.
+    /// Whether a file holds anything but holes.
     ///
     /// # Errors
     /// Anything the system says.
@@ -80,13 +92,13 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says; the owner alone may do this.
     fn set_modified(&self, file: &Self::File, modified: u64) -> io::Result<()>;
-    /// Writes the slices one after the other from byte `at` on; says how many bytes it took.
+    /// Writes the slices one after the other from byte `at` on; returns how many bytes it took.
     ///
     /// # Errors
     /// Anything the system says.
     fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
-    /// Appends up to `length` bytes from byte `at` on to `into`; says how many came, 0 at the
-    /// file's end.
+    /// Appends up to `length` bytes from byte `at` on to `into`; returns how many, 0 at the file's
+    /// end.
     ///
     /// # Errors
     /// Anything the system says.
@@ -107,7 +119,7 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Anything the system says.
     fn sync_folder(&self, path: &[String]) -> io::Result<()>;
-    /// Makes everything on the root's file system durable, data and names, whoever wrote it.
+    /// Makes everything on the root's file system durable, data and names, of any program.
     ///
     /// # Errors
     /// Anything the system says.
@@ -126,15 +138,15 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
 
 /// The files beneath one folder of the operating system.
 #[derive(Debug)]
-pub struct Beneath {
+pub struct FolderDisk {
     root: OwnedFd,
-    /// What the first component of every path is called here, if that is not in UTF-8.
+    /// The name of the first component of every path, if that is not in UTF-8.
     top: Option<OsString>,
 }
 
-impl Beneath {
-    /// Opens the folder. Links on the way to it are the user's own and are followed; below it none
-    /// is.
+impl FolderDisk {
+    /// Opens the folder. Links on the way to it are the user's own and are followed; links below it
+    /// are not.
     ///
     /// # Errors
     /// It is not there, is no folder, or may not be read.
@@ -205,7 +217,7 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
     }
 }
 
-/// The torrent's parser made names harmless; this is the second wall in front of the same abyss.
+/// The torrent's parser made names harmless; this is a second check of the same.
 fn component(name: &OsStr) -> Result<&OsStr, Errno> {
     let bytes = name.as_bytes();
     let harmless =
@@ -213,7 +225,7 @@ fn component(name: &OsStr) -> Result<&OsStr, Errno> {
     harmless.then_some(name).ok_or(Errno::INVAL)
 }
 
-impl Disk for Beneath {
+impl Disk for FolderDisk {
     type File = File;
 
     fn open(&self, path: &[String], access: Access) -> io::Result<File> {
@@ -275,7 +287,7 @@ impl Disk for Beneath {
         match rustix::fs::seek(file, SeekFrom::Data(0)) {
             Ok(_) => Ok(true),
             Err(Errno::NXIO) => Ok(false),
-            // Who cannot tell holes from data has data.
+            // A file system that cannot tell holes from data.
             Err(Errno::INVAL) => Ok(true),
             Err(error) => Err(error.into()),
         }
@@ -335,7 +347,7 @@ mod tests {
     #[test]
     fn folders_are_made_for_writing_and_only_then() {
         let root = tempfile::tempdir().unwrap();
-        let disk = Beneath::open(root.path()).unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
         let nested = path(&["a", "b", "c"]);
         assert_eq!(
             disk.open(&nested, Access::Read).unwrap_err().kind(),
@@ -362,7 +374,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.path().join("folder")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("file"))
             .unwrap();
-        let disk = Beneath::open(root.path()).unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
         for access in [Access::Read, Access::Write] {
             assert!(disk.open(&path(&["folder", "secret"]), access).is_err());
             assert!(disk.open(&path(&["folder", "new"]), access).is_err());
@@ -374,7 +386,7 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        let disk = Beneath::open(root.path()).unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
         for bad in [&["..", "x"][..], &["a/b"], &[""], &["."], &[]] {
             assert!(disk.open(&path(bad), Access::Write).is_err(), "{bad:?}");
         }
@@ -385,7 +397,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let top = OsStr::from_bytes(b"caf\xe9");
         std::fs::create_dir(root.path().join(top)).unwrap();
-        let disk = Beneath::open(root.path())
+        let disk = FolderDisk::open(root.path())
             .unwrap()
             .with_top(Some(top.to_owned()));
         disk.open(&path(&["caf\u{fffd}", "a"]), Access::Write)
@@ -404,7 +416,7 @@ mod tests {
             0,
         )
         .unwrap();
-        let disk = Beneath::open(root.path()).unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
         assert!(disk.open(&path(&["pipe"]), Access::Read).is_err());
         assert!(disk.open(&path(&["pipe"]), Access::Write).is_err());
     }
@@ -413,7 +425,7 @@ mod tests {
     fn a_read_appends_no_more_than_asked_and_nothing_at_the_end() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("f"), b"0123456789").unwrap();
-        let disk = Beneath::open(root.path()).unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
         let file = disk.open(&path(&["f"]), Access::Read).unwrap();
         let mut bytes = Vec::with_capacity(100);
         assert_eq!(disk.read(&file, &mut bytes, 4, 2).unwrap(), 4);

@@ -29,7 +29,7 @@ pub enum StorageError {
         size: u64,
     },
     /// There is less room than the wanted files still need. Found out before the first write.
-    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), shared(*promised))]
+    #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), reserved_by_others(*reserved))]
     Space {
         /// The download folder.
         folder: PathBuf,
@@ -38,7 +38,7 @@ pub enum StorageError {
         /// Bytes that the file system offers to this user.
         free: u64,
         /// Of these: bytes that other torrents of this program are going to use.
-        promised: u64,
+        reserved: u64,
     },
     /// The record of a download cannot be kept.
     #[error("could not {action} {}, where it is noted how far downloads are: {source}; {}", path.display(), state_advice(source))]
@@ -170,9 +170,9 @@ fn whose(holder: Option<InfoHash>) -> String {
     )
 }
 
-fn shared(promised: u64) -> String {
-    if promised > 0 {
-        format!(", {promised} of them for other downloads that have begun")
+fn reserved_by_others(reserved: u64) -> String {
+    if reserved > 0 {
+        format!(", {reserved} of them for other downloads that have begun")
     } else {
         String::new()
     }

@@ -4,24 +4,24 @@
 //! The queue has no bound of its own: the engine asks for no more than its configuration lets be
 //! unwritten, unsent and unchecked.
 
-use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use aqueduct_core::types::RequestId;
 use aqueduct_core::{FileChange, Op, OpError, OpResult, TorrentId};
 use tokio::sync::Notify;
 
+use super::jobs::{Job, Jobs, Owned};
 use super::stored::{self, Stored};
 
-/// What the threads tell, in order.
+/// What the threads report, in order.
 #[derive(Debug)]
 pub enum Outcome {
     /// A request was carried out.
     Done(RequestId, Result<OpResult, OpError>),
-    /// Something else changed a file, given by its place in the torrent. Told before the request
-    /// during which it was noticed.
+    /// Another program changed a file, given by its place in the torrent. Reported before the answer
+    /// to the request during which it was noticed.
     FileChanged(TorrentId, u32, FileChange),
 }
 
@@ -34,39 +34,9 @@ pub struct Pool {
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<Queue>,
-    work: Condvar,
+    jobs: Jobs,
     outcomes: Mutex<Vec<Outcome>>,
     finished: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    closed: bool,
-}
-
-/// A torrent's files, and its name for the answer.
-type Owned = (TorrentId, Arc<Stored>);
-
-#[derive(Debug)]
-enum Job {
-    Do {
-        id: RequestId,
-        torrent: Option<Owned>,
-        op: Op,
-    },
-    LookAround(Owned),
-}
-
-impl Job {
-    fn is_for(&self, request: RequestId) -> bool {
-        matches!(self, Self::Do { id, .. } if *id == request)
-    }
-
-    fn is_look_at(&self, torrent: TorrentId) -> bool {
-        matches!(self, Self::LookAround((id, _)) if *id == torrent)
-    }
 }
 
 impl Pool {
@@ -89,31 +59,20 @@ impl Pool {
     /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a
     /// magnet before its metadata) can only hash.
     pub fn submit(&self, id: RequestId, torrent: Option<(TorrentId, Arc<Stored>)>, op: Op) {
-        lock(&self.shared.queue)
-            .jobs
-            .push_back(Job::Do { id, torrent, op });
-        self.shared.work.notify_one();
+        self.shared.jobs.push(Job::Perform { id, torrent, op });
     }
 
-    /// Has some of a torrent's files looked at, unless that waits to be done already.
+    /// Has some of a torrent's files looked at, unless that is queued already.
     pub fn look_around(&self, id: TorrentId, torrent: Arc<Stored>) {
-        let mut queue = lock(&self.shared.queue);
-        if !queue.jobs.iter().any(|job| job.is_look_at(id)) {
-            queue.jobs.push_back(Job::LookAround((id, torrent)));
-            self.shared.work.notify_one();
-        }
+        self.shared.jobs.push_once(Job::LookAround((id, torrent)));
     }
 
     /// Answers a request that no thread has begun as cancelled; one that is running goes on.
     pub fn cancel(&self, id: RequestId) {
-        let mut queue = lock(&self.shared.queue);
-        let Some(at) = queue.jobs.iter().position(|job| job.is_for(id)) else {
-            return;
-        };
-        queue.jobs.remove(at);
-        drop(queue);
-        self.shared
-            .answer(None, Some((id, Err(OpError::Cancelled))));
+        if self.shared.jobs.cancel(id) {
+            let cancelled = (id, Err(OpError::Cancelled));
+            self.shared.answer(None, Some(cancelled));
+        }
     }
 
     /// Waits for answers and appends all there are to `into`. Cancel-safe.
@@ -131,8 +90,7 @@ impl Pool {
 impl Drop for Pool {
     /// Lets the threads finish what is queued.
     fn drop(&mut self) {
-        lock(&self.shared.queue).closed = true;
-        self.shared.work.notify_all();
+        self.shared.jobs.close();
         for thread in mem::take(&mut self.threads) {
             if thread.join().is_err() {
                 tracing::error!("a storage thread panicked");
@@ -142,24 +100,8 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    fn next(&self) -> Option<Job> {
-        let mut queue = lock(&self.queue);
-        loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                return Some(job);
-            }
-            if queue.closed {
-                return None;
-            }
-            queue = self
-                .work
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Changes are taken and told in one step, so that no thread's answer overtakes what another
-    /// noticed before.
+    /// Changes are taken and queued in one step, so that no thread's answer overtakes what another
+    /// thread noticed before.
     fn answer(
         &self,
         torrent: Option<&Owned>,
@@ -181,9 +123,9 @@ impl Shared {
 
 fn work(shared: &Shared) {
     let mut buffer = Vec::new();
-    while let Some(job) = shared.next() {
+    while let Some(job) = shared.jobs.next() {
         match job {
-            Job::Do {
+            Job::Perform {
                 id,
                 torrent: Some(torrent),
                 op,
@@ -191,7 +133,7 @@ fn work(shared: &Shared) {
                 let result = torrent.1.perform(op, &mut buffer);
                 shared.answer(Some(&torrent), Some((id, result)));
             }
-            Job::Do {
+            Job::Perform {
                 id,
                 torrent: None,
                 op,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 
-use super::StorageError;
+use super::error::StorageError;
 
 /// Where folders outlive a restart of the machine and everybody may make some.
 const SHARED: &str = "/var/tmp";

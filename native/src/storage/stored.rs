@@ -1,15 +1,18 @@
 //! One torrent on disk: its files, its resume record, and the engine's requests carried out on
 //! them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::{Bitfield, Sha1Digest};
 use aqueduct_core::{CheckRange, Op, OpError, OpResult};
 
-use super::state::RecordFiles;
-use super::{Beneath, Disk, Storage, StorageError, digest};
+use super::disk::{Disk, FolderDisk};
+use super::error::StorageError;
+use super::records::RecordFiles;
+use super::torrent::Storage;
+use crate::hash;
 
 /// Does what the engine asks for a torrent that has no files yet: a digest needs none, and there is
 /// nothing to flush or save.
@@ -18,7 +21,7 @@ use super::{Beneath, Disk, Storage, StorageError, digest};
 /// Something is to be read or written.
 pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
-        Op::Hash(data) => Ok(OpResult::Digest(digest::of_rope(&data))),
+        Op::Hash(data) => Ok(OpResult::Digest(hash::of_rope(&data))),
         Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
         Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage {
             full: false,
@@ -27,20 +30,22 @@ pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     }
 }
 
-/// A piece that changes again and again while it is read is given up after so many readings.
-const MOST_TRIES: usize = 3;
+/// How often a piece is read that changes while it is read; then it counts as missing.
+const MAX_TRIES: usize = 3;
 
 /// A torrent's files and its resume record.
 #[derive(Debug)]
-pub struct Stored<D: Disk = Beneath> {
+pub struct Stored<D: Disk = FolderDisk> {
     /// The files.
     pub storage: Storage<D>,
     records: Mutex<RecordFiles>,
-    /// What every record says beside pieces, amounts and stamps.
+    /// What every record states besides pieces, amounts, stamps and names.
     template: Record,
     /// Whether files that turn out longer than the torrent says are cut.
     trims: bool,
     checked: AtomicU64,
+    /// Whether everything wanted was there when the record was last saved.
+    was_complete: AtomicBool,
 }
 
 impl<D: Disk> Stored<D> {
@@ -53,12 +58,12 @@ impl<D: Disk> Stored<D> {
             template,
             trims: false,
             checked: AtomicU64::new(0),
+            was_complete: AtomicBool::new(false),
         }
     }
 
-    /// Cuts files that are longer than the torrent says, once every piece of theirs is had: for a
-    /// download, which ends with what the torrent says; who only serves data leaves them as they
-    /// are.
+    /// Cuts files that are longer than the torrent says, once every piece of theirs is verified: for
+    /// a download, which ends with what the torrent says. A seed leaves them as they are.
     #[must_use]
     pub fn trimming(self) -> Self {
         Self {
@@ -73,7 +78,7 @@ impl<D: Disk> Stored<D> {
     /// Storage failed; the text says what to do.
     pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
         Ok(match op {
-            Op::Hash(data) => OpResult::Digest(digest::of_rope(&data)),
+            Op::Hash(data) => OpResult::Digest(hash::of_rope(&data)),
             Op::Write { offset, data } => {
                 self.storage.write(offset, &data).map(|()| OpResult::Unit)?
             }
@@ -94,19 +99,19 @@ impl<D: Disk> Stored<D> {
         })
     }
 
-    /// Bytes of pieces that were there and were read to be checked.
+    /// Bytes of pieces that existed and were read to be checked.
     #[must_use]
     pub fn checked_bytes(&self) -> u64 {
         self.checked.load(Ordering::Relaxed)
     }
 
-    /// The digest of a piece as it is now. One that is right vouches for its files again.
+    /// The digest of a piece as it is now. One that matches is no longer doubted.
     fn check(
         &self,
         range: CheckRange,
         buffer: &mut Vec<u8>,
     ) -> Result<Option<Sha1Digest>, StorageError> {
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let noticed = self.storage.noticed();
             let digest = match self.storage.digest(range.offset, range.length, buffer) {
                 Err(StorageError::Changed { .. }) => continue,
@@ -131,14 +136,20 @@ impl<D: Disk> Stored<D> {
         if self.trims {
             self.storage.trim(&have)?;
         }
-        // After the last record of a download its user hears that it is finished.
-        if self.storage.is_complete(&have) {
+        let is_complete = self.storage.is_complete(&have);
+        let was_complete = self.was_complete.swap(is_complete, Ordering::Relaxed);
+        if is_complete {
             self.storage.look_at_all()?;
             if self.trims {
                 self.storage.make_empty_files()?;
             }
         }
-        let (stamps, names) = (self.storage.vouched_stamps(), self.storage.given_names());
+        // After this record the user is told that the download is finished, so that no change may
+        // be kept back.
+        if is_complete && !was_complete {
+            self.storage.report_all_changes();
+        }
+        let (stamps, names) = (self.storage.verified_stamps(), self.storage.renamed_files());
         let record = Record {
             have,
             uploaded,

@@ -1,33 +1,36 @@
 //! Whether files are as this program left them.
 //!
-//! After every own action on a file its *facts* are noted: which file it is, its length and its
-//! times. Whoever reads or writes it afterwards compares. Other facts mean that something else
-//! removed, replaced or wrote to the file: its pieces are *doubted*, which means not readable for
-//! peers and not vouched for in a record, until each was read and hashed again.
+//! After every action of this program on a file its [`Fingerprint`] is noted: which file it is, its
+//! length and its times. Before and after it is read or written the next time, the two are
+//! compared. Another fingerprint means that another program removed, replaced or wrote to the file:
+//! its pieces are *doubted*, which means that no peer gets them and no record states them until
+//! each was read and hashed again.
 //!
-//! One gap is left: a write of something else to a file that falls between the look before an own
-//! write to it and the look after, some hundred microseconds, passes for our own.
+//! One gap remains: a write of another program that falls between a write of this one and the look
+//! at the file afterwards, some hundred microseconds, passes for our own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use aqueduct_core::FileChange;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{Bitfield, Piece};
 
+use super::changes::Changes;
 use super::disk::Stat;
 
-/// An own action on a file and the look at it afterwards must not mix with another thread's. Files
-/// share this many locks.
-const TURNS: usize = 16;
-/// A file whose time of change alone moves (a link, a new owner, a file system of its own mind) is
-/// looked at so many times in one run.
-const MOST_TOUCHES: u8 = 8;
+/// An action on a file and the look at it afterwards must not mix with another thread's. Files share
+/// this many locks.
+const LOCKS: usize = 16;
+/// How often in one run a file is doubted whose time of change alone moved: a new link or owner, or
+/// a file system that moves it for no reason.
+const MAX_TOUCHES: u8 = 8;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -35,8 +38,8 @@ pub(super) struct Facts {
     changed: u64,
 }
 
-impl Facts {
-    /// `None`: the file has no name any more.
+impl Fingerprint {
+    /// `None`: the file was removed.
     pub(super) fn of(stat: &Stat) -> Option<Self> {
         let &Stat {
             device,
@@ -60,9 +63,9 @@ impl Facts {
         self.size == 0
     }
 
-    /// The number alone says little: FAT and its relatives give a file another one each time that
-    /// it is looked up after a while.
-    fn is_as(&self, other: &Self) -> bool {
+    /// The inode does not count: FAT and its relatives give a file another one whenever it is looked
+    /// up after a while.
+    fn matches(&self, other: &Self) -> bool {
         Self {
             inode: other.inode,
             ..*self
@@ -73,7 +76,7 @@ impl Facts {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    fn is_touched_alone(&self, other: &Self) -> bool {
+    fn differs_in_time_of_change_alone(&self, other: &Self) -> bool {
         Self {
             changed: other.changed,
             ..*self
@@ -84,8 +87,7 @@ impl Facts {
 /// What became of a file that was noticed to have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Noticed {
-    pub(super) change: FileChange,
-    /// Whether it is another file now, or none.
+    /// Whether another file lies under its name now, or none.
     pub(super) is_other: bool,
 }
 
@@ -93,75 +95,79 @@ pub(super) struct Noticed {
 #[derive(Debug)]
 pub(super) struct Watch {
     info: Arc<Info>,
-    turns: [Mutex<()>; TURNS],
+    locks: [Mutex<()>; LOCKS],
+    /// Changes noticed so far.
     noticed: AtomicU64,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// One a file; `None`: it is not there.
-    facts: Vec<Option<Facts>>,
+    /// One per file; `None`: it is missing.
+    fingerprints: Vec<Option<Fingerprint>>,
     doubted: Bitfield,
-    /// Changes that nobody was told of.
-    changes: Vec<(u32, FileChange)>,
+    /// What is not reported yet.
+    changes: Changes,
+    /// How often each file's time of change alone moved.
     touches: BTreeMap<usize, u8>,
 }
 
 impl Watch {
-    pub(super) fn new(info: Arc<Info>, facts: Vec<Option<Facts>>) -> Self {
+    pub(super) fn new(info: Arc<Info>, fingerprints: Vec<Option<Fingerprint>>) -> Self {
         let doubted = Bitfield::none(info.lengths.pieces());
         let inner = Inner {
-            facts,
+            fingerprints,
             doubted,
-            changes: Vec::new(),
+            changes: Changes::default(),
             touches: BTreeMap::new(),
         };
         Self {
             info,
-            turns: Default::default(),
+            locks: Default::default(),
             noticed: AtomicU64::new(0),
             inner: Mutex::new(inner),
         }
     }
 
-    /// Held while a file is acted on and its facts are noted, or while they are compared.
-    pub(super) fn turn(&self, index: usize) -> Option<MutexGuard<'_, ()>> {
-        self.turns
-            .get(index % TURNS)
-            .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Held while a file is acted on and its fingerprint is noted, or while it is compared.
+    pub(super) fn lock_file(&self, index: usize) -> Option<MutexGuard<'_, ()>> {
+        self.locks
+            .get(index % LOCKS)
+            .map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes noticed so far. What was read is worth something if this is the same afterwards.
+    /// Changes noticed so far. What was read meanwhile is valid if this is the same afterwards.
     pub(super) fn noticed(&self) -> u64 {
         self.noticed.load(Ordering::Acquire)
     }
 
-    pub(super) fn facts(&self, index: usize) -> Option<Facts> {
-        self.lock().facts.get(index).copied().flatten()
+    pub(super) fn fingerprint(&self, index: usize) -> Option<Fingerprint> {
+        self.lock().fingerprints.get(index).copied().flatten()
     }
 
     pub(super) fn is_as_noted(&self, index: usize, now: &Stat) -> bool {
-        matches!((self.facts(index), Facts::of(now)), (Some(then), Some(now)) if then.is_as(&now))
+        matches!((self.fingerprint(index), Fingerprint::of(now)), (Some(then), Some(now)) if then.matches(&now))
     }
 
-    /// Notes what this program made of a file.
-    pub(super) fn note(&self, index: usize, facts: Option<Facts>) {
-        if let Some(noted) = self.lock().facts.get_mut(index) {
-            *noted = facts;
+    /// Notes how this program left a file.
+    pub(super) fn note(&self, index: usize, fingerprint: Option<Fingerprint>) {
+        if let Some(noted) = self.lock().fingerprints.get_mut(index) {
+            *noted = fingerprint;
         }
     }
 
-    /// Takes a file for what it is now. Returns what happened to it, if anything did.
-    pub(super) fn compare(&self, index: usize, now: Option<Facts>) -> Option<Noticed> {
+    /// Compares a file with how it was left, and notes how it is now. Returns what happened to it, if
+    /// anything did.
+    pub(super) fn compare(&self, index: usize, now: Option<Fingerprint>) -> Option<Noticed> {
         let mut inner = self.lock();
-        let noted = inner.facts.get_mut(index)?;
+        let noted = inner.fingerprints.get_mut(index)?;
         let then = std::mem::replace(noted, now);
         let change = match (then, now) {
             (None, None) => return None,
-            (Some(then), Some(now)) if then.is_as(&now) => return None,
+            (Some(then), Some(now)) if then.matches(&now) => return None,
             (Some(then), Some(now))
-                if then.is_touched_alone(&now) && !inner.may_be_touched(index) =>
+                if then.differs_in_time_of_change_alone(&now)
+                    && !inner.counts_as_touched(index) =>
             {
                 return None;
             }
@@ -174,7 +180,6 @@ impl Watch {
         inner.doubt(&self.info, index, change);
         self.noticed.fetch_add(1, Ordering::AcqRel);
         Some(Noticed {
-            change,
             is_other: matches!(change, FileChange::Missing | FileChange::Replaced),
         })
     }
@@ -183,7 +188,7 @@ impl Watch {
         self.lock().doubted.has(piece)
     }
 
-    /// A piece was verified, or written anew, and nothing was noticed since `noticed`.
+    /// A piece was verified, or written anew; it is trusted if nothing was noticed since `noticed`.
     pub(super) fn trust(&self, piece: Piece, noticed: u64) {
         let mut inner = self.lock();
         if self.noticed() == noticed {
@@ -202,9 +207,15 @@ impl Watch {
         })
     }
 
-    /// What was noticed since the last call: files by their place in the torrent.
+    /// What is to be reported now: files by their place in the torrent. A file that changes again
+    /// and again is reported at growing intervals.
     pub(super) fn take_changes(&self) -> Vec<(u32, FileChange)> {
-        std::mem::take(&mut self.lock().changes)
+        self.lock().changes.take_due(Instant::now())
+    }
+
+    /// Has the next [`Watch::take_changes`] report everything that was noticed.
+    pub(super) fn report_all(&self) {
+        self.lock().changes.make_all_due();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -213,10 +224,10 @@ impl Watch {
 }
 
 impl Inner {
-    fn may_be_touched(&mut self, index: usize) -> bool {
+    fn counts_as_touched(&mut self, index: usize) -> bool {
         let touches = self.touches.entry(index).or_default();
         *touches = touches.saturating_add(1);
-        *touches <= MOST_TOUCHES
+        *touches <= MAX_TOUCHES
     }
 
     fn doubt(&mut self, info: &Info, index: usize, change: FileChange) {
@@ -226,11 +237,8 @@ impl Inner {
         for piece in info.lengths.pieces_of(file.offset, file.size) {
             self.doubted.set(piece);
         }
-        let Ok(index) = u32::try_from(index) else {
-            return;
-        };
-        // One word a file is enough until somebody heard it.
-        self.changes.retain(|(other, _)| *other != index);
-        self.changes.push((index, change));
+        if let Ok(index) = u32::try_from(index) {
+            self.changes.noticed(Instant::now(), index, change);
+        }
     }
 }

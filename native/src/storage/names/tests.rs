@@ -15,15 +15,15 @@ use rustix::io::Errno;
 
 use super::Renamed;
 use crate::storage::disk::Stat;
-use crate::storage::state::RecordFiles;
+use crate::storage::records::RecordFiles;
 use crate::storage::stored::Stored;
-use crate::storage::{Access, Beneath, Disk, Handles, Storage, StorageError};
+use crate::storage::{Access, Disk, FolderDisk, Handles, Storage, StorageError};
 
 /// FAT as Linux mounts it: some characters and a space at the end are invalid, dots at the end are
 /// dropped, case does not count, files have a largest size.
 #[derive(Debug)]
 struct Fat {
-    inner: Beneath,
+    inner: FolderDisk,
     longest: usize,
     largest: u64,
     /// Whether each spelling has an inode of its own, as with FUSE.
@@ -33,7 +33,7 @@ struct Fat {
 impl Fat {
     fn new(root: &Path) -> Self {
         Self {
-            inner: Beneath::open(root).unwrap(),
+            inner: FolderDisk::open(root).unwrap(),
             longest: 255,
             largest: u64::MAX,
             numbers_names: false,
@@ -150,7 +150,7 @@ fn content(info: &Info, index: usize) -> Vec<u8> {
 fn open<D: Disk>(root: &Path, disk: D, info: &Arc<Info>) -> Storage<D> {
     Storage::new(root, disk, Arc::clone(info), Handles::new(1))
         .unwrap()
-        .guarded(true, None)
+        .protecting(true, None)
 }
 
 /// Writes the files in this order and reads all of them back.
@@ -198,7 +198,7 @@ fn linux_takes_every_name_as_it_is_and_finds_the_data_of_others() {
         &long,
     ];
     let (root, info) = (tempfile::tempdir().unwrap(), torrent("C: ", &names));
-    let storage = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    let storage = open(root.path(), FolderDisk::open(root.path()).unwrap(), &info);
     fill(&storage, 0..names.len());
     assert!(storage.take_renamed().is_empty());
     for (index, name) in names.iter().enumerate() {
@@ -208,7 +208,7 @@ fn linux_takes_every_name_as_it_is_and_finds_the_data_of_others() {
             "{name}"
         );
     }
-    let again = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    let again = open(root.path(), FolderDisk::open(root.path()).unwrap(), &info);
     assert!(
         again
             .stamps()
@@ -261,7 +261,7 @@ fn names_that_are_refused_are_replaced_told_and_remembered() {
     let (_, found) = RecordFiles::open(state.path(), &info.info_hash, root.path()).unwrap();
     let record = found.unwrap();
     let again = open(root.path(), Fat::new(root.path()), &info);
-    again.recall_names(&record.names).unwrap();
+    again.apply_names(&record.names).unwrap();
     assert_eq!(again.stamps(), record.stamps);
     fill(&again, []);
     assert!(
@@ -290,7 +290,7 @@ fn without_a_record_data_are_found_under_safe_names_by_their_size() {
     fs::write(root.path().join("t/b: x"), content(&info, 1)).unwrap();
     fs::write(root.path().join("t/b_ x"), content(&info, 1)).unwrap();
     fs::write(root.path().join("t/c_ x"), "another size").unwrap();
-    let storage = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    let storage = open(root.path(), FolderDisk::open(root.path()).unwrap(), &info);
     assert_eq!(
         storage.take_renamed(),
         [renamed("t/Ep 1: Pilot.mkv", "t/Ep 1_ Pilot.mkv")]
@@ -340,7 +340,7 @@ fn of_two_names_that_are_one_on_this_file_system_the_second_gets_a_number() {
             "{news:?}"
         );
         let again = open(root.path(), fat(), &info);
-        again.recall_names(&storage.given_names()).unwrap();
+        again.apply_names(&storage.renamed_files()).unwrap();
         fill(&again, [1, 3]);
         assert!(
             again.take_renamed().is_empty(),
@@ -371,7 +371,7 @@ fn a_hard_link_is_read_as_a_copy_and_parts_when_it_is_written_to() {
         root.path().join("t/makefile"),
     )
     .unwrap();
-    let storage = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    let storage = open(root.path(), FolderDisk::open(root.path()).unwrap(), &info);
     assert_eq!(storage.read(0, 80).unwrap(), [7; 80][..]);
     fill(&storage, [1, 0]);
 }
@@ -384,7 +384,7 @@ fn a_file_and_a_folder_of_one_name_part_ways_here() {
         let storage = open(root.path(), Fat::new(root.path()), &info);
         fill(&storage, order);
         let again = open(root.path(), Fat::new(root.path()), &info);
-        again.recall_names(&storage.given_names()).unwrap();
+        again.apply_names(&storage.renamed_files()).unwrap();
         fill(&again, order);
     }
 }
@@ -467,7 +467,7 @@ fn a_file_that_is_too_large_for_its_file_system_is_told_as_that() {
 fn a_record_that_was_tampered_with_leads_nowhere_else() {
     let info = torrent("t", &["a"]);
     let root = tempfile::tempdir().unwrap();
-    let storage = open(root.path(), Beneath::open(root.path()).unwrap(), &info);
+    let storage = open(root.path(), FolderDisk::open(root.path()).unwrap(), &info);
     let path = |names: &[&str]| {
         names
             .iter()
@@ -481,6 +481,6 @@ fn a_record_that_was_tampered_with_leads_nowhere_else() {
         (0, path(&["t"])),
         (9, path(&["t", "a"])),
     ];
-    storage.recall_names(&given).unwrap();
-    assert!(storage.given_names().is_empty());
+    storage.apply_names(&given).unwrap();
+    assert!(storage.renamed_files().is_empty());
 }

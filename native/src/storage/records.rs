@@ -1,6 +1,6 @@
-//! Where resume records live: beside nobody's data, in the user's state folder.
+//! The files of resume records, in the user's state folder.
 //!
-//! The [state folder](super::StateFolder) holds two files a torrent and download folder,
+//! The [state folder](super::StateFolder) holds two files per torrent and download folder,
 //! `INFO-HASH-FOLDER.0` and `.1`, where FOLDER is a digest of the folder's real path. Records are
 //! written to the two in turn, so that a crash while one is written leaves the other.
 
@@ -11,15 +11,15 @@ use std::path::{Path, PathBuf};
 
 use aqueduct_core::resume::{FileStamp, Record, newest, slot};
 use aqueduct_core::types::InfoHash;
-use sha1::{Digest as _, Sha1};
 
-use super::StorageError;
+use super::error::StorageError;
+use crate::hash;
 
-/// A record over this size is not one of ours: 2,097,152 pieces and 16 MiB of metadata with their
+/// A larger record is not one of ours, bytes: 2,097,152 pieces and 16 MiB of metadata with their
 /// stamps stay below.
 const MAX_RECORD: u64 = 128 << 20;
 
-/// The two generations of one torrent's record, locked for this process as long as it lives.
+/// The two generations of one torrent's record, locked for this process until dropped.
 #[derive(Debug)]
 pub struct RecordFiles {
     slots: [(PathBuf, File); 2],
@@ -59,11 +59,11 @@ impl RecordFiles {
         ))
     }
 
-    /// Writes the next generation over the older of the two and makes it durable. A crash meanwhile
-    /// tears the older one only.
+    /// Writes the next generation over the older of the two and flushes it. A crash meanwhile
+    /// damages the older one alone.
     ///
     /// # Errors
-    /// It cannot be written; the newer of the two stands.
+    /// It cannot be written; the newer of the two remains.
     pub fn save(&mut self, record: &Record) -> Result<(), StorageError> {
         let generation = self.generation + 1;
         let [first, second] = &self.slots;
@@ -79,18 +79,18 @@ impl RecordFiles {
 
 /// The records of other torrents in the same download folder.
 #[derive(Clone, Debug)]
-pub struct Neighbours {
+pub struct OtherRecords {
     state: PathBuf,
     own: InfoHash,
-    /// As it stands in the records' names.
+    /// The download folder, as the records' names have it.
     folder: String,
 }
 
-impl Neighbours {
-    /// Of the torrent `own` in the folder `output`. Nothing is read yet.
+impl OtherRecords {
+    /// Those in the folder `output`, but of the torrent `own`. Nothing is read yet.
     ///
     /// # Errors
-    /// The current folder cannot be found out.
+    /// The current folder is not known.
     pub fn new(state: &Path, own: &InfoHash, output: &Path) -> Result<Self, StorageError> {
         let folder = digest_of(&real(output).map_err(StorageError::io("find", output))?);
         Ok(Self {
@@ -100,22 +100,21 @@ impl Neighbours {
         })
     }
 
-    /// The torrent that left a file as it is now: times are kept to the nanosecond, so that one
-    /// with the same length and time is this file. Records that cannot be read claim nothing.
+    /// The torrent whose record states a file as it is now: times have nanoseconds, so that a file
+    /// with the same length and time is the same. Records that cannot be read are left out.
     #[must_use]
     pub(super) fn holder(&self, stamp: FileStamp) -> Option<InfoHash> {
         let slots = [0, 1].map(|slot| format!("-{}.{slot}", self.folder));
         let own = self.own.to_string();
-        let is_neighbour =
+        let is_other =
             |name: &str| slots.iter().any(|slot| name.ends_with(slot)) && !name.starts_with(&own);
         let entries = std::fs::read_dir(&self.state)
             .into_iter()
             .flatten()
             .flatten();
-        let neighbours =
-            entries.filter(|entry| entry.file_name().to_str().is_some_and(is_neighbour));
+        let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_other));
         let records =
-            neighbours.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
+            files.filter_map(|entry| Record::decode(&std::fs::read(entry.path()).ok()?).ok());
         let mut claims =
             records.filter(|(_, record)| !record.have.is_none() && record.stamps.contains(&stamp));
         claims.next().map(|(_, record)| record.info_hash)
@@ -157,8 +156,8 @@ fn contents((path, file): &(PathBuf, File)) -> Result<Vec<u8>, StorageError> {
     Ok(bytes)
 }
 
-/// The folder without links and detours, so that it is known again by whatever name; of what is not
-/// there yet, the part that is.
+/// The folder's path without links and detours, so that it is recognised under any name; of a path
+/// that does not exist yet, as far as it does.
 fn real(folder: &Path) -> io::Result<PathBuf> {
     let whole = std::path::absolute(folder)?;
     let mut missing = Vec::new();
@@ -181,8 +180,7 @@ fn real(folder: &Path) -> io::Result<PathBuf> {
 }
 
 fn digest_of(output: &Path) -> String {
-    let digest = Sha1::digest(output.as_os_str().as_bytes());
-    digest
+    hash::of_bytes(output.as_os_str().as_bytes())
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))

@@ -1,8 +1,8 @@
-//! Which files in the way of a download may be written to.
+//! Which existing files a download may write to.
 //!
-//! A file is this torrent's if this program made it, if the torrent's record knows data in it, or
-//! if a piece in it matches. Anything else with content is somebody else's, and so is whatever
-//! another torrent's record knows: it is refused unless the user said that it may be replaced.
+//! A file is this torrent's if this program made it, if the torrent's record states data in it, or
+//! if a piece in it matches. Any other file with content is not, and neither is one that another
+//! torrent's record states: writing to it is refused unless the user allowed it.
 
 use std::collections::BTreeSet;
 
@@ -10,52 +10,52 @@ use aqueduct_core::meta::{File, Info};
 use aqueduct_core::resume::{FileStamp, Record};
 use aqueduct_core::types::{InfoHash, Piece};
 
-use super::state::Neighbours;
+use super::records::OtherRecords;
 
-/// Whose a file is that was to be written to.
+/// Whose a file is that must not be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// Another torrent in the same folder has it in its record.
     Torrent(InfoHash),
-    /// Nobody knows.
+    /// It is not known.
     Unknown,
 }
 
-/// What is known of whose a torrent's files are.
+/// What is known of whose each file is.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct Ownership {
     overwrite: bool,
-    neighbours: Option<Neighbours>,
-    /// Made here, or let pass.
+    others: Option<OtherRecords>,
+    /// Made here, or admitted.
     ours: BTreeSet<usize>,
-    /// Data of the torrent were found in them.
+    /// Files in which data of the torrent were found.
     matching: BTreeSet<usize>,
 }
 
-/// A file that is in the way.
+/// A file that exists already.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InTheWay<'a> {
+pub(super) struct Existing<'a> {
     pub(super) index: usize,
     pub(super) file: &'a File,
     pub(super) stamp: FileStamp,
-    /// Whether there is anything in it but a hole.
+    /// Whether it holds anything but holes.
     pub(super) has_data: bool,
 }
 
-impl Guard {
-    /// `overwrite`: nothing is refused. `neighbours`: records of other torrents.
-    pub(super) const fn new(overwrite: bool, neighbours: Option<Neighbours>) -> Self {
+impl Ownership {
+    /// `overwrite`: nothing is refused. `others`: the records of other torrents.
+    pub(super) const fn new(overwrite: bool, others: Option<OtherRecords>) -> Self {
         Self {
             overwrite,
-            neighbours,
+            others,
             ours: BTreeSet::new(),
             matching: BTreeSet::new(),
         }
     }
 
-    /// Learns from the torrent's own record. A file that is as the record says is ours; one that
-    /// changed is if no other torrent claims it.
-    pub(super) fn recall(&mut self, info: &Info, record: &Record, now: &[FileStamp]) {
+    /// Learns from the torrent's own record. A file that is as the record states is ours; so is one
+    /// that changed, if no other torrent's record states it.
+    pub(super) fn apply_record(&mut self, info: &Info, record: &Record, now: &[FileStamp]) {
         for (index, file) in info.files.iter().enumerate().filter(|(_, file)| !file.pad) {
             let Some(then) = record.stamps.get(index) else {
                 continue;
@@ -74,14 +74,14 @@ impl Guard {
         }
     }
 
-    /// A piece was found to be right: so there are data of the torrent in its files.
-    pub(super) fn found(&mut self, info: &Info, piece: Piece) {
+    /// A piece matches: so there are data of the torrent in its files.
+    pub(super) fn matched(&mut self, info: &Info, piece: Piece) {
         let (offset, length) = (info.lengths.offset(piece), info.lengths.size(piece));
         self.matching
             .extend(info.layout(offset, length.into()).map(|span| span.file));
     }
 
-    /// It is another file now.
+    /// Under its name lies another file now.
     pub(super) fn replaced(&mut self, index: usize) {
         self.ours.remove(&index);
         self.matching.remove(&index);
@@ -90,13 +90,13 @@ impl Guard {
     /// Whether a file may be written to.
     ///
     /// # Errors
-    /// It is somebody else's.
-    pub(super) fn admit(&mut self, info: &Info, found: InTheWay<'_>) -> Result<(), Holder> {
+    /// It is not this torrent's.
+    pub(super) fn admit(&mut self, info: &Info, found: Existing<'_>) -> Result<(), Holder> {
         if !self.overwrite && !self.ours.contains(&found.index) && found.stamp.size > 0 {
             if let Some(holder) = self
-                .neighbours
+                .others
                 .as_ref()
-                .and_then(|neighbours| neighbours.holder(found.stamp))
+                .and_then(|others| others.holder(found.stamp))
             {
                 return Err(Holder::Torrent(holder));
             }
@@ -111,19 +111,19 @@ impl Guard {
         Ok(())
     }
 
-    /// A small file that shares all its pieces with others cannot be told by itself while one of
-    /// these lacks. If it has the right length among files that do match, it is taken for one of
-    /// them.
-    fn may_be_part(&self, info: &Info, found: &InTheWay<'_>) -> bool {
+    /// A small file that shares all its pieces with others cannot be verified alone while one of
+    /// these is missing. If it has the right length, and other files match, it is taken for one of
+    /// the torrent's.
+    fn may_be_part(&self, info: &Info, found: &Existing<'_>) -> bool {
         let end = found.file.offset + found.file.size;
         let is_inside = |piece: Piece| {
             let start = info.lengths.offset(piece);
             start >= found.file.offset && start + u64::from(info.lengths.size(piece)) <= end
         };
-        let cannot_tell = !info
+        let is_unverifiable = !info
             .lengths
             .pieces_of(found.file.offset, found.file.size)
             .any(is_inside);
-        cannot_tell && found.stamp.size == found.file.size && !self.matching.is_empty()
+        is_unverifiable && found.stamp.size == found.file.size && !self.matching.is_empty()
     }
 }
