@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 use aqueduct_bridge::{Config, Limits, Seconds};
 use aqueduct_core::tunnel::{ClientConfig, Event, JoinRequest, JoinUpdate, Refusal};
 use aqueduct_core::types::PeerId;
+use aqueduct_testkit::http::get;
+use aqueduct_testkit::peer::{Listener, handshake};
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::program::Program;
-use crate::support::{
-    AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, handshake, request,
-    soon, trickle,
-};
+use crate::program;
+use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID, config, trickle};
+use crate::tab::{Tab, counts, request};
 
 fn limited(limits: Limits) -> Config {
     Config { limits, ..config() }
@@ -57,7 +59,7 @@ async fn whoever_has_no_token_has_nothing_carried_out() {
         ..config()
     })
     .await;
-    let mut tracker = Tracker::start(&[]).await;
+    let mut tracker = Tracker::naming(&[]);
     let (own, with) = (format!("http://{}", bridge.addr), |token: &str| {
         ClientConfig {
             token: token.to_owned(),
@@ -67,15 +69,15 @@ async fn whoever_has_no_token_has_nothing_carried_out() {
     // Its joins come in the same message as the token that is no good.
     let mut thief = Tab::open_as(&bridge, &[("origin", &own)], with("guess")).await;
     thief.join_as(&JoinRequest {
-        trackers: vec![vec![tracker.url.clone()]],
+        trackers: vec![vec![tracker.http()]],
         ..request(PeerId(*b"-XX0001-notokenatall"))
     });
     assert_eq!(thief.closed().await.1, Refusal::Token.close_code());
     let mut tab = Tab::open_as(&bridge, &[("origin", &own)], with("sesame")).await;
     tab.join(&tracker);
     tab.flush().await;
-    let asked = tracker.asked().await;
-    assert!(!asked.contains("notokenatall"), "it was announced: {asked}");
+    let announce = tracker.next().await;
+    assert_eq!(announce.peer_id, TAB_ID, "the thief was announced");
 }
 
 #[tokio::test]
@@ -96,7 +98,7 @@ async fn an_announce_that_trickles_is_cut_off() {
 
 #[tokio::test]
 async fn one_address_has_so_many_connections_and_others_are_served() {
-    let bridge = Program::limited("connections-per-address = 3\nupgrade-timeout = 60").await;
+    let bridge = program::limited("connections-per-address = 3\nupgrade-timeout = 60");
     let idle = [
         dial("127.0.0.2", bridge.addr).await,
         dial("127.0.0.2", bridge.addr).await,
@@ -157,7 +159,7 @@ async fn one_address_has_so_many_silent_connections_to_the_peer_port_and_others_
     assert_eq!(bridge.counted("refused_incoming_total").await, 1);
     let mut honest = dial("127.0.0.3", peers).await;
     honest
-        .write_all(&handshake(HASH, PeerId([1; 20])).encode())
+        .write_all(&handshake(PeerId([1; 20]), HASH).encode())
         .await
         .unwrap();
     tab.stream().await;
@@ -188,7 +190,7 @@ async fn slow_clients_of_many_addresses_keep_nobody_out_of_the_peer_port() {
     }
     let mut honest = dial("127.0.2.1", peers).await;
     honest
-        .write_all(&handshake(HASH, PeerId([1; 20])).encode())
+        .write_all(&handshake(PeerId([1; 20]), HASH).encode())
         .await
         .unwrap();
     tab.stream().await;
@@ -223,10 +225,9 @@ async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rush_of_sessions_does_not_pass_the_limit() {
     const LIMIT: usize = 20;
-    let bridge = Program::limited(&format!(
+    let bridge = program::limited(&format!(
         "sessions = {LIMIT}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000"
-    ))
-    .await;
+    ));
     let gate = std::sync::Arc::new(tokio::sync::Barrier::new(10 * LIMIT));
     let mut rush = tokio::task::JoinSet::new();
     for _ in 0..10 * LIMIT {
@@ -303,7 +304,7 @@ async fn wishes_for_more_peers_beyond_the_budget_are_passed_over() {
 
 #[tokio::test]
 async fn refused_sessions_do_not_fill_the_log() {
-    let mut bridge = Program::start(&[]).await;
+    let mut bridge = program::start(&[]);
     let (host, begun) = (bridge.addr.to_string(), Instant::now());
     for _ in 0..100 {
         let stream = TcpStream::connect(bridge.addr).await.unwrap();
@@ -316,10 +317,11 @@ async fn refused_sessions_do_not_fill_the_log() {
         .await;
         assert_eq!(tab.closed().await.1, Refusal::Origin.close_code());
     }
-    bridge.terminate().await;
-    assert_eq!(bridge.ended().await.code(), Some(0));
+    bridge.program.signal("TERM");
+    assert_eq!(bridge.program.ended().await.code(), Some(0));
     let told = bridge
-        .said
+        .program
+        .lines()
         .iter()
         .filter(|line| line.contains("a tab connected"))
         .count();
@@ -345,12 +347,12 @@ fn crumbs(stream: u32, count: usize) -> Bytes {
 #[tokio::test]
 async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
     const CRUMBS: usize = 40_000;
-    let bridge = Program::start(&["--allow", "127.0.0.0/8"]).await;
+    let bridge = program::start(&["--allow", "127.0.0.0/8"]);
     let mut peers = Vec::new();
     for n in 1..=20 {
-        peers.push(Peer::at(&format!("127.0.0.{n}")).await);
+        peers.push(Listener::start_at(&format!("127.0.0.{n}")).await);
     }
-    let tracker = Tracker::start(&peers.iter().map(|peer| peer.addr).collect::<Vec<_>>()).await;
+    let tracker = Tracker::naming(&peers.iter().map(|peer| peer.addr).collect::<Vec<_>>());
     let mut tab = Tab::open_at(bridge.addr).await;
     tab.join(&tracker);
     tab.flush().await;
@@ -362,7 +364,7 @@ async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
         }
     };
     let (mut sockets, ()) = tokio::join!(answered, opened);
-    let before = bridge.resident();
+    let before = bridge.program.resident();
     for stream in 1..=20 {
         tab.socket
             .send(Message::Binary(crumbs(stream, CRUMBS)))
@@ -375,10 +377,10 @@ async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
             .await
             .unwrap();
     }
-    let grown = bridge.resident().saturating_sub(before);
+    let grown = bridge.program.resident().saturating_sub(before);
     assert!(
-        grown < 20 * 1024,
-        "{grown} KiB are kept for {} bytes that are gone",
+        grown < 20 << 20,
+        "{grown} bytes are kept for {} bytes that are gone",
         20 * CRUMBS
     );
 }
@@ -435,13 +437,12 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
     const GREEDY: usize = 48;
     // Little enough to be reached by unfinished messages of a MiB, and more than the bridge has by
     // itself.
-    let probe = Program::start(&[]).await;
-    let cap = probe.resident() * 1024 + (16 << 20);
+    let probe = program::start(&[]);
+    let cap = probe.program.resident() + (16 << 20);
     drop(probe);
-    let bridge = Program::limited(&format!(
+    let bridge = program::limited(&format!(
         "memory = {cap}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000"
-    ))
-    .await;
+    ));
     let mut honest = Tab::open_at(bridge.addr).await;
     assert!(matches!(honest.next().await, Ok(Event::Welcome(_))));
     let mut greedy = Vec::new();
@@ -479,8 +480,10 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
 async fn memory_is_given_back_when_sessions_leave_though_some_stay() {
     const SESSIONS: usize = 600;
     const HELD: u16 = 60_000;
-    let bridge = Program::limited("sessions-per-address = 1000\nnew-sessions-per-address = 1000\nconnections-per-address = 1000").await;
-    let (before, mut tabs) = (bridge.resident(), Vec::new());
+    let bridge = program::limited(
+        "sessions-per-address = 1000\nnew-sessions-per-address = 1000\nconnections-per-address = 1000",
+    );
+    let (before, mut tabs) = (bridge.program.resident(), Vec::new());
     // A fragment of a message, and a ping, whose answer says that it was read.
     let fragment = [
         &[0x02, 0xfe][..],
@@ -499,15 +502,15 @@ async fn memory_is_given_back_when_sessions_leave_though_some_stay() {
         ) {}
         tabs.push(tab);
     }
-    let grown = bridge.resident().saturating_sub(before);
+    let grown = bridge.program.resident().saturating_sub(before);
     assert!(
-        grown > SESSIONS as u64 * u64::from(HELD) / 1024,
-        "{grown} KiB for all sessions"
+        grown > SESSIONS as u64 * u64::from(HELD),
+        "{grown} bytes for all sessions"
     );
     let staying: Vec<_> = tabs.into_iter().step_by(20).collect();
     let mut every = tokio::time::interval(Duration::from_millis(100));
     soon("most of the memory", async {
-        while bridge.resident().saturating_sub(before) > grown / 3 {
+        while bridge.program.resident().saturating_sub(before) > grown / 3 {
             every.tick().await;
         }
     })

@@ -5,11 +5,13 @@ use std::time::Duration;
 use aqueduct_bridge::{Config, Limits, Seconds};
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate};
 use aqueduct_core::types::InfoHashV1;
+use aqueduct_testkit::soon;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::support::{AMOUNTS, Bridge, TAB_ID, Tab, config, request, soon};
+use crate::support::{AMOUNTS, Bridge, TAB_ID, config};
+use crate::tab::{Tab, request};
 
 const PRIVATE: InfoHashV1 = InfoHashV1([0xb1; 20]);
 const PUBLIC: InfoHashV1 = InfoHashV1([0xb2; 20]);

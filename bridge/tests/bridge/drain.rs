@@ -1,17 +1,21 @@
 use aqueduct_core::tunnel::{Event, Refusal};
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use tokio::net::TcpStream;
 
-use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, soon};
+use crate::support::{Bridge, HASH, config};
+use crate::tab::Tab;
 
 #[tokio::test]
 async fn a_stopping_bridge_tells_its_tabs_and_trackers_and_ends() {
     let bridge = Bridge::start(config()).await;
     let addr = bridge.addr;
-    let mut tracker = Tracker::start(&[]).await;
+    let mut tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
-    assert!(tracker.asked().await.contains("event=started"));
+    assert_eq!(tracker.next().await.event, "started");
     let ended = bridge.stop();
     let (events, code) = tab.closed().await;
     assert!(
@@ -21,7 +25,7 @@ async fn a_stopping_bridge_tells_its_tabs_and_trackers_and_ends() {
         "{events:?}"
     );
     assert_eq!(code, Refusal::Draining.close_code());
-    assert!(tracker.asked().await.contains("event=stopped"));
+    assert_eq!(tracker.next().await.event, "stopped");
     soon("the end", ended).await.unwrap().unwrap();
     assert!(
         TcpStream::connect(addr).await.is_err(),
@@ -36,7 +40,7 @@ async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
         ..aqueduct_bridge::Limits::default()
     };
     let bridge = Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await;
-    let peer = Peer::start().await;
+    let peer = Listener::start().await;
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;

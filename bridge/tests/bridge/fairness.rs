@@ -6,34 +6,27 @@ use std::time::{Duration, Instant};
 
 use aqueduct_core::tunnel::JoinRequest;
 use aqueduct_core::types::{InfoHashV1, PeerId};
+use aqueduct_testkit::http::{Reply, Server};
+use aqueduct_testkit::peer::{Listener, handshake};
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::abuse::dial;
-use crate::program::Program;
-use crate::support::{Bridge, HASH, Peer, TAB_ID, Tab, Tracker, counts, handshake, request, soon};
+use crate::program;
+use crate::support::{Bridge, HASH, TAB_ID};
+use crate::tab::{Tab, counts, request};
 use crate::tracker_limits::{crowd, open_house, unlike_any};
-
-/// Accepts at every address of loopback, and says nothing.
-async fn black_hole() -> (u16, JoinSet<()>) {
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let (port, mut tasks) = (listener.local_addr().unwrap().port(), JoinSet::new());
-    tasks.spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((socket, _)) = listener.accept().await {
-            held.push(socket);
-        }
-    });
-    (port, tasks)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another() {
     aqueduct_native::descriptors::raise_limit();
     let bridge = Bridge::start(open_house()).await;
-    let (port, _hole) = black_hole().await;
+    let hanging = Server::start_at("0.0.0.0", |_| Reply::Hang);
+    let port = hanging.addr.port();
     let mut crowds = Vec::new();
     for network in 1..=4 {
         let from = format!("127.0.0.1{network}");
@@ -50,7 +43,7 @@ async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another
     tokio::time::sleep(Duration::from_secs(2)).await;
     let begun = Instant::now();
     let (_tab, mut tracker, _) = Tab::member(&bridge, &[]).await;
-    let asked = timeout(Duration::from_secs(55), tracker.asked()).await;
+    let asked = timeout(Duration::from_secs(55), tracker.next()).await;
     println!(
         "beside 32 sessions with trackers that hang: asked {} after {:?}",
         asked.is_ok(),
@@ -65,7 +58,7 @@ async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seed_that_made_up_swarms_were_tried_at_is_dialled_for_the_real_one() {
-    let (bridge, seed) = (Bridge::start(open_house()).await, Peer::start().await);
+    let (bridge, seed) = (Bridge::start(open_house()).await, Listener::start().await);
     let host = bridge.addr.to_string();
     let mut liar = Tab::over(
         dial("127.0.0.9", bridge.addr).await,
@@ -140,14 +133,13 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_whose_servers_hang_keep_no_other_name_from_being_looked_up_and_take_no_threads() {
     let (server, _answering) = name_server("tracker.honest.example").await;
-    let bridge = Program::start(&[
+    let bridge = program::start(&[
         "--name-server",
         &server.to_string(),
         "--allow",
         "127.0.0.0/8",
-    ])
-    .await;
-    let threads = bridge.threads();
+    ]);
+    let threads = bridge.program.threads();
     let mut crowds = Vec::new();
     for network in 0..70 {
         let from = format!("127.0.0.{}", 20 + network);
@@ -159,17 +151,19 @@ async fn names_whose_servers_hang_keep_no_other_name_from_being_looked_up_and_ta
         );
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let more = bridge.threads().saturating_sub(threads);
-    let mut tracker = Tracker::start(&[]).await;
+    let more = bridge.program.threads().saturating_sub(threads);
+    let mut tracker = Tracker::naming(&[]);
     let begun = Instant::now();
     let mut tab = Tab::open_at(bridge.addr).await;
-    let url = tracker.url.replace("127.0.0.1", "tracker.honest.example");
+    let url = tracker
+        .http()
+        .replace("127.0.0.1", "tracker.honest.example");
     tab.join_as(&JoinRequest {
         trackers: vec![vec![url]],
         ..request(TAB_ID)
     });
     tab.flush().await;
-    let asked = timeout(Duration::from_secs(55), tracker.asked())
+    let asked = timeout(Duration::from_secs(55), tracker.next())
         .await
         .is_ok();
     println!(
@@ -192,13 +186,14 @@ fn ports(ip: [u8; 4], count: u16) -> Vec<SocketAddr> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_ports_of_one_host_cost_next_to_nothing() {
-    let bridge = Program::limited("new-sessions-per-address = 1000").await;
-    let tracker = Tracker::start(&ports([127, 0, 0, 1], 1000)).await;
-    let _tabs = crowd(bridge.addr, "127.0.0.9", 8, |_| vec![tracker.url.clone()]).await;
+    let bridge = program::limited("new-sessions-per-address = 1000");
+    let tracker = Tracker::naming(&ports([127, 0, 0, 1], 1000));
+    let _tabs = crowd(bridge.addr, "127.0.0.9", 8, |_| vec![tracker.http()]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (before, begun) = (bridge.processor_time(), Instant::now());
+    let (before, begun) = (bridge.program.processor_time(), Instant::now());
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let share = (bridge.processor_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    let share =
+        (bridge.program.processor_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
     println!(
         "a thousand ports of one host: {:.1} % of a core",
         share * 100.0
@@ -210,10 +205,10 @@ async fn a_thousand_ports_of_one_host_cost_next_to_nothing() {
 async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a_tab() {
     let (bridge, port) = Bridge::start_with_peers(open_house()).await;
     let mut tab = Tab::open(&bridge).await;
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     let join = tab.join_as(&JoinRequest {
         want: 10,
-        trackers: vec![vec![tracker.url.clone()]],
+        trackers: vec![vec![tracker.http()]],
         ..request(TAB_ID)
     });
     counts(&mut tab, "the swarm", |_| true).await;
@@ -221,7 +216,7 @@ async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a
     for n in 0..50u8 {
         let mut socket = dial("127.0.0.9", SocketAddr::from(([127, 0, 0, 1], port))).await;
         socket
-            .write_all(&handshake(HASH, PeerId([n; 20])).encode())
+            .write_all(&handshake(PeerId([n; 20]), HASH).encode())
             .await
             .unwrap();
         incoming.push(socket);
@@ -232,7 +227,7 @@ async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a
         let _ = soon("the end", turned_away.read_to_end(&mut answer)).await;
     }
     counts(&mut tab, "two", |counts| counts.connected == 2).await;
-    let seed = Peer::start().await;
+    let seed = Listener::start().await;
     tab.client.hint(join, &[seed.addr]);
     tab.flush().await;
     let answered = timeout(Duration::from_secs(20), seed.answer(HASH, b"")).await;

@@ -1,4 +1,5 @@
-use crate::support::{Bridge, Tab, config};
+use crate::support::{Bridge, config};
+use crate::tab::Tab;
 
 #[tokio::test]
 async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {

@@ -19,6 +19,7 @@ mod relay;
 mod session_limits;
 mod support;
 mod swarm;
+mod tab;
 mod tab_to_tab;
 mod tls;
 mod tracker;

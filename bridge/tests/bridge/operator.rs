@@ -5,15 +5,19 @@ use std::time::{Duration, Instant};
 
 use aqueduct_core::tunnel::{ClientConfig, Event, JoinRequest, Refusal};
 use aqueduct_core::types::InfoHashV1;
+use aqueduct_testkit::bridge::Bridge as BridgeProgram;
+use aqueduct_testkit::http::get;
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use crate::program::{PATH, Program};
-use crate::support::{
-    Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, get, request, soon, trickle,
-};
+use crate::program::{self, PATH};
+use crate::support::{Bridge, HASH, TAB_ID, config, trickle};
+use crate::tab::{Tab, counts, request};
 
 /// What `--print-config` prints with these flags.
 async fn printed(flags: &[&str]) -> String {
@@ -86,7 +90,7 @@ async fn a_mistake_in_the_file_is_told_with_its_place_and_the_program_fails() {
 
 #[tokio::test]
 async fn two_bridges_at_one_port_are_one_too_many_and_the_second_says_what_to_do() {
-    let first = Program::start(&[]).await;
+    let first = program::start(&[]);
     let listen = first.addr.to_string();
     let output = Command::new(PATH)
         .args(["--listen", &listen, "--peer-port", "0", "--no-dht"])
@@ -115,7 +119,7 @@ async fn two_bridges_at_one_port_are_one_too_many_and_the_second_says_what_to_do
 async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "old\n").unwrap();
-    let mut bridge = Program::start(&["--token-file", file.path().to_str().unwrap()]).await;
+    let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);
     let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
     let open = async |token: &str| {
         let config = ClientConfig {
@@ -133,8 +137,8 @@ async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
     let mut early = open("old").await;
     assert!(matches!(early.next().await, Ok(Event::Welcome(_))));
     std::fs::write(file.path(), "new\n").unwrap();
-    bridge.signal("HUP").await;
-    bridge.line("the tokens were read anew").await;
+    bridge.program.signal("HUP");
+    bridge.program.line("the tokens were read anew").await;
     assert!(matches!(
         open("new").await.next().await,
         Ok(Event::Welcome(_))
@@ -144,13 +148,13 @@ async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
         Refusal::Token.close_code()
     );
     std::fs::write(file.path(), "\n").unwrap();
-    bridge.signal("HUP").await;
-    bridge.line("the tokens stay as they were").await;
+    bridge.program.signal("HUP");
+    bridge.program.line("the tokens stay as they were").await;
     assert!(
         matches!(open("new").await.next().await, Ok(Event::Welcome(_))),
         "an empty file shuts nobody out"
     );
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     early.join(&tracker);
     early.join(&tracker);
     early
@@ -162,7 +166,7 @@ async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
 
 #[tokio::test]
 async fn a_bridge_whose_memory_is_full_takes_no_more_sessions_and_says_so() {
-    let bridge = Program::limited("memory = 1").await;
+    let bridge = program::limited("memory = 1");
     let mut tab = Tab::open_at(bridge.addr).await;
     assert_eq!(tab.closed().await.1, Refusal::Full.close_code());
     let (head, body) = get(
@@ -191,9 +195,9 @@ async fn a_bridge_whose_memory_is_full_takes_no_more_sessions_and_says_so() {
 
 #[tokio::test]
 async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
-    let mut bridge = Program::start(&[]).await;
-    let peer = Peer::start().await;
-    let tracker = Tracker::start(&[peer.addr]).await;
+    let mut bridge = program::start(&[]);
+    let peer = Listener::start().await;
+    let tracker = Tracker::naming(&[peer.addr]);
     // One is told and leaves; one has a peer and leaves nothing; one never reads; one trickles; one
     // says nothing.
     let mut polite = Tab::open_at(bridge.addr).await;
@@ -211,7 +215,7 @@ async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
         .unwrap();
     let _silent = TcpStream::connect(bridge.addr).await.unwrap();
     let begun = Instant::now();
-    bridge.terminate().await;
+    bridge.program.signal("TERM");
     let (events, code) = polite.closed().await;
     assert!(
         events
@@ -220,7 +224,12 @@ async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
         "{events:?}"
     );
     assert_eq!(code, Refusal::Draining.close_code());
-    assert_eq!(bridge.ended().await.code(), Some(0), "{:#?}", bridge.said);
+    assert_eq!(
+        bridge.program.ended().await.code(),
+        Some(0),
+        "{:#?}",
+        bridge.program.lines()
+    );
     assert!(
         begun.elapsed() < Duration::from_secs(10),
         "it took {:?}",
@@ -232,25 +241,16 @@ async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
 async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
     // Fewer than the bridge would keep for itself: its own share of them does not hold, and the
     // system says no.
-    let mut limited = Command::new("sh");
-    limited.args([
-        "-c",
-        "ulimit -n 48 && exec \"$0\" \"$@\"",
-        PATH,
-        "--listen",
-        "127.0.0.1:0",
-        "--no-tracker",
-    ]);
-    let mut bridge = Program::launch(&mut limited).await;
+    let mut bridge = program::with_descriptors(48, &["--no-tracker"]);
     let mut tab = Tab::open_at(bridge.addr).await;
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
     let mut crowd = Vec::new();
     for _ in 0..64 {
         crowd.push(TcpStream::connect(bridge.addr).await.unwrap());
     }
-    bridge.line("no connection can be accepted").await;
+    bridge.program.line("no connection can be accepted").await;
     // A session that is there is served: a second join of one swarm is refused.
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     tab.join(&tracker);
     tab.join(&tracker);
     tab.until("an answer", |event| {
@@ -280,13 +280,14 @@ async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
         "an operator would not see it"
     );
     let warnings = bridge
-        .said
+        .program
+        .lines()
         .iter()
         .filter(|line| line.contains("no connection can be accepted"))
         .count();
     assert!(warnings <= 10, "{warnings} lines of one trouble");
-    bridge.terminate().await;
-    assert_eq!(bridge.ended().await.code(), Some(0));
+    bridge.program.signal("TERM");
+    assert_eq!(bridge.program.ended().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -297,18 +298,7 @@ async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
         "[limits]\nsessions-per-address = 1000\nnew-sessions-per-address = 1000\n",
     )
     .unwrap();
-    let mut limited = Command::new("sh");
-    limited
-        .args([
-            "-c",
-            "ulimit -n 256 && exec \"$0\" \"$@\"",
-            PATH,
-            "--listen",
-            "127.0.0.1:0",
-            "--config",
-        ])
-        .arg(file.path());
-    let bridge = Program::launch(&mut limited).await;
+    let bridge = program::with_descriptors(256, &["--config", file.path().to_str().unwrap()]);
     let mut tabs = Vec::new();
     let refused = loop {
         let mut tab = Tab::open_at(bridge.addr).await;
@@ -348,18 +338,7 @@ async fn trackers_that_hang_leave_descriptors_for_clients() {
         format!("allow = [\"127.0.0.0/8\"]\n[limits]\n{limits}\n"),
     )
     .unwrap();
-    let mut limited = Command::new("sh");
-    limited
-        .args([
-            "-c",
-            "ulimit -n 256 && exec \"$0\" \"$@\"",
-            PATH,
-            "--listen",
-            "127.0.0.1:0",
-            "--config",
-        ])
-        .arg(file.path());
-    let bridge = Program::launch(&mut limited).await;
+    let bridge = program::with_descriptors(256, &["--config", file.path().to_str().unwrap()]);
     let hanging = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = hanging.local_addr().unwrap().port();
     let mut tabs = Vec::new();
@@ -417,7 +396,7 @@ async fn trackers_that_hang_leave_descriptors_for_clients() {
 
 #[tokio::test]
 async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
-    let bridge = Program::limited("connections-per-address = 1000\nupgrade-timeout = 15").await;
+    let bridge = program::limited("connections-per-address = 1000\nupgrade-timeout = 15");
     let mut trickling = JoinSet::new();
     for _ in 0..500 {
         let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
@@ -448,16 +427,16 @@ async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_no_fault_of_the_tabs_in_the_log() {
-    let mut bridge = Program::start(&[]).await;
+    let mut bridge = program::start(&[]);
     let mut tab = Tab::open_at(bridge.addr).await;
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
     drop(tab);
-    let line = bridge.line("a tab is gone").await;
+    let line = bridge.program.line("a tab is gone").await;
     assert!(line.contains("end=Tab"), "{line}");
 }
 
 /// Every kind of event that a session can bring about, with a secret, a swarm and addresses in it.
-async fn make_noise(bridge: &Program, peer: &Peer, tracker: &Tracker, token: &str) {
+async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, token: &str) {
     let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
     let fields = [("origin", origin.as_str())];
     let with = |token: &str| ClientConfig {
@@ -486,14 +465,14 @@ async fn make_noise(bridge: &Program, peer: &Peer, tracker: &Tracker, token: &st
 async fn the_log_pairs_no_address_with_a_swarm_holds_no_token_and_stays_short() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "open sesame\n").unwrap();
-    let mut bridge = Program::start(&["--token-file", file.path().to_str().unwrap()]).await;
-    let peer = Peer::start().await;
-    let tracker = Tracker::start(&[peer.addr]).await;
+    let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);
+    let peer = Listener::start().await;
+    let tracker = Tracker::naming(&[peer.addr]);
     make_noise(&bridge, &peer, &tracker, "open sesame").await;
-    bridge.terminate().await;
-    assert_eq!(bridge.ended().await.code(), Some(0));
+    bridge.program.signal("TERM");
+    assert_eq!(bridge.program.ended().await.code(), Some(0));
     let swarm = HASH.to_string();
-    for line in &bridge.said {
+    for line in bridge.program.lines() {
         assert!(
             !line.contains("sesame") && !line.contains("guess"),
             "a token: {line}"
@@ -506,14 +485,15 @@ async fn the_log_pairs_no_address_with_a_swarm_holds_no_token_and_stays_short() 
     }
     for session in 1..=2 {
         let lines = bridge
-            .said
+            .program
+            .lines()
             .iter()
             .filter(|line| line.contains(&format!("session={session} ")))
             .count();
         assert!(
             (1..=10).contains(&lines),
             "session {session} has {lines} lines: {:#?}",
-            bridge.said
+            bridge.program.lines()
         );
     }
 }

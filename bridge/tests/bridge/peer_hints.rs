@@ -2,14 +2,16 @@ use std::net::SocketAddr;
 
 use aqueduct_bridge::Limits;
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{
-    AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, Tracker, config, counts, request, soon,
-};
+use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID, config};
+use crate::tab::{Tab, counts, request};
 
 /// Loopback addresses at which nobody is, apart from the first.
-fn addrs(peer: &Peer, more: u8) -> Vec<SocketAddr> {
+fn addrs(peer: &Listener, more: u8) -> Vec<SocketAddr> {
     (0..more)
         .map(|n| SocketAddr::from(([127, 0, 0, 1], 2000 + u16::from(n))))
         .chain([peer.addr])
@@ -18,7 +20,7 @@ fn addrs(peer: &Peer, more: u8) -> Vec<SocketAddr> {
 
 #[tokio::test]
 async fn a_peer_that_a_tab_heard_of_is_dialled_and_becomes_a_stream_after_its_handshake() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
     tab.client.hint(join, &[peer.addr]);
@@ -32,8 +34,8 @@ async fn a_peer_that_a_tab_heard_of_is_dialled_and_becomes_a_stream_after_its_ha
 async fn hints_pass_the_filter_its_ports_included_before_anything_is_remembered() {
     let (bridge, peer, other) = (
         Bridge::start(config()).await,
-        Peer::start().await,
-        Peer::at("127.0.0.2").await,
+        Listener::start().await,
+        Listener::start_at("127.0.0.2").await,
     );
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
@@ -75,7 +77,7 @@ async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_re
     };
     let (bridge, peer) = (
         Bridge::start(aqueduct_bridge::Config { limits, ..config() }).await,
-        Peer::start().await,
+        Listener::start().await,
     );
     let mut tab = Tab::open(&bridge).await;
     let join = tab.client.join(&request(TAB_ID));
@@ -100,7 +102,7 @@ async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_re
 
 #[tokio::test]
 async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgotten() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let mut tab = Tab::open(&bridge).await;
     let private = tab.client.join(&JoinRequest {
         private: true,
@@ -134,10 +136,10 @@ async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgot
 async fn a_peer_known_from_a_hint_is_parted_with_when_the_swarm_turns_out_to_be_private() {
     let (bridge, named, hinted) = (
         Bridge::start(config()).await,
-        Peer::start().await,
-        Peer::start().await,
+        Listener::start().await,
+        Listener::start().await,
     );
-    let tracker = Tracker::start(&[named.addr]).await;
+    let tracker = Tracker::naming(&[named.addr]);
     let mut tab = Tab::open(&bridge).await;
     let join = tab.join(&tracker);
     tab.client.hint(join, &[hinted.addr]);

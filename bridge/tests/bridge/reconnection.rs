@@ -7,13 +7,12 @@ use aqueduct_core::tunnel::{Backoff, ClientConfig, Event, Refusal};
 use aqueduct_native::descriptors;
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::program::{PATH, Program};
-use crate::support::Tab;
+use crate::program;
+use crate::tab::Tab;
 
 const TABS: u32 = 1000;
 /// What the requirement grants.
@@ -70,40 +69,33 @@ async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
     assert!(in_time, "{} tabs are missing after {BACK:?}", missing.len());
 }
 
-async fn start(listen: &str) -> Program {
+#[tokio::test]
+async fn a_thousand_tabs_are_back_within_thirty_seconds_of_a_restart() {
+    descriptors::raise_limit();
+    // The file is read again at the restart.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),
         format!("[limits]\nsessions-per-address = {TABS}\nnew-sessions-per-address = {TABS}\nconnections-per-address = 5000\n"),
     )
     .unwrap();
-    Program::launch(
-        Command::new(PATH)
-            .args(["--listen", listen, "--config"])
-            .arg(file.path()),
-    )
-    .await
-}
-
-#[tokio::test]
-async fn a_thousand_tabs_are_back_within_thirty_seconds_of_a_restart() {
-    descriptors::raise_limit();
-    let mut bridge = start("127.0.0.1:0").await;
+    let mut bridge = program::start(&["--config", file.path().to_str().unwrap()]);
     let addr = bridge.addr;
     let (sender, mut welcomed) = mpsc::unbounded_channel();
     let mut tabs = JoinSet::new();
     (0..TABS).for_each(|number| drop(tabs.spawn(come_back(addr, sender.clone(), number))));
     all(&mut welcomed).await;
-    bridge.terminate().await;
-    assert_eq!(bridge.ended().await.code(), Some(0));
+    bridge.program.signal("TERM");
+    assert_eq!(bridge.program.ended().await.code(), Some(0));
     let told = bridge
-        .said
+        .program
+        .lines()
         .iter()
         .filter(|line| line.contains(&format!("{:?}", Refusal::Draining)))
         .count();
     assert_eq!(told, TABS as usize, "every tab is told why");
     let begun = Instant::now();
-    let _bridge = start(&addr.to_string()).await;
+    bridge.revive();
     all(&mut welcomed).await;
     assert!(begun.elapsed() < BACK, "{:?}", begun.elapsed());
 }

@@ -1,16 +1,20 @@
 use aqueduct_core::tunnel::{Event, StreamClose};
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::torrent::noise;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, config, noise, soon};
+use crate::support::{Bridge, HASH, PEER_ID, TAB_ID, config};
+use crate::tab::Tab;
 
 const WINDOW: usize = 256 * 1024;
 
 #[tokio::test]
 async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let (mut tab, mut tracker, join) = Tab::member(&bridge, &[peer.addr]).await;
-    assert!(tracker.asked().await.contains("event=started"));
+    assert_eq!(tracker.next().await.event, "started");
     let (mut remote, theirs) = peer.answer(HASH, b"right behind the handshake").await;
     assert_eq!(
         (theirs.info_hash, theirs.peer_id),
@@ -68,8 +72,8 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
 async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
     let (bridge, slow, quick) = (
         Bridge::start(config()).await,
-        Peer::start().await,
-        Peer::start().await,
+        Listener::start().await,
+        Listener::start().await,
     );
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[slow.addr, quick.addr]).await;
     let (mut slow_socket, _) = slow.answer(HASH, b"").await;
@@ -133,7 +137,7 @@ async fn read_only(tab: &mut Tab, stream: u32, length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one_window() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;
@@ -175,7 +179,7 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
 
 #[tokio::test]
 async fn a_stream_that_the_tab_closes_is_closed_to_the_peer() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     let stream = tab.stream().await;

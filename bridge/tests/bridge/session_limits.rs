@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use aqueduct_bridge::{Limits, Seconds};
 use aqueduct_core::tunnel::{ClientConfig, Event, JoinRefusal, Refusal};
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
@@ -11,7 +14,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::support::{Bridge, HASH, Peer, Tab, Tracker, config, counts, soon, trickle};
+use crate::support::{Bridge, HASH, config, trickle};
+use crate::tab::{Tab, counts};
 
 fn limited(limits: Limits) -> aqueduct_bridge::Config {
     aqueduct_bridge::Config { limits, ..config() }
@@ -234,7 +238,7 @@ async fn joins_beyond_the_limit_and_of_the_same_swarm_are_refused() {
         ..Limits::default()
     }))
     .await;
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     let joins: Vec<u32> = (0..3).map(|_| tab.join(&tracker)).collect();
     let mut refused = Vec::new();
@@ -266,7 +270,7 @@ async fn a_tab_that_joins_and_leaves_without_end_is_told_when_to_try_again_and_i
         ..Limits::default()
     }))
     .await;
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     let first = tab.join(&tracker);
     tab.client.leave(first);
@@ -310,14 +314,14 @@ async fn a_session_has_so_many_dials_under_way_and_so_many_peers() {
     };
     let bridge = Bridge::start(limited(limits)).await;
     let peers = [
-        Peer::start().await,
-        Peer::start().await,
-        Peer::start().await,
-        Peer::start().await,
-        Peer::start().await,
-        Peer::start().await,
+        Listener::start().await,
+        Listener::start().await,
+        Listener::start().await,
+        Listener::start().await,
+        Listener::start().await,
+        Listener::start().await,
     ];
-    let tracker = Tracker::start(&peers.each_ref().map(|peer| peer.addr)).await;
+    let tracker = Tracker::naming(&peers.each_ref().map(|peer| peer.addr));
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
     counts(&mut tab, "dials under way", |counts| {

@@ -3,13 +3,14 @@ use std::collections::BTreeSet;
 use aqueduct_bridge::{Config, Limits};
 use aqueduct_core::tunnel::{Event, JoinRequest, TrackerCounts, TrackerFailure};
 use aqueduct_core::types::InfoHashV1;
+use aqueduct_testkit::peer::{Listener, handshake, read_handshake};
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{
-    Bridge, HASH, PEER_ID, Peer, TAB_ID, Tab, Tracker, config, counts, handshake, read_handshake,
-    request, soon,
-};
+use crate::support::{Bridge, HASH, PEER_ID, TAB_ID, config};
+use crate::tab::{Tab, counts, request};
 
 async fn trackers(
     tab: &mut Tab,
@@ -30,8 +31,8 @@ async fn trackers(
 async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
     let (bridge, liar, honest) = (
         Bridge::start(config()).await,
-        Peer::start().await,
-        Peer::start().await,
+        Listener::start().await,
+        Listener::start().await,
     );
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[liar.addr, honest.addr]).await;
     let (mut lied, _) = liar.answer(InfoHashV1([1; 20]), b"GET / HTTP/1.1").await;
@@ -63,15 +64,15 @@ async fn a_peer_that_answers_for_another_info_hash_never_becomes_a_stream() {
 async fn addresses_that_the_filter_refuses_are_never_dialled() {
     let (bridge, allowed, refused) = (
         Bridge::start(config()).await,
-        Peer::start().await,
-        Peer::at("127.0.0.2").await,
+        Listener::start().await,
+        Listener::start_at("127.0.0.2").await,
     );
     let private = "10.0.0.1:6881".parse().unwrap();
     let (mut tab, _tracker, _) = Tab::member(&bridge, &[refused.addr, private, allowed.addr]).await;
     let (_kept, _) = allowed.answer(HASH, b"").await;
     let counts = counts(&mut tab, "the peer", |counts| counts.connected == 1).await;
     assert_eq!((counts.found, counts.refused, counts.dialling), (3, 2, 0));
-    let dialled = tokio::time::timeout(std::time::Duration::ZERO, refused.listener.accept()).await;
+    let dialled = tokio::time::timeout(std::time::Duration::ZERO, refused.socket.accept()).await;
     assert!(dialled.is_err(), "a refused address was dialled");
 }
 
@@ -82,7 +83,7 @@ async fn trackers_at_refused_addresses_are_not_asked() {
         ..aqueduct_bridge::Config::default()
     })
     .await;
-    let mut tracker = Tracker::start(&[]).await;
+    let mut tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
     let counts = trackers(&mut tab, "the tracker's failure", |counts| {
@@ -93,14 +94,14 @@ async fn trackers_at_refused_addresses_are_not_asked() {
         (counts.total, counts.failure),
         (1, Some(TrackerFailure::Forbidden))
     );
-    let asked = tokio::time::timeout(std::time::Duration::ZERO, tracker.asked()).await;
+    let asked = tokio::time::timeout(std::time::Duration::ZERO, tracker.next()).await;
     assert!(asked.is_err(), "a refused tracker was asked");
 }
 
 #[tokio::test]
 async fn a_tab_learns_what_its_trackers_said_as_numbers() {
     let bridge = Bridge::start(config()).await;
-    let tracker = Tracker::start(&[]).await;
+    let tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     tab.join(&tracker);
     let counts = trackers(&mut tab, "the tracker's answer", |counts| {
@@ -117,12 +118,7 @@ async fn a_tab_learns_what_its_trackers_said_as_numbers() {
 
 /// The port that trackers are told.
 async fn announced_port(tracker: &mut Tracker) -> u16 {
-    let asked = tracker.asked().await;
-    let port = asked
-        .split(['?', '&'])
-        .find_map(|pair| pair.strip_prefix("port="))
-        .unwrap();
-    port.parse().unwrap()
+    tracker.next().await.addr.port()
 }
 
 #[tokio::test]
@@ -131,7 +127,7 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
     let (mut tab, mut tracker, join) = Tab::member(&bridge, &[]).await;
     let port = announced_port(&mut tracker).await;
     let mut peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    peer.write_all(&[&handshake(HASH, PEER_ID).encode()[..], b"hello"].concat())
+    peer.write_all(&[&handshake(PEER_ID, HASH).encode()[..], b"hello"].concat())
         .await
         .unwrap();
     let answer = read_handshake(&mut peer).await;
@@ -159,7 +155,7 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
 
     let mut stranger = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stranger
-        .write_all(&handshake(InfoHashV1([9; 20]), PEER_ID).encode())
+        .write_all(&handshake(PEER_ID, InfoHashV1([9; 20])).encode())
         .await
         .unwrap();
     let mut answer = Vec::new();
@@ -172,18 +168,18 @@ async fn a_peer_that_dials_the_announced_port_reaches_the_tab() {
 
 #[tokio::test]
 async fn a_tab_that_leaves_has_its_streams_closed_and_its_trackers_told() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let (mut tab, mut tracker, join) = Tab::member(&bridge, &[peer.addr]).await;
     let (mut socket, _) = peer.answer(HASH, b"").await;
     tab.stream().await;
-    assert!(tracker.asked().await.contains("event=started"));
+    assert_eq!(tracker.next().await.event, "started");
     tab.client.leave(join);
     tab.until("the close", |event| {
         matches!(event, Event::StreamClosed { .. }).then_some(())
     })
     .await;
     assert_eq!(soon("the end", socket.read(&mut [0; 1])).await.unwrap(), 0);
-    assert!(tracker.asked().await.contains("event=stopped"));
+    assert_eq!(tracker.next().await.event, "stopped");
 }
 
 #[tokio::test]
@@ -194,29 +190,20 @@ async fn thirty_two_torrents_that_a_tab_adds_together_are_all_announced() {
         ..Limits::default()
     };
     let bridge = Bridge::start(Config { limits, ..config() }).await;
-    let mut tracker = Tracker::start(&[]).await;
+    let mut tracker = Tracker::naming(&[]);
     let mut tab = Tab::open(&bridge).await;
     for number in 0..32 {
         tab.join_as(&JoinRequest {
             info_hash: InfoHashV1([number; 20]),
-            trackers: vec![vec![tracker.url.clone()]],
+            trackers: vec![vec![tracker.http()]],
             ..request(TAB_ID)
         });
     }
     tab.flush().await;
     let mut started = BTreeSet::new();
     while started.len() < 32 {
-        let asked = tracker.asked().await;
-        assert!(asked.contains("event=started"), "{asked}");
-        started.insert(
-            asked
-                .split("info_hash=")
-                .nth(1)
-                .unwrap()
-                .split('&')
-                .next()
-                .unwrap()
-                .to_owned(),
-        );
+        let announce = tracker.next().await;
+        assert_eq!(announce.event, "started");
+        started.insert(announce.info_hash);
     }
 }

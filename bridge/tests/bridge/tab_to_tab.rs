@@ -2,9 +2,12 @@ use std::net::SocketAddr;
 
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};
 use aqueduct_core::types::{PeerAddr, PeerId};
+use aqueduct_testkit::torrent::noise;
+use aqueduct_testkit::tracker::Tracker;
 use bytes::Bytes;
 
-use crate::support::{AMOUNTS, Bridge, Tab, Tracker, config, counts, noise, request};
+use crate::support::{AMOUNTS, Bridge, config};
+use crate::tab::{Tab, counts, request};
 
 const ALICE: PeerId = PeerId(*b"-AQ0100-tab Alice---");
 const BOB: PeerId = PeerId(*b"-AQ0100-tab Bob-----");
@@ -156,12 +159,12 @@ async fn a_tab_that_leaves_ends_the_meeting_and_is_not_looked_for_again() {
 async fn tabs_of_a_private_swarm_meet_only_once_their_tracker_has_named_the_bridge() {
     let (bridge, peer_port) = Bridge::start_with_peers(config()).await;
     let (silent, naming) = (
-        Tracker::start(&[]).await,
-        Tracker::start(&[SocketAddr::from(([127, 0, 0, 1], peer_port))]).await,
+        Tracker::naming(&[]),
+        Tracker::naming(&[SocketAddr::from(([127, 0, 0, 1], peer_port))]),
     );
     let through = |tracker: &Tracker, id| JoinRequest {
         private: true,
-        trackers: vec![vec![tracker.url.clone()]],
+        trackers: vec![vec![tracker.http()]],
         ..request(id)
     };
     let _bob = joined(&bridge, &through(&silent, BOB)).await;

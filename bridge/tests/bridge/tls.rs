@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use aqueduct_bridge::{Config, StartError, run};
 use aqueduct_core::tunnel::{ClientConfig, Event};
+use aqueduct_testkit::http::get;
+use aqueduct_testkit::soon;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
@@ -14,8 +16,9 @@ use tokio::process::Command;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::program::{PATH, Program};
-use crate::support::{Bridge, Tab, config, get, soon};
+use crate::program::{self, PATH};
+use crate::support::{Bridge, config};
+use crate::tab::Tab;
 
 /// A certificate for `localhost` and its key, as files in a folder, and who trusts it.
 fn certificate(folder: &Path) -> (Config, TlsConnector) {
@@ -175,7 +178,7 @@ async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails(
     let (old, trusts_old) = certificate(folder.path());
     let [chain, key] =
         [old.tls_cert.unwrap(), old.tls_key.unwrap()].map(|path| path.to_str().unwrap().to_owned());
-    let mut bridge = Program::start(&["--tls-cert", &chain, "--tls-key", &key]).await;
+    let mut bridge = program::start(&["--tls-cert", &chain, "--tls-key", &key]);
     let shake = async |connector: &TlsConnector, addr| {
         let stream = TcpStream::connect(addr).await.unwrap();
         soon(
@@ -187,12 +190,12 @@ async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails(
     };
     assert!(shake(&trusts_old, bridge.addr).await);
     let (_, trusts_new) = certificate(folder.path());
-    bridge.signal("HUP").await;
-    bridge.line("the certificate was read anew").await;
+    bridge.program.signal("HUP");
+    bridge.program.line("the certificate was read anew").await;
     assert!(shake(&trusts_new, bridge.addr).await && !shake(&trusts_old, bridge.addr).await);
     std::fs::write(&key, "half a fi").unwrap();
-    bridge.signal("HUP").await;
-    bridge.line("the certificate stays as it was").await;
+    bridge.program.signal("HUP");
+    bridge.program.line("the certificate stays as it was").await;
     assert!(shake(&trusts_new, bridge.addr).await);
 }
 

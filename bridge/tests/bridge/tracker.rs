@@ -5,10 +5,13 @@ use aqueduct_core::discovery::trackers::http::parse_answer;
 use aqueduct_core::discovery::trackers::{Announce, AnnounceEvent, Answer, udp};
 use aqueduct_core::tunnel::{Event, JoinRequest};
 use aqueduct_core::types::PeerId;
+use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::support::{AMOUNTS, Bridge, HASH, Peer, TAB_ID, Tab, config, request, soon};
+use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID, config};
+use crate::tab::{Tab, request};
 
 /// An announce for the swarm of all tests.
 fn query(port: u16, more: &str) -> String {
@@ -305,7 +308,7 @@ async fn a_tab_is_found_through_the_bridges_own_tracker_until_it_leaves() {
 
 #[tokio::test]
 async fn a_tab_finds_who_announced_to_the_bridges_own_tracker() {
-    let (bridge, peer) = (Bridge::start(config()).await, Peer::start().await);
+    let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     announce(&bridge, peer.addr.port(), "").await;
     let mut tab = Tab::open(&bridge).await;
     join(

@@ -3,122 +3,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aqueduct_bridge::{Config, Limits};
 use aqueduct_core::tunnel::JoinRequest;
 use aqueduct_core::types::{InfoHashV1, PeerId};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use aqueduct_testkit::http::{Reply, Server, ok, redirect};
 use tokio::task::JoinSet;
 
 use crate::abuse::dial;
-use crate::support::{Bridge, Tab, config, request};
+use crate::support::{Bridge, config};
+use crate::tab::{Tab, request};
 
 /// How long an attack is watched.
 const WATCHED: Duration = Duration::from_secs(6);
 /// Dials a second to one address, and in flight.
 const DIALS: (usize, usize) = (2, 20);
 
-/// What the attacked host does with a request.
-#[derive(Clone, Copy)]
-enum Manner {
-    /// Answers as a tracker without peers.
-    Answers,
-    /// Accepts, and says nothing.
-    Hangs,
-    /// Answers with a megabyte.
-    Megabyte,
-}
-
-/// The attacked host.
-struct Victim {
-    addr: SocketAddr,
-    seen: Arc<Seen>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Seen {
-    connections: AtomicUsize,
-    open: AtomicUsize,
-    most_open: AtomicUsize,
-    sent: AtomicU64,
-}
-
-impl Victim {
-    async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (addr, seen) = (listener.local_addr().unwrap(), Arc::<Seen>::default());
-        let counted = Arc::clone(&seen);
-        let task = tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                counted.connections.fetch_add(1, Ordering::Relaxed);
-                let open = counted.open.fetch_add(1, Ordering::Relaxed) + 1;
-                counted.most_open.fetch_max(open, Ordering::Relaxed);
-                // What is sent is what was received, and not what lies in a buffer here.
-                socket2::SockRef::from(&socket)
-                    .set_send_buffer_size(16 << 10)
-                    .unwrap();
-                let counted = Arc::clone(&counted);
-                tokio::spawn(async move {
-                    serve(socket, manner, &counted).await;
-                    counted.open.fetch_sub(1, Ordering::Relaxed);
-                });
-            }
-        });
-        Self { addr, seen, task }
-    }
-
-    fn connections(&self) -> usize {
-        self.seen.connections.load(Ordering::Relaxed)
-    }
-
-    fn most_open(&self) -> usize {
-        self.seen.most_open.load(Ordering::Relaxed)
-    }
-
-    fn sent(&self) -> u64 {
-        self.seen.sent.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(mut socket: TcpStream, manner: Manner, seen: &Seen) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if socket.read_buf(&mut head).await.unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    match manner {
-        Manner::Answers => {
-            let _ = socket
-                .write_all(
-                    b"HTTP/1.1 200 OK\r\ncontent-length: 27\r\n\r\nd8:intervali1800e5:peers0:e",
-                )
-                .await;
-        }
-        Manner::Hangs => drop(socket.read(&mut [0]).await),
-        Manner::Megabyte => {
-            let _ = socket
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n")
-                .await;
-            for _ in 0..64 {
-                if socket.write_all(&[b'x'; 16384]).await.is_err() {
-                    return;
-                }
-                seen.sent.fetch_add(16384, Ordering::Relaxed);
-            }
-        }
-    }
-}
+/// The answer of a tracker that knows no peers.
+const NO_PEERS: &str = "d8:intervali1800e5:peers0:e";
 
 /// A bridge that dials all of loopback, and lets sessions in at once.
 pub(crate) fn open_house() -> Config {
@@ -189,7 +93,7 @@ fn most_in(watched: Duration) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_address_makes_the_bridge_ask_a_host_twice_a_second_at_most() {
-    let victim = Victim::start(Manner::Answers).await;
+    let victim = Server::start(|_| ok(NO_PEERS));
     let watched = attack(|join| {
         (0..4)
             .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))
@@ -209,30 +113,16 @@ async fn one_client_address_makes_the_bridge_ask_a_host_twice_a_second_at_most()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_lead_to_a_host_no_more_often_than_its_own_address() {
-    let victim = Victim::start(Manner::Answers).await;
-    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let (port, to) = (listener.local_addr().unwrap().port(), victim.addr);
-    let redirects = tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n")
-                    && socket.read_buf(&mut head).await.unwrap_or(0) > 0
-                {}
-                let answer = format!(
-                    "HTTP/1.1 302 Found\r\nlocation: http://{to}/announce\r\ncontent-length: 0\r\n\r\n"
-                );
-                let _ = socket.write_all(answer.as_bytes()).await;
-            });
-        }
-    });
+    let victim = Server::start(|_| ok(NO_PEERS));
+    let to = victim.url("/announce");
+    let redirects = Server::start_at("0.0.0.0", move |_| redirect(&to));
+    let port = redirects.addr.port();
     let watched = attack(|join| {
         (0..64)
             .map(|n| format!("http://127.7.{join}.{n}:{port}/announce", n = n + 1))
             .collect()
     })
     .await;
-    redirects.abort();
     println!(
         "redirects to one host: {} requests in {watched:?}",
         victim.connections()
@@ -246,7 +136,7 @@ async fn redirects_lead_to_a_host_no_more_often_than_its_own_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
-    let victim = Victim::start(Manner::Hangs).await;
+    let victim = Server::start(|_| Reply::Hang);
     let watched = attack(|join| {
         (0..4)
             .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))
@@ -264,7 +154,7 @@ async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_answers_with_megabytes_is_read_from_within_a_bound() {
-    let victim = Victim::start(Manner::Megabyte).await;
+    let victim = Server::start(|_| ok(vec![b'x'; 1 << 20]));
     let watched = attack(|join| {
         (0..4)
             .map(|n| format!("http://{}/announce?{join}.{n}", victim.addr))

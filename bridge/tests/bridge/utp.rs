@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use aqueduct_bridge::Config;
 use aqueduct_core::utp::{Header, Kind, Packet};
+use aqueduct_testkit::soon;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use crate::support::{Bridge, config, soon};
+use crate::support::{Bridge, config};
 
 /// BEP 29. Foreign clients hear of the peer port, and many try uTP there first.
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::journal::{Journal, Silence, Writer};
-use crate::soon;
+use crate::{process, soon};
 
 /// How long a program may take to check its data and announce itself.
 pub const START: Duration = Duration::from_secs(90);
@@ -252,6 +252,24 @@ impl Program {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The memory that it holds now, in bytes.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        process::resident(self.id())
+    }
+
+    /// How many threads it has.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        process::threads(self.id())
+    }
+
+    /// Processor time that it has used so far.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        process::cpu(self.id())
     }
 
     /// Sends a signal by its name, as `kill` knows it.

@@ -313,6 +313,12 @@ fn runs(size: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..size.div_ceil(RUN)).map(move |i| (i * RUN, RUN.min(size - i * RUN)))
 }
 
+/// Bytes that belong to `seed`: no two runs of eight are alike.
+#[must_use]
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    computed(seed, 0, length as u64).to_vec()
+}
+
 /// Bytes `offset .. offset + length` of the endless stream that belongs to `seed`.
 #[must_use]
 fn computed(seed: u64, offset: u64, length: u64) -> Bytes {
