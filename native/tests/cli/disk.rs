@@ -5,9 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use rustix::process::Signal;
-
-use crate::world::{ALONE, Running, World, event, text};
+use crate::world::{ALONE, ISOLATED, Running, World, event, text};
 
 #[test]
 fn links_are_neither_shared_nor_followed() {
@@ -221,7 +219,7 @@ fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
         &["large.torrent", "-o", "out", "--download-limit", "2M"],
     ));
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
-    get.signal(Signal::INT);
+    get.signal("INT");
     let error = get.wait_for(|event| event["event"] == "error");
     assert_eq!(error["class"], "interrupted");
     assert_eq!(get.exit_code(), Some(130));
@@ -245,7 +243,7 @@ fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
         &["large.torrent", "-o", "out", "--download-limit", "2M"],
     ));
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
-    get.signal(Signal::HUP);
+    get.signal("HUP");
     assert_eq!(
         get.wait_for(|event| event["event"] == "error")["class"],
         "interrupted"
@@ -269,7 +267,7 @@ fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
         .concat(),
     );
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 20));
-    get.signal(Signal::HUP);
+    get.signal("HUP");
     get.wait_for(|event| event["event"] == "finished");
     assert_eq!(get.exit_code(), Some(0));
 }
@@ -287,7 +285,7 @@ fn a_killed_download_goes_on_without_reading_everything_again() {
     get.wait_for(|event| {
         event["event"] == "progress" && has_record(&world.path("state/aqueduct"), 2)
     });
-    get.signal(Signal::KILL);
+    get.signal("KILL");
     get.exit_code();
     let said = world.ok(&World::from(
         &peer,
@@ -312,20 +310,7 @@ fn a_second_process_does_not_write_to_the_same_download() {
     let world = World::new();
     world.shared();
     let (_seed, _) = world.seed("data.torrent");
-    let said = world.fails(
-        5,
-        &[
-            "seed",
-            "data.torrent",
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-trackers",
-            "--no-dht",
-            "--no-lsd",
-        ],
-    );
+    let said = world.fails(5, &[&["seed", "data.torrent"], &ISOLATED[..]].concat());
     assert!(said.contains("another aqueduct"), "{said}");
 }
 
@@ -353,15 +338,7 @@ fn data_are_looked_for_where_the_torrent_lies_and_told_where_they_were_missed() 
     let world = World::new();
     world.shared();
     fs::create_dir(world.path("empty")).unwrap();
-    let silent = [
-        "--port",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--no-trackers",
-        "--no-dht",
-        "--no-lsd",
-    ];
+    let silent = ISOLATED;
     let said = world.fails(
         5,
         &[&["seed", "data.torrent", "empty"], &silent[..]].concat(),
@@ -399,19 +376,6 @@ fn data_that_do_not_match_are_not_seeded() {
     let world = World::new();
     world.shared();
     fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();
-    let said = world.fails(
-        6,
-        &[
-            "seed",
-            "data.torrent",
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-trackers",
-            "--no-dht",
-            "--no-lsd",
-        ],
-    );
+    let said = world.fails(6, &[&["seed", "data.torrent"], &ISOLATED[..]].concat());
     assert!(said.contains("19 of 22 pieces wrong"), "{said}");
 }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use aqueduct_core::types::PeerId;
 use aqueduct_core::wire::{Handshake, Reserved};
-use rustix::process::Signal;
 
 use crate::world::{ALONE, World, event, events, text};
 
@@ -118,7 +117,7 @@ fn a_peer_whose_name_is_not_found_holds_up_nobody() {
     let mut alone =
         world.start(&[&["get", "data.torrent", "-o", "alone"], &nobody[..], &ALONE].concat());
     alone.wait_for(|event| event["event"] == "listening");
-    alone.signal(Signal::INT);
+    alone.signal("INT");
     assert_eq!(alone.exit_code(), Some(130));
 }
 

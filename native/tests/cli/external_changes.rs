@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::world::{ALONE, Running, World, event, text};
+use crate::world::{ALONE, IMPATIENT, Running, World, event, text};
 
 const SIZE: usize = 3 << 20;
 
@@ -144,17 +144,7 @@ fn a_seed_notices_what_is_edited_under_it_and_goes_on_with_the_rest() {
         (&"content".into(), &19.into())
     );
     assert_eq!(seed.wait_for(is("rechecked"))["wrong"], 1);
-    let impatient = [
-        "--no-trackers",
-        "--no-dht",
-        "--no-lsd",
-        "--port",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--timeout",
-        "2s",
-    ];
+    let impatient = IMPATIENT;
     world.fails(
         4,
         &[

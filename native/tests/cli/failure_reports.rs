@@ -3,28 +3,22 @@
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
+use aqueduct_testkit::closed_port;
+use aqueduct_testkit::http::{Reply, Server, ok, redirect, response};
+use aqueduct_testkit::peer::on_each_connection;
 use serde_json::Value;
 
-use crate::tracker::{Tracker, argument, nobody, peer};
-use crate::world::{World, event, events, text};
+use crate::world::{IMPATIENT, LOCAL, World, event, events, text};
 
-/// Nobody is asked but whom a test names.
-const APART: [&str; 9] = [
-    "--no-dht",
-    "--no-lsd",
-    "--port",
-    "0",
-    "--bind",
-    "127.0.0.1",
-    "--timeout",
-    "2s",
-    "-oout",
-];
-
-const NOW: Duration = Duration::ZERO;
-
+/// A download that gives up after two seconds.
 fn get<'a>(rest: &[&'a str]) -> Vec<&'a str> {
-    [&["get", "data.torrent"], &APART[..], rest].concat()
+    let get = ["get", "data.torrent", "-oout", "--timeout", "2s"];
+    [&get[..], &LOCAL, rest].concat()
+}
+
+/// A tracker that answers each announce with this body.
+fn tracker(body: &'static [u8]) -> Server {
+    Server::start(move |_| ok(body))
 }
 
 fn told(said: &str, name: &str) -> Vec<Value> {
@@ -38,7 +32,7 @@ fn told(said: &str, name: &str) -> Vec<Value> {
 fn a_trackers_refusal_is_told_in_plain_lines_in_json_and_as_it_happens() {
     let world = World::new();
     world.shared();
-    let tracker = Tracker::start(b"d14:failure reason21:unregistered\x1b torrente", NOW);
+    let tracker = tracker(b"d14:failure reason21:unregistered\x1b torrente");
     let url = tracker.url("/announce");
     let said = world.fails(4, &get(&["--tracker", &url]));
     assert!(
@@ -69,10 +63,7 @@ fn a_trackers_refusal_is_told_in_plain_lines_in_json_and_as_it_happens() {
 fn a_trackers_warning_is_told_once_without_being_asked_for() {
     let world = World::new();
     world.shared();
-    let tracker = Tracker::start(
-        b"d8:intervali1800e5:peers0:15:warning message14:please upgradee",
-        NOW,
-    );
+    let tracker = tracker(b"d8:intervali1800e5:peers0:15:warning message14:please upgradee");
     let said = world.fails(4, &get(&["--tracker", &tracker.url("/announce")]));
     assert_eq!(
         said.matches(r#"it warns: "please upgrade""#).count(),
@@ -95,12 +86,8 @@ fn a_trackers_warning_is_told_once_without_being_asked_for() {
 fn a_status_of_http_a_dead_port_and_an_address_that_is_not_asked_are_told() {
     let world = World::new();
     world.shared();
-    let broken = peer(|mut stream| {
-        let _ = stream
-            .read(&mut [0; 4096])
-            .and_then(|_| stream.write_all(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"));
-    });
-    let [broken, dead] = [broken, nobody()].map(|addr| format!("http://{addr}/announce"));
+    let gone = Server::start(|_| response("410 Gone", "", b""));
+    let [broken, dead] = [gone.addr, closed_port()].map(|addr| format!("http://{addr}/announce"));
     let closed = format!(
         "udp://{}",
         std::net::UdpSocket::bind("127.0.0.1:0")
@@ -146,15 +133,16 @@ fn a_status_of_http_a_dead_port_and_an_address_that_is_not_asked_are_told() {
 fn how_peers_fail_is_told_each_by_itself_and_all_in_a_sentence() {
     let world = World::new();
     world.shared();
-    let hangs_up = peer(drop);
-    let stranger = peer(|mut stream| {
+    let hangs_up = on_each_connection(drop).to_string();
+    let stranger = on_each_connection(|mut stream| {
         let mut theirs = [0; 68];
         let _ = stream.read_exact(&mut theirs);
         theirs[28..48].fill(7);
         let _ = stream.write_all(&theirs);
         let _ = stream.read(&mut [0]);
-    });
-    let dead = nobody();
+    })
+    .to_string();
+    let dead = closed_port().to_string();
     let all = [
         "--no-trackers",
         "--peer",
@@ -195,7 +183,7 @@ fn how_peers_fail_is_told_each_by_itself_and_all_in_a_sentence() {
 fn a_link_whose_peers_lack_the_metadata_says_that_they_are_missing() {
     let world = World::new();
     let link = world.shared();
-    let mute = peer(|mut stream| {
+    let mute = on_each_connection(|mut stream| {
         let mut theirs = [0; 68];
         let _ = stream.read_exact(&mut theirs);
         // Another peer id, and no extensions.
@@ -203,23 +191,10 @@ fn a_link_whose_peers_lack_the_metadata_says_that_they_are_missing() {
         theirs[48..].fill(b'x');
         let _ = stream.write_all(&theirs);
         while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {}
-    });
-    let alone = [
-        "--no-trackers",
-        "--no-dht",
-        "--no-lsd",
-        "--port",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--timeout",
-        "2s",
-        "-oout",
-    ];
-    let said = world.fails(
-        4,
-        &[&["get", link.trim(), "--peer", &mute], &alone[..]].concat(),
-    );
+    })
+    .to_string();
+    let get = ["get", link.trim(), "--peer", &mute, "-oout"];
+    let said = world.fails(4, &[&get[..], &IMPATIENT].concat());
     assert!(
         said.contains("1 peer, no connected peer has sent what the torrent contains yet"),
         "{said}"
@@ -228,17 +203,15 @@ fn a_link_whose_peers_lack_the_metadata_says_that_they_are_missing() {
 
 const NOBODY: &[u8] = b"d8:intervali1800e5:peers0:e";
 
-fn events_told(tracker: &Tracker) -> Vec<(String, String)> {
-    let requests = tracker.requests();
-    requests
-        .iter()
-        .map(|request| {
-            (
-                argument(request, "event").to_owned(),
-                argument(request, "left").to_owned(),
-            )
-        })
-        .collect()
+/// Event and `left` of each announce that was not looked at yet.
+fn events_told(tracker: &mut Server) -> Vec<(String, String)> {
+    let requests = tracker.requests().into_iter();
+    let told = requests.map(|request| {
+        ["event", "left"]
+            .map(|name| request.argument(name).to_owned())
+            .into()
+    });
+    told.collect()
 }
 
 #[test]
@@ -248,35 +221,32 @@ fn a_download_under_a_second_is_told_as_started_completed_and_stopped_once_each(
     let (_seed, seed) = world.seed("data.torrent");
     let expected = [("started", "356385"), ("completed", "0"), ("stopped", "0")]
         .map(|(event, left)| (event.to_owned(), left.to_owned()));
-    for (place, delay) in [("quick", NOW), ("slow", Duration::from_millis(300))] {
-        let tracker = Tracker::start(NOBODY, delay);
+    for (place, delay) in [("quick", 0), ("slow", 300)] {
+        let mut tracker = Server::start(move |_| match ok(NOBODY) {
+            Reply::Bytes(bytes) => Reply::Delayed(Duration::from_millis(delay), bytes),
+            other => other,
+        });
         let url = tracker.url("/announce");
-        let alone = [
-            "--no-dht",
-            "--no-lsd",
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--timeout",
-            "20s",
+        let get = [
+            "get",
+            "data.torrent",
             "-o",
             place,
+            "--timeout",
+            "20s",
+            "--tracker",
+            &url,
         ];
-        world.ok(&[
-            &["get", "data.torrent", "--peer", &seed, "--tracker", &url],
-            &alone[..],
-        ]
-        .concat());
-        assert_eq!(events_told(&tracker), expected, "{place}");
-        world.ok(&[&["get", "data.torrent", "--tracker", &url], &alone[..]].concat());
+        world.ok(&[&get[..], &LOCAL, &["--peer", &seed]].concat());
+        assert_eq!(events_told(&mut tracker), expected, "{place}");
+        world.ok(&[&get[..], &LOCAL].concat());
         for request in tracker.requests() {
             assert_eq!(
-                (argument(&request, "downloaded"), argument(&request, "left")),
+                (request.argument("downloaded"), request.argument("left")),
                 ("0", "0"),
-                "earlier runs are over: {request}"
+                "earlier runs are over: {request:?}"
             );
-            assert_ne!(argument(&request, "event"), "completed");
+            assert_ne!(request.argument("event"), "completed");
         }
     }
 }
@@ -286,28 +256,20 @@ fn a_selection_is_never_told_as_a_completed_download() {
     let world = World::new();
     world.shared();
     let (_seed, seed) = world.seed("data.torrent");
-    let tracker = Tracker::start(NOBODY, NOW);
+    let mut tracker = tracker(NOBODY);
     let url = tracker.url("/announce");
-    let rest = [
-        "--no-dht",
-        "--no-lsd",
-        "--port",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--timeout",
-        "20s",
+    let get = [
+        "get",
+        "data.torrent",
         "-o",
         "out",
+        "--timeout",
+        "20s",
         "--select",
         "z.bin",
     ];
-    world.ok(&[
-        &["get", "data.torrent", "--peer", &seed, "--tracker", &url],
-        &rest[..],
-    ]
-    .concat());
-    let told: Vec<String> = events_told(&tracker)
+    world.ok(&[&get[..], &LOCAL, &["--peer", &seed, "--tracker", &url]].concat());
+    let told: Vec<String> = events_told(&mut tracker)
         .into_iter()
         .map(|(event, _)| event)
         .collect();
@@ -318,14 +280,14 @@ fn a_selection_is_never_told_as_a_completed_download() {
 fn a_local_tracker_that_was_typed_is_asked_whatever_its_path_with_user_and_password() {
     let world = World::new();
     world.shared();
-    let tracker = Tracker::start(NOBODY, NOW);
+    let mut tracker = tracker(NOBODY);
     let url = tracker
         .url("/private/tracker.php?key=1")
         .replace("http://", "http://me:secret@");
     let said = world.fails(4, &get(&["--tracker", &url, "--json"]));
     assert_eq!(event(&said, "tracker")["result"], "ok", "{said}");
     assert!(!said.contains("secret"), "{said}");
-    let request = tracker.requests().remove(0);
+    let request = tracker.requests().remove(0).head;
     assert!(
         request.starts_with("GET /private/tracker.php?key=1&info_hash="),
         "{request}"
@@ -340,13 +302,8 @@ fn a_local_tracker_that_was_typed_is_asked_whatever_its_path_with_user_and_passw
 #[test]
 fn where_a_torrents_address_redirects_to_is_named_when_that_is_refused() {
     let world = World::new();
-    let away = peer(|mut stream| {
-        let head = b"HTTP/1.1 302 Found\r\nLocation: ftp://elsewhere/a.torrent\r\nContent-Length: 0\r\n\r\n";
-        let _ = stream
-            .read(&mut [0; 4096])
-            .and_then(|_| stream.write_all(head));
-    });
-    let said = world.fails(1, &["get", &format!("http://{away}/a.torrent")]);
+    let server = Server::start(|_| redirect("ftp://elsewhere/a.torrent"));
+    let said = world.fails(1, &["get", &server.url("/a.torrent")]);
     assert!(
         said.contains(
             "it redirects to ftp://elsewhere/a.torrent: the address cannot be used: only http"

@@ -1,11 +1,11 @@
 //! A user with a folder of files, and the program as a child.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use aqueduct_testkit::programs::{Program, START};
+use aqueduct_testkit::torrent::noise;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,10 +90,7 @@ impl World {
     pub(crate) fn file(&self, name: &str, size: usize) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let bytes: Vec<u8> = (0..size as u32)
-            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
-            .collect();
-        fs::write(path, bytes).unwrap();
+        fs::write(path, noise(size, 1)).unwrap();
     }
 
     pub(crate) fn same(&self, a: &str, b: &str) -> bool {
@@ -105,14 +102,7 @@ impl World {
     }
 
     pub(crate) fn start_by(&self, program: &str, args: &[&str]) -> Running {
-        let mut child = self
-            .command(program, args)
-            .arg("--json")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines }
+        Running(Program::start(self.command(program, args).arg("--json")))
     }
 
     /// A seed on a free loopback port; returns it with its address.
@@ -121,16 +111,7 @@ impl World {
     }
 
     pub(crate) fn seed_with(&self, args: &[&str]) -> (Running, String) {
-        let alone = [
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-trackers",
-            "--no-dht",
-            "--no-lsd",
-        ];
-        let mut seed = self.start(&[&["seed"], args, &alone].concat());
+        let mut seed = self.start(&[&["seed"], args, &ISOLATED].concat());
         let listening = seed.wait_for(|event| event["event"] == "listening");
         seed.wait_for(|event| event["event"] == "checked");
         (seed, format!("127.0.0.1:{}", listening["port"]))
@@ -142,54 +123,60 @@ impl World {
     }
 }
 
-pub(crate) const ALONE: [&str; 9] = [
+/// Arguments that keep the program to loopback, trackers and named peers.
+pub(crate) const LOCAL: [&str; 6] = ["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1"];
+
+/// Arguments that keep the program to loopback and named peers.
+pub(crate) const ISOLATED: [&str; 7] = [
     "--no-trackers",
-    "--no-dht",
-    "--no-lsd",
-    "--port",
-    "0",
-    "--bind",
-    "127.0.0.1",
-    "--timeout",
-    "20s",
+    LOCAL[0],
+    LOCAL[1],
+    LOCAL[2],
+    LOCAL[3],
+    LOCAL[4],
+    LOCAL[5],
 ];
 
-/// A program that tells what it does.
-pub(crate) struct Running {
-    child: Child,
-    lines: BufReader<ChildStdout>,
+/// [`ISOLATED`], with an end to waiting for peers.
+pub(crate) const ALONE: [&str; 9] = isolated_with_timeout("20s");
+
+/// [`ISOLATED`], for tests in which no peer has what is wanted.
+pub(crate) const IMPATIENT: [&str; 9] = isolated_with_timeout("2s");
+
+const fn isolated_with_timeout(timeout: &str) -> [&str; 9] {
+    let [trackers, dht, lsd, port, number, bind, address] = ISOLATED;
+    [
+        trackers,
+        dht,
+        lsd,
+        port,
+        number,
+        bind,
+        address,
+        "--timeout",
+        timeout,
+    ]
 }
+
+/// A program that prints its events as JSON.
+pub(crate) struct Running(Program);
 
 impl Running {
+    /// Waits for the next event for which this holds; those before it are passed over.
     pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut seen = String::new();
-        loop {
-            let start = seen.len();
-            assert_ne!(
-                self.lines.read_line(&mut seen).unwrap(),
-                0,
-                "it ended early: {seen}"
-            );
-            let event: Value = serde_json::from_str(&seen[start..]).unwrap();
-            if wanted(&event) {
-                return event;
-            }
-        }
+        self.0.wait_for("the event", START, |line| {
+            serde_json::from_str(line).ok().filter(&wanted)
+        })
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.0.signal(name);
     }
 
+    /// Waits for the end of the program.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.wait(START).code()
     }
 }
 

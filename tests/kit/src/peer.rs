@@ -211,6 +211,15 @@ pub fn listener() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
+/// A peer that does this with each connection, one after the other, for as long as the test's
+/// process runs. Returns where it listens.
+#[must_use]
+pub fn on_each_connection(act: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
+    let (listener, addr) = listener();
+    thread::spawn(move || listener.incoming().flatten().for_each(act));
+    addr
+}
+
 /// How a [`ScriptedSeed`] treats those who ask it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {

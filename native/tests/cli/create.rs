@@ -1,0 +1,138 @@
+//! Torrents that the program makes, shows and verifies.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::world::{World, event, text};
+
+#[test]
+fn what_is_created_is_shown_and_verifies() {
+    let world = World::new();
+    let magnet = world.shared();
+    let shown: Value =
+        serde_json::from_str(&world.ok(&["show", "data.torrent", "--json"])).unwrap();
+    assert_eq!(shown["name"], "data");
+    assert_eq!(shown["total_size"], 356_385);
+    assert_eq!(shown["pieces"], 22);
+    assert_eq!(shown["magnet"], magnet.trim());
+    assert_eq!(shown["info_hash_v2"], Value::Null);
+    let paths: Vec<_> = shown["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].to_string())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            r#"["data","a.bin"]"#,
+            r#"["data","empty"]"#,
+            r#"["data","sub","b.bin"]"#,
+            r#"["data","sub","c.txt"]"#,
+            r#"["data","z.bin"]"#
+        ]
+    );
+    let by_magnet: Value =
+        serde_json::from_str(&world.ok(&["show", magnet.trim(), "--json"])).unwrap();
+    assert_eq!(by_magnet["info_hash_v1"], shown["info_hash_v1"]);
+    assert_eq!(by_magnet["files"], Value::Null);
+    world.ok(&["verify", "data.torrent"]);
+    world.ok(&["verify", "data.torrent", "data"]);
+    fs::rename(world.path("data"), world.path("renamed")).unwrap();
+    world.ok(&["verify", "data.torrent", "renamed"]);
+    world.fails(6, &["verify", "data.torrent"]);
+}
+
+#[test]
+fn damage_is_told_by_file_and_piece() {
+    let world = World::new();
+    world.shared();
+    let path = world.path("data/a.bin");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5 * 16_384] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    fs::remove_file(world.path("data/empty")).unwrap();
+    fs::write(world.path("data/z.bin"), b"short").unwrap();
+    let said = world.fails(6, &["verify", "data.torrent"]);
+    assert!(said.contains("data/a.bin: wrong: piece 5\n"), "{said}");
+    assert!(said.contains("data/empty: missing"), "{said}");
+    assert!(
+        said.contains("data/z.bin: 5 bytes, 40000 expected: pieces 19-21"),
+        "{said}"
+    );
+    let said = world.fails(6, &["verify", "data.torrent", "--json"]);
+    assert_eq!(event(&said, "mismatch")["pieces"], serde_json::json!([5]));
+    assert_eq!(event(&said, "error")["class"], "mismatch");
+}
+
+#[test]
+fn what_cannot_be_shared_is_told_before_anything_is_read() {
+    let world = World::new();
+    world.shared();
+    let said = world.fails(2, &["create", "data", "-o", "data"]);
+    assert!(said.contains("name the .torrent file"), "{said}");
+    let said = world.fails(2, &["create", "data/a.bin", "-o", "data/../data/a.bin"]);
+    assert!(said.contains("one of the files to share"), "{said}");
+    world.ok(&["create", "data", "-o", "data/own.torrent"]);
+    world.fails(2, &["create", "data", "-o", "data/own.torrent"]);
+    world.fails(2, &["create", "data", "-o", "data/own.torrent", "--force"]);
+    assert_eq!(
+        fs::metadata(world.path("data/a.bin")).unwrap().len(),
+        300_000
+    );
+    assert!(
+        world
+            .fails(
+                2,
+                &["create", "data", "-o", "x.torrent", "--piece-length", "17K"]
+            )
+            .contains("17408")
+    );
+    assert!(
+        world
+            .fails(5, &["create", "nowhere", "-o", "x.torrent"])
+            .contains("name a file or folder")
+    );
+    let said = world.fails(5, &["create", "/dev/null", "-o", "x.torrent"]);
+    assert!(said.contains("neither a file nor a folder"), "{said}");
+}
+
+#[test]
+fn a_new_torrent_replaces_nothing_unless_forced_and_then_only_as_a_whole() {
+    let world = World::new();
+    world.shared();
+    fs::write(world.path("notes"), b"mine").unwrap();
+    let said = world.fails(5, &["create", "data", "-o", "notes"]);
+    assert!(
+        said.contains("--output notes is there already") && said.contains("--force"),
+        "{said}"
+    );
+    assert_eq!(fs::read(world.path("notes")).unwrap(), b"mine");
+    // A limit on the size of files stands for a full disk.
+    let limited = [
+        "-c",
+        "ulimit -f 0; trap '' XFSZ; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_aqueduct"),
+        "create",
+        "data",
+        "-o",
+        "notes",
+        "--force",
+    ];
+    let output = world.command("sh", &limited).output().unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+    assert_eq!(fs::read(world.path("notes")).unwrap(), b"mine");
+    world.ok(&["create", "data", "-o", "notes", "--force"]);
+    world.ok(&["verify", "notes", "data"]);
+    let left: Vec<_> = fs::read_dir(world.path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().ends_with(".part")),
+        "{left:?}"
+    );
+}

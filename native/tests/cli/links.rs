@@ -1,0 +1,109 @@
+//! Downloads by a link or a bare info-hash, and those that find nobody.
+
+use aqueduct_testkit::closed_port;
+
+use crate::world::{ALONE, IMPATIENT, LOCAL, World, event};
+
+#[test]
+fn a_magnet_is_enough_and_its_metadata_are_kept() {
+    let world = World::new();
+    let magnet = world.shared();
+    let (seed, peer) = world.seed("data.torrent");
+    let said = world.ok(&World::from(&peer, &[magnet.trim(), "-o", "out", "--json"]));
+    assert_eq!(event(&said, "metadata")["name"], "data");
+    world.ok(&["verify", "data.torrent", "out"]);
+    drop(seed);
+    let again = world.ok(&[&["get", magnet.trim(), "-o", "out", "--json"], &ALONE[..]].concat());
+    assert_eq!(event(&again, "checked")["have"], 22);
+}
+
+#[test]
+fn a_link_that_names_a_peer_is_enough_and_so_is_a_bare_hash_with_one() {
+    let world = World::new();
+    let magnet = world.shared();
+    let (_seed, peer) = world.seed("data.torrent");
+    let link = format!("{}&x.pe={peer}", magnet.trim());
+    world.ok(&[&["get", &link, "-o", "linked"], &ALONE[..]].concat());
+    let hash = &magnet["magnet:?xt=urn:btih:".len()..][..40];
+    world.ok(&World::from(&peer, &[hash, "-o", "hashed"]));
+    for place in ["linked", "hashed"] {
+        assert!(
+            world.same("data/a.bin", &format!("{place}/data/a.bin")),
+            "{place}"
+        );
+    }
+}
+
+#[test]
+fn a_link_that_selects_files_fetches_these_alone() {
+    let world = World::new();
+    let link = format!("{}&so=4", world.shared().trim());
+    let (_seed, peer) = world.seed("data.torrent");
+    world.ok(&World::from(&peer, &[&link, "-o", "out"]));
+    assert!(world.same("data/z.bin", "out/data/z.bin"));
+    assert!(!world.path("out/data/a.bin").exists() || !world.same("data/a.bin", "out/data/a.bin"));
+}
+
+#[test]
+fn a_link_that_selects_no_file_of_the_torrent_is_wrong() {
+    let world = World::new();
+    let link = format!("{}&so=99", world.shared().trim());
+    let (_seed, peer) = world.seed("data.torrent");
+    let said = world.fails(2, &World::from(&peer, &[&link, "-o", "out"]));
+    assert!(
+        said.contains("of the 5 files of this torrent none is left"),
+        "{said}"
+    );
+    assert!(!world.path("out/data").exists());
+}
+
+/// BEP 27: the link's peer is good for the metadata. They say that the torrent is private, and then
+/// only its trackers' peers and the user's count.
+#[test]
+fn a_private_torrents_link_is_not_believed_about_peers() {
+    let world = World::new();
+    world.file("secret.bin", 100_000);
+    let magnet = world.ok(&["create", "secret.bin", "-o", "secret.torrent", "--private"]);
+    let (_seed, peer) = world.seed("secret.torrent");
+    let link = format!("{}&x.pe={peer}", magnet.trim());
+    let out = ["-o", "out"];
+    let said = world.fails(4, &[&["get", &link], &out[..], &IMPATIENT].concat());
+    assert!(said.contains("secret.bin"), "it knows the metadata: {said}");
+    world.fails(4, &[&["get", &link], &out[..], &IMPATIENT].concat());
+    world.ok(&World::from(&peer, &[&link, "-o", "out"]));
+}
+
+#[test]
+fn a_torrent_of_version_2_alone_is_refused_with_advice() {
+    let world = World::new();
+    let hash = "ab".repeat(32);
+    for source in [format!("magnet:?xt=urn:btmh:1220{hash}"), hash] {
+        let said = world.fails(3, &["get", &source]);
+        assert!(
+            said.contains("version 2 only") && said.contains("use a v1 or hybrid torrent"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
+    let world = World::new();
+    world.shared();
+    let tracker = format!("http://{}/announce", closed_port());
+    let get = [
+        "get",
+        "data.torrent",
+        "-o",
+        "out",
+        "--timeout",
+        "2s",
+        "--tracker",
+        &tracker,
+    ];
+    let silent = [&get[..], &LOCAL].concat();
+    let said = world.fails(4, &silent);
+    assert!(said.contains("asked 1 tracker: 1 failed"), "{said}");
+    let said = world.fails(4, &[&silent[..], &["--json"]].concat());
+    assert_eq!(event(&said, "error")["class"], "no_peers");
+}
