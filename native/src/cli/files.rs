@@ -15,22 +15,22 @@ use aqueduct_native::storage::{DiskSpace, Handles, Storage, path_of, resume};
 
 use super::failure::{Class, Failure};
 use super::place::Root;
+use super::plan::Purpose;
 use super::select::Choice;
-use super::session::Purpose;
 
-/// Where this session's torrents are kept.
+/// Where a session's torrents and their records lie.
 #[derive(Debug)]
 pub(crate) struct Files {
     purpose: Purpose,
     output: PathBuf,
-    /// Files in the way may be replaced, whosever they are.
+    /// Whether existing files may be replaced that are not their torrent's.
     overwrite: bool,
     state: PathBuf,
     handles: Arc<Handles<File>>,
     space: Arc<DiskSpace>,
     /// Whose each file is.
     claims: BTreeMap<PathBuf, InfoHashV1>,
-    /// Records of magnets whose metadata are being fetched.
+    /// Records of magnet links whose metadata are being fetched.
     waiting: BTreeMap<InfoHashV1, (RecordFiles, Option<Record>)>,
 }
 
@@ -64,7 +64,7 @@ impl Files {
         }
     }
 
-    /// From now on files in the way may be replaced, whosever they are.
+    /// From now on existing files may be replaced that are not their torrent's.
     pub(crate) const fn overwrite(&mut self) {
         self.overwrite = true;
     }
@@ -87,7 +87,7 @@ impl Files {
         )
     }
 
-    /// Opens the record of a magnet. Returns its metadata if an earlier run fetched them.
+    /// Opens the record of a magnet link. Returns its metadata if an earlier run fetched them.
     pub(crate) fn open_magnet(
         &mut self,
         info_hash: &InfoHash,
@@ -101,8 +101,8 @@ impl Files {
         Ok(info.map(Arc::new))
     }
 
-    /// Opens a magnet's torrent. Its record keeps the metadata, so that the next run need not fetch
-    /// them.
+    /// Opens a magnet link's torrent. Its record keeps the metadata, so that the next run need not
+    /// fetch them.
     pub(crate) fn open_fetched(
         &mut self,
         info: &Arc<Info>,
@@ -111,7 +111,7 @@ impl Files {
         let records = self
             .waiting
             .remove(&info.info_hash.wire())
-            .ok_or_else(|| Failure::new(Class::Failure, "metadata came for no magnet"))?;
+            .ok_or_else(|| Failure::new(Class::Failure, "metadata arrived for no magnet link"))?;
         let template = Record {
             info: Some(info.raw.clone()),
             ..Record::new(info.info_hash)

@@ -1,4 +1,5 @@
-//! What can be typed. What it means is worked out in the commands.
+//! What can be typed. What it means is worked out in the commands; for `get` and `seed`, in `plan`
+//! and `settings`.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -8,21 +9,20 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::select::Choice;
 use super::values::{self, HostPort};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failure, 2 usage, 3 invalid torrent or magnet, 4 no peers or no progress, 5 storage, 6 data do not match, 130 interrupted.
 
-What is known of a download is kept in $XDG_STATE_HOME/aqueduct (or ~/.local/state/aqueduct), so that nothing but the data is written to the \
-download folder. Where neither can be written, it is /var/tmp/aqueduct-UID, or else .aqueduct in the download folder. A command that is started again goes on where it was.
+The progress of downloads is recorded in $XDG_STATE_HOME/aqueduct (or ~/.local/state/aqueduct), so that nothing but the data is written to the \
+download folder. Where neither can be written, it is /var/tmp/aqueduct-UID, or else .aqueduct in the download folder. A command that is started again continues where it stopped.
 
-With --json, get and seed print one object a line. Of trackers and peers: \
+With --json, get and seed print one object per line. About trackers and peers: \
 {\"event\":\"tracker\",\"info_hash\",\"url\",\"result\":\"ok|warning|failed\",\"seeders\",\"leechers\",\"peers\",\"message\"} \
 after each announce, where message is the warning or why it failed; \
 {\"event\":\"peer\",\"info_hash\",\"address\",\"result\":\"failed\",\"reason\",\"message\",\"omitted\"}, where reason is connection_refused, \
 timed_out, unreachable, closed_in_handshake, silent, wrong_info_hash, protocol, ourselves, banned or closed, and omitted counts the peers that \
-failed since the last such line and were not told of, because more than 20 a second did.";
+failed since the last such line and got none, because more than 20 per second did.";
 
 /// A BitTorrent client for the terminal.
 #[derive(Clone, Debug, Parser)]
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Seed(SeedFlags),
     /// Make a .torrent from a file or folder, and print its magnet link
     Create(CreateFlags),
-    /// Print what a torrent or magnet says
+    /// Print what a torrent or magnet link contains
     Show(ShowFlags),
     /// Check data against a torrent; lists what is wrong, by file and piece
     Verify(VerifyFlags),
@@ -59,7 +59,7 @@ pub(crate) struct GetFlags {
     /// URL of a .torrent
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<OsString>,
-    /// Files in the way that are not this torrent's may be replaced
+    /// Replace existing files that are not this torrent's
     #[arg(long)]
     pub(crate) overwrite: bool,
     #[command(flatten)]
@@ -80,23 +80,83 @@ pub(crate) struct SeedFlags {
 /// Flags of `get` and `seed`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SwarmFlags {
+    #[command(flatten)]
+    pub(crate) storage: StorageFlags,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitFlags,
+    #[command(flatten)]
+    pub(crate) seeding: SeedingFlags,
+    #[command(flatten)]
+    pub(crate) output: OutputFlags,
+}
+
+/// What is downloaded, and to where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StorageFlags {
     /// Folder to download to
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) output: PathBuf,
+    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one
+    /// character; a plain name matches anywhere, `folder/` everything in it; `3` and `3-7` are the
+    /// files of these numbers in --list. A file that shares a piece with one of these is created,
+    /// too, and holds that piece alone
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) select: Vec<String>,
+    /// Download no files whose path matches, patterns as for --select
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+    /// Write the torrent to this file once its metadata are known: with a magnet link or an
+    /// info-hash
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_torrent: Option<PathBuf>,
+    /// List the torrent's files with their numbers, and download nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Fetch pieces in order instead of rarest first
+    #[arg(long)]
+    pub(crate) sequential: bool,
+}
+
+/// Where the program listens and connects from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NetworkFlags {
+    /// TCP port to listen on, 0 for any free one [default: 6881 or the next free one]
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// The machine's address to listen on and to connect from [default: all]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    #[command(flatten)]
+    absent: AbsentFlags,
+}
+
+/// What these switch off does not exist yet, so they hold whether given or not.
+#[derive(Args, Clone, Debug)]
+struct AbsentFlags {
+    /// Do not use uTP (it is not used yet)
+    #[arg(long)]
+    no_utp: bool,
+    /// `allow` or `off`, which are the same as long as there is no encryption; `require` is refused
+    #[arg(long, value_name = "MODE", value_parser = values::encryption)]
+    encryption: Option<()>,
+    /// Do not ask the router for a port (it is not used yet)
+    #[arg(long)]
+    no_port_mapping: bool,
+}
+
+/// How peers are found.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DiscoveryFlags {
     /// A peer to connect to
     #[arg(long, value_name = "HOST:PORT", value_parser = values::host_port)]
     pub(crate) peer: Vec<HostPort>,
     /// A tracker to ask besides the torrent's own
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,
-    /// TCP port to listen on, 0 for any free one [default: 6881 or the next free one]
-    #[arg(long, value_name = "N")]
-    pub(crate) port: Option<u16>,
-    /// The machine's address to listen on and to dial from [default: all]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) bind: Option<IpAddr>,
-    #[command(flatten)]
-    absent: AbsentFlags,
     /// Ask no trackers
     #[arg(long, conflicts_with = "tracker")]
     pub(crate) no_trackers: bool,
@@ -112,6 +172,11 @@ pub(crate) struct SwarmFlags {
     /// Do not look for peers on the local network (BEP 14)
     #[arg(long)]
     pub(crate) no_lsd: bool,
+}
+
+/// How much of the line and of time is used.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LimitFlags {
     /// Bytes per second to receive at most, for instance 500K or 2M (powers of 1,024)
     #[arg(long, value_name = "RATE", value_parser = values::rate)]
     pub(crate) download_limit: Option<u64>,
@@ -121,71 +186,37 @@ pub(crate) struct SwarmFlags {
     /// Peers connected at a time, for each torrent [default: 80]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
-    /// Download only files whose path matches: `*` within a name, `**` across folders, `?` one
-    /// character; a plain name matches anywhere, `folder/` all that is in it; `3` and `3-7` are the
-    /// files of these numbers in --list. A file that shares a piece with one of these is made, too,
-    /// and holds that piece alone
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) select: Vec<String>,
-    /// Download no files whose path matches, patterns as for --select
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
-    /// Write the torrent to this file once its metadata are known: with a magnet link or an
-    /// info-hash
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save_torrent: Option<PathBuf>,
-    /// List the torrent's files with their numbers and end
-    #[arg(long)]
-    pub(crate) list: bool,
-    /// Fetch pieces in order instead of rarest first
-    #[arg(long)]
-    pub(crate) sequential: bool,
-    /// Go on serving after completion until interrupted
-    #[arg(long)]
-    pub(crate) seed: bool,
-    /// Go on serving until so many times the torrent's size was sent
-    #[arg(long, value_name = "R", value_parser = values::ratio)]
-    pub(crate) ratio: Option<f64>,
-    /// Go on serving for so long: 30s, 5m, 2h, 1d
-    #[arg(long, value_name = "T", value_parser = values::span)]
-    pub(crate) seed_time: Option<Duration>,
-    /// Give up when nothing was received for so long: 30s, 5m, 2h, 1d
+    /// Give up when nothing was received for this time: 30s, 5m, 2h, 1d
     #[arg(long, value_name = "T", value_parser = values::patience)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// How long complete torrents are served.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SeedingFlags {
+    /// Keep serving after completion until interrupted
+    #[arg(long)]
+    pub(crate) seed: bool,
+    /// Keep serving until R times the torrent's size was sent
+    #[arg(long, value_name = "R", value_parser = values::ratio)]
+    pub(crate) ratio: Option<f64>,
+    /// Keep serving for this time: 30s, 5m, 2h, 1d
+    #[arg(long, value_name = "T", value_parser = values::span)]
+    pub(crate) seed_time: Option<Duration>,
+}
+
+/// What is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OutputFlags {
     /// Print nothing but errors
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Tell what happens on standard error, and why trackers and peers failed; twice: everything
+    /// Report on standard error what happens, and why trackers and peers failed; twice: everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-}
-
-impl SwarmFlags {
-    /// Which files are asked for; `linked`: those that a magnet link names.
-    pub(crate) fn choice<'a>(&'a self, linked: Option<&'a [u32]>) -> Choice<'a> {
-        Choice {
-            select: &self.select,
-            exclude: &self.exclude,
-            linked,
-        }
-    }
-}
-
-/// What these switch off is not there, so they hold whether given or not.
-#[derive(Args, Clone, Debug)]
-struct AbsentFlags {
-    /// Do not use uTP (it is not used yet)
-    #[arg(long)]
-    no_utp: bool,
-    /// `allow` or `off`, which are the same as long as there is no encryption; `require` is refused
-    #[arg(long, value_name = "MODE", value_parser = values::encryption)]
-    encryption: Option<()>,
-    /// Do not ask the router for a port (it is not used yet)
-    #[arg(long)]
-    no_port_mapping: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -201,13 +232,13 @@ pub(crate) struct CreateFlags {
     /// A tracker; each is a tier of its own
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,
-    /// An address where the data can be had over HTTP (BEP 19)
+    /// An address that serves the data over HTTP (BEP 19)
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) web_seed: Vec<String>,
     /// Length of a piece: a power of two from 16K to 512M [default: by size]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) piece_length: Option<u64>,
-    /// Peers come from its trackers alone (BEP 27)
+    /// Find peers by the torrent's trackers alone (BEP 27)
     #[arg(long)]
     pub(crate) private: bool,
     /// Version of the torrent's format
@@ -251,7 +282,7 @@ pub(crate) struct VerifyFlags {
     /// The data: the file or folder itself, or the folder it lies in [default: here, or where the
     /// .torrent file lies]
     pub(crate) path: Option<PathBuf>,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 }

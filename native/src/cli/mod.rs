@@ -9,11 +9,13 @@ mod losses;
 mod manual;
 mod output;
 mod place;
+mod plan;
 mod reports;
 mod save;
 mod scrape;
 mod select;
 mod session;
+mod settings;
 mod show;
 mod signals;
 mod source;
@@ -118,8 +120,8 @@ fn start_logging(verbosity: u8) {
 impl Command {
     fn is_json(&self) -> bool {
         match self {
-            Self::Get(flags) => flags.swarm.json,
-            Self::Seed(flags) => flags.swarm.json,
+            Self::Get(flags) => flags.swarm.output.json,
+            Self::Seed(flags) => flags.swarm.output.json,
             Self::Create(flags) => flags.json,
             Self::Show(flags) => flags.json,
             Self::Verify(flags) => flags.json,
@@ -129,8 +131,8 @@ impl Command {
 
     fn verbosity(&self) -> u8 {
         match self {
-            Self::Get(flags) => flags.swarm.verbose,
-            Self::Seed(flags) => flags.swarm.verbose,
+            Self::Get(flags) => flags.swarm.output.verbose,
+            Self::Seed(flags) => flags.swarm.output.verbose,
             _ => 0,
         }
     }

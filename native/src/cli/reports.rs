@@ -1,5 +1,5 @@
-//! What became of trackers and peers, on the screen: each as it happens for programs and with `-v`;
-//! otherwise what a tracker says in its own words.
+//! Answers of trackers and failures of peers, on the screen: with `-v` and `--json` each as it
+//! happens; otherwise what a tracker says in its own words.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -8,23 +8,23 @@ use aqueduct_core::discovery::{TrackerState, TrackerStatus};
 use aqueduct_core::types::InfoHash;
 use aqueduct_native::driver::Report;
 
-use super::session::Session;
 use crate::ui::Screen;
 
-/// Peers told of at once, and a second from then on; of others there is only a number. An engine
-/// makes at most 30 dials a second.
+/// Failures of peers that are shown at once; beyond it the pace holds. An engine makes at most 30
+/// dials per second.
 const BURST: f64 = 100.0;
+/// Failures of peers that are shown per second from then on; others are counted.
 const PER_SECOND: f64 = 20.0;
 
-/// Different words of trackers that are told without `-v`.
-const MAX_WORDS: usize = 50;
+/// Different messages of trackers that are shown without `-v`.
+const MAX_MESSAGES: usize = 50;
 
-/// What was told, and what may be.
+/// What was shown, and what may be.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    /// `-v`, or a program that listens.
+    /// `-v` or `--json`.
     all: bool,
-    words: BTreeSet<(InfoHash, String)>,
+    messages: BTreeSet<(InfoHash, String)>,
     pace: Pace,
 }
 
@@ -33,7 +33,7 @@ impl Reports {
         let all = verbosity > 0 || matches!(screen, Screen::Json(_));
         Self {
             all,
-            words: BTreeSet::new(),
+            messages: BTreeSet::new(),
             pace: Pace {
                 tokens: BURST,
                 at: Instant::now(),
@@ -42,24 +42,50 @@ impl Reports {
         }
     }
 
-    /// Whether a tracker's answer is worth a line.
-    fn tells(&mut self, info_hash: InfoHash, status: &TrackerStatus) -> bool {
-        let words = match &status.state {
+    /// Shows a report about the torrent `name`, unless it is one too many.
+    pub(crate) fn handle(
+        &mut self,
+        report: &Report,
+        name: &str,
+        info_hash: InfoHash,
+        screen: &Screen,
+    ) {
+        match report {
+            Report::Tracker { status, .. } if self.is_shown(info_hash, status) => {
+                screen.tracker(name, &info_hash, status);
+            }
+            Report::Peer {
+                addr,
+                failure,
+                reason,
+                ..
+            } if self.all => {
+                if let Some(omitted) = self.pace.take(Instant::now()) {
+                    screen.peer(name, &info_hash, *addr, (*failure, reason), omitted);
+                }
+            }
+            Report::Tracker { .. } | Report::Peer { .. } => {}
+        }
+    }
+
+    /// Whether a tracker's answer is shown: without `-v` each of its own messages, once.
+    fn is_shown(&mut self, info_hash: InfoHash, status: &TrackerStatus) -> bool {
+        let message = match &status.state {
             _ if status.asking => None,
             TrackerState::Failed(error) => error.own_words(),
             TrackerState::Ok { .. } | TrackerState::Idle => status.warning.as_deref(),
         };
-        let new = words.is_some_and(|words| {
-            self.words.len() < MAX_WORDS
+        let new = message.is_some_and(|message| {
+            self.messages.len() < MAX_MESSAGES
                 && self
-                    .words
-                    .insert((info_hash, format!("{}: {words}", status.url)))
+                    .messages
+                    .insert((info_hash, format!("{}: {message}", status.url)))
         });
         self.all || new
     }
 }
 
-/// A bound on lines a second.
+/// A bound on lines per second.
 #[derive(Debug)]
 struct Pace {
     tokens: f64,
@@ -68,7 +94,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// How many were left out since the last line; `None`: this one is, too.
+    /// How many were left out since the last line; `None`: this one is left out, too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         let earned = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
         (self.tokens, self.at) = ((self.tokens + earned).min(BURST), now);
@@ -78,35 +104,6 @@ impl Pace {
         }
         self.tokens -= 1.0;
         Some(std::mem::take(&mut self.omitted))
-    }
-}
-
-impl Session {
-    pub(crate) fn on_report(&mut self, report: &Report) {
-        let (Report::Tracker { torrent, .. } | Report::Peer { torrent, .. }) = report;
-        let (Some(job), Some(snapshot)) =
-            (self.jobs.get(torrent), self.driver.snapshot_of(*torrent))
-        else {
-            return;
-        };
-        let info_hash = snapshot.info_hash;
-        match report {
-            Report::Tracker { status, .. } if self.reports.tells(info_hash, status) => {
-                self.screen.tracker(&job.name, &info_hash, status)
-            }
-            Report::Peer {
-                addr,
-                failure,
-                reason,
-                ..
-            } if self.reports.all => {
-                if let Some(omitted) = self.reports.pace.take(Instant::now()) {
-                    self.screen
-                        .peer(&job.name, &info_hash, *addr, (*failure, reason), omitted);
-                }
-            }
-            Report::Tracker { .. } | Report::Peer { .. } => {}
-        }
     }
 }
 

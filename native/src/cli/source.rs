@@ -32,6 +32,11 @@ impl Source {
             Self::Magnet(magnet) => magnet.info_hash,
         }
     }
+
+    /// Whether it is known to be private (BEP 27); a link does not say it.
+    pub(crate) fn is_private(&self) -> bool {
+        matches!(self, Self::Torrent(metainfo) if metainfo.info.private)
+    }
 }
 
 /// Reads a SOURCE, which may be a path in any encoding. Only URLs touch the network.

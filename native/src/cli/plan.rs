@@ -1,0 +1,185 @@
+//! What `get` and `seed` do, worked out from the flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::flags::{DiscoveryFlags, SeedingFlags, SwarmFlags};
+use super::select::Choice;
+
+/// Which of the two commands it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Get,
+    Seed,
+}
+
+/// When the command is done with a torrent that is complete.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Goal {
+    /// At once.
+    Downloaded,
+    /// When one of these is reached.
+    Served {
+        /// Bytes sent, in all runs, per byte of the torrent.
+        ratio: Option<f64>,
+        /// Since it is complete.
+        time: Option<Duration>,
+    },
+    /// Never: it is served until the user interrupts.
+    Interrupted,
+}
+
+impl Goal {
+    fn new(purpose: Purpose, flags: &SeedingFlags) -> Self {
+        match *flags {
+            SeedingFlags {
+                ratio: None,
+                seed_time: None,
+                seed,
+            } if seed || purpose == Purpose::Seed => Self::Interrupted,
+            SeedingFlags {
+                ratio: None,
+                seed_time: None,
+                ..
+            } => Self::Downloaded,
+            SeedingFlags {
+                ratio,
+                seed_time: time,
+                ..
+            } => Self::Served { ratio, time },
+        }
+    }
+
+    /// Whether it is reached by a torrent of `size` bytes that is complete for the time `served`,
+    /// and of which `sent` bytes were sent.
+    pub(crate) fn is_reached(self, served: Duration, sent: u64, size: u64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio need not be exact")]
+        let is_shared = |ratio| sent as f64 >= ratio * size as f64;
+        match self {
+            Self::Downloaded => true,
+            Self::Served { ratio, time } => {
+                time.is_some_and(|time| served >= time) || ratio.is_some_and(is_shared)
+            }
+            Self::Interrupted => false,
+        }
+    }
+}
+
+/// By what ways peers are found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerSources {
+    pub(crate) trackers: bool,
+    pub(crate) dht: bool,
+    lsd: bool,
+    /// `--peer`
+    named: bool,
+}
+
+impl PeerSources {
+    fn new(flags: &DiscoveryFlags) -> Self {
+        Self {
+            trackers: !flags.no_trackers,
+            dht: !flags.no_dht,
+            lsd: !flags.no_lsd,
+            named: !flags.peer.is_empty(),
+        }
+    }
+
+    /// Whether there are none, so that only peers can connect that already know our address.
+    pub(crate) const fn are_none(self) -> bool {
+        !(self.trackers || self.dht || self.lsd || self.named)
+    }
+}
+
+/// What a session does with its torrents.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) purpose: Purpose,
+    pub(crate) goal: Goal,
+    /// It gives up when nothing was received for this time.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) sources: PeerSources,
+    /// Trackers that the user named, asked before the torrents' own.
+    pub(crate) trackers: Vec<String>,
+    /// Whether files are listed instead of downloaded.
+    pub(crate) list: bool,
+    /// Where the metadata of a magnet link are written.
+    pub(crate) save_torrent: Option<PathBuf>,
+    pub(crate) sequential: bool,
+    pub(crate) json: bool,
+    select: Vec<String>,
+    exclude: Vec<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(purpose: Purpose, flags: &SwarmFlags) -> Self {
+        let SwarmFlags {
+            storage,
+            discovery,
+            limits,
+            seeding,
+            output,
+            ..
+        } = flags;
+        Self {
+            purpose,
+            goal: Goal::new(purpose, seeding),
+            timeout: limits.timeout,
+            sources: PeerSources::new(discovery),
+            trackers: discovery.tracker.clone(),
+            list: storage.list,
+            save_torrent: storage.save_torrent.clone(),
+            sequential: storage.sequential,
+            json: output.json,
+            select: storage.select.clone(),
+            exclude: storage.exclude.clone(),
+        }
+    }
+
+    /// Which files are asked for; `linked`: those that a magnet link names.
+    pub(crate) fn choice<'a>(&'a self, linked: Option<&'a [u32]>) -> Choice<'a> {
+        Choice {
+            select: &self.select,
+            exclude: &self.exclude,
+            linked,
+        }
+    }
+
+    /// A torrent's tiers of trackers, with the user's own before them.
+    pub(crate) fn with_own_trackers(&self, tiers: Vec<Vec<String>>) -> Vec<Vec<String>> {
+        let own = self.trackers.iter().map(|url| vec![url.clone()]);
+        own.chain(tiers).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_ends_when_it_is_complete_unless_it_is_to_be_served() {
+        let flags = SeedingFlags::default();
+        let seed = SeedingFlags {
+            seed: true,
+            ..SeedingFlags::default()
+        };
+        assert_eq!(Goal::new(Purpose::Get, &flags), Goal::Downloaded);
+        assert_eq!(Goal::new(Purpose::Get, &seed), Goal::Interrupted);
+        assert_eq!(Goal::new(Purpose::Seed, &flags), Goal::Interrupted);
+        assert!(Goal::Downloaded.is_reached(Duration::ZERO, 0, 9));
+        assert!(!Goal::Interrupted.is_reached(Duration::MAX, u64::MAX, 9));
+    }
+
+    #[test]
+    fn of_time_and_ratio_the_first_to_be_reached_counts() {
+        let flags = SeedingFlags {
+            seed: true,
+            ratio: Some(1.5),
+            seed_time: Some(Duration::from_secs(60)),
+        };
+        let goal = Goal::new(Purpose::Seed, &flags);
+        assert!(!goal.is_reached(Duration::from_secs(59), 149, 100));
+        assert!(goal.is_reached(Duration::from_secs(60), 0, 100));
+        assert!(goal.is_reached(Duration::ZERO, 150, 100));
+    }
+}

@@ -1,0 +1,111 @@
+//! Why nothing is received for a torrent, in words.
+
+use aqueduct_core::discovery::{self, Summary, TrackerStatus};
+use aqueduct_core::{Phase, TorrentSnapshot};
+use aqueduct_native::driver::Driver;
+
+use super::job::Job;
+use crate::cli::plan::PeerSources;
+use crate::ui::text;
+
+/// What is known about the search for one torrent's peers.
+#[derive(Debug)]
+struct Search {
+    /// `None`: trackers are not used.
+    trackers: Option<Vec<TrackerStatus>>,
+    /// `None`: the DHT is not used.
+    dht: Option<String>,
+    /// How peers failed, if any did.
+    failures: Option<String>,
+    /// Peers that were banned for wrong data.
+    banned: usize,
+    /// Whether no way to find peers is in use.
+    is_alone: bool,
+}
+
+impl Search {
+    fn of(driver: &Driver, snapshot: &TorrentSnapshot, job: &Job, sources: PeerSources) -> Self {
+        let torrent = snapshot.torrent;
+        let dht = match driver.dht(torrent) {
+            _ if !sources.dht => None,
+            None if job.is_private() => Some("DHT: off (private torrent)".to_owned()),
+            counts => counts.map(|counts| counts.to_string()),
+        };
+        Self {
+            trackers: sources.trackers.then(|| driver.trackers(torrent)),
+            dht,
+            failures: driver.peer_failures(torrent),
+            banned: driver.banned(torrent),
+            is_alone: sources.are_none(),
+        }
+    }
+
+    /// Why no peer is connected.
+    fn describe(&self, snapshot: &TorrentSnapshot) -> String {
+        let addresses = snapshot.candidates + snapshot.dialling;
+        let dials = format!(
+            "{} known, {} being dialled",
+            text::count(addresses, "address", "addresses"),
+            snapshot.dialling
+        );
+        let banned = (self.banned > 0).then(|| {
+            let peers = text::count(self.banned, "peer", "peers");
+            format!("{peers} banned for wrong data")
+        });
+        let alone = self.is_alone.then(|| {
+            "no way to find peers is in use: name a --peer, or leave out --no-trackers, --no-dht or --no-lsd"
+                .to_owned()
+        });
+        let trackers = self.trackers.as_deref().map(describe_trackers);
+        let parts = trackers
+            .into_iter()
+            .chain(self.dht.clone())
+            .chain([dials])
+            .chain(self.failures.clone());
+        let parts: Vec<String> = parts.chain(banned).chain(alone).collect();
+        parts.join("; ")
+    }
+}
+
+/// Why nothing is received for a torrent; empty if something is, or nothing need be.
+pub(super) fn hint(
+    driver: &Driver,
+    snapshot: &TorrentSnapshot,
+    job: &Job,
+    sources: PeerSources,
+) -> String {
+    let is_idle = matches!(
+        snapshot.phase,
+        Phase::Seeding | Phase::Checking | Phase::Paused | Phase::Error
+    );
+    if snapshot.down_rate > 0 || is_idle {
+        String::new()
+    } else if snapshot.peers > 0 {
+        describe_peers(snapshot).to_owned()
+    } else {
+        Search::of(driver, snapshot, job, sources).describe(snapshot)
+    }
+}
+
+/// Why the connected peers send nothing.
+const fn describe_peers(snapshot: &TorrentSnapshot) -> &'static str {
+    match (snapshot.phase, snapshot.interesting, snapshot.unchoking_us) {
+        (Phase::FetchingMetadata, ..) => "no connected peer has sent what the torrent contains yet",
+        (_, 0, _) => "no connected peer has what is missing",
+        (_, _, 0) => "no connected peer lets us download yet",
+        _ => "waiting for the connected peers",
+    }
+}
+
+/// What trackers answered, above all those that failed.
+fn describe_trackers(statuses: &[TrackerStatus]) -> String {
+    let (summary, failures) = (
+        Summary::of(statuses).to_string(),
+        discovery::failures(statuses),
+    );
+    if failures.is_empty() {
+        summary
+    } else {
+        format!("{summary} ({failures})")
+    }
+}

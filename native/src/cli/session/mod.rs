@@ -1,0 +1,439 @@
+//! One run of `get` or `seed`: torrents are added, events arrive, until all goals are reached,
+//! nothing is received any more, or the user interrupts.
+
+mod hint;
+mod job;
+mod stall;
+mod torrents;
+
+use std::net::SocketAddr;
+use std::process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::types::visible;
+use aqueduct_core::{
+    Command, Event, Failure as TorrentFailure, FileChange, OpError, Phase, TorrentId,
+    TorrentSnapshot,
+};
+use aqueduct_native::driver::{Driver, Report};
+use tokio::time::{interval, timeout};
+
+use self::job::Job;
+use self::stall::Stall;
+use self::torrents::Torrents;
+use super::failure::{Class, Failure};
+use super::files::Files;
+use super::lookups::{Found, Lookups};
+use super::losses::Losses;
+use super::place::Root;
+use super::plan::{Plan, Purpose};
+use super::reports::Reports;
+use super::signals::Signals;
+use crate::ui::{Screen, text};
+
+/// How often goals and deadlines are checked. Screens that want less are told less.
+const TICK: Duration = Duration::from_millis(250);
+/// Longest wait for everything to be written at the end.
+const SAVING: Duration = Duration::from_secs(60);
+/// Longest wait for trackers to be told that we leave.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// The torrents of one command, and everything around them.
+pub(crate) struct Session {
+    torrents: Torrents,
+    screen: Screen,
+    losses: Losses,
+    lookups: Lookups,
+    reports: Reports,
+    signals: Signals,
+    stall: Stall,
+    /// When progress was last shown.
+    shown: Option<Instant>,
+}
+
+/// What a session is made of.
+pub(crate) struct Parts {
+    pub(crate) driver: Driver,
+    pub(crate) screen: Screen,
+    pub(crate) plan: Plan,
+    pub(crate) files: Files,
+    pub(crate) losses: Losses,
+    pub(crate) lookups: Lookups,
+    pub(crate) reports: Reports,
+}
+
+impl Session {
+    /// A session without torrents.
+    ///
+    /// # Errors
+    /// The system gives no signals.
+    pub(crate) fn new(parts: Parts) -> Result<Self, Failure> {
+        let signals = Signals::new().map_err(|error| {
+            let message = format!("could not listen for interrupts: {error}");
+            Failure::new(Class::Failure, message)
+        })?;
+        let Parts {
+            driver,
+            screen,
+            plan,
+            files,
+            losses,
+            lookups,
+            reports,
+        } = parts;
+        Ok(Self {
+            stall: Stall::new(plan.timeout, Instant::now()),
+            torrents: Torrents::new(driver, files, plan),
+            screen,
+            losses,
+            lookups,
+            reports,
+            signals,
+            shown: None,
+        })
+    }
+
+    /// From now on existing files may be replaced that are not their torrent's.
+    pub(crate) const fn overwrite(&mut self) {
+        self.torrents.overwrite();
+    }
+
+    /// Adds a torrent whose data lie in `root`, or are downloaded.
+    ///
+    /// # Errors
+    /// It cannot be added, and is the only one.
+    pub(crate) fn add(
+        &mut self,
+        metainfo: Metainfo,
+        root: Option<Root>,
+        peers: &[SocketAddr],
+    ) -> Result<(), Failure> {
+        self.screen.metadata(&metainfo.info);
+        let added = self.torrents.add(metainfo, root, peers);
+        added.or_else(|failure| self.losses.take(failure))
+    }
+
+    /// Adds a magnet link's torrent.
+    ///
+    /// # Errors
+    /// It cannot be added, and is the only one.
+    pub(crate) fn add_magnet(
+        &mut self,
+        magnet: Magnet,
+        peers: &[SocketAddr],
+    ) -> Result<(), Failure> {
+        let added = self.torrents.add_magnet(magnet, peers, &self.screen);
+        added.or_else(|failure| self.losses.take(failure))
+    }
+
+    /// Runs to the end, whatever it is, and saves everything.
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+        self.screen.listening(self.torrents.driver.port());
+        let outcome = self.work().await;
+        self.screen.close();
+        let interrupted = matches!(&outcome, Err(failure) if failure.class == Class::Interrupted);
+        if interrupted {
+            self.screen.note("saving; interrupt again to leave at once");
+        }
+        self.save().await?;
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<(), Failure> {
+        let mut ticks = interval(TICK);
+        loop {
+            let over = tokio::select! {
+                event = self.torrents.driver.event() => self.handle_event(event)?,
+                report = self.torrents.driver.report() => {
+                    self.handle_report(&report);
+                    false
+                }
+                _ = ticks.tick() => self.handle_tick()?,
+                found = self.lookups.next() => self.handle_found(found),
+                () = self.signals.come() => return Err(interrupted()),
+            };
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Flushes, writes records and tells trackers. A second interrupt ends the program at once.
+    async fn save(&mut self) -> Result<(), Failure> {
+        let (driver, signals) = (&self.torrents.driver, &mut self.signals);
+        let all = async {
+            if driver.command(Command::ShutDown).is_ok() {
+                let saved = async { while driver.event().await != Event::ShutDown {} };
+                timeout(SAVING, saved).await.map_err(|_| {
+                    Failure::new(
+                        Class::Storage,
+                        "the disk did not answer; some of the work is not saved",
+                    )
+                })?;
+            }
+            driver.leave(LEAVING).await;
+            Ok(())
+        };
+        tokio::select! {
+            result = all => result,
+            () = signals.come() => process::exit(Class::Interrupted as i32),
+        }
+    }
+
+    /// Returns whether the session is over.
+    fn handle_event(&mut self, event: Event) -> Result<bool, Failure> {
+        match event {
+            Event::Metadata(id, info) => self.handle_metadata(id, &info),
+            Event::Checked(id, have) => self.handle_checked(id, have),
+            Event::Finished(id) => self.handle_finished(id),
+            Event::Failed(id, failure) => self.handle_failed(id, &failure),
+            Event::FileChanged(id, file, change) => {
+                self.handle_file_changed(id, file, change);
+                Ok(false)
+            }
+            Event::Rechecked {
+                torrent,
+                read,
+                wrong,
+            } => {
+                self.handle_rechecked(torrent, read, wrong);
+                Ok(false)
+            }
+            Event::Piece(..)
+            | Event::Corrupt(..)
+            | Event::Banned(..)
+            | Event::PeerFailed(..)
+            | Event::PeerConnected(..)
+            | Event::ShutDown => Ok(false),
+        }
+    }
+
+    /// A tracker answered, or a peer failed.
+    fn handle_report(&mut self, report: &Report) {
+        let (Report::Tracker { torrent, .. } | Report::Peer { torrent, .. }) = report;
+        let snapshot = self.torrents.driver.snapshot_of(*torrent);
+        if let (Some(job), Some(snapshot)) = (self.torrents.jobs.get(torrent), snapshot) {
+            self.reports
+                .handle(report, &job.name, snapshot.info_hash, &self.screen);
+        }
+    }
+
+    /// A `--peer` has been looked up: it may be a peer of every torrent.
+    fn handle_found(&mut self, found: Found) -> bool {
+        match found {
+            Found::Addrs(addrs) => self
+                .torrents
+                .jobs
+                .keys()
+                .for_each(|id| self.torrents.driver.add_peers(*id, addrs.clone())),
+            Found::Nothing { host, error } => {
+                let text = format!(
+                    "could not find --peer {}: {error}; continuing without it",
+                    visible(&host)
+                );
+                self.screen.note(&text);
+            }
+        }
+        false
+    }
+
+    fn handle_metadata(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<bool, Failure> {
+        self.screen.metadata(info);
+        if let Err(failure) = self.torrents.save(id, info) {
+            self.torrents.driver.command(Command::Remove(id))?;
+            return self.lose(id, failure);
+        }
+        if self.torrents.plan.list {
+            super::show::list(info, self.torrents.plan.json);
+            self.torrents.jobs.remove(&id);
+            self.torrents.driver.command(Command::Remove(id))?;
+            return self.conclude();
+        }
+        match self.torrents.open_fetched(id, info) {
+            Ok(()) => Ok(false),
+            Err(failure) => {
+                self.torrents.driver.command(Command::Remove(id))?;
+                self.lose(id, failure)
+            }
+        }
+    }
+
+    /// One torrent failed.
+    fn lose(&mut self, id: TorrentId, failure: Failure) -> Result<bool, Failure> {
+        let Some(job) = self.torrents.jobs.get_mut(&id) else {
+            return Err(failure);
+        };
+        job.fail();
+        self.losses.take(if self.losses.is_alone() {
+            failure
+        } else {
+            failure.about(&job.name)
+        })?;
+        self.conclude()
+    }
+
+    fn handle_checked(&mut self, id: TorrentId, have: u32) -> Result<bool, Failure> {
+        let Some(Job {
+            info: Some(info),
+            stored: Some(stored),
+            ..
+        }) = self.torrents.jobs.get(&id)
+        else {
+            return Ok(false);
+        };
+        self.screen.checked(info, stored.checked_bytes(), have);
+        let pieces = info.lengths.pieces();
+        if self.torrents.plan.purpose == Purpose::Seed && have < pieces {
+            let message = format!(
+                "the data do not match: {} of {pieces} pieces wrong; aqueduct get fetches them",
+                pieces - have
+            );
+            return Err(Failure::new(Class::Mismatch, message));
+        }
+        let snapshot = self.torrents.driver.snapshot_of(id);
+        match snapshot.map_or(Ok(()), |snapshot| {
+            stored.storage.admit_missing(&snapshot.have)
+        }) {
+            Ok(()) => Ok(false),
+            Err(error) => {
+                self.torrents.driver.command(Command::Remove(id))?;
+                self.lose(id, error.into())
+            }
+        }
+    }
+
+    fn handle_file_changed(&self, id: TorrentId, index: u32, change: FileChange) {
+        let file = self.torrents.jobs.get(&id).and_then(|job| job.file(index));
+        if let Some((info, file)) = file {
+            self.screen.file_changed(info, file, change);
+        }
+    }
+
+    fn handle_rechecked(&self, id: TorrentId, read: u32, wrong: u32) {
+        let Some(job) = self.torrents.jobs.get(&id) else {
+            return;
+        };
+        if let Some(info) = &job.info {
+            let fetched = self.torrents.plan.purpose == Purpose::Get && !job.is_complete();
+            self.screen.rechecked(info, read, wrong, fetched);
+        }
+    }
+
+    fn handle_finished(&mut self, id: TorrentId) -> Result<bool, Failure> {
+        if !matches!(self.screen, Screen::Plain(_)) {
+            self.show();
+        }
+        self.report_renamed();
+        let snapshot = self.torrents.driver.snapshot_of(id);
+        if let (Some(job), Some(snapshot)) = (self.torrents.jobs.get_mut(&id), snapshot)
+            && let Some(took) = job.complete()
+            && self.torrents.plan.purpose == Purpose::Get
+        {
+            let path = job.path();
+            self.screen
+                .finished(&job.name, &snapshot.info_hash, &path, took);
+            // From here on the data are their user's: what changes is not put back.
+            self.torrents.driver.command(Command::SeedOnly(id))?;
+        }
+        self.conclude()
+    }
+
+    /// Names that the file system did not take.
+    fn report_renamed(&self) {
+        for (job, stored) in self
+            .torrents
+            .jobs
+            .values()
+            .filter_map(|job| Some((job, job.stored.as_ref()?)))
+        {
+            let renamed = stored.storage.take_renamed();
+            if !renamed.is_empty() {
+                self.screen
+                    .renamed(&job.name, stored.storage.info(), &renamed);
+            }
+        }
+    }
+
+    /// A full disk may have room again later: the engine tries again on its own. Any other failure
+    /// ends the torrent's job.
+    fn handle_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
+        let is_full = matches!(
+            failure,
+            TorrentFailure::Storage(OpError::Storage { full: true, .. })
+        );
+        let failure = failure_of(failure);
+        let Some(job) = self.torrents.jobs.get(&id) else {
+            return Err(failure);
+        };
+        let began = job
+            .stored
+            .as_ref()
+            .is_some_and(|stored| stored.storage.has_room());
+        if is_full && began {
+            self.screen.waiting(&job.name, &failure);
+            return Ok(false);
+        }
+        self.lose(id, failure)
+    }
+
+    fn handle_tick(&mut self) -> Result<bool, Failure> {
+        self.report_renamed();
+        if self
+            .shown
+            .is_none_or(|shown| shown.elapsed() >= self.screen.interval())
+        {
+            self.show();
+        }
+        self.check_progress()?;
+        self.conclude()
+    }
+
+    /// Whether the session is over, and whether that is well.
+    fn conclude(&self) -> Result<bool, Failure> {
+        if self.torrents.are_over() {
+            self.losses.conclude().map(|()| true)
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// `--timeout`
+    fn check_progress(&mut self) -> Result<(), Failure> {
+        let snapshots = self.torrents.driver.snapshot().torrents;
+        let received = snapshots.iter().map(|snapshot| snapshot.downloaded).sum();
+        let is_checking = |snapshot: &TorrentSnapshot| snapshot.phase == Phase::Checking;
+        let busy = snapshots.iter().any(is_checking) || self.torrents.are_complete();
+        let Some(limit) = self.stall.check(Instant::now(), received, busy) else {
+            return Ok(());
+        };
+        let mut failures = snapshots.iter().map(|snapshot| &snapshot.failure);
+        Err(failures.find_map(Option::as_ref).map_or_else(
+            || {
+                let (limit, reasons) = (text::span(limit), self.torrents.reasons(&snapshots));
+                let message = format!("nothing was received for {limit}: {reasons}");
+                Failure::new(Class::NoPeers, message)
+            },
+            failure_of,
+        ))
+    }
+
+    fn show(&mut self) {
+        self.screen.progress(&self.torrents.views());
+        self.shown = Some(Instant::now());
+    }
+}
+
+fn failure_of(failure: &TorrentFailure) -> Failure {
+    let class = match failure {
+        TorrentFailure::Storage(_) => Class::Storage,
+        TorrentFailure::Metadata(_) => Class::InvalidTorrent,
+    };
+    Failure::new(class, failure.to_string())
+}
+
+fn interrupted() -> Failure {
+    let message = "interrupted; the state is saved, start the same command again to continue";
+    Failure::new(Class::Interrupted, message)
+}

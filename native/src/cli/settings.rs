@@ -1,0 +1,130 @@
+//! What the driver of `get` and `seed` runs with, worked out from the flags.
+
+use std::path::Path;
+
+use aqueduct_core::Config;
+use aqueduct_native::descriptors::Shares;
+use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
+use aqueduct_native::driver::Settings;
+use aqueduct_native::net::Bind;
+
+use super::flags::{DiscoveryFlags, SwarmFlags};
+
+/// What the session is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Torrents {
+    pub(crate) count: usize,
+    /// Whether all are private: then neither the DHT nor the local network is used at all, so that
+    /// not even our presence is announced there (BEP 27).
+    pub(crate) private: bool,
+}
+
+/// The driver's settings, and the number of files of torrents that may be open. `state`: the folder
+/// in which our place in the DHT is kept.
+pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> (Settings, usize) {
+    let SwarmFlags {
+        network, discovery, ..
+    } = flags;
+    let (config, shares) = limits(flags, torrents.count);
+    let settings = Settings {
+        config,
+        bind: bind(flags),
+        port: network.port,
+        trackers: !discovery.no_trackers,
+        typed_trackers: discovery.tracker.clone(),
+        dht: dht(discovery, state).filter(|_| !torrents.private),
+        lsd: !discovery.no_lsd && !torrents.private,
+        half_open: shares.half_open,
+    };
+    (settings, shares.files)
+}
+
+/// Our addresses.
+pub(crate) fn bind(flags: &SwarmFlags) -> Bind {
+    flags.network.bind.map_or_else(Bind::default, Bind::from)
+}
+
+/// The engine's limits, and how the system's limit of descriptors is divided.
+fn limits(flags: &SwarmFlags, torrents: usize) -> (Config, Shares) {
+    let usual = Config::default();
+    let max_peers = flags.limits.max_peers.map_or(usual.max_peers, usize::from);
+    let shares = Shares::of_limit(torrents, usual.max_peers_total.max(max_peers));
+    let config = Config {
+        pex: !flags.discovery.no_pex,
+        max_peers,
+        max_peers_total: shares.peers,
+        max_dialling: shares.dialling,
+        ..usual
+    };
+    (config, shares)
+}
+
+/// Nodes that the user names replace the public ones, and are ordinary nodes of a network that may
+/// have no others.
+fn dht(flags: &DiscoveryFlags, state: &Path) -> Option<DhtOptions> {
+    if flags.no_dht {
+        return None;
+    }
+    let named = flags.dht_bootstrap.iter();
+    let named: Vec<_> = named
+        .map(|node| (bracketed(&node.host), node.port))
+        .collect();
+    let public = PUBLIC_NODES.map(|(host, port)| (host.to_owned(), port));
+    let keep_bootstrap = !named.is_empty();
+    Some(DhtOptions {
+        bootstrap: if keep_bootstrap {
+            named
+        } else {
+            public.to_vec()
+        },
+        keep_bootstrap,
+        read_only: false,
+        port: 0,
+        state: Some(state.join("dht")),
+    })
+}
+
+/// An IPv6 address as URLs have it.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::flags::{Command, Flags};
+    use super::*;
+
+    fn settings_of(flags: &[&str], private: bool) -> Settings {
+        let typed = ["aqueduct", "get", "x.torrent"].iter().chain(flags);
+        let Command::Get(flags) = Flags::try_parse_from(typed).unwrap().command else {
+            panic!("get was typed")
+        };
+        let torrents = Torrents { count: 1, private };
+        settings(&flags.swarm, Path::new("/state"), torrents).0
+    }
+
+    #[test]
+    fn named_nodes_replace_the_public_ones() {
+        let dht = settings_of(&[], false).dht.unwrap();
+        assert!(!dht.keep_bootstrap && dht.bootstrap.len() == PUBLIC_NODES.len());
+        let dht = settings_of(&["--dht-bootstrap", "[::1]:7"], false).dht;
+        let dht = dht.unwrap();
+        assert!(dht.keep_bootstrap);
+        assert_eq!(dht.bootstrap, [("[::1]".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn private_torrents_alone_use_neither_dht_nor_local_network() {
+        let settings = settings_of(&["--no-pex", "--max-peers", "9"], true);
+        assert!(settings.dht.is_none() && !settings.lsd && settings.trackers);
+        assert!(!settings.config.pex && settings.config.max_peers == 9);
+        let settings = settings_of(&["--no-trackers", "--port", "0"], false);
+        assert!(settings.lsd && !settings.trackers && settings.port == Some(0));
+    }
+}
