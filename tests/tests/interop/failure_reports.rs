@@ -56,6 +56,6 @@ fn a_peer_that_lied_is_not_told_as_one_that_could_not_be_reached() {
         .tracker
         .introduce(table.torrent.info().info_hash.wire(), liar.addr);
     let line = last_words(&table);
-    assert!(line.contains("1 peer shut out for wrong data"), "{line}");
+    assert!(line.contains("1 peer banned for wrong data"), "{line}");
     assert!(liar.blocks_sent() > 0, "it was never asked");
 }
