@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::meta::{Content, Details, Draft, Info};
+use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
     CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output,
     Resumed, TorrentId, TorrentSnapshot,
 };
+use aqueduct_testkit::torrent::Recipe;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
@@ -21,7 +22,7 @@ pub(crate) const PIECE: u32 = 32 * 1024;
 pub(crate) const PIECES: u32 = 12;
 
 /// An engine with a disk, and what it said.
-pub(crate) struct Home {
+pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) now: Instant,
     disk: Vec<u8>,
@@ -32,7 +33,7 @@ pub(crate) struct Home {
     answered: BTreeMap<ConnId, usize>,
 }
 
-impl Home {
+impl Harness {
     pub(crate) fn seed() -> Self {
         Self::with(Config::default(), Resumed::Check)
     }
@@ -42,8 +43,10 @@ impl Home {
     }
 
     fn with(config: Config, resumed: Resumed) -> Self {
-        let disk = noise(PIECE * PIECES);
-        Self::of(torrent(&disk), disk, config, resumed)
+        let size = u64::from(PIECE * PIECES);
+        let torrent = Recipe::single("twelve", 1, size, PIECE).build();
+        let disk = torrent.slice(0, size).to_vec();
+        Self::of(Arc::clone(torrent.info()), disk, config, resumed)
     }
 
     /// It lacks everything of this torrent, whose data are `disk`.
@@ -55,7 +58,7 @@ impl Home {
         let engine = Engine::new(config, OURS, [1; 32], Instant::ZERO);
         let swarm = info.info_hash.wire();
         let (sent, closed, dialled) = (Vec::new(), Vec::new(), Vec::new());
-        let mut home = Self {
+        let mut harness = Self {
             engine,
             now: Instant::ZERO,
             disk,
@@ -65,9 +68,10 @@ impl Home {
             dialled,
             answered: BTreeMap::new(),
         };
-        home.engine
+        harness
+            .engine
             .command(
-                home.now,
+                harness.now,
                 Command::Add {
                     torrent: TORRENT,
                     info,
@@ -77,8 +81,8 @@ impl Home {
                 },
             )
             .unwrap();
-        home.settle();
-        home
+        harness.settle();
+        harness
     }
 
     /// Does all that the engine asks for, at once.
@@ -289,25 +293,4 @@ fn request_to(conn: ConnId, (to, message): &(ConnId, Message)) -> Option<RawBloc
         Message::Request(raw) if *to == conn => Some(*raw),
         _ => None,
     }
-}
-
-/// Bytes that are never zero for long.
-pub(crate) fn noise(length: u32) -> Vec<u8> {
-    (0..length)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect()
-}
-
-fn torrent(disk: &[u8]) -> Arc<Info> {
-    let draft = Draft::new(
-        "twelve",
-        Content::File(disk.len() as u64),
-        Some(PIECE.into()),
-    )
-    .unwrap();
-    let digests: Vec<_> = disk
-        .chunks(PIECE as usize)
-        .map(|piece| Sha1::digest(piece).into())
-        .collect();
-    draft.finish(&digests, Details::default()).unwrap().info
 }

@@ -8,7 +8,7 @@ use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{CloseReason, Input, Instant};
 use bytes::Bytes;
 
-use super::harness::{Home, OURS, PIECE, PIECES, TORRENT};
+use super::harness::{Harness, OURS, PIECE, PIECES, TORRENT};
 
 const fn block(index: u32, begin: u32, length: u32) -> RawBlock {
     RawBlock {
@@ -27,9 +27,9 @@ fn misbehaved(reason: Option<CloseReason>, what: &str) {
 
 #[test]
 fn a_request_for_more_than_a_block_is_rejected_and_three_hundred_such_are_too_many() {
-    let mut home = Home::seed();
-    let conn = home.accept(1, "9.9.9.1:1000");
-    home.say(conn, Message::Interested);
+    let mut harness = Harness::seed();
+    let conn = harness.accept(1, "9.9.9.1:1000");
+    harness.say(conn, Message::Interested);
     for bad in [
         block(0, 0, 128 * 1024 + 1),
         block(PIECES, 0, 16),
@@ -37,43 +37,44 @@ fn a_request_for_more_than_a_block_is_rejected_and_three_hundred_such_are_too_ma
         block(0, 0, 0),
         block(u32::MAX, u32::MAX, u32::MAX),
     ] {
-        assert_eq!(home.say(conn, Message::Request(bad)), None);
-        assert_eq!(home.sent.last(), Some(&(conn, Message::Reject(bad))));
+        assert_eq!(harness.say(conn, Message::Request(bad)), None);
+        assert_eq!(harness.sent.last(), Some(&(conn, Message::Reject(bad))));
     }
-    let (more, reason) = home.insist(conn, 1000, |_| Message::Request(block(PIECES, 0, 16)));
+    let (more, reason) = harness.insist(conn, 1000, |_| Message::Request(block(PIECES, 0, 16)));
     assert_eq!(more, 300 - 5);
     misbehaved(reason, "asked for what is not there");
 }
 
 #[test]
 fn five_hundred_requests_wait_and_more_are_rejected() {
-    let mut home = Home::seed();
-    let conn = home.accept(1, "9.9.9.1:1000");
-    home.say(conn, Message::Interested);
-    let served = |home: &Home| home.count(|message| matches!(message, Message::Piece { .. }));
+    let mut harness = Harness::seed();
+    let conn = harness.accept(1, "9.9.9.1:1000");
+    harness.say(conn, Message::Interested);
+    let served =
+        |harness: &Harness| harness.count(|message| matches!(message, Message::Piece { .. }));
     // Nothing leaves the queue to the socket, so what is read for this peer is bounded, and the
     // rest waits.
     let ask = |n: usize| Message::Request(block(n as u32 % PIECES, n as u32 / PIECES * 256, 256));
-    assert_eq!(home.insist(conn, 1200, ask), (1200, None));
-    let rejected = home.count(|message| matches!(message, Message::Reject(_)));
+    assert_eq!(harness.insist(conn, 1200, ask), (1200, None));
+    let rejected = harness.count(|message| matches!(message, Message::Reject(_)));
     assert_eq!(
         rejected,
-        1200 - 500 - served(&home),
+        1200 - 500 - served(&harness),
         "{} were served",
-        served(&home)
+        served(&harness)
     );
 }
 
 #[test]
 fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
-    let mut home = Home::seed();
-    let conn = home.accept(1, "9.9.9.1:1000");
+    let mut harness = Harness::seed();
+    let conn = harness.accept(1, "9.9.9.1:1000");
     // It is choked: each request is answered with a reject that it never reads.
-    let (count, reason) = home.insist(conn, 1_000_000, |_| {
+    let (count, reason) = harness.insist(conn, 1_000_000, |_| {
         Message::Request(block(PIECES - 1, 0, 16))
     });
     misbehaved(reason, "does not read");
-    let queued: u64 = home
+    let queued: u64 = harness
         .sent
         .iter()
         .map(|(_, message)| message.wire_len())
@@ -86,17 +87,17 @@ fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
 
 #[test]
 fn blocks_that_nobody_asked_for_are_dropped_up_to_64_kib() {
-    let mut home = Home::leech();
-    let conn = home.accept(1, "9.9.9.1:1000");
+    let mut harness = Harness::leech();
+    let conn = harness.accept(1, "9.9.9.1:1000");
     let data = Bytes::from(vec![0; 16 * 1024]);
-    let (count, reason) = home.insist(conn, 10, |_| Message::Piece {
+    let (count, reason) = harness.insist(conn, 10, |_| Message::Piece {
         index: 0,
         begin: 0,
         data: data.clone(),
     });
     assert_eq!(count, 4);
     misbehaved(reason, "nobody asked for");
-    assert_eq!(home.engine.snapshot_of(TORRENT).unwrap().downloaded, 0);
+    assert_eq!(harness.engine.snapshot_of(TORRENT).unwrap().downloaded, 0);
 }
 
 #[test]
@@ -108,9 +109,9 @@ fn a_bitfield_has_one_bit_a_piece_and_spare_bits_of_zero() {
         (&[0xff, 0xf0, 0], false),
         (&[], false),
     ] {
-        let mut home = Home::leech();
-        let conn = home.accept(1, "9.9.9.1:1000");
-        let reason = home.say(conn, Message::Bitfield(Bytes::copy_from_slice(bits)));
+        let mut harness = Harness::leech();
+        let conn = harness.accept(1, "9.9.9.1:1000");
+        let reason = harness.say(conn, Message::Bitfield(Bytes::copy_from_slice(bits)));
         if fits {
             assert_eq!(reason, None)
         } else {
@@ -121,68 +122,68 @@ fn a_bitfield_has_one_bit_a_piece_and_spare_bits_of_zero() {
 
 #[test]
 fn what_a_peer_has_is_said_once_and_is_there() {
-    let mut home = Home::leech();
-    let conn = home.accept(1, "9.9.9.1:1000");
-    assert_eq!(home.say(conn, Message::HaveNone), None);
-    misbehaved(home.say(conn, Message::HaveAll), "twice");
-    let conn = home.accept(2, "9.9.9.2:1000");
+    let mut harness = Harness::leech();
+    let conn = harness.accept(1, "9.9.9.1:1000");
+    assert_eq!(harness.say(conn, Message::HaveNone), None);
+    misbehaved(harness.say(conn, Message::HaveAll), "twice");
+    let conn = harness.accept(2, "9.9.9.2:1000");
     assert!(matches!(
-        home.say(conn, Message::Have(PIECES)),
+        harness.say(conn, Message::Have(PIECES)),
         Some(CloseReason::Misbehaved(_))
     ));
 }
 
 #[test]
 fn an_address_outside_private_networks_has_one_connection() {
-    let mut home = Home::seed();
-    let first = home.accept(1, "9.9.9.1:1000");
-    let second = home.accept(2, "9.9.9.1:2000");
+    let mut harness = Harness::seed();
+    let first = harness.accept(1, "9.9.9.1:1000");
+    let second = harness.accept(2, "9.9.9.1:2000");
     let same_network = [
-        home.accept(3, "[2a00::1]:1"),
-        home.accept(4, "[2a00::2:1]:1"),
+        harness.accept(3, "[2a00::1]:1"),
+        harness.accept(4, "[2a00::2:1]:1"),
     ];
     let neighbours = [
-        home.accept(5, "192.168.1.1:1"),
-        home.accept(6, "192.168.1.1:2"),
+        harness.accept(5, "192.168.1.1:1"),
+        harness.accept(6, "192.168.1.1:2"),
     ];
-    assert_eq!(home.parted(first), None);
-    assert_eq!(home.parted(second), Some(CloseReason::Duplicate));
+    assert_eq!(harness.parted(first), None);
+    assert_eq!(harness.parted(second), Some(CloseReason::Duplicate));
     assert_eq!(
-        same_network.map(|conn| home.parted(conn)),
+        same_network.map(|conn| harness.parted(conn)),
         [None, Some(CloseReason::Duplicate)]
     );
-    assert_eq!(neighbours.map(|conn| home.parted(conn)), [None, None]);
+    assert_eq!(neighbours.map(|conn| harness.parted(conn)), [None, None]);
 }
 
 #[test]
 fn we_know_ourselves_by_our_peer_id() {
-    let mut home = Home::seed();
-    let conn = home.accept_as(1, "9.9.9.1:1000", OURS);
-    assert_eq!(home.parted(conn), Some(CloseReason::Ourselves));
+    let mut harness = Harness::seed();
+    let conn = harness.accept_as(1, "9.9.9.1:1000", OURS);
+    assert_eq!(harness.parted(conn), Some(CloseReason::Ourselves));
 }
 
 #[test]
 fn at_most_thirty_addresses_are_dialled_a_second() {
-    let mut home = Home::leech();
+    let mut harness = Harness::leech();
     let addrs = (0..200)
         .map(|n| PeerAddr::from(([9, 9, n, 1], 6881)))
         .collect();
-    home.hear(Input::Peers {
+    harness.hear(Input::Peers {
         torrent: TORRENT,
         source: PeerSource::Tracker,
         addrs,
     });
     for _ in 0..30 {
-        home.run(Duration::from_millis(250));
+        harness.run(Duration::from_millis(250));
         // Nobody answers, so that there is always room for the next dial.
-        for n in 0..home.dialled.len() as u64 {
-            home.hear(Input::Closed {
+        for n in 0..harness.dialled.len() as u64 {
+            harness.hear(Input::Closed {
                 conn: ConnId::dialled(n),
                 reason: CloseReason::Unreachable("nobody".to_owned()),
             });
         }
     }
-    let times: Vec<Instant> = home.dialled.iter().map(|(at, _)| *at).collect();
+    let times: Vec<Instant> = harness.dialled.iter().map(|(at, _)| *at).collect();
     assert!(times.len() >= 200, "{} were dialled", times.len());
     let busiest = times
         .iter()
@@ -201,38 +202,38 @@ fn at_most_thirty_addresses_are_dialled_a_second() {
 
 #[test]
 fn a_computer_that_slept_for_eight_hours_loses_no_piece_and_parts_with_who_is_gone() {
-    let mut home = Home::leech();
-    let conn = home.accept(1, "9.9.9.1:1000");
-    home.say(conn, Message::HaveAll);
-    home.now = home.now + Duration::from_secs(8 * 3600);
-    home.hear(Input::Timeout);
-    assert_eq!(home.parted(conn), Some(CloseReason::Silent));
+    let mut harness = Harness::leech();
+    let conn = harness.accept(1, "9.9.9.1:1000");
+    harness.say(conn, Message::HaveAll);
+    harness.now = harness.now + Duration::from_secs(8 * 3600);
+    harness.hear(Input::Timeout);
+    assert_eq!(harness.parted(conn), Some(CloseReason::Silent));
     // Time that seems to stand still or to go back does no harm either.
-    home.now = Instant::ZERO;
-    home.hear(Input::Timeout);
-    let again = home.accept(2, "9.9.9.2:1000");
-    home.say(again, Message::HaveAll);
-    assert_eq!(home.parted(again), None);
-    assert!(home.count(|message| *message == Message::Interested) >= 1);
+    harness.now = Instant::ZERO;
+    harness.hear(Input::Timeout);
+    let again = harness.accept(2, "9.9.9.2:1000");
+    harness.say(again, Message::HaveAll);
+    assert_eq!(harness.parted(again), None);
+    assert!(harness.count(|message| *message == Message::Interested) >= 1);
 }
 
 #[test]
 fn ten_thousand_connections_a_minute_leave_nothing_behind() {
-    let mut home = Home::seed();
+    let mut harness = Harness::seed();
     for n in 0..10_000 {
-        let conn = home.accept(n, &format!("9.{}.{}.1:1000", n / 250 % 250, n % 250));
-        home.say(conn, Message::Interested);
-        home.say(conn, Message::Request(block(0, 0, 16 * 1024)));
-        home.hear(Input::Closed {
+        let conn = harness.accept(n, &format!("9.{}.{}.1:1000", n / 250 % 250, n % 250));
+        harness.say(conn, Message::Interested);
+        harness.say(conn, Message::Request(block(0, 0, 16 * 1024)));
+        harness.hear(Input::Closed {
             conn,
             reason: CloseReason::Remote,
         });
-        home.now = home.now + Duration::from_millis(6);
+        harness.now = harness.now + Duration::from_millis(6);
     }
-    home.run(Duration::from_secs(2));
-    let last = home.accept(20_000, "9.9.9.1:1000");
-    assert_eq!(home.parted(last), None);
-    assert_eq!(home.engine.peers(TORRENT).len(), 1);
-    let view = home.engine.snapshot_of(TORRENT).unwrap();
+    harness.run(Duration::from_secs(2));
+    let last = harness.accept(20_000, "9.9.9.1:1000");
+    assert_eq!(harness.parted(last), None);
+    assert_eq!(harness.engine.peers(TORRENT).len(), 1);
+    let view = harness.engine.snapshot_of(TORRENT).unwrap();
     assert_eq!((view.dialling, view.peers), (0, 1));
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use aqueduct_core::CloseReason;
 use aqueduct_core::meta::Info;
 use aqueduct_core::wire::{Message, RawBlock};
+use aqueduct_testkit::torrent::noise;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use super::harness::{Home, PIECE, noise};
+use super::harness::{Harness, PIECE};
 
 const K: u32 = 1024;
 
@@ -20,82 +21,84 @@ fn secs(secs: u64) -> Duration {
 
 #[test]
 fn what_one_peer_rejects_another_is_asked_for_at_once() {
-    let mut home = Home::leech();
-    let first = home.accept_seed(1, true);
-    let second = home.accept_seed(2, true);
-    let rejected = home.asked(first)[0];
-    assert!(!home.asked(second).contains(&rejected));
+    let mut harness = Harness::leech();
+    let first = harness.accept_seed(1, true);
+    let second = harness.accept_seed(2, true);
+    let rejected = harness.asked(first)[0];
+    assert!(!harness.asked(second).contains(&rejected));
     // The second one has room again, as nothing is on its way from it.
-    home.answer_all(second, |_| false);
-    home.say(first, Message::Reject(rejected));
+    harness.answer_all(second, |_| false);
+    harness.say(first, Message::Reject(rejected));
     assert!(
-        home.asked(second).contains(&rejected),
+        harness.asked(second).contains(&rejected),
         "without a moment's delay"
     );
 }
 
 #[test]
 fn the_only_peer_that_has_a_piece_is_asked_again_soon_after_a_reject_and_ever_later() {
-    let mut home = Home::leech();
-    let seed = home.accept_seed(1, true);
-    let rejected = home.asked(seed)[0];
-    let times = |home: &Home| {
-        home.asked(seed)
+    let mut harness = Harness::leech();
+    let seed = harness.accept_seed(1, true);
+    let rejected = harness.asked(seed)[0];
+    let times = |harness: &Harness| {
+        harness
+            .asked(seed)
             .iter()
             .filter(|raw| **raw == rejected)
             .count()
     };
-    home.answer_all(seed, |raw| raw == rejected);
+    harness.answer_all(seed, |raw| raw == rejected);
     let mut waits = Vec::new();
     for count in 1..5 {
-        assert_eq!(home.say(seed, Message::Reject(rejected)), None);
-        assert_eq!(times(&home), count, "not at once, or the two would spin");
-        waits.push(home.run_until(secs(11), |home| times(home) > count));
+        assert_eq!(harness.say(seed, Message::Reject(rejected)), None);
+        assert_eq!(times(&harness), count, "not at once, or the two would spin");
+        waits.push(harness.run_until(secs(11), |harness| times(harness) > count));
     }
     assert!(waits[0] <= Duration::from_millis(1500), "{waits:?}");
     assert!(waits.is_sorted() && waits[3] >= secs(4), "{waits:?}");
-    home.forget(seed);
-    home.answer(seed, rejected);
-    home.answer_all(seed, |_| false);
-    assert_eq!(home.snapshot().left, 0);
+    harness.forget(seed);
+    harness.answer(seed, rejected);
+    harness.answer_all(seed, |_| false);
+    assert_eq!(harness.snapshot().left, 0);
 }
 
 #[test]
 fn a_dropped_request_is_made_again_when_later_ones_were_answered() {
     for fast in [true, false] {
-        let mut home = Home::leech();
-        let seed = home.accept_seed(1, fast);
-        let dropped = home.asked(seed)[3];
-        home.run(Duration::from_millis(20));
-        home.answer_all(seed, |raw| raw == dropped);
-        let times = |home: &Home| {
-            home.asked(seed)
+        let mut harness = Harness::leech();
+        let seed = harness.accept_seed(1, fast);
+        let dropped = harness.asked(seed)[3];
+        harness.run(Duration::from_millis(20));
+        harness.answer_all(seed, |raw| raw == dropped);
+        let times = |harness: &Harness| {
+            harness
+                .asked(seed)
                 .iter()
                 .filter(|raw| **raw == dropped)
                 .count()
         };
-        let took = home.run_until(secs(30), |home| times(home) > 1);
+        let took = harness.run_until(secs(30), |harness| times(harness) > 1);
         assert!(took <= secs(3), "{took:?}");
-        home.answer_all(seed, |_| false);
-        assert_eq!(home.snapshot().left, 0);
+        harness.answer_all(seed, |_| false);
+        assert_eq!(harness.snapshot().left, 0);
     }
 }
 
 /// How long a second seed, which answers everything, waits for what the first one owes after it
 /// answered `answered` requests, one each 300 ms.
 fn wait_for_the_silent(answered: usize) -> Duration {
-    let mut home = Home::leech();
-    let first = home.accept_seed(1, true);
+    let mut harness = Harness::leech();
+    let first = harness.accept_seed(1, true);
     for n in 0..answered {
-        home.run(Duration::from_millis(300));
-        home.answer(first, home.asked(first)[n]);
+        harness.run(Duration::from_millis(300));
+        harness.answer(first, harness.asked(first)[n]);
     }
-    let second = home.accept_seed(2, true);
-    let took = home.run_until(secs(60), |home| {
-        home.answer_all(second, |_| false);
-        home.snapshot().left == 0
+    let second = harness.accept_seed(2, true);
+    let took = harness.run_until(secs(60), |harness| {
+        harness.answer_all(second, |_| false);
+        harness.snapshot().left == 0
     });
-    assert_eq!(home.parted(second), Some(CloseReason::Redundant));
+    assert_eq!(harness.parted(second), Some(CloseReason::Redundant));
     took
 }
 
@@ -109,39 +112,39 @@ fn a_silent_peer_is_given_what_its_pace_so_far_suggests_and_twenty_seconds_if_it
 #[test]
 fn what_a_peer_owes_when_it_chokes_is_asked_elsewhere_whether_it_rejects_it_or_not() {
     for fast in [true, false] {
-        let mut home = Home::leech();
-        let first = home.accept_seed(1, fast);
-        let owed = home.asked(first);
-        let second = home.accept_seed(2, true);
-        home.answer_all(second, |_| false);
-        home.say(first, Message::Choke);
-        home.answer_all(second, |_| false);
+        let mut harness = Harness::leech();
+        let first = harness.accept_seed(1, fast);
+        let owed = harness.asked(first);
+        let second = harness.accept_seed(2, true);
+        harness.answer_all(second, |_| false);
+        harness.say(first, Message::Choke);
+        harness.answer_all(second, |_| false);
         assert!(
-            owed.iter().all(|raw| home.asked(second).contains(raw)),
+            owed.iter().all(|raw| harness.asked(second).contains(raw)),
             "fast: {fast}"
         );
-        assert_eq!(home.snapshot().left, 0);
+        assert_eq!(harness.snapshot().left, 0);
     }
 }
 
 #[test]
 fn a_peer_that_unchokes_again_is_asked_again_though_it_forgot_what_it_owed() {
     for fast in [true, false] {
-        let mut home = Home::leech();
-        let seed = home.accept_seed(1, fast);
-        let mut owed = home.asked(seed);
+        let mut harness = Harness::leech();
+        let seed = harness.accept_seed(1, fast);
+        let mut owed = harness.asked(seed);
         owed.sort_unstable();
-        home.forget(seed);
-        home.say(seed, Message::Choke);
-        home.say(seed, Message::Unchoke);
-        let mut again = home.asked(seed).split_off(owed.len());
+        harness.forget(seed);
+        harness.say(seed, Message::Choke);
+        harness.say(seed, Message::Unchoke);
+        let mut again = harness.asked(seed).split_off(owed.len());
         again.sort_unstable();
         assert_eq!(again, owed, "fast: {fast}");
         // A peer that had not forgotten sends what it owed as well: no offence.
-        home.answer(seed, owed[0]);
-        assert_eq!(home.parted(seed), None);
-        home.answer_all(seed, |_| false);
-        assert_eq!(home.snapshot().left, 0);
+        harness.answer(seed, owed[0]);
+        assert_eq!(harness.parted(seed), None);
+        harness.answer_all(seed, |_| false);
+        assert_eq!(harness.snapshot().left, 0);
     }
 }
 
@@ -151,7 +154,7 @@ fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
         if *pad {
             vec![0; *size as usize]
         } else {
-            noise(*size)
+            noise(*size as usize, 1)
         }
     };
     let disk: Vec<u8> = files.iter().flat_map(data).collect();
@@ -180,13 +183,13 @@ fn padding_is_filled_in_and_never_asked_for() {
         (76 * K, true),
         (K, false),
     ]);
-    let mut home = Home::lacking(info, disk);
+    let mut harness = Harness::lacking(info, disk);
     assert_eq!(
-        (home.snapshot().left, home.snapshot().wanted),
+        (harness.snapshot().left, harness.snapshot().wanted),
         (31 * 1024, 31 * 1024)
     );
-    let seed = home.accept_seed(1, true);
-    let mut asked = home.asked(seed);
+    let seed = harness.accept_seed(1, true);
+    let mut asked = harness.asked(seed);
     asked.sort_unstable();
     let block = |index, begin, length| RawBlock {
         index,
@@ -203,8 +206,8 @@ fn padding_is_filled_in_and_never_asked_for() {
             block(4, 0, 1)
         ]
     );
-    home.answer_all(seed, |_| false);
-    let done = home.snapshot();
+    harness.answer_all(seed, |_| false);
+    let done = harness.snapshot();
     assert_eq!(
         (done.left, done.done, done.wasted, done.have.count()),
         (0, 31 * 1024, 0, 5)
@@ -214,10 +217,10 @@ fn padding_is_filled_in_and_never_asked_for() {
 #[test]
 fn who_lies_about_a_piece_with_padding_is_found_out() {
     let (info, disk) = padded(&[(10 * K, false), (22 * K, true), (K, false)]);
-    let mut home = Home::lacking(info, disk);
-    let liar = home.accept_seed(1, true);
+    let mut harness = Harness::lacking(info, disk);
+    let liar = harness.accept_seed(1, true);
     let data = Bytes::from(vec![1; 16 * 1024]);
-    home.say(
+    harness.say(
         liar,
         Message::Piece {
             index: 0,
@@ -226,10 +229,10 @@ fn who_lies_about_a_piece_with_padding_is_found_out() {
         },
     );
     assert!(
-        home.parted(liar).is_some(),
+        harness.parted(liar).is_some(),
         "nobody else sent a block of it"
     );
-    let honest = home.accept_seed(2, true);
-    home.answer_all(honest, |_| false);
-    assert_eq!(home.snapshot().left, 0);
+    let honest = harness.accept_seed(2, true);
+    harness.answer_all(honest, |_| false);
+    assert_eq!(harness.snapshot().left, 0);
 }
