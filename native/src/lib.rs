@@ -8,3 +8,4 @@ pub mod driver;
 pub mod hash;
 pub mod net;
 pub mod storage;
+pub mod transport;

@@ -5,21 +5,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Event};
-use aqueduct_core::wire::{Handshake, WireError};
+use aqueduct_core::connection::Event;
+use aqueduct_core::wire::Handshake;
+use aqueduct_native::dial::{HalfOpen, HandshakeError};
 use aqueduct_native::net::{Denied, Permit as _, is_remote_fault};
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::targets::Permit;
 use crate::swarm::pipe::Pipe;
-
-/// Bytes read at once while shaking hands; what follows the handshake in them goes to the tab
-/// first.
-const FIRST_READ: usize = 4096;
 
 /// A connection whose handshake is done.
 #[derive(Debug)]
@@ -39,14 +35,14 @@ pub(crate) enum DialError {
     #[error("no handshake within {} s", .0.as_secs())]
     Timeout(Duration),
     #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error(transparent)]
     Io(#[from] io::Error),
     #[error("connected to {actual} instead of {expected}")]
     Elsewhere {
         expected: SocketAddr,
         actual: SocketAddr,
     },
-    #[error(transparent)]
-    Wire(#[from] WireError),
     #[error("connected to ourselves")]
     Ourselves,
     #[error("the other tab has left the swarm")]
@@ -67,8 +63,8 @@ pub(crate) async fn dial(
     descriptor: OwnedSemaphorePermit,
     mut permit: Permit,
 ) -> Result<Connected, DialError> {
-    let end = Instant::now() + limit;
-    let connected = timeout_at(end, TcpStream::connect(addr))
+    let started = Instant::now();
+    let connected = timeout_at(started + limit, TcpStream::connect(addr))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match &connected {
@@ -78,15 +74,14 @@ pub(crate) async fn dial(
         Err(error) if is_remote_fault(error) => permit.failed(),
         Err(_) => {}
     }
-    timeout_at(end, shake_hands(connected?, addr, ours, descriptor))
-        .await
-        .unwrap_or(Err(DialError::Timeout(limit)))
+    shake_hands(connected?, addr, ours, (started, limit), descriptor).await
 }
 
 async fn shake_hands(
-    mut socket: TcpStream,
+    socket: TcpStream,
     addr: SocketAddr,
     ours: Handshake,
+    (started, limit): (Instant, Duration),
     descriptor: OwnedSemaphorePermit,
 ) -> Result<Connected, DialError> {
     let actual = socket.peer_addr()?;
@@ -97,33 +92,37 @@ async fn shake_hands(
         });
     }
     socket.set_nodelay(true)?;
-    socket.write_all(&ours.encode()).await?;
-    let mut leftover = BytesMut::with_capacity(FIRST_READ);
-    let theirs =
-        read_handshake(&mut socket, &mut Connection::dialling(ours), &mut leftover).await?;
+    let mut half_open = HalfOpen::dialled(socket, ours, started, limit);
+    let theirs = handshaken(&mut half_open).await?;
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);
     }
-    Ok(Connected {
-        pipe: Pipe::Socket(socket),
-        theirs,
-        leftover,
-        _permit: Some(descriptor),
-    })
+    Ok(Connected::new(half_open, theirs, descriptor))
 }
 
-/// Reads until the handshake is there; `buf` keeps what follows it.
-pub(crate) async fn read_handshake(
-    socket: &mut TcpStream,
-    link: &mut Connection,
-    buf: &mut BytesMut,
-) -> Result<Handshake, DialError> {
+/// Waits for the remote's handshake.
+pub(crate) async fn handshaken(
+    half_open: &mut HalfOpen<TcpStream>,
+) -> Result<Handshake, HandshakeError> {
     loop {
-        if let Some(Event::Handshake(theirs)) = link.read(buf)? {
+        if let Event::Handshaken(theirs) = half_open.next_event().await? {
             return Ok(theirs);
         }
-        if socket.read_buf(buf).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+}
+
+impl Connected {
+    /// A peer whose handshake, and ours, are through.
+    pub(crate) fn new(
+        half_open: HalfOpen<TcpStream>,
+        theirs: Handshake,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            pipe: Pipe::Socket(half_open.stream),
+            theirs,
+            leftover: half_open.input,
+            _permit: Some(permit),
         }
     }
 }

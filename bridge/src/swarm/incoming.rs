@@ -1,20 +1,17 @@
-//! The peer port: whoever dials in names an info-hash and is handed to a tab that joined it.
+//! The peer port: a peer that dials in names an info-hash and is handed to a tab that joined it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::connection::Connection;
 use aqueduct_core::wire::{Handshake, Reserved};
-use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
+use aqueduct_native::dial::HalfOpen;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::bridge::Bridge;
-use crate::swarm::dial::{Connected, DialError, read_handshake};
-use crate::swarm::pipe::Pipe;
+use crate::swarm::dial::{Connected, DialError, handshaken};
 use crate::swarm::registry::Arrival;
 
 /// Takes in peers until the task is dropped.
@@ -44,25 +41,24 @@ fn admit(socket: TcpStream, addr: SocketAddr, bridge: &Arc<Bridge>) {
 
 async fn welcome(socket: TcpStream, addr: SocketAddr, bridge: &Bridge) {
     bridge.metrics.incoming_total.add(1);
-    let limit = bridge.config.limits.handshake_timeout.0;
     let Ok(permit) = Arc::clone(&bridge.sockets).try_acquire_owned() else {
         return;
     };
-    if let Ok(Err(error)) = timeout(limit, seat(socket, addr, bridge, permit)).await {
+    if let Err(error) = seat(socket, addr, bridge, permit).await {
         tracing::debug!(%error, "a peer that dialled in was turned away");
     }
 }
 
 async fn seat(
-    mut socket: TcpStream,
+    socket: TcpStream,
     addr: SocketAddr,
     bridge: &Bridge,
     permit: OwnedSemaphorePermit,
 ) -> Result<(), DialError> {
     socket.set_nodelay(true)?;
-    let mut link = Connection::accepting();
-    let mut leftover = BytesMut::with_capacity(4096);
-    let theirs = read_handshake(&mut socket, &mut link, &mut leftover).await?;
+    let limit = bridge.config.limits.handshake_timeout.0;
+    let mut half_open = HalfOpen::accepted(socket, Instant::now(), limit);
+    let theirs = handshaken(&mut half_open).await?;
     let Some(seat) = bridge.registry.find(&theirs) else {
         return Ok(());
     };
@@ -71,13 +67,9 @@ async fn seat(
         info_hash: theirs.info_hash,
         peer_id: seat.peer_id,
     };
-    socket.write_all(&link.answer(ours)).await?;
-    let connected = Connected {
-        pipe: Pipe::Socket(socket),
-        theirs,
-        leftover,
-        _permit: Some(permit),
-    };
+    half_open.connection.answer(ours);
+    half_open.flush().await?;
+    let connected = Connected::new(half_open, theirs, permit);
     // A tab whose arrivals are full has more peers than it can take.
     let _ = seat.arrivals.try_send(Arrival {
         join: seat.join,

@@ -1,6 +1,6 @@
-//! What a kept block keeps besides itself. A block is a slice of a receive buffer, and the whole
-//! buffer lives as long as the block does: where blocks are few among other messages, memory would
-//! fill with what nobody needs, unseen by the bound on unwritten data.
+//! Whether a block may stay a slice of its receive buffer. The whole buffer lives as long as the
+//! block does: where blocks are few among other messages, memory would fill with bytes that are of
+//! no use, unseen by the bound on unwritten data.
 
 use bytes::Bytes;
 

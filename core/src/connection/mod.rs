@@ -1,151 +1,205 @@
-//! One peer connection: bytes to handshake and messages. No sockets: a driver reads bytes into a
-//! buffer and asks what they say.
+//! One peer connection, both directions: bytes in, handshake and messages out; messages in, bytes
+//! out. No sockets: a driver reads bytes into a buffer and asks what they say, and writes what it
+//! is given.
 //!
-//! - Dialling: write [`Handshake::encode`] of ours, make a [`Connection::dialling`], read.
-//! - Accepting: make a [`Connection::accepting`], read until [`Event::Handshake`], look the info-hash
-//!   up, [`Connection::answer`], write what it returns, read on.
-//! - In the tab, where the bridge shook hands: [`Connection::established`].
+//! - Dialling: make a [`Connection::dial`], write, read until [`Event::Handshaken`].
+//! - Accepting: make a [`Connection::accept`], read until [`Event::Wanted`], look the info-hash up,
+//!   [`Connection::answer`], write, read until [`Event::Handshaken`].
+//! - Where something else did the handshake (the bridge, for a tab): [`Connection::established`].
+//!
+//! The driver ends the connection when the time has come that [`Connection::poll_timeout`] names.
 //!
 //! ```
 //! use aqueduct_core::connection::{Connection, Event};
 //! use aqueduct_core::wire::Message;
 //! use bytes::BytesMut;
 //!
-//! let mut link = Connection::established();
-//! let mut buf = BytesMut::from(&[0, 0, 0, 1, 1, 0, 0][..]);       // an unchoke and the beginning of another message
-//! assert_eq!(link.read(&mut buf), Ok(Some(Event::Message(Message::Unchoke))));
-//! assert_eq!(link.read(&mut buf), Ok(None));
-//! assert_eq!(link.wanted(&buf), 2);                               // until its length is known
+//! let mut connection = Connection::established();
+//! // An unchoke and the beginning of another message.
+//! let mut input = BytesMut::from(&[0, 0, 0, 1, 1, 0, 0][..]);
+//! assert_eq!(connection.poll_event(&mut input), Ok(Some(Event::Message(Message::Unchoke))));
+//! assert_eq!(connection.poll_event(&mut input), Ok(None));
+//! assert_eq!(connection.missing(&input), 2); // until its length is known
+//!
+//! connection.send(&Message::Interested);
+//! assert_eq!(connection.poll_part().as_deref(), Some(&[0, 0, 0, 1, 2][..]));
 //! ```
 
 mod block_share;
+mod handshake;
+mod outgoing;
+mod transport;
 
-use bytes::{Buf, BytesMut};
+use std::io::IoSlice;
 
-use crate::types::InfoHashV1;
-use crate::wire::{HANDSHAKE_LEN, Handshake, Message, WireError};
-use block_share::BlockShare;
+use bytes::{Bytes, BytesMut};
+
+use self::block_share::BlockShare;
+use self::handshake::Handshaking;
+use self::outgoing::Outgoing;
+pub use self::transport::Transport;
+use crate::types::{InfoHashV1, Instant};
+use crate::wire::{Handshake, Message, WireError};
 
 /// What a peer said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// First, once, unless the link was [`Connection::established`].
-    Handshake(Handshake),
+    /// A remote that dialled names the swarm it wants, before it has said who it is. Comes first,
+    /// once, on a [`Connection::accept`] only.
+    Wanted(InfoHashV1),
+    /// The remote's handshake is complete. Once, unless the connection was
+    /// [`Connection::established`].
+    Handshaken(Handshake),
     /// Afterwards.
     Message(Message),
 }
 
-/// The reading half of a peer connection.
+/// What the deadline of a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The remote's handshake is incomplete.
+    Handshake,
+    /// The remote waits for our answer.
+    Answer,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Handshaking(Handshaking),
+    Messages,
+}
+
+/// One peer connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
     state: State,
     block_share: BlockShare,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    /// The remote owes us a handshake; if we dialled, for this info-hash.
-    Handshake(Option<InfoHashV1>),
-    /// We owe the remote a handshake.
-    Answer,
-    Messages,
+    outgoing: Outgoing,
 }
 
 impl Connection {
-    const fn new(state: State) -> Self {
+    fn new(state: State) -> Self {
         Self {
             state,
             block_share: BlockShare::new(),
+            outgoing: Outgoing::default(),
         }
     }
 
-    /// We dialled, and send `ours` ([`Handshake::encode`]) at once. The remote must answer for the
-    /// same info-hash.
+    /// We dialled and speak first. The remote must answer for the same info-hash. Both handshakes
+    /// must be through by `deadline`.
     #[must_use]
-    pub const fn dialling(ours: Handshake) -> Self {
-        Self::new(State::Handshake(Some(ours.info_hash)))
+    pub fn dial(ours: Handshake, deadline: Instant) -> Self {
+        let handshaking = Handshaking::dialled(ours.info_hash, deadline);
+        let mut connection = Self::new(State::Handshaking(handshaking));
+        connection.outgoing.push_bytes(&ours.encode());
+        connection
     }
 
-    /// The remote dialled and speaks first; nothing past its handshake is read before
-    /// [`Connection::answer`].
+    /// The remote dialled and speaks first. Both handshakes must be through by `deadline`.
     #[must_use]
-    pub const fn accepting() -> Self {
-        Self::new(State::Handshake(None))
+    pub fn accept(deadline: Instant) -> Self {
+        Self::new(State::Handshaking(Handshaking::accepted(deadline)))
     }
 
-    /// Somebody else shook hands on both sides' behalf; messages follow.
+    /// The handshakes are through already; messages follow.
     #[must_use]
-    pub const fn established() -> Self {
+    pub fn established() -> Self {
         Self::new(State::Messages)
     }
 
-    /// Our answer to the remote that dialled, as bytes to send; from now on messages are read.
-    /// `ours` names the remote's info-hash. On a link that is owed no answer this changes nothing.
-    #[must_use = "the remote waits for these bytes"]
-    pub fn answer(&mut self, ours: Handshake) -> [u8; HANDSHAKE_LEN] {
-        if matches!(self.state, State::Answer) {
+    /// Answers a remote that dialled: `ours` names the info-hash of [`Event::Wanted`]. No message
+    /// is read before. Changes nothing on a connection that owes no answer.
+    pub fn answer(&mut self, ours: Handshake) {
+        let State::Handshaking(handshaking) = &mut self.state else {
+            return;
+        };
+        if handshaking.answer() {
+            self.outgoing.push_bytes(&ours.encode());
+        }
+        if handshaking.is_over() {
             self.state = State::Messages;
         }
-        ours.encode()
     }
 
-    /// Takes the next thing that the peer said off `buf`; `None` until all of it is there. Blocks
-    /// of data are slices of `buf`'s memory, unless the peer sends so much else that slices would
-    /// keep more of it than they hold: then they are copies.
+    /// Takes the next thing that the peer said off the front of `input`; `None` until all of it is
+    /// there. `input` is the same buffer at every call: bytes are only added, at its end.
+    ///
+    /// Blocks of data are slices of the memory of `input`, unless the peer sends so much else that
+    /// slices would keep more of it than they hold: then they are copies.
     ///
     /// # Errors
     /// The peer broke the protocol. This is told as early as the bytes show it, and again at every
     /// call: close the connection.
-    pub fn read(&mut self, buf: &mut BytesMut) -> Result<Option<Event>, WireError> {
-        match self.state {
-            State::Handshake(expected) => self.read_handshake(buf, expected),
-            State::Answer => Ok(None),
-            State::Messages => self.read_message(buf),
+    pub fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, WireError> {
+        match &mut self.state {
+            State::Messages => self.poll_message(input),
+            State::Handshaking(handshaking) => {
+                let event = handshaking.poll_event(input);
+                if handshaking.is_over() {
+                    self.state = State::Messages;
+                }
+                event
+            }
         }
     }
 
-    fn read_message(&mut self, buf: &mut BytesMut) -> Result<Option<Event>, WireError> {
-        let before = buf.len();
-        let Some(message) = Message::decode(buf)? else {
+    fn poll_message(&mut self, input: &mut BytesMut) -> Result<Option<Event>, WireError> {
+        let before = input.len();
+        let Some(message) = Message::decode(input)? else {
             return Ok(None);
         };
-        Ok(Some(Event::Message(
-            self.block_share.keep(message, before - buf.len()),
-        )))
+        let message = self.block_share.keep(message, before - input.len());
+        Ok(Some(Event::Message(message)))
     }
 
-    /// How many bytes complete what `buf` begins with: read at least as many before asking again,
-    /// or more. 4 or fewer while the length of the next message is not known; 0 if [`Connection::read`]
-    /// has something to say already, or waits for [`Connection::answer`].
+    /// How many bytes `input` lacks, after [`Connection::poll_event`] found nothing in it: read at
+    /// least as many before asking again. 4 or fewer while the length of the next message is not
+    /// known; 0 if an error was found, or if the remote waits for [`Connection::answer`].
     #[must_use]
-    pub fn wanted(&self, buf: &[u8]) -> usize {
-        match self.state {
-            State::Handshake(_) => HANDSHAKE_LEN.saturating_sub(buf.len()),
-            State::Answer => 0,
-            State::Messages => Message::missing(buf),
+    pub fn missing(&self, input: &[u8]) -> usize {
+        match &self.state {
+            State::Handshaking(handshaking) => handshaking.missing(input),
+            State::Messages => Message::missing(input),
         }
     }
 
-    fn read_handshake(
-        &mut self,
-        buf: &mut BytesMut,
-        expected: Option<InfoHashV1>,
-    ) -> Result<Option<Event>, WireError> {
-        if let (Some(received), Some(expected)) = (Handshake::decode_info_hash(buf)?, expected)
-            && received != expected
-        {
-            return Err(WireError::InfoHash { expected, received });
+    /// Queues a message. What is queued has no bound here; the engine's is
+    /// [`crate::Config::max_unsent`].
+    pub fn send(&mut self, message: &Message) {
+        self.outgoing.push(message);
+    }
+
+    /// Whether nothing waits to be written.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// What is to be written next, blocks without a copy; returns how many slices were filled in.
+    /// Tell with [`Connection::handle_written`] how many of these bytes were written.
+    pub fn poll_transmit<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.outgoing.slices(slices)
+    }
+
+    /// So many bytes of what [`Connection::poll_transmit`] gave were written.
+    pub fn handle_written(&mut self, bytes: usize) {
+        self.outgoing.advance(bytes);
+    }
+
+    /// The next bytes to write, for transports that take one part at a time. They count as written.
+    pub fn poll_part(&mut self) -> Option<Bytes> {
+        self.outgoing.next_part()
+    }
+
+    /// When the connection must be ended, and what it lacks then; `None` once the handshakes are
+    /// through. Nothing that the remote sends moves this instant.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        match &self.state {
+            State::Handshaking(handshaking) => Some(handshaking.poll_timeout()),
+            State::Messages => None,
         }
-        let Some(theirs) = Handshake::decode(buf)? else {
-            return Ok(None);
-        };
-        buf.advance(HANDSHAKE_LEN);
-        self.state = if expected.is_some() {
-            State::Messages
-        } else {
-            State::Answer
-        };
-        Ok(Some(Event::Handshake(theirs)))
     }
 }
 

@@ -1,9 +1,11 @@
-use bytes::BytesMut;
+use std::io::IoSlice;
+
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
-use super::{Connection, Event};
-use crate::types::{InfoHashV1, PeerId};
+use super::{Connection, Event, Reason};
+use crate::types::{InfoHashV1, Instant, PeerId};
 use crate::wire::testing::{encoded, message};
 use crate::wire::{Handshake, Message, Reserved, WireError};
 
@@ -17,9 +19,32 @@ const THEIRS: Handshake = Handshake {
     info_hash: InfoHashV1([1; 20]),
     peer_id: PeerId([b'r'; 20]),
 };
+const DEADLINE: Instant = Instant::from_micros(10_000_000);
+
+fn dial() -> Connection {
+    Connection::dial(OURS, DEADLINE)
+}
+
+fn accept() -> Connection {
+    Connection::accept(DEADLINE)
+}
+
+/// When the accepting side answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Answer {
+    /// As soon as it knows the info-hash.
+    Early,
+    /// When it knows the remote's peer id, too.
+    Late,
+}
 
 /// Feeds `stream` in pieces of these sizes (round and round) and returns all that comes out.
-fn feed(mut link: Connection, stream: &[u8], sizes: &[usize]) -> Vec<Result<Event, WireError>> {
+fn feed(
+    mut connection: Connection,
+    answer: Answer,
+    stream: &[u8],
+    sizes: &[usize],
+) -> Vec<Result<Event, WireError>> {
     let mut out = Vec::new();
     let (mut buf, mut rest, mut sizes) = (BytesMut::new(), stream, sizes.iter().cycle());
     while !rest.is_empty() {
@@ -27,15 +52,13 @@ fn feed(mut link: Connection, stream: &[u8], sizes: &[usize]) -> Vec<Result<Even
         buf.extend_from_slice(now);
         rest = later;
         loop {
-            match link.read(&mut buf) {
-                Ok(Some(received)) => {
-                    if matches!(
-                        (&received, link.state),
-                        (Event::Handshake(_), super::State::Answer)
-                    ) {
-                        assert_eq!(link.answer(OURS), OURS.encode());
+            match connection.poll_event(&mut buf) {
+                Ok(Some(event)) => {
+                    let at_once = matches!(event, Event::Wanted(_)) && answer == Answer::Early;
+                    if at_once || matches!(event, Event::Handshaken(_)) {
+                        connection.answer(OURS);
                     }
-                    out.push(Ok(received));
+                    out.push(Ok(event));
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -55,53 +78,8 @@ fn stream() -> impl Strategy<Value = (Vec<Message>, Vec<u8>)> {
     })
 }
 
-proptest! {
-    #![proptest_config(Config { cases: 128, ..Config::default() })]
-
-    #[test]
-    fn however_the_stream_is_cut_the_same_things_come_out(
-        (messages, stream) in stream(),
-        sizes in proptest::collection::vec(1_usize..80, 1..8),
-        dialling in any::<bool>(),
-    ) {
-        let link = if dialling { Connection::dialling(OURS) } else { Connection::accepting() };
-        let mut expected = vec![Ok(Event::Handshake(THEIRS))];
-        expected.extend(messages.into_iter().map(|m| Ok(Event::Message(m))));
-        prop_assert_eq!(&feed(link.clone(), &stream, &[stream.len()]), &expected);
-        prop_assert_eq!(&feed(link.clone(), &stream, &[1]), &expected);
-        prop_assert_eq!(&feed(link, &stream, &sizes), &expected);
-    }
-
-    #[test]
-    fn arbitrary_bytes_say_the_same_however_they_are_cut(
-        bytes in proptest::collection::vec(plausible_byte(), 0..200),
-        sizes in proptest::collection::vec(1_usize..80, 1..8),
-        state in 0..3,
-    ) {
-        let link = match state {
-            0 => Connection::dialling(OURS),
-            1 => Connection::accepting(),
-            _ => Connection::established(),
-        };
-        let whole = feed(link.clone(), &bytes, &[bytes.len().max(1)]);
-        prop_assert_eq!(&feed(link, &bytes, &sizes), &whole);
-    }
-
-    #[test]
-    fn reading_exactly_what_is_wanted_never_reads_past_a_message((messages, stream) in stream()) {
-        let (mut link, mut buf, mut at, mut got) = (Connection::dialling(OURS), BytesMut::new(), 0, 0);
-        while at < stream.len() {
-            let wanted = link.wanted(&buf);
-            prop_assert!(wanted > 0);
-            buf.extend_from_slice(&stream[at..at + wanted]);
-            at += wanted;
-            if link.read(&mut buf).unwrap().is_some() {
-                got += 1;
-                prop_assert!(buf.is_empty());
-            }
-        }
-        prop_assert_eq!(got, messages.len() + 1);
-    }
+fn answer() -> impl Strategy<Value = Answer> {
+    any::<bool>().prop_map(|early| if early { Answer::Early } else { Answer::Late })
 }
 
 /// Mostly small numbers, so that lengths and ids are often plausible.
@@ -109,12 +87,157 @@ fn plausible_byte() -> impl Strategy<Value = u8> {
     proptest::prop_oneof![4 => proptest::prelude::Just(0_u8), 3 => 0_u8..22, 1 => any::<u8>()]
 }
 
+proptest! {
+    #![proptest_config(Config { cases: 128, ..Config::default() })]
+
+    #[test]
+    fn however_the_stream_is_cut_the_same_things_come_out(
+        (messages, stream) in stream(),
+        sizes in proptest::collection::vec(1_usize..80, 1..8),
+        answer in answer(),
+        dialling in any::<bool>(),
+    ) {
+        let (connection, mut expected) = if dialling {
+            (dial(), vec![])
+        } else {
+            (accept(), vec![Ok(Event::Wanted(THEIRS.info_hash))])
+        };
+        expected.push(Ok(Event::Handshaken(THEIRS)));
+        expected.extend(messages.into_iter().map(|m| Ok(Event::Message(m))));
+        prop_assert_eq!(&feed(connection.clone(), answer, &stream, &[stream.len()]), &expected);
+        prop_assert_eq!(&feed(connection.clone(), answer, &stream, &[1]), &expected);
+        prop_assert_eq!(&feed(connection, answer, &stream, &sizes), &expected);
+    }
+
+    #[test]
+    fn arbitrary_bytes_say_the_same_however_they_are_cut(
+        bytes in proptest::collection::vec(plausible_byte(), 0..200),
+        shaken in any::<bool>(),
+        sizes in proptest::collection::vec(1_usize..80, 1..8),
+        answer in answer(),
+        state in 0..3,
+    ) {
+        let connection = match state {
+            0 => dial(),
+            1 => accept(),
+            _ => Connection::established(),
+        };
+        let bytes = if shaken { [&THEIRS.encode()[..], &bytes].concat() } else { bytes };
+        let whole = feed(connection.clone(), answer, &bytes, &[bytes.len().max(1)]);
+        prop_assert_eq!(&feed(connection, answer, &bytes, &sizes), &whole);
+    }
+
+    #[test]
+    fn reading_exactly_what_is_missing_never_reads_past_a_message(
+        (messages, stream) in stream(),
+        dialling in any::<bool>(),
+    ) {
+        let mut connection = if dialling { dial() } else { accept() };
+        let (mut buf, mut at, mut got) = (BytesMut::new(), 0, 0);
+        while at < stream.len() {
+            let missing = connection.missing(&buf);
+            prop_assert!(missing > 0);
+            buf.extend_from_slice(&stream[at..at + missing]);
+            at += missing;
+            match connection.poll_event(&mut buf).unwrap() {
+                Some(Event::Wanted(_)) => connection.answer(OURS),
+                Some(_) => {
+                    got += 1;
+                    prop_assert!(buf.is_empty());
+                }
+                None => {}
+            }
+        }
+        prop_assert_eq!(got, messages.len() + 1);
+    }
+
+    #[test]
+    fn messages_leave_as_they_were_queued_however_much_the_transport_takes(
+        messages in proptest::collection::vec((message(), any::<bool>()), 0..12),
+        sizes in proptest::collection::vec(1_usize..5000, 1..8),
+    ) {
+        let (mut connection, mut written) = (dial(), Vec::new());
+        let mut expected = OURS.encode().to_vec();
+        let mut sizes = sizes.iter().cycle();
+        for (message, write) in &messages {
+            connection.send(message);
+            expected.extend(encoded(message));
+            if *write {
+                write_once(&mut connection, *sizes.next().unwrap(), &mut written);
+            }
+        }
+        while !connection.is_flushed() {
+            write_once(&mut connection, *sizes.next().unwrap(), &mut written);
+        }
+        prop_assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn whatever_comes_the_deadline_of_the_handshakes_stays(
+        bytes in proptest::collection::vec(any::<u8>(), 0..100),
+        shaken in 0_usize..68,
+        dialling in any::<bool>(),
+    ) {
+        let mut connection = if dialling { dial() } else { accept() };
+        let mut buf = BytesMut::new();
+        for byte in THEIRS.encode()[..shaken].iter().chain(&bytes) {
+            buf.extend_from_slice(&[*byte]);
+            if !matches!(connection.poll_event(&mut buf), Ok(None | Some(Event::Wanted(_)))) {
+                break;
+            }
+            prop_assert_eq!(connection.poll_timeout().map(|(at, _)| at), Some(DEADLINE));
+        }
+    }
+}
+
+fn write_once(connection: &mut Connection, room: usize, written: &mut Vec<u8>) {
+    let mut slices = [IoSlice::new(&[]); 3];
+    let count = connection.poll_transmit(&mut slices);
+    let offered = slices[..count].iter().flat_map(|slice| slice.iter());
+    let before = written.len();
+    written.extend(offered.take(room));
+    connection.handle_written(written.len() - before);
+}
+
+#[test]
+fn a_block_is_sent_without_a_copy_of_its_data() {
+    let mut connection = Connection::established();
+    let data = Bytes::from(vec![7; 1 << 14]);
+    connection.send(&Message::Have(3));
+    connection.send(&Message::Piece {
+        index: 0,
+        begin: 0,
+        data: data.clone(),
+    });
+    let mut slices = [IoSlice::new(&[]); 8];
+    assert_eq!(connection.poll_transmit(&mut slices), 2);
+    assert_eq!(slices[0].len(), 9 + 13);
+    assert_eq!(slices[1].as_ptr(), data.as_ptr());
+}
+
+#[test]
+fn a_received_block_is_a_slice_of_the_buffer_that_it_was_read_into() {
+    let block = Message::Piece {
+        index: 0,
+        begin: 0,
+        data: vec![7; 1 << 14].into(),
+    };
+    let mut buf = BytesMut::from(&encoded(&block)[..]);
+    let address = buf[13..].as_ptr();
+    match Connection::established().poll_event(&mut buf) {
+        Ok(Some(Event::Message(Message::Piece { data, .. }))) => {
+            assert_eq!(data.as_ptr(), address)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_protocols_name_is_wrong_at_its_first_wrong_byte() {
     for at in 0..20 {
         let mut bytes = THEIRS.encode();
         bytes[at] ^= 0x20;
-        let read = |n: usize| Connection::accepting().read(&mut BytesMut::from(&bytes[..n]));
+        let read = |n: usize| accept().poll_event(&mut BytesMut::from(&bytes[..n]));
         assert_eq!(read(at), Ok(None));
         assert_eq!(read(at + 1), Err(WireError::Protocol));
         assert_eq!(read(68), Err(WireError::Protocol));
@@ -128,53 +251,84 @@ fn a_dialled_peer_of_another_torrent_is_refused_once_its_info_hash_is_there() {
         ..THEIRS
     }
     .encode();
-    let mut link = Connection::dialling(OURS);
-    assert_eq!(link.read(&mut BytesMut::from(&other[..47])), Ok(None));
-    let refused = link.read(&mut BytesMut::from(&other[..48]));
-    assert_eq!(
-        refused,
-        Err(WireError::InfoHash {
-            expected: OURS.info_hash,
-            received: InfoHashV1([2; 20])
-        })
-    );
+    let mut connection = dial();
+    let mut read = |n: usize| connection.poll_event(&mut BytesMut::from(&other[..n]));
+    assert_eq!(read(47), Ok(None));
+    let refused = WireError::InfoHash {
+        expected: OURS.info_hash,
+        received: InfoHashV1([2; 20]),
+    };
+    assert_eq!(read(48), Err(refused));
 }
 
 #[test]
-fn nothing_behind_the_handshake_is_read_before_the_answer() {
+fn a_remote_that_withholds_its_peer_id_until_it_is_answered_is_answered() {
+    let (mut connection, theirs) = (accept(), THEIRS.encode());
+    let mut buf = BytesMut::from(&theirs[..48]);
+    let wanted = Event::Wanted(THEIRS.info_hash);
+    assert_eq!(connection.poll_event(&mut buf), Ok(Some(wanted)));
+    assert_eq!(connection.poll_timeout(), Some((DEADLINE, Reason::Answer)));
+    connection.answer(OURS);
+    assert_eq!(connection.poll_part().as_deref(), Some(&OURS.encode()[..]));
+    assert_eq!(connection.poll_event(&mut buf), Ok(None));
+    let timeout = connection.poll_timeout();
+    assert_eq!(timeout, Some((DEADLINE, Reason::Handshake)));
+    buf.extend_from_slice(&theirs[48..]);
+    let handshaken = Event::Handshaken(THEIRS);
+    assert_eq!(connection.poll_event(&mut buf), Ok(Some(handshaken)));
+    assert_eq!(connection.poll_timeout(), None);
+}
+
+#[test]
+fn no_message_is_read_before_the_answer_which_is_sent_once() {
     let mut buf = BytesMut::from(&THEIRS.encode()[..]);
     buf.extend_from_slice(&[0, 0, 0, 1, 2]);
-    let mut link = Connection::accepting();
-    assert_eq!(link.read(&mut buf), Ok(Some(Event::Handshake(THEIRS))));
-    assert_eq!(link.read(&mut buf), Ok(None));
-    assert_eq!(link.wanted(&buf), 0);
-    assert_eq!(link.answer(OURS), OURS.encode());
+    let mut connection = accept();
+    connection.answer(OURS);
+    assert!(connection.is_flushed(), "nobody asked yet");
+    let mut next = |connection: &mut Connection| connection.poll_event(&mut buf).unwrap();
+    let wanted = Event::Wanted(THEIRS.info_hash);
+    assert_eq!(next(&mut connection), Some(wanted));
+    assert_eq!(next(&mut connection), Some(Event::Handshaken(THEIRS)));
+    assert_eq!(next(&mut connection), None);
+    assert_eq!(connection.missing(&[0, 0, 0, 1, 2]), 0);
+    assert_eq!(connection.poll_timeout(), Some((DEADLINE, Reason::Answer)));
+    connection.answer(OURS);
+    connection.answer(OURS);
+    assert_eq!(connection.poll_part().as_deref(), Some(&OURS.encode()[..]));
+    assert!(connection.is_flushed());
     assert_eq!(
-        link.read(&mut buf),
-        Ok(Some(Event::Message(Message::Interested)))
+        next(&mut connection),
+        Some(Event::Message(Message::Interested))
     );
+    assert_eq!(connection.poll_timeout(), None);
+}
+
+#[test]
+fn the_side_that_dials_speaks_first() {
+    let mut connection = dial();
+    assert_eq!(connection.poll_part().as_deref(), Some(&OURS.encode()[..]));
+    assert!(connection.is_flushed());
 }
 
 #[test]
 fn an_error_stays() {
     let mut buf = BytesMut::from(&[0, 0, 0, 2, 0][..]);
-    let mut link = Connection::established();
+    let mut connection = Connection::established();
     let wrong = Err(WireError::Length {
         id: 0,
         expected: 1,
         received: 2,
     });
-    assert_eq!(
-        (link.read(&mut buf), link.read(&mut buf)),
-        (wrong.clone(), wrong)
-    );
-    assert_eq!(link.wanted(&buf), 0);
+    assert_eq!(connection.poll_event(&mut buf), wrong);
+    assert_eq!(connection.poll_event(&mut buf), wrong);
+    assert_eq!(connection.missing(&buf), 0);
 }
 
 /// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with
 /// memory of its own.
 fn last_block_is_a_copy(haves: u32) -> bool {
-    let mut link = Connection::established();
+    let mut connection = Connection::established();
     let mut buf = BytesMut::new();
     for begin in 0..4 {
         (0..haves).for_each(|piece| buf.extend_from_slice(&encoded(&Message::Have(piece))));
@@ -185,7 +339,7 @@ fn last_block_is_a_copy(haves: u32) -> bool {
         }));
     }
     let mut last = None;
-    while let Some(received) = link.read(&mut buf).unwrap() {
+    while let Some(received) = connection.poll_event(&mut buf).unwrap() {
         last = Some(received);
     }
     let Some(Event::Message(Message::Piece { data, .. })) = last else {

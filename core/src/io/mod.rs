@@ -15,12 +15,13 @@ use bytes::Bytes;
 
 pub use self::close::CloseReason;
 pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
+use crate::connection::Transport;
 use crate::meta::{Info, Magnet};
 use crate::types::{
     Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece,
     RequestId, Sha1Digest, TorrentId,
 };
-use crate::wire::{Message, Reserved};
+use crate::wire::{Handshake, Message, Reserved};
 
 /// Bytes in order, in as many slices as they came in. Cloning copies no payload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -200,6 +201,21 @@ pub struct Handshaken {
     pub peer_id: PeerId,
     /// The remote's capabilities.
     pub reserved: Reserved,
+    /// What carries the connection.
+    pub transport: Transport,
+}
+
+impl Handshaken {
+    /// What the remote said in its handshake, over this transport.
+    #[must_use]
+    pub const fn new(theirs: Handshake, transport: Transport) -> Self {
+        Self {
+            info_hash: theirs.info_hash,
+            peer_id: theirs.peer_id,
+            reserved: theirs.reserved,
+            transport,
+        }
+    }
 }
 
 /// What the world tells the engine.

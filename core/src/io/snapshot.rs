@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
+use crate::connection::Transport;
 use crate::types::{Bitfield, ConnId, InfoHash, PeerAddr, PeerId, TorrentId};
 
 /// What a deadline is for; logs and the simulator name it.
@@ -96,6 +97,8 @@ pub struct PeerSnapshot {
     pub conn: ConnId,
     /// Where it is.
     pub addr: PeerAddr,
+    /// What carries the connection.
+    pub transport: Transport,
     /// What it calls itself.
     pub peer_id: PeerId,
     /// Payload bytes per second from it.

@@ -11,17 +11,17 @@ use crate::io::{CloseReason, Event, Handshaken, Output};
 use crate::net::disclosure;
 use crate::peer_failure::PeerFailure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerIdentity, PeerSource};
-use crate::wire::{Message, Reserved};
+use crate::wire::Message;
 
 /// A peer that leaves so soon, and gave nothing, was of no use.
 const SHORT: Duration = Duration::from_secs(30);
 
 /// A connection about to be taken on.
-struct Arrival {
+struct Arrival<'a> {
     conn: ConnId,
     who: PeerIdentity,
     listens: Option<PeerAddr>,
-    reserved: Reserved,
+    handshake: &'a Handshaken,
 }
 
 impl Transfer {
@@ -94,7 +94,6 @@ impl Transfer {
             peer_id: handshake.peer_id,
         };
         self.end_crossing(cx, who, true);
-        let reserved = handshake.reserved;
         match self.refuse(cx, &who) {
             None => self.take_on(
                 cx,
@@ -102,7 +101,7 @@ impl Transfer {
                     conn,
                     who,
                     listens: Some(addr),
-                    reserved,
+                    handshake,
                 },
             ),
             Some(reason) => {
@@ -135,14 +134,14 @@ impl Transfer {
             return cx.close(conn, reason);
         }
         cx.shared.routes.push((conn, Some(cx.torrent)));
-        let (listens, reserved) = (dialled.then_some(addr), handshake.reserved);
+        let listens = dialled.then_some(addr);
         self.take_on(
             cx,
             &Arrival {
                 conn,
                 who,
                 listens,
-                reserved,
+                handshake,
             },
         );
     }
@@ -175,16 +174,16 @@ impl Transfer {
     }
 
     /// A new peer: it is told what we have and what we can.
-    fn take_on(&mut self, cx: &mut Context, new: &Arrival) {
+    fn take_on(&mut self, cx: &mut Context, new: &Arrival<'_>) {
         let have = self
             .state
             .pieces()
             .map_or_else(Bitfield::default, |pieces| pieces.have_beyond_doubt());
-        let mut peer = Peer::new(cx.now, new.who, new.listens, new.reserved, have.len());
+        let mut peer = Peer::new(cx.now, new.who, new.listens, new.handshake, have.len());
         if let Some(message) = first_message(&have, peer.fast) {
             peer.send(cx, new.conn, message);
         }
-        if new.reserved.extended() {
+        if new.handshake.reserved.extended() {
             let hello = hello(cx.config(), self.state.standing(cx), new.who.addr);
             peer.send(cx, new.conn, hello);
         }
@@ -193,7 +192,7 @@ impl Transfer {
         let dht_port = cx
             .config()
             .dht_port
-            .filter(|_| new.reserved.dht() && !self.state.is_private());
+            .filter(|_| new.handshake.reserved.dht() && !self.state.is_private());
         if let Some(port) = dht_port {
             peer.send(cx, new.conn, Message::Port(port));
         }

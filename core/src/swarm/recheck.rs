@@ -188,6 +188,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::connection::Transport;
     use crate::io::{Command, Handshaken, Input, Output, Resumed};
     use crate::meta::{Content, Details, Draft};
     use crate::types::{Bitfield, PeerId, TorrentId};
@@ -229,6 +230,7 @@ mod tests {
             info_hash: info.info_hash.wire(),
             peer_id: PeerId([2; 20]),
             reserved,
+            transport: Transport::Pipe,
         };
         engine.handle(
             now,

@@ -69,6 +69,7 @@ impl Swarm {
         let peers = self.transfer.peers.iter().map(|(conn, peer)| PeerSnapshot {
             conn,
             addr: peer.addr,
+            transport: peer.transport,
             peer_id: peer.peer_id,
             down_rate: known(conn).map_or(0, |known| known.rate.get(now)),
             up_rate: self.transfer.upload.rate_of(conn, now),

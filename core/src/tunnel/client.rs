@@ -19,6 +19,7 @@ use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
+use crate::connection::Transport;
 use crate::io::Handshaken;
 use crate::types::{InfoHashV1, Instant, PeerAddr};
 
@@ -467,6 +468,7 @@ impl Client {
             info_hash,
             peer_id,
             reserved,
+            transport: Transport::Tunnel,
         };
         self.events.push_back(Event::StreamOpened {
             stream,

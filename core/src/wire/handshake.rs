@@ -9,8 +9,8 @@ pub const HANDSHAKE_LEN: usize = 68;
 /// The protocol's name with its length before it.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
-/// Bytes up to the end of the info-hash.
-const UP_TO_INFO_HASH: usize = 48;
+/// Where the peer id begins: behind the info-hash.
+pub(crate) const PEER_ID_AT: usize = 48;
 
 /// What each side says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Handshake {
         let Some(info_hash) = Self::decode_info_hash(bytes)? else {
             return Ok(None);
         };
-        let handshake = take::<8>(bytes, 20).zip(take::<20>(bytes, UP_TO_INFO_HASH));
+        let handshake = take::<8>(bytes, 20).zip(take::<20>(bytes, PEER_ID_AT));
         Ok(handshake.map(|(reserved, peer_id)| Self {
             reserved: Reserved(reserved),
             info_hash,
@@ -69,7 +69,7 @@ impl Handshake {
         {
             return Err(WireError::Protocol);
         }
-        Ok(take(bytes, UP_TO_INFO_HASH - 20).map(InfoHashV1))
+        Ok(take(bytes, PEER_ID_AT - 20).map(InfoHashV1))
     }
 }
 

@@ -26,6 +26,7 @@ pub use codec::MAX_UNKNOWN;
 #[cfg(test)]
 pub(crate) use codec::tests as testing;
 pub use extended::MAX_EXTENDED;
+pub(crate) use handshake::PEER_ID_AT;
 pub use handshake::{HANDSHAKE_LEN, Handshake};
 pub use piece::MAX_BLOCK;
 

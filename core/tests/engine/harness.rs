@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::connection::Transport;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
@@ -137,6 +138,7 @@ impl Harness {
             info_hash: self.swarm,
             peer_id,
             reserved,
+            transport: Transport::Tcp,
         };
         self.hear(Input::Accepted {
             conn,

@@ -1,6 +1,8 @@
 //! Making a peer connection: connect or accept, then the handshake, each with a deadline that does
 //! not move.
 
+mod half_open;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,11 +12,12 @@ use aqueduct_core::types::InfoHashV1;
 use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
+pub use self::half_open::{HalfOpen, HandshakeError};
 use crate::net::Bind;
+use crate::transport::ByteStream;
 
 /// An address that does not answer for so long is given up.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -23,112 +26,90 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that is past the handshake.
 #[derive(Debug)]
-pub struct Peer {
-    /// The socket.
-    pub stream: TcpStream,
-    /// Reads messages from now on.
-    pub link: Connection,
+pub struct Peer<S> {
+    /// What carries its bytes.
+    pub stream: S,
+    /// What is said on it; messages from now on.
+    pub connection: Connection,
     /// What came behind the handshake.
     pub rest: BytesMut,
     /// What the remote said.
     pub handshake: Handshaken,
 }
 
+impl<S: ByteStream> Peer<S> {
+    fn new(half_open: HalfOpen<S>, theirs: Handshake) -> Self {
+        let HalfOpen {
+            stream,
+            connection,
+            input,
+            ..
+        } = half_open;
+        Self {
+            handshake: Handshaken::new(theirs, stream.transport()),
+            stream,
+            connection,
+            rest: input,
+        }
+    }
+}
+
 /// Connects to `addr` from our address `bind`, and shakes hands as `ours`.
 ///
 /// # Errors
-/// Nobody answers, the deadline passes, or the remote is of another swarm or protocol.
-pub async fn connect(addr: SocketAddr, bind: Bind, ours: Handshake) -> Result<Peer, CloseReason> {
+/// Nothing answers, the deadline passes, or the remote is of another swarm or protocol.
+pub async fn connect(
+    addr: SocketAddr,
+    bind: Bind,
+    ours: Handshake,
+) -> Result<Peer<TcpStream>, CloseReason> {
     let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let stream = connected.map_err(not_connected)?;
     stream.set_nodelay(true).map_err(unreachable)?;
-    within_deadline(async {
-        let (mut stream, mut link) = (stream, Connection::dialling(ours));
-        stream.write_all(&ours.encode()).await.map_err(not_shaken)?;
-        let (handshake, rest) = receive(&mut stream, &mut link).await?;
-        Ok(Peer {
-            stream,
-            link,
-            rest,
-            handshake: handshaken(handshake),
-        })
-    })
-    .await
+    let mut half_open = HalfOpen::dialled(stream, ours, Instant::now(), HANDSHAKE_TIMEOUT);
+    loop {
+        if let Event::Handshaken(theirs) = half_open.next_event().await.map_err(failed)? {
+            return Ok(Peer::new(half_open, theirs));
+        }
+    }
 }
 
-/// Shakes hands with somebody who connected to us. `ours` says who we are in the swarm that the
+/// Shakes hands with a remote that connected to us. `ours` says who we are in the swarm that the
 /// remote names; `None`: we are not in it.
 ///
 /// # Errors
 /// The deadline passes, the swarm is not ours, or the remote speaks another protocol.
-pub async fn accept(
-    stream: TcpStream,
+pub async fn accept<S: ByteStream>(
+    stream: S,
     ours: impl FnOnce(InfoHashV1) -> Option<Handshake>,
-) -> Result<Peer, CloseReason> {
-    within_deadline(async {
-        let (mut stream, mut link) = (stream, Connection::accepting());
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let (handshake, rest) = receive(&mut stream, &mut link).await?;
-        let ours = ours(handshake.info_hash).ok_or(CloseReason::Inactive)?;
-        stream
-            .write_all(&link.answer(ours))
-            .await
-            .map_err(unreachable)?;
-        Ok(Peer {
-            stream,
-            link,
-            rest,
-            handshake: handshaken(handshake),
-        })
-    })
-    .await
-}
-
-async fn within_deadline(
-    shaking: impl Future<Output = Result<Peer, CloseReason>>,
-) -> Result<Peer, CloseReason> {
-    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
-    timeout_at(deadline, shaking)
-        .await
-        .unwrap_or(Err(CloseReason::HandshakeTimeout))
-}
-
-async fn receive(
-    stream: &mut TcpStream,
-    link: &mut Connection,
-) -> Result<(Handshake, BytesMut), CloseReason> {
-    let mut buf = BytesMut::with_capacity(1024);
+) -> Result<Peer<S>, CloseReason> {
+    let mut half_open = HalfOpen::accepted(stream, Instant::now(), HANDSHAKE_TIMEOUT);
+    let mut ours = Some(ours);
     loop {
-        match link.read(&mut buf).map_err(refused)? {
-            Some(Event::Handshake(handshake)) => return Ok((handshake, buf)),
-            Some(Event::Message(_)) | None => {}
-        }
-        if stream.read_buf(&mut buf).await.map_err(not_shaken)? == 0 {
-            return Err(CloseReason::ClosedInHandshake);
+        match half_open.next_event().await.map_err(failed)? {
+            Event::Wanted(info_hash) => {
+                let ours = ours.take().and_then(|ours| ours(info_hash));
+                let ours = ours.ok_or(CloseReason::Inactive)?;
+                half_open.connection.answer(ours);
+            }
+            Event::Handshaken(theirs) => {
+                half_open.flush().await.map_err(failed)?;
+                return Ok(Peer::new(half_open, theirs));
+            }
+            Event::Message(_) => {}
         }
     }
 }
 
-fn handshaken(
-    Handshake {
-        info_hash,
-        peer_id,
-        reserved,
-    }: Handshake,
-) -> Handshaken {
-    Handshaken {
-        info_hash,
-        peer_id,
-        reserved,
-    }
-}
-
-fn refused(error: WireError) -> CloseReason {
+fn failed(error: HandshakeError) -> CloseReason {
     match error {
-        WireError::InfoHash { .. } => CloseReason::WrongInfoHash,
-        other => CloseReason::Protocol(other),
+        HandshakeError::Timeout(_) => CloseReason::HandshakeTimeout,
+        HandshakeError::Closed => CloseReason::ClosedInHandshake,
+        HandshakeError::Io(error) => unreachable(error),
+        HandshakeError::Wire(WireError::InfoHash { .. }) => CloseReason::WrongInfoHash,
+        HandshakeError::Wire(other) => CloseReason::Protocol(other),
     }
 }
 
@@ -140,16 +121,6 @@ fn not_connected(error: io::Error) -> CloseReason {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => CloseReason::Refused,
         io::ErrorKind::TimedOut => CloseReason::TimedOut,
-        _ => unreachable(error),
-    }
-}
-
-/// Who closes a socket with our handshake unread resets the connection.
-fn not_shaken(error: io::Error) -> CloseReason {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => CloseReason::ClosedInHandshake,
         _ => unreachable(error),
     }
 }

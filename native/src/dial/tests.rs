@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aqueduct_core::CloseReason;
+use aqueduct_core::connection::Transport;
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,8 +25,10 @@ async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-/// Dials somebody who is in swarm `theirs`.
-async fn meet(theirs: u8) -> (Result<Peer, CloseReason>, Result<Peer, CloseReason>) {
+type Outcome = Result<Peer<TcpStream>, CloseReason>;
+
+/// Dials a peer that is in swarm `theirs`.
+async fn meet(theirs: u8) -> (Outcome, Outcome) {
     let listener = listener().await;
     let addr = listener.local_addr().unwrap();
     let welcome = async {
@@ -66,6 +69,28 @@ async fn an_answer_for_another_swarm_is_refused() {
         dialling.await.unwrap().unwrap_err(),
         CloseReason::WrongInfoHash
     );
+}
+
+#[tokio::test]
+async fn a_peer_that_waits_for_our_id_before_it_tells_its_own_is_answered() {
+    let listener = listener().await;
+    let mut client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let hesitating = async {
+        let (first, rest) = (&hello(7, 1).encode()[..48], &hello(7, 1).encode()[48..]);
+        client.write_all(first).await.unwrap();
+        let mut answer = [0; 68];
+        client.read_exact(&mut answer).await.unwrap();
+        client.write_all(rest).await.unwrap();
+        answer
+    };
+    let (accepted, answer) = tokio::join!(accept(stream, |_| Some(hello(7, 2))), hesitating);
+    assert_eq!(answer, hello(7, 2).encode());
+    let handshake = accepted.unwrap().handshake;
+    assert_eq!(handshake.peer_id, PeerId([1; 20]));
+    assert_eq!(handshake.transport, Transport::Tcp);
 }
 
 #[tokio::test]

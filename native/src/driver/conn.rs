@@ -1,4 +1,5 @@
-//! One peer's socket: what it sends becomes messages, what the engine sends becomes bytes.
+//! One peer's connection: what the transport brings becomes messages, what the engine sends goes to
+//! the transport as bytes.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
@@ -7,38 +8,47 @@ use aqueduct_core::CloseReason;
 use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::wire::Message;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::outbox::{MAX_SLICES, Outbox};
 use super::slab::{Buffer, Slabs};
 use crate::dial::Peer;
+use crate::transport::ByteStream;
 
-/// Read from one socket before the engine answers and others have their turn.
+/// Read from one transport before the engine answers and others have their turn.
 const TURN: usize = 256 * 1024;
+/// Slices in one write: 32 blocks with their heads.
+const MAX_SLICES: usize = 64;
 
 /// What a connection's task waits on.
-#[derive(Clone, Debug)]
-pub(super) struct Socket {
-    pub(super) stream: Rc<TcpStream>,
-    /// The socket took no more: wait for it to be writable, too.
+#[derive(Debug)]
+pub(super) struct Socket<S> {
+    pub(super) stream: Rc<S>,
+    /// The stream took no more: wait for it to be writable, too.
     pub(super) blocked: Rc<Notify>,
+}
+
+impl<S> Clone for Socket<S> {
+    fn clone(&self) -> Self {
+        Self {
+            stream: Rc::clone(&self.stream),
+            blocked: Rc::clone(&self.blocked),
+        }
+    }
 }
 
 /// A connection that is past the handshake. Its task ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Conn {
-    socket: Socket,
-    link: Connection,
+pub(super) struct Conn<S> {
+    socket: Socket<S>,
+    connection: Connection,
     buffer: Buffer,
-    outbox: Outbox,
     is_blocked: bool,
     task: AbortHandle,
 }
 
-impl Conn {
-    pub(super) fn new(peer: Peer, start: impl FnOnce(Socket) -> AbortHandle) -> Self {
+impl<S: ByteStream> Conn<S> {
+    pub(super) fn new(peer: Peer<S>, start: impl FnOnce(Socket<S>) -> AbortHandle) -> Self {
         let socket = Socket {
             stream: Rc::new(peer.stream),
             blocked: Rc::default(),
@@ -46,15 +56,14 @@ impl Conn {
         let task = start(socket.clone());
         Self {
             socket,
-            link: peer.link,
+            connection: peer.connection,
             buffer: Buffer::new(peer.rest),
-            outbox: Outbox::default(),
             is_blocked: false,
             task,
         }
     }
 
-    /// What the socket must be ready for.
+    /// What the stream must be ready for.
     pub(super) fn interest(&self) -> Interest {
         if self.is_blocked {
             Interest::READABLE | Interest::WRITABLE
@@ -72,9 +81,9 @@ impl Conn {
     ) -> Result<bool, CloseReason> {
         let mut total = 0;
         while total < TURN {
-            self.buffer
-                .make_room(self.link.wanted(&self.buffer.bytes), slabs);
-            let count = match self.socket.stream.try_read_buf(&mut self.buffer.bytes) {
+            let missing = self.connection.missing(&self.buffer.bytes);
+            self.buffer.make_room(missing, slabs);
+            let count = match self.socket.stream.try_read(&mut self.buffer.bytes) {
                 Ok(0) => return Err(CloseReason::Remote),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -89,8 +98,8 @@ impl Conn {
 
     /// Hands on the messages that are in the buffer already.
     pub(super) fn understand(&mut self, mut take: impl FnMut(Message)) -> Result<(), CloseReason> {
-        while let Some(received) = self.link.read(&mut self.buffer.bytes)? {
-            if let Event::Message(message) = received {
+        while let Some(event) = self.connection.poll_event(&mut self.buffer.bytes)? {
+            if let Event::Message(message) = event {
                 take(message);
             }
         }
@@ -99,20 +108,19 @@ impl Conn {
 
     /// Queues a message; returns whether [`Conn::write`] is to be called.
     pub(super) fn push(&mut self, message: &Message) -> bool {
-        self.outbox.push(message);
+        self.connection.send(message);
         !self.is_blocked
     }
 
-    /// The socket is writable again.
+    /// The stream is writable again.
     pub(super) fn unblock(&mut self) {
         self.is_blocked = false;
     }
 
-    /// Writes until nothing waits or the socket takes no more; returns the bytes written.
+    /// Writes until nothing waits or the stream takes no more; returns the bytes written.
     pub(super) fn write(&mut self) -> Result<u64, CloseReason> {
-        self.outbox.seal();
         let mut total = 0;
-        while !self.outbox.is_empty() && !self.is_blocked {
+        while !self.connection.is_flushed() && !self.is_blocked {
             total += self.write_once()?;
         }
         Ok(total)
@@ -120,14 +128,11 @@ impl Conn {
 
     fn write_once(&mut self) -> Result<u64, CloseReason> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = self.outbox.slices(&mut slices);
-        match self
-            .socket
-            .stream
-            .try_write_vectored(slices.get(..count).unwrap_or_default())
-        {
+        let count = self.connection.poll_transmit(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        match self.socket.stream.try_write_vectored(slices) {
             Ok(written) => {
-                self.outbox.advance(written);
+                self.connection.handle_written(written);
                 Ok(written as u64)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -140,8 +145,112 @@ impl Conn {
     }
 }
 
-impl Drop for Conn {
+impl<S> Drop for Conn<S> {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use aqueduct_core::Handshaken;
+    use aqueduct_core::connection::Transport;
+    use aqueduct_core::types::{InfoHashV1, PeerId};
+    use aqueduct_core::wire::{Handshake, Reserved};
+    use bytes::{Bytes, BytesMut};
+    use tokio::io::Ready;
+
+    use super::*;
+
+    /// A transport in memory that takes five bytes of every other write, and none of the others.
+    #[derive(Debug, Default)]
+    struct Trickle {
+        refuses: Cell<bool>,
+        written: RefCell<Vec<u8>>,
+        incoming: RefCell<BytesMut>,
+    }
+
+    impl ByteStream for Trickle {
+        fn transport(&self) -> Transport {
+            Transport::Pipe
+        }
+
+        fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+            let incoming = self.incoming.borrow_mut().split();
+            input.extend_from_slice(&incoming);
+            match incoming.len() {
+                0 => Err(io::ErrorKind::WouldBlock.into()),
+                count => Ok(count),
+            }
+        }
+
+        fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            if !self.refuses.replace(!self.refuses.get()) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let all = slices.iter().flat_map(|slice| slice.iter());
+            let before = self.written.borrow().len();
+            self.written.borrow_mut().extend(all.take(5));
+            Ok(self.written.borrow().len() - before)
+        }
+
+        fn ready(&self, _: Interest) -> impl Future<Output = io::Result<Ready>> + Send {
+            std::future::ready(Ok(Ready::ALL))
+        }
+    }
+
+    fn conn() -> Conn<Trickle> {
+        let theirs = Handshake {
+            reserved: Reserved::OURS,
+            info_hash: InfoHashV1([1; 20]),
+            peer_id: PeerId([2; 20]),
+        };
+        let peer = Peer {
+            stream: Trickle::default(),
+            connection: Connection::established(),
+            rest: BytesMut::from(&[0, 0][..]),
+            handshake: Handshaken::new(theirs, Transport::Pipe),
+        };
+        Conn::new(peer, |_| tokio::spawn(async {}).abort_handle())
+    }
+
+    #[tokio::test]
+    async fn what_a_transport_does_not_take_stays_in_order_until_it_does() {
+        let mut conn = conn();
+        let block = Message::Piece {
+            index: 1,
+            begin: 2,
+            data: Bytes::from_static(b"some data"),
+        };
+        let mut written = 0;
+        assert!(conn.push(&Message::Unchoke));
+        for message in [&block, &Message::Have(3)] {
+            written += conn.write().unwrap();
+            assert!(!conn.push(message));
+        }
+        while !conn.connection.is_flushed() {
+            assert!(conn.is_blocked);
+            conn.unblock();
+            written += conn.write().unwrap();
+        }
+        let sent = conn.socket.stream.written.take();
+        assert_eq!(written, sent.len() as u64);
+        let mut sent = BytesMut::from(&sent[..]);
+        assert_eq!(Message::decode(&mut sent), Ok(Some(Message::Unchoke)));
+        assert_eq!(Message::decode(&mut sent), Ok(Some(block)));
+        assert_eq!(Message::decode(&mut sent), Ok(Some(Message::Have(3))));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_began_behind_the_handshake_is_completed() {
+        let (mut conn, mut slabs, mut heard) = (conn(), Slabs::default(), Vec::new());
+        conn.socket.stream.incoming.borrow_mut().extend([0, 1, 2]);
+        assert_eq!(
+            conn.read(&mut slabs, |message| heard.push(message)),
+            Ok(false)
+        );
+        assert_eq!(heard, [Message::Interested]);
     }
 }

@@ -6,6 +6,7 @@ use aqueduct_core::CloseReason;
 use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::Message;
 use tokio::io::Interest;
+use tokio::net::TcpStream;
 
 use super::conn::Conn;
 use super::slab::Slabs;
@@ -16,7 +17,7 @@ use super::slab::Slabs;
 /// engine.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    conns: HashMap<ConnId, Conn>,
+    conns: HashMap<ConnId, Conn<TcpStream>>,
     /// With something to write.
     unwritten: Vec<ConnId>,
     slabs: Slabs,
@@ -35,7 +36,7 @@ impl Connections {
     pub(super) fn insert(
         &mut self,
         id: ConnId,
-        mut conn: Conn,
+        mut conn: Conn<TcpStream>,
         take: impl FnMut(Message),
     ) -> Result<(), CloseReason> {
         conn.understand(take)?;
@@ -117,7 +118,7 @@ mod tests {
 
     use aqueduct_core::types::{InfoHashV1, PeerId};
     use aqueduct_core::wire::{Handshake, Reserved};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::dial;

@@ -17,7 +17,6 @@ mod dials;
 mod listen;
 mod memberships;
 mod neighbours;
-mod outbox;
 mod queue;
 mod reports;
 mod router;

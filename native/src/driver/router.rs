@@ -23,6 +23,7 @@ use crate::discovery::News;
 use crate::net::Bind;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
+use crate::transport::ByteStream;
 
 /// The engine, its parts, and the tasks of connections and dials.
 #[derive(Debug)]
@@ -205,13 +206,16 @@ impl Router {
     /// its torrents.
     pub(super) async fn accept(self: Rc<Self>, stream: TcpStream, addr: SocketAddr) {
         let ours = |info_hash| self.state().answer(info_hash);
+        if let Err(error) = stream.set_nodelay(true) {
+            return tracing::debug!(%addr, %error, "closed before the handshake");
+        }
         match dial::accept(stream, ours).await {
             Ok(peer) => self.accepted(peer, addr),
             Err(reason) => tracing::debug!(%addr, %reason, "refused"),
         }
     }
 
-    fn accepted(self: &Rc<Self>, peer: Peer, addr: SocketAddr) {
+    fn accepted(self: &Rc<Self>, peer: Peer<TcpStream>, addr: SocketAddr) {
         self.turn(|state, now| {
             let conn = state.connections.accept();
             state.engine.handle(
@@ -227,17 +231,21 @@ impl Router {
         });
     }
 
-    fn open(self: &Rc<Self>, id: ConnId, peer: Peer) -> Conn {
+    fn open(self: &Rc<Self>, id: ConnId, peer: Peer<TcpStream>) -> Conn<TcpStream> {
         Conn::new(peer, |socket| self.start_serving(id, socket))
     }
 
-    fn start_serving(self: &Rc<Self>, id: ConnId, socket: Socket) -> AbortHandle {
+    fn start_serving<S: ByteStream + 'static>(
+        self: &Rc<Self>,
+        id: ConnId,
+        socket: Socket<S>,
+    ) -> AbortHandle {
         spawn_local(Rc::clone(self).serve(id, socket)).abort_handle()
     }
 
-    /// One connection's life after the handshake: waits for its socket, then reads or writes a
+    /// One connection's life after the handshake: waits for its stream, then reads or writes a
     /// turn's worth.
-    async fn serve(self: Rc<Self>, id: ConnId, socket: Socket) {
+    async fn serve<S: ByteStream>(self: Rc<Self>, id: ConnId, socket: Socket<S>) {
         loop {
             let interest = self.state().connections.interest(id);
             let Some(interest) = interest else { return };

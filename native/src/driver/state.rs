@@ -7,6 +7,8 @@ use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, PeerSource};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Input, Instant, TorrentId};
 
+use tokio::net::TcpStream;
+
 use super::clock::Clock;
 use super::conn::Conn;
 use super::connections::Connections;
@@ -46,7 +48,7 @@ impl State {
     }
 
     /// Adds a connection that the engine was told of.
-    pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn) {
+    pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn<TcpStream>) {
         let engine = &mut self.engine;
         let take = |message| engine.handle(now, Input::Message { conn: id, message });
         if let Err(reason) = self.connections.insert(id, conn, take) {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aqueduct_core::connection::{Connection, Event};
-use aqueduct_core::types::{Bitfield, InfoHashV1, PeerId};
+use aqueduct_core::types::{self, Bitfield, InfoHashV1, PeerId};
 use aqueduct_core::wire::{Handshake, Message, RawBlock, Reserved};
 use bytes::{Bytes, BytesMut};
 
@@ -22,11 +22,14 @@ pub use listener::{Listener, read_handshake};
 /// How long anything may take that the script waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A script keeps its own time, by [`PATIENCE`].
+const DEADLINE: types::Instant = types::Instant::ZERO;
+
 /// One connection, handshake done.
 #[derive(Debug)]
 pub struct Peer {
     stream: TcpStream,
-    link: Connection,
+    connection: Connection,
     received: BytesMut,
     /// What the other side said in its handshake.
     pub theirs: Handshake,
@@ -39,10 +42,9 @@ impl Peer {
     /// Nobody is there, or the answer is none.
     #[must_use]
     pub fn dial(addr: SocketAddr, ours: Handshake) -> Self {
-        let mut stream =
+        let stream =
             TcpStream::connect(addr).unwrap_or_else(|e| panic!("nobody answers at {addr}: {e}"));
-        stream.write_all(&ours.encode()).unwrap();
-        Self::shake(stream, Connection::dialling(ours), None)
+        Self::shake(stream, Connection::dial(ours, DEADLINE), ours.peer_id)
             .unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
     }
 
@@ -53,27 +55,34 @@ impl Peer {
     #[must_use]
     pub fn accept(listener: &TcpListener, peer_id: PeerId) -> Self {
         let (stream, from) = listener.accept().expect("somebody dials");
-        Self::shake(stream, Connection::accepting(), Some(peer_id))
+        Self::shake(stream, Connection::accept(DEADLINE), peer_id)
             .unwrap_or_else(|| panic!("{from} hung up during the handshake"))
     }
 
-    fn shake(stream: TcpStream, link: Connection, answer_as: Option<PeerId>) -> Option<Self> {
+    fn shake(stream: TcpStream, connection: Connection, id: PeerId) -> Option<Self> {
         stream.set_nodelay(true).unwrap();
         let theirs = handshake(PeerId([0; 20]), InfoHashV1([0; 20]));
         let mut peer = Self {
             stream,
-            link,
+            connection,
             received: BytesMut::new(),
             theirs,
         };
-        let Some(Event::Handshake(theirs)) = peer.receive(PATIENCE)? else {
-            panic!("a message came before the handshake")
-        };
-        if let Some(peer_id) = answer_as {
-            let answer = peer.link.answer(handshake(peer_id, theirs.info_hash));
-            peer.stream.write_all(&answer).ok()?;
+        loop {
+            peer.flush().ok()?;
+            match peer.receive(PATIENCE)? {
+                Some(Event::Wanted(info_hash)) => peer.connection.answer(handshake(id, info_hash)),
+                Some(Event::Handshaken(theirs)) => return Some(Self { theirs, ..peer }),
+                other => panic!("{other:?} instead of a handshake"),
+            }
         }
-        Some(Self { theirs, ..peer })
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        while let Some(part) = self.connection.poll_part() {
+            self.stream.write_all(&part)?;
+        }
+        Ok(())
     }
 
     /// Says something.
@@ -90,11 +99,8 @@ impl Peer {
     /// # Errors
     /// Nobody does.
     pub fn try_send(&mut self, message: &Message) -> std::io::Result<()> {
-        let mut bytes = BytesMut::new();
-        if let Some(data) = message.encode(&mut bytes) {
-            bytes.extend_from_slice(&data);
-        }
-        self.stream.write_all(&bytes)
+        self.connection.send(message);
+        self.flush()
     }
 
     /// Says bytes that need not be a message.
@@ -166,8 +172,8 @@ impl Peer {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(received) = self
-                .link
-                .read(&mut self.received)
+                .connection
+                .poll_event(&mut self.received)
                 .expect("the other side keeps the protocol")
             {
                 return Some(Some(received));
@@ -291,7 +297,7 @@ impl ScriptedSeed {
 }
 
 fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, blocks: &AtomicU32) {
-    let Some(mut peer) = Peer::shake(stream, Connection::accepting(), Some(id)) else {
+    let Some(mut peer) = Peer::shake(stream, Connection::accept(DEADLINE), id) else {
         return;
     };
     let mut metadata = Metadata {

@@ -2,11 +2,14 @@
 
 use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::extensions::{ExtendedHandshake, MAX_NAMES};
-use aqueduct_core::types::{InfoHashV1, PeerId};
+use aqueduct_core::types::{InfoHashV1, Instant, PeerId};
 use aqueduct_core::wire::{HANDSHAKE_LEN, Handshake, Message, Reserved, WireError};
 use bytes::BytesMut;
 
 use super::switch;
+
+/// Until when the handshakes must be through.
+const DEADLINE: Instant = Instant::from_micros(10_000_000);
 
 /// The swarm of a dialling connection.
 const OURS: Handshake = Handshake {
@@ -27,42 +30,57 @@ pub(super) fn handshake(data: &[u8]) {
     }
 }
 
-/// However the stream is cut, a connection says the same; and what it says is written as it was read.
+/// However the stream is cut, a connection says the same; no byte moves its deadline; and what it
+/// says is written as it was read.
 pub(super) fn connection(mut data: &[u8]) {
-    let link = match switch(&mut data) % 3 {
-        0 => Connection::dialling(OURS),
-        1 => Connection::accepting(),
+    let choice = switch(&mut data);
+    let connection = match choice % 3 {
+        0 => Connection::dial(OURS, DEADLINE),
+        1 => Connection::accept(DEADLINE),
         _ => Connection::established(),
     };
+    let answers_early = choice & 0x80 != 0;
     let cut = usize::from(switch(&mut data)).max(1);
-    let whole = read_all(link.clone(), data, data.len().max(1));
-    assert_eq!(read_all(link, data, cut), whole);
+    let whole = read_all(connection.clone(), data, data.len().max(1), answers_early);
+    assert_eq!(read_all(connection, data, cut, answers_early), whole);
     whole.0.iter().for_each(survives);
 }
 
-fn read_all(mut link: Connection, stream: &[u8], cut: usize) -> (Vec<Event>, Option<WireError>) {
+fn read_all(
+    mut connection: Connection,
+    stream: &[u8],
+    cut: usize,
+    answers_early: bool,
+) -> (Vec<Event>, Option<WireError>) {
     let (mut buf, mut said) = (BytesMut::new(), Vec::new());
     for part in stream.chunks(cut) {
         buf.extend_from_slice(part);
         loop {
-            match link.read(&mut buf) {
+            match connection.poll_event(&mut buf) {
                 Ok(None) => break,
-                Ok(Some(received)) => said.push(received),
+                Ok(Some(event)) => said.push(event),
                 Err(error) => return (said, Some(error)),
             }
-            if let Some(Event::Handshake(theirs)) = said.last() {
-                let _sent = link.answer(Handshake {
-                    info_hash: theirs.info_hash,
-                    ..OURS
-                });
+            if let Some(info_hash) = to_answer(said.last(), answers_early) {
+                connection.answer(Handshake { info_hash, ..OURS });
             }
+            let deadline = connection.poll_timeout();
+            assert!(deadline.is_none_or(|(at, _)| at == DEADLINE));
         }
         assert!(
-            link.wanted(&buf) > 0,
+            connection.missing(&buf) > 0,
             "everything was read, so something must be lacking"
         );
     }
     (said, None)
+}
+
+fn to_answer(said: Option<&Event>, early: bool) -> Option<InfoHashV1> {
+    match said? {
+        Event::Wanted(info_hash) if early => Some(*info_hash),
+        Event::Handshaken(theirs) => Some(theirs.info_hash),
+        _ => None,
+    }
 }
 
 fn survives(received: &Event) {

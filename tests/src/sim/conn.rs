@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Event};
+use aqueduct_core::connection::{Connection, Event, Transport};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr};
-use aqueduct_core::wire::{Message, RawBlock};
+use aqueduct_core::wire::{Handshake, Message, RawBlock};
 use aqueduct_core::{CloseReason, Handshaken, Input, Instant};
 use bytes::{Bytes, BytesMut};
 use rand::RngExt;
@@ -17,6 +17,8 @@ use super::world::{Happening, World};
 
 /// How long a dial to nowhere takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than any path; only the machine's own deadline, which nothing here waits for.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection of two hosts.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ struct End {
     leaving: VecDeque<(Instant, u64)>,
     /// Blocks asked for from here, neither answered nor rejected.
     asked: BTreeSet<RawBlock>,
-    decoder: Connection,
+    /// In an encoded world everything passes through it, the handshake included.
+    connection: Connection,
     undecoded: BytesMut,
 }
 
@@ -63,8 +66,8 @@ pub(super) enum Arrival {
 }
 
 impl End {
-    fn new(host: HostId, conn: ConnId, open: bool) -> Self {
-        let (decoder, undecoded) = (Connection::established(), BytesMut::new());
+    fn new(host: HostId, conn: ConnId, open: bool, connection: Connection) -> Self {
+        let undecoded = BytesMut::new();
         Self {
             host,
             conn,
@@ -72,7 +75,7 @@ impl End {
             last_arrival: Instant::ZERO,
             leaving: VecDeque::new(),
             asked: BTreeSet::new(),
-            decoder,
+            connection,
             undecoded,
         }
     }
@@ -89,13 +92,15 @@ impl World {
         let to = target.unwrap_or(from);
         let id = self.links_made;
         self.links_made += 1;
+        let deadline = self.agenda.now() + HANDSHAKE_TIMEOUT;
+        let dialling = Connection::dial(self.handshake_of(from), deadline);
         self.links.insert(
             id,
             Link {
                 swarm,
                 ends: [
-                    End::new(from, conn, true),
-                    End::new(to, ConnId::accepted(0), false),
+                    End::new(from, conn, true, dialling),
+                    End::new(to, ConnId::accepted(0), false, Connection::accept(deadline)),
                 ],
             },
         );
@@ -152,7 +157,7 @@ impl World {
             .after(back, Happening::Arrives(id, Arrival::Answered));
         let ephemeral = u16::try_from(49152 + id % 16384).unwrap();
         let addr = PeerAddr::from((self.hosts[from.0].addr().ip(), ephemeral));
-        let handshake = self.handshake_of(from);
+        let handshake = self.heard_handshake(id, 1);
         self.tell(
             to,
             Input::Accepted {
@@ -167,13 +172,35 @@ impl World {
         }
     }
 
-    fn handshake_of(&self, id: HostId) -> Handshaken {
+    fn handshake_of(&self, id: HostId) -> Handshake {
         let host = &self.hosts[id.0];
-        Handshaken {
+        Handshake {
             info_hash: host.swarm(),
             peer_id: host.peer_id,
             reserved: host.engine().reserved(host.swarm()),
         }
+    }
+
+    /// What the other end's handshake says to this one.
+    fn heard_handshake(&mut self, id: u64, side: usize) -> Handshaken {
+        let [ours, theirs] = [side, 1 - side].map(|side| self.links[&id].ends[side].host);
+        if !self.encoded {
+            return Handshaken::new(self.handshake_of(theirs), Transport::Pipe);
+        }
+        let (ours, parts) = (self.handshake_of(ours), self.cut_anywhere(id, 1 - side));
+        let end = &mut self.links.get_mut(&id).unwrap().ends[side];
+        let mut heard = None;
+        for part in parts {
+            end.undecoded.extend_from_slice(&part);
+            while let Some(event) = end.connection.poll_event(&mut end.undecoded).unwrap() {
+                match event {
+                    Event::Wanted(_) => end.connection.answer(ours),
+                    Event::Handshaken(theirs) => heard = Some(theirs),
+                    Event::Message(message) => panic!("{message:?} came with the handshake"),
+                }
+            }
+        }
+        Handshaken::new(heard.expect("a whole handshake was sent"), Transport::Pipe)
     }
 
     /// Queues a message at a host's line.
@@ -259,7 +286,13 @@ impl World {
                 Happening::Arrives(id, Arrival::Message(side, message)),
             );
         }
-        for part in self.cut_anywhere(&message) {
+        let sender = &mut self.links.get_mut(&id).unwrap().ends[1 - side].connection;
+        // A host that is told to say something may be dialling still.
+        if sender.poll_timeout().is_some() {
+            return;
+        }
+        sender.send(&message);
+        for part in self.cut_anywhere(id, 1 - side) {
             self.agenda
                 .at(arrives, Happening::Arrives(id, Arrival::Bytes(side, part)));
         }
@@ -274,13 +307,11 @@ impl World {
             .at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
     }
 
-    /// A message's bytes in up to three parts.
-    fn cut_anywhere(&mut self, message: &Message) -> Vec<Bytes> {
-        let mut head = BytesMut::new();
-        if let Some(data) = message.encode(&mut head) {
-            head.extend_from_slice(&data);
-        }
-        let mut rest = head.freeze();
+    /// What an end has queued, in up to three parts.
+    fn cut_anywhere(&mut self, id: u64, side: usize) -> Vec<Bytes> {
+        let connection = &mut self.links.get_mut(&id).unwrap().ends[side].connection;
+        let parts: Vec<Bytes> = std::iter::from_fn(|| connection.poll_part()).collect();
+        let mut rest = Bytes::from(parts.concat());
         let first = rest.split_to(self.rng.random_range(0..=rest.len()));
         let second = rest.split_to(self.rng.random_range(0..=rest.len()));
         vec![first, second, rest]
@@ -316,7 +347,7 @@ impl World {
         let Some((host, conn)) = self.open_end(id, 0) else {
             return;
         };
-        let handshake = self.handshake_of(self.links[&id].ends[1].host);
+        let handshake = self.heard_handshake(id, 0);
         self.tell(host, Input::Connected { conn, handshake });
     }
 
@@ -376,9 +407,9 @@ impl World {
             else {
                 return;
             };
-            match end.decoder.read(&mut end.undecoded) {
+            match end.connection.poll_event(&mut end.undecoded) {
                 Ok(Some(Event::Message(message))) => self.message_arrives(id, side, message),
-                Ok(Some(Event::Handshake(_)) | None) => return,
+                Ok(Some(Event::Wanted(_) | Event::Handshaken(_)) | None) => return,
                 Err(broken) => {
                     self.hang_up(id, side);
                     return self.end_arrives(id, side, CloseReason::Protocol(broken));

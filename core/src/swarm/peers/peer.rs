@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::outgoing::Outgoing;
+use crate::connection::Transport;
 use crate::context::{Context, Verdict, misbehaved};
 use crate::extensions::Extensions;
-use crate::io::Output;
+use crate::io::{Handshaken, Output};
 use crate::net::disclosure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
-use crate::wire::{Message, RawBlock, Reserved};
+use crate::wire::{Message, RawBlock};
 
 /// Pieces that a peer may announce before the torrent's size is known. More are ignored.
 const MAX_EARLY_HAVES: usize = 10_000;
@@ -27,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
     /// Where it listens, if known: what may be dialled and told to others.
     pub(crate) listens: Option<PeerAddr>,
+    /// What carries the connection.
+    pub(crate) transport: Transport,
     pub(crate) peer_id: PeerId,
     /// Whether it was dialled, by us or for us.
     pub(crate) dialled: bool,
@@ -54,15 +57,16 @@ impl Peer {
         now: Instant,
         identity: PeerIdentity,
         listens: Option<PeerAddr>,
-        reserved: Reserved,
+        handshake: &Handshaken,
         pieces: u32,
     ) -> Self {
         Self {
             addr: identity.addr,
             listens,
+            transport: handshake.transport,
             peer_id: identity.peer_id,
             dialled: listens.is_some(),
-            fast: reserved.fast(),
+            fast: handshake.reserved.fast(),
             connected_at: now,
             am_choking: true,
             am_interested: false,
@@ -72,7 +76,7 @@ impl Peer {
             sent_have: false,
             early: EarlyHave::default(),
             outgoing: Outgoing::new(now),
-            extensions: Extensions::new(reserved),
+            extensions: Extensions::new(handshake.reserved),
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::Handshake;
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::handshake;
+use super::{DEADLINE, handshake};
 use crate::soon;
 
 /// A peer that waits to be dialled.
@@ -68,9 +70,18 @@ impl Listener {
 /// # Panics
 /// None comes within [`crate::PATIENCE`].
 pub async fn read_handshake(stream: &mut TcpStream) -> Handshake {
-    let mut bytes = [0; 68];
-    soon("a handshake", stream.read_exact(&mut bytes))
-        .await
-        .unwrap();
-    Handshake::decode(&bytes).unwrap().unwrap()
+    let (mut connection, mut input) = (Connection::accept(DEADLINE), BytesMut::new());
+    loop {
+        match connection.poll_event(&mut input).unwrap() {
+            Some(Event::Handshaken(theirs)) => return theirs,
+            Some(_) => {}
+            None => {
+                // Not a byte more than the handshake has: the rest is the test's.
+                let (before, missing) = (input.len(), connection.missing(&input));
+                input.resize(before + missing, 0);
+                let reading = stream.read_exact(&mut input[before..]);
+                soon("a handshake", reading).await.unwrap();
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use aqueduct_core::connection::Transport;
 use aqueduct_core::extensions::ExtendedHandshake;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{Bitfield, ConnId, InfoHash, PeerId, PeerSource, Piece, RequestId};
@@ -567,6 +568,7 @@ fn handshake(from: u8, fast: bool, extended: bool) -> Handshaken {
         info_hash: TORRENT.info.info_hash.wire(),
         peer_id: PeerId([from; 20]),
         reserved,
+        transport: Transport::Tcp,
     }
 }
 

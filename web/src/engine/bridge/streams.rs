@@ -18,12 +18,11 @@ pub(crate) struct Streams {
     by_stream: BTreeMap<u32, Stream>,
     by_conn: BTreeMap<ConnId, u32>,
     opened: u64,
-    head: BytesMut,
 }
 
 struct Stream {
     conn: ConnId,
-    link: Connection,
+    connection: Connection,
     received: BytesMut,
 }
 
@@ -36,7 +35,7 @@ impl Streams {
             stream,
             Stream {
                 conn,
-                link: Connection::established(),
+                connection: Connection::established(),
                 received: BytesMut::new(),
             },
         );
@@ -57,7 +56,7 @@ impl Streams {
     /// The next message of a stream, if all of it is there.
     pub(crate) fn next(&mut self, stream: u32) -> Option<(ConnId, Result<Message, WireError>)> {
         let stream = self.by_stream.get_mut(&stream)?;
-        match stream.link.read(&mut stream.received) {
+        match stream.connection.poll_event(&mut stream.received) {
             Ok(Some(Event::Message(message))) => Some((stream.conn, Ok(message))),
             Ok(_) => None,
             Err(error) => Some((stream.conn, Err(error))),
@@ -75,9 +74,10 @@ impl Streams {
         conn: ConnId,
         message: &Message,
     ) -> Option<(u32, Bytes, Option<Bytes>)> {
-        let stream = *self.by_conn.get(&conn)?;
-        let data = message.encode(&mut self.head);
-        Some((stream, self.head.split().freeze(), data))
+        let number = *self.by_conn.get(&conn)?;
+        let connection = &mut self.by_stream.get_mut(&number)?.connection;
+        connection.send(message);
+        Some((number, connection.poll_part()?, connection.poll_part()))
     }
 
     /// The engine ended a connection; returns its stream.

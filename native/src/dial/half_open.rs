@@ -1,0 +1,137 @@
+//! A connection in its handshake: the one loop between a transport and the machine that knows what
+//! is said. The bridge uses it, too.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use aqueduct_core::connection::{Connection, Event, Reason};
+use aqueduct_core::types;
+use aqueduct_core::wire::{Handshake, WireError};
+use bytes::BytesMut;
+use tokio::io::Interest;
+use tokio::time::{Instant, timeout_at};
+
+use crate::transport::ByteStream;
+
+/// Bytes that are read at once. What follows a handshake in them is kept for whoever reads next.
+const ROOM: usize = 1024;
+/// Slices of one write; a handshake is one.
+const MAX_SLICES: usize = 4;
+
+/// Why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The deadline passed.
+    #[error("no handshake in time")]
+    Timeout(Reason),
+    /// The remote closed the connection, or reset it.
+    #[error("closed by the peer during the handshake")]
+    Closed,
+    /// The transport broke otherwise.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The remote broke the protocol, or is of another swarm.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// A connection whose handshake is under way.
+#[derive(Debug)]
+pub struct HalfOpen<S> {
+    /// What carries it.
+    pub stream: S,
+    /// What is said on it.
+    pub connection: Connection,
+    /// What was received and not yet understood. After the handshake: what came right behind it.
+    pub input: BytesMut,
+    deadline: Instant,
+}
+
+impl<S: ByteStream> HalfOpen<S> {
+    /// We dialled, and are `ours`. Both handshakes must be through `limit` after `started`, however
+    /// busily the remote trickles bytes.
+    pub fn dialled(stream: S, ours: Handshake, started: Instant, limit: Duration) -> Self {
+        let deadline = types::Instant::ZERO + limit;
+        Self::new(stream, Connection::dial(ours, deadline), started)
+    }
+
+    /// The remote dialled. The deadline is as for [`HalfOpen::dialled`].
+    pub fn accepted(stream: S, started: Instant, limit: Duration) -> Self {
+        let deadline = types::Instant::ZERO + limit;
+        Self::new(stream, Connection::accept(deadline), started)
+    }
+
+    /// The machine's clock began at `started`.
+    fn new(stream: S, connection: Connection, started: Instant) -> Self {
+        let timeout = connection.poll_timeout();
+        let limit = timeout.map_or(Duration::ZERO, |(at, _)| at.since(types::Instant::ZERO));
+        Self {
+            stream,
+            connection,
+            input: BytesMut::new(),
+            deadline: started + limit,
+        }
+    }
+
+    /// What the remote says next. Whatever waits to be written is written first.
+    ///
+    /// # Errors
+    /// See [`HandshakeError`]. The connection is to be dropped.
+    pub async fn next_event(&mut self) -> Result<Event, HandshakeError> {
+        self.flush().await?;
+        loop {
+            if let Some(event) = self.connection.poll_event(&mut self.input)? {
+                return Ok(event);
+            }
+            self.input.reserve(ROOM);
+            match self.stream.try_read(&mut self.input) {
+                Ok(0) => return Err(HandshakeError::Closed),
+                Ok(_) => {}
+                Err(error) => self.wait(error, Interest::READABLE).await?,
+            }
+        }
+    }
+
+    /// Writes what waits to be written.
+    ///
+    /// # Errors
+    /// As [`HalfOpen::next_event`].
+    pub async fn flush(&mut self) -> Result<(), HandshakeError> {
+        while !self.connection.is_flushed() {
+            if let Err(error) = self.write() {
+                self.wait(error, Interest::WRITABLE).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.connection.poll_transmit(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        let written = self.stream.try_write_vectored(slices)?;
+        self.connection.handle_written(written);
+        Ok(())
+    }
+
+    /// Waits for the stream, if that is all that the error says.
+    async fn wait(&self, error: io::Error, interest: Interest) -> Result<(), HandshakeError> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {}
+            // A socket that is closed with our handshake unread resets the connection.
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => return Err(HandshakeError::Closed),
+            _ => return Err(error.into()),
+        }
+        match timeout_at(self.deadline, self.stream.ready(interest)).await {
+            Ok(ready) => Ok(ready.map(|_| ())?),
+            Err(_) => Err(HandshakeError::Timeout(self.reason())),
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        let timeout = self.connection.poll_timeout();
+        timeout.map_or(Reason::Answer, |(_, reason)| reason)
+    }
+}

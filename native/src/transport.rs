@@ -1,0 +1,48 @@
+//! What carries the bytes of a peer connection.
+
+use std::io::{self, IoSlice};
+
+use aqueduct_core::connection::Transport;
+use bytes::BytesMut;
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+
+/// Two streams of bytes, one each way, that are read and written without waiting.
+pub trait ByteStream {
+    /// Which kind it is.
+    fn transport(&self) -> Transport;
+
+    /// Appends what is there to the spare room of `input`, of which there must be some. 0: the
+    /// remote sends no more.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if nothing is there, anything else if the stream is broken.
+    fn try_read(&self, input: &mut BytesMut) -> io::Result<usize>;
+
+    /// Writes from the front of the slices; returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if none are taken now, anything else if the stream is broken.
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Waits until reading or writing is worth a try. Cancel-safe.
+    fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
+}
+
+impl ByteStream for TcpStream {
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
+    fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+        self.try_read_buf(input)
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(slices)
+    }
+
+    fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send {
+        self.ready(interest)
+    }
+}
