@@ -87,7 +87,7 @@ pub mod extensions;
 pub mod io;
 
 pub mod meta;
-mod net;
+pub mod net;
 mod peer_failure;
 pub mod resume;
 mod swarm;

@@ -4,29 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use aqueduct_core::net::{DialHistory, takes_more};
 use aqueduct_core::types::{PeerAddr, PeerSource};
 use tokio::time::Instant;
 
 use crate::limits::network::network_of;
 
-/// Wait after a first failure: short, since a peer that is just starting may be the only one there
-/// is. Four times as long after each further one; for what several tabs try at once,
-/// [`crate::limits::failing`] has a rest of its own.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Failures in a row after which a peer is forgotten until discovery names it again.
 const GIVE_UP: u32 = 5;
 /// Wait after a connection that ended by itself.
 const LOST: Duration = Duration::from_secs(30);
 /// Wait after the tab closed a stream: it had its reasons.
 const UNWANTED: Duration = Duration::from_secs(600);
-/// The part of the addresses that may come from hints of the tab: one in so many.
-const HINTED: usize = 4;
-
 /// Addresses with their history.
 #[derive(Debug)]
 pub(crate) struct Candidates {
     limit: usize,
-    known: BTreeMap<PeerAddr, Candidate>,
+    known: BTreeMap<PeerAddr, DialHistory>,
     /// Those that are neither being dialled nor connected, by host: one that is busy puts off all
     /// its addresses at once, however many it has.
     hosts: BTreeMap<HostId, Host>,
@@ -55,14 +49,6 @@ impl Host {
         let (due, _) = self.queue.first()?;
         Some(self.put_off.map_or(*due, |until| until.max(*due)))
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    /// In a row.
-    failures: u32,
-    /// Who named it: of several, the one that even a private swarm may listen to.
-    source: PeerSource,
 }
 
 /// How a dial or a connection ended.
@@ -100,11 +86,7 @@ impl Candidates {
     /// only counts as known. Returns whether it is new and there was room.
     pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         if let Some(known) = self.known.get_mut(&addr) {
-            known.source = if known.source.suits_private() {
-                known.source
-            } else {
-                source
-            };
+            known.heard(source);
             return false;
         }
         self.insert(addr, source, due)
@@ -115,9 +97,9 @@ impl Candidates {
         let hinted = self
             .known
             .values()
-            .filter(|candidate| candidate.source == PeerSource::Pex)
+            .filter(|history| history.source() == PeerSource::Pex)
             .count();
-        hinted < self.limit / HINTED
+        takes_more(hinted, self.limit)
             && !self.known.contains_key(&addr)
             && self.insert(addr, PeerSource::Pex, Some(due))
     }
@@ -125,13 +107,7 @@ impl Candidates {
     fn insert(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         let room = self.known.len() < self.limit;
         if room {
-            self.known.insert(
-                addr,
-                Candidate {
-                    failures: 0,
-                    source,
-                },
-            );
+            self.known.insert(addr, DialHistory::new(source));
             due.into_iter().for_each(|due| self.enqueue(addr, due));
         }
         room
@@ -143,7 +119,7 @@ impl Candidates {
         let public = self
             .known
             .iter()
-            .filter(|(_, candidate)| !candidate.source.suits_private());
+            .filter(|(_, history)| !history.source().suits_private());
         let public: BTreeSet<PeerAddr> = public.map(|(addr, _)| *addr).collect();
         self.known.retain(|addr, _| !public.contains(addr));
         for &addr in &public {
@@ -207,22 +183,20 @@ impl Candidates {
 
     /// A dial or connection ended.
     pub(crate) fn ended(&mut self, addr: PeerAddr, outcome: Outcome, now: Instant) {
-        let Some(candidate) = self.known.get_mut(&addr) else {
+        let Some(history) = self.known.get_mut(&addr) else {
             return;
-        };
-        candidate.failures = match outcome {
-            Outcome::Failed => candidate.failures + 1,
-            Outcome::Lost => 0,
-            _ => candidate.failures,
         };
         let wait = match outcome {
             Outcome::NotNow(until) => until.saturating_duration_since(now),
             Outcome::Unwanted => UNWANTED,
-            Outcome::Lost => LOST,
-            Outcome::Failed => FIRST_RETRY * 4u32.pow(candidate.failures.clamp(1, GIVE_UP) - 1),
+            Outcome::Lost => {
+                history.succeeded();
+                LOST
+            }
+            Outcome::Failed => history.failed(),
             Outcome::Ourselves | Outcome::Gone => Duration::MAX,
         };
-        if candidate.failures >= GIVE_UP || outcome == Outcome::Gone {
+        if history.failures() >= GIVE_UP || outcome == Outcome::Gone {
             self.known.remove(&addr);
         } else if let Some(due) = now.checked_add(wait) {
             self.enqueue(addr, due);
@@ -258,8 +232,8 @@ mod tests {
             (candidates.take(now), candidates.take(now)),
             (Some(b), None)
         );
-        assert_eq!(candidates.next_due(), Some(now + FIRST_RETRY));
-        assert_eq!(candidates.take(now + FIRST_RETRY), Some(a));
+        assert_eq!(candidates.next_due(), Some(now + Duration::from_secs(5)));
+        assert_eq!(candidates.take(now + Duration::from_secs(5)), Some(a));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::url::{Host, Url};
 use aqueduct_core::discovery::{self, AddError, DhtCounts, Key};
+use aqueduct_core::net::is_local;
 use aqueduct_core::tunnel::{JoinRequest, JoinUpdate, PeerCounts, Server, TrackerCounts};
 use aqueduct_core::types::{PeerAddr, PeerSource, TabId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::discovery::{Membership, News};
-use aqueduct_native::net::policy::is_local;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 

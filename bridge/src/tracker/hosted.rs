@@ -4,10 +4,11 @@
 //! Nothing goes over a socket: the filter would refuse the bridge's own address, and rightly.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Bound;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use aqueduct_core::net::compact;
 use aqueduct_core::tracker::{Admission, Announce, Counts, Event};
 use aqueduct_core::types::InfoHashV1;
 
@@ -195,26 +196,10 @@ impl Drop for Listing {
     }
 }
 
-fn read(compact: &[u8], v4: bool) -> Vec<SocketAddr> {
+fn read(peers: &[u8], v4: bool) -> Vec<SocketAddr> {
     if v4 {
-        let ip = |[a, b, c, d]: [u8; 4]| IpAddr::from(Ipv4Addr::new(a, b, c, d));
-        compact
-            .as_chunks::<6>()
-            .0
-            .iter()
-            .map(|[peer @ .., high, low]| {
-                SocketAddr::new(ip(*peer), u16::from_be_bytes([*high, *low]))
-            })
-            .collect()
+        compact::read_v4(peers).collect()
     } else {
-        let peers = compact.as_chunks::<18>().0.iter();
-        peers
-            .map(|[peer @ .., high, low]| {
-                SocketAddr::new(
-                    Ipv6Addr::from(*peer).into(),
-                    u16::from_be_bytes([*high, *low]),
-                )
-            })
-            .collect()
+        compact::read_v6(peers).collect()
     }
 }

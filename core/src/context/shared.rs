@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::Config;
 use crate::io::{Op, Output, Rope};
-use crate::net::{ExternalAddress, Ranking, TokenBucket};
+use crate::net::{ExternalAddress, Ranking, Throttle};
 use crate::types::{
     Bitfield, Block, ConnId, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
 };
@@ -160,8 +160,8 @@ pub(crate) struct Shared {
     pub(crate) shutting_down: bool,
     pub(crate) memory: PieceMemory,
     pub(crate) connections: ConnectionCount,
-    pub(crate) download_limit: TokenBucket,
-    pub(crate) upload_limit: TokenBucket,
+    pub(crate) download_limit: Throttle,
+    pub(crate) upload_limit: Throttle,
     /// Our own address, as others see it.
     pub(crate) external: ExternalAddress,
     /// Torrents of which a peer could be asked for more than there was to ask for, or memory for.
@@ -181,8 +181,8 @@ impl Shared {
             shutting_down: false,
             memory: PieceMemory::default(),
             connections: ConnectionCount::default(),
-            download_limit: TokenBucket::default(),
-            upload_limit: TokenBucket::default(),
+            download_limit: Throttle::default(),
+            upload_limit: Throttle::default(),
             external: ExternalAddress::default(),
             starved: BTreeSet::new(),
             outbox: Outbox::default(),

@@ -3,38 +3,38 @@
 //!
 //! We are the peer in the middle. We do not open such a connection ourselves, since that takes uTP.
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::registry::{Effect, Extension, RemoteIds, View};
-use crate::net::{disclosure, usable};
+use crate::net::{Limit, TokenBucket, compact, disclosure, is_usable};
 use crate::types::{ConnId, Instant, PeerAddr};
 
-/// A peer is introduced so often per minute; more requests are ignored. Each makes another peer
-/// work.
-const MAX_PER_MINUTE: usize = 20;
-const MINUTE: Duration = Duration::from_secs(60);
+/// A peer is introduced so often at once, and so often per minute; more requests are ignored. Each
+/// makes another peer work.
+const MAX_PER_MINUTE: u64 = 20;
 
-/// When a peer asked to be introduced, at most [`MAX_PER_MINUTE`] times.
-#[derive(Debug, Default)]
-pub(super) struct Requests(VecDeque<Instant>);
+/// How often a peer may still ask to be introduced.
+#[derive(Debug)]
+pub(super) struct Requests(TokenBucket);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(TokenBucket::new(Limit::per_minute(MAX_PER_MINUTE)))
+    }
+}
 
 impl Requests {
     /// Counts a request. Returns whether it is answered.
     fn count(&mut self, now: Instant) -> bool {
-        while self.0.front().is_some_and(|at| now.since(*at) >= MINUTE) {
-            self.0.pop_front();
-        }
-        let answered = self.0.len() < MAX_PER_MINUTE;
-        if answered {
-            self.0.push_back(now);
-        }
-        answered
+        self.0.take(now, 1).is_ok()
     }
 }
+
+/// Families of addresses on the wire.
+const IPV4: u8 = 0;
+const IPV6: u8 = 1;
 
 /// One message of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn introduce(
     view: &View<'_>,
     target: SocketAddr,
 ) -> Result<(SocketAddr, ConnId, RemoteIds), Failure> {
-    if !usable(target) {
+    if !is_usable(target) {
         return Err(Failure::NoSuchPeer);
     }
     let (initiator, target) = (view.from.1, PeerAddr::from(target));
@@ -120,17 +120,13 @@ impl Holepunch {
         let [kind, family, rest @ ..] = payload else {
             return None;
         };
-        let (ip, rest): (IpAddr, &[u8]) = match family {
-            0 => rest
-                .split_first_chunk::<4>()
-                .map(|(ip, rest)| ((*ip).into(), rest))?,
-            1 => rest
-                .split_first_chunk::<16>()
-                .map(|(ip, rest)| ((*ip).into(), rest))?,
+        let length = match *family {
+            IPV4 => compact::LEN_V4,
+            IPV6 => compact::LEN_V6,
             _ => return None,
         };
-        let (port, rest) = rest.split_first_chunk::<2>()?;
-        let addr = SocketAddr::new(ip, u16::from_be_bytes(*port));
+        let (addr, rest) = rest.split_at_checked(length)?;
+        let addr = compact::read(addr)?;
         match kind {
             0 => Some(Self::Rendezvous(addr)),
             1 => Some(Self::Connect(addr)),
@@ -148,17 +144,8 @@ impl Holepunch {
         };
         let mut out = BytesMut::new();
         out.put_u8(kind);
-        match addr.ip() {
-            IpAddr::V4(ip) => {
-                out.put_u8(0);
-                out.put_slice(&ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                out.put_u8(1);
-                out.put_slice(&ip.octets());
-            }
-        }
-        out.put_u16(addr.port());
+        out.put_u8(if addr.is_ipv4() { IPV4 } else { IPV6 });
+        compact::write(&mut out, addr);
         out.put_u32(code);
         out.freeze()
     }
@@ -179,6 +166,8 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::*;
@@ -246,10 +235,10 @@ mod tests {
         let mut requests = Requests::default();
         let answers = (0..100).map(|_| asked(&mut requests, 9, "45.0.0.2:6881"));
         assert_eq!(
-            answers.filter(|answer| *answer != Effect::Nothing).count(),
+            answers.filter(|answer| *answer != Effect::Nothing).count() as u64,
             MAX_PER_MINUTE
         );
-        assert!(requests.count(Instant::ZERO + MINUTE));
+        assert!(requests.count(Instant::ZERO + Duration::from_secs(3)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::bencode::{Dict, Encoder, Limits, scan_prefix};
 use crate::io::CloseReason;
-use crate::net::disclosure;
+use crate::net::{compact, disclosure};
 use crate::types::{Instant, PeerAddr};
 use crate::wire::Message;
 
@@ -101,10 +101,11 @@ impl PexMessage {
     pub(crate) fn decode(payload: &[u8], limit: usize) -> Option<Self> {
         let (value, _) = scan_prefix(payload, Limits::MESSAGE).ok()?;
         let dict = value.as_dict()?;
-        let added = peers_v4(&dict, "added")
+        let list = |key| dict.bytes(key).unwrap_or_default();
+        let added = compact::read_v4(list("added"))
             .zip(flags(&dict, "added.f"))
-            .chain(peers_v6(&dict, "added6").zip(flags(&dict, "added6.f")));
-        let dropped = peers_v4(&dict, "dropped").chain(peers_v6(&dict, "dropped6"));
+            .chain(compact::read_v6(list("added6")).zip(flags(&dict, "added6.f")));
+        let dropped = compact::read_v4(list("dropped")).chain(compact::read_v6(list("dropped6")));
         Some(Self {
             added: added.take(limit).collect(),
             dropped: dropped.take(limit).collect(),
@@ -120,14 +121,11 @@ impl PexMessage {
             (true, ["added6", "added6.f", "dropped6"]),
         ] {
             let added = || self.added.iter().filter(|(addr, _)| addr.is_ipv6() == v6);
+            let dropped = self.dropped.iter().filter(|addr| addr.is_ipv6() == v6);
             let lists = [
-                added().flat_map(|(addr, _)| compact(*addr)).collect(),
+                compact_list(added().map(|(addr, _)| *addr)),
                 added().map(|(_, flags)| *flags).collect(),
-                self.dropped
-                    .iter()
-                    .filter(|addr| addr.is_ipv6() == v6)
-                    .flat_map(|addr| compact(*addr))
-                    .collect::<Vec<u8>>(),
+                compact_list(dropped.copied()),
             ];
             for (key, list) in keys
                 .into_iter()
@@ -145,36 +143,19 @@ impl PexMessage {
     }
 }
 
-fn peers_v4<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = SocketAddr> + use<'a> {
-    let (peers, _) = dict.bytes(key).unwrap_or_default().as_chunks::<6>();
-    peers.iter().map(|[a, b, c, d, port @ ..]| {
-        SocketAddr::from(([*a, *b, *c, *d], u16::from_be_bytes(*port)))
-    })
+fn compact_list(addrs: impl Iterator<Item = SocketAddr>) -> Vec<u8> {
+    let mut list = Vec::new();
+    addrs.for_each(|addr| compact::write(&mut list, addr));
+    list
 }
 
-fn peers_v6<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = SocketAddr> + use<'a> {
-    let (peers, _) = dict.bytes(key).unwrap_or_default().as_chunks::<18>();
-    peers.iter().filter_map(|peer| {
-        let (ip, port) = (peer.first_chunk::<16>()?, peer.last_chunk::<2>()?);
-        Some(SocketAddr::from((*ip, u16::from_be_bytes(*port))))
-    })
-}
-
-/// One byte a peer; where there are too few, nothing is known of the rest.
+/// One byte per peer; where there are too few, nothing is known of the rest.
 fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
     dict.bytes(key)
         .unwrap_or_default()
         .iter()
         .copied()
         .chain(std::iter::repeat(0))
-}
-
-fn compact(addr: SocketAddr) -> Vec<u8> {
-    let ip = match addr {
-        SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
-        SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
-    };
-    [&ip[..], &addr.port().to_be_bytes()].concat()
 }
 
 /// One peer's side of the exchange: what it was told, and how often it speaks.

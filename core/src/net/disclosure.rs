@@ -14,7 +14,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::addr::{is_local, is_shared, usable};
+use super::addr::{is_local, is_shared, is_usable};
 use crate::types::PeerAddr;
 
 /// What a peer at `to` may be told of another one at `of`; `None`: nothing. Nobody outside a
@@ -31,7 +31,7 @@ pub(crate) fn own_ip(peer: PeerAddr) -> Option<IpAddr> {
 
 /// What a tab's bridge is told of a peer that others named. The bridge has a filter of its own.
 pub(crate) fn to_bridge(peer: PeerAddr) -> Option<SocketAddr> {
-    peer.socket_addr().filter(|addr| usable(*addr))
+    peer.socket_addr().filter(|addr| is_usable(*addr))
 }
 
 /// The node of the DHT that a peer says it has at this port (BEP 5).
@@ -44,6 +44,14 @@ pub(crate) fn to_dht(peer: PeerAddr, port: u16) -> Option<SocketAddr> {
 /// is inside.
 pub(crate) fn may_name(informant: PeerAddr, addr: SocketAddr) -> bool {
     is_shared(informant) || !is_local(addr.ip())
+}
+
+/// Whether a node of the DHT at `informant` may name a node at `addr`: as [`may_name`], and no
+/// well-known service, or a flood of datagrams could be aimed at one.
+pub(crate) fn may_name_node(informant: SocketAddr, addr: SocketAddr) -> bool {
+    is_usable(addr)
+        && may_name(informant.into(), addr)
+        && (is_local(informant.ip()) || addr.port() >= 1024)
 }
 
 #[cfg(test)]
@@ -75,6 +83,36 @@ mod tests {
             ip(),
             any::<u64>().prop_map(|number| PeerAddr::Tab(TabId(number)))
         ]
+    }
+
+    #[test]
+    fn a_public_node_cannot_name_local_addresses_nor_privileged_ports() {
+        let [public, local] =
+            ["8.8.8.8:6881", "192.168.0.1:6881"].map(|text| text.parse().unwrap());
+        for refused in [
+            "127.0.0.1:6881",
+            "10.0.0.1:6881",
+            "100.64.0.1:6881",
+            "[::1]:6881",
+            "[::ffff:10.0.0.1]:6881",
+            "9.9.9.9:53",
+            "9.9.9.9:0",
+            "224.0.0.1:6881",
+            "0.1.2.3:6881",
+        ] {
+            assert!(
+                !may_name_node(public, refused.parse().unwrap()),
+                "{refused}"
+            );
+        }
+        for (informant, addr) in [
+            (public, "9.9.9.9:6881"),
+            (local, "127.0.0.1:6881"),
+            (local, "9.9.9.9:6881"),
+        ] {
+            assert!(may_name_node(informant, addr.parse().unwrap()), "{addr}");
+        }
+        assert!(!may_name_node(local, "9.9.9.9:0".parse().unwrap()));
     }
 
     proptest! {

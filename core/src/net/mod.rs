@@ -1,16 +1,25 @@
-//! Addresses, rates and limits that every part of the crate needs, each once.
+//! Addresses, rates and limits that every part needs, each once.
 
 mod addr;
+mod answer_limiter;
+pub mod compact;
 pub(crate) mod disclosure;
 mod external;
-mod limiter;
+mod history;
+mod keyed_limiter;
 mod priority;
 mod rate;
 mod token_bucket;
+mod votes;
 
-pub(crate) use addr::{Network, ip_network, is_local, is_shared, network, usable};
+pub(crate) use addr::{Network, ip_network, is_shared, network};
+pub use addr::{is_local, is_usable};
+pub(crate) use answer_limiter::AnswerLimiter;
 pub(crate) use external::ExternalAddress;
-pub(crate) use limiter::Limiter;
+pub use history::{DialHistory, takes_more};
+pub use keyed_limiter::KeyedLimiter;
 pub(crate) use priority::Ranking;
 pub(crate) use rate::Rate;
-pub(crate) use token_bucket::TokenBucket;
+pub(crate) use token_bucket::{Level, Throttle};
+pub use token_bucket::{Limit, TokenBucket};
+pub(crate) use votes::Votes;

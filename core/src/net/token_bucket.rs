@@ -1,92 +1,341 @@
-//! Rate limits, in whole bytes so that every machine computes the same.
+//! Rate limits: token buckets, in whole numbers so that every machine computes the same.
 
 use std::time::Duration;
 
 use crate::types::Instant;
 
-/// A token bucket of bytes: at most one second's worth saved up, may go one request into debt.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TokenBucket {
-    /// Bytes per second; `None`: no limit.
-    limit: Option<u64>,
-    /// Bytes that may be spent, in millionths (so that no rounding loses any).
-    tokens: i128,
+/// How many tokens a bucket regains in which time, and how many it holds.
+///
+/// Tokens are bytes, requests or whatever is counted. Products of tokens and the period in
+/// microseconds must stay below 2^64: with a period of a second, 10^13 tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    tokens: u64,
+    /// Microseconds in which so many are regained. Never 0.
+    period: u64,
+    burst: u64,
+}
+
+impl Limit {
+    /// `tokens` in each second; as many may be spent at once after a pause.
+    #[must_use]
+    pub const fn per_second(tokens: u64) -> Self {
+        Self {
+            tokens,
+            period: 1_000_000,
+            burst: tokens,
+        }
+    }
+
+    /// `tokens` in each minute; as many may be spent at once after a pause.
+    #[must_use]
+    pub const fn per_minute(tokens: u64) -> Self {
+        Self {
+            tokens,
+            period: 60_000_000,
+            burst: tokens,
+        }
+    }
+
+    /// The same rate, with `burst` tokens that may be spent at once after a pause.
+    #[must_use]
+    pub const fn with_burst(self, burst: u64) -> Self {
+        Self { burst, ..self }
+    }
+
+    /// So many times the rate and the burst: for a network that stands for several addresses.
+    #[must_use]
+    pub const fn times(self, shares: u64) -> Self {
+        Self {
+            tokens: self.tokens.saturating_mul(shares),
+            burst: self.burst.saturating_mul(shares),
+            ..self
+        }
+    }
+
+    /// The time in which an empty bucket becomes full; an hour if it never does.
+    pub(super) fn refill_time(self) -> Duration {
+        match self.capacity().checked_div(self.tokens) {
+            Some(micros) => Duration::from_micros(micros.saturating_add(1)),
+            None => Duration::from_secs(3600),
+        }
+    }
+
+    const fn capacity(self) -> u64 {
+        self.burst.saturating_mul(self.period)
+    }
+
+    const fn price(self, tokens: u64) -> u64 {
+        tokens.saturating_mul(self.period)
+    }
+}
+
+/// How much of a bucket is spent. A new one is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// Tokens times the limit's period. More than the bucket holds: a debt.
+    spent: u64,
+    /// When that was so.
     at: Instant,
 }
 
+impl Level {
+    /// Takes into account what was regained until `now`.
+    pub(crate) fn regain(&mut self, limit: Limit, now: Instant) {
+        let micros = now.as_micros().saturating_sub(self.at.as_micros());
+        self.spent = self
+            .spent
+            .saturating_sub(limit.tokens.saturating_mul(micros));
+        self.at = self.at.max(now);
+    }
+
+    /// Whether any token is left, be it a part of one.
+    pub(crate) const fn has_any(&self, limit: Limit) -> bool {
+        self.spent < limit.capacity()
+    }
+
+    /// Whether so many are left.
+    const fn has(&self, limit: Limit, tokens: u64) -> bool {
+        self.spent.saturating_add(limit.price(tokens)) <= limit.capacity()
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.spent == 0
+    }
+
+    /// Spends tokens, also those that are not there yet.
+    pub(crate) const fn spend(&mut self, limit: Limit, tokens: u64) {
+        self.spent = self.spent.saturating_add(limit.price(tokens));
+    }
+
+    /// When no more than `spent` is spent; `None`: never.
+    fn spent_at_most(&self, limit: Limit, spent: u64) -> Option<Instant> {
+        let micros = match self.spent.saturating_sub(spent) {
+            0 => 0,
+            more => more
+                .checked_add(limit.tokens.saturating_sub(1))?
+                .checked_div(limit.tokens)?,
+        };
+        Some(self.at + Duration::from_micros(micros))
+    }
+}
+
+/// A token bucket, full at first.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    limit: Limit,
+    level: Level,
+}
+
 impl TokenBucket {
-    /// Sets the limit in bytes per second; what was saved up is kept within the new bound.
+    /// A full bucket.
+    #[must_use]
+    pub fn new(limit: Limit) -> Self {
+        Self {
+            limit,
+            level: Level::default(),
+        }
+    }
+
+    /// Takes `tokens`, all or none.
+    ///
+    /// # Errors
+    /// There are not as many. When there will be; `None`: never, since nothing is regained or the
+    /// bucket does not hold as many.
+    pub fn take(&mut self, now: Instant, tokens: u64) -> Result<(), Option<Instant>> {
+        self.check(now, tokens)?;
+        self.level.spend(self.limit, tokens);
+        Ok(())
+    }
+
+    /// Whether [`TokenBucket::take`] would succeed; takes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&mut self, now: Instant, tokens: u64) -> Result<(), Option<Instant>> {
+        self.level.regain(self.limit, now);
+        if self.level.has(self.limit, tokens) {
+            return Ok(());
+        }
+        let price = self.limit.price(tokens);
+        let most = self.limit.capacity().checked_sub(price);
+        Err(most.and_then(|most| self.level.spent_at_most(self.limit, most)))
+    }
+
+    /// Takes `tokens` whether or not they are there. What is missing must be regained before
+    /// anything can be taken again.
+    pub fn charge(&mut self, now: Instant, tokens: u64) {
+        self.level.regain(self.limit, now);
+        self.level.spend(self.limit, tokens);
+    }
+
+    /// Whether anything is left, be it a part of a token.
+    pub fn has_any(&mut self, now: Instant) -> bool {
+        self.level.regain(self.limit, now);
+        self.level.has_any(self.limit)
+    }
+
+    /// Whether nothing is missing, so that forgetting the bucket changes nothing.
+    pub fn is_full(&mut self, now: Instant) -> bool {
+        self.level.regain(self.limit, now);
+        self.level.is_full()
+    }
+}
+
+/// The user's limit on a rate of bytes, if there is one. Holds one second's worth, empty at first,
+/// and may go one request into debt.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Throttle(Option<TokenBucket>);
+
+impl Throttle {
+    /// Sets the limit in bytes per second; `None`: no limit. What was saved up is kept, within the
+    /// new bound, and so is a debt.
     pub(crate) fn set(&mut self, now: Instant, limit: Option<u64>) {
-        self.refill(now);
-        self.limit = limit;
+        let (saved, debt) = self.0.as_mut().map_or((0, 0), |bucket| {
+            bucket.level.regain(bucket.limit, now);
+            let (spent, capacity) = (bucket.level.spent, bucket.limit.capacity());
+            (
+                capacity.saturating_sub(spent),
+                spent.saturating_sub(capacity),
+            )
+        });
+        self.0 = limit.map(|bytes| {
+            let limit = Limit::per_second(bytes);
+            let spent = limit.capacity().saturating_sub(saved).saturating_add(debt);
+            let level = Level { spent, at: now };
+            TokenBucket { limit, level }
+        });
     }
 
     /// Whether something may be spent now.
     pub(crate) fn ready(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        self.limit.is_none() || self.tokens > 0
+        self.0.as_mut().is_none_or(|bucket| bucket.has_any(now))
     }
 
     /// Spends bytes.
     pub(crate) fn spend(&mut self, bytes: u64) {
-        if self.limit.is_some() {
-            self.tokens -= i128::from(bytes) * 1_000_000;
+        if let Some(bucket) = &mut self.0 {
+            bucket.level.spend(bucket.limit, bytes);
         }
     }
 
     /// When something may be spent; `None` if there is no limit, if it may be spent already, or if
     /// the limit is 0 and it never may.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
-        let limit = i128::from(self.limit.filter(|limit| *limit > 0)?);
-        let micros = u64::try_from((1 - self.tokens).max(0) / limit).unwrap_or(u64::MAX);
-        (self.tokens <= 0).then(|| self.at + Duration::from_micros(micros.saturating_add(1)))
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let limit = i128::from(self.limit.unwrap_or(0));
-        let micros = i128::from(now.as_micros().saturating_sub(self.at.as_micros()));
-        self.tokens = (self.tokens + limit * micros).min(limit * 1_000_000);
-        self.at = self.at.max(now);
+        let TokenBucket { limit, level } = self.0.as_ref()?;
+        let most = limit.capacity().checked_sub(1)?;
+        level
+            .spent_at_most(*limit, most)
+            .filter(|_| !level.has_any(*limit))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
     use super::*;
 
     const fn at(ms: u64) -> Instant {
         Instant::from_micros(ms * 1000)
     }
 
+    proptest! {
+        #[test]
+        fn no_span_of_time_sees_more_than_the_burst_and_what_is_regained_in_it(
+            (rate, burst) in (1u64..50, 1u64..50),
+            steps in vec((0u64..400_000, 1u64..9), 1..60),
+        ) {
+            let mut bucket = TokenBucket::new(Limit::per_second(rate).with_burst(burst));
+            let (mut now, mut taken) = (Instant::ZERO, Vec::new());
+            for (wait, tokens) in steps {
+                now = now + Duration::from_micros(wait);
+                if bucket.take(now, tokens).is_ok() {
+                    taken.push((now, tokens));
+                }
+            }
+            for (first, (start, _)) in taken.iter().enumerate() {
+                let mut sum = 0;
+                for (end, tokens) in &taken[first..] {
+                    sum += tokens;
+                    let regained = end.since(*start).as_micros() * u128::from(rate);
+                    prop_assert!(u128::from(sum) * 1_000_000 <= u128::from(burst) * 1_000_000 + regained);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_refused_is_granted_at_the_time_that_is_told_and_not_before(
+            (rate, burst, spent) in (0u64..50, 1u64..50, 0u64..200),
+            tokens in 1u64..60,
+        ) {
+            let mut bucket = TokenBucket::new(Limit::per_minute(rate).with_burst(burst));
+            bucket.charge(at(5), spent);
+            match bucket.check(at(5), tokens) {
+                Ok(()) => prop_assert!(spent + tokens <= burst),
+                Err(None) => prop_assert!(rate == 0 || tokens > burst),
+                Err(Some(then)) => {
+                    let before = Instant::from_micros(then.as_micros() - 1);
+                    prop_assert_eq!(bucket.clone().take(before, tokens), Err(Some(then)));
+                    prop_assert_eq!(bucket.take(then, tokens), Ok(()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_bucket_that_was_never_used_or_rested_long_enough_is_full(rate in 1u64..50, burst in 1u64..50, spent in 0u64..50) {
+            let limit = Limit::per_second(rate).with_burst(burst);
+            let mut bucket = TokenBucket::new(limit);
+            prop_assert!(bucket.is_full(Instant::ZERO));
+            bucket.charge(at(1), spent.min(burst));
+            prop_assert!(bucket.is_full(at(1) + limit.refill_time()));
+        }
+    }
+
     #[test]
-    fn a_bucket_lets_through_its_limit_and_not_more() {
-        let mut bucket = TokenBucket::default();
-        bucket.set(at(0), Some(10_000));
+    fn a_throttle_lets_through_its_limit_and_not_more() {
+        let mut throttle = Throttle::default();
+        throttle.set(at(0), Some(10_000));
         let mut spent = 0;
         for ms in 0..20_000 {
-            while bucket.ready(at(ms)) {
-                bucket.spend(1000);
+            while throttle.ready(at(ms)) {
+                throttle.spend(1000);
                 spent += 1000;
             }
-            let wait = bucket.ready_at().unwrap().since(at(ms));
+            let wait = throttle.ready_at().unwrap().since(at(ms));
             assert!(wait > Duration::ZERO && wait <= Duration::from_millis(101));
         }
         assert!((199_000..=202_000).contains(&spent), "{spent}");
     }
 
     #[test]
+    fn a_limit_that_is_changed_keeps_what_was_saved_and_what_is_owed() {
+        let mut throttle = Throttle::default();
+        throttle.set(at(0), Some(1000));
+        assert!(throttle.ready(at(500)), "half a second's worth is saved up");
+        throttle.set(at(500), Some(100));
+        throttle.spend(300);
+        assert_eq!(throttle.ready_at(), Some(Instant::from_micros(2_500_001)));
+        throttle.set(at(500), Some(1000));
+        assert_eq!(throttle.ready_at(), Some(Instant::from_micros(700_001)));
+    }
+
+    #[test]
     fn a_limit_of_zero_lets_nothing_through_and_wakes_nobody() {
-        let mut bucket = TokenBucket::default();
-        bucket.set(at(0), Some(0));
-        assert!(!bucket.ready(at(60_000)));
-        assert_eq!(bucket.ready_at(), None);
+        let mut throttle = Throttle::default();
+        throttle.set(at(0), Some(0));
+        assert!(!throttle.ready(at(60_000)));
+        assert_eq!(throttle.ready_at(), None);
+        let mut bucket = TokenBucket::new(Limit::per_second(0));
+        assert_eq!(bucket.take(at(60_000), 1), Err(None));
     }
 
     #[test]
     fn without_a_limit_everything_passes() {
-        let mut bucket = TokenBucket::default();
-        bucket.spend(u64::MAX);
-        assert!(bucket.ready(at(0)));
-        assert_eq!(bucket.ready_at(), None);
+        let mut throttle = Throttle::default();
+        throttle.spend(u64::MAX);
+        assert!(throttle.ready(at(0)));
+        assert_eq!(throttle.ready_at(), None);
     }
 }

@@ -139,7 +139,7 @@ impl Tracker {
     /// Takes so many requests off the budget of an address and of its site; says whether there was
     /// one at least.
     pub(super) fn afford(&mut self, now: Instant, ip: IpAddr, cost: u32) -> bool {
-        let (site, now) = (self.site(ip), seconds(now));
+        let site = self.site(ip);
         match ip.to_canonical() {
             IpAddr::V4(_) => self.rates.take(&[(site, 1)], now, cost),
             IpAddr::V6(v6) => self.rates.take(

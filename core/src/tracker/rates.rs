@@ -1,57 +1,50 @@
 //! How often one address may ask: a table of fixed size, so that no flood of addresses makes it
-//! grow.
+//! grow, and none keeps newcomers out.
+
+use crate::net::{Level, Limit};
+use crate::types::Instant;
 
 /// Addresses that share a place share its budget; with a keyed hash nobody chooses with whom.
 const PLACES: usize = 1 << 14;
 /// Seconds' worth that is granted at once after a pause.
-const BURST: u32 = 10;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// When `spent` was right, seconds.
-    at: u32,
-    spent: u32,
-}
+const BURST: u64 = 10;
 
 #[derive(Debug)]
 pub(super) struct Rates {
-    per_second: u32,
-    places: Vec<Place>,
+    limit: Limit,
+    places: Vec<Level>,
 }
 
 impl Rates {
     pub(super) fn new(per_second: u32) -> Self {
+        let per_second = u64::from(per_second);
         Self {
-            per_second,
-            places: vec![Place::default(); PLACES],
+            limit: Limit::per_second(per_second).with_burst(per_second.saturating_mul(BURST)),
+            places: vec![Level::default(); PLACES],
         }
     }
 
     /// Takes so many for the networks with these hashes, each of which has so many shares; says
     /// whether all of them had one at least.
-    pub(super) fn take(&mut self, networks: &[(u64, u32)], now: u32, cost: u32) -> bool {
+    pub(super) fn take(&mut self, networks: &[(u64, u32)], now: Instant, cost: u32) -> bool {
         let granted = networks
             .iter()
             .all(|(hash, shares)| self.has_any(*hash, *shares, now));
         for (hash, _) in networks.iter().filter(|_| granted) {
-            let place = self.place(*hash);
-            place.spent = place.spent.saturating_add(cost);
+            let limit = self.limit;
+            self.place(*hash).spend(limit, cost.into());
         }
         granted
     }
 
-    fn has_any(&mut self, hash: u64, shares: u32, now: u32) -> bool {
-        let per_second = self.per_second.saturating_mul(shares);
+    fn has_any(&mut self, hash: u64, shares: u32, now: Instant) -> bool {
+        let limit = self.limit.times(shares.into());
         let place = self.place(hash);
-        let regained = now.saturating_sub(place.at).saturating_mul(per_second);
-        *place = Place {
-            at: now,
-            spent: place.spent.saturating_sub(regained),
-        };
-        place.spent < per_second.saturating_mul(BURST)
+        place.regain(limit, now);
+        place.has_any(limit)
     }
 
-    fn place(&mut self, hash: u64) -> &mut Place {
+    fn place(&mut self, hash: u64) -> &mut Level {
         let at = usize::try_from(hash % PLACES as u64).unwrap_or(0);
         &mut self.places[at]
     }
@@ -64,9 +57,10 @@ mod tests {
     #[test]
     fn an_address_may_ask_in_a_burst_and_then_at_its_rate() {
         let mut rates = Rates::new(2);
+        let at = |seconds: u64| Instant(seconds * 1_000_000);
         let granted = |rates: &mut Rates, hash, now| {
             (0..100)
-                .filter(|_| rates.take(&[(hash, 1)], now, 1))
+                .filter(|_| rates.take(&[(hash, 1)], at(now), 1))
                 .count()
         };
         assert_eq!(granted(&mut rates, 7, 0), 20);
@@ -74,7 +68,7 @@ mod tests {
         assert_eq!(granted(&mut rates, 7, 3), 6);
         assert_eq!(granted(&mut rates, 7, 1000), 20);
         assert_eq!(
-            (0..20).filter(|_| rates.take(&[(9, 1)], 0, 7)).count(),
+            (0..20).filter(|_| rates.take(&[(9, 1)], at(0), 7)).count(),
             3,
             "what costs more is granted less often"
         );
@@ -85,7 +79,7 @@ mod tests {
         let mut rates = Rates::new(1);
         let granted = |rates: &mut Rates, part| {
             (0..100)
-                .filter(|_| rates.take(&[(part, 1), (99, 4)], 0, 1))
+                .filter(|_| rates.take(&[(part, 1), (99, 4)], Instant::ZERO, 1))
                 .count()
         };
         assert_eq!(

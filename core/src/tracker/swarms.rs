@@ -8,6 +8,7 @@ use super::dice::Dice;
 use super::founders::{Founder, Founders};
 use super::peers::{Change, Peers};
 use super::request::Counts;
+use crate::net::compact;
 use crate::types::InfoHashV1;
 
 /// Swarms that are looked at for one that makes room: of those who fill the tracker, one is then
@@ -63,10 +64,10 @@ impl ListedSwarm {
         match addr.ip() {
             IpAddr::V4(ip) => self
                 .v4
-                .position(&compact(ip.octets(), addr.port()), dice)
+                .position(&compact::of(ip.octets(), addr.port()), dice)
                 .is_some(),
             IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| {
-                v6.position(&compact(ip.octets(), addr.port()), dice)
+                v6.position(&compact::of(ip.octets(), addr.port()), dice)
                     .is_some()
             }),
         }
@@ -82,9 +83,9 @@ impl ListedSwarm {
         match addr.ip() {
             IpAddr::V4(ip) => self
                 .v4
-                .put(compact(ip.octets(), addr.port()), seed, now, dice),
+                .put(compact::of(ip.octets(), addr.port()), seed, now, dice),
             IpAddr::V6(ip) => self.v6.get_or_insert_default().put(
-                compact(ip.octets(), addr.port()),
+                compact::of(ip.octets(), addr.port()),
                 seed,
                 now,
                 dice,
@@ -94,11 +95,11 @@ impl ListedSwarm {
 
     pub(super) fn remove(&mut self, addr: SocketAddr, dice: &Dice) -> bool {
         match addr.ip() {
-            IpAddr::V4(ip) => self.v4.remove(&compact(ip.octets(), addr.port()), dice),
+            IpAddr::V4(ip) => self.v4.remove(&compact::of(ip.octets(), addr.port()), dice),
             IpAddr::V6(ip) => self
                 .v6
                 .as_mut()
-                .is_some_and(|v6| v6.remove(&compact(ip.octets(), addr.port()), dice)),
+                .is_some_and(|v6| v6.remove(&compact::of(ip.octets(), addr.port()), dice)),
         }
     }
 
@@ -113,12 +114,14 @@ impl ListedSwarm {
     ) {
         match addr.ip() {
             IpAddr::V4(ip) => {
-                let asker = self.v4.position(&compact(ip.octets(), addr.port()), dice);
+                let asker = self
+                    .v4
+                    .position(&compact::of(ip.octets(), addr.port()), dice);
                 self.v4.sample(asker, for_seed, want, dice, out);
             }
             IpAddr::V6(ip) => {
                 let Some(v6) = &self.v6 else { return };
-                let asker = v6.position(&compact(ip.octets(), addr.port()), dice);
+                let asker = v6.position(&compact::of(ip.octets(), addr.port()), dice);
                 v6.sample(asker, for_seed, want, dice, out);
             }
         }
@@ -130,14 +133,6 @@ impl ListedSwarm {
         self.v6.take_if(|v6| v6.len() == 0);
         gone
     }
-}
-
-/// Address and port as they stand in answers (BEP 7, 23): `N` is `M` and two bytes more.
-fn compact<const M: usize, const N: usize>(ip: [u8; M], port: u16) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes[..M].copy_from_slice(&ip);
-    bytes[M..].copy_from_slice(&port.to_be_bytes());
-    bytes
 }
 
 /// All of them.

@@ -1,11 +1,12 @@
 //! Reads the fields of one frame's payload; every short read is the sender's fault.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::Fault;
 use super::frame::{Frame, Kind};
+use crate::net::compact;
 use crate::types::{PeerAddr, TabId};
 
 /// What the first byte of an address says of the rest.
@@ -90,12 +91,12 @@ impl Reader {
     }
 
     fn socket_addr_of(&mut self, family: u8) -> Result<SocketAddr, Fault> {
-        let ip = match family {
-            IPV4 => IpAddr::from(self.array::<4>()?),
-            IPV6 => IpAddr::from(self.array::<16>()?),
-            _ => return Err(self.fault()),
+        let addr = match family {
+            IPV4 => compact::read(&self.array::<{ compact::LEN_V4 }>()?),
+            IPV6 => compact::read(&self.array::<{ compact::LEN_V6 }>()?),
+            _ => None,
         };
-        Ok(SocketAddr::new(ip, self.u16()?))
+        addr.ok_or(self.fault())
     }
 
     /// Nothing may be left.
@@ -117,17 +118,8 @@ pub(super) fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
 
 /// Family (4 or 6), address, port.
 pub(super) fn put_socket_addr(out: &mut BytesMut, addr: SocketAddr) {
-    match addr.ip() {
-        IpAddr::V4(ip) => {
-            out.put_u8(IPV4);
-            out.put_slice(&ip.octets());
-        }
-        IpAddr::V6(ip) => {
-            out.put_u8(IPV6);
-            out.put_slice(&ip.octets());
-        }
-    }
-    out.put_u16(addr.port());
+    out.put_u8(if addr.is_ipv4() { IPV4 } else { IPV6 });
+    compact::write(out, addr);
 }
 
 /// As [`put_socket_addr`], or 0 and the number of a tab.

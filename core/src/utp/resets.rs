@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::packet::{Header, Kind, Packet};
-use crate::net::Limiter;
+use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
 /// Bytes of resets a second in all: 200 of them. A SYN whose sender is forged must not make us a
@@ -16,15 +16,21 @@ const PER_ADDRESS: u32 = 5;
 /// answers.
 #[derive(Debug)]
 pub struct Resets {
-    limiter: Limiter,
+    limiter: AnswerLimiter,
+}
+
+impl Default for Resets {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Resets {
     /// Nobody was answered yet.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub fn new() -> Self {
         Self {
-            limiter: Limiter::new(RATE, PER_ADDRESS, now),
+            limiter: AnswerLimiter::new(RATE, PER_ADDRESS),
         }
     }
 
@@ -88,9 +94,7 @@ mod tests {
     #[test]
     fn a_syn_is_answered_with_a_reset_that_its_sender_believes() {
         let now = Instant::ZERO + Duration::from_secs(5000);
-        let answer = Resets::new(now)
-            .answer(now, from(1), &syn().encode())
-            .unwrap();
+        let answer = Resets::new().answer(now, from(1), &syn().encode()).unwrap();
         let reset = Packet::parse(&answer).unwrap();
         assert!(reset.payload.is_empty());
         assert_eq!(
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn nothing_but_a_syn_is_answered() {
-        let mut resets = Resets::new(Instant::ZERO);
+        let mut resets = Resets::new();
         let mut answers =
             |from, datagram: &[u8]| resets.answer(Instant::ZERO, from, datagram).is_some();
         for kind in [Kind::Data, Kind::Fin, Kind::State, Kind::Reset] {
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_address_and_all_together_are_answered_so_often_and_no_more() {
-        let mut resets = Resets::new(Instant::ZERO);
+        let mut resets = Resets::new();
         let mut answered = |millis: u64, n| {
             resets
                 .answer(
@@ -167,7 +171,7 @@ mod tests {
             if let Some(first) = datagram.first_mut().filter(|_| syn) {
                 *first = 0x41;
             }
-            if let Some(answer) = Resets::new(Instant::ZERO).answer(Instant::ZERO, from(1), &datagram) {
+            if let Some(answer) = Resets::new().answer(Instant::ZERO, from(1), &datagram) {
                 prop_assert!(answer.len() <= datagram.len());
             }
         }

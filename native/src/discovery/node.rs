@@ -66,7 +66,7 @@ impl Node {
         let machine = Dht::new(config, state, seed, Instant::ZERO);
         Ok(Self {
             machine,
-            resets: Resets::new(Instant::ZERO),
+            resets: Resets::new(),
             sockets,
             policy,
             file,

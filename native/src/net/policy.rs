@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use aqueduct_core::discovery::url::Url;
+use aqueduct_core::net::is_local;
 
 use super::permit::{Admission, Place, Unlimited};
 
@@ -101,7 +102,7 @@ impl Policy for OwnUser {
             })
         };
         let ip = target.addr.ip().to_canonical();
-        if target.addr.port() == 0 || ip.is_multicast() || is_broadcast(ip) {
+        if target.addr.port() == 0 || ip.is_multicast() || ip == Ipv4Addr::BROADCAST {
             return refuse("nobody can listen there");
         }
         if !is_local(ip)
@@ -168,37 +169,6 @@ impl Policy for TypedTrackers {
             *target
         })
     }
-}
-
-/// Whether an address is of this machine or of the network around it: loopback, unspecified (which
-/// reaches loopback), private (RFC 1918), shared (RFC 6598), link-local, unique local (RFC 4193).
-#[must_use]
-pub fn is_local(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            v4.octets()[0] == 0
-                || v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || is_shared(v4)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_unspecified() || v6.is_loopback() || is_in(v6, 0xfe80, 10) || is_in(v6, 0xfc00, 7)
-        }
-    }
-}
-
-const fn is_shared(v4: Ipv4Addr) -> bool {
-    let [a, b, ..] = v4.octets();
-    a == 100 && b & 0xc0 == 64
-}
-
-const fn is_in(v6: Ipv6Addr, prefix: u16, bits: u32) -> bool {
-    v6.segments()[0] >> (16 - bits) == prefix >> (16 - bits)
-}
-
-fn is_broadcast(ip: IpAddr) -> bool {
-    ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 #[cfg(test)]

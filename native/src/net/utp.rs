@@ -18,7 +18,7 @@ use super::{Bind, Policy, Purpose, Target};
 pub async fn turn_away(bind: Bind, port: u16, policy: Arc<dyn Policy>) -> io::Result<Infallible> {
     let mut sockets = Sockets::bind_only_at(bind, port)?;
     let start = tokio::time::Instant::now();
-    let mut resets = Resets::new(Instant::ZERO);
+    let mut resets = Resets::new();
     loop {
         let (from, bytes) = sockets.receive().await;
         let Some(reset) = resets.answer(Instant::ZERO + start.elapsed(), from, &bytes) else {

@@ -16,8 +16,7 @@ pub(super) fn packet(data: &[u8]) {
             })
         );
     }
-    let answer =
-        Resets::new(Instant::ZERO).answer(Instant::ZERO, ([11, 0, 0, 1], 6881).into(), data);
+    let answer = Resets::new().answer(Instant::ZERO, ([11, 0, 0, 1], 6881).into(), data);
     let is_syn =
         packet.is_ok_and(|packet| packet.header.kind == Kind::Syn && packet.payload.is_empty());
     assert_eq!(answer.is_some(), is_syn);

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::addr::{is_usable, may_name};
 use super::config::Config;
 use super::id::{Contact, NodeId};
 use super::io::{Family, Input, Output, Reason};
@@ -21,6 +20,8 @@ use super::state::State;
 use crate::discovery::budget::LookupBudget;
 use crate::discovery::timers::Timers;
 use crate::discovery::{DhtCounts, Key};
+use crate::net::disclosure::may_name_node;
+use crate::net::is_usable;
 use crate::types::{InfoHashV1, Instant};
 
 /// Pings under way at a time: nodes that we merely heard of must not make us send more.
@@ -399,7 +400,7 @@ impl Dht {
     /// Nodes of the other family help its table to begin.
     fn introduce(&mut self, now: Instant, from: SocketAddr, answer: &Answer<'_>) {
         let others = answer.contacts.iter().filter(|contact| {
-            Family::of(&contact.addr) != Family::of(&from) && may_name(from, contact.addr)
+            Family::of(&contact.addr) != Family::of(&from) && may_name_node(from, contact.addr)
         });
         for contact in others.copied().collect::<Vec<_>>() {
             if self
@@ -421,7 +422,7 @@ impl Dht {
         let named = answer
             .contacts
             .iter()
-            .filter(|named| may_name(contact.addr, named.addr));
+            .filter(|named| may_name_node(contact.addr, named.addr));
         named.for_each(|named| lookup.offer(*named, Some(contact.addr)));
         if let Goal::Peers(hash) = lookup.goal {
             self.found(hash, contact.addr, &answer.peers);

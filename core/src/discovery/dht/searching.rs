@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use super::addr::is_usable;
 use super::io::{Effort, Family, Output};
 use super::krpc::Method;
 use super::lookup::{Goal, Lookup};
@@ -12,7 +11,8 @@ use super::search::{Member, Search};
 use super::upkeep::doubled;
 use crate::discovery::Key;
 use crate::io::DiscoverRequest;
-use crate::net::is_local;
+use crate::net::disclosure::may_name;
+use crate::net::is_usable;
 use crate::types::{InfoHashV1, Instant};
 
 impl Dht {
@@ -197,9 +197,8 @@ impl Dht {
             ports.contains(&peer.port())
                 && homes.iter().any(|(_, home)| home.votes.contains(peer.ip()))
         };
-        let allowed = |peer: &SocketAddr| {
-            is_usable(*peer) && (is_local(from.ip()) || !is_local(peer.ip())) && !sees_us(peer)
-        };
+        let allowed =
+            |peer: &SocketAddr| is_usable(*peer) && may_name(from.into(), *peer) && !sees_us(peer);
         let addrs = search.add(peers.iter().copied().filter(allowed));
         if addrs.is_empty() {
             return;

@@ -1,10 +1,10 @@
 //! What outlives the program: our ids, and nodes that were there (a file of the driver's).
 
-use super::addr::is_usable;
 use super::id::{Contact, NodeId};
 use super::io::Family;
 use super::krpc::compact::{NODE_V4, NODE_V6, put_contact, read_contacts};
 use crate::bencode::{BencodeError, Dict, Encoder, Limits, scan};
+use crate::net::is_usable;
 
 /// Of the form below.
 const VERSION: u32 = 1;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::addr::is_usable;
 use super::io::{Family, Output};
 use super::lookup::{Goal, Lookup};
 use super::machine::{Dht, Wake};
+use crate::net::is_usable;
 use crate::types::Instant;
 
 /// How often a table is looked at.

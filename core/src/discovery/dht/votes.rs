@@ -1,10 +1,9 @@
 //! Where others see us (`ip` of answers, BEP 42).
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::addr::network;
-use crate::net::is_local;
+use crate::net::{self, is_local};
 
 /// Votes that are remembered.
 const REMEMBERED: usize = 24;
@@ -13,35 +12,33 @@ const REMEMBERED: usize = 24;
 /// nothing.
 const QUORUM: usize = 6;
 
-/// What the last answers said, one vote a network.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Votes(VecDeque<(u64, IpAddr)>);
+/// What the last answers said, one vote per network.
+#[derive(Clone, Debug)]
+pub(super) struct Votes(net::Votes<Option<u64>>);
+
+impl Default for Votes {
+    fn default() -> Self {
+        Self(net::Votes::new(REMEMBERED))
+    }
+}
 
 impl Votes {
     /// A node sees us at `ip`, which can only be an address of the family over which we asked it.
     /// Local voters are all one network.
     pub(super) fn add(&mut self, voter: IpAddr, ip: IpAddr) {
-        if voter.to_canonical().is_ipv4() != ip.to_canonical().is_ipv4() {
-            return;
+        if voter.to_canonical().is_ipv4() == ip.to_canonical().is_ipv4() {
+            self.0.add(network(voter), ip);
         }
-        let voter = network(voter).unwrap_or_default();
-        self.0.retain(|(other, _)| *other != voter);
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back((voter, ip.to_canonical()));
     }
 
-    /// Our public address, if two thirds of those who voted agree.
+    /// Our public address, if two thirds of those that voted agree.
     pub(super) fn winner(&self) -> Option<IpAddr> {
-        let (_, newest) = self.0.back()?;
-        let votes = self.0.iter().filter(|(_, ip)| ip == newest).count();
-        (votes >= QUORUM && votes * 3 >= self.0.len() * 2 && !is_local(*newest)).then_some(*newest)
+        self.0.agreed(QUORUM).filter(|ip| !is_local(*ip))
     }
 
     /// Whether anybody sees us there.
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
-        self.0.iter().any(|(_, vote)| *vote == ip.to_canonical())
+        self.0.contains(ip)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What is said to trackers: HTTP (BEP 3, 7, 23, 24, 31, 48) and UDP (BEP 15, 41).
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::io::Amounts;
 use crate::discovery::url::Host;
+use crate::net::{compact, is_usable};
 use crate::types::{InfoHashV1, PeerId, visible};
 
 /// Most peers that are read from one answer.
@@ -115,40 +116,22 @@ pub(super) struct PeerList {
 }
 
 impl PeerList {
-    pub(super) fn add(&mut self, ip: IpAddr, port: u16) {
-        let addr = SocketAddr::new(ip.to_canonical(), port);
+    pub(super) fn add(&mut self, addr: SocketAddr) {
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         if self.list.len() < MAX_PEERS && is_usable(addr) && self.seen.insert(addr) {
             self.list.push(addr);
         }
     }
 
-    /// Six bytes a peer (BEP 23).
-    pub(super) fn add_v4(&mut self, compact: &[u8]) {
-        for entry in compact.as_chunks::<6>().0 {
-            let [a, b, c, d, high, low] = *entry;
-            self.add(
-                Ipv4Addr::new(a, b, c, d).into(),
-                u16::from_be_bytes([high, low]),
-            );
-        }
+    /// Six bytes per peer (BEP 23).
+    pub(super) fn add_v4(&mut self, list: &[u8]) {
+        compact::read_v4(list).for_each(|addr| self.add(addr));
     }
 
-    /// Eighteen bytes a peer (BEP 7).
-    pub(super) fn add_v6(&mut self, compact: &[u8]) {
-        for entry in compact.as_chunks::<18>().0 {
-            let [ip @ .., high, low] = *entry;
-            self.add(Ipv6Addr::from(ip).into(), u16::from_be_bytes([high, low]));
-        }
+    /// Eighteen bytes per peer (BEP 7).
+    pub(super) fn add_v6(&mut self, list: &[u8]) {
+        compact::read_v6(list).for_each(|addr| self.add(addr));
     }
-}
-
-/// Whether anybody could listen there.
-pub(super) fn is_usable(addr: SocketAddr) -> bool {
-    let ip = addr.ip();
-    addr.port() != 0
-        && !ip.is_unspecified()
-        && !ip.is_multicast()
-        && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// A tracker's words, fit for screens and logs.

@@ -1,7 +1,7 @@
 //! Announces over HTTP (BEP 3), compact answers (BEP 23), IPv6 (BEP 7), our address (BEP 24), when
 //! to retry (BEP 31), scrapes (BEP 48).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -197,7 +197,7 @@ fn read_peers(
     if let Some(list) = value.as_list() {
         for (host, port) in list.filter_map(Value::as_dict).filter_map(read_peer) {
             match host {
-                Host::Addr(ip) => peers.add(ip, port),
+                Host::Addr(ip) => peers.add(SocketAddr::new(ip, port)),
                 name if port != 0
                     && names.len() < MAX_NAMES
                     && !names.contains(&(name.clone(), port)) =>

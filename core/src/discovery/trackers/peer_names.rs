@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::announce::{MAX_NAMES, is_usable};
+use super::announce::MAX_NAMES;
 use super::io::{Key, Output, QueryId, ResolveFor};
 use super::machine::Discovery;
 use super::status::TrackerError;
 use crate::discovery::url::Host;
+use crate::net::is_usable;
 use crate::types::{Instant, PeerSource};
 
 /// Lookups under way.

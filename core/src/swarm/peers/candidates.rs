@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::net::{Network, Ranking, disclosure, is_shared, network, usable};
+use crate::net::{
+    DialHistory, Network, Ranking, disclosure, is_shared, is_usable, network, takes_more,
+};
 use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
 
 /// Why an address is not remembered.
@@ -22,12 +24,6 @@ pub(crate) enum Refused {
     Distrusted,
 }
 
-/// First rest after a failed dial: short, since a peer that is just starting or still clearing away
-/// our last connection may be the only one there is.
-const REST: Duration = Duration::from_secs(5);
-/// How much longer the rest is after every further failure, up to an hour.
-const LONGER: u32 = 4;
-const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// An address is forgotten after so many failures in a row.
 const GIVE_UP: u32 = 6;
 /// Bans remembered at most.
@@ -35,13 +31,19 @@ const BANS: usize = 4096;
 
 #[derive(Debug)]
 struct Candidate {
-    source: PeerSource,
+    history: DialHistory,
     /// The network of the peer that told us of it (BEP 11).
     informant: Option<Network>,
-    failures: u32,
     /// Not dialled before.
     rest_until: Instant,
     busy: bool,
+}
+
+impl Candidate {
+    /// The lower, the better.
+    const fn standing(&self) -> (u32, PeerSource) {
+        (self.history.failures(), self.history.source())
+    }
 }
 
 /// The addresses of one torrent.
@@ -80,7 +82,7 @@ impl Candidates {
             .values()
             .filter(|c| c.informant == Some(network(informant)))
             .count();
-        if told >= self.limit / 4 || !disclosure::may_name(informant, addr) {
+        if !takes_more(told, self.limit) || !disclosure::may_name(informant, addr) {
             return Err(Refused::Distrusted);
         }
         self.insert(addr.into(), PeerSource::Pex, Some(network(informant)))
@@ -92,17 +94,14 @@ impl Candidates {
         source: PeerSource,
         informant: Option<Network>,
     ) -> Result<(), Refused> {
-        if !addr.socket_addr().is_some_and(usable) {
+        if !addr.socket_addr().is_some_and(is_usable) {
             return Err(Refused::Unusable);
         }
         if self.is_banned(addr) {
             return Err(Refused::Banned);
         }
         if let Some(known) = self.known.get_mut(&addr) {
-            // A private torrent may keep it then, should this turn out to be one (BEP 27).
-            if source.suits_private() && !known.source.suits_private() {
-                known.source = source;
-            }
+            known.history.heard(source);
             return Err(Refused::Known);
         }
         if self.known.len() >= self.limit {
@@ -111,9 +110,8 @@ impl Candidates {
         self.known.insert(
             addr,
             Candidate {
-                source,
+                history: DialHistory::new(source),
                 informant,
-                failures: 0,
                 rest_until: Instant::ZERO,
                 busy: false,
             },
@@ -134,7 +132,7 @@ impl Candidates {
             .iter_mut()
             .filter(|(addr, c)| !c.busy && c.rest_until <= now && !taken(**addr));
         let (addr, best) =
-            free.min_by_key(|(addr, c)| (c.failures, c.source, Reverse(ranking.of(**addr))))?;
+            free.min_by_key(|(addr, c)| (c.standing(), Reverse(ranking.of(**addr))))?;
         best.busy = true;
         Some(*addr)
     }
@@ -154,10 +152,8 @@ impl Candidates {
             return;
         };
         c.busy = false;
-        c.failures += 1;
-        let rest = REST * LONGER.saturating_pow(c.failures - 1);
-        c.rest_until = now + rest.min(LONGEST_REST);
-        if c.failures >= GIVE_UP && c.source != PeerSource::User {
+        c.rest_until = now + c.history.failed();
+        if c.history.failures() >= GIVE_UP && c.history.source() != PeerSource::User {
             self.known.remove(&addr);
         }
     }
@@ -165,7 +161,7 @@ impl Candidates {
     /// A dial succeeded: the address is good.
     pub(crate) fn succeeded(&mut self, addr: PeerAddr) {
         if let Some(c) = self.known.get_mut(&addr) {
-            c.failures = 0;
+            c.history.succeeded();
         }
     }
 
@@ -185,7 +181,7 @@ impl Candidates {
     /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
     pub(crate) fn forget_public(&mut self) -> Vec<PeerAddr> {
         self.known
-            .extract_if(.., |_, c| !c.source.suits_private())
+            .extract_if(.., |_, c| !c.history.source().suits_private())
             .map(|(addr, _)| addr)
             .collect()
     }
@@ -196,7 +192,7 @@ impl Candidates {
         let resting = self
             .known
             .values_mut()
-            .filter(|c| c.failures == 0 && !c.busy);
+            .filter(|c| c.history.failures() == 0 && !c.busy);
         resting.for_each(|c| c.rest_until = c.rest_until.min(now));
     }
 
@@ -235,9 +231,7 @@ impl Candidates {
 
     fn forget_worst(&mut self) {
         let idle = self.known.iter().filter(|(_, c)| !c.busy);
-        let worst = idle
-            .max_by_key(|(_, c)| (c.failures, c.source))
-            .map(|(a, _)| *a);
+        let worst = idle.max_by_key(|(_, c)| c.standing()).map(|(a, _)| *a);
         worst.map(|a| self.known.remove(&a));
     }
 }
@@ -298,18 +292,15 @@ mod tests {
         let a = addr("1.2.3.4:5");
         c.add(a, PeerSource::Tracker).unwrap();
         let mut now = Instant::ZERO;
-        for n in 0..GIVE_UP {
+        let mut rests = Vec::new();
+        for _ in 0..GIVE_UP {
             assert_eq!(c.next(now, Ranking::default(), |_| false), Some(a));
             assert_eq!(c.next(now, Ranking::default(), |_| false), None);
             c.failed(now, a);
-            let rest = c.next_rested().map(|t| t.since(now));
-            assert_eq!(
-                rest,
-                (n + 1 < GIVE_UP).then(|| (REST * LONGER.pow(n)).min(LONGEST_REST))
-            );
-            now = now + LONGEST_REST;
+            rests.extend(c.next_rested().map(|t| t.since(now).as_secs()));
+            now = now + Duration::from_secs(3600);
         }
-        assert_eq!(c.idle(), 0);
+        assert_eq!((rests, c.idle()), (vec![5, 20, 80, 320, 1280], 0));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::compact::{NODE_V4, NODE_V6, put_addr, put_contact, read_addr, read_contacts};
+use super::compact::{NODE_V4, NODE_V6, put_contact, read_contacts};
 use crate::bencode::{Dict, Encoded, Encoder};
 use crate::discovery::dht::id::{Contact, NodeId};
+use crate::net::compact;
 use crate::types::InfoHashV1;
 
 /// Nodes of one family that are read from an answer (BEP 5): a long list is a liar's.
@@ -69,7 +70,7 @@ impl<'a> Answer<'a> {
             .list("values")
             .into_iter()
             .flatten()
-            .filter_map(|peer| read_addr(peer.as_bytes()?));
+            .filter_map(|peer| compact::read(peer.as_bytes()?));
         Some(Self {
             id,
             contacts: v4.chain(v6).collect(),
@@ -83,13 +84,13 @@ impl<'a> Answer<'a> {
         let mut body = Encoder::new();
         body.bytes("id", self.id.0);
         for (key, is_v4) in [("nodes", true), ("nodes6", false)] {
-            let mut compact = Vec::new();
+            let mut nodes = Vec::new();
             self.contacts
                 .iter()
                 .filter(|contact| contact.addr.is_ipv4() == is_v4)
-                .for_each(|contact| put_contact(&mut compact, contact));
-            if !compact.is_empty() {
-                body.bytes(key, compact);
+                .for_each(|contact| put_contact(&mut nodes, contact));
+            if !nodes.is_empty() {
+                body.bytes(key, nodes);
             }
         }
         if let Some(token) = self.token {
@@ -106,9 +107,9 @@ impl<'a> Answer<'a> {
 }
 
 fn compact_peer(peer: SocketAddr) -> Encoded {
-    let mut compact = Vec::with_capacity(18);
-    put_addr(&mut compact, peer);
-    Encoded::bytes(compact)
+    let mut bytes = Vec::with_capacity(compact::LEN_V6);
+    compact::write(&mut bytes, peer);
+    Encoded::bytes(bytes)
 }
 
 impl Samples {

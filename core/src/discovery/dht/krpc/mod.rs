@@ -1,4 +1,4 @@
-//! KRPC (BEP 5): one bencoded dictionary a datagram.
+//! KRPC (BEP 5): one bencoded dictionary per datagram.
 
 mod answer;
 pub(super) mod compact;
@@ -12,8 +12,8 @@ pub use answer::{Answer, MAX_CONTACTS, MAX_PEERS, MAX_SAMPLES, Samples};
 pub use query::{Method, Query, QueryError, Want};
 
 use crate::bencode::{BencodeError, Dict, Encoded, Encoder, Limits, scan};
+use crate::net;
 use crate::types::visible;
-use compact::{put_addr, read_addr};
 
 /// Longest datagram that is read: answers of others' clients have a few hundred peers.
 const LIMITS: Limits = Limits {
@@ -102,7 +102,7 @@ impl<'a> Message<'a> {
             Some(b"e") => read_error(dict),
             _ => return Err(KrpcError::Missing("y")),
         };
-        let ip = dict.bytes("ip").and_then(read_addr);
+        let ip = dict.bytes("ip").and_then(net::compact::read);
         Ok(Self {
             transaction,
             read_only: dict.num::<u8>("ro") == Some(1),
@@ -120,9 +120,9 @@ impl<'a> Message<'a> {
             dict.int("ro", 1);
         }
         if let Some(ip) = self.ip {
-            let mut compact = Vec::with_capacity(18);
-            put_addr(&mut compact, ip);
-            dict.bytes("ip", compact);
+            let mut bytes = Vec::with_capacity(net::compact::LEN_V6);
+            net::compact::write(&mut bytes, ip);
+            dict.bytes("ip", bytes);
         }
         match &self.body {
             Body::Query(query) => query.put(&mut dict),

@@ -16,7 +16,7 @@ use super::io::Family;
 use super::krpc::{Answer, Body, Message, Method, Query, QueryError, Samples, Want};
 use super::local_node::Homes;
 use super::table::SIZE;
-use crate::net::Limiter;
+use crate::net::AnswerLimiter;
 use crate::types::{InfoHashV1, Instant};
 
 /// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes,
@@ -38,7 +38,7 @@ const SAMPLE_LIFE: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Server {
     tokens: Tokens,
     store: Store,
-    limiter: Limiter,
+    limiter: AnswerLimiter,
     sample: Vec<InfoHashV1>,
     sampled: Option<Instant>,
 }
@@ -56,7 +56,7 @@ impl Server {
         Self {
             tokens: Tokens::new(now, rng),
             store: Store::new(config.max_stored),
-            limiter: Limiter::new(config.answer_rate, config.questions_per_address, now),
+            limiter: AnswerLimiter::new(config.answer_rate, config.questions_per_address),
             sample: Vec::new(),
             sampled: None,
         }

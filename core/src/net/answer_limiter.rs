@@ -1,0 +1,113 @@
+//! How much is answered to datagrams, whose senders anybody can forge: without a bound we would be
+//! a means to flood others.
+
+use std::net::SocketAddr;
+
+use super::keyed_limiter::KeyedLimiter;
+use super::token_bucket::{Limit, TokenBucket};
+use super::{ip_network, is_local};
+use crate::types::Instant;
+
+/// Addresses that are counted at a time; questions of others are not answered while all of these
+/// asked within the last second.
+const MAX_ADDRESSES: usize = 2000;
+
+/// Limits questions per address, and bytes of answers in all.
+#[derive(Debug)]
+pub(crate) struct AnswerLimiter {
+    bytes: TokenBucket,
+    questions: KeyedLimiter<SocketAddr>,
+}
+
+impl AnswerLimiter {
+    /// `rate` bytes per second in all, of which two seconds' worth may go out at once;
+    /// `per_address` questions per second from one address.
+    pub(crate) fn new(rate: u32, per_address: u32) -> Self {
+        let rate = u64::from(rate);
+        Self {
+            bytes: TokenBucket::new(Limit::per_second(rate).with_burst(rate * 2)),
+            questions: KeyedLimiter::new(Limit::per_second(per_address.into()), MAX_ADDRESSES),
+        }
+    }
+
+    /// Whether a question may be looked at; if so, it counts.
+    pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
+        self.questions.take(now, counted(from), 1)
+    }
+
+    /// Whether an answer of so many bytes may go out; if so, it counts.
+    pub(crate) fn spends(&mut self, now: Instant, bytes: usize) -> bool {
+        self.bytes.take(now, bytes as u64).is_ok()
+    }
+}
+
+/// Whom a question counts for: its address, and on a local network, where several nodes may share
+/// one machine, also its port.
+fn counted(from: SocketAddr) -> SocketAddr {
+    let ip = from.ip().to_canonical();
+    if is_local(ip) {
+        SocketAddr::new(ip, from.port())
+    } else {
+        // Whoever has one address of a /64 has all.
+        SocketAddr::new(ip_network(ip), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant(millis * 1000)
+    }
+
+    #[test]
+    fn an_address_has_five_questions_per_second_whatever_its_port() {
+        let mut limiter = AnswerLimiter::new(8000, 5);
+        let from = |port| SocketAddr::from(([11, 0, 0, 1], port));
+        let admitted = (1..=20)
+            .filter(|port| limiter.admits(at(0), from(*port)))
+            .count();
+        assert_eq!(admitted, 5);
+        assert!(limiter.admits(at(0), SocketAddr::from(([11, 0, 0, 2], 1))));
+        assert!(limiter.admits(at(1000), from(1)));
+    }
+
+    #[test]
+    fn on_a_local_network_each_port_is_counted_by_itself() {
+        let mut limiter = AnswerLimiter::new(8000, 1);
+        let from = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        assert!(limiter.admits(at(0), from(1)) && limiter.admits(at(0), from(2)));
+        assert!(!limiter.admits(at(0), from(1)));
+        let mapped: std::net::IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        assert!(!limiter.admits(at(0), SocketAddr::new(mapped, 1)));
+    }
+
+    #[test]
+    fn answers_keep_to_the_rate_over_ten_seconds() {
+        let mut limiter = AnswerLimiter::new(8000, 5);
+        let sent: u64 = (0..10_000)
+            .map(|millis| {
+                if limiter.spends(at(millis), 300) {
+                    300
+                } else {
+                    0
+                }
+            })
+            .sum();
+        assert!((80_000..=96_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_is_counted_in_bounded_memory() {
+        let mut limiter = AnswerLimiter::new(8000, 5);
+        let from = |n: u32| SocketAddr::from(((0x0b00_0000 + n).to_be_bytes(), 1));
+        let admitted = (0..100_000)
+            .filter(|n| limiter.admits(at(0), from(*n)))
+            .count();
+        assert_eq!(
+            (admitted, limiter.questions.len()),
+            (MAX_ADDRESSES, MAX_ADDRESSES)
+        );
+    }
+}

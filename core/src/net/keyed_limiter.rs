@@ -1,0 +1,160 @@
+//! A limit for each of many: addresses, networks, hosts.
+
+use std::collections::BTreeMap;
+
+use super::token_bucket::{Level, Limit};
+use crate::types::Instant;
+
+/// One token bucket per key, at most so many at a time.
+///
+/// A key whose bucket is full again is forgotten when room is needed. When all places are taken by
+/// keys that still owe something, new ones are refused: memory stays bounded under a flood of keys,
+/// and those that were there first keep what is theirs.
+#[derive(Clone, Debug)]
+pub struct KeyedLimiter<K> {
+    limit: Limit,
+    max_keys: usize,
+    levels: BTreeMap<K, (Limit, Level)>,
+    /// Not before then can a sweep find anything that the last one did not.
+    sweep_at: Instant,
+}
+
+impl<K: Ord + Copy> KeyedLimiter<K> {
+    /// `limit` for each of at most `max_keys` keys.
+    #[must_use]
+    pub const fn new(limit: Limit, max_keys: usize) -> Self {
+        Self {
+            limit,
+            max_keys,
+            levels: BTreeMap::new(),
+            sweep_at: Instant::ZERO,
+        }
+    }
+
+    /// Spends `tokens` of a key. Returns whether any were left before; then more may be spent than
+    /// there were, and the key waits until that is regained.
+    pub fn take(&mut self, now: Instant, key: K, tokens: u64) -> bool {
+        self.take_all(now, &[(key, 1)], tokens)
+    }
+
+    /// Spends `tokens` of each key, or of none if one of them has none left. Each key comes with
+    /// its shares: so many times the limit is its own.
+    pub fn take_all(&mut self, now: Instant, keys: &[(K, u64)], tokens: u64) -> bool {
+        let granted = keys
+            .iter()
+            .all(|(key, shares)| self.has_any(now, *key, *shares));
+        for (key, _) in keys.iter().filter(|_| granted) {
+            if let Some((limit, level)) = self.levels.get_mut(key) {
+                level.spend(*limit, tokens);
+            }
+        }
+        granted
+    }
+
+    /// Keys that are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Whether no key is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    fn has_any(&mut self, now: Instant, key: K, shares: u64) -> bool {
+        if self.levels.len() >= self.max_keys && !self.levels.contains_key(&key) {
+            self.sweep(now);
+            if self.levels.len() >= self.max_keys {
+                return false;
+            }
+        }
+        let fresh = (self.limit.times(shares), Level::default());
+        let (limit, level) = self.levels.entry(key).or_insert(fresh);
+        level.regain(*limit, now);
+        level.has_any(*limit)
+    }
+
+    /// Forgets full buckets. Done at most once in the time in which a bucket fills, so that a flood
+    /// of keys does not cause a sweep for each.
+    fn sweep(&mut self, now: Instant) {
+        if now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now + self.limit.refill_time();
+        self.levels.retain(|_, (limit, level)| {
+            level.regain(*limit, now);
+            !level.is_full()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+    use super::super::TokenBucket;
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant(millis * 1000)
+    }
+
+    proptest! {
+        #[test]
+        fn with_room_for_all_every_key_has_a_bucket_of_its_own(steps in vec((0u64..500, 0u8..5), 1..200)) {
+            let limit = Limit::per_second(3).with_burst(6);
+            let mut limiter = KeyedLimiter::new(limit, 5);
+            let mut buckets = [TokenBucket::new(limit); 5];
+            let mut now = at(0);
+            for (wait, key) in steps {
+                now = now + Duration::from_millis(wait);
+                let bucket = &mut buckets[usize::from(key)];
+                let granted = bucket.has_any(now);
+                if granted {
+                    bucket.charge(now, 1);
+                }
+                prop_assert_eq!(limiter.take(now, key, 1), granted);
+            }
+        }
+
+        #[test]
+        fn however_many_keys_come_no_more_are_remembered(steps in vec((0u64..50, 0u16..1000), 1..400)) {
+            let mut limiter = KeyedLimiter::new(Limit::per_second(5), 20);
+            let mut now = at(0);
+            for (wait, key) in steps {
+                now = now + Duration::from_millis(wait);
+                limiter.take(now, key, 1);
+                prop_assert!(limiter.len() <= 20);
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_of_keys_keeps_newcomers_out_only_until_those_that_rest_are_forgotten() {
+        let mut limiter = KeyedLimiter::new(Limit::per_second(5), 2);
+        assert!(limiter.take(at(0), 1, 1) && limiter.take(at(0), 2, 1));
+        assert!(!limiter.take(at(0), 3, 1), "all places are taken");
+        assert!(limiter.take(at(0), 1, 1), "and those that have one keep it");
+        assert!(
+            limiter.take(at(1001), 3, 1),
+            "the others rested for a second"
+        );
+    }
+
+    #[test]
+    fn a_network_with_more_shares_may_ask_more_often_but_its_parts_no_more_than_they_may() {
+        let mut limiter = KeyedLimiter::new(Limit::per_second(1).with_burst(10), 100);
+        let granted = |limiter: &mut KeyedLimiter<u8>, part| {
+            (0..100)
+                .filter(|_| limiter.take_all(at(0), &[(part, 1), (99, 4)], 1))
+                .count()
+        };
+        let granted: Vec<usize> = (0..6).map(|part| granted(&mut limiter, part)).collect();
+        assert_eq!(granted, [10, 10, 10, 10, 0, 0]);
+    }
+}
