@@ -1,27 +1,26 @@
-//! How many files and sockets may be open at a time, and who gets how many of them.
+//! How many files and sockets may be open at a time, and how they are divided.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::storage::handles::MAX_OPEN;
 
-/// Descriptors that are none of the [`Shares`]: standard streams, event queues, listeners, datagram
-/// sockets, a few requests over HTTP.
+/// Descriptors that are not among the [`Shares`]: standard streams, event queues, listeners,
+/// datagram sockets, a few requests over HTTP.
 const OTHERS: usize = 40;
 /// What each torrent keeps open besides its files: its folder, the two files of its record and
 /// their folder.
 const PER_TORRENT: usize = 4;
 
-/// Connections that wait for a handshake at a time. Beyond it the system's backlog holds them.
+/// Connections at a time that wait for a handshake. Further ones wait in the system's backlog.
 const MAX_HALF_OPEN: usize = 64;
 /// Dials under way at a time.
 const MAX_DIALLING: usize = 40;
 
-/// Raises this process's limit of open files to the most that the system allows it. Shells and
-/// service managers give 1,024 (some systems 256) unless they are asked for more, for the sake of
-/// programs that cannot handle more; five hundred peers, the files of many torrents and ten
-/// thousand tabs need more.
+/// Raises this process's limit of open files to the most that the system allows. By default it is
+/// 1,024 (on some systems 256), for programs that cannot handle more; five hundred peers, the files
+/// of many torrents and ten thousand tabs need more.
 ///
-/// A system that refuses leaves the limit as it was.
+/// Where the system refuses, the limit stays as it was.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(
@@ -34,21 +33,21 @@ pub fn raise_limit() {
 }
 
 /// How the descriptors of a process are divided when there are few: peers get what files leave, so
-/// that no crowd of them keeps a file from being opened.
+/// that a file can be opened however many peers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// Files of torrents.
+    /// Open files of torrents.
     pub files: usize,
     /// Connected peers and dials, all torrents.
     pub peers: usize,
     /// Dials under way.
     pub dialling: usize,
-    /// Accepted connections before their handshake is through.
+    /// Accepted connections that have not completed their handshake.
     pub half_open: usize,
 }
 
 impl Shares {
-    /// Of this process's limit, for so many torrents. `peers` are never exceeded, and few only
+    /// Divides this process's limit for `torrents` torrents. At most `peers` peers, and fewer only
     /// where the limit is low.
     #[must_use]
     pub fn of_limit(torrents: usize, peers: usize) -> Self {
@@ -68,7 +67,7 @@ impl Shares {
             (sockets / 8).clamp(1, MAX_DIALLING),
             (sockets / 8).clamp(1, MAX_HALF_OPEN),
         );
-        // A dial is counted among the peers already.
+        // Dials count among the peers.
         Self {
             files,
             peers: sockets.saturating_sub(half_open).clamp(1, peers.max(1)),

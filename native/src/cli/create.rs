@@ -19,7 +19,7 @@ use super::place;
 use crate::ui;
 use crate::ui::reading::Reading;
 
-/// What is wrong with an --output that exists.
+/// The problem of an --output that exists.
 const TAKEN: &str = "is there already; choose another name, or replace it with --force";
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
@@ -46,8 +46,8 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Neither a folder nor a file that is about to be shared is overwritten: the torrent would not fit
-/// its data from then on. Nor is any other file, unless that is asked for.
+/// Refuses to overwrite a folder, or a file that is to be shared: the torrent would no longer match
+/// its data. Any other file is replaced only with --force.
 fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
     let output = flags.output.as_path();
     let (class, problem) = if output.is_dir() {
@@ -89,13 +89,13 @@ fn details(flags: &CreateFlags) -> Details {
     }
 }
 
-/// What was typed, if it ends with a name: a link's own and not that of what it leads to.
+/// What was typed, if it ends with a name: a link's own name instead of its target's.
 fn own_name(typed: &Path) -> Option<&Path> {
     typed.file_name().map(|_| typed)
 }
 
-/// A torrent of zeros has every check but the digests behind it, and the layout that says what to
-/// hash.
+/// Hashes the data. A torrent with digests of zeros is valid except for these, and has the layout
+/// that says what to hash.
 fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
@@ -145,7 +145,7 @@ fn name_of(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// `left_out` hears of what cannot be shared.
+/// The files at `path`. `left_out` is called with what cannot be shared.
 fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
     let meta = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
     if meta.is_file() {
@@ -163,8 +163,8 @@ fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
     Ok(Content::Folder(walk(path, left_out)?))
 }
 
-/// All files below a folder, sorted by their paths. Neither links nor sockets, pipes and devices
-/// are shared.
+/// All files below a folder, sorted by their paths. Links, sockets, pipes and devices are not
+/// shared.
 fn walk(root: &Path, left_out: &dyn Fn(&Path)) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
     let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
@@ -194,7 +194,7 @@ enum Kind {
 }
 
 fn kind(entry: &DirEntry) -> Result<Kind, Failure> {
-    // Of the entry itself: a link is a link.
+    // The metadata of the entry itself: links are not followed.
     let meta = entry
         .metadata()
         .map_err(|error| unreadable(&entry.path(), &error))?;
@@ -246,7 +246,7 @@ fn write(flags: &CreateFlags, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// On standard output, unless the torrent itself went there.
+/// Prints the magnet link on standard output, unless the torrent itself was written there.
 fn report(flags: &CreateFlags, metainfo: &Metainfo) {
     let magnet = metainfo.magnet().to_string();
     if flags.output.as_os_str() == "-" {

@@ -1,31 +1,30 @@
-//! How a command ends when it does not end well: a class, which is also the exit code, and a text
-//! that says what to do.
+//! Why a command failed: a class, which is also the exit code, and a message that says what to do.
 
 use aqueduct_core::CommandError;
 use aqueduct_core::meta::{CreateError, MagnetError, MetainfoError};
 use aqueduct_native::storage::StorageError;
 
-/// The exit codes' names.
+/// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// Anything not named below.
     Failure = 1,
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage = 2,
-    /// The torrent or magnet is invalid.
+    /// The torrent or magnet link is invalid.
     InvalidTorrent = 3,
     /// No peers, or no progress in time.
     NoPeers = 4,
-    /// Space, permission, I/O.
+    /// Files could not be read or written: space, permission, I/O.
     Storage = 5,
     /// The data do not match the torrent.
     Mismatch = 6,
-    /// By the user.
+    /// The user interrupted.
     Interrupted = 130,
 }
 
 impl Class {
-    /// As it stands in JSON.
+    /// The name in JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Failure => "failure",
@@ -56,7 +55,7 @@ impl Failure {
         }
     }
 
-    /// Names what the failure is about.
+    /// The same failure, with its subject before the message.
     pub(crate) fn about(self, subject: &str) -> Self {
         Self {
             message: format!(

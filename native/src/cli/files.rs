@@ -190,7 +190,7 @@ impl Files {
             .find(|path| self.claims.get(*path).is_some_and(|other| *other != owner))
         {
             let message = format!(
-                "{} is a file of another of the torrents, too; get this one by itself, into another folder with --output",
+                "{} is a file of another of the torrents, too; get this one with a command of its own, into another folder with --output",
                 visible(&taken.to_string_lossy())
             );
             return Err(Failure::new(Class::Usage, message));

@@ -1,4 +1,4 @@
-//! `--peer`: names are looked up beside everything else, so that nobody waits for a resolver.
+//! `--peer`: names are looked up in tasks of their own, so that nothing waits for a resolver.
 
 use std::future::pending;
 use std::io;
@@ -11,29 +11,29 @@ use tokio::time::sleep;
 
 use super::values::HostPort;
 
-/// A name that was not found is looked up again after this time: the network may not have been
-/// there yet.
+/// A name that was not found is looked up again after this time: the network may not have been up
+/// yet.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// What came of a name.
+/// The outcome of a lookup.
 #[derive(Debug)]
 pub(crate) enum Found {
     Addrs(Vec<SocketAddr>),
-    /// Told once a name.
+    /// The first failure of a name; further ones are not reported.
     Nothing {
         host: String,
         error: io::Error,
     },
 }
 
-/// Names under way.
+/// Lookups under way.
 #[derive(Debug)]
 pub(crate) struct Lookups {
     found: mpsc::Receiver<Found>,
 }
 
 impl Lookups {
-    /// Begins to look up what is a name, and gives what is an address at once.
+    /// Starts to look up names, and returns addresses at once.
     pub(crate) fn start(peers: &[HostPort]) -> (Vec<SocketAddr>, Self) {
         let (sender, found) = mpsc::channel(peers.len().max(1));
         let mut addrs = Vec::new();
@@ -46,7 +46,7 @@ impl Lookups {
         (addrs, Self { found })
     }
 
-    /// The next that is found, or is not. Cancel-safe; waits for ever when nothing is under way.
+    /// The next outcome. Cancel-safe; waits for ever when nothing is under way.
     pub(crate) async fn next(&mut self) -> Found {
         match self.found.recv().await {
             Some(found) => found,
@@ -62,7 +62,7 @@ async fn look_up(host: String, port: u16, to: mpsc::Sender<Found>) {
             .await
             .map(Iterator::collect::<Vec<_>>)
         {
-            // Whoever is gone needs no answer.
+            // The receiver may be gone.
             Ok(addrs) if !addrs.is_empty() => return drop(to.send(Found::Addrs(addrs)).await),
             Ok(_) => io::Error::other("it has no address"),
             Err(error) => error,

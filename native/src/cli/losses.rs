@@ -1,10 +1,10 @@
-//! What came to nothing among several torrents.
+//! Torrents that failed, among several.
 
 use super::failure::{Class, Failure};
 use crate::ui;
 
-/// One torrent's failure is the command's. One among several is told at once and the others go on;
-/// the first decides how the command ends.
+/// The failure of a single torrent is the command's. One among several is printed at once and the
+/// others continue; the first decides the exit code.
 #[derive(Debug)]
 pub(crate) struct Losses {
     of: usize,
@@ -22,7 +22,7 @@ impl Losses {
         }
     }
 
-    /// Whether the command is about one torrent.
+    /// Whether the command names a single torrent.
     pub(crate) const fn is_alone(&self) -> bool {
         self.of <= 1
     }

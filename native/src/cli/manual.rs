@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use clap::Command;
 use clap_mangen::Man;
 
-/// In roff.
+/// The page in roff.
 pub(crate) fn page(mut program: Command) -> io::Result<Vec<u8>> {
     program.build();
     let main = Man::new(program.clone());
@@ -26,7 +26,7 @@ pub(crate) fn page(mut program: Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// What would be a page of its own becomes a section, and its sections subsections.
+/// A command's page becomes a section, and its sections subsections.
 fn write_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let man = Man::new(command.clone());
     let mut sections = Vec::new();

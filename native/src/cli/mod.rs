@@ -35,7 +35,7 @@ use self::failure::{Class, Failure};
 use self::flags::{Command, Flags};
 use crate::ui;
 
-/// Parses, runs, and tells how it went.
+/// Parses the command line, runs the command, and reports how it ended.
 pub(crate) fn run() -> ExitCode {
     let flags = match Flags::try_parse() {
         Ok(flags) => flags,
@@ -52,8 +52,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Help is no failure; anything else is one of usage. A script that asked for JSON gets it even
-/// then.
+/// Prints clap's message. Help is no failure; anything else is one of usage, as JSON if that was
+/// asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         ui::failure(
@@ -98,7 +98,7 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
     let runtime = runtime
         .map_err(|error| Failure::new(Class::Failure, format!("could not start: {error}")))?;
     let outcome = LocalSet::new().block_on(&runtime, work);
-    // A name that the system's resolver is still looking for keeps nobody waiting.
+    // Does not wait for names that the system's resolver is still looking up.
     runtime.shutdown_background();
     outcome
 }

@@ -1,4 +1,4 @@
-//! Writing a file that is whole or not there at all.
+//! Writing a file as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,37 +7,36 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// What happens to a file that has the name already.
+/// What happens to an existing file of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// It stays, and nothing is written.
     Keep,
-    /// It is replaced once the new one is whole.
+    /// It is replaced once the new one is complete.
     Replace,
 }
 
-/// Writes `bytes` beside `path` and renames the result, so that a full disk or a crash leaves what
-/// was there. A device or a pipe is written to as it is.
+/// Writes `bytes` to a file beside `path` and renames it, so that a full disk or a crash leaves the
+/// old file. A device or a pipe is written to directly.
 ///
 /// # Errors
-/// Anything the system says; [`io::ErrorKind::AlreadyExists`] if a file of the name is to be kept.
+/// The system's; [`io::ErrorKind::AlreadyExists`] if an existing file is to be kept.
 pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     if is_device(path) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    // Behind a link the file that it leads to is replaced, not the link.
+    // A link stays; the file that it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let beside = beside(&path)?;
     let written = fill(&beside, &path, bytes).and_then(|()| rename(&beside, &path, existing));
     if written.is_err() {
-        // What could not be finished is of no use; that it cannot be removed either changes nothing
-        // about the error.
+        // The unfinished file is removed. If that fails, too, the first error counts.
         let _ = fs::remove_file(&beside);
     }
     written
 }
 
-/// Whether writing there replaces a file.
+/// Whether writing to `path` replaces a file.
 pub(crate) fn is_taken(path: &Path) -> bool {
     path.symlink_metadata().is_ok() && !is_device(path)
 }
@@ -47,7 +46,7 @@ fn is_device(path: &Path) -> bool {
         .is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-/// A name in the same folder that nobody uses.
+/// An unused name in the same folder.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let random = getrandom::u64()
         .map_err(|error| io::Error::other(format!("the system has no randomness: {error}")))?;
@@ -67,7 +66,7 @@ fn rename(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
     match existing {
         Existing::Replace => fs::rename(from, to),
         Existing::Keep => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Not every file system can do it in one step.
+            // Not every file system does it in one step.
             Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_ok() => {
                 Err(io::ErrorKind::AlreadyExists.into())
             }

@@ -1,5 +1,5 @@
-//! Where a torrent's data lie when the user points at them: the file or folder itself, renamed
-//! perhaps, or the folder around it.
+//! Where a torrent's data lie, for a path that the user named: the file or folder itself, perhaps
+//! renamed, or the folder around it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use aqueduct_core::types::visible;
 
 use super::failure::{Class, Failure};
 
-/// The folder that a torrent's paths are below.
+/// The folder that a torrent's paths start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
     pub(crate) folder: PathBuf,
-    /// What the first component of the paths is called on disk, if that is not in UTF-8.
+    /// The name of the paths' first component on disk, if that is not in UTF-8.
     pub(crate) top: Option<OsString>,
 }
 
@@ -24,7 +24,7 @@ impl Root {
         Self { folder, top: None }
     }
 
-    /// Whether a file is there, under its own name or the safe one.
+    /// Whether a file exists, under its own name or the safe one.
     fn holds(&self, file: &File) -> bool {
         let path = |safe: bool| {
             let name = |(depth, name): (usize, &String)| match &self.top {
@@ -39,11 +39,11 @@ impl Root {
     }
 }
 
-/// Finds a torrent's data. Where the user names no path they are looked for in the folder `usual`
-/// and beside the .torrent file `torrent`.
+/// Finds a torrent's data. If the user named no path, they are looked for in the folder `usual` and
+/// beside the .torrent file `torrent`.
 ///
 /// # Errors
-/// None of the torrent's files is there, which is a failure of class `absent`.
+/// None of the torrent's files exists, which is a failure of class `absent`.
 pub(crate) fn find(
     info: &Arc<Info>,
     torrent: &OsStr,
@@ -93,8 +93,8 @@ fn not_there(info: &Info, torrent: &Path, places: &[PathBuf]) -> String {
     )
 }
 
-/// Where the torrent's paths begin, and the torrent with the first component of its paths as it is
-/// on disk.
+/// The folder that the torrent's paths start from, and the torrent with the first component of its
+/// paths as it is on disk.
 pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>), Failure> {
     if path.is_dir() && (!info.multi || has_top(info, path)) {
         return Ok((Root::plain(path.to_owned()), Arc::clone(info)));
@@ -110,14 +110,13 @@ pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>),
     Ok(at(info, &itself))
 }
 
-/// Whether the torrent's folder lies in this one, under its own name or the safe one that it has
-/// where its own is refused.
+/// Whether the torrent's folder lies in this one, under its own name or the safe one.
 fn has_top(info: &Info, path: &Path) -> bool {
     let top = info.files.first().and_then(|file| file.path.first());
     top.is_some_and(|top| path.join(top).exists() || path.join(portable_name(top)).exists())
 }
 
-/// The same for a path without links that is the data themselves.
+/// The same for a path without links that leads to the data themselves.
 pub(crate) fn at(info: &Arc<Info>, itself: &Path) -> (Root, Arc<Info>) {
     let (Some(folder), Some(name)) = (itself.parent(), itself.file_name()) else {
         return (Root::plain(itself.to_owned()), Arc::clone(info));

@@ -11,11 +11,11 @@ use aqueduct_core::types::{InfoHash, visible};
 use super::failure::{Class, Failure};
 use super::output::{self, Existing};
 
-/// Before anything is fetched: may the file be written? One that holds this torrent already is left
-/// as it is, so that a command can be started again.
+/// Checks that the file may be written, before anything is fetched. One that holds this torrent
+/// already is left as it is, so that a command can be started again.
 ///
 /// # Errors
-/// Something else has that name.
+/// Another file has that name.
 pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     let shown = visible(&path.to_string_lossy()).into_owned();
     match fs::symlink_metadata(path) {
@@ -34,10 +34,10 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     }
 }
 
-/// Writes the torrent, with the trackers and web seeds of its link, unless it is there.
+/// Writes the torrent, with the trackers and web seeds of its link, unless it exists.
 ///
 /// # Errors
-/// It cannot be written, or something else has that name by now.
+/// It cannot be written, or another file has that name by now.
 pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), Failure> {
     if is_saved(path, &info.info_hash) {
         return Ok(());

@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use super::failure::{Class, Failure};
 
-/// Longer than any tracker is waited for.
+/// The longest wait for all trackers together.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Asks every tracker; says what came of it.
+/// Asks every tracker; returns their states with the answers.
 pub(crate) async fn ask(
     info_hash: &InfoHash,
     trackers: Vec<Vec<String>>,
@@ -32,7 +32,7 @@ pub(crate) async fn ask(
         resolver: Resolver::default(),
     };
     let handle = discovery::spawn(options).map_err(|error| cannot(&error))?;
-    // Neither id nor port nor amounts stand in a scrape.
+    // A scrape contains neither id nor port nor amounts.
     let swarm = Swarm {
         trackers,
         peer_id: PeerId::ours([0; 12]),
@@ -51,7 +51,7 @@ pub(crate) async fn ask(
         .map_err(|error| cannot(&error))?;
     membership.scrape();
     let all = async { while !is_over(&membership.trackers()) && news.recv().await.is_some() {} };
-    // Whoever is still silent is shown so.
+    // Trackers that have not answered are shown as such.
     let _ = timeout(LIMIT, all).await;
     Ok(membership.trackers())
 }
@@ -93,7 +93,7 @@ fn error(status: &TrackerStatus) -> Option<String> {
     }
 }
 
-/// One tracker in words.
+/// One tracker, as people read it.
 pub(crate) fn line(status: &TrackerStatus) -> String {
     let what = match &status.state {
         TrackerState::Ok {

@@ -7,7 +7,7 @@ use aqueduct_core::types::visible;
 
 use super::failure::{Class, Failure};
 
-/// What the user and the link ask for.
+/// What the user and the magnet link ask for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice<'a> {
     /// `--select`
@@ -19,8 +19,8 @@ pub(crate) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// One flag a file, or `None` for all: those that match `--select` or that the link names (all,
-    /// if neither says anything) without those that match `--exclude`.
+    /// One flag per file, or `None` for all: those that match `--select` or that the link names
+    /// (all, without either), except those that match `--exclude`.
     pub(crate) fn wanted(&self, info: &Info) -> Result<Option<Vec<bool>>, Failure> {
         let Self {
             select,
@@ -59,7 +59,7 @@ impl Choice<'_> {
     }
 }
 
-/// The patterns of one flag, read for one torrent.
+/// The patterns of one flag, parsed for one torrent.
 struct Patterns<'a>(Vec<Pattern<'a>>);
 
 enum Pattern<'a> {
@@ -70,7 +70,7 @@ enum Pattern<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    /// A number that the torrent has a file for is that file, not a name.
+    /// Parses them. A number within the torrent's files is that file, not a name.
     fn read(flag: &str, texts: &'a [String], info: &Info) -> Result<Self, Failure> {
         let read = |text: &'a String| {
             let numbers = numbers(text).filter(|numbers| *numbers.end() < info.files.len());
@@ -129,8 +129,8 @@ fn numbers(text: &str) -> Option<RangeInclusive<usize>> {
     (first <= last).then_some(first..=last)
 }
 
-/// Whether a file's path below the torrent's folder matches. A pattern without `/` is about any one
-/// component: `*.txt`, `docs`.
+/// Whether a file's path below the torrent's folder matches. A pattern without `/` may match any
+/// one component: `*.txt`, `docs`.
 fn matches(pattern: &str, file: &File) -> bool {
     let tokens = tokens(&spelled(pattern));
     let below = file.path.get(1..).unwrap_or_default();
@@ -143,7 +143,7 @@ fn matches(pattern: &str, file: &File) -> bool {
         }
 }
 
-/// A slash at the end asks for all that is in a folder, as `**` does.
+/// A slash at the end means everything in a folder, like `**`.
 fn spelled(pattern: &str) -> String {
     let below = if pattern.ends_with('/') { "**" } else { "" };
     format!("{}{below}", pattern.trim_start_matches('/'))
@@ -174,8 +174,8 @@ fn tokens(pattern: &str) -> Vec<Token> {
     tokens
 }
 
-/// Follows all ways through the pattern at once, so that no pattern takes more than its length
-/// times the text's.
+/// Follows all ways through the pattern at once, so that the time is at most the product of the
+/// lengths of pattern and text.
 fn glob(tokens: &[Token], text: &str) -> bool {
     let mut at = vec![false; tokens.len() + 1];
     reach(tokens, &mut at, 0);
@@ -199,7 +199,7 @@ fn glob(tokens: &[Token], text: &str) -> bool {
     at.last() == Some(&true)
 }
 
-/// Marks a place in the pattern, and those behind the stars that may stand for nothing.
+/// Marks a position in the pattern, and those after stars that may match nothing.
 fn reach(tokens: &[Token], at: &mut [bool], mut index: usize) {
     loop {
         if let Some(mark) = at.get_mut(index) {

@@ -1,4 +1,4 @@
-//! `aqueduct show`: what a torrent or magnet says.
+//! `aqueduct show`: what a torrent or magnet link contains.
 
 use aqueduct_core::discovery::TrackerStatus;
 use aqueduct_core::meta::{File, Info, Magnet, Metainfo};
@@ -86,7 +86,7 @@ fn file_objects(info: &Info) -> Value {
     info.files.iter().enumerate().map(object).collect()
 }
 
-/// What only the metadata would tell is null.
+/// What only the metadata contain is null.
 fn magnet_object(magnet: &Magnet) -> Value {
     json!({
         "name": magnet.name,
@@ -205,7 +205,7 @@ fn row(name: &str, value: &str) {
     ui::line(&format!("{name:>12}  {value}"));
 }
 
-/// Seconds since 1970 as a date and time in UTC; nothing for what no calendar has.
+/// Seconds since 1970 as a date and time in UTC; `None` outside of the years 0 to 9999.
 ///
 /// The civil calendar repeats every 400 years of 146,097 days; counting years from March puts the
 /// leap day last.

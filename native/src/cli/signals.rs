@@ -1,4 +1,4 @@
-//! What asks the program to leave: an interrupt, a request to end, a terminal that is gone.
+//! Signals that ask the program to end: an interrupt, a termination, a terminal that is gone.
 
 use std::fs;
 use std::future::pending;
@@ -6,19 +6,19 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// All of them. The first is a request to save and leave, the second to leave at once.
+/// All of them. The first asks the program to save and end, the second to end at once.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None`: it is to be outlived, as under `nohup`.
+    /// `None`: it is ignored, as under `nohup`.
     hangup: Option<Signal>,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// The system refuses to tell.
+    /// The system refuses it.
     pub(crate) fn new() -> io::Result<Self> {
         let hangup = if ignores(SignalKind::hangup()) {
             None
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// Waits for any. Cancel-safe.
+    /// Waits for any of them. Cancel-safe.
     pub(crate) async fn come(&mut self) {
         let hangup = async {
             match &mut self.hangup {
@@ -48,8 +48,7 @@ impl Signals {
     }
 }
 
-/// Whether whoever started us wants a signal to be ignored. Where the system does not say, nobody
-/// does.
+/// Whether the program was started with a signal ignored; false where this is not known.
 fn ignores(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     is_in_mask(&status, kind.as_raw_value())

@@ -1,4 +1,4 @@
-//! Where torrents come from: files, standard input, links, hashes, the web.
+//! Sources of torrents: files, standard input, links, hashes, the web.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -18,7 +18,7 @@ use super::failure::{Class, Failure};
 /// Longest .torrent file that is read, bytes.
 const MAX_TORRENT: u64 = 10_000_000;
 
-/// What a SOURCE says.
+/// What a SOURCE contains.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Torrent(Box<Metainfo>),
@@ -135,7 +135,7 @@ fn file_url(text: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// What stands before `://`.
+/// The part before `://`.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -153,7 +153,7 @@ fn unknown_scheme(text: &str, scheme: &str) -> Failure {
     Failure::new(Class::Failure, message)
 }
 
-/// All bytes, or one more than are allowed so that the parser says so.
+/// All bytes, or one more than allowed, which the parser reports.
 fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX_TORRENT + 1).read_to_end(&mut bytes)?;

@@ -137,7 +137,7 @@ fn check_saving(flags: &StorageFlags, sources: &[Source]) -> Result<(), Failure>
         (Some(path), [Source::Magnet(magnet)]) => save::check(path, &magnet.info_hash),
         _ => Err(Failure::new(
             Class::Usage,
-            "--save-torrent goes with one magnet link or info-hash; get each torrent by itself, or leave it out",
+            "--save-torrent goes with one magnet link or info-hash; get each torrent with a command of its own, or leave it out",
         )),
     }
 }

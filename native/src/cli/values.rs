@@ -1,10 +1,10 @@
-//! Values as people write them: sizes, rates, spans of time, addresses. Errors are sentences that
-//! end the one that clap begins.
+//! Values as people write them: sizes, rates, durations, addresses. Each error completes a sentence
+//! that clap begins.
 
 use std::time::Duration;
 
-/// Bytes: a number with `K`, `M`, `G` or `T` behind it, which are powers of 1,024. A trailing `B`
-/// or `iB` is fine.
+/// Bytes: a number followed by `K`, `M`, `G` or `T`, which are powers of 1,024, and optionally by
+/// `B` or `iB`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "write a number of bytes like 65536, 500K, 2M or 1.5G".to_owned();
     let digits = text
@@ -52,7 +52,7 @@ pub(crate) fn rate(text: &str) -> Result<u64, String> {
         })
 }
 
-/// A span of time: seconds, or a number with `s`, `m`, `h` or `d` behind it.
+/// A duration: seconds, or a number followed by `s`, `m`, `h` or `d`.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time like 30, 30s, 5m, 2h or 1d".to_owned();
     let (number, unit) = match text.char_indices().next_back() {
@@ -75,7 +75,7 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
-/// A span of time to wait at most, not zero.
+/// A duration that is not zero.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     match span(text)? {
         Duration::ZERO => {
@@ -85,19 +85,18 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Whether connections may be encrypted: those are accepted that in the clear are fine.
+/// Whether connections may be encrypted: the values that allow unencrypted ones are accepted.
 pub(crate) fn encryption(text: &str) -> Result<(), String> {
     match text {
         "allow" | "off" => Ok(()),
         "require" => Err(
-            "there is no encryption yet, so nobody would be left to connect to; use `allow`"
-                .to_owned(),
+            "there is no encryption yet, so no peer could be connected to; use `allow`".to_owned(),
         ),
         _ => Err("write `allow` or `off`".to_owned()),
     }
 }
 
-/// Bytes sent to bytes of the torrent, 0 or more.
+/// Bytes sent per byte of the torrent, 0 or more.
 pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()

@@ -1,4 +1,4 @@
-//! `aqueduct verify`: which bytes of the data are not what the torrent says, by file and piece.
+//! `aqueduct verify`: which data do not match the torrent, by file and piece.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -92,7 +92,7 @@ fn conclude(
     Ok(())
 }
 
-/// What is wrong with one file.
+/// The mismatch of one file.
 struct Finding<'a> {
     file: &'a File,
     size: u64,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::discovery::{Handle, Membership, News};
 
-/// Who we are for the trackers.
+/// What trackers know us by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
     pub(super) peer_id: PeerId,
@@ -39,7 +39,8 @@ impl Memberships {
     }
 
     /// Becomes a member of the swarm for the trackers and, unless it is private, for the DHT.
-    /// Returns where peers and trackers' answers arrive; `None` if there is nobody to ask.
+    /// Returns where peers and trackers' answers arrive; `None`: neither trackers nor the DHT are
+    /// used.
     pub(super) fn join(
         &mut self,
         id: TorrentId,
@@ -81,7 +82,7 @@ impl Memberships {
         }
     }
 
-    /// From now on only this torrent's trackers are told of it (BEP 27).
+    /// From now on the torrent is announced to its trackers alone (BEP 27).
     pub(super) fn set_private(&self, id: TorrentId) {
         if let Some(membership) = self.members.get(&id) {
             membership.set_private();

@@ -235,7 +235,7 @@ impl Driver {
         self.router.events.next().await
     }
 
-    /// The next report. Of those that nobody fetches, the last 256 are kept. Cancel-safe.
+    /// The next report. Of those that are not fetched, the last 256 are kept. Cancel-safe.
     pub async fn report(&self) -> Report {
         self.router.reports.next().await
     }

@@ -51,7 +51,8 @@ impl Neighbours {
         self.lsd.poll_announce(now)
     }
 
-    /// Reads an announce of somebody else: a peer, and those of our swarms that it is in.
+    /// Reads another client's announce: its address as a peer, and those of our swarms that it is
+    /// in.
     pub(super) fn handle_datagram(
         &mut self,
         now: Instant,

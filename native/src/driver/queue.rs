@@ -1,4 +1,4 @@
-//! A queue on one thread: whoever produces never waits, whoever consumes does.
+//! A queue on one thread: producers never wait, the consumer does.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ impl<T> Queue<T> {
         self.filled.notify_one();
     }
 
-    /// The oldest value, once there is one. Cancel-safe.
+    /// The oldest value; waits for one. Cancel-safe.
     pub(super) async fn next(&self) -> T {
         loop {
             if let Some(value) = self.values.borrow_mut().pop_front() {

@@ -10,7 +10,7 @@ use aqueduct_core::{CloseReason, PeerFailure, PeerFailures};
 
 use super::queue::Queue;
 
-/// Reports that nobody has fetched; beyond it the oldest are dropped.
+/// Reports that were not fetched; beyond it the oldest are dropped.
 const MAX_REPORTS: usize = 256;
 
 /// One tracker's answer, or one peer's failure.
@@ -79,7 +79,7 @@ impl Reports {
         }
     }
 
-    /// The oldest report that nobody has fetched, once there is one. Cancel-safe.
+    /// The oldest report that was not fetched; waits for one. Cancel-safe.
     pub(super) async fn next(&self) -> Report {
         self.queue.next().await
     }

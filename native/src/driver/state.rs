@@ -47,7 +47,7 @@ impl State {
         Some(self.handshake(info_hash))
     }
 
-    /// Adds a connection that the engine was told of.
+    /// Adds a connection that the engine knows already.
     pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn<TcpStream>) {
         let engine = &mut self.engine;
         let take = |message| engine.handle(now, Input::Message { conn: id, message });
@@ -66,7 +66,7 @@ impl State {
         })
     }
 
-    /// Writes what is queued on all connections; returns whether the engine was told anything.
+    /// Writes what is queued on all connections; returns whether there was anything to write.
     pub(super) fn write(&mut self, now: Instant) -> bool {
         let engine = &mut self.engine;
         self.connections.write(|conn, written| {
@@ -117,8 +117,8 @@ impl State {
         }
     }
 
-    /// A magnet link's metadata say that its torrent is private (BEP 27): from now on only its
-    /// trackers are told of it.
+    /// A magnet link's metadata say that its torrent is private (BEP 27): from now on it is
+    /// announced to its trackers alone.
     pub(super) fn set_private(&mut self, id: TorrentId) {
         self.memberships.set_private(id);
         let swarm = self.torrents.get(id).map(|torrent| torrent.info_hash);

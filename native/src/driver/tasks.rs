@@ -1,4 +1,4 @@
-//! The tasks that run as long as the driver: each waits for one thing and tells the router.
+//! The tasks that run as long as the driver: each waits for one thing and passes it to the router.
 
 use std::future::pending;
 use std::rc::Rc;
@@ -18,10 +18,10 @@ use super::router::Router;
 use crate::discovery::lsd::Groups;
 use crate::storage::pool::Outcome;
 
-/// How often some hundred files of each torrent are compared with what is known of them. One
-/// comparison takes a few microseconds.
+/// How often up to 256 files of each torrent are compared with how they were left. One comparison
+/// takes a few microseconds.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often discovery is told how far torrents are.
+/// How often discovery is given the progress of torrents.
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts them all.
@@ -71,7 +71,8 @@ async fn collect_outcomes(router: Rc<Router>) {
     }
 }
 
-/// Has files compared that nobody reads or writes: another program may change them, too.
+/// Has files compared that are neither read nor written at the moment: another program may change
+/// them, too.
 async fn look_around(router: Rc<Router>) {
     let mut ticks = interval(LOOK_INTERVAL);
     loop {

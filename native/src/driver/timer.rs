@@ -6,7 +6,7 @@ use std::future::pending;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-/// Fires at the earliest deadline that it was told of.
+/// Fires at the earliest of the deadlines that it was given.
 ///
 /// A deadline that moves back does not move the timer: one that fires too early costs less than
 /// waking its task for every change.

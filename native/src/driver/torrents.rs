@@ -1,4 +1,4 @@
-//! The torrents as the driver knows them: their files, and which info-hash is whose.
+//! The torrents as the driver knows them, by their ids and info-hashes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,8 +27,8 @@ impl Torrent {
         self.banned
     }
 
-    /// What trackers are told. Earlier runs of a magnet link do not count: this run's first
-    /// announce began at zero.
+    /// What is announced to trackers. Earlier runs of a magnet link do not count, as its first
+    /// announce in this run began at zero.
     fn amounts(&self, snapshot: &TorrentSnapshot) -> Amounts {
         let (uploaded, downloaded) = self.earlier;
         Amounts {
@@ -88,7 +88,7 @@ impl Torrents {
         self.torrents.get(&id)
     }
 
-    /// Whose swarm this is.
+    /// The torrent with this info-hash.
     pub(super) fn by_info_hash(&self, info_hash: InfoHashV1) -> Option<TorrentId> {
         self.by_info_hash.get(&info_hash).copied()
     }
@@ -103,7 +103,7 @@ impl Torrents {
         Some((id, self.get(id)?.stored.clone()?))
     }
 
-    /// What trackers are told of a torrent that is in the state of `snapshot`.
+    /// What is announced to trackers for a torrent in the state of `snapshot`.
     pub(super) fn amounts(&self, id: TorrentId, snapshot: &TorrentSnapshot) -> Option<Amounts> {
         Some(self.get(id)?.amounts(snapshot))
     }

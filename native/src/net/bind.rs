@@ -1,4 +1,4 @@
-//! Which of the machine's addresses we speak from.
+//! Which of the machine's addresses are used.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,8 +24,8 @@ impl Default for Bind {
 }
 
 impl From<IpAddr> for Bind {
-    /// This address and nothing of the other family (`--bind`): who binds wants no traffic
-    /// elsewhere.
+    /// This address and none of the other family (`--bind`): a user who binds to an address wants
+    /// no traffic from others.
     fn from(addr: IpAddr) -> Self {
         match addr {
             IpAddr::V4(v4) => Self {
@@ -67,7 +67,7 @@ impl Bind {
         self.connect_with(remote, |_| Ok(())).await
     }
 
-    /// The same over a socket that was prepared.
+    /// The same over a socket that `prepare` has set up.
     ///
     /// # Errors
     /// The system's, or that of `prepare`.

@@ -10,90 +10,90 @@ use aqueduct_core::discovery::url::UrlError;
 use super::permit::Denied;
 use super::policy::Refusal;
 
-/// The system's words for a failed connection, or plainer ones.
+/// The system's message for a failed connection, or a plainer one.
 #[must_use]
 pub fn connect_words(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
-        io::ErrorKind::TimedOut => "nobody answers".to_owned(),
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// Why something could not be fetched; names the host at fault where there is one.
+/// Why something could not be fetched; names the host at fault, if one is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
-    /// The address, or the one we were redirected to.
+    /// The URL, or the one that it redirects to, is invalid.
     #[error("the address cannot be used: {0}")]
     Url(#[from] UrlError),
-    /// The name has no address.
+    /// The name has no address, or its servers gave none.
     #[error("the name {host} cannot be resolved: {message}")]
     Lookup {
         /// What was looked up.
         host: String,
-        /// The system's words.
+        /// The system's message.
         message: String,
     },
-    /// The policy forbids it.
+    /// The policy does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Nobody answers there.
+    /// The connection was refused or not answered.
     #[error("{addr} cannot be reached: {message}")]
     Connect {
-        /// Where.
+        /// The address that was dialled.
         addr: SocketAddr,
-        /// The system's words.
+        /// The system's message.
         message: String,
     },
-    /// The connection leads elsewhere than where it was opened to.
+    /// The connection has another remote address than the one that was dialled.
     #[error("connected to {actual} instead of {expected}")]
     Elsewhere {
-        /// Asked for.
+        /// The address that was dialled.
         expected: SocketAddr,
-        /// What the system says.
+        /// The connection's remote address, according to the system.
         actual: SocketAddr,
     },
     /// TLS failed: certificate, version, or the connection broke.
     #[error("no secure connection to {host}: {message}")]
     Tls {
-        /// Whose certificate was expected.
+        /// The host whose certificate was expected.
         host: String,
-        /// What is wrong.
+        /// The TLS library's message.
         message: String,
     },
-    /// The server broke HTTP.
-    #[error("the server broke HTTP: {0}")]
+    /// The server's answer is not valid HTTP.
+    #[error("the server's answer is not valid HTTP: {0}")]
     Http(String),
-    /// Neither 200 nor a redirect.
+    /// The status is neither 200 nor a redirect.
     #[error("the server answered with HTTP status {0}")]
     Status(u16),
-    /// A chain of redirects.
+    /// There were more redirects than are followed.
     #[error("more than {0} redirects")]
     Redirects(usize),
-    /// A redirect leads to where nothing can be fetched from.
+    /// A redirect leads to an address that nothing can be fetched from.
     #[error("it redirects to {to}: {error}")]
     Redirected {
-        /// Where to: foreign text, escaped.
+        /// The redirect's address: foreign text, escaped.
         to: String,
-        /// What is wrong there.
+        /// Why it cannot be fetched.
         error: Box<Self>,
     },
     /// The server redirects to a magnet link.
     #[error("the server redirects to a magnet link instead")]
     Magnet(String),
-    /// Received or unpacked more than allowed.
+    /// The body, as received or unpacked, is longer than allowed.
     #[error("the answer is longer than {limit} bytes")]
     TooLong {
-        /// The bound.
+        /// The longest that is allowed, bytes.
         limit: u64,
     },
-    /// Not asked, because too many requests go there.
+    /// Not sent, because too many requests go there; how long to wait.
     #[error("too many requests go there at a time; it may be tried again in {} s", .0.as_secs())]
     Busy(Duration),
-    /// Not asked, because it could not be reached several times.
-    #[error("it could not be reached several times and is left alone for {} s", .0.as_secs())]
+    /// Not sent, because the host could not be reached several times; how long to wait.
+    #[error("it could not be reached several times and is not tried again for {} s", .0.as_secs())]
     Resting(Duration),
-    /// Not done in time.
+    /// The deadline passed.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
 }
@@ -118,7 +118,7 @@ impl From<NetError> for TrackerError {
                 ref to,
                 error: ref inner,
             } => match &**inner {
-                // It answers; only where it sends us is of no use.
+                // The tracker answers; its redirect is what cannot be used.
                 NetError::Refused(_) => Self::Refused(error.to_string()),
                 NetError::Url(_) => Self::Http(error.to_string()),
                 inner => Self::Unreachable(format!("it redirects to {to}: {inner}")),

@@ -33,11 +33,11 @@ use super::resolve::Resolver;
 /// Redirects that are followed.
 pub const MAX_REDIRECTS: usize = 3;
 
-/// Wait for one address before the name's next one is tried.
+/// Longest wait for one address; then the name's next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of a tracker's answer that the system takes in before we read them: what comes beyond a
-/// bound is not even received.
+/// Bytes of a tracker's answer that the system receives before they are read, so that what comes
+/// beyond the bound is not received at all.
 const TRACKER_WINDOW: u32 = 64 << 10;
 
 /// Longest head of an answer, bytes.
@@ -46,15 +46,15 @@ const MAX_HEAD: usize = 64 << 10;
 /// Bounds of one GET.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// What the policy is told.
+    /// What the policy is asked with.
     pub purpose: Purpose,
     /// Most bytes of the body, before and after decompression.
     pub limit: u64,
     /// For everything: lookup, connections, redirects, body.
     pub deadline: Duration,
-    /// Connect to addresses of this family alone; `None`: of either.
+    /// The family of the addresses to connect to; `None`: both.
     pub family: Option<Family>,
-    /// For whom; see [`Target::owner`].
+    /// On whose behalf; see [`Target::owner`].
     pub owner: u64,
 }
 
@@ -87,7 +87,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts Mozilla's certificate authorities and speaks from `bind`.
+    /// A client that trusts Mozilla's certificate authorities and connects from `bind`.
     #[must_use]
     pub fn new(policy: Arc<dyn Policy>, bind: Bind) -> Self {
         Self::with_roots(
@@ -110,7 +110,7 @@ impl Client {
         }
     }
 
-    /// The same client, which has its names looked up by `resolver`.
+    /// The same client, whose names `resolver` looks up.
     #[must_use]
     pub fn resolving_with(self, resolver: Resolver) -> Self {
         Self { resolver, ..self }
@@ -124,7 +124,7 @@ impl Client {
         Ok(self.fetch(url, fetch).await?.body)
     }
 
-    /// The same, with what is to be known of who answered.
+    /// The same, with the address that answered.
     ///
     /// # Errors
     /// As for [`Client::get`].
@@ -281,7 +281,7 @@ impl Client {
             .map_err(|error| tls_error(error.to_string()))
     }
 
-    /// The provider is named, because a program that links two of them has no default.
+    /// The provider is named, because a program that links two of them lacks a default.
     fn tls_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -292,8 +292,8 @@ impl Client {
     }
 }
 
-/// An address or a policy that refuses where a redirect leads; what a server there answers speaks
-/// for itself.
+/// Names where a redirect leads, in errors about the address. What a server there answers needs no
+/// such explanation.
 fn redirected(to: &str, error: NetError) -> NetError {
     match error {
         NetError::Url(_)
@@ -329,7 +329,7 @@ async fn exchange(
             .map_err(http_error)?;
         read_answer(response, limit).await
     };
-    // The connection does the reading and writing; what it has to say, `asking` hears as well.
+    // The connection reads and writes; its errors reach `asking`, too.
     let serving = async {
         let _ = connection.await;
         pending().await
@@ -352,14 +352,14 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
         .fold(request, |request, value| {
             request.header(header::AUTHORIZATION, value)
         });
-    // The URL's characters were checked; hyper is stricter about a few of them (`"`, `<`, `>` and
-    // the like in the wrong place).
+    // The URL's characters were checked; hyper is stricter about a few of them (such as `"`, `<`
+    // and `>` in some places).
     request
         .body(Empty::new())
         .map_err(|_| UrlError::Character.into())
 }
 
-/// Search engines for torrents answer so where they know no more than the link.
+/// Search engines for torrents redirect so where they know the link alone.
 fn is_magnet(reference: &str) -> bool {
     reference
         .get(..7)
@@ -374,7 +374,7 @@ async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer,
             .get(header::LOCATION)
             .and_then(|value| value.to_str().ok());
         let to = location
-            .ok_or_else(|| NetError::Http("a redirect to nowhere".to_owned()))?
+            .ok_or_else(|| NetError::Http("a redirect without an address".to_owned()))?
             .to_owned();
         return Ok(Answer::Redirect(to));
     }
@@ -389,7 +389,7 @@ async fn read_answer(response: Response<Incoming>, limit: u64) -> Result<Answer,
     let packing = match encoding.as_deref() {
         None | Some(b"" | b"identity") => Packing::of(&body),
         Some(b"gzip" | b"x-gzip") => Some(Packing::Gzip),
-        // RFC 9110 means zlib's format; some servers send what is inside it.
+        // RFC 9110 means zlib's format; some servers send raw deflate.
         Some(b"deflate") => Some(Packing::of(&body).unwrap_or(Packing::Deflate)),
         Some(_) => {
             return Err(NetError::Http(
@@ -425,8 +425,8 @@ enum Packing {
 }
 
 impl Packing {
-    /// Told by the first bytes, for some servers say nothing. Neither bencode nor a web page begins
-    /// so.
+    /// Recognised by the first bytes, as some servers do not declare it. Neither bencode nor a web
+    /// page begins so.
     fn of(body: &[u8]) -> Option<Self> {
         match *body {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
@@ -438,8 +438,8 @@ impl Packing {
         }
     }
 
-    /// Unpacks at most one byte more than allowed, so that a bomb costs no more than an honest
-    /// answer.
+    /// Unpacks at most one byte more than allowed: a small body that unpacks to a huge one costs no
+    /// more than an ordinary answer.
     fn unpack(self, packed: &[u8], limit: u64) -> Result<Bytes, NetError> {
         let mut whole = Vec::new();
         let unpacked = match self {

@@ -1,5 +1,5 @@
-//! The network as the terminal program and the bridge use it: who may be dialled and how often,
-//! names, HTTP, datagrams.
+//! The network as the terminal program and the bridge use it: which addresses may be reached and
+//! how often, names, HTTP, datagrams.
 
 mod bind;
 mod error;

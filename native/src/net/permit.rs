@@ -1,5 +1,5 @@
-//! Leave to reach a place: how often that may be, and who is next, is the
-//! [`Policy`](super::Policy)'s business.
+//! Permission to reach a host. How often it may be reached, and whose turn is next, is decided by
+//! the [`Policy`](super::Policy).
 
 use std::fmt::Debug;
 use std::io;
@@ -10,60 +10,60 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Where a request goes.
+/// What a request needs permission for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
     /// An address.
     Addr(SocketAddr),
-    /// A name that is to be looked up, and the name servers behind it.
+    /// A name to look up, and thereby the name servers behind it.
     Name(&'a str),
 }
 
-/// Leave for one request. It is under way for as long as this is kept.
+/// Permission for one request, which is under way until this is dropped.
 pub trait Permit: Debug + Send {
-    /// There is a connection.
+    /// The host was connected to.
     fn reached(&mut self) {}
 
-    /// There is none, and that is the place's own fault.
+    /// The host could not be connected to, through its own fault.
     fn failed(&mut self) {}
 
-    /// So many bytes were read. Returns whether more may be.
+    /// `_read` bytes were read. Returns whether more may be read.
     fn may_read_on(&mut self, _read: usize) -> bool {
         true
     }
 }
 
-/// Leave that nobody counts.
+/// Permission without limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unlimited;
 
 impl Permit for Unlimited {}
 
-/// Why there is no leave.
+/// Why a request is not permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Too many wait already.
+    /// Too many requests wait already; how long to wait.
     #[error("too many requests wait for it; it may be tried again in {} s", .0.as_secs())]
     Busy(Duration),
-    /// It could not be reached several times.
-    #[error("it could not be reached several times and is left alone for {} s", .0.as_secs())]
+    /// The host could not be reached several times; how long to wait.
+    #[error("it could not be reached several times and is not tried again for {} s", .0.as_secs())]
     Resting(Duration),
 }
 
-/// The answer to a wish for leave.
+/// The answer to a request for permission.
 pub type Admitted = Result<Box<dyn Permit>, Denied>;
 
-/// Leave, or the wait for it.
+/// Permission, or the wait for it.
 pub enum Admission<'a> {
-    /// Here it is, or why there will be none.
+    /// The answer is known at once.
     Now(Admitted),
-    /// Not now: this waits for it. Whoever drops it waits no more; nothing happens before it is
+    /// The answer comes later. Dropping the future ends the wait; nothing happens before it is
     /// polled.
     Waits(Pin<Box<dyn Future<Output = Admitted> + Send + 'a>>),
 }
 
 impl Admission<'_> {
-    /// Waits.
+    /// Waits for the answer.
     ///
     /// # Errors
     /// See [`Denied`].
@@ -85,7 +85,7 @@ pub fn is_remote_fault(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that is read from only as far as its permit goes, and that counts as under way
+/// A connection that is read from only as far as its permit allows, and that counts as under way
 /// until it is dropped.
 #[derive(Debug)]
 pub(super) struct Metered<S> {

@@ -1,5 +1,5 @@
-//! Who may be dialled. Whatever dials or sends asks a [`Policy`] first, with the address itself and
-//! not the name it came from.
+//! Which addresses may be reached. All code that dials or sends asks a [`Policy`] first, with the
+//! address itself instead of the name that it came from.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -10,7 +10,7 @@ use aqueduct_core::net::is_local;
 
 use super::permit::{Admission, Place, Unlimited};
 
-/// What an address is dialled for.
+/// What an address is reached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A peer of a swarm.
@@ -28,21 +28,21 @@ pub enum Purpose {
 /// One intended dial.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Where to.
+    /// The address.
     pub addr: SocketAddr,
-    /// What for.
+    /// What it is reached for.
     pub purpose: Purpose,
-    /// Of the URL, with its query; empty if there is none.
+    /// The URL's path with its query; empty if there is no URL.
     pub path_and_query: &'a str,
-    /// Which server redirected us.
+    /// The server that redirected here.
     pub redirected_by: Option<IpAddr>,
-    /// For whom: [`Key::owner`](aqueduct_core::discovery::Key::owner) of a torrent; 0 for the
-    /// program itself.
+    /// On whose behalf: [`Key::owner`](aqueduct_core::discovery::Key::owner) of a torrent; 0 for
+    /// the program itself.
     pub owner: u64,
 }
 
 impl<'a> Target<'a> {
-    /// A dial that no URL's path belongs to.
+    /// A dial without a URL.
     #[must_use]
     pub const fn new(purpose: Purpose, addr: SocketAddr) -> Self {
         Self {
@@ -61,35 +61,34 @@ impl<'a> Target<'a> {
     }
 }
 
-/// An address that is not dialled.
+/// An address that must not be reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{addr} is not dialled: {why}")]
 pub struct Refusal {
-    /// Which.
+    /// The address.
     pub addr: SocketAddr,
-    /// The rule it falls under.
+    /// The rule that forbids it.
     pub why: Cow<'static, str>,
 }
 
-/// Decides what may be dialled.
+/// Decides which addresses may be reached, and how often.
 pub trait Policy: Debug + Send + Sync {
-    /// Whether to dial.
+    /// Whether an address may be reached.
     ///
     /// # Errors
     /// The rule that forbids it.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal>;
 
-    /// Asks for leave for one request to a place that was checked, be it a dial, a datagram or the
-    /// lookup of a name; `owner`: see [`Target::owner`]. By default there is always leave.
+    /// Asks for permission for one request to a host that was checked: a dial, a datagram or the
+    /// lookup of a name; `owner`: see [`Target::owner`]. By default it is always given.
     fn admit<'a>(&'a self, place: Place<'a>, owner: u64) -> Admission<'a> {
         let _ = (place, owner);
         Admission::Now(Ok(Box::new(Unlimited)))
     }
 }
 
-/// The terminal program's policy: its user's own network is open to it as to every client, but
-/// neither a torrent nor a public server can make it send requests of their choice to machines
-/// there.
+/// The terminal program's policy: it may use its user's own network, but neither a torrent nor a
+/// public server can make it send requests of their choice to machines there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnUser;
 
@@ -103,7 +102,7 @@ impl Policy for OwnUser {
         };
         let ip = target.addr.ip().to_canonical();
         if target.addr.port() == 0 || ip.is_multicast() || ip == Ipv4Addr::BROADCAST {
-            return refuse("nobody can listen there");
+            return refuse("no program can listen there");
         }
         if !is_local(ip)
             || matches!(
@@ -119,7 +118,8 @@ impl Policy for OwnUser {
         {
             return refuse("a public server redirects into a private network");
         }
-        // A fixed path keeps a torrent from choosing what a router or a local service is asked for.
+        // With a fixed path a torrent cannot choose what is requested from a router or a local
+        // service.
         if target.purpose == Purpose::HttpTracker
             && !["/announce", "/scrape"].contains(&target.path())
         {
@@ -129,11 +129,11 @@ impl Policy for OwnUser {
     }
 }
 
-/// The same policy, but for trackers that the user typed: these are asked in the private network,
+/// The same policy, except for trackers that the user typed: they are asked on the private network,
 /// too, whatever their path.
 #[derive(Clone, Debug, Default)]
 pub struct TypedTrackers {
-    /// Port and path of each. A torrent that names another host with both gains nothing that the
+    /// Port and path of each. A torrent that names another host with both gets no request that the
     /// user did not type.
     places: Vec<(u16, String)>,
 }
@@ -157,8 +157,7 @@ impl TypedTrackers {
 
 impl Policy for TypedTrackers {
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-        // As if it were a file that the user typed the address of: only redirects by public servers
-        // are refused.
+        // Like a file whose address the user typed: only redirects by public servers are refused.
         let typed = target.purpose == Purpose::HttpTracker && self.holds(target);
         OwnUser.check(&if typed {
             Target {

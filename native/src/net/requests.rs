@@ -1,6 +1,7 @@
-//! Datagrams to servers that may be dead. Only a socket that is connected to one server hears from
-//! the system that nobody listens there (ICMP), so each server gets one for as long as its first
-//! answer is awaited; beyond [`MAX_CONNECTED`] they share one, and silence must do.
+//! Datagrams to servers that may not exist. Only a socket that is connected to one server gets the
+//! system's error that no program listens there (ICMP). So each server gets a socket of its own
+//! while its first answer is awaited; beyond [`MAX_CONNECTED`] they share one per family, and
+//! silence is noticed by a timeout alone.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,23 +20,23 @@ use tokio::time::Instant;
 use super::bind::Bind;
 use super::udp::{self, MAX_DATAGRAM, Sockets};
 
-/// Servers with a socket of their own at a time: what it costs in descriptors.
+/// Servers with a socket of their own at a time, each of which takes a descriptor.
 pub const MAX_CONNECTED: usize = 32;
 
 /// How long after the last datagram to it a server keeps its socket: BEP 15's first wait for an
 /// answer.
 const LIFE: Duration = Duration::from_secs(15);
 
-/// What came back.
+/// What came of a datagram.
 #[derive(Debug)]
 pub enum Reply {
-    /// A datagram, and who sent it.
+    /// A datagram arrived, from this address.
     Datagram(SocketAddr, Bytes),
-    /// What was sent there did not arrive.
+    /// What was sent to this address did not arrive.
     Failed(SocketAddr, io::Error),
 }
 
-/// Replies that wait to be taken; beyond them the system's buffers fill.
+/// Replies that wait to be taken; beyond it the system's buffers fill.
 const MAX_REPLIES: usize = 64;
 
 /// A shared socket for each family, and some of their own.
@@ -87,7 +88,8 @@ impl Requests {
             return self.shared.send(to, bytes);
         };
         connected.used = now;
-        // Past tokio, whose sockets take nothing before their first turn in the event loop.
+        // Not through tokio, whose sockets accept nothing before their first turn in the event
+        // loop.
         match SockRef::from(&*connected.socket).send(bytes) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 self.connected.remove(&to);
@@ -97,7 +99,7 @@ impl Requests {
         }
     }
 
-    /// Without a descriptor to spare, the shared socket must do.
+    /// Gives a server a socket of its own. Without a free descriptor the shared one is used.
     fn connect(&mut self, to: SocketAddr, now: Instant) -> io::Result<()> {
         let from = SocketAddr::new(self.bind.for_remote(to)?, 0);
         if let Ok(socket) = udp::open(from) {
@@ -117,7 +119,7 @@ impl Requests {
         Ok(())
     }
 
-    /// What comes next, from whomever. Nothing is lost if the future is dropped.
+    /// The next reply of any server. Nothing is lost if the future is dropped.
     pub async fn receive(&mut self) -> Reply {
         let Self {
             shared, replies, ..
@@ -133,7 +135,7 @@ impl Requests {
     }
 }
 
-/// Hands on what a server sends, until nothing can come any more.
+/// Passes on what a server sends, until the socket fails.
 async fn listen(socket: Arc<UdpSocket>, from: SocketAddr, replies: mpsc::Sender<Reply>) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
@@ -148,7 +150,7 @@ async fn listen(socket: Arc<UdpSocket>, from: SocketAddr, replies: mpsc::Sender<
     }
 }
 
-/// An error alone does not make a socket readable: it is waited for by itself.
+/// A socket's error does not make it readable, so errors are waited for as well.
 async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         if socket

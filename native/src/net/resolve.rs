@@ -1,8 +1,9 @@
-//! Names to addresses: looked up once, every answer checked, and the dial goes to what was checked.
+//! Names to addresses: each name is looked up once, each answer is checked, and the address that
+//! was checked is dialled.
 //!
-//! The system's own resolver would block a thread per name for as long as its servers are silent.
-//! This one asks the same servers (`/etc/resolv.conf`) and knows the same hosts (`/etc/hosts`),
-//! blocks nobody, and has a bound of its own.
+//! The system's own resolver would block a thread per name until its servers answer. This one asks
+//! the same servers (`/etc/resolv.conf`), knows the same hosts (`/etc/hosts`), blocks no thread,
+//! and has a bound of its own.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -26,20 +27,20 @@ use super::policy::{Policy, Target};
 /// Longest wait for the name servers.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Names that are looked up at a time. More are refused.
+/// Names that are looked up at a time. Further ones are refused.
 pub const MAX_LOOKUPS: usize = 1024;
 
 /// Most addresses of one name that are used.
 pub const MAX_ADDRS: usize = 8;
 
-/// How long an answer is believed at least, whatever its server says: nobody can have us ask for
-/// each announce anew.
+/// How long an answer is used at least, whatever its server says, so that not every announce causes
+/// a lookup.
 pub const LEAST_TTL: Duration = Duration::from_secs(60);
-/// The same of the answer that there is no such name.
+/// The same for the answer that the name does not exist.
 const LEAST_NEGATIVE_TTL: Duration = Duration::from_secs(10);
 const LONGEST_TTL: Duration = Duration::from_secs(3600);
 
-/// Both are read anew when they change.
+/// Both are read again when they change.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// Looks names up. Cheap to clone.
@@ -53,7 +54,7 @@ struct Inner {
     lookups: Semaphore,
 }
 
-/// What the files said when they were read last.
+/// The contents of the files when they were last read.
 #[derive(Clone, Debug)]
 struct Current {
     changed: [Option<SystemTime>; 2],
@@ -79,12 +80,12 @@ impl Resolver {
         }))
     }
 
-    /// The addresses of `host` that `policy` allows, IPv4 first. `target` says what for; its
-    /// address is replaced by each answer.
+    /// The addresses of `host` that `policy` allows, IPv4 first. `target` is what the policy is
+    /// asked with; its address is replaced by each answer.
     ///
     /// # Errors
-    /// The name has none, its servers are silent for 10 s, the policy grants no lookup, or every
-    /// answer is refused: then the first refusal.
+    /// The name has none, its servers do not answer within 10 s, the policy permits no lookup, or
+    /// it refuses every answer: then the first refusal.
     pub async fn resolve(
         &self,
         host: &Host,
@@ -125,8 +126,7 @@ impl Resolver {
             .lookups
             .try_acquire()
             .map_err(|_| lookup_error(host, "too many names are being looked up"))?;
-        // A name with a dot is a whole one. Others may be completed with the system's search
-        // domains.
+        // A name with a dot is complete. Others may be completed with the system's search domains.
         let dot = if host.contains('.') { "." } else { "" };
         let name =
             Name::from_ascii(format!("{host}{dot}")).map_err(|error| lookup_error(host, error))?;
@@ -152,7 +152,7 @@ impl Resolver {
         }
     }
 
-    /// The files are looked at before each lookup: networks come and go while a program runs.
+    /// Reads the files again if they changed: networks come and go while a program runs.
     fn current(&self) -> Result<Current, hickory_resolver::net::NetError> {
         let changed = FILES.map(|file| {
             Path::new(file)
@@ -184,7 +184,7 @@ impl Current {
     ) -> Result<Self, hickory_resolver::net::NetError> {
         let hosts = Arc::new(Hosts::from_system().unwrap_or_default());
         let (config, options) = if servers.is_empty() {
-            // Without any name server the hosts file is still good.
+            // Without any name server the hosts file can still be used.
             read_system_conf().unwrap_or_else(|_| {
                 (
                     ResolverConfig::from_name_servers(Vec::new()),
@@ -209,12 +209,12 @@ impl Current {
 }
 
 fn bounded(mut options: ResolverOpts) -> ResolverOpts {
-    // Asked before each lookup, so that a name which is there has its addresses from there alone.
+    // It is searched before each lookup, so that a name in it has the addresses from there alone.
     options.use_hosts_file = ResolveHosts::Never;
     (options.positive_min_ttl, options.positive_max_ttl) = (Some(LEAST_TTL), Some(LONGEST_TTL));
     (options.negative_min_ttl, options.negative_max_ttl) =
         (Some(LEAST_NEGATIVE_TTL), Some(LONGEST_TTL));
-    // Each name is asked for in both families.
+    // Each name is looked up in both families.
     options.max_active_requests = 2 * MAX_LOOKUPS;
     options
 }

@@ -28,8 +28,8 @@ struct Half {
 }
 
 impl Sockets {
-    /// Binds what `bind` names, on ports of the system's choice. A machine without IPv6 gets IPv4
-    /// alone.
+    /// Binds the addresses of `bind`, on ports of the system's choice. A machine without IPv6 gets
+    /// IPv4 alone.
     ///
     /// # Errors
     /// No family could be bound: the system's error.
@@ -88,7 +88,7 @@ impl Sockets {
         self.v6.is_some()
     }
 
-    /// Where the socket of IPv4 is bound, or if there is none that of IPv6.
+    /// The port of the IPv4 socket, or without one that of the IPv6 socket.
     #[must_use]
     pub fn port(&self) -> u16 {
         let half = self.v4.as_ref().or(self.v6.as_ref());
@@ -105,7 +105,8 @@ impl Sockets {
         let half = half
             .as_ref()
             .ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
-        // Past tokio, whose sockets take nothing before their first turn in the event loop.
+        // Not through tokio, whose sockets accept nothing before their first turn in the event
+        // loop.
         match SockRef::from(&half.socket).send_to(bytes, &to.into()) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             Ok(_) | Err(_) => Ok(()),
@@ -153,8 +154,8 @@ async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {
     loop {
         match half.socket.recv_from(&mut half.buffer).await {
             Ok((length, from)) => return (from, Bytes::copy_from_slice(&half.buffer[..length])),
-            // An unconnected socket reports passing troubles only; the pause keeps a lasting one
-            // from spinning.
+            // An unconnected socket reports passing errors only; with the pause a lasting one does
+            // not keep a core busy.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

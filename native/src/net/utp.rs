@@ -1,4 +1,4 @@
-//! A port where nobody speaks uTP (BEP 29), and that says so.
+//! Answers attempts to connect over uTP (BEP 29) at a port where it is not supported.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,8 +10,8 @@ use aqueduct_core::utp::Resets;
 use super::udp::Sockets;
 use super::{Bind, Policy, Purpose, Target};
 
-/// Turns uTP away at a port where no node of the DHT does, for as long as it runs. Clients do not
-/// believe the system, which refuses datagrams to a closed port at once.
+/// Rejects uTP at a port where no node of the DHT does it, until the future is dropped. A closed
+/// port is not enough: clients ignore the system's refusal of a datagram.
 ///
 /// # Errors
 /// The port is taken.

@@ -64,44 +64,44 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// Opens the regular file at `path`.
     ///
     /// # Errors
-    /// Anything the system says; also if a component is a symbolic link, or the file is no regular
-    /// file.
+    /// The system's error, or one of our own if a component is a symbolic link, or the file is no
+    /// regular file.
     fn open(&self, path: &[String], access: Access) -> io::Result<Self::File>;
     /// Size, time and room of an open file.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn stat(&self, file: &Self::File) -> io::Result<Stat>;
     /// The same of the regular file that is at `path` now, without opening it.
     ///
     /// # Errors
-    /// Anything the system says; [`io::ErrorKind::NotFound`] if no regular file is there.
+    /// The system's error; [`io::ErrorKind::NotFound`] if no regular file lies there.
     fn stat_at(&self, path: &[String]) -> io::Result<Stat>;
     /// Whether a file holds anything but holes.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn has_data(&self, file: &Self::File) -> io::Result<bool>;
     /// Cuts or extends (with a hole) to `size` bytes.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn set_len(&self, file: &Self::File, size: u64) -> io::Result<()>;
     /// Sets the time of the last modification, nanoseconds since 1970.
     ///
     /// # Errors
-    /// Anything the system says; the owner alone may do this.
+    /// The system's error; the owner alone may do this.
     fn set_modified(&self, file: &Self::File, modified: u64) -> io::Result<()>;
     /// Writes the slices one after the other from byte `at` on; returns how many bytes it took.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
     /// Appends up to `length` bytes from byte `at` on to `into`; returns how many, 0 at the file's
     /// end.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn read(
         &self,
         file: &Self::File,
@@ -112,27 +112,27 @@ pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// Makes a file's data durable.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     /// Makes the names in the folder `path` durable; no components: the root.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn sync_folder(&self, path: &[String]) -> io::Result<()>;
     /// Makes everything on the root's file system durable, data and names, of any program.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn sync_all(&self) -> io::Result<()>;
     /// The root's file system, as [`Stat::device`].
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn device(&self) -> io::Result<u64>;
     /// Bytes that this user may still allocate.
     ///
     /// # Errors
-    /// Anything the system says.
+    /// The system's error.
     fn free(&self) -> io::Result<u64>;
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with files, and what the user can do about it.
+//! What can fail with files, and what the user can do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ pub enum StorageError {
     /// A call to the system failed.
     #[error("could not {action} {}: {source}{}", path.display(), advice(action, source))]
     Io {
-        /// What was tried, as a verb: `open`, `write`.
+        /// The action that failed, as a verb: `open`, `write`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// The file system takes no file of that size.
@@ -28,26 +28,26 @@ pub enum StorageError {
         /// Its size.
         size: u64,
     },
-    /// There is less room than the wanted files still need. Found out before the first write.
+    /// There is less room than the wanted files still need. Returned before the first write.
     #[error("{} needs {needed} bytes more, only {free} are free{}; free some space or choose another folder with --output", folder.display(), reserved_by_others(*reserved))]
     Space {
         /// The download folder.
         folder: PathBuf,
-        /// Bytes of wanted files that have no room yet.
+        /// Bytes of wanted files that occupy no room yet.
         needed: u64,
         /// Bytes that the file system offers to this user.
         free: u64,
-        /// Of these: bytes that other torrents of this program are going to use.
+        /// Of these: bytes that other torrents of this program will use.
         reserved: u64,
     },
-    /// The record of a download cannot be kept.
+    /// The record of a download cannot be saved.
     #[error("could not {action} {}, where it is noted how far downloads are: {source}; {}", path.display(), state_advice(source))]
     State {
-        /// What was tried, as a verb.
+        /// The action that failed, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// A file that would be written to is not this torrent's.
@@ -55,10 +55,10 @@ pub enum StorageError {
     InTheWay {
         /// The file.
         path: PathBuf,
-        /// The torrent in whose record it stands, if it stands in one.
+        /// The torrent whose record states it, if one does.
         holder: Option<InfoHash>,
     },
-    /// Something else wrote to a file while it was read, or after it was last checked.
+    /// Another program wrote to a file while it was read, or after it was last checked.
     #[error("{} was changed by something else meanwhile; start again when nothing writes to it", path.display())]
     Changed {
         /// The file, or the folder that it is in.
@@ -73,7 +73,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Wraps the system's answer to `action` on `path`.
+    /// Wraps the system's error for `action` on `path`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             action,
@@ -82,7 +82,7 @@ impl StorageError {
         }
     }
 
-    /// The same for the records of downloads, which are not where the data are.
+    /// The same for the records of downloads, which do not lie beside the data.
     pub fn state(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::State {
             action,
@@ -91,7 +91,7 @@ impl StorageError {
         }
     }
 
-    /// Whether space or quota ran out, as opposed to any other failure.
+    /// Whether the disk or the user's quota is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
@@ -104,7 +104,7 @@ impl StorageError {
         }
     }
 
-    /// Whether a file or folder is not there.
+    /// Whether a file or folder is missing, or a file too short.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof))

@@ -135,8 +135,8 @@ impl<D: Disk> TorrentFiles<D> {
         folders
     }
 
-    /// The file, open for reading at least. `opened` is told what a file is like that was not open
-    /// before.
+    /// The file, open for reading at least. `opened` is called with the properties of a file that
+    /// was not open before.
     pub(super) fn readable(
         &self,
         index: usize,

@@ -1,12 +1,12 @@
-//! A bounded number of open files, shared by all torrents of the program.
+//! A bounded number of open files, shared by all torrents of one program.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::Access;
 
-/// Files kept open at a time over all torrents: below the usual limit of 1,024 descriptors, with
-/// room for the sockets.
+/// Files that are kept open at a time, of all torrents: with the sockets, less than the usual limit
+/// of 1,024 descriptors.
 pub const MAX_OPEN: usize = 256;
 
 /// Open files by owner and index; the one that was not used for longest is closed first.
@@ -46,7 +46,7 @@ impl<F> Handles<F> {
         })
     }
 
-    /// A name for one torrent's files.
+    /// A number for one torrent's files.
     pub fn owner(&self) -> u32 {
         let mut inner = self.lock();
         inner.owners += 1;
@@ -56,7 +56,7 @@ impl<F> Handles<F> {
     /// The open file, or the one that `open` opens. No lock is held while it does.
     ///
     /// # Errors
-    /// What `open` says.
+    /// Those of `open`.
     pub fn get<E>(
         &self,
         owner: u32,
@@ -72,7 +72,7 @@ impl<F> Handles<F> {
         Ok(file)
     }
 
-    /// The file, if it is open for this.
+    /// The file, if it is open with this access.
     pub fn find(&self, owner: u32, index: usize, access: Access) -> Option<Arc<F>> {
         self.lock().find((owner, index), access)
     }

@@ -1,8 +1,8 @@
-//! The threads that touch files and compute digests, so that the engine's thread never waits for
+//! The threads that access files and compute digests, so that the engine's thread never waits for
 //! either.
 //!
-//! The queue has no bound of its own: the engine asks for no more than its configuration lets be
-//! unwritten, unsent and unchecked.
+//! The queue needs no bound of its own: the engine's configuration bounds what is unwritten, unsent
+//! and unchecked at a time.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ use super::stored::{self, Stored};
 /// What the threads report, in order.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A request was carried out.
+    /// A request was carried out, or cancelled.
     Done(RequestId, Result<OpResult, OpError>),
     /// Another program changed a file, given by its place in the torrent. Reported before the answer
     /// to the request during which it was noticed.
     FileChanged(TorrentId, u32, FileChange),
 }
 
-/// A fixed number of threads, a queue before them and a list of answers behind them.
+/// A fixed number of threads, the queue before them and the answers behind them.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
@@ -57,7 +57,7 @@ impl Pool {
     }
 
     /// Queues a request. Its answer comes through [`Pool::finished`]. A torrent without files (a
-    /// magnet before its metadata) can only hash.
+    /// magnet link before its metadata) can only hash.
     pub fn submit(&self, id: RequestId, torrent: Option<(TorrentId, Arc<Stored>)>, op: Op) {
         self.shared.jobs.push(Job::Perform { id, torrent, op });
     }

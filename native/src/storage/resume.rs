@@ -1,4 +1,4 @@
-//! What a resume record is still worth, seeing the files as they are now.
+//! How much of a resume record still holds, given the files as they are now.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::{FileStamp, Record};
 
-/// Pieces that are read and hashed at every start although nothing speaks against them: an edit
-/// that kept size and time has so many chances to show.
+/// Pieces that are read and hashed at every start although their files are unchanged by size and
+/// time: an edit that kept both is found with some luck.
 pub(crate) const SAMPLE: usize = 4;
 
 /// Compares `record` with the files' present stamps. Files of another size or time are checked
@@ -36,7 +36,7 @@ pub fn judge(info: &Info, now: &[FileStamp], record: Option<Record>, random: u64
     }
 }
 
-/// The pieces that reach into files which are not what they were.
+/// The pieces that reach into files that changed.
 fn changed(info: &Info, now: &[FileStamp], then: &[FileStamp]) -> BTreeSet<u32> {
     let stamps = now.iter().zip(then);
     let files = info

@@ -1,5 +1,5 @@
-//! Which folder the records of downloads lie in: the user's own, or where that cannot be, another
-//! that nobody else can write to.
+//! The folder of the records of downloads: the user's own, or where that cannot be written, another
+//! that no other user can write to.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 
 use super::error::StorageError;
 
-/// Where folders outlive a restart of the machine and everybody may make some.
+/// A folder that is kept when the machine restarts, and in which every user may make folders.
 const SHARED: &str = "/var/tmp";
 /// Below the download folder.
 const BESIDE_DATA: &str = ".aqueduct";
@@ -20,9 +20,9 @@ const BESIDE_DATA: &str = ".aqueduct";
 /// The folder in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFolder {
-    /// It is there, and can be written.
+    /// It exists, and can be written.
     pub path: PathBuf,
-    /// Why it is not the user's own: a sentence without an end.
+    /// Why it is not the user's own: a clause without a full stop.
     pub instead: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl StateFolder {
     /// folder of this user's alone: in `/var/tmp`, or else in the download folder `output`.
     ///
     /// # Errors
-    /// None of them can be written: what is wrong with the first one.
+    /// None of them can be written: the error of the first one.
     pub fn find(output: &Path) -> Result<Self, StorageError> {
         let others = [
             Path::new(SHARED).join(format!("aqueduct-{}", geteuid().as_raw())),
@@ -92,8 +92,8 @@ fn make(path: &Path) -> io::Result<()> {
     )?)
 }
 
-/// A folder where others may put things, too: only one that is ours, and closed to everybody else,
-/// is what it seems to be.
+/// Makes a folder where other users may make some, too: one that exists is used only if it is this
+/// user's, and closed to all others.
 fn make_private(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -102,7 +102,7 @@ fn make_private(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    // Not through a symbolic link.
+    // Symbolic links are not followed.
     let found = fs::symlink_metadata(path)?;
     let ours = found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0;
     if ours {

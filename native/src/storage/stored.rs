@@ -14,11 +14,11 @@ use super::records::RecordFiles;
 use super::torrent::Storage;
 use crate::hash;
 
-/// Does what the engine asks for a torrent that has no files yet: a digest needs none, and there is
-/// nothing to flush or save.
+/// Carries out the engine's request for a torrent that has no files yet: a digest needs none, and
+/// there is nothing to flush or save.
 ///
 /// # Errors
-/// Something is to be read or written.
+/// The request is to read or write.
 pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
         Op::Hash(data) => Ok(OpResult::Digest(hash::of_rope(&data))),
@@ -72,10 +72,10 @@ impl<D: Disk> Stored<D> {
         }
     }
 
-    /// Does what the engine asks. Blocks. `buffer` is reused between calls.
+    /// Carries out the engine's request. Blocks. `buffer` is reused between calls.
     ///
     /// # Errors
-    /// Storage failed; the text says what to do.
+    /// Storage failed; the message says what to do.
     pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
         Ok(match op {
             Op::Hash(data) => OpResult::Digest(hash::of_rope(&data)),
@@ -144,8 +144,8 @@ impl<D: Disk> Stored<D> {
                 self.storage.make_empty_files()?;
             }
         }
-        // After this record the user is told that the download is finished, so that no change may
-        // be kept back.
+        // After this record the download is reported as finished, so that no change may be kept
+        // back.
         if is_complete && !was_complete {
             self.storage.report_all_changes();
         }

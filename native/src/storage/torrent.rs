@@ -401,7 +401,7 @@ impl<D: Disk> Storage<D> {
         self.info().lengths.pieces_of(offset, 1).next()
     }
 
-    /// Once: is there room for what is wanted and has none yet?
+    /// Reserves room for what is wanted and has none yet, once.
     fn find_room(&self) -> Result<(), StorageError> {
         let files = &self.watched.files;
         let measure = |wanted: &[bool]| {

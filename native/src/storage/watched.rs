@@ -327,7 +327,7 @@ impl<D: Disk> WatchedFiles<D> {
     /// Compares a file with how it was left. The caller has locked it.
     fn compare(&self, index: usize, now: Option<&Stat>) {
         // A file that is moved away while it is looked at seems to have been written to, as its
-        // time of change moves. What lies under its name tells.
+        // time of change moves. What lies under its name decides.
         let again = now
             .filter(|now| !self.watch.is_as_noted(index, now))
             .and_then(|_| self.files.stat_by_name(index).ok());

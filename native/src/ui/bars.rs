@@ -10,15 +10,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::layout::{self, Layout, Size};
 use super::{View, plain, text};
 
-/// Redraws a second: as often as progress is told.
+/// Redraws per second: as often as progress is reported.
 const REDRAWS: u8 = 4;
 
 #[derive(Debug)]
 pub(crate) struct Bars {
     all: MultiProgress,
-    /// From the top of the screen, each showing one torrent for the moment.
+    /// From the top of the screen. Which torrent each shows may change.
     rows: Vec<Row>,
-    /// What is said of the torrents that have no row.
+    /// The line about the torrents that have no row.
     rest: Option<ProgressBar>,
     layout: Layout,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Bars {
 #[derive(Debug)]
 struct Row {
     bar: ProgressBar,
-    /// Whether the torrent in it lacks nothing.
+    /// Whether its torrent is complete.
     complete: bool,
 }
 
@@ -108,11 +108,12 @@ impl Bars {
     }
 
     pub(super) fn note(&self, text: &str) {
-        // A terminal that is gone has nobody to tell.
+        // Nothing can be done about a terminal that is gone.
         let _ = self.all.println(text);
     }
 
-    /// Leaves what is unfinished as it was last shown. Of what is complete everything was said.
+    /// Leaves the rows of unfinished torrents as they are. Those of complete ones are removed:
+    /// their end was reported.
     pub(super) fn close(&mut self) {
         for Row { bar, complete } in self.rows.drain(..) {
             if complete {

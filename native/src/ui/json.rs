@@ -1,4 +1,4 @@
-//! One JSON object a line on standard output: bytes, bytes per second, seconds.
+//! One JSON object per line on standard output, in bytes, bytes per second, seconds.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! How a screen's room is divided: rows among torrents, columns among name, bar and words. Words
-//! are shown whole or not at all.
+//! How a screen is divided: rows among torrents, columns among name, bar and status. Parts of a
+//! status are shown whole or not at all.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,17 +8,17 @@ use aqueduct_core::Phase;
 
 use super::{View, text};
 
-/// A terminal that does not tell is taken for an ordinary one.
+/// The size that is assumed where the system gives none.
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
 
-/// Columns of names and bars where there is room.
+/// Columns of names and bars on a wide terminal.
 const NAME: usize = 18;
 const BAR: usize = 14;
-/// And where there is little: a shorter bar is none.
+/// Columns on a narrow one; a bar that would be shorter is left out.
 const LEAST_NAME: usize = 8;
 const LEAST_BAR: usize = 6;
-/// Of a text that does not fit, fewer columns than this are not worth showing.
+/// A text that does not fit is cut if at least this many columns of it can be shown, else left out.
 const WORTH_SHOWING: usize = 12;
 
 /// A terminal's columns and rows, which may change at any time.
@@ -40,15 +40,16 @@ impl Size {
     }
 }
 
-/// Which torrents have a row, and which have none. One row is the cursor's; if that leaves too few,
-/// the last is for what is said of the others.
+/// Which torrents have a row, and which have none. One row is left for the cursor; if the others
+/// are too few, the last is a summary of the torrents without a row.
 pub(super) fn choose(views: &[View], rows: usize) -> (Vec<&View>, Vec<&View>) {
     let room = rows.saturating_sub(1).max(1);
     let mut all: Vec<&View> = views.iter().collect();
     if all.len() <= room {
         return (all, Vec::new());
     }
-    // What needs attention or changes comes first, in the order in which the torrents were named.
+    // What needs attention or changes comes first, otherwise the order in which the torrents were
+    // named.
     all.sort_by_key(|view| match view.snapshot.phase {
         Phase::Error => 0,
         Phase::Seeding | Phase::Paused => 3,
@@ -59,7 +60,7 @@ pub(super) fn choose(views: &[View], rows: usize) -> (Vec<&View>, Vec<&View>) {
     (all, hidden)
 }
 
-/// Torrents without a row, in a line.
+/// A line about the torrents without a row.
 pub(super) fn summary(hidden: &[&View]) -> String {
     let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
     hidden
@@ -72,8 +73,8 @@ pub(super) fn summary(hidden: &[&View]) -> String {
     format!("and {} more: {}", hidden.len(), counts.join(", "))
 }
 
-/// How a row's columns are divided. It changes with the terminal, and when words need more room
-/// than ever before, but not with every number.
+/// How a row's columns are divided. It changes with the terminal, and when a status needs more room
+/// than any before, but not with every number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     columns: usize,
@@ -85,7 +86,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// For rows whose words need up to `words` columns. Names give way to them first, then bars.
+    /// Divides rows whose status needs up to `words` columns. Names become shorter for it first,
+    /// then bars.
     pub(super) fn adapt(&mut self, columns: usize, words: usize) {
         let words = if columns == self.columns {
             words.max(self.words)
@@ -108,13 +110,12 @@ impl Layout {
     }
 }
 
-/// Columns that a text takes. What is not ASCII counts for two: some of it is as wide, and nothing
-/// is wider.
+/// Columns that a text takes. Characters outside of ASCII count as two: none is wider.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
-/// A text that has no place to be cut at, in so many columns.
+/// A text without parts, cut to so many columns.
 pub(super) fn shortened(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -122,7 +123,7 @@ pub(super) fn shortened(text: &str, columns: usize) -> String {
     format!("{}…", start(text, columns.saturating_sub(1)))
 }
 
-/// As much of a text's beginning as so many columns hold.
+/// The beginning of a text, as much as so many columns hold.
 fn start(text: &str, columns: usize) -> &str {
     let mut left = columns;
     let end = text.char_indices().find(|(_, c)| {

@@ -24,13 +24,13 @@ use self::json::Json;
 use self::plain::Plain;
 use crate::cli::failure::{Class, Failure};
 
-/// Prints one line on standard output. Leaves the program when it cannot be written.
+/// Prints one line on standard output. Ends the program when it cannot be written.
 pub(crate) fn line(text: &str) {
     print(format!("{text}\n").as_bytes());
 }
 
-/// Prints bytes on standard output. Leaves the program when they cannot be written, and says so
-/// unless it is only that nobody reads any more.
+/// Prints bytes on standard output. Ends the program when they cannot be written, with a message
+/// unless it is only that the reader closed the pipe.
 pub(crate) fn print(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) else {
@@ -47,7 +47,7 @@ pub(crate) fn object(value: &serde_json::Value) {
     line(&value.to_string());
 }
 
-/// Tells a failure: a sentence on standard error, or an event.
+/// Prints a failure: a sentence on standard error, or an event.
 pub(crate) fn failure(failure: &Failure, json: bool) {
     if json {
         object(&json::error(failure));
@@ -56,24 +56,24 @@ pub(crate) fn failure(failure: &Failure, json: bool) {
     }
 }
 
-/// A sentence on standard error.
+/// Prints a sentence on standard error.
 pub(crate) fn note(text: &str) {
-    // If even this cannot be said there is nobody to say it to.
+    // There is no other place to report that this failed.
     let _ = writeln!(io::stderr().lock(), "aqueduct: {text}");
 }
 
-/// One torrent at one moment.
+/// What is shown of one torrent.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// Escaped.
     pub(crate) name: String,
     pub(crate) snapshot: TorrentSnapshot,
-    /// Why nothing comes, if nothing does: trackers, dials.
+    /// Why nothing is received, if nothing is: trackers, dials.
     pub(crate) hint: String,
 }
 
-/// Whether standard output is a terminal on which lines can be drawn over. One without a name, or
-/// of the name `dumb`, writes from top to bottom.
+/// Whether standard output is a terminal on which lines can be overwritten. One without a name, or
+/// with the name `dumb`, cannot do it.
 fn can_draw() -> bool {
     let named = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     named && io::stdout().is_terminal()
@@ -89,7 +89,7 @@ pub(crate) enum Screen {
 }
 
 impl Screen {
-    /// Bars only where they can be drawn, and not between log lines.
+    /// Bars only where they can be drawn, and not together with log lines.
     pub(crate) fn new(json: bool, quiet: bool, logs: bool) -> Self {
         match (json, quiet) {
             (true, _) => Self::Json(Json),
@@ -99,7 +99,7 @@ impl Screen {
         }
     }
 
-    /// How often [`Screen::progress`] is of use.
+    /// How often [`Screen::progress`] is to be called.
     pub(crate) fn interval(&self) -> Duration {
         match self {
             Self::Bars(_) => Duration::from_millis(250),
@@ -115,7 +115,7 @@ impl Screen {
         }
     }
 
-    /// What a torrent is became known.
+    /// The metadata of a torrent are known.
     pub(crate) fn metadata(&self, info: &Info) {
         match self {
             Self::Json(json) => json.metadata(info),
@@ -124,7 +124,7 @@ impl Screen {
         }
     }
 
-    /// Data on disk were looked at; `read` bytes of them were read, `have` pieces are right.
+    /// Data on disk were checked; `read` bytes of them were read, `have` pieces match.
     pub(crate) fn checked(&self, info: &Info, read: u64, have: u32) {
         match self {
             Self::Json(json) => json.checked(info, read, have),
@@ -133,7 +133,7 @@ impl Screen {
         }
     }
 
-    /// Something else changed a file; its pieces are about to be checked again.
+    /// Another program changed a file; its pieces will be checked again.
     pub(crate) fn file_changed(&self, info: &Info, file: &File, change: FileChange) {
         let pieces = info.lengths.pieces_of(file.offset, file.size).count();
         let what = match change {
@@ -152,8 +152,8 @@ impl Screen {
         );
     }
 
-    /// What may have changed was checked again: of `read` pieces so many are wrong now, and are
-    /// fetched again or not.
+    /// Pieces that may have changed were checked again: of `read` pieces `wrong` ones do not match
+    /// now, and are fetched again or not.
     pub(crate) fn rechecked(&self, info: &Info, read: u32, wrong: u32, fetched: bool) {
         let outcome = match (wrong, fetched) {
             (0, _) => "all that was there is as it was".to_owned(),
@@ -169,7 +169,7 @@ impl Screen {
         );
     }
 
-    /// A word on the side, also for those who want to hear little.
+    /// A note that is printed with `--quiet`, too.
     fn remark(&self, text: &str, tell: impl FnOnce(&Json)) {
         match self {
             Self::Bars(bars) => bars.note(text),
@@ -178,7 +178,7 @@ impl Screen {
         }
     }
 
-    /// How far all torrents are.
+    /// The progress of all torrents.
     pub(crate) fn progress(&mut self, views: &[View]) {
         match self {
             Self::Bars(bars) => bars.progress(views),
@@ -204,8 +204,8 @@ impl Screen {
         }
     }
 
-    /// Files have other names than their torrent gives them: the file system does not take those,
-    /// or they were found so.
+    /// Files have other names than their torrent says: the file system refuses those, or the files
+    /// were found so.
     pub(crate) fn renamed(&self, name: &str, info: &Info, renamed: &[Renamed]) {
         let text = || format!("{name}: {}", text::renamed(renamed));
         match self {
@@ -226,7 +226,7 @@ impl Screen {
         }
     }
 
-    /// A peer came to nothing; `omitted` others were not told of.
+    /// A peer failed; the failures of `omitted` others were not shown.
     pub(crate) fn peer(
         &self,
         name: &str,
@@ -258,10 +258,10 @@ impl Screen {
         }
     }
 
-    /// A torrent stands still and will go on by itself once what is wrong has been put right.
+    /// A torrent waits, and will continue on its own once the cause is removed.
     pub(crate) fn waiting(&self, name: &str, failure: &Failure) {
         self.remark(
-            &format!("{name}: {failure}; it goes on by itself then"),
+            &format!("{name}: {failure}; it continues on its own then"),
             |json| json.waiting(failure),
         );
     }

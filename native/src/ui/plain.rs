@@ -1,4 +1,4 @@
-//! Lines for logs and pipes: one a torrent every few seconds, and only if it says something new.
+//! Lines for logs and pipes: one per torrent every few seconds, if something changed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,12 +65,12 @@ impl Plain {
     }
 }
 
-/// How a torrent is doing.
+/// The status of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Status {
-    /// What counts, the most important first.
+    /// The most important first.
     parts: Vec<String>,
-    /// Why nothing comes, if nothing does.
+    /// Why nothing is received, if nothing is.
     hint: String,
 }
 
@@ -116,7 +116,8 @@ impl Status {
         }
     }
 
-    /// Columns of what counts. An error may be longer than any line; it is cut.
+    /// Columns that the parts need. An error, which may be longer than any line, needs none: it is
+    /// cut.
     pub(super) fn width(&self) -> usize {
         if self.parts.len() > 1 {
             layout::width(&self.parts.join(", "))
@@ -125,7 +126,7 @@ impl Status {
         }
     }
 
-    /// One line of so many columns at most.
+    /// One line of at most `columns` columns.
     pub(super) fn within(&self, columns: usize) -> String {
         layout::within(&self.parts, &self.hint, columns)
     }

@@ -1,17 +1,17 @@
-//! How far a long reading is, on a terminal.
+//! The progress of reading much data, on a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Redraws a second.
 const REDRAWS: u8 = 4;
 
-/// A bar on standard error that is gone when the work is done; nothing where standard error is no
-/// terminal, or for scripts.
+/// A bar on standard error that is removed when the work is done. It is not shown where standard
+/// error is no terminal, nor with `--json`.
 #[derive(Debug)]
 pub(crate) struct Reading(ProgressBar);
 
 impl Reading {
-    /// Of `total` bytes.
+    /// For `total` bytes.
     pub(crate) fn of(total: u64, quiet: bool) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
@@ -26,7 +26,7 @@ impl Reading {
         Self(bar)
     }
 
-    /// So many more bytes were read.
+    /// `bytes` more bytes were read.
     pub(crate) fn add(&self, bytes: u32) {
         self.0.inc(bytes.into());
     }

@@ -1,4 +1,4 @@
-//! Numbers for people, and foreign text made harmless.
+//! Numbers as people read them, and foreign text without control characters.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use aqueduct_core::meta::File;
 use aqueduct_core::types::visible;
 use aqueduct_native::storage::Renamed;
 
-/// Files that are named when many have other names.
+/// Files that are named in a message when more have other names.
 const RENAMED_SHOWN: usize = 5;
 
 /// Bytes with a unit: 1,024 bytes are a KiB.
@@ -53,7 +53,7 @@ pub(crate) fn path(file: &File) -> String {
     visible(&file.path.join("/")).into_owned()
 }
 
-/// Which files have other names than the torrent's; of many the first.
+/// Which files have other names than the torrent's; of many the first ones.
 pub(crate) fn renamed(renamed: &[Renamed]) -> String {
     let one = |Renamed { own, written }: &Renamed| {
         format!(
@@ -83,7 +83,7 @@ pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A tracker's address and what came of asking it.
+/// A tracker's address and the outcome of the announce.
 pub(crate) fn tracker(status: &TrackerStatus) -> String {
     let what = match &status.state {
         _ if status.asking => "has not answered yet".to_owned(),
@@ -107,7 +107,7 @@ pub(crate) fn tracker(status: &TrackerStatus) -> String {
     format!("tracker {}: {what}{warning}", status.shown_url())
 }
 
-/// What a torrent is doing, as scripts read it.
+/// A torrent's phase, as scripts read it.
 pub(crate) const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Connecting => "connecting",
@@ -120,7 +120,7 @@ pub(crate) const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-/// What a torrent is doing, as people read it.
+/// A torrent's phase, as people read it.
 pub(crate) const fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Connecting => "connecting",

@@ -33,11 +33,11 @@ use super::reports::Reports;
 use super::signals::Signals;
 use crate::ui::{Screen, text};
 
-/// How often goals and deadlines are checked. Screens that want less are told less.
+/// How often goals and deadlines are checked. Screens are updated at intervals of their own.
 const TICK: Duration = Duration::from_millis(250);
 /// Longest wait for everything to be written at the end.
 const SAVING: Duration = Duration::from_secs(60);
-/// Longest wait for trackers to be told that we leave.
+/// Longest wait for the last announces to trackers.
 const LEAVING: Duration = Duration::from_secs(3);
 
 /// The torrents of one command, and everything around them.
@@ -160,7 +160,7 @@ impl Session {
         }
     }
 
-    /// Flushes, writes records and tells trackers. A second interrupt ends the program at once.
+    /// Flushes, writes records and leaves the swarms. A second interrupt ends the program at once.
     async fn save(&mut self) -> Result<(), Failure> {
         let (driver, signals) = (&self.torrents.driver, &mut self.signals);
         let all = async {

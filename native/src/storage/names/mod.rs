@@ -351,9 +351,9 @@ impl Names {
         Ok(false)
     }
 
-    /// Whether spelling does not count here: a name in a third spelling, which no file of the torrent
-    /// has, leads to a file, too. Inodes do not tell: file systems in user space may number names
-    /// instead of files.
+    /// Whether spelling does not count here: a name in a third spelling, which no file of the
+    /// torrent has, leads to a file, too. Inodes are no help: file systems in user space may number
+    /// names instead of files.
     fn has_more_spellings<D: Disk>(&self, disk: &D, path: &[String]) -> io::Result<bool> {
         let is_own =
             |spelling: &Vec<String>| self.info.files.iter().any(|file| file.path == *spelling);
