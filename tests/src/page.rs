@@ -1,18 +1,20 @@
 //! The page in a real browser, found by accessible role and name as its users find it.
 
+mod webdriver;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::key::Key;
-use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::devtools::Worker;
-use crate::programs::{Program, command, system};
+use crate::programs::Program;
+use webdriver::{Extended, capabilities, selector, start_driver};
 
 /// How long the page may take for what needs no network. This limit and its like only end a test
 /// that hangs: a busy machine must not reach them.
@@ -52,23 +54,6 @@ pub struct Browser {
     profile: TempDir,
     /// Killed when this is dropped, and Chromium with it.
     _driver: Program,
-}
-
-/// Starts chromedriver; `None` if it must be started again: the port that it chose among those free
-/// over IPv6 was taken over IPv4.
-fn start_driver() -> Option<(Program, String)> {
-    let mut driver = Program::start(&mut command(
-        system("chromedriver", "chromium-driver"),
-        ["--port=0"],
-    ));
-    driver.wait_for_line("Starting ChromeDriver", SOON);
-    let said = driver.wait_for_line("port ", SOON);
-    let port = said
-        .split_once("started successfully on port ")?
-        .1
-        .trim_end_matches('.')
-        .to_owned();
-    Some((driver, port))
 }
 
 impl Browser {
@@ -486,19 +471,6 @@ impl Browser {
     }
 }
 
-/// Elements that may have a role; the browser's own verdict follows.
-fn selector(role: &str) -> &'static str {
-    match role {
-        "textbox" => "input, textarea, [role=textbox]",
-        "button" => "button, summary, input[type=submit], [role=button]",
-        "checkbox" => "input[type=checkbox], [role=checkbox]",
-        "list" => "ul, ol, [role=list]",
-        "listitem" => "li, [role=listitem]",
-        "heading" => "h1, h2, h3, h4, [role=heading]",
-        _ => "[role]",
-    }
-}
-
 fn read(news: &str) -> Vec<Shown> {
     let items = serde_json::from_str::<Vec<Value>>(news).unwrap_or_default();
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
@@ -517,55 +489,4 @@ fn names(folder: &Path) -> Vec<String> {
     entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
-}
-
-fn capabilities(profile: &Path, downloads: &Path) -> serde_json::Map<String, Value> {
-    let arguments = [
-        "--headless".to_owned(),
-        "--no-sandbox".to_owned(),
-        "--disable-gpu".to_owned(),
-        "--disable-quic".to_owned(),
-        "--no-first-run".to_owned(),
-        "--disable-background-networking".to_owned(),
-        "--disable-component-update".to_owned(),
-        "--disable-sync".to_owned(),
-        "--disable-dev-shm-usage".to_owned(),
-        "--window-size=1200,900".to_owned(),
-        format!("--user-data-dir={}", profile.display()),
-    ];
-    let options = json!({
-        "args": arguments,
-        "binary": system("chromium", "chromium"),
-        "prefs": { "download.default_directory": downloads, "download.prompt_for_download": false },
-    });
-    let all = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
-    all.as_object().cloned().unwrap_or_default()
-}
-
-/// A command that fantoccini has no function for.
-#[derive(Debug)]
-struct Extended {
-    path: String,
-    body: Option<Value>,
-}
-
-impl WebDriverCompatibleCommand for Extended {
-    fn endpoint(
-        &self,
-        base_url: &url::Url,
-        session_id: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
-        base_url.join(&format!(
-            "session/{}/{}",
-            session_id.unwrap_or_default(),
-            self.path
-        ))
-    }
-
-    fn method_and_body(&self, _request_url: &url::Url) -> (hyper::Method, Option<String>) {
-        match &self.body {
-            Some(body) => (hyper::Method::POST, Some(body.to_string())),
-            None => (hyper::Method::GET, None),
-        }
-    }
 }

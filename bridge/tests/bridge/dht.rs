@@ -1,3 +1,5 @@
+//! The bridge's node of the DHT: which swarms it looks up and announces.
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

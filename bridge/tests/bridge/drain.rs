@@ -1,9 +1,15 @@
+//! A bridge that is asked to stop.
+
+use std::time::{Duration, Instant};
+
 use aqueduct_core::tunnel::{Event, Refusal};
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::program;
 use crate::support::{Bridge, HASH, config};
 use crate::tab::Tab;
 
@@ -54,4 +60,48 @@ async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
     assert_eq!(tab.read(stream, 10).await, b"still here");
     assert_eq!(tab.closed().await.1, Refusal::Draining.close_code());
     soon("the end", ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
+    let mut bridge = program::start(&[]);
+    let peer = Listener::start().await;
+    let tracker = Tracker::naming(&[peer.addr]);
+    // One is told and leaves; one has a peer and leaves nothing; one never reads; one trickles; one
+    // says nothing.
+    let mut polite = Tab::open_at(bridge.addr).await;
+    assert!(matches!(polite.next().await, Ok(Event::Welcome(_))));
+    let mut busy = Tab::open_at(bridge.addr).await;
+    busy.join(&tracker);
+    busy.flush().await;
+    let _connection = peer.answer(HASH, b"").await;
+    busy.stream().await;
+    let _deaf = Tab::open_at(bridge.addr).await;
+    let mut trickling = TcpStream::connect(bridge.addr).await.unwrap();
+    trickling
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+        .await
+        .unwrap();
+    let _silent = TcpStream::connect(bridge.addr).await.unwrap();
+    let begun = Instant::now();
+    bridge.program.signal("TERM");
+    let (events, code) = polite.closed().await;
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Draining { .. })),
+        "{events:?}"
+    );
+    assert_eq!(code, Refusal::Draining.close_code());
+    assert_eq!(
+        bridge.program.ended().await.code(),
+        Some(0),
+        "{:#?}",
+        bridge.program.lines()
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        begun.elapsed()
+    );
 }

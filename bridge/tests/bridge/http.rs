@@ -1,3 +1,7 @@
+//! The page's HTTP: files, headers, health and metrics.
+
+use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+
 use crate::support::{Bridge, config};
 use crate::tab::Tab;
 
@@ -104,5 +108,50 @@ async fn without_the_subprotocol_the_session_is_refused_inside_the_websocket() {
     assert!(
         body.windows(2).any(|window| window == code),
         "no close code 4004 in {body:?}"
+    );
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_clients_are_counted_and_told_by_the_address_that_it_adds() {
+    let mut config = config();
+    config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    config.limits.sessions_per_address = 1;
+    let bridge = Bridge::start(config).await;
+    let origin = format!("http://{}", bridge.addr);
+    let mut tabs = Vec::new();
+    for (forwarded, welcome) in [
+        ("9.9.9.9", true),
+        ("9.9.9.9, 8.8.8.8", true),
+        ("7.7.7.7, 9.9.9.9", false),
+    ] {
+        let mut tab = Tab::open_as(
+            &bridge,
+            &[("origin", &origin), ("x-forwarded-for", forwarded)],
+            ClientConfig::default(),
+        )
+        .await;
+        match tab.next().await {
+            Ok(Event::Welcome(said)) => assert!(
+                welcome && forwarded.ends_with(&said.observed.ip().to_string()),
+                "{forwarded}: {said:?}"
+            ),
+            other => assert!(
+                !welcome && matches!(other, Ok(Event::Refused(Refusal::Address))),
+                "{forwarded}: {other:?}"
+            ),
+        }
+        tabs.push(tab);
+    }
+}
+
+#[tokio::test]
+async fn compression_is_not_agreed_to() {
+    let bridge = Bridge::start(config()).await;
+    let fields = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                  sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n";
+    let (head, _) = bridge.get("/v1/session", fields).await;
+    assert!(
+        head.starts_with("HTTP/1.1 101") && !head.to_lowercase().contains("extensions"),
+        "{head}"
     );
 }

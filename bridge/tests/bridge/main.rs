@@ -7,11 +7,14 @@
 )]
 
 mod abuse;
+mod configuration;
+mod descriptors;
 mod dht;
 mod drain;
 mod fairness;
 mod http;
-mod operator;
+mod logging;
+mod memory;
 mod peer_hints;
 mod program;
 mod reconnection;

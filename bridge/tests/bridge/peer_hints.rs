@@ -1,3 +1,5 @@
+//! Peers that a tab heard of and names to the bridge.
+
 use std::net::SocketAddr;
 
 use aqueduct_bridge::Limits;

@@ -1,3 +1,5 @@
+//! Bytes between a tab and a peer, and the credit that bounds them.
+
 use aqueduct_core::tunnel::{Event, StreamClose};
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::soon;

@@ -1,3 +1,5 @@
+//! Peers and trackers of one swarm on behalf of a tab.
+
 use std::collections::BTreeSet;
 
 use aqueduct_bridge::{Config, Limits};

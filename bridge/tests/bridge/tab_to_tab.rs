@@ -1,3 +1,5 @@
+//! Tabs of one bridge as peers of each other.
+
 use std::net::SocketAddr;
 
 use aqueduct_core::tunnel::{Event, JoinRequest, JoinUpdate, StreamClose};

@@ -1,3 +1,5 @@
+//! The bridge's own tracker.
+
 use std::net::SocketAddr;
 
 use aqueduct_bridge::{Config, Limits};

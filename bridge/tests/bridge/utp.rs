@@ -1,3 +1,5 @@
+//! uTP at the peer port, which the bridge does not speak.
+
 use std::time::Duration;
 
 use aqueduct_bridge::Config;

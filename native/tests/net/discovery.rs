@@ -1,3 +1,5 @@
+//! The task that announces to trackers, against trackers on loopback.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! The HTTP client: bodies, redirects, the policy on addresses, TLS.
+
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! The engine, against a world that does anything at any time: peers that lie, disks that fail,
 //! users that change their minds.
 
+mod disk;
+mod inputs;
 mod operation;
 mod torrent;
 mod world;

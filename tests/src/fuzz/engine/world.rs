@@ -1,37 +1,29 @@
-//! An engine and a driver that executes its wishes late, wrongly or never, and watches what it
-//! wishes.
+//! An engine, and a driver that executes its requests late, wrongly or never, and checks what it
+//! requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use aqueduct_core::connection::Transport;
-use aqueduct_core::extensions::ExtendedHandshake;
-use aqueduct_core::meta::Magnet;
-use aqueduct_core::types::{Bitfield, ConnId, InfoHash, PeerId, PeerSource, Piece, RequestId};
-use aqueduct_core::wire::{Message, RawBlock, Reserved};
+use aqueduct_core::types::{Bitfield, ConnId, PeerId, PeerSource};
+use aqueduct_core::wire::{Message, RawBlock};
 use aqueduct_core::{
-    CloseReason, Command, Config, Engine, Event, FileChange, Handshaken, Input, Instant, Op,
-    OpError, OpResult, Output, PriorityRange, Resumed, TorrentId,
+    CloseReason, Command, Config, Engine, Event, FileChange, Input, Instant, Output, Resumed,
+    TorrentId,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
+use super::disk::Disk;
+use super::inputs::{block, handshake, hello, magnet, metadata, piece, ranges};
 use super::operation::{Operation, Order, Outcome, Said, Start};
-use super::torrent::{TORRENT, digest};
+use super::torrent::TORRENT;
 
-/// Outputs of one input beyond which the engine is taken to be going round in circles.
+/// Outputs of one input beyond which the engine is taken to be in an endless loop.
 const MAX_OUTPUTS: usize = 20_000;
 /// Times a second of virtual time that the engine may ask to be woken, and times that it may
 /// without time passing at all.
 const MAX_WAKES: usize = 2_000;
-/// Steps in which an engine whose wishes are all granted must have shut down.
+/// Steps in which an engine whose requests all succeed must have shut down.
 const SHUT_DOWN_STEPS: usize = 1_000;
-
-/// Work under way. A flush remembers what it makes durable.
-struct Pending {
-    op: Op,
-    written_before: Bitfield,
-    cancelled: bool,
-}
 
 pub(super) struct World {
     engine: Engine,
@@ -42,11 +34,7 @@ pub(super) struct World {
     dials: Vec<ConnId>,
     /// What we asked of each peer and have not got.
     peers: BTreeMap<ConnId, VecDeque<RawBlock>>,
-    requests: BTreeMap<RequestId, Pending>,
-    newest_request: Option<RequestId>,
-    /// What the disk holds, and what a power loss would leave of it.
-    written: Bitfield,
-    durable: Bitfield,
+    disk: Disk,
     has_shut_down: bool,
 }
 
@@ -59,7 +47,6 @@ impl World {
             max_requests_in: 8,
             ..Config::default()
         };
-        let none = Bitfield::none(TORRENT.pieces());
         Self {
             engine: Engine::new(config.clone(), PeerId([9; 20]), [7; 32], Instant::ZERO),
             config,
@@ -68,10 +55,7 @@ impl World {
             accepted: 0,
             dials: Vec::new(),
             peers: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            newest_request: None,
-            written: none.clone(),
-            durable: none,
+            disk: Disk::new(),
             has_shut_down: false,
         }
     }
@@ -117,14 +101,14 @@ impl World {
         // Refused only if it is shutting down already.
         self.command(Command::ShutDown);
         for _ in 0..SHUT_DOWN_STEPS {
-            if self.has_shut_down && self.requests.is_empty() {
+            if self.has_shut_down && self.disk.is_idle() {
                 return assert!(
                     self.peers.is_empty(),
                     "connections outlive the engine: {:?}",
                     self.peers.keys()
                 );
             }
-            if self.requests.is_empty() {
+            if self.disk.is_idle() {
                 self.wait(Duration::from_secs(1));
             } else {
                 self.answer(0, Outcome::Right);
@@ -237,52 +221,8 @@ impl World {
     }
 
     fn answer(&mut self, which: u8, outcome: Outcome) {
-        let Some(id) = nth(self.requests.keys(), which) else {
-            return;
-        };
-        let Some(pending) = self.requests.remove(&id) else {
-            return;
-        };
-        let failed = match (outcome, &pending.op) {
-            (Outcome::Right, _) => None,
-            (Outcome::Failed { .. }, _) if pending.cancelled => Some(OpError::Cancelled),
-            (Outcome::Failed { .. }, Op::Hash(_)) => None,
-            (Outcome::Failed { full }, _) => Some(OpError::Storage {
-                full,
-                message: "the disk failed".to_owned(),
-            }),
-        };
-        let result = failed.map_or_else(|| Ok(self.perform(pending)), Err);
-        self.input(Input::Done { id, result });
-    }
-
-    fn perform(&mut self, pending: Pending) -> OpResult {
-        let lengths = TORRENT.lengths();
-        match pending.op {
-            Op::Hash(rope) => OpResult::Digest(digest(&rope)),
-            Op::Write { offset, .. } => {
-                for piece in lengths.pieces_of(offset, 1) {
-                    self.written.set(piece);
-                }
-                OpResult::Unit
-            }
-            Op::Read { offset, length } => OpResult::Bytes(
-                TORRENT
-                    .slice(offset, length.into())
-                    .expect("checked when it was asked for"),
-            ),
-            Op::Check(range) if self.written.has(range.piece) => TORRENT
-                .info
-                .piece_hash(range.piece)
-                .map_or(OpResult::Missing, OpResult::Digest),
-            Op::Check(_) => OpResult::Missing,
-            Op::Flush => {
-                for index in pending.written_before.ones() {
-                    self.durable.set(piece(index));
-                }
-                OpResult::Unit
-            }
-            Op::Save { .. } => OpResult::Unit,
+        if let Some((id, result)) = self.disk.answer(which, outcome) {
+            self.input(Input::Done { id, result });
         }
     }
 
@@ -344,7 +284,7 @@ impl World {
                     .filter(|piece| check & (1 << piece) != 0)
                     .collect();
                 Resumed::Record {
-                    have: self.durable.clone(),
+                    have: self.disk.durable().clone(),
                     check,
                     sample: Vec::new(),
                     uploaded: 1,
@@ -378,7 +318,11 @@ impl World {
             metadata |= matches!(&output, Output::Event(Event::Metadata(..)));
             self.take(output);
         }
-        self.holds_no_more_than_it_may();
+        let unwritten = self.disk.unwritten();
+        assert!(
+            unwritten <= self.config.max_unwritten,
+            "{unwritten} bytes are not written yet"
+        );
         if metadata {
             let resumed = Resumed::Check;
             self.engine
@@ -408,15 +352,10 @@ impl World {
                 );
                 self.forget(conn);
             }
-            Output::Request { id, op, .. } => self.requested(id, op),
-            Output::Cancel(id) => {
-                self.requests
-                    .get_mut(&id)
-                    .expect("only what is under way is cancelled")
-                    .cancelled = true
-            }
+            Output::Request { id, op, .. } => self.disk.request(id, op),
+            Output::Cancel(id) => self.disk.cancel(id),
             Output::Event(Event::ShutDown) => self.has_shut_down = true,
-            Output::Event(Event::Piece(_, piece)) => self.is_had(piece),
+            Output::Event(Event::Piece(_, piece)) => self.disk.assert_has(piece),
             Output::Event(_)
             | Output::Discover { .. }
             | Output::Hint { .. }
@@ -442,15 +381,16 @@ impl World {
                 asked.push_back(*raw);
             }
             Message::Cancel(raw) => asked.retain(|r| r != raw),
-            Message::Have(index) => self.is_had(piece(*index)),
-            Message::HaveAll => assert!(self.written.is_all()),
+            Message::Have(index) => self.disk.assert_has(piece(*index)),
+            Message::HaveAll => assert!(self.disk.has_all()),
             Message::Bitfield(bytes) => {
                 let told = Bitfield::from_wire(bytes, TORRENT.pieces())
                     .expect("our own bitfield is right");
-                told.ones().for_each(|index| self.is_had(piece(index)));
+                told.ones()
+                    .for_each(|index| self.disk.assert_has(piece(index)));
             }
             Message::Piece { index, begin, data } => {
-                self.is_had(piece(*index));
+                self.disk.assert_has(piece(*index));
                 let offset = TORRENT.lengths().offset(piece(*index)) + u64::from(*begin);
                 assert_eq!(
                     TORRENT.slice(offset, data.len() as u64).as_ref(),
@@ -467,189 +407,13 @@ impl World {
             Ok(&Some(message.clone()))
         );
     }
-
-    fn requested(&mut self, id: RequestId, op: Op) {
-        assert!(
-            self.newest_request.is_none_or(|newest| newest < id),
-            "{id:?} is used twice"
-        );
-        self.newest_request = Some(id);
-        match &op {
-            Op::Write { offset, data } => {
-                let piece = TORRENT
-                    .lengths()
-                    .pieces_of(*offset, 1)
-                    .next()
-                    .expect("a write lies in the torrent");
-                assert_eq!(*offset, TORRENT.lengths().offset(piece));
-                assert_eq!(
-                    data.0.concat(),
-                    TORRENT.piece(piece),
-                    "{piece:?} is written with wrong bytes"
-                );
-            }
-            Op::Read { offset, length } => {
-                assert!(
-                    TORRENT.slice(*offset, (*length).into()).is_some()
-                        && *length > 0
-                        && *length <= 256 * 1024
-                );
-                TORRENT
-                    .lengths()
-                    .pieces_of(*offset, (*length).into())
-                    .for_each(|piece| self.is_had(piece));
-            }
-            Op::Save { have, .. } => {
-                let early = have.ones().find(|index| !self.durable.has(piece(*index)));
-                assert_eq!(
-                    early, None,
-                    "the record claims a piece before it is durable"
-                );
-            }
-            Op::Hash(_) | Op::Check(_) | Op::Flush => {}
-        }
-        let written_before = self.written.clone();
-        self.requests.insert(
-            id,
-            Pending {
-                op,
-                written_before,
-                cancelled: false,
-            },
-        );
-    }
-
-    fn is_had(&self, piece: Piece) {
-        assert!(self.written.has(piece), "{piece:?} is not there");
-    }
-
-    fn holds_no_more_than_it_may(&self) {
-        let held = |op: &Op| match op {
-            Op::Hash(rope) | Op::Write { data: rope, .. } => rope.len() as u64,
-            _ => 0,
-        };
-        let unwritten: u64 = self
-            .requests
-            .values()
-            .map(|pending| held(&pending.op))
-            .sum();
-        assert!(
-            unwritten <= self.config.max_unwritten,
-            "{unwritten} bytes are not written yet"
-        );
-    }
 }
 
 /// One of those that are there, if any is.
-fn nth<'a, T: Copy + 'a>(mut those: impl Iterator<Item = &'a T> + Clone, which: u8) -> Option<T> {
+pub(super) fn nth<'a, T: Copy + 'a>(
+    mut those: impl Iterator<Item = &'a T> + Clone,
+    which: u8,
+) -> Option<T> {
     let count = those.clone().count();
     those.nth(usize::from(which) % count.max(1)).copied()
-}
-
-fn piece(index: u32) -> Piece {
-    TORRENT
-        .lengths()
-        .piece(index)
-        .expect("only pieces of the torrent are spoken of")
-}
-
-fn handshake(from: u8, fast: bool, extended: bool) -> Handshaken {
-    let reserved = Reserved([
-        0,
-        0,
-        0,
-        0,
-        0,
-        if extended { 0x10 } else { 0 },
-        0,
-        if fast { 0x04 } else { 0 },
-    ]);
-    Handshaken {
-        info_hash: TORRENT.info.info_hash.wire(),
-        peer_id: PeerId([from; 20]),
-        reserved,
-        transport: Transport::Tcp,
-    }
-}
-
-fn magnet(info_hash: InfoHash) -> Magnet {
-    Magnet {
-        info_hash,
-        name: None,
-        trackers: Vec::new(),
-        web_seeds: Vec::new(),
-        peers: vec![([1, 2, 3, 4], 5).into()],
-        select: None,
-    }
-}
-
-/// A block with its bytes, or with one of them changed; of what is outside the torrent, zeros.
-fn block(raw: RawBlock, right: bool) -> Message {
-    let lengths = TORRENT.lengths();
-    let offset = lengths
-        .piece(raw.index)
-        .map(|piece| lengths.offset(piece) + u64::from(raw.begin));
-    let there = offset.and_then(|offset| TORRENT.slice(offset, raw.length.into()));
-    let mut data =
-        BytesMut::from(&there.unwrap_or_else(|| Bytes::from(vec![0; raw.length as usize]))[..]);
-    if let (Some(byte), false) = (data.first_mut(), right) {
-        *byte ^= 1;
-    }
-    Message::Piece {
-        index: raw.index,
-        begin: raw.begin,
-        data: data.freeze(),
-    }
-}
-
-fn hello() -> Message {
-    let extensions = [
-        ("ut_metadata".to_owned(), 3),
-        ("ut_pex".to_owned(), 4),
-        ("lt_donthave".to_owned(), 5),
-    ]
-    .into();
-    let metadata_size = Some(TORRENT.info.raw.len() as u64);
-    let hello = ExtendedHandshake {
-        extensions,
-        metadata_size,
-        requests: Some(4),
-        ..ExtendedHandshake::default()
-    };
-    Message::Extended {
-        id: 0,
-        payload: hello.encode().into(),
-    }
-}
-
-/// Data of `ut_metadata` (BEP 9), which we gave the number 1.
-fn metadata(block: u8, right: bool) -> Message {
-    let raw = &TORRENT.info.raw;
-    let head = format!(
-        "d8:msg_typei1e5:piecei{}e10:total_sizei{}ee",
-        block % 2,
-        raw.len()
-    );
-    let mut payload = [head.as_bytes(), raw].concat();
-    if let (Some(byte), false) = (payload.last_mut(), right) {
-        *byte ^= 1;
-    }
-    Message::Extended {
-        id: 1,
-        payload: payload.into(),
-    }
-}
-
-/// None, one or two ranges that may lie beyond the torrent's end.
-fn ranges(first: u8, length: u8) -> Vec<PriorityRange> {
-    let start = u64::from(first) * 1024;
-    let range = PriorityRange {
-        start,
-        end: start + u64::from(length) * 1024,
-        deadline: Instant::from_micros(1),
-    };
-    [range, PriorityRange::ALL]
-        .into_iter()
-        .take(usize::from(length % 3))
-        .collect()
 }

@@ -1,0 +1,157 @@
+//! Flags, the configuration file, and what is read again at SIGHUP.
+
+use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
+use aqueduct_testkit::http::get;
+use aqueduct_testkit::soon;
+use aqueduct_testkit::tracker::Tracker;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use crate::program;
+use crate::program::PATH;
+use crate::tab::Tab;
+
+/// What `--print-config` prints with these flags.
+async fn printed(flags: &[&str]) -> String {
+    let output = Command::new(PATH)
+        .args(flags)
+        .arg("--print-config")
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn every_flag_is_a_key_of_the_file_and_what_is_printed_is_read_back() {
+    let flags = [
+        ["--listen", "[::1]:9000"],
+        ["--peer-port", "7000"],
+        ["--peer-bind", "127.0.0.1"],
+        ["--public-url", "https://aqueduct.example"],
+        ["--origin", "https://a.example"],
+        ["--origin", "https://b.example"],
+        ["--token-file", "tokens"],
+        ["--allow", "10.0.0.0/8"],
+        ["--trusted-proxies", "10.0.0.1/32"],
+        ["--dht-bootstrap", "node.example:6881"],
+        ["--public-address", "9.9.9.9"],
+        ["--tls-cert", "cert.pem"],
+        ["--tls-key", "key.pem"],
+    ];
+    let mut flags = flags.concat();
+    flags.extend(["--no-dht", "--no-tracker"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bridge.toml");
+    for flags in [&flags[..], &[]] {
+        let text = printed(flags).await;
+        assert!(
+            flags
+                .iter()
+                .filter_map(|flag| flag.strip_prefix("--"))
+                .all(|key| text.contains(&format!("\n{key} = "))),
+            "{text}"
+        );
+        std::fs::write(&file, &text).unwrap();
+        assert_eq!(printed(&["--config", file.to_str().unwrap()]).await, text);
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_file_is_told_with_its_place_and_the_program_fails() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[limits]\nsesions = 3\n").unwrap();
+    let output = Command::new(PATH)
+        .arg("--config")
+        .arg(file.path())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("line 2") && said.contains("sesions") && said.contains("--print-config"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn two_bridges_at_one_port_are_one_too_many_and_the_second_says_what_to_do() {
+    let first = program::start(&[]);
+    let listen = first.addr.to_string();
+    let output = Command::new(PATH)
+        .args(["--listen", &listen, "--peer-port", "0", "--no-dht"])
+        .output();
+    let output = soon("the end", output).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&listen) && said.contains("--listen") && said.contains("in use"),
+        "{said}"
+    );
+    assert!(
+        get(
+            TcpStream::connect(first.addr).await.unwrap(),
+            "a",
+            "/healthz",
+            ""
+        )
+        .await
+        .0
+        .starts_with("HTTP/1.1 200")
+    );
+}
+
+#[tokio::test]
+async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "old\n").unwrap();
+    let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);
+    let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
+    let open = async |token: &str| {
+        let config = ClientConfig {
+            token: token.to_owned(),
+            ..ClientConfig::default()
+        };
+        Tab::over(
+            TcpStream::connect(&host).await.unwrap(),
+            &host,
+            &[("origin", &origin)],
+            config,
+        )
+        .await
+    };
+    let mut early = open("old").await;
+    assert!(matches!(early.next().await, Ok(Event::Welcome(_))));
+    std::fs::write(file.path(), "new\n").unwrap();
+    bridge.program.signal("HUP");
+    bridge.program.line("the tokens were read anew").await;
+    assert!(matches!(
+        open("new").await.next().await,
+        Ok(Event::Welcome(_))
+    ));
+    assert_eq!(
+        open("old").await.closed().await.1,
+        Refusal::Token.close_code()
+    );
+    std::fs::write(file.path(), "\n").unwrap();
+    bridge.program.signal("HUP");
+    bridge.program.line("the tokens stay as they were").await;
+    assert!(
+        matches!(open("new").await.next().await, Ok(Event::Welcome(_))),
+        "an empty file shuts nobody out"
+    );
+    let tracker = Tracker::naming(&[]);
+    early.join(&tracker);
+    early.join(&tracker);
+    early
+        .until("an answer", |event| {
+            matches!(event, Event::JoinRefused { .. }).then_some(())
+        })
+        .await;
+}
