@@ -51,7 +51,7 @@ async fn is_served(mut socket: TcpStream) -> bool {
 }
 
 #[tokio::test]
-async fn whoever_has_no_token_has_nothing_carried_out() {
+async fn a_tab_without_a_token_has_nothing_done_for_it() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "sesame\n").unwrap();
     let bridge = Bridge::start(Config {
@@ -81,7 +81,7 @@ async fn whoever_has_no_token_has_nothing_carried_out() {
 }
 
 #[tokio::test]
-async fn an_announce_that_trickles_is_cut_off() {
+async fn an_announce_sent_byte_by_byte_is_cut_off() {
     let limits = Limits {
         upgrade_timeout: Seconds(Duration::from_millis(300)),
         ..Limits::default()
@@ -97,7 +97,7 @@ async fn an_announce_that_trickles_is_cut_off() {
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_connections_and_others_are_served() {
+async fn connections_per_address_are_limited_and_others_are_served() {
     let bridge = program::limited("connections-per-address = 3\nupgrade-timeout = 60");
     let idle = [
         dial("127.0.0.2", bridge.addr).await,
@@ -123,7 +123,7 @@ async fn one_address_has_so_many_connections_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_has_as_many_connections_as_its_clients_need() {
+async fn a_trusted_proxys_connections_are_not_limited() {
     let mut config = limited(Limits {
         connections_per_address: 1,
         ..Limits::default()
@@ -138,7 +138,7 @@ async fn a_trusted_proxy_has_as_many_connections_as_its_clients_need() {
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_silent_connections_to_the_peer_port_and_others_get_through() {
+async fn silent_connections_to_the_peer_port_are_limited_per_address() {
     let limits = Limits {
         incoming_half_open_per_address: 2,
         handshake_timeout: Seconds(Duration::from_secs(60)),
@@ -173,7 +173,7 @@ async fn half_open(from: &str, to: std::net::SocketAddr) -> TcpStream {
 }
 
 #[tokio::test]
-async fn slow_clients_of_many_addresses_keep_nobody_out_of_the_peer_port() {
+async fn slow_clients_of_many_addresses_do_not_block_the_peer_port() {
     let limits = Limits {
         incoming_half_open: 20,
         incoming_half_open_per_address: 2,
@@ -198,7 +198,7 @@ async fn slow_clients_of_many_addresses_keep_nobody_out_of_the_peer_port() {
 }
 
 #[tokio::test]
-async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked() {
+async fn only_a_few_trackers_per_host_and_torrent_are_asked() {
     let bridge = Bridge::start(limited(Limits {
         trackers_per_host: 2,
         ..Limits::default()
@@ -223,7 +223,7 @@ async fn a_torrent_names_few_trackers_at_one_host_and_the_others_are_not_asked()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rush_of_sessions_does_not_pass_the_limit() {
+async fn many_sessions_at_once_do_not_exceed_the_limit() {
     const LIMIT: usize = 20;
     let bridge = program::limited(&format!(
         "sessions = {LIMIT}\nsessions-per-address = 1000\nnew-sessions-per-address = 1000"
@@ -257,7 +257,7 @@ async fn a_rush_of_sessions_does_not_pass_the_limit() {
 }
 
 #[tokio::test]
-async fn wishes_for_more_peers_beyond_the_budget_are_passed_over() {
+async fn requests_for_more_peers_beyond_the_budget_are_ignored() {
     let bridge = Bridge::start(limited(Limits {
         asks_per_minute: 1,
         ..Limits::default()
@@ -303,7 +303,7 @@ async fn wishes_for_more_peers_beyond_the_budget_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_is_read_at_a_rate_and_others_are_served_meanwhile() {
+async fn a_flood_of_pings_is_rate_limited_while_other_tabs_are_served() {
     let bridge = Bridge::start(limited(Limits {
         frames_per_session: 50,
         ..Limits::default()
@@ -350,7 +350,7 @@ async fn a_message_that_never_ends_ends_the_session() {
 }
 
 #[tokio::test]
-async fn five_hundred_clients_that_trickle_hold_nobody_up_and_are_cut_off() {
+async fn five_hundred_slow_clients_delay_no_other_and_are_cut_off() {
     let bridge = program::limited("connections-per-address = 1000\nupgrade-timeout = 15");
     let mut trickling = JoinSet::new();
     for _ in 0..500 {

@@ -63,7 +63,7 @@ async fn every_flag_is_a_key_of_the_file_and_what_is_printed_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_file_is_told_with_its_place_and_the_program_fails() {
+async fn a_mistake_in_the_configuration_is_reported_with_its_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[limits]\nsesions = 3\n").unwrap();
     let output = Command::new(PATH)
@@ -81,7 +81,7 @@ async fn a_mistake_in_the_file_is_told_with_its_place_and_the_program_fails() {
 }
 
 #[tokio::test]
-async fn two_bridges_at_one_port_are_one_too_many_and_the_second_says_what_to_do() {
+async fn a_second_bridge_at_a_used_port_fails_and_says_what_to_do() {
     let first = program::start(&[]);
     let listen = first.addr.to_string();
     let output = Command::new(PATH)
@@ -108,7 +108,7 @@ async fn two_bridges_at_one_port_are_one_too_many_and_the_second_says_what_to_do
 }
 
 #[tokio::test]
-async fn sighup_reads_the_tokens_anew_and_ends_nothing() {
+async fn sighup_reloads_the_tokens_and_ends_no_session() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "old\n").unwrap();
     let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);

@@ -14,7 +14,7 @@ use crate::support::TAB_ID;
 use crate::tab::{Tab, request};
 
 #[tokio::test]
-async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
+async fn without_descriptors_connections_are_accepted_later_and_sessions_continue() {
     // Fewer than the bridge would keep for itself: its own share of them does not hold, and the
     // system says no.
     let mut bridge = program::with_descriptors(48, &["--no-tracker"]);
@@ -67,7 +67,7 @@ async fn without_descriptors_it_accepts_later_and_sessions_live_on() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_has_no_descriptors_for_more_sessions_says_so() {
+async fn a_bridge_without_descriptors_for_more_sessions_refuses_them_with_that_reason() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),

@@ -142,7 +142,7 @@ async fn a_public_swarm_is_looked_up_and_a_private_one_never() {
 }
 
 #[tokio::test]
-async fn a_session_has_so_many_lookups_and_the_others_wait_without_being_refused() {
+async fn lookups_beyond_a_sessions_limit_wait_without_being_refused() {
     let node = Node::start().await;
     let limits = Limits {
         lookups_per_session: 1,

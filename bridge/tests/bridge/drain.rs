@@ -14,7 +14,7 @@ use crate::support::{Bridge, HASH, config};
 use crate::tab::Tab;
 
 #[tokio::test]
-async fn a_stopping_bridge_tells_its_tabs_and_trackers_and_ends() {
+async fn a_stopping_bridge_notifies_tabs_and_trackers_and_ends() {
     let bridge = Bridge::start(config()).await;
     let addr = bridge.addr;
     let mut tracker = Tracker::naming(&[]);
@@ -40,7 +40,7 @@ async fn a_stopping_bridge_tells_its_tabs_and_trackers_and_ends() {
 }
 
 #[tokio::test]
-async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
+async fn streams_continue_while_a_bridge_drains_until_its_deadline() {
     let limits = aqueduct_bridge::Limits {
         drain: aqueduct_bridge::Seconds(std::time::Duration::from_secs(3)),
         ..aqueduct_bridge::Limits::default()
@@ -63,7 +63,7 @@ async fn streams_go_on_while_a_bridge_drains_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_it_with_0_within_ten_seconds_whatever_its_clients_do() {
+async fn sigterm_ends_the_bridge_with_0_within_ten_seconds_despite_its_clients() {
     let mut bridge = program::start(&[]);
     let peer = Listener::start().await;
     let tracker = Tracker::naming(&[peer.addr]);

@@ -57,7 +57,7 @@ async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seed_that_made_up_swarms_were_tried_at_is_dialled_for_the_real_one() {
+async fn a_seed_that_failed_for_invented_swarms_is_dialled_for_the_real_one() {
     let (bridge, seed) = (Bridge::start(open_house()).await, Listener::start().await);
     let host = bridge.addr.to_string();
     let mut liar = Tab::over(
@@ -131,7 +131,7 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_whose_servers_hang_keep_no_other_name_from_being_looked_up_and_take_no_threads() {
+async fn hanging_name_servers_block_no_other_lookup_and_use_no_threads() {
     let (server, _answering) = name_server("tracker.honest.example").await;
     let bridge = program::start(&[
         "--name-server",
@@ -185,7 +185,7 @@ fn ports(ip: [u8; 4], count: u16) -> Vec<SocketAddr> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_ports_of_one_host_cost_next_to_nothing() {
+async fn a_thousand_ports_of_one_host_cost_little_processor_time() {
     let bridge = program::limited("new-sessions-per-address = 1000");
     let tracker = Tracker::naming(&ports([127, 0, 0, 1], 1000));
     let _tabs = crowd(bridge.addr, "127.0.0.9", 8, |_| vec![tracker.http()]).await;
@@ -202,7 +202,7 @@ async fn a_thousand_ports_of_one_host_cost_next_to_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_that_dials_in_again_and_again_does_not_take_all_places_of_a_tab() {
+async fn one_address_that_dials_in_repeatedly_does_not_use_all_connections_of_a_tab() {
     let (bridge, port) = Bridge::start_with_peers(open_house()).await;
     let mut tab = Tab::open(&bridge).await;
     let tracker = Tracker::naming(&[]);

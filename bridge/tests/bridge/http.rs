@@ -21,7 +21,7 @@ async fn the_page_is_served_with_its_policy_or_says_how_to_build_it() {
 }
 
 #[tokio::test]
-async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() {
+async fn hsts_is_sent_when_the_page_is_reached_over_https() {
     let public_url = Some("https://a.example".to_owned());
     let behind_a_proxy = Bridge::start(aqueduct_bridge::Config {
         public_url,
@@ -39,7 +39,7 @@ async fn browsers_are_told_to_keep_to_https_where_the_page_is_reached_over_it() 
 }
 
 #[tokio::test]
-async fn the_worker_alone_may_connect_to_other_sites() {
+async fn only_the_worker_may_connect_to_other_sites() {
     let bridge = Bridge::start(config()).await;
     for (path, connect) in [
         ("/", "connect-src 'self';"),
@@ -52,7 +52,7 @@ async fn the_worker_alone_may_connect_to_other_sites() {
 }
 
 #[tokio::test]
-async fn health_and_numbers_are_told() {
+async fn health_and_metrics_are_served() {
     let bridge = Bridge::start(config()).await;
     assert!(
         bridge
@@ -76,7 +76,7 @@ async fn health_and_numbers_are_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_no_websocket_is_answered_with_a_status() {
+async fn missing_paths_and_invalid_upgrades_get_a_status() {
     let bridge = Bridge::start(config()).await;
     assert!(
         bridge
@@ -112,7 +112,7 @@ async fn without_the_subprotocol_the_session_is_refused_inside_the_websocket() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_clients_are_counted_and_told_by_the_address_that_it_adds() {
+async fn behind_a_trusted_proxy_clients_are_counted_by_the_address_that_it_adds() {
     let mut config = config();
     config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     config.limits.sessions_per_address = 1;
@@ -145,7 +145,7 @@ async fn behind_a_trusted_proxy_clients_are_counted_and_told_by_the_address_that
 }
 
 #[tokio::test]
-async fn compression_is_not_agreed_to() {
+async fn websocket_compression_is_not_negotiated() {
     let bridge = Bridge::start(config()).await;
     let fields = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                   sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n";

@@ -13,7 +13,7 @@ use crate::support::HASH;
 use crate::tab::{Tab, counts};
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_no_fault_of_the_tabs_in_the_log() {
+async fn a_broken_connection_is_not_logged_as_the_tabs_fault() {
     let mut bridge = program::start(&[]);
     let mut tab = Tab::open_at(bridge.addr).await;
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
@@ -49,7 +49,7 @@ async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, 
 }
 
 #[tokio::test]
-async fn the_log_pairs_no_address_with_a_swarm_holds_no_token_and_stays_short() {
+async fn the_log_has_no_tokens_no_swarms_and_few_lines() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "open sesame\n").unwrap();
     let mut bridge = program::start(&["--token-file", file.path().to_str().unwrap()]);

@@ -18,7 +18,7 @@ use crate::support::{HASH, TAB_ID};
 use crate::tab::{Tab, counts, request};
 
 #[tokio::test]
-async fn a_bridge_whose_memory_is_full_takes_no_more_sessions_and_says_so() {
+async fn a_bridge_with_full_memory_refuses_sessions_with_that_reason() {
     let bridge = program::limited("memory = 1");
     let mut tab = Tab::open_at(bridge.addr).await;
     assert_eq!(tab.closed().await.1, Refusal::Full.close_code());
@@ -59,7 +59,7 @@ fn crumbs(stream: u32, count: usize) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_crumbs_leave_no_memory_taken() {
+async fn a_hundred_thousand_tiny_frames_leave_no_memory_in_use() {
     const CRUMBS: usize = 40_000;
     let bridge = program::start(&["--allow", "127.0.0.0/8"]);
     let mut peers = Vec::new();
@@ -144,7 +144,7 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn memory_is_given_back_when_sessions_leave_though_some_stay() {
+async fn memory_is_freed_when_most_sessions_leave() {
     const SESSIONS: usize = 600;
     const HELD: u16 = 60_000;
     let bridge = program::limited(

@@ -33,7 +33,7 @@ async fn a_peer_that_a_tab_heard_of_is_dialled_and_becomes_a_stream_after_its_ha
 }
 
 #[tokio::test]
-async fn hints_pass_the_filter_its_ports_included_before_anything_is_remembered() {
+async fn hints_pass_the_address_and_port_filter_first() {
     let (bridge, peer, other) = (
         Bridge::start(config()).await,
         Listener::start().await,
@@ -71,7 +71,7 @@ async fn hints_pass_the_filter_its_ports_included_before_anything_is_remembered(
 }
 
 #[tokio::test]
-async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_remembered() {
+async fn hints_beyond_the_budget_are_ignored_and_fill_a_quarter_of_the_candidates() {
     let limits = Limits {
         hints_per_minute: 2,
         candidates: 40,
@@ -103,7 +103,7 @@ async fn hints_beyond_the_budget_are_passed_over_and_are_a_quarter_of_what_is_re
 }
 
 #[tokio::test]
-async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgotten() {
+async fn hints_of_a_private_swarm_are_refused_and_earlier_ones_forgotten() {
     let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     let mut tab = Tab::open(&bridge).await;
     let private = tab.client.join(&JoinRequest {
@@ -135,7 +135,7 @@ async fn nothing_is_taken_of_a_private_swarm_and_what_was_taken_before_is_forgot
 }
 
 #[tokio::test]
-async fn a_peer_known_from_a_hint_is_parted_with_when_the_swarm_turns_out_to_be_private() {
+async fn a_hinted_peer_is_disconnected_when_the_swarm_turns_out_to_be_private() {
     let (bridge, named, hinted) = (
         Bridge::start(config()).await,
         Listener::start().await,

@@ -70,7 +70,7 @@ async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
 }
 
 #[tokio::test]
-async fn a_thousand_tabs_are_back_within_thirty_seconds_of_a_restart() {
+async fn a_thousand_tabs_reconnect_within_thirty_seconds_of_a_restart() {
     descriptors::raise_limit();
     // The file is read again at the restart.
     let file = tempfile::NamedTempFile::new().unwrap();

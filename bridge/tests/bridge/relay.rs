@@ -71,7 +71,7 @@ async fn a_tab_talks_to_a_peer_that_answered_for_its_info_hash() {
 }
 
 #[tokio::test]
-async fn a_tab_that_does_not_consume_is_sent_one_window_and_holds_up_nobody() {
+async fn a_tab_that_does_not_read_gets_one_window_and_delays_no_other() {
     let (bridge, slow, quick) = (
         Bridge::start(config()).await,
         Listener::start().await,

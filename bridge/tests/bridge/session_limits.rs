@@ -84,7 +84,7 @@ async fn a_tab_that_closes_is_answered_with_its_own_code() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_utf_8_ends_the_session_with_1007() {
+async fn text_that_is_not_utf_8_ends_the_session_with_1007() {
     let bridge = Bridge::start(config()).await;
     let frame = |opcode: u8, payload: &[u8]| {
         [
@@ -106,7 +106,7 @@ async fn text_that_is_no_utf_8_ends_the_session_with_1007() {
 }
 
 #[tokio::test]
-async fn a_request_that_trickles_is_cut_off() {
+async fn a_request_sent_byte_by_byte_is_cut_off() {
     let bridge = Bridge::start(limited(Limits {
         upgrade_timeout: Seconds(Duration::from_millis(200)),
         ..Limits::default()
@@ -121,7 +121,7 @@ async fn a_request_that_trickles_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_tab_that_never_says_hello_is_sent_away() {
+async fn a_tab_that_never_says_hello_is_disconnected() {
     let bridge = Bridge::start(limited(Limits {
         hello_timeout: Seconds(Duration::from_millis(100)),
         ..Limits::default()
@@ -133,7 +133,7 @@ async fn a_tab_that_never_says_hello_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_silent_tab_is_gone() {
+async fn a_silent_tab_is_disconnected() {
     let silence = Seconds(Duration::from_millis(300));
     let bridge = Bridge::start(limited(Limits {
         silence,
@@ -164,7 +164,7 @@ async fn a_silent_tab_is_gone() {
 }
 
 #[tokio::test]
-async fn pages_of_foreign_origins_are_refused_and_programs_need_a_token() {
+async fn foreign_origins_are_refused_and_programs_need_a_token() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "sesame\n").unwrap();
     let open = Bridge::start(config()).await;
@@ -199,7 +199,7 @@ async fn pages_of_foreign_origins_are_refused_and_programs_need_a_token() {
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_sessions() {
+async fn sessions_per_address_are_limited() {
     let bridge = Bridge::start(limited(Limits {
         sessions_per_address: 1,
         ..Limits::default()
@@ -212,7 +212,7 @@ async fn one_address_has_so_many_sessions() {
 }
 
 #[tokio::test]
-async fn a_full_bridge_says_so() {
+async fn a_full_bridge_refuses_sessions_with_that_reason() {
     let bridge = Bridge::start(limited(Limits {
         sessions: 1,
         ..Limits::default()
@@ -263,7 +263,7 @@ async fn joins_beyond_the_limit_and_of_the_same_swarm_are_refused() {
 }
 
 #[tokio::test]
-async fn a_tab_that_joins_and_leaves_without_end_is_told_when_to_try_again_and_is_taken_then() {
+async fn a_tab_that_joins_too_often_is_told_when_to_retry_and_is_accepted_then() {
     let bridge = Bridge::start(limited(Limits {
         joins_per_session: 1,
         joins_per_minute: 120,
@@ -304,7 +304,7 @@ async fn a_tab_that_joins_and_leaves_without_end_is_told_when_to_try_again_and_i
 }
 
 #[tokio::test]
-async fn a_session_has_so_many_dials_under_way_and_so_many_peers() {
+async fn dials_and_peers_of_a_session_are_limited() {
     let limits = Limits {
         half_open_per_session: 3,
         peers_per_session: 4,

@@ -58,7 +58,7 @@ async fn ended(tab: &mut Tab) -> StreamClose {
 }
 
 #[tokio::test]
-async fn two_tabs_of_a_swarm_meet_inside_the_bridge_without_a_socket() {
+async fn two_tabs_of_a_swarm_connect_inside_the_bridge_without_a_socket() {
     let bridge = Bridge::start(config()).await;
     let mut alice = joined(&bridge, &request(ALICE)).await;
     let mut bob = joining(&bridge, &request(BOB)).await;
@@ -98,7 +98,7 @@ async fn two_tabs_of_a_swarm_meet_inside_the_bridge_without_a_socket() {
 }
 
 #[tokio::test]
-async fn a_tab_that_wants_no_peers_is_not_met_and_a_third_meets_both_others_once_it_does() {
+async fn a_tab_that_wants_no_peers_gets_none_until_it_does() {
     let bridge = Bridge::start(config()).await;
     let mut alice = joined(
         &bridge,
@@ -131,7 +131,7 @@ async fn a_tab_that_wants_no_peers_is_not_met_and_a_third_meets_both_others_once
 }
 
 #[tokio::test]
-async fn a_tab_never_meets_itself_in_an_earlier_session() {
+async fn a_tab_is_never_connected_with_its_own_earlier_session() {
     let bridge = Bridge::start(config()).await;
     let _before = joined(&bridge, &request(ALICE)).await;
     let mut again = joined(&bridge, &request(ALICE)).await;
@@ -145,7 +145,7 @@ async fn a_tab_never_meets_itself_in_an_earlier_session() {
 }
 
 #[tokio::test]
-async fn a_tab_that_leaves_ends_the_meeting_and_is_not_looked_for_again() {
+async fn a_tab_that_leaves_is_disconnected_from_others_and_not_dialled_again() {
     let bridge = Bridge::start(config()).await;
     let mut alice = joined(&bridge, &request(ALICE)).await;
     let mut bob = joining(&bridge, &request(BOB)).await;
@@ -158,7 +158,7 @@ async fn a_tab_that_leaves_ends_the_meeting_and_is_not_looked_for_again() {
 }
 
 #[tokio::test]
-async fn tabs_of_a_private_swarm_meet_only_once_their_tracker_has_named_the_bridge() {
+async fn tabs_of_a_private_swarm_connect_only_after_their_tracker_named_the_bridge() {
     let (bridge, peer_port) = Bridge::start_with_peers(config()).await;
     let (silent, naming) = (
         Tracker::naming(&[]),
@@ -195,7 +195,7 @@ async fn tabs_of_a_private_swarm_meet_only_once_their_tracker_has_named_the_brid
 }
 
 #[tokio::test]
-async fn a_swarm_that_turns_out_to_be_private_parts_its_tabs() {
+async fn a_swarm_that_turns_out_to_be_private_disconnects_its_tabs() {
     let bridge = Bridge::start(config()).await;
     let mut alice = joined(&bridge, &request(ALICE)).await;
     let mut bob = joining(&bridge, &request(BOB)).await;

@@ -107,7 +107,7 @@ async fn page_tracker_and_session_are_served_over_tls() {
 }
 
 #[tokio::test]
-async fn plain_http_at_a_tls_port_is_ended_and_others_are_served() {
+async fn plain_http_at_a_tls_port_is_closed_and_others_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let (config, connector) = certificate(folder.path());
     let bridge = Bridge::start(config).await;
@@ -131,7 +131,7 @@ async fn plain_http_at_a_tls_port_is_ended_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_broken_certificate_is_named_and_the_program_fails() {
+async fn a_broken_certificate_is_named_and_the_program_exits_with_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (good, _) = certificate(folder.path());
     let (chain, key) = (good.tls_cert.unwrap(), good.tls_key.unwrap());
@@ -173,7 +173,7 @@ async fn a_broken_certificate_is_named_and_the_program_fails() {
 }
 
 #[tokio::test]
-async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails() {
+async fn sighup_reloads_the_certificate_and_keeps_the_old_one_if_that_fails() {
     let folder = tempfile::tempdir().unwrap();
     let (old, trusts_old) = certificate(folder.path());
     let [chain, key] =
@@ -200,7 +200,7 @@ async fn sighup_reads_a_renewed_certificate_and_keeps_the_old_one_if_that_fails(
 }
 
 #[tokio::test]
-async fn one_address_has_so_many_tls_handshakes_and_others_are_served() {
+async fn tls_handshakes_per_address_are_limited_and_others_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let (mut config, connector) = certificate(folder.path());
     config.limits.tls_handshakes_per_address = 1;

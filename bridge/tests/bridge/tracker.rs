@@ -103,7 +103,7 @@ async fn clients_over_http_and_udp_meet_in_one_swarm() {
 }
 
 #[tokio::test]
-async fn one_connection_carries_announces_and_then_anything_else() {
+async fn one_connection_carries_announces_and_then_other_requests() {
     let bridge = Bridge::start(config()).await;
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     let last = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -141,7 +141,7 @@ async fn answers(bridge: &Bridge, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn heads_for_the_tracker_are_read_as_strictly_as_all_others() {
+async fn request_heads_for_the_tracker_are_parsed_strictly() {
     let bridge = Bridge::start(config()).await;
     let announce = query(4001, "");
     let smuggled = format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", query(4002, ""));
@@ -183,7 +183,7 @@ async fn heads_for_the_tracker_are_read_as_strictly_as_all_others() {
 }
 
 #[tokio::test]
-async fn a_request_that_names_its_host_not_once_is_refused() {
+async fn a_request_without_exactly_one_host_header_is_refused() {
     let bridge = Bridge::start(config()).await;
     for path in ["/healthz", &query(4001, ""), "/"] {
         for fields in ["", "host: x\r\nhost: x\r\n", "Host: x\r\nHOST: y\r\n"] {
@@ -204,7 +204,7 @@ async fn a_request_that_names_its_host_not_once_is_refused() {
 }
 
 #[tokio::test]
-async fn nobody_is_listed_who_could_not_be_dialled() {
+async fn peers_that_cannot_be_dialled_are_not_listed() {
     let bridge = Bridge::start(config()).await;
     assert_eq!(
         announce(&bridge, 22, "").await.peers,
@@ -226,7 +226,7 @@ async fn nobody_is_listed_who_could_not_be_dialled() {
 }
 
 #[tokio::test]
-async fn a_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names() {
+async fn a_client_behind_a_trusted_proxy_is_identified_by_the_proxys_header() {
     let bridge = Bridge::start(Config {
         trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()],
         ..config()
@@ -242,7 +242,7 @@ async fn a_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names() {
 }
 
 #[tokio::test]
-async fn without_a_tracker_there_is_none() {
+async fn without_the_tracker_option_there_is_no_tracker() {
     let bridge = Bridge::start(Config {
         no_tracker: true,
         ..config()
@@ -262,7 +262,7 @@ async fn without_a_tracker_there_is_none() {
 }
 
 #[tokio::test]
-async fn an_address_that_asks_too_often_is_told_so() {
+async fn an_address_that_asks_too_often_gets_a_failure_reason() {
     let limits = Limits {
         tracker_requests_per_address: 0,
         ..Limits::default()
@@ -309,7 +309,7 @@ async fn a_tab_is_found_through_the_bridges_own_tracker_until_it_leaves() {
 }
 
 #[tokio::test]
-async fn a_tab_finds_who_announced_to_the_bridges_own_tracker() {
+async fn a_tab_finds_peers_that_announced_to_the_bridges_own_tracker() {
     let (bridge, peer) = (Bridge::start(config()).await, Listener::start().await);
     announce(&bridge, peer.addr.port(), "").await;
     let mut tab = Tab::open(&bridge).await;
@@ -337,7 +337,7 @@ async fn a_tab_finds_who_announced_to_the_bridges_own_tracker() {
 }
 
 #[tokio::test]
-async fn a_private_swarm_is_not_listed_where_its_torrent_does_not_say_so() {
+async fn a_private_swarm_is_not_listed_by_trackers_that_its_torrent_does_not_name() {
     let bridge = Bridge::start(config()).await;
     let mut tab = Tab::open(&bridge).await;
     join(&mut tab, &["http://127.0.0.1:1/announce".to_owned()], true);

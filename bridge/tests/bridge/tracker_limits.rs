@@ -92,7 +92,7 @@ fn most_in(watched: Duration) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_client_address_makes_the_bridge_ask_a_host_twice_a_second_at_most() {
+async fn one_client_address_makes_the_bridge_ask_a_host_at_most_twice_per_second() {
     let victim = Server::start(|_| ok(NO_PEERS));
     let watched = attack(|join| {
         (0..4)
@@ -135,7 +135,7 @@ async fn redirects_lead_to_a_host_no_more_often_than_its_own_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
+async fn a_tracker_that_hangs_has_at_most_twenty_connections() {
     let victim = Server::start(|_| Reply::Hang);
     let watched = attack(|join| {
         (0..4)
@@ -153,7 +153,7 @@ async fn a_host_that_hangs_is_held_by_twenty_connections_at_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_answers_with_megabytes_is_read_from_within_a_bound() {
+async fn long_answers_of_a_tracker_are_read_within_a_bound() {
     let victim = Server::start(|_| ok(vec![b'x'; 1 << 20]));
     let watched = attack(|join| {
         (0..4)
@@ -167,7 +167,7 @@ async fn a_host_that_answers_with_megabytes_is_read_from_within_a_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_udp_tracker_is_sent_two_datagrams_a_second_at_most() {
+async fn a_udp_tracker_is_sent_at_most_two_datagrams_per_second() {
     let victim = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (addr, datagrams) = (victim.local_addr().unwrap(), Arc::<AtomicUsize>::default());
     let counted = Arc::clone(&datagrams);

@@ -12,7 +12,7 @@ use crate::support::{Bridge, config};
 
 /// BEP 29. Foreign clients hear of the peer port, and many try uTP there first.
 #[tokio::test]
-async fn who_tries_utp_at_the_peer_port_is_turned_away_with_the_dht_and_without() {
+async fn utp_at_the_peer_port_is_rejected_with_and_without_the_dht() {
     for no_dht in [false, true] {
         let nodes = vec!["127.0.0.1:9".parse().unwrap()];
         let (_bridge, port) = Bridge::start_with_peers(Config {

@@ -26,7 +26,7 @@ fn misbehaved(reason: Option<CloseReason>, what: &str) {
 }
 
 #[test]
-fn a_request_for_more_than_a_block_is_rejected_and_three_hundred_such_are_too_many() {
+fn invalid_requests_are_rejected_and_three_hundred_end_the_connection() {
     let mut harness = Harness::seed();
     let conn = harness.accept(1, "9.9.9.1:1000");
     harness.say(conn, Message::Interested);
@@ -66,7 +66,7 @@ fn five_hundred_requests_wait_and_more_are_rejected() {
 }
 
 #[test]
-fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
+fn a_peer_that_does_not_read_is_disconnected_before_memory_grows() {
     let mut harness = Harness::seed();
     let conn = harness.accept(1, "9.9.9.1:1000");
     // It is choked: each request is answered with a reject that it never reads.
@@ -86,7 +86,7 @@ fn who_reads_nothing_while_it_is_answered_is_parted_with_before_memory_grows() {
 }
 
 #[test]
-fn blocks_that_nobody_asked_for_are_dropped_up_to_64_kib() {
+fn unrequested_blocks_are_dropped_up_to_64_kib() {
     let mut harness = Harness::leech();
     let conn = harness.accept(1, "9.9.9.1:1000");
     let data = Bytes::from(vec![0; 16 * 1024]);
@@ -121,7 +121,7 @@ fn a_bitfield_has_one_bit_a_piece_and_spare_bits_of_zero() {
 }
 
 #[test]
-fn what_a_peer_has_is_said_once_and_is_there() {
+fn a_peer_announces_its_pieces_once_and_only_existing_ones() {
     let mut harness = Harness::leech();
     let conn = harness.accept(1, "9.9.9.1:1000");
     assert_eq!(harness.say(conn, Message::HaveNone), None);
@@ -156,14 +156,14 @@ fn an_address_outside_private_networks_has_one_connection() {
 }
 
 #[test]
-fn we_know_ourselves_by_our_peer_id() {
+fn a_connection_to_ourselves_is_recognised_by_peer_id() {
     let mut harness = Harness::seed();
     let conn = harness.accept_as(1, "9.9.9.1:1000", OURS);
     assert_eq!(harness.parted(conn), Some(CloseReason::Ourselves));
 }
 
 #[test]
-fn at_most_thirty_addresses_are_dialled_a_second() {
+fn at_most_thirty_addresses_are_dialled_per_second() {
     let mut harness = Harness::leech();
     let addrs = (0..200)
         .map(|n| PeerAddr::from(([9, 9, n, 1], 6881)))
@@ -201,7 +201,7 @@ fn at_most_thirty_addresses_are_dialled_a_second() {
 }
 
 #[test]
-fn a_computer_that_slept_for_eight_hours_loses_no_piece_and_parts_with_who_is_gone() {
+fn a_computer_that_slept_for_eight_hours_keeps_its_pieces_and_drops_dead_connections() {
     let mut harness = Harness::leech();
     let conn = harness.accept(1, "9.9.9.1:1000");
     harness.say(conn, Message::HaveAll);
@@ -218,7 +218,7 @@ fn a_computer_that_slept_for_eight_hours_loses_no_piece_and_parts_with_who_is_go
 }
 
 #[test]
-fn ten_thousand_connections_a_minute_leave_nothing_behind() {
+fn ten_thousand_connections_per_minute_leave_no_state_behind() {
     let mut harness = Harness::seed();
     for n in 0..10_000 {
         let conn = harness.accept(n, &format!("9.{}.{}.1:1000", n / 250 % 250, n % 250));

@@ -20,7 +20,7 @@ fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn what_one_peer_rejects_another_is_asked_for_at_once() {
+fn a_rejected_request_goes_to_another_peer_at_once() {
     let mut harness = Harness::leech();
     let first = harness.accept_seed(1, true);
     let second = harness.accept_seed(2, true);
@@ -36,7 +36,7 @@ fn what_one_peer_rejects_another_is_asked_for_at_once() {
 }
 
 #[test]
-fn the_only_peer_that_has_a_piece_is_asked_again_soon_after_a_reject_and_ever_later() {
+fn the_only_peer_with_a_piece_is_asked_again_after_a_reject_with_growing_delays() {
     let mut harness = Harness::leech();
     let seed = harness.accept_seed(1, true);
     let rejected = harness.asked(seed)[0];
@@ -63,7 +63,7 @@ fn the_only_peer_that_has_a_piece_is_asked_again_soon_after_a_reject_and_ever_la
 }
 
 #[test]
-fn a_dropped_request_is_made_again_when_later_ones_were_answered() {
+fn a_dropped_request_is_repeated_when_later_ones_were_answered() {
     for fast in [true, false] {
         let mut harness = Harness::leech();
         let seed = harness.accept_seed(1, fast);
@@ -103,14 +103,14 @@ fn wait_for_the_silent(answered: usize) -> Duration {
 }
 
 #[test]
-fn a_silent_peer_is_given_what_its_pace_so_far_suggests_and_twenty_seconds_if_it_has_shown_none() {
+fn a_silent_peer_is_given_time_by_its_rate_so_far_or_twenty_seconds() {
     let [unknown, known] = [0, 4].map(wait_for_the_silent);
     assert!(known >= secs(2) && known <= secs(9), "{known:?}");
     assert!(unknown <= secs(21) && known < unknown, "{unknown:?}");
 }
 
 #[test]
-fn what_a_peer_owes_when_it_chokes_is_asked_elsewhere_whether_it_rejects_it_or_not() {
+fn requests_to_a_peer_that_chokes_move_to_another_with_or_without_rejects() {
     for fast in [true, false] {
         let mut harness = Harness::leech();
         let first = harness.accept_seed(1, fast);
@@ -128,7 +128,7 @@ fn what_a_peer_owes_when_it_chokes_is_asked_elsewhere_whether_it_rejects_it_or_n
 }
 
 #[test]
-fn a_peer_that_unchokes_again_is_asked_again_though_it_forgot_what_it_owed() {
+fn requests_lost_in_a_choke_are_repeated_after_the_unchoke() {
     for fast in [true, false] {
         let mut harness = Harness::leech();
         let seed = harness.accept_seed(1, fast);
@@ -173,7 +173,7 @@ fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
 }
 
 #[test]
-fn padding_is_filled_in_and_never_asked_for() {
+fn padding_is_filled_in_and_never_requested() {
     // A file that ends in a piece's first block, padding to the piece's end; a file that ends in a
     // second block; padding of two whole pieces, too.
     let (info, disk) = padded(&[
@@ -215,7 +215,7 @@ fn padding_is_filled_in_and_never_asked_for() {
 }
 
 #[test]
-fn who_lies_about_a_piece_with_padding_is_found_out() {
+fn a_peer_that_corrupts_a_piece_with_padding_is_banned() {
     let (info, disk) = padded(&[(10 * K, false), (22 * K, true), (K, false)]);
     let mut harness = Harness::lacking(info, disk);
     let liar = harness.accept_seed(1, true);

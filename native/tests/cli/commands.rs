@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::world::{World, event, events, text};
 
 #[test]
-fn what_is_no_torrent_has_an_exit_code_and_a_class_of_its_own() {
+fn an_invalid_torrent_has_an_exit_code_and_a_class_of_its_own() {
     let world = World::new();
     let deep = [&b"d4:info"[..], &[b'l'; 1000]].concat();
     let hostile = [
@@ -37,7 +37,7 @@ fn what_is_no_torrent_has_an_exit_code_and_a_class_of_its_own() {
 }
 
 #[test]
-fn a_list_of_files_is_json_where_that_is_asked_for_and_nothing_is_downloaded() {
+fn listing_files_prints_json_on_request_and_downloads_nothing() {
     let world = World::new();
     let link = world.shared();
     let listed = |said: &str| event(said, "files")["files"].as_array().unwrap().len();
@@ -81,7 +81,7 @@ fn a_list_of_files_is_json_where_that_is_asked_for_and_nothing_is_downloaded() {
 }
 
 #[test]
-fn what_is_wrong_with_one_of_several_sources_does_not_hold_up_the_others() {
+fn an_error_in_one_of_several_sources_does_not_stop_the_others() {
     let world = World::new();
     world.shared();
     fs::write(world.path("bad.torrent"), "<html>").unwrap();
@@ -115,7 +115,7 @@ fn what_is_wrong_with_one_of_several_sources_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_told() {
+fn output_that_cannot_be_written_is_reported() {
     let world = World::new();
     world.shared();
     for command in [
@@ -136,7 +136,7 @@ fn output_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn foreign_text_cannot_steer_the_terminal() {
+fn foreign_text_cannot_control_the_terminal() {
     let world = World::new();
     let magnet =
         "magnet:?xt=urn:btih:00112233445566778899aabbccddeeff00112233&dn=%1b%5b2Jevil%e2%80%aefdp";
@@ -146,7 +146,7 @@ fn foreign_text_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn the_command_line_is_checked_and_told_in_json_too() {
+fn usage_errors_are_reported_in_text_and_json() {
     let world = World::new();
     for bad in [
         &["get"][..],

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::world::{World, event, text};
 
 #[test]
-fn what_is_created_is_shown_and_verifies() {
+fn a_created_torrent_is_shown_and_verifies() {
     let world = World::new();
     let magnet = world.shared();
     let shown: Value =
@@ -45,7 +45,7 @@ fn what_is_created_is_shown_and_verifies() {
 }
 
 #[test]
-fn damage_is_told_by_file_and_piece() {
+fn damage_is_reported_by_file_and_piece() {
     let world = World::new();
     world.shared();
     let path = world.path("data/a.bin");
@@ -67,7 +67,7 @@ fn damage_is_told_by_file_and_piece() {
 }
 
 #[test]
-fn what_cannot_be_shared_is_told_before_anything_is_read() {
+fn what_cannot_be_shared_is_reported_before_anything_is_read() {
     let world = World::new();
     world.shared();
     let said = world.fails(2, &["create", "data", "-o", "data"]);

@@ -71,7 +71,7 @@ fn two_torrents_that_would_write_one_file_are_not_both_downloaded() {
 }
 
 #[test]
-fn what_another_torrent_finished_is_not_overwritten_unless_that_is_asked_for() {
+fn data_of_another_finished_torrent_is_overwritten_only_with_overwrite() {
     let world = World::new();
     let [(_a, first), (_b, second)] = rivals(&world);
     world.ok(&World::from(&first, &["data.torrent", "-o", "out"]));
@@ -91,7 +91,7 @@ fn what_another_torrent_finished_is_not_overwritten_unless_that_is_asked_for() {
 }
 
 #[test]
-fn what_another_torrent_overwrote_is_not_taken_for_ours() {
+fn data_overwritten_by_another_torrent_is_not_trusted() {
     let world = World::new();
     let [(_a, first), (_b, second)] = rivals(&world);
     for _ in 0..2 {
@@ -109,7 +109,7 @@ fn what_another_torrent_overwrote_is_not_taken_for_ours() {
 }
 
 #[test]
-fn an_edit_that_left_no_trace_is_found_out() {
+fn an_edit_that_kept_size_and_time_is_detected() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -136,7 +136,7 @@ fn an_edit_that_left_no_trace_is_found_out() {
 }
 
 #[test]
-fn a_file_that_grew_is_cut_back() {
+fn a_file_that_grew_is_truncated() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -152,7 +152,7 @@ fn a_file_that_grew_is_cut_back() {
 }
 
 #[test]
-fn a_folder_is_known_again_by_another_name() {
+fn a_renamed_folder_is_recognised() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -177,7 +177,7 @@ fn a_folder_is_known_again_by_another_name() {
 }
 
 #[test]
-fn a_download_is_complete_verified_and_known_at_the_next_start() {
+fn a_download_completes_verifies_and_is_known_at_the_next_start() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -210,7 +210,7 @@ fn a_download_is_complete_verified_and_known_at_the_next_start() {
 }
 
 #[test]
-fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
+fn an_interrupted_download_reports_that_and_resumes() {
     let world = World::new();
     world.large(8 << 20);
     let (_seed, peer) = world.seed("large.torrent");
@@ -234,7 +234,7 @@ fn an_interrupted_download_says_so_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
+fn losing_the_terminal_interrupts_unless_hangups_are_ignored() {
     let world = World::new();
     world.large(8 << 20);
     let (_seed, peer) = world.seed("large.torrent");
@@ -273,7 +273,7 @@ fn a_terminal_that_is_gone_interrupts_unless_that_is_to_be_outlived() {
 }
 
 #[test]
-fn a_killed_download_goes_on_without_reading_everything_again() {
+fn a_killed_download_resumes_without_reading_everything_again() {
     let world = World::new();
     world.large(32 << 20);
     let (_seed, peer) = world.seed("large.torrent");
@@ -334,7 +334,7 @@ fn storage_that_cannot_be_used_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn data_are_looked_for_where_the_torrent_lies_and_told_where_they_were_missed() {
+fn data_is_searched_beside_the_torrent_and_missing_places_are_reported() {
     let world = World::new();
     world.shared();
     fs::create_dir(world.path("empty")).unwrap();
@@ -372,7 +372,7 @@ fn data_are_looked_for_where_the_torrent_lies_and_told_where_they_were_missed() 
 }
 
 #[test]
-fn data_that_do_not_match_are_not_seeded() {
+fn data_that_does_not_match_is_not_seeded() {
     let world = World::new();
     world.shared();
     fs::write(world.path("data/a.bin"), vec![0; 300_000]).unwrap();

@@ -8,7 +8,7 @@ fn is_finished(line: &str) -> bool {
 }
 
 #[test]
-fn a_terminal_that_cannot_be_drawn_on_gets_plain_lines() {
+fn a_terminal_without_cursor_control_gets_plain_lines() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -38,7 +38,7 @@ fn a_terminal_that_cannot_be_drawn_on_gets_plain_lines() {
 }
 
 #[test]
-fn a_row_of_eighty_columns_tells_rate_time_left_and_peers_in_whole_words() {
+fn a_row_of_eighty_columns_shows_rate_time_left_and_peers_in_whole_words() {
     let world = World::new();
     world.large(20 << 20);
     let (_seed, peer) = world.seed("large.torrent");
@@ -64,7 +64,7 @@ fn a_row_of_eighty_columns_tells_rate_time_left_and_peers_in_whole_words() {
 }
 
 #[test]
-fn the_last_line_says_what_was_finished_and_no_row_says_that_nothing_is_sent() {
+fn the_last_line_reports_what_was_finished_and_rows_omit_zero_upload() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");

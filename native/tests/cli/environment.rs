@@ -104,7 +104,7 @@ fn without_a_folder_for_its_state_the_program_uses_another_and_says_so() {
 }
 
 #[test]
-fn a_peer_whose_name_is_not_found_holds_up_nobody() {
+fn a_peer_whose_name_is_not_found_does_not_delay_others() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -122,7 +122,7 @@ fn a_peer_whose_name_is_not_found_holds_up_nobody() {
 }
 
 #[test]
-fn a_crowd_of_peers_leaves_descriptors_for_files() {
+fn many_peers_leave_file_descriptors_for_files() {
     let world = World::new();
     (0..60).for_each(|n| world.file(&format!("many/{n}.bin"), 16_384));
     world.ok(&[

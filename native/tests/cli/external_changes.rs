@@ -32,7 +32,7 @@ fn is(name: &'static str) -> impl Fn(&Value) -> bool {
 type Harm<'a> = &'a dyn Fn(&Path);
 
 #[test]
-fn whatever_happens_to_a_file_during_its_download_it_is_whole_when_that_is_called_finished() {
+fn a_file_changed_during_its_download_is_complete_when_reported_finished() {
     let world = World::new();
     world.large(SIZE);
     let (_seed, peer) = world.seed("large.torrent");
@@ -99,7 +99,7 @@ fn whatever_happens_to_a_file_during_its_download_it_is_whole_when_that_is_calle
 }
 
 #[test]
-fn a_file_put_in_the_place_of_a_download_is_named_and_left_alone() {
+fn a_file_that_replaces_a_download_is_reported_and_left_alone() {
     let world = World::new();
     world.large(SIZE);
     let (_seed, peer) = world.seed("large.torrent");
@@ -125,7 +125,7 @@ fn a_file_put_in_the_place_of_a_download_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_seed_notices_what_is_edited_under_it_and_goes_on_with_the_rest() {
+fn a_seed_notices_edited_pieces_and_seeds_the_others() {
     let world = World::new();
     world.shared();
     let (mut seed, peer) = world.seed("data.torrent");
@@ -171,7 +171,7 @@ fn a_seed_notices_what_is_edited_under_it_and_goes_on_with_the_rest() {
 }
 
 #[test]
-fn a_seeds_file_may_go_and_come_back() {
+fn a_seeds_file_may_be_moved_away_and_back() {
     let world = World::new();
     world.shared();
     let (mut seed, peer) = world.seed("data.torrent");
@@ -186,7 +186,7 @@ fn a_seeds_file_may_go_and_come_back() {
 }
 
 #[test]
-fn a_file_that_is_not_this_torrents_is_replaced_only_if_that_is_asked_for() {
+fn a_file_of_another_origin_is_replaced_only_with_overwrite() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -219,7 +219,7 @@ fn a_file_that_is_not_this_torrents_is_replaced_only_if_that_is_asked_for() {
 }
 
 #[test]
-fn data_without_a_record_are_this_torrents_if_any_piece_matches_and_so_are_blank_files() {
+fn data_without_a_record_is_used_if_a_piece_matches_or_the_file_is_blank() {
     let world = World::new();
     world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -256,7 +256,7 @@ fn data_without_a_record_are_this_torrents_if_any_piece_matches_and_so_are_blank
 }
 
 #[test]
-fn a_torrent_is_not_made_of_data_that_change_meanwhile() {
+fn no_torrent_is_created_from_data_that_changes_meanwhile() {
     let world = World::new();
     let path = world.path("large.bin");
     fs::File::create(&path).unwrap().set_len(48 << 20).unwrap();

@@ -29,7 +29,7 @@ fn told(said: &str, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_trackers_refusal_is_told_in_plain_lines_in_json_and_as_it_happens() {
+fn a_trackers_refusal_is_reported_in_text_and_json_and_while_running() {
     let world = World::new();
     world.shared();
     let tracker = tracker(b"d14:failure reason21:unregistered\x1b torrente");
@@ -60,7 +60,7 @@ fn a_trackers_refusal_is_told_in_plain_lines_in_json_and_as_it_happens() {
 }
 
 #[test]
-fn a_trackers_warning_is_told_once_without_being_asked_for() {
+fn a_trackers_warning_is_reported_once() {
     let world = World::new();
     world.shared();
     let tracker = tracker(b"d8:intervali1800e5:peers0:15:warning message14:please upgradee");
@@ -83,7 +83,7 @@ fn a_trackers_warning_is_told_once_without_being_asked_for() {
 }
 
 #[test]
-fn a_status_of_http_a_dead_port_and_an_address_that_is_not_asked_are_told() {
+fn http_errors_and_closed_ports_of_trackers_are_reported() {
     let world = World::new();
     world.shared();
     let gone = Server::start(|_| response("410 Gone", "", b""));
@@ -130,7 +130,7 @@ fn a_status_of_http_a_dead_port_and_an_address_that_is_not_asked_are_told() {
 }
 
 #[test]
-fn how_peers_fail_is_told_each_by_itself_and_all_in_a_sentence() {
+fn peers_failures_are_reported_one_by_one_and_in_a_summary() {
     let world = World::new();
     world.shared();
     let hangs_up = on_each_connection(drop).to_string();
@@ -180,7 +180,7 @@ fn how_peers_fail_is_told_each_by_itself_and_all_in_a_sentence() {
 }
 
 #[test]
-fn a_link_whose_peers_lack_the_metadata_says_that_they_are_missing() {
+fn missing_metadata_is_reported_when_no_peer_has_it() {
     let world = World::new();
     let link = world.shared();
     let mute = on_each_connection(|mut stream| {
@@ -215,7 +215,7 @@ fn events_told(tracker: &mut Server) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_download_under_a_second_is_told_as_started_completed_and_stopped_once_each() {
+fn a_download_under_a_second_announces_started_completed_and_stopped_once_each() {
     let world = World::new();
     world.shared();
     let (_seed, seed) = world.seed("data.torrent");
@@ -252,7 +252,7 @@ fn a_download_under_a_second_is_told_as_started_completed_and_stopped_once_each(
 }
 
 #[test]
-fn a_selection_is_never_told_as_a_completed_download() {
+fn a_selection_of_files_never_announces_completed() {
     let world = World::new();
     world.shared();
     let (_seed, seed) = world.seed("data.torrent");
@@ -277,7 +277,7 @@ fn a_selection_is_never_told_as_a_completed_download() {
 }
 
 #[test]
-fn a_local_tracker_that_was_typed_is_asked_whatever_its_path_with_user_and_password() {
+fn a_local_tracker_on_the_command_line_may_have_any_path_and_credentials() {
     let world = World::new();
     world.shared();
     let mut tracker = tracker(NOBODY);
@@ -300,7 +300,7 @@ fn a_local_tracker_that_was_typed_is_asked_whatever_its_path_with_user_and_passw
 }
 
 #[test]
-fn where_a_torrents_address_redirects_to_is_named_when_that_is_refused() {
+fn a_refused_redirect_of_a_torrents_address_is_named() {
     let world = World::new();
     let server = Server::start(|_| redirect("ftp://elsewhere/a.torrent"));
     let said = world.fails(1, &["get", &server.url("/a.torrent")]);

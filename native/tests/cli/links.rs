@@ -5,7 +5,7 @@ use aqueduct_testkit::closed_port;
 use crate::world::{ALONE, IMPATIENT, LOCAL, World, event};
 
 #[test]
-fn a_magnet_is_enough_and_its_metadata_are_kept() {
+fn a_magnet_link_is_enough_to_download_and_its_metadata_is_kept() {
     let world = World::new();
     let magnet = world.shared();
     let (seed, peer) = world.seed("data.torrent");
@@ -18,7 +18,7 @@ fn a_magnet_is_enough_and_its_metadata_are_kept() {
 }
 
 #[test]
-fn a_link_that_names_a_peer_is_enough_and_so_is_a_bare_hash_with_one() {
+fn a_link_with_a_peer_or_a_bare_hash_with_one_is_enough_to_download() {
     let world = World::new();
     let magnet = world.shared();
     let (_seed, peer) = world.seed("data.torrent");
@@ -35,7 +35,7 @@ fn a_link_that_names_a_peer_is_enough_and_so_is_a_bare_hash_with_one() {
 }
 
 #[test]
-fn a_link_that_selects_files_fetches_these_alone() {
+fn a_link_that_selects_files_downloads_only_these() {
     let world = World::new();
     let link = format!("{}&so=4", world.shared().trim());
     let (_seed, peer) = world.seed("data.torrent");
@@ -45,7 +45,7 @@ fn a_link_that_selects_files_fetches_these_alone() {
 }
 
 #[test]
-fn a_link_that_selects_no_file_of_the_torrent_is_wrong() {
+fn a_link_that_selects_no_file_of_the_torrent_is_a_usage_error() {
     let world = World::new();
     let link = format!("{}&so=99", world.shared().trim());
     let (_seed, peer) = world.seed("data.torrent");
@@ -60,7 +60,7 @@ fn a_link_that_selects_no_file_of_the_torrent_is_wrong() {
 /// BEP 27: the link's peer is good for the metadata. They say that the torrent is private, and then
 /// only its trackers' peers and the user's count.
 #[test]
-fn a_private_torrents_link_is_not_believed_about_peers() {
+fn peers_in_the_link_of_a_private_torrent_only_give_metadata() {
     let world = World::new();
     world.file("secret.bin", 100_000);
     let magnet = world.ok(&["create", "secret.bin", "-o", "secret.torrent", "--private"]);
@@ -74,7 +74,7 @@ fn a_private_torrents_link_is_not_believed_about_peers() {
 }
 
 #[test]
-fn a_torrent_of_version_2_alone_is_refused_with_advice() {
+fn a_v2_only_torrent_is_refused_with_advice() {
     let world = World::new();
     let hash = "ab".repeat(32);
     for source in [format!("magnet:?xt=urn:btmh:1220{hash}"), hash] {
@@ -87,7 +87,7 @@ fn a_torrent_of_version_2_alone_is_refused_with_advice() {
 }
 
 #[test]
-fn without_peers_it_gives_up_in_time_and_says_whom_it_asked() {
+fn without_peers_a_download_gives_up_in_time_and_reports_what_it_asked() {
     let world = World::new();
     world.shared();
     let tracker = format!("http://{}/announce", closed_port());

@@ -51,7 +51,7 @@ fn ordinary_linux_names_are_shared_downloaded_and_found_as_they_are() {
 }
 
 #[test]
-fn a_torrent_is_called_as_the_link_that_was_given_and_by_what_is_there() {
+fn a_torrent_is_named_after_its_link_or_the_data_that_exists() {
     let world = World::new();
     world.shared();
     std::os::unix::fs::symlink("data", world.path("holidays")).unwrap();
@@ -83,7 +83,7 @@ fn a_torrent_is_called_as_the_link_that_was_given_and_by_what_is_there() {
 }
 
 #[test]
-fn files_without_a_single_byte_make_no_torrent() {
+fn empty_files_alone_make_no_torrent() {
     let world = World::new();
     world.file("none/a", 0);
     world.file("none/b/c", 0);
@@ -98,7 +98,7 @@ fn files_without_a_single_byte_make_no_torrent() {
 }
 
 #[test]
-fn paths_in_another_encoding_are_torrents_outputs_and_data() {
+fn paths_that_are_not_utf_8_work_as_torrents_outputs_and_data() {
     let world = World::new();
     world.shared();
     let odd = |name: &[u8]| OsStr::from_bytes(name).to_owned();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::world::{World, text};
 
 #[test]
-fn what_is_no_torrent_is_called_what_it_is() {
+fn a_source_that_is_not_a_torrent_is_named_as_what_it_is() {
     let world = World::new();
     let page: &[u8] = b"<!DOCTYPE html><html><body>Log in first</body></html>";
     let cases = [

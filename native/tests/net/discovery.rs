@@ -78,7 +78,7 @@ fn udp_tracker(ip: &str) -> Tracker {
 }
 
 #[tokio::test]
-async fn a_udp_tracker_is_told_of_start_completion_and_end_and_forgers_are_not_heard() {
+async fn a_udp_tracker_gets_all_events_and_forged_answers_are_ignored() {
     let mut tracker = udp_tracker("127.0.0.1");
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.udp()]);
@@ -166,7 +166,7 @@ async fn the_next_tier_is_asked_at_once_when_trackers_are_dead_or_answer_nonsens
 }
 
 #[tokio::test]
-async fn trackers_that_hang_hold_nobody_up() {
+async fn trackers_that_hang_delay_no_other() {
     let hanging = Server::start(|_| Reply::Hang);
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let good = Server::start(|_| one_peer());
@@ -188,7 +188,7 @@ async fn trackers_that_hang_hold_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_pause_is_told_and_so_is_what_was_done_meanwhile() {
+async fn a_pause_announces_stopped_with_current_amounts() {
     let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce?passkey=1")]);
@@ -234,7 +234,7 @@ async fn more_peers_are_fetched_after_the_trackers_minimum_interval() {
 }
 
 #[tokio::test]
-async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answer() {
+async fn shutting_down_announces_stopped_and_does_not_wait_for_silent_trackers() {
     let script = |request: &Request| {
         if request.argument("event") == "stopped" {
             Reply::Hang
@@ -261,7 +261,7 @@ async fn shutting_down_says_farewell_and_does_not_wait_for_those_who_do_not_answ
 }
 
 #[tokio::test]
-async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_silent() {
+async fn leaving_waits_for_a_tracker_in_proportion_to_its_earlier_answers() {
     let mut silent = Server::start(|_| Reply::Hang);
     let mut fleeting = Server::start(|request| {
         if request.argument("event") == "stopped" {
@@ -287,7 +287,7 @@ async fn leaving_waits_for_trackers_as_long_as_they_took_so_far_and_not_for_the_
 }
 
 #[tokio::test]
-async fn shutting_down_ends_as_soon_as_everybody_has_answered() {
+async fn shutting_down_ends_as_soon_as_all_trackers_have_answered() {
     let mut tracker = Server::start(|_| one_peer());
     let handle = handle();
     let (member, mut news) = join(&handle, &[&tracker.url("/announce")]);
@@ -321,7 +321,7 @@ async fn a_key_can_be_joined_again_once_its_member_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_task_that_looks_before_its_handle_is_handed_out_does_not_end() {
+async fn a_task_that_runs_before_its_handle_is_returned_does_not_end() {
     let nobody = closed_port();
     for _ in 0..500 {
         let handle = handle();
@@ -387,7 +387,7 @@ async fn four_hundred_joins_in_a_burst_are_all_announced() {
 }
 
 #[tokio::test]
-async fn joins_are_announced_also_while_strangers_send_datagrams_without_end() {
+async fn joins_are_announced_despite_a_flood_of_unrelated_datagrams() {
     let mut tracker = Server::start(|_| one_peer());
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let handle = handle();
@@ -426,7 +426,7 @@ async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
 }
 
 #[tokio::test]
-async fn eight_closed_udp_ports_say_so_at_once() {
+async fn eight_closed_udp_ports_fail_at_once() {
     let sockets = (0..8).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
     let closed: Vec<String> = sockets
         .map(|socket| format!("udp://{}", socket.local_addr().unwrap()))
@@ -442,7 +442,7 @@ async fn eight_closed_udp_ports_say_so_at_once() {
 }
 
 #[tokio::test]
-async fn twelve_silent_trackers_are_asked_side_by_side() {
+async fn twelve_silent_trackers_are_asked_in_parallel() {
     let silent: Vec<_> = (0..12)
         .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
         .collect();

@@ -166,7 +166,7 @@ async fn a_redirect_never_leads_where_the_policy_forbids() {
 }
 
 #[tokio::test]
-async fn the_answers_of_a_name_are_checked_like_addresses() {
+async fn the_policy_checks_the_addresses_of_a_name() {
     #[derive(Debug)]
     struct Nobody;
     impl Policy for Nobody {
@@ -194,7 +194,7 @@ async fn the_answers_of_a_name_are_checked_like_addresses() {
 }
 
 #[tokio::test]
-async fn the_terminal_asks_its_own_network_for_announces_and_torrents_only() {
+async fn the_terminals_policy_allows_local_addresses_for_announces_and_torrents_only() {
     let server = Server::start(|_| ok("x"));
     let client = Client::new(Arc::new(OwnUser), Bind::default());
     assert!(
@@ -241,7 +241,7 @@ async fn a_server_that_hangs_is_given_up_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn broken_answers_and_dead_ports_have_their_names() {
+async fn broken_answers_and_closed_ports_have_errors_of_their_own() {
     let script = |request: &Request| match request.target() {
         "/404" => response("404 Not Found", "", b"gone"),
         "/br" => response("200 OK", "Content-Encoding: br\r\n", b"x"),
@@ -266,7 +266,7 @@ async fn broken_answers_and_dead_ports_have_their_names() {
 }
 
 #[tokio::test]
-async fn numbers_that_are_no_dotted_quads_are_not_dialled() {
+async fn numeric_hosts_other_than_dotted_quads_are_refused() {
     for host in ["0x7f.1", "2130706433", "127.1", "0177.0.0.1"] {
         let result = soon(
             "an answer",

@@ -65,7 +65,7 @@ async fn assert_readable(browser: &Browser, state: &str) {
 }
 
 #[tokio::test]
-async fn every_text_stands_out_in_light_and_dark() {
+async fn every_text_has_enough_contrast_in_light_and_dark() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
     browser.find("heading", "Nothing here yet").await;
@@ -108,7 +108,7 @@ async fn focused(browser: &Browser) -> String {
 }
 
 #[tokio::test]
-async fn everything_a_torrent_offers_is_done_with_the_keyboard_alone() {
+async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
     let torrent = Arc::new(

@@ -18,7 +18,7 @@ fn has(shown: &[Shown], names: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn a_link_that_is_opened_in_a_second_tab_is_added_by_the_first_and_both_show_the_list() {
+async fn a_link_opened_in_a_second_tab_is_added_by_the_first_and_shown_in_both() {
     let stage = Stage::set().await;
     let client = stage.browser.client();
     let [first, second] = [
@@ -74,7 +74,7 @@ async fn a_link_that_is_opened_in_a_second_tab_is_added_by_the_first_and_both_sh
 }
 
 #[tokio::test]
-async fn several_links_in_quotes_or_dropped_are_all_added_and_what_is_none_stays_in_the_field() {
+async fn several_pasted_or_dropped_links_are_all_added_and_invalid_ones_stay_in_the_field() {
     let stage = Stage::set().await;
     let all = [
         single("first.bin", 133, 1),
@@ -128,7 +128,7 @@ fn site(file: Vec<u8>, headers: &'static str) -> Server {
 }
 
 #[tokio::test]
-async fn a_torrent_at_a_web_address_is_fetched_where_its_site_allows_it_and_told_of_where_not() {
+async fn a_torrent_at_a_web_address_is_fetched_if_its_site_allows_it() {
     let stage = Stage::set().await;
     let torrent = single("on the web.bin", 136, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -155,7 +155,7 @@ async fn a_torrent_at_a_web_address_is_fetched_where_its_site_allows_it_and_told
 }
 
 #[tokio::test]
-async fn whoever_shares_what_nobody_else_has_is_asked_before_the_page_closes() {
+async fn closing_the_page_asks_first_while_sharing_the_only_copy() {
     let stage = Stage::set().await;
     let torrent = single("the only copy.bin", 137, 1);
     let path = torrent.write_to(&stage.place("own")).unwrap();

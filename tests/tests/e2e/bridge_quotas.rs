@@ -51,7 +51,7 @@ fn of<'a>(shown: &'a [Shown], name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_torrent_waits_for_a_place_says_so_and_a_download_takes_it_from_a_seed() {
+async fn a_torrent_beyond_the_bridges_limit_waits_and_a_download_replaces_a_seed() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::set_with(
         limited(folder.path(), "joins-per-session = 2"),
@@ -104,7 +104,7 @@ async fn a_torrent_waits_for_a_place_says_so_and_a_download_takes_it_from_a_seed
 }
 
 #[tokio::test]
-async fn joins_that_came_too_fast_are_made_up_for_after_pauses_and_reloads() {
+async fn joins_beyond_the_rate_limit_are_retried_after_pauses_and_reloads() {
     let folder = tempfile::tempdir().unwrap();
     let limits = "joins-per-session = 4\njoins-per-minute = 60\nsessions-per-address = 1\nnew-sessions-per-address = 100";
     let stage = Stage::set_with(limited(folder.path(), limits), Tracker::start()).await;

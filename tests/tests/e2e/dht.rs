@@ -62,7 +62,7 @@ async fn tabs_of_two_bridges_find_each_other() {
 }
 
 #[tokio::test]
-async fn a_tab_tells_what_the_dht_knows_and_a_private_torrent_is_not_looked_up() {
+async fn a_tab_reports_what_the_dht_found_and_does_not_look_up_private_torrents() {
     let network = Network::start(&[]);
     let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
     let (public, private) = (

@@ -12,7 +12,7 @@ use aqueduct_tests::torrent::Recipe;
 use super::{DOWNLOAD, Stage, single};
 
 #[tokio::test]
-async fn a_quarter_of_a_gigabyte_comes_from_transmission_and_libtorrent_and_is_saved() {
+async fn a_quarter_of_a_gigabyte_is_downloaded_from_transmission_and_libtorrent_and_saved() {
     let stage = Stage::set().await;
     let torrent =
         Arc::new(Recipe::single("quarter.bin", 11, (256 << 20) + 12_345, 1 << 20).build());
@@ -36,7 +36,7 @@ async fn a_quarter_of_a_gigabyte_comes_from_transmission_and_libtorrent_and_is_s
 }
 
 #[tokio::test]
-async fn a_magnet_link_of_many_files_comes_whole_and_each_file_can_be_saved() {
+async fn a_magnet_link_of_many_files_completes_and_each_file_can_be_saved() {
     let stage = Stage::set().await;
     let torrent = Recipe::awkward(12).build();
     let file = stage.file(&torrent);
@@ -55,7 +55,7 @@ async fn a_magnet_link_of_many_files_comes_whole_and_each_file_can_be_saved() {
 }
 
 #[tokio::test]
-async fn after_a_reload_the_torrent_is_there_and_goes_on() {
+async fn a_download_continues_after_a_reload() {
     let stage = Stage::set().await;
     let torrent = single("reload.bin", 13, 24);
     let seed = stage.seed(&torrent, Manner::Slow(4096));
@@ -90,7 +90,7 @@ async fn after_a_reload_the_torrent_is_there_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_paused_torrent_rests_and_a_removed_one_is_gone_for_good() {
+async fn a_paused_torrent_stops_and_a_removed_one_stays_removed() {
     let stage = Stage::set().await;
     let torrent = single("pause.bin", 14, 16);
     let seed = stage.seed(&torrent, Manner::Slow(2048));

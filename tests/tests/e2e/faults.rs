@@ -25,7 +25,7 @@ async fn a_bridge_that_restarts_does_not_end_a_download() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_crashes_is_waited_for() {
+async fn a_tab_waits_for_a_crashed_bridge_and_reconnects() {
     let mut stage = Stage::set().await;
     let torrent = single("crash.bin", 22, 16);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));
@@ -67,7 +67,7 @@ async fn a_peer_that_corrupts_is_banned_and_the_file_is_right() {
 }
 
 #[tokio::test]
-async fn a_tab_tells_that_the_only_peer_sent_wrong_data() {
+async fn a_tab_reports_that_its_only_peer_sent_wrong_data() {
     let stage = Stage::set().await;
     let torrent = single("lie.bin", 25, 1);
     let _liar = stage.seed(&torrent, Manner::Corrupt);

@@ -91,7 +91,7 @@ async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
 }
 
 #[tokio::test]
-async fn a_torrent_of_which_no_file_is_chosen_says_so() {
+async fn a_torrent_without_a_selected_file_says_so() {
     let stage = Stage::set().await;
     let torrent = Arc::new(Recipe::single("nothing.bin", 72, PIECE * 4, 16 * 1024).build());
     let seed = stage.seed(&torrent, Manner::Stall);
@@ -166,7 +166,7 @@ async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
 }
 
 #[tokio::test]
-async fn pictures_sound_film_and_text_are_shown_from_storage_under_the_strict_policy() {
+async fn images_audio_video_and_text_are_shown_from_storage_under_the_strict_policy() {
     let stage = Stage::set().await;
     let _seed = seed_of_media(&stage);
     stage

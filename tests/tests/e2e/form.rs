@@ -41,7 +41,7 @@ async fn the_page_has_its_elements_by_role_and_name() {
 }
 
 #[tokio::test]
-async fn what_is_no_link_and_no_torrent_is_told_in_an_alert() {
+async fn input_that_is_neither_link_nor_torrent_raises_an_alert() {
     let stage = Stage::set().await;
     for nonsense in ["magnet:?xt=urn:btih:12345", "hello"] {
         stage.browser.add_link(nonsense).await;
@@ -56,7 +56,7 @@ async fn what_is_no_link_and_no_torrent_is_told_in_an_alert() {
 }
 
 #[tokio::test]
-async fn a_magnet_in_the_address_fills_the_form_and_does_nothing_more() {
+async fn a_magnet_link_in_the_address_only_fills_the_form() {
     let stage = Stage::set().await;
     let torrent = single("address.bin", 2, 1);
     let magnet = stage.magnet(&torrent);
@@ -115,7 +115,7 @@ async fn the_keyboard_alone_adds_and_removes_a_torrent() {
 }
 
 #[tokio::test]
-async fn a_narrow_window_needs_no_scrolling_sideways() {
+async fn a_narrow_window_needs_no_horizontal_scrolling() {
     let stage = Stage::set().await;
     let torrent = single(
         "a name that is rather long for a narrow window and has_no_space_to_break_it_at_all.bin",

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{DOWNLOAD, Stage, single};
 
 #[tokio::test]
-async fn a_saved_file_keeps_its_name_and_where_no_browser_lets_it_the_page_says_so() {
+async fn a_saved_file_keeps_its_name_or_the_page_says_that_it_cannot() {
     let stage = Stage::set().await;
     let files = [("README", 3000), ("Makefile", 3001), (".gitignore", 3002)];
     let torrent = Arc::new(Recipe::folder("source", 111, &files, 16 * 1024).build());
@@ -50,7 +50,7 @@ async fn alerts(browser: &Browser, number: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_file_that_is_no_torrent_is_named_as_what_it_is_also_beside_a_good_one() {
+async fn each_file_that_is_not_a_torrent_is_named_beside_a_valid_one() {
     let stage = Stage::set().await;
     let files = [
         bad(&stage, "page.torrent", "<!DOCTYPE html><p>Sign in"),
@@ -81,7 +81,7 @@ async fn each_file_that_is_no_torrent_is_named_as_what_it_is_also_beside_a_good_
 }
 
 #[tokio::test]
-async fn what_the_browser_refuses_is_told_without_its_own_terms() {
+async fn browser_errors_are_reported_in_plain_words() {
     let stage = Stage::set().await;
     let torrent = single("refused.bin", 113, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -164,7 +164,7 @@ async fn the_page_says_where_files_are_kept_who_sees_the_users_address_and_what_
 }
 
 #[tokio::test]
-async fn what_systems_keep_in_folders_is_left_out_of_a_share_and_said_to_be() {
+async fn system_files_are_left_out_of_a_share_and_listed() {
     let stage = Stage::set().await;
     let torrent = Recipe::folder(
         "holiday",
@@ -201,7 +201,7 @@ async fn what_systems_keep_in_folders_is_left_out_of_a_share_and_said_to_be() {
 }
 
 #[tokio::test]
-async fn what_can_be_taken_back_covers_no_button() {
+async fn the_undo_notice_covers_no_button() {
     let stage = Stage::set().await;
     let all = [121, 122, 123, 124].map(|seed| single(&format!("torrent {seed}.bin"), seed, 1));
     let files: Vec<PathBuf> = all.iter().map(|torrent| stage.file(torrent)).collect();

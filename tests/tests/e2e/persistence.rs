@@ -54,7 +54,7 @@ fn names(shown: &[Shown]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_download_whose_storage_fills_in_its_first_seconds_is_there_again_with_what_it_had() {
+async fn a_download_whose_storage_fills_in_its_first_seconds_is_restored_with_its_pieces() {
     let stage = Stage::set().await;
     let torrent = single("filled.bin", 101, 16);
     let _seed = stage.seed(&torrent, Manner::Slow(2048));
@@ -93,7 +93,7 @@ async fn a_download_whose_storage_fills_in_its_first_seconds_is_there_again_with
 }
 
 #[tokio::test]
-async fn data_without_a_record_are_kept_and_used_when_the_torrent_is_added_again() {
+async fn data_without_a_record_is_kept_and_used_when_the_torrent_is_added_again() {
     let stage = Stage::set().await;
     let torrent = single("unrecorded.bin", 102, 4);
     let seed = stage.seed(&torrent, Manner::Honest);
@@ -119,7 +119,7 @@ async fn data_without_a_record_are_kept_and_used_when_the_torrent_is_added_again
 }
 
 #[tokio::test]
-async fn torrents_that_were_removed_just_before_the_page_was_left_are_gone_without_a_word() {
+async fn torrents_removed_just_before_leaving_the_page_stay_removed() {
     let stage = Stage::set().await;
     let all = [
         single("one.bin", 103, 1),
@@ -221,8 +221,7 @@ async fn the_list_keeps_its_order_over_reloads() {
 }
 
 #[tokio::test]
-async fn site_data_that_are_cleared_while_the_page_is_open_are_missed_and_resume_fetches_them_again()
- {
+async fn clearing_site_data_is_noticed_and_resume_downloads_it_again() {
     let stage = Stage::set().await;
     let torrent = single("cleared.bin", 117, 4);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -254,8 +253,7 @@ async fn site_data_that_are_cleared_while_the_page_is_open_are_missed_and_resume
 }
 
 #[tokio::test]
-async fn a_share_in_the_making_is_asked_about_before_the_page_closes_and_told_of_when_it_was_cut_short()
- {
+async fn an_unfinished_share_asks_before_the_page_closes_and_is_reported_when_interrupted() {
     let stage = Stage::set().await;
     let torrent = single("in the making.bin", 118, 4);
     let path = torrent.write_to(&stage.place("own")).unwrap();

@@ -21,7 +21,7 @@ async fn shared_link(browser: &Browser, origin: &str) -> String {
 }
 
 #[tokio::test]
-async fn share_copies_a_link_that_fills_the_form_elsewhere_and_downloads_from_this_tab() {
+async fn a_copied_share_link_opens_elsewhere_and_downloads_from_this_tab() {
     let stage = Stage::set().await;
     let (torrent, origin) = (single("shared link.bin", 61, 2), stage.bridge.url());
     let seed = stage.seed(&torrent, Manner::Honest);
@@ -64,7 +64,7 @@ async fn share_copies_a_link_that_fills_the_form_elsewhere_and_downloads_from_th
 }
 
 #[tokio::test]
-async fn torrent_files_that_are_dropped_on_the_page_are_added() {
+async fn dropped_torrent_files_are_added() {
     let stage = Stage::set().await;
     let both = [
         single("dropped.bin", 62, 1),

@@ -77,7 +77,7 @@ fn own_files(stage: &Stage, torrent: &Computed) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_file_that_is_dropped_is_offered_shared_and_fetched_by_libtorrent() {
+async fn a_dropped_file_is_shared_and_libtorrent_downloads_it() {
     let stage = Stage::set().await;
     let torrent = single("my own film.bin", 91, 5);
     let path = own_files(&stage, &torrent);
@@ -107,7 +107,7 @@ async fn a_file_that_is_dropped_is_offered_shared_and_fetched_by_libtorrent() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_dropped_is_shared_with_all_that_is_in_it() {
+async fn a_dropped_folder_is_shared_with_all_its_files() {
     let stage = Stage::set().await;
     let files = [
         ("a/first.bin", 100_000),
@@ -146,7 +146,7 @@ async fn several_files_are_chosen_with_the_keyboard_and_named_together() {
 }
 
 #[tokio::test]
-async fn files_for_which_there_is_no_space_are_not_shared_and_leave_nothing_behind() {
+async fn files_that_do_not_fit_are_not_shared_and_leave_nothing_behind() {
     let stage = Stage::set().await;
     let torrent = single("large.bin", 94, 16);
     let path = own_files(&stage, &torrent);

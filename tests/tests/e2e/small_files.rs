@@ -86,7 +86,7 @@ async fn two_hundred_small_files_lie_in_one_stored_file_and_each_is_saved_from_i
 }
 
 #[tokio::test]
-async fn small_files_that_an_earlier_version_stored_one_by_one_are_found_and_go_on_being_served() {
+async fn small_files_stored_one_by_one_by_an_earlier_version_are_found_and_served() {
     let stage = Stage::set().await;
     let torrent = small("earlier", 102, 200);
     let seed = stage.seed(&torrent, Manner::Honest);
@@ -123,8 +123,7 @@ async fn small_files_that_an_earlier_version_stored_one_by_one_are_found_and_go_
 }
 
 #[tokio::test]
-async fn a_worker_that_traps_among_small_files_finishes_them_and_one_is_saved_while_others_are_written()
- {
+async fn a_worker_that_crashes_among_small_files_completes_them_and_saves_one_meanwhile() {
     let stage = Stage::set().await;
     let torrent = small("trapped", 103, 4000);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));

@@ -19,7 +19,7 @@ fn failed(shown: &[Shown]) -> bool {
 }
 
 #[tokio::test]
-async fn too_little_space_is_told_with_both_numbers_before_anything_is_written() {
+async fn too_little_space_is_reported_with_both_numbers_before_writing() {
     let stage = Stage::set().await;
     let (torrent, origin) = (single("large.bin", 41, 16), stage.bridge.url());
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -45,7 +45,7 @@ async fn too_little_space_is_told_with_both_numbers_before_anything_is_written()
 }
 
 #[tokio::test]
-async fn torrents_that_begin_together_are_added_up_before_anything_of_the_second_is_written() {
+async fn space_is_checked_for_torrents_started_together() {
     let stage = Stage::set().await;
     let (both, origin) = (
         [single("one.bin", 47, 20), single("two.bin", 48, 20)],
@@ -93,7 +93,7 @@ async fn torrents_that_begin_together_are_added_up_before_anything_of_the_second
 }
 
 #[tokio::test]
-async fn a_quota_that_is_exceeded_in_the_midst_pauses_and_resume_goes_on() {
+async fn a_quota_exceeded_during_a_download_pauses_it_until_resumed() {
     let stage = Stage::set().await;
     let torrent = single("quota.bin", 42, 16);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));
@@ -157,7 +157,7 @@ async fn short_writes_are_continued() {
 }
 
 #[tokio::test]
-async fn storage_that_the_browser_took_away_is_noticed_and_can_be_fetched_again() {
+async fn data_evicted_by_the_browser_is_noticed_and_can_be_downloaded_again() {
     let stage = Stage::set().await;
     let torrent = single("evicted.bin", 44, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -195,7 +195,7 @@ async fn storage_that_the_browser_took_away_is_noticed_and_can_be_fetched_again(
 }
 
 #[tokio::test]
-async fn what_could_run_is_saved_only_and_the_policy_is_strict() {
+async fn active_content_is_only_saved_and_the_policy_is_strict() {
     let stage = Stage::set().await;
     let files = [
         ("page.html", 3000),
@@ -225,7 +225,7 @@ async fn what_could_run_is_saved_only_and_the_policy_is_strict() {
 }
 
 #[tokio::test]
-async fn a_bridge_that_wants_a_token_is_given_the_one_that_is_typed_also_on_later_visits() {
+async fn a_typed_token_is_sent_to_the_bridge_now_and_on_later_visits() {
     let tokens = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(tokens.path(), "open sesame\n").unwrap();
     let path = tokens.path().to_str().unwrap();

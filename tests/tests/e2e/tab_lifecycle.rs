@@ -17,7 +17,7 @@ fn at_least(percent: i64) -> impl Fn(&[Shown]) -> bool {
 }
 
 #[tokio::test]
-async fn a_reloaded_tab_shows_its_torrents_within_three_seconds_with_what_they_had() {
+async fn a_reloaded_tab_shows_its_torrents_and_their_progress_within_three_seconds() {
     let stage = Stage::set().await;
     let torrent = single("back.bin", 31, 16);
     // Two seconds' worth may be lost: at this rate 2 MiB of 16.
@@ -43,7 +43,7 @@ async fn a_reloaded_tab_shows_its_torrents_within_three_seconds_with_what_they_h
 }
 
 #[tokio::test]
-async fn a_second_tab_says_that_another_leads_and_takes_over_when_that_one_closes() {
+async fn a_second_tab_waits_for_the_first_and_takes_over_when_it_closes() {
     let stage = Stage::set().await;
     let client = stage.browser.client();
     let torrent = single("second.bin", 32, 1);
@@ -75,7 +75,7 @@ async fn a_second_tab_says_that_another_leads_and_takes_over_when_that_one_close
 }
 
 #[tokio::test]
-async fn a_tab_out_of_sight_goes_on_downloading() {
+async fn a_hidden_tab_continues_downloading() {
     let stage = Stage::set().await;
     let client = stage.browser.client();
     let torrent = single("hidden.bin", 33, 24);
@@ -114,7 +114,7 @@ async fn trap(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn a_trapped_worker_starts_again_from_storage_and_the_third_within_a_minute_stops_it() {
+async fn a_crashed_worker_restarts_from_storage_but_not_after_three_crashes_in_a_minute() {
     let stage = Stage::set().await;
     let torrent = single("trap.bin", 34, 8);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -145,7 +145,7 @@ async fn a_trapped_worker_starts_again_from_storage_and_the_third_within_a_minut
 }
 
 #[tokio::test]
-async fn a_worker_that_traps_in_the_midst_of_a_download_finishes_it() {
+async fn a_worker_that_crashes_during_a_download_completes_it() {
     let stage = Stage::set().await;
     let torrent = single("midst.bin", 35, 24);
     let _seed = stage.seed(&torrent, Manner::Slow(4096));
@@ -162,7 +162,7 @@ async fn a_worker_that_traps_in_the_midst_of_a_download_finishes_it() {
 
 /// Without an error that the page could hear of: only the worker's silence tells.
 #[tokio::test]
-async fn a_worker_that_ends_in_silence_is_missed_and_started_again() {
+async fn a_worker_that_ends_silently_is_restarted() {
     let stage = Stage::set().await;
     let torrent = single("silence.bin", 38, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);
@@ -181,7 +181,7 @@ async fn a_worker_that_ends_in_silence_is_missed_and_started_again() {
 }
 
 #[tokio::test]
-async fn a_removed_torrent_can_be_taken_back_for_some_seconds() {
+async fn removing_a_torrent_can_be_undone_for_some_seconds() {
     let stage = Stage::set().await;
     let torrent = single("undo.bin", 36, 4);
     let seed = stage.seed(&torrent, Manner::Honest);
@@ -207,7 +207,7 @@ async fn a_removed_torrent_can_be_taken_back_for_some_seconds() {
 }
 
 #[tokio::test]
-async fn the_data_of_a_removed_torrent_are_deleted_when_it_can_no_longer_be_taken_back() {
+async fn the_data_of_a_removed_torrent_is_deleted_when_undo_ends() {
     let stage = Stage::set().await;
     let torrent = single("deleted.bin", 37, 1);
     let _seed = stage.seed(&torrent, Manner::Honest);

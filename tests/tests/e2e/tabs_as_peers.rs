@@ -164,7 +164,7 @@ async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_por
 }
 
 #[tokio::test]
-async fn a_peer_that_only_the_link_names_is_dialled_by_the_bridge() {
+async fn a_peer_named_only_by_the_link_is_dialled_by_the_bridge() {
     let stage = Stage::set().await;
     let torrent = single("link.bin", 36, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
@@ -200,7 +200,7 @@ fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
 }
 
 #[tokio::test]
-async fn a_peer_that_the_tab_hears_of_in_an_exchange_is_dialled_by_the_bridge() {
+async fn a_peer_from_peer_exchange_is_dialled_by_the_bridge() {
     let stage = Stage::set().await;
     let torrent = single("exchanged.bin", 39, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
@@ -248,7 +248,7 @@ async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
 }
 
 #[tokio::test]
-async fn a_tab_tells_truthfully_why_it_has_no_peers() {
+async fn a_tab_reports_why_it_has_no_peers() {
     let stage = Stage::set().await;
     let torrent = single("nobody.bin", 35, 1);
     let hanging = Server::start(|_| Reply::Hang);

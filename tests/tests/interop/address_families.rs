@@ -44,7 +44,7 @@ fn wait_for(event: &str, tracker: &Tracker, program: &Program) {
 }
 
 #[test]
-fn a_tracker_reached_over_ipv4_and_ipv6_is_told_over_both_by_http_and_udp() {
+fn a_tracker_with_ipv4_and_ipv6_gets_announces_over_both_by_http_and_udp() {
     let table = Table::set(Recipe::single("both.bin", 71, 1 << 20, 64 * 1024));
     let tracker = Tracker::with(Options {
         ips: HOMES.to_vec(),

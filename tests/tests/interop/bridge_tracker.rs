@@ -198,7 +198,7 @@ fn libtorrent_reads_our_scrape() {
 }
 
 #[test]
-fn dead_hanging_and_babbling_trackers_are_told_from_one_that_knows_nobody() {
+fn dead_hanging_and_broken_trackers_are_reported_differently_from_an_empty_one() {
     let club = Club::found(68, "http");
     let hanging = Server::start(|_| Reply::Hang);
     let page = Server::start(|_| ok("<!DOCTYPE html><p>Welcome</p>"));

@@ -134,7 +134,7 @@ fn over_ipv6_alone_libtorrent_finds_what_we_announce() {
 
 /// BEP 32: nodes of one family introduce us to the other, and the peer is in the other one alone.
 #[test]
-fn from_nodes_of_ipv4_we_come_to_know_a_peer_that_only_ipv6_reaches() {
+fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
     let table = table(Recipe::awkward(49));
     let network = seeding(&table, "46");
     let known = [&ALONE, &network.bootstrap_at("127.")[..]].concat();
@@ -148,7 +148,7 @@ fn from_nodes_of_ipv4_we_come_to_know_a_peer_that_only_ipv6_reaches() {
 
 /// No libtorrent here: the seed is the only node that the other one hears of.
 #[test]
-fn two_of_our_own_programs_are_a_dht_and_remember_it() {
+fn two_of_our_own_programs_form_a_dht_and_remember_it() {
     let table = table(Recipe::awkward(44));
     let full = table.full_place("full");
     let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args([
@@ -180,7 +180,7 @@ fn two_of_our_own_programs_are_a_dht_and_remember_it() {
 }
 
 #[test]
-fn a_torrent_that_nobody_has_fails_and_says_what_the_dht_knows() {
+fn a_torrent_without_peers_fails_and_reports_the_dhts_state() {
     let table = table(Recipe::awkward(45));
     let network = Network::start(&[]);
     let mut get = Program::start(
@@ -200,7 +200,7 @@ fn a_torrent_that_nobody_has_fails_and_says_what_the_dht_knows() {
 }
 
 #[test]
-fn a_private_torrent_is_neither_looked_for_nor_announced_and_the_screen_says_so() {
+fn a_private_torrent_stays_out_of_the_dht_and_the_screen_says_so() {
     let table = table(Recipe::awkward(46).private());
     let mut network = Network::start(&[]);
     let mut get = Program::start(

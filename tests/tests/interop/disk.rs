@@ -103,7 +103,7 @@ fn get(table: &Table, peer: &str, place: &Path, more: &[&str]) -> Program {
 }
 
 #[test]
-fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
+fn a_disk_that_is_too_small_is_reported_before_the_first_byte() {
     let table = Table::set(Recipe::single("large.bin", 60, 6 << 20, 64 * 1024));
     let disk = Disk::mount(table.place("disk"), 4);
     let (_seed, peer) = seed(&table);
@@ -118,7 +118,7 @@ fn a_disk_that_is_too_small_is_told_before_the_first_byte() {
 }
 
 #[test]
-fn a_disk_that_fills_up_holds_the_download_up_until_there_is_room_again() {
+fn a_full_disk_pauses_the_download_until_there_is_space() {
     let table = Table::set(Recipe::single("growing.bin", 61, 6 << 20, 64 * 1024));
     let disk = Disk::mount(table.place("disk"), 8);
     let (_seed, peer) = seed(&table);
@@ -150,7 +150,7 @@ fn a_disk_that_fills_up_holds_the_download_up_until_there_is_room_again() {
 }
 
 #[test]
-fn a_disk_that_may_only_be_read_takes_no_download_and_serves_what_it_has() {
+fn a_read_only_disk_refuses_a_download_and_still_seeds() {
     let table = Table::set(Recipe::awkward(62));
     let disk = Disk::mount(table.place("seed"), 64);
     let (mut first, peer) = seed(&table);
@@ -180,7 +180,7 @@ fn a_disk_that_may_only_be_read_takes_no_download_and_serves_what_it_has() {
 }
 
 #[test]
-fn a_process_killed_thirty_times_never_calls_a_wrong_piece_had_and_completes() {
+fn a_process_killed_thirty_times_never_records_a_wrong_piece_and_completes() {
     let table = Table::set(Recipe::single("killed.bin", 63, 24 << 20, 64 * 1024));
     let (_seed, peer) = seed(&table);
     let place = table.place("aqueduct");

@@ -101,7 +101,7 @@ fn we_download_from_three_clients_at_once() {
 }
 
 #[test]
-fn an_interrupted_download_goes_on_where_it_was() {
+fn an_interrupted_download_resumes() {
     let table = Table::set(Recipe::single("interrupted.bin", 9, 24 << 20, 128 * 1024));
     let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
     table.wait_for_seed();

@@ -26,7 +26,7 @@ fn last_words(table: &Table) -> String {
 }
 
 #[test]
-fn a_dead_tracker_a_hanging_one_and_one_that_knows_nobody_are_told_apart() {
+fn dead_hanging_and_empty_trackers_are_reported_differently() {
     let table = Table::set(Recipe::single("nobody.bin", 61, 1 << 20, 64 * 1024));
     let hanging = Server::start(|_| Reply::Hang);
     let trackers = [
@@ -49,7 +49,7 @@ fn a_dead_tracker_a_hanging_one_and_one_that_knows_nobody_are_told_apart() {
 }
 
 #[test]
-fn a_peer_that_lied_is_not_told_as_one_that_could_not_be_reached() {
+fn a_banned_peer_is_not_reported_as_unreachable() {
     let table = Table::set(Recipe::single("lie.bin", 62, 1 << 20, 256 * 1024));
     let liar = ScriptedSeed::start(std::sync::Arc::clone(&table.torrent), Manner::Corrupt);
     table

@@ -48,7 +48,7 @@ fn port(line: &str) -> u16 {
 }
 
 #[test]
-fn we_hear_of_a_seed_from_libtorrent() {
+fn we_learn_of_a_seed_from_libtorrent() {
     let table = table(31);
     let source = without_tracker(&table);
     let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
@@ -63,7 +63,7 @@ fn we_hear_of_a_seed_from_libtorrent() {
 }
 
 #[test]
-fn libtorrent_hears_of_a_seed_from_us() {
+fn libtorrent_learns_of_a_seed_from_us() {
     let table = table(32);
     let source = without_tracker(&table);
     let full = table.full_place("seed");
@@ -85,7 +85,7 @@ fn libtorrent_hears_of_a_seed_from_us() {
 }
 
 #[test]
-fn no_pex_means_that_nobody_is_heard_of() {
+fn with_no_pex_no_peers_are_exchanged() {
     let table = table(33);
     let source = without_tracker(&table);
     let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);

@@ -48,11 +48,11 @@ fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
 }
 
 #[test]
-fn libtorrent_goes_on_with_tcp_as_soon_as_our_node_of_the_dht_turns_its_utp_away() {
+fn libtorrent_falls_back_to_tcp_when_our_dht_node_rejects_utp() {
     libtorrent_is_turned_away(61, &["--dht-bootstrap", "127.0.0.1:9"]);
 }
 
 #[test]
-fn libtorrent_goes_on_with_tcp_as_soon_as_its_utp_is_turned_away_where_there_is_no_dht() {
+fn libtorrent_falls_back_to_tcp_when_utp_is_rejected_without_a_dht() {
     libtorrent_is_turned_away(62, &["--no-dht"]);
 }

@@ -21,7 +21,7 @@ fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
 }
 
 #[test]
-fn who_sends_only_bad_blocks_is_banned_within_four_bad_pieces_and_nobody_else_is() {
+fn a_peer_that_sends_only_bad_blocks_is_banned_within_four_pieces_and_no_other() {
     for seed in seeds(100..108) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(1));
         let banned = world.host(leech).banned();
@@ -35,7 +35,7 @@ fn who_sends_only_bad_blocks_is_banned_within_four_bad_pieces_and_nobody_else_is
 }
 
 #[test]
-fn who_sends_a_bad_block_now_and_then_is_never_mistaken_for_another() {
+fn occasional_bad_blocks_are_never_blamed_on_another_peer() {
     for seed in seeds(110..118) {
         let (world, leech, liar) = with_a_liar(seed, Malice::Corrupt(5));
         let liar = world.host(liar).addr().ip();
@@ -77,7 +77,7 @@ fn the_only_source_of_a_bad_piece_is_banned_at_once() {
 }
 
 #[test]
-fn two_liars_among_eight_do_not_get_the_good_ones_banned() {
+fn two_corrupt_peers_among_eight_do_not_get_the_good_ones_banned() {
     let torrent = torrent(96, 64);
     let mut world = World::new(121);
     world.add_many(6, &Plan::seed(&torrent).access(line()));
@@ -128,7 +128,7 @@ fn a_stalling_peer_costs_one_timeout_and_not_the_download() {
 }
 
 #[test]
-fn nonsense_from_peers_harms_nobody_else() {
+fn malformed_messages_harm_only_their_sender() {
     let torrent = torrent(48, 32);
     let mut world = World::encoded(140);
     world.add_many(2, &Plan::seed(&torrent).access(line()));
@@ -159,7 +159,7 @@ fn forged_metadata_delay_a_magnet_by_at_most_ten_seconds() {
 }
 
 #[test]
-fn addresses_where_nobody_is_cost_little() {
+fn dead_addresses_cost_little() {
     let torrent = torrent(64, 64);
     let start = |ghosts: u8| {
         let mut world = World::new(142);
@@ -180,7 +180,7 @@ fn addresses_where_nobody_is_cost_little() {
 }
 
 #[test]
-fn a_crowd_at_one_small_host_is_turned_away_politely() {
+fn connections_beyond_a_hosts_limit_are_closed_without_banning_anyone() {
     let torrent = torrent(32, 32);
     let mut world = World::new(143);
     let config = Config {

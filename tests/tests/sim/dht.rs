@@ -97,7 +97,7 @@ fn look(world: &mut World, node: u32, seed: u32, hash: InfoHashV1) -> Option<See
 }
 
 #[test]
-fn ten_thousand_nodes_with_a_tenth_of_liars_find_what_is_stored() {
+fn ten_thousand_nodes_with_ten_percent_malicious_find_what_is_stored() {
     let (mut world, seeds) = world_with_seeds(PLAN, SWARMS);
     world.run(secs(60));
     let seekers = seek(&mut world, &seeds, SEEKERS);
@@ -233,8 +233,7 @@ fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it
 /// BEP 32 and 42: who starts with an address of one family, and with any ids, finds its place in
 /// both.
 #[test]
-fn a_stranger_that_hears_of_nodes_of_one_family_comes_to_know_the_other_and_takes_ids_that_its_addresses_allow()
- {
+fn a_new_node_of_one_family_learns_of_the_other_and_picks_ids_that_fit_its_addresses() {
     for (hears_of, elsewhere) in [(Family::V4, Stack::V6), (Family::V6, Stack::V4)] {
         let mut world = settled(Plan {
             nodes: 600,

@@ -50,7 +50,7 @@ fn small_world(seed: u64, fault: Fault) -> (World, HostId) {
 }
 
 #[test]
-fn whichever_storage_call_fails_the_download_says_so_and_can_go_on() {
+fn any_failing_storage_call_is_reported_and_the_download_can_continue() {
     let (mut world, leech) = small_world(200, Fault::None);
     world.run_until_finished(secs(60), &[leech]);
     world.run_for(secs(10));
@@ -64,7 +64,7 @@ fn whichever_storage_call_fails_the_download_says_so_and_can_go_on() {
 }
 
 #[test]
-fn whichever_storage_call_fails_at_a_seed_others_are_not_harmed() {
+fn any_failing_storage_call_at_a_seed_harms_no_other_peer() {
     let torrent = torrent(12, 32);
     for k in 0..12 {
         let mut world = World::new(201);
@@ -78,7 +78,7 @@ fn whichever_storage_call_fails_at_a_seed_others_are_not_harmed() {
 }
 
 #[test]
-fn a_full_disk_stops_with_one_error_and_goes_on_when_there_is_space() {
+fn a_full_disk_stops_with_one_error_and_continues_when_there_is_space() {
     let torrent = torrent(32, 32);
     let mut world = World::new(202);
     world.add(Plan::seed(&torrent).access(Access::symmetric(200 * KIB, millis(5))));
@@ -100,7 +100,7 @@ fn a_full_disk_stops_with_one_error_and_goes_on_when_there_is_space() {
 }
 
 #[test]
-fn a_disk_that_stays_broken_never_brings_the_engine_down() {
+fn a_disk_that_stays_broken_never_stops_the_engine() {
     for from in [0, 3, 9, 20] {
         let (mut world, leech) = small_world(203, Fault::From(from));
         for _ in 0..5 {
@@ -116,7 +116,7 @@ fn a_disk_that_stays_broken_never_brings_the_engine_down() {
 /// What was called had in a record is checked whenever one is saved; here the pieces that a restart
 /// announces are checked too.
 #[test]
-fn power_may_go_at_any_moment_and_every_piece_called_had_is_right() {
+fn after_a_power_loss_at_any_moment_every_recorded_piece_is_right() {
     for seed in seeds(210..235) {
         let torrent = torrent(64, 32);
         let config = Config {
@@ -164,7 +164,7 @@ fn a_loss_of_power_costs_at_most_what_was_not_flushed() {
 }
 
 #[test]
-fn what_was_spoiled_between_two_runs_is_found_and_fetched_again() {
+fn pieces_damaged_between_two_runs_are_found_and_downloaded_again() {
     let torrent = torrent(32, 32);
     let mut world = World::new(241);
     world.add(Plan::seed(&torrent));
@@ -184,7 +184,7 @@ fn what_was_spoiled_between_two_runs_is_found_and_fetched_again() {
 
 /// That nothing wrong is served or announced is one of the rules of the world.
 #[test]
-fn what_is_edited_under_a_seed_is_served_to_nobody_and_fetched_again_unless_it_only_seeds() {
+fn pieces_edited_under_a_seed_are_not_served_and_downloaded_again_unless_seed_only() {
     let torrent = torrent(64, 32);
     for (seed, only) in [(243, false), (244, true)] {
         let mut world = World::new(seed);
@@ -218,7 +218,7 @@ fn what_is_edited_under_a_seed_is_served_to_nobody_and_fetched_again_unless_it_o
 }
 
 #[test]
-fn a_download_that_is_edited_is_not_finished_before_it_is_whole_again() {
+fn a_download_that_is_edited_finishes_only_after_it_is_repaired() {
     let torrent = torrent(64, 32);
     let mut world = World::new(245);
     world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));
@@ -291,7 +291,7 @@ fn shutting_down_flushes_and_records_everything() {
 }
 
 #[test]
-fn a_pause_writes_everything_out_at_once() {
+fn a_pause_flushes_everything_at_once() {
     let torrent = torrent(64, 32);
     let mut world = World::new(240);
     world.add(Plan::seed(&torrent).access(Access::symmetric(300 * KIB, millis(5))));

@@ -53,7 +53,7 @@ fn star(seed: u64, torrent: &Arc<Computed>, config: &Config) -> (World, HostId, 
 }
 
 #[test]
-fn who_knows_one_peer_hears_of_all_within_two_minutes() {
+fn knowing_one_peer_leads_to_all_peers_within_two_minutes() {
     let torrent = torrent(512, 32);
     let (mut world, _, leeches) = star(600, &torrent, &Config::default());
     world.run_for(secs(120));
@@ -65,7 +65,7 @@ fn who_knows_one_peer_hears_of_all_within_two_minutes() {
 }
 
 #[test]
-fn without_exchange_who_knows_one_peer_stays_with_it() {
+fn without_peer_exchange_one_known_peer_stays_the_only_one() {
     let torrent = torrent(512, 32);
     let (mut world, _, leeches) = star(
         601,
@@ -122,7 +122,7 @@ fn peers_from_other_sources_than_the_tracker_are_not_dialled_for_a_private_torre
 }
 
 #[test]
-fn a_magnet_that_turns_out_private_lets_go_of_whoever_the_tracker_did_not_name() {
+fn a_magnet_link_that_turns_out_private_drops_peers_of_other_sources() {
     let torrent = private();
     let mut world = World::encoded(604);
     let seeds = world.add_many(5, &Plan::seed(&torrent).access(line()).trackerless());
@@ -150,7 +150,7 @@ fn a_magnet_that_turns_out_private_lets_go_of_whoever_the_tracker_did_not_name()
 }
 
 #[test]
-fn two_with_dht_nodes_tell_each_other_their_ports_and_nobody_else_hears_of_them() {
+fn peers_with_dht_nodes_exchange_ports_only_with_each_other() {
     let torrent = torrent(512, 32);
     let with_node = |port| Config {
         dht_port: Some(port),
@@ -168,7 +168,7 @@ fn two_with_dht_nodes_tell_each_other_their_ports_and_nobody_else_hears_of_them(
 }
 
 #[test]
-fn an_engine_that_never_dials_passes_on_what_it_hears() {
+fn an_engine_that_never_dials_reports_peers_as_hints() {
     let torrent = torrent(512, 32);
     let mut world = World::new(606);
     let seed = world.add(Plan::seed(&torrent).access(line()));
@@ -196,7 +196,7 @@ fn an_engine_that_never_dials_passes_on_what_it_hears() {
 }
 
 #[test]
-fn who_floods_with_made_up_peers_is_shut_out_and_harms_nobody() {
+fn a_peer_that_floods_invented_addresses_is_disconnected() {
     let torrent = torrent(96, 64);
     let mut world = World::encoded(607);
     world.add_many(3, &Plan::seed(&torrent).access(line()));
@@ -259,7 +259,7 @@ fn partial(seed: u64) -> (World, HostId, [HostId; 2]) {
 }
 
 #[test]
-fn partial_seeds_part_from_seeds_and_from_each_other() {
+fn partial_seeds_disconnect_from_seeds_and_from_each_other() {
     let (mut world, hub, leeches) = partial(609);
     // The seed tries once more, five seconds after a leech hung up, and hears then that it wants
     // nothing.
@@ -270,7 +270,7 @@ fn partial_seeds_part_from_seeds_and_from_each_other() {
 }
 
 #[test]
-fn a_partial_seed_that_wants_more_is_back_at_once() {
+fn a_partial_seed_that_wants_more_reconnects_at_once() {
     let (mut world, _, leeches) = partial(610);
     world.run_for(secs(60));
     world
@@ -282,7 +282,7 @@ fn a_partial_seed_that_wants_more_is_back_at_once() {
 }
 
 #[test]
-fn in_a_full_place_peers_of_higher_priority_follow_those_of_lower() {
+fn peers_of_higher_priority_replace_others_when_connections_are_full() {
     let torrent = torrent(64, 32);
     let mut world = World::new(611);
     let hub = world.add(
@@ -327,7 +327,7 @@ fn holepunch(kind: u8, addr: SocketAddr, code: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_peer_in_the_middle_introduces_those_whom_it_is_connected_with_and_says_why_it_cannot() {
+fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
     let torrent = torrent(512, 32);
     let config = Config {
         pex: false,

@@ -29,7 +29,7 @@ fn a_paused_torrent_has_no_peers_and_takes_nothing_until_it_is_resumed() {
 }
 
 #[test]
-fn a_removed_torrent_is_gone_and_may_be_added_again() {
+fn a_removed_torrent_may_be_added_again() {
     let (mut world, _, leech) = pair(301);
     world.run_for(secs(5));
     world.command(leech, Command::Remove(TORRENT)).unwrap();
@@ -45,7 +45,7 @@ fn a_removed_torrent_is_gone_and_may_be_added_again() {
 }
 
 #[test]
-fn a_network_that_is_gone_for_five_seconds_loses_nothing() {
+fn five_seconds_without_network_lose_nothing() {
     let (mut world, seed, leech) = pair(302);
     world.run_for(secs(5));
     world.cut_line(leech, secs(5));
@@ -55,7 +55,7 @@ fn a_network_that_is_gone_for_five_seconds_loses_nothing() {
 }
 
 #[test]
-fn a_network_that_is_gone_for_a_minute_is_back_at_work_within_ten_seconds() {
+fn after_a_minute_without_network_a_download_continues_within_ten_seconds() {
     let (mut world, _, leech) = pair(303);
     world.run_for(secs(5));
     world.cut_line(leech, secs(60));
@@ -71,7 +71,7 @@ fn a_network_that_is_gone_for_a_minute_is_back_at_work_within_ten_seconds() {
 }
 
 #[test]
-fn a_network_that_is_gone_for_ten_minutes_is_dialled_again() {
+fn after_ten_minutes_without_network_peers_are_dialled_again() {
     let (mut world, _, leech) = pair(304);
     world.run_for(secs(5));
     world.cut_line(leech, secs(600));
@@ -82,7 +82,7 @@ fn a_network_that_is_gone_for_ten_minutes_is_dialled_again() {
 /// A laptop that is closed overnight: hours have passed between two calls, and everybody has hung
 /// up.
 #[test]
-fn a_machine_that_slept_for_eight_hours_is_back_at_work_within_ten_seconds() {
+fn a_machine_that_slept_for_eight_hours_downloads_again_within_ten_seconds() {
     let (mut world, _, leech) = pair(307);
     world.run_for(secs(5));
     let night = secs(8 * 3600);
@@ -109,7 +109,7 @@ fn a_seed_that_vanishes_and_comes_back_is_found_again() {
 }
 
 #[test]
-fn nothing_is_dialled_and_nobody_is_woken_for_a_paused_torrent() {
+fn a_paused_torrent_dials_nothing_and_needs_no_timer() {
     let (mut world, _, leech) = pair(306);
     world.command(leech, Command::Pause(TORRENT)).unwrap();
     world.run_for(secs(600));

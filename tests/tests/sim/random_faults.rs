@@ -106,14 +106,14 @@ fn troubled_world(seed: u64) {
 }
 
 #[test]
-fn whatever_happens_every_leech_ends_with_the_right_bytes() {
+fn with_random_faults_every_leech_ends_with_the_right_bytes() {
     for seed in seeds(1000..1060) {
         troubled_world(seed);
     }
 }
 
 #[test]
-fn a_swarm_in_which_everybody_comes_and_goes_completes() {
+fn a_swarm_with_constant_churn_completes() {
     let torrent = torrent(64, 32);
     let mut world = World::new(400);
     let access = Access::symmetric(200 * KIB, millis(30));

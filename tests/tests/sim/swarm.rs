@@ -73,7 +73,7 @@ fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
 }
 
 #[test]
-fn messages_that_travel_as_bytes_cut_anywhere_complete_a_swarm() {
+fn encoded_messages_cut_at_any_byte_complete_a_swarm() {
     let torrent = torrent(40, 64);
     let mut world = World::encoded(5);
     world.add(Plan::seed(&torrent).access(megabyte_line()));
@@ -84,7 +84,7 @@ fn messages_that_travel_as_bytes_cut_anywhere_complete_a_swarm() {
 }
 
 #[test]
-fn losses_latency_and_slow_lines_only_slow_a_swarm_down() {
+fn losses_latency_and_slow_links_only_slow_a_swarm_down() {
     let torrent = torrent(48, 32);
     let mut world = World::encoded(6);
     world.add(Plan::seed(&torrent).access(Access::symmetric(150 * KIB, millis(150)).lossy(0.03)));
@@ -97,7 +97,7 @@ fn losses_latency_and_slow_lines_only_slow_a_swarm_down() {
 }
 
 #[test]
-fn one_seed_and_one_leech_fill_a_fast_line() {
+fn one_seed_and_one_leech_saturate_a_fast_link() {
     let torrent = torrent(64, 256);
     let mut world = World::new(7);
     world.add(Plan::seed(&torrent).access(Access::symmetric(4 << 20, millis(50))));
@@ -120,7 +120,7 @@ fn a_magnet_link_fetches_its_metadata_and_then_its_data() {
 }
 
 #[test]
-fn a_magnet_swarm_of_many_learns_from_one_seed() {
+fn a_swarm_of_magnet_links_gets_its_metadata_from_one_seed() {
     let torrent = torrent(32, 32);
     let mut world = World::new(9);
     world.add(Plan::seed(&torrent).access(megabyte_line()));
@@ -212,7 +212,7 @@ fn time_with_limits(limited: usize, limit: Command) -> Duration {
 }
 
 #[test]
-fn rate_limits_hold_within_a_fifth() {
+fn rate_limits_hold_within_twenty_percent() {
     // 2 MiB at 100 KiB/s.
     let ideal = 20.48;
     let up = time_with_limits(
@@ -242,7 +242,7 @@ fn rate_limits_hold_within_a_fifth() {
 }
 
 #[test]
-fn who_gives_nothing_gets_less_than_who_gives() {
+fn peers_that_upload_nothing_get_less_than_those_that_do() {
     let torrent = torrent(512, 32);
     let config = Config {
         unchoke_slots: 3,
@@ -279,7 +279,7 @@ fn who_gives_nothing_gets_less_than_who_gives() {
 }
 
 #[test]
-fn a_finished_torrent_seeds_and_its_seeds_part() {
+fn a_finished_torrent_seeds_and_disconnects_from_seeds() {
     let torrent = torrent(16, 32);
     let mut world = World::new(15);
     let seed = world.add(Plan::seed(&torrent));
@@ -299,7 +299,7 @@ fn a_finished_torrent_seeds_and_its_seeds_part() {
 }
 
 #[test]
-fn a_late_leech_finishes_from_those_who_finished_before() {
+fn a_late_leech_downloads_from_former_leeches() {
     let torrent = torrent(32, 32);
     let mut world = World::new(16);
     let seed = world.add(Plan::seed(&torrent));
@@ -320,7 +320,7 @@ fn peers_behind_a_router_are_reached_because_they_dial() {
 }
 
 #[test]
-fn a_private_torrent_completes_and_speaks_of_no_peer_exchange() {
+fn a_private_torrent_completes_without_offering_peer_exchange() {
     let torrent = Arc::new(
         Recipe::single("private.bin", 18, 1 << 20, 32 * 1024)
             .private()

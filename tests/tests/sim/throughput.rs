@@ -35,7 +35,7 @@ fn wasted(world: &World, hosts: &[HostId]) -> u64 {
 /// Measured from when the first pieces have spread until the first one has everything: before, few
 /// have anything to give, and afterwards those who are done need nothing.
 #[test]
-fn peers_of_mixed_lines_use_nine_tenths_of_what_they_can_send() {
+fn peers_of_mixed_bandwidth_use_nine_tenths_of_their_upload() {
     const PEERS: usize = 40;
     let torrent = torrent(144, 64);
     let config = Config {
@@ -92,7 +92,7 @@ fn peers_of_mixed_lines_use_nine_tenths_of_what_they_can_send() {
 /// The endgame asks somebody faster, too, for what is slow to come, and cancels: what comes twice
 /// all the same must be little.
 #[test]
-fn the_end_of_a_download_from_ten_unequal_seeds_wastes_less_than_a_hundredth() {
+fn endgame_with_ten_unequal_seeds_wastes_less_than_one_percent() {
     for seed in 510..514 {
         let torrent = torrent(512, 64);
         let mut world = World::new(seed);
