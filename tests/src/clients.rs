@@ -35,8 +35,8 @@ pub fn libtorrent_with(source: &str, folder: &Path, more: &[&str]) -> (Program, 
     (program, port.expect("it says at which port"))
 }
 
-/// A DHT of so many libtorrent sessions on loopback; `more` are arguments of
-/// `clients/libtorrent_dht.py`, which says what it tells.
+/// A DHT of this many libtorrent sessions on loopback; `more` are arguments of
+/// `clients/libtorrent_dht.py`, which documents its output.
 ///
 /// # Panics
 /// Python or the package is missing; names how to get it.
@@ -50,7 +50,7 @@ pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
 }
 
 /// libtorrent asks the first tracker of a torrent for counts, and ends;
-/// `clients/libtorrent_scrape.py` says what it tells.
+/// `clients/libtorrent_scrape.py` documents its output.
 ///
 /// # Panics
 /// Python or the package is missing; names how to get it.

@@ -39,11 +39,11 @@ impl Network {
         Self { program, nodes }
     }
 
-    /// Waits until somebody, at `port` if that is given, announces itself for the info-hash of
+    /// Waits until a peer, at `port` if that is given, announces itself for the info-hash of
     /// these hex digits.
     ///
     /// # Panics
-    /// Nobody does.
+    /// It is closed.
     pub fn wait_for_announce(&mut self, hash: &str, port: Option<u16>) {
         loop {
             let line = self.program.wait_for_line("\"announce\"", START);

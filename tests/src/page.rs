@@ -118,7 +118,7 @@ impl Browser {
         self.find("textbox", "Magnet link or info-hash").await;
     }
 
-    /// Loads the page anew and waits until it is ready to use.
+    /// Reloads the page and waits until it is ready to use.
     ///
     /// # Panics
     /// It is not.
@@ -286,7 +286,7 @@ impl Browser {
     /// Waits until the list of torrents is as it should be.
     ///
     /// # Panics
-    /// It is not within `limit`; tells what it shows instead.
+    /// It is not within `limit`; says what it shows instead.
     pub async fn wait_until(
         &self,
         limit: Duration,
@@ -385,7 +385,7 @@ impl Browser {
     pub async fn save(&self, name: &str, size: u64, limit: Duration) -> PathBuf {
         self.press(&format!("Save {name}")).await;
         let (path, deadline) = (self.downloads.join(name), Instant::now() + limit);
-        // Browsers tell nobody when a download ends; its file gets its name when it is complete.
+        // Browsers send no event when a download ends; its file gets its name when it is complete.
         while path.metadata().map_or(true, |found| found.len() != size) {
             assert!(
                 Instant::now() < deadline,
@@ -424,7 +424,7 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
-    /// Lets the page's origin store so many bytes in all.
+    /// Lets the page's origin store this many bytes in all.
     ///
     /// # Panics
     /// The browser does not do that.
@@ -437,7 +437,7 @@ impl Browser {
             .await;
     }
 
-    /// Says something to the browser in its debugging protocol.
+    /// Sends the browser a command of its debugging protocol.
     ///
     /// # Panics
     /// It does not understand.

@@ -1,4 +1,4 @@
-//! Strangers who want more than their share, and what it costs the bridge.
+//! Clients that use more than their share, and what it costs the bridge.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub(crate) async fn dial(from: &str, to: std::net::SocketAddr) -> TcpStream {
     soon("a connection", socket.connect(to)).await.unwrap()
 }
 
-/// Waits until the bridge has closed this connection without a word.
+/// Waits until the bridge has closed this connection without sending anything.
 async fn is_cut(socket: &mut TcpStream) -> bool {
     let mut word = [0; 1];
     soon("the cut", socket.read(&mut word)).await.unwrap_or(0) == 0
@@ -244,7 +244,7 @@ async fn many_sessions_at_once_do_not_exceed_the_limit() {
             )
             .await;
             let welcome = matches!(tab.next().await, Ok(Event::Welcome(_)));
-            // Whoever is in stays until everybody has been answered.
+            // Accepted sessions stay until all have been answered.
             gate.wait().await;
             (welcome, tab)
         });

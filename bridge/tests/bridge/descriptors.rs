@@ -25,7 +25,7 @@ async fn without_descriptors_connections_are_accepted_later_and_sessions_continu
         crowd.push(TcpStream::connect(bridge.addr).await.unwrap());
     }
     bridge.program.line("no connection can be accepted").await;
-    // A session that is there is served: a second join of one swarm is refused.
+    // An existing session is served: a second join of one swarm is refused.
     let tracker = Tracker::naming(&[]);
     tab.join(&tracker);
     tab.join(&tracker);

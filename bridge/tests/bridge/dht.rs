@@ -19,7 +19,7 @@ const PRIVATE: InfoHashV1 = InfoHashV1([0xb1; 20]);
 const PUBLIC: InfoHashV1 = InfoHashV1([0xb2; 20]);
 const NODE_ID: &[u8] = b"the id of one node..";
 
-/// The only node of a DHT: knows nobody, and keeps what it is asked.
+/// The only node of a DHT: it knows no other, and keeps the queries it gets.
 struct Node {
     addr: SocketAddr,
     heard: Arc<Heard>,

@@ -67,7 +67,7 @@ async fn sigterm_ends_the_bridge_with_0_within_ten_seconds_despite_its_clients()
     let mut bridge = program::start(&[]);
     let peer = Listener::start().await;
     let tracker = Tracker::naming(&[peer.addr]);
-    // One is told and leaves; one has a peer and leaves nothing; one never reads; one trickles; one
+    // One is told and leaves; one has a peer and leaves nothing; one never reads; one is slow; one
     // says nothing.
     let mut polite = Tab::open_at(bridge.addr).await;
     assert!(matches!(polite.next().await, Ok(Event::Welcome(_))));

@@ -76,7 +76,7 @@ async fn a_seed_that_failed_for_invented_swarms_is_dialled_for_the_real_one() {
         liar.client.hint(join, &[seed.addr]);
     }
     liar.flush().await;
-    // The seed has none of these: it hangs up.
+    // The seed has none of these: it closes the connection.
     for _ in 0..3 {
         drop(seed.accept().await);
     }
@@ -121,7 +121,7 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
                 &[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0],
             ]
             .concat();
-            // The name is that of the question; an address (A, IN), good for a minute.
+            // The name is that of the question; an address (A, IN), valid for a minute.
             let record: &[u8] = &[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1];
             let answer = [&head[..], question, if is_v4 { record } else { &[] }].concat();
             let _ = socket.send_to(&answer, from).await;

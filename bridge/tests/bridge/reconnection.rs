@@ -15,7 +15,7 @@ use crate::program;
 use crate::tab::Tab;
 
 const TABS: u32 = 1000;
-/// What the requirement grants.
+/// The required limit.
 const BACK: Duration = Duration::from_secs(30);
 
 /// One life of a session: from its welcome to its end; `None`: it was not welcome.
@@ -54,7 +54,7 @@ async fn come_back(addr: SocketAddr, welcomed: mpsc::UnboundedSender<u32>, numbe
     }
 }
 
-/// Waits until everybody has been welcomed.
+/// Waits until every tab has been welcomed.
 async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
     let mut missing: std::collections::BTreeSet<u32> = (0..TABS).collect();
     let waiting = async {

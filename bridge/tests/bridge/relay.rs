@@ -107,7 +107,7 @@ async fn a_tab_that_does_not_read_gets_one_window_and_delays_no_other() {
         held.extend_from_slice(&tab.data(slow_stream).await);
     }
     // Everything of the quick peer arrives although the slow stream has no credit, and nothing more
-    // of the slow one comes meanwhile.
+    // of the slow one arrives in between.
     quick_socket.write_all(&noise(4 * WINDOW, 4)).await.unwrap();
     assert!(read_only(&mut tab, quick_stream, 4 * WINDOW).await == noise(4 * WINDOW, 4));
     assert_eq!(held.len(), WINDOW);
@@ -146,7 +146,7 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
     let data = Bytes::from(noise(16 << 20, 5));
     let (mut queued, mut taken) = (0, 0);
     let reading = tokio::spawn(async move {
-        // Not a byte is read before the tab has run out of credit and was told of a small answer.
+        // Nothing is read before the tab has run out of credit.
         socket.write_all(b"go").await.unwrap();
         let mut received = vec![0; 16 << 20];
         soon("the whole upload", socket.read_exact(&mut received))

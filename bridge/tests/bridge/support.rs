@@ -57,7 +57,7 @@ impl Bridge {
         Self::start_with_peers(config).await.0
     }
 
-    /// Tells as well where peers dial in.
+    /// Also returns the peer port.
     pub(crate) async fn start_with_peers(config: Config) -> (Self, u16) {
         let (web, peers) = (
             listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
@@ -81,7 +81,7 @@ impl Bridge {
         (Self { addr, stop, task }, port)
     }
 
-    /// Asks it to stop; the answer is there once it has.
+    /// Asks it to stop; the task ends once it has.
     pub(crate) fn stop(self) -> JoinHandle<Result<(), StartError>> {
         let _ = self.stop.send(());
         self.task

@@ -17,7 +17,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID};
 
-/// How a tab of this name joins the swarm of [`HASH`], without a tracker.
+/// How a tab with this peer id joins the swarm of [`HASH`], without a tracker.
 pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
     JoinRequest {
         info_hash: HASH,
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         .await
     }
 
-    /// Reads exactly so many bytes of a stream, giving the credit back at once.
+    /// Reads exactly this many bytes of a stream, returning the credit at once.
     pub(crate) async fn read(&mut self, stream: u32, length: usize) -> Vec<u8> {
         let mut read = Vec::new();
         while read.len() < length {

@@ -23,7 +23,7 @@ async fn joining(bridge: &Bridge, join: &JoinRequest) -> Tab {
     tab
 }
 
-/// A tab that joins like this, and that the bridge has taken in; whom it met by then is passed
+/// A tab that joins like this, and that the bridge has accepted; tabs connected by then are passed
 /// over.
 async fn joined(bridge: &Bridge, join: &JoinRequest) -> Tab {
     let mut tab = joining(bridge, join).await;

@@ -20,7 +20,7 @@ use crate::program::{self, PATH};
 use crate::support::{Bridge, config};
 use crate::tab::Tab;
 
-/// A certificate for `localhost` and its key, as files in a folder, and who trusts it.
+/// A certificate for `localhost` and its key, as files in a folder, and a client that trusts it.
 fn certificate(folder: &Path) -> (Config, TlsConnector) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();

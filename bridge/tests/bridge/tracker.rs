@@ -112,7 +112,7 @@ async fn one_connection_carries_announces_and_then_other_requests() {
         query(4001, ""),
         query(4002, "")
     );
-    // Cut where it hurts: within the first word, and within the first head's end.
+    // Cut at the worst places: within the first word, and within the end of the first head.
     for part in [&pipelined[..3], &pipelined[3..7], &pipelined[7..]] {
         socket.write_all(part.as_bytes()).await.unwrap();
         tokio::task::yield_now().await;
@@ -129,7 +129,7 @@ async fn one_connection_carries_announces_and_then_other_requests() {
     );
 }
 
-/// What is answered to these bytes until the bridge hangs up.
+/// What is answered to these bytes until the bridge closes the connection.
 async fn answers(bridge: &Bridge, request: &str) -> String {
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();

@@ -18,7 +18,7 @@ use crate::tab::{Tab, request};
 
 /// How long an attack is watched.
 const WATCHED: Duration = Duration::from_secs(6);
-/// Dials a second to one address, and in flight.
+/// Dials per second to one address, and dials under way.
 const DIALS: (usize, usize) = (2, 20);
 
 /// The answer of a tracker that knows no peers.
@@ -37,7 +37,7 @@ pub(crate) fn open_house() -> Config {
     }
 }
 
-/// An info-hash, and a peer id, that nobody else has.
+/// A unique info-hash and peer id.
 pub(crate) fn unlike_any(number: usize) -> ([u8; 20], PeerId) {
     let mut bytes = [0xee; 20];
     bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());

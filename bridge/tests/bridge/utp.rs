@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::{Bridge, config};
 
-/// BEP 29. Foreign clients hear of the peer port, and many try uTP there first.
+/// BEP 29. Other clients learn of the peer port, and many try uTP there first.
 #[tokio::test]
 async fn utp_at_the_peer_port_is_rejected_with_and_without_the_dht() {
     for no_dht in [false, true] {

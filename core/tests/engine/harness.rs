@@ -1,4 +1,4 @@
-//! An engine with a disk, and what it said.
+//! An engine with a disk, driven by hand.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(crate) const OURS: PeerId = PeerId([7; 20]);
 pub(crate) const PIECE: u32 = 32 * 1024;
 pub(crate) const PIECES: u32 = 12;
 
-/// An engine with a disk, and what it said.
+/// An engine with a disk, and what it sent, closed and dialled.
 pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) now: Instant,
@@ -86,7 +86,7 @@ impl Harness {
         harness
     }
 
-    /// Does all that the engine asks for, at once.
+    /// Carries out all outputs of the engine at once.
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -121,7 +121,7 @@ impl Harness {
         self.settle();
     }
 
-    /// Somebody connects, speaks the fast extension, and lacks everything.
+    /// A peer connects, supports the fast extension (BEP 6), and lacks everything.
     pub(crate) fn accept(&mut self, n: u64, addr: &str) -> ConnId {
         let mut id = [100; 20];
         id[..8].copy_from_slice(&n.to_be_bytes());
@@ -149,7 +149,7 @@ impl Harness {
         conn
     }
 
-    /// A seed that lets us have everything. `fast`: it speaks the fast extension.
+    /// A seed that unchokes us. `fast`: it supports the fast extension (BEP 6).
     pub(crate) fn accept_seed(&mut self, n: u8, fast: bool) -> ConnId {
         let reserved = if fast {
             Reserved::OURS
@@ -171,7 +171,7 @@ impl Harness {
         conn
     }
 
-    /// What this peer was asked for, ever.
+    /// All requests that this peer was sent.
     pub(crate) fn asked(&self, conn: ConnId) -> Vec<RawBlock> {
         self.sent
             .iter()
@@ -218,7 +218,7 @@ impl Harness {
         }
     }
 
-    /// The peer forgets what it was asked for until now.
+    /// The peer drops the requests so far.
     pub(crate) fn forget(&mut self, conn: ConnId) {
         self.answered.insert(conn, self.asked(conn).len());
     }
@@ -245,7 +245,7 @@ impl Harness {
         self.engine.snapshot_of(TORRENT).unwrap()
     }
 
-    /// The peer says something; returns why it was parted with, if it was.
+    /// The peer sends a message; returns why it was disconnected, if it was.
     pub(crate) fn say(&mut self, conn: ConnId, message: Message) -> Option<CloseReason> {
         self.hear(Input::Message { conn, message });
         self.parted(conn)
@@ -258,7 +258,7 @@ impl Harness {
             .map(|(_, reason)| reason.clone())
     }
 
-    /// Says the same until it is parted with; returns how often that was fine, and why.
+    /// Sends messages until it is disconnected; returns how many were accepted, and the reason.
     pub(crate) fn insist(
         &mut self,
         conn: ConnId,

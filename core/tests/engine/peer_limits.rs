@@ -1,5 +1,5 @@
-//! What a peer may do before it is parted with, seen from the engine's boundary: bounds on
-//! requests, blocks, words and connections.
+//! What a peer may do before it is disconnected, seen from the engine's boundary: bounds on
+//! requests, blocks, messages and connections.
 
 use std::time::Duration;
 
@@ -208,7 +208,7 @@ fn a_computer_that_slept_for_eight_hours_keeps_its_pieces_and_drops_dead_connect
     harness.now = harness.now + Duration::from_secs(8 * 3600);
     harness.hear(Input::Timeout);
     assert_eq!(harness.parted(conn), Some(CloseReason::Silent));
-    // Time that seems to stand still or to go back does no harm either.
+    // Time that stands still or goes back does no harm either.
     harness.now = Instant::ZERO;
     harness.hear(Input::Timeout);
     let again = harness.accept(2, "9.9.9.2:1000");

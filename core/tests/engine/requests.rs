@@ -1,4 +1,4 @@
-//! What is asked of whom: what a peer rejects, forgets or is slow with is asked elsewhere, or
+//! Which peer is asked for what: what one rejects, drops or sends late is requested elsewhere, or
 //! again, before long; padding is never asked for.
 
 use std::sync::Arc;
@@ -140,7 +140,7 @@ fn requests_lost_in_a_choke_are_repeated_after_the_unchoke() {
         let mut again = harness.asked(seed).split_off(owed.len());
         again.sort_unstable();
         assert_eq!(again, owed, "fast: {fast}");
-        // A peer that had not forgotten sends what it owed as well: no offence.
+        // A peer that kept the earlier requests answers them, too: that is allowed.
         harness.answer(seed, owed[0]);
         assert_eq!(harness.parted(seed), None);
         harness.answer_all(seed, |_| false);

@@ -1,4 +1,4 @@
-//! What is on the disk: data that are there, wrong, somebody else's, in the way; and what a run
+//! What is on the disk: data that exists, is wrong or belongs to another torrent; and what a run
 //! leaves for the next.
 
 use std::fs;
@@ -297,7 +297,7 @@ fn a_killed_download_resumes_without_reading_everything_again() {
     assert!(world.same("large.bin", "out/large.bin"));
 }
 
-/// Whether records of so many torrents and folders were written.
+/// Whether records of this many torrents and folders were written.
 fn has_record(state: &Path, count: usize) -> bool {
     let files = fs::read_dir(state)
         .unwrap()

@@ -1,4 +1,4 @@
-//! What stands on the user's terminal.
+//! What the user's terminal shows.
 
 use crate::terminal::Terminal;
 use crate::world::{ALONE, World};

@@ -1,4 +1,4 @@
-//! Where the program runs: without a home, with few descriptors, with names that nobody knows.
+//! Where the program runs: without a home, with few descriptors, with unknown host names.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -163,7 +163,7 @@ fn many_peers_leave_file_descriptors_for_files() {
     world.ok(&["verify", "many.torrent", "out"]);
 }
 
-/// A peer that shakes hands and stays. Who is not let in at once may be let in later.
+/// A peer that completes the handshake and stays; it may be accepted late.
 fn connect(port: u16, info_hash: aqueduct_core::types::InfoHashV1, n: u8) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream

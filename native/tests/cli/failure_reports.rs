@@ -1,4 +1,4 @@
-//! Why nothing comes is told: what trackers say, and how peers fail.
+//! Reasons for a download without data: what trackers answer, and how peers fail.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;

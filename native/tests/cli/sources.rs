@@ -1,4 +1,4 @@
-//! What can stand where a torrent is asked for, and which of its files are wanted.
+//! What can be given as a torrent, and which of its files are wanted.
 
 use std::fs;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! A real pseudo-terminal, and what stands on its screen.
+//! A real pseudo-terminal, and what its screen shows.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// How long a program may keep silent.
+/// How long a program may print nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program on a terminal, whose lines grow without end upwards.
@@ -121,7 +121,7 @@ impl Screen {
         }
     }
 
-    /// What stands there, line by line.
+    /// Its text, line by line.
     pub(crate) fn text(&self) -> String {
         let lines = self
             .lines

@@ -117,7 +117,7 @@ impl World {
         (seed, format!("127.0.0.1:{}", listening["port"]))
     }
 
-    /// Arguments of a `get` that knows one peer and nobody else.
+    /// Arguments of a `get` that knows one peer and no other.
     pub(crate) fn from<'a>(peer: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
         [&["get", "--peer", peer], &ALONE[..], rest].concat()
     }

@@ -360,13 +360,13 @@ async fn burst(
             .unwrap();
         member.0.request(Start, Amounts::default());
         members.push(member);
-        // The task has a chance to look in the midst of the burst.
+        // The task has a chance to run during the burst.
         tokio::task::yield_now().await;
     }
     members
 }
 
-/// Waits until this tracker was told of as many starts, each of another swarm.
+/// Waits until this tracker got as many `started` announces, each for another swarm.
 async fn starts(tracker: &mut Server, count: usize) {
     let mut started = std::collections::BTreeSet::new();
     while started.len() < count {

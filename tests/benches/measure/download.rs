@@ -16,7 +16,7 @@ use crate::process::{self, Background};
 
 const TRACKER: u16 = 6969;
 
-/// Prints one row a client and run.
+/// Prints one row per client and run.
 pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
     let host = namespaces::SEED.ip();
     let payload = Payload::create(arguments.size, &format!("http://{host}:{TRACKER}/announce"))?;
@@ -57,7 +57,7 @@ fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Backgroun
     Ok((running, tracker))
 }
 
-/// Waits until somebody accepts connections there.
+/// Waits until connections are accepted there.
 pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect_timeout(&address.into(), Duration::from_secs(1)).is_err() {

@@ -64,7 +64,7 @@ enum What {
     Tab,
     /// Idle tabs and slow clients of one bridge
     Sessions,
-    /// Announces a second, beside opentracker
+    /// Announces per second, beside opentracker
     Tracker,
     /// All of them
     All,

@@ -12,7 +12,7 @@ use rustix::thread::LinkNameSpaceType;
 const SEED_HOST: &str = "aq-seed";
 const LEECH_HOST: &str = "aq-leech";
 
-/// The seed's address and that of whoever downloads: both reserved for documentation (RFC 5737).
+/// The addresses of seed and downloader, both reserved for documentation (RFC 5737).
 pub(crate) const SEED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 1), 6881);
 const LEECH: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 
@@ -20,7 +20,7 @@ const LEECH: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 pub(crate) struct Namespaces;
 
 impl Namespaces {
-    /// Makes them anew. Needs root.
+    /// Creates both, replacing those of an earlier run. Needs root.
     pub(crate) fn create() -> Result<Self> {
         let guard = Self;
         remove();
@@ -80,7 +80,7 @@ fn hosts() -> [(&'static str, Ipv4Addr); 2] {
 
 fn remove() {
     for (host, _) in hosts() {
-        // Fails where there is none, which is as well.
+        // Fails where there is none, which is fine.
         Command::new("ip")
             .args(["netns", "delete", host])
             .output()

@@ -13,11 +13,11 @@ use crate::measured::Measured;
 /// The error of a wall time; a look at `/proc` takes some twenty microseconds.
 const SAMPLE: Duration = Duration::from_millis(3);
 
-/// A child that is killed when nobody needs it any more.
+/// A child that is killed when this is dropped.
 pub(crate) struct Background(Child);
 
 impl Background {
-    /// Starts it without standard input; it may speak on standard error.
+    /// Starts it without standard input; its standard error is passed on.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         Ok(Self(

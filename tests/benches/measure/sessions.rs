@@ -36,7 +36,7 @@ const SLOW: u32 = 500;
 const SLOW_FOR: Duration = Duration::from_secs(15);
 const BYTE: Duration = Duration::from_secs(1);
 
-/// Prints one row for so many idle tabs and one for the slow clients.
+/// Prints one row for this many idle tabs and one for the slow clients.
 pub(crate) fn measure(tabs: NonZeroU32) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

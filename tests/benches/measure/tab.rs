@@ -55,7 +55,7 @@ const STATE: &str = r#"
     return { gap: window.probe.gap, status: status ? status.textContent : '', alert: alert ? alert.textContent : '' };
 "#;
 
-/// Prints one row a seed and run.
+/// Prints one row per seed and run.
 pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
     let seed = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port());
     let tracker = Tracker::naming(&[seed.into()]);

@@ -96,7 +96,7 @@ impl Bridge {
         self.revive();
     }
 
-    /// Ends it as a crash does; nobody listens at its address until [`Bridge::revive`].
+    /// Ends it as a crash does; nothing listens at its address until [`Bridge::revive`].
     pub fn crash(&mut self) {
         self.program.signal("KILL");
         let _killed = self.program.wait(Duration::from_secs(15));

@@ -25,7 +25,7 @@ const SEND_BUFFER: usize = 16 * 1024;
 pub struct Request {
     /// Where the client is.
     pub from: SocketAddr,
-    /// The address of ours that it connected to.
+    /// The server's address that it connected to.
     pub at: SocketAddr,
     /// Request line and headers.
     pub head: String,

@@ -3,7 +3,7 @@
 //!
 //! # How a test begins
 //!
-//! A test of a whole program makes a torrent, gives it to somebody, and starts the program:
+//! A test of a whole program makes a torrent, starts a seed of it, and starts the program:
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -22,15 +22,15 @@
 //! ```
 //!
 //! Everything listens on a free port of loopback, runs in threads of its own, and ends when it is
-//! dropped. Tests wait for entries of a [`journal::Journal`]: what a tracker was told, what a
-//! server was asked, what a program printed. Nothing waits longer than [`PATIENCE`] unless the test
+//! dropped. Tests wait for entries of a [`journal::Journal`]: announces to a tracker, requests to a
+//! server, lines of a program. Nothing waits longer than [`PATIENCE`] unless the test
 //! says so.
 //!
 //! # Why this is a crate of its own
 //!
 //! `core`, `native` and `bridge` have it as a development dependency: their tests must not wait
 //! until the browser's driver and the simulator are compiled. Those are in `aqueduct-tests`, which
-//! has all of this as well.
+//! re-exports all of this.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -64,7 +64,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
 }
 
-/// An address of 127.0.0.1 at which nobody listened a moment ago.
+/// An address of 127.0.0.1 at which nothing listened a moment ago.
 ///
 /// # Panics
 /// There is no free port.

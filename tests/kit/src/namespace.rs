@@ -11,8 +11,8 @@ use crate::programs::{Program, command, system};
 const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 
 /// Runs the test of this name once more, as the only one of its program, in a namespace whose
-/// loopback device has these addresses as well. Returns whether that is done; false: the caller is
-/// that run, and goes on.
+/// loopback device also has these addresses. Returns whether that is done; false: the caller is
+/// that run, and continues.
 ///
 /// # Panics
 /// The test failed, or a namespace cannot be made; shows what was said.
@@ -26,7 +26,7 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         .iter()
         .map(|ip| format!("ip address add {ip} dev lo && "))
         .collect();
-    // Root of a user namespace may make network namespaces where nobody else may.
+    // Root of a user namespace may create network namespaces where other users may not.
     let script = format!(r#"ip link set lo up && {add}exec "$0" "$@""#);
     let user = if is_root() {
         &[][..]

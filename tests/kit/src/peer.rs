@@ -19,7 +19,7 @@ use crate::torrent::Computed;
 
 pub use listener::{Listener, read_handshake};
 
-/// How long anything may take that the script waits for.
+/// The longest wait for anything that a script expects.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A script keeps its own time, by [`PATIENCE`].
@@ -31,15 +31,15 @@ pub struct Peer {
     stream: TcpStream,
     connection: Connection,
     received: BytesMut,
-    /// What the other side said in its handshake.
+    /// The other side's handshake.
     pub theirs: Handshake,
 }
 
 impl Peer {
-    /// Connects, speaks first, and hears the answer.
+    /// Connects, sends its handshake, and reads the answer.
     ///
     /// # Panics
-    /// Nobody is there, or the answer is none.
+    /// Nothing listens there, or the answer is no handshake.
     #[must_use]
     pub fn dial(addr: SocketAddr, ours: Handshake) -> Self {
         let stream =
@@ -48,10 +48,10 @@ impl Peer {
             .unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
     }
 
-    /// Waits to be dialled, hears the handshake and answers it.
+    /// Waits to be dialled, reads the handshake and answers it.
     ///
     /// # Panics
-    /// Nobody came, or hung up before the handshake was over.
+    /// No connection came, or it was closed during the handshake.
     #[must_use]
     pub fn accept(listener: &TcpListener, peer_id: PeerId) -> Self {
         let (stream, from) = listener.accept().expect("somebody dials");
@@ -85,28 +85,28 @@ impl Peer {
         Ok(())
     }
 
-    /// Says something.
+    /// Sends a message.
     ///
     /// # Panics
-    /// The other side is gone.
+    /// The connection is closed.
     pub fn send(&mut self, message: &Message) {
         self.try_send(message)
             .unwrap_or_else(|e| panic!("the other side was gone before {message:?} was said: {e}"));
     }
 
-    /// Says something, if somebody still listens.
+    /// Sends a message, if the connection is open.
     ///
     /// # Errors
-    /// Nobody does.
+    /// It is closed.
     pub fn try_send(&mut self, message: &Message) -> std::io::Result<()> {
         self.connection.send(message);
         self.flush()
     }
 
-    /// Says bytes that need not be a message.
+    /// Sends bytes that need not be a message.
     ///
     /// # Panics
-    /// The other side is gone.
+    /// The connection is closed.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         self.stream
             .write_all(bytes)
@@ -116,7 +116,7 @@ impl Peer {
     /// Skips what comes until this message does.
     ///
     /// # Panics
-    /// It does not come in time, or the other side hangs up; shows what came instead.
+    /// It does not come in time, or the connection is closed; shows what came instead.
     pub fn expect(&mut self, message: &Message) {
         self.expect_some(&format!("{message:?}"), |came| came == message);
     }
@@ -124,7 +124,7 @@ impl Peer {
     /// Skips what comes until a message does for which this holds.
     ///
     /// # Panics
-    /// It does not come in time, or the other side hangs up; shows what came instead.
+    /// It does not come in time, or the connection is closed; shows what came instead.
     pub fn expect_some(&mut self, what: &str, holds: impl Fn(&Message) -> bool) -> Message {
         let deadline = Instant::now() + PATIENCE;
         let mut skipped = Vec::new();
@@ -152,7 +152,7 @@ impl Peer {
         }
     }
 
-    /// Skips what comes until the other side hangs up.
+    /// Skips what comes until the other side closes the connection.
     ///
     /// # Panics
     /// It does not in time.
@@ -167,7 +167,7 @@ impl Peer {
         }
     }
 
-    /// Outer `None`: the other side hung up. Inner `None`: nothing came in time.
+    /// Outer `None`: the connection is closed. Inner `None`: nothing came in time.
     fn receive(&mut self, limit: Duration) -> Option<Option<Event>> {
         let deadline = Instant::now() + limit;
         loop {
@@ -226,7 +226,7 @@ pub fn on_each_connection(act: impl Fn(TcpStream) + Send + 'static) -> SocketAdd
     addr
 }
 
-/// How a [`ScriptedSeed`] treats those who ask it.
+/// How a [`ScriptedSeed`] answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// As a seed should.
@@ -235,9 +235,9 @@ pub enum Manner {
     Corrupt,
     /// It unchokes and never answers.
     Stall,
-    /// It sends blocks nobody asked for, as fast as they are taken.
+    /// It sends unrequested blocks as fast as they are read.
     Flood,
-    /// Honest, at so many KiB a second and connection.
+    /// Honest, at this many KiB per second and connection.
     Slow(u32),
 }
 
@@ -258,7 +258,7 @@ struct Tally {
 }
 
 impl ScriptedSeed {
-    /// Listens and serves whoever comes.
+    /// Listens and serves every peer.
     #[must_use]
     pub fn start(torrent: Arc<Computed>, manner: Manner) -> Self {
         let (listener, addr) = listener();
@@ -310,7 +310,7 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
         metadata.handshake(),
         Message::Unchoke,
     ];
-    // Whoever hangs up ends the loop; that is the other side's right.
+    // A peer that closes the connection ends the loop; it is free to do so.
     let mut alive = hello.iter().all(|message| peer.try_send(message).is_ok());
     while alive {
         alive = match peer.receive(if manner == Manner::Flood {
@@ -331,7 +331,7 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
     }
 }
 
-/// The `info` dictionary for those who know only its hash (BEP 9).
+/// The `info` dictionary for peers that know only its hash (BEP 9).
 struct Metadata<'a> {
     raw: &'a Bytes,
     /// What the other side calls the extension.

@@ -23,7 +23,7 @@ pub struct Times {
 #[must_use]
 pub fn times(id: u32) -> Option<Times> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The program's name stands in parentheses and may hold anything, parentheses too.
+    // The program's name is in parentheses and may contain anything, parentheses too.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
     Some(Times {

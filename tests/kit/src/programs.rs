@@ -1,4 +1,4 @@
-//! Programs under test and beside it, as children that end with the test.
+//! Programs as child processes that end with the test.
 
 use std::ffi::OsStr;
 use std::io::{BufReader, Read};
@@ -199,13 +199,13 @@ impl Program {
     /// Blocks until the program ends.
     ///
     /// # Panics
-    /// It goes on after `limit`; shows what it printed.
+    /// It still runs after `limit`; shows what it printed.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.wait_within(limit)
             .unwrap_or_else(|| panic!("{} did not end within {limit:?}{}", self.name, self.told()))
     }
 
-    /// Blocks until the program ends; `None` if it goes on after `limit`.
+    /// Blocks until the program ends; `None` if it still runs after `limit`.
     ///
     /// # Panics
     /// A child cannot be waited for.
@@ -237,7 +237,7 @@ impl Program {
     /// Blocks until the program ends, which must be with success.
     ///
     /// # Panics
-    /// It goes on after `limit` or fails; shows what it printed.
+    /// It still runs after `limit` or fails; shows what it printed.
     pub fn wait_for_success(&mut self, limit: Duration) {
         let status = self.wait(limit);
         assert!(

@@ -1,4 +1,4 @@
-//! A small swarm on loopback for whoever tries Aqueduct for the first time: a tracker, and a seed
+//! A small swarm on loopback for those who try Aqueduct for the first time: a tracker, and a seed
 //! over TCP of a sample torrent. Prints the .torrent's path and its magnet link, and runs until it
 //! is stopped.
 

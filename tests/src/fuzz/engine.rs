@@ -12,7 +12,7 @@ use arbitrary::{Arbitrary as _, Unstructured};
 use operation::Operation;
 use world::World;
 
-/// At most so many operations a run, so that a run stays quick.
+/// The most operations per run, so that a run stays quick.
 const MAX_OPERATIONS: usize = 300;
 
 /// Carries the operations out, then sees to it that the engine can still be shut down in good

@@ -1,7 +1,7 @@
-//! What fuzzing runs: one body a target, which takes any bytes and panics when something is not as
+//! What fuzzing runs: one body per target, which takes any bytes and panics when something is not as
 //! it must be.
 //!
-//! The bodies stand here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run
+//! The bodies are here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run
 //! takes the committed corpora through them, too (`tests/tests/corpus.rs`). Besides "no panic" each
 //! body checks what can be said of its result: that it reads back as it was written, that it is
 //! within its bounds, that another cut of the same bytes says the same.

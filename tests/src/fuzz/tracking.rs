@@ -44,7 +44,7 @@ pub(super) fn udp(data: &[u8]) {
     );
 }
 
-/// What stands behind `/announce?` or `/scrape?`.
+/// The query behind `/announce?` or `/scrape?`.
 pub(super) fn http(data: &[u8]) {
     let mut tracker = Tracker::new(Config::default(), [7; 32]);
     let (mut announced, mut scraped) = (Vec::new(), Vec::new());
@@ -53,7 +53,7 @@ pub(super) fn http(data: &[u8]) {
     for body in [&announced, &scraped] {
         assert!(scan(body, Limits::MESSAGE).is_ok_and(|value| value.as_dict().is_some()));
     }
-    // Refused, or answered without a peer: nobody else is in any swarm.
+    // Refused, or answered without a peer: no other client is in any swarm.
     assert!(
         matches!(
             http::parse_answer(&announced),

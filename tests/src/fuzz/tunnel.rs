@@ -1,4 +1,4 @@
-//! The tunnel between a tab and its bridge: what either may be sent by an enemy.
+//! The tunnel between a tab and its bridge: what an attacker may send to either.
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};

@@ -25,7 +25,7 @@ pub(super) fn start_driver() -> Option<(Program, String)> {
     Some((driver, port))
 }
 
-/// Elements that may have a role; the browser's own verdict follows.
+/// Elements that may have a role; which do, the browser computes afterwards.
 pub(super) fn selector(role: &str) -> &'static str {
     match role {
         "textbox" => "input, textarea, [role=textbox]",

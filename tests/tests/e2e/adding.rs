@@ -122,7 +122,7 @@ async fn several_pasted_or_dropped_links_are_all_added_and_invalid_ones_stay_in_
     stage.browser.close().await;
 }
 
-/// A web site with one .torrent file, and header lines that say who may read it.
+/// A web site with one .torrent file, and header lines that say which origins may read it.
 fn site(file: Vec<u8>, headers: &'static str) -> Server {
     Server::start(move |_| response("200 OK", headers, &file))
 }

@@ -1,5 +1,5 @@
 //! Places in the bridge: a tab with more torrents than the bridge serves at a time, and with more
-//! joins than it takes a minute.
+//! joins than it takes per minute.
 
 use std::path::Path;
 

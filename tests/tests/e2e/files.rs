@@ -126,7 +126,7 @@ fn sound() -> Vec<u8> {
     wav
 }
 
-/// A folder of things to see and hear, and libtorrent that seeds it.
+/// A folder of images, audio and video, and libtorrent that seeds it.
 fn seed_of_media(stage: &Stage) -> Program {
     let folder = stage.place("data").join("media");
     std::fs::create_dir(&folder).unwrap();

@@ -35,7 +35,7 @@ use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Two browsers at a time on a small machine tell nothing about either.
+/// Two browsers at a time on a small machine would disturb each other's measurements.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// How long a download of some MiB may take.
@@ -118,7 +118,7 @@ impl Stage {
         seed
     }
 
-    /// Somebody's folder with all data.
+    /// A client's folder with all data.
     fn full_place(&self, name: &str, torrent: &Computed) -> PathBuf {
         let place = self.place(name);
         torrent.write_to(&place).unwrap();

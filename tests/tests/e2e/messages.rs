@@ -1,4 +1,4 @@
-//! What the page says, and to whom: people's words, each once, and nothing in the way.
+//! What the page says: in plain words, once, and covering nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn bad(stage: &Stage, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// All alerts' texts, once there are so many.
+/// The texts of all alerts, once there are this many.
 async fn alerts(browser: &Browser, number: usize) -> Vec<String> {
     let script =
         "return Array.from(document.querySelectorAll('[role=alert]'), alert => alert.textContent)";
@@ -232,7 +232,7 @@ async fn the_undo_notice_covers_no_button() {
         return covered;
     ";
     assert_eq!(stage.browser.run(covered).await, json!([]));
-    // It stands where the torrent stood: above the others.
+    // It is where the torrent was: above the others.
     let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
     assert_eq!(stage.browser.run(above).await, true);
     stage.browser.close().await;

@@ -26,7 +26,7 @@ const PAUSE_AND_RESUME: &str = r#"
 "#;
 
 impl Stage {
-    /// Another page of the origin, so that nobody holds the files.
+    /// Another page of the origin, so that no worker holds the files.
     async fn leave(&self) {
         self.browser
             .client()

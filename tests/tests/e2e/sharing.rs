@@ -57,7 +57,7 @@ async fn share_and_fetch(stage: &Stage, torrent: &Computed, path: &Path) {
 
 async fn fetch(stage: &Stage, torrent: &Computed, link: &str, name: &str) {
     let place = stage.place(name);
-    // The bridge tells its tracker of its tabs once they have joined.
+    // The bridge adds its tabs to its tracker once they have joined.
     stage
         .browser
         .wait_until(SOON, "it seeds", |shown| {

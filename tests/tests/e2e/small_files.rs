@@ -93,7 +93,7 @@ async fn small_files_stored_one_by_one_by_an_earlier_version_are_found_and_serve
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
     let sent = seed.blocks_sent();
-    // Another page of the origin, so that nobody holds the files.
+    // Another page of the origin, so that no worker holds the files.
     stage
         .browser
         .client()

@@ -53,7 +53,7 @@ async fn space_is_checked_for_torrents_started_together() {
     );
     // Enough for one. Browsers give room in steps, each twice the one before: the first takes 32
     // MiB in the end, and what both need is a step of 64 MiB until the first has taken one of 16.
-    // So slow that neither is there before the other has begun.
+    // So slow that neither completes before the other has begun.
     stage.browser.limit_storage(&origin, Some(40 * MIB)).await;
     let _seeds = both
         .each_ref()
@@ -163,7 +163,7 @@ async fn data_evicted_by_the_browser_is_noticed_and_can_be_downloaded_again() {
     let _seed = stage.seed(&torrent, Manner::Honest);
     stage.browser.add_file(&stage.file(&torrent)).await;
     stage.browser.wait_until_complete(DOWNLOAD).await;
-    // Another page of the origin, so that nobody holds the files.
+    // Another page of the origin, so that no worker holds the files.
     stage
         .browser
         .client()

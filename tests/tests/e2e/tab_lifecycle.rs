@@ -160,7 +160,7 @@ async fn a_worker_that_crashes_during_a_download_completes_it() {
     stage.browser.close_but_for("RuntimeError").await;
 }
 
-/// Without an error that the page could hear of: only the worker's silence tells.
+/// Without an error event for the page: only the worker's silence shows it.
 #[tokio::test]
 async fn a_worker_that_ends_silently_is_restarted() {
     let stage = Stage::set().await;

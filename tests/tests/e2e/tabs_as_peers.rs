@@ -124,7 +124,7 @@ async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
     stage.browser.close().await;
 }
 
-/// The bridge may not dial Transmission, which lives in a private network: it must come to the
+/// The bridge may not dial Transmission, which is in a private network: it must dial the
 /// bridge's peer port.
 #[tokio::test]
 async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port() {
@@ -177,7 +177,7 @@ async fn a_peer_named_only_by_the_link_is_dialled_by_the_bridge() {
     stage.browser.close().await;
 }
 
-/// Waits for the bridge, hears what the tab speaks, and tells it that somebody is at `addr` (BEP
+/// Waits for the bridge, reads the tab's extensions, and tells it of a peer at `addr` (BEP
 /// 11).
 fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
     let mut peer = Peer::accept(listener, PeerId(*b"-XX0001-a real peer."));
@@ -261,7 +261,7 @@ async fn a_tab_reports_why_it_has_no_peers() {
     let says = |text: &'static str| {
         move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text))
     };
-    // Whether a port is closed or silent is not told, and failures only when no attempt can be
+    // Whether a port is closed or silent is not reported, and failures only when no attempt can be
     // under way any more.
     stage
         .browser

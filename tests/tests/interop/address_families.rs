@@ -22,7 +22,7 @@ fn with_hosts(folder: &Path, program: &Path) -> Command {
     let hosts = folder.join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost both.test\n::1 both.test\n").unwrap();
     let mut unshare = Command::new(system("unshare", "util-linux"));
-    // Root of a user namespace may mount where nobody else may.
+    // Root of a user namespace may mount where other users may not.
     let script = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
     unshare
         .args(["--map-root-user", "--mount", "--", "sh", "-c", script])

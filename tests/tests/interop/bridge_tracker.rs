@@ -1,4 +1,4 @@
-//! The bridge as everybody's tracker.
+//! The bridge's tracker, used by other clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -101,7 +101,7 @@ impl Club {
         ])
     }
 
-    /// Waits until the tracker counts as many seeds and leeches; anybody may scrape it.
+    /// Waits until the tracker counts as many seeds and leeches; every client may scrape it.
     fn wait_for(&self, seeds: u32, leeches: u32) {
         let (deadline, expected) = (Instant::now() + START, format!("8:completei{seeds}e"));
         let leeches = format!("10:incompletei{leeches}e");

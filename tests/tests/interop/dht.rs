@@ -11,7 +11,7 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// Arguments of our program: the DHT and nobody else.
+/// Arguments of our program: the DHT and no other source of peers.
 const ALONE: [&str; 3] = ["--no-trackers", "--no-lsd", "--no-pex"];
 
 /// The same, with nodes of a network.
@@ -47,7 +47,7 @@ fn ours(table: &Table, subcommand: &str) -> Command {
     at("127.0.0.1", table, subcommand)
 }
 
-/// Our program downloads `source` from whom the DHT names.
+/// Our program downloads `source` from the peers that the DHT names.
 fn get(table: &Table, source: &str, arguments: &[&str]) {
     get_with(ours(table, "get"), table, source, arguments);
 }
@@ -146,7 +146,7 @@ fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
     );
 }
 
-/// No libtorrent here: the seed is the only node that the other one hears of.
+/// No libtorrent here: the seed is the only node that the other one knows.
 #[test]
 fn two_of_our_own_programs_form_a_dht_and_remember_it() {
     let table = table(Recipe::awkward(44));

@@ -1,4 +1,4 @@
-//! Our program on real disks: small ones, one that may only be read, many files, and a process
+//! Our program on real disks: small ones, a read-only one, many files, and a process
 //! killed again and again.
 
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{DOWNLOAD, Table};
 
-/// A disk in memory; gone when dropped. Only root may mount one.
+/// A disk in memory, unmounted when dropped. Only root may mount one.
 struct Disk(PathBuf);
 
 impl Disk {

@@ -29,24 +29,24 @@ use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
 
-/// How long a download of a few MiB on loopback may take, with everybody's timers.
+/// How long a download of a few MiB on loopback may take, with the timers of all clients.
 const DOWNLOAD: Duration = Duration::from_secs(180);
 
-/// Somebody's empty folder in the folder of all.
+/// A client's empty folder, in the folder of the test.
 fn place(folder: &TempDir, name: &str) -> PathBuf {
     let place = folder.path().join(name);
     std::fs::create_dir_all(&place).unwrap();
     place
 }
 
-/// Somebody's folder with all data.
+/// A client's folder with all data.
 fn full_place(folder: &TempDir, name: &str, torrent: &Computed) -> PathBuf {
     let place = place(folder, name);
     torrent.write_to(&place).unwrap();
     place
 }
 
-/// A tracker, a torrent, and folders for everybody.
+/// A tracker, a torrent, and a folder per client.
 struct Table {
     torrent: Arc<Computed>,
     tracker: Tracker,
@@ -72,31 +72,31 @@ impl Table {
         }
     }
 
-    /// Somebody's empty folder.
+    /// A client's empty folder.
     fn place(&self, name: &str) -> PathBuf {
         place(&self.folder, name)
     }
 
-    /// Somebody's folder with all data.
+    /// A client's folder with all data.
     fn full_place(&self, name: &str) -> PathBuf {
         full_place(&self.folder, name, &self.torrent)
     }
 
-    /// Waits until a client that has everything told the tracker so.
+    /// Waits until a client that has everything has announced that.
     fn wait_for_seed(&self) {
         self.tracker.wait_for("a seed", START, |said| {
             said.left == 0 && said.event != "stopped"
         });
     }
 
-    /// Waits until a client that lacks something told the tracker so.
+    /// Waits until a client that lacks something has announced that.
     fn wait_for_leech(&self) {
         self.tracker.wait_for("a leech", START, |said| {
             said.left > 0 && said.event != "stopped"
         });
     }
 
-    /// Our program, to be given more arguments. It keeps to the trackers and peers that it is told
+    /// Our program, to be given more arguments. It uses only the trackers and peers that it is told
     /// of.
     fn aqueduct(&self, subcommand: &str) -> Command {
         let mut command = self.sociable(subcommand);
@@ -104,7 +104,7 @@ impl Table {
         command
     }
 
-    /// Our program, open to whoever is on loopback. Its state lies beside everything else, so that
+    /// Our program, open to every peer on loopback. Its state is in the test's folder, so that
     /// no run finds that of another.
     fn sociable(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
@@ -141,7 +141,7 @@ impl Table {
             .unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
     }
 
-    /// Our program seeds, and has told the tracker so.
+    /// Our program seeds, and has announced that.
     fn seed(&self) -> Program {
         let place = self.full_place("aqueduct");
         let seed = Program::start(self.aqueduct("seed").arg(&self.file).arg(&place));

@@ -1,4 +1,4 @@
-//! Swarms of which most know no tracker: they hear of each other from peers (BEP 11) and on the
+//! Swarms of which most know no tracker: they find each other through peers (BEP 11) and on the
 //! local network (BEP 14).
 
 use aqueduct_tests::clients::libtorrent_with;
@@ -7,7 +7,7 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// So slow that whoever has no other source is not done in [`DOWNLOAD`].
+/// So slow that a client without another source is not done in [`DOWNLOAD`].
 const CRAWL: &str = "20480";
 
 /// Twelve MiB: ten minutes of [`CRAWL`].
@@ -67,7 +67,7 @@ fn libtorrent_learns_of_a_seed_from_us() {
     let table = table(32);
     let source = without_tracker(&table);
     let full = table.full_place("seed");
-    // The seed takes no part in the exchange: it is told of nobody, and dials nobody.
+    // The seed takes no part in the exchange: it learns of no peer and dials none.
     let mut seed = Program::start(table.aqueduct("seed").arg(&source).arg(full).args([
         "--no-trackers",
         "--no-pex",

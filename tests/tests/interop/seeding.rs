@@ -33,7 +33,7 @@ fn aria2_downloads_awkward_files_from_us() {
     table.torrent.verify(&place).unwrap();
 }
 
-/// Transmission never dials loopback: we hear of it from the tracker when we announce, and dial it.
+/// Transmission never dials loopback: the tracker names it when we announce, and we dial it.
 #[test]
 fn transmission_downloads_awkward_files_from_us() {
     let table = Table::set(Recipe::awkward(24));

@@ -6,8 +6,8 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Table};
 
-/// libtorrent is told of us, tries uTP, is turned away instead of waiting until it gives up, and
-/// downloads over TCP. `more`: arguments of ours.
+/// libtorrent learns of us, tries uTP, is rejected instead of waiting for its timeout, and
+/// downloads over TCP. `more`: arguments of our program.
 fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
     let table = Table::set(Recipe::awkward(seed));
     let full = table.full_place("aqueduct");

@@ -9,7 +9,7 @@ fn line() -> Access {
     Access::symmetric(200 * KIB, millis(20))
 }
 
-/// A leech, four good seeds and a liar; returns the world when the leech has everything.
+/// A leech, four good seeds and a corrupt one; returns the world when the leech has everything.
 fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
     let torrent = torrent(96, 64);
     let mut world = World::new(seed);

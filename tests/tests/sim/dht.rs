@@ -1,4 +1,4 @@
-//! A DHT of ten thousand nodes, a tenth of them liars, with losses and churn; and one of two
+//! A DHT of ten thousand nodes, a tenth of them malicious, with losses and churn; and one of two
 //! address families (BEP 32).
 
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn hash(n: u8) -> InfoHashV1 {
     }))
 }
 
-/// Somebody who looks for a swarm, and whom it should find.
+/// A node that looks for a swarm, and the peers that it should find.
 struct Seeker {
     node: u32,
     hash: InfoHashV1,
@@ -72,7 +72,7 @@ fn world_with_seeds(plan: Plan, swarms: u8) -> (World, Vec<u32>) {
     (world, seeds)
 }
 
-/// Everybody who looks, one after another; then a while for the last ones.
+/// All lookups, one after another; then some time for the last ones.
 fn seek(world: &mut World, seeds: &[u32], each: usize) -> Vec<Seeker> {
     let mut seekers = Vec::new();
     for _ in 0..each {
@@ -230,7 +230,7 @@ fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it
     );
 }
 
-/// BEP 32 and 42: who starts with an address of one family, and with any ids, finds its place in
+/// BEP 32 and 42: a node that starts with an address of one family, and with any ids, joins
 /// both.
 #[test]
 fn a_new_node_of_one_family_learns_of_the_other_and_picks_ids_that_fit_its_addresses() {

@@ -1,4 +1,4 @@
-//! What peers tell each other besides data: of other peers, of lost pieces, of wanting no more. And
+//! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunch (BEP 55). And
 //! what private torrents keep to themselves.
 
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ fn private() -> Arc<Computed> {
     )
 }
 
-/// A slow seed and leeches that know nobody but it.
+/// A slow seed and leeches that know no other peer.
 fn star(seed: u64, torrent: &Arc<Computed>, config: &Config) -> (World, HostId, Vec<HostId>) {
     let mut world = World::new(seed);
     let config = || config.clone();

@@ -79,7 +79,7 @@ fn after_ten_minutes_without_network_peers_are_dialled_again() {
     world.run_until_finished(secs(180), &[leech]);
 }
 
-/// A laptop that is closed overnight: hours have passed between two calls, and everybody has hung
+/// A laptop that is closed overnight: hours have passed between two calls, and every peer has closed
 /// up.
 #[test]
 fn a_machine_that_slept_for_eight_hours_downloads_again_within_ten_seconds() {

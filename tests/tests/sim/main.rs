@@ -32,7 +32,7 @@ fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// One file in so many pieces of so many KiB, the last one odd.
+/// One file in this many pieces of this many KiB, the last one shorter.
 fn torrent(pieces: u64, kib: u64) -> Arc<Computed> {
     let size = pieces * kib * KIB - 333;
     Arc::new(

@@ -18,7 +18,7 @@ fn megabyte_line() -> Access {
 fn a_hundred_engines_complete_from_one_seed() {
     let torrent = torrent(64, 32);
     let mut world = World::new(1);
-    // Through exchange everybody would come to know everybody; a third of them is company enough.
+    // Through exchange every peer would know every other; a third of them is enough.
     let config = || Config {
         max_peers: 30,
         ..Config::default()

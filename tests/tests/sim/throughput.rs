@@ -33,7 +33,7 @@ fn wasted(world: &World, hosts: &[HostId]) -> u64 {
 
 /// What all send is what all receive, so the ideal is that every line is full all the time.
 /// Measured from when the first pieces have spread until the first one has everything: before, few
-/// have anything to give, and afterwards those who are done need nothing.
+/// have anything to upload, and afterwards finished peers need nothing.
 #[test]
 fn peers_of_mixed_bandwidth_use_nine_tenths_of_their_upload() {
     const PEERS: usize = 40;
@@ -89,7 +89,7 @@ fn peers_of_mixed_bandwidth_use_nine_tenths_of_their_upload() {
     assert!(waste < 0.1, "{waste} of it came for nothing");
 }
 
-/// The endgame asks somebody faster, too, for what is slow to come, and cancels: what comes twice
+/// The endgame also asks a faster peer for what is late, and cancels: what comes twice
 /// all the same must be little.
 #[test]
 fn endgame_with_ten_unequal_seeds_wastes_less_than_one_percent() {

@@ -1,4 +1,4 @@
-//! Announces answered a second, beside opentracker: one server after the other on a processor of
+//! Announces answered per second, beside opentracker: one server after the other on a processor of
 //! its own, the same load from another.
 
 mod http;
@@ -27,7 +27,7 @@ struct Answers {
     peers: u64,
 }
 
-/// Prints one row a server and way.
+/// Prints one row per server and protocol.
 pub(crate) fn measure(runs: u32) -> Result<()> {
     load::keep_off(servers::PROCESSOR)?;
     let ways: [(&str, Ask); 3] = [

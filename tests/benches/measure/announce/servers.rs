@@ -77,7 +77,7 @@ pub(super) fn aqueduct() -> Result<Server> {
     Server::start("aqueduct-bridge", &mut command, port, folder)
 }
 
-/// Debian's build serves only swarms that stand in a file.
+/// Debian's build serves only swarms that a file lists.
 pub(super) fn opentracker() -> Result<Server> {
     let (folder, port) = (TempDir::new()?, programs::free_port());
     let mut list = String::new();
@@ -108,7 +108,7 @@ pub(super) fn opentracker() -> Result<Server> {
     Server::start("opentracker", &mut command, port, folder)
 }
 
-/// It gives up its rights before it reads.
+/// It drops its privileges before it reads.
 fn readable_by_all(folder: &TempDir) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     Ok(std::fs::set_permissions(

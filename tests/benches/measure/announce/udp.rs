@@ -73,7 +73,7 @@ impl Client {
         Ok(Self { socket, connection })
     }
 
-    /// Takes in a window of answers, and asks as often anew.
+    /// Reads a window of answers, and sends as many announces again.
     fn take_turn(&self, load: &mut Load, answers: &mut Answers) -> Result<()> {
         let mut answer = [0; 2048];
         for _ in 0..WINDOW {

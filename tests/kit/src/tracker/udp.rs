@@ -10,7 +10,7 @@ use super::{Announce, Answer, Shared, compact};
 
 /// What a connect request begins with.
 const PROTOCOL: u64 = 0x0417_2710_1980;
-/// The connection id that everybody is given.
+/// The connection id that every client is given.
 const CONNECTION: u64 = 0x1234_5678_9ABC_DEF0;
 /// The connection id of forged answers. An announce with it gets an error.
 const FORGED: u64 = CONNECTION + 1;

@@ -1,4 +1,4 @@
-//! What peers and users may tell the engine, right or wrong.
+//! What peers and users may send to the engine, right or wrong.
 
 use aqueduct_core::connection::Transport;
 use aqueduct_core::extensions::ExtendedHandshake;

@@ -48,7 +48,7 @@ pub(super) enum Said {
     Request(Range),
     Cancel(Range),
     Reject(Range),
-    /// A block nobody may have asked for.
+    /// A block that may not have been requested.
     Unasked(Range),
     /// The block that we asked for first.
     Block {

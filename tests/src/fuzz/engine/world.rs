@@ -32,7 +32,7 @@ pub(super) struct World {
     torrent: TorrentId,
     accepted: u64,
     dials: Vec<ConnId>,
-    /// What we asked of each peer and have not got.
+    /// What the engine requested from each peer and has not received.
     peers: BTreeMap<ConnId, VecDeque<RawBlock>>,
     disk: Disk,
     has_shut_down: bool,
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// The user leaves. From here on every wish is granted, so that the engine must come to its
+    /// The user leaves. From here on every request succeeds, so that the engine must reach its
     /// end.
     pub(super) fn shut_down(&mut self) {
         // Refused only if it is shutting down already.
@@ -363,7 +363,7 @@ impl World {
         }
     }
 
-    /// Whatever peers are told is true, and right on the wire.
+    /// What peers are told is true, and survives encoding.
     fn sent(&mut self, conn: ConnId, message: &Message) {
         let asked = self
             .peers
@@ -409,7 +409,7 @@ impl World {
     }
 }
 
-/// One of those that are there, if any is.
+/// One of the existing ones, if any.
 pub(super) fn nth<'a, T: Copy + 'a>(
     mut those: impl Iterator<Item = &'a T> + Clone,
     which: u8,
