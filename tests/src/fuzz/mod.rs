@@ -1,5 +1,4 @@
-//! What fuzzing runs: one body per target, which takes any bytes and panics when something is not as
-//! it must be.
+//! What fuzzing runs: one body per target, which takes any bytes and panics when a check fails.
 //!
 //! The bodies are here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run
 //! takes the committed corpora through them, too (`tests/tests/corpus.rs`). Besides "no panic" each

@@ -1,5 +1,4 @@
-//! What can be read and reached: contrast in both colour schemes, the keyboard alone, narrow
-//! windows.
+//! Contrast in both colour schemes, the keyboard alone, narrow windows.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use aqueduct_tests::torrent::Recipe;
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 /// Each visible text, and each field's placeholder, whose contrast with what is behind it (WCAG 2,
 /// 1.4.3) is below 4.5 to 1.
@@ -66,18 +65,18 @@ async fn assert_readable(browser: &Browser, state: &str) {
 
 #[tokio::test]
 async fn every_text_has_enough_contrast_in_light_and_dark() {
-    let stage = Stage::set().await;
-    let browser = &stage.browser;
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
     browser.find("heading", "Nothing here yet").await;
     assert_readable(browser, "empty").await;
     browser.add_link("nonsense").await;
     browser.find("alert", "").await;
     assert_readable(browser, "an error").await;
     let (complete, alone) = (single("complete.bin", 81, 1), single("alone.bin", 82, 1));
-    let _seed = stage.seed(&complete, Manner::Honest);
-    browser.add_file(&stage.file(&complete)).await;
+    let _seed = setup.seed(&complete, Manner::Honest);
+    browser.add_file(&setup.file(&complete)).await;
     browser.wait_until_complete(DOWNLOAD).await;
-    browser.add_file(&stage.file(&alone)).await;
+    browser.add_file(&setup.file(&alone)).await;
     browser
         .wait_until(SOON, "both are in the list", |shown| shown.len() == 2)
         .await;
@@ -88,11 +87,11 @@ async fn every_text_has_enough_contrast_in_light_and_dark() {
         })
         .await;
     assert_readable(browser, "torrents").await;
-    browser.add_file(&stage.file(&alone)).await;
+    browser.add_file(&setup.file(&alone)).await;
     browser.press("Remove").await;
     browser.find("button", "Undo").await;
     assert_readable(browser, "something to undo").await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// The text of what has the focus.
@@ -109,16 +108,16 @@ async fn focused(browser: &Browser) -> String {
 
 #[tokio::test]
 async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
-    let stage = Stage::set().await;
-    let browser = &stage.browser;
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
     let torrent = Arc::new(
         Recipe::folder("keys", 83, &[("a.txt", 16_384), ("b.bin", 16_384)], 16_384).build(),
     );
-    let _seed = stage.seed(&torrent, Manner::Honest);
+    let _seed = setup.seed(&torrent, Manner::Honest);
     browser
         .find("textbox", "Magnet link or info-hash")
         .await
-        .send_keys(&(stage.magnet(&torrent) + &Key::Enter))
+        .send_keys(&(setup.magnet(&torrent) + &Key::Enter))
         .await
         .unwrap();
     browser.wait_until_complete(DOWNLOAD).await;
@@ -144,7 +143,7 @@ async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
     browser.key(Key::Enter).await;
     browser.wait_until_complete(SOON).await;
     files_by_keyboard(browser).await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// Opens and closes the list, chooses, looks at and saves files.
@@ -173,7 +172,7 @@ async fn files_by_keyboard(browser: &Browser) {
 
 #[tokio::test]
 async fn two_hundred_files_with_long_names_fit_a_narrow_window() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let names: Vec<String> = (0..200)
         .map(|n| {
             format!(
@@ -186,24 +185,24 @@ async fn two_hundred_files_with_long_names_fit_a_narrow_window() {
     let files: Vec<(&str, u64)> = names.iter().map(|name| (&name[..], 100)).collect();
     let torrent =
         Arc::new(Recipe::folder(&"a rather long name ".repeat(8), 84, &files, 16_384).build());
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    stage
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup
         .browser
         .client()
         .set_window_size(360, 800)
         .await
         .unwrap();
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.browser.press("Show 100 more").await;
-    stage.browser.find("checkbox", "episode 199").await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Show 100 more").await;
+    setup.browser.find("checkbox", "episode 199").await;
     let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
     assert_eq!(
-        stage.browser.run(over).await,
+        setup.browser.run(over).await,
         0,
         "the page is wider than its window"
     );
-    let tall = stage
+    let tall = setup
         .browser
         .run("return document.documentElement.scrollHeight")
         .await;
@@ -211,5 +210,5 @@ async fn two_hundred_files_with_long_names_fit_a_narrow_window() {
         tall.as_u64() < Some(2000),
         "one torrent takes {tall} pixels"
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

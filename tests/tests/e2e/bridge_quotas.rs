@@ -1,5 +1,4 @@
-//! Places in the bridge: a tab with more torrents than the bridge serves at a time, and with more
-//! joins than it takes per minute.
+//! The bridge's limits per tab: torrents served at a time, and joins per minute.
 
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use aqueduct_tests::peer::Manner;
 use aqueduct_tests::tracker::Tracker;
 use fantoccini::Locator;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 /// A bridge with these limits.
 fn limited(folder: &Path, limits: &str) -> Bridge {
@@ -26,7 +25,7 @@ fn limited(folder: &Path, limits: &str) -> Bridge {
     ])
 }
 
-impl Stage {
+impl Setup {
     /// Presses a button of one torrent.
     async fn press_of(&self, torrent: &str, button: &str) {
         let found =
@@ -53,7 +52,7 @@ fn of<'a>(shown: &'a [Shown], name: &str) -> &'a str {
 #[tokio::test]
 async fn a_torrent_beyond_the_bridges_limit_waits_and_a_download_replaces_a_seed() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::set_with(
+    let setup = Setup::start_with(
         limited(folder.path(), "joins-per-session = 2"),
         Tracker::start(),
     )
@@ -64,35 +63,35 @@ async fn a_torrent_beyond_the_bridges_limit_waits_and_a_download_replaces_a_seed
         single("third.bin", 123, 1),
     ];
     for torrent in [&one, &two] {
-        stage.browser.add_file(&stage.file(torrent)).await;
-        stage.tracker.wait_for("its announce", SOON, |said| {
+        setup.browser.add_file(&setup.file(torrent)).await;
+        setup.tracker.wait_for("its announce", SOON, |said| {
             said.info_hash == torrent.info().info_hash.wire()
         });
     }
-    let seed = stage.seed(&three, Manner::Honest);
-    stage.browser.add_file(&stage.file(&three)).await;
+    let seed = setup.seed(&three, Manner::Honest);
+    setup.browser.add_file(&setup.file(&three)).await;
     let waits = |shown: &[Shown]| of(shown, "third").contains("Waiting for a place (2 in use)");
-    stage
+    setup
         .browser
         .wait_until(SOON, "the third waits for a place", waits)
         .await;
     assert_eq!(seed.blocks_sent(), 0);
-    stage.press_of("first.bin", "Pause").await;
-    stage
+    setup.press_of("first.bin", "Pause").await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "the third has the first one's place", |shown| {
             of(shown, "third").starts_with("Seeding")
         })
         .await;
-    let second = stage.seed(&one, Manner::Honest);
-    stage.press_of("first.bin", "Resume").await;
+    let second = setup.seed(&one, Manner::Honest);
+    setup.press_of("first.bin", "Resume").await;
     let taken = |shown: &[Shown]| of(shown, "first").starts_with("Seeding");
-    stage
+    setup
         .browser
         .wait_until(DOWNLOAD, "a download has taken the seed's place", taken)
         .await;
     assert!(second.blocks_sent() > 0);
-    stage
+    setup
         .browser
         .wait_until(SOON, "one of the seeds waits", |shown| {
             shown
@@ -100,23 +99,23 @@ async fn a_torrent_beyond_the_bridges_limit_waits_and_a_download_replaces_a_seed
                 .any(|t| t.status.contains("Waiting for a place (2 in use)"))
         })
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn joins_beyond_the_rate_limit_are_retried_after_pauses_and_reloads() {
     let folder = tempfile::tempdir().unwrap();
     let limits = "joins-per-session = 4\njoins-per-minute = 60\nsessions-per-address = 1\nnew-sessions-per-address = 100";
-    let stage = Stage::set_with(limited(folder.path(), limits), Tracker::start()).await;
+    let setup = Setup::start_with(limited(folder.path(), limits), Tracker::start()).await;
     let torrent = single("paused.bin", 124, 1);
-    stage.browser.add_file(&stage.file(&torrent)).await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
     for number in 0..3 {
-        stage
+        setup
             .browser
-            .add_file(&stage.file(&single(&format!("other {number}.bin"), 125 + number, 1)))
+            .add_file(&setup.file(&single(&format!("other {number}.bin"), 125 + number, 1)))
             .await;
     }
-    stage
+    setup
         .browser
         .wait_until(SOON, "all are in the list", |shown| shown.len() == 4)
         .await;
@@ -125,33 +124,33 @@ async fn joins_beyond_the_rate_limit_are_retried_after_pauses_and_reloads() {
     };
     let mut told = false;
     for _ in 0..30 {
-        stage.press_of("paused.bin", "Pause").await;
-        stage.press_of("paused.bin", "Resume").await;
-        told = told || too_fast(&stage.browser.shown().await);
+        setup.press_of("paused.bin", "Pause").await;
+        setup.press_of("paused.bin", "Resume").await;
+        told = told || too_fast(&setup.browser.shown().await);
         if told {
             break;
         }
     }
     if !told {
-        stage
+        setup
             .browser
             .wait_until(SOON, "it waits for a place", too_fast)
             .await;
     }
-    let _seed = stage.seed(&torrent, Manner::Honest);
+    let _seed = setup.seed(&torrent, Manner::Honest);
     for _ in 0..3 {
-        stage.browser.reload().await;
+        setup.browser.reload().await;
     }
     let complete = |shown: &[Shown]| of(shown, "paused").starts_with("Seeding");
-    stage
+    setup
         .browser
         .wait_until(DOWNLOAD, "it has a place in the end", complete)
         .await;
     let all_in =
         |shown: &[Shown]| shown.len() == 4 && shown.iter().all(|t| !t.status.contains("place"));
-    stage
+    setup
         .browser
         .wait_until(SOON, "all have a place", all_in)
         .await;
-    stage.browser.close_but_for("WebSocket").await;
+    setup.browser.close_but_for("WebSocket").await;
 }

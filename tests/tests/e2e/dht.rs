@@ -10,7 +10,7 @@ use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::torrent::Recipe;
 use aqueduct_tests::tracker::Tracker;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 /// A bridge that asks this network and no other.
 fn bridge(network: &Network) -> Bridge {
@@ -36,43 +36,43 @@ async fn a_magnet_link_without_trackers_finds_a_libtorrent_seed() {
         folder.path().to_str().unwrap(),
     ]);
     network.wait_for_announce(&torrent.hex(), None);
-    let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
-    stage.browser.add_link(&torrent.magnet(&[])).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.save_and_verify(&torrent).await;
-    stage.browser.close().await;
+    let setup = Setup::start_with(bridge(&network), Tracker::start()).await;
+    setup.browser.add_link(&torrent.magnet(&[])).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn tabs_of_two_bridges_find_each_other() {
     let mut network = Network::start(&[]);
-    let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
+    let setup = Setup::start_with(bridge(&network), Tracker::start()).await;
     let torrent = single("tabs.bin", 42, 4);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
-    stage
+    setup
         .browser
         .add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr))
         .await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     network.wait_for_announce(&torrent.hex(), None);
-    stage
+    setup
         .another_fetches_from_tabs(&bridge(&network), &torrent.magnet(&[]), &torrent, &seed)
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_tab_reports_what_the_dht_found_and_does_not_look_up_private_torrents() {
     let network = Network::start(&[]);
-    let stage = Stage::set_with(bridge(&network), Tracker::start()).await;
+    let setup = Setup::start_with(bridge(&network), Tracker::start()).await;
     let (public, private) = (
         single("nobody.bin", 43, 1),
         Recipe::single("private.bin", 44, 1 << 20, 256 * 1024)
             .private()
             .build(),
     );
-    stage.browser.add_file(&stage.file(&public)).await;
-    stage.browser.add_file(&stage.file(&private)).await;
+    setup.browser.add_file(&setup.file(&public)).await;
+    setup.browser.add_file(&setup.file(&private)).await;
     let says = |name: &'static str, text: &'static str| {
         move |s: &aqueduct_tests::page::Shown| s.name == name && s.status.contains(text)
     };
@@ -80,11 +80,11 @@ async fn a_tab_reports_what_the_dht_found_and_does_not_look_up_private_torrents(
         says("nobody.bin", "1 knows no peers; DHT: 8 nodes, 0 peers."),
         says("private.bin", "1 knows no peers."),
     );
-    stage
+    setup
         .browser
         .wait_until(SOON * 2, "what the search came to", |shown| {
             shown.iter().any(told) && shown.iter().any(silent)
         })
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

@@ -1,4 +1,4 @@
-//! Whole downloads, and the life of a torrent in the tab.
+//! Downloads from the link to the saved file, pause and removal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,72 +9,72 @@ use aqueduct_tests::peer::Manner;
 use aqueduct_tests::programs::START;
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 #[tokio::test]
 async fn a_quarter_of_a_gigabyte_is_downloaded_from_transmission_and_libtorrent_and_saved() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent =
         Arc::new(Recipe::single("quarter.bin", 11, (256 << 20) + 12_345, 1 << 20).build());
-    let file = stage.file(&torrent);
-    let data = stage.full_place("data", &torrent);
+    let file = setup.file(&torrent);
+    let data = setup.full_place("data", &torrent);
     let _libtorrent = libtorrent(file.to_str().unwrap(), &data);
-    let _transmission = transmission(&file, &data, &stage.place("settings"));
+    let _transmission = transmission(&file, &data, &setup.place("settings"));
     for client in ["-LT", "-TR"] {
         let says_so = |id: &[u8]| id.starts_with(client.as_bytes());
-        stage.tracker.wait_for(client, START * 2, |said| {
+        setup.tracker.wait_for(client, START * 2, |said| {
             said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0)
         });
     }
-    stage.browser.add_file(&file).await;
-    stage
+    setup.browser.add_file(&file).await;
+    setup
         .browser
         .wait_until_complete(Duration::from_secs(180))
         .await;
-    stage.save_and_verify(&torrent).await;
-    stage.browser.close().await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_magnet_link_of_many_files_completes_and_each_file_can_be_saved() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = Recipe::awkward(12).build();
-    let file = stage.file(&torrent);
-    let _seed = libtorrent(file.to_str().unwrap(), &stage.full_place("data", &torrent));
-    stage
+    let file = setup.file(&torrent);
+    let _seed = libtorrent(file.to_str().unwrap(), &setup.full_place("data", &torrent));
+    setup
         .tracker
         .wait_for("a seed", START, |said| said.left == 0);
-    stage.browser.add_link(&stage.magnet(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.add_link(&setup.magnet(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     for (path, offset, size) in torrent.files().filter(|(_, _, size)| *size > 1000) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let saved = stage.browser.save(name, size, SOON).await;
+        let saved = setup.browser.save(name, size, SOON).await;
         torrent.verify_file(&saved, offset, size).unwrap();
     }
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_download_continues_after_a_reload() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("reload.bin", 13, 24);
-    let seed = stage.seed(&torrent, Manner::Slow(4096));
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    let seed = setup.seed(&torrent, Manner::Slow(4096));
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "half of it is there", |shown| {
             shown.iter().any(|t| t.progress >= 50)
         })
         .await;
     // At most 2 s or 16 MiB of work may be lost.
-    stage.browser.reload().await;
-    stage
+    setup.browser.reload().await;
+    setup
         .browser
         .wait_until(SOON, "it is there again", |shown| {
             shown.iter().any(|t| t.name == "reload.bin")
         })
         .await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     let (sent, needed) = (
         u64::from(seed.blocks_sent()),
         torrent.lengths().total() / 16384,
@@ -83,45 +83,45 @@ async fn a_download_continues_after_a_reload() {
         sent < needed + (16 << 20) / 16384,
         "{sent} blocks were sent for {needed}"
     );
-    stage.save_and_verify(&torrent).await;
-    stage.browser.reload().await;
-    stage.browser.wait_until_complete(SOON).await;
-    stage.browser.close().await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.reload().await;
+    setup.browser.wait_until_complete(SOON).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_paused_torrent_stops_and_a_removed_one_stays_removed() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("pause.bin", 14, 16);
-    let seed = stage.seed(&torrent, Manner::Slow(2048));
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    let seed = setup.seed(&torrent, Manner::Slow(2048));
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "some of it is there", |shown| {
             shown.iter().any(|t| t.progress >= 5)
         })
         .await;
-    stage.browser.press("Pause").await;
-    stage
+    setup.browser.press("Pause").await;
+    setup
         .browser
         .wait_until(SOON, "it is paused", |shown| {
             shown.iter().all(|t| t.status.starts_with("Paused"))
         })
         .await;
     let paused = seed.blocks_sent();
-    stage.browser.press("Resume").await;
-    stage
+    setup.browser.press("Resume").await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "it goes on", |_| {
             seed.blocks_sent() > paused + 100
         })
         .await;
-    stage.browser.press("Remove").await;
-    stage
+    setup.browser.press("Remove").await;
+    setup
         .browser
         .wait_until(SOON, "it is gone", <[_]>::is_empty)
         .await;
-    stage.browser.reload().await;
-    assert_eq!(stage.browser.shown().await, [], "it is back after a reload");
-    stage.browser.close().await;
+    setup.browser.reload().await;
+    assert_eq!(setup.browser.shown().await, [], "it is back after a reload");
+    setup.browser.close().await;
 }

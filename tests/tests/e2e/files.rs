@@ -1,4 +1,4 @@
-//! The files of a torrent: which are fetched, and what is shown of them.
+//! The files of a torrent: which are downloaded, and which are shown in the page.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,42 +10,42 @@ use aqueduct_tests::programs::{Program, START, aqueduct, command};
 use aqueduct_tests::sample::picture;
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Stage};
+use super::{DOWNLOAD, Setup};
 
 const PIECE: u64 = 16 * 1024;
 
 #[tokio::test]
 async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let files = [
         ("first.bin", 10 * PIECE),
         ("second.bin", 20 * PIECE),
         ("third.bin", 30 * PIECE),
     ];
     let torrent = Arc::new(Recipe::folder("chosen", 71, &files, 16 * 1024).build());
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .find("checkbox", "second.bin")
         .await
         .click()
         .await
         .unwrap();
-    stage.browser.press("Pause").await;
-    stage
+    setup.browser.press("Pause").await;
+    setup
         .browser
         .wait_until(SOON, "it is paused", |shown| {
             shown.iter().all(|t| t.status.starts_with("Paused"))
         })
         .await;
-    let seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.press("Resume").await;
+    let seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.press("Resume").await;
     let rest = |shown: &[aqueduct_tests::page::Shown]| {
         shown
             .iter()
             .any(|t| t.status.starts_with("Finished") && t.progress == 100)
     };
-    stage
+    setup
         .browser
         .wait_until(DOWNLOAD, "the others are there", rest)
         .await;
@@ -55,62 +55,62 @@ async fn a_file_whose_box_is_unticked_is_not_fetched_until_it_is_ticked() {
         "a block is a piece here, and two files have 40"
     );
     assert!(
-        stage
+        setup
             .browser
             .find_now("button", "Save second.bin")
             .await
             .is_none()
     );
-    stage.browser.save("third.bin", 30 * PIECE, SOON).await;
-    stage.browser.reload().await;
+    setup.browser.save("third.bin", 30 * PIECE, SOON).await;
+    setup.browser.reload().await;
     let ticked = |element: fantoccini::elements::Element| async move {
         element.is_selected().await.unwrap()
     };
     assert!(
-        !ticked(stage.browser.find("checkbox", "second.bin").await).await,
+        !ticked(setup.browser.find("checkbox", "second.bin").await).await,
         "the choice was forgotten"
     );
-    assert!(ticked(stage.browser.find("checkbox", "third.bin").await).await);
-    stage
+    assert!(ticked(setup.browser.find("checkbox", "third.bin").await).await);
+    setup
         .browser
         .find("checkbox", "second.bin")
         .await
         .click()
         .await
         .unwrap();
-    stage
+    setup
         .browser
         .wait_until(DOWNLOAD, "all is there", |shown| {
             shown.iter().any(|t| t.status.starts_with("Seeding"))
         })
         .await;
     assert_eq!(seed.blocks_sent(), 60);
-    let saved = stage.browser.save("second.bin", 20 * PIECE, SOON).await;
+    let saved = setup.browser.save("second.bin", 20 * PIECE, SOON).await;
     torrent.verify_file(&saved, 10 * PIECE, 20 * PIECE).unwrap();
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_torrent_without_a_selected_file_says_so() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = Arc::new(Recipe::single("nothing.bin", 72, PIECE * 4, 16 * 1024).build());
-    let seed = stage.seed(&torrent, Manner::Stall);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    let seed = setup.seed(&torrent, Manner::Stall);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .find("checkbox", "nothing.bin")
         .await
         .click()
         .await
         .unwrap();
-    stage
+    setup
         .browser
         .wait_until(SOON, "it says so", |shown| {
             shown.iter().any(|t| t.status.contains("No file is chosen"))
         })
         .await;
     assert_eq!(seed.blocks_sent(), 0);
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// A second of silence, eight bits a sample.
@@ -127,8 +127,8 @@ fn sound() -> Vec<u8> {
 }
 
 /// A folder of images, audio and video, and libtorrent that seeds it.
-fn seed_of_media(stage: &Stage) -> Program {
-    let folder = stage.place("data").join("media");
+fn seed_of_media(setup: &Setup) -> Program {
+    let folder = setup.place("data").join("media");
     std::fs::create_dir(&folder).unwrap();
     let contents = [
         ("picture.png", picture(64, 36).unwrap()),
@@ -142,8 +142,8 @@ fn seed_of_media(stage: &Stage) -> Program {
     {
         std::fs::write(folder.join(name), content).unwrap();
     }
-    let file = stage.place("data").join("media.torrent");
-    let tracker = stage.tracker.http();
+    let file = setup.place("data").join("media.torrent");
+    let tracker = setup.tracker.http();
     let made = [
         Path::new("create"),
         &folder,
@@ -153,7 +153,7 @@ fn seed_of_media(stage: &Stage) -> Program {
         &file,
     ];
     Program::start(&mut command(aqueduct(), made)).wait_for_success(START);
-    libtorrent(file.to_str().unwrap(), &stage.place("data"))
+    libtorrent(file.to_str().unwrap(), &setup.place("data"))
 }
 
 /// Waits until the element that shows a file has this property, which it has only once the browser
@@ -167,42 +167,42 @@ async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
 
 #[tokio::test]
 async fn images_audio_video_and_text_are_shown_from_storage_under_the_strict_policy() {
-    let stage = Stage::set().await;
-    let _seed = seed_of_media(&stage);
-    stage
+    let setup = Setup::start().await;
+    let _seed = seed_of_media(&setup);
+    setup
         .tracker
         .wait_for("a seed", START, |said| said.left == 0);
-    stage
+    setup
         .browser
-        .add_file(&stage.place("data").join("media.torrent"))
+        .add_file(&setup.place("data").join("media.torrent"))
         .await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     for (button, element, property) in [
-        ("Preview picture.png", "img.stage", "naturalWidth"),
-        ("Play sound.wav", "audio.stage", "duration"),
-        ("Play film.webm", "video.stage", "videoWidth"),
+        ("Preview picture.png", "img.setup", "naturalWidth"),
+        ("Play sound.wav", "audio.setup", "duration"),
+        ("Play film.webm", "video.setup", "videoWidth"),
     ] {
-        stage.browser.press(button).await;
-        wait_for_property(&stage.browser, element, property).await;
+        setup.browser.press(button).await;
+        wait_for_property(&setup.browser, element, property).await;
     }
-    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio.stage').play().then(() => done('plays'), done);";
-    assert_eq!(stage.browser.run_async(played).await, "plays");
-    stage.browser.press("Preview notes.txt").await;
-    stage.browser.wait_for_text("Grüße aus dem Tab").await;
+    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio.setup').play().then(() => done('plays'), done);";
+    assert_eq!(setup.browser.run_async(played).await, "plays");
+    setup.browser.press("Preview notes.txt").await;
+    setup.browser.wait_for_text("Grüße aus dem Tab").await;
     for button in [
         "Preview picture.png",
         "Play sound.wav",
         "Play film.webm",
         "Preview notes.txt",
     ] {
-        stage.browser.press(button).await;
+        setup.browser.press(button).await;
     }
-    stage
+    setup
         .browser
         .wait_for(
-            "return document.querySelectorAll('.stage').length",
+            "return document.querySelectorAll('.setup').length",
             0.into(),
         )
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

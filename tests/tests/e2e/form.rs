@@ -5,12 +5,12 @@ use aqueduct_tests::peer::Manner;
 use fantoccini::Locator;
 use fantoccini::key::Key;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 #[tokio::test]
 async fn the_page_has_its_elements_by_role_and_name() {
-    let stage = Stage::set().await;
-    let browser = &stage.browser;
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
     for (role, name) in [
         ("textbox", "Magnet link or info-hash"),
         ("button", "Download"),
@@ -18,8 +18,8 @@ async fn the_page_has_its_elements_by_role_and_name() {
         browser.find(role, name).await;
     }
     let torrent = single("elements.bin", 1, 1);
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    browser.add_file(&stage.file(&torrent)).await;
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    browser.add_file(&setup.file(&torrent)).await;
     browser.wait_until_complete(DOWNLOAD).await;
     let inside = [
         ("list", "Torrents"),
@@ -37,34 +37,34 @@ async fn the_page_has_its_elements_by_role_and_name() {
     for (role, name) in inside {
         browser.find(role, name).await;
     }
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn input_that_is_neither_link_nor_torrent_raises_an_alert() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     for nonsense in ["magnet:?xt=urn:btih:12345", "hello"] {
-        stage.browser.add_link(nonsense).await;
-        stage.browser.find("alert", "").await;
+        setup.browser.add_link(nonsense).await;
+        setup.browser.find("alert", "").await;
     }
-    let file = stage.place("bad").join("bad.torrent");
+    let file = setup.place("bad").join("bad.torrent");
     std::fs::write(&file, "d8:announce3:abce").unwrap();
-    stage.browser.add_file(&file).await;
-    stage.browser.find("alert", "").await;
-    assert_eq!(stage.browser.shown().await, [], "something was added");
-    stage.browser.close().await;
+    setup.browser.add_file(&file).await;
+    setup.browser.find("alert", "").await;
+    assert_eq!(setup.browser.shown().await, [], "something was added");
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_magnet_link_in_the_address_only_fills_the_form() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("address.bin", 2, 1);
-    let magnet = stage.magnet(&torrent);
-    stage
+    let magnet = setup.magnet(&torrent);
+    setup
         .browser
-        .open(&format!("{}#{magnet}", stage.bridge.url()))
+        .open(&format!("{}#{magnet}", setup.bridge.url()))
         .await;
-    let field = stage
+    let field = setup
         .browser
         .find("textbox", "Magnet link or info-hash")
         .await;
@@ -73,67 +73,67 @@ async fn a_magnet_link_in_the_address_only_fills_the_form() {
         Some(&magnet[..])
     );
     assert_eq!(
-        stage.browser.shown().await,
+        setup.browser.shown().await,
         [],
         "it was added without a press of the button"
     );
-    assert!(stage.tracker.announces().is_empty());
-    stage.browser.press("Download").await;
-    stage
+    assert!(setup.tracker.announces().is_empty());
+    setup.browser.press("Download").await;
+    setup
         .browser
         .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn the_keyboard_alone_adds_and_removes_a_torrent() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("keyboard.bin", 3, 1);
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    let client = stage.browser.client();
-    stage
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    let client = setup.browser.client();
+    setup
         .browser
         .find("textbox", "Magnet link or info-hash")
         .await
-        .send_keys(&(stage.magnet(&torrent) + &Key::Enter))
+        .send_keys(&(setup.magnet(&torrent) + &Key::Enter))
         .await
         .unwrap();
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     let mut presses = 0;
     while client.active_element().await.unwrap().text().await.unwrap() != "Remove" {
-        stage.browser.key(Key::Tab).await;
+        setup.browser.key(Key::Tab).await;
         presses += 1;
         assert!(presses < 40, "no way to the button with the keyboard");
     }
-    stage.browser.key(Key::Enter).await;
-    stage
+    setup.browser.key(Key::Enter).await;
+    setup
         .browser
         .wait_until(SOON, "it is gone from the list", <[_]>::is_empty)
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_narrow_window_needs_no_horizontal_scrolling() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single(
         "a name that is rather long for a narrow window and has_no_space_to_break_it_at_all.bin",
         4,
         1,
     );
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    stage
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup
         .browser
         .client()
         .set_window_size(360, 800)
         .await
         .unwrap();
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     let script =
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-    let over = stage
+    let over = setup
         .browser
         .client()
         .execute(script, vec![])
@@ -141,7 +141,7 @@ async fn a_narrow_window_needs_no_horizontal_scrolling() {
         .unwrap();
     assert_eq!(over.as_i64(), Some(0), "the page is wider than its window");
     assert!(
-        stage
+        setup
             .browser
             .client()
             .find(Locator::Css("[role=progressbar]"))
@@ -151,5 +151,5 @@ async fn a_narrow_window_needs_no_horizontal_scrolling() {
             .await
             .unwrap()
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

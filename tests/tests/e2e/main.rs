@@ -42,7 +42,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 const DOWNLOAD: Duration = Duration::from_secs(240);
 
 /// A bridge, a browser at its page, and a tracker.
-struct Stage {
+struct Setup {
     bridge: Bridge,
     browser: Browser,
     tracker: Tracker,
@@ -50,12 +50,12 @@ struct Stage {
     _turn: MutexGuard<'static, ()>,
 }
 
-impl Stage {
-    async fn set() -> Self {
-        Self::set_with(Bridge::start(), Tracker::start()).await
+impl Setup {
+    async fn start() -> Self {
+        Self::start_with(Bridge::start(), Tracker::start()).await
     }
 
-    async fn set_with(bridge: Bridge, tracker: Tracker) -> Self {
+    async fn start_with(bridge: Bridge, tracker: Tracker) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
         let folder = TempDir::new().unwrap();
         let downloads = folder.path().join("downloads");

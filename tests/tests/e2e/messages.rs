@@ -8,30 +8,30 @@ use aqueduct_tests::peer::Manner;
 use aqueduct_tests::torrent::Recipe;
 use serde_json::json;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 #[tokio::test]
 async fn a_saved_file_keeps_its_name_or_the_page_says_that_it_cannot() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let files = [("README", 3000), ("Makefile", 3001), (".gitignore", 3002)];
     let torrent = Arc::new(Recipe::folder("source", 111, &files, 16 * 1024).build());
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     for (name, size) in &files[..2] {
-        stage.browser.save(name, *size, SOON).await;
+        setup.browser.save(name, *size, SOON).await;
     }
-    stage.browser.press("Save .gitignore").await;
-    stage
+    setup.browser.press("Save .gitignore").await;
+    setup
         .browser
         .wait_for_text("the torrent calls this file .gitignore")
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// A file of this name, which is no torrent.
-fn bad(stage: &Stage, name: &str, content: &str) -> PathBuf {
-    let path = stage.place("bad").join(name);
+fn bad(setup: &Setup, name: &str, content: &str) -> PathBuf {
+    let path = setup.place("bad").join(name);
     std::fs::write(&path, content).unwrap();
     path
 }
@@ -51,45 +51,45 @@ async fn alerts(browser: &Browser, number: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn each_file_that_is_not_a_torrent_is_named_beside_a_valid_one() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let files = [
-        bad(&stage, "page.torrent", "<!DOCTYPE html><p>Sign in"),
-        bad(&stage, "cut.torrent", "d8:announce20:http"),
+        bad(&setup, "page.torrent", "<!DOCTYPE html><p>Sign in"),
+        bad(&setup, "cut.torrent", "d8:announce20:http"),
     ];
-    let good = stage.file(&single("good.bin", 112, 1));
-    stage
+    let good = setup.file(&single("good.bin", 112, 1));
+    setup
         .browser
         .drop_files(&[&files[0], &files[1], &good])
         .await;
-    stage
+    setup
         .browser
         .wait_until(SOON, "the good one is in the list", |shown| {
             shown.len() == 1
         })
         .await;
-    let told = alerts(&stage.browser, 2).await.join("\n");
+    let told = alerts(&setup.browser, 2).await.join("\n");
     assert!(
         told.contains("page.torrent is a web page, not a torrent.")
             && told.contains("cut.torrent is not all there"),
         "{told}"
     );
     let link = "magnet:?xt=urn:btih:12345";
-    stage.browser.add_link(link).await;
-    let told = alerts(&stage.browser, 1).await.join("\n");
+    setup.browser.add_link(link).await;
+    let told = alerts(&setup.browser, 1).await.join("\n");
     assert!(told.contains("damaged or not all there"), "{told}");
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn browser_errors_are_reported_in_plain_words() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("refused.bin", 113, 1);
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.browser.run("StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'))").await;
-    stage.browser.press("Save refused.bin").await;
-    let told = alerts(&stage.browser, 1).await.join("\n");
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.run("StorageManager.prototype.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'))").await;
+    setup.browser.press("Save refused.bin").await;
+    let told = alerts(&setup.browser, 1).await.join("\n");
     assert!(
         told.contains("the browser does not allow this page to do that"),
         "{told}"
@@ -98,23 +98,23 @@ async fn browser_errors_are_reported_in_plain_words() {
         !told.contains("JsValue") && !told.contains("SecurityError"),
         "{told}"
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_countdown_is_read_out_once() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("nobody.bin", 114, 1);
     // Of trackers that fail a tab does not learn when they are asked again; of one that answers it
     // does.
-    stage
+    setup
         .browser
-        .add_link(&torrent.magnet(&[stage.tracker.http()]))
+        .add_link(&torrent.magnet(&[setup.tracker.http()]))
         .await;
     let told = |shown: &[aqueduct_tests::page::Shown]| {
         shown.iter().any(|t| t.status.contains("1 knows no peers"))
     };
-    stage
+    setup
         .browser
         .wait_until(SOON, "what the tracker said", told)
         .await;
@@ -127,19 +127,19 @@ async fn a_countdown_is_read_out_once() {
             if (read('[role=status]') !== status) { status = read('[role=status]'); window.spoken.push(status); }
         }).observe(document.body, { subtree: true, childList: true, characterData: true });
     ";
-    stage.browser.run(watch).await;
-    stage
+    setup.browser.run(watch).await;
+    setup
         .browser
         .wait_for("return window.counted >= 5", true.into())
         .await;
-    assert_eq!(stage.browser.run("return window.spoken").await, json!([]));
-    stage.browser.close().await;
+    assert_eq!(setup.browser.run("return window.spoken").await, json!([]));
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn the_page_says_where_files_are_kept_who_sees_the_users_address_and_what_its_words_mean() {
-    let stage = Stage::set().await;
-    let browser = &stage.browser;
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
     for text in ["private window forgets", "this computer\u{2019}s address"] {
         browser.wait_for_text(text).await;
     }
@@ -160,12 +160,12 @@ async fn the_page_says_where_files_are_kept_who_sees_the_users_address_and_what_
     browser
         .wait_for_text("The bridge is the server that this page came from (127.0.0.1)")
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn system_files_are_left_out_of_a_share_and_listed() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = Recipe::folder(
         "holiday",
         115,
@@ -173,7 +173,7 @@ async fn system_files_are_left_out_of_a_share_and_listed() {
         16_384,
     )
     .build();
-    let folder = torrent.write_to(&stage.place("own")).unwrap();
+    let folder = torrent.write_to(&setup.place("own")).unwrap();
     for (name, content) in [
         (".DS_Store", "Bud1"),
         ("sea/Thumbs.db", "thumbs"),
@@ -181,46 +181,46 @@ async fn system_files_are_left_out_of_a_share_and_listed() {
     ] {
         std::fs::write(folder.join(name), content).unwrap();
     }
-    stage.browser.drop_files(&[&folder]).await;
-    stage.browser.find("heading", "Share holiday?").await;
-    let text = stage.browser.text().await;
+    setup.browser.drop_files(&[&folder]).await;
+    setup.browser.find("heading", "Share holiday?").await;
+    let text = setup.browser.text().await;
     assert!(
         text.contains("2 files, ")
             && text.contains("keeps such files for itself: .DS_Store, ._beach.jpg, Thumbs.db."),
         "{text}"
     );
-    stage.browser.press("Share").await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Share").await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     let listed =
         "return Array.from(document.querySelectorAll('.files li .want'), row => row.textContent)";
     assert_eq!(
-        stage.browser.run(listed).await,
+        setup.browser.run(listed).await,
         json!(["beach.jpg", "sea/waves.jpg"])
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn the_undo_notice_covers_no_button() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let all = [121, 122, 123, 124].map(|seed| single(&format!("torrent {seed}.bin"), seed, 1));
-    let files: Vec<PathBuf> = all.iter().map(|torrent| stage.file(torrent)).collect();
-    stage
+    let files: Vec<PathBuf> = all.iter().map(|torrent| setup.file(torrent)).collect();
+    setup
         .browser
         .drop_files(&files.iter().map(PathBuf::as_path).collect::<Vec<&Path>>())
         .await;
-    stage
+    setup
         .browser
         .wait_until(SOON, "all are in the list", |shown| shown.len() == 4)
         .await;
-    stage
+    setup
         .browser
         .client()
         .set_window_size(500, 500)
         .await
         .unwrap();
-    stage.browser.press("Remove").await;
-    stage.browser.find("button", "Undo").await;
+    setup.browser.press("Remove").await;
+    setup.browser.find("button", "Undo").await;
     let covered = r"
         const covered = [];
         for (const button of document.querySelectorAll('.card button')) for (const block of ['start', 'end']) {
@@ -231,11 +231,11 @@ async fn the_undo_notice_covers_no_button() {
         }
         return covered;
     ";
-    assert_eq!(stage.browser.run(covered).await, json!([]));
+    assert_eq!(setup.browser.run(covered).await, json!([]));
     // It is where the torrent was: above the others.
     let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
-    assert_eq!(stage.browser.run(above).await, true);
-    stage.browser.close().await;
+    assert_eq!(setup.browser.run(above).await, true);
+    setup.browser.close().await;
 }
 
 /// By how much the page is wider than its window.
@@ -249,8 +249,8 @@ async fn overhang(browser: &Browser) -> i64 {
 
 #[tokio::test]
 async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
-    let stage = Stage::set().await;
-    let browser = &stage.browser;
+    let setup = Setup::start().await;
+    let browser = &setup.browser;
     // A window cannot be made so narrow, but what it shows can.
     browser
         .devtools(
@@ -287,8 +287,8 @@ async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
         )
         .build(),
     );
-    let _seed = stage.seed(&torrent, Manner::Honest);
-    browser.add_file(&stage.file(&torrent)).await;
+    let _seed = setup.seed(&torrent, Manner::Honest);
+    browser.add_file(&setup.file(&torrent)).await;
     browser.wait_until_complete(DOWNLOAD).await;
     browser.press("Preview b.txt").await;
     assert_eq!(overhang(browser).await, 0, "a torrent");
@@ -302,12 +302,12 @@ async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
     browser.find("button", "Undo").await;
     assert_eq!(overhang(browser).await, 0, "something to undo");
     let own = bad(
-        &stage,
+        &setup,
         "a_file_of_ones_own_with_a_name_that_is_rather_long_as_one_word.bin",
         "content",
     );
     browser.drop_files(&[&own]).await;
     browser.find("heading", "Share a_file").await;
     assert_eq!(overhang(browser).await, 0, "an offer");
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

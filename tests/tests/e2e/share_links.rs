@@ -1,10 +1,10 @@
-//! What goes from user to user: links to the page, and files dropped on it.
+//! Links that share a torrent with other users, and .torrent files dropped on the page.
 
 use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
 use serde_json::json;
 
-use super::{DOWNLOAD, Stage, save_and_verify, single};
+use super::{DOWNLOAD, Setup, save_and_verify, single};
 
 /// Presses "Share" and reads what it copied.
 async fn shared_link(browser: &Browser, origin: &str) -> String {
@@ -22,20 +22,20 @@ async fn shared_link(browser: &Browser, origin: &str) -> String {
 
 #[tokio::test]
 async fn a_copied_share_link_opens_elsewhere_and_downloads_from_this_tab() {
-    let stage = Stage::set().await;
-    let (torrent, origin) = (single("shared link.bin", 61, 2), stage.bridge.url());
-    let seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    let link = shared_link(&stage.browser, &origin).await;
+    let setup = Setup::start().await;
+    let (torrent, origin) = (single("shared link.bin", 61, 2), setup.bridge.url());
+    let seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    let link = shared_link(&setup.browser, &origin).await;
     assert!(
         link.starts_with(&format!("{origin}#magnet:?xt=urn:btih:{}", torrent.hex())),
         "{link}"
     );
     let sent = seed.blocks_sent();
     let (opened, pasted) = (
-        stage.another("opened", &stage.bridge).await,
-        stage.another("pasted", &stage.bridge).await,
+        setup.another("opened", &setup.bridge).await,
+        setup.another("pasted", &setup.bridge).await,
     );
     opened.open(&link).await;
     assert_eq!(
@@ -60,62 +60,62 @@ async fn a_copied_share_link_opens_elsewhere_and_downloads_from_this_tab() {
         seed.blocks_sent() < sent * 3,
         "nothing came from the tab that shared it"
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn dropped_torrent_files_are_added() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let both = [
         single("dropped.bin", 62, 1),
         single("dropped too.bin", 63, 1),
     ];
     let _seeds = both
         .each_ref()
-        .map(|torrent| stage.seed(torrent, Manner::Honest));
-    let files = both.each_ref().map(|torrent| stage.file(torrent));
-    stage.browser.drop_files(&[&files[0], &files[1]]).await;
-    stage
+        .map(|torrent| setup.seed(torrent, Manner::Honest));
+    let files = both.each_ref().map(|torrent| setup.file(torrent));
+    setup.browser.drop_files(&[&files[0], &files[1]]).await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "both are complete", |shown| {
             shown.len() == 2 && shown.iter().all(|t| t.progress == 100)
         })
         .await;
-    stage.browser.drop_files(&[&files[0]]).await;
-    stage
+    setup.browser.drop_files(&[&files[0]]).await;
+    setup
         .browser
         .wait_for_text("dropped.bin is in the list already.")
         .await;
     for torrent in &both {
-        stage.save_and_verify(torrent).await;
+        setup.save_and_verify(torrent).await;
     }
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_link_that_the_browser_does_not_copy_can_be_copied_by_hand() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("by hand.bin", 64, 1);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .wait_until(SOON, "it is in the list", |shown| shown.len() == 1)
         .await;
-    stage
+    setup
         .browser
         .run("navigator.clipboard.writeText = () => Promise.reject(new Error('no'));")
         .await;
-    stage.browser.press("Share").await;
-    let field = stage.browser.find("textbox", "Copy this link").await;
+    setup.browser.press("Share").await;
+    let field = setup.browser.find("textbox", "Copy this link").await;
     let link = field.prop("value").await.unwrap().unwrap_or_default();
     assert!(link.contains(&torrent.hex()), "{link}");
-    stage.browser.press("Dismiss").await;
+    setup.browser.press("Dismiss").await;
     assert!(
-        stage
+        setup
             .browser
             .find_now("textbox", "Copy this link")
             .await
             .is_none()
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

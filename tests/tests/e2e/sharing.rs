@@ -10,7 +10,7 @@ use aqueduct_tests::torrent::{Computed, Recipe};
 
 use fantoccini::Locator;
 
-use super::{DOWNLOAD, Stage, single};
+use super::{DOWNLOAD, Setup, single};
 
 /// The magnet link of what the tab shares, read from the button that copies it.
 async fn link(browser: &Browser) -> String {
@@ -27,8 +27,8 @@ async fn link(browser: &Browser) -> String {
 }
 
 /// What the terminal program makes of the same files.
-fn made_by_the_terminal(stage: &Stage, path: &Path) -> Magnet {
-    let file = stage.place("made").join("made.torrent");
+fn made_by_the_terminal(setup: &Setup, path: &Path) -> Magnet {
+    let file = setup.place("made").join("made.torrent");
     let made = [Path::new("create"), path, Path::new("-o"), &file];
     let mut program = Program::start(&mut command(aqueduct(), made));
     Magnet::parse(&program.wait_for_line("magnet:", START)).unwrap()
@@ -36,29 +36,29 @@ fn made_by_the_terminal(stage: &Stage, path: &Path) -> Magnet {
 
 /// Shares what is on offer and shows that libtorrent, which knows nothing but the link, gets it
 /// all, also after a reload.
-async fn share_and_fetch(stage: &Stage, torrent: &Computed, path: &Path) {
-    stage.browser.press("Share").await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    let link = link(&stage.browser).await;
+async fn share_and_fetch(setup: &Setup, torrent: &Computed, path: &Path) {
+    setup.browser.press("Share").await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    let link = link(&setup.browser).await;
     let (shared, expected) = (
         Magnet::parse(&link).unwrap(),
-        made_by_the_terminal(stage, path),
+        made_by_the_terminal(setup, path),
     );
     assert_eq!(
         (shared.info_hash, &shared.name),
         (expected.info_hash, &expected.name)
     );
-    assert_eq!(shared.trackers, [format!("{}announce", stage.bridge.url())]);
-    fetch(stage, torrent, &link, "first").await;
-    stage.browser.reload().await;
-    stage.browser.wait_until_complete(SOON).await;
-    fetch(stage, torrent, &link, "second").await;
+    assert_eq!(shared.trackers, [format!("{}announce", setup.bridge.url())]);
+    fetch(setup, torrent, &link, "first").await;
+    setup.browser.reload().await;
+    setup.browser.wait_until_complete(SOON).await;
+    fetch(setup, torrent, &link, "second").await;
 }
 
-async fn fetch(stage: &Stage, torrent: &Computed, link: &str, name: &str) {
-    let place = stage.place(name);
+async fn fetch(setup: &Setup, torrent: &Computed, link: &str, name: &str) {
+    let place = setup.place(name);
     // The bridge adds its tabs to its tracker once they have joined.
-    stage
+    setup
         .browser
         .wait_until(SOON, "it seeds", |shown| {
             shown
@@ -72,43 +72,43 @@ async fn fetch(stage: &Stage, torrent: &Computed, link: &str, name: &str) {
 }
 
 /// Writes a torrent's files where only the browser's user has them.
-fn own_files(stage: &Stage, torrent: &Computed) -> PathBuf {
-    torrent.write_to(&stage.place("own")).unwrap()
+fn own_files(setup: &Setup, torrent: &Computed) -> PathBuf {
+    torrent.write_to(&setup.place("own")).unwrap()
 }
 
 #[tokio::test]
 async fn a_dropped_file_is_shared_and_libtorrent_downloads_it() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("my own film.bin", 91, 5);
-    let path = own_files(&stage, &torrent);
-    stage.browser.drop_files(&[&path]).await;
-    stage
+    let path = own_files(&setup, &torrent);
+    setup.browser.drop_files(&[&path]).await;
+    setup
         .browser
         .find("heading", "Share my own film.bin?")
         .await;
-    assert!(stage.browser.text().await.contains("1 file, 5.00 MiB"));
+    assert!(setup.browser.text().await.contains("1 file, 5.00 MiB"));
     assert_eq!(
-        stage.browser.shown().await,
+        setup.browser.shown().await,
         [],
         "it was shared without being asked"
     );
-    stage.browser.press("Cancel").await;
+    setup.browser.press("Cancel").await;
     assert!(
-        stage
+        setup
             .browser
             .find_now("heading", "Share my own film.bin?")
             .await
             .is_none()
     );
-    stage.browser.drop_files(&[&path]).await;
-    share_and_fetch(&stage, &torrent, &path).await;
-    stage.save_and_verify(&torrent).await;
-    stage.browser.close().await;
+    setup.browser.drop_files(&[&path]).await;
+    share_and_fetch(&setup, &torrent, &path).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_dropped_folder_is_shared_with_all_its_files() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let files = [
         ("a/first.bin", 100_000),
         ("a/second/deep.txt", 1),
@@ -116,20 +116,20 @@ async fn a_dropped_folder_is_shared_with_all_its_files() {
         ("z.bin", 50_000),
     ];
     let torrent = Recipe::folder("my folder", 92, &files, 16_384).build();
-    let path = own_files(&stage, &torrent);
-    stage.browser.drop_files(&[&path]).await;
-    stage.browser.find("heading", "Share my folder?").await;
-    share_and_fetch(&stage, &torrent, &path).await;
-    stage.browser.close().await;
+    let path = own_files(&setup, &torrent);
+    setup.browser.drop_files(&[&path]).await;
+    setup.browser.find("heading", "Share my folder?").await;
+    share_and_fetch(&setup, &torrent, &path).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn several_files_are_chosen_with_the_keyboard_and_named_together() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let files = [("one.bin", 40_000), ("two.bin", 30_000)];
     let torrent = Recipe::folder("Both of them", 93, &files, 16_384).build();
-    let folder = own_files(&stage, &torrent);
-    let input = stage
+    let folder = own_files(&setup, &torrent);
+    let input = setup
         .browser
         .client()
         .find(Locator::Css("input[type=file]:not([accept])"))
@@ -137,38 +137,38 @@ async fn several_files_are_chosen_with_the_keyboard_and_named_together() {
         .unwrap();
     let both = files.map(|(name, _)| folder.join(name).to_string_lossy().into_owned());
     input.send_keys(&both.join("\n")).await.unwrap();
-    let name = stage.browser.find("textbox", "Name").await;
+    let name = setup.browser.find("textbox", "Name").await;
     name.clear().await.unwrap();
     name.send_keys("Both of them").await.unwrap();
-    stage.browser.find("heading", "Share Both of them?").await;
-    share_and_fetch(&stage, &torrent, &folder).await;
-    stage.browser.close().await;
+    setup.browser.find("heading", "Share Both of them?").await;
+    share_and_fetch(&setup, &torrent, &folder).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn files_that_do_not_fit_are_not_shared_and_leave_nothing_behind() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("large.bin", 94, 16);
-    let path = own_files(&stage, &torrent);
-    stage
+    let path = own_files(&setup, &torrent);
+    setup
         .browser
-        .limit_storage(&stage.bridge.url(), Some(4 << 20))
+        .limit_storage(&setup.bridge.url(), Some(4 << 20))
         .await;
-    stage.browser.drop_files(&[&path]).await;
-    stage.browser.press("Share").await;
-    let told = stage.browser.find("alert", "").await.text().await.unwrap();
+    setup.browser.drop_files(&[&path]).await;
+    setup.browser.press("Share").await;
+    let told = setup.browser.find("alert", "").await.text().await.unwrap();
     assert!(
         told.contains("large.bin could not be shared") && told.contains("needs 16.0 MiB more"),
         "{told}"
     );
-    stage
+    setup
         .browser
         .wait_until(SOON, "it is not in the list", <[_]>::is_empty)
         .await;
-    stage.browser.limit_storage(&stage.bridge.url(), None).await;
-    stage.browser.press("Dismiss").await;
-    stage.browser.drop_files(&[&path]).await;
-    stage.browser.press("Share").await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.browser.close().await;
+    setup.browser.limit_storage(&setup.bridge.url(), None).await;
+    setup.browser.press("Dismiss").await;
+    setup.browser.drop_files(&[&path]).await;
+    setup.browser.press("Share").await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.close().await;
 }

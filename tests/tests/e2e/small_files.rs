@@ -1,5 +1,4 @@
-//! Torrents of very many small files: few stored files, one write for many of them, each saved on
-//! its own.
+//! Torrents of very many small files: they share stored files and writes, and each can be saved.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
 use aqueduct_tests::torrent::{Computed, Recipe};
 
-use super::{DOWNLOAD, Stage};
+use super::{DOWNLOAD, Setup};
 
 /// Bytes of each file: no piece ends with one.
 const SIZE: u64 = 3001;
@@ -55,9 +54,9 @@ const SPREAD: &str = r#"
 "#;
 
 /// Saves some files and looks at every byte.
-async fn save_some(stage: &Stage, torrent: &Computed) {
+async fn save_some(setup: &Setup, torrent: &Computed) {
     for n in [0, 70, 199] {
-        let saved = stage
+        let saved = setup
             .browser
             .save(&format!("file {n}.bin"), SIZE, SOON)
             .await;
@@ -68,40 +67,40 @@ async fn save_some(stage: &Stage, torrent: &Computed) {
 
 #[tokio::test]
 async fn two_hundred_small_files_lie_in_one_stored_file_and_each_is_saved_from_it() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = small("many", 101, 200);
-    let seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.browser.press("Show 100 more").await;
-    save_some(&stage, &torrent).await;
-    assert_eq!(stored(&stage.browser).await, ["pack-0"]);
+    let seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Show 100 more").await;
+    save_some(&setup, &torrent).await;
+    assert_eq!(stored(&setup.browser).await, ["pack-0"]);
     let sent = seed.blocks_sent();
-    stage.browser.reload().await;
-    stage.browser.wait_until_complete(SOON).await;
-    stage.browser.press("Show 100 more").await;
-    save_some(&stage, &torrent).await;
+    setup.browser.reload().await;
+    setup.browser.wait_until_complete(SOON).await;
+    setup.browser.press("Show 100 more").await;
+    save_some(&setup, &torrent).await;
     assert_eq!(seed.blocks_sent(), sent, "something was fetched again");
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn small_files_stored_one_by_one_by_an_earlier_version_are_found_and_served() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = small("earlier", 102, 200);
-    let seed = stage.seed(&torrent, Manner::Honest);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    let seed = setup.seed(&torrent, Manner::Honest);
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     let sent = seed.blocks_sent();
     // Another page of the origin, so that no worker holds the files.
-    stage
+    setup
         .browser
         .client()
-        .goto(&format!("{}healthz", stage.bridge.url()))
+        .goto(&format!("{}healthz", setup.bridge.url()))
         .await
         .unwrap();
     assert_eq!(
-        stage
+        setup
             .browser
             .client()
             .execute_async(SPREAD, vec![SIZE.into()])
@@ -109,32 +108,32 @@ async fn small_files_stored_one_by_one_by_an_earlier_version_are_found_and_serve
             .unwrap(),
         "spread"
     );
-    stage.browser.open(&stage.bridge.url()).await;
-    stage.browser.wait_until_complete(SOON).await;
-    stage.browser.press("Show 100 more").await;
-    save_some(&stage, &torrent).await;
-    let other = stage.another("other", &stage.bridge).await;
+    setup.browser.open(&setup.bridge.url()).await;
+    setup.browser.wait_until_complete(SOON).await;
+    setup.browser.press("Show 100 more").await;
+    save_some(&setup, &torrent).await;
+    let other = setup.another("other", &setup.bridge).await;
     other.add_link(&torrent.magnet(&[])).await;
     other.wait_until_complete(DOWNLOAD).await;
     other.close().await;
     assert_eq!(seed.blocks_sent(), sent, "something was fetched again");
-    assert_eq!(stored(&stage.browser).await.len(), 200);
-    stage.browser.close_but_for("favicon.ico").await;
+    assert_eq!(stored(&setup.browser).await.len(), 200);
+    setup.browser.close_but_for("favicon.ico").await;
 }
 
 #[tokio::test]
 async fn a_worker_that_crashes_among_small_files_completes_them_and_saves_one_meanwhile() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = small("trapped", 103, 4000);
-    let _seed = stage.seed(&torrent, Manner::Slow(4096));
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    stage
+    let _seed = setup.seed(&torrent, Manner::Slow(4096));
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    setup
         .browser
         .wait_until(DOWNLOAD, "half of it is there", |shown| {
             shown.iter().any(|t| t.progress >= 50)
         })
         .await;
-    let name = stage
+    let name = setup
         .browser
         .find("button", "Save file ")
         .await
@@ -150,14 +149,14 @@ async fn a_worker_that_crashes_among_small_files_completes_them_and_saves_one_me
         .unwrap()
         .parse()
         .unwrap();
-    let saved = stage.browser.save(name, SIZE, SOON).await;
+    let saved = setup.browser.save(name, SIZE, SOON).await;
     torrent.verify_file(&saved, n * SIZE, SIZE).unwrap();
-    stage.browser.worker().await.ruin_memory().await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.browser.press("Show 100 more").await;
-    let saved = stage.browser.save("file 199.bin", SIZE, SOON).await;
+    setup.browser.worker().await.ruin_memory().await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.press("Show 100 more").await;
+    let saved = setup.browser.save("file 199.bin", SIZE, SOON).await;
     torrent.verify_file(&saved, 199 * SIZE, SIZE).unwrap();
-    let stored = stored(&stage.browser).await;
+    let stored = stored(&setup.browser).await;
     assert_eq!(stored.len(), 3, "{stored:?}");
-    stage.browser.close_but_for("RuntimeError").await;
+    setup.browser.close_but_for("RuntimeError").await;
 }

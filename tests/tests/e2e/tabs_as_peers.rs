@@ -1,5 +1,4 @@
-//! Tabs as peers of each other and of other people's clients: what a tab has can be fetched from
-//! it.
+//! Tabs as peers of each other and of other clients.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -19,7 +18,7 @@ use aqueduct_tests::programs::START;
 use aqueduct_tests::torrent::Computed;
 use aqueduct_tests::tracker::Tracker;
 
-use super::{DOWNLOAD, Stage, save_and_verify, single};
+use super::{DOWNLOAD, Setup, save_and_verify, single};
 
 /// Where bridge and tracker are, and where Transmission is, which dials no loopback address.
 const HOSTS: [IpAddr; 2] = [
@@ -27,7 +26,7 @@ const HOSTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
 ];
 
-impl Stage {
+impl Setup {
     /// Lets the tab complete a torrent from a seed that is gone afterwards.
     async fn fill_tab(&self, torrent: &Computed, file: &Path) {
         let seed = libtorrent(file.to_str().unwrap(), &self.full_place("seed", torrent));
@@ -41,14 +40,14 @@ impl Stage {
 
 #[tokio::test]
 async fn two_tabs_of_one_bridge_exchange_pieces() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("exchange.bin", 31, 16);
-    let seed = stage.seed(&torrent, Manner::Slow(1024));
-    let other = stage.another("other", &stage.bridge).await;
-    let file = stage.file(&torrent);
-    stage.browser.add_file(&file).await;
+    let seed = setup.seed(&torrent, Manner::Slow(1024));
+    let other = setup.another("other", &setup.bridge).await;
+    let file = setup.file(&torrent);
+    setup.browser.add_file(&file).await;
     other.add_file(&file).await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
     other.wait_until_complete(DOWNLOAD).await;
     let (sent, one) = (
         u64::from(seed.blocks_sent()),
@@ -59,61 +58,61 @@ async fn two_tabs_of_one_bridge_exchange_pieces() {
         "the seed sent {sent} blocks to two tabs that need {one} each: they exchanged little"
     );
     assert!(
-        stage.bridge.counted("meetings_total") >= 1,
+        setup.bridge.counted("meetings_total") >= 1,
         "they met elsewhere"
     );
-    stage.save_and_verify(&torrent).await;
+    setup.save_and_verify(&torrent).await;
     save_and_verify(&other, &torrent).await;
     other.close().await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn tabs_of_two_bridges_find_each_other_through_a_tracker() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let (torrent, bridge) = (single("bridges.bin", 32, 4), Bridge::start());
-    let file = stage.file(&torrent);
-    stage.fill_tab(&torrent, &file).await;
-    let other = stage.another("other", &bridge).await;
+    let file = setup.file(&torrent);
+    setup.fill_tab(&torrent, &file).await;
+    let other = setup.another("other", &bridge).await;
     other.add_file(&file).await;
     other.wait_until_complete(DOWNLOAD).await;
     assert_eq!(
         (
             bridge.counted("meetings_total"),
-            stage.bridge.counted("meetings_total")
+            setup.bridge.counted("meetings_total")
         ),
         (0, 0)
     );
     save_and_verify(&other, &torrent).await;
     other.close().await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// The tracker is one bridge's own, which lists the tabs of that bridge at its peer port.
 #[tokio::test]
 async fn tabs_of_two_bridges_find_each_other_through_the_tracker_of_one() {
-    let (stage, bridge) = (Stage::set().await, Bridge::start());
+    let (setup, bridge) = (Setup::start().await, Bridge::start());
     let torrent = single("own-tracker.bin", 37, 4);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
-    let magnet = torrent.magnet(&[format!("{}announce", stage.bridge.url())]);
-    stage
+    let magnet = torrent.magnet(&[format!("{}announce", setup.bridge.url())]);
+    setup
         .browser
         .add_link(&format!("{magnet}&x.pe={}", seed.addr))
         .await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup
         .another_fetches_from_tabs(&bridge, &magnet, &torrent, &seed)
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("tab-only.bin", 33, 4);
-    let file = stage.file(&torrent);
-    stage.fill_tab(&torrent, &file).await;
-    let places = ["libtorrent", "aria2"].map(|name| stage.place(name));
+    let file = setup.file(&torrent);
+    setup.fill_tab(&torrent, &file).await;
+    let places = ["libtorrent", "aria2"].map(|name| setup.place(name));
     let mut first = libtorrent(file.to_str().unwrap(), &places[0]);
     let mut second = aria2(&file, &places[1], false);
     first.wait_for_line("\"seeding\"", DOWNLOAD);
@@ -121,7 +120,7 @@ async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
     places
         .iter()
         .for_each(|place| torrent.verify(place).unwrap());
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 /// The bridge may not dial Transmission, which is in a private network: it must dial the
@@ -146,35 +145,35 @@ async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_por
         &own,
         "--no-dht",
     ]);
-    let stage = Stage::set_with(bridge, Tracker::start_at(here)).await;
+    let setup = Setup::start_with(bridge, Tracker::start_at(here)).await;
     let torrent = single("tab-only.bin", 34, 4);
-    let file = stage.file(&torrent);
-    stage.fill_tab(&torrent, &file).await;
-    let place = stage.place("transmission");
-    let mut leech = transmission_at(Some(there), &file, &place, &stage.place("settings"));
+    let file = setup.file(&torrent);
+    setup.fill_tab(&torrent, &file).await;
+    let place = setup.place("transmission");
+    let mut leech = transmission_at(Some(there), &file, &place, &setup.place("settings"));
     leech.wait_for_line("Seeding", DOWNLOAD);
     torrent
         .verify(&place)
         .unwrap_or_else(|wrong| panic!("{wrong}{}", leech.told()));
     assert!(
-        stage.bridge.counted("incoming_total") >= 1,
+        setup.bridge.counted("incoming_total") >= 1,
         "nobody dialled the peer port"
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_peer_named_only_by_the_link_is_dialled_by_the_bridge() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("link.bin", 36, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
-    stage
+    setup
         .browser
         .add_link(&format!("{}&x.pe={}", torrent.magnet(&[]), seed.addr))
         .await;
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.save_and_verify(&torrent).await;
-    stage.browser.close().await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
 }
 
 /// Waits for the bridge, reads the tab's extensions, and tells it of a peer at `addr` (BEP
@@ -201,32 +200,32 @@ fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
 
 #[tokio::test]
 async fn a_peer_from_peer_exchange_is_dialled_by_the_bridge() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("exchanged.bin", 39, 1);
     let seed = ScriptedSeed::start(Arc::clone(&torrent), Manner::Honest);
     let (listener, addr) = listener();
-    stage
+    setup
         .tracker
         .introduce(torrent.info().info_hash.wire(), addr);
-    stage.browser.add_file(&stage.file(&torrent)).await;
+    setup.browser.add_file(&setup.file(&torrent)).await;
     let _teller = tokio::task::spawn_blocking(move || tell_of_a_peer(&listener, seed.addr))
         .await
         .unwrap();
-    stage.browser.wait_until_complete(DOWNLOAD).await;
-    stage.save_and_verify(&torrent).await;
-    stage.browser.close().await;
+    setup.browser.wait_until_complete(DOWNLOAD).await;
+    setup.save_and_verify(&torrent).await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("port.bin", 38, 1);
     let (listener, addr) = listener();
-    stage
+    setup
         .tracker
         .introduce(torrent.info().info_hash.wire(), addr);
-    stage.browser.add_file(&stage.file(&torrent)).await;
-    let announced = stage
+    setup.browser.add_file(&setup.file(&torrent)).await;
+    let announced = setup
         .tracker
         .wait_for("the tab's announce", START, |_| true)
         .addr
@@ -244,30 +243,30 @@ async fn a_peer_is_told_where_the_bridge_is_dialled_for_the_tab() {
         ExtendedHandshake::decode(&payload).unwrap().port,
         Some(announced)
     );
-    stage.browser.close().await;
+    setup.browser.close().await;
 }
 
 #[tokio::test]
 async fn a_tab_reports_why_it_has_no_peers() {
-    let stage = Stage::set().await;
+    let setup = Setup::start().await;
     let torrent = single("nobody.bin", 35, 1);
     let hanging = Server::start(|_| Reply::Hang);
     let trackers = [
-        stage.tracker.http(),
+        setup.tracker.http(),
         format!("http://{}/announce", closed_port()),
         hanging.url("/announce"),
     ];
-    stage.browser.add_link(&torrent.magnet(&trackers)).await;
+    setup.browser.add_link(&torrent.magnet(&trackers)).await;
     let says = |text: &'static str| {
         move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text))
     };
     // Whether a port is closed or silent is not reported, and failures only when no attempt can be
     // under way any more.
-    stage
+    setup
         .browser
         .wait_until(SOON, "the first answer", says("1 knows no peers"))
         .await;
-    stage
+    setup
         .browser
         .wait_until(
             SOON * 2,
@@ -275,5 +274,5 @@ async fn a_tab_reports_why_it_has_no_peers() {
             says("2 failed (it gave no usable answer), 1 knows no peers"),
         )
         .await;
-    stage.browser.close().await;
+    setup.browser.close().await;
 }

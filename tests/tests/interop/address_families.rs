@@ -10,7 +10,7 @@ use aqueduct_tests::programs::{self, Program, START, system};
 use aqueduct_tests::torrent::Recipe;
 use aqueduct_tests::tracker::{Knows, Options, Tracker};
 
-use super::Table;
+use super::Setup;
 
 const HOMES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -45,7 +45,7 @@ fn wait_for(event: &str, tracker: &Tracker, program: &Program) {
 
 #[test]
 fn a_tracker_with_ipv4_and_ipv6_gets_announces_over_both_by_http_and_udp() {
-    let table = Table::set(Recipe::single("both.bin", 71, 1 << 20, 64 * 1024));
+    let setup = Setup::new(Recipe::single("both.bin", 71, 1 << 20, 64 * 1024));
     let tracker = Tracker::with(Options {
         ips: HOMES.to_vec(),
         knows: Knows::Only(Vec::new()),
@@ -53,13 +53,13 @@ fn a_tracker_with_ipv4_and_ipv6_gets_announces_over_both_by_http_and_udp() {
     });
     let port = tracker.addr().port();
     let trackers = ["http", "udp"].map(|scheme| format!("{scheme}://both.test:{port}/announce"));
-    fs::write(&table.file, table.torrent.metainfo(&trackers)).unwrap();
-    let mut get = with_hosts(table.folder.path(), &programs::aqueduct());
+    fs::write(&setup.file, setup.torrent.metainfo(&trackers)).unwrap();
+    let mut get = with_hosts(setup.folder.path(), &programs::aqueduct());
     get.args(["get", "--port", "0", "--no-dht", "--no-lsd"])
-        .arg(&table.file)
+        .arg(&setup.file)
         .arg("-o")
-        .arg(table.place("out"));
-    let mut get = Program::start(get.env("XDG_STATE_HOME", table.place("state")));
+        .arg(setup.place("out"));
+    let mut get = Program::start(get.env("XDG_STATE_HOME", setup.place("state")));
     wait_for("started", &tracker, &get);
     get.signal("INT");
     wait_for("stopped", &tracker, &get);

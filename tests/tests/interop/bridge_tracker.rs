@@ -17,27 +17,27 @@ use tempfile::TempDir;
 use super::{DOWNLOAD, full_place, place};
 
 /// A bridge that is nothing but the tracker of one torrent.
-struct Club {
+struct Setup {
     bridge: Bridge,
     torrent: Arc<Computed>,
     folder: TempDir,
     file: PathBuf,
 }
 
-impl Club {
+impl Setup {
     /// `scheme`: by which the torrent names the tracker.
-    fn found(seed: u64, scheme: &str) -> Self {
+    fn new(seed: u64, scheme: &str) -> Self {
         let (bridge, folder) = (Bridge::start(), TempDir::new().unwrap());
         let torrent = Arc::new(Recipe::awkward(seed).build());
-        let file = folder.path().join("club.torrent");
-        let club = Self {
+        let file = folder.path().join("setup.torrent");
+        let setup = Self {
             bridge,
             torrent,
             folder,
             file,
         };
-        std::fs::write(&club.file, club.torrent.metainfo(&[club.url(scheme)])).unwrap();
-        club
+        std::fs::write(&setup.file, setup.torrent.metainfo(&[setup.url(scheme)])).unwrap();
+        setup
     }
 
     fn url(&self, scheme: &str) -> String {
@@ -135,59 +135,59 @@ impl Club {
 
 #[test]
 fn libtorrent_and_we_find_each_other_through_our_tracker_over_udp() {
-    let club = Club::found(61, "udp");
-    let _seed = libtorrent(club.source(), &club.full_place("libtorrent"));
-    club.wait_for(1, 0);
-    club.get();
-    club.wait_for(1, 0);
+    let setup = Setup::new(61, "udp");
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    setup.wait_for(1, 0);
+    setup.get();
+    setup.wait_for(1, 0);
 }
 
 #[test]
 fn aria2_and_we_find_each_other_through_our_tracker_over_http() {
-    let club = Club::found(62, "http");
-    let _seed = club.seed();
-    club.wait_for(1, 0);
-    let place = club.place("aria2");
-    aria2(&club.file, &place, false).wait_for_success(DOWNLOAD);
-    club.torrent.verify(&place).unwrap();
+    let setup = Setup::new(62, "http");
+    let _seed = setup.seed();
+    setup.wait_for(1, 0);
+    let place = setup.place("aria2");
+    aria2(&setup.file, &place, false).wait_for_success(DOWNLOAD);
+    setup.torrent.verify(&place).unwrap();
 }
 
 /// Transmission never dials loopback: it is found.
 #[test]
 fn we_find_transmission_through_our_tracker_over_http_and_udp() {
     for (seed, scheme) in [(63, "udp"), (64, "http")] {
-        let club = Club::found(seed, scheme);
+        let setup = Setup::new(seed, scheme);
         let _seed = transmission(
-            &club.file,
-            &club.full_place("transmission"),
-            &club.place("settings"),
+            &setup.file,
+            &setup.full_place("transmission"),
+            &setup.place("settings"),
         );
-        club.wait_for(1, 0);
-        club.get();
+        setup.wait_for(1, 0);
+        setup.get();
     }
 }
 
 #[test]
 fn we_scrape_our_own_tracker_over_http_and_udp() {
     for (seed, scheme) in [(65, "udp"), (66, "http")] {
-        let club = Club::found(seed, scheme);
-        let _seed = club.seed();
-        club.wait_for(1, 0);
-        let mut show = club.aqueduct(&["show", club.source(), "--scrape", "--json"]);
+        let setup = Setup::new(seed, scheme);
+        let _seed = setup.seed();
+        setup.wait_for(1, 0);
+        let mut show = setup.aqueduct(&["show", setup.source(), "--scrape", "--json"]);
         show.wait_for_success(START);
         let object: serde_json::Value = serde_json::from_str(&show.lines()[0]).unwrap();
-        let expected = serde_json::json!([{ "url": club.url(scheme), "seeders": 1, "leechers": 0, "error": null }]);
+        let expected = serde_json::json!([{ "url": setup.url(scheme), "seeders": 1, "leechers": 0, "error": null }]);
         assert_eq!(object["scrape"], expected);
     }
 }
 
 #[test]
 fn libtorrent_reads_our_scrape() {
-    let club = Club::found(67, "http");
-    let _seed = club.seed();
-    club.wait_for(1, 0);
+    let setup = Setup::new(67, "http");
+    let _seed = setup.seed();
+    setup.wait_for(1, 0);
     let mut scraping =
-        aqueduct_tests::clients::libtorrent_scrape(club.source(), &club.place("libtorrent"));
+        aqueduct_tests::clients::libtorrent_scrape(setup.source(), &setup.place("libtorrent"));
     let line = scraping.wait_for_line("\"scraped\"", START);
     let said: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
@@ -199,21 +199,21 @@ fn libtorrent_reads_our_scrape() {
 
 #[test]
 fn dead_hanging_and_broken_trackers_are_reported_differently_from_an_empty_one() {
-    let club = Club::found(68, "http");
+    let setup = Setup::new(68, "http");
     let hanging = Server::start(|_| Reply::Hang);
     let page = Server::start(|_| ok("<!DOCTYPE html><p>Welcome</p>"));
     let trackers = [
         hanging.url("/announce"),
         format!("http://{}/announce", closed_port()),
         page.url("/announce"),
-        club.url("http"),
+        setup.url("http"),
     ];
-    std::fs::write(&club.file, club.torrent.metainfo(&trackers)).unwrap();
-    let place = club.place("aqueduct");
+    std::fs::write(&setup.file, setup.torrent.metainfo(&trackers)).unwrap();
+    let place = setup.place("aqueduct");
     let here = place.to_str().unwrap();
     let arguments = [
         "get",
-        club.source(),
+        setup.source(),
         "-o",
         here,
         "--port",
@@ -225,7 +225,7 @@ fn dead_hanging_and_broken_trackers_are_reported_differently_from_an_empty_one()
         "--timeout",
         "9s",
     ];
-    let mut get = club.aqueduct(&arguments);
+    let mut get = setup.aqueduct(&arguments);
     assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
     let expected = "asked 4 trackers: 2 failed, 1 knows no peers, 1 has not answered";
     assert!(
@@ -233,7 +233,7 @@ fn dead_hanging_and_broken_trackers_are_reported_differently_from_an_empty_one()
         "{}",
         get.told()
     );
-    let mut show = club.aqueduct(&["show", club.source(), "--scrape"]);
+    let mut show = setup.aqueduct(&["show", setup.source(), "--scrape"]);
     show.wait_for_success(START);
     for expected in [
         "did not answer within 15 s",

@@ -9,7 +9,7 @@ use aqueduct_tests::network::Network;
 use aqueduct_tests::programs::{self, Program, START};
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Table};
+use super::{DOWNLOAD, Setup};
 
 /// Arguments of our program: the DHT and no other source of peers.
 const ALONE: [&str; 3] = ["--no-trackers", "--no-lsd", "--no-pex"];
@@ -20,43 +20,43 @@ fn arguments(network: &Network) -> Vec<&str> {
 }
 
 /// A torrent without trackers.
-fn table(recipe: Recipe) -> Table {
-    let table = Table::set(recipe);
-    std::fs::write(&table.file, table.torrent.metainfo(&[])).unwrap();
-    table
+fn setup(recipe: Recipe) -> Setup {
+    let setup = Setup::new(recipe);
+    std::fs::write(&setup.file, setup.torrent.metainfo(&[])).unwrap();
+    setup
 }
 
 /// Our program at every address of the machine, with a DHT.
-fn anywhere(table: &Table, subcommand: &str) -> Command {
+fn anywhere(setup: &Setup, subcommand: &str) -> Command {
     let mut command = Command::new(programs::aqueduct());
     command
         .arg(subcommand)
         .args(["--port", "0"])
-        .env("XDG_STATE_HOME", table.place("state"));
+        .env("XDG_STATE_HOME", setup.place("state"));
     command
 }
 
 /// The same at one address.
-fn at(host: &str, table: &Table, subcommand: &str) -> Command {
-    let mut command = anywhere(table, subcommand);
+fn at(host: &str, setup: &Setup, subcommand: &str) -> Command {
+    let mut command = anywhere(setup, subcommand);
     command.args(["--bind", host]);
     command
 }
 
-fn ours(table: &Table, subcommand: &str) -> Command {
-    at("127.0.0.1", table, subcommand)
+fn ours(setup: &Setup, subcommand: &str) -> Command {
+    at("127.0.0.1", setup, subcommand)
 }
 
 /// Our program downloads `source` from the peers that the DHT names.
-fn get(table: &Table, source: &str, arguments: &[&str]) {
-    get_with(ours(table, "get"), table, source, arguments);
+fn get(setup: &Setup, source: &str, arguments: &[&str]) {
+    get_with(ours(setup, "get"), setup, source, arguments);
 }
 
-fn get_with(mut program: Command, table: &Table, source: &str, arguments: &[&str]) {
-    let place = table.place("aqueduct");
+fn get_with(mut program: Command, setup: &Setup, source: &str, arguments: &[&str]) {
+    let place = setup.place("aqueduct");
     let mut get = Program::start(program.arg(source).arg("-o").arg(&place).args(arguments));
     get.wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }
 
 /// A seed's listening port.
@@ -67,30 +67,30 @@ fn port_of(seed: &mut Program) -> u16 {
 }
 
 /// A network with these `homes`, one of which seeds and has announced it.
-fn seeding(table: &Table, homes: &str) -> Network {
-    let full = table.full_place("libtorrent");
-    let mut network = Network::start(&["--homes", homes, "--seed", table.source(), text(&full)]);
-    network.wait_for_announce(&table.torrent.hex(), None);
+fn seeding(setup: &Setup, homes: &str) -> Network {
+    let full = setup.full_place("libtorrent");
+    let mut network = Network::start(&["--homes", homes, "--seed", setup.source(), text(&full)]);
+    network.wait_for_announce(&setup.torrent.hex(), None);
     network
 }
 
 /// Our program at `host` seeds what libtorrent is to find in a network with these `homes`.
-fn found_by_libtorrent(table: &Table, host: &str, homes: &str) {
-    let place = table.place("libtorrent");
-    let magnet = table.torrent.magnet(&[]);
+fn found_by_libtorrent(setup: &Setup, host: &str, homes: &str) {
+    let place = setup.place("libtorrent");
+    let magnet = setup.torrent.magnet(&[]);
     let mut network = Network::start(&["--homes", homes, "--leech", &magnet, text(&place)]);
-    let full = table.full_place("aqueduct");
+    let full = setup.full_place("aqueduct");
     let mut seed = Program::start(
-        at(host, table, "seed")
-            .arg(&table.file)
+        at(host, setup, "seed")
+            .arg(&setup.file)
             .arg(&full)
             .arg("--json")
             .args(arguments(&network)),
     );
     let port = port_of(&mut seed);
-    network.wait_for_announce(&table.torrent.hex(), Some(port));
+    network.wait_for_announce(&setup.torrent.hex(), Some(port));
     network.program.wait_for_line("\"seeding\"", DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }
 
 fn text(path: &Path) -> &str {
@@ -99,49 +99,49 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn we_find_by_its_info_hash_alone_what_libtorrent_announces() {
-    let table = table(Recipe::awkward(41));
-    let hash = table.torrent.hex();
-    let full = table.full_place("libtorrent");
-    let mut network = Network::start(&["--seed", table.source(), text(&full)]);
+    let setup = setup(Recipe::awkward(41));
+    let hash = setup.torrent.hex();
+    let full = setup.full_place("libtorrent");
+    let mut network = Network::start(&["--seed", setup.source(), text(&full)]);
     network.wait_for_announce(&hash, None);
-    get(&table, &hash, &arguments(&network));
+    get(&setup, &hash, &arguments(&network));
 }
 
 #[test]
 fn we_find_by_a_magnet_link_without_trackers_what_libtorrent_announces() {
-    let table = table(Recipe::awkward(42));
-    let network = seeding(&table, "4");
-    get(&table, &table.torrent.magnet(&[]), &arguments(&network));
+    let setup = setup(Recipe::awkward(42));
+    let network = seeding(&setup, "4");
+    get(&setup, &setup.torrent.magnet(&[]), &arguments(&network));
 }
 
 #[test]
 fn libtorrent_finds_by_a_magnet_link_without_trackers_what_we_announce() {
-    found_by_libtorrent(&table(Recipe::awkward(43)), "127.0.0.1", "4");
+    found_by_libtorrent(&setup(Recipe::awkward(43)), "127.0.0.1", "4");
 }
 
 #[test]
 fn over_ipv6_alone_we_find_what_libtorrent_announces() {
-    let table = table(Recipe::awkward(47));
-    let network = seeding(&table, "6");
+    let setup = setup(Recipe::awkward(47));
+    let network = seeding(&setup, "6");
     let one = [&ALONE, &network.bootstrap()[..2]].concat();
-    get_with(at("::1", &table, "get"), &table, &table.torrent.hex(), &one);
+    get_with(at("::1", &setup, "get"), &setup, &setup.torrent.hex(), &one);
 }
 
 #[test]
 fn over_ipv6_alone_libtorrent_finds_what_we_announce() {
-    found_by_libtorrent(&table(Recipe::awkward(48)), "::1", "6");
+    found_by_libtorrent(&setup(Recipe::awkward(48)), "::1", "6");
 }
 
 /// BEP 32: nodes of one family introduce us to the other, and the peer is in the other one alone.
 #[test]
 fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
-    let table = table(Recipe::awkward(49));
-    let network = seeding(&table, "46");
+    let setup = setup(Recipe::awkward(49));
+    let network = seeding(&setup, "46");
     let known = [&ALONE, &network.bootstrap_at("127.")[..]].concat();
     get_with(
-        anywhere(&table, "get"),
-        &table,
-        &table.torrent.hex(),
+        anywhere(&setup, "get"),
+        &setup,
+        &setup.torrent.hex(),
         &known,
     );
 }
@@ -149,9 +149,9 @@ fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
 /// No libtorrent here: the seed is the only node that the other one knows.
 #[test]
 fn two_of_our_own_programs_form_a_dht_and_remember_it() {
-    let table = table(Recipe::awkward(44));
-    let full = table.full_place("full");
-    let mut seed = Program::start(ours(&table, "seed").arg(&table.file).arg(&full).args([
+    let setup = setup(Recipe::awkward(44));
+    let full = setup.full_place("full");
+    let mut seed = Program::start(ours(&setup, "seed").arg(&setup.file).arg(&full).args([
         "--json",
         "--no-trackers",
         "--no-lsd",
@@ -159,10 +159,10 @@ fn two_of_our_own_programs_form_a_dht_and_remember_it() {
         "127.0.0.1:9",
     ]));
     let node = format!("127.0.0.1:{}", port_of(&mut seed));
-    let state = table.place("other-state");
-    let mut get = ours(&table, "get");
+    let state = setup.place("other-state");
+    let mut get = ours(&setup, "get");
     get.args([
-        &table.torrent.hex(),
+        &setup.torrent.hex(),
         "--no-trackers",
         "--no-lsd",
         "--no-pex",
@@ -170,9 +170,9 @@ fn two_of_our_own_programs_form_a_dht_and_remember_it() {
         &node,
     ])
     .env("XDG_STATE_HOME", &state);
-    let place = table.place("aqueduct");
+    let place = setup.place("aqueduct");
     Program::start(get.arg("-o").arg(&place)).wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
     assert!(
         state.join("aqueduct/dht").is_file(),
         "the DHT state is not kept"
@@ -181,13 +181,13 @@ fn two_of_our_own_programs_form_a_dht_and_remember_it() {
 
 #[test]
 fn a_torrent_without_peers_fails_and_reports_the_dhts_state() {
-    let table = table(Recipe::awkward(45));
+    let setup = setup(Recipe::awkward(45));
     let network = Network::start(&[]);
     let mut get = Program::start(
-        ours(&table, "get")
-            .arg(&table.file)
+        ours(&setup, "get")
+            .arg(&setup.file)
             .arg("-o")
-            .arg(table.place("out"))
+            .arg(setup.place("out"))
             .args(arguments(&network))
             .args(["--timeout", "8s"]),
     );
@@ -201,13 +201,13 @@ fn a_torrent_without_peers_fails_and_reports_the_dhts_state() {
 
 #[test]
 fn a_private_torrent_stays_out_of_the_dht_and_the_screen_says_so() {
-    let table = table(Recipe::awkward(46).private());
+    let setup = setup(Recipe::awkward(46).private());
     let mut network = Network::start(&[]);
     let mut get = Program::start(
-        ours(&table, "get")
-            .arg(&table.file)
+        ours(&setup, "get")
+            .arg(&setup.file)
             .arg("-o")
-            .arg(table.place("out"))
+            .arg(setup.place("out"))
             .args(arguments(&network))
             .args(["--timeout", "5s"]),
     );
@@ -215,7 +215,7 @@ fn a_private_torrent_stays_out_of_the_dht_and_the_screen_says_so() {
     assert!(line.contains("DHT: off (private torrent)"), "{line}");
     network.program.signal("TERM");
     network.program.wait(START);
-    let hash = table.torrent.hex();
+    let hash = setup.torrent.hex();
     assert!(
         !network
             .program

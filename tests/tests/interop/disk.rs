@@ -10,7 +10,7 @@ use aqueduct_tests::programs::{Program, START, aqueduct};
 use aqueduct_tests::torrent::Recipe;
 use serde_json::Value;
 
-use super::{DOWNLOAD, Table};
+use super::{DOWNLOAD, Setup};
 
 /// A disk in memory, unmounted when dropped. Only root may mount one.
 struct Disk(PathBuf);
@@ -73,12 +73,12 @@ fn value(line: &str) -> Value {
 }
 
 /// A seed of our own, and where it listens.
-fn seed(table: &Table) -> (Program, String) {
-    let full = table.full_place("seed");
+fn seed(setup: &Setup) -> (Program, String) {
+    let full = setup.full_place("seed");
     let mut seed = Program::start(
-        table
+        setup
             .aqueduct("seed")
-            .arg(table.source())
+            .arg(setup.source())
             .arg(full)
             .args(["--no-trackers", "--json"]),
     );
@@ -86,11 +86,11 @@ fn seed(table: &Table) -> (Program, String) {
     (seed, format!("127.0.0.1:{port}"))
 }
 
-fn get(table: &Table, peer: &str, place: &Path, more: &[&str]) -> Program {
-    let mut get = table.aqueduct("get");
+fn get(setup: &Setup, peer: &str, place: &Path, more: &[&str]) -> Program {
+    let mut get = setup.aqueduct("get");
     Program::start(
         get.args([
-            table.source(),
+            setup.source(),
             "--no-trackers",
             "--json",
             "--peer",
@@ -104,10 +104,10 @@ fn get(table: &Table, peer: &str, place: &Path, more: &[&str]) -> Program {
 
 #[test]
 fn a_disk_that_is_too_small_is_reported_before_the_first_byte() {
-    let table = Table::set(Recipe::single("large.bin", 60, 6 << 20, 64 * 1024));
-    let disk = Disk::mount(table.place("disk"), 4);
-    let (_seed, peer) = seed(&table);
-    let mut get = get(&table, &peer, &disk.0, &[]);
+    let setup = Setup::new(Recipe::single("large.bin", 60, 6 << 20, 64 * 1024));
+    let disk = Disk::mount(setup.place("disk"), 4);
+    let (_seed, peer) = seed(&setup);
+    let mut get = get(&setup, &peer, &disk.0, &[]);
     assert_eq!(get.wait(DOWNLOAD).code(), Some(5), "{}", get.told());
     let told = get.told();
     assert!(
@@ -119,10 +119,10 @@ fn a_disk_that_is_too_small_is_reported_before_the_first_byte() {
 
 #[test]
 fn a_full_disk_pauses_the_download_until_there_is_space() {
-    let table = Table::set(Recipe::single("growing.bin", 61, 6 << 20, 64 * 1024));
-    let disk = Disk::mount(table.place("disk"), 8);
-    let (_seed, peer) = seed(&table);
-    let mut get = get(&table, &peer, &disk.0, &["--download-limit", "1M"]);
+    let setup = Setup::new(Recipe::single("growing.bin", 61, 6 << 20, 64 * 1024));
+    let disk = Disk::mount(setup.place("disk"), 8);
+    let (_seed, peer) = seed(&setup);
+    let mut get = get(&setup, &peer, &disk.0, &["--download-limit", "1M"]);
     // A download that could not begin would be refused; this one has begun.
     while value(&get.wait_for_line("\"phase\":\"downloading\"", START))["done"] == 0 {}
     let filler = disk.fill();
@@ -146,18 +146,18 @@ fn a_full_disk_pauses_the_download_until_there_is_space() {
         "{}",
         get.told()
     );
-    table.torrent.verify(&disk.0).unwrap();
+    setup.torrent.verify(&disk.0).unwrap();
 }
 
 #[test]
 fn a_read_only_disk_refuses_a_download_and_still_seeds() {
-    let table = Table::set(Recipe::awkward(62));
-    let disk = Disk::mount(table.place("seed"), 64);
-    let (mut first, peer) = seed(&table);
+    let setup = Setup::new(Recipe::awkward(62));
+    let disk = Disk::mount(setup.place("seed"), 64);
+    let (mut first, peer) = seed(&setup);
     first.signal("INT");
     first.wait(START);
     disk.forbid_writing();
-    let mut refused = get(&table, &peer, &disk.0.join("below"), &[]);
+    let mut refused = get(&setup, &peer, &disk.0.join("below"), &[]);
     assert_eq!(refused.wait(START).code(), Some(5), "{}", refused.told());
     assert!(
         refused
@@ -167,30 +167,30 @@ fn a_read_only_disk_refuses_a_download_and_still_seeds() {
         refused.told()
     );
     let mut serving = Program::start(
-        table
+        setup
             .aqueduct("seed")
-            .arg(table.source())
+            .arg(setup.source())
             .arg(&disk.0)
             .args(["--no-trackers", "--json"]),
     );
     let port = value(&serving.wait_for_line("\"listening\"", START))["port"].clone();
-    let place = table.place("aqueduct");
-    get(&table, &format!("127.0.0.1:{port}"), &place, &[]).wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    let place = setup.place("aqueduct");
+    get(&setup, &format!("127.0.0.1:{port}"), &place, &[]).wait_for_success(DOWNLOAD);
+    setup.torrent.verify(&place).unwrap();
 }
 
 #[test]
 fn a_process_killed_thirty_times_never_records_a_wrong_piece_and_completes() {
-    let table = Table::set(Recipe::single("killed.bin", 63, 24 << 20, 64 * 1024));
-    let (_seed, peer) = seed(&table);
-    let place = table.place("aqueduct");
+    let setup = Setup::new(Recipe::single("killed.bin", 63, 24 << 20, 64 * 1024));
+    let (_seed, peer) = seed(&setup);
+    let place = setup.place("aqueduct");
     let mut had = 0;
     for kill in 0..30 {
-        let mut get = get(&table, &peer, &place, &["--download-limit", "1M"]);
+        let mut get = get(&setup, &peer, &place, &["--download-limit", "1M"]);
         let have = value(&get.wait_for_line("\"checked\"", START))["have"]
             .as_u64()
             .unwrap();
-        let right = right_pieces(&table, &place);
+        let right = right_pieces(&setup, &place);
         assert!(
             have <= right,
             "kill {kill}: {have} pieces were called had, {right} are right"
@@ -206,19 +206,19 @@ fn a_process_killed_thirty_times_never_records_a_wrong_piece_and_completes() {
         get.wait(START);
     }
     assert!(had > 0, "nothing was kept over thirty runs");
-    get(&table, &peer, &place, &[]).wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    get(&setup, &peer, &place, &[]).wait_for_success(DOWNLOAD);
+    setup.torrent.verify(&place).unwrap();
 }
 
 /// Pieces on disk that are what they must be.
-fn right_pieces(table: &Table, place: &Path) -> u64 {
-    let Ok(bytes) = fs::read(place.join(table.torrent.name())) else {
+fn right_pieces(setup: &Setup, place: &Path) -> u64 {
+    let Ok(bytes) = fs::read(place.join(setup.torrent.name())) else {
         return 0;
     };
-    let length = table.torrent.lengths().piece_length() as usize;
-    let pieces = bytes.chunks(length).zip(table.torrent.lengths().iter());
+    let length = setup.torrent.lengths().piece_length() as usize;
+    let pieces = bytes.chunks(length).zip(setup.torrent.lengths().iter());
     pieces
-        .filter(|(bytes, piece)| table.torrent.piece(*piece) == *bytes)
+        .filter(|(bytes, piece)| setup.torrent.piece(*piece) == *bytes)
         .count() as u64
 }
 
@@ -232,9 +232,9 @@ fn three_thousand_files_need_few_descriptors() {
         .zip(0..)
         .map(|(name, n)| (name.as_str(), n % 700))
         .collect();
-    let table = Table::set(Recipe::folder("many", 64, &files, 16 * 1024));
-    let (_seed, peer) = seed(&table);
-    let place = table.place("aqueduct");
+    let setup = Setup::new(Recipe::folder("many", 64, &files, 16 * 1024));
+    let (_seed, peer) = seed(&setup);
+    let place = setup.place("aqueduct");
     let limited = "ulimit -n 400 && exec \"$@\"";
     let mut get = Command::new("sh");
     get.args([
@@ -243,7 +243,7 @@ fn three_thousand_files_need_few_descriptors() {
         "sh",
         text(&aqueduct()),
         "get",
-        table.source(),
+        setup.source(),
         "--no-trackers",
         "--no-dht",
         "--no-lsd",
@@ -252,7 +252,7 @@ fn three_thousand_files_need_few_descriptors() {
     ]);
     get.args(["--bind", "127.0.0.1", "--json", "--peer", &peer, "-o"])
         .arg(&place)
-        .env("XDG_STATE_HOME", table.place("state"));
+        .env("XDG_STATE_HOME", setup.place("state"));
     Program::start(&mut get).wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }

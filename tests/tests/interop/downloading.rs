@@ -1,4 +1,4 @@
-//! They seed, we download.
+//! Other clients seed, our program downloads.
 
 use std::time::Duration;
 
@@ -6,111 +6,111 @@ use aqueduct_tests::clients::{aria2, libtorrent, transmission};
 use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Table};
+use super::{DOWNLOAD, Setup};
 
 #[test]
 fn we_download_awkward_files_from_libtorrent() {
-    let table = Table::set(Recipe::awkward(1));
-    let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    table.wait_for_seed();
-    table.get(table.source());
+    let setup = Setup::new(Recipe::awkward(1));
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    setup.wait_for_seed();
+    setup.get(setup.source());
 }
 
 #[test]
 fn we_download_awkward_files_from_aria2() {
-    let table = Table::set(Recipe::awkward(2));
-    let _seed = aria2(&table.file, &table.full_place("aria2"), true);
-    table.wait_for_seed();
-    table.get(table.source());
+    let setup = Setup::new(Recipe::awkward(2));
+    let _seed = aria2(&setup.file, &setup.full_place("aria2"), true);
+    setup.wait_for_seed();
+    setup.get(setup.source());
 }
 
 #[test]
 fn we_download_awkward_files_from_transmission() {
-    let table = Table::set(Recipe::awkward(3));
+    let setup = Setup::new(Recipe::awkward(3));
     let _seed = transmission(
-        &table.file,
-        &table.full_place("transmission"),
-        &table.place("settings"),
+        &setup.file,
+        &setup.full_place("transmission"),
+        &setup.place("settings"),
     );
-    table.wait_for_seed();
-    table.get(table.source());
+    setup.wait_for_seed();
+    setup.get(setup.source());
 }
 
 #[test]
 fn we_download_a_magnet_link_from_libtorrent() {
-    let table = Table::set(Recipe::awkward(4));
-    let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    table.wait_for_seed();
-    table.get(&table.torrent.magnet(&[table.tracker.http()]));
+    let setup = Setup::new(Recipe::awkward(4));
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    setup.wait_for_seed();
+    setup.get(&setup.torrent.magnet(&[setup.tracker.http()]));
 }
 
 #[test]
 fn we_download_a_magnet_link_from_transmission() {
-    let table = Table::set(Recipe::awkward(5));
+    let setup = Setup::new(Recipe::awkward(5));
     let _seed = transmission(
-        &table.file,
-        &table.full_place("transmission"),
-        &table.place("settings"),
+        &setup.file,
+        &setup.full_place("transmission"),
+        &setup.place("settings"),
     );
-    table.wait_for_seed();
-    table.get(&table.torrent.magnet(&[table.tracker.http()]));
+    setup.wait_for_seed();
+    setup.get(&setup.torrent.magnet(&[setup.tracker.http()]));
 }
 
 #[test]
 fn we_find_a_seed_through_a_tracker_over_udp() {
-    let table = Table::set(Recipe::awkward(6));
-    let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    table.wait_for_seed();
-    table.get(&table.torrent.magnet(&[table.tracker.udp()]));
+    let setup = Setup::new(Recipe::awkward(6));
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    setup.wait_for_seed();
+    setup.get(&setup.torrent.magnet(&[setup.tracker.udp()]));
 }
 
 #[test]
 fn we_find_a_seed_that_the_user_names() {
-    let table = Table::set(Recipe::awkward(7));
-    let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    let seed = table
+    let setup = Setup::new(Recipe::awkward(7));
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    let seed = setup
         .tracker
         .wait_for("a seed", START, |said| said.left == 0)
         .addr
         .to_string();
-    table.get_with(&table.torrent.magnet(&[]), &["--peer", &seed]);
+    setup.get_with(&setup.torrent.magnet(&[]), &["--peer", &seed]);
 }
 
 #[test]
 fn we_download_from_three_clients_at_once() {
-    let table = Table::set(Recipe::single(
+    let setup = Setup::new(Recipe::single(
         "three.bin",
         8,
         (48 << 20) + 4321,
         256 * 1024,
     ));
-    let _libtorrent = libtorrent(table.source(), &table.full_place("libtorrent"));
-    let _aria2 = aria2(&table.file, &table.full_place("aria2"), true);
+    let _libtorrent = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    let _aria2 = aria2(&setup.file, &setup.full_place("aria2"), true);
     let _transmission = transmission(
-        &table.file,
-        &table.full_place("transmission"),
-        &table.place("settings"),
+        &setup.file,
+        &setup.full_place("transmission"),
+        &setup.place("settings"),
     );
     for client in ["-LT", "A2-", "-TR"] {
         let says_so = |id: &[u8]| id.starts_with(client.as_bytes());
-        table.tracker.wait_for(client, START, |said| {
+        setup.tracker.wait_for(client, START, |said| {
             said.left == 0 && said.event != "stopped" && says_so(&said.peer_id.0)
         });
     }
-    table.get(table.source());
+    setup.get(setup.source());
 }
 
 #[test]
 fn an_interrupted_download_resumes() {
-    let table = Table::set(Recipe::single("interrupted.bin", 9, 24 << 20, 128 * 1024));
-    let _seed = libtorrent(table.source(), &table.full_place("libtorrent"));
-    table.wait_for_seed();
-    let place = table.place("aqueduct");
+    let setup = Setup::new(Recipe::single("interrupted.bin", 9, 24 << 20, 128 * 1024));
+    let _seed = libtorrent(setup.source(), &setup.full_place("libtorrent"));
+    setup.wait_for_seed();
+    let place = setup.place("aqueduct");
     let start = |more: &[&str]| {
         Program::start(
-            table
+            setup
                 .aqueduct("get")
-                .args([table.source(), "--json", "-o"])
+                .args([setup.source(), "--json", "-o"])
                 .arg(&place)
                 .args(more),
         )
@@ -138,5 +138,5 @@ fn an_interrupted_download_resumes() {
         "it read everything again: {line}"
     );
     second.wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }

@@ -1,4 +1,4 @@
-//! What the terminal says of a search that leads to nothing.
+//! What the terminal reports when a download gets no data.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use aqueduct_tests::peer::{Manner, ScriptedSeed};
 use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
-use super::Table;
+use super::Setup;
 
 /// The line with which a download gives up after five seconds without data.
-fn last_words(table: &Table) -> String {
+fn last_words(setup: &Setup) -> String {
     let mut get = Program::start(
-        table
+        setup
             .aqueduct("get")
-            .arg(&table.file)
+            .arg(&setup.file)
             .arg("-o")
-            .arg(table.place("out"))
+            .arg(setup.place("out"))
             .args(["--timeout", "5s"]),
     );
     let line = get.wait_for_line("nothing was received for 5", Duration::from_secs(60));
@@ -27,15 +27,15 @@ fn last_words(table: &Table) -> String {
 
 #[test]
 fn dead_hanging_and_empty_trackers_are_reported_differently() {
-    let table = Table::set(Recipe::single("nobody.bin", 61, 1 << 20, 64 * 1024));
+    let setup = Setup::new(Recipe::single("nobody.bin", 61, 1 << 20, 64 * 1024));
     let hanging = Server::start(|_| Reply::Hang);
     let trackers = [
-        table.tracker.http(),
+        setup.tracker.http(),
         format!("http://{}/announce", closed_port()),
         hanging.url("/announce"),
     ];
-    std::fs::write(&table.file, table.torrent.metainfo(&trackers)).unwrap();
-    let line = last_words(&table);
+    std::fs::write(&setup.file, setup.torrent.metainfo(&trackers)).unwrap();
+    let line = last_words(&setup);
     assert!(
         line.contains(
             "asked 3 trackers: 1 failed, 1 knows no peers, 1 has not answered (127.0.0.1:"
@@ -50,12 +50,12 @@ fn dead_hanging_and_empty_trackers_are_reported_differently() {
 
 #[test]
 fn a_banned_peer_is_not_reported_as_unreachable() {
-    let table = Table::set(Recipe::single("lie.bin", 62, 1 << 20, 256 * 1024));
-    let liar = ScriptedSeed::start(std::sync::Arc::clone(&table.torrent), Manner::Corrupt);
-    table
+    let setup = Setup::new(Recipe::single("lie.bin", 62, 1 << 20, 256 * 1024));
+    let liar = ScriptedSeed::start(std::sync::Arc::clone(&setup.torrent), Manner::Corrupt);
+    setup
         .tracker
-        .introduce(table.torrent.info().info_hash.wire(), liar.addr);
-    let line = last_words(&table);
+        .introduce(setup.torrent.info().info_hash.wire(), liar.addr);
+    let line = last_words(&setup);
     assert!(line.contains("1 peer banned for wrong data"), "{line}");
     assert!(liar.blocks_sent() > 0, "it was never asked");
 }

@@ -1,4 +1,4 @@
-//! Other people's clients as seeds and as leechers of the terminal program, over real TCP on
+//! Other BitTorrent clients as seeds and as leechers of the terminal program, over real TCP on
 //! loopback.
 //!
 //! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
@@ -47,7 +47,7 @@ fn full_place(folder: &TempDir, name: &str, torrent: &Computed) -> PathBuf {
 }
 
 /// A tracker, a torrent, and a folder per client.
-struct Table {
+struct Setup {
     torrent: Arc<Computed>,
     tracker: Tracker,
     /// The .torrent's path.
@@ -55,14 +55,14 @@ struct Table {
     folder: TempDir,
 }
 
-impl Table {
-    fn set(recipe: Recipe) -> Self {
+impl Setup {
+    fn new(recipe: Recipe) -> Self {
         let (torrent, tracker, folder) = (
             Arc::new(recipe.build()),
             Tracker::start(),
             TempDir::new().unwrap(),
         );
-        let file = folder.path().join("table.torrent");
+        let file = folder.path().join("test.torrent");
         std::fs::write(&file, torrent.metainfo(&[tracker.http()])).unwrap();
         Self {
             torrent,
@@ -99,14 +99,14 @@ impl Table {
     /// Our program, to be given more arguments. It uses only the trackers and peers that it is told
     /// of.
     fn aqueduct(&self, subcommand: &str) -> Command {
-        let mut command = self.sociable(subcommand);
+        let mut command = self.open_aqueduct(subcommand);
         command.arg("--no-lsd");
         command
     }
 
     /// Our program, open to every peer on loopback. Its state is in the test's folder, so that
     /// no run finds that of another.
-    fn sociable(&self, subcommand: &str) -> Command {
+    fn open_aqueduct(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
         command
             .arg(subcommand)

@@ -5,20 +5,20 @@ use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Table};
+use super::{DOWNLOAD, Setup};
 
 /// So slow that a client without another source is not done in [`DOWNLOAD`].
 const CRAWL: &str = "20480";
 
 /// Twelve MiB: ten minutes of [`CRAWL`].
-fn table(seed: u64) -> Table {
-    Table::set(Recipe::single("told.bin", seed, (12 << 20) + 7, 64 * 1024))
+fn setup(seed: u64) -> Setup {
+    Setup::new(Recipe::single("told.bin", seed, (12 << 20) + 7, 64 * 1024))
 }
 
 /// The same torrent, without its tracker.
-fn without_tracker(table: &Table) -> String {
-    let file = table.place("torrents").join("alone.torrent");
-    std::fs::write(&file, table.torrent.metainfo(&[])).unwrap();
+fn without_tracker(setup: &Setup) -> String {
+    let file = setup.place("torrents").join("alone.torrent");
+    std::fs::write(&file, setup.torrent.metainfo(&[])).unwrap();
     file.to_str().unwrap().to_owned()
 }
 
@@ -26,12 +26,12 @@ fn at(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-fn ours(table: &Table, source: &str, folder: &str, more: &[&str]) -> (Program, u16) {
-    let mut command = table.aqueduct("get");
+fn ours(setup: &Setup, source: &str, folder: &str, more: &[&str]) -> (Program, u16) {
+    let mut command = setup.aqueduct("get");
     command
         .arg(source)
         .arg("-o")
-        .arg(table.place(folder))
+        .arg(setup.place(folder))
         .args(["--no-trackers", "--json"])
         .args(more);
     let mut program = Program::start(&mut command);
@@ -49,53 +49,53 @@ fn port(line: &str) -> u16 {
 
 #[test]
 fn we_learn_of_a_seed_from_libtorrent() {
-    let table = table(31);
-    let source = without_tracker(&table);
-    let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
+    let setup = setup(31);
+    let source = without_tracker(&setup);
+    let (_seed, seed) = libtorrent_with(&source, &setup.full_place("seed"), &[]);
     let (_between, between) = libtorrent_with(
         &source,
-        &table.place("between"),
+        &setup.place("between"),
         &["--peer", &at(seed), "--download-limit", CRAWL],
     );
-    let (mut get, _) = ours(&table, &source, "aqueduct", &["--peer", &at(between)]);
+    let (mut get, _) = ours(&setup, &source, "aqueduct", &["--peer", &at(between)]);
     get.wait_for_success(DOWNLOAD);
-    table.torrent.verify(&table.place("aqueduct")).unwrap();
+    setup.torrent.verify(&setup.place("aqueduct")).unwrap();
 }
 
 #[test]
 fn libtorrent_learns_of_a_seed_from_us() {
-    let table = table(32);
-    let source = without_tracker(&table);
-    let full = table.full_place("seed");
+    let setup = setup(32);
+    let source = without_tracker(&setup);
+    let full = setup.full_place("seed");
     // The seed takes no part in the exchange: it learns of no peer and dials none.
-    let mut seed = Program::start(table.aqueduct("seed").arg(&source).arg(full).args([
+    let mut seed = Program::start(setup.aqueduct("seed").arg(&source).arg(full).args([
         "--no-trackers",
         "--no-pex",
         "--json",
     ]));
     let seed_port = port(&seed.wait_for_line("\"listening\"", START));
     let (_between, between) = ours(
-        &table,
+        &setup,
         &source,
         "aqueduct",
         &["--peer", &at(seed_port), "--download-limit", "20K"],
     );
-    let (mut leech, _) = libtorrent_with(&source, &table.place("leech"), &["--peer", &at(between)]);
+    let (mut leech, _) = libtorrent_with(&source, &setup.place("leech"), &["--peer", &at(between)]);
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
 }
 
 #[test]
 fn with_no_pex_no_peers_are_exchanged() {
-    let table = table(33);
-    let source = without_tracker(&table);
-    let (_seed, seed) = libtorrent_with(&source, &table.full_place("seed"), &[]);
+    let setup = setup(33);
+    let source = without_tracker(&setup);
+    let (_seed, seed) = libtorrent_with(&source, &setup.full_place("seed"), &[]);
     let (_between, between) = libtorrent_with(
         &source,
-        &table.place("between"),
+        &setup.place("between"),
         &["--peer", &at(seed), "--download-limit", CRAWL],
     );
     let (mut get, _) = ours(
-        &table,
+        &setup,
         &source,
         "aqueduct",
         &["--peer", &at(between), "--no-pex"],
@@ -109,37 +109,37 @@ fn with_no_pex_no_peers_are_exchanged() {
 
 #[test]
 fn libtorrent_finds_us_on_the_local_network() {
-    let table = Table::set(Recipe::awkward(34));
-    let source = without_tracker(&table);
-    let place = table.place("libtorrent");
+    let setup = Setup::new(Recipe::awkward(34));
+    let source = without_tracker(&setup);
+    let place = setup.place("libtorrent");
     let (mut leech, _) = libtorrent_with(&source, &place, &["--lsd"]);
-    let full = table.full_place("aqueduct");
+    let full = setup.full_place("aqueduct");
     let _seed = Program::start(
-        table
-            .sociable("seed")
+        setup
+            .open_aqueduct("seed")
             .arg(&source)
             .arg(&full)
             .arg("--no-trackers"),
     );
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }
 
 #[test]
 fn we_find_libtorrent_on_the_local_network() {
-    let table = Table::set(Recipe::awkward(35));
-    let source = without_tracker(&table);
-    let place = table.place("aqueduct");
+    let setup = Setup::new(Recipe::awkward(35));
+    let source = without_tracker(&setup);
+    let place = setup.place("aqueduct");
     let mut get = Program::start(
-        table
-            .sociable("get")
-            .arg(table.torrent.magnet(&[]))
+        setup
+            .open_aqueduct("get")
+            .arg(setup.torrent.magnet(&[]))
             .arg("-o")
             .arg(&place)
             .args(["--no-trackers", "--json"]),
     );
     get.wait_for_line("\"listening\"", START);
-    let _seed = libtorrent_with(&source, &table.full_place("libtorrent"), &["--lsd"]);
+    let _seed = libtorrent_with(&source, &setup.full_place("libtorrent"), &["--lsd"]);
     get.wait_for_success(DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }

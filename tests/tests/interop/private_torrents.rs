@@ -1,5 +1,5 @@
-//! A private torrent's silence (BEP 27), shown by a capture of everything that leaves or enters a
-//! network namespace. Needs root.
+//! Private torrents (BEP 27) contact nothing but their tracker and its peers: shown by a capture of
+//! everything that leaves or enters a network namespace. Needs root.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};

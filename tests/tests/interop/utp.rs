@@ -1,16 +1,16 @@
-//! Clients that try uTP before TCP, as most do: we speak none, and say so.
+//! Clients that try uTP before TCP, as most do: we reject uTP at once.
 
 use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
 use aqueduct_tests::torrent::Recipe;
 
-use super::{DOWNLOAD, Table};
+use super::{DOWNLOAD, Setup};
 
 /// libtorrent learns of us, tries uTP, is rejected instead of waiting for its timeout, and
 /// downloads over TCP. `more`: arguments of our program.
 fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
-    let table = Table::set(Recipe::awkward(seed));
-    let full = table.full_place("aqueduct");
+    let setup = Setup::new(Recipe::awkward(seed));
+    let full = setup.full_place("aqueduct");
     let mut command = aqueduct_tests::programs::command(
         aqueduct_tests::programs::aqueduct(),
         [
@@ -27,24 +27,24 @@ fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
     let mut ours = Program::start(
         command
             .args(more)
-            .arg(&table.file)
+            .arg(&setup.file)
             .arg(&full)
-            .env("XDG_STATE_HOME", table.place("state")),
+            .env("XDG_STATE_HOME", setup.place("state")),
     );
     let listening: serde_json::Value =
         serde_json::from_str(&ours.wait_for_line("\"listening\"", START)).unwrap();
     ours.wait_for_line("\"checked\"", START);
-    let place = table.place("libtorrent");
+    let place = setup.place("libtorrent");
     let peer = format!("127.0.0.1:{}", listening["port"]);
     let (mut leech, _) = libtorrent_with(
-        &table.torrent.magnet(&[]),
+        &setup.torrent.magnet(&[]),
         &place,
         &["--utp", "--peer", &peer],
     );
     let line = leech.wait_for_line("disconnecting (uTP)", START);
     assert!(line.contains("Connection reset by peer"), "{line}");
     leech.wait_for_line("\"seeding\"", DOWNLOAD);
-    table.torrent.verify(&place).unwrap();
+    setup.torrent.verify(&place).unwrap();
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunch (BEP 55). And
-//! what private torrents keep to themselves.
+//! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunch (BEP 55);
+//! and what is not exchanged for private torrents.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

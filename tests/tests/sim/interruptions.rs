@@ -79,8 +79,8 @@ fn after_ten_minutes_without_network_peers_are_dialled_again() {
     world.run_until_finished(secs(180), &[leech]);
 }
 
-/// A laptop that is closed overnight: hours have passed between two calls, and every peer has closed
-/// up.
+/// A laptop that is closed overnight: hours pass between two calls, and every peer has closed its
+/// connection.
 #[test]
 fn a_machine_that_slept_for_eight_hours_downloads_again_within_ten_seconds() {
     let (mut world, _, leech) = pair(307);

@@ -19,8 +19,7 @@ use super::torrent::TORRENT;
 
 /// Outputs of one input beyond which the engine is taken to be in an endless loop.
 const MAX_OUTPUTS: usize = 20_000;
-/// Times a second of virtual time that the engine may ask to be woken, and times that it may
-/// without time passing at all.
+/// How often the engine may ask to be woken per second of virtual time, and without time passing.
 const MAX_WAKES: usize = 2_000;
 /// Steps in which an engine whose requests all succeed must have shut down.
 const SHUT_DOWN_STEPS: usize = 1_000;
