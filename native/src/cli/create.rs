@@ -12,11 +12,11 @@ use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::{Handles, Storage};
 use serde_json::json;
 
-use super::failure::{Class, Failure};
 use super::flags::CreateFlags;
 use super::output::{self, Existing};
 use super::place;
 use crate::ui;
+use crate::ui::failure::{Class, Failure};
 use crate::ui::reading::Reading;
 
 /// The problem of an --output that exists.

@@ -13,10 +13,10 @@ use aqueduct_native::storage::records::{OtherRecords, RecordFiles};
 use aqueduct_native::storage::stored::Stored;
 use aqueduct_native::storage::{DiskSpace, Handles, Storage, path_of, resume};
 
-use super::failure::{Class, Failure};
 use super::place::Root;
 use super::plan::Purpose;
 use super::select::Choice;
+use crate::ui::failure::{Class, Failure};
 
 /// Where a session's torrents and their records lie.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Torrents that failed, among several.
 
-use super::failure::{Class, Failure};
 use crate::ui;
+use crate::ui::failure::{Class, Failure};
 
 /// The failure of a single torrent is the command's. One among several is printed at once and the
 /// others continue; the first decides the exit code.

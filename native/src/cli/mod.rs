@@ -1,7 +1,6 @@
 //! The commands.
 
 mod create;
-pub(crate) mod failure;
 mod files;
 mod flags;
 mod lookups;
@@ -31,9 +30,9 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tracing_subscriber::EnvFilter;
 
-use self::failure::{Class, Failure};
 use self::flags::{Command, Flags};
 use crate::ui;
+use crate::ui::failure::{Class, Failure};
 
 /// Parses the command line, runs the command, and reports how it ended.
 pub(crate) fn run() -> ExitCode {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aqueduct_core::meta::{File, Info, portable_name};
 use aqueduct_core::types::visible;
 
-use super::failure::{Class, Failure};
+use crate::ui::failure::{Class, Failure};
 
 /// The folder that a torrent's paths start from.
 #[derive(Clone, Debug, PartialEq, Eq)]

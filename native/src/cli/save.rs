@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::{InfoHash, visible};
 
-use super::failure::{Class, Failure};
 use super::output::{self, Existing};
+use crate::ui::failure::{Class, Failure};
 
 /// Checks that the file may be written, before anything is fetched. One that holds this torrent
 /// already is left as it is, so that a command can be started again.

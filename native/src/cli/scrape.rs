@@ -11,7 +11,7 @@ use aqueduct_native::net::{Bind, OwnUser, Resolver};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::failure::{Class, Failure};
+use crate::ui::failure::{Class, Failure};
 
 /// The longest wait for all trackers together.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::types::visible;
 
-use super::failure::{Class, Failure};
+use crate::ui::failure::{Class, Failure};
 
 /// What the user and the magnet link ask for.
 #[derive(Clone, Copy, Debug)]

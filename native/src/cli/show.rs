@@ -6,10 +6,10 @@ use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_native::net::Bind;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
 use super::flags::ShowFlags;
 use super::scrape;
 use super::source::{self, Source};
+use crate::ui::failure::Failure;
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: ShowFlags) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use aqueduct_native::net::http::{Client, Fetch};
 use aqueduct_native::net::{Bind, NetError, OwnUser};
 use percent_encoding::percent_decode_str;
 
-use super::failure::{Class, Failure};
+use crate::ui::failure::{Class, Failure};
 
 /// Longest .torrent file that is read, bytes.
 const MAX_TORRENT: u64 = 10_000_000;

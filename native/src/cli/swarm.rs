@@ -9,7 +9,6 @@ use aqueduct_native::descriptors;
 use aqueduct_native::driver::Driver;
 use aqueduct_native::storage::StateFolder;
 
-use super::failure::{Class, Failure};
 use super::files::Files;
 use super::flags::{GetFlags, OutputFlags, SeedFlags, StorageFlags, SwarmFlags};
 use super::lookups::Lookups;
@@ -22,6 +21,7 @@ use super::session::{Parts, Session};
 use super::settings::{self, Torrents, settings};
 use super::source::{self, Source};
 use crate::ui::Screen;
+use crate::ui::failure::{Class, Failure};
 
 pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
     let GetFlags {

@@ -11,10 +11,10 @@ use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::{Handles, Storage};
 use serde_json::{Value, json};
 
-use super::failure::{Class, Failure};
 use super::flags::VerifyFlags;
 use super::place::{self, Root};
 use super::source;
+use crate::ui::failure::{Class, Failure};
 use crate::ui::reading::Reading;
 use crate::ui::{self, text};
 

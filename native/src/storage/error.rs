@@ -41,7 +41,7 @@ pub enum StorageError {
         reserved: u64,
     },
     /// The record of a download cannot be saved.
-    #[error("could not {action} {}, where it is noted how far downloads are: {source}; {}", path.display(), state_advice(source))]
+    #[error("could not {action} {}, where the progress of downloads is recorded: {source}; {}", path.display(), state_advice(source))]
     State {
         /// The action that failed, as a verb.
         action: &'static str,
@@ -51,7 +51,7 @@ pub enum StorageError {
         source: io::Error,
     },
     /// A file that would be written to is not this torrent's.
-    #[error("{} is there already and {}; move it away, choose another folder with --output, or let it be replaced with --overwrite", path.display(), whose(*holder))]
+    #[error("{} is there already and {}; move it away, choose another folder with --output, or replace it with --overwrite", path.display(), whose(*holder))]
     InTheWay {
         /// The file.
         path: PathBuf,
@@ -59,13 +59,13 @@ pub enum StorageError {
         holder: Option<InfoHash>,
     },
     /// Another program wrote to a file while it was read, or after it was last checked.
-    #[error("{} was changed by something else meanwhile; start again when nothing writes to it", path.display())]
+    #[error("{} was changed by another program meanwhile; start again when nothing writes to it", path.display())]
     Changed {
         /// The file, or the folder that it is in.
         path: PathBuf,
     },
     /// Another process downloads or seeds the same torrent into the same folder.
-    #[error("another aqueduct works on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
+    #[error("another aqueduct is working on this torrent in {}; stop it first, or choose another folder with --output", folder.display())]
     Busy {
         /// The download folder.
         folder: PathBuf,
@@ -132,19 +132,19 @@ fn advice(action: &str, source: &io::Error) -> &'static str {
     match source.kind() {
         _ if is_full(source) => "; free some space",
         io::ErrorKind::PermissionDenied if action.starts_with("read") => {
-            "; ask its owner for the right to read it"
+            "; ask its owner for permission to read it"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; choose a folder that you may write to with --output"
         }
         io::ErrorKind::AlreadyExists => {
-            "; a file stands where the folder must be: move it away, or choose another folder with --output"
+            "; a file lies where the folder must be: move it away, or choose another folder with --output"
         }
         io::ErrorKind::NotADirectory => {
-            "; a file or a symbolic link stands where a folder must be: move it away"
+            "; a file or a symbolic link lies where a folder must be: move it away"
         }
         _ if is(source, Errno::IO) => {
-            "; the disk has a fault: see what the system's log says of it, then start the same command again"
+            "; the disk has a fault: see the system's log, then start the same command again"
         }
         _ if is(source, Errno::LOOP) => "; symbolic links are not followed: move it away",
         _ => "",

@@ -8,7 +8,8 @@ use aqueduct_core::Phase;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::layout::{self, Layout, Size};
-use super::{View, plain, text};
+use super::view::View;
+use super::{plain, text};
 
 /// Redraws per second: as often as progress is reported.
 const REDRAWS: u8 = 4;

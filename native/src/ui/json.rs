@@ -8,18 +8,15 @@ use aqueduct_core::meta::{File, Info};
 use aqueduct_core::types::{InfoHash, PeerAddr};
 use aqueduct_core::{CloseReason, FileChange, PeerFailure};
 use aqueduct_native::storage::Renamed;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{View, object, text};
-use crate::cli::failure::Failure;
+use super::failure::Failure;
+use super::print::object;
+use super::text;
+use super::view::View;
 
 #[derive(Debug)]
 pub(crate) struct Json;
-
-/// A failure as an event.
-pub(super) fn error(failure: &Failure) -> Value {
-    json!({ "event": "error", "class": failure.class.name(), "message": failure.message })
-}
 
 impl Json {
     pub(super) fn listening(&self, port: u16) {

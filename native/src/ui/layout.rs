@@ -6,7 +6,8 @@ use std::io;
 
 use aqueduct_core::Phase;
 
-use super::{View, text};
+use super::text;
+use super::view::View;
 
 /// The size that is assumed where the system gives none.
 const COLUMNS: u16 = 80;

@@ -9,7 +9,9 @@ use aqueduct_core::meta::Info;
 use aqueduct_core::types::{InfoHash, visible};
 use aqueduct_core::{Phase, TorrentSnapshot};
 
-use super::{View, layout, line, text};
+use super::print::line;
+use super::view::View;
+use super::{layout, text};
 
 #[derive(Debug, Default)]
 pub(crate) struct Plain {

@@ -274,7 +274,7 @@ fn no_torrent_is_created_from_data_that_changes_meanwhile() {
     let output = create.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text(&output.stderr).contains("large.bin was changed by something else meanwhile"),
+        text(&output.stderr).contains("large.bin was changed by another program meanwhile"),
         "{}",
         text(&output.stderr)
     );

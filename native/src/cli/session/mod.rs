@@ -23,7 +23,6 @@ use tokio::time::{interval, timeout};
 use self::job::Job;
 use self::stall::Stall;
 use self::torrents::Torrents;
-use super::failure::{Class, Failure};
 use super::files::Files;
 use super::lookups::{Found, Lookups};
 use super::losses::Losses;
@@ -31,6 +30,7 @@ use super::place::Root;
 use super::plan::{Plan, Purpose};
 use super::reports::Reports;
 use super::signals::Signals;
+use crate::ui::failure::{Class, Failure};
 use crate::ui::{Screen, text};
 
 /// How often goals and deadlines are checked. Screens are updated at intervals of their own.

@@ -9,11 +9,11 @@ use aqueduct_native::driver::Driver;
 
 use super::hint::hint;
 use super::job::{Job, Jobs};
-use crate::cli::failure::Failure;
 use crate::cli::files::{Files, Opened};
 use crate::cli::place::Root;
 use crate::cli::plan::{Plan, Purpose};
 use crate::cli::{save, show};
+use crate::ui::failure::Failure;
 use crate::ui::{Screen, View, text};
 
 /// The torrents, the engine that has them, and what is to be done with them.

@@ -1,5 +1,4 @@
-//! The file system below one folder, as storage asks for it. Symbolic links are neither followed
-//! nor made.
+//! A folder of the operating system, below which no symbolic link is followed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,132 +8,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use aqueduct_core::resume::FileStamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, retry_on_intr};
 
-/// What a file is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// Reading; it must be there.
-    Read,
-    /// Reading and writing; it and its folders are made if they are not there.
-    Write,
-}
-
-/// What the file system says of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stat {
-    /// Bytes.
-    pub size: u64,
-    /// Nanoseconds since 1970 of the last modification.
-    pub modified: u64,
-    /// Bytes allocated on the disk (sparse files have less than their size).
-    pub allocated: u64,
-    /// The system's number of the file system that it lies on.
-    pub device: u64,
-    /// Its number in its file system.
-    pub inode: u64,
-    /// Nanoseconds since 1970 of the last change to content, names or owner.
-    pub changed: u64,
-    /// Whether it has a name; not once it was removed.
-    pub is_linked: bool,
-}
-
-impl Stat {
-    /// What a resume record states of the file.
-    #[must_use]
-    pub const fn stamp(&self) -> FileStamp {
-        FileStamp {
-            size: self.size,
-            modified: self.modified,
-        }
-    }
-}
-
-/// What storage asks of a file system. [`FolderDisk`] is the real one; in tests there is one whose
-/// calls fail.
-///
-/// A path is a list of components below the root: none is empty, `.` or `..`, none holds a
-/// separator.
-pub trait Disk: std::fmt::Debug + Send + Sync + 'static {
-    /// An open file.
-    type File: std::fmt::Debug + Send + Sync;
-
-    /// Opens the regular file at `path`.
-    ///
-    /// # Errors
-    /// The system's error, or one of our own if a component is a symbolic link, or the file is no
-    /// regular file.
-    fn open(&self, path: &[String], access: Access) -> io::Result<Self::File>;
-    /// Size, time and room of an open file.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn stat(&self, file: &Self::File) -> io::Result<Stat>;
-    /// The same of the regular file that is at `path` now, without opening it.
-    ///
-    /// # Errors
-    /// The system's error; [`io::ErrorKind::NotFound`] if no regular file lies there.
-    fn stat_at(&self, path: &[String]) -> io::Result<Stat>;
-    /// Whether a file holds anything but holes.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn has_data(&self, file: &Self::File) -> io::Result<bool>;
-    /// Cuts or extends (with a hole) to `size` bytes.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn set_len(&self, file: &Self::File, size: u64) -> io::Result<()>;
-    /// Sets the time of the last modification, nanoseconds since 1970.
-    ///
-    /// # Errors
-    /// The system's error; the owner alone may do this.
-    fn set_modified(&self, file: &Self::File, modified: u64) -> io::Result<()>;
-    /// Writes the slices one after the other from byte `at` on; returns how many bytes it took.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn write(&self, file: &Self::File, slices: &[IoSlice<'_>], at: u64) -> io::Result<usize>;
-    /// Appends up to `length` bytes from byte `at` on to `into`; returns how many, 0 at the file's
-    /// end.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn read(
-        &self,
-        file: &Self::File,
-        into: &mut Vec<u8>,
-        length: usize,
-        at: u64,
-    ) -> io::Result<usize>;
-    /// Makes a file's data durable.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// Makes the names in the folder `path` durable; no components: the root.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn sync_folder(&self, path: &[String]) -> io::Result<()>;
-    /// Makes everything on the root's file system durable, data and names, of any program.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn sync_all(&self) -> io::Result<()>;
-    /// The root's file system, as [`Stat::device`].
-    ///
-    /// # Errors
-    /// The system's error.
-    fn device(&self) -> io::Result<u64>;
-    /// Bytes that this user may still allocate.
-    ///
-    /// # Errors
-    /// The system's error.
-    fn free(&self) -> io::Result<u64>;
-}
+use super::interface::{Access, Disk, Stat};
 
 /// The files beneath one folder of the operating system.
 #[derive(Debug)]
