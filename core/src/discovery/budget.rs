@@ -1,9 +1,8 @@
-//! What must not happen too often: lookups of one owner, announces of one member at one tracker.
+//! What must not happen too often: lookups of one owner.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::trackers::Key;
 use super::url::Host;
 use crate::types::Instant;
 
@@ -12,7 +11,7 @@ const KNOWN: Duration = Duration::from_secs(60);
 
 /// Keeps, for each name, the time until which it is spent; forgets those whose time has passed.
 #[derive(Debug)]
-struct Ledger<K> {
+pub(super) struct Ledger<K> {
     until: BTreeMap<K, Instant>,
     /// Size at which the past is swept out; doubles with what stays, so that a sweep costs little
     /// per entry.
@@ -20,23 +19,32 @@ struct Ledger<K> {
 }
 
 impl<K: Ord> Ledger<K> {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             until: BTreeMap::new(),
             sweep_at: 64,
         }
     }
 
-    fn get(&self, name: &K, now: Instant) -> Instant {
+    pub(super) fn get(&self, name: &K, now: Instant) -> Instant {
         self.until.get(name).copied().unwrap_or(now).max(now)
     }
 
-    fn set(&mut self, name: K, until: Instant, now: Instant) {
+    pub(super) fn set(&mut self, name: K, until: Instant, now: Instant) {
         if self.until.len() >= self.sweep_at {
             self.until.retain(|_, until| *until > now);
             self.sweep_at = (self.until.len() * 2).max(64);
         }
         self.until.insert(name, until);
+    }
+
+    pub(super) fn remove(&mut self, name: &K) {
+        self.until.remove(name);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.until.len()
     }
 }
 
@@ -107,43 +115,9 @@ impl LookupBudget {
     }
 }
 
-/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again
-/// asks no more often.
-#[derive(Debug)]
-pub(super) struct Recent {
-    rest: Duration,
-    asked: Ledger<(Key, String)>,
-}
-
-impl Recent {
-    pub(super) const fn new(rest: Duration) -> Self {
-        Self {
-            rest,
-            asked: Ledger::new(),
-        }
-    }
-
-    /// Whether it may be asked now; if not, says when.
-    pub(super) fn check(&self, name: &(Key, String), now: Instant) -> Result<(), Instant> {
-        let until = self.asked.get(name, now);
-        if until > now { Err(until) } else { Ok(()) }
-    }
-
-    /// It was not asked after all.
-    pub(super) fn forget(&mut self, name: &(Key, String)) {
-        self.asked.until.remove(name);
-    }
-
-    /// It is asked now.
-    pub(super) fn note(&mut self, name: (Key, String), now: Instant) {
-        self.asked.set(name, now + self.rest, now);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::InfoHashV1;
 
     fn at(seconds: u64) -> Instant {
         Instant(seconds * 1_000_000)
@@ -206,26 +180,5 @@ mod tests {
             "what was not booked cannot be given back"
         );
         assert_eq!(LookupBudget::new(None).book(1, at(7)), at(7));
-    }
-
-    #[test]
-    fn the_past_is_forgotten() {
-        let mut recent = Recent::new(Duration::from_secs(60));
-        for owner in 0..1000 {
-            let name = (
-                Key {
-                    info_hash: InfoHashV1([0; 20]),
-                    owner,
-                },
-                "t".to_owned(),
-            );
-            assert_eq!(recent.check(&name, at(owner * 60)), Ok(()));
-            recent.note(name.clone(), at(owner * 60));
-            assert_eq!(
-                recent.check(&name, at(owner * 60 + 1)),
-                Err(at(owner * 60 + 60))
-            );
-        }
-        assert!(recent.asked.until.len() <= 64);
     }
 }

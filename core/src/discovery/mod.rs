@@ -20,6 +20,6 @@ pub mod trackers;
 pub mod url;
 
 pub use trackers::{
-    AddError, Amounts, Config, DhtCounts, Discovery, Fetched, Input, Key, Output, QueryId, Reason,
-    ResolveFor, Summary, Swarm, TrackerError, TrackerState, TrackerStatus, failures,
+    AddError, Amounts, Config, DhtCounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor,
+    Summary, Swarm, TrackerError, TrackerState, TrackerStatus, Trackers, failures,
 };

@@ -13,6 +13,12 @@ pub(super) struct Timers<W> {
 
 impl<W> Default for Timers<W> {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<W> Timers<W> {
+    pub(super) const fn new() -> Self {
         Self {
             by_time: BTreeSet::new(),
             by_wake: BTreeMap::new(),

@@ -53,7 +53,7 @@ pub struct Config {
     pub farewell: Duration,
     /// Longest wait for a tracker that answered to answer in its other address family as well (BEP
     /// 7). Default 30 s. Its silence there is no failure.
-    pub second_family: Duration,
+    pub other_family: Duration,
 }
 
 impl Default for Config {
@@ -74,7 +74,7 @@ impl Default for Config {
             max_retry: Duration::from_secs(24 * 3600),
             lookups: None,
             farewell: Duration::from_secs(15),
-            second_family: Duration::from_secs(30),
+            other_family: Duration::from_secs(30),
         }
     }
 }

@@ -1,28 +1,23 @@
-//! The machine: which tracker is asked when, and what follows from its answer.
+//! The machine that asks trackers: what its caller may tell it, and what follows from that at once.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::announce::{AnnounceEvent, Ask};
+use super::allowance::Allowance;
+use super::announce::AnnounceEvent;
 use super::config::Config;
-use super::exchange::{Step, UdpClient};
-use super::http::{announce_url, scrape_url};
-use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
-use super::member::{Phase, Torrent, Tracker};
+use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
+use super::member::{Member, Phase};
 use super::peer_names::PeerNames;
-use super::queries::{Queries, Query, Stage};
+use super::requests::{Event, Requests};
+use super::schedule::Schedule;
 use super::status::{TrackerError, TrackerStatus};
-use super::wake::Wake;
-use crate::discovery::budget::{LookupBudget, Recent};
-use crate::discovery::timers::Timers;
-use crate::discovery::url::{Host, Scheme, Url};
 use crate::io::DiscoverRequest;
 use crate::types::Instant;
 
-/// Finds peers for any number of torrents.
+/// Asks trackers for peers, for any number of torrents.
 ///
 /// Trackers are asked in the order of BEP 12, tier by tier, until one names peers: that one is
 /// kept. Nobody waits for the dead: the next one is asked as well when one fails or knows no peers,
@@ -31,32 +26,28 @@ use crate::types::Instant;
 /// tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker
 /// all the same.
 #[derive(Debug)]
-pub struct Discovery {
+pub struct Trackers {
     pub(super) config: Config,
-    pub(super) rng: ChaCha8Rng,
-    pub(super) torrents: BTreeMap<Key, Torrent>,
-    pub(super) queries: Queries,
-    pub(super) udp: UdpClient,
-    pub(super) timers: Timers<Wake>,
-    pub(super) lookups: LookupBudget,
+    /// Who is asked when.
+    pub(super) schedule: Schedule,
+    /// What is being asked.
+    pub(super) requests: Requests,
+    /// What may be asked.
+    pub(super) allowance: Allowance,
     pub(super) names: PeerNames,
-    pub(super) recent: Recent,
     pub(super) outputs: VecDeque<Output>,
 }
 
-impl Discovery {
+impl Trackers {
     /// A machine without torrents.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
         Self {
-            rng: ChaCha8Rng::from_seed(seed),
-            torrents: BTreeMap::new(),
-            queries: Queries::new(config.max_queries, config.max_queries_per_owner),
-            udp: UdpClient::default(),
-            timers: Timers::default(),
-            lookups: LookupBudget::new(config.lookups),
+            requests: Requests::new(&config, ChaCha8Rng::from_rng(&mut rng)),
+            schedule: Schedule::new(rng),
+            allowance: Allowance::new(config.lookups, config.min_interval_floor),
             names: PeerNames::default(),
-            recent: Recent::new(config.min_interval_floor),
             outputs: VecDeque::new(),
             config,
         }
@@ -68,26 +59,21 @@ impl Discovery {
     /// # Errors
     /// The key is there already.
     pub fn add(&mut self, now: Instant, key: Key, swarm: Swarm) -> Result<(), AddError> {
-        if self
-            .torrents
-            .get(&key)
-            .is_some_and(|torrent| !torrent.removed)
-        {
+        if self.schedule.present(key).is_some() {
             return Err(AddError::Duplicate(key.info_hash));
         }
-        self.silence(key, &[]);
-        self.torrents
-            .insert(key, Torrent::new(swarm, &self.config, &mut self.rng));
+        self.cancel_all(key, &[]);
+        self.schedule.insert(key, swarm, &self.config);
         self.turn(now);
         Ok(())
     }
 
     /// Carries out a wish of the engine. Unknown keys are ignored.
     pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
-        let Some(torrent) = self.torrents.get(&key).filter(|torrent| !torrent.removed) else {
+        let Some(member) = self.schedule.present(key) else {
             return;
         };
-        match (request, torrent.phase) {
+        match (request, member.phase) {
             (DiscoverRequest::Start, Phase::Idle | Phase::Leaving) => self.start(now, key),
             (DiscoverRequest::More, Phase::Active) => self.more(now, key),
             (DiscoverRequest::Completed, _) => self.complete(now, key),
@@ -99,52 +85,40 @@ impl Discovery {
     }
 
     /// Asks the trackers of a torrent how many seeds and leeches they know (BEP 48), without
-    /// becoming one of them. Only before
-    /// [`DiscoverRequest::Start`]: announces tell the same. The answers land in [`TrackerStatus::state`]; who is silent for
-    /// [`Config::farewell`], or has no room among the queries, has failed.
+    /// becoming one of them. Only before [`DiscoverRequest::Start`]: announces tell the same. The
+    /// answers land in [`TrackerStatus::state`]; a tracker that is silent for [`Config::farewell`],
+    /// or finds no room among the requests, has failed.
     pub fn scrape(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self
-            .torrents
-            .get(&key)
-            .filter(|torrent| !torrent.removed && torrent.phase == Phase::Idle)
-        else {
-            return;
-        };
-        let free: Vec<usize> = torrent
-            .trackers
-            .iter()
-            .enumerate()
-            .filter(|(_, tracker)| tracker.is_free())
-            .map(|(index, _)| index)
-            .collect();
-        free.into_iter()
-            .for_each(|index| self.begin_scrape(now, key, index));
+        let idle = self
+            .schedule
+            .present(key)
+            .filter(|member| member.phase == Phase::Idle);
+        for index in idle.map(Member::free).unwrap_or_default() {
+            self.begin_scrape(now, key, index);
+        }
         self.turn(now);
     }
 
     /// How far a torrent is, for its next announce. Cheap; announces nothing.
     pub fn update(&mut self, key: Key, amounts: Amounts) {
-        if let Some(torrent) = self.torrents.get_mut(&key) {
-            torrent.amounts = amounts;
+        if let Some(member) = self.schedule.get_mut(key) {
+            member.amounts = amounts;
         }
     }
 
     /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is
     /// over.
     pub fn remove(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self
-            .torrents
-            .get_mut(&key)
-            .filter(|torrent| !torrent.removed)
-        else {
+        let present = self.schedule.get_mut(key);
+        let Some(member) = present.filter(|member| !member.removed) else {
             return;
         };
-        torrent.removed = true;
-        match torrent.phase {
+        member.removed = true;
+        match member.phase {
             Phase::Active => self.stop(now, key),
             Phase::Leaving => self.settle(key),
             Phase::Idle => {
-                self.silence(key, &[]);
+                self.cancel_all(key, &[]);
                 self.settle(key);
             }
         }
@@ -154,26 +128,31 @@ impl Discovery {
     /// Whether no torrent is left, nor a farewell under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.torrents.is_empty()
+        self.schedule.is_empty()
     }
 
     /// Takes in what happened. Answers to what was not asked are ignored.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => {}
-            Input::HttpResponse { id, result } => self.answered(now, id, result),
-            Input::Resolved { id, result } if self.names.is_open(id) => self.found_peer(id, result),
-            Input::Resolved { id, result } => self.resolved(now, id, result),
+            Input::HttpResponse { id, result } => {
+                self.requests.handle_http(id, result, &mut self.outputs);
+            }
+            Input::Resolved { id, result } if self.names.is_open(id) => {
+                let peers = self.names.handle_resolved(id, result);
+                self.outputs.extend(peers);
+            }
+            Input::Resolved { id, result } => {
+                self.requests
+                    .handle_resolved(now, id, result, &mut self.outputs);
+            }
             Input::UdpPacket { from, bytes } => {
-                let step = self.udp.receive(now, from, &bytes, &mut self.rng);
-                step.into_iter()
-                    .for_each(|(id, step)| self.heard(now, id, from, step));
+                self.requests
+                    .handle_packet(now, from, &bytes, &mut self.outputs);
             }
             Input::UdpFailed { to, message } => {
-                let steps = self.udp.unreachable(now, to, &message, &mut self.rng);
-                steps
-                    .into_iter()
-                    .for_each(|(id, step)| self.step(now, id, step));
+                self.requests
+                    .handle_unreachable(now, to, &message, &mut self.outputs);
             }
         }
         self.turn(now);
@@ -184,508 +163,205 @@ impl Discovery {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Discovery::handle`] with [`Input::Timeout`] at the latest, and what for.
+    /// When to call [`Trackers::handle`] with [`Input::Timeout`] at the latest, and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.timers.next().map(|(at, wake)| (at, wake.reason()))
+        let announce = self
+            .schedule
+            .poll_timeout()
+            .map(|at| (at, Reason::Announce));
+        announce
+            .into_iter()
+            .chain(self.requests.poll_timeout())
+            .min()
     }
 
     /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks
     /// for.
     #[must_use]
     pub fn owner(&self, id: QueryId) -> Option<u64> {
-        self.queries
-            .get(id)
-            .map(|query| query.key.owner)
-            .or_else(|| self.names.owner(id))
+        self.requests.owner(id).or_else(|| self.names.owner(id))
     }
 
     /// The trackers of a torrent, tier by tier, as the torrent has them.
     #[must_use]
     pub fn tracker_status(&self, key: Key) -> Vec<TrackerStatus> {
-        self.torrents
-            .get(&key)
-            .map(Torrent::statuses)
+        self.schedule
+            .get(key)
+            .map(Member::statuses)
             .unwrap_or_default()
     }
 
-    /// Does what is due.
+    /// Does what is due, until nothing more is.
     fn turn(&mut self, now: Instant) {
-        while let Some(wake) = self.timers.pop(now) {
-            self.fire(now, wake);
-        }
-        self.admit(now);
-    }
-
-    // Wishes.
-
-    fn start(&mut self, now: Instant, key: Key) {
-        self.silence(key, &[]);
-        let Some(torrent) = self.torrents.get_mut(&key) else {
-            return;
-        };
-        torrent.start(now);
-        let unusable = torrent
-            .trackers
-            .iter()
-            .enumerate()
-            .filter(|(_, tracker)| tracker.url.is_none());
-        let unusable: Vec<usize> = unusable.map(|(index, _)| index).collect();
-        unusable
-            .into_iter()
-            .for_each(|index| self.tell(key, index, true));
-        self.advance(now, key);
-    }
-
-    fn more(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get(&key) else {
-            return;
-        };
-        let soonest =
-            |(index, tracker): (usize, &Tracker)| tracker.soonest(now).map(|at| (index, at));
-        let sooner: Vec<(usize, Instant)> = torrent
-            .trackers
-            .iter()
-            .enumerate()
-            .filter_map(soonest)
-            .collect();
-        let soon = |id: QueryId| self.queries.get(id).is_some_and(|query| !query.overdue);
-        let busy = torrent
-            .trackers
-            .iter()
-            .any(|tracker| tracker.waiting || tracker.query.is_some_and(soon));
-        for (index, at) in &sooner {
-            self.schedule(key, *index, *at);
-        }
-        if !busy && sooner.iter().all(|(_, at)| *at > now) {
-            self.advance(now, key);
-        }
-    }
-
-    fn complete(&mut self, now: Instant, key: Key) {
-        let Some(torrent) = self.torrents.get_mut(&key) else {
-            return;
-        };
-        torrent.completed = true;
-        let due = |tracker: &Tracker| {
-            tracker.knows_us() && tracker.query.is_none() && !tracker.told.completed
-        };
-        let due: Vec<usize> = torrent
-            .trackers
-            .iter()
-            .enumerate()
-            .filter(|(_, tracker)| due(tracker))
-            .map(|(index, _)| index)
-            .collect();
-        if torrent.phase == Phase::Active && torrent.is_completed() {
-            due.into_iter()
-                .for_each(|index| self.begin(now, key, index));
-        }
-    }
-
-    fn stop(&mut self, now: Instant, key: Key) {
-        let heard_out = self.to_be_heard_out(key);
-        for (_, id) in &heard_out {
-            self.timers.clear(Wake::Patience(*id));
-            self.timers
-                .set(Wake::Farewell(*id), now + self.config.farewell);
-        }
-        let parting = self.silence(key, &heard_out);
-        let Some(torrent) = self.torrents.get_mut(&key) else {
-            return;
-        };
-        torrent.phase = Phase::Leaving;
-        parting
-            .into_iter()
-            .for_each(|index| self.begin(now, key, index));
-        self.settle(key);
-    }
-
-    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would
-    /// hear of a completed download twice or never.
-    fn to_be_heard_out(&self, key: Key) -> Vec<(usize, QueryId)> {
-        let Some(torrent) = self
-            .torrents
-            .get(&key)
-            .filter(|torrent| torrent.is_completed())
-        else {
-            return Vec::new();
-        };
-        let under_way = torrent
-            .trackers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, tracker)| Some((index, tracker.query?)));
-        under_way
-            .filter(|(_, id)| {
-                self.is_telling(*id, &[AnnounceEvent::Started, AnnounceEvent::Completed])
-            })
-            .collect()
-    }
-
-    /// Whether a tracker may be hearing one of these events just now.
-    fn is_telling(&self, id: QueryId, events: &[AnnounceEvent]) -> bool {
-        let query = self.queries.get(id).filter(|_| self.queries.is_counted(id));
-        query.is_some_and(|query| {
-            let sent = match query.stage {
-                Stage::Http => true,
-                Stage::Lookup(_) => false,
-                Stage::Udp => self.udp.has_announced(id),
-            };
-            sent && query.event.is_some_and(|event| events.contains(&event))
-        })
-    }
-
-    /// Ends whatever is under way or planned for a torrent, but for what `stays`; says which other
-    /// trackers count us among their peers.
-    fn silence(&mut self, key: Key, stays: &[(usize, QueryId)]) -> Vec<usize> {
-        self.forget_names(key);
-        let Some(torrent) = self.torrents.get(&key) else {
-            return Vec::new();
-        };
-        let introducing = |tracker: &Tracker| {
-            tracker
-                .query
-                .is_some_and(|id| self.is_telling(id, &[AnnounceEvent::Started]))
-        };
-        let is_parting = |index: usize, tracker: &Tracker| {
-            stays.iter().all(|(other, _)| *other != index)
-                && (tracker.knows_us() || introducing(tracker))
-        };
-        let trackers = torrent.trackers.iter().enumerate();
-        let parting: Vec<usize> = trackers
-            .filter(|(index, tracker)| is_parting(*index, tracker))
-            .map(|(index, _)| index)
-            .collect();
-        let under_way = torrent
-            .trackers
-            .iter()
-            .flat_map(|tracker| tracker.query.into_iter().chain(tracker.second));
-        let open: Vec<QueryId> = under_way
-            .filter(|id| stays.iter().all(|(_, other)| other != id))
-            .collect();
-        (0..torrent.trackers.len()).for_each(|index| self.rest(key, index));
-        open.into_iter().for_each(|id| self.cancel(id));
-        parting
-    }
-
-    pub(super) fn cancel(&mut self, id: QueryId) {
-        let Some(query) = self.close(id) else { return };
-        if matches!(query.stage, Stage::Http | Stage::Lookup(_)) {
-            self.outputs.push_back(Output::Cancel(id));
-        }
-        self.tell_status(query.key, query.tracker);
-    }
-
-    /// A torrent that has nothing more to say to anybody is idle, or forgotten.
-    pub(super) fn settle(&mut self, key: Key) {
-        let Some(torrent) = self
-            .torrents
-            .get_mut(&key)
-            .filter(|torrent| torrent.phase != Phase::Active && !torrent.is_busy())
-        else {
-            return;
-        };
-        torrent.phase = Phase::Idle;
-        if torrent.removed {
-            self.torrents.remove(&key);
-            self.outputs.push_back(Output::Left(key));
-        }
-    }
-
-    // Announces.
-
-    /// Asks one tracker more. One that a budget holds back gets its time, and the next one is asked
-    /// instead.
-    fn advance(&mut self, now: Instant, key: Key) {
-        let next = |machine: &Self| {
-            machine
-                .torrents
-                .get(&key)
-                .filter(|torrent| torrent.phase == Phase::Active)?
-                .candidate(now)
-        };
-        while let Some(index) = next(self) {
-            if self.try_begin(now, key, index) {
+        loop {
+            while let Some(event) = self.requests.poll_event() {
+                self.handle_event(now, event);
+            }
+            if !self.handle_due(now) && !self.admit(now) {
                 return;
             }
         }
     }
 
-    /// The same, unless there is one that names peers.
-    pub(super) fn go_on(&mut self, now: Instant, key: Key) {
-        if self
-            .torrents
-            .get(&key)
-            .is_some_and(|torrent| !torrent.is_served())
-        {
+    /// Does the first thing that is due; returns whether there was one.
+    fn handle_due(&mut self, now: Instant) -> bool {
+        let request = self.requests.poll_timeout().map(|(at, _)| at);
+        let announce_first = self
+            .schedule
+            .poll_timeout()
+            .is_some_and(|at| request.is_none_or(|request| at <= request));
+        if !announce_first {
+            return self.requests.handle_timeout(now, &mut self.outputs);
+        }
+        let due = self.schedule.take_due(now);
+        if let Some((key, index)) = due {
+            self.begin(now, key, index);
+        }
+        due.is_some()
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Over {
+                query,
+                result,
+                other_family,
+            } => self.finish(now, query, result, other_family),
+            Event::Resolved {
+                key,
+                tracker,
+                addrs,
+            } => {
+                if let Some(tracker) = self.schedule.tracker_mut(key, tracker) {
+                    tracker.addrs = addrs;
+                }
+            }
+            // Two more each time, so that the longer nobody answers the more are asked at a time.
+            Event::Slow(key) => {
+                self.advance_unless_served(now, key);
+                self.advance_unless_served(now, key);
+            }
+            Event::Silent(key, tracker) => self.push_status(key, tracker, true),
+            Event::GivenUp(query) => {
+                self.schedule.release(&query);
+                let (key, index) = (query.key, query.tracker);
+                self.push_status(key, index, false);
+                if query.event.is_none() {
+                    let error = TrackerError::Timeout(self.config.farewell);
+                    self.finish_scrape(key, index, Err(error));
+                }
+                self.settle(key);
+            }
+        }
+    }
+
+    // What the engine wants.
+
+    fn start(&mut self, now: Instant, key: Key) {
+        self.cancel_all(key, &[]);
+        let Some(member) = self.schedule.get_mut(key) else {
+            return;
+        };
+        member.start(now);
+        for index in member.unusable() {
+            self.push_status(key, index, true);
+        }
+        self.advance(now, key);
+    }
+
+    fn more(&mut self, now: Instant, key: Key) {
+        let due = self.schedule.hasten(now, key);
+        let prompt = |id| self.requests.is_prompt(id);
+        let busy = self
+            .schedule
+            .get(key)
+            .is_some_and(|member| member.is_being_answered(prompt));
+        if !busy && !due {
             self.advance(now, key);
         }
     }
 
-    pub(super) fn schedule(&mut self, key: Key, index: usize, at: Instant) {
-        if let Some(tracker) = self.tracker(key, index) {
-            tracker.next = Some(at);
-            self.timers.set(Wake::Announce(key, index), at);
-        }
-    }
-
-    /// Announces to a tracker as soon as that is allowed.
-    pub(super) fn begin(&mut self, now: Instant, key: Key, index: usize) {
-        self.try_begin(now, key, index);
-    }
-
-    /// The same. Returns whether it is under way, or waits for others to be over; if not, it is put
-    /// off until a budget allows it.
-    fn try_begin(&mut self, now: Instant, key: Key, index: usize) -> bool {
-        let admitted = self.queries.admits(key.owner);
-        let Some(tracker) = self.tracker(key, index).filter(|tracker| tracker.is_free()) else {
-            return false;
-        };
-        (tracker.next, tracker.waiting) = (None, !admitted);
-        self.timers.clear(Wake::Announce(key, index));
-        if admitted {
-            return self.proceed(now, key, index);
-        }
-        self.queries.wait(key, index);
-        true
-    }
-
-    /// There is room to ask a tracker. Returns whether it is asked; if not, it is put off until a
-    /// budget allows it.
-    fn proceed(&mut self, now: Instant, key: Key, index: usize) -> bool {
-        let Some(torrent) = self.torrents.get(&key) else {
-            return false;
-        };
-        let announce = torrent.announce(key, index, &self.config);
-        let Some(tracker) = torrent.trackers.get(index) else {
-            return false;
-        };
-        let Some(url) = tracker.url.clone() else {
-            return false;
-        };
-        let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
-        if let Err(at) = self.afford(now, key, &url, lookup, announce.event) {
-            self.schedule(key, index, at);
-            return false;
-        }
-        self.ask(now, key, index, &url, Ask::Announce(announce));
-        true
-    }
-
-    fn begin_scrape(&mut self, now: Instant, key: Key, index: usize) {
-        let Some(tracker) = self.tracker(key, index) else {
+    fn complete(&mut self, now: Instant, key: Key) {
+        let Some(member) = self.schedule.get_mut(key) else {
             return;
         };
-        let Some(url) = tracker.url.clone() else {
+        member.completed = true;
+        for index in member.owed_completed() {
+            self.begin(now, key, index);
+        }
+    }
+
+    fn stop(&mut self, now: Instant, key: Key) {
+        let pending = self.announces_to_finish(key);
+        for (_, id) in &pending {
+            self.requests.wait_before_leaving(now, *id);
+        }
+        let parting = self.cancel_all(key, &pending);
+        let Some(member) = self.schedule.get_mut(key) else {
             return;
         };
-        let lookup = matches!(url.host, Host::Name(_)) && tracker.addrs.is_empty();
-        let afforded = self.queries.admits(key.owner)
-            && (!lookup || self.lookups.take(key.owner, &url.host, now).is_ok());
-        if afforded {
-            self.ask(now, key, index, &url, Ask::Scrape(key.info_hash));
-        } else {
-            self.scraped(
-                key,
-                index,
-                Err(TrackerError::Refused(
-                    "too much is asked already; try again later".to_owned(),
-                )),
-            );
-        }
-    }
-
-    /// Asks the budgets. What tells of the end is free: there is one `completed` and one `stopped`
-    /// for each `started` at most.
-    fn afford(
-        &mut self,
-        now: Instant,
-        key: Key,
-        url: &Url,
-        lookup: bool,
-        event: AnnounceEvent,
-    ) -> Result<(), Instant> {
-        if matches!(event, AnnounceEvent::Stopped | AnnounceEvent::Completed) {
-            return Ok(());
-        }
-        let name = (key, url.to_string());
-        self.recent.check(&name, now)?;
-        if lookup {
-            self.lookups.take(key.owner, &url.host, now)?;
-        }
-        self.recent.note(name, now);
-        Ok(())
-    }
-
-    fn ask(&mut self, now: Instant, key: Key, index: usize, url: &Url, ask: Ask) {
-        self.tracker(key, index)
-            .and_then(|tracker| tracker.second)
-            .into_iter()
-            .for_each(|late| self.cancel(late));
-        let Some(torrent) = self.torrents.get_mut(&key) else {
-            return;
-        };
-        let leaving = torrent.phase == Phase::Leaving;
-        let Some(tracker) = torrent.trackers.get_mut(index) else {
-            return;
-        };
-        let (event, addrs, tracker_id) = (
-            ask.event(),
-            tracker.addrs.clone(),
-            tracker.tracker_id.clone(),
-        );
-        let stage = match url.scheme {
-            Scheme::Http | Scheme::Https => Stage::Http,
-            Scheme::Udp if addrs.is_empty() => Stage::Lookup(ask.clone()),
-            Scheme::Udp => Stage::Udp,
-        };
-        let id = self.queries.open(Query {
-            complete: ask.is_complete(),
-            ..Query::new(key, index, event, stage)
-        });
-        tracker.query = Some(id);
-        let (wake, wait) = match event {
-            Some(AnnounceEvent::Started) if !leaving => (Wake::Patience(id), self.config.patience),
-            Some(_) if !leaving => (Wake::Patience(id), self.config.silence),
-            _ => (Wake::Farewell(id), self.config.farewell),
-        };
-        self.timers.set(wake, now + wait);
-        self.tell_status(key, index);
-        match url.scheme {
-            Scheme::Http | Scheme::Https => match ask_url(url, &ask, tracker_id.as_deref()) {
-                Ok(url) => self.outputs.push_back(Output::HttpGet {
-                    id,
-                    url,
-                    family: None,
-                }),
-                Err(error) => self.finish(now, id, Err(error), None),
-            },
-            Scheme::Udp if addrs.is_empty() => {
-                let (host, port) = (url.host.to_string(), url.port);
-                self.outputs.push_back(Output::Resolve {
-                    id,
-                    what: ResolveFor::Tracker,
-                    host,
-                    port,
-                });
-            }
-            Scheme::Udp => self.exchange(now, id, addrs, ask, &url.path_and_query),
-        }
-    }
-
-    pub(super) fn exchange(
-        &mut self,
-        now: Instant,
-        id: QueryId,
-        addrs: Vec<SocketAddr>,
-        ask: Ask,
-        path: &str,
-    ) {
-        let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
-        self.step(now, id, step);
-    }
-
-    fn step(&mut self, now: Instant, id: QueryId, step: Step) {
-        match step {
-            Step::Send {
-                to,
-                bytes,
-                deadline,
-            } => {
-                self.timers.set(Wake::Retransmit(id), deadline);
-                self.outputs.push_back(Output::UdpSend { id, to, bytes });
-            }
-            Step::Over(result) => self.finish(now, id, result, None),
-        }
-    }
-
-    /// A datagram was an answer.
-    fn heard(&mut self, now: Instant, id: QueryId, from: SocketAddr, step: Step) {
-        match step {
-            Step::Over(result) => {
-                let other = self.other_family(id, from);
-                self.finish(now, id, result, other);
-            }
-            step @ Step::Send { .. } => self.step(now, id, step),
-        }
-    }
-
-    fn fire(&mut self, now: Instant, wake: Wake) {
-        match wake {
-            Wake::Announce(key, index) => self.begin(now, key, index),
-            Wake::Patience(id) => self.lose_patience(now, id),
-            Wake::Retransmit(id) => {
-                let step = self.udp.time_out(now, id, &mut self.rng);
-                step.into_iter().for_each(|step| self.step(now, id, step));
-            }
-            Wake::Farewell(id) => self.give_up(id),
-        }
-    }
-
-    fn give_up(&mut self, id: QueryId) {
-        let Some(query) = self.queries.get(id) else {
-            return;
-        };
-        let (key, index, event) = (query.key, query.tracker, query.event);
-        self.cancel(id);
-        if event.is_none() {
-            self.scraped(key, index, Err(TrackerError::Timeout(self.config.farewell)));
+        member.phase = Phase::Leaving;
+        for index in parting {
+            self.begin(now, key, index);
         }
         self.settle(key);
     }
 
-    /// A tracker is silent. The first time the next two are asked as well, so that the longer
-    /// nobody answers the more are asked at a time; from the second time on, an exchange over UDP
-    /// no longer keeps others waiting for room.
-    fn lose_patience(&mut self, now: Instant, id: QueryId) {
-        let Some(query) = self.queries.get_mut(id) else {
-            return;
-        };
-        let (key, index) = (query.key, query.tracker);
-        let (again, udp) = (
-            std::mem::replace(&mut query.overdue, true),
-            matches!(query.stage, Stage::Udp),
-        );
-        if again && udp {
-            self.queries.discount(id);
-            return self.tell(key, index, true);
-        }
-        if !matches!(query.stage, Stage::Http) {
-            self.timers.set(
-                Wake::Patience(id),
-                now + self.config.silence.saturating_sub(self.config.patience),
-            );
-        }
-        if !again {
-            self.go_on(now, key);
-            self.go_on(now, key);
-        }
+    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would
+    /// hear of a completed download twice or never.
+    fn announces_to_finish(&self, key: Key) -> Vec<(usize, QueryId)> {
+        let completed = self
+            .schedule
+            .get(key)
+            .filter(|member| member.is_completed());
+        let mut queries = completed.map(Member::queries).unwrap_or_default();
+        let events = [AnnounceEvent::Started, AnnounceEvent::Completed];
+        queries.retain(|(_, id)| self.requests.is_telling(*id, &events));
+        queries
     }
 
-    /// Goes on with those that wait, as long as there is room.
-    fn admit(&mut self, now: Instant) {
-        while let Some((key, index)) = self.queries.pop_waiting() {
-            if self
-                .tracker(key, index)
-                .is_some_and(|tracker| std::mem::take(&mut tracker.waiting))
-            {
-                self.proceed(now, key, index);
+    /// Ends whatever is under way or planned for a torrent, except what `stays`; says which other
+    /// trackers count us among their peers.
+    fn cancel_all(&mut self, key: Key, stays: &[(usize, QueryId)]) -> Vec<usize> {
+        self.names.forget(key, &mut self.outputs);
+        let Some(member) = self.schedule.get(key) else {
+            return Vec::new();
+        };
+        let hears_of_us = |id| self.requests.is_telling(id, &[AnnounceEvent::Started]);
+        let mut parting = member.aware(hears_of_us);
+        parting.retain(|index| stays.iter().all(|(other, _)| other != index));
+        let mut open = member.all_queries();
+        open.retain(|id| stays.iter().all(|(_, other)| other != id));
+        for index in 0..member.trackers.len() {
+            if self.schedule.rest(key, index) {
+                self.requests.queue().forget_waiting(key, index);
             }
         }
+        for id in open {
+            self.cancel(id);
+        }
+        parting
     }
 
-    pub(super) fn tracker(&mut self, key: Key, index: usize) -> Option<&mut Tracker> {
-        self.torrents.get_mut(&key)?.trackers.get_mut(index)
+    /// A torrent that has nothing more to say to anybody is idle, or forgotten.
+    pub(super) fn settle(&mut self, key: Key) {
+        let quiet = self
+            .schedule
+            .get_mut(key)
+            .filter(|member| member.phase != Phase::Active && !member.is_busy());
+        let Some(member) = quiet else { return };
+        member.phase = Phase::Idle;
+        if member.removed {
+            self.schedule.remove(key);
+            self.outputs.push_back(Output::Left(key));
+        }
     }
 
-    pub(super) fn tell_status(&mut self, key: Key, index: usize) {
-        self.tell(key, index, false);
-    }
-
-    /// `ended`: an announce is over.
-    pub(super) fn tell(&mut self, key: Key, index: usize, ended: bool) {
-        if let Some(status) = self.tracker(key, index).map(|tracker| tracker.status()) {
+    /// Tells what is known of a tracker. `ended`: an announce is over.
+    pub(super) fn push_status(&mut self, key: Key, index: usize, ended: bool) {
+        if let Some(tracker) = self.schedule.tracker(key, index) {
+            let status = tracker.status();
             self.outputs.push_back(Output::Status {
                 key,
                 index,
@@ -693,12 +369,5 @@ impl Discovery {
                 ended,
             });
         }
-    }
-}
-
-fn ask_url(url: &Url, ask: &Ask, tracker_id: Option<&[u8]>) -> Result<String, TrackerError> {
-    match ask {
-        Ask::Announce(announce) => Ok(announce_url(url, announce, tracker_id)),
-        Ask::Scrape(info_hash) => scrape_url(url, info_hash),
     }
 }

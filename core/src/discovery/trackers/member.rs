@@ -10,7 +10,7 @@ use super::announce::{Announce, AnnounceEvent, Answer};
 use super::config::Config;
 use super::io::{Amounts, Key, QueryId, Swarm};
 use super::status::{TrackerError, TrackerState, TrackerStatus};
-use crate::discovery::url::Url;
+use super::tracker::{Announced, Tracker};
 use crate::types::{Instant, PeerId};
 
 /// What the member is doing.
@@ -26,7 +26,7 @@ pub(super) enum Phase {
 
 /// One member of one swarm.
 #[derive(Debug)]
-pub(super) struct Torrent {
+pub(super) struct Member {
     pub(super) phase: Phase,
     /// To be forgotten once it has left.
     pub(super) removed: bool,
@@ -45,42 +45,7 @@ pub(super) struct Torrent {
     announce_key: u32,
 }
 
-/// One tracker of one member.
-#[derive(Debug)]
-pub(super) struct Tracker {
-    pub(super) tier: usize,
-    text: String,
-    /// `None`: cannot be asked; `state` says why.
-    pub(super) url: Option<Url>,
-    pub(super) state: TrackerState,
-    pub(super) warning: Option<String>,
-    pub(super) query: Option<QueryId>,
-    /// The same in its other address family, once it answered in one (BEP 7).
-    pub(super) second: Option<QueryId>,
-    /// Waits for room among the queries.
-    pub(super) waiting: bool,
-    /// When it will be asked.
-    pub(super) next: Option<Instant>,
-    /// When it may be asked without an event.
-    pub(super) earliest: Instant,
-    /// Since the last success.
-    pub(super) failures: u32,
-    /// It does not want to be asked again (BEP 31).
-    retired: bool,
-    pub(super) told: Told,
-    pub(super) tracker_id: Option<Vec<u8>>,
-    /// What its name was resolved to, as long as it answers.
-    pub(super) addrs: Vec<SocketAddr>,
-}
-
-/// Which events reached a tracker.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
-    pub(super) started: bool,
-    pub(super) completed: bool,
-}
-
-impl Torrent {
+impl Member {
     /// Shuffles each tier (BEP 12).
     pub(super) fn new(swarm: Swarm, config: &Config, rng: &mut ChaCha8Rng) -> Self {
         let mut seen = BTreeSet::new();
@@ -128,13 +93,13 @@ impl Torrent {
     /// What the next announce to a tracker is for. Who leaves says first what the tracker does not
     /// know yet.
     pub(super) fn event(&self, index: usize) -> AnnounceEvent {
-        let told = self
+        let announced = self
             .trackers
             .get(index)
-            .map_or_else(Told::default, |tracker| tracker.told);
+            .map_or_else(Announced::default, |tracker| tracker.announced);
         match self.phase {
-            Phase::Active | Phase::Idle if !told.started => AnnounceEvent::Started,
-            _ if self.is_completed() && !told.completed => AnnounceEvent::Completed,
+            Phase::Active | Phase::Idle if !announced.started => AnnounceEvent::Started,
+            _ if self.is_completed() && !announced.completed => AnnounceEvent::Completed,
             Phase::Leaving => AnnounceEvent::Stopped,
             Phase::Active | Phase::Idle => AnnounceEvent::None,
         }
@@ -256,8 +221,8 @@ impl Torrent {
         let Some(tracker) = self.trackers.get_mut(index) else {
             return Vec::new();
         };
-        tracker.told.started = true;
-        tracker.told.completed |= event == AnnounceEvent::Completed || complete_from_the_start;
+        tracker.announced.started = true;
+        tracker.announced.completed |= event == AnnounceEvent::Completed || complete_from_the_start;
         tracker.state = TrackerState::Ok {
             seeders: answer.seeders,
             leechers: answer.leechers,
@@ -270,7 +235,7 @@ impl Torrent {
 
     /// Notes what a tracker answered in its other address family: `new` peers that it had not named
     /// in the first.
-    pub(super) fn record_second(&mut self, index: usize, answer: &Answer, new: usize) {
+    pub(super) fn record_other_family(&mut self, index: usize, answer: &Answer, new: usize) {
         let Some(tracker) = self.trackers.get_mut(index) else {
             return;
         };
@@ -317,120 +282,82 @@ impl Torrent {
 
     /// Trackers that were asked and that nobody means to ask again, and when they may be.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
-        let resting = |tracker: &Tracker| {
-            (tracker.failures > 0 || tracker.told.started)
-                && tracker.next.is_none()
-                && tracker.is_free()
-                && !tracker.retired
-        };
-        self.trackers
-            .iter()
-            .enumerate()
-            .filter(|(_, tracker)| resting(tracker))
+        let trackers = self.trackers.iter().enumerate();
+        trackers
+            .filter(|(_, tracker)| tracker.is_resting())
             .map(|(index, tracker)| (index, tracker.earliest))
             .collect()
     }
 
-    /// Whether farewells are under way.
+    /// Whether anything is asked of a tracker, or waits to be.
     pub(super) fn is_busy(&self) -> bool {
+        self.trackers.iter().any(Tracker::is_busy)
+    }
+
+    /// Whether an answer is to be expected soon, or room for a request. `prompt`: whether a request
+    /// is not slow.
+    pub(super) fn is_being_answered(&self, prompt: impl Fn(QueryId) -> bool) -> bool {
         self.trackers
             .iter()
-            .any(|tracker| tracker.query.is_some() || tracker.second.is_some() || tracker.waiting)
+            .any(|tracker| tracker.waiting || tracker.query.is_some_and(&prompt))
+    }
+
+    /// Announces and scrapes under way, by tracker.
+    pub(super) fn queries(&self) -> Vec<(usize, QueryId)> {
+        let trackers = self.trackers.iter().enumerate();
+        trackers
+            .filter_map(|(index, tracker)| Some((index, tracker.query?)))
+            .collect()
+    }
+
+    /// The same, and those in other address families.
+    pub(super) fn all_queries(&self) -> Vec<QueryId> {
+        let queries = |tracker: &Tracker| [tracker.query, tracker.other_family_query];
+        self.trackers.iter().flat_map(queries).flatten().collect()
+    }
+
+    /// Trackers that nothing is asked of.
+    pub(super) fn free(&self) -> Vec<usize> {
+        self.indices(Tracker::is_free)
+    }
+
+    /// Trackers that can never be asked.
+    pub(super) fn unusable(&self) -> Vec<usize> {
+        self.indices(|tracker| tracker.url.is_none())
+    }
+
+    /// Trackers that are to hear at once that the download is complete.
+    pub(super) fn owed_completed(&self) -> Vec<usize> {
+        if self.phase != Phase::Active || !self.is_completed() {
+            return Vec::new();
+        }
+        self.indices(|tracker| {
+            tracker.knows_us() && tracker.query.is_none() && !tracker.announced.completed
+        })
+    }
+
+    /// Trackers that count us among their peers, or are just hearing of us.
+    pub(super) fn aware(&self, hears_of_us: impl Fn(QueryId) -> bool) -> Vec<usize> {
+        self.indices(|tracker| tracker.knows_us() || tracker.query.is_some_and(&hears_of_us))
+    }
+
+    /// When trackers that answer may be asked for more peers.
+    pub(super) fn soonest(&self, now: Instant) -> Vec<(usize, Instant)> {
+        let trackers = self.trackers.iter().enumerate();
+        trackers
+            .filter_map(|(index, tracker)| Some((index, tracker.soonest(now)?)))
+            .collect()
+    }
+
+    fn indices(&self, wanted: impl Fn(&Tracker) -> bool) -> Vec<usize> {
+        let trackers = self.trackers.iter().enumerate();
+        trackers
+            .filter(|(_, tracker)| wanted(tracker))
+            .map(|(index, _)| index)
+            .collect()
     }
 
     pub(super) fn statuses(&self) -> Vec<TrackerStatus> {
         self.trackers.iter().map(Tracker::status).collect()
-    }
-}
-
-impl Tracker {
-    fn new(tier: usize, text: String) -> Self {
-        let (url, state) = match Url::parse(&text) {
-            Ok(url) => (Some(url), TrackerState::Idle),
-            Err(error) => (None, TrackerState::Failed(error.into())),
-        };
-        Self::with(tier, text, url, state)
-    }
-
-    /// Stands for `more` trackers, of which this is the first, that are beyond the limit.
-    fn beyond(tier: usize, text: String, limit: usize, more: usize) -> Self {
-        Self::with(
-            tier,
-            text,
-            None,
-            TrackerState::Failed(TrackerError::TooMany { limit, more }),
-        )
-    }
-
-    fn with(tier: usize, text: String, url: Option<Url>, state: TrackerState) -> Self {
-        Self {
-            tier,
-            text,
-            url,
-            state,
-            warning: None,
-            query: None,
-            second: None,
-            waiting: false,
-            next: None,
-            earliest: Instant::ZERO,
-            failures: 0,
-            retired: false,
-            told: Told::default(),
-            tracker_id: None,
-            addrs: Vec::new(),
-        }
-    }
-
-    fn is_candidate(&self, now: Instant) -> bool {
-        self.is_free() && self.next.is_none() && !self.retired && self.earliest <= now
-    }
-
-    /// Whether it named peers when it answered last.
-    const fn is_useful(&self) -> bool {
-        matches!(self.state, TrackerState::Ok { peers: 1.., .. })
-    }
-
-    /// Whether nothing is asked of it, or about to be.
-    pub(super) const fn is_free(&self) -> bool {
-        self.url.is_some() && self.query.is_none() && !self.waiting
-    }
-
-    /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being
-    /// asked.
-    pub(super) fn soonest(&self, now: Instant) -> Option<Instant> {
-        let answering = matches!(self.state, TrackerState::Ok { .. }) && self.query.is_none();
-        self.next
-            .filter(|_| answering)
-            .map(|next| next.min(self.earliest.max(now)))
-    }
-
-    /// Whether it counts us among its peers, and is likely to hear that we leave.
-    pub(super) const fn knows_us(&self) -> bool {
-        self.told.started && matches!(self.state, TrackerState::Ok { .. })
-    }
-
-    /// A new run: nothing of the last one counts.
-    const fn renew(&mut self, now: Instant) {
-        (self.told, self.failures, self.earliest, self.retired) = (
-            Told {
-                started: false,
-                completed: false,
-            },
-            0,
-            now,
-            false,
-        );
-    }
-
-    pub(super) fn status(&self) -> TrackerStatus {
-        TrackerStatus {
-            tier: self.tier,
-            url: self.text.clone(),
-            state: self.state.clone(),
-            asking: self.query.is_some(),
-            next: self.next,
-            warning: self.warning.clone(),
-        }
     }
 }

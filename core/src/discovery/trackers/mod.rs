@@ -1,7 +1,9 @@
 //! Asking trackers (BEP 3, 7, 12, 15, 23, 24, 31, 41, 48).
 
+mod allowance;
 mod announce;
 mod answers;
+mod asking;
 mod config;
 mod exchange;
 pub mod http;
@@ -11,14 +13,17 @@ mod member;
 mod other_family;
 mod peer_names;
 mod queries;
+mod requests;
+mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tracker;
 pub mod udp;
 mod wake;
 
 pub use announce::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_PEERS, MAX_TEXT};
 pub use config::Config;
 pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
-pub use machine::Discovery;
+pub use machine::Trackers;
 pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus, failures};

@@ -1,46 +1,34 @@
-//! The other address family of a tracker (BEP 7): who is reached over both is told so in both, or
-//! half of a swarm never hears of us.
+//! The other address family of a tracker (BEP 7): a tracker that is reached over both is told in
+//! both, or half of a swarm never hears of us.
 //!
-//! The first announce goes where it can; what answered it tells in which family the second one
-//! goes. A tracker that is silent there is none the worse.
+//! The first announce goes where it can; what answered it tells in which family it is repeated. A
+//! tracker that is silent there has not failed.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::announce::{Announce, AnnounceEvent, Answer, Ask};
 use super::http::announce_url;
-use super::io::{Key, Output, QueryId};
-use super::machine::Discovery;
-use super::queries::{Query, Stage};
+use super::io::{Key, Output};
+use super::machine::Trackers;
+use super::queries::Query;
+use super::requests::{Destination, Question, Wait};
 use super::status::TrackerError;
-use super::wake::Wake;
 use crate::discovery::dht::Family;
 use crate::discovery::url::Scheme;
 use crate::types::{Instant, PeerSource};
 
-impl Discovery {
-    /// In which family a UDP tracker that answered from `from` has addresses, too.
-    pub(super) fn other_family(&self, id: QueryId, from: SocketAddr) -> Option<Family> {
-        let query = self.queries.get(id)?;
-        let tracker = self.torrents.get(&query.key)?.trackers.get(query.tracker)?;
-        tracker
-            .addrs
-            .iter()
-            .map(Family::of)
-            .find(|family| *family != Family::of(&from))
-    }
-
+impl Trackers {
     /// Says in the other family what was just said in one, which brought `known`.
-    pub(super) fn ask_second(
+    pub(super) fn ask_other_family(
         &mut self,
         now: Instant,
-        key: Key,
-        index: usize,
+        (key, index): (Key, usize),
         event: AnnounceEvent,
         family: Family,
         known: BTreeSet<SocketAddr>,
     ) {
-        let Some(torrent) = self.torrents.get(&key) else {
+        let Some(member) = self.schedule.get(key) else {
             return;
         };
         // A download is counted where it is told of: once is enough.
@@ -51,94 +39,62 @@ impl Discovery {
         };
         let announce = Announce {
             event,
-            ..torrent.announce(key, index, &self.config)
+            ..member.announce(key, index, &self.config)
         };
-        let Some(tracker) = torrent.trackers.get(index) else {
+        let Some(tracker) = member.trackers.get(index) else {
             return;
         };
-        let Some(url) = tracker.url.clone() else {
+        let Some(url) = &tracker.url else {
             return;
         };
-        let addrs: Vec<SocketAddr> = tracker
-            .addrs
-            .iter()
-            .copied()
-            .filter(|addr| Family::of(addr) == family)
-            .collect();
-        let http = (url.scheme != Scheme::Udp)
-            .then(|| announce_url(&url, &announce, tracker.tracker_id.as_deref()));
-        let id = self.open_second(
-            now,
-            key,
-            index,
-            event,
-            if http.is_some() {
-                Stage::Http
-            } else {
-                Stage::Udp
-            },
-            known,
-        );
-        match http {
-            Some(url) => self.outputs.push_back(Output::HttpGet {
-                id,
-                url,
-                family: Some(family),
-            }),
-            None => self.exchange(now, id, addrs, Ask::Announce(announce), &url.path_and_query),
-        }
-    }
-
-    fn open_second(
-        &mut self,
-        now: Instant,
-        key: Key,
-        index: usize,
-        event: AnnounceEvent,
-        stage: Stage,
-        known: BTreeSet<SocketAddr>,
-    ) -> QueryId {
-        let id = self.queries.open(Query {
-            second: Some(known),
-            ..Query::new(key, index, Some(event), stage)
-        });
-        self.tracker(key, index)
-            .into_iter()
-            .for_each(|tracker| tracker.second = Some(id));
-        let wait = if event == AnnounceEvent::Stopped {
-            self.config.farewell
+        let destination = if url.scheme == Scheme::Udp {
+            let addrs = tracker.addrs.iter().copied();
+            let addrs: Vec<SocketAddr> = addrs.filter(|addr| Family::of(addr) == family).collect();
+            let path = url.path_and_query.clone();
+            Destination::Addrs { addrs, path }
         } else {
-            self.config.second_family
+            Destination::Http {
+                url: announce_url(url, &announce, tracker.tracker_id.as_deref()),
+                family: Some(family),
+            }
         };
-        self.timers.set(Wake::Farewell(id), now + wait);
-        id
-    }
-
-    /// The second announce is over.
-    pub(super) fn finish_second(&mut self, query: Query, result: Result<Answer, TrackerError>) {
-        let (key, index) = (query.key, query.tracker);
-        let known = query.second.unwrap_or_default();
-        match (query.event, result) {
-            (Some(AnnounceEvent::Stopped), _) => self.settle(key),
-            (_, Ok(answer)) => self.succeed_second(key, index, answer, &known),
-            (_, Err(_)) => {}
+        let wait = if event == AnnounceEvent::Stopped {
+            Wait::Farewell
+        } else {
+            Wait::OtherFamily
+        };
+        let question = Question {
+            key,
+            tracker: index,
+            ask: Ask::Announce(announce),
+            destination,
+            wait,
+            other_family: Some(known),
+        };
+        let id = self.requests.open(now, question, &mut self.outputs);
+        if let Some(tracker) = self.schedule.tracker_mut(key, index) {
+            tracker.other_family_query = Some(id);
         }
     }
 
-    fn succeed_second(
+    /// The announce in the other family is over.
+    pub(super) fn finish_other_family(
         &mut self,
-        key: Key,
-        index: usize,
-        mut answer: Answer,
-        known: &BTreeSet<SocketAddr>,
+        query: Query,
+        result: Result<Answer, TrackerError>,
     ) {
+        let (key, index) = (query.key, query.tracker);
+        if query.event == Some(AnnounceEvent::Stopped) {
+            return self.settle(key);
+        }
+        let Ok(mut answer) = result else { return };
+        let known = query.other_family.unwrap_or_default();
         let mut addrs = std::mem::take(&mut answer.peers);
         addrs.retain(|addr| !known.contains(addr));
-        self.torrents
-            .get_mut(&key)
-            .into_iter()
-            .for_each(|torrent| torrent.record_second(index, &answer, addrs.len()));
-        self.tell_status(key, index);
+        if let Some(member) = self.schedule.get_mut(key) {
+            member.record_other_family(index, &answer, addrs.len());
+        }
+        self.push_status(key, index, false);
         if !addrs.is_empty() {
             self.outputs.push_back(Output::Peers {
                 key,
@@ -146,239 +102,5 @@ impl Discovery {
                 addrs,
             });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::DiscoverRequest;
-    use crate::bencode::Encoder;
-    use crate::discovery::{Amounts, Config, Fetched, Input, Summary, Swarm, TrackerState};
-    use crate::types::{InfoHashV1, PeerId};
-
-    const KEY: Key = Key {
-        info_hash: InfoHashV1([1; 20]),
-        owner: 0,
-    };
-    const V4: &str = "9.9.9.9:1";
-    const V6: &str = "[2600::9]:1";
-
-    struct World {
-        machine: Discovery,
-        now: Instant,
-    }
-
-    impl World {
-        fn with(tracker: &str) -> Self {
-            let mut machine = Discovery::new(Config::default(), [1; 32]);
-            let trackers = vec![vec![tracker.to_owned()]];
-            let swarm = Swarm {
-                trackers,
-                peer_id: PeerId([2; 20]),
-                port: 1,
-                amounts: Amounts::default(),
-                private: false,
-            };
-            machine.add(Instant::ZERO, KEY, swarm).unwrap();
-            machine.request(Instant::ZERO, KEY, DiscoverRequest::Start);
-            Self {
-                machine,
-                now: Instant::ZERO,
-            }
-        }
-
-        fn hear(&mut self, input: Input) -> Vec<Output> {
-            self.machine.handle(self.now, input);
-            self.outputs()
-        }
-
-        fn outputs(&mut self) -> Vec<Output> {
-            std::iter::from_fn(|| self.machine.poll_output())
-                .filter(|output| !matches!(output, Output::Status { .. }))
-                .collect()
-        }
-
-        fn request(&mut self, request: DiscoverRequest) -> Vec<Output> {
-            self.machine.request(self.now, KEY, request);
-            self.outputs()
-        }
-
-        fn state(&self) -> (usize, bool) {
-            let status = self.machine.tracker_status(KEY).remove(0);
-            let TrackerState::Ok { peers, .. } = status.state else {
-                panic!("{status:?}")
-            };
-            (peers, status.asking)
-        }
-
-        /// An answer over HTTP with these peers.
-        fn answer(&mut self, id: QueryId, from: &str, peers: &[u8]) -> Vec<Output> {
-            let body = Encoder::new()
-                .int("complete", 3)
-                .bytes("external ip", [8, 8, 8, 8])
-                .bytes("peers", peers)
-                .finish()
-                .into();
-            let from = from.parse::<SocketAddr>().unwrap().ip();
-            self.hear(Input::HttpResponse {
-                id,
-                result: Ok(Fetched {
-                    body,
-                    from,
-                    dual: true,
-                }),
-            })
-        }
-
-        fn datagram(&mut self, from: &str, action: u32, sent: &Output, body: &[u8]) -> Vec<Output> {
-            let Output::UdpSend { to, bytes, .. } = sent else {
-                panic!("{sent:?}")
-            };
-            assert_eq!(to.to_string(), from);
-            let bytes = [&action.to_be_bytes(), &bytes[12..16], body]
-                .concat()
-                .into();
-            self.hear(Input::UdpPacket {
-                from: from.parse().unwrap(),
-                bytes,
-            })
-        }
-    }
-
-    fn get(outputs: &[Output]) -> (QueryId, String, Option<Family>) {
-        let gets = outputs.iter().filter_map(|output| {
-            if let Output::HttpGet { id, url, family } = output {
-                Some((*id, url.clone(), *family))
-            } else {
-                None
-            }
-        });
-        let gets: Vec<_> = gets.collect();
-        assert_eq!(gets.len(), 1, "{outputs:?}");
-        gets[0].clone()
-    }
-
-    fn peers(outputs: &[Output]) -> Vec<String> {
-        let named = outputs.iter().filter_map(|output| {
-            if let Output::Peers { addrs, .. } = output {
-                Some(addrs)
-            } else {
-                None
-            }
-        });
-        named.flatten().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_tracker_of_both_families_hears_every_event_over_both_and_reads_as_one() {
-        let mut world = World::with("http://t/announce");
-        let (first, url, family) = get(&world.outputs());
-        assert_eq!((url.contains("event=started"), family), (true, None));
-        let said = world.answer(first, V6, &[1, 2, 3, 4, 0, 1]);
-        assert_eq!(peers(&said), ["1.2.3.4:1"]);
-        let (second, url, family) = get(&said);
-        assert_eq!(
-            (url.contains("event=started"), family),
-            (true, Some(Family::V4))
-        );
-        assert_eq!(world.state(), (1, false), "nobody waits for the second");
-        let said = world.answer(second, V4, &[1, 2, 3, 4, 0, 1, 5, 6, 7, 8, 0, 2]);
-        assert_eq!(peers(&said), ["5.6.7.8:2"], "no peer is told twice");
-        assert!(
-            !said
-                .iter()
-                .any(|output| matches!(output, Output::HttpGet { .. })),
-            "{said:?}"
-        );
-        assert_eq!(world.state(), (2, false));
-        assert_eq!(
-            Summary::of(&world.machine.tracker_status(KEY)).to_string(),
-            "asked 1 tracker: 1 knows peers"
-        );
-        let (bye, url, _) = get(&world.request(DiscoverRequest::Stop));
-        assert!(url.contains("event=stopped"));
-        let (_, url, family) = get(&world.answer(bye, V4, &[]));
-        assert_eq!(
-            (url.contains("event=stopped"), family),
-            (true, Some(Family::V6))
-        );
-    }
-
-    #[test]
-    fn our_own_address_comes_with_who_saw_it() {
-        let mut world = World::with("http://t/announce");
-        let (id, ..) = get(&world.outputs());
-        let said = world.answer(id, V4, &[]);
-        let (ip, by) = (IpAddr::from([8, 8, 8, 8]), IpAddr::from([9, 9, 9, 9]));
-        assert!(
-            said.contains(&Output::ExternalIp { key: KEY, ip, by }),
-            "{said:?}"
-        );
-    }
-
-    #[test]
-    fn a_family_that_fails_is_no_failure_of_the_tracker() {
-        let mut world = World::with("http://t/announce");
-        let (first, ..) = get(&world.outputs());
-        let (second, ..) = get(&world.answer(first, V4, &[1, 2, 3, 4, 0, 1]));
-        let error = TrackerError::Unreachable("no route".to_owned());
-        assert_eq!(
-            world.hear(Input::HttpResponse {
-                id: second,
-                result: Err(error)
-            }),
-            []
-        );
-        assert_eq!(world.state(), (1, false));
-    }
-
-    #[test]
-    fn silence_in_the_second_family_ends_and_holds_up_no_farewell() {
-        let mut world = World::with("http://t/announce");
-        let (first, ..) = get(&world.outputs());
-        let (second, ..) = get(&world.answer(first, V4, &[1, 2, 3, 4, 0, 1]));
-        world.now = world.now + Duration::from_secs(30);
-        assert_eq!(world.hear(Input::Timeout), [Output::Cancel(second)]);
-        let (bye, ..) = get(&world.request(DiscoverRequest::Stop));
-        world.machine.remove(world.now, KEY);
-        let (second, ..) = get(&world.answer(bye, V4, &[]));
-        world.now = world.now + Duration::from_secs(15);
-        assert_eq!(
-            world.hear(Input::Timeout),
-            [Output::Cancel(second), Output::Left(KEY)]
-        );
-        assert!(world.machine.is_empty() && world.machine.poll_timeout().is_none());
-    }
-
-    #[test]
-    fn a_udp_tracker_has_an_exchange_of_its_own_in_each_family() {
-        let mut world = World::with("udp://t:1/announce");
-        let said = world.outputs();
-        let [Output::Resolve { id, .. }] = said[..] else {
-            panic!("{said:?}")
-        };
-        let said = world.hear(Input::Resolved {
-            id,
-            result: Ok(vec![V4.parse().unwrap(), V6.parse().unwrap()]),
-        });
-        let said = world.datagram(V4, 0, &said[0], &[0; 8]);
-        let said = world.datagram(
-            V4,
-            1,
-            &said[0],
-            &[&[0; 12][..], &[1, 2, 3, 4, 0, 1]].concat(),
-        );
-        assert_eq!(peers(&said), ["1.2.3.4:1"]);
-        let said = world.datagram(V6, 0, &said[0], &[0; 8]);
-        let v6 = [&[0; 12][..], &[0x26], &[0; 14], &[7, 0, 1]].concat();
-        assert_eq!(
-            peers(&world.datagram(V6, 1, &said[0], &v6)),
-            ["[2600::7]:1"]
-        );
-        assert_eq!(world.state(), (2, false));
     }
 }

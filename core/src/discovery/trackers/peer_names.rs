@@ -1,12 +1,12 @@
 //! Peers that a tracker named by host name instead of by address (BEP 3): looked up within the
 //! owner's budget, and handed on like any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
+use super::allowance::Allowance;
 use super::announce::MAX_NAMES;
 use super::io::{Key, Output, QueryId, ResolveFor};
-use super::machine::Discovery;
 use super::status::TrackerError;
 use crate::discovery::url::Host;
 use crate::net::is_usable;
@@ -27,59 +27,92 @@ impl PeerNames {
         self.open.get(&id).map(|key| key.owner)
     }
 
-    fn count(&self, key: Key) -> usize {
-        self.open.values().filter(|other| **other == key).count()
-    }
-}
-
-impl Discovery {
     /// Looks up names of peers, as many as the budget allows; the next answer names the others
     /// again.
-    pub(super) fn look_up_peers(&mut self, now: Instant, key: Key, names: Vec<(Host, u16)>) {
-        for (host, port) in names {
-            if self.names.count(key) >= MAX_NAMES
-                || self.lookups.take(key.owner, &host, now).is_err()
-            {
-                return;
+    pub(super) fn look_up(
+        &mut self,
+        now: Instant,
+        key: Key,
+        names: Vec<(Host, u16)>,
+        allowance: &mut Allowance,
+        mut fresh_id: impl FnMut() -> QueryId,
+    ) -> Vec<Output> {
+        let open = self.open.values().filter(|other| **other == key).count();
+        let mut lookups = Vec::new();
+        for (host, port) in names.into_iter().take(MAX_NAMES.saturating_sub(open)) {
+            if allowance.take_lookup(now, key.owner, &host).is_err() {
+                break;
             }
-            let id = self.queries.fresh_id();
-            self.names.open.insert(id, key);
-            self.outputs.push_back(Output::Resolve {
+            let id = fresh_id();
+            self.open.insert(id, key);
+            lookups.push(Output::Resolve {
                 id,
                 what: ResolveFor::Peer,
                 host: host.to_string(),
                 port,
             });
         }
+        lookups
     }
 
     /// A name has addresses, or none: then it was no peer.
-    pub(super) fn found_peer(
+    pub(super) fn handle_resolved(
         &mut self,
         id: QueryId,
         result: Result<Vec<SocketAddr>, TrackerError>,
-    ) {
-        let Some(key) = self.names.open.remove(&id) else {
-            return;
-        };
+    ) -> Option<Output> {
+        let key = self.open.remove(&id)?;
         let mut addrs = result.unwrap_or_default();
         addrs.retain(|addr| is_usable(*addr));
-        if !addrs.is_empty() {
-            self.outputs.push_back(Output::Peers {
-                key,
-                source: PeerSource::Tracker,
-                addrs,
-            });
-        }
+        (!addrs.is_empty()).then_some(Output::Peers {
+            key,
+            source: PeerSource::Tracker,
+            addrs,
+        })
     }
 
-    /// Nobody wants the peers of this torrent any more.
-    pub(super) fn forget_names(&mut self, key: Key) {
-        let open = self
-            .names
-            .open
-            .extract_if(.., |_, other| *other == key)
-            .map(|(id, _)| Output::Cancel(id));
-        self.outputs.extend(open);
+    /// Nobody wants the peers of this torrent any more: their lookups are cancelled.
+    pub(super) fn forget(&mut self, key: Key, outputs: &mut VecDeque<Output>) {
+        let open = self.open.extract_if(.., |_, other| *other == key);
+        outputs.extend(open.map(|(id, _)| Output::Cancel(id)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::InfoHashV1;
+
+    const KEY: Key = Key {
+        info_hash: InfoHashV1([0; 20]),
+        owner: 0,
+    };
+
+    #[test]
+    fn a_name_that_leads_nowhere_is_no_peer_and_names_of_who_left_are_not_waited_for() {
+        let (mut names, mut allowance) = (
+            PeerNames::default(),
+            Allowance::new(None, std::time::Duration::ZERO),
+        );
+        let mut last = 0;
+        let mut fresh = || {
+            last += 1;
+            QueryId(last)
+        };
+        let wanted = ["a", "b", "c"].map(|name| (Host::Name(name.to_owned()), 7));
+        let now = Instant::ZERO;
+        let asked = names.look_up(now, KEY, wanted.to_vec(), &mut allowance, &mut fresh);
+        assert_eq!(asked.len(), 3);
+        assert_eq!(
+            names.handle_resolved(QueryId(1), Err(TrackerError::Html)),
+            None
+        );
+        let unusable = vec!["0.0.0.0:7".parse().unwrap(), "1.2.3.4:0".parse().unwrap()];
+        assert_eq!(names.handle_resolved(QueryId(2), Ok(unusable)), None);
+        let mut outputs = VecDeque::new();
+        names.forget(KEY, &mut outputs);
+        assert_eq!(outputs, [Output::Cancel(QueryId(3))]);
+        let addr = vec!["1.2.3.4:7".parse().unwrap()];
+        assert_eq!(names.handle_resolved(QueryId(3), Ok(addr)), None);
     }
 }

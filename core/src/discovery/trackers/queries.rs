@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::announce::{AnnounceEvent, Ask};
 use super::io::{Key, QueryId};
+use crate::types::SocketAddr;
 
 /// One announce under way.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Query {
     pub(super) stage: Stage,
     /// The same announce in the other address family (BEP 7); holds the peers that the first one
     /// brought.
-    pub(super) second: Option<BTreeSet<SocketAddr>>,
+    pub(super) other_family: Option<BTreeSet<SocketAddr>>,
     /// It says that nothing is missing.
     pub(super) complete: bool,
     /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside
@@ -37,7 +38,7 @@ impl Query {
             tracker,
             event,
             stage,
-            second: None,
+            other_family: None,
             complete: false,
             overdue: false,
         }
@@ -50,9 +51,9 @@ pub(super) enum Stage {
     /// [`super::Output::HttpGet`].
     Http,
     /// [`super::Output::Resolve`]; then this is asked.
-    Lookup(Ask),
-    /// Datagrams.
-    Udp,
+    Lookup { ask: Ask, path: String },
+    /// Datagrams from one of these addresses.
+    Udp(Vec<SocketAddr>),
 }
 
 /// Owners by what they have under way: those without anything come first.

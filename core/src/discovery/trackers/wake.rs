@@ -1,12 +1,10 @@
-//! What the machine has to do when a deadline has come.
+//! What a request waits for.
 
-use super::io::{Key, QueryId, Reason};
+use super::io::{QueryId, Reason};
 
 /// What is to be done when a deadline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
-    /// Ask this tracker (by its index in the torrent).
-    Announce(Key, usize),
     /// Wait no longer for this one alone.
     Patience(QueryId),
     /// Send the datagram again.
@@ -16,9 +14,13 @@ pub(super) enum Wake {
 }
 
 impl Wake {
+    /// All that one request may wait for.
+    pub(super) const fn all(id: QueryId) -> [Self; 3] {
+        [Self::Patience(id), Self::Retransmit(id), Self::Farewell(id)]
+    }
+
     pub(super) const fn reason(self) -> Reason {
         match self {
-            Self::Announce(..) => Reason::Announce,
             Self::Patience(_) => Reason::Patience,
             Self::Retransmit(_) => Reason::Retransmit,
             Self::Farewell(_) => Reason::Farewell,

@@ -4,6 +4,7 @@ mod datagrams;
 mod events;
 mod limits;
 mod order;
+mod other_family;
 mod random;
 mod refusals;
 mod scrapes;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    AddError, Amounts, Config, Discovery, Fetched, Input, Key, Output, QueryId, Reason, Summary,
-    Swarm, TrackerError, TrackerState,
+    AddError, Amounts, Config, Fetched, Input, Key, Output, QueryId, Reason, Summary, Swarm,
+    TrackerError, TrackerState, Trackers,
 };
 use crate::bencode::Encoder;
 use crate::io::DiscoverRequest::{Completed, More, Start, Stop};
@@ -36,7 +37,7 @@ const COMPLETE: Amounts = Amounts {
 
 /// A machine, a clock, and what came out.
 struct World {
-    machine: Discovery,
+    machine: Trackers,
     now: Instant,
 }
 
@@ -55,7 +56,7 @@ enum Said {
 impl World {
     fn new(config: Config) -> Self {
         Self {
-            machine: Discovery::new(config, [7; 32]),
+            machine: Trackers::new(config, [7; 32]),
             now: Instant::ZERO,
         }
     }

@@ -44,7 +44,7 @@ fn a_failure_leads_to_the_rest_of_the_tier_and_then_to_the_next_tier_at_once() {
 fn a_tier_is_shuffled_by_the_seed() {
     let first = |seed: u8| {
         let mut world = World {
-            machine: Discovery::new(Config::default(), [seed; 32]),
+            machine: Trackers::new(Config::default(), [seed; 32]),
             now: Instant::ZERO,
         };
         world.add(

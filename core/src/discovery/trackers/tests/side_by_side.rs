@@ -131,7 +131,11 @@ fn no_more_are_asked_at_a_time_than_allowed_and_the_queue_is_withdrawn_with_the_
         "a place that is free is taken"
     );
     world.answer(ids[0], peers(1800, None));
-    let waiting = world.machine.torrents[&KEY]
+    let waiting = world
+        .machine
+        .schedule
+        .get(KEY)
+        .unwrap()
         .trackers
         .iter()
         .filter(|tracker| tracker.waiting)
@@ -168,7 +172,11 @@ fn a_name_that_must_wait_for_the_budget_holds_up_no_address() {
         "c waits for the budget like b"
     );
     world.answer(literal, peers(1800, None));
-    let planned = |index: usize| world.machine.torrents[&KEY].trackers[index].next.is_some();
+    let planned = |index: usize| {
+        world.machine.schedule.get(KEY).unwrap().trackers[index]
+            .next
+            .is_some()
+    };
     assert_eq!(
         [1, 2, 3].map(planned),
         [true, true, false],

@@ -1,0 +1,141 @@
+//! How often trackers are asked: lookups of one owner, announces of one member at one tracker.
+
+use std::time::Duration;
+
+use super::announce::AnnounceEvent;
+use super::io::Key;
+use crate::discovery::budget::{Ledger, LookupBudget};
+use crate::discovery::url::{Host, Url};
+use crate::types::Instant;
+
+/// The budgets of all owners.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    lookups: LookupBudget,
+    recent: Recent,
+}
+
+impl Allowance {
+    /// `lookups`: see [`super::Config::lookups`]; `rest`: between two announces of a member at a
+    /// tracker.
+    pub(super) const fn new(lookups: Option<(u32, Duration)>, rest: Duration) -> Self {
+        Self {
+            lookups: LookupBudget::new(lookups),
+            recent: Recent::new(rest),
+        }
+    }
+
+    /// Takes what an announce needs; if there is none left, says when there will be. What tells of
+    /// the end is free: there is one `completed` and one `stopped` for each `started` at most.
+    pub(super) fn take_announce(
+        &mut self,
+        now: Instant,
+        key: Key,
+        url: &Url,
+        lookup: bool,
+        event: AnnounceEvent,
+    ) -> Result<(), Instant> {
+        if matches!(event, AnnounceEvent::Stopped | AnnounceEvent::Completed) {
+            return Ok(());
+        }
+        let name = (key, url.to_string());
+        self.recent.check(&name, now)?;
+        if lookup {
+            self.take_lookup(now, key.owner, &url.host)?;
+        }
+        self.recent.note(name, now);
+        Ok(())
+    }
+
+    /// Takes one lookup of a name; if there is none left, says when there will be.
+    pub(super) fn take_lookup(
+        &mut self,
+        now: Instant,
+        owner: u64,
+        host: &Host,
+    ) -> Result<(), Instant> {
+        self.lookups.take(owner, host, now)
+    }
+
+    /// The tracker was not asked after all.
+    pub(super) fn give_back(&mut self, key: Key, url: &Url) {
+        self.recent.forget(&(key, url.to_string()));
+    }
+}
+
+/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again
+/// asks no more often.
+#[derive(Debug)]
+struct Recent {
+    rest: Duration,
+    asked: Ledger<(Key, String)>,
+}
+
+impl Recent {
+    const fn new(rest: Duration) -> Self {
+        Self {
+            rest,
+            asked: Ledger::new(),
+        }
+    }
+
+    /// Whether it may be asked now; if not, says when.
+    fn check(&self, name: &(Key, String), now: Instant) -> Result<(), Instant> {
+        let until = self.asked.get(name, now);
+        if until > now { Err(until) } else { Ok(()) }
+    }
+
+    /// It was not asked after all.
+    fn forget(&mut self, name: &(Key, String)) {
+        self.asked.remove(name);
+    }
+
+    /// It is asked now.
+    fn note(&mut self, name: (Key, String), now: Instant) {
+        self.asked.set(name, now + self.rest, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::InfoHashV1;
+
+    const KEY: Key = Key {
+        info_hash: InfoHashV1([0; 20]),
+        owner: 0,
+    };
+
+    fn at(seconds: u64) -> Instant {
+        Instant(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn the_past_is_forgotten() {
+        let mut recent = Recent::new(Duration::from_secs(60));
+        for owner in 0..1000 {
+            let name = (Key { owner, ..KEY }, "t".to_owned());
+            assert_eq!(recent.check(&name, at(owner * 60)), Ok(()));
+            recent.note(name.clone(), at(owner * 60));
+            assert_eq!(
+                recent.check(&name, at(owner * 60 + 1)),
+                Err(at(owner * 60 + 60))
+            );
+        }
+        assert!(recent.asked.len() <= 64);
+    }
+
+    #[test]
+    fn what_tells_of_the_end_needs_no_allowance_and_what_was_not_asked_is_given_back() {
+        let mut allowance = Allowance::new(None, Duration::from_secs(60));
+        let url = Url::parse("http://t/announce").unwrap();
+        let mut take = |now, event| allowance.take_announce(at(now), KEY, &url, false, event);
+        assert_eq!(take(0, AnnounceEvent::Started), Ok(()));
+        assert_eq!(take(1, AnnounceEvent::None), Err(at(60)));
+        assert_eq!(take(1, AnnounceEvent::Completed), Ok(()));
+        assert_eq!(take(1, AnnounceEvent::Stopped), Ok(()));
+        allowance.give_back(KEY, &url);
+        let again = allowance.take_announce(at(2), KEY, &url, false, AnnounceEvent::Started);
+        assert_eq!(again, Ok(()));
+    }
+}

@@ -1,0 +1,456 @@
+//! Requests under way at trackers: over HTTP, or over UDP after a lookup of the tracker's name.
+//!
+//! This part knows queries, datagrams and deadlines. What an answer means for a torrent is decided
+//! by whoever reads its [`Event`]s.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+
+use super::announce::{AnnounceEvent, Answer, Ask};
+use super::config::Config;
+use super::exchange::{Step, UdpClient};
+use super::http::{parse_answer, parse_scrape};
+use super::io::{Fetched, Key, Output, QueryId, Reason, ResolveFor};
+use super::queries::{Queries, Query, Stage};
+use super::status::TrackerError;
+use super::wake::Wake;
+use crate::discovery::dht::Family;
+use crate::discovery::timers::Timers;
+use crate::types::{Instant};
+
+/// What a tracker is to be asked, and how.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) key: Key,
+    /// Index of the tracker in its member.
+    pub(super) tracker: usize,
+    pub(super) ask: Ask,
+    pub(super) destination: Destination,
+    pub(super) wait: Wait,
+    /// The peers that the same announce brought in one address family, if this one goes out in the
+    /// other (BEP 7).
+    pub(super) other_family: Option<BTreeSet<SocketAddr>>,
+}
+
+/// Where a question goes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// A URL with all arguments; to addresses of this family alone, if one is given.
+    Http { url: String, family: Option<Family> },
+    /// A UDP tracker whose name must be looked up first.
+    Name {
+        host: String,
+        port: u16,
+        path: String,
+    },
+    /// A UDP tracker at one of these addresses.
+    Addrs {
+        addrs: Vec<SocketAddr>,
+        path: String,
+    },
+}
+
+/// How long an answer is waited for before something else happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// [`Config::patience`]: the tracker hears of us for the first time.
+    First,
+    /// [`Config::silence`]: it knows us.
+    Again,
+    /// [`Config::farewell`], then the request is given up.
+    Farewell,
+    /// [`Config::other_family`], then the request is given up.
+    OtherFamily,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// It is over.
+    Over {
+        query: Query,
+        result: Result<Answer, TrackerError>,
+        /// The address family in which the tracker can be asked, too.
+        other_family: Option<Family>,
+    },
+    /// The name of a UDP tracker has addresses.
+    Resolved {
+        key: Key,
+        tracker: usize,
+        addrs: Vec<SocketAddr>,
+    },
+    /// A tracker keeps its torrent waiting: others may be asked as well.
+    Slow(Key),
+    /// A tracker has been silent for long; it no longer holds up others.
+    Silent(Key, usize),
+    /// It was given up after the longest wait.
+    GivenUp(Query),
+}
+
+/// Our waits.
+#[derive(Clone, Copy, Debug)]
+struct Waits {
+    patience: Duration,
+    silence: Duration,
+    farewell: Duration,
+    other_family: Duration,
+}
+
+/// All requests under way, and those that wait because too many are.
+#[derive(Debug)]
+pub(super) struct Requests {
+    queries: Queries,
+    udp: UdpClient,
+    timers: Timers<Wake>,
+    waits: Waits,
+    rng: ChaCha8Rng,
+    events: VecDeque<Event>,
+}
+
+impl Requests {
+    /// No requests. `rng` draws the transaction ids of datagrams.
+    pub(super) fn new(config: &Config, rng: ChaCha8Rng) -> Self {
+        Self {
+            queries: Queries::new(config.max_queries, config.max_queries_per_owner),
+            udp: UdpClient::default(),
+            timers: Timers::default(),
+            waits: Waits {
+                patience: config.patience,
+                silence: config.silence,
+                farewell: config.farewell,
+                other_family: config.other_family,
+            },
+            rng,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// What happened, in order, until `None`.
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next deadline.
+    pub(super) fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        self.timers.next().map(|(at, wake)| (at, wake.reason()))
+    }
+
+    /// Whose question this is.
+    pub(super) fn owner(&self, id: QueryId) -> Option<u64> {
+        self.queries.get(id).map(|query| query.key.owner)
+    }
+
+    /// A query id that was never used.
+    pub(super) const fn fresh_id(&mut self) -> QueryId {
+        self.queries.fresh_id()
+    }
+
+    /// Who waits for room, and in which order.
+    pub(super) const fn queue(&mut self) -> &mut Queries {
+        &mut self.queries
+    }
+
+    /// Asks. The answer comes as an [`Event`].
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        question: Question,
+        outputs: &mut VecDeque<Output>,
+    ) -> QueryId {
+        let Question {
+            key,
+            tracker,
+            ask,
+            destination,
+            wait,
+            other_family,
+        } = question;
+        let query = Query {
+            complete: ask.is_complete(),
+            other_family,
+            ..Query::new(key, tracker, ask.event(), Stage::Http)
+        };
+        let id = self.queries.open(query);
+        self.set_deadline(now, id, wait);
+        match destination {
+            Destination::Http { url, family } => {
+                outputs.push_back(Output::HttpGet { id, url, family });
+            }
+            Destination::Name { host, port, path } => {
+                self.set_stage(id, Stage::Lookup { ask, path });
+                let what = ResolveFor::Tracker;
+                outputs.push_back(Output::Resolve {
+                    id,
+                    what,
+                    host,
+                    port,
+                });
+            }
+            Destination::Addrs { addrs, path } => {
+                self.exchange(now, id, addrs, ask, &path, outputs);
+            }
+        }
+        id
+    }
+
+    fn set_deadline(&mut self, now: Instant, id: QueryId, wait: Wait) {
+        let (wake, wait) = match wait {
+            Wait::First => (Wake::Patience(id), self.waits.patience),
+            Wait::Again => (Wake::Patience(id), self.waits.silence),
+            Wait::Farewell => (Wake::Farewell(id), self.waits.farewell),
+            Wait::OtherFamily => (Wake::Farewell(id), self.waits.other_family),
+        };
+        self.timers.set(wake, now + wait);
+    }
+
+    /// Waits for an answer under way, and no longer than for a farewell.
+    pub(super) fn wait_before_leaving(&mut self, now: Instant, id: QueryId) {
+        self.timers.clear(Wake::Patience(id));
+        self.set_deadline(now, id, Wait::Farewell);
+    }
+
+    /// Ends a request whose answer is no longer needed.
+    pub(super) fn cancel(&mut self, id: QueryId, outputs: &mut VecDeque<Output>) -> Option<Query> {
+        let query = self.close(id)?;
+        if matches!(query.stage, Stage::Http | Stage::Lookup { .. }) {
+            outputs.push_back(Output::Cancel(id));
+        }
+        Some(query)
+    }
+
+    /// Whether the tracker may be hearing one of these events just now.
+    pub(super) fn is_telling(&self, id: QueryId, events: &[AnnounceEvent]) -> bool {
+        let query = self.queries.get(id).filter(|_| self.queries.is_counted(id));
+        query.is_some_and(|query| {
+            let sent = match query.stage {
+                Stage::Http => true,
+                Stage::Lookup { .. } => false,
+                Stage::Udp(_) => self.udp.has_announced(id),
+            };
+            sent && query.event.is_some_and(|event| events.contains(&event))
+        })
+    }
+
+    /// Whether the request is under way and its tracker not slow.
+    pub(super) fn is_prompt(&self, id: QueryId) -> bool {
+        self.queries.get(id).is_some_and(|query| !query.overdue)
+    }
+
+    /// An answer over HTTP, or why there is none.
+    pub(super) fn handle_http(
+        &mut self,
+        id: QueryId,
+        result: Result<Fetched, TrackerError>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(query) = self
+            .queries
+            .get(id)
+            .filter(|query| matches!(query.stage, Stage::Http))
+        else {
+            return;
+        };
+        let (key, event) = (query.key, query.event);
+        let from = result
+            .as_ref()
+            .ok()
+            .map(|answer| (answer.from, answer.dual));
+        let read = |Fetched { body, .. }: Fetched| match event {
+            Some(_) => parse_answer(&body),
+            None => parse_scrape(&body, &key.info_hash),
+        };
+        let answer = result.and_then(read);
+        if let (Some((by, _)), Some(ip)) = (from, external_ip(&answer)) {
+            outputs.push_back(Output::ExternalIp { key, ip, by });
+        }
+        let other_family = from.and_then(|(ip, dual)| dual.then_some(Family::of_ip(ip).other()));
+        self.end(id, answer, other_family);
+    }
+
+    /// The name of a UDP tracker has addresses, or none.
+    pub(super) fn handle_resolved(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        result: Result<Vec<SocketAddr>, TrackerError>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(query) = self.queries.get_mut(id) else {
+            return;
+        };
+        let stage = std::mem::replace(&mut query.stage, Stage::Http);
+        let Stage::Lookup { ask, path } = stage else {
+            query.stage = stage;
+            return;
+        };
+        let (key, tracker) = (query.key, query.tracker);
+        match result {
+            Ok(addrs) => {
+                self.events.push_back(Event::Resolved {
+                    key,
+                    tracker,
+                    addrs: addrs.clone(),
+                });
+                self.exchange(now, id, addrs, ask, &path, outputs);
+            }
+            Err(error) => self.end(id, Err(error), None),
+        }
+    }
+
+    /// A datagram. Only the answer to an outstanding question, from whom it was put to, is heard.
+    pub(super) fn handle_packet(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &Bytes,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        match self.udp.receive(now, from, bytes, &mut self.rng) {
+            Some((id, Step::Over(result))) => {
+                let other_family = self.other_family(id, from);
+                self.end(id, result, other_family);
+            }
+            Some((id, step)) => self.step(id, step, outputs),
+            None => {}
+        }
+    }
+
+    /// A datagram could not be sent.
+    pub(super) fn handle_unreachable(
+        &mut self,
+        now: Instant,
+        to: SocketAddr,
+        message: &str,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let steps = self.udp.unreachable(now, to, message, &mut self.rng);
+        for (id, step) in steps {
+            self.step(id, step, outputs);
+        }
+    }
+
+    /// Does one thing that is due; returns whether there was one.
+    pub(super) fn handle_timeout(&mut self, now: Instant, outputs: &mut VecDeque<Output>) -> bool {
+        match self.timers.pop(now) {
+            None => return false,
+            Some(Wake::Patience(id)) => self.note_slow(now, id),
+            Some(Wake::Retransmit(id)) => {
+                if let Some(step) = self.udp.time_out(now, id, &mut self.rng) {
+                    self.step(id, step, outputs);
+                }
+            }
+            Some(Wake::Farewell(id)) => {
+                let given_up = self.cancel(id, outputs).map(Event::GivenUp);
+                self.events.extend(given_up);
+            }
+        }
+        true
+    }
+
+    /// A tracker is silent. The first time others may be asked as well; from the second time on, an
+    /// exchange over UDP no longer keeps others waiting for room: it goes on and costs next to
+    /// nothing.
+    fn note_slow(&mut self, now: Instant, id: QueryId) {
+        let Some(query) = self.queries.get_mut(id) else {
+            return;
+        };
+        let (key, tracker) = (query.key, query.tracker);
+        let again = std::mem::replace(&mut query.overdue, true);
+        let (udp, http) = (
+            matches!(query.stage, Stage::Udp(_)),
+            matches!(query.stage, Stage::Http),
+        );
+        if again && udp {
+            self.queries.discount(id);
+            self.events.push_back(Event::Silent(key, tracker));
+            return;
+        }
+        if !http {
+            let rest = self.waits.silence.saturating_sub(self.waits.patience);
+            self.timers.set(Wake::Patience(id), now + rest);
+        }
+        if !again {
+            self.events.push_back(Event::Slow(key));
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        addrs: Vec<SocketAddr>,
+        ask: Ask,
+        path: &str,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.set_stage(id, Stage::Udp(addrs.clone()));
+        let step = self.udp.start(now, id, addrs, ask, path, &mut self.rng);
+        self.step(id, step, outputs);
+    }
+
+    fn set_stage(&mut self, id: QueryId, stage: Stage) {
+        if let Some(query) = self.queries.get_mut(id) {
+            query.stage = stage;
+        }
+    }
+
+    fn step(&mut self, id: QueryId, step: Step, outputs: &mut VecDeque<Output>) {
+        match step {
+            Step::Send {
+                to,
+                bytes,
+                deadline,
+            } => {
+                self.timers.set(Wake::Retransmit(id), deadline);
+                outputs.push_back(Output::UdpSend { id, to, bytes });
+            }
+            Step::Over(result) => self.end(id, result, None),
+        }
+    }
+
+    /// In which family a UDP tracker that answered from `from` has addresses, too.
+    fn other_family(&self, id: QueryId, from: SocketAddr) -> Option<Family> {
+        let Stage::Udp(addrs) = &self.queries.get(id)?.stage else {
+            return None;
+        };
+        let answered = Family::of(&from);
+        addrs
+            .iter()
+            .map(Family::of)
+            .find(|family| *family != answered)
+    }
+
+    fn end(
+        &mut self,
+        id: QueryId,
+        result: Result<Answer, TrackerError>,
+        other_family: Option<Family>,
+    ) {
+        let over = self.close(id).map(|query| Event::Over {
+            query,
+            result,
+            other_family,
+        });
+        self.events.extend(over);
+    }
+
+    fn close(&mut self, id: QueryId) -> Option<Query> {
+        let query = self.queries.close(id)?;
+        for wake in Wake::all(id) {
+            self.timers.clear(wake);
+        }
+        self.udp.cancel(id);
+        Some(query)
+    }
+}
+
+fn external_ip(answer: &Result<Answer, TrackerError>) -> Option<IpAddr> {
+    answer.as_ref().ok()?.external_ip
+}
+
+#[cfg(test)]
+mod tests;
