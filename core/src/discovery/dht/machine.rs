@@ -1,75 +1,46 @@
-//! The machine: questions and answers, and what follows from them.
+//! The machine: our nodes, the searches, what we ask and what others ask, put together.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::bootstrap::Bootstrap;
 use super::config::Config;
 use super::id::{Contact, NodeId};
 use super::io::{Family, Input, Output, Reason};
-use super::krpc::{Answer, Body, Message, Method, Query as Question, QueryError, Want};
-use super::local_node::Homes;
+use super::krpc::{Body, Message, Method, Query as Question, QueryError};
+use super::local_node::{LocalNodes, Need};
 use super::lookup::{Goal, Lookup};
-use super::queries::{LOST, LookupId, Purpose, Queries, Query, Transaction};
-use super::search::Search;
+use super::queries::LookupId;
+use super::questions::{Event, Net, Questions};
+use super::searches::Searches;
 use super::server::{Asked, Server};
 use super::state::State;
-use crate::discovery::budget::LookupBudget;
-use crate::discovery::timers::Timers;
 use crate::discovery::{DhtCounts, Key};
+use crate::io::DiscoverRequest;
 use crate::net::disclosure::may_name_node;
 use crate::net::is_usable;
 use crate::types::{InfoHashV1, Instant};
 
-/// Pings under way at a time: nodes that we merely heard of must not make us send more.
-const MAX_PINGS: usize = 16;
-
 /// Nodes that a lookup begins with: more than it asks, as some may be gone.
 const SEEDS: usize = 24;
-
-/// What is to be done when a deadline has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wake {
-    /// Give up waiting for an answer, first alone, then at all.
-    Query(Transaction),
-    /// Look after a table.
-    Upkeep(Family),
-    /// Look for a swarm.
-    Search(InfoHashV1),
-}
-
-impl Wake {
-    const fn reason(self) -> Reason {
-        match self {
-            Self::Query(_) => Reason::Query,
-            Self::Upkeep(_) => Reason::Upkeep,
-            Self::Search(_) => Reason::Search,
-        }
-    }
-}
 
 /// A node of the DHT of one or both address families.
 #[derive(Debug)]
 pub struct Dht {
-    pub(super) config: Config,
-    pub(super) rng: ChaCha8Rng,
-    pub(super) homes: Homes,
-    pub(super) queries: Queries,
-    pub(super) lookups: BTreeMap<LookupId, Lookup>,
-    pub(super) begun: LookupId,
-    pub(super) searches: BTreeMap<InfoHashV1, Search>,
-    pub(super) queue: VecDeque<InfoHashV1>,
-    pub(super) budget: LookupBudget,
-    /// Addresses of [`Config::bootstrap`].
-    pub(super) routers: BTreeSet<SocketAddr>,
-    /// Names that are being resolved.
-    pub(super) resolving: usize,
-    pub(super) timers: Timers<Wake>,
+    /// Our ids and routing tables.
+    pub(super) local: LocalNodes,
+    bootstrap: Bootstrap,
+    /// What we ask.
+    questions: Questions,
+    /// What we look for.
+    pub(super) searches: Searches,
+    /// What we answer; `None`: nothing (BEP 43).
+    server: Option<Server>,
+    rng: ChaCha8Rng,
     pub(super) outputs: VecDeque<Output>,
-    server: Server,
 }
 
 impl Dht {
@@ -77,49 +48,68 @@ impl Dht {
     #[must_use]
     pub fn new(config: Config, state: State, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
-        let has = |family| {
-            if family == Family::V4 {
-                config.v4
-            } else {
-                config.v6
-            }
+        let has = |family| match family {
+            Family::V4 => config.v4,
+            Family::V6 => config.v6,
         };
-        let homes = Homes::new(state, has, now, &mut rng);
-        let mut timers = Timers::default();
-        homes
-            .iter()
-            .for_each(|(family, _)| timers.set(Wake::Upkeep(family), now));
+        let server = (!config.read_only).then(|| Server::new(&config, now, &mut rng));
         Self {
-            server: Server::new(&config, now, &mut rng),
-            budget: LookupBudget::new(config.lookups),
-            config,
+            local: LocalNodes::new(state, has, now, &mut rng),
+            bootstrap: Bootstrap::new(&config),
+            questions: Questions::new(&config, ChaCha8Rng::from_rng(&mut rng)),
+            searches: Searches::new(&config, ChaCha8Rng::from_rng(&mut rng)),
+            server,
             rng,
-            homes,
-            queries: Queries::default(),
-            lookups: BTreeMap::new(),
-            begun: 0,
-            searches: BTreeMap::new(),
-            queue: VecDeque::new(),
-            routers: BTreeSet::new(),
-            resolving: 0,
-            timers,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Takes a member in. Nobody is asked before [`DiscoverRequest::Start`]. `port`: where it
+    /// listens for peers; 0: it is not announced. Torrents that are private (BEP 27) must never be
+    /// added.
+    pub fn add(&mut self, key: Key, port: u16) {
+        self.searches.add(key, port);
+    }
+
+    /// Forgets a member, and what is being asked for nobody else: it turned out to be private, or
+    /// left.
+    pub fn remove(&mut self, now: Instant, key: Key) {
+        for lookup in self.searches.remove(now, key) {
+            self.questions.abandon(lookup);
+        }
+        self.turn(now);
+    }
+
+    /// Carries out a wish of the engine. Unknown keys are ignored. More peers are looked for once
+    /// every [`super::Config::min_interval`] at most, and within [`super::Config::lookups`].
+    pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
+        if request == DiscoverRequest::Start {
+            let found = self.searches.start(now, key);
+            self.outputs
+                .extend(found.map(|addrs| Output::Peers { key, addrs }));
+        } else {
+            for lookup in self.searches.request(now, key, request) {
+                self.questions.abandon(lookup);
+            }
+        }
+        self.turn(now);
     }
 
     /// Takes in what happened. Answers to what was not asked are ignored.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => {}
-            Input::Packet { from, bytes } => self.packet(now, from, &bytes),
-            Input::Resolved(addrs) => self.resolved(now, &addrs),
-            Input::Unreachable(to) => self
-                .queries
-                .to(to)
-                .into_iter()
-                .for_each(|transaction| self.lost(now, transaction)),
-            Input::Node(addr) => self.ping(now, addr, None),
-            Input::SeenAt { by, ip } => self.seen_at(now, by, ip),
+            Input::Packet { from, bytes } => self.handle_packet(now, from, &bytes),
+            Input::Resolved(addrs) => self.handle_bootstrap(now, &addrs),
+            Input::Unreachable(to) => self.ask(now, |questions, net| {
+                questions.handle_unreachable(net, to);
+            }),
+            Input::Node(addr) => self.ask(now, |questions, net| questions.ping(net, addr, None)),
+            Input::SeenAt { by, ip } => {
+                if let Some(node) = self.local.get_mut(Family::of_ip(by)) {
+                    node.note_vote(now, by, ip, &mut self.rng);
+                }
+            }
         }
         self.turn(now);
     }
@@ -132,403 +122,328 @@ impl Dht {
     /// When to call [`Dht::handle`] with [`Input::Timeout`] at the latest, and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.timers.next().map(|(at, wake)| (at, wake.reason()))
+        let timers = [
+            (self.questions.poll_timeout(), Reason::Query),
+            (self.local.poll_timeout(), Reason::Upkeep),
+            (self.searches.poll_timeout(), Reason::Search),
+        ];
+        let timers = timers.into_iter();
+        timers.filter_map(|(at, reason)| Some((at?, reason))).min()
     }
 
     /// What is known for a member; `None`: it was never added, or removed.
     #[must_use]
     pub fn counts(&self, key: Key) -> Option<DhtCounts> {
-        let search = self
-            .searches
-            .get(&key.info_hash)
-            .filter(|search| search.members.contains_key(&key.owner))?;
-        let peers = u32::try_from(search.peers()).unwrap_or(u32::MAX);
+        let (peers, asking) = self.searches.counts(key)?;
         Some(DhtCounts {
             nodes: self.nodes(),
-            peers,
-            asking: search.is_under_way(),
+            peers: u32::try_from(peers).unwrap_or(u32::MAX),
+            asking,
         })
     }
 
     /// Nodes in the routing tables that answer.
     #[must_use]
     pub fn nodes(&self) -> u32 {
-        u32::try_from(self.homes.nodes()).unwrap_or(u32::MAX)
+        u32::try_from(self.local.count()).unwrap_or(u32::MAX)
     }
 
     /// Our id in the DHT of a family; `None`: there is no socket of it.
     #[must_use]
     pub fn id(&self, family: Family) -> Option<NodeId> {
-        self.homes.get(family).map(|home| home.id)
+        self.local.get(family).map(|node| node.id)
     }
 
     /// What is to outlive the program.
     #[must_use]
     pub fn state(&self) -> State {
-        self.homes.state()
+        self.local.state()
     }
 
-    /// Does what is due.
-    pub(super) fn turn(&mut self, now: Instant) {
-        while let Some(wake) = self.timers.pop(now) {
-            match wake {
-                Wake::Query(transaction) => self.late(now, transaction),
-                Wake::Upkeep(family) => self.look_after(now, family),
-                Wake::Search(hash) => self.begin(now, hash),
+    /// Does what is due, until nothing more is.
+    fn turn(&mut self, now: Instant) {
+        loop {
+            while let Some(event) = self.questions.poll_event() {
+                self.handle_event(now, event);
+            }
+            if self.handle_due(now) {
+                continue;
+            }
+            match self.searches.admit(now) {
+                Some(hash) => self.begin_round(now, hash),
+                None => return,
             }
         }
-        self.admit(now);
     }
 
-    fn packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    /// Does the first thing that is due; returns whether there was one.
+    fn handle_due(&mut self, now: Instant) -> bool {
+        let Some((_, reason)) = self.poll_timeout().filter(|(at, _)| *at <= now) else {
+            return false;
+        };
+        match reason {
+            Reason::Query => self.ask(now, |questions, net| {
+                questions.handle_timeout(net);
+            }),
+            Reason::Upkeep => {
+                if let Some((family, need)) = self.local.look_after(now, &mut self.rng) {
+                    self.look_after(now, family, need);
+                }
+            }
+            Reason::Search => {
+                if let Some(Some(hash)) = self.searches.take_due(now) {
+                    self.begin_round(now, hash);
+                }
+            }
+        }
+        true
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Alive {
+                contact,
+                sees_us_at,
+                named,
+            } => {
+                self.remember(now, contact, sees_us_at);
+                self.introduce(now, contact.addr, &named);
+            }
+            Event::Gone(contact) => {
+                if let Some(node) = self.local.get_mut(Family::of(&contact.addr)) {
+                    node.table.failed(&contact);
+                }
+            }
+            Event::Peers {
+                info_hash,
+                from,
+                peers,
+            } => self.add_peers(info_hash, from, &peers),
+            Event::Over(id, lookup) => match lookup.goal {
+                Goal::Nodes => self.finish_upkeep(now, &lookup),
+                Goal::Peers(hash) => self.finish_search(now, hash, id, &lookup),
+            },
+        }
+    }
+
+    fn handle_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else {
             return;
         };
-        if self.homes.get(Family::of(&from)).is_none() || !is_usable(from) {
+        if self.local.get(Family::of(&from)).is_none() || !is_usable(from) {
             return;
         }
         match &message.body {
-            Body::Query(query) => self.asked(now, from, &message, Ok(query)),
-            Body::BadQuery(error) => self.asked(now, from, &message, Err(*error)),
-            Body::Answer(answer) => self.answered(now, from, &message, answer),
-            Body::Error { .. } => self.refused(now, from, message.transaction),
+            Body::Query(query) => self.handle_query(now, from, &message, Ok(query)),
+            Body::BadQuery(error) => self.handle_query(now, from, &message, Err(*error)),
+            Body::Answer(answer) => self.ask(now, |questions, net| {
+                questions.handle_answer(net, from, &message, answer);
+            }),
+            Body::Error { .. } => self.ask(now, |questions, net| {
+                questions.handle_error(net, from, message.transaction);
+            }),
         }
+    }
+
+    /// Lets our questions be told something, with what they need to ask more.
+    pub(super) fn ask<R>(
+        &mut self,
+        now: Instant,
+        tell: impl FnOnce(&mut Questions, &mut Net<'_>) -> R,
+    ) -> R {
+        let mut net = Net {
+            now,
+            local: &self.local,
+            outputs: &mut self.outputs,
+        };
+        tell(&mut self.questions, &mut net)
     }
 
     // Others ask.
 
-    fn asked(
+    fn handle_query(
         &mut self,
         now: Instant,
         from: SocketAddr,
         message: &Message<'_>,
         query: Result<&Question<'_>, QueryError>,
     ) {
-        if self.config.read_only {
-            return;
-        }
         let asked = Asked {
             now,
             from,
             transaction: message.transaction,
             query,
         };
-        let Some(bytes) = self.server.answer(&asked, &self.homes, &mut self.rng) else {
-            return;
-        };
+        let answer = self
+            .server
+            .as_mut()
+            .and_then(|server| server.answer(&asked, &self.local, &mut self.rng));
+        let Some(bytes) = answer else { return };
         self.outputs.push_back(Output::Send {
             to: from,
             bytes: bytes.into(),
         });
-        // BEP 43: who answers no questions is nobody's node.
         let Ok(query) = query else { return };
+        // BEP 43: what answers no questions is nobody's node.
         if !message.read_only {
-            self.consider(
-                now,
-                &Contact {
-                    id: query.id,
-                    addr: from,
-                },
-            );
+            let contact = Contact {
+                id: query.id,
+                addr: from,
+            };
+            self.consider(now, &contact);
         }
         if let Method::Announce { info_hash, .. } = query.method {
-            self.use_own_store(info_hash);
+            self.add_stored_peers(info_hash);
         }
     }
 
     /// Peers that others announced to ourselves, if we look for them.
-    pub(super) fn use_own_store(&mut self, hash: InfoHashV1) {
-        if !self.searches.get(&hash).is_some_and(Search::is_active) {
+    pub(super) fn add_stored_peers(&mut self, hash: InfoHashV1) {
+        let Some(server) = self.server.as_ref() else {
+            return;
+        };
+        if !self.searches.is_wanted(hash) {
             return;
         }
-        let stored = Family::ALL
+        let stored: Vec<SocketAddr> = Family::ALL
             .into_iter()
-            .flat_map(|family| self.server.peers(hash, family, &mut self.rng))
-            .collect::<Vec<_>>();
-        stored
-            .into_iter()
-            .for_each(|peer| self.found(hash, peer, &[peer]));
+            .flat_map(|family| server.peers(hash, family, &mut self.rng))
+            .collect();
+        for peer in stored {
+            self.add_peers(hash, peer, &[peer]);
+        }
     }
+
+    // Nodes come and go.
 
     /// Asks a node that we heard of whether it is there, if there is room for it.
     fn consider(&mut self, now: Instant, contact: &Contact) {
-        let home = self.homes.get(Family::of(&contact.addr));
-        if home.is_some_and(|home| home.table.has_room_for(contact)) {
-            self.ping(now, contact.addr, Some(contact.id));
+        if self.local.has_room_for(contact) {
+            let (addr, id) = (contact.addr, Some(contact.id));
+            self.ask(now, |questions, net| questions.ping(net, addr, id));
         }
-    }
-
-    /// Asks a node whether it is there, unless it is being asked something.
-    pub(super) fn ping(&mut self, now: Instant, addr: SocketAddr, id: Option<NodeId>) {
-        if is_usable(addr) && self.queries.pings() < MAX_PINGS && self.queries.to(addr).is_empty() {
-            self.ask(now, (addr, id), Purpose::Ping, Method::Ping);
-        }
-    }
-
-    // We ask.
-
-    /// Sends a question.
-    pub(super) fn ask(
-        &mut self,
-        now: Instant,
-        (to, id): (SocketAddr, Option<NodeId>),
-        purpose: Purpose,
-        method: Method<'_>,
-    ) {
-        let Some(home) = self.homes.get(Family::of(&to)) else {
-            return;
-        };
-        let question = Question {
-            id: home.id,
-            want: self.want(),
-            method,
-        };
-        let (transaction, slow) = self.queries.open(
-            Query {
-                to,
-                id,
-                purpose,
-                sent: now,
-                slow: false,
-            },
-            &mut self.rng,
-        );
-        self.timers.set(Wake::Query(transaction), slow);
-        let message = Message {
-            transaction: &transaction,
-            read_only: self.config.read_only,
-            ip: None,
-            body: Body::Query(question),
-        };
-        self.outputs.push_back(Output::Send {
-            to,
-            bytes: Bytes::from(message.encode()),
-        });
-    }
-
-    /// Nodes of both families as long as one of ours knows few (BEP 32); else each stays among
-    /// itself.
-    fn want(&self) -> Option<Want> {
-        let thin = self.homes.iter().any(|(_, home)| home.is_thin());
-        (thin && self.config.v4 && self.config.v6).then_some(Want { v4: true, v6: true })
-    }
-
-    fn answered(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        message: &Message<'_>,
-        answer: &Answer<'_>,
-    ) {
-        let Some((transaction, query)) = self.queries.answered(now, from, message.transaction)
-        else {
-            return;
-        };
-        self.timers.clear(Wake::Query(transaction));
-        let contact = Contact {
-            id: answer.id,
-            addr: from,
-        };
-        self.remember(now, contact, message.ip);
-        if query.id.is_some_and(|id| id != answer.id) {
-            // It changed its id, or somebody lied about it: for this question it is not who we
-            // meant.
-            return self.gone(now, &query);
-        }
-        if let Purpose::Lookup(id) = query.purpose {
-            self.step(now, id, &contact, answer);
-        }
-        self.introduce(now, from, answer);
     }
 
     /// A node is there, and says where it sees us.
-    fn remember(&mut self, now: Instant, contact: Contact, ip: Option<SocketAddr>) {
+    fn remember(&mut self, now: Instant, contact: Contact, sees_us_at: Option<SocketAddr>) {
         let family = Family::of(&contact.addr);
-        let stays = self.config.keep_bootstrap || !self.routers.contains(&contact.addr);
-        let Some(home) = self.homes.get_mut(family) else {
+        let stays = self.bootstrap.may_be_kept(contact.addr);
+        let Some(node) = self.local.get_mut(family) else {
             return;
         };
-        ip.into_iter()
-            .for_each(|ip| home.votes.add(contact.addr.ip(), ip.ip()));
-        let first = stays && home.table.contacts().next().is_none();
+        let first = stays && node.is_empty();
         let doubtful = if stays {
-            home.table.answered(now, contact)
+            node.table.answered(now, contact)
         } else {
             None
         };
-        self.follow_votes(now, family);
-        doubtful
-            .into_iter()
-            .for_each(|doubtful| self.ping(now, doubtful.addr, Some(doubtful.id)));
-        if first {
-            self.use_first(now, family);
+        if let Some(ip) = sees_us_at {
+            node.note_vote(now, contact.addr.ip(), ip.ip(), &mut self.rng);
         }
-    }
-
-    /// The first node of a family, which nodes of the other one named perhaps: it knows others, and
-    /// who waits for them need not wait for the next time the table is looked after.
-    fn use_first(&mut self, now: Instant, family: Family) {
-        if self
-            .homes
-            .get(family)
-            .is_some_and(|home| home.upkeep.is_none())
-        {
+        let idle = node.upkeep.is_none();
+        if let Some(Contact { id, addr }) = doubtful {
+            self.ask(now, |questions, net| questions.ping(net, addr, Some(id)));
+        }
+        // The first node of a family, which nodes of the other one named perhaps: it knows others,
+        // and who waits for them need not wait for the next time the table is looked after.
+        if first && idle {
             self.look_around(now, family);
         }
     }
 
-    /// Somebody sees us at an address: that may call for another id (BEP 42).
-    fn seen_at(&mut self, now: Instant, by: IpAddr, ip: IpAddr) {
-        let family = Family::of_ip(by);
-        let Some(home) = self.homes.get_mut(family) else {
-            return;
-        };
-        home.votes.add(by, ip);
-        self.follow_votes(now, family);
-    }
-
-    fn follow_votes(&mut self, now: Instant, family: Family) {
-        if self
-            .homes
-            .get_mut(family)
-            .is_some_and(|home| home.follow_votes(now, &mut self.rng))
-        {
-            self.timers.set(Wake::Upkeep(family), now);
-        }
-    }
-
     /// Nodes of the other family help its table to begin.
-    fn introduce(&mut self, now: Instant, from: SocketAddr, answer: &Answer<'_>) {
-        let others = answer.contacts.iter().filter(|contact| {
+    fn introduce(&mut self, now: Instant, from: SocketAddr, named: &[Contact]) {
+        let others = named.iter().filter(|contact| {
             Family::of(&contact.addr) != Family::of(&from) && may_name_node(from, contact.addr)
         });
-        for contact in others.copied().collect::<Vec<_>>() {
-            if self
-                .homes
-                .get(Family::of(&contact.addr))
-                .is_some_and(|home| home.is_thin())
-            {
-                self.consider(now, &contact);
+        for contact in others {
+            if self.local.is_thin(Family::of(&contact.addr)) {
+                self.consider(now, contact);
             }
         }
     }
 
-    /// One step of a lookup succeeded.
-    fn step(&mut self, now: Instant, id: LookupId, contact: &Contact, answer: &Answer<'_>) {
-        let Some(lookup) = self.lookups.get_mut(&id) else {
-            return;
-        };
-        lookup.answered(contact, answer.token);
-        let named = answer
-            .contacts
-            .iter()
-            .filter(|named| may_name_node(contact.addr, named.addr));
-        named.for_each(|named| lookup.offer(*named, Some(contact.addr)));
-        if let Goal::Peers(hash) = lookup.goal {
-            self.found(hash, contact.addr, &answer.peers);
-        }
-        self.drive(now, id);
-    }
-
-    /// An error is no answer: the node is there, but of no use.
-    fn refused(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) {
-        let Some((transaction, query)) = self.queries.answered(now, from, transaction) else {
-            return;
-        };
-        self.timers.clear(Wake::Query(transaction));
-        if let Purpose::Lookup(id) = query.purpose {
-            self.lookups
-                .get_mut(&id)
-                .into_iter()
-                .for_each(|lookup| lookup.failed(from));
-            self.drive(now, id);
+    fn look_after(&mut self, now: Instant, family: Family, need: Need) {
+        match need {
+            Need::Nothing => {}
+            Need::Nodes { bootstrap } => {
+                if bootstrap {
+                    let names = self.bootstrap.begin().into_iter();
+                    self.outputs
+                        .extend(names.map(|(host, port)| Output::Resolve { host, port }));
+                }
+                self.look_around(now, family);
+            }
+            Need::Refresh(target) => self.begin_upkeep(now, family, target),
         }
     }
 
-    /// No answer in time: others are asked instead; and if there is none for long, nothing more is
-    /// expected.
-    fn late(&mut self, now: Instant, transaction: Transaction) {
-        let Some(query) = self.queries.get_mut(transaction) else {
-            return;
-        };
-        if query.slow {
-            return self.lost(now, transaction);
-        }
-        query.slow = true;
-        let (to, purpose, sent) = (query.to, query.purpose, query.sent);
-        self.timers.set(Wake::Query(transaction), sent + LOST);
-        if let Purpose::Lookup(id) = purpose {
-            self.lookups
-                .get_mut(&id)
-                .into_iter()
-                .for_each(|lookup| lookup.slow(to));
-            self.drive(now, id);
+    /// Looks for our neighbours.
+    fn look_around(&mut self, now: Instant, family: Family) {
+        if let Some(id) = self.id(family) {
+            self.begin_upkeep(now, family, id);
         }
     }
 
-    fn lost(&mut self, now: Instant, transaction: Transaction) {
-        self.timers.clear(Wake::Query(transaction));
-        if let Some(query) = self.queries.remove(transaction) {
-            self.gone(now, &query);
+    fn begin_upkeep(&mut self, now: Instant, family: Family, target: NodeId) {
+        let lookup = self.begin_lookup(now, family, target, Goal::Nodes);
+        if let Some(node) = self.local.get_mut(family) {
+            node.upkeep = lookup;
         }
     }
-
-    /// A node is not there, or not who it was said to be.
-    fn gone(&mut self, now: Instant, query: &Query) {
-        if let Some(home) = self.homes.get_mut(Family::of(&query.to)) {
-            query
-                .id
-                .into_iter()
-                .for_each(|id| home.table.failed(&Contact { id, addr: query.to }));
-        }
-        if let Purpose::Lookup(id) = query.purpose {
-            self.lookups
-                .get_mut(&id)
-                .into_iter()
-                .for_each(|lookup| lookup.failed(query.to));
-            self.drive(now, id);
-        }
-    }
-
-    // Lookups.
 
     /// Begins a lookup with whom we know.
-    pub(super) fn look(&mut self, family: Family, target: NodeId, goal: Goal) -> Option<LookupId> {
-        let home = self.homes.get(family)?;
-        let mut lookup = Lookup::new(home.id, target, family, goal);
-        home.table
-            .closest(&target, SEEDS)
-            .into_iter()
-            .for_each(|seed| lookup.offer(seed, None));
-        if home.is_thin() {
-            self.routers
-                .iter()
-                .for_each(|router| lookup.offer_unnamed(*router));
+    pub(super) fn begin_lookup(
+        &mut self,
+        now: Instant,
+        family: Family,
+        target: NodeId,
+        goal: Goal,
+    ) -> Option<LookupId> {
+        let node = self.local.get(family)?;
+        let mut lookup = Lookup::new(node.id, target, family, goal);
+        for seed in node.table.closest(&target, SEEDS) {
+            lookup.offer(seed, None);
         }
-        self.begun += 1;
-        self.lookups.insert(self.begun, lookup);
-        Some(self.begun)
+        if node.is_thin() {
+            for addr in self.bootstrap.addrs() {
+                lookup.offer_unnamed(addr);
+            }
+        }
+        Some(self.ask(now, |questions, net| questions.begin(net, lookup)))
     }
 
-    /// Asks whom a lookup wants asked, and ends it when it is over.
-    pub(super) fn drive(&mut self, now: Instant, id: LookupId) {
-        let Some(lookup) = self.lookups.get_mut(&id) else {
-            return;
-        };
-        let method = match lookup.goal {
-            Goal::Nodes => Method::FindNode(lookup.target),
-            Goal::Peers(hash) => Method::GetPeers(hash),
-        };
-        let parallel = self.config.parallel.max(1);
-        let next: Vec<_> = std::iter::from_fn(|| lookup.next(parallel)).collect();
-        let over = next.is_empty() && lookup.is_over();
-        next.into_iter()
-            .for_each(|node| self.ask(now, node, Purpose::Lookup(id), method));
-        if let Some(lookup) = over.then(|| self.lookups.remove(&id)).flatten() {
-            match lookup.goal {
-                Goal::Nodes => self.looked_after(now, &lookup),
-                Goal::Peers(hash) => self.searched(now, hash, id, &lookup),
+    /// Addresses of a bootstrap node.
+    fn handle_bootstrap(&mut self, now: Instant, addrs: &[SocketAddr]) {
+        let usable = self.bootstrap.handle_resolved(addrs);
+        for family in Family::ALL {
+            let of_family = usable.iter().copied();
+            let of_family: Vec<SocketAddr> = of_family
+                .filter(|addr| Family::of(addr) == family)
+                .collect();
+            if of_family.is_empty() || !self.local.is_thin(family) {
+                continue;
             }
+            let upkeep = self.local.get(family).and_then(|node| node.upkeep);
+            let offer = |id| {
+                self.ask(now, |questions, net| {
+                    questions.offer_unnamed(net, id, &of_family)
+                })
+            };
+            if !upkeep.is_some_and(offer) {
+                self.look_around(now, family);
+            }
+            self.feed_starved(now, family);
+        }
+    }
+
+    /// A lookup for nodes is over.
+    fn finish_upkeep(&mut self, now: Instant, lookup: &Lookup) {
+        if let Some(node) = self.local.get_mut(lookup.family) {
+            node.finish_upkeep();
+        }
+        if lookup.effort.answers > 0 {
+            self.feed_starved(now, lookup.family);
         }
     }
 }

@@ -29,6 +29,7 @@
 //! ```
 
 mod addr;
+mod bootstrap;
 mod config;
 mod id;
 mod io;
@@ -37,16 +38,18 @@ mod local_node;
 mod lookup;
 mod machine;
 mod queries;
+mod questions;
+mod rounds;
 mod search;
-mod searching;
+mod searches;
 mod secure;
 mod server;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 mod votes;
+mod waits;
 
 pub use config::Config;
 pub use id::{BITS, Contact, Distance, NodeId};

@@ -8,16 +8,17 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::id::NodeId;
+use crate::discovery::timers::Timers;
 use crate::types::Instant;
 
 /// Chosen at random, so that who cannot see our datagrams cannot answer them.
-pub(super) type Transaction = [u8; 4];
+type Transaction = [u8; 4];
 
 /// Names a lookup.
 pub(super) type LookupId = u64;
 
 /// A question is given up after so long: a node that answers later is of little use.
-pub(super) const LOST: Duration = Duration::from_secs(5);
+const LOST: Duration = Duration::from_secs(5);
 
 /// What a question was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +43,34 @@ pub(super) struct Query {
     pub(super) slow: bool,
 }
 
-/// All questions.
+/// All questions, and how long each is waited for.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
     open: BTreeMap<Transaction, Query>,
+    timers: Timers<Transaction>,
     trip: RoundTrip,
 }
 
+/// A question that was not answered in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Late {
+    /// Others are asked instead, but an answer would still count.
+    Slow(Query),
+    /// No answer is expected any more.
+    Lost(Query),
+}
+
 impl Queries {
-    /// Takes in a question; returns its transaction and when it is slow.
-    pub(super) fn open(&mut self, query: Query, rng: &mut ChaCha8Rng) -> (Transaction, Instant) {
+    /// Takes in a question; returns its transaction.
+    pub(super) fn open(&mut self, query: Query, rng: &mut ChaCha8Rng) -> Transaction {
         let mut transaction = rng.next_u32().to_be_bytes();
         while self.open.contains_key(&transaction) {
             transaction = rng.next_u32().to_be_bytes();
         }
         self.open.insert(transaction, query);
-        (transaction, query.sent + self.trip.patience())
+        let slow = query.sent + self.trip.patience();
+        self.timers.set(transaction, slow);
+        transaction
     }
 
     /// The question that an answer from `from` belongs to.
@@ -66,32 +79,48 @@ impl Queries {
         now: Instant,
         from: SocketAddr,
         transaction: &[u8],
-    ) -> Option<(Transaction, Query)> {
+    ) -> Option<Query> {
         let transaction = Transaction::try_from(transaction).ok()?;
-        let query = *self
-            .open
+        self.open
             .get(&transaction)
             .filter(|query| query.to == from)?;
-        self.open.remove(&transaction);
+        let query = self.remove(transaction)?;
         self.trip.measure(now.since(query.sent));
-        Some((transaction, query))
+        Some(query)
     }
 
-    pub(super) fn get_mut(&mut self, transaction: Transaction) -> Option<&mut Query> {
-        self.open.get_mut(&transaction)
+    /// When the next question is late.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next().map(|(at, _)| at)
     }
 
-    pub(super) fn remove(&mut self, transaction: Transaction) -> Option<Query> {
-        self.open.remove(&transaction)
+    /// Takes out what is late: each question is slow first, then lost.
+    pub(super) fn take_late(&mut self, now: Instant) -> Option<Late> {
+        let transaction = self.timers.pop(now)?;
+        let query = self.open.get_mut(&transaction)?;
+        if std::mem::replace(&mut query.slow, true) {
+            return self.remove(transaction).map(Late::Lost);
+        }
+        self.timers.set(transaction, query.sent + LOST);
+        Some(Late::Slow(*query))
     }
 
-    /// Questions that went to an address.
-    pub(super) fn to(&self, addr: SocketAddr) -> Vec<Transaction> {
-        self.open
+    /// Takes out all questions that went to an address.
+    pub(super) fn take_all_to(&mut self, addr: SocketAddr) -> Vec<Query> {
+        let lost: Vec<Transaction> = self
+            .open
             .iter()
             .filter(|(_, query)| query.to == addr)
             .map(|(transaction, _)| *transaction)
+            .collect();
+        lost.into_iter()
+            .filter_map(|transaction| self.remove(transaction))
             .collect()
+    }
+
+    /// Whether an address is being asked something.
+    pub(super) fn is_asking(&self, addr: SocketAddr) -> bool {
+        self.open.values().any(|query| query.to == addr)
     }
 
     /// Pings under way.
@@ -100,6 +129,11 @@ impl Queries {
             .values()
             .filter(|query| query.purpose == Purpose::Ping)
             .count()
+    }
+
+    fn remove(&mut self, transaction: Transaction) -> Option<Query> {
+        self.timers.clear(transaction);
+        self.open.remove(&transaction)
     }
 }
 
@@ -151,7 +185,7 @@ mod tests {
     #[test]
     fn only_the_asked_address_with_the_right_transaction_is_heard_and_once() {
         let (mut queries, mut rng) = (Queries::default(), ChaCha8Rng::from_seed([1; 32]));
-        let (transaction, _) = queries.open(query("1.2.3.4:5"), &mut rng);
+        let transaction = queries.open(query("1.2.3.4:5"), &mut rng);
         let now = Instant::ZERO;
         assert!(
             queries
@@ -178,6 +212,19 @@ mod tests {
                 .answered(now, "1.2.3.4:5".parse().unwrap(), &transaction)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_question_is_slow_first_and_then_lost() {
+        let (mut queries, mut rng) = (Queries::default(), ChaCha8Rng::from_seed([1; 32]));
+        queries.open(query("1.2.3.4:5"), &mut rng);
+        let slow = queries.poll_timeout().unwrap();
+        assert!(matches!(queries.take_late(slow), Some(Late::Slow(_))));
+        assert!(queries.is_asking("1.2.3.4:5".parse().unwrap()));
+        let lost = queries.poll_timeout().unwrap();
+        assert_eq!(lost, Instant::ZERO + LOST);
+        assert!(matches!(queries.take_late(lost), Some(Late::Lost(_))));
+        assert!(queries.poll_timeout().is_none() && queries.pings() == 0);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::status::TrackerError;
 use super::wake::Wake;
 use crate::discovery::dht::Family;
 use crate::discovery::timers::Timers;
-use crate::types::{Instant};
+use crate::types::Instant;
 
 /// What a tracker is to be asked, and how.
 #[derive(Debug)]

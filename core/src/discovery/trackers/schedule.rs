@@ -16,7 +16,7 @@ use super::queries::Query;
 use super::status::TrackerError;
 use super::tracker::Tracker;
 use crate::discovery::timers::Timers;
-use crate::types::{Instant};
+use crate::types::Instant;
 
 /// All members, and their announces to come.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::config::Config;
 use super::id::{Contact, NodeId};
 use super::io::Family;
 use super::krpc::{Answer, Body, Message, Method, Query, QueryError, Samples, Want};
-use super::local_node::Homes;
+use super::local_node::LocalNodes;
 use super::table::SIZE;
 use crate::net::AnswerLimiter;
 use crate::types::{InfoHashV1, Instant};
@@ -66,7 +66,7 @@ impl Server {
     pub(super) fn answer(
         &mut self,
         asked: &Asked<'_>,
-        homes: &Homes,
+        local: &LocalNodes,
         rng: &mut ChaCha8Rng,
     ) -> Option<Vec<u8>> {
         let Asked {
@@ -81,7 +81,7 @@ impl Server {
         self.tokens.rotate(now, rng);
         self.store.expire(now);
         let token = self.tokens.give(from.ip());
-        let reply = query.and_then(|query| self.reply(now, from, query, &token, homes, rng));
+        let reply = query.and_then(|query| self.reply(now, from, query, &token, local, rng));
         let body = reply.map_or_else(Body::BadQuery, Body::Answer);
         let bytes = Message {
             transaction,
@@ -109,12 +109,12 @@ impl Server {
         from: SocketAddr,
         query: &Query<'_>,
         token: &'t [u8],
-        homes: &Homes,
+        local: &LocalNodes,
         rng: &mut ChaCha8Rng,
     ) -> Result<Answer<'t>, QueryError> {
         let family = Family::of(&from);
-        let own = homes.get(family).map_or(query.id, |home| home.id);
-        let near = |target: &NodeId| contacts(homes, target, query.want, family);
+        let own = local.get(family).map_or(query.id, |node| node.id);
+        let near = |target: &NodeId| contacts(local, target, query.want, family);
         let answer = Answer::new(own);
         match query.method {
             Method::Ping => Ok(answer),
@@ -165,14 +165,19 @@ impl Server {
 }
 
 /// Nodes close to `target`, of the families that are wanted.
-fn contacts(homes: &Homes, target: &NodeId, want: Option<Want>, family: Family) -> Vec<Contact> {
+fn contacts(
+    local: &LocalNodes,
+    target: &NodeId,
+    want: Option<Want>,
+    family: Family,
+) -> Vec<Contact> {
     let wanted = |of| match (want, of) {
         (None, _) => of == family,
         (Some(want), Family::V4) => want.v4,
         (Some(want), Family::V6) => want.v6,
     };
-    let homes = homes.iter().filter(|(of, _)| wanted(*of));
-    homes
-        .flat_map(|(_, home)| home.table.closest(target, SIZE))
+    let local = local.iter().filter(|(of, _)| wanted(*of));
+    local
+        .flat_map(|(_, node)| node.table.closest(target, SIZE))
         .collect()
 }

@@ -137,7 +137,11 @@ fn a_tracker_of_both_families_hears_every_event_over_both_and_reads_as_one() {
         (url.contains("event=started"), family),
         (true, Some(Family::V4))
     );
-    assert_eq!(world.state(), (1, false), "nobody waits for the other family");
+    assert_eq!(
+        world.state(),
+        (1, false),
+        "nobody waits for the other family"
+    );
     let said = world.answer(second, V4, &[1, 2, 3, 4, 0, 1, 5, 6, 7, 8, 0, 2]);
     assert_eq!(peers(&said), ["5.6.7.8:2"], "no peer is told twice");
     assert!(
