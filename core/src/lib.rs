@@ -71,7 +71,7 @@
 //!
 //! # What else is here
 //!
-//! [`discovery::Discovery`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session
+//! [`discovery::Trackers`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session
 //! between a tab and its bridge, [`meta`] reads and makes torrents and magnet links, [`resume`] is
 //! the record that outlives a program, [`wire`] and [`extensions`] are what peers say, [`utp`]
 //! turns away who would say it over datagrams.
@@ -90,6 +90,7 @@ pub mod meta;
 pub mod net;
 mod peer_failure;
 pub mod resume;
+pub mod session;
 mod swarm;
 pub mod tracker;
 pub mod tunnel;
@@ -105,4 +106,5 @@ pub use io::{
     Resumed, Rope, Snapshot, TorrentSnapshot,
 };
 pub use peer_failure::{PeerFailure, PeerFailures};
+pub use session::Session;
 pub use types::{Instant, TorrentId};

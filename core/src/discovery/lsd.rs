@@ -1,6 +1,6 @@
 //! Local service discovery (BEP 14): peers on the same network find each other by multicast.
 //!
-//! A machine without I/O, apart from [`super::Discovery`]: it asks nobody and knows no tracker. The
+//! A machine without I/O, apart from [`super::Trackers`]: it asks nobody and knows no tracker. The
 //! driver joins the two groups on every usable interface, sends what [`Lsd::poll_announce`] gives
 //! to both, and hands on what comes to [`Lsd::handle_datagram`].
 

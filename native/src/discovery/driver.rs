@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use aqueduct_core::DiscoverRequest;
 use aqueduct_core::discovery::dht;
+use aqueduct_core::discovery::trackers::{Input, Output, Trackers};
 use aqueduct_core::discovery::url::Host;
-use aqueduct_core::discovery::{
-    Discovery, Input, Key, Output, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus,
-};
+use aqueduct_core::discovery::{Key, QueryId, ResolveFor, Swarm, TrackerError, TrackerStatus};
 use aqueduct_core::types::{self, PeerSource};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -38,7 +37,7 @@ enum Heard {
 }
 
 pub(super) struct Driver {
-    machine: Discovery,
+    machine: Trackers,
     /// `None`: the DHT is not used.
     node: Option<Node>,
     shared: Arc<Shared>,
@@ -63,7 +62,7 @@ impl Driver {
             .map(|dht| Node::new(dht, lookups, options.bind, Arc::clone(policy), seed()?))
             .transpose()?;
         Ok(Self {
-            machine: Discovery::new(options.config, seed()?),
+            machine: Trackers::new(options.config, seed()?),
             node,
             shared,
             members: BTreeMap::new(),

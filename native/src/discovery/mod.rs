@@ -1,4 +1,4 @@
-//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Discovery`] for any
+//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Trackers`] for any
 //! number of torrents and owners.
 //!
 //! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it
@@ -87,7 +87,7 @@ pub enum News {
         index: usize,
         /// Its state now.
         status: TrackerStatus,
-        /// As in [`aqueduct_core::discovery::Output::Status`].
+        /// As in [`aqueduct_core::discovery::trackers::Output::Status`].
         ended: bool,
     },
 }

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::bootstrap::Bootstrap;
 use super::config::Config;
+use super::counts::DhtCounts;
 use super::id::{Contact, NodeId};
 use super::io::{Family, Input, Output, Reason};
 use super::krpc::{Body, Message, Method, Query as Question, QueryError};
@@ -18,7 +19,7 @@ use super::questions::{Event, Net, Questions};
 use super::searches::Searches;
 use super::server::{Asked, Server};
 use super::state::State;
-use crate::discovery::{DhtCounts, Key};
+use crate::discovery::swarm::Key;
 use crate::io::DiscoverRequest;
 use crate::net::disclosure::may_name_node;
 use crate::net::is_usable;

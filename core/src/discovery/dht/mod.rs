@@ -31,6 +31,7 @@
 mod addr;
 mod bootstrap;
 mod config;
+mod counts;
 mod id;
 mod io;
 pub mod krpc;
@@ -52,6 +53,7 @@ mod votes;
 mod waits;
 
 pub use config::Config;
+pub use counts::DhtCounts;
 pub use id::{BITS, Contact, Distance, NodeId};
 pub use io::{Effort, Family, Input, Output, Reason};
 pub use machine::Dht;

@@ -16,7 +16,7 @@ use crate::discovery::Key;
 use crate::discovery::budget::LookupBudget;
 use crate::discovery::timers::Timers;
 use crate::io::DiscoverRequest;
-use crate::types::{InfoHashV1, Instant, PeerAddr};
+use crate::types::{InfoHashV1, Instant};
 
 /// All swarms that are looked for.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Searches {
     }
 
     /// A member begins to want peers. Returns those that others found in this round.
-    pub(super) fn start(&mut self, now: Instant, key: Key) -> Option<Vec<PeerAddr>> {
+    pub(super) fn start(&mut self, now: Instant, key: Key) -> Option<Vec<SocketAddr>> {
         let search = self.by_hash.get_mut(&key.info_hash)?;
         search.members.get_mut(&key.owner)?.active = true;
         let found = search.found();
@@ -219,7 +219,7 @@ impl Searches {
         &mut self,
         hash: InfoHashV1,
         peers: impl Iterator<Item = SocketAddr>,
-    ) -> Option<(Vec<Key>, Vec<PeerAddr>)> {
+    ) -> Option<(Vec<Key>, Vec<SocketAddr>)> {
         let search = self.by_hash.get_mut(&hash)?;
         let addrs = search.add(peers);
         let keys = search.listeners().map(|owner| key(hash, owner)).collect();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::announce::AnnounceEvent;
-use super::io::Key;
 use crate::discovery::budget::{Ledger, LookupBudget};
+use crate::discovery::swarm::Key;
 use crate::discovery::url::{Host, Url};
 use crate::types::Instant;
 

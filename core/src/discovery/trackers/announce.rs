@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::io::Amounts;
+use crate::discovery::swarm::Amounts;
 use crate::discovery::url::Host;
 use crate::net::{compact, is_usable};
 use crate::types::{InfoHashV1, PeerId, visible};

@@ -1,12 +1,13 @@
 //! What follows from a tracker's answer, or from its silence.
 
 use super::announce::{AnnounceEvent, Answer};
-use super::io::{Key, Output};
+use super::io::Output;
 use super::machine::Trackers;
 use super::member::Phase;
 use super::queries::Query;
 use super::status::TrackerError;
 use crate::discovery::dht::Family;
+use crate::discovery::swarm::Key;
 use crate::types::{Instant, PeerSource};
 
 impl Trackers {

@@ -2,12 +2,13 @@
 
 use super::announce::{AnnounceEvent, Ask};
 use super::http::{announce_url, scrape_url};
-use super::io::{Key, QueryId};
+use super::io::QueryId;
 use super::machine::Trackers;
 use super::member::Phase;
 use super::requests::{Destination, Question, Wait};
 use super::status::TrackerError;
 use super::tracker::Tracker;
+use crate::discovery::swarm::Key;
 use crate::discovery::url::{Scheme, Url};
 use crate::types::Instant;
 

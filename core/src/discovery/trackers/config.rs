@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The settings of [`crate::discovery::Discovery`]. `Config::default()` suits a terminal program; a
+/// The settings of [`super::Trackers`]. `Config::default()` suits a terminal program; a
 /// bridge raises `max_queries`, sets a budget of lookups and raises `min_interval_floor`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -8,12 +8,13 @@ use rand_chacha::ChaCha8Rng;
 use super::allowance::Allowance;
 use super::announce::AnnounceEvent;
 use super::config::Config;
-use super::io::{AddError, Amounts, Input, Key, Output, QueryId, Reason, Swarm};
+use super::io::{Input, Output, QueryId, Reason};
 use super::member::{Member, Phase};
 use super::peer_names::PeerNames;
 use super::requests::{Event, Requests};
 use super::schedule::Schedule;
 use super::status::{TrackerError, TrackerStatus};
+use crate::discovery::swarm::{AddError, Amounts, Key, Swarm};
 use crate::io::DiscoverRequest;
 use crate::types::Instant;
 

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::announce::{Announce, AnnounceEvent, Answer};
 use super::config::Config;
-use super::io::{Amounts, Key, QueryId, Swarm};
+use super::io::QueryId;
 use super::status::{TrackerError, TrackerState, TrackerStatus};
 use super::tracker::{Announced, Tracker};
+use crate::discovery::swarm::{Amounts, Key, Swarm};
 use crate::types::{Instant, PeerId};
 
 /// What the member is doing.

@@ -24,6 +24,6 @@ mod wake;
 
 pub use announce::{Announce, AnnounceEvent, Answer, MAX_NAMES, MAX_PEERS, MAX_TEXT};
 pub use config::Config;
-pub use io::{AddError, Amounts, Fetched, Input, Key, Output, QueryId, Reason, ResolveFor, Swarm};
+pub use io::{Fetched, Input, Output, QueryId, Reason, ResolveFor};
 pub use machine::Trackers;
-pub use status::{DhtCounts, Summary, TrackerError, TrackerState, TrackerStatus, failures};
+pub use status::{Summary, TrackerError, TrackerState, TrackerStatus, failures};

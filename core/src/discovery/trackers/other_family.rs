@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 
 use super::announce::{Announce, AnnounceEvent, Answer, Ask};
 use super::http::announce_url;
-use super::io::{Key, Output};
+use super::io::Output;
 use super::machine::Trackers;
 use super::queries::Query;
 use super::requests::{Destination, Question, Wait};
 use super::status::TrackerError;
 use crate::discovery::dht::Family;
+use crate::discovery::swarm::Key;
 use crate::discovery::url::Scheme;
 use crate::types::{Instant, PeerSource};
 

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use super::allowance::Allowance;
 use super::announce::MAX_NAMES;
-use super::io::{Key, Output, QueryId, ResolveFor};
+use super::io::{Output, QueryId, ResolveFor};
 use super::status::TrackerError;
+use crate::discovery::swarm::Key;
 use crate::discovery::url::Host;
 use crate::net::is_usable;
 use crate::types::{Instant, PeerSource};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use super::announce::{AnnounceEvent, Ask};
-use super::io::{Key, QueryId};
-use crate::types::SocketAddr;
+use super::io::QueryId;
+use crate::discovery::swarm::Key;
 
 /// One announce under way.
 #[derive(Debug)]

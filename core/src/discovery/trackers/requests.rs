@@ -14,11 +14,12 @@ use super::announce::{AnnounceEvent, Answer, Ask};
 use super::config::Config;
 use super::exchange::{Step, UdpClient};
 use super::http::{parse_answer, parse_scrape};
-use super::io::{Fetched, Key, Output, QueryId, Reason, ResolveFor};
+use super::io::{Fetched, Output, QueryId, Reason, ResolveFor};
 use super::queries::{Queries, Query, Stage};
 use super::status::TrackerError;
 use super::wake::Wake;
 use crate::discovery::dht::Family;
+use crate::discovery::swarm::Key;
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 

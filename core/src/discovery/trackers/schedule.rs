@@ -10,11 +10,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::announce::{AnnounceEvent, Answer};
 use super::config::Config;
-use super::io::{Key, Swarm};
 use super::member::{Member, Phase};
 use super::queries::Query;
 use super::status::TrackerError;
 use super::tracker::Tracker;
+use crate::discovery::swarm::{Key, Swarm};
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 

@@ -192,32 +192,6 @@ pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> St
     told.join("; ")
 }
 
-/// What the DHT knows, for one torrent. Prints as "DHT: 214 nodes, 0 peers".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DhtCounts {
-    /// Nodes in the routing tables of both address families.
-    pub nodes: u32,
-    /// Peers of the torrent that the last lookup found, ourselves not among them.
-    pub peers: u32,
-    /// Whether a lookup is under way.
-    pub asking: bool,
-}
-
-impl fmt::Display for DhtCounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |count| if count == 1 { "" } else { "s" };
-        write!(
-            f,
-            "DHT: {} node{}, {} peer{}",
-            self.nodes,
-            plural(self.nodes),
-            self.peers,
-            plural(self.peers)
-        )?;
-        f.write_str(if self.asking { " so far" } else { "" })
-    }
-}
-
 /// Counts over the trackers of a torrent. Prints as "asked 3 trackers: 2 failed, 1 knows no peers".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -364,27 +338,5 @@ mod tests {
         );
         assert_eq!(list[0].shown_url(), "http://a.example:81/announce");
         assert_eq!(failures(&[status(ok(0), false)]), "");
-    }
-
-    #[test]
-    fn the_counts_of_the_dht_read_as_a_sentence() {
-        assert_eq!(
-            DhtCounts {
-                nodes: 214,
-                peers: 0,
-                asking: false
-            }
-            .to_string(),
-            "DHT: 214 nodes, 0 peers"
-        );
-        assert_eq!(
-            DhtCounts {
-                nodes: 1,
-                peers: 1,
-                asking: true
-            }
-            .to_string(),
-            "DHT: 1 node, 1 peer so far"
-        );
     }
 }

@@ -17,10 +17,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    AddError, Amounts, Config, Fetched, Input, Key, Output, QueryId, Reason, Summary, Swarm,
-    TrackerError, TrackerState, Trackers,
+    Config, Fetched, Input, Output, QueryId, Reason, Summary, TrackerError, TrackerState, Trackers,
 };
 use crate::bencode::Encoder;
+use crate::discovery::swarm::{AddError, Amounts, Key, Swarm};
 use crate::io::DiscoverRequest::{Completed, More, Start, Stop};
 use crate::types::{InfoHashV1, Instant, PeerId};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::DiscoverRequest;
 use crate::bencode::Encoder;
 use crate::discovery::dht::Family;
+use crate::discovery::swarm::{Amounts, Key, Swarm};
 use crate::discovery::trackers::{
-    Amounts, Config, Fetched, Input, Key, Output, QueryId, Summary, Swarm, TrackerError,
-    TrackerState, Trackers,
+    Config, Fetched, Input, Output, QueryId, Summary, TrackerError, TrackerState, Trackers,
 };
 use crate::types::{InfoHashV1, Instant, PeerId};
 

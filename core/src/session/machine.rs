@@ -1,0 +1,374 @@
+//! The machine: the engine and discovery, and what passes between them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::io::{Identity, NewTorrent, Output, Reason, Source};
+use super::torrent::{Torrent, transferred};
+use crate::discovery::{self, DhtCounts, Discovery, Key, Membership, Swarm, TrackerStatus};
+use crate::engine::Engine;
+use crate::io::{Command, CommandError, DiscoverRequest, Event, Input, Resumed};
+use crate::types::{Instant, PeerAddr, TorrentId};
+
+/// How often discovery learns how far all torrents are, for the announces that it makes by itself.
+const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// An engine with everything that finds peers for it.
+///
+/// A torrent is added once, here, and is known to discovery before the engine hears of it: whatever
+/// the engine wants for a torrent finds it there, in whatever order and at whatever pace torrents
+/// come and datagrams arrive.
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    discovery: Discovery,
+    identity: Identity,
+    torrents: BTreeMap<TorrentId, Torrent>,
+    /// When discovery is told next how far the torrents are.
+    amounts_due: Instant,
+    /// The last time told.
+    now: Instant,
+}
+
+impl Session {
+    /// A session without torrents.
+    #[must_use]
+    pub fn new(engine: Engine, discovery: Discovery, identity: Identity, now: Instant) -> Self {
+        Self {
+            engine,
+            discovery,
+            identity,
+            torrents: BTreeMap::new(),
+            amounts_due: now + AMOUNTS_INTERVAL,
+            now,
+        }
+    }
+
+    /// Adds a torrent. Nothing is dialled before its data were checked as its source says.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; nothing was changed then.
+    pub fn add(&mut self, now: Instant, new: NewTorrent) -> Result<(), CommandError> {
+        self.now = now;
+        let NewTorrent {
+            torrent,
+            source,
+            trackers,
+            paused,
+        } = new;
+        let (info_hash, private, attached) = match &source {
+            Source::Info { info, .. } => (info.info_hash, info.private, true),
+            Source::Magnet(magnet) => (magnet.info_hash, false, false),
+        };
+        let key = Key {
+            info_hash: info_hash.wire(),
+            owner: u64::from(torrent.0),
+        };
+        let swarm = Swarm {
+            trackers,
+            peer_id: self.identity.peer_id,
+            port: self.identity.port,
+            amounts: Default::default(),
+            private,
+        };
+        let membership = self
+            .discovery
+            .add(now, key, swarm)
+            .map_err(|_| CommandError::Duplicate(info_hash))?;
+        let command = add_command(torrent, source, paused);
+        if let Err(refused) = self.engine.command(now, command) {
+            self.discovery.remove(now, membership);
+            return Err(refused);
+        }
+        self.torrents
+            .insert(torrent, Torrent::new(membership, attached));
+        Ok(())
+    }
+
+    /// Carries out a wish of the user for torrents that are there. [`Command::Add`] and
+    /// [`Command::AddMagnet`] add a torrent that has no trackers.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; nothing was changed then.
+    pub fn command(&mut self, now: Instant, command: Command) -> Result<(), CommandError> {
+        self.now = now;
+        match command {
+            Command::Add {
+                torrent,
+                info,
+                resumed,
+                wanted,
+                paused,
+            } => self.add(
+                now,
+                NewTorrent {
+                    torrent,
+                    source: Source::Info {
+                        info,
+                        resumed,
+                        wanted,
+                    },
+                    trackers: Vec::new(),
+                    paused,
+                },
+            ),
+            Command::AddMagnet {
+                torrent,
+                magnet,
+                paused,
+            } => self.add(
+                now,
+                NewTorrent {
+                    torrent,
+                    source: Source::Magnet(magnet),
+                    trackers: Vec::new(),
+                    paused,
+                },
+            ),
+            Command::Remove(torrent) => self.remove(now, torrent),
+            other => self.engine.command(now, other),
+        }
+    }
+
+    /// Opens a magnet's torrent for data, after [`Event::Metadata`]: says what is known of the data
+    /// on disk.
+    ///
+    /// # Errors
+    /// The torrent is not there, or waits for no data.
+    pub fn attach(
+        &mut self,
+        now: Instant,
+        torrent: TorrentId,
+        resumed: Resumed,
+    ) -> Result<(), CommandError> {
+        self.now = now;
+        let earlier = transferred(&resumed);
+        self.engine.attach(now, torrent, resumed)?;
+        if let Some(torrent) = self.torrents.get_mut(&torrent) {
+            torrent.attach(earlier);
+        }
+        Ok(())
+    }
+
+    /// Leaves every swarm: trackers that know of us are told. To be called when the program ends,
+    /// after [`Event::ShutDown`]; [`Session::has_left`] says when all of them have heard.
+    pub fn leave(&mut self, now: Instant) {
+        self.now = now;
+        self.update_amounts();
+        for torrent in std::mem::take(&mut self.torrents).into_values() {
+            self.discovery.remove(now, torrent.membership);
+        }
+    }
+
+    /// Whether no torrent is left, and no tracker is being told so.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.discovery.is_empty()
+    }
+
+    /// Takes in what happened to connections and storage, and that time has passed.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        self.now = now;
+        if matches!(input, Input::Timeout) {
+            self.handle_timeout(now);
+        } else {
+            self.engine.handle(now, input);
+        }
+    }
+
+    /// Takes in what the network says to trackers' requests, the DHT and local discovery.
+    pub fn handle_net(&mut self, now: Instant, input: discovery::Input) {
+        self.now = now;
+        self.discovery.handle(now, input);
+    }
+
+    /// The next thing to do, in order, until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            let output = if let Some(output) = self.engine.poll_output() {
+                self.pass_on(output)
+            } else {
+                let found = self.discovery.poll_output()?;
+                self.pass_on_found(found)
+            };
+            if output.is_some() {
+                return output;
+            }
+        }
+    }
+
+    /// When to call [`Session::handle`] with [`Input::Timeout`] at the latest, and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let engine = self.engine.poll_timeout();
+        let discovery = self.discovery.poll_timeout();
+        [
+            engine.map(|(at, reason)| (at, Reason::Engine(reason))),
+            discovery.map(|(at, reason)| (at, Reason::Discovery(reason))),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The engine, for reading: snapshots, peers, what our handshakes say.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Discovery, for reading: whose question a request is, our node in the DHT.
+    #[must_use]
+    pub const fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// The trackers of a torrent, tier by tier, as it was added with them.
+    #[must_use]
+    pub fn trackers(&self, torrent: TorrentId) -> Vec<TrackerStatus> {
+        let member = self.membership(torrent);
+        member
+            .map(|member| self.discovery.tracker_status(member.key()))
+            .unwrap_or_default()
+    }
+
+    /// What the DHT knows of a torrent; `None`: it is not used, or not for this one.
+    #[must_use]
+    pub fn dht_counts(&self, torrent: TorrentId) -> Option<DhtCounts> {
+        self.discovery.dht_counts(self.membership(torrent)?.key())
+    }
+
+    fn membership(&self, torrent: TorrentId) -> Option<&Membership> {
+        Some(&self.torrents.get(&torrent)?.membership)
+    }
+
+    fn remove(&mut self, now: Instant, id: TorrentId) -> Result<(), CommandError> {
+        self.update_amounts_of(id);
+        self.engine.command(now, Command::Remove(id))?;
+        if let Some(torrent) = self.torrents.remove(&id) {
+            self.discovery.remove(now, torrent.membership);
+        }
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Timeout);
+        let due = self.discovery.poll_timeout();
+        if due.is_some_and(|(at, _)| at <= now) {
+            if self.amounts_due <= now {
+                self.update_amounts();
+                self.amounts_due = now + AMOUNTS_INTERVAL;
+            }
+            self.discovery.handle(now, discovery::Input::Timeout);
+        }
+    }
+
+    /// Keeps what the engine says to discovery inside.
+    fn pass_on(&mut self, output: crate::Output) -> Option<Output> {
+        match output {
+            crate::Output::Discover { torrent, request } => {
+                self.discover(torrent, request);
+                return None;
+            }
+            crate::Output::DhtNode(addr) => {
+                self.discovery
+                    .handle(self.now, discovery::Input::DhtNode(addr));
+                return None;
+            }
+            crate::Output::Event(Event::Metadata(torrent, ref info)) if info.private => {
+                if let Some(torrent) = self.torrents.get(&torrent) {
+                    self.discovery.set_private(self.now, &torrent.membership);
+                }
+            }
+            _ => {}
+        }
+        Some(Output::Engine(output))
+    }
+
+    fn discover(&mut self, id: TorrentId, request: DiscoverRequest) {
+        self.update_amounts_of(id);
+        if let Some(torrent) = self.torrents.get(&id) {
+            self.discovery
+                .request(self.now, &torrent.membership, request);
+        }
+    }
+
+    /// Keeps what discovery says to the engine inside.
+    fn pass_on_found(&mut self, output: discovery::Output) -> Option<Output> {
+        match output {
+            discovery::Output::Net(request) => return Some(Output::Net(request)),
+            discovery::Output::Tracker {
+                key,
+                index,
+                status,
+                ended,
+            } => {
+                let torrent = torrent_of(key)?;
+                return Some(Output::Tracker {
+                    torrent,
+                    index,
+                    status,
+                    ended,
+                });
+            }
+            discovery::Output::Peers { key, source, addrs } => {
+                let torrent = torrent_of(key)?;
+                let addrs = addrs.into_iter().map(PeerAddr::from).collect();
+                let input = Input::Peers {
+                    torrent,
+                    source,
+                    addrs,
+                };
+                self.engine.handle(self.now, input);
+            }
+            discovery::Output::ExternalIp { ip, .. } => {
+                self.engine.handle(self.now, Input::ExternalIp(ip));
+            }
+            discovery::Output::DhtChanged(_)
+            | discovery::Output::DhtLooked { .. }
+            | discovery::Output::Left(_) => {}
+        }
+        None
+    }
+
+    fn update_amounts(&mut self) {
+        let ids: Vec<TorrentId> = self.torrents.keys().copied().collect();
+        for id in ids {
+            self.update_amounts_of(id);
+        }
+    }
+
+    fn update_amounts_of(&mut self, id: TorrentId) {
+        let snapshot = self.engine.snapshot_of(id);
+        if let (Some(torrent), Some(snapshot)) = (self.torrents.get(&id), snapshot) {
+            let amounts = torrent.amounts(&snapshot);
+            self.discovery.update(&torrent.membership, amounts);
+        }
+    }
+}
+
+fn add_command(torrent: TorrentId, source: Source, paused: bool) -> Command {
+    match source {
+        Source::Info {
+            info,
+            resumed,
+            wanted,
+        } => Command::Add {
+            torrent,
+            info,
+            resumed,
+            wanted,
+            paused,
+        },
+        Source::Magnet(magnet) => Command::AddMagnet {
+            torrent,
+            magnet,
+            paused,
+        },
+    }
+}
+
+/// Whose key this is: a session's keys are owned by its torrents.
+fn torrent_of(key: Key) -> Option<TorrentId> {
+    u32::try_from(key.owner).ok().map(TorrentId)
+}
