@@ -1,4 +1,4 @@
-//! Counters for Prometheus.
+//! Counters for Prometheus, grouped by the part of the bridge that changes them.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,60 +20,104 @@ impl Number {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts one until the guard is dropped.
-    pub(crate) fn hold(&self) -> Held<'_> {
+    /// Adds one until the guard is dropped.
+    pub(crate) fn add_while_held(&self) -> Counted<'_> {
         self.add(1);
-        Held(self)
-    }
-
-    fn sub(&self, n: u64) {
-        self.0.fetch_sub(n, Ordering::Relaxed);
+        Counted(self)
     }
 }
 
-/// One of a [`Number`].
-pub(crate) struct Held<'a>(&'a Number);
+/// One of a [`Number`]; subtracted when dropped.
+pub(crate) struct Counted<'a>(&'a Number);
 
-impl Drop for Held<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.sub(1);
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// What the bridge does, in numbers.
+/// Everything the bridge counts.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    pub(crate) sessions: Number,
-    pub(crate) sessions_total: Number,
+    pub(crate) sessions: SessionMetrics,
+    pub(crate) connections: ConnectionMetrics,
+    pub(crate) peers: PeerMetrics,
+    pub(crate) tracker: TrackerMetrics,
+}
+
+/// Tabs, and the bytes between them and the bridge.
+#[derive(Debug, Default)]
+pub(crate) struct SessionMetrics {
+    pub(crate) open: Number,
+    pub(crate) total: Number,
     pub(crate) refused_total: Number,
+    pub(crate) down_bytes: Number,
+    pub(crate) up_bytes: Number,
+}
+
+/// Sockets, and connections to the page's port.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionMetrics {
     pub(crate) sockets: Number,
-    pub(crate) refused_connections_total: Number,
+    pub(crate) refused_total: Number,
     pub(crate) refused_handshakes_total: Number,
     pub(crate) failed_accepts_total: Number,
+}
+
+/// Peers of the tabs' swarms.
+#[derive(Debug, Default)]
+pub(crate) struct PeerMetrics {
     pub(crate) streams_total: Number,
     pub(crate) dials_total: Number,
     pub(crate) failed_dials_total: Number,
     pub(crate) filtered_total: Number,
     pub(crate) incoming_total: Number,
     pub(crate) refused_incoming_total: Number,
-    pub(crate) meetings_total: Number,
-    pub(crate) tracker_requests_total: Number,
-    pub(crate) tracker_swarms: Number,
-    pub(crate) tracker_peers: Number,
-    pub(crate) down_bytes: Number,
-    pub(crate) up_bytes: Number,
+    pub(crate) tab_pairs_total: Number,
 }
+
+/// The bridge's own tracker.
+#[derive(Debug, Default)]
+pub(crate) struct TrackerMetrics {
+    pub(crate) requests_total: Number,
+    pub(crate) swarms: Number,
+    pub(crate) peers: Number,
+}
+
+/// Name without the common prefix, type, help text and value of one metric.
+type Row<'a> = (&'static str, &'static str, &'static str, &'a Number);
 
 impl Metrics {
     /// Prometheus' text format.
     pub(crate) fn print(&self) -> String {
-        let rows = [
-            ("sessions", "gauge", "Tabs connected now", &self.sessions),
+        let mut out = String::new();
+        let rows = self.sessions.rows().into_iter();
+        let rows = rows
+            .chain(self.connections.rows())
+            .chain(self.peers.rows())
+            .chain(self.tracker.rows())
+            .chain(self.sessions.traffic_rows());
+        for (name, kind, help, number) in rows {
+            let name = format!("aqueduct_bridge_{name}");
+            let _ = write!(
+                out,
+                "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {}\n",
+                number.get()
+            );
+        }
+        out
+    }
+}
+
+impl SessionMetrics {
+    fn rows(&self) -> [Row<'_>; 3] {
+        [
+            ("sessions", "gauge", "Tabs that are connected", &self.open),
             (
                 "sessions_total",
                 "counter",
                 "Tabs that connected",
-                &self.sessions_total,
+                &self.total,
             ),
             (
                 "refused_sessions_total",
@@ -81,30 +125,61 @@ impl Metrics {
                 "Tabs that were refused",
                 &self.refused_total,
             ),
+        ]
+    }
+
+    fn traffic_rows(&self) -> [Row<'_>; 2] {
+        [
+            (
+                "down_bytes_total",
+                "counter",
+                "Bytes of messages to tabs",
+                &self.down_bytes,
+            ),
+            (
+                "up_bytes_total",
+                "counter",
+                "Bytes of messages from tabs",
+                &self.up_bytes,
+            ),
+        ]
+    }
+}
+
+impl ConnectionMetrics {
+    fn rows(&self) -> [Row<'_>; 4] {
+        [
             (
                 "sockets",
                 "gauge",
-                "Sockets of clients and peers in use",
+                "Sockets in use for clients and peers",
                 &self.sockets,
             ),
             (
                 "refused_connections_total",
                 "counter",
-                "Connections beyond what one address may have",
-                &self.refused_connections_total,
+                "Connections beyond the limit per address",
+                &self.refused_total,
             ),
             (
                 "refused_handshakes_total",
                 "counter",
-                "TLS handshakes beyond what one address may begin",
+                "TLS handshakes beyond the limit per address",
                 &self.refused_handshakes_total,
             ),
             (
                 "failed_accepts_total",
                 "counter",
-                "Times that the system had no descriptor for a connection",
+                "Times the system had no descriptor for a connection",
                 &self.failed_accepts_total,
             ),
+        ]
+    }
+}
+
+impl PeerMetrics {
+    fn rows(&self) -> [Row<'_>; 7] {
+        [
             (
                 "streams_total",
                 "counter",
@@ -133,55 +208,40 @@ impl Metrics {
             (
                 "refused_incoming_total",
                 "counter",
-                "Peers that dialled in beyond what one address may have",
+                "Peers that dialled in beyond the limit per address",
                 &self.refused_incoming_total,
             ),
             (
                 "meetings_total",
                 "counter",
-                "Pairs of tabs that met inside",
-                &self.meetings_total,
+                "Pairs of tabs connected inside the bridge",
+                &self.tab_pairs_total,
             ),
+        ]
+    }
+}
+
+impl TrackerMetrics {
+    fn rows(&self) -> [Row<'_>; 3] {
+        [
             (
                 "tracker_requests_total",
                 "counter",
                 "Announces and scrapes that the tracker answered",
-                &self.tracker_requests_total,
+                &self.requests_total,
             ),
             (
                 "tracker_swarms",
                 "gauge",
                 "Swarms that the tracker knows",
-                &self.tracker_swarms,
+                &self.swarms,
             ),
             (
                 "tracker_peers",
                 "gauge",
                 "Peers that the tracker knows",
-                &self.tracker_peers,
+                &self.peers,
             ),
-            (
-                "down_bytes_total",
-                "counter",
-                "Bytes of messages to tabs",
-                &self.down_bytes,
-            ),
-            (
-                "up_bytes_total",
-                "counter",
-                "Bytes of messages from tabs",
-                &self.up_bytes,
-            ),
-        ];
-        rows.iter()
-            .fold(String::new(), |mut out, (name, kind, help, number)| {
-                let name = format!("aqueduct_bridge_{name}");
-                let _ = write!(
-                    out,
-                    "# HELP {name} {help}.\n# TYPE {name} {kind}\n{name} {}\n",
-                    number.get()
-                );
-                out
-            })
+        ]
     }
 }

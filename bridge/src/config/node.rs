@@ -1,11 +1,13 @@
-//! `HOST:PORT` of a node of the DHT, as it is typed.
+//! `HOST:PORT` of a DHT node, as operators write it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
-/// Where a node is asked first. The host is a name, an IPv4 address, or an IPv6 address in
+use crate::option::text_options;
+
+/// A node that is asked first. The host is a name, an IPv4 address, or an IPv6 address in
 /// brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -15,7 +17,7 @@ pub struct Node {
     pub port: u16,
 }
 
-/// What is no [`Node`].
+/// A text that is no [`Node`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no HOST:PORT; write a name or an address and a port, like dht.example:6881 or [2001:db8::1]:6881"
@@ -61,6 +63,8 @@ impl fmt::Display for Node {
         }
     }
 }
+
+text_options!(Node);
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -3,53 +3,55 @@
 use std::net::IpAddr;
 use std::sync::Mutex;
 
+use aqueduct_core::net::Limit;
 use tokio::time::Instant;
 
-use crate::limits::bucket::{Bucket, Table, lock};
+use crate::limits::bucket::Bucket;
 use crate::limits::network::{Network, Networks};
+use crate::limits::pruned_map::PrunedMap;
+use crate::sync::lock;
 
-/// Seconds' worth that is granted at once after a pause.
-const BURST: u32 = 5;
-
-/// A budget for each address (/64 for IPv6) and each site.
+/// A budget for each address (/64 for IPv6) and each site (/48).
 #[derive(Debug)]
 pub(crate) struct AddressRate {
-    per_second: u32,
+    limit: Limit,
     per_site: u32,
-    by_network: Mutex<Table<Network, Bucket>>,
+    by_network: Mutex<PrunedMap<Network, Bucket>>,
 }
 
 impl AddressRate {
-    pub(crate) fn new(per_second: u32, per_site: u32) -> Self {
+    /// `limit`: of an address; `per_site`: how many addresses' budgets a site has.
+    pub(crate) fn new(limit: Limit, per_site: u32) -> Self {
         Self {
-            per_second,
+            limit,
             per_site,
             by_network: Mutex::default(),
         }
     }
 
-    /// Takes one off the budget of this address and its site; says whether there was one.
-    pub(crate) fn take(&self, ip: IpAddr, now: Instant) -> bool {
+    /// Takes one off the budgets of this address and its site.
+    ///
+    /// # Errors
+    /// One of them has none left, and nothing is taken. The time is when both will have one.
+    pub(crate) fn take(&self, ip: IpAddr, now: Instant) -> Result<(), Instant> {
         let shares = Networks::of(ip).shares(self.per_site);
         let mut by_network = lock(&self.by_network);
-        by_network.sweep(|_, bucket| !bucket.is_full(now));
+        by_network.prune(|_, bucket| !bucket.is_full(now));
         let entries = &mut by_network.entries;
-        let granted = shares.clone().all(|(network, shares)| {
+        let refused = shares.clone().filter_map(|(network, shares)| {
             entries
                 .entry(network)
-                .or_insert_with(|| self.bucket(shares, now))
+                .or_insert_with(|| Bucket::new(self.limit.times(shares.into()), now))
                 .check(now)
-                .is_ok()
+                .err()
         });
-        for (network, _) in shares.filter(|_| granted) {
+        if let Some(until) = refused.max() {
+            return Err(until);
+        }
+        for (network, _) in shares {
             let _ = entries.get_mut(&network).map(|bucket| bucket.take(now));
         }
-        granted
-    }
-
-    fn bucket(&self, shares: u32, now: Instant) -> Bucket {
-        let per_second = self.per_second.saturating_mul(shares);
-        Bucket::with_burst(per_second.into(), per_second.saturating_mul(BURST), now)
+        Ok(())
     }
 }
 
@@ -61,12 +63,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_and_its_site_have_a_burst_and_then_a_rate() {
-        let rate = AddressRate::new(2, 4);
+        let rate = AddressRate::new(Limit::per_second(2).with_burst(10), 4);
         let ip = |site: u16, network: u16| IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
         let granted = |site, networks| {
             (0..50)
                 .flat_map(|_| 0..networks)
-                .filter(|network| rate.take(ip(site, *network), Instant::now()))
+                .filter(|network| rate.take(ip(site, *network), Instant::now()).is_ok())
                 .count()
         };
         assert_eq!((granted(1, 1), granted(2, 1)), (10, 10));

@@ -1,140 +1,57 @@
-//! Rates: how often strangers may make the bridge do something.
+//! Core's token bucket on tokio's clock.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aqueduct_core::net::{Limit, TokenBucket};
+use aqueduct_core::types;
 use tokio::time::Instant;
 
-/// Entries beyond which those that say nothing any more are thrown away.
-const MANY: usize = 4096;
-/// Seconds after which a bucket that never fills (a rate of 0) is asked again.
-const LONGEST_WAIT: f64 = 3600.0;
+/// Time after which a bucket that is never filled (a rate of 0) is asked again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Grants so many a second, and some at once after a pause.
+/// How often something may happen; full at first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    per_second: f64,
-    burst: f64,
-    tokens: f64,
-    filled: Instant,
+    tokens: TokenBucket,
+    start: Instant,
 }
 
 impl Bucket {
-    /// After a pause, what is granted in a second is granted at once.
-    pub(crate) fn new(per_second: u32, now: Instant) -> Self {
-        Self::with_burst(per_second.into(), per_second, now)
-    }
-
-    /// After a pause, what is granted in a minute is granted at once.
-    pub(crate) fn a_minute(per_minute: u32, now: Instant) -> Self {
-        Self::with_burst(f64::from(per_minute) / 60.0, per_minute, now)
-    }
-
-    /// After a pause, `burst` are granted at once.
-    pub(crate) fn with_burst(per_second: f64, burst: u32, now: Instant) -> Self {
+    pub(crate) fn new(limit: Limit, now: Instant) -> Self {
         Self {
-            per_second,
-            burst: burst.into(),
-            tokens: burst.into(),
-            filled: now,
+            tokens: TokenBucket::new(limit),
+            start: now,
         }
     }
 
-    /// Takes one; otherwise says when there will be one.
+    /// Takes one token, or returns when there will be one.
     pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        self.check(now)?;
-        self.tokens -= 1.0;
-        Ok(())
+        let taken = self.tokens.take(self.core_time(now), 1);
+        taken.map_err(|at| self.tokio_time(at, now))
     }
 
-    /// Takes so many, also more than there are: there will be none until that is made up for.
-    pub(crate) const fn charge(&mut self, cost: f64) {
-        self.tokens -= cost;
-    }
-
-    /// Whether there is one; otherwise when.
+    /// Whether there is a token; if not, when there will be one.
     pub(crate) fn check(&mut self, now: Instant) -> Result<(), Instant> {
-        self.fill(now);
-        if self.tokens >= 1.0 {
-            return Ok(());
-        }
-        let wait = ((1.0 - self.tokens) / self.per_second).clamp(0.0, LONGEST_WAIT);
-        // A little more, so that rounding never leaves it a hair short.
-        Err(now + Duration::from_secs_f64(wait) + Duration::from_millis(1))
+        let checked = self.tokens.check(self.core_time(now), 1);
+        checked.map_err(|at| self.tokio_time(at, now))
     }
 
-    /// Takes so many, also those that are not there yet; says whether there was one left.
-    pub(crate) fn spend(&mut self, count: usize, now: Instant) -> bool {
-        self.fill(now);
-        self.tokens -= f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        self.tokens >= 1.0
+    /// Takes so many tokens, even if there are fewer: the debt is paid off before the next grant.
+    pub(crate) fn charge(&mut self, tokens: usize, now: Instant) {
+        self.tokens.charge(self.core_time(now), tokens as u64);
     }
 
-    fn fill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_second).min(self.burst);
-        self.filled = now;
-    }
-
+    /// Whether it holds as many tokens as it can: such a bucket need not be remembered.
     pub(crate) fn is_full(&mut self, now: Instant) -> bool {
-        self.fill(now);
-        self.tokens >= self.burst
+        self.tokens.is_full(self.core_time(now))
     }
-}
-/// A map that is swept of what says nothing any more whenever it has twice as many entries as the
-/// last sweep left: that costs little an entry, however many there are.
-#[derive(Debug)]
-pub(crate) struct Table<K, V> {
-    pub(crate) entries: BTreeMap<K, V>,
-    sweep_at: usize,
-}
 
-impl<K, V> Default for Table<K, V> {
-    fn default() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            sweep_at: MANY,
-        }
+    fn core_time(&self, now: Instant) -> types::Instant {
+        types::Instant::ZERO + now.saturating_duration_since(self.start)
     }
-}
 
-impl<K: Ord, V> Table<K, V> {
-    pub(crate) fn sweep(&mut self, stays: impl FnMut(&K, &mut V) -> bool) {
-        if self.entries.len() >= self.sweep_at {
-            self.entries.retain(stays);
-            self.sweep_at = (self.entries.len() * 2).max(MANY);
-        }
-    }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_swept_seldom_but_does_not_keep_the_past() {
-        let (mut table, mut looked) = (Table::default(), 0);
-        for n in 0..100_000 {
-            table.sweep(|_, ()| {
-                looked += 1;
-                true
-            });
-            table.entries.insert(n, ());
-        }
-        assert!(looked < 200_000, "{looked} looks at 100000 entries");
-        for n in 100_000..200_000 {
-            table.sweep(|_, ()| false);
-            table.entries.insert(n, ());
-        }
-        assert!(
-            table.entries.len() <= 100_000,
-            "{} entries",
-            table.entries.len()
-        );
+    fn tokio_time(&self, at: Option<types::Instant>, now: Instant) -> Instant {
+        let at = at.and_then(|at| self.start.checked_add(at.since(types::Instant::ZERO)));
+        at.map_or(now + LONGEST_WAIT, |at| at.min(now + LONGEST_WAIT))
     }
 }

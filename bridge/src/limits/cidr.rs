@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::option::text_options;
+
 /// All addresses of one family that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -142,6 +144,8 @@ impl fmt::Display for Cidr {
         write!(f, "{}/{}", self.base, self.length)
     }
 }
+
+text_options!(Cidr);
 
 impl<'de> Deserialize<'de> for Cidr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,25 +1,27 @@
 //! How many sockets there may be, and for what.
 
+use std::sync::Arc;
+
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// Descriptors that are neither sockets of clients and peers nor connections to trackers:
-/// listeners, datagrams, files.
+/// listeners, sockets for datagrams, files.
 const OTHERS: usize = 64;
 
-/// How this process's descriptors are shared out, so that none of their uses can take those of the
-/// others.
+/// How this process's descriptors are divided, so that no use can take those of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptors {
-    /// Of clients and peers.
+    /// For clients and peers.
     pub(crate) sockets: usize,
-    /// Announces under way at a time, each of which may have a connection.
+    /// For announces under way, each of which may have a connection.
     pub(crate) announces: usize,
 }
 
 impl Descriptors {
-    /// 90 % of what the system grants. The rest is for what must go on when they run out.
-    /// `announces`: as many as the operator would have, but no more than a quarter of all.
-    pub(crate) fn share_out(announces: usize) -> Self {
+    /// Divides 90 % of what the system grants; the rest is for what must go on when they run out.
+    /// `announces`: as many as the operator wants, but no more than a quarter of all.
+    pub(crate) fn divide(announces: usize) -> Self {
         let limit = getrlimit(Resource::Nofile)
             .current
             .and_then(|limit| usize::try_from(limit).ok());
@@ -30,9 +32,47 @@ impl Descriptors {
         let announces = announces.min((all / 4).max(1));
         let sockets = (all / 10 * 9).saturating_sub(OTHERS + announces);
         Self {
-            sockets: sockets.clamp(OTHERS, tokio::sync::Semaphore::MAX_PERMITS),
+            sockets: sockets.clamp(OTHERS, Semaphore::MAX_PERMITS),
             announces,
         }
+    }
+}
+
+/// The right to have one socket of a client or peer.
+pub(crate) type SocketPermit = OwnedSemaphorePermit;
+
+/// The sockets of clients and peers, a permit each.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    free: Arc<Semaphore>,
+    all: usize,
+}
+
+impl Sockets {
+    pub(crate) fn new(all: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(all)),
+            all,
+        }
+    }
+
+    /// A permit, if one is free.
+    pub(crate) fn try_acquire(&self) -> Option<SocketPermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
+    /// Waits until a permit is free. The semaphore is never closed.
+    pub(crate) async fn acquire(&self) -> Result<SocketPermit, AcquireError> {
+        Arc::clone(&self.free).acquire_owned().await
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.all.saturating_sub(self.free.available_permits())
+    }
+
+    /// Whether less than a tenth is free: the sessions that are there need it for their peers.
+    pub(crate) fn are_scarce(&self) -> bool {
+        self.free.available_permits() < self.all / 10
     }
 }
 
@@ -67,6 +107,6 @@ mod tests {
             Descriptors::of(usize::MAX, 500).sockets,
             tokio::sync::Semaphore::MAX_PERMITS
         );
-        assert!(Descriptors::share_out(500).sockets >= OTHERS);
+        assert!(Descriptors::divide(500).sockets >= OTHERS);
     }
 }

@@ -1,12 +1,14 @@
-//! What stands before every request that discovery makes for a tab: the address filter, then the
-//! limits of its target.
+//! The policy that every request of discovery passes: the address filter, then the limits of its
+//! target.
 
 use std::sync::Arc;
 
-use aqueduct_native::net::{Admission, Admitted, Denied, Permit, Place, Policy, Refusal, Target};
+use aqueduct_native::net::{
+    Admission, Admitted, Denied, Permit, Place, Policy, Purpose, Refusal, Target,
+};
 
 use crate::limits::policy::Filter;
-use crate::limits::targets::{Begun, Targets};
+use crate::limits::targets::{Start, Targets};
 
 /// The bridge's policy.
 #[derive(Debug)]
@@ -16,16 +18,26 @@ pub(crate) struct Guard {
 }
 
 impl Policy for Guard {
+    /// Nodes of the DHT get datagrams without [`Policy::admit`]: nothing waits for a turn there.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
-        self.filter.check(target)
+        self.filter.check(target)?;
+        let addr = target.addr;
+        if target.purpose != Purpose::Dht || self.targets.may_send_datagram(addr.ip()) {
+            Ok(())
+        } else {
+            Err(Refusal {
+                addr,
+                why: "it has been sent as many datagrams as one host may get".into(),
+            })
+        }
     }
 
     fn admit<'a>(&'a self, place: Place<'a>, owner: u64) -> Admission<'a> {
         let client = self.targets.client(owner);
-        match self.targets.begin(place, client) {
-            Begun::Now(permit) => Admission::Now(Ok(Box::new(permit))),
-            Begun::Denied(denied) => Admission::Now(Err(denied)),
-            Begun::Later => Admission::Waits(Box::pin(async move {
+        match self.targets.start(place, client) {
+            Start::Now(permit) => Admission::Now(Ok(Box::new(permit))),
+            Start::Denied(denied) => Admission::Now(Err(denied)),
+            Start::Queued => Admission::Waits(Box::pin(async move {
                 boxed(self.targets.wait(place, client).await)
             })),
         }

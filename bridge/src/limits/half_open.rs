@@ -1,7 +1,7 @@
-//! Connections to the peer port that have not yet said what for.
+//! Connections to the peer port whose handshake has not named an info-hash yet.
 //!
-//! Whoever is slow must not keep others out: when all places are taken, a newcomer gets that of the
-//! oldest connection of whoever has most.
+//! Slow clients must not keep others out: when all places are taken, a new connection replaces the
+//! oldest one of the site that has most.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,35 +11,35 @@ use std::sync::{Arc, Mutex};
 use tokio::task::AbortHandle;
 
 use crate::limits::Limits;
-use crate::limits::bucket::lock;
 use crate::limits::network::{Network, Networks};
 use crate::limits::quota::{Quota, Share};
+use crate::sync::lock;
 
-/// All of them.
+/// All half-open connections of peers that dialled in.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
-    most: usize,
+    limit: usize,
     quota: Arc<Quota>,
     waiting: Mutex<Waiting>,
 }
 
 /// A connection's place; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct HalfOpenPlace {
     all: Arc<HalfOpen>,
     site: Network,
     number: u64,
     _share: Share,
 }
 
-/// Who waits, by site.
+/// The connections by site.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
     count: usize,
     /// By number, which is the order in which they came.
     by_site: BTreeMap<Network, BTreeMap<u64, Option<AbortHandle>>>,
-    /// The last one has most; of several, the one whose oldest connection is the oldest.
+    /// The last site has most connections; of several, the one whose oldest connection is oldest.
     by_size: BTreeSet<(usize, Reverse<u64>, Network)>,
 }
 
@@ -50,23 +50,23 @@ impl HalfOpen {
             limits.addresses_per_site,
         );
         Arc::new(Self {
-            most: limits.incoming_half_open,
+            limit: limits.incoming_half_open,
             quota,
             waiting: Mutex::default(),
         })
     }
 
-    /// A place for a connection from this address, unless the address has all that it may have.
-    /// Ends another one's task if there is no other room.
-    pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Place> {
-        let share = self.quota.take(ip).filter(|_| self.most > 0)?;
+    /// A place for a connection from this address; `None` if the address has its share already.
+    /// If all places are taken, another connection's task is aborted.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<HalfOpenPlace> {
+        let share = self.quota.take(ip).filter(|_| self.limit > 0)?;
         let site = Networks::of(ip).site();
         let mut waiting = lock(&self.waiting);
-        if waiting.count >= self.most {
-            waiting.end_one();
+        if waiting.count >= self.limit {
+            waiting.abort_one();
         }
         let number = waiting.add(site);
-        Some(Place {
+        Some(HalfOpenPlace {
             all: Arc::clone(self),
             site,
             number,
@@ -75,9 +75,9 @@ impl HalfOpen {
     }
 }
 
-impl Place {
-    /// Names the task that ends when another one needs the place more.
-    pub(crate) fn ends(&self, task: AbortHandle) {
+impl HalfOpenPlace {
+    /// Names the task that is aborted when the place goes to another connection.
+    pub(crate) fn set_task(&self, task: AbortHandle) {
         let mut waiting = lock(&self.all.waiting);
         match waiting
             .by_site
@@ -85,13 +85,13 @@ impl Place {
             .and_then(|site| site.get_mut(&self.number))
         {
             Some(place) => *place = Some(task),
-            // The place is gone already, or the task is.
+            // Another connection has the place already, or the task has ended.
             None => task.abort(),
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for HalfOpenPlace {
     fn drop(&mut self) {
         lock(&self.all.waiting).remove(self.site, self.number);
     }
@@ -113,8 +113,8 @@ impl Waiting {
         task
     }
 
-    /// Ends the oldest connection of whoever has most.
-    fn end_one(&mut self) {
+    /// Aborts the oldest connection of the site that has most.
+    fn abort_one(&mut self) {
         let Some(&(_, Reverse(oldest), site)) = self.by_size.last() else {
             return;
         };
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Everybody's connections; each task ends with its number when it is ended.
+    /// Connections of several addresses, numbered in the order in which they came.
     struct Crowd {
         half_open: Arc<HalfOpen>,
         tasks: JoinSet<()>,
@@ -182,7 +182,7 @@ mod tests {
         }
 
         fn enter(&mut self, ip: [u8; 4]) -> bool {
-            let Some(place) = self.half_open.enter(IpAddr::from(ip)) else {
+            let Some(place) = self.half_open.admit(IpAddr::from(ip)) else {
                 return false;
             };
             let place = Arc::new(place);
@@ -192,11 +192,11 @@ mod tests {
                 pending().await
             });
             self.ids.insert(task.id(), self.ids.len());
-            place.ends(task);
+            place.set_task(task);
             true
         }
 
-        /// Which connection was ended, in the order in which they came.
+        /// The number of the connection that was aborted.
         async fn ended(&mut self) -> usize {
             let ended = self.tasks.join_next_with_id().await.unwrap();
             self.ids[&ended.unwrap_err().id()]
@@ -204,24 +204,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newcomer_takes_the_oldest_place_of_whoever_has_most() {
+    async fn a_new_connection_takes_the_oldest_place_of_the_address_that_has_most() {
         let mut crowd = Crowd::new(5, 3);
         for ip in [[1; 4], [2; 4], [2; 4], [2; 4], [3; 4]] {
             assert!(crowd.enter(ip));
         }
-        assert!(!crowd.enter([2; 4]), "a fourth is more than its share");
+        assert!(
+            !crowd.enter([2; 4]),
+            "a fourth is beyond the address's share"
+        );
         assert!(crowd.enter([4; 4]));
         assert_eq!(crowd.ended().await, 1);
         assert!(crowd.enter([5; 4]));
         assert_eq!(crowd.ended().await, 2);
-        // Everybody has one: the oldest goes.
+        // Each address has one: the oldest goes.
         assert!(crowd.enter([6; 4]));
         assert_eq!(crowd.ended().await, 0);
         assert_eq!(lock(&crowd.half_open.waiting).count, 5);
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_of_those_that_are_gone() {
+    async fn nothing_is_kept_of_connections_that_ended() {
         let mut crowd = Crowd::new(3, 2);
         (1..=9).for_each(|last| assert!(crowd.enter([last; 4])));
         crowd.tasks.shutdown().await;

@@ -1,5 +1,4 @@
-//! How much memory the bridge may have before it turns sessions away, and ends those that hold
-//! most.
+//! How much memory the bridge may use before it refuses new sessions and ends those that hold most.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,27 +12,27 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
-use crate::limits::bucket::lock;
+use crate::sync::lock;
 
-/// How often the system is asked.
-const LOOK: Duration = Duration::from_millis(250);
-/// How often what sessions hold is looked at while it is too much.
-const ALARMED: Duration = Duration::from_millis(10);
-/// How long the allocator may take to give back what was freed: until then it is not missed a
-/// second time.
-const GIVEN_BACK: Duration = Duration::from_secs(15);
-/// No session is ended for less, bytes: that much is held by one that does what it should.
-const LEAST_SHARE: u64 = 128 * 1024;
+/// How often the memory that the process uses is read.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often what sessions hold is checked while it is too much.
+const ALARM_INTERVAL: Duration = Duration::from_millis(10);
+/// How long the allocator may take to give freed memory back to the system. Until then, what ended
+/// sessions held is taken off what the process uses.
+const RELEASE_TIME: Duration = Duration::from_secs(15);
+/// Bytes that every session may hold: a well-behaved one holds as much at times.
+const MIN_SHARE: u64 = 128 * 1024;
 
-/// Whether the limit is reached.
+/// The limit, and what sessions hold.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Bytes; `None`: the system does not say what there is.
+    /// Bytes; `None`: the system does not tell how much there is.
     limit: Option<u64>,
     full: AtomicBool,
     /// What all sessions hold together, bytes.
     held: AtomicUsize,
-    /// That has come to more than they may hold.
+    /// Notified when that is more than they may hold.
     alarm: Notify,
     sessions: Mutex<Sessions>,
 }
@@ -42,24 +41,24 @@ pub(crate) struct Memory {
 struct Sessions {
     next: u64,
     held: BTreeMap<u64, Arc<Held>>,
-    /// What sessions held that were ended, and when the last was.
+    /// When the last session was ended, and the bytes that ended sessions held.
     ended: Option<(Instant, u64)>,
 }
 
-/// What a session keeps for its tab.
+/// What one session holds.
 #[derive(Debug, Default)]
 struct Held {
-    /// Of a message that is not complete, bytes.
+    /// Bytes of a message that is not complete.
     unfinished: AtomicUsize,
-    /// Of messages on their way, bytes.
+    /// Bytes of messages on their way.
     queued: AtomicUsize,
     ended: AtomicBool,
     waker: AtomicWaker,
 }
 
-/// A session's entry among those that hold memory; gone when dropped.
+/// A session's entry among those that hold memory; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Holding {
+pub(crate) struct SessionMemory {
     memory: Arc<Memory>,
     number: u64,
     held: Arc<Held>,
@@ -80,7 +79,7 @@ impl Memory {
             alarm: Notify::new(),
             sessions: Mutex::default(),
         };
-        memory.look();
+        memory.check();
         Arc::new(memory)
     }
 
@@ -88,35 +87,35 @@ impl Memory {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// An entry for a session that begins.
-    pub(crate) fn enter(self: &Arc<Self>) -> Holding {
+    /// An entry for a new session.
+    pub(crate) fn add_session(self: &Arc<Self>) -> SessionMemory {
         let (mut sessions, held) = (lock(&self.sessions), Arc::<Held>::default());
         let number = sessions.next;
         sessions.next += 1;
         sessions.held.insert(number, Arc::clone(&held));
-        Holding {
+        SessionMemory {
             memory: Arc::clone(self),
             number,
             held,
         }
     }
 
-    /// Looks again and again until the task is dropped.
+    /// Checks at intervals until the task is dropped.
     pub(crate) async fn watch(&self) {
-        let mut every = interval(LOOK);
+        let mut every = interval(CHECK_INTERVAL);
         loop {
             tokio::select! {
-                _ = every.tick() => self.look(),
-                // What is read between two looks may be several times the limit.
+                _ = every.tick() => self.check(),
+                // What is read between two checks may be several times the limit.
                 () = self.alarm.notified() => {
                     self.end_largest(0);
-                    sleep(ALARMED).await;
+                    sleep(ALARM_INTERVAL).await;
                 }
             }
         }
     }
 
-    fn look(&self) {
+    fn check(&self) {
         let Some((limit, resident)) = self.limit.zip(resident()) else {
             return;
         };
@@ -126,14 +125,14 @@ impl Memory {
         }
     }
 
-    /// `resident`: what the process has in memory, if that is too much.
+    /// `resident`: bytes that the process uses, if that is too much.
     fn end_largest(&self, resident: u64) {
         if let Some(limit) = self.limit {
             lock(&self.sessions).end_largest(limit, resident, Instant::now());
         }
     }
 
-    /// Whether sessions may not hold as many bytes together: half the limit is theirs.
+    /// Whether this is more than all sessions may hold together, which is half the limit.
     fn is_too_much(&self, held: usize) -> bool {
         self.limit.is_some_and(|limit| held as u64 > limit / 2)
     }
@@ -151,14 +150,15 @@ impl Memory {
 }
 
 impl Sessions {
-    /// Ends those that hold most beyond an equal share of half the limit, until the others hold no
-    /// more than half of it together, and the process has no more than all of it.
+    /// Ends the sessions that hold most, as far as they hold more than an equal share of half the
+    /// limit, until the others hold no more than half the limit together and the process uses no
+    /// more than the limit.
     fn end_largest(&mut self, limit: u64, resident: u64, now: Instant) {
         let mut ended = self
             .ended
-            .filter(|(at, _)| now.saturating_duration_since(*at) < GIVEN_BACK)
+            .filter(|(at, _)| now.saturating_duration_since(*at) < RELEASE_TIME)
             .map_or(0, |(_, bytes)| bytes);
-        // A twentieth less than the limit, or the next look would find it reached again.
+        // A twentieth less than the limit, or the next check would find it reached again.
         let of_process = resident
             .saturating_sub(limit - limit / 20)
             .saturating_sub(ended);
@@ -173,7 +173,7 @@ impl Sessions {
             .map(|(bytes, _)| bytes)
             .sum::<u64>()
             .saturating_sub(limit / 2);
-        let share = (limit / 2 / (live.len() as u64).max(1)).max(LEAST_SHARE);
+        let share = (limit / 2 / (live.len() as u64).max(1)).max(MIN_SHARE);
         let mut beyond: Vec<(u64, &Held)> = live
             .into_iter()
             .filter(|(bytes, _)| *bytes > share)
@@ -207,7 +207,7 @@ impl Held {
     }
 }
 
-impl Holding {
+impl SessionMemory {
     pub(crate) fn set_unfinished(&self, bytes: usize) {
         self.memory
             .change(self.held.unfinished.swap(bytes, Ordering::Relaxed), bytes);
@@ -227,7 +227,7 @@ impl Holding {
     }
 }
 
-impl Drop for Holding {
+impl Drop for SessionMemory {
     fn drop(&mut self) {
         self.set_unfinished(0);
         self.set_queued(0);
@@ -235,13 +235,13 @@ impl Drop for Holding {
     }
 }
 
-/// What this process has in memory.
+/// Bytes of memory that this process uses.
 fn resident() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// What the machine has, or the control group that this process is in, or any that this group is
-/// in.
+/// Bytes of memory that the machine has, or the control group of this process or a parent of that
+/// group may use.
 fn granted() -> Option<u64> {
     let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:");
     let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_reached_or_not() {
+    fn a_limit_is_reached_or_not() {
         assert!(Memory::new(1).is_full());
         assert!(!Memory::new(u64::MAX).is_full());
         assert!(
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_words_are_read() {
+    fn the_systems_figures_are_read() {
         let text = "Name:\tbridge\nVmRSS:\t    5120 kB\nThreads:\t3\n";
         assert_eq!(field(text, "VmRSS:"), Some(5_242_880));
         assert_eq!(
@@ -289,7 +289,7 @@ mod tests {
         assert!(resident().is_some_and(|bytes| granted().is_some_and(|all| bytes < all)));
     }
 
-    /// Sessions that hold so many KiB each, and which of them are ended.
+    /// Which sessions are ended, by their place in the list.
     fn ended(sessions: &mut Sessions, limit: u64, resident: u64, now: Instant) -> Vec<usize> {
         sessions.end_largest(limit << 10, resident << 10, now);
         sessions
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_holds_most_beyond_its_share_is_ended_and_nobody_twice() {
+    async fn sessions_that_hold_most_beyond_their_share_are_ended_and_none_is_counted_twice() {
         let mut sessions = Sessions::default();
         for (number, kibibytes) in [100, 3000, 10, 1100, 2000].into_iter().enumerate() {
             sessions.held.insert(
@@ -335,16 +335,16 @@ mod tests {
             "more is missing than that"
         );
         assert_eq!(
-            ended(&mut sessions, 10_000, 90_000, now + GIVEN_BACK),
+            ended(&mut sessions, 10_000, 90_000, now + RELEASE_TIME),
             [1, 4],
-            "whoever has no more than its share stays"
+            "a session within its share stays"
         );
     }
 
     #[tokio::test]
-    async fn what_sessions_hold_together_is_known_and_gone_with_them() {
+    async fn the_sum_of_what_sessions_hold_follows_them() {
         let memory = Memory::new(1 << 30);
-        let (one, other) = (memory.enter(), memory.enter());
+        let (one, other) = (memory.add_session(), memory.add_session());
         one.set_unfinished(5);
         one.set_queued(7);
         other.set_queued(100);

@@ -1,4 +1,4 @@
-//! Which addresses count as one stranger.
+//! Which addresses count as one client.
 //!
 //! Providers give one customer a /64 or a whole /48 of IPv6 (RFC 6177). A /64 counts as one
 //! address; a /48 counts as a few of them, however many of its 65,536 it uses.

@@ -1,12 +1,13 @@
-//! The address filter: whom the bridge dials on behalf of strangers. Default deny.
+//! The address filter: what the bridge contacts on behalf of strangers. Default deny.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 use aqueduct_native::net::{Policy, Purpose, Refusal, Target};
 
 use crate::limits::cidr::Cidr;
+use crate::sync::{read, write};
 
 /// IPv4 that is not the public internet (IANA's special-purpose registry), and 6to4's relays.
 const V4_REFUSED: [Cidr; 15] = [
@@ -48,7 +49,7 @@ const BAD_PORTS: [u16; 83] = [
     6668, 6669, 6679, 6697, 10080,
 ];
 
-/// Decides for every peer, tracker and redirect. An IPv6 address that embeds an IPv4 address is
+/// Decides for every peer, tracker, redirect and DHT node. An IPv6 address that embeds an IPv4 address is
 /// refused whatever it embeds.
 #[derive(Debug, Default)]
 pub struct Filter {
@@ -66,18 +67,15 @@ impl Filter {
         }
     }
 
-    /// Tells the addresses of this machine, which are refused unless opened.
+    /// Sets the addresses of this machine, which are refused unless opened.
     pub fn set_own(&self, addresses: impl IntoIterator<Item = IpAddr>) {
-        *self.own.write().unwrap_or_else(PoisonError::into_inner) = addresses.into_iter().collect();
+        *write(&self.own) = addresses.into_iter().collect();
     }
 
     /// Whether it is an address of this machine.
     #[must_use]
     pub fn is_own(&self, ip: IpAddr) -> bool {
-        self.own
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&ip.to_canonical())
+        read(&self.own).contains(&ip.to_canonical())
     }
 
     /// Whether a peer may be dialled there.
@@ -125,7 +123,7 @@ impl Policy for Filter {
     }
 }
 
-/// Trackers live on 80 and 443 and other low ports; peers do not.
+/// Trackers use 80, 443 and other low ports; peers do not.
 fn refuses_port(port: u16, peer: bool) -> Option<&'static str> {
     let refused = BAD_PORTS.contains(&port)
         || SERVICE_PORTS.contains(&port)

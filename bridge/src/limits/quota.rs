@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::limits::network::{Network, Networks};
+use crate::sync::lock;
 
-/// Counts what every network has. Networks that have nothing cost nothing.
+/// Counts what each network has. Networks that have nothing take no memory.
 #[derive(Debug)]
 pub(crate) struct Quota {
     each: u32,
@@ -14,7 +15,7 @@ pub(crate) struct Quota {
     taken: Mutex<BTreeMap<Network, u32>>,
 }
 
-/// One of an address' share; free again when dropped.
+/// One of what an address may have; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     quota: Arc<Quota>,
@@ -22,7 +23,8 @@ pub(crate) struct Share {
 }
 
 impl Quota {
-    /// `each`: for an address (/64 for IPv6); `per_site`: so many times as much for all of a /48.
+    /// `each`: how many an address (/64 for IPv6) may have; `per_site`: how many times as many a
+    /// site (/48).
     pub(crate) fn new(each: u32, per_site: u32) -> Arc<Self> {
         Arc::new(Self {
             each,
@@ -31,11 +33,11 @@ impl Quota {
         })
     }
 
-    /// Takes one for this address, if neither it nor its site has all of its share already.
+    /// Takes one for this address, unless it or its site has all that it may have.
     pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Share> {
         let networks = Networks::of(ip);
         let shares = networks.shares(self.per_site);
-        let mut all = self.lock();
+        let mut all = lock(&self.taken);
         let has_room = |(network, shares): (Network, u32)| {
             all.get(&network)
                 .is_none_or(|taken| *taken < self.each.saturating_mul(shares))
@@ -48,15 +50,11 @@ impl Quota {
             }
         })
     }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Network, u32>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut all = self.quota.lock();
+        let mut all = lock(&self.quota.taken);
         for (network, _) in self.networks.shares(self.quota.per_site) {
             let left = all.get(&network).map_or(0, |taken| taken.saturating_sub(1));
             match left {
@@ -83,7 +81,7 @@ mod tests {
         drop(first);
         assert!(quota.take(one).is_some());
         drop(second);
-        assert!(quota.lock().is_empty(), "nobody is remembered");
+        assert!(lock(&quota.taken).is_empty(), "no address is remembered");
     }
 
     #[test]

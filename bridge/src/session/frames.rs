@@ -1,30 +1,30 @@
-//! Where the frames of a WebSocket begin and end (RFC 6455, 5.2), seen from the bytes alone.
+//! Where the frames of a WebSocket begin and end (RFC 6455, 5.2), from the bytes alone.
 //!
-//! The library tells of whole messages: a flood of empty fragments, or a message that never ends,
-//! it reads without a word.
+//! The library reports only whole messages; it does not report a flood of empty fragments, or a
+//! message that never ends.
 
 /// Longest head of a client's frame, its mask included.
-const LONGEST: usize = 14;
+const MAX_HEAD: usize = 14;
 
 /// Follows the frames of one client, whose payloads are masked.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
-    head: [u8; LONGEST],
-    /// Bytes of `head` that are there.
-    known: usize,
-    /// Payload of the frame that is still to come.
+    head: [u8; MAX_HEAD],
+    /// Bytes of `head` that have been read.
+    head_read: usize,
+    /// Bytes of the frame's payload that are still to come.
     left: u64,
-    /// What the present frame has brought so far.
+    /// Bytes of the present frame's payload that have been read.
     frame: usize,
-    /// Payload of the earlier fragments of a message that is not complete.
+    /// Bytes of the earlier fragments of a message that is not complete.
     fragments: usize,
-    /// Such a message has begun.
+    /// A message has begun whose last fragment is still to come.
     is_fragmented: bool,
 }
 
-/// What some bytes brought.
+/// What was in some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Brought {
+pub(crate) struct FramesRead {
     /// Frames that began.
     pub(crate) frames: u32,
     /// Whether a message, or a control frame outside one, was completed.
@@ -32,9 +32,9 @@ pub(crate) struct Brought {
 }
 
 impl Frames {
-    /// Takes in what was received next.
-    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Brought {
-        let mut brought = Brought::default();
+    /// Takes in the bytes that were received next.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> FramesRead {
+        let mut read_so_far = FramesRead::default();
         while let Some((first, rest)) = bytes.split_first() {
             if self.left > 0 {
                 let length =
@@ -43,20 +43,20 @@ impl Frames {
                 self.frame += length;
                 bytes = &bytes[length..];
             } else {
-                brought.frames += u32::from(self.known == 0);
-                self.head[self.known] = *first;
-                self.known += 1;
+                read_so_far.frames += u32::from(self.head_read == 0);
+                self.head[self.head_read] = *first;
+                self.head_read += 1;
                 bytes = rest;
-                if self.known < self.head_length() {
+                if self.head_read < self.head_length() {
                     continue;
                 }
                 self.left = self.length();
             }
             if self.left == 0 {
-                brought.complete |= self.end();
+                read_so_far.complete |= self.end();
             }
         }
-        brought
+        read_so_far
     }
 
     /// Bytes of a message that is not complete, which the library keeps.
@@ -64,15 +64,15 @@ impl Frames {
         self.frame + self.fragments
     }
 
-    /// Whether anything is to come that belongs to what came.
+    /// Whether a frame or a message has begun and is not complete.
     pub(crate) const fn is_unfinished(&self) -> bool {
-        self.known > 0 || self.is_fragmented
+        self.head_read > 0 || self.is_fragmented
     }
 
-    /// Bytes of the head, as far as what is known of it tells.
+    /// Length of the head, as far as it is known from what was read of it.
     fn head_length(&self) -> usize {
         let length = match self.head[1] & 0x7f {
-            _ if self.known < 2 => 0,
+            _ if self.head_read < 2 => 0,
             126 => 2,
             127 => 8,
             _ => 0,
@@ -91,7 +91,7 @@ impl Frames {
         }
     }
 
-    /// The frame is complete; says whether nothing is left unfinished by it.
+    /// The frame is complete. Returns whether no message is unfinished.
     fn end(&mut self) -> bool {
         let (is_last, is_control) = (self.head[0] & 0x80 > 0, self.head[0] & 8 > 0);
         if !is_control {
@@ -102,7 +102,7 @@ impl Frames {
                 self.fragments + self.frame
             };
         }
-        (self.known, self.frame) = (0, 0);
+        (self.head_read, self.frame) = (0, 0);
         !self.is_fragmented
     }
 }
@@ -150,7 +150,7 @@ mod tests {
         let mut frames = Frames::default();
         assert_eq!(
             frames.read(&frame(0x02, 100)),
-            Brought {
+            FramesRead {
                 frames: 1,
                 complete: false
             }
@@ -158,7 +158,7 @@ mod tests {
         // A ping, and fragments without anything in them.
         assert_eq!(
             frames.read(&[frame(0x89, 5), frame(0x00, 0), frame(0x00, 0)].concat()),
-            Brought {
+            FramesRead {
                 frames: 3,
                 complete: false
             }

@@ -1,5 +1,5 @@
-//! What comes from a tab, before the WebSocket library sees it: its frames have a rate, a message
-//! that has begun must end, and a session that holds too much is told to go.
+//! Limits on what a tab sends, before the WebSocket library sees it: a rate of frames, a time within
+//! which a message must be complete, and the memory that the session may hold.
 
 use std::fmt;
 use std::io;
@@ -7,34 +7,36 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use aqueduct_core::net::Limit;
 use aqueduct_core::tunnel::Refusal;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::limits::Limits;
 use crate::limits::bucket::Bucket;
-use crate::limits::memory::Holding;
+use crate::limits::memory::SessionMemory;
 use crate::session::frames::Frames;
 
-/// Seconds' worth of frames that is read at once after a pause.
-const BURST: u32 = 5;
-/// Frames of the tunnel that cost as much as one of the WebSocket.
-const TUNNEL_FRAMES: usize = 64;
+/// Seconds' worth of frames that may be read at once after a pause.
+const BURST: u64 = 5;
+/// Frames of the tunnel that count as one of the WebSocket.
+const TUNNEL_FRAMES: u32 = 64;
 
-/// Watches what is read.
+/// Checks what is read.
 #[derive(Debug)]
 pub(crate) struct Inflow {
     frames: Frames,
+    /// In frames of the tunnel.
     budget: Bucket,
-    /// Until when nothing is read, or an unfinished message must have ended; made when it is needed
-    /// for the first time.
+    /// When reading may go on, or an unfinished message must be complete; made when it is needed for
+    /// the first time.
     timer: Option<Pin<Box<Sleep>>>,
-    patience: Duration,
-    /// When what has begun must have ended.
+    message_timeout: Duration,
+    /// When what has begun must be complete.
     due: Option<Instant>,
-    holding: Holding,
-    /// It has been told already.
-    told: bool,
+    memory: SessionMemory,
+    /// The fault has been reported.
+    reported: bool,
 }
 
 /// Why no more is read.
@@ -47,48 +49,50 @@ enum Fault {
 }
 
 impl Inflow {
-    pub(crate) fn new(limits: &Limits, holding: Holding) -> Self {
-        let (rate, patience) = (limits.frames_per_session, limits.message_timeout.0);
-        let budget = Bucket::with_burst(rate.into(), rate.saturating_mul(BURST), Instant::now());
+    pub(crate) fn new(limits: &Limits, memory: SessionMemory) -> Self {
+        let (rate, message_timeout) = (limits.frames_per_session, limits.message_timeout.0);
+        let rate = u64::from(rate) * u64::from(TUNNEL_FRAMES);
+        let limit = Limit::per_second(rate).with_burst(rate * BURST);
+        let budget = Bucket::new(limit, Instant::now());
         Self {
             frames: Frames::default(),
             budget,
             timer: None,
-            patience,
+            message_timeout,
             due: None,
-            holding,
-            told: false,
+            memory,
+            reported: false,
         }
     }
 
     /// Ready when more may be read.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.told {
+        if self.reported {
             return Poll::Ready(Ok(()));
         }
         let now = Instant::now();
-        if self.holding.poll_ended(cx) {
-            return Poll::Ready(Err(self.tell(Fault::Oversized)));
+        if self.memory.poll_ended(cx) {
+            return Poll::Ready(Err(self.report(Fault::Oversized)));
         }
         if self.due.is_some_and(|due| due <= now) {
-            return Poll::Ready(Err(self.tell(Fault::Unfinished)));
+            return Poll::Ready(Err(self.report(Fault::Unfinished)));
         }
         match self.budget.check(now) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(until) => {
                 let until = self.due.map_or(until, |due| due.min(until));
                 ready!(self.poll_timer(until, cx));
-                // Looked at again at once: the clock says that it is time.
+                // It is time already: check again at once.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
         }
     }
 
-    /// To be called when there was nothing to be read: wakes the task when what has begun should
-    /// have ended.
+    /// To be called when there was nothing to read: wakes the task when what has begun must be
+    /// complete.
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) {
-        if let Some(due) = self.due.filter(|_| !self.told)
+        if let Some(due) = self.due.filter(|_| !self.reported)
             && self.poll_timer(due, cx).is_ready()
         {
             cx.waker().wake_by_ref();
@@ -97,28 +101,25 @@ impl Inflow {
 
     /// Takes in what was read.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
-        let brought = self.frames.read(bytes);
-        self.budget.charge(f64::from(brought.frames));
-        let began = self.due.filter(|_| !brought.complete);
+        let read = self.frames.read(bytes);
+        let cost = read.frames.saturating_mul(TUNNEL_FRAMES);
+        self.budget.charge(cost as usize, Instant::now());
+        let began = self.due.filter(|_| !read.complete);
         self.due = self
             .frames
             .is_unfinished()
-            .then(|| began.unwrap_or_else(|| Instant::now() + self.patience));
-        self.holding.set_unfinished(self.frames.unfinished());
+            .then(|| began.unwrap_or_else(|| Instant::now() + self.message_timeout));
+        self.memory.set_unfinished(self.frames.unfinished());
     }
 
-    /// A message brought so many frames of the tunnel.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a message has at most some hundred thousand frames"
-    )]
+    /// A message contained so many frames of the tunnel.
     pub(crate) fn charge(&mut self, frames: usize) {
-        self.budget.charge(frames as f64 / TUNNEL_FRAMES as f64);
+        self.budget.charge(frames, Instant::now());
     }
 
-    /// What the session keeps of what came.
-    pub(crate) fn holds(&self, bytes: usize) {
-        self.holding.set_queued(bytes);
+    /// Sets the bytes that the session holds of what was read.
+    pub(crate) fn set_held(&self, bytes: usize) {
+        self.memory.set_queued(bytes);
     }
 
     fn poll_timer(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -131,14 +132,14 @@ impl Inflow {
         timer.as_mut().poll(cx)
     }
 
-    /// Once; what comes while the goodbye is said is read without a word.
-    fn tell(&mut self, fault: Fault) -> io::Error {
-        self.told = true;
+    /// Reports a fault. What comes while the session is closed is read without further checks.
+    fn report(&mut self, fault: Fault) -> io::Error {
+        self.reported = true;
         io::Error::other(fault)
     }
 }
 
-/// How to tell the tab, if this is why reading ended.
+/// The close code for the tab, if this is why reading ended.
 pub(crate) fn close_code(error: &io::Error) -> Option<CloseCode> {
     match error.get_ref()?.downcast_ref()? {
         Fault::Unfinished => Some(CloseCode::Policy),

@@ -1,9 +1,9 @@
-//! Bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is
+//! Moves bytes between one tab's WebSocket and its peers' sockets, all in one task. (A peer that is
 //! another tab of this bridge has a pipe in memory instead of a socket.)
 //!
-//! What a peer sends is read from its socket straight into the message being packed. What a tab
-//! sends is written from the message it came in. Nobody reads what cannot be passed on: a peer
-//! without credit is not read, and a tab has credit only for what its peers have taken.
+//! What a peer sends is read from its socket directly into the message being packed. What a tab sends
+//! is written from the message it came in. Nothing is read that cannot be passed on: a peer without
+//! credit is not read, and a tab has credit only for what its peers have taken.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,19 +21,19 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::metrics::Metrics;
 use crate::session::inflow;
-use crate::session::tab_socket::Outlet;
-use crate::swarm::dial::Connected;
+use crate::session::tab_socket::TabSocket;
+use crate::swarm::connected::Connected;
 
 /// Slices handed to one vectored write.
 const MAX_SLICES: usize = 32;
 
 /// The sockets of one session.
 pub(crate) struct Relay<S> {
-    socket: WebSocketStream<Outlet<S>>,
+    socket: WebSocketStream<TabSocket<S>>,
     /// Ascending by stream.
     peers: Vec<Peer>,
-    /// Where the next round of reading begins, so that no peer is always first.
-    turn: usize,
+    /// The peer that was read last, so that no peer is always first.
+    last_read: usize,
     ended: Vec<(u32, StreamClose)>,
 }
 
@@ -44,42 +44,42 @@ pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
     /// Its socket, and what it sent right after its handshake.
     pub(crate) connected: Connected,
-    /// What the tab sent and the socket has not yet taken, in memory of its own; bounded by the
-    /// tab's credit. Goes first.
-    kept: BytesMut,
-    /// What the tab has just sent: slices of its messages, which would keep whole messages alive if
-    /// they stayed.
+    /// What the tab sent and the socket has not taken yet, copied; bounded by the tab's credit. It is
+    /// written first.
+    backlog: BytesMut,
+    /// What the tab has just sent: slices of its messages, which would keep whole messages in memory
+    /// if they stayed.
     fresh: VecDeque<Bytes>,
 }
 
-/// What the session must see to.
+/// What the session must handle.
 #[derive(Debug)]
-pub(crate) enum Happened {
+pub(crate) enum RelayEvent {
     /// The tab sent a message.
     Message(Bytes),
     /// A peer's connection ended.
     Ended(u32, StreamClose),
-    /// The WebSocket is over: by the tab, or with this code by us because the tab broke the
-    /// protocol.
-    Gone(Option<CloseCode>),
+    /// The WebSocket is over: closed by the tab, or to be closed by us with this code because the
+    /// tab broke the protocol.
+    WebSocketOver(Option<CloseCode>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
-    pub(crate) const fn new(socket: WebSocketStream<Outlet<S>>) -> Self {
+    pub(crate) const fn new(socket: WebSocketStream<TabSocket<S>>) -> Self {
         Self {
             socket,
             peers: Vec::new(),
-            turn: 0,
+            last_read: 0,
             ended: Vec::new(),
         }
     }
 
-    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<Outlet<S>> {
+    pub(crate) const fn socket(&mut self) -> &mut WebSocketStream<TabSocket<S>> {
         &mut self.socket
     }
 
     /// Drops all peers and their connections.
-    pub(crate) fn into_socket(self) -> WebSocketStream<Outlet<S>> {
+    pub(crate) fn into_socket(self) -> WebSocketStream<TabSocket<S>> {
         self.socket
     }
 
@@ -87,9 +87,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         &self.peers
     }
 
-    /// Bytes that are on their way, either way.
+    /// Bytes that are on their way, in both directions.
     pub(crate) fn held(&self) -> usize {
-        self.socket.get_ref().waiting() + self.peers.iter().map(Peer::held).sum::<usize>()
+        self.socket.get_ref().unsent() + self.peers.iter().map(Peer::held).sum::<usize>()
     }
 
     /// Adds the peer of a stream that has just been opened: its number is the highest.
@@ -116,9 +116,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
             .ok()
     }
 
-    /// Moves bytes both ways until there is something for the session to see to. Nothing is lost if
-    /// the future is dropped.
-    pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> Happened {
+    /// Moves bytes in both directions until there is something for the session to handle. Nothing is
+    /// lost if the future is dropped.
+    pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> RelayEvent {
         std::future::poll_fn(|cx| self.poll(cx, tunnel, metrics)).await
     }
 
@@ -128,15 +128,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         cx: &mut Context<'_>,
         tunnel: &mut Server,
         metrics: &Metrics,
-    ) -> Poll<Happened> {
+    ) -> Poll<RelayEvent> {
         loop {
             self.write_peers(cx, tunnel);
             let sent = match self.send_message(cx, tunnel, metrics) {
                 Ok(sent) => sent,
-                Err(error) => return Poll::Ready(Happened::Gone(close_code(&error))),
+                Err(error) => return Poll::Ready(RelayEvent::WebSocketOver(close_code(&error))),
             };
             if let Some((stream, reason)) = self.ended.pop() {
-                return Poll::Ready(Happened::Ended(stream, reason));
+                return Poll::Ready(RelayEvent::Ended(stream, reason));
             }
             match self.socket.poll_next_unpin(cx) {
                 Poll::Ready(received) => match self.receive(received, metrics) {
@@ -153,16 +153,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         &mut self,
         received: Option<Result<Message, Error>>,
         metrics: &Metrics,
-    ) -> Option<Happened> {
+    ) -> Option<RelayEvent> {
         match received {
             Some(Ok(Message::Binary(bytes))) => {
-                metrics.up_bytes.add(bytes.len());
-                Some(Happened::Message(bytes))
+                metrics.sessions.up_bytes.add(bytes.len());
+                Some(RelayEvent::Message(bytes))
             }
-            Some(Ok(Message::Text(_))) => Some(Happened::Gone(Some(CloseCode::Unsupported))),
+            Some(Ok(Message::Text(_))) => {
+                Some(RelayEvent::WebSocketOver(Some(CloseCode::Unsupported)))
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
-            Some(Ok(Message::Close(_))) | None => Some(Happened::Gone(None)),
-            Some(Err(error)) => Some(Happened::Gone(close_code(&error))),
+            Some(Ok(Message::Close(_))) | None => Some(RelayEvent::WebSocketOver(None)),
+            Some(Err(error)) => Some(RelayEvent::WebSocketOver(close_code(&error))),
         }
     }
 
@@ -173,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         tunnel: &mut Server,
         metrics: &Metrics,
     ) -> Result<bool, Error> {
-        // Ready once the last message and whatever the library wrote are with the system.
+        // Ready once the system has taken the last message and what the library wrote.
         if self.socket.poll_flush_unpin(cx)?.is_pending() {
             return Ok(false);
         }
@@ -181,21 +183,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         let Some(message) = tunnel.poll_message() else {
             return Ok(false);
         };
-        metrics.down_bytes.add(message.len());
-        self.socket.get_mut().begin(message);
-        // Pending only means that the rest goes out when the WebSocket takes more.
+        metrics.sessions.down_bytes.add(message.len());
+        self.socket.get_mut().begin_message(message);
+        // Pending only means that the rest is sent when the socket takes more.
         let _ = self.socket.get_mut().poll_complete(cx)?;
         Ok(true)
     }
 
-    /// Fills the message being packed from all peers in turn, a frame each, until it is full or
-    /// nobody has more.
+    /// Fills the message being packed from all peers in turn, a frame each, until it is full or no
+    /// peer has more.
     fn read_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
         let count = self.peers.len();
         let mut idle = 0;
         while idle < count {
-            self.turn = (self.turn + 1) % count;
-            let Some(peer) = self.peers.get_mut(self.turn) else {
+            self.last_read = (self.last_read + 1) % count;
+            let Some(peer) = self.peers.get_mut(self.last_read) else {
                 return;
             };
             match peer.poll_read(cx, tunnel) {
@@ -212,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     fn write_peers(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) {
         for peer in &mut self.peers {
             if let Poll::Ready(Err(_broken)) = peer.poll_write(cx, tunnel) {
-                (peer.kept, peer.fresh) = (BytesMut::new(), VecDeque::new());
+                (peer.backlog, peer.fresh) = (BytesMut::new(), VecDeque::new());
                 self.ended.push((peer.stream, StreamClose::Broken));
             }
         }
@@ -226,15 +228,14 @@ impl Peer {
             join,
             addr,
             connected,
-            kept: BytesMut::new(),
+            backlog: BytesMut::new(),
             fresh: VecDeque::new(),
         }
     }
 
-    /// Bytes that the tab sent and the socket has not taken, and those that came with the
-    /// handshake.
+    /// Bytes that the tab sent and the socket has not taken, and those that came with the handshake.
     fn held(&self) -> usize {
-        self.kept.len()
+        self.backlog.len()
             + self.fresh.iter().map(Bytes::len).sum::<usize>()
             + self.connected.leftover.len()
     }
@@ -267,11 +268,11 @@ impl Peer {
     }
 
     /// Writes what the tab sent, and gives the credit back for it. What the socket does not take is
-    /// kept.
+    /// copied.
     fn poll_write(&mut self, cx: &mut Context<'_>, tunnel: &mut Server) -> Poll<io::Result<()>> {
-        while !self.kept.is_empty() || !self.fresh.is_empty() {
+        while !self.backlog.is_empty() || !self.fresh.is_empty() {
             let Poll::Ready(written) = self.write(cx)? else {
-                self.keep();
+                self.copy_fresh();
                 return Poll::Pending;
             };
             tunnel.consumed(self.stream, written);
@@ -283,26 +284,26 @@ impl Peer {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.connected.pipe.poll_writable(cx))?;
-        let kept = Some(&self.kept[..]).filter(|kept| !kept.is_empty());
-        let parts = kept
+        let backlog = Some(&self.backlog[..]).filter(|backlog| !backlog.is_empty());
+        let parts = backlog
             .into_iter()
             .chain(self.fresh.iter().map(|bytes| &bytes[..]));
         let slices: Vec<IoSlice<'_>> = parts.take(MAX_SLICES).map(IoSlice::new).collect();
         self.connected.pipe.poll_write(cx, &slices)
     }
 
-    fn keep(&mut self) {
+    fn copy_fresh(&mut self) {
         self.fresh
             .drain(..)
-            .for_each(|bytes| self.kept.extend_from_slice(&bytes));
+            .for_each(|bytes| self.backlog.extend_from_slice(&bytes));
         self.free();
     }
 
-    /// Gives back the room of what is gone: a tab with many peers would otherwise keep all the room
-    /// that each of them ever needed.
+    /// Releases memory that was written: otherwise a session would keep the most that each of its
+    /// peers ever needed.
     fn free(&mut self) {
-        if self.kept.is_empty() {
-            self.kept = BytesMut::new();
+        if self.backlog.is_empty() {
+            self.backlog = BytesMut::new();
         }
         if self.fresh.is_empty() && self.fresh.capacity() > MAX_SLICES {
             self.fresh = VecDeque::new();
@@ -310,9 +311,9 @@ impl Peer {
     }
 
     fn advance(&mut self, written: usize) {
-        let of_kept = written.min(self.kept.len());
-        self.kept.advance(of_kept);
-        let mut left = written - of_kept;
+        let of_backlog = written.min(self.backlog.len());
+        self.backlog.advance(of_backlog);
+        let mut left = written - of_backlog;
         while let Some(front) = self.fresh.front_mut() {
             let part = left.min(front.len());
             front.advance(part);
@@ -325,13 +326,13 @@ impl Peer {
     }
 }
 
-/// How to tell the tab what it did wrong, if it was the tab.
+/// The close code for the tab, if the fault is its own.
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::Size),
         Error::Io(error) => inflow::close_code(error),
         Error::Utf8(_) => Some(CloseCode::Invalid),
-        // Its connection broke: no fault of the tab's.
+        // The connection broke, which is no fault of the tab.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         Error::Protocol(_) => Some(CloseCode::Protocol),
         _ => None,

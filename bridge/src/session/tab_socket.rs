@@ -1,7 +1,8 @@
-//! Sends long messages past the WebSocket library's buffer, straight from where they were packed.
+//! The socket below a tab's WebSocket. Long messages do not pass through the WebSocket library's
+//! buffer; they are written from where they were packed.
 //!
 //! The library copies each message into a buffer and, when the socket takes a part of it, moves the
-//! rest forward: at full speed that was a third of the bridge's time. A server's frame is its head
+//! rest forward: at full speed that took a third of the bridge's time. A server's frame is a head
 //! and the payload as it is (RFC 6455, 5.2: only clients mask), so it can be written from two
 //! slices. The library still reads, answers pings and closes; what it writes waits until a frame of
 //! ours is complete. What it reads passes [`Inflow`].
@@ -19,14 +20,14 @@ use crate::session::inflow::Inflow;
 const BINARY: u8 = 0x82;
 
 /// A socket, and the frame that is being written to it.
-pub(crate) struct Outlet<S> {
+pub(crate) struct TabSocket<S> {
     socket: S,
     inflow: Inflow,
     head: Bytes,
     payload: Bytes,
 }
 
-impl<S: AsyncWrite + Unpin> Outlet<S> {
+impl<S: AsyncWrite + Unpin> TabSocket<S> {
     pub(crate) const fn new(socket: S, inflow: Inflow) -> Self {
         Self {
             socket,
@@ -40,14 +41,13 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
         &mut self.inflow
     }
 
-    /// Bytes that wait for the socket.
-    pub(crate) fn waiting(&self) -> usize {
+    /// Bytes that the socket has not taken yet.
+    pub(crate) fn unsent(&self) -> usize {
         self.payload.len()
     }
 
-    /// Begins a message. The one before must be complete, and so must whatever the library was
-    /// writing.
-    pub(crate) fn begin(&mut self, message: Bytes) {
+    /// Begins a message. The one before must be complete, and so must what the library was writing.
+    pub(crate) fn begin_message(&mut self, message: Bytes) {
         self.head = head(message.len());
         self.payload = message;
     }
@@ -64,7 +64,7 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
             self.head.advance(of_head);
             self.payload.advance(written - of_head);
         }
-        // The message's memory is packed anew only once nobody holds it.
+        // The memory of a message can be used again once no slice of it is left.
         self.payload = Bytes::new();
         Poll::Ready(Ok(()))
     }
@@ -86,7 +86,7 @@ fn head(length: usize) -> Bytes {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TabSocket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -103,8 +103,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
     }
 }
 
-/// For the library's own frames.
-impl<S: AsyncWrite + Unpin> AsyncWrite for Outlet<S> {
+/// For the frames that the library writes itself.
+impl<S: AsyncWrite + Unpin> AsyncWrite for TabSocket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -143,16 +143,16 @@ mod tests {
     #[tokio::test]
     async fn what_the_library_writes_waits_for_the_frame_that_was_begun() {
         let (near, mut far) = tokio::io::duplex(7);
-        let mut outlet = Outlet::new(
+        let mut socket = TabSocket::new(
             near,
-            Inflow::new(&Limits::default(), Memory::new(0).enter()),
+            Inflow::new(&Limits::default(), Memory::new(0).add_session()),
         );
-        outlet.begin(Bytes::from_static(
+        socket.begin_message(Bytes::from_static(
             b"a message that the socket takes in parts",
         ));
         let writing = async {
-            outlet.write_all(b"pong").await.unwrap();
-            outlet.shutdown().await.unwrap();
+            socket.write_all(b"pong").await.unwrap();
+            socket.shutdown().await.unwrap();
         };
         let mut received = Vec::new();
         let (_, read) = tokio::join!(writing, far.read_to_end(&mut received));

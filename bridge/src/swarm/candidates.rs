@@ -10,19 +10,20 @@ use tokio::time::Instant;
 
 use crate::limits::network::network_of;
 
-/// Failures in a row after which a peer is forgotten until discovery names it again.
-const GIVE_UP: u32 = 5;
-/// Wait after a connection that ended by itself.
-const LOST: Duration = Duration::from_secs(30);
-/// Wait after the tab closed a stream: it had its reasons.
-const UNWANTED: Duration = Duration::from_secs(600);
+/// Failures in a row after which a peer is forgotten until it is named again.
+const MAX_FAILURES: u32 = 5;
+/// Wait after a connection that the peer or the network ended.
+const LOST_RETRY: Duration = Duration::from_secs(30);
+/// Wait after the tab closed a stream.
+const UNWANTED_RETRY: Duration = Duration::from_secs(600);
+
 /// Addresses with their history.
 #[derive(Debug)]
 pub(crate) struct Candidates {
     limit: usize,
     known: BTreeMap<PeerAddr, DialHistory>,
-    /// Those that are neither being dialled nor connected, by host: one that is busy puts off all
-    /// its addresses at once, however many it has.
+    /// Those that are neither being dialled nor connected, by host: a busy host postpones all its
+    /// addresses at once, however many it has.
     hosts: BTreeMap<HostId, Host>,
     /// Hosts by the time at which something there may be dialled.
     queue: BTreeSet<(Instant, HostId)>,
@@ -38,16 +39,16 @@ fn host_of(addr: PeerAddr) -> HostId {
 /// What may be dialled at one host.
 #[derive(Debug, Default)]
 struct Host {
-    /// By the time at which it may be.
+    /// Addresses by the time at which they may be dialled.
     queue: BTreeSet<(Instant, PeerAddr)>,
-    /// Nothing is dialled before.
-    put_off: Option<Instant>,
+    /// Nothing at this host is dialled before.
+    not_before: Option<Instant>,
 }
 
 impl Host {
     fn due(&self) -> Option<Instant> {
         let (due, _) = self.queue.first()?;
-        Some(self.put_off.map_or(*due, |until| until.max(*due)))
+        Some(self.not_before.map_or(*due, |until| until.max(*due)))
     }
 }
 
@@ -56,15 +57,13 @@ impl Host {
 pub(crate) enum Outcome {
     /// Not dialled, because the target was busy; this is when it may be.
     NotNow(Instant),
-    /// No connection, or no right handshake.
-    Failed,
+    /// No connection, or no handshake for the right info-hash. The time is when the dial began.
+    Failed(Instant),
     /// Connected, and closed by the peer or the network.
     Lost,
     /// Connected, and closed by the tab.
     Unwanted,
-    /// It is the tab itself: never again.
-    Ourselves,
-    /// Another tab that has left the swarm: its address is never used again.
+    /// Another tab, which has left the swarm: its address is never used again.
     Gone,
 }
 
@@ -82,8 +81,8 @@ impl Candidates {
         self.known.len()
     }
 
-    /// Adds an address, to be dialled from `due` on or, if the filter refuses it, never; then it
-    /// only counts as known. Returns whether it is new and there was room.
+    /// Adds an address, to be dialled from `due` on. Without `due` (the filter refuses it) it only
+    /// counts as known. Returns whether it is new and there was room.
     pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         if let Some(known) = self.known.get_mut(&addr) {
             known.heard(source);
@@ -92,7 +91,7 @@ impl Candidates {
         self.insert(addr, source, due)
     }
 
-    /// Adds an address that the tab heard of, if there is room among those.
+    /// Adds an address that the tab named, if hints do not take their share already.
     pub(crate) fn add_hint(&mut self, addr: PeerAddr, due: Instant) -> bool {
         let hinted = self
             .known
@@ -113,8 +112,8 @@ impl Candidates {
         room
     }
 
-    /// Forgets the addresses that a private swarm may not have, and returns them. Those that are
-    /// busy are among them: how they end means nothing any more.
+    /// Forgets the addresses that a private swarm may not have, and returns them, also those that are
+    /// being dialled or connected: their outcome is ignored.
     pub(crate) fn forget_public(&mut self) -> BTreeSet<PeerAddr> {
         let public = self
             .known
@@ -123,16 +122,9 @@ impl Candidates {
         let public: BTreeSet<PeerAddr> = public.map(|(addr, _)| *addr).collect();
         self.known.retain(|addr, _| !public.contains(addr));
         for &addr in &public {
-            self.change(host_of(addr), |host| {
-                host.queue.retain(|(_, other)| *other != addr)
-            });
+            self.dequeue(addr);
         }
         public
-    }
-
-    /// Whether it was added and not forgotten since.
-    pub(crate) fn knows(&self, addr: PeerAddr) -> bool {
-        self.known.contains_key(&addr)
     }
 
     /// Addresses that may be dialled now or later.
@@ -140,8 +132,8 @@ impl Candidates {
         self.hosts.values().map(|host| host.queue.len()).sum()
     }
 
-    /// The one that has been due longest. It counts as busy until [`Candidates::ended`] or
-    /// [`Candidates::put_off`].
+    /// The one that has been due longest. It is not returned again until [`Candidates::ended`] or
+    /// [`Candidates::postpone`].
     pub(crate) fn take(&mut self, now: Instant) -> Option<PeerAddr> {
         let (_, host) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
         self.change(host, |host| host.queue.pop_first())
@@ -153,20 +145,26 @@ impl Candidates {
         self.queue.first().map(|(due, _)| *due)
     }
 
-    /// An address was not dialled, because its host is busy: nothing there is dialled before this
-    /// time.
-    pub(crate) fn put_off(&mut self, addr: PeerAddr, now: Instant, until: Instant) {
+    /// An address was not dialled, because its host is busy: nothing at that host is dialled before
+    /// `until`.
+    pub(crate) fn postpone(&mut self, addr: PeerAddr, now: Instant, until: Instant) {
         if self.known.contains_key(&addr) {
             self.enqueue(addr, now);
-            self.change(host_of(addr), |host| host.put_off = Some(until));
+            self.change(host_of(addr), |host| host.not_before = Some(until));
         }
+    }
+
+    fn dequeue(&mut self, addr: PeerAddr) {
+        self.change(host_of(addr), |host| {
+            host.queue.retain(|(_, other)| *other != addr)
+        });
     }
 
     fn enqueue(&mut self, addr: PeerAddr, due: Instant) {
         self.change(host_of(addr), |host| host.queue.insert((due, addr)));
     }
 
-    /// Changes what is known of a host, and its place in the queue with it.
+    /// Changes a host, and updates its place in the queue.
     fn change<T>(&mut self, id: HostId, change: impl FnOnce(&mut Host) -> T) -> T {
         let host = self.hosts.entry(id).or_default();
         if let Some(due) = host.due() {
@@ -186,21 +184,31 @@ impl Candidates {
         let Some(history) = self.known.get_mut(&addr) else {
             return;
         };
-        let wait = match outcome {
-            Outcome::NotNow(until) => until.saturating_duration_since(now),
-            Outcome::Unwanted => UNWANTED,
+        let due = match outcome {
+            Outcome::NotNow(until) => until,
+            Outcome::Unwanted => now + UNWANTED_RETRY,
             Outcome::Lost => {
                 history.succeeded();
-                LOST
+                now + LOST_RETRY
             }
-            Outcome::Failed => history.failed(),
-            Outcome::Ourselves | Outcome::Gone => Duration::MAX,
+            Outcome::Failed(begun) => begun + history.failed(),
+            Outcome::Gone => now,
         };
-        if history.failures() >= GIVE_UP || outcome == Outcome::Gone {
+        if outcome == Outcome::Gone || history.failures() >= MAX_FAILURES {
             self.known.remove(&addr);
-        } else if let Some(due) = now.checked_add(wait) {
-            self.enqueue(addr, due);
+            return;
         }
+        self.enqueue(addr, due);
+    }
+
+    /// A dial succeeded after it was given up. Returns whether the address is still known; it is
+    /// not returned by [`Candidates::take`] until [`Candidates::ended`].
+    pub(crate) fn connected(&mut self, addr: PeerAddr) -> bool {
+        let known = self.known.contains_key(&addr);
+        if known {
+            self.dequeue(addr);
+        }
+        known
     }
 }
 
@@ -213,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_put_a_peer_behind_the_others_and_off() {
+    async fn a_peer_that_failed_comes_after_the_others_and_later() {
         let now = Instant::now();
         let [a, b, c] = [1, 2, 3].map(|n| PeerAddr::from(([n, n, n, n], 1111)));
         let mut candidates = Candidates::new(2);
@@ -227,7 +235,7 @@ mod tests {
             "no room"
         );
         assert_eq!(candidates.take(now), Some(a));
-        candidates.ended(a, Outcome::Failed, now);
+        candidates.ended(a, Outcome::Failed(now), now);
         assert_eq!(
             (candidates.take(now), candidates.take(now)),
             (Some(b), None)
@@ -237,7 +245,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_busy_host_is_asked_for_once_however_many_addresses_it_has_and_holds_up_no_other() {
+    async fn a_busy_host_is_asked_for_once_however_many_addresses_it_has_and_does_not_hold_up_others()
+     {
         let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
         let mut candidates = Candidates::new(2000);
         (1..=1000)
@@ -245,7 +254,7 @@ mod tests {
         let other = PeerAddr::from(([2, 2, 2, 2], 2222));
         candidates.add(other, PeerSource::Tracker, Some(now));
         assert_eq!(candidates.take(now), Some(addr(1)));
-        candidates.put_off(addr(1), now, later);
+        candidates.postpone(addr(1), now, later);
         assert_eq!(
             (
                 candidates.take(now),
@@ -265,19 +274,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_always_fails_rests_longer_every_time_and_is_forgotten() {
+    async fn a_peer_that_always_fails_is_dialled_more_and_more_seldom_and_then_forgotten() {
         let mut now = Instant::now();
         let mut candidates = Candidates::new(9);
         candidates.add(addr(1), PeerSource::Tracker, Some(now));
-        let mut rests = Vec::new();
-        for _ in 0..GIVE_UP {
+        let mut waits = Vec::new();
+        for _ in 0..MAX_FAILURES {
             assert_eq!(candidates.take(now), Some(addr(1)));
-            candidates.ended(addr(1), Outcome::Failed, now);
+            candidates.ended(addr(1), Outcome::Failed(now), now);
             let due = candidates.next_due().unwrap_or(now);
-            rests.push((due - now).as_secs());
+            waits.push((due - now).as_secs());
             now = due;
         }
-        assert_eq!(rests, [5, 20, 80, 320, 0]);
+        assert_eq!(waits, [5, 20, 80, 320, 0]);
         assert!(
             candidates.add(addr(1), PeerSource::Tracker, Some(now)),
             "forgotten, so that it is news"
@@ -285,21 +294,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn our_own_address_is_never_dialled_again_and_a_tab_that_left_is_forgotten() {
+    async fn a_tab_that_left_is_forgotten() {
         let now = Instant::now();
         let mut candidates = Candidates::new(9);
-        for (port, outcome, news) in [(1, Outcome::Ourselves, false), (2, Outcome::Gone, true)] {
-            candidates.add(addr(port), PeerSource::Tracker, Some(now));
-            assert_eq!(candidates.take(now), Some(addr(port)));
-            candidates.ended(addr(port), outcome, now);
-            assert_eq!(
-                (
-                    candidates.next_due(),
-                    candidates.add(addr(port), PeerSource::Tracker, None)
-                ),
-                (None, news)
-            );
-        }
+        candidates.add(addr(1), PeerSource::Tracker, Some(now));
+        assert_eq!(candidates.take(now), Some(addr(1)));
+        candidates.ended(addr(1), Outcome::Gone, now);
+        assert_eq!((candidates.next_due(), candidates.len()), (None, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_after_its_dial_was_given_up_is_not_dialled_again() {
+        let now = Instant::now();
+        let mut candidates = Candidates::new(9);
+        candidates.add(addr(1), PeerSource::Tracker, Some(now));
+        candidates.take(now);
+        candidates.ended(addr(1), Outcome::Failed(now), now);
+        assert!(candidates.connected(addr(1)) && !candidates.connected(addr(2)));
+        assert_eq!(candidates.next_due(), None);
+        candidates.ended(addr(1), Outcome::Lost, now);
+        assert_eq!(candidates.next_due(), Some(now + LOST_RETRY));
     }
 
     #[tokio::test(start_paused = true)]

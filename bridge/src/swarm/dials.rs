@@ -1,69 +1,128 @@
-//! The dials of one session, under way or in the line at their target.
+//! The dials of one session.
+//!
+//! A tab chooses where the bridge dials. If it could see how or when a dial failed, it could tell
+//! closed ports from silent ones and from open ones that are no peers. So a dial that leads to no
+//! peer looks the same whatever happened: it has its place among the session's dials for
+//! [`Limits::failed_dials_told_after`](crate::Limits::failed_dials_told_after), and is told as
+//! failed then. Its socket and its permit at the target stay in use for the whole
+//! [`Limits::handshake_timeout`](crate::Limits::handshake_timeout), or until a newer dial needs the
+//! room. What succeeds after it was told as failed is told as connected all the same.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::net::Limit;
 use aqueduct_core::types::{PeerAddr, TabId};
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::net::{Denied, Place};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
-use crate::bridge::Bridge;
 use crate::limits::bucket::Bucket;
+use crate::limits::descriptors::SocketPermit;
 use crate::limits::network::{Network, Networks, network_of};
-use crate::limits::targets::{Begun, Introduced};
-use crate::swarm::dial::{Connected, DialError, dial};
-use crate::swarm::tab_dial::Visit;
+use crate::limits::targets::{OwnerRecord, Permit, Start};
+use crate::swarm::candidates::Outcome;
+use crate::swarm::connected::Connected;
+use crate::swarm::context::SwarmContext;
+use crate::swarm::dial::dial;
+use crate::swarm::tab_dial::{TabDial, TabDialError};
 
-/// When a host is looked at again at which one dial of the session waits already.
-const NEXT_LOOK: Duration = Duration::from_millis(250);
-/// The same if all sockets are in use.
-const BUSY: Duration = Duration::from_secs(1);
+/// When a host is tried again at which one dial of the session waits for its turn already.
+const QUEUED_RETRY: Duration = Duration::from_millis(250);
+/// When a host is tried again if all sockets are in use.
+const NO_SOCKET_RETRY: Duration = Duration::from_secs(1);
 
-/// How a dial ended.
-pub(crate) struct Dialled {
+/// What became of a dial.
+pub(crate) struct DialEvent {
     pub(crate) join: u32,
     pub(crate) addr: PeerAddr,
-    pub(crate) result: Result<Connected, DialError>,
+    pub(crate) result: DialResult,
+}
+
+pub(crate) enum DialResult {
+    Connected(Connected),
+    /// It was told as failed before.
+    ConnectedLate(Connected),
+    Failed(Outcome),
 }
 
 /// A dial that is not made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PutOff {
-    /// This address may be dialled then.
-    Address(Instant),
-    /// Nothing at this host may be dialled before.
-    Host(Instant),
+pub(crate) struct HostBusy {
+    /// Nothing at its host may be dialled before.
+    pub(crate) until: Instant,
 }
 
-pub(crate) struct Dialling {
+/// All dials of one session.
+pub(crate) struct Dials {
+    context: Arc<SwarmContext>,
     rate: Bucket,
-    dials: JoinSet<Dialled>,
-    /// Hosts at which a dial of this session stands in the line: one at each, since more of them
-    /// would not be served sooner.
-    lines: BTreeMap<IpAddr, Weak<()>>,
+    tasks: JoinSet<(u64, Step)>,
+    /// Those that began to connect earlier come first.
+    attempts: Vec<Attempt>,
+    last_number: u64,
     client: Network,
-    _introduced: Introduced,
+    _owner: OwnerRecord,
 }
 
-impl Dialling {
-    /// The dials of the session of this number, from this client.
-    pub(crate) fn new(bridge: &Bridge, session: u64, ip: IpAddr) -> Self {
+/// One dial and its task.
+struct Attempt {
+    number: u64,
+    join: u32,
+    addr: PeerAddr,
+    state: State,
+    task: AbortHandle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Waits for its turn at the target, to send this handshake there.
+    Queued(SocketAddr, Handshake),
+    /// Began to connect then. Perhaps it has failed already: its task does not say so.
+    Connecting(Instant),
+    /// Connects to another tab since then.
+    ConnectingToTab(Instant),
+    /// Was told as failed, and has no place any more.
+    GivenUp,
+}
+
+/// What a task has come to.
+enum Step {
+    /// The dial may begin, or may not.
+    Turn(Result<Permit, Denied>, SocketPermit),
+    /// All its time has passed, or there is a peer.
+    Ended(Option<Connected>),
+    Tab(Result<Connected, TabDialError>),
+}
+
+impl Dials {
+    /// The dials of the session of this number, whose client has this address.
+    pub(crate) fn new(context: &Arc<SwarmContext>, session: u64, ip: IpAddr) -> Self {
         Self {
-            rate: Bucket::new(bridge.config.limits.dials_per_session, Instant::now()),
-            dials: JoinSet::new(),
-            lines: BTreeMap::new(),
+            rate: Bucket::new(
+                Limit::per_second(context.limits.dials_per_session.into()),
+                Instant::now(),
+            ),
+            tasks: JoinSet::new(),
+            attempts: Vec::new(),
+            last_number: 0,
             client: Networks::of(ip).site(),
-            _introduced: bridge.targets.introduce(session, ip),
+            _owner: context.targets.record_owner(session, ip),
+            context: Arc::clone(context),
         }
     }
 
-    /// Dials under way, those in a line included.
+    /// Dials that have a place, those that wait for their turn included.
     pub(crate) fn count(&self) -> usize {
-        self.dials.len()
+        let holds_place = |attempt: &&Attempt| attempt.state != State::GivenUp;
+        self.attempts.iter().filter(holds_place).count()
+    }
+
+    /// Whether there is a place for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.count() < self.context.limits.half_open_per_session
     }
 
     /// When the rate allows the next one; `None`: now.
@@ -71,89 +130,223 @@ impl Dialling {
         self.rate.check(now).err()
     }
 
-    /// The next that ends. Never ends if there is none.
-    pub(crate) async fn next(&mut self) -> Dialled {
+    /// The next event. Waits forever if there is no dial. Nothing is lost if the future is dropped.
+    pub(crate) async fn next(&mut self) -> DialEvent {
         loop {
-            match self.dials.join_next().await {
-                Some(Ok(dialled)) => return dialled,
-                Some(Err(_aborted)) => {}
-                None => std::future::pending().await,
+            let told_at = self.next_told_at();
+            let event = tokio::select! {
+                Some(joined) = self.tasks.join_next() => {
+                    joined.ok().and_then(|(number, step)| self.handle_step(number, step))
+                }
+                () = sleep_until(told_at.unwrap_or_else(Instant::now)), if told_at.is_some() => {
+                    self.give_up(Instant::now())
+                }
+                else => std::future::pending().await,
+            };
+            if let Some(event) = event {
+                return event;
             }
         }
     }
 
     pub(crate) fn abort_all(&mut self) {
-        self.dials.abort_all();
+        self.attempts.clear();
+        self.tasks.abort_all();
     }
 
-    /// Goes to another tab.
-    pub(crate) fn visit(&mut self, join: u32, tab: TabId, visit: Visit, limit: Duration) {
-        let _ = self.rate.take(Instant::now());
-        self.dials.spawn(async move {
-            Dialled {
-                join,
-                addr: PeerAddr::Tab(tab),
-                result: visit.pay(limit).await,
-            }
-        });
+    /// Connects to another tab.
+    pub(crate) fn start_tab(&mut self, join: u32, tab: TabId, dial: TabDial) {
+        let now = Instant::now();
+        let limit = self.context.limits.handshake_timeout.0;
+        let addr = PeerAddr::Tab(tab);
+        self.prepare(join, addr, now);
+        let connect = async move { Step::Tab(dial.connect(limit).await) };
+        self.spawn(join, addr, State::ConnectingToTab(now), connect);
     }
 
-    /// Dials, or waits in the line for it.
-    pub(crate) fn begin(
+    /// Dials, or waits for a turn to do so.
+    pub(crate) fn start(
         &mut self,
-        bridge: &Arc<Bridge>,
         join: u32,
         addr: SocketAddr,
         handshake: Handshake,
-    ) -> Result<(), PutOff> {
-        let (now, host) = (Instant::now(), network_of(addr.ip()));
-        if self
-            .lines
-            .get(&host)
-            .is_some_and(|line| line.strong_count() > 0)
-        {
-            return Err(PutOff::Host(now + NEXT_LOOK));
+    ) -> Result<(), HostBusy> {
+        let now = Instant::now();
+        let busy = |wait: Duration| HostBusy { until: now + wait };
+        // One waiting dial per host: more of them would not be served sooner.
+        if self.is_queued_at(addr) {
+            return Err(busy(QUEUED_RETRY));
         }
-        let descriptor = Arc::clone(&bridge.sockets)
-            .try_acquire_owned()
-            .map_err(|_| PutOff::Host(now + BUSY))?;
-        let permit = match bridge.targets.begin(Place::Addr(addr), self.client) {
-            Begun::Now(permit) => Some(permit),
-            Begun::Later => None,
-            Begun::Denied(Denied::Resting(left)) => return Err(PutOff::Address(now + left)),
-            Begun::Denied(Denied::Busy(wait)) => return Err(PutOff::Host(now + wait)),
-        };
-        let _ = self.rate.take(now);
-        let waits = permit.is_none().then(|| self.stand_in_line(host));
-        let (bridge, client) = (Arc::clone(bridge), self.client);
-        self.dials.spawn(async move {
-            let permit = match permit {
-                Some(permit) => Ok(permit),
-                None => bridge.targets.wait(Place::Addr(addr), client).await,
-            };
-            drop(waits);
-            let limit = bridge.config.limits.handshake_timeout.0;
-            let result = match permit {
-                Ok(permit) => {
-                    bridge.metrics.dials_total.add(1);
-                    dial(addr, handshake, limit, descriptor, permit).await
-                }
-                Err(denied) => Err(denied.into()),
-            };
-            Dialled {
-                join,
-                addr: addr.into(),
-                result,
+        let context = Arc::clone(&self.context);
+        let socket = context.sockets.try_acquire();
+        let socket = socket.ok_or_else(|| busy(NO_SOCKET_RETRY))?;
+        match context.targets.start(Place::Addr(addr), self.client) {
+            Start::Now(permit) => {
+                self.prepare(join, addr.into(), now);
+                let connect = self.connect(addr, handshake, Some(permit), socket);
+                self.spawn(join, addr.into(), State::Connecting(now), connect);
             }
-        });
+            Start::Queued => {
+                self.prepare(join, addr.into(), now);
+                let client = self.client;
+                let wait = async move {
+                    let permit = context.targets.wait(Place::Addr(addr), client).await;
+                    Step::Turn(permit, socket)
+                };
+                self.spawn(join, addr.into(), State::Queued(addr, handshake), wait);
+            }
+            // That it is left alone must not be visible, either.
+            Start::Denied(Denied::Resting(_)) => {
+                self.prepare(join, addr.into(), now);
+                let connect = self.connect(addr, handshake, None, socket);
+                self.spawn(join, addr.into(), State::Connecting(now), connect);
+            }
+            Start::Denied(Denied::Busy(wait)) => return Err(busy(wait)),
+        }
         Ok(())
     }
 
-    /// Stands there until what this returns is dropped.
-    fn stand_in_line(&mut self, host: IpAddr) -> Arc<()> {
-        let waits = Arc::new(());
-        self.lines.retain(|_, line| line.strong_count() > 0);
-        self.lines.insert(host, Arc::downgrade(&waits));
-        waits
+    /// Takes one off the rate, and makes room for one more task.
+    fn prepare(&mut self, join: u32, addr: PeerAddr, now: Instant) {
+        let _ = self.rate.take(now);
+        self.remove_given_up(|attempt| (attempt.join, attempt.addr) == (join, addr));
+        if self.attempts.len() >= self.context.limits.half_open_per_session {
+            self.remove_given_up(|_| true);
+        }
+    }
+
+    /// Removes the oldest attempt that was given up and for which this holds.
+    fn remove_given_up(&mut self, is_meant: impl Fn(&Attempt) -> bool) {
+        let is_meant = |attempt: &Attempt| attempt.state == State::GivenUp && is_meant(attempt);
+        if let Some(place) = self.attempts.iter().position(is_meant) {
+            self.attempts.remove(place).task.abort();
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        join: u32,
+        addr: PeerAddr,
+        state: State,
+        step: impl Future<Output = Step> + Send + 'static,
+    ) {
+        self.last_number += 1;
+        let number = self.last_number;
+        let task = self.tasks.spawn(async move { (number, step.await) });
+        self.attempts.push(Attempt {
+            number,
+            join,
+            addr,
+            state,
+            task,
+        });
+    }
+
+    /// Connects; without a permit, it only lasts as long as a dial that fails.
+    fn connect(
+        &self,
+        addr: SocketAddr,
+        handshake: Handshake,
+        permit: Option<Permit>,
+        socket: SocketPermit,
+    ) -> impl Future<Output = Step> + Send + 'static {
+        self.context.metrics.peers.dials_total.add(1);
+        let limit = self.context.limits.handshake_timeout.0;
+        let end = Instant::now() + limit;
+        async move {
+            let mut permit = permit;
+            if let Some(permit) = &mut permit {
+                match dial(addr, handshake, limit, permit).await {
+                    Ok((half_open, theirs)) => {
+                        return Step::Ended(Some(Connected::new(half_open, theirs, socket)));
+                    }
+                    Err(error) => tracing::debug!(%error, "a dial led to no peer"),
+                }
+            }
+            sleep_until(end).await;
+            drop((permit, socket));
+            Step::Ended(None)
+        }
+    }
+
+    fn is_queued_at(&self, addr: SocketAddr) -> bool {
+        let host = network_of(addr.ip());
+        self.attempts.iter().any(|attempt| {
+            matches!(attempt.state, State::Queued(queued, _) if network_of(queued.ip()) == host)
+        })
+    }
+
+    /// When a dial without a peer is told as failed.
+    fn told_after(&self) -> Duration {
+        let limits = &self.context.limits;
+        limits
+            .failed_dials_told_after
+            .0
+            .min(limits.handshake_timeout.0)
+    }
+
+    fn next_told_at(&self) -> Option<Instant> {
+        let begun = self
+            .attempts
+            .iter()
+            .find_map(|attempt| match attempt.state {
+                State::Connecting(begun) => Some(begun),
+                _ => None,
+            });
+        begun.map(|begun| begun + self.told_after())
+    }
+
+    /// Gives up the first dial whose time is over.
+    fn give_up(&mut self, now: Instant) -> Option<DialEvent> {
+        let told_after = self.told_after();
+        self.attempts
+            .iter_mut()
+            .find_map(|attempt| match attempt.state {
+                State::Connecting(begun) if begun + told_after <= now => {
+                    attempt.state = State::GivenUp;
+                    Some(attempt.event(DialResult::Failed(Outcome::Failed(begun))))
+                }
+                _ => None,
+            })
+    }
+
+    fn handle_step(&mut self, number: u64, step: Step) -> Option<DialEvent> {
+        let place = self
+            .attempts
+            .iter()
+            .position(|attempt| attempt.number == number)?;
+        let attempt = self.attempts.remove(place);
+        let result = match (step, attempt.state) {
+            (Step::Turn(Err(Denied::Busy(wait)), _), _) => {
+                DialResult::Failed(Outcome::NotNow(Instant::now() + wait))
+            }
+            (Step::Turn(permit, socket), State::Queued(addr, handshake)) => {
+                let connect = self.connect(addr, handshake, permit.ok(), socket);
+                let state = State::Connecting(Instant::now());
+                self.spawn(attempt.join, attempt.addr, state, connect);
+                return None;
+            }
+            (Step::Ended(Some(connected)), State::GivenUp) => DialResult::ConnectedLate(connected),
+            (Step::Ended(Some(connected)) | Step::Tab(Ok(connected)), _) => {
+                DialResult::Connected(connected)
+            }
+            (Step::Tab(Err(TabDialError::Gone)), _) => DialResult::Failed(Outcome::Gone),
+            (
+                Step::Ended(None) | Step::Tab(Err(TabDialError::Declined)),
+                State::Connecting(begun) | State::ConnectingToTab(begun),
+            ) => DialResult::Failed(Outcome::Failed(begun)),
+            _ => return None,
+        };
+        Some(attempt.event(result))
+    }
+}
+
+impl Attempt {
+    const fn event(&self, result: DialResult) -> DialEvent {
+        DialEvent {
+            join: self.join,
+            addr: self.addr,
+            result,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The peer port: a peer that dials in names an info-hash and is handed to a tab that joined it.
+//! The peer port: a peer that dials in names an info-hash, and is handed to a tab that joined it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,74 +7,84 @@ use std::time::Duration;
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::dial::HalfOpen;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::bridge::Bridge;
-use crate::swarm::dial::{Connected, DialError, handshaken};
+use crate::limits::descriptors::SocketPermit;
+use crate::limits::half_open::HalfOpen as HalfOpenPeers;
+use crate::swarm::connected::Connected;
+use crate::swarm::context::SwarmContext;
+use crate::swarm::dial::{DialError, read_handshake};
 use crate::swarm::registry::Arrival;
 
-/// Takes in peers until the task is dropped.
-pub(crate) async fn listen(listener: TcpListener, bridge: Arc<Bridge>) {
+/// How long to wait after a failed accept: the cause may last.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts peers until the task is dropped.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    half_open: Arc<HalfOpenPeers>,
+    context: Arc<SwarmContext>,
+) {
     loop {
         match listener.accept().await {
-            Ok((socket, addr)) => admit(socket, addr, &bridge),
-            // Descriptors have run out, or the remote has gone already: a pause keeps a lasting
-            // trouble from spinning.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Ok((socket, addr)) => accept(socket, addr, &half_open, &context),
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-fn admit(socket: TcpStream, addr: SocketAddr, bridge: &Arc<Bridge>) {
-    let Some(place) = bridge.half_open.enter(addr.ip()).map(Arc::new) else {
-        bridge.metrics.refused_incoming_total.add(1);
+fn accept(
+    socket: TcpStream,
+    addr: SocketAddr,
+    half_open: &Arc<HalfOpenPeers>,
+    context: &Arc<SwarmContext>,
+) {
+    let Some(place) = half_open.admit(addr.ip()).map(Arc::new) else {
+        context.metrics.peers.refused_incoming_total.add(1);
         return;
     };
-    let (bridge, kept) = (Arc::clone(bridge), Arc::clone(&place));
+    let (context, held) = (Arc::clone(context), Arc::clone(&place));
     let task = tokio::spawn(async move {
-        welcome(socket, addr, &bridge).await;
-        drop(kept);
+        handle_peer(socket, addr, &context).await;
+        drop(held);
     });
-    place.ends(task.abort_handle());
+    place.set_task(task.abort_handle());
 }
 
-async fn welcome(socket: TcpStream, addr: SocketAddr, bridge: &Bridge) {
-    bridge.metrics.incoming_total.add(1);
-    let Ok(permit) = Arc::clone(&bridge.sockets).try_acquire_owned() else {
+async fn handle_peer(socket: TcpStream, addr: SocketAddr, context: &SwarmContext) {
+    context.metrics.peers.incoming_total.add(1);
+    let Some(permit) = context.sockets.try_acquire() else {
         return;
     };
-    if let Err(error) = seat(socket, addr, bridge, permit).await {
+    if let Err(error) = hand_to_tab(socket, addr, context, permit).await {
         tracing::debug!(%error, "a peer that dialled in was turned away");
     }
 }
 
-async fn seat(
+async fn hand_to_tab(
     socket: TcpStream,
     addr: SocketAddr,
-    bridge: &Bridge,
-    permit: OwnedSemaphorePermit,
+    context: &SwarmContext,
+    permit: SocketPermit,
 ) -> Result<(), DialError> {
     socket.set_nodelay(true)?;
-    let limit = bridge.config.limits.handshake_timeout.0;
+    let limit = context.limits.handshake_timeout.0;
     let mut half_open = HalfOpen::accepted(socket, Instant::now(), limit);
-    let theirs = handshaken(&mut half_open).await?;
-    let Some(seat) = bridge.registry.find(&theirs) else {
+    let theirs = read_handshake(&mut half_open).await?;
+    let Some(tab) = context.registry.choose(&theirs) else {
         return Ok(());
     };
-    let ours = Handshake {
+    half_open.connection.answer(Handshake {
         reserved: Reserved::OURS,
         info_hash: theirs.info_hash,
-        peer_id: seat.peer_id,
-    };
-    half_open.connection.answer(ours);
+        peer_id: tab.peer_id,
+    });
     half_open.flush().await?;
-    let connected = Connected::new(half_open, theirs, permit);
-    // A tab whose arrivals are full has more peers than it can take.
-    let _ = seat.arrivals.try_send(Arrival {
-        join: seat.join,
+    // A session whose queue of arrivals is full has more peers than it can take.
+    let _ = tab.arrivals.try_send(Arrival {
+        join: tab.join,
         addr: addr.into(),
-        connected,
+        connected: Connected::new(half_open, theirs, permit),
         answer: None,
     });
     Ok(())

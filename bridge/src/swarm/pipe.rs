@@ -1,5 +1,5 @@
-//! What carries the bytes of one stream beyond the bridge's task: a socket to a peer, or memory
-//! shared with another tab's session.
+//! What carries the bytes of one stream outside its session: a socket to a peer, or memory shared with
+//! another tab's session.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -10,27 +10,27 @@ use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpStream;
 
-/// Bytes that one tab may have written and the other not yet taken, a direction. The writer gets no
+/// Bytes per direction that one tab may have written and the other not yet read. The writer gets no
 /// credit for more, so that neither can fill the bridge's memory.
-const INSIDE: usize = 64 * 1024;
+const CAPACITY: usize = 64 * 1024;
 
 /// One end of a connection whose handshake is done.
 #[derive(Debug)]
 pub(crate) enum Pipe {
-    /// A peer somewhere.
+    /// To a peer on the network.
     Socket(TcpStream),
-    /// Another tab of this bridge.
+    /// To another tab of this bridge.
     Inside(DuplexStream),
 }
 
 impl Pipe {
     /// Both ends of a connection between two tabs.
     pub(crate) fn pair() -> (Self, Self) {
-        let (one, other) = duplex(INSIDE);
+        let (one, other) = duplex(CAPACITY);
         (Self::Inside(one), Self::Inside(other))
     }
 
-    /// Whether it is worth making room for what can be read.
+    /// Ready when it is worth making room for what can be read.
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Socket(socket) => socket.poll_read_ready(cx),
@@ -38,7 +38,7 @@ impl Pipe {
         }
     }
 
-    /// Appends what is there to the buffer; 0 bytes: the other side is done.
+    /// Appends what can be read to the buffer; 0 bytes: the other side has finished.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl Pipe {
         }
     }
 
-    /// Whether anything can be written now.
+    /// Ready when something can be written.
     pub(crate) fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Socket(socket) => socket.poll_write_ready(cx),

@@ -1,61 +1,63 @@
-//! Which tab is in which swarm: for peers that dial in, and for tabs that meet inside the bridge.
+//! Which tab is in which swarm: for peers that dial in, and for tabs that connect to each other inside
+//! the bridge.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aqueduct_core::types::{InfoHashV1, PeerAddr, PeerId, TabId};
 use aqueduct_core::wire::Handshake;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::swarm::dial::Connected;
+use crate::swarm::connected::Connected;
+use crate::sync::lock;
 
-/// Tabs that one tab is told of at a time: those that came last before it. Everybody is told of
-/// some, so that all hang together.
-const NEIGHBOURS: usize = 50;
+/// Tabs that one tab is told of: those that joined last before it. Each is told of some, so that all
+/// are connected, if indirectly.
+const MAX_NEIGHBOURS: usize = 50;
 
-/// A peer that came by itself, handshake done.
+/// A peer that connected to a tab; the handshake is done.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) join: u32,
     pub(crate) addr: PeerAddr,
     pub(crate) connected: Connected,
-    /// Another tab of this bridge, which waits for a word; dropped unsent, it means no.
+    /// For another tab of this bridge, which waits to be accepted; dropping it means no.
     pub(crate) answer: Option<oneshot::Sender<()>>,
 }
 
-/// All seats of a bridge.
+/// All joined swarms of all tabs of a bridge.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    seats: Mutex<Seats>,
+    members: Mutex<Members>,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
-    by_hash: BTreeMap<InfoHashV1, Table>,
+struct Members {
+    by_hash: BTreeMap<InfoHashV1, SwarmMembers>,
     next: u64,
 }
 
-/// The seats of one swarm by number, which only grows.
+/// The tabs of one swarm by number, which only grows.
 #[derive(Debug, Default)]
-struct Table {
-    seats: BTreeMap<u64, Seat>,
-    /// The seat to which a peer that dialled in was sent last.
-    turn: u64,
+struct SwarmMembers {
+    tabs: BTreeMap<u64, Member>,
+    /// The tab to which a peer that dialled in was sent last.
+    last_chosen: u64,
 }
 
-/// Where to find one tab for one swarm.
+/// One tab in one swarm, and how to reach its session.
 #[derive(Clone, Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Member {
     pub(crate) join: u32,
     pub(crate) peer_id: PeerId,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
-    /// Whether other tabs may meet it.
-    meets: bool,
+    /// Whether other tabs may connect to it.
+    accepts_tabs: bool,
 }
 
-/// A tab's place in a swarm; ends when dropped.
+/// A tab's entry in the registry; removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Seated {
+pub(crate) struct Registration {
     registry: Arc<Registry>,
     info_hash: InfoHashV1,
     peer_id: PeerId,
@@ -63,28 +65,28 @@ pub(crate) struct Seated {
 }
 
 impl Registry {
-    /// Gives a tab a seat, at which others may meet it or, so far, not.
-    pub(crate) fn sit(
+    /// Adds a tab to a swarm.
+    pub(crate) fn register(
         self: &Arc<Self>,
         info_hash: InfoHashV1,
         peer_id: PeerId,
         join: u32,
         arrivals: mpsc::Sender<Arrival>,
-        meets: bool,
-    ) -> Seated {
-        let mut seats = self.lock();
-        let number = seats.next;
-        seats.next += 1;
-        seats.by_hash.entry(info_hash).or_default().seats.insert(
+        accepts_tabs: bool,
+    ) -> Registration {
+        let mut members = lock(&self.members);
+        let number = members.next;
+        members.next += 1;
+        members.by_hash.entry(info_hash).or_default().tabs.insert(
             number,
-            Seat {
+            Member {
                 join,
                 peer_id,
                 arrivals,
-                meets,
+                accepts_tabs,
             },
         );
-        Seated {
+        Registration {
             registry: Arc::clone(self),
             info_hash,
             peer_id,
@@ -92,36 +94,35 @@ impl Registry {
         }
     }
 
-    /// The tabs of a swarm in turn, but never the one that dials itself.
-    pub(crate) fn find(&self, theirs: &Handshake) -> Option<Seat> {
-        let mut seats = self.lock();
-        let Table { seats, turn } = seats.by_hash.get_mut(&theirs.info_hash)?;
-        let round = seats.range(*turn + 1..).chain(seats.range(..=*turn));
-        let (number, seat) = round
+    /// The tab for a peer that dialled in: the tabs of a swarm take turns. A tab that dialled itself
+    /// is skipped.
+    pub(crate) fn choose(&self, theirs: &Handshake) -> Option<Member> {
+        let mut members = lock(&self.members);
+        let SwarmMembers { tabs, last_chosen } = members.by_hash.get_mut(&theirs.info_hash)?;
+        let round = tabs
+            .range(*last_chosen + 1..)
+            .chain(tabs.range(..=*last_chosen));
+        let (number, tab) = round
             .into_iter()
-            .find(|(_, seat)| seat.peer_id != theirs.peer_id && seat.arrivals.capacity() > 0)?;
-        *turn = *number;
-        Some(seat.clone())
+            .find(|(_, tab)| tab.peer_id != theirs.peer_id && tab.arrivals.capacity() > 0)?;
+        *last_chosen = *number;
+        Some(tab.clone())
     }
 
-    /// Who has this seat and may be met there.
-    pub(crate) fn at(&self, info_hash: InfoHashV1, tab: TabId) -> Option<Seat> {
-        self.lock()
+    /// The tab of this number, if other tabs may connect to it.
+    pub(crate) fn find_tab(&self, info_hash: InfoHashV1, tab: TabId) -> Option<Member> {
+        lock(&self.members)
             .by_hash
             .get(&info_hash)?
-            .seats
+            .tabs
             .get(&tab.0)
-            .filter(|seat| seat.meets)
+            .filter(|tab| tab.accepts_tabs)
             .cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seated {
-    /// What other tabs see as this one's address.
+impl Registration {
+    /// What other tabs know it by.
     pub(crate) const fn tab(&self) -> TabId {
         TabId(self.number)
     }
@@ -131,41 +132,41 @@ impl Seated {
         &self.registry
     }
 
-    /// Whether other tabs may meet it from now on.
-    pub(crate) fn set_meets(&self, meets: bool) {
-        let mut seats = self.registry.lock();
-        if let Some(seat) = seats
+    /// Sets whether other tabs may connect to it.
+    pub(crate) fn set_accepts_tabs(&self, accepts_tabs: bool) {
+        let mut members = lock(&self.registry.members);
+        if let Some(tab) = members
             .by_hash
             .get_mut(&self.info_hash)
-            .and_then(|table| table.seats.get_mut(&self.number))
+            .and_then(|swarm| swarm.tabs.get_mut(&self.number))
         {
-            seat.meets = meets;
+            tab.accepts_tabs = accepts_tabs;
         }
     }
 
-    /// The tabs that this one may meet: of two the one that came later goes to the other,
-    /// or they would meet twice. Never the tab itself, be it in an earlier session.
+    /// The tabs to which this one may connect: of two, the one that joined later connects,
+    /// or they would do so twice. Never the tab itself, be it in an earlier session.
     pub(crate) fn neighbours(&self) -> Vec<TabId> {
-        let seats = self.registry.lock();
-        let table = seats.by_hash.get(&self.info_hash);
-        let before = table
+        let members = lock(&self.registry.members);
+        let swarm = members.by_hash.get(&self.info_hash);
+        let before = swarm
             .into_iter()
-            .flat_map(|table| table.seats.range(..self.number).rev());
-        let others = before.filter(|(_, seat)| seat.meets && seat.peer_id != self.peer_id);
+            .flat_map(|swarm| swarm.tabs.range(..self.number).rev());
+        let others = before.filter(|(_, tab)| tab.accepts_tabs && tab.peer_id != self.peer_id);
         others
-            .take(NEIGHBOURS)
+            .take(MAX_NEIGHBOURS)
             .map(|(number, _)| TabId(*number))
             .collect()
     }
 }
 
-impl Drop for Seated {
+impl Drop for Registration {
     fn drop(&mut self) {
-        let mut seats = self.registry.lock();
-        if let Some(table) = seats.by_hash.get_mut(&self.info_hash) {
-            table.seats.remove(&self.number);
-            if table.seats.is_empty() {
-                seats.by_hash.remove(&self.info_hash);
+        let mut members = lock(&self.registry.members);
+        if let Some(swarm) = members.by_hash.get_mut(&self.info_hash) {
+            swarm.tabs.remove(&self.number);
+            if swarm.tabs.is_empty() {
+                members.by_hash.remove(&self.info_hash);
             }
         }
     }
@@ -179,20 +180,20 @@ mod tests {
 
     const HASH: InfoHashV1 = InfoHashV1([1; 20]);
 
-    fn sit(registry: &Arc<Registry>, id: u8, meets: bool) -> Seated {
-        registry.sit(HASH, PeerId([id; 20]), 1, mpsc::channel(1).0, meets)
+    fn register(registry: &Arc<Registry>, id: u8, accepts_tabs: bool) -> Registration {
+        registry.register(HASH, PeerId([id; 20]), 1, mpsc::channel(1).0, accepts_tabs)
     }
 
     #[test]
     fn peers_that_dial_in_are_sent_to_the_tabs_in_turn() {
         let registry = Arc::<Registry>::default();
         let (arrivals, _session) = mpsc::channel(1);
-        let _tabs: Vec<Seated> = (1..=3)
-            .map(|id| registry.sit(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true))
+        let _tabs: Vec<Registration> = (1..=3)
+            .map(|id| registry.register(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true))
             .collect();
         let mut sent_to = |id| {
             registry
-                .find(&Handshake {
+                .choose(&Handshake {
                     reserved: Reserved::OURS,
                     info_hash: HASH,
                     peer_id: PeerId([id; 20]),
@@ -205,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_two_tabs_goes_to_the_other_and_nobody_to_itself() {
+    fn the_later_of_two_tabs_connects_to_the_other_and_none_to_itself() {
         let registry = Arc::<Registry>::default();
         let (first, private, again, second) = (
-            sit(&registry, 1, true),
-            sit(&registry, 2, false),
-            sit(&registry, 1, true),
-            sit(&registry, 3, true),
+            register(&registry, 1, true),
+            register(&registry, 2, false),
+            register(&registry, 1, true),
+            register(&registry, 3, true),
         );
         assert_eq!(first.neighbours(), []);
         assert_eq!(
@@ -220,19 +221,21 @@ mod tests {
             "the tab itself, in an earlier session"
         );
         assert_eq!(second.neighbours(), [again.tab(), first.tab()]);
-        private.set_meets(true);
+        private.set_accepts_tabs(true);
         assert_eq!(
             second.neighbours(),
             [again.tab(), private.tab(), first.tab()]
         );
         assert!(
-            registry.at(HASH, private.tab()).is_some()
-                && registry.at(InfoHashV1([2; 20]), private.tab()).is_none()
+            registry.find_tab(HASH, private.tab()).is_some()
+                && registry
+                    .find_tab(InfoHashV1([2; 20]), private.tab())
+                    .is_none()
         );
-        private.set_meets(false);
-        assert!(registry.at(HASH, private.tab()).is_none());
+        private.set_accepts_tabs(false);
+        assert!(registry.find_tab(HASH, private.tab()).is_none());
         let gone = first.tab();
         drop(first);
-        assert!(registry.at(HASH, gone).is_none());
+        assert!(registry.find_tab(HASH, gone).is_none());
     }
 }

@@ -1,80 +1,76 @@
-//! Two tabs of one bridge meet inside it: from the address of a seat to a connection, without a
-//! socket.
+//! A connection between two tabs of one bridge, inside it and without a socket.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aqueduct_core::types::{PeerAddr, TabId};
 use aqueduct_core::wire::Handshake;
-use bytes::BytesMut;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::swarm::dial::{Connected, DialError};
+use crate::swarm::connected::Connected;
 use crate::swarm::pipe::Pipe;
-use crate::swarm::registry::{Arrival, Registry, Seated};
+use crate::swarm::registry::{Arrival, Registration, Registry};
 
-/// Who goes to meet whom.
+/// Why two tabs are not connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TabDialError {
+    /// The other tab has left the swarm.
+    Gone,
+    /// It did not accept the connection.
+    Declined,
+}
+
+/// Which tab connects to which.
 #[derive(Debug)]
-pub(crate) struct Visit {
+pub(crate) struct TabDial {
     registry: Arc<Registry>,
-    /// What the other tab will see as our address.
     from: TabId,
     to: TabId,
     ours: Handshake,
 }
 
-impl Visit {
-    pub(crate) fn new(seat: &Seated, to: TabId, ours: Handshake) -> Self {
+impl TabDial {
+    pub(crate) fn new(from: &Registration, to: TabId, ours: Handshake) -> Self {
         Self {
-            registry: Arc::clone(seat.registry()),
-            from: seat.tab(),
+            registry: Arc::clone(from.registry()),
+            from: from.tab(),
             to,
             ours,
         }
     }
 
-    /// Knocks, and waits for the other tab's session to say yes: each has its own limits.
-    pub(crate) async fn pay(self, limit: Duration) -> Result<Connected, DialError> {
+    /// Waits until the other tab's session accepts the connection: each session has its own limits.
+    pub(crate) async fn connect(self, limit: Duration) -> Result<Connected, TabDialError> {
         let Self {
             registry,
             from,
             to,
             ours,
         } = self;
-        let seat = registry.at(ours.info_hash, to).ok_or(DialError::Gone)?;
+        let tab = registry
+            .find_tab(ours.info_hash, to)
+            .ok_or(TabDialError::Gone)?;
         let ((near, far), (answer, answered)) = (Pipe::pair(), oneshot::channel());
         let arrival = Arrival {
-            join: seat.join,
+            join: tab.join,
             addr: PeerAddr::Tab(from),
             connected: Connected::inside(far, ours),
             answer: Some(answer),
         };
-        // A tab whose arrivals are full has more peers than it can take.
-        seat.arrivals
+        // A session whose queue of arrivals is full has more peers than it can take.
+        tab.arrivals
             .try_send(arrival)
-            .map_err(|_| DialError::Unwanted)?;
-        timeout(limit, answered)
-            .await
-            .map_err(|_| DialError::Timeout(limit))?
-            .map_err(|_| DialError::Unwanted)?;
+            .map_err(|_| TabDialError::Declined)?;
+        let Ok(Ok(())) = timeout(limit, answered).await else {
+            return Err(TabDialError::Declined);
+        };
         Ok(Connected::inside(
             near,
             Handshake {
-                peer_id: seat.peer_id,
+                peer_id: tab.peer_id,
                 ..ours
             },
         ))
-    }
-}
-
-impl Connected {
-    fn inside(pipe: Pipe, theirs: Handshake) -> Self {
-        Self {
-            pipe,
-            theirs,
-            leftover: BytesMut::new(),
-            _permit: None,
-        }
     }
 }

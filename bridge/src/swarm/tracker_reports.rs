@@ -1,9 +1,9 @@
 //! What a tab is told of its trackers.
 //!
-//! A tab chooses the trackers, and so what the bridge connects to. Were it told how and when each
+//! A tab chooses the trackers, and so what the bridge connects to. If it were told how and when each
 //! attempt failed, it could tell open ports from closed ones, and names that exist in the bridge's
-//! network from those that do not. So whatever gives no tracker's answer is told alike: as being
-//! asked, for longer than any attempt may take, and from then on as having failed.
+//! network from those that do not. So every failure without a tracker's answer is reported in the
+//! same way: as being asked, for longer than any attempt may take, and from then on as failed.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use aqueduct_core::tunnel::{TrackerCounts, TrackerFailure};
 use aqueduct_native::net::{Policy, Purpose, Target};
 use tokio::time::Instant;
 
-use crate::bridge::Bridge;
 use crate::limits::policy::Filter;
+use crate::swarm::context::SwarmContext;
 
-/// Since when each tracker of a join was asked in vain.
+/// Since when each tracker of a join was asked without an answer.
 #[derive(Debug, Default)]
 pub(crate) struct TrackerReports {
-    in_vain_since: Vec<Option<Instant>>,
+    failing_since: Vec<Option<Instant>>,
 }
 
-/// What one tracker is told as.
-enum Told {
+/// How one tracker is reported.
+enum ReportedState {
     Idle,
     Asking,
     Answered {
@@ -35,19 +35,23 @@ enum Told {
 }
 
 impl TrackerReports {
-    /// What the tab may know now.
-    pub(crate) fn count(&mut self, statuses: &[TrackerStatus], bridge: &Bridge) -> TrackerCounts {
-        let after = bridge.config.limits.failures_told_after.0;
-        self.in_vain_since.resize(statuses.len(), None);
+    /// What the tab may know at present.
+    pub(crate) fn count(
+        &mut self,
+        statuses: &[TrackerStatus],
+        context: &SwarmContext,
+    ) -> TrackerCounts {
+        let after = context.limits.failures_told_after.0;
+        self.failing_since.resize(statuses.len(), None);
         let mut counts = TrackerCounts {
             total: u16::try_from(statuses.len()).unwrap_or(u16::MAX),
             ..TrackerCounts::default()
         };
-        for (status, since) in statuses.iter().zip(&mut self.in_vain_since) {
-            match told(status, since, after, &bridge.filter) {
-                Told::Idle => {}
-                Told::Asking => counts.asking += 1,
-                Told::Answered {
+        for (status, since) in statuses.iter().zip(&mut self.failing_since) {
+            match reported(status, since, after, &context.filter) {
+                ReportedState::Idle => {}
+                ReportedState::Asking => counts.asking += 1,
+                ReportedState::Answered {
                     seeders,
                     leechers,
                     peers,
@@ -58,7 +62,7 @@ impl TrackerReports {
                     counts.seeders = counts.seeders.max(seeders);
                     counts.leechers = counts.leechers.max(leechers);
                 }
-                Told::Failed(failure) => {
+                ReportedState::Failed(failure) => {
                     counts.failed += 1;
                     counts.failure = Some(failure);
                 }
@@ -70,7 +74,8 @@ impl TrackerReports {
         let next = answered.filter_map(|status| status.next).min();
         counts.next = next.map(|next| {
             whole_seconds(
-                bridge
+                context
+                    .clock
                     .instant(next)
                     .saturating_duration_since(Instant::now()),
             )
@@ -78,11 +83,11 @@ impl TrackerReports {
         counts
     }
 
-    /// When time alone changes what is told.
-    pub(crate) fn next_change(&self, bridge: &Bridge) -> Option<Instant> {
-        let after = bridge.config.limits.failures_told_after.0;
+    /// When the passing of time changes the report.
+    pub(crate) fn next_change(&self, context: &SwarmContext) -> Option<Instant> {
+        let after = context.limits.failures_told_after.0;
         let changes = self
-            .in_vain_since
+            .failing_since
             .iter()
             .flatten()
             .map(|since| *since + after);
@@ -90,12 +95,12 @@ impl TrackerReports {
     }
 }
 
-fn told(
+fn reported(
     status: &TrackerStatus,
     since: &mut Option<Instant>,
     after: Duration,
     filter: &Filter,
-) -> Told {
+) -> ReportedState {
     match &status.state {
         TrackerState::Ok {
             seeders,
@@ -103,35 +108,35 @@ fn told(
             peers,
         } => {
             *since = None;
-            Told::Answered {
+            ReportedState::Answered {
                 seeders: seeders.unwrap_or(0),
                 leechers: leechers.unwrap_or(0),
                 peers: *peers,
             }
         }
-        TrackerState::Failed(TrackerError::Url(_)) => Told::Failed(TrackerFailure::Url),
+        TrackerState::Failed(TrackerError::Url(_)) => ReportedState::Failed(TrackerFailure::Url),
         TrackerState::Failed(
             TrackerError::Failure(_) | TrackerError::Later { .. } | TrackerError::Never(_),
-        ) => Told::Failed(TrackerFailure::Refused),
+        ) => ReportedState::Failed(TrackerFailure::Refused),
         TrackerState::Failed(TrackerError::TooMany { .. }) => {
-            Told::Failed(TrackerFailure::Forbidden)
+            ReportedState::Failed(TrackerFailure::Forbidden)
         }
         TrackerState::Failed(_) if is_refused(&status.url, filter) => {
-            Told::Failed(TrackerFailure::Forbidden)
+            ReportedState::Failed(TrackerFailure::Forbidden)
         }
-        TrackerState::Idle if !status.asking && since.is_none() => Told::Idle,
+        TrackerState::Idle if !status.asking && since.is_none() => ReportedState::Idle,
         TrackerState::Idle | TrackerState::Failed(_) => {
             let passed = since.get_or_insert_with(Instant::now).elapsed();
             if passed < after {
-                Told::Asking
+                ReportedState::Asking
             } else {
-                Told::Failed(TrackerFailure::NoAnswer)
+                ReportedState::Failed(TrackerFailure::NoAnswer)
             }
         }
     }
 }
 
-/// Whether the filter refuses the very address that the tab named: that is no secret. What a name
+/// Whether the filter refuses the address that the tab itself named, which is no secret. What a name
 /// or a redirect leads to may be one.
 fn is_refused(url: &str, filter: &Filter) -> bool {
     let Ok(Url {
@@ -170,23 +175,23 @@ mod tests {
         }
     }
 
-    /// What is told of a tracker, and of a tracker that fails so, over the time.
-    async fn told_of(statuses: &[TrackerStatus]) -> Vec<String> {
-        let (filter, mut since, mut told_so_far) = (Filter::default(), None, Vec::new());
+    /// How a tracker with these states, 20 s apart, is reported.
+    async fn reports_of(statuses: &[TrackerStatus]) -> Vec<String> {
+        let (filter, mut since, mut reports) = (Filter::default(), None, Vec::new());
         for status in statuses {
-            told_so_far.push(match told(status, &mut since, AFTER, &filter) {
-                Told::Idle => "idle".to_owned(),
-                Told::Asking => "asking".to_owned(),
-                Told::Answered { .. } => "answered".to_owned(),
-                Told::Failed(failure) => failure.to_string(),
+            reports.push(match reported(status, &mut since, AFTER, &filter) {
+                ReportedState::Idle => "idle".to_owned(),
+                ReportedState::Asking => "asking".to_owned(),
+                ReportedState::Answered { .. } => "answered".to_owned(),
+                ReportedState::Failed(failure) => failure.to_string(),
             });
             tokio::time::advance(Duration::from_secs(20)).await;
         }
-        told_so_far
+        reports
     }
 
     #[tokio::test(start_paused = true)]
-    async fn open_closed_and_silent_ports_and_names_of_all_kinds_are_told_alike() {
+    async fn open_closed_and_silent_ports_and_names_of_all_kinds_are_reported_alike() {
         let url = "http://internal.example/announce";
         let asking = TrackerStatus {
             state: TrackerState::Idle,
@@ -204,7 +209,7 @@ mod tests {
         ];
         for error in errors {
             let at_once = failed(url, error.clone());
-            let told = told_of(&[
+            let told = reports_of(&[
                 asking.clone(),
                 at_once.clone(),
                 at_once.clone(),
@@ -224,7 +229,7 @@ mod tests {
                 "{error}"
             );
         }
-        let told = told_of(&[asking.clone(), asking.clone(), asking]).await;
+        let told = reports_of(&[asking.clone(), asking.clone(), asking]).await;
         assert_eq!(
             told,
             ["asking", "asking", "it gave no usable answer"],
@@ -233,23 +238,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_tab_could_know_is_told_at_once() {
+    async fn what_the_tab_could_know_is_reported_at_once() {
         let refused = || TrackerError::Refused("private".to_owned());
         assert_eq!(
-            told_of(&[failed("http://10.0.0.1/announce", refused())]).await,
+            reports_of(&[failed("http://10.0.0.1/announce", refused())]).await,
             ["the bridge does not ask trackers at such an address"]
         );
         assert_eq!(
-            told_of(&[failed("http://8.8.8.8/announce", refused())]).await,
+            reports_of(&[failed("http://8.8.8.8/announce", refused())]).await,
             ["asking"],
             "it redirected"
         );
         assert_eq!(
-            told_of(&[failed("gopher://a/", TrackerError::Url(UrlError::Scheme))]).await,
+            reports_of(&[failed("gopher://a/", TrackerError::Url(UrlError::Scheme))]).await,
             ["its address cannot be used"]
         );
         assert_eq!(
-            told_of(&[failed(
+            reports_of(&[failed(
                 "http://a/announce",
                 TrackerError::Failure("no".to_owned())
             )])

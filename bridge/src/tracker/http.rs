@@ -1,7 +1,7 @@
-//! Announces over HTTP, answered before hyper sees the connection: they are many, short, and all
+//! Announces over HTTP, answered before hyper sees the connection, because they are many, short and
 //! alike.
 //!
-//! What is not plainly an announce or a scrape is handed on together with the bytes that were read.
+//! What is not plainly an announce or a scrape is passed on together with the bytes that were read.
 
 use std::io::Write;
 use std::net::{IpAddr, TcpStream};
@@ -12,28 +12,28 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Tracking;
+use crate::tracker::service::TrackerService;
 
 /// Longest head that is read here: a scrape of 64 swarms has some 5 KiB.
 const MAX_HEAD: usize = 8 * 1024;
 /// Most fields of a head that is read here, as many as hyper takes.
 const MAX_FIELDS: usize = 100;
-/// What most heads, and answers, fit into.
-const USUAL: usize = 1024;
+/// Bytes that most heads and answers need at most.
+const TYPICAL: usize = 1024;
 
-/// One request, as much of it as matters here.
+/// The parts of a request that matter here.
 struct Request<'a> {
     path: &'a [u8],
     query: &'a [u8],
     /// Bytes up to the next request.
     length: usize,
-    /// The client means to send another one.
-    keep: bool,
+    /// The client may send another one.
+    keep_alive: bool,
 }
 
-/// What is for others.
-pub(crate) struct Rest {
-    /// As much as was read of it.
+/// A request that is not for the tracker.
+pub(crate) struct OtherRequest {
+    /// What was read of it.
     pub(crate) read: Vec<u8>,
     /// When its head must be complete.
     pub(crate) head_by: Instant,
@@ -41,84 +41,84 @@ pub(crate) struct Rest {
 
 /// How long a client may take.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// For one head.
     pub(crate) head: Duration,
-    /// For everything.
+    /// For the whole connection.
     pub(crate) end: Instant,
 }
 
-/// Answers a client that has sent one whole request already and wants no more than that, without
-/// waiting for anything. Gives back what it read otherwise; nothing if the client has its answer.
+/// Answers a client that has sent one whole request already and will send no other, without waiting
+/// for anything. Otherwise returns what it read; `None` if the client has its answer.
 pub(crate) fn answer_at_once(
     socket: &TcpStream,
     from: IpAddr,
-    tracking: &Tracking,
+    tracker: &TrackerService,
 ) -> Option<Vec<u8>> {
-    let mut input = [0; USUAL];
+    let mut input = [0; TYPICAL];
     let read = match recv(socket, &mut input, RecvFlags::DONTWAIT) {
         Ok((length, _)) => &input[..length],
         Err(_) => &[],
     };
-    let whole = end_of_head(read) == Some(read.len()) && !is_for_others(read);
+    let whole = end_of_head(read) == Some(read.len()) && !is_for_another(read);
     let Some(request) = whole
         .then(|| Request::parse(read))
         .flatten()
-        .filter(|request| !request.keep)
+        .filter(|request| !request.keep_alive)
     else {
         return Some(read.to_vec());
     };
-    let mut output = Vec::with_capacity(USUAL);
-    write_answer(&mut output, &request, false, from, tracking);
-    // The buffer of a fresh socket takes the longest answer; and whoever has gone needs none.
+    let mut output = Vec::with_capacity(TYPICAL);
+    write_answer(&mut output, &request, false, from, tracker);
+    // The buffer of a new socket takes the longest answer; a client that is gone needs none.
     let _ = send(socket, &output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     None
 }
 
-/// Answers announces and scrapes for as long as there are no other requests. `read`: what was read
-/// before. Gives back what it read of the first other one; nothing if the connection is over. A
-/// head has its time from the end of the one before, however busily it trickles.
+/// Answers announces and scrapes until another request comes. `read`: what was read before. Returns
+/// the other request, or `None` if the connection is over. The time for a head counts from the end
+/// of the one before, however often single bytes arrive.
 pub(crate) async fn serve<S>(
     socket: &mut S,
     read: Vec<u8>,
     from: IpAddr,
-    tracking: &Tracking,
-    patience: Patience,
-) -> Option<Rest>
+    tracker: &TrackerService,
+    timeouts: Timeouts,
+) -> Option<OtherRequest>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut input, mut output) = (read, Vec::new());
-    let mut head_by = Instant::now() + patience.head;
+    let mut head_by = Instant::now() + timeouts.head;
     loop {
-        if is_for_others(&input) {
-            return Some(Rest {
+        if is_for_another(&input) {
+            return Some(OtherRequest {
                 read: input,
                 head_by,
             });
         }
         if let Some(end) = end_of_head(&input) {
             let Some(request) = Request::parse(&input[..end]) else {
-                return Some(Rest {
+                return Some(OtherRequest {
                     read: input,
                     head_by,
                 });
             };
-            let keep = request.keep && Instant::now() < patience.end;
-            write_answer(&mut output, &request, keep, from, tracking);
-            timeout(patience.head, socket.write_all(&output))
+            let keep_alive = request.keep_alive && Instant::now() < timeouts.end;
+            write_answer(&mut output, &request, keep_alive, from, tracker);
+            timeout(timeouts.head, socket.write_all(&output))
                 .await
                 .ok()?
                 .ok()?;
-            if !keep {
+            if !keep_alive {
                 return None;
             }
             input.drain(..request.length);
-            head_by = Instant::now() + patience.head;
+            head_by = Instant::now() + timeouts.head;
             continue;
         }
         if input.len() > MAX_HEAD {
-            return Some(Rest {
+            return Some(OtherRequest {
                 read: input,
                 head_by,
             });
@@ -130,8 +130,8 @@ where
     }
 }
 
-/// Whether the first bytes cannot become a request that is answered here.
-fn is_for_others(input: &[u8]) -> bool {
+/// Whether these first bytes cannot become a request for the tracker.
+fn is_for_another(input: &[u8]) -> bool {
     ["GET /announce?", "GET /scrape?"].iter().all(|start| {
         input
             .iter()
@@ -148,19 +148,17 @@ fn end_of_head(input: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a head with the parser that hyper reads all others with. Nothing for what is
-    /// malformed, has a body, or names no host: hyper reads it once more, and says what is wrong
-    /// with it.
+    /// Reads a head with the parser that hyper uses for all other requests. `None` if it is
+    /// malformed, has a body, or names no host: hyper reads it once more and answers what is wrong.
     fn parse(head: &'a [u8]) -> Option<Self> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
-        // A head may end before the first `\r\n\r\n`: line ends without a carriage return are line
-        // ends, too.
+        // A head may end before the first `\r\n\r\n`, since a line may end with `\n` alone.
         if !matches!(request.parse(head), Ok(Status::Complete(length)) if length == head.len()) {
             return None;
         }
         let (path, query) = request.path?.split_once('?')?;
-        let mut keep = request.version == Some(1);
+        let mut keep_alive = request.version == Some(1);
         let mut hosts = 0;
         for field in request.headers.iter() {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
@@ -168,7 +166,7 @@ impl<'a> Request<'a> {
                 return None;
             }
             hosts += usize::from(is("host"));
-            keep &= !(is("connection")
+            keep_alive &= !(is("connection")
                 && field
                     .value
                     .to_ascii_lowercase()
@@ -180,34 +178,34 @@ impl<'a> Request<'a> {
             path: path.as_bytes(),
             query: query.as_bytes(),
             length: head.len(),
-            keep,
+            keep_alive,
         })
     }
 }
 
-/// Head and body, to be written at once.
+/// Replaces `output` by head and body of the answer.
 fn write_answer(
     output: &mut Vec<u8>,
     request: &Request<'_>,
-    keep: bool,
+    keep_alive: bool,
     from: IpAddr,
-    tracking: &Tracking,
+    tracker: &TrackerService,
 ) {
     const HEAD: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
-    /// As wide as the longest body's length.
+    /// With as many blanks as the longest body's length has digits.
     const LENGTH: &[u8] = b"Content-Length:        \r\n";
     output.clear();
     output.extend_from_slice(HEAD);
     let length_at = output.len() + 15;
     output.extend_from_slice(LENGTH);
-    output.extend_from_slice(if keep {
+    output.extend_from_slice(if keep_alive {
         b"\r\n"
     } else {
         b"Connection: close\r\n\r\n"
     });
     let body_at = output.len();
-    tracking.answer(request.path, request.query, from, output);
+    tracker.answer(request.path, request.query, from, output);
     let length = output.len() - body_at;
     let _ = write!(&mut output[length_at..], "{length:>8}");
 }

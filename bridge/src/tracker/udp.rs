@@ -1,5 +1,5 @@
-//! Datagrams: as many sockets on one port as there are processors, and a task for each, so that the
-//! kernel shares the work out.
+//! The tracker over UDP: one socket and task per processor on the same port, so that the kernel
+//! distributes the work.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::{JoinSet, yield_now};
 
-use super::Tracking;
+use crate::tracker::service::TrackerService;
 
 /// Bytes of a datagram that are read: a scrape of 74 swarms has 1,496.
 const LONGEST: usize = 1536;
-/// Datagrams after which others have their turn.
+/// Datagrams after which other tasks have their turn.
 const TURN: usize = 64;
-/// What the kernel keeps for us while we are busy, bytes a socket.
+/// Bytes per socket that the kernel keeps while the task is busy.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// Opens the sockets.
@@ -38,36 +38,36 @@ fn open(addr: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 }
 
 /// Answers datagrams until the task is dropped.
-pub(crate) async fn serve(sockets: Vec<UdpSocket>, tracking: Arc<Tracking>) {
+pub(crate) async fn serve(sockets: Vec<UdpSocket>, tracker: Arc<TrackerService>) {
     let mut tasks: JoinSet<()> = sockets
         .into_iter()
-        .map(|socket| answer(socket, Arc::clone(&tracking)))
+        .map(|socket| answer(socket, Arc::clone(&tracker)))
         .collect();
     while tasks.join_next().await.is_some() {}
 }
 
-async fn answer(socket: UdpSocket, tracking: Arc<Tracking>) {
+async fn answer(socket: UdpSocket, tracker: Arc<TrackerService>) {
     let (mut datagram, mut answer) = ([0; LONGEST], Vec::with_capacity(MAX_ANSWER));
     loop {
         if socket.readable().await.is_err() {
             return;
         }
         for _ in 0..TURN {
-            // An error is that of an earlier answer, whose receiver is gone.
+            // An error belongs to an earlier answer, whose receiver is gone.
             let Ok((length, from)) = socket.try_recv_from(&mut datagram) else {
                 break;
             };
-            tracking.lock().answer_udp(
-                tracking.now(),
+            tracker.lock().answer_udp(
+                tracker.now(),
                 from,
                 &datagram[..length],
-                &|addr| tracking.admit(addr),
+                &|addr| tracker.admit(addr),
                 &mut answer,
             );
             if !answer.is_empty() {
-                // What the kernel cannot take now is lost, as datagrams are; clients ask again.
+                // If the kernel cannot take it now, it is lost like any datagram; clients ask again.
                 let _ = socket.try_send_to(&answer, from);
-                tracking.metrics.tracker_requests_total.add(1);
+                tracker.metrics.tracker.requests_total.add(1);
             }
         }
         yield_now().await;

@@ -1,8 +1,8 @@
-//! The page's port: who comes in, and whether an announce answers it at once.
+//! Accepts connections to the page's port, and answers announces at once where that is possible.
 //!
-//! Most connections to a busy tracker bring one announce and end. Where its bytes are there already
-//! when the connection is accepted, it is answered on the spot: no task is spawned, and the runtime
-//! never hears of the socket.
+//! Most connections to a busy tracker bring one announce and end. If its bytes have arrived when the
+//! connection is accepted, it is answered at once, without a task, and without registering the
+//! socket with the runtime.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,39 +13,42 @@ use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::sync::{AcquireError, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::bridge::Bridge;
+use crate::limits::descriptors::SocketPermit;
 use crate::tracker;
-use crate::web::server::{Alive, Permit, connection, direct};
+use crate::web::connection;
+use crate::web::connection_guard::ConnectionGuard;
+use crate::web::context::WebContext;
 
 /// First and longest pause after a failed accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What every task that accepts works with.
+/// What each accepting task works with.
 #[derive(Clone)]
-struct Door {
+struct Acceptor {
     listener: Arc<AsyncFd<TcpListener>>,
-    bridge: Arc<Bridge>,
-    alive: mpsc::Sender<Infallible>,
+    context: Arc<WebContext>,
+    open: mpsc::Sender<Infallible>,
 }
 
-/// Accepts for as long as what this returns is kept, with a task for each processor.
+/// Accepts as long as the tasks that this returns are kept, one per processor. `open`: a sender for
+/// each connection.
 pub(crate) fn accept(
     listener: tokio::net::TcpListener,
-    bridge: Arc<Bridge>,
-    alive: mpsc::Sender<Infallible>,
+    context: Arc<WebContext>,
+    open: mpsc::Sender<Infallible>,
 ) -> io::Result<JoinSet<()>> {
     let listener = Arc::new(watch(listener.into_std()?)?);
-    let door = Door {
+    let acceptor = Acceptor {
         listener,
-        bridge,
-        alive,
+        context,
+        open,
     };
     let count = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok((0..count).map(|_| door.clone().accept()).collect())
+    Ok((0..count).map(|_| acceptor.clone().run()).collect())
 }
 
 #[expect(
@@ -56,12 +59,12 @@ fn watch(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
     AsyncFd::with_interest(listener, Interest::READABLE)
 }
 
-impl Door {
+impl Acceptor {
     /// Accepts as long as there are sockets to spare, and pauses when the system has none.
-    async fn accept(self) {
+    async fn run(self) {
         let mut pause = PAUSES.0;
         loop {
-            let permit = Arc::clone(&self.bridge.sockets).acquire_owned().await;
+            let permit = self.context.swarms().sockets.acquire().await;
             match self
                 .listener
                 .async_io(Interest::READABLE, TcpListener::accept)
@@ -69,12 +72,13 @@ impl Door {
             {
                 Ok((socket, remote)) => {
                     pause = PAUSES.0;
-                    if let Err(error) = self.welcome(socket, remote, permit) {
+                    if let Err(error) = self.handle_connection(socket, remote, permit) {
                         tracing::debug!(%error, "a connection broke");
                     }
                 }
                 Err(error) => {
-                    self.bridge.metrics.failed_accepts_total.add(1);
+                    let metrics = &self.context.swarms().metrics.connections;
+                    metrics.failed_accepts_total.add(1);
                     tracing::warn!(%error, "no connection can be accepted; trying again");
                     sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
@@ -85,26 +89,33 @@ impl Door {
 
     /// Answers at once, or spawns a task for the connection, unless its address has as many as it
     /// may have.
-    fn welcome(&self, socket: TcpStream, remote: SocketAddr, permit: Permit) -> io::Result<()> {
-        let tracking = direct(remote, &self.bridge).filter(|_| self.bridge.tls.is_none());
-        let Some(read) = tracking.map_or(Some(Vec::new()), |tracking| {
-            tracker::http::answer_at_once(&socket, remote.ip(), tracking)
+    fn handle_connection(
+        &self,
+        socket: TcpStream,
+        remote: SocketAddr,
+        permit: Result<SocketPermit, AcquireError>,
+    ) -> io::Result<()> {
+        let tracker = self.context.tracker_for_direct(remote);
+        let tracker = tracker.filter(|_| self.context.tls.is_none());
+        let Some(read) = tracker.map_or(Some(Vec::new()), |tracker| {
+            tracker::http::answer_at_once(&socket, remote.ip(), tracker)
         }) else {
             return Ok(());
         };
-        let Some(share) = self.bridge.let_in(remote.ip()) else {
-            self.bridge.metrics.refused_connections_total.add(1);
+        let Some(share) = self.context.admit_connection(remote.ip()) else {
+            let metrics = &self.context.swarms().metrics.connections;
+            metrics.refused_total.add(1);
             return Ok(());
         };
         socket.set_nonblocking(true)?;
         let socket = tokio::net::TcpStream::from_std(socket)?;
-        let alive = Alive::new(self.alive.clone(), permit, share);
-        tokio::spawn(connection(
+        let guard = ConnectionGuard::new(self.open.clone(), permit, share);
+        tokio::spawn(connection::serve(
             socket,
             read,
             remote,
-            Arc::clone(&self.bridge),
-            Arc::new(alive),
+            Arc::clone(&self.context),
+            Arc::new(guard),
         ));
         Ok(())
     }

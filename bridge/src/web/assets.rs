@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use rust_embed::Embed;
 
-/// What trunk leaves, with a Brotli copy beside each file that compresses well.
+/// The files that trunk made, with a Brotli copy beside each file that compresses well.
 #[derive(Embed)]
 #[folder = "../web/dist"]
 #[allow_missing = true]
@@ -48,8 +48,8 @@ fn serve(
     );
     let mut response = Response::new(Full::default());
     let fields = response.headers_mut();
-    // Names do not change with contents (the worker's must not): always ask again, and be told in a
-    // few bytes that nothing changed.
+    // Names do not change with contents (the worker's must not), so browsers always ask again. An
+    // answer that nothing changed takes only a few bytes.
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     fields.insert(CONTENT_TYPE, HeaderValue::from_static(mime_of(name)));
     fields.insert(VARY, HeaderValue::from_static("accept-encoding"));

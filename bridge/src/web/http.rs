@@ -1,4 +1,4 @@
-//! The addresses that the bridge answers.
+//! The paths that the bridge answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,22 +23,22 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::bridge::Bridge;
 use crate::session::inflow::Inflow;
-use crate::session::tab_socket::Outlet;
+use crate::session::tab_socket::TabSocket;
 use crate::session::{Visitor, serve};
 use crate::web::assets;
-use crate::web::origin::{Verdict, client_of, judge};
-use crate::web::server::Alive;
+use crate::web::connection_guard::ConnectionGuard;
+use crate::web::context::WebContext;
+use crate::web::origin::Verdict;
 
 type Answer = Response<Full<Bytes>>;
 
 /// Longest message from a tab, and its only frame: 1 MiB, as the tunnel says.
 const MAX_MESSAGE: usize = aqueduct_core::tunnel::frame::MAX_MESSAGE;
-/// Bytes of the library's own frames and of last messages that may wait for a tab; the others do
+/// Bytes of the library's own frames and of last messages that may wait for a tab. Other messages do
 /// not pass through its buffer.
 const MAX_UNSENT: usize = 1024 * 1024;
-/// Small, because ten thousand idle tabs have one each; long messages get buffers of their own.
+/// Small, because ten thousand idle tabs have one each; long messages get their own buffers.
 const READ_BUFFER: usize = 8 * 1024;
 
 /// The page's policy, with what it may connect to.
@@ -55,8 +55,8 @@ macro_rules! policy {
 const POLICY: &str = policy!("'self'");
 /// What starts the page's worker.
 const WORKER: &str = "/worker_loader.js";
-/// The worker has no document and nothing to draw. It alone fetches .torrent files at the addresses
-/// that the user gives, where their sites allow it.
+/// The worker has no document. It alone fetches .torrent files at the web addresses that the user
+/// gives, where their sites allow it.
 const WORKER_POLICY: &str = policy!("'self' http: https:");
 const SECURITY: [(HeaderName, &str); 5] = [
     (hyper::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -78,12 +78,12 @@ const SECURITY: [(HeaderName, &str); 5] = [
 /// A year, for the bridge's own name alone (RFC 6797).
 const ONLY_HTTPS: &str = "max-age=31536000";
 
-/// Answers one request. `alive` is held as long as a session lives.
+/// Answers one request. `guard` is held as long as a session exists.
 pub(crate) async fn answer(
     request: Request<Incoming>,
     remote: SocketAddr,
-    bridge: Arc<Bridge>,
-    alive: Arc<Alive>,
+    context: Arc<WebContext>,
+    guard: Arc<ConnectionGuard>,
 ) -> Result<Answer, Infallible> {
     let policy = if request.uri().path() == WORKER {
         WORKER_POLICY
@@ -96,9 +96,9 @@ pub(crate) async fn answer(
             "A request names its host once, with the field Host.\n",
             &[(CONNECTION, "close")],
         ),
-        ("/v1/session", &Method::GET) => open_session(request, remote, &bridge, alive),
-        ("/announce" | "/scrape", &Method::GET) => track(&request, remote, &bridge),
-        (_, &Method::GET | &Method::HEAD) => get(&request, &bridge),
+        ("/v1/session", &Method::GET) => open_session(request, remote, &context, guard),
+        ("/announce" | "/scrape", &Method::GET) => answer_tracker(&request, remote, &context),
+        (_, &Method::GET | &Method::HEAD) => get(&request, &context),
         _ => refuse(
             StatusCode::METHOD_NOT_ALLOWED,
             "GET is all there is.\n",
@@ -109,7 +109,7 @@ pub(crate) async fn answer(
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)));
     answer.headers_mut().extend(fields);
-    answer.headers_mut().extend(bridge.is_https().then_some((
+    answer.headers_mut().extend(context.is_https().then_some((
         STRICT_TRANSPORT_SECURITY,
         HeaderValue::from_static(ONLY_HTTPS),
     )));
@@ -128,23 +128,25 @@ fn names_its_host(request: &Request<Incoming>) -> bool {
     }
 }
 
-fn get(request: &Request<Incoming>, bridge: &Bridge) -> Answer {
+fn get(request: &Request<Incoming>, context: &WebContext) -> Answer {
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if bridge.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-        "/readyz" if bridge.is_full() => text(StatusCode::SERVICE_UNAVAILABLE, "full\n"),
+        "/readyz" if context.sessions.is_draining() => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        }
+        "/readyz" if context.is_full() => text(StatusCode::SERVICE_UNAVAILABLE, "full\n"),
         "/readyz" => text(StatusCode::OK, "ready\n"),
-        "/metrics" => numbers(bridge),
+        "/metrics" => metrics(context),
         path => assets::get(path, request.headers())
             .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "There is nothing here.\n")),
     }
 }
 
-/// What [`crate::tracker::http`] left over: announces through a proxy, and unusual ones.
-fn track(request: &Request<Incoming>, remote: SocketAddr, bridge: &Bridge) -> Answer {
-    let from = client_of(remote, request.headers(), &bridge.config.trusted_proxies);
-    let body = bridge.tracking.as_ref().and_then(|tracking| {
-        tracking.body(
+/// What [`crate::tracker::http`] does not answer: announces through a proxy, and unusual ones.
+fn answer_tracker(request: &Request<Incoming>, remote: SocketAddr, context: &WebContext) -> Answer {
+    let from = context.proxies.client_of(remote, request.headers());
+    let body = context.swarms().tracker.as_ref().and_then(|tracker| {
+        tracker.body(
             request.uri().path(),
             request.uri().query().unwrap_or_default(),
             from,
@@ -166,14 +168,12 @@ fn text(status: StatusCode, body: impl Into<Full<Bytes>>) -> Answer {
     answer
 }
 
-/// Prometheus' text format, by its own name.
-fn numbers(bridge: &Bridge) -> Answer {
-    bridge.metrics.sockets.set(
-        bridge
-            .all_sockets
-            .saturating_sub(bridge.sockets.available_permits()),
-    );
-    let mut answer = text(StatusCode::OK, bridge.metrics.print());
+/// Prometheus' text format, with its own media type.
+fn metrics(context: &WebContext) -> Answer {
+    let swarms = context.swarms();
+    let in_use = swarms.sockets.in_use();
+    swarms.metrics.connections.sockets.set(in_use);
+    let mut answer = text(StatusCode::OK, swarms.metrics.print());
     answer.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
@@ -191,13 +191,13 @@ fn refuse(status: StatusCode, body: &'static str, fields: &[(HeaderName, &'stati
     answer
 }
 
-/// Upgrades to a WebSocket (RFC 6455, 4.2). Whoever is not welcome is told so inside it, because
-/// pages cannot read the status of an upgrade.
+/// Upgrades to a WebSocket (RFC 6455, 4.2). A refused client is told so inside it, because pages
+/// cannot read the status of an upgrade.
 fn open_session(
     mut request: Request<Incoming>,
     remote: SocketAddr,
-    bridge: &Arc<Bridge>,
-    alive: Arc<Alive>,
+    context: &Arc<WebContext>,
+    guard: Arc<ConnectionGuard>,
 ) -> Answer {
     let headers = request.headers();
     let Some(key) = headers
@@ -213,20 +213,26 @@ fn open_session(
     };
     let accept = derive_accept_key(key.as_bytes());
     let offered = lists(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-    let visitor = admit(headers, remote, offered, bridge);
-    let (bridge, upgrade) = (Arc::clone(bridge), hyper::upgrade::on(&mut request));
+    let visitor = admit(headers, remote, offered, context);
+    let (context, upgrade) = (Arc::clone(context), hyper::upgrade::on(&mut request));
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
-            let inflow = Inflow::new(&bridge.config.limits, bridge.memory.enter());
+            let inflow = Inflow::new(&context.swarms().limits, context.memory.add_session());
             let socket = WebSocketStream::from_raw_socket(
-                Outlet::new(TokioIo::new(upgraded), inflow),
+                TabSocket::new(TokioIo::new(upgraded), inflow),
                 Role::Server,
                 Some(websocket_config()),
             )
             .await;
-            serve(bridge, socket, visitor, next_number()).await;
+            serve(
+                Arc::clone(&context.sessions),
+                socket,
+                visitor,
+                next_number(),
+            )
+            .await;
         }
-        drop(alive);
+        drop(guard);
     });
     let mut answer = refuse(
         StatusCode::SWITCHING_PROTOCOLS,
@@ -248,25 +254,25 @@ fn open_session(
     answer
 }
 
-/// Sessions are numbered for logs, and discovery counts budgets by it.
+/// Sessions are numbered for logs, and for the budgets of discovery.
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn admit(headers: &HeaderMap, remote: SocketAddr, offered: bool, bridge: &Bridge) -> Visitor {
-    let ip = client_of(remote, headers, &bridge.config.trusted_proxies);
-    let verdict = judge(headers, &bridge.config);
+fn admit(headers: &HeaderMap, remote: SocketAddr, offered: bool, context: &WebContext) -> Visitor {
+    let ip = context.proxies.client_of(remote, headers);
+    let verdict = context.origins.judge(headers);
     let admission = if !offered {
         Err(Refusal::Subprotocol)
     } else if verdict == Verdict::Foreign {
         Err(Refusal::Origin)
-    } else if bridge.is_draining() {
+    } else if context.sessions.is_draining() {
         Err(Refusal::Draining)
-    } else if bridge.is_full() {
+    } else if context.is_full() {
         Err(Refusal::Full)
     } else {
-        bridge.clients.enter(ip)
+        context.clients.admit(ip)
     };
     Visitor {
         ip,

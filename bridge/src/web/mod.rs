@@ -1,10 +1,12 @@
-//! The page's port: HTTP, TLS, the page itself, and who may open a session.
+//! The page's port: HTTP, TLS, the page itself, and which clients may open a session.
 
-mod accept;
+pub(crate) mod accept;
 mod assets;
+mod connection;
+mod connection_guard;
+pub(crate) mod context;
 mod http;
-mod origin;
+pub(crate) mod origin;
 mod prefixed;
-pub(crate) mod server;
+pub(crate) mod proxies;
 pub(crate) mod tls;
-pub(crate) mod tokens;

@@ -1,12 +1,12 @@
-//! Who may open a tunnel: pages of the bridge's own origin and of those that the operator names.
+//! Which pages may open a session: those of the bridge's own origin and of the origins that the
+//! operator names.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{HOST, HeaderName, ORIGIN};
+use hyper::header::{HOST, ORIGIN};
 
 use crate::config::Config;
-use crate::limits::cidr::Cidr;
 
 /// What a request's `Origin` means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,79 +19,70 @@ pub(crate) enum Verdict {
     Foreign,
 }
 
-/// Judges by exact scheme, host and port (RFC 6454).
-pub(crate) fn judge(headers: &HeaderMap, config: &Config) -> Verdict {
-    let Some(origin) = headers.get(ORIGIN) else {
-        return Verdict::Unknown;
-    };
-    let Ok(origin) = origin.to_str() else {
-        return Verdict::Foreign;
-    };
-    if origin == "null" {
-        return Verdict::Unknown;
-    }
-    let own = config
-        .public_url
-        .clone()
-        .or_else(|| literal_origin(headers, config));
-    let known = config
-        .origin
-        .iter()
-        .chain(&own)
-        .any(|known| known == origin);
-    if known {
-        Verdict::Known
-    } else {
-        Verdict::Foreign
-    }
+/// The origins whose pages may use the bridge.
+#[derive(Debug)]
+pub(crate) struct Origins {
+    /// The bridge's own, if the operator names it.
+    public: Option<String>,
+    others: Vec<String>,
+    /// Whether the bridge itself speaks TLS.
+    tls: bool,
 }
 
-/// The bridge's own origin as the browser was pointed to it. Names are not believed: with a name of
-/// his own that resolves to the bridge, a stranger's page would count as the bridge's page (DNS
-/// rebinding).
-fn literal_origin(headers: &HeaderMap, config: &Config) -> Option<String> {
-    let host = headers.get(HOST)?.to_str().ok()?;
-    let name = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-        .map_or(host, |(name, _)| name);
-    let literal = name == "localhost"
-        || name
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-            .is_ok();
-    let scheme = if config.tls_cert.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    literal.then(|| format!("{scheme}://{host}"))
-}
-
-/// Where a request comes from: the socket's address, or what trusted proxies say. Proxies append,
-/// so that only the right end of `X-Forwarded-For` is theirs; whatever stands to the left of the
-/// first untrusted address is the client's own invention.
-pub(crate) fn client_of(remote: SocketAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
-    let is_trusted = |ip: &IpAddr| trusted.iter().any(|range| range.contains(*ip));
-    let lines: Vec<&str> = headers
-        .get_all(HeaderName::from_static("x-forwarded-for"))
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    let mut client = remote.ip().to_canonical();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        let hop = hop.trim().parse::<IpAddr>();
-        match hop {
-            Ok(hop) if is_trusted(&client) => client = hop.to_canonical(),
-            _ => break,
+impl Origins {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            public: config.public_url.clone(),
+            others: config.origin.clone(),
+            tls: config.tls_cert.is_some(),
         }
     }
-    client
+
+    /// Whether the bridge's own origin is reached over TLS.
+    pub(crate) fn are_https(&self) -> bool {
+        let public = self.public.as_ref();
+        self.tls || public.is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// Judges by exact scheme, host and port (RFC 6454).
+    pub(crate) fn judge(&self, headers: &HeaderMap) -> Verdict {
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Verdict::Unknown;
+        };
+        let Ok(origin) = origin.to_str() else {
+            return Verdict::Foreign;
+        };
+        if origin == "null" {
+            return Verdict::Unknown;
+        }
+        let own = self.public.clone().or_else(|| self.literal(headers));
+        if self.others.iter().chain(&own).any(|known| known == origin) {
+            Verdict::Known
+        } else {
+            Verdict::Foreign
+        }
+    }
+
+    /// The bridge's own origin, as the browser was directed to it. Names are not trusted: under a
+    /// name that an attacker makes resolve to the bridge, the attacker's page would count as the
+    /// bridge's own (DNS rebinding).
+    fn literal(&self, headers: &HeaderMap) -> Option<String> {
+        let host = headers.get(HOST)?.to_str().ok()?;
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(host, |(name, _)| name);
+        let ip = name.trim_start_matches('[').trim_end_matches(']');
+        let is_literal = name == "localhost" || ip.parse::<IpAddr>().is_ok();
+        let scheme = if self.tls { "https" } else { "http" };
+        is_literal.then(|| format!("{scheme}://{host}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderName;
+
     use super::*;
 
     fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
@@ -101,7 +92,7 @@ mod tests {
     }
 
     fn verdict(config: &Config, host: &str, origin: &str) -> Verdict {
-        judge(&headers(&[("host", host), ("origin", origin)]), config)
+        Origins::new(config).judge(&headers(&[("host", host), ("origin", origin)]))
     }
 
     #[test]
@@ -134,7 +125,7 @@ mod tests {
         }
         assert_eq!(verdict(&config, "a.example", "null"), Verdict::Unknown);
         assert_eq!(
-            judge(&headers(&[("host", "a.example")]), &config),
+            Origins::new(&config).judge(&headers(&[("host", "a.example")])),
             Verdict::Unknown
         );
     }
@@ -167,23 +158,5 @@ mod tests {
             ),
             Verdict::Foreign
         );
-    }
-
-    #[test]
-    fn forwarded_addresses_count_from_the_right_and_only_through_trusted_proxies() {
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let client = |remote: &str, forwarded: &str| {
-            client_of(
-                SocketAddr::new(remote.parse().unwrap(), 1),
-                &headers(&[("x-forwarded-for", forwarded)]),
-                &trusted,
-            )
-            .to_string()
-        };
-        assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4"), "1.2.3.4");
-        assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2"), "1.2.3.4");
-        assert_eq!(client("9.9.9.9", "1.2.3.4"), "9.9.9.9");
-        assert_eq!(client("10.0.0.1", "1.2.3.4, garbage"), "10.0.0.1");
-        assert_eq!(client("::ffff:10.0.0.1", "1.2.3.4"), "1.2.3.4");
     }
 }

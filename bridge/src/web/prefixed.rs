@@ -1,4 +1,4 @@
-//! A stream of which some bytes were read already: they are read again first.
+//! A stream of which some bytes were read already; they are read again first.
 
 use std::io;
 use std::pin::Pin;
@@ -6,40 +6,40 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// `inner`, with `read` before it.
+/// `inner`, with `prefix` before what it still has to read.
 #[derive(Debug)]
-pub(crate) struct Rewound<S> {
-    read: Vec<u8>,
+pub(crate) struct Prefixed<S> {
+    prefix: Vec<u8>,
     inner: S,
 }
 
-impl<S> Rewound<S> {
-    pub(crate) const fn new(read: Vec<u8>, inner: S) -> Self {
-        Self { read, inner }
+impl<S> Prefixed<S> {
+    pub(crate) const fn new(prefix: Vec<u8>, inner: S) -> Self {
+        Self { prefix, inner }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
+        if self.prefix.is_empty() {
             return Pin::new(&mut self.inner).poll_read(cx, buf);
         }
-        let count = self.read.len().min(buf.remaining());
-        buf.put_slice(&self.read[..count]);
-        self.read.drain(..count);
-        if self.read.is_empty() {
-            // A session lives for hours.
-            self.read = Vec::new();
+        let count = self.prefix.len().min(buf.remaining());
+        buf.put_slice(&self.prefix[..count]);
+        self.prefix.drain(..count);
+        if self.prefix.is_empty() {
+            // A session may last for hours; release the memory.
+            self.prefix = Vec::new();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

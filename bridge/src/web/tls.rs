@@ -1,9 +1,10 @@
-//! TLS, for bridges without a proxy before them.
+//! TLS, for a bridge without a proxy in front of it.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
+use aqueduct_core::net::Limit;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -13,6 +14,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::limits::address_rate::AddressRate;
+use crate::sync::{read, write};
+
+/// Seconds' worth of handshakes that an address may begin at once after a pause.
+const HANDSHAKE_BURST: u64 = 5;
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +25,7 @@ pub enum TlsError {
     /// The file is missing or holds no PEM of that kind.
     #[error("{path} cannot be read as PEM: {why}")]
     Pem {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// What is wrong.
         why: String,
@@ -37,18 +42,18 @@ pub enum TlsError {
         cert: PathBuf,
         /// The key's.
         key: PathBuf,
-        /// In the library's words.
+        /// The library's reason.
         why: String,
     },
 }
 
-/// A certificate that can be read anew: they are renewed every few weeks, and nobody's tab should
-/// end for that.
+/// A certificate that can be read again: it is renewed every few weeks, and no session should end for
+/// that.
 pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
     acceptor: RwLock<TlsAcceptor>,
-    /// Handshakes are what costs most: a signature each.
+    /// Limits handshakes, each of which costs a signature.
     handshakes: AddressRate,
 }
 
@@ -59,10 +64,10 @@ impl Tls {
             return Ok(None);
         };
         let acceptor = RwLock::new(acceptor(&cert, &key)?);
-        let handshakes = AddressRate::new(
-            config.limits.tls_handshakes_per_address,
-            config.limits.addresses_per_site,
-        );
+        let limits = &config.limits;
+        let rate = u64::from(limits.tls_handshakes_per_address);
+        let rate = Limit::per_second(rate).with_burst(rate.saturating_mul(HANDSHAKE_BURST));
+        let handshakes = AddressRate::new(rate, limits.addresses_per_site);
         Ok(Some(Self {
             cert,
             key,
@@ -71,27 +76,21 @@ impl Tls {
         }))
     }
 
-    /// Reads it anew. What was there before stays if that fails.
+    /// Reads it again. The present one stays if that fails.
     pub(crate) fn reread(&self) -> Result<(), TlsError> {
         let new = acceptor(&self.cert, &self.key)?;
-        *self
-            .acceptor
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = new;
+        *write(&self.acceptor) = new;
         Ok(())
     }
 
     /// Whether this address may begin a handshake now.
     pub(crate) fn admits(&self, ip: IpAddr) -> bool {
-        self.handshakes.take(ip, Instant::now())
+        self.handshakes.take(ip, Instant::now()).is_ok()
     }
 
     /// For a new connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        self.acceptor
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        read(&self.acceptor).clone()
     }
 }
 

@@ -1,25 +1,26 @@
-//! The URLs by which torrents name this very tracker. They are answered inside the bridge: its
-//! filter would refuse them as its own address.
+//! The URLs by which torrents name the bridge's own tracker. Such announces are answered inside the
+//! bridge, whose filter would refuse them as its own address.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 use aqueduct_core::discovery::url::{Host, Url};
 
 use crate::config::Config;
+use crate::sync::{read, write};
 
-/// What the bridge is called.
+/// How URLs name the bridge.
 #[derive(Debug)]
-pub(super) struct Names {
-    /// `public-url`, and the port that it names or means.
+pub(super) struct OwnUrls {
+    /// Host and port of `public-url`.
     public: Option<(Host, u16)>,
-    /// Of the page.
+    /// The port of the page.
     web: u16,
     addresses: RwLock<BTreeSet<IpAddr>>,
 }
 
-impl Names {
+impl OwnUrls {
     pub(super) fn new(config: &Config, web: u16) -> Self {
         let public = config
             .public_url
@@ -33,12 +34,9 @@ impl Names {
         }
     }
 
-    /// Tells the addresses of this machine.
+    /// Sets the addresses of this machine.
     pub(super) fn set(&self, addresses: impl IntoIterator<Item = IpAddr>) {
-        *self
-            .addresses
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = addresses.into_iter().collect();
+        *write(&self.addresses) = addresses.into_iter().collect();
     }
 
     /// Whether a tracker's URL leads back to this bridge.
@@ -49,7 +47,7 @@ impl Names {
         url.path() == "/announce" && (self.is_public(&url) || self.is_literal(&url))
     }
 
-    /// Over UDP the port is that of the page also where a proxy serves the page at another one.
+    /// Over UDP the port is that of the page even if a proxy serves the page at another one.
     fn is_public(&self, url: &Url) -> bool {
         self.public
             .as_ref()
@@ -60,12 +58,7 @@ impl Names {
         let Host::Addr(ip) = url.host else {
             return false;
         };
-        url.port == self.web
-            && self
-                .addresses
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(&ip)
+        url.port == self.web && read(&self.addresses).contains(&ip)
     }
 }
 
@@ -75,21 +68,21 @@ mod tests {
 
     #[test]
     fn a_bridge_knows_the_urls_of_its_own_tracker() {
-        let names = Names::new(
+        let urls = OwnUrls::new(
             &Config {
                 public_url: Some("https://a.example".to_owned()),
                 ..Config::default()
             },
             8080,
         );
-        names.set(["127.0.0.1".parse().unwrap(), "2000::1".parse().unwrap()]);
+        urls.set(["127.0.0.1".parse().unwrap(), "2000::1".parse().unwrap()]);
         for own in [
             "https://a.example/announce",
             "udp://A.example:8080/announce",
             "http://127.0.0.1:8080/announce?x=1",
             "udp://[2000::1]:8080/announce",
         ] {
-            assert!(names.contain(own), "{own}");
+            assert!(urls.contain(own), "{own}");
         }
         for foreign in [
             "https://b.example/announce",
@@ -99,7 +92,7 @@ mod tests {
             "udp://127.0.0.2:8080/announce",
             "x",
         ] {
-            assert!(!names.contain(foreign), "{foreign}");
+            assert!(!urls.contain(foreign), "{foreign}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who waits for a turn. Clients take turns, and what one client asked for is served in the order
-//! in which it came.
+//! Requests that wait for a turn. The clients take turns, and the requests of one client are served
+//! in the order in which they came.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ pub(crate) struct FairQueue {
 #[derive(Debug)]
 struct Waiter {
     number: u64,
-    /// Rung when it has come to the front, or was turned away.
-    bell: Arc<Notify>,
+    /// Notified when it has come to the front, or was turned away.
+    changed: Arc<Notify>,
 }
 
 impl FairQueue {
@@ -41,29 +41,29 @@ impl FairQueue {
             .is_some_and(|waiters| waiters.iter().any(|waiter| waiter.number == number))
     }
 
-    /// Waits behind the others of this client. If `most` wait already, the last one of the client
-    /// that has most of them is turned away: this one, if no other has more. Returns what to listen
-    /// to.
+    /// Appends a request of this client. If `limit` wait already, the last one of the client that
+    /// has most of them is turned away: this one (`None`), if no other client has more. Returns
+    /// what is notified when the request should look at its place again.
     pub(crate) fn join(
         &mut self,
         client: Network,
         number: u64,
-        most: usize,
+        limit: usize,
     ) -> Option<Arc<Notify>> {
-        if self.waiting >= most && !self.make_room_for(client) {
+        if self.waiting >= limit && !self.make_room_for(client) {
             return None;
         }
-        let bell = Arc::<Notify>::default();
+        let changed = Arc::<Notify>::default();
         let waiters = self.clients.entry(client).or_default();
         if waiters.is_empty() {
             self.turns.push_back(client);
         }
         waiters.push_back(Waiter {
             number,
-            bell: Arc::clone(&bell),
+            changed: Arc::clone(&changed),
         });
         self.waiting += 1;
-        Some(bell)
+        Some(changed)
     }
 
     fn make_room_for(&mut self, client: Network) -> bool {
@@ -86,7 +86,7 @@ impl FairQueue {
         true
     }
 
-    /// Waits no more. Does nothing if it does not wait.
+    /// Removes a request, if it waits.
     pub(crate) fn leave(&mut self, client: Network, number: u64) {
         let front = self.front();
         let Some(waiters) = self.clients.get_mut(&client) else {
@@ -98,14 +98,14 @@ impl FairQueue {
         waiters
             .remove(at)
             .into_iter()
-            .for_each(|waiter| waiter.bell.notify_one());
+            .for_each(|waiter| waiter.changed.notify_one());
         self.waiting -= 1;
         if waiters.is_empty() {
             self.clients.remove(&client);
             self.turns.retain(|other| *other != client);
         }
         if front == Some(number) {
-            self.ring();
+            self.notify_front();
         }
     }
 
@@ -123,18 +123,18 @@ impl FairQueue {
         } else {
             self.turns.push_back(client);
         }
-        self.ring();
+        self.notify_front();
     }
 
-    /// Tells the request at the front to look.
-    pub(crate) fn ring(&self) {
+    /// Makes the request at the front look at its place again.
+    pub(crate) fn notify_front(&self) {
         let front = self
             .turns
             .front()
             .and_then(|client| self.clients.get(client)?.front());
         front
             .into_iter()
-            .for_each(|waiter| waiter.bell.notify_one());
+            .for_each(|waiter| waiter.changed.notify_one());
     }
 }
 
@@ -147,37 +147,37 @@ mod tests {
         Networks::of([192, 0, 2, last].into()).site()
     }
 
-    fn served(line: &mut FairQueue) -> Vec<u64> {
+    fn served(queue: &mut FairQueue) -> Vec<u64> {
         let mut served = Vec::new();
-        while let Some(number) = line.front() {
+        while let Some(number) = queue.front() {
             served.push(number);
-            line.advance();
+            queue.advance();
         }
         served
     }
 
     #[test]
     fn clients_take_turns_however_much_one_of_them_wants() {
-        let mut line = FairQueue::default();
-        (0..4).for_each(|number| drop(line.join(client(1), number, 9)));
-        line.join(client(2), 10, 9);
-        line.join(client(3), 20, 9);
-        line.leave(client(3), 20);
-        assert_eq!(served(&mut line), [0, 10, 1, 2, 3]);
-        assert!(line.is_empty() && line.clients.is_empty());
+        let mut queue = FairQueue::default();
+        (0..4).for_each(|number| drop(queue.join(client(1), number, 9)));
+        queue.join(client(2), 10, 9);
+        queue.join(client(3), 20, 9);
+        queue.leave(client(3), 20);
+        assert_eq!(served(&mut queue), [0, 10, 1, 2, 3]);
+        assert!(queue.is_empty() && queue.clients.is_empty());
     }
 
     #[test]
-    fn in_a_full_line_whoever_waits_most_gives_way() {
-        let mut line = FairQueue::default();
-        (0..4).for_each(|number| drop(line.join(client(1), number, 4)));
+    fn in_a_full_queue_the_client_with_most_requests_gives_way() {
+        let mut queue = FairQueue::default();
+        (0..4).for_each(|number| drop(queue.join(client(1), number, 4)));
         assert!(
-            line.join(client(1), 4, 4).is_none(),
-            "nobody waits for more than it does"
+            queue.join(client(1), 4, 4).is_none(),
+            "no other client waits for more"
         );
-        assert!(line.join(client(2), 10, 4).is_some() && !line.holds(client(1), 3));
-        assert!(line.join(client(2), 11, 4).is_some() && !line.holds(client(1), 2));
-        assert!(line.join(client(2), 12, 4).is_none());
-        assert_eq!(served(&mut line), [0, 10, 1, 11]);
+        assert!(queue.join(client(2), 10, 4).is_some() && !queue.holds(client(1), 3));
+        assert!(queue.join(client(2), 11, 4).is_some() && !queue.holds(client(1), 2));
+        assert!(queue.join(client(2), 12, 4).is_none());
+        assert_eq!(served(&mut queue), [0, 10, 1, 11]);
     }
 }

@@ -1,0 +1,114 @@
+//! Every option of the bridge, declared once.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::config::error::ConfigError;
+use crate::config::node::Node;
+use crate::limits::Limits;
+use crate::limits::cidr::Cidr;
+use crate::option::options;
+
+/// Where peers dial in if no port is configured.
+pub const DEFAULT_PEER_PORT: u16 = 6881;
+
+options! {
+    /// Everything an operator can set.
+    pub struct Config {
+        /// Where the page and the tunnel are served.
+        listen("ADDRESS:PORT"): SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
+        /// Where peers dial in; trackers are told of it. 0: any free port. If it is not set: 6881,
+        /// or any free port if that is taken.
+        peer_port("PORT"): Option<u16> = None;
+        /// Address on which the peer port listens; `::` is all addresses of both families.
+        peer_bind("ADDRESS"): IpAddr = Ipv6Addr::UNSPECIFIED.into();
+        /// The page's origin as browsers see it, if the bridge is reached by a name or through a
+        /// proxy, like `https://aqueduct.example`. If it is not set: any literal address or
+        /// `localhost` by which the bridge is reached.
+        public_url("ORIGIN"): Option<String> = None;
+        /// Further origins whose pages may use the bridge.
+        origin("ORIGIN"): Vec<String> = Vec::new();
+        /// A file of tokens, one per line; clients must show one of them. If it is not set, no
+        /// token is asked for.
+        token_file("FILE"): Option<PathBuf> = None;
+        /// Address ranges that are dialled although the filter would refuse them, like
+        /// `10.0.0.0/8`.
+        allow("CIDR"): Vec<Cidr> = Vec::new();
+        /// Proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies("CIDR", "trusted-proxy"): Vec<Cidr> = Vec::new();
+        /// Do not use the DHT. Otherwise the bridge asks it as a node that answers no others (BEP
+        /// 43), over UDP from the peer port's number.
+        no_dht: bool = false;
+        /// Nodes of the DHT to ask first, instead of the well-known public ones.
+        dht_bootstrap("HOST:PORT"): Vec<Node> = Vec::new();
+        /// Name servers to ask for the names of trackers, instead of those of `/etc/resolv.conf`.
+        name_server("ADDRESS:PORT"): Vec<SocketAddr> = Vec::new();
+        /// Do not run a tracker: neither `/announce` and `/scrape`, nor UDP on the port of
+        /// `listen`.
+        no_tracker: bool = false;
+        /// Addresses at which peers reach the bridge; its tracker gives them out for its tabs. If
+        /// none is set: that of `peer-bind`, or those of the machine that the filter allows. Behind
+        /// address translation, name the outer address here.
+        public_address("ADDRESS"): Vec<IpAddr> = Vec::new();
+        /// The certificate chain, PEM; with `tls-key` the bridge speaks TLS.
+        tls_cert("FILE"): Option<PathBuf> = None;
+        /// The certificate's private key, PEM.
+        tls_key("FILE"): Option<PathBuf> = None;
+    }
+    ..
+    /// The `[limits]` table.
+    limits: Limits;
+}
+
+impl Config {
+    /// Reads a TOML file; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// It cannot be read, is no TOML, or has unknown keys or wrong types.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            error: Box::new(error),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_errors_that_name_them() {
+        let error = toml::from_str::<Config>("[limits]\nsessions-per-adress = 3")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("sessions-per-adress"), "{error}");
+        assert!(toml::from_str::<Config>("allow = [\"10.0.0.1/8\"]").is_err());
+    }
+
+    #[test]
+    fn a_flag_replaces_a_value_and_adds_to_a_list() {
+        let mut config = Config {
+            origin: vec!["https://a.example".to_owned()],
+            ..Config::default()
+        };
+        let mut set = |key: &str, value: &str| {
+            let options = Config::options();
+            let option = options.iter().find(|option| option.key == key).unwrap();
+            (option.set)(&mut config, value.as_ref())
+        };
+        set("origin", "https://b.example").unwrap();
+        set("listen", "[::1]:80").unwrap();
+        set("no-dht", "").unwrap();
+        assert_eq!(
+            set("dht-bootstrap", "nowhere").unwrap_err(),
+            "`nowhere` is no HOST:PORT; write a name or an address and a port, like dht.example:6881 or [2001:db8::1]:6881"
+        );
+        assert_eq!(config.origin, ["https://a.example", "https://b.example"]);
+        assert!(config.no_dht && config.listen.is_ipv6());
+    }
+}

@@ -1,0 +1,93 @@
+//! The places that a tab has for peers of one swarm, and who has them.
+
+use std::collections::BTreeSet;
+
+use aqueduct_core::net::is_local;
+use aqueduct_core::tunnel::PeerCounts;
+use aqueduct_core::types::PeerAddr;
+
+use crate::limits::network::network_of;
+
+/// Counts the peers of one swarm against the number that the tab wants.
+#[derive(Debug)]
+pub(crate) struct Places {
+    want: u16,
+    counts: PeerCounts,
+    /// Peers that dialled in and are still connected.
+    incoming: BTreeSet<PeerAddr>,
+}
+
+impl Places {
+    pub(crate) fn new(want: u16) -> Self {
+        Self {
+            want,
+            counts: PeerCounts::default(),
+            incoming: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) const fn set_want(&mut self, want: u16) {
+        self.want = want;
+    }
+
+    /// What the tab may be told.
+    pub(crate) const fn counts(&self) -> PeerCounts {
+        self.counts
+    }
+
+    /// Whether the tab has fewer peers than it wants, dials under way included.
+    pub(crate) fn has_room(&self) -> bool {
+        self.counts.connected + self.counts.dialling < self.want.into()
+    }
+
+    /// Counts an address that was found. `refused`: by the filter.
+    pub(crate) fn found(&mut self, refused: bool) {
+        self.counts.found += 1;
+        self.counts.refused += u32::from(refused);
+    }
+
+    pub(crate) const fn dial_started(&mut self) {
+        self.counts.dialling += 1;
+    }
+
+    /// A dial has ended, or was not made. `failed`: it led to no peer.
+    pub(crate) fn dial_ended(&mut self, failed: bool) {
+        self.counts.dialling = self.counts.dialling.saturating_sub(1);
+        self.counts.failed += u32::from(failed);
+    }
+
+    pub(crate) const fn connected(&mut self) {
+        self.counts.connected += 1;
+    }
+
+    /// Takes in a peer that dialled in, if there is room. As long as `waiting` addresses are there
+    /// to be dialled, half of the places are reserved for them. One address has one place, or in a
+    /// private network, where it may stand for several peers, a quarter of all.
+    pub(crate) fn admit_incoming(&mut self, addr: PeerAddr, waiting: usize) -> bool {
+        let (want, host) = (usize::from(self.want), addr.ip().map(network_of));
+        let per_host = if addr.ip().is_some_and(is_local) {
+            (want / 4).max(1)
+        } else {
+            1
+        };
+        let same_host = self
+            .incoming
+            .iter()
+            .filter(|other| other.ip().map(network_of) == host)
+            .count();
+        let reserved = waiting.min(want / 2);
+        let connected = usize::try_from(self.counts.connected).unwrap_or(usize::MAX);
+        let admitted =
+            connected < want && self.incoming.len() + reserved < want && same_host < per_host;
+        if admitted {
+            self.incoming.insert(addr);
+            self.counts.connected += 1;
+        }
+        admitted
+    }
+
+    pub(crate) fn disconnected(&mut self, addr: PeerAddr) {
+        self.counts.connected = self.counts.connected.saturating_sub(1);
+        self.incoming.remove(&addr);
+    }
+}

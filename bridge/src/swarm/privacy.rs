@@ -1,0 +1,63 @@
+//! Where the peers of a swarm may come from (BEP 27).
+
+use aqueduct_core::types::PeerSource;
+
+/// Tabs of this bridge, and peers that only its own tracker knows, count as found on one's own
+/// network.
+const NEARBY: PeerSource = PeerSource::Lsd;
+
+/// Whether a swarm is private, and whether a tracker vouches for the tabs of this bridge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Privacy {
+    private: bool,
+    /// A tracker of the torrent has named this bridge as a peer: then its other tabs are peers that
+    /// even a private swarm may have.
+    tracker_names_bridge: bool,
+}
+
+impl Privacy {
+    pub(crate) const fn new(private: bool) -> Self {
+        Self {
+            private,
+            tracker_names_bridge: false,
+        }
+    }
+
+    pub(crate) const fn is_private(self) -> bool {
+        self.private
+    }
+
+    /// The torrent has turned out to be private. Returns whether it was not known to be.
+    pub(crate) const fn set_private(&mut self) -> bool {
+        !std::mem::replace(&mut self.private, true)
+    }
+
+    pub(crate) const fn set_tracker_names_bridge(&mut self) {
+        self.tracker_names_bridge = true;
+    }
+
+    /// Whether peers from this source may be used.
+    pub(crate) const fn allows(self, source: PeerSource) -> bool {
+        !self.private || source.suits_private()
+    }
+
+    /// Whether other tabs of this bridge may be peers.
+    pub(crate) const fn allows_tabs(self) -> bool {
+        !self.private || self.tracker_names_bridge
+    }
+
+    /// The source that other tabs of this bridge count as.
+    pub(crate) const fn source_of_tabs(self) -> PeerSource {
+        if self.tracker_names_bridge {
+            PeerSource::Tracker
+        } else {
+            NEARBY
+        }
+    }
+
+    /// The source that peers of the bridge's own tracker count as; `named`: the torrent names that
+    /// tracker.
+    pub(crate) const fn source_of_own_tracker(named: bool) -> PeerSource {
+        if named { PeerSource::Tracker } else { NEARBY }
+    }
+}

@@ -1,0 +1,76 @@
+//! What all connections to the page's port share.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::limits::clients::Clients;
+use crate::limits::memory::Memory;
+use crate::limits::quota::{Quota, Share};
+use crate::session::context::SessionContext;
+use crate::swarm::context::SwarmContext;
+use crate::tracker::TrackerService;
+use crate::web::origin::Origins;
+use crate::web::proxies::Proxies;
+use crate::web::tls::Tls;
+
+/// Everything that answering HTTP and opening sessions needs of the bridge.
+#[derive(Debug)]
+pub(crate) struct WebContext {
+    pub(crate) sessions: Arc<SessionContext>,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) origins: Origins,
+    pub(crate) proxies: Proxies,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Tls>,
+    /// Connections per address.
+    pub(crate) connections: Arc<Quota>,
+}
+
+impl WebContext {
+    pub(crate) fn swarms(&self) -> &SwarmContext {
+        &self.sessions.swarms
+    }
+
+    /// Whether a further session must be refused: the limit on sessions or on memory is reached, or
+    /// sockets are scarce.
+    pub(crate) fn is_full(&self) -> bool {
+        self.clients.are_full() || self.memory.is_full() || self.swarms().sockets.are_scarce()
+    }
+
+    /// Whether browsers reach the page over TLS, be it the bridge's own or that of a proxy.
+    pub(crate) fn is_https(&self) -> bool {
+        self.tls.is_some() || self.origins.are_https()
+    }
+
+    /// A place for a connection to the page's port; `None` if its address has its share already. A
+    /// proxy needs no place, since its connections are those of many clients.
+    pub(crate) fn admit_connection(&self, ip: IpAddr) -> Option<Option<Share>> {
+        if self.proxies.are_at(ip) {
+            Some(None)
+        } else {
+            self.connections.take(ip).map(Some)
+        }
+    }
+
+    /// The tracker, for clients that do not come through a proxy: behind one, the client's address
+    /// is in the request's fields, which [`crate::web::http`] reads.
+    pub(crate) fn tracker_for_direct(&self, remote: SocketAddr) -> Option<&TrackerService> {
+        let tracker = self.swarms().tracker.as_deref();
+        tracker.filter(|_| !self.proxies.are_at(remote.ip()))
+    }
+
+    /// Reads certificate and tokens again. What cannot be read stays as it was; open sessions go on.
+    pub(crate) fn reread(&self) {
+        match self.tls.as_ref().map(Tls::reread) {
+            Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),
+            Some(Ok(())) => tracing::info!("the certificate was read anew"),
+            None => {}
+        }
+        match self.sessions.tokens.reread() {
+            Err(error) => tracing::error!(%error, "the tokens stay as they were"),
+            Ok(true) => tracing::info!("the tokens were read anew"),
+            Ok(false) => {}
+        }
+    }
+}

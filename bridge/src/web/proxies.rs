@@ -1,0 +1,61 @@
+//! Proxies before the bridge, and the clients behind them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::HeaderMap;
+use hyper::header::HeaderName;
+
+use crate::limits::cidr::Cidr;
+
+/// The addresses of trusted proxies.
+#[derive(Debug)]
+pub(crate) struct Proxies(pub(crate) Vec<Cidr>);
+
+impl Proxies {
+    /// Whether a connection from there is that of a proxy.
+    pub(crate) fn are_at(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.0.iter().any(|range| range.contains(ip))
+    }
+
+    /// The client behind a request: the socket's address, or what trusted proxies say. Proxies
+    /// append to `X-Forwarded-For`, so only its right end is theirs; what is to the left of the
+    /// first untrusted address may be made up by the client.
+    pub(crate) fn client_of(&self, remote: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let lines: Vec<&str> = headers
+            .get_all(HeaderName::from_static("x-forwarded-for"))
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .collect();
+        let mut client = remote.ip().to_canonical();
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            let hop = hop.trim().parse::<IpAddr>();
+            match hop {
+                Ok(hop) if self.are_at(client) => client = hop.to_canonical(),
+                _ => break,
+            }
+        }
+        client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_count_from_the_right_and_only_through_trusted_proxies() {
+        let proxies = Proxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let client = |remote: &str, forwarded: &str| {
+            let name = HeaderName::from_static("x-forwarded-for");
+            let headers = HeaderMap::from_iter([(name, forwarded.parse().unwrap())]);
+            let remote = SocketAddr::new(remote.parse().unwrap(), 1);
+            proxies.client_of(remote, &headers).to_string()
+        };
+        assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4"), "1.2.3.4");
+        assert_eq!(client("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2"), "1.2.3.4");
+        assert_eq!(client("9.9.9.9", "1.2.3.4"), "9.9.9.9");
+        assert_eq!(client("10.0.0.1", "1.2.3.4, garbage"), "10.0.0.1");
+        assert_eq!(client("::ffff:10.0.0.1", "1.2.3.4"), "1.2.3.4");
+    }
+}
