@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{AMOUNTS, Bridge, TAB_ID, config};
 use crate::tab::{Tab, request};
+use crate::tracker_limits::{open_house, unlike_any};
 
 const PRIVATE: InfoHashV1 = InfoHashV1([0xb1; 20]);
 const PUBLIC: InfoHashV1 = InfoHashV1([0xb2; 20]);
@@ -34,13 +35,21 @@ struct Heard {
 
 impl Node {
     async fn start() -> Self {
+        Self::naming(&[]).await
+    }
+
+    /// It answers every question with these nodes.
+    async fn naming(others: &[SocketAddr]) -> Self {
+        let nodes = contacts(others);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (addr, heard) = (socket.local_addr().unwrap(), Arc::<Heard>::default());
         let keeps = Arc::clone(&heard);
         let task = tokio::spawn(async move {
             let mut packet = [0; 2048];
             while let Ok((length, from)) = socket.recv_from(&mut packet).await {
-                let _ = socket.send_to(&answer(&packet[..length]), from).await;
+                let _ = socket
+                    .send_to(&answer(&packet[..length], &nodes), from)
+                    .await;
                 keeps
                     .packets
                     .lock()
@@ -78,8 +87,20 @@ impl Drop for Node {
     }
 }
 
-/// What suits every question (BEP 5): an id, no nodes, a token.
-fn answer(question: &[u8]) -> Vec<u8> {
+/// Compact nodes (BEP 5) with ids that differ in all bits.
+fn contacts(nodes: &[SocketAddr]) -> Vec<u8> {
+    let contact = |(number, addr): (usize, &SocketAddr)| {
+        let SocketAddr::V4(v4) = addr else {
+            panic!("only IPv4 here")
+        };
+        let id: [u8; 20] = std::array::from_fn(|at| (number * 37 + at * 11) as u8);
+        [&id[..], &v4.ip().octets(), &v4.port().to_be_bytes()].concat()
+    };
+    nodes.iter().enumerate().flat_map(contact).collect()
+}
+
+/// What suits every question (BEP 5): an id, nodes, a token.
+fn answer(question: &[u8], nodes: &[u8]) -> Vec<u8> {
     let at = question
         .windows(4)
         .position(|window| window == b"1:t2" || window == b"1:t4")
@@ -89,7 +110,9 @@ fn answer(question: &[u8]) -> Vec<u8> {
     [
         b"d1:rd2:id20:",
         NODE_ID,
-        b"5:nodes0:5:token2:ok",
+        format!("5:nodes{}:", nodes.len()).as_bytes(),
+        nodes,
+        b"5:token2:ok",
         b"e1:t",
         transaction,
         b"1:y1:re",
@@ -214,4 +237,47 @@ async fn a_swarm_that_turns_out_to_be_private_leaves_the_dht() {
         !node.heard_of(&PRIVATE.0),
         "the private swarm was named to a stranger"
     );
+}
+
+/// Nodes that a tab runs can name any host as that of further nodes.
+#[tokio::test]
+async fn nodes_that_name_one_host_at_many_ports_bring_it_no_more_datagrams_than_one_host_may_get() {
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(UdpSocket::bind("127.0.0.2:0").await.unwrap());
+    }
+    let victims: Vec<SocketAddr> = sockets
+        .iter()
+        .map(|socket| socket.local_addr().unwrap())
+        .collect();
+    let node = Node::naming(&victims).await;
+    let bridge = Bridge::start(Config {
+        no_dht: false,
+        dht_bootstrap: asking(&node).dht_bootstrap,
+        ..open_house()
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    let mut tabs = Vec::new();
+    for number in 0..6 {
+        let mut tab = Tab::open(&bridge).await;
+        for join in 0..8 {
+            let (hash, id) = unlike_any(number * 8 + join);
+            tab.client.join(&JoinRequest {
+                info_hash: InfoHashV1(hash),
+                ..request(id)
+            });
+        }
+        tab.flush().await;
+        tabs.push(tab);
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut packet = [0; 2048];
+    let received: usize = sockets
+        .iter()
+        .map(|socket| std::iter::from_fn(|| socket.try_recv(&mut packet).ok()).count())
+        .sum();
+    let seconds = begun.elapsed().as_secs() as usize;
+    println!("{received} datagrams to one host in {seconds} s");
+    assert!((1..=100 + 10 * (seconds + 1)).contains(&received));
 }

@@ -16,6 +16,7 @@ mod http;
 mod logging;
 mod memory;
 mod peer_hints;
+mod port_probing;
 mod program;
 mod reconnection;
 mod relay;
