@@ -17,7 +17,7 @@ use super::output::{self, Existing};
 use super::place;
 use crate::ui;
 use crate::ui::failure::{Class, Failure};
-use crate::ui::reading::Reading;
+use crate::ui::read_progress::ReadProgress;
 
 /// The problem of an --output that exists.
 const TAKEN: &str = "is there already; choose another name, or replace it with --force";
@@ -101,7 +101,7 @@ fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Met
     let blank = draft.finish(&digests, details.clone())?;
     let (root, info) = place::at(&blank.info, path);
     let storage = Storage::existing(&root.folder, root.top, info, Handles::new(MAX_OPEN))?;
-    let reading = Reading::of(draft.lengths().total(), quiet);
+    let reading = ReadProgress::new(draft.lengths().total(), quiet);
     let filled = Mutex::new(&mut digests);
     let complete = Mutex::new(true);
     storage.digest_all(&|piece, digest| {

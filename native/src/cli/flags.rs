@@ -187,7 +187,7 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_peers: Option<u16>,
     /// Give up when nothing was received for this time: 30s, 5m, 2h, 1d
-    #[arg(long, value_name = "T", value_parser = values::patience)]
+    #[arg(long, value_name = "T", value_parser = values::timeout)]
     pub(crate) timeout: Option<Duration>,
 }
 

@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub(crate) enum Found {
     Addrs(Vec<SocketAddr>),
     /// The first failure of a name; further ones are not reported.
-    Nothing {
+    NotFound {
         host: String,
         error: io::Error,
     },
@@ -56,7 +56,7 @@ impl Lookups {
 }
 
 async fn look_up(host: String, port: u16, to: mpsc::Sender<Found>) {
-    let mut told = false;
+    let mut reported = false;
     loop {
         let error = match lookup_host((host.as_str(), port))
             .await
@@ -67,9 +67,9 @@ async fn look_up(host: String, port: u16, to: mpsc::Sender<Found>) {
             Ok(_) => io::Error::other("it has no address"),
             Err(error) => error,
         };
-        if !std::mem::replace(&mut told, true)
+        if !std::mem::replace(&mut reported, true)
             && to
-                .send(Found::Nothing {
+                .send(Found::NotFound {
                     host: host.clone(),
                     error,
                 })

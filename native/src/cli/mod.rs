@@ -4,7 +4,6 @@ mod create;
 mod files;
 mod flags;
 mod lookups;
-mod losses;
 mod manual;
 mod output;
 mod place;
@@ -19,6 +18,7 @@ mod show;
 mod signals;
 mod source;
 mod swarm;
+mod torrent_failures;
 mod values;
 mod verify;
 

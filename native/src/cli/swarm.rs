@@ -12,7 +12,6 @@ use aqueduct_native::storage::StateFolder;
 use super::files::Files;
 use super::flags::{GetFlags, OutputFlags, SeedFlags, StorageFlags, SwarmFlags};
 use super::lookups::Lookups;
-use super::losses::Losses;
 use super::place;
 use super::plan::{Plan, Purpose};
 use super::reports::Reports;
@@ -20,6 +19,7 @@ use super::save;
 use super::session::{Parts, Session};
 use super::settings::{self, Torrents, settings};
 use super::source::{self, Source};
+use super::torrent_failures::TorrentFailures;
 use crate::ui::Screen;
 use crate::ui::failure::{Class, Failure};
 
@@ -30,7 +30,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         swarm: flags,
     } = flags;
     let (screen, json) = (screen(flags.output), flags.output.json);
-    let mut losses = Losses::among(texts.len(), json);
+    let mut failures = TorrentFailures::new(texts.len(), json);
     let mut sources = Sources::default();
     for text in &texts {
         match source::load(text, settings::bind(&flags)).await {
@@ -38,7 +38,7 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
                 .add(&text.to_string_lossy(), source)
                 .into_iter()
                 .for_each(|note| screen.note(&note)),
-            Err(failure) => losses.take(failure)?,
+            Err(failure) => failures.report(failure)?,
         }
     }
     let mut sources = sources.into_list();
@@ -47,13 +47,13 @@ pub(crate) async fn get(flags: GetFlags) -> Result<(), Failure> {
         sources.retain(|source| !is_listed(source, json));
     }
     if sources.is_empty() {
-        return losses.conclude();
+        return failures.conclude();
     }
     let torrents = Torrents {
         count: sources.len(),
         private: sources.iter().all(Source::is_private),
     };
-    let (mut session, peers) = start(&flags, Purpose::Get, screen, torrents, losses)?;
+    let (mut session, peers) = start(&flags, Purpose::Get, screen, torrents, failures)?;
     if overwrite {
         session.overwrite();
     }
@@ -86,8 +86,8 @@ pub(crate) async fn seed(flags: SeedFlags) -> Result<(), Failure> {
         count: 1,
         private: info.private,
     };
-    let (screen, losses) = (screen(*output), Losses::among(1, output.json));
-    let (mut session, peers) = start(&flags.swarm, Purpose::Seed, screen, torrents, losses)?;
+    let (screen, failures) = (screen(*output), TorrentFailures::new(1, output.json));
+    let (mut session, peers) = start(&flags.swarm, Purpose::Seed, screen, torrents, failures)?;
     session.add(Metainfo { info, ..metainfo }, Some(root), &peers)?;
     session.run().await
 }
@@ -159,7 +159,7 @@ fn start(
     purpose: Purpose,
     screen: Screen,
     torrents: Torrents,
-    losses: Losses,
+    failures: TorrentFailures,
 ) -> Result<(Session, Vec<SocketAddr>), Failure> {
     let output = &flags.storage.output;
     let state = StateFolder::find(output)?;
@@ -180,7 +180,7 @@ fn start(
         driver,
         plan: Plan::new(purpose, flags),
         files: Files::new(purpose, output.clone(), state.path, open_files),
-        losses,
+        failures,
         lookups,
         reports: Reports::new(&screen, flags.output.verbose),
         screen,

@@ -76,7 +76,7 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration that is not zero.
-pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match span(text)? {
         Duration::ZERO => {
             Err("0 would give up at once; leave it out or use 1s and more".to_owned())
@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gives_up_at_once() {
-        assert_eq!(patience("1"), Ok(Duration::from_secs(1)));
-        assert!(patience("0s").unwrap_err().contains("at once"));
+    fn a_timeout_is_not_zero() {
+        assert_eq!(timeout("1"), Ok(Duration::from_secs(1)));
+        assert!(timeout("0s").unwrap_err().contains("at once"));
     }
 
     #[test]
-    fn encryption_is_not_promised() {
+    fn encryption_cannot_be_required() {
         assert_eq!((encryption("allow"), encryption("off")), (Ok(()), Ok(())));
         assert!(
             encryption("require")

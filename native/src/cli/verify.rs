@@ -15,7 +15,7 @@ use super::flags::VerifyFlags;
 use super::place::{self, Root};
 use super::source;
 use crate::ui::failure::{Class, Failure};
-use crate::ui::reading::Reading;
+use crate::ui::read_progress::ReadProgress;
 use crate::ui::{self, text};
 
 pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     let storage = Storage::existing(&folder, top, info, Handles::new(MAX_OPEN))?;
     let wrong = wrong_pieces(
         &storage,
-        &Reading::of(storage.info().lengths.total(), flags.json),
+        &ReadProgress::new(storage.info().lengths.total(), flags.json),
     )?;
     let findings = findings(storage.info(), &storage.stamps(), &wrong);
     findings.iter().for_each(|finding| {
@@ -50,7 +50,7 @@ pub(crate) async fn run(flags: VerifyFlags) -> Result<(), Failure> {
     conclude(&flags, storage.info(), &folder, &wrong, findings.len())
 }
 
-fn wrong_pieces(storage: &Storage, reading: &Reading) -> Result<BTreeSet<u32>, Failure> {
+fn wrong_pieces(storage: &Storage, reading: &ReadProgress) -> Result<BTreeSet<u32>, Failure> {
     let wrong = Mutex::new(BTreeSet::new());
     storage.digest_all(&|piece, digest| {
         reading.add(storage.info().lengths.size(piece));

@@ -348,9 +348,43 @@ fn slices_of<'a>(data: &'a Rope, range: &Range<u64>) -> Vec<IoSlice<'a>> {
 
 #[cfg(test)]
 mod tests {
+    use aqueduct_core::meta::{Content, Details, Draft, NewFile};
     use bytes::Bytes;
 
+    use super::super::disk::FolderDisk;
     use super::*;
+
+    #[test]
+    fn folders_are_listed_once_and_files_are_found_by_their_place() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |path: &[&str]| NewFile {
+            path: path.iter().map(|&name| name.to_owned()).collect(),
+            size: 1,
+        };
+        let content = Content::Folder(vec![file(&["a", "x"]), file(&["a", "y"]), file(&["z"])]);
+        let draft = Draft::new("t", content, None).unwrap();
+        let info = draft.finish(&[[0; 20]], Details::default()).unwrap().info;
+        std::fs::create_dir_all(root.path().join("t/a")).unwrap();
+        std::fs::write(root.path().join("t/a/y"), "y").unwrap();
+        let disk = FolderDisk::open(root.path()).unwrap();
+        let (files, found) = TorrentFiles::new(root.path(), disk, info, Handles::new(1)).unwrap();
+        let sizes: Vec<_> = found
+            .iter()
+            .map(|stat| stat.map(|stat| stat.size))
+            .collect();
+        assert_eq!(sizes, [None, Some(1), None]);
+        assert_eq!(files.path_of(2), root.path().join("t/z"));
+        assert_eq!(files.top(), root.path().join("t"));
+        let folders: Vec<_> = files.folders_of([0, 1]).into_iter().collect();
+        assert_eq!(
+            folders,
+            [
+                vec![],
+                vec!["t".to_owned()],
+                vec!["t".to_owned(), "a".to_owned()]
+            ]
+        );
+    }
 
     #[test]
     fn a_part_of_a_rope_is_cut_out_of_its_slices() {

@@ -403,3 +403,62 @@ impl<D: Disk> WatchedFiles<D> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use aqueduct_core::meta::{Content, Details, Draft};
+    use bytes::Bytes;
+
+    use super::super::disk::FolderDisk;
+    use super::*;
+
+    /// One file of five bytes below `root`.
+    fn watched(root: &Path) -> WatchedFiles<FolderDisk> {
+        let draft = Draft::new("f", Content::File(5), None).unwrap();
+        let info = draft.finish(&[[0; 20]], Details::default()).unwrap().info;
+        let disk = FolderDisk::open(root).unwrap();
+        WatchedFiles::new(root, disk, info, Handles::new(1)).unwrap()
+    }
+
+    fn write(
+        watched: &WatchedFiles<FolderDisk>,
+        bytes: &'static [u8],
+    ) -> Result<u64, StorageError> {
+        let info = Arc::clone(&watched.files.info);
+        let span = info.layout(0, 5).next().unwrap();
+        let data = Rope(vec![Bytes::from_static(bytes)]);
+        watched.write(&info.files[0], &data, &span)
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_was_written_until_another_program_writes_to_it() {
+        let root = tempfile::tempdir().unwrap();
+        let watched = watched(root.path());
+        write(&watched, b"hello").unwrap();
+        watched.flush().unwrap();
+        let mut bytes = Vec::new();
+        watched.read(0, 1, 4, &mut bytes).unwrap();
+        assert_eq!(bytes, b"ello");
+        let stamps = watched.verified_stamps();
+        fs::write(root.path().join("f"), b"other").unwrap();
+        let read = watched.read(0, 1, 4, &mut bytes);
+        assert!(matches!(read, Err(StorageError::Changed { .. })));
+        assert_ne!(watched.stamps(), stamps);
+        assert_eq!(watched.verified_stamps(), [UNVERIFIED]);
+    }
+
+    #[test]
+    fn an_existing_file_with_data_is_written_to_only_if_the_user_allows_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("f"), b"notes").unwrap();
+        let watched = watched(root.path());
+        let refused = write(&watched, b"hello");
+        assert!(matches!(refused, Err(StorageError::InTheWay { .. })));
+        assert!(watched.admit_existing(0).is_err());
+        watched.protect(true, None);
+        write(&watched, b"hello").unwrap();
+        assert_eq!(fs::read(root.path().join("f")).unwrap(), b"hello");
+    }
+}

@@ -6,7 +6,7 @@ mod json;
 mod layout;
 mod plain;
 mod print;
-pub(crate) mod reading;
+pub(crate) mod read_progress;
 mod screen;
 pub(crate) mod text;
 mod view;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::visible;
 use aqueduct_core::{
-    Command, Event, Failure as TorrentFailure, FileChange, OpError, Phase, TorrentId,
+    Command, Event, Failure as EngineFailure, FileChange, OpError, Phase, TorrentId,
     TorrentSnapshot,
 };
 use aqueduct_native::driver::{Driver, Report};
@@ -25,11 +25,11 @@ use self::stall::Stall;
 use self::torrents::Torrents;
 use super::files::Files;
 use super::lookups::{Found, Lookups};
-use super::losses::Losses;
 use super::place::Root;
 use super::plan::{Plan, Purpose};
 use super::reports::Reports;
 use super::signals::Signals;
+use super::torrent_failures::TorrentFailures;
 use crate::ui::failure::{Class, Failure};
 use crate::ui::{Screen, text};
 
@@ -44,7 +44,7 @@ const LEAVING: Duration = Duration::from_secs(3);
 pub(crate) struct Session {
     torrents: Torrents,
     screen: Screen,
-    losses: Losses,
+    failures: TorrentFailures,
     lookups: Lookups,
     reports: Reports,
     signals: Signals,
@@ -59,7 +59,7 @@ pub(crate) struct Parts {
     pub(crate) screen: Screen,
     pub(crate) plan: Plan,
     pub(crate) files: Files,
-    pub(crate) losses: Losses,
+    pub(crate) failures: TorrentFailures,
     pub(crate) lookups: Lookups,
     pub(crate) reports: Reports,
 }
@@ -79,7 +79,7 @@ impl Session {
             screen,
             plan,
             files,
-            losses,
+            failures,
             lookups,
             reports,
         } = parts;
@@ -87,7 +87,7 @@ impl Session {
             stall: Stall::new(plan.timeout, Instant::now()),
             torrents: Torrents::new(driver, files, plan),
             screen,
-            losses,
+            failures,
             lookups,
             reports,
             signals,
@@ -112,7 +112,7 @@ impl Session {
     ) -> Result<(), Failure> {
         self.screen.metadata(&metainfo.info);
         let added = self.torrents.add(metainfo, root, peers);
-        added.or_else(|failure| self.losses.take(failure))
+        added.or_else(|failure| self.failures.report(failure))
     }
 
     /// Adds a magnet link's torrent.
@@ -125,7 +125,7 @@ impl Session {
         peers: &[SocketAddr],
     ) -> Result<(), Failure> {
         let added = self.torrents.add_magnet(magnet, peers, &self.screen);
-        added.or_else(|failure| self.losses.take(failure))
+        added.or_else(|failure| self.failures.report(failure))
     }
 
     /// Runs to the end, whatever it is, and saves everything.
@@ -228,7 +228,7 @@ impl Session {
                 .jobs
                 .keys()
                 .for_each(|id| self.torrents.driver.add_peers(*id, addrs.clone())),
-            Found::Nothing { host, error } => {
+            Found::NotFound { host, error } => {
                 let text = format!(
                     "could not find --peer {}: {error}; continuing without it",
                     visible(&host)
@@ -243,7 +243,7 @@ impl Session {
         self.screen.metadata(info);
         if let Err(failure) = self.torrents.save(id, info) {
             self.torrents.driver.command(Command::Remove(id))?;
-            return self.lose(id, failure);
+            return self.fail_torrent(id, failure);
         }
         if self.torrents.plan.list {
             super::show::list(info, self.torrents.plan.json);
@@ -255,18 +255,18 @@ impl Session {
             Ok(()) => Ok(false),
             Err(failure) => {
                 self.torrents.driver.command(Command::Remove(id))?;
-                self.lose(id, failure)
+                self.fail_torrent(id, failure)
             }
         }
     }
 
     /// One torrent failed.
-    fn lose(&mut self, id: TorrentId, failure: Failure) -> Result<bool, Failure> {
+    fn fail_torrent(&mut self, id: TorrentId, failure: Failure) -> Result<bool, Failure> {
         let Some(job) = self.torrents.jobs.get_mut(&id) else {
             return Err(failure);
         };
         job.fail();
-        self.losses.take(if self.losses.is_alone() {
+        self.failures.report(if self.failures.is_single() {
             failure
         } else {
             failure.about(&job.name)
@@ -299,7 +299,7 @@ impl Session {
             Ok(()) => Ok(false),
             Err(error) => {
                 self.torrents.driver.command(Command::Remove(id))?;
-                self.lose(id, error.into())
+                self.fail_torrent(id, error.into())
             }
         }
     }
@@ -358,10 +358,10 @@ impl Session {
 
     /// A full disk may have room again later: the engine tries again on its own. Any other failure
     /// ends the torrent's job.
-    fn handle_failed(&mut self, id: TorrentId, failure: &TorrentFailure) -> Result<bool, Failure> {
+    fn handle_failed(&mut self, id: TorrentId, failure: &EngineFailure) -> Result<bool, Failure> {
         let is_full = matches!(
             failure,
-            TorrentFailure::Storage(OpError::Storage { full: true, .. })
+            EngineFailure::Storage(OpError::Storage { full: true, .. })
         );
         let failure = failure_of(failure);
         let Some(job) = self.torrents.jobs.get(&id) else {
@@ -375,7 +375,7 @@ impl Session {
             self.screen.waiting(&job.name, &failure);
             return Ok(false);
         }
-        self.lose(id, failure)
+        self.fail_torrent(id, failure)
     }
 
     fn handle_tick(&mut self) -> Result<bool, Failure> {
@@ -393,7 +393,7 @@ impl Session {
     /// Whether the session is over, and whether that is well.
     fn conclude(&self) -> Result<bool, Failure> {
         if self.torrents.are_over() {
-            self.losses.conclude().map(|()| true)
+            self.failures.conclude().map(|()| true)
         } else {
             Ok(false)
         }
@@ -425,10 +425,10 @@ impl Session {
     }
 }
 
-fn failure_of(failure: &TorrentFailure) -> Failure {
+fn failure_of(failure: &EngineFailure) -> Failure {
     let class = match failure {
-        TorrentFailure::Storage(_) => Class::Storage,
-        TorrentFailure::Metadata(_) => Class::InvalidTorrent,
+        EngineFailure::Storage(_) => Class::Storage,
+        EngineFailure::Metadata(_) => Class::InvalidTorrent,
     };
     Failure::new(class, failure.to_string())
 }

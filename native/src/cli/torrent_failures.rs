@@ -6,15 +6,15 @@ use crate::ui::failure::{Class, Failure};
 /// The failure of a single torrent is the command's. One among several is printed at once and the
 /// others continue; the first decides the exit code.
 #[derive(Debug)]
-pub(crate) struct Losses {
+pub(crate) struct TorrentFailures {
     of: usize,
     json: bool,
     classes: Vec<Class>,
 }
 
-impl Losses {
+impl TorrentFailures {
     /// For a command that names `of` torrents.
-    pub(crate) const fn among(of: usize, json: bool) -> Self {
+    pub(crate) const fn new(of: usize, json: bool) -> Self {
         Self {
             of,
             json,
@@ -23,7 +23,7 @@ impl Losses {
     }
 
     /// Whether the command names a single torrent.
-    pub(crate) const fn is_alone(&self) -> bool {
+    pub(crate) const fn is_single(&self) -> bool {
         self.of <= 1
     }
 
@@ -31,8 +31,8 @@ impl Losses {
     ///
     /// # Errors
     /// It is the only one.
-    pub(crate) fn take(&mut self, failure: Failure) -> Result<(), Failure> {
-        if self.is_alone() {
+    pub(crate) fn report(&mut self, failure: Failure) -> Result<(), Failure> {
+        if self.is_single() {
             return Err(failure);
         }
         ui::failure(&failure, self.json);
@@ -60,23 +60,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_alone_is_the_commands_failure() {
+    fn the_failure_of_a_single_torrent_is_the_commands() {
         let failure = Failure::new(Class::Storage, "no room");
-        assert_eq!(Losses::among(1, false).take(failure.clone()), Err(failure));
-        assert_eq!(Losses::among(1, false).conclude(), Ok(()));
+        assert_eq!(
+            TorrentFailures::new(1, false).report(failure.clone()),
+            Err(failure)
+        );
+        assert_eq!(TorrentFailures::new(1, false).conclude(), Ok(()));
     }
 
     #[test]
     fn the_first_of_several_decides_how_the_command_ends() {
-        let mut losses = Losses::among(3, false);
-        losses
-            .take(Failure::new(Class::InvalidTorrent, "it is none"))
+        let mut failures = TorrentFailures::new(3, false);
+        failures
+            .report(Failure::new(Class::InvalidTorrent, "it is none"))
             .unwrap();
-        losses
-            .take(Failure::new(Class::Storage, "no room"))
+        failures
+            .report(Failure::new(Class::Storage, "no room"))
             .unwrap();
         assert_eq!(
-            losses.conclude(),
+            failures.conclude(),
             Err(Failure::new(
                 Class::InvalidTorrent,
                 "2 of 3 torrents failed"

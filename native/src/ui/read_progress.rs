@@ -8,11 +8,11 @@ const REDRAWS: u8 = 4;
 /// A bar on standard error that is removed when the work is done. It is not shown where standard
 /// error is no terminal, nor with `--json`.
 #[derive(Debug)]
-pub(crate) struct Reading(ProgressBar);
+pub(crate) struct ReadProgress(ProgressBar);
 
-impl Reading {
+impl ReadProgress {
     /// For `total` bytes.
-    pub(crate) fn of(total: u64, quiet: bool) -> Self {
+    pub(crate) fn new(total: u64, quiet: bool) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -32,7 +32,7 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl Drop for ReadProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
