@@ -1,5 +1,6 @@
 //! The page in a real browser, found by accessible role and name as its users find it.
 
+mod shown;
 mod webdriver;
 
 use std::path::{Path, PathBuf};
@@ -14,38 +15,13 @@ use tempfile::TempDir;
 
 use crate::devtools::Worker;
 use crate::programs::Program;
+pub use shown::Shown;
+use shown::{NEWS, read};
 use webdriver::{Extended, capabilities, selector, start_driver};
 
 /// How long the page may take for what needs no network. This limit and its like only end a test
 /// that hangs: a busy machine must not reach them.
 pub const SOON: Duration = Duration::from_secs(60);
-
-/// Tells, as text, what the list of torrents shows, as soon as it shows something else than
-/// `arguments[0]`, or after five seconds.
-const NEWS: &str = r#"
-const [seen, done] = arguments;
-const text = (item, selector) => item.querySelector(selector)?.textContent.trim() ?? "";
-const read = () => JSON.stringify(Array.from(document.querySelectorAll('[aria-label="Torrents"] > *'), item => ({
-    name: text(item, "h1, h2, h3, h4, [role=heading]"),
-    status: text(item, "[role=status]"),
-    progress: Number(item.querySelector("[role=progressbar]")?.getAttribute("aria-valuenow") ?? -1),
-})));
-const tell = () => { observer.disconnect(); done(read()); };
-const observer = new MutationObserver(() => { if (read() !== seen) tell(); });
-observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
-if (read() !== seen) tell(); else setTimeout(tell, 5000);
-"#;
-
-/// A torrent as the page shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Its heading.
-    pub name: String,
-    /// Its status, which begins with one of the page's words.
-    pub status: String,
-    /// 0 to 100; -1: no progress bar.
-    pub progress: i64,
-}
 
 /// Chromium with one page, driven by chromedriver.
 pub struct Browser {
@@ -308,6 +284,18 @@ impl Browser {
         }
     }
 
+    /// Waits until a torrent has come this far, in percent.
+    ///
+    /// # Panics
+    /// None has within `limit`.
+    pub async fn wait_for_progress(&self, percent: i64, limit: Duration) {
+        let what = format!("{percent} % of a torrent");
+        self.wait_until(limit, &what, |shown| {
+            shown.iter().any(|torrent| torrent.progress >= percent)
+        })
+        .await;
+    }
+
     /// Waits until the one torrent has everything.
     ///
     /// # Panics
@@ -469,19 +457,6 @@ impl Browser {
             .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
             .collect()
     }
-}
-
-fn read(news: &str) -> Vec<Shown> {
-    let items = serde_json::from_str::<Vec<Value>>(news).unwrap_or_default();
-    let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
-    items
-        .iter()
-        .map(|i| Shown {
-            name: text(i, "name"),
-            status: text(i, "status"),
-            progress: i["progress"].as_i64().unwrap_or(-1),
-        })
-        .collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -362,13 +362,7 @@ async fn five_hundred_slow_clients_delay_no_other_and_are_cut_off() {
         trickling.spawn(trickle(socket, b"x", Duration::from_millis(500)));
     }
     for _ in 0..20 {
-        let (head, _) = get(
-            TcpStream::connect(bridge.addr).await.unwrap(),
-            "a",
-            "/healthz",
-            "",
-        )
-        .await;
+        let (head, _) = bridge.get("/healthz", "").await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     }
     let mut tab = Tab::open_at(bridge.addr).await;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aqueduct_core::tunnel::{Event, JoinRequest, Refusal};
 use aqueduct_core::types::InfoHashV1;
-use aqueduct_testkit::http::get;
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
 use tokio::net::TcpStream;
@@ -34,21 +33,9 @@ async fn without_descriptors_connections_are_accepted_later_and_sessions_continu
     })
     .await;
     drop(crowd);
-    let (head, _) = get(
-        TcpStream::connect(bridge.addr).await.unwrap(),
-        "a",
-        "/healthz",
-        "",
-    )
-    .await;
+    let (head, _) = bridge.get("/healthz", "").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let (_, metrics) = get(
-        TcpStream::connect(bridge.addr).await.unwrap(),
-        "a",
-        "/metrics",
-        "",
-    )
-    .await;
+    let (_, metrics) = bridge.get("/metrics", "").await;
     assert!(
         !String::from_utf8(metrics)
             .unwrap()
@@ -93,13 +80,7 @@ async fn a_bridge_without_descriptors_for_more_sessions_refuses_them_with_that_r
         "{} sessions with 256 descriptors",
         tabs.len()
     );
-    let (head, _) = get(
-        TcpStream::connect(bridge.addr).await.unwrap(),
-        "a",
-        "/readyz",
-        "",
-    )
-    .await;
+    let (head, _) = bridge.get("/readyz", "").await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
 }
 
@@ -144,22 +125,10 @@ async fn trackers_that_hang_leave_descriptors_for_clients() {
         held.push(soon("an announce", hanging.accept()).await.unwrap());
     }
     for _ in 0..20 {
-        let (head, _) = get(
-            TcpStream::connect(bridge.addr).await.unwrap(),
-            "a",
-            "/healthz",
-            "",
-        )
-        .await;
+        let (head, _) = bridge.get("/healthz", "").await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     }
-    let (_, metrics) = get(
-        TcpStream::connect(bridge.addr).await.unwrap(),
-        "a",
-        "/metrics",
-        "",
-    )
-    .await;
+    let (_, metrics) = bridge.get("/metrics", "").await;
     assert!(
         String::from_utf8(metrics)
             .unwrap()

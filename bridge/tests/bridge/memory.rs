@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use aqueduct_core::tunnel::{Event, Refusal};
-use aqueduct_testkit::http::get;
 use aqueduct_testkit::peer::Listener;
 use aqueduct_testkit::soon;
 use aqueduct_testkit::tracker::Tracker;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::program;
@@ -22,27 +20,17 @@ async fn a_bridge_with_full_memory_refuses_sessions_with_that_reason() {
     let bridge = program::limited("memory = 1");
     let mut tab = Tab::open_at(bridge.addr).await;
     assert_eq!(tab.closed().await.1, Refusal::Full.close_code());
-    let (head, body) = get(
-        TcpStream::connect(bridge.addr).await.unwrap(),
-        "a",
-        "/readyz",
-        "",
-    )
-    .await;
+    let (head, body) = bridge.get("/readyz", "").await;
     assert!(
         head.starts_with("HTTP/1.1 503") && body == b"full\n",
         "{head}"
     );
     assert!(
-        get(
-            TcpStream::connect(bridge.addr).await.unwrap(),
-            "a",
-            "/healthz",
-            ""
-        )
-        .await
-        .0
-        .starts_with("HTTP/1.1 200")
+        bridge
+            .get("/healthz", "")
+            .await
+            .0
+            .starts_with("HTTP/1.1 200")
     );
 }
 

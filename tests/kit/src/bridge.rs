@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::http;
 use crate::programs::{self, Program, START};
 
 /// A running bridge. Its address stays the same over restarts.
@@ -78,6 +79,16 @@ impl Bridge {
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         Ok(text)
+    }
+
+    /// One HTTP exchange, with more header lines (each with its line end); returns the answer's head
+    /// and body.
+    ///
+    /// # Panics
+    /// There is no whole answer within [`crate::PATIENCE`].
+    pub async fn get(&self, path: &str, headers: &str) -> (String, Vec<u8>) {
+        let stream = tokio::net::TcpStream::connect(self.addr).await.unwrap();
+        http::get(stream, &self.addr.to_string(), path, headers).await
     }
 
     /// One of its counters, by its name without the prefix.

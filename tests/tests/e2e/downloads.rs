@@ -60,12 +60,7 @@ async fn a_download_continues_after_a_reload() {
     let torrent = single("reload.bin", 13, 24);
     let seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "half of it is there", |shown| {
-            shown.iter().any(|t| t.progress >= 50)
-        })
-        .await;
+    setup.browser.wait_for_progress(50, DOWNLOAD).await;
     // At most 2 s or 16 MiB of work may be lost.
     setup.browser.reload().await;
     setup
@@ -95,12 +90,7 @@ async fn a_paused_torrent_stops_and_a_removed_one_stays_removed() {
     let torrent = single("pause.bin", 14, 16);
     let seed = setup.seed(&torrent, Manner::Slow(2048));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "some of it is there", |shown| {
-            shown.iter().any(|t| t.progress >= 5)
-        })
-        .await;
+    setup.browser.wait_for_progress(5, DOWNLOAD).await;
     setup.browser.press("Pause").await;
     setup
         .browser

@@ -11,12 +11,7 @@ async fn a_bridge_that_restarts_does_not_end_a_download() {
     let torrent = single("restart.bin", 21, 24);
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "a quarter of it is there", |shown| {
-            shown.iter().any(|t| t.progress >= 25)
-        })
-        .await;
+    setup.browser.wait_for_progress(25, DOWNLOAD).await;
     setup.bridge.restart();
     setup.browser.wait_until_complete(DOWNLOAD).await;
     setup.save_and_verify(&torrent).await;
@@ -30,12 +25,7 @@ async fn a_tab_waits_for_a_crashed_bridge_and_reconnects() {
     let torrent = single("crash.bin", 22, 16);
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "some of it is there", |shown| {
-            shown.iter().any(|t| t.progress >= 10)
-        })
-        .await;
+    setup.browser.wait_for_progress(10, DOWNLOAD).await;
     setup.bridge.crash();
     setup
         .browser

@@ -59,12 +59,7 @@ async fn a_download_whose_storage_fills_in_its_first_seconds_is_restored_with_it
     let torrent = single("filled.bin", 101, 16);
     let _seed = setup.seed(&torrent, Manner::Slow(2048));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "it has begun", |shown| {
-            shown.iter().any(|t| t.progress >= 40)
-        })
-        .await;
+    setup.browser.wait_for_progress(40, DOWNLOAD).await;
     let mut worker = setup.browser.worker().await;
     worker.run(FULL).await;
     let failed = |shown: &[Shown]| {

@@ -127,12 +127,7 @@ async fn a_worker_that_crashes_among_small_files_completes_them_and_saves_one_me
     let torrent = small("trapped", 103, 4000);
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "half of it is there", |shown| {
-            shown.iter().any(|t| t.progress >= 50)
-        })
-        .await;
+    setup.browser.wait_for_progress(50, DOWNLOAD).await;
     let name = setup
         .browser
         .find("button", "Save file ")

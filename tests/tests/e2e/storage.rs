@@ -98,12 +98,7 @@ async fn a_quota_exceeded_during_a_download_pauses_it_until_resumed() {
     let torrent = single("quota.bin", 42, 16);
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "it has begun", |shown| {
-            shown.iter().any(|t| t.progress >= 10)
-        })
-        .await;
+    setup.browser.wait_for_progress(10, DOWNLOAD).await;
     let mut worker = setup.browser.worker().await;
     let full = r#"
         self.realWrite = FileSystemSyncAccessHandle.prototype.write;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use aqueduct_tests::page::{Browser, SOON, Shown};
+use aqueduct_tests::page::{Browser, SOON};
 use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Setup, single};
@@ -12,10 +12,6 @@ const BACK_WITHIN: Duration = Duration::from_secs(3);
 /// A tab that waited for the lead takes it within this time.
 const TAKEOVER_WITHIN: Duration = Duration::from_secs(5);
 
-fn at_least(percent: i64) -> impl Fn(&[Shown]) -> bool {
-    move |shown| shown.iter().any(|torrent| torrent.progress >= percent)
-}
-
 #[tokio::test]
 async fn a_reloaded_tab_shows_its_torrents_and_their_progress_within_three_seconds() {
     let setup = Setup::start().await;
@@ -23,10 +19,7 @@ async fn a_reloaded_tab_shows_its_torrents_and_their_progress_within_three_secon
     // Two seconds' worth may be lost: at this rate 2 MiB of 16.
     let _seed = setup.seed(&torrent, Manner::Slow(1024));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "most of it is there", at_least(80))
-        .await;
+    setup.browser.wait_for_progress(80, DOWNLOAD).await;
     setup.browser.press("Pause").await;
     setup
         .browser
@@ -35,10 +28,7 @@ async fn a_reloaded_tab_shows_its_torrents_and_their_progress_within_three_secon
         })
         .await;
     setup.browser.reload().await;
-    setup
-        .browser
-        .wait_until(BACK_WITHIN, "it is back with what it had", at_least(60))
-        .await;
+    setup.browser.wait_for_progress(60, BACK_WITHIN).await;
     setup.browser.close().await;
 }
 
@@ -81,10 +71,7 @@ async fn a_hidden_tab_continues_downloading() {
     let torrent = single("hidden.bin", 33, 24);
     let seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "it has begun", at_least(5))
-        .await;
+    setup.browser.wait_for_progress(5, DOWNLOAD).await;
     client.minimize_window().await.unwrap();
     assert_eq!(
         setup.browser.run("return document.hidden").await,
@@ -150,10 +137,7 @@ async fn a_worker_that_crashes_during_a_download_completes_it() {
     let torrent = single("midst.bin", 35, 24);
     let _seed = setup.seed(&torrent, Manner::Slow(4096));
     setup.browser.add_file(&setup.file(&torrent)).await;
-    setup
-        .browser
-        .wait_until(DOWNLOAD, "half of it is there", at_least(50))
-        .await;
+    setup.browser.wait_for_progress(50, DOWNLOAD).await;
     trap(&setup.browser).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     setup.save_and_verify(&torrent).await;

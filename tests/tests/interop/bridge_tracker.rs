@@ -62,24 +62,18 @@ impl Setup {
         Program::start(aqueduct.env("XDG_STATE_HOME", self.place("state")))
     }
 
+    /// Our program with no sources of peers but trackers.
+    fn on_loopback(&self, arguments: &[&str]) -> Program {
+        const LOCAL: [&str; 6] = ["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd"];
+        self.aqueduct(&[arguments, &LOCAL].concat())
+    }
+
     /// Our program downloads everything from whomever the tracker names.
     fn get(&self) {
         let place = self.place("aqueduct");
         let here = place.to_str().unwrap();
-        let arguments = [
-            "get",
-            self.source(),
-            "-o",
-            here,
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-dht",
-            "--no-pex",
-            "--no-lsd",
-        ];
-        self.aqueduct(&arguments).wait_for_success(DOWNLOAD);
+        self.on_loopback(&["get", self.source(), "-o", here, "--no-pex"])
+            .wait_for_success(DOWNLOAD);
         self.torrent.verify(&place).unwrap();
     }
 
@@ -87,18 +81,7 @@ impl Setup {
     fn seed(&self) -> Program {
         let place = self.full_place("seed");
         let here = place.to_str().unwrap();
-        self.aqueduct(&[
-            "seed",
-            self.source(),
-            here,
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-dht",
-            "--no-pex",
-            "--no-lsd",
-        ])
+        self.on_loopback(&["seed", self.source(), here, "--no-pex"])
     }
 
     /// Waits until the tracker counts as many seeds and leeches; every client may scrape it.
@@ -211,21 +194,7 @@ fn dead_hanging_and_broken_trackers_are_reported_differently_from_an_empty_one()
     std::fs::write(&setup.file, setup.torrent.metainfo(&trackers)).unwrap();
     let place = setup.place("aqueduct");
     let here = place.to_str().unwrap();
-    let arguments = [
-        "get",
-        setup.source(),
-        "-o",
-        here,
-        "--port",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--no-dht",
-        "--no-lsd",
-        "--timeout",
-        "9s",
-    ];
-    let mut get = setup.aqueduct(&arguments);
+    let mut get = setup.on_loopback(&["get", setup.source(), "-o", here, "--timeout", "9s"]);
     assert_eq!(get.wait(START).code(), Some(4), "{}", get.told());
     let expected = "asked 4 trackers: 2 failed, 1 knows no peers, 1 has not answered";
     assert!(
