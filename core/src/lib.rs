@@ -23,7 +23,7 @@
 //! use std::sync::Arc;
 //! use aqueduct_core::{Command, Config, Engine, Event, Input, Instant, Op, OpError, OpResult, Output, Resumed, TorrentId};
 //! use aqueduct_core::meta::{Content, Details, Draft};
-//! use aqueduct_core::types::PeerId;
+//! use aqueduct_core::types::{PeerId, PieceDigest};
 //! use sha1::{Digest, Sha1};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +46,7 @@
 //!             Output::Request { id, op: Op::Check(range), .. } => {
 //!                 let start = range.offset as usize;
 //!                 let digest = Sha1::digest(&disk[start..start + range.length as usize]);
-//!                 answers.push((id, Ok(OpResult::Digest(digest.into()))));
+//!                 answers.push((id, Ok(OpResult::Digest(PieceDigest::V1(digest.into())))));
 //!             }
 //!             Output::Request { id, .. } => answers.push((id, Ok(OpResult::Unit))),
 //!             Output::Event(Event::Finished(_)) => finished = true,

@@ -137,7 +137,7 @@ impl JoinedSwarm {
             },
             reports: Reports::default(),
             registration: context.registry.register(
-                info_hash,
+                (info_hash, request.other_hash),
                 peer_id,
                 join,
                 arrivals,

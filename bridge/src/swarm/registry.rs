@@ -60,15 +60,18 @@ pub(crate) struct Member {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     info_hash: InfoHashV1,
+    /// By what else peers that dial in may ask for the torrent.
+    other_hash: Option<InfoHashV1>,
     peer_id: PeerId,
     number: u64,
 }
 
 impl Registry {
-    /// Adds a tab to a swarm.
+    /// Adds a tab to a swarm. Peers that dial in find it by either of its torrent's info-hashes,
+    /// other tabs by the first.
     pub(crate) fn register(
         self: &Arc<Self>,
-        info_hash: InfoHashV1,
+        (info_hash, other_hash): (InfoHashV1, Option<InfoHashV1>),
         peer_id: PeerId,
         join: u32,
         arrivals: mpsc::Sender<Arrival>,
@@ -77,21 +80,24 @@ impl Registry {
         let mut members = lock(&self.members);
         let number = members.next;
         members.next += 1;
-        members.by_hash.entry(info_hash).or_default().tabs.insert(
-            number,
-            Member {
-                join,
-                peer_id,
-                arrivals,
-                accepts_tabs,
-            },
-        );
-        Registration {
+        let member = Member {
+            join,
+            peer_id,
+            arrivals,
+            accepts_tabs,
+        };
+        let registration = Registration {
             registry: Arc::clone(self),
             info_hash,
+            other_hash: other_hash.filter(|other| *other != info_hash),
             peer_id,
             number,
+        };
+        for hash in registration.hashes() {
+            let swarm = members.by_hash.entry(hash).or_default();
+            swarm.tabs.insert(number, member.clone());
         }
+        registration
     }
 
     /// The tab for a peer that dialled in: the tabs of a swarm take turns. A tab that dialled itself
@@ -122,6 +128,10 @@ impl Registry {
 }
 
 impl Registration {
+    fn hashes(&self) -> impl Iterator<Item = InfoHashV1> + use<> {
+        std::iter::once(self.info_hash).chain(self.other_hash)
+    }
+
     /// What other tabs know it by.
     pub(crate) const fn tab(&self) -> TabId {
         TabId(self.number)
@@ -163,10 +173,12 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut members = lock(&self.registry.members);
-        if let Some(swarm) = members.by_hash.get_mut(&self.info_hash) {
-            swarm.tabs.remove(&self.number);
-            if swarm.tabs.is_empty() {
-                members.by_hash.remove(&self.info_hash);
+        for hash in self.hashes() {
+            if let Some(swarm) = members.by_hash.get_mut(&hash) {
+                swarm.tabs.remove(&self.number);
+                if swarm.tabs.is_empty() {
+                    members.by_hash.remove(&hash);
+                }
             }
         }
     }
@@ -179,30 +191,38 @@ mod tests {
     use super::*;
 
     const HASH: InfoHashV1 = InfoHashV1([1; 20]);
+    /// The v2 hash of the same torrent, cut to 20 bytes.
+    const OTHER: InfoHashV1 = InfoHashV1([7; 20]);
 
     fn register(registry: &Arc<Registry>, id: u8, accepts_tabs: bool) -> Registration {
-        registry.register(HASH, PeerId([id; 20]), 1, mpsc::channel(1).0, accepts_tabs)
+        let arrivals = mpsc::channel(1).0;
+        registry.register((HASH, None), PeerId([id; 20]), 1, arrivals, accepts_tabs)
     }
 
     #[test]
-    fn peers_that_dial_in_are_sent_to_the_tabs_in_turn() {
+    fn peers_that_dial_in_are_sent_to_the_tabs_in_turn_by_either_info_hash() {
         let registry = Arc::<Registry>::default();
         let (arrivals, _session) = mpsc::channel(1);
-        let _tabs: Vec<Registration> = (1..=3)
-            .map(|id| registry.register(HASH, PeerId([id; 20]), id.into(), arrivals.clone(), true))
+        let tabs: Vec<Registration> = (1..=3)
+            .map(|id| {
+                let names = (HASH, Some(OTHER));
+                registry.register(names, PeerId([id; 20]), id.into(), arrivals.clone(), true)
+            })
             .collect();
-        let mut sent_to = |id| {
-            registry
-                .choose(&Handshake {
-                    reserved: Reserved::OURS,
-                    info_hash: HASH,
-                    peer_id: PeerId([id; 20]),
-                })
-                .unwrap()
-                .join
+        let sent_to = |info_hash, id| {
+            let tab = registry.choose(&Handshake {
+                reserved: Reserved::OURS,
+                info_hash,
+                peer_id: PeerId([id; 20]),
+            });
+            tab.map(|tab| tab.join)
         };
-        assert_eq!([9, 9, 9, 9].map(&mut sent_to), [2, 3, 1, 2]);
-        assert_eq!(sent_to(3), 1, "never to itself");
+        let in_turn = [9, 9, 9, 9].map(|id| sent_to(HASH, id));
+        assert_eq!(in_turn, [2, 3, 1, 2].map(Some));
+        assert_eq!(sent_to(HASH, 3), Some(1), "never to itself");
+        assert_eq!([9, 9].map(|id| sent_to(OTHER, id)), [2, 3].map(Some));
+        drop(tabs);
+        assert_eq!([HASH, OTHER].map(|hash| sent_to(hash, 9)), [None, None]);
     }
 
     #[test]

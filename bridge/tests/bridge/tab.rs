@@ -21,6 +21,7 @@ use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID};
 pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
     JoinRequest {
         info_hash: HASH,
+        other_hash: None,
         peer_id,
         private: false,
         amounts: AMOUNTS,

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::io::{Op, Output, Rope};
 use crate::net::{ExternalAddress, Ranking, Throttle};
 use crate::types::{
-    Bitfield, Block, ConnId, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
+    Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
 };
 
 /// What the answer to a request will be about.
@@ -170,6 +170,8 @@ pub(crate) struct Shared {
     /// Connections opened (for a torrent) or ended (`None`) since the engine last looked: it keeps
     /// the map from connections to torrents.
     pub(crate) routes: Vec<(ConnId, Option<TorrentId>)>,
+    /// What a magnet link's torrent turned out to be named by, too (BEP 52), since then.
+    pub(crate) learnt_names: Vec<(InfoHashV1, TorrentId)>,
 }
 
 impl Shared {
@@ -187,6 +189,7 @@ impl Shared {
             starved: BTreeSet::new(),
             outbox: Outbox::default(),
             routes: Vec::new(),
+            learnt_names: Vec::new(),
         }
     }
 

@@ -200,15 +200,20 @@ impl Engine {
             .min()
     }
 
+    /// The torrent that a handshake names: by its v1 hash, or by its v2 hash cut to 20 bytes (BEP
+    /// 52), of which a hybrid torrent has both.
+    #[must_use]
+    pub fn find(&self, info_hash: InfoHashV1) -> Option<TorrentId> {
+        self.by_hash.get(&info_hash).copied()
+    }
+
     /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A
     /// private torrent's peers hear nothing of a DHT (BEP 27).
     #[must_use]
     pub fn reserved(&self, info_hash: InfoHashV1) -> Reserved {
         let private = self
-            .by_hash
-            .get(&info_hash)
-            .and_then(|id| self.swarms.get(id))
-            .is_some_and(Swarm::is_private);
+            .find(info_hash)
+            .is_some_and(|torrent| self.is_private(torrent));
         if self.shared.config.dht_port.is_some() && !private {
             Reserved::OURS.with_dht()
         } else {
@@ -290,13 +295,17 @@ impl Engine {
         if self.swarms.len() >= limit {
             return Err(CommandError::TooMany(limit));
         }
-        if self.swarms.contains_key(&torrent) || self.by_hash.contains_key(&hash.wire()) {
+        let known = hash
+            .wire_names()
+            .any(|name| self.by_hash.contains_key(&name));
+        if self.swarms.contains_key(&torrent) || known {
             return Err(CommandError::Duplicate(hash));
         }
         if hash.v1().is_none() {
             return Err(CommandError::V2Only);
         }
-        self.by_hash.insert(hash.wire(), torrent);
+        let names = hash.wire_names().map(|name| (name, torrent));
+        self.by_hash.extend(names);
         let swarm = Swarm::new(torrent, hash, paused, self.shared.config.max_candidates);
         self.swarms.insert(torrent, swarm);
         Ok(())
@@ -320,7 +329,7 @@ impl Engine {
     fn remove(&mut self, now: Instant, torrent: TorrentId) -> Result<(), CommandError> {
         let swarm = self.swarms.remove(&torrent);
         let swarm = swarm.ok_or(CommandError::NoSuchTorrent(torrent))?;
-        self.by_hash.remove(&swarm.info_hash().wire());
+        self.by_hash.retain(|_, other| *other != torrent);
         let mut cx = swarm.context(&mut self.shared, now);
         swarm.remove(&mut cx);
         Ok(())
@@ -339,7 +348,7 @@ impl Engine {
         from: (PeerAddr, bool),
         handshake: &Handshaken,
     ) {
-        let torrent = self.by_hash.get(&handshake.info_hash).copied();
+        let torrent = self.find(handshake.info_hash);
         let accept = |swarm: &mut Swarm, cx: &mut Context| {
             swarm.handle_accepted(cx, conn, from, handshake);
         };
@@ -424,6 +433,9 @@ impl Engine {
                 Some(torrent) => self.routes.insert(conn, torrent),
                 None => self.routes.remove(&conn),
             };
+        }
+        for (name, torrent) in self.shared.learnt_names.drain(..) {
+            self.by_hash.entry(name).or_insert(torrent);
         }
         let limits = [
             self.shared.download_limit.ready_at(),

@@ -19,7 +19,7 @@ use crate::connection::Transport;
 use crate::meta::{Info, Magnet};
 use crate::types::{
     Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece,
-    RequestId, Sha1Digest, TorrentId,
+    PieceDigest, RequestId, TorrentId,
 };
 use crate::wire::{Handshake, Message, Reserved};
 
@@ -195,7 +195,7 @@ pub enum CommandError {
 /// A connection whose BitTorrent handshake is done.
 #[derive(Clone, Debug)]
 pub struct Handshaken {
-    /// The swarm it is for.
+    /// The swarm it is for, as [`InfoHash::wire_names`] spells it.
     pub info_hash: InfoHashV1,
     /// The remote's id.
     pub peer_id: PeerId,
@@ -381,7 +381,7 @@ pub enum DiscoverRequest {
 /// [`Info::layout`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// SHA-1 of the bytes: [`OpResult::Digest`].
+    /// Digest a whole piece as v1 does, [`PieceDigest::V1`]: [`OpResult::Digest`].
     Hash(Rope),
     /// Store a verified piece: [`OpResult::Unit`] once it can be read back.
     Write {
@@ -431,7 +431,7 @@ pub enum OpResult {
     /// `Write`, `Flush`, `Save`.
     Unit,
     /// `Hash`, `Check`.
-    Digest(Sha1Digest),
+    Digest(PieceDigest),
     /// `Check` of what is not there.
     Missing,
     /// `Read`. May be sliced by the engine.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::types::{InfoHash, Lengths, Piece, Sha1Digest};
+use crate::types::{InfoHash, Lengths, Piece, PieceDigest};
 
 pub use create::{Content, CreateError, Details, Draft, NewFile, piece_length_for};
 pub use error::{MagnetError, MetainfoError};
@@ -71,9 +71,10 @@ pub struct File {
 impl Info {
     /// The digest a piece must have.
     #[must_use]
-    pub fn piece_hash(&self, piece: Piece) -> Option<Sha1Digest> {
+    pub fn piece_digest(&self, piece: Piece) -> Option<PieceDigest> {
         let at = piece.index().checked_mul(20)?;
-        self.pieces.get(at..at.checked_add(20)?)?.try_into().ok()
+        let sha1 = self.pieces.get(at..at.checked_add(20)?)?.try_into().ok()?;
+        Some(PieceDigest::V1(sha1))
     }
 
     /// Bytes of all files, pads aside: what a person calls the torrent's size. [`Lengths::total`]

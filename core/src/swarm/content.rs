@@ -283,7 +283,9 @@ impl Content {
     ) -> Vec<PeerIdentity> {
         let bytes = data.len() as u64;
         match result {
-            Ok(OpResult::Digest(digest)) if self.pieces.info.piece_hash(piece) == Some(digest) => {
+            Ok(OpResult::Digest(digest))
+                if self.pieces.info.piece_digest(piece) == Some(digest) =>
+            {
                 let liars = self.download.handle_verified(piece, &data);
                 self.store.write(cx, &self.pieces, piece, data);
                 return liars;
@@ -458,7 +460,7 @@ impl Content {
         piece: Piece,
         result: Result<OpResult, OpError>,
     ) -> bool {
-        let expected = self.pieces.info.piece_hash(piece);
+        let expected = self.pieces.info.piece_digest(piece);
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(digest));
         let Stage::Checking(checking) = &mut self.stage else {
             return false;

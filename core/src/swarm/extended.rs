@@ -142,6 +142,9 @@ impl Transfer {
             info: Arc::clone(&info),
             wanted: None,
         };
+        self.info_hash = info.info_hash;
+        let other = info.info_hash.other_wire().map(|name| (name, cx.torrent));
+        cx.shared.learnt_names.extend(other);
         if info.private {
             self.become_private(cx);
         }

@@ -50,7 +50,7 @@ impl Transfer {
             return;
         };
         let (expected, had) = (
-            content.pieces.info.piece_hash(piece),
+            content.pieces.info.piece_digest(piece),
             content.pieces.have().has(piece),
         );
         let good = matches!(result, Ok(OpResult::Digest(digest)) if expected == Some(*digest));
@@ -191,7 +191,7 @@ mod tests {
     use crate::connection::Transport;
     use crate::io::{Command, Handshaken, Input, Output, Resumed};
     use crate::meta::{Content, Details, Draft};
-    use crate::types::{Bitfield, PeerId, TorrentId};
+    use crate::types::{Bitfield, PeerId, PieceDigest, TorrentId};
     use crate::wire::Reserved;
     use crate::{Config, Engine};
 
@@ -271,7 +271,7 @@ mod tests {
                     let result = if range.piece.get() == 0 {
                         OpResult::Missing
                     } else {
-                        OpResult::Digest(digest)
+                        OpResult::Digest(PieceDigest::V1(digest))
                     };
                     engine.handle(
                         now,

@@ -37,6 +37,9 @@ fn read_amounts(r: &mut Reader) -> Result<Amounts, Fault> {
 pub struct JoinRequest {
     /// Which swarm.
     pub info_hash: InfoHashV1,
+    /// By what else peers may ask for the torrent when they dial the bridge: the v2 hash of a hybrid
+    /// one, cut to 20 bytes (BEP 52).
+    pub other_hash: Option<InfoHashV1>,
     /// The tab's peer id; the bridge shakes hands with it.
     pub peer_id: PeerId,
     /// BEP 27: nothing but the trackers may be asked. False while a magnet's metadata are unknown.
@@ -53,6 +56,8 @@ pub struct JoinRequest {
 impl JoinRequest {
     pub(super) fn write(&self, out: &mut BytesMut) {
         out.put_slice(&self.info_hash.0);
+        out.put_u8(u8::from(self.other_hash.is_some()));
+        out.put_slice(self.other_hash.as_ref().map_or(&[], |hash| &hash.0));
         out.put_slice(&self.peer_id.0);
         out.put_u8(u8::from(self.private));
         write_amounts(&self.amounts, out);
@@ -87,6 +92,11 @@ impl JoinRequest {
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         let join = Self {
             info_hash: InfoHashV1(r.array()?),
+            other_hash: if r.flag()? {
+                Some(InfoHashV1(r.array()?))
+            } else {
+                None
+            },
             peer_id: PeerId(r.array()?),
             private: r.flag()?,
             amounts: read_amounts(&mut r)?,

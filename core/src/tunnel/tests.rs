@@ -31,6 +31,7 @@ fn request() -> JoinRequest {
     };
     JoinRequest {
         info_hash: HASH,
+        other_hash: Some(InfoHashV1([8; 20])),
         peer_id: PeerId([1; 20]),
         private: false,
         amounts,

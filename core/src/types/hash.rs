@@ -2,10 +2,31 @@
 
 use std::fmt;
 
-/// A SHA-1 digest.
+/// A SHA-1 digest: of a v1 piece, or of a block that is compared.
 pub type Sha1Digest = [u8; 20];
 
-/// SHA-1 of the raw bytes of a v1 `info` dictionary (BEP 3).
+/// The digest of a piece, of the version that the torrent's pieces have. Digests of different
+/// versions never match.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PieceDigest {
+    /// SHA-1 of the piece (BEP 3).
+    V1(Sha1Digest),
+    /// Root of the SHA-256 tree over the piece's blocks of 16 KiB (BEP 52).
+    V2([u8; 32]),
+}
+
+impl fmt::Debug for PieceDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest: &[u8] = match self {
+            Self::V1(digest) => digest,
+            Self::V2(digest) => digest,
+        };
+        f.write_str(&data_encoding::HEXLOWER.encode(digest))
+    }
+}
+
+/// SHA-1 of the raw bytes of a v1 `info` dictionary (BEP 3). Where 20 bytes name a swarm on the
+/// wire, it may also be a v2 hash cut to that length (BEP 52); see [`InfoHash::wire_names`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHashV1(pub [u8; 20]);
 
@@ -36,6 +57,21 @@ impl InfoHash {
                 cut.copy_from_slice(&v2.0[..20]);
                 InfoHashV1(cut)
             }
+        }
+    }
+
+    /// All 20 bytes by which peers may ask for the torrent: those of [`InfoHash::wire`], and of a
+    /// hybrid torrent also the v2 hash cut to 20 bytes (BEP 52).
+    pub fn wire_names(&self) -> impl Iterator<Item = InfoHashV1> + use<> {
+        std::iter::once(self.wire()).chain(self.other_wire())
+    }
+
+    /// Of a hybrid torrent the name of its v2 swarm, which [`InfoHash::wire`] is not.
+    #[must_use]
+    pub fn other_wire(&self) -> Option<InfoHashV1> {
+        match self {
+            Self::Hybrid(_, v2) => Some(Self::V2(*v2).wire()),
+            Self::V1(_) | Self::V2(_) => None,
         }
     }
 
@@ -188,9 +224,11 @@ mod tests {
     fn a_v2_swarm_is_named_on_the_wire_by_the_first_twenty_bytes() {
         let v2 = InfoHashV2(std::array::from_fn(|i| u8::try_from(i).unwrap()));
         assert_eq!(InfoHash::V2(v2).wire().0[..], v2.0[..20]);
-        assert_eq!(
-            InfoHash::Hybrid(InfoHashV1([9; 20]), v2).wire(),
-            InfoHashV1([9; 20])
-        );
+        let (v1, cut) = (InfoHashV1([9; 20]), InfoHash::V2(v2).wire());
+        let hybrid = InfoHash::Hybrid(v1, v2);
+        assert_eq!(hybrid.wire(), v1);
+        assert_eq!(hybrid.wire_names().collect::<Vec<_>>(), [v1, cut]);
+        assert_eq!(InfoHash::V1(v1).wire_names().collect::<Vec<_>>(), [v1]);
+        assert_eq!(InfoHash::V2(v2).wire_names().collect::<Vec<_>>(), [cut]);
     }
 }

@@ -11,7 +11,7 @@ mod time;
 
 pub use addr::{PeerAddr, PeerIdentity, PeerSource, TabId};
 pub use bitfield::{Bitfield, BitfieldError};
-pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, Sha1Digest};
+pub use hash::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError, PeerId, PieceDigest, Sha1Digest};
 pub use ids::{ConnId, RequestId, TorrentId};
 pub use lengths::{BLOCK_SIZE, Block, Lengths, LengthsError, MAX_PIECE_LENGTH, MAX_PIECES, Piece};
 pub use text::{is_hidden, is_reordering, visible};

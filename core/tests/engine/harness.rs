@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aqueduct_core::connection::Transport;
 use aqueduct_core::meta::Info;
-use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, PeerId, PieceDigest};
 use aqueduct_core::wire::{Message, RawBlock, Reserved};
 use aqueduct_core::{
     CloseReason, Command, Config, Engine, Handshaken, Input, Instant, Op, OpResult, Output,
@@ -106,12 +106,15 @@ impl Harness {
         let bytes = |offset: u64, length: u32| &self.disk[offset as usize..][..length as usize];
         match op {
             Op::Check(range) => {
-                OpResult::Digest(Sha1::digest(bytes(range.offset, range.length)).into())
+                let digest = Sha1::digest(bytes(range.offset, range.length));
+                OpResult::Digest(PieceDigest::V1(digest.into()))
             }
             Op::Read { offset, length } => {
                 OpResult::Bytes(Bytes::copy_from_slice(bytes(offset, length)))
             }
-            Op::Hash(rope) => OpResult::Digest(Sha1::digest(rope.0.concat()).into()),
+            Op::Hash(rope) => {
+                OpResult::Digest(PieceDigest::V1(Sha1::digest(rope.0.concat()).into()))
+            }
             Op::Write { .. } | Op::Flush | Op::Save { .. } => OpResult::Unit,
         }
     }

@@ -7,5 +7,6 @@
 )]
 
 mod harness;
+mod info_hashes;
 mod peer_limits;
 mod requests;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::resume::FileStamp;
-use aqueduct_core::types::InfoHash;
+use aqueduct_core::types::{InfoHash, PieceDigest};
 use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::{Handles, Storage};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn wrong_pieces(storage: &Storage, reading: &ReadProgress) -> Result<BTreeSet<u3
     let wrong = Mutex::new(BTreeSet::new());
     storage.digest_all(&|piece, digest| {
         reading.add(storage.info().lengths.size(piece));
-        if digest.is_none() || digest != storage.info().piece_hash(piece) {
+        if digest.is_none() || digest.map(PieceDigest::V1) != storage.info().piece_digest(piece) {
             wrong
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -43,7 +43,7 @@ impl State {
 
     /// Our handshake for a swarm that a remote asks for; `None`: we are not in it.
     pub(super) fn answer(&self, info_hash: InfoHashV1) -> Option<Handshake> {
-        self.torrents.by_info_hash(info_hash)?;
+        self.engine.find(info_hash)?;
         Some(self.handshake(info_hash))
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::{Bitfield, Sha1Digest};
+use aqueduct_core::types::{Bitfield, PieceDigest, Sha1Digest};
 use aqueduct_core::{CheckRange, Op, OpError, OpResult};
 
 use super::disk::{Disk, FolderDisk};
@@ -21,7 +21,7 @@ use crate::hash;
 /// The request is to read or write.
 pub fn perform_without_files(op: Op) -> Result<OpResult, OpError> {
     match op {
-        Op::Hash(data) => Ok(OpResult::Digest(hash::of_rope(&data))),
+        Op::Hash(data) => Ok(OpResult::Digest(PieceDigest::V1(hash::of_rope(&data)))),
         Op::Flush | Op::Save { .. } => Ok(OpResult::Unit),
         Op::Write { .. } | Op::Read { .. } | Op::Check(_) => Err(OpError::Storage {
             full: false,
@@ -78,7 +78,7 @@ impl<D: Disk> Stored<D> {
     /// Storage failed; the message says what to do.
     pub fn perform(&self, op: Op, buffer: &mut Vec<u8>) -> Result<OpResult, OpError> {
         Ok(match op {
-            Op::Hash(data) => OpResult::Digest(hash::of_rope(&data)),
+            Op::Hash(data) => OpResult::Digest(PieceDigest::V1(hash::of_rope(&data))),
             Op::Write { offset, data } => {
                 self.storage.write(offset, &data).map(|()| OpResult::Unit)?
             }
@@ -87,7 +87,9 @@ impl<D: Disk> Stored<D> {
             }
             Op::Check(range) => self
                 .check(range, buffer)?
-                .map_or(OpResult::Missing, OpResult::Digest),
+                .map_or(OpResult::Missing, |sha1| {
+                    OpResult::Digest(PieceDigest::V1(sha1))
+                }),
             Op::Flush => self.storage.flush().map(|()| OpResult::Unit)?,
             Op::Save {
                 have,
@@ -124,7 +126,9 @@ impl<D: Disk> Stored<D> {
                 self.checked
                     .fetch_add(range.length.into(), Ordering::Relaxed);
             }
-            if digest.is_some() && digest == self.storage.info().piece_hash(range.piece) {
+            if digest.is_some()
+                && digest.map(PieceDigest::V1) == self.storage.info().piece_digest(range.piece)
+            {
                 self.storage.verified(range.piece, noticed);
             }
             return Ok(digest);

@@ -46,6 +46,7 @@ fn is_well_formed(mut message: Bytes) {
 fn join_request() -> JoinRequest {
     JoinRequest {
         info_hash: InfoHashV1([1; 20]),
+        other_hash: None,
         peer_id: PeerId([2; 20]),
         private: false,
         amounts: Amounts::default(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::types::{Bitfield, Piece, Sha1Digest};
+use aqueduct_core::types::{Bitfield, Piece, PieceDigest, Sha1Digest};
 use aqueduct_core::{Instant, Op, OpError, OpResult, Rope};
 use bytes::Bytes;
 use rand::RngExt;
@@ -206,7 +206,7 @@ impl Disk {
     /// Carries out an operation.
     pub(super) fn perform(&mut self, op: Op, rng: &mut ChaCha8Rng) -> Result<OpResult, OpError> {
         if let Op::Hash(rope) = op {
-            return Ok(OpResult::Digest(digest(&rope)));
+            return Ok(OpResult::Digest(PieceDigest::V1(digest(&rope))));
         }
         let call = self.calls;
         self.calls += 1;
@@ -227,7 +227,7 @@ impl Disk {
 
     fn succeed(&mut self, op: Op) -> Result<OpResult, OpError> {
         match op {
-            Op::Hash(rope) => Ok(OpResult::Digest(digest(&rope))),
+            Op::Hash(rope) => Ok(OpResult::Digest(PieceDigest::V1(digest(&rope)))),
             Op::Write { offset, data } => self.write(offset, &data),
             Op::Read { offset, .. } if self.doubted.contains(&self.piece_at(offset).get()) => {
                 Err(OpError::Storage {
@@ -248,7 +248,7 @@ impl Disk {
                 Ok(self
                     .readable(range.piece.get())
                     .map_or(OpResult::Missing, |bytes| {
-                        OpResult::Digest(Sha1::digest(bytes).into())
+                        OpResult::Digest(PieceDigest::V1(Sha1::digest(bytes).into()))
                     }))
             }
             Op::Flush => {

@@ -1,7 +1,7 @@
 //! The engine's requests, carried out on the tab's storage and the browser's digests.
 
 use aqueduct_core::io::{CheckRange, Rope};
-use aqueduct_core::types::{RequestId, Sha1Digest, TorrentId};
+use aqueduct_core::types::{PieceDigest, RequestId, Sha1Digest, TorrentId};
 use aqueduct_core::{Op, OpError, OpResult, Phase};
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ impl Driver {
             Op::Hash(data) => {
                 self.credit.began(id, data.len() as u64);
                 self.digester.digest(data, move |result| {
-                    answer(result.map(OpResult::Digest).map_err(resumable))
+                    answer(result.map(digest).map_err(resumable))
                 });
             }
             Op::Flush => self
@@ -133,8 +133,7 @@ impl Driver {
         answer: impl FnOnce(Result<OpResult, OpError>) + 'static,
     ) {
         let digester = self.digester.clone();
-        let digested =
-            |result: Result<Sha1Digest, OpError>| result.map(OpResult::Digest).map_err(resumable);
+        let digested = |result: Result<Sha1Digest, OpError>| result.map(digest).map_err(resumable);
         self.store.read(
             place,
             range.offset,
@@ -187,4 +186,9 @@ fn present(bytes: Option<Bytes>) -> Result<OpResult, OpError> {
         full: false,
         message: gone.to_owned(),
     })
+}
+
+/// The pieces of all torrents that a tab takes are of v1.
+const fn digest(sha1: Sha1Digest) -> OpResult {
+    OpResult::Digest(PieceDigest::V1(sha1))
 }

@@ -7,7 +7,7 @@ use super::{file, folder, parse, paths, sha1, single, torrent, with_attr};
 use crate::bencode::tests::timed;
 use crate::bencode::{Encoded, Encoder};
 use crate::meta::{Info, Metainfo, MetainfoError};
-use crate::types::{InfoHash, InfoHashV1, InfoHashV2};
+use crate::types::{InfoHash, InfoHashV1, InfoHashV2, PieceDigest};
 
 #[test]
 fn a_single_file_is_read() {
@@ -48,8 +48,8 @@ fn a_single_file_is_read() {
         [("movie.mkv".to_owned(), 0, 20_000)]
     );
     assert_eq!(
-        info.piece_hash(info.lengths.piece(1).unwrap()),
-        Some([7; 20])
+        info.piece_digest(info.lengths.piece(1).unwrap()),
+        Some(PieceDigest::V1([7; 20]))
     );
     assert_eq!(
         Info::parse(Bytes::from(raw)).unwrap(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aqueduct_core::types::{Bitfield, Piece, RequestId};
+use aqueduct_core::types::{Bitfield, Piece, PieceDigest, RequestId};
 use aqueduct_core::{Op, OpError, OpResult};
 
 use super::inputs::piece;
@@ -149,7 +149,7 @@ impl Disk {
     fn perform(&mut self, pending: Pending) -> OpResult {
         let lengths = TORRENT.lengths();
         match pending.op {
-            Op::Hash(rope) => OpResult::Digest(digest(&rope)),
+            Op::Hash(rope) => OpResult::Digest(PieceDigest::V1(digest(&rope))),
             Op::Write { offset, .. } => {
                 for piece in lengths.pieces_of(offset, 1) {
                     self.written.set(piece);
@@ -163,7 +163,7 @@ impl Disk {
             ),
             Op::Check(range) if self.written.has(range.piece) => TORRENT
                 .info
-                .piece_hash(range.piece)
+                .piece_digest(range.piece)
                 .map_or(OpResult::Missing, OpResult::Digest),
             Op::Check(_) => OpResult::Missing,
             Op::Flush => {

@@ -168,6 +168,7 @@ impl Driver {
         };
         let request = JoinRequest {
             info_hash: item.info_hash().wire(),
+            other_hash: item.info_hash().other_wire(),
             peer_id,
             private: item.is_private(),
             amounts,
