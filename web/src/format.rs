@@ -1,10 +1,9 @@
-//! Numbers as people read them.
+//! Numbers as text for the page.
 
 const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /// A size in bytes with three significant digits: `0 B`, `1.25 MiB`, `340 GiB`.
-#[must_use]
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let mut unit = 0;
     let mut rest = bytes as f64;
     while rest >= 999.5 && unit + 1 < UNITS.len() {
@@ -20,7 +19,7 @@ pub fn size(bytes: u64) -> String {
     format!("{rest:.digits$} {}", UNITS[unit])
 }
 
-/// As [`size`], but never more than it is: what is short of a unit does not look like one.
+/// As [`size`], but rounded down: 1023.9 MiB do not read as 1.00 GiB.
 fn size_at_most(bytes: u64) -> String {
     let scale = UNITS
         .iter()
@@ -40,10 +39,9 @@ fn size_at_most(bytes: u64) -> String {
     format!("{:.digits$} {unit}", (rest * step).floor() / step)
 }
 
-/// How much of a whole is there, so that only the whole looks like it: `0.99 GiB of 1.00 GiB`,
-/// `1.00 GiB, 256 KiB missing`.
-#[must_use]
-pub fn part(done: u64, whole: u64) -> String {
+/// How much of a whole is there, so that only a whole reads as one: `0.99 GiB of 1.00 GiB`, `1.00
+/// GiB, 256 KiB missing`.
+pub(crate) fn part(done: u64, whole: u64) -> String {
     let (some, all) = (size_at_most(done), size(whole));
     match whole.checked_sub(done) {
         None | Some(0) => all,
@@ -52,9 +50,8 @@ pub fn part(done: u64, whole: u64) -> String {
     }
 }
 
-/// Two sizes of which the first is smaller, so that it looks smaller, too.
-#[must_use]
-pub fn apart(small: u64, large: u64) -> (String, String) {
+/// Two sizes of which the first is smaller, so that it reads as smaller, too.
+pub(crate) fn apart(small: u64, large: u64) -> (String, String) {
     let (less, more) = (size_at_most(small), size(large));
     if less == more {
         (format!("{small} B"), format!("{large} B"))
@@ -64,14 +61,12 @@ pub fn apart(small: u64, large: u64) -> (String, String) {
 }
 
 /// A rate in bytes per second: `1.25 MiB/s`.
-#[must_use]
-pub fn rate(bytes: u64) -> String {
+pub(crate) fn rate(bytes: u64) -> String {
     format!("{}/s", size(bytes))
 }
 
-/// A span of time in its two largest units: `8 s`, `4 min 20 s`, `3 h 5 min`, `2 d 4 h`.
-#[must_use]
-pub fn duration(seconds: u64) -> String {
+/// A duration in its two largest units: `8 s`, `4 min 20 s`, `3 h 5 min`, `2 d 4 h`.
+pub(crate) fn duration(seconds: u64) -> String {
     let (days, hours, minutes, secs) = (
         seconds / 86_400,
         seconds / 3600 % 24,
@@ -89,10 +84,8 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// How much of a whole, 0 to 100, rounded down so that 100 means all of it. An empty whole is all
-/// there.
-#[must_use]
-pub fn percent(done: u64, whole: u64) -> u8 {
+/// Percentage of a whole, rounded down so that 100 means all of it. Of an empty whole all is there.
+pub(crate) fn percent(done: u64, whole: u64) -> u8 {
     if done >= whole {
         return 100;
     }
@@ -101,8 +94,7 @@ pub fn percent(done: u64, whole: u64) -> u8 {
 }
 
 /// `1 peer`, `3 peers`.
-#[must_use]
-pub fn count(n: u32, noun: &str) -> String {
+pub(crate) fn count(n: u32, noun: &str) -> String {
     let ending = if n == 1 { "" } else { "s" };
     format!("{n} {noun}{ending}")
 }
@@ -141,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_looks_like_the_whole() {
+    fn only_a_whole_reads_as_one() {
         let (gib, piece) = (1 << 30, 256 << 10);
         assert_eq!(part(gib - piece, gib), "1023 MiB of 1.00 GiB");
         assert_eq!(
@@ -166,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_little_looks_like_less() {
+    fn a_smaller_size_reads_as_smaller() {
         assert_eq!(
             apart(gib(), gib() + 1000),
             ("1073741824 B".to_owned(), "1073742824 B".to_owned())
@@ -182,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_name_their_two_largest_units() {
+    fn durations_name_their_two_largest_units() {
         let shown: Vec<_> = [0, 59, 60, 260, 750, 3600, 11_100, 86_400, 187_200]
             .map(duration)
             .into();

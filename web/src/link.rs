@@ -1,18 +1,16 @@
-//! Links to this page that carry a torrent.
+//! Links that users paste, drop, share and open.
 
-/// What such a link has between the page's address and the magnet link.
+/// What separates the page's address from the magnet link in a link to share.
 const MARK: char = '#';
 const MAGNET: &str = "magnet:";
 
-/// A link that opens `page` with this magnet link filled in.
-#[must_use]
-pub fn to_share(page: &str, magnet: &str) -> String {
+/// A link that opens `page` with this magnet link in its form.
+pub(crate) fn to_share(page: &str, magnet: &str) -> String {
     format!("{page}{MARK}{magnet}")
 }
 
-/// The magnet link in what somebody pasted, which may be a link to share; other text as it is.
-#[must_use]
-pub fn magnet_in(text: &str) -> &str {
+/// The magnet link in a text that may be a link to share; other text unchanged.
+pub(crate) fn magnet_in(text: &str) -> &str {
     let text = text.trim();
     let after = text.split_once(MARK).map(|(_, after)| after);
     after
@@ -20,18 +18,17 @@ pub fn magnet_in(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The links and info-hashes in what somebody pasted or dropped: several, in quotes or between
-/// commas, or one right after the other. Each is as it stands there, but a link to share is the
-/// magnet link that it carries. What is no link at all comes out as it is, to be refused.
-#[must_use]
-pub fn links_in(text: &str) -> Vec<String> {
+/// The links and info-hashes in a text: in quotes, between commas, or one right after the other. Of
+/// a link to share, the magnet link is returned. Other words are returned unchanged, so that they
+/// are refused.
+pub(crate) fn links_in(text: &str) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
     let mut ended = true;
     for written in text.split_whitespace().flat_map(apart) {
         let word = bare(written);
         match links.last_mut() {
             _ if word.is_empty() => {}
-            // A blank that somebody forgot to escape, in the name for instance.
+            // A blank that was not escaped, for instance in the name.
             Some(last)
                 if !ended && !begins_link(word) && begins_link(last) && last.contains('?') =>
             {
@@ -54,8 +51,8 @@ pub fn links_in(text: &str) -> Vec<String> {
     links
 }
 
-/// Magnet links that follow each other without a blank between them, as when lines are pasted into
-/// a field that has one.
+/// Splits magnet links that follow each other without a blank, as when several lines are pasted into
+/// a field of one line.
 fn apart(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let follows = |at: usize| {
@@ -64,7 +61,7 @@ fn apart(word: &str) -> Vec<&str> {
             .is_some_and(|before| !b"#-=".contains(before))
     };
     let (mut parts, mut from) = (Vec::new(), 0);
-    // Behind a web address, it is a part of the address.
+    // Inside a web address, it is part of the address.
     for (at, _) in lower
         .match_indices(MAGNET)
         .filter(|(at, _)| follows(*at) && !lower.starts_with("http"))
@@ -76,14 +73,14 @@ fn apart(word: &str) -> Vec<&str> {
     parts
 }
 
-/// Whether a quotation ends with a word, and what follows is not a part of it.
+/// Whether a quotation ends with this word.
 fn ends_quote(word: &str) -> bool {
     word.trim_end_matches([',', ';']).ends_with([
         '"', '\'', '`', '>', '\u{201d}', '\u{201c}', '\u{2019}', '\u{2018}', '\u{bb}', '\u{ab}',
     ])
 }
 
-/// Without the quotes, brackets, commas and the like that stand around links in texts.
+/// Strips quotes, brackets, commas and the like around a link.
 fn bare(word: &str) -> &str {
     const AROUND: &[char] = &[
         '"', '\'', '`', '<', '>', ',', ';', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}',
@@ -92,18 +89,16 @@ fn bare(word: &str) -> &str {
     word.trim_matches(AROUND)
 }
 
-/// Whether a text is the address of something on the web, which may be a .torrent file.
-#[must_use]
-pub fn is_web_address(text: &str) -> bool {
+/// Whether a text is a web address, possibly of a .torrent file.
+pub(crate) fn is_web_address(text: &str) -> bool {
     let scheme = text
         .split_once("://")
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
     scheme.is_some_and(|scheme| scheme == "http" || scheme == "https")
 }
 
-/// Whether a text begins as a link or is as long as an info-hash.
-#[must_use]
-pub fn begins_link(word: &str) -> bool {
+/// Whether a text begins like a link or is as long as an info-hash.
+pub(crate) fn begins_link(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     let is_hash =
         matches!(word.len(), 32 | 40 | 64) && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -113,9 +108,8 @@ pub fn begins_link(word: &str) -> bool {
             .any(|start| lower.starts_with(start))
 }
 
-/// The magnet link that the page's address carries, given what stands behind the address's mark.
-#[must_use]
-pub fn magnet_of_hash(hash: &str) -> Option<&str> {
+/// The magnet link in the fragment of the page's address, if there is one.
+pub(crate) fn magnet_of_hash(hash: &str) -> Option<&str> {
     hash.strip_prefix(MARK)
         .filter(|text| text.starts_with(MAGNET))
 }
@@ -138,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn several_links_are_taken_apart_and_freed_of_what_stands_around_them() {
+    fn several_links_are_split_and_stripped_of_quotes_and_commas() {
         let [a, b] = [
             "magnet:?xt=urn:btih:00&tr=http://t.example/a",
             "magnet:?xt=urn:btih:11",
@@ -164,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_within_a_link_does_not_end_it_and_nonsense_is_kept_to_be_refused() {
+    fn a_blank_within_a_link_does_not_end_it_and_other_words_are_kept_to_be_refused() {
         assert_eq!(
             links_in(" magnet:?xt=urn:btih:00&dn=My own film&tr=x "),
             ["magnet:?xt=urn:btih:00&dn=My own film&tr=x"]
@@ -193,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_carries_no_magnet_link_is_left_as_it_is() {
+    fn a_text_without_a_magnet_link_is_left_unchanged() {
         for text in [
             "",
             "00ff",

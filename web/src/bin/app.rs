@@ -1,4 +1,4 @@
-//! The page: what the user sees. The engine runs in the worker.
+//! The program of the page.
 
 fn main() {
     aqueduct_web::page::start();

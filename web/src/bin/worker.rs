@@ -1,4 +1,4 @@
-//! The worker: the engine, its storage and its line to the bridge.
+//! The program of the worker.
 
 fn main() {
     aqueduct_web::engine::start();

@@ -1,4 +1,4 @@
-//! Callbacks as something to wait for.
+//! Callbacks as futures.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,18 +7,18 @@ use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-/// Begins something that answers a callback, and waits for the answer; `None` if the callback was
-/// dropped without one.
-pub(crate) async fn told<T: 'static>(begin: impl FnOnce(Box<dyn FnOnce(T)>)) -> Option<T> {
-    let answer = Rc::new(Cell::new(None));
+/// Calls `begin` with a callback and waits for the callback's argument; `None` if the callback was
+/// dropped without being called.
+pub(crate) async fn wait_for<T: 'static>(begin: impl FnOnce(Box<dyn FnOnce(T)>)) -> Option<T> {
+    let result = Rc::new(Cell::new(None));
     let mut resolve = None;
-    let promise = Promise::new(&mut |when_told, _| resolve = Some(when_told));
-    let slot = Rc::clone(&answer);
-    begin(Box::new(move |told| {
-        slot.set(Some(told));
-        // Calling what settles a promise does not fail.
+    let promise = Promise::new(&mut |resolve_promise, _| resolve = Some(resolve_promise));
+    let slot = Rc::clone(&result);
+    begin(Box::new(move |value| {
+        slot.set(Some(value));
+        // Calling a promise's resolve function does not fail.
         drop(resolve.map(|resolve| resolve.call0(&JsValue::NULL)));
     }));
     drop(JsFuture::from(promise).await);
-    answer.take()
+    result.take()
 }

@@ -5,15 +5,11 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::DedicatedWorkerGlobalScope;
 
-/// The longest span that the browser's timers take (ms); longer ones would fire at once.
+use super::global::scope;
+
+/// The longest delay that the browser's timers take (ms); longer ones would fire at once.
 const LONGEST_MS: f64 = 2_147_483_647.0;
-
-/// The worker's global object. Only the worker's program calls this, so it is there.
-pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
-    js_sys::global().unchecked_into()
-}
 
 /// Monotonic time since the worker started.
 #[expect(
@@ -26,7 +22,17 @@ pub(crate) fn now() -> Instant {
     Instant::from_micros((ms * 1000.0) as u64)
 }
 
-/// Calls back once at about the armed time, or earlier. Arming again replaces it.
+/// The date in milliseconds since 1970.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the browser's date is a whole number below 2^53"
+)]
+pub(crate) fn unix_millis() -> u64 {
+    js_sys::Date::now().max(0.0) as u64
+}
+
+/// A timer that calls back once, at about the time it was armed for or earlier.
 pub(crate) struct Timer {
     callback: Closure<dyn FnMut()>,
     armed: Option<(Instant, i32)>,
@@ -40,8 +46,8 @@ impl Timer {
         }
     }
 
-    /// Asks for a call at `at`. An earlier call that is already on its way is kept: calling early
-    /// is harmless, and setting timers costs.
+    /// Asks for a call at `at`. An earlier call that is already scheduled is kept: a call that
+    /// comes too early is harmless, and setting timers costs time.
     pub(crate) fn arm(&mut self, at: Instant) {
         match self.armed {
             Some((earlier, _)) if earlier <= at => return,
@@ -53,7 +59,7 @@ impl Timer {
             .map(|id| (at, id));
     }
 
-    /// To be called by the callback: nothing is armed now.
+    /// Must be called by the callback: no call is scheduled any more.
     pub(crate) fn fired(&mut self) {
         self.armed = None;
     }
@@ -72,7 +78,7 @@ fn millis_until(at: Instant) -> i32 {
     ms.ceil().min(LONGEST_MS) as i32
 }
 
-/// Waits so long.
+/// Completes after `ms` milliseconds.
 pub(crate) async fn sleep(ms: i32) {
     let promise = Promise::new(&mut |resolve, _| drop(set_timeout(&resolve, ms)));
     drop(JsFuture::from(promise).await);

@@ -1,6 +1,8 @@
-//! The browser's interfaces as the rest of the worker uses them.
+//! The browser's interfaces for workers: global scope, clock, locks, buffers, errors.
 
+pub(crate) mod buffers;
 pub(crate) mod callback;
 pub(crate) mod clock;
-pub(crate) mod discard;
+pub(crate) mod error;
+pub(crate) mod global;
 pub(crate) mod lock;

@@ -1,51 +1,71 @@
-//! Making torrents of the user's own files.
+//! Creating torrents of the user's own files.
 //!
-//! They are read once, piece by piece. Each piece is hashed and copied into the storage, so that
+//! The files are read once, piece by piece. Each piece is hashed and copied into storage, so that
 //! the torrent is like any other afterwards: it is there again after a reload, when the browser no
 //! longer lets the page read the user's files.
 
-use std::cell::RefCell;
-use std::rc::Weak;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use aqueduct_core::io::{OpError, Rope};
+use aqueduct_core::OpError;
+use aqueduct_core::io::Rope;
 use aqueduct_core::meta::{Content, CreateError, Details, Draft, Metainfo, NewFile};
 use aqueduct_core::types::{Bitfield, Piece, Sha1Digest, TorrentId, visible};
-use aqueduct_core::{Command, Resumed};
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, Response};
 
-use crate::browser::callback::told;
-use crate::browser::clock::{now, scope};
-use crate::browser::discard::Scrap;
-use crate::engine::commands::refused;
-use crate::engine::driver::{Driver, enter, random};
-use crate::engine::errors::reason;
-use crate::engine::torrent::Item;
-use crate::engine::updates::complain;
-use crate::message::{Given, Outcome};
+use super::torrents::{Amounts, Torrent};
+use crate::browser::buffers::BufferSink;
+use crate::browser::callback::wait_for;
+use crate::browser::error::reason;
+use crate::browser::global::{random, scope};
+use crate::message::SharedFile;
 use crate::storage::digest::Digester;
 use crate::storage::layout;
 use crate::storage::space::Need;
 use crate::storage::store::{Place, Store};
 
-/// A torrent that is being made.
-pub(crate) struct Making {
-    /// What it will be called.
-    pub(crate) name: String,
-    /// Bytes of all its files.
-    pub(crate) total: u64,
-    /// Of these, read, hashed and stored.
-    pub(crate) done: u64,
-    /// When the user added it, milliseconds since 1970.
-    pub(crate) added: u64,
+/// Called once for each creation that was begun and not cancelled, with the torrent or with what
+/// went wrong, as a sentence.
+pub(super) type OnFinished = Rc<dyn Fn(TorrentId, Result<Torrent, String>)>;
+
+/// Torrents that are being created.
+pub(super) struct Creations {
+    running: BTreeMap<TorrentId, Rc<Creation>>,
+    store: Store,
+    digester: Digester,
+    /// The URL of the bridge's own tracker, at which other clients find this tab.
+    tracker: String,
+    on_finished: OnFinished,
 }
 
-/// Why no torrent was made.
+/// What is known of a torrent that is being created.
+pub(super) struct Creation {
+    /// Its number, and that of the torrent later.
+    pub(super) id: TorrentId,
+    /// Its name, as the user gave it.
+    pub(super) name: String,
+    /// When the user added it, milliseconds since 1970.
+    pub(super) added: u64,
+    /// Bytes of all its files.
+    pub(super) total: u64,
+    done: Cell<u64>,
+    cancelled: Cell<bool>,
+}
+
+impl Creation {
+    /// Bytes that are read, hashed and stored.
+    pub(super) fn done(&self) -> u64 {
+        self.done.get()
+    }
+}
+
+/// Why no torrent was created.
 enum Stopped {
-    /// The user does not want it any more.
     Cancelled,
     /// One sentence for the user.
     Failed(String),
@@ -57,137 +77,121 @@ impl From<OpError> for Stopped {
     }
 }
 
-impl Driver {
-    /// Begins to make a torrent called `name` of these files, whose contents are `parts`, in the
-    /// same order.
-    pub(crate) fn give(
+impl Creations {
+    pub(super) fn new(
+        store: Store,
+        digester: Digester,
+        tracker: String,
+        on_finished: OnFinished,
+    ) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            store,
+            digester,
+            tracker,
+            on_finished,
+        }
+    }
+
+    /// Begins to create a torrent called `name` of these files, whose contents are `parts`, in the
+    /// same order. `others` is what other torrents still want to store, in bytes.
+    ///
+    /// # Errors
+    /// One sentence for the user, if there can be no such torrent.
+    pub(super) fn start(
         &mut self,
-        name: String,
-        files: &[Given],
+        (id, added): (TorrentId, u64),
+        name: &str,
+        files: &[SharedFile],
         parts: &JsValue,
-    ) -> Result<Outcome, String> {
+        others: u64,
+    ) -> Result<(), String> {
         let unreadable = |error: JsValue| {
             format!(
                 "The files cannot be read: {}. Choose them again.",
                 reason(&error)
             )
         };
-        let not_made =
-            |error: CreateError| format!("{} cannot be shared: {error}.", visible(&name));
-        let draft = Draft::new(&name, content(files), None).map_err(not_made)?;
-        // A torrent of zeros has every check but the digests behind it, and the layout that says
-        // where to store what.
+        let invalid = |error: CreateError| format!("{} cannot be shared: {error}.", visible(name));
+        let draft = Draft::new(name, content(files), None).map_err(invalid)?;
+        // A torrent with digests of zeros passes every check but that of the pieces, and has the
+        // layout that says where to store what.
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
-        let blank = draft.finish(&blank, Details::default()).map_err(not_made)?;
+        let blank = draft.finish(&blank, Details::default()).map_err(invalid)?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
-        let scrap = Scrap::new().map_err(unreadable)?;
-        let (torrent, total) = (self.new_id(), draft.lengths().total());
+        let sink = BufferSink::new().map_err(unreadable)?;
+        let creation = Rc::new(Creation {
+            id,
+            name: name.to_owned(),
+            added,
+            total: draft.lengths().total(),
+            done: Cell::new(0),
+            cancelled: Cell::new(false),
+        });
+        let need = Need {
+            own: creation.total,
+            others,
+        };
         let place = Place {
-            torrent,
-            folder: layout::own_folder(random()),
+            torrent: id,
+            folder: layout::created_folder(random()),
             info: blank.info,
         };
-        let added = self.time_of_adding();
-        self.makings.insert(
-            torrent,
-            Making {
-                name: name.clone(),
-                total,
-                done: 0,
-                added,
-            },
-        );
-        let (driver, store, digester) = (self.me(), self.store.clone(), self.digester.clone());
-        let maker = Maker {
-            driver,
-            store,
-            digester,
-            scrap,
-            name,
-            added,
+        let task = Task {
+            creation: Rc::clone(&creation),
+            store: self.store.clone(),
+            digester: self.digester.clone(),
+            sink,
             draft,
             place,
             data,
+            need,
+            tracker: self.tracker.clone(),
         };
-        spawn_local(maker.work());
-        Ok(Outcome::Added)
-    }
-
-    /// Stops making a torrent. Returns whether it was being made.
-    pub(crate) fn cancel_making(&mut self, torrent: TorrentId) -> bool {
-        self.makings.remove(&torrent).is_some()
-    }
-
-    /// So many bytes of a torrent in the making are stored. Returns whether the user still wants
-    /// it.
-    fn made_so_far(&mut self, torrent: TorrentId, done: u64) -> bool {
-        let making = self.makings.get_mut(&torrent);
-        making.map(|making| making.done = done).is_some()
-    }
-
-    fn made(&mut self, place: &Place, outcome: Result<Item, Stopped>) {
-        let making = self.makings.remove(&place.torrent);
-        let added = match outcome {
-            Ok(item) if making.is_some() => self.add_made(item),
-            Ok(_) | Err(Stopped::Cancelled) => Err(String::new()),
-            Err(Stopped::Failed(why)) => Err(format!(
-                "{} could not be shared. {why}",
-                visible(&making.map(|m| m.name).unwrap_or_default())
-            )),
-        };
-        if let Err(why) = added {
-            // Told only if there is something to tell; what cannot be deleted now is when the
-            // worker starts again, as it is marked.
-            if !why.is_empty() {
-                complain(&why);
-            }
-            self.store.delete(place.torrent, place.folder.clone(), drop);
-        }
-        self.teller.soon(now());
-    }
-
-    /// Everything is stored, hashed and flushed, and has a record: from here on it is a torrent
-    /// that is complete.
-    fn add_made(&mut self, item: Item) -> Result<(), String> {
-        let (torrent, Some(info)) = (item.id, item.info.clone()) else {
-            return Err(String::new());
-        };
-        if let Some(there) = self.is_there(info.info_hash) {
-            let name = if let Ok(Outcome::Known(name)) = there {
-                name
-            } else {
-                item.name()
-            };
-            return Err(format!("{name} is in the list already."));
-        }
-        let have = Bitfield::all(info.lengths.pieces());
-        let resumed = Resumed::Record {
-            have,
-            check: Vec::new(),
-            sample: Vec::new(),
-            uploaded: 0,
-            downloaded: 0,
-        };
-        self.engine
-            .command(
-                now(),
-                Command::Add {
-                    torrent,
-                    info,
-                    resumed,
-                    wanted: None,
-                    paused: false,
-                },
-            )
-            .map_err(refused)?;
-        // The record counts from now on; a mark that stays beside it says nothing.
-        self.store.mark_making(item.folder.clone(), None, drop);
-        self.items.insert(torrent, item);
+        self.running.insert(id, creation);
+        spawn_local(task.run(Rc::clone(&self.on_finished)));
         Ok(())
+    }
+
+    /// Cancels a creation. Returns whether there was one.
+    pub(super) fn cancel(&mut self, id: TorrentId) -> bool {
+        let creation = self.running.remove(&id);
+        creation
+            .map(|creation| creation.cancelled.set(true))
+            .is_some()
+    }
+
+    /// Cancels all of them, and returns their names.
+    pub(super) fn cancel_all(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.running)
+            .into_values()
+            .map(|creation| {
+                creation.cancelled.set(true);
+                creation.name.clone()
+            })
+            .collect()
+    }
+
+    /// Takes a creation that is finished off the list. Returns its name; `None` if it was
+    /// cancelled.
+    pub(super) fn remove(&mut self, id: TorrentId) -> Option<String> {
+        Some(self.running.remove(&id)?.name.clone())
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Creation> {
+        self.running.values().map(Rc::as_ref)
+    }
+
+    /// Bytes that they are still going to store.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.iter()
+            .map(|creation| creation.total.saturating_sub(creation.done()))
+            .fold(0, u64::saturating_add)
     }
 }
 
-fn content(files: &[Given]) -> Content {
+fn content(files: &[SharedFile]) -> Content {
     match files {
         [only] if only.path.is_empty() => Content::File(only.size),
         files => Content::Folder(
@@ -202,85 +206,103 @@ fn content(files: &[Given]) -> Content {
     }
 }
 
-/// What makes one torrent.
-struct Maker {
-    driver: Weak<RefCell<Driver>>,
+/// What creates one torrent.
+struct Task {
+    creation: Rc<Creation>,
     store: Store,
     digester: Digester,
-    scrap: Scrap,
-    name: String,
-    added: u64,
+    sink: BufferSink,
     draft: Draft,
     place: Place,
     data: Blob,
+    need: Need,
+    tracker: String,
 }
 
-impl Maker {
-    async fn work(self) {
-        let outcome = self.make().await;
-        enter(&self.driver, |driver| driver.made(&self.place, outcome));
+impl Task {
+    async fn run(self, on_finished: OnFinished) {
+        let created = match self.create().await {
+            Ok(torrent) if !self.creation.cancelled.get() => Ok(torrent),
+            Ok(_) | Err(Stopped::Cancelled) => return self.delete(),
+            Err(Stopped::Failed(why)) => {
+                self.delete();
+                Err(why)
+            }
+        };
+        on_finished(self.creation.id, created);
     }
 
-    async fn make(&self) -> Result<Item, Stopped> {
-        answered(|done| {
+    /// Deletes what was stored. What cannot be deleted now is deleted at the next start, as the
+    /// folder is marked.
+    fn delete(&self) {
+        self.store
+            .delete(self.place.torrent, self.place.folder.clone(), drop);
+    }
+
+    async fn create(&self) -> Result<Torrent, Stopped> {
+        done(|done| {
+            let name = Some(self.creation.name.clone());
             self.store
-                .mark_making(self.place.folder.clone(), Some(self.name.clone()), done)
+                .mark_creating(self.place.folder.clone(), name, done)
         })
         .await?;
         let mut digests = Vec::new();
         for piece in self.draft.lengths().iter() {
-            digests.push(self.take(piece).await?);
+            digests.push(self.copy(piece).await?);
         }
-        answered(|done| self.store.flush(self.place.torrent, done)).await?;
-        let trackers = tracker().await.into_iter().collect();
-        let created_by = Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned());
+        done(|done| self.store.flush(self.place.torrent, done)).await?;
         let details = Details {
-            trackers,
-            created_by,
+            trackers: self.tracker().await.into_iter().collect(),
+            created_by: Some(concat!("Aqueduct/", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Details::default()
         };
-        let item = self
+        let torrent = self
             .draft
             .finish(&digests, details)
-            .map(|metainfo| self.item(metainfo))
+            .map(|metainfo| self.torrent(metainfo))
             .map_err(|error| Stopped::Failed(format!("It cannot be shared: {error}.")))?;
-        answered(|done| {
-            self.store
-                .save(item.folder.clone(), item.record(), item.durable(), done)
+        done(|done| {
+            self.store.save(
+                torrent.folder.clone(),
+                torrent.record(),
+                torrent.durable(),
+                done,
+            )
         })
         .await?;
-        Ok(item)
+        Ok(torrent)
     }
 
-    fn item(&self, metainfo: Metainfo) -> Item {
+    fn torrent(&self, metainfo: Metainfo) -> Torrent {
         let have = Bitfield::all(metainfo.info.lengths.pieces());
-        let mut item = Item::from_metainfo(self.place.torrent, metainfo);
-        item.folder.clone_from(&self.place.folder);
-        item.added = self.added;
-        item.note(have, 0, 0);
-        item
+        let mut torrent = Torrent::from_metainfo(self.creation.id, metainfo);
+        torrent.folder.clone_from(&self.place.folder);
+        torrent.added = self.creation.added;
+        torrent.set_amounts(Amounts {
+            have,
+            uploaded: 0,
+            downloaded: 0,
+        });
+        torrent
     }
 
     /// Reads, hashes and stores one piece.
-    async fn take(&self, piece: Piece) -> Result<Sha1Digest, Stopped> {
+    async fn copy(&self, piece: Piece) -> Result<Sha1Digest, Stopped> {
         let lengths = self.draft.lengths();
         let (offset, size) = (lengths.offset(piece), lengths.size(piece));
         let data = Rope(vec![self.read(offset, size).await?]);
-        let digest = answered(|done| self.digester.digest(data.clone(), done)).await?;
-        let need = (offset == 0).then(|| self.need());
-        answered(|done| {
+        let digest = done(|done| self.digester.digest(data.clone(), done)).await?;
+        let need = (offset == 0).then_some(self.need);
+        done(|done| {
             self.store
                 .write(self.place.clone(), need, offset, data, done)
         })
         .await?;
-        let mut wanted = false;
-        enter(&self.driver, |driver| {
-            wanted = driver.made_so_far(self.place.torrent, offset + u64::from(size))
-        });
-        if wanted {
-            Ok(digest)
-        } else {
+        self.creation.done.set(offset + u64::from(size));
+        if self.creation.cancelled.get() {
             Err(Stopped::Cancelled)
+        } else {
+            Ok(digest)
         }
     }
 
@@ -297,7 +319,7 @@ impl Maker {
             .and_then(JsCast::dyn_into)
             .map_err(changed)?;
         let bytes = Uint8Array::new(&buffer).to_vec();
-        self.scrap.free(&buffer);
+        self.sink.free(&buffer);
         if bytes.len() == size as usize {
             Ok(bytes.into())
         } else {
@@ -305,34 +327,23 @@ impl Maker {
         }
     }
 
-    fn need(&self) -> Need {
-        let mut others = 0;
-        enter(&self.driver, |driver| {
-            others = driver.outstanding_beside(self.place.torrent, u64::MAX)
-        });
-        Need {
-            own: self.draft.lengths().total(),
-            others,
-        }
+    /// The bridge's own tracker, if it has one.
+    async fn tracker(&self) -> Option<String> {
+        let response: Response = JsFuture::from(scope().fetch_with_str(&self.tracker))
+            .await
+            .ok()?
+            .dyn_into()
+            .ok()?;
+        response.ok().then(|| self.tracker.clone())
     }
 }
 
-async fn answered<T: 'static>(
+/// Waits for the callback of a storage request.
+async fn done<T: 'static>(
     begin: impl FnOnce(Box<dyn FnOnce(Result<T, OpError>)>),
 ) -> Result<T, Stopped> {
-    told(begin)
+    wait_for(begin)
         .await
         .unwrap_or(Err(OpError::Cancelled))
         .map_err(Stopped::from)
-}
-
-/// The bridge's own tracker, if it has one: there, other people's clients find this tab.
-async fn tracker() -> Option<String> {
-    let url = format!("{}/announce", scope().location().origin());
-    let answer: Response = JsFuture::from(scope().fetch_with_str(&url))
-        .await
-        .ok()?
-        .dyn_into()
-        .ok()?;
-    answer.ok().then_some(url)
 }

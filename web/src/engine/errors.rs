@@ -1,45 +1,12 @@
-//! What went wrong, in the words of whoever looks at the page: what it is, and what to do about it.
+//! Errors of the core in words for the page's users: what is wrong, and what to do about it.
 
 use aqueduct_core::CommandError;
 use aqueduct_core::bencode::BencodeFault;
 use aqueduct_core::meta::{MagnetError, MetainfoError};
 use aqueduct_core::tunnel::Refusal;
 use aqueduct_core::types::visible;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::DomException;
 
-/// Why the browser refused something, as a clause.
-#[must_use]
-pub fn reason(error: &JsValue) -> String {
-    if let Some(exception) = error.dyn_ref::<DomException>() {
-        return exception_named(&exception.name());
-    }
-    let message = error
-        .dyn_ref::<js_sys::Error>()
-        .map(|error| String::from(error.message()));
-    message
-        .filter(|message| !message.is_empty())
-        .unwrap_or_else(|| "the browser does not say why".to_owned())
-}
-
-/// What a browser means by the name of an exception, as a clause.
-#[must_use]
-pub fn exception_named(name: &str) -> String {
-    let clause = match name {
-        "SecurityError" | "NotAllowedError" => "the browser does not allow this page to do that",
-        "NoModificationAllowedError" => "another tab is still using it",
-        "NotFoundError" => "it is not there any more",
-        "NotReadableError" => "it was changed or moved, or another program is using it",
-        "QuotaExceededError" => "no space is left",
-        "InvalidStateError" => "the browser has closed it",
-        "AbortError" => "the browser broke it off",
-        "" | "Error" | "UnknownError" => "the browser does not say why",
-        other => return format!("the browser calls it {other}"),
-    };
-    clause.to_owned()
-}
-
-/// What the bytes of a file are that is no torrent, going by how they begin.
+/// What a file is that is not a torrent, judged by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Empty,
@@ -69,9 +36,8 @@ fn kind(bytes: &[u8]) -> Kind {
     }
 }
 
-/// Why a file of this name, which was given as a torrent, is not taken.
-#[must_use]
-pub fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> String {
+/// Why a file of this name is refused as a torrent.
+pub(super) fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> String {
     let name = visible(name);
     match kind(bytes) {
         Kind::Empty => format!("{name} is empty. Download it again."),
@@ -95,8 +61,8 @@ pub fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> String 
     }
 }
 
-/// For whoever made the torrent. Where the bytes are no torrent at all, there is nothing to say of
-/// it.
+/// For the author of the torrent. Where the bytes are not bencoded at all, the detail would say
+/// nothing.
 fn detail(error: &MetainfoError) -> String {
     if matches!(error, MetainfoError::Bencode(_)) {
         String::new()
@@ -109,32 +75,30 @@ fn is_cut_off(error: &MetainfoError) -> bool {
     matches!(error, MetainfoError::Bencode(error) if matches!(error.fault, BencodeFault::End | BencodeFault::Overrun { .. }))
 }
 
-/// Why a text that was given as a link is not taken.
-#[must_use]
-pub fn not_a_link(error: &MagnetError) -> String {
+/// Why a text is refused as a link.
+pub(super) fn not_a_link(error: &MagnetError) -> String {
     let text = match error {
         MagnetError::NotMagnet => {
-            "This is not a magnet link and not an info-hash. A magnet link begins with \u{201c}magnet:?\u{201d}; copy the whole of it."
+            "This is neither a magnet link nor an info-hash. A magnet link begins with \u{201c}magnet:?\u{201d}; copy the whole link."
         }
         MagnetError::TooLong { .. } => {
             "This is too long for a magnet link. Copy only the link itself."
         }
         MagnetError::NoHash | MagnetError::Hash(_) | MagnetError::Multihash => {
             return format!(
-                "This magnet link is damaged or not all there. Copy it again, the whole of it. ({error})"
+                "This magnet link is damaged or not all there. Copy the whole link again. ({error})"
             );
         }
         MagnetError::TwoTorrents => {
             "This link names two different torrents. Paste them one by one."
         }
-        other => return format!("This magnet link makes no sense. Copy it again. ({other})"),
+        other => return format!("This magnet link is invalid. Copy it again. ({other})"),
     };
     text.to_owned()
 }
 
-/// Why the engine does not do something with a torrent.
-#[must_use]
-pub fn not_done(error: &CommandError) -> String {
+/// Why the engine refuses a command.
+pub(super) fn not_done(error: &CommandError) -> String {
     let text = match error {
         CommandError::NoSuchTorrent(_) => "This torrent is not in the list any more.",
         CommandError::Duplicate(_) => "This torrent is in the list already.",
@@ -152,9 +116,8 @@ pub fn not_done(error: &CommandError) -> String {
     text.to_owned()
 }
 
-/// Why the bridge does not serve this tab, and what to do.
-#[must_use]
-pub const fn refused(refusal: Refusal) -> &'static str {
+/// Why the bridge refuses this tab, and what to do.
+pub(super) const fn refused(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Version => "This page and its bridge are of different versions. Reload the page.",
         Refusal::Token => "This bridge serves only those who have a token.",
@@ -185,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_torrent_is_named_as_what_it_is() {
+    fn a_file_that_is_not_a_torrent_is_named_for_what_it_is() {
         for (bytes, words) in [
             (&b""[..], "film.torrent is empty."),
             (
@@ -216,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_turns_the_text_round_is_spelled_out() {
+    fn bidirectional_override_characters_in_a_name_are_made_visible() {
         let told = not_a_torrent(
             "a\u{202e}b.torrent",
             b"",
@@ -226,32 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_says_what_one_looks_like() {
+    fn a_refused_link_says_what_a_link_looks_like() {
         assert!(
             not_a_link(&Magnet::parse("hello").unwrap_err())
                 .contains("begins with \u{201c}magnet:?\u{201d}")
         );
         assert!(
             not_a_link(&Magnet::parse("magnet:?xt=urn:btih:12345").unwrap_err())
-                .contains("Copy it again")
-        );
-    }
-
-    #[test]
-    fn an_exceptions_name_never_reaches_the_page_where_a_clause_is_known() {
-        for name in [
-            "SecurityError",
-            "NotAllowedError",
-            "NoModificationAllowedError",
-            "NotFoundError",
-            "NotReadableError",
-            "QuotaExceededError",
-        ] {
-            assert!(!exception_named(name).contains("Error"), "{name}");
-        }
-        assert_eq!(
-            exception_named("UnknownError"),
-            "the browser does not say why"
+                .contains("Copy the whole link again")
         );
     }
 }

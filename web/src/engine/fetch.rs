@@ -1,27 +1,28 @@
-//! .torrent files at web addresses. The tab fetches them itself: a bridge that did it for tabs
-//! would be a proxy. Browsers let a page read other sites only where those allow it (CORS).
+//! .torrent files at web addresses. The worker fetches them itself: a bridge that did so for tabs
+//! would be a proxy. A browser lets a page read another site only if the site allows it (CORS).
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::Response;
 
-use crate::browser::clock::{scope, sleep};
+use crate::browser::clock::sleep;
+use crate::browser::global::scope;
 
-/// A .torrent file is at most this long (bytes), as everywhere.
+/// Most bytes of a .torrent file; the parser refuses more as well.
 const MAX_BYTES: usize = 10_000_000;
-/// Time for all of it.
-const WITHIN_MS: i32 = 30_000;
+/// Deadline for the whole file.
+const TIMEOUT_MS: i32 = 30_000;
 
-/// Why there is no file.
+/// Why no file was fetched.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The browser does not tell which of these it was.
+    /// The site refuses, or does not answer: the browser does not tell which.
     #[error(
         "{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}"
     )]
     Refused(String),
-    /// A page that was loaded securely may not read what is not.
+    /// A page that was loaded over https may not read over http.
     #[error(
         "{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}"
     )]
@@ -29,22 +30,22 @@ pub(crate) enum FetchError {
     /// Not 200.
     #[error("{address} answered with HTTP status {status} instead of a .torrent file. {WAY_OUT}")]
     Status {
-        /// What was asked for.
+        /// The address of the file.
         address: String,
-        /// What came.
+        /// The status.
         status: u16,
     },
-    /// More than any .torrent file has.
-    #[error("{0} has more than {MAX_BYTES} bytes, so it is no .torrent file.")]
+    /// Too many bytes for a .torrent file.
+    #[error("{0} has more than {MAX_BYTES} bytes, so it is not a .torrent file.")]
     TooLong(String),
-    /// It took too long.
-    #[error("{0} did not come within {within} seconds. {WAY_OUT}", within = WITHIN_MS / 1000)]
+    /// The deadline has passed.
+    #[error("{0} did not come within {within} seconds. {WAY_OUT}", within = TIMEOUT_MS / 1000)]
     TooSlow(String),
 }
 
 const WAY_OUT: &str = "Download the .torrent file in a tab of its own, then choose it here.";
 
-/// What a file at this address is called.
+/// The name of a file at this address.
 pub(crate) fn file_name(address: &str) -> &str {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     path.rsplit('/')
@@ -60,8 +61,8 @@ pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, FetchError> {
         return Err(FetchError::Insecure(address.to_owned()));
     }
     let late = Promise::new(&mut |resolve, _| {
-        wasm_bindgen_futures::spawn_local(async move {
-            sleep(WITHIN_MS).await;
+        spawn_local(async move {
+            sleep(TIMEOUT_MS).await;
             drop(resolve.call1(&JsValue::NULL, &JsValue::NULL));
         });
     });
@@ -79,13 +80,13 @@ pub(crate) async fn fetch(address: &str) -> Result<Vec<u8>, FetchError> {
     }
 }
 
-/// What the promise comes to; `None` if it is too late.
+/// The promise's result; `None` if `late` settles first.
 async fn race(promise: &Promise, late: &Promise) -> Result<Option<JsValue>, JsValue> {
     let first = JsFuture::from(Promise::race(&Array::of2(promise, late))).await?;
     Ok(Some(first).filter(|value| !value.is_null()))
 }
 
-/// In parts, so that a site that sends without end is noticed.
+/// Reads the body in parts, so that one without end is noticed.
 async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<u8>, FetchError> {
     let refused = |_| FetchError::Refused(address.to_owned());
     let reader = Reflect::get(response, &"body".into())
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_called_as_the_last_part_of_its_address() {
+    fn a_file_is_named_after_the_last_part_of_its_address() {
         assert_eq!(
             file_name("https://example.org/files/a.torrent?key=1#x"),
             "a.torrent"

@@ -1,36 +1,45 @@
-//! The worker: the engine, its storage and its line to the bridge.
+//! The engine in the tab: the worker's program. Its interface is the messages in
+//! [`crate::message`].
 //!
-//! Start: say so if this browser or page cannot do it; wait until no other tab leads; open the
-//! storage; bring back the torrents of the last run; then say [`ToPage::Ready`] and hear the page.
+//! At the start it waits for the page to say where the bridge is. It says if this browser or page
+//! cannot run it, waits until no other tab leads, opens the storage, restores the torrents of the
+//! last run, and then says [`ToPage::Ready`].
 
+mod amounts;
 mod bridge;
-mod clearing;
-mod commands;
 mod creation;
 mod driver;
-pub mod errors;
+mod errors;
 mod fetch;
-mod removal;
+mod library;
+mod network;
+mod page_port;
 mod requests;
+mod space;
 mod swarms;
 mod tabs;
-pub(crate) mod torrent;
+mod timers;
+mod torrents;
 mod updates;
 mod view;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::Array;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::browser::clock::{now, scope, sleep};
-use crate::engine::driver::{Driver, enter};
-use crate::engine::errors::reason;
-use crate::engine::tabs::{Follower, Tab};
-use crate::engine::updates::{complain, post};
-use crate::message::{Blocked, ToPage};
-use crate::storage::opfs::FsError;
+use self::bridge::address::BridgeAddress;
+use self::driver::{Driver, enter};
+use self::page_port::{PageMessage, post};
+use self::tabs::{Follower, Tab, post_error};
+use crate::browser::clock::{now, sleep};
+use crate::browser::error::reason;
+use crate::browser::global::scope;
+use crate::browser::lock;
+use crate::message::{Blocked, ToPage, ToWorker};
+use crate::storage::error::FsError;
+use crate::storage::restore::read_all;
 use crate::storage::store::Store;
 
 /// How long the worker of a page that is being reloaded may take to end.
@@ -39,55 +48,66 @@ const RELOAD_MS: i32 = 500;
 /// Starts the worker. Returns at once; events do the rest.
 pub fn start() {
     console_error_panic_hook::set_once();
-    spawn_local(async {
-        if let Err(why) = run().await {
-            post(&ToPage::Blocked(why));
+    let started = Cell::new(false);
+    page_port::listen(move |message| {
+        if let Some(ToWorker::Start { bridge }) = message.parse()
+            && !started.replace(true)
+        {
+            spawn_local(async move {
+                if let Err(why) = run(&bridge).await {
+                    post(&ToPage::Blocked(why));
+                }
+            });
         }
     });
+    post(&ToPage::Loaded);
 }
 
-async fn run() -> Result<(), Blocked> {
+async fn run(bridge: &str) -> Result<(), Blocked> {
     if !scope().is_secure_context() {
         return Err(Blocked::Insecure);
     }
-    let followed = lead()
+    let address =
+        BridgeAddress::parse(bridge).map_err(|error| Blocked::InvalidBridge(error.to_string()))?;
+    let follower = lead()
         .await
         .map_err(|error| Blocked::NoStorage(reason(&error)))?;
-    let driver = open()
+    let driver = open(&address)
         .await
         .map_err(|error| Blocked::NoStorage(error.to_string()))?;
     let weak = Rc::downgrade(&driver);
-    hear(driver, followed);
+    listen(driver, follower);
     post(&ToPage::Ready);
-    enter(&weak, |driver| driver.tell_page(now()));
+    enter(&weak, |driver| driver.send_updates(now()));
     Ok(())
 }
 
-/// Waits for the lead, and tells the page if another tab has it; meanwhile it follows that one.
-async fn lead() -> Result<Option<Follower>, wasm_bindgen::JsValue> {
-    if crate::browser::lock::try_lead().await? {
+/// Waits until this tab leads, and follows the tab that does meanwhile.
+async fn lead() -> Result<Option<Follower>, JsValue> {
+    if lock::try_acquire().await? {
         return Ok(None);
     }
-    // A page that is being reloaded lets go of the lead only a moment after the new one asks.
+    // A page that is being reloaded releases the lock only a moment after the new one asks.
     sleep(RELOAD_MS).await;
-    if crate::browser::lock::try_lead().await? {
+    if lock::try_acquire().await? {
         return Ok(None);
     }
     post(&ToPage::Blocked(Blocked::OtherTab));
     let follower = Follower::start();
     post(&ToPage::Ready);
-    crate::browser::lock::lead().await?;
-    follower.keep();
+    lock::acquire().await?;
+    follower.keep_messages();
     post(&ToPage::Unblocked);
     Ok(Some(follower))
 }
 
-async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
+/// Opens the storage and restores the torrents.
+async fn open(address: &BridgeAddress) -> Result<Rc<RefCell<Driver>>, FsError> {
     let store = Store::open().await?;
-    let earlier = crate::storage::restore::all(&store.root()).await?;
+    let earlier = read_all(&store.torrents()).await?;
     let token = store.token().await?;
-    store.note_unclaimed(earlier.unclaimed);
-    let driver = Driver::new(store, token);
+    store.note_leftovers(earlier.leftovers);
+    let driver = Driver::new(address, store, token);
     earlier
         .restored
         .into_iter()
@@ -95,30 +115,26 @@ async fn open() -> Result<Rc<RefCell<Driver>>, FsError> {
     earlier
         .unreadable
         .iter()
-        .for_each(|unreadable| complain(&unreadable.to_string()));
+        .for_each(|unreadable| post_error(&unreadable.to_string()));
     Ok(driver)
 }
 
-/// Hears the page, and those of other tabs, from now on; first what the page said while this worker
-/// got ready. The handler owns the driver, which lives as long as the worker.
-fn hear(driver: Rc<RefCell<Driver>>, followed: Option<Follower>) {
-    let others = Rc::downgrade(&driver);
-    tabs::lead(move |heard| enter(&others, |driver| driver.on_other_tab(heard)));
-    let on_page = move |parcel: Array| {
-        let message = parcel
-            .get(0)
-            .as_string()
-            .and_then(|text| serde_json::from_str(&text).ok());
-        if let Some(message) = message {
+/// Passes the messages of all pages to the driver from now on; first those that this tab's page has
+/// sent meanwhile. The handler owns the driver, which lives as long as the worker.
+fn listen(driver: Rc<RefCell<Driver>>, follower: Option<Follower>) {
+    let weak = Rc::downgrade(&driver);
+    tabs::lead(move |message| enter(&weak, |driver| driver.handle_follower(message)));
+    let handle = move |message: PageMessage| {
+        if let Some(parsed) = message.parse() {
             enter(&Rc::downgrade(&driver), |driver| {
-                driver.on_page(Tab::OWN, message, &parcel.get(1))
+                driver.handle_page(Tab::OWN, parsed, &message.attachment);
             });
         }
     };
-    followed
-        .map(Follower::backlog)
+    follower
+        .map(Follower::into_backlog)
         .unwrap_or_default()
         .into_iter()
-        .for_each(&on_page);
-    tabs::hear_page(on_page);
+        .for_each(&handle);
+    page_port::listen(handle);
 }

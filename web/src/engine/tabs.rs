@@ -1,6 +1,6 @@
-//! Several tabs of one browser at this page. One leads; the others hand on to it what their pages
-//! say, and to their pages what it tells, so that each of them shows the same list and does what
-//! the user wants.
+//! Several tabs of one browser with this page. One leads, and its worker runs the engine. The
+//! others forward their pages' messages to it, and its messages to their pages, so that each shows
+//! the same list and carries out what its user wants.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,29 +10,28 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessageEvent;
 
-use crate::browser::clock::scope;
-use crate::engine::driver::random;
-use crate::engine::updates::post_here;
+use super::page_port::{self, PageMessage};
+use crate::browser::global::{random, scope};
 use crate::message::{ToPage, ToWorker};
 
-/// The browser's name for what the tabs of an origin say to each other.
+/// The name of the channel between the tabs of an origin.
 const CHANNEL: &str = "aqueduct";
 
-/// One tab, by a number of chance; [`Tab::OWN`] is the one whose worker this is.
+/// A tab, by a random number; [`Tab::OWN`] is this worker's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tab(u32);
+pub(super) struct Tab(u32);
 
 impl Tab {
-    /// The tab whose worker this is.
-    pub(crate) const OWN: Self = Self(0);
+    /// The tab of this worker.
+    pub(super) const OWN: Self = Self(0);
     /// All tabs that do not lead.
     const ALL: Self = Self(0);
 
-    fn by_chance() -> Self {
+    fn random() -> Self {
         Self(u32::from_be_bytes(random()).max(1))
     }
 
-    fn of(value: &JsValue) -> Option<Self> {
+    fn from_js(value: &JsValue) -> Option<Self> {
         value
             .as_f64()
             .filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX))
@@ -47,33 +46,32 @@ impl Tab {
     }
 }
 
-/// What tabs say to each other, each an array that begins with one of these.
+/// The messages between tabs: arrays that begin with one of these.
 mod kind {
-    /// To the leading tab: here is one more. `[HELLO, tab]`
-    pub(crate) const HELLO: &str = "hello";
-    /// To the leading tab: a page's message, and what rides along. `[SAY, tab, message,
-    /// attachment]`
-    pub(crate) const SAY: &str = "say";
-    /// To the tab of this number, or to all: a message for the page. `[TELL, tab, message]`
-    pub(crate) const TELL: &str = "tell";
-    /// To all: another tab leads from now on. `[LEAD]`
-    pub(crate) const LEAD: &str = "lead";
+    /// To the leader: one more tab follows it. `[HELLO, tab]`
+    pub(super) const HELLO: &str = "hello";
+    /// To the leader: a message of a page. `[TO_WORKER, tab, message, attachment]`
+    pub(super) const TO_WORKER: &str = "say";
+    /// To the tab with this number, or to all: a message for its page. `[TO_PAGE, tab, message]`
+    pub(super) const TO_PAGE: &str = "tell";
+    /// To all: another tab leads from now on. `[LEADS]`
+    pub(super) const LEADS: &str = "lead";
 }
 
-/// The common channel of an origin's tabs.
+/// The channel between the tabs of an origin.
 struct Channel {
     channel: JsValue,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
 }
 
 impl Channel {
-    /// Messages of other tabs go to `hear` as arrays.
-    fn open(mut hear: impl FnMut(Array) + 'static) -> Result<Self, JsValue> {
+    /// Passes the messages of other tabs to `handle`, as arrays.
+    fn open(mut handle: impl FnMut(Array) + 'static) -> Result<Self, JsValue> {
         let class: Function = Reflect::get(&scope(), &"BroadcastChannel".into())?.dyn_into()?;
         let channel = Reflect::construct(&class, &Array::of1(&CHANNEL.into()))?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Ok(message) = event.data().dyn_into() {
-                hear(message);
+                handle(message);
             }
         });
         Reflect::set(&channel, &"onmessage".into(), on_message.as_ref())?;
@@ -83,8 +81,8 @@ impl Channel {
         })
     }
 
-    /// A browser that refuses leaves the other tabs as they are.
-    fn say(&self, message: &Array) {
+    /// Sends a message to all other tabs. Where the browser refuses, they miss it.
+    fn post(&self, message: &Array) {
         let post = Reflect::get(&self.channel, &"postMessage".into())
             .and_then(JsCast::dyn_into::<Function>);
         drop(post.and_then(|post| post.call1(&self.channel, message)));
@@ -100,143 +98,152 @@ impl Drop for Channel {
 }
 
 thread_local! {
-    /// The leading worker's channel, from the moment that another tab is there.
+    /// The channel of a leading worker to its followers.
     static FOLLOWERS: RefCell<Option<Rc<Channel>>> = const { RefCell::new(None) };
 }
 
-/// What another tab says to the leading one.
-pub(crate) enum Heard {
-    /// It is there, and knows nothing yet.
+/// What a follower tells the leader.
+pub(super) enum FollowerMessage {
+    /// It is there, and its page shows nothing yet.
     Hello(Tab),
-    /// Its page says this.
-    Said(Tab, ToWorker, JsValue),
+    /// A message of its page, and its attachment.
+    Page(Tab, ToWorker, JsValue),
 }
 
-/// Leads from now on: what other tabs say goes to `hear`. Without channels, the other tabs only
-/// wait.
-pub(crate) fn lead(hear: impl Fn(Heard) + 'static) {
+/// Leads from now on, and passes the followers' messages to `handle`. In a browser without
+/// channels, the other tabs only wait.
+pub(super) fn lead(handle: impl Fn(FollowerMessage) + 'static) {
     let opened = Channel::open(move |message| {
-        if let Some(heard) = heard(&message) {
-            hear(heard);
+        if let Some(message) = follower_message(&message) {
+            handle(message);
         }
     });
     if let Ok(channel) = opened {
-        channel.say(&Array::of1(&kind::LEAD.into()));
+        channel.post(&Array::of1(&kind::LEADS.into()));
         FOLLOWERS.set(Some(Rc::new(channel)));
     }
 }
 
-fn heard(message: &Array) -> Option<Heard> {
+fn follower_message(message: &Array) -> Option<FollowerMessage> {
+    let tab = Tab::from_js(&message.get(1))?;
     match message.get(0).as_string()?.as_str() {
-        kind::HELLO => Some(Heard::Hello(Tab::of(&message.get(1))?)),
-        kind::SAY => {
-            let said = serde_json::from_str(&message.get(2).as_string()?).ok()?;
-            Some(Heard::Said(Tab::of(&message.get(1))?, said, message.get(3)))
+        kind::HELLO => Some(FollowerMessage::Hello(tab)),
+        kind::TO_WORKER => {
+            let parsed = serde_json::from_str(&message.get(2).as_string()?).ok()?;
+            Some(FollowerMessage::Page(tab, parsed, message.get(3)))
         }
         _ => None,
     }
 }
 
-/// Says a message to the pages of all tabs that do not lead.
-pub(crate) fn tell_followers(text: &str) {
-    tell(Tab::ALL, text);
-}
-
-/// Says a message to the page of one tab alone.
-pub(crate) fn answer(tab: Tab, message: &ToPage) {
-    if tab == Tab::OWN {
-        post_here(message);
-    } else if let Ok(text) = serde_json::to_string(message) {
-        tell(tab, &text);
+/// Sends a message to the pages of all tabs.
+pub(super) fn post_all(message: &ToPage) {
+    if let Ok(text) = serde_json::to_string(message) {
+        post_to_followers(Tab::ALL, &text);
+        page_port::post_text(&text.into());
     }
 }
 
-fn tell(tab: Tab, text: &str) {
+/// Tells all pages what went wrong, in one sentence.
+pub(super) fn post_error(why: &str) {
+    post_all(&ToPage::Error(why.to_owned()));
+}
+
+/// Sends a message to the page of one tab.
+pub(super) fn post_to(tab: Tab, message: &ToPage) {
+    if tab == Tab::OWN {
+        page_port::post(message);
+    } else if let Ok(text) = serde_json::to_string(message) {
+        post_to_followers(tab, &text);
+    }
+}
+
+fn post_to_followers(tab: Tab, text: &str) {
     if let Some(channel) = FOLLOWERS.with_borrow(Clone::clone) {
-        channel.say(&Array::of3(&kind::TELL.into(), &tab.0.into(), &text.into()));
+        channel.post(&Array::of3(
+            &kind::TO_PAGE.into(),
+            &tab.0.into(),
+            &text.into(),
+        ));
     }
 }
 
 /// A tab that does not lead.
-pub(crate) struct Follower {
-    /// What its page says from the moment that it is to lead itself.
-    backlog: Rc<RefCell<Vec<Array>>>,
-    leads: Rc<Cell<bool>>,
+pub(super) struct Follower {
+    /// Messages of its page since it is about to lead.
+    backlog: Rc<RefCell<Vec<PageMessage>>>,
+    about_to_lead: Rc<Cell<bool>>,
     _channel: Option<Rc<Channel>>,
 }
 
 impl Follower {
-    /// Hands on what the page says, and to the page what the leading tab tells.
-    pub(crate) fn start() -> Self {
-        let tab = Tab::by_chance();
-        let opened = Channel::open(move |message| follow(tab, &message))
+    /// Forwards messages between the page and the leader from now on.
+    pub(super) fn start() -> Self {
+        let tab = Tab::random();
+        let channel = Channel::open(move |message| handle_leader(tab, &message))
             .ok()
             .map(Rc::new);
-        let (backlog, leads) = <(Rc<RefCell<Vec<Array>>>, Rc<Cell<bool>>)>::default();
-        let (channel, kept, is_lead) = (opened.clone(), Rc::clone(&backlog), Rc::clone(&leads));
-        hear_page(move |parcel| {
-            if is_lead.get() {
-                kept.borrow_mut().push(parcel);
+        let follower = Self {
+            backlog: Rc::default(),
+            about_to_lead: Rc::default(),
+            _channel: channel.clone(),
+        };
+        if let Some(channel) = &channel {
+            channel.post(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
+        }
+        let (backlog, about_to_lead) = (
+            Rc::clone(&follower.backlog),
+            Rc::clone(&follower.about_to_lead),
+        );
+        page_port::listen(move |message| {
+            if about_to_lead.get() {
+                backlog.borrow_mut().push(message);
             } else {
-                hand_on(channel.as_deref(), tab, &parcel);
+                forward(channel.as_deref(), tab, &message);
             }
         });
-        if let Some(channel) = &opened {
-            channel.say(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
-        }
-        Self {
-            backlog,
-            leads,
-            _channel: opened,
-        }
+        follower
     }
 
-    /// The tab is going to lead: what the page says is kept, for [`Follower::backlog`].
-    pub(crate) fn keep(&self) {
-        self.leads.set(true);
+    /// The tab is about to lead: from now on its page's messages are kept for
+    /// [`Follower::into_backlog`].
+    pub(super) fn keep_messages(&self) {
+        self.about_to_lead.set(true);
     }
 
-    /// What the page has said since.
-    pub(crate) fn backlog(self) -> Vec<Array> {
+    /// The messages of its page that were kept.
+    pub(super) fn into_backlog(self) -> Vec<PageMessage> {
         self.backlog.take()
     }
 }
 
-fn hand_on(channel: Option<&Channel>, tab: Tab, parcel: &Array) {
-    let text = parcel.get(0).as_string().unwrap_or_default();
-    match serde_json::from_str(&text) {
-        // Asked of this worker, and not of the one that leads.
-        Ok(ToWorker::Ping) => post_here(&ToPage::Pong),
-        Ok(_) => {
-            let said = Array::of4(
-                &kind::SAY.into(),
+fn forward(channel: Option<&Channel>, tab: Tab, message: &PageMessage) {
+    match message.parse() {
+        // Meant for this worker, not for the leader's.
+        Some(ToWorker::Ping) => page_port::post(&ToPage::Pong),
+        Some(_) => {
+            let forwarded = Array::of4(
+                &kind::TO_WORKER.into(),
                 &tab.0.into(),
-                &text.into(),
-                &parcel.get(1),
+                &message.text.as_str().into(),
+                &message.attachment,
             );
-            channel.into_iter().for_each(|channel| channel.say(&said));
+            channel
+                .into_iter()
+                .for_each(|channel| channel.post(&forwarded));
         }
-        Err(_) => {}
+        None => {}
     }
 }
 
-fn follow(tab: Tab, message: &Array) {
-    let Some(said) = message.get(0).as_string() else {
+fn handle_leader(tab: Tab, message: &Array) {
+    let Some(kind) = message.get(0).as_string() else {
         return;
     };
-    let to = Tab::of(&message.get(1));
-    if said == kind::LEAD {
-        post_here(&ToPage::Anew);
-    } else if said == kind::TELL && (to == Some(Tab::ALL) || to == Some(tab)) {
-        drop(scope().post_message(&message.get(2)));
+    let to = Tab::from_js(&message.get(1));
+    if kind == kind::LEADS {
+        page_port::post(&ToPage::LeaderChanged);
+    } else if kind == kind::TO_PAGE && (to == Some(Tab::ALL) || to == Some(tab)) {
+        page_port::post_text(&message.get(2));
     }
-}
-
-/// What the page says goes to `hear` from now on, and nowhere else. A parcel of it is an array: the
-/// message as text, and what rides along.
-pub(crate) fn hear_page(mut hear: impl FnMut(Array) + 'static) {
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        hear(event.data().unchecked_into())
-    });
-    scope().set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
 }

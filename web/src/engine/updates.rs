@@ -1,163 +1,155 @@
-//! Tells the page how things stand: at most four times a second, only what is on the screen, only
-//! what has changed.
+//! When which part of the state is sent to the pages: at most four times per second, only what they
+//! show, only what has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aqueduct_core::Instant;
 use aqueduct_core::types::TorrentId;
-use aqueduct_core::{Instant, Snapshot};
 
-use crate::browser::clock::scope;
-use crate::engine::creation::Making;
-use crate::engine::tabs::{self, Tab};
-use crate::engine::torrent::Item;
-use crate::engine::view;
-use crate::message::{Bridge, State, ToPage, Waiting};
+use super::tabs::{Tab, post_all};
+use crate::message::{State, ToPage};
 
-/// While somebody looks.
-const SEEN_EVERY: Duration = Duration::from_millis(250);
-/// While nobody does: the page's title still shows the progress.
-const HIDDEN_EVERY: Duration = Duration::from_secs(2);
+/// Interval while a page is visible.
+const VISIBLE_INTERVAL: Duration = Duration::from_millis(250);
+/// Interval while none is: the title still shows the progress.
+const HIDDEN_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Says a message to the page, and to those of all other tabs.
-pub(crate) fn post(message: &ToPage) {
-    if let Ok(text) = serde_json::to_string(message) {
-        tabs::tell_followers(&text);
-        // Fails only for what cannot be cloned; text can.
-        drop(scope().post_message(&text.into()));
-    }
-}
-
-/// Says a message to this worker's page alone.
-pub(crate) fn post_here(message: &ToPage) {
-    if let Ok(text) = serde_json::to_string(message) {
-        drop(scope().post_message(&text.into()));
-    }
-}
-
-/// Tells the page of something that went wrong, or that cannot be done with a torrent.
-pub(crate) fn complain(why: &str) {
-    post(&ToPage::Trouble(why.to_owned()));
-}
-
-type Items = BTreeMap<TorrentId, Item>;
-type Makings = BTreeMap<TorrentId, Making>;
-
-/// How things stand apart from the torrents' own.
-pub(crate) struct View<'a> {
-    /// The line to the bridge.
-    pub(crate) bridge: Bridge,
-    /// The engine's numbers.
-    pub(crate) snapshot: &'a Snapshot,
-    /// What those torrents wait for that have no place in the bridge.
-    pub(crate) waiting: Option<Waiting>,
-}
-
-/// When to tell the page, and what it knows already.
-pub(crate) struct Teller {
-    hidden: BTreeSet<Tab>,
+/// What was sent to the pages, and when the next update is due.
+pub(super) struct PageUpdates {
     tabs: BTreeSet<Tab>,
-    at: Instant,
-    last: Option<State>,
+    hidden: BTreeSet<Tab>,
+    next: Instant,
+    sent: Option<State>,
+    files: BTreeMap<TorrentId, ShownFiles>,
 }
 
-impl Default for Teller {
+/// Torrents' files on the screen.
+#[derive(Default)]
+struct ShownFiles {
+    tabs: BTreeSet<Tab>,
+    /// The number of pieces that the progress sent last was of.
+    sent: Option<u32>,
+}
+
+impl Default for PageUpdates {
     fn default() -> Self {
         Self {
-            hidden: BTreeSet::new(),
             tabs: BTreeSet::from([Tab::OWN]),
-            at: Instant::ZERO,
-            last: None,
+            hidden: BTreeSet::new(),
+            next: Instant::ZERO,
+            sent: None,
+            files: BTreeMap::new(),
         }
     }
 }
 
-impl Teller {
-    /// When the page is told next.
-    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
-        Some(self.at)
+impl PageUpdates {
+    /// When the next update is due.
+    pub(super) const fn poll_timeout(&self) -> Instant {
+        self.next
     }
 
     /// Something happened that the user waits for.
-    pub(crate) fn soon(&mut self, now: Instant) {
-        self.at = self.at.min(now);
+    pub(super) fn update_soon(&mut self, now: Instant) {
+        self.next = self.next.min(now);
     }
 
-    /// Whether anybody looks at the page in this tab.
-    pub(crate) fn set_visible(&mut self, now: Instant, tab: Tab, visible: bool) {
+    /// Whether the page of a tab is visible.
+    pub(super) fn set_visible(&mut self, now: Instant, tab: Tab, visible: bool) {
         self.tabs.insert(tab);
         if visible {
             self.hidden.remove(&tab)
         } else {
             self.hidden.insert(tab)
         };
-        self.soon(now);
+        self.update_soon(now);
     }
 
-    /// One more tab, which knows nothing yet.
-    pub(crate) fn greet(&mut self, now: Instant, tab: Tab) {
-        self.last = None;
+    /// One more tab, whose page shows nothing yet.
+    pub(super) fn add_tab(&mut self, now: Instant, tab: Tab) {
+        self.sent = None;
         self.set_visible(now, tab, true);
     }
 
-    /// Tells the page what is new.
-    pub(crate) fn tell(
-        &mut self,
-        now: Instant,
-        view: View<'_>,
-        items: &mut Items,
-        makings: &Makings,
-    ) {
-        let View {
-            bridge,
-            snapshot,
-            waiting,
-        } = view;
-        let hidden = self.hidden == self.tabs;
-        self.at = now + if hidden { HIDDEN_EVERY } else { SEEN_EVERY };
-        let (mut torrents, mut removed) = (Vec::new(), Vec::new());
-        let mut all: Vec<_> = snapshot
-            .torrents
-            .iter()
-            .filter_map(|s| items.get(&s.torrent).zip(Some(s)))
-            .collect();
-        all.sort_by_key(|(item, _)| (item.added, item.id));
-        for (item, s) in all {
-            match item.leaves_at {
-                None => torrents.push(view::torrent(item, s, waiting)),
-                Some(_) => removed.push(view::removed(item, torrents.len())),
-            }
+    /// Whether the page of a tab shows a torrent's files.
+    pub(super) fn show_files(&mut self, tab: Tab, torrent: TorrentId, shown: bool) {
+        let files = self.files.entry(torrent).or_default();
+        if shown {
+            files.tabs.insert(tab);
+            files.sent = None;
+        } else {
+            files.tabs.remove(&tab);
         }
-        torrents.extend(makings.iter().map(|(id, making)| view::making(*id, making)));
-        let state = State {
-            bridge,
-            torrents,
-            removed,
-        };
-        if self.last.as_ref() != Some(&state) {
-            post(&ToPage::State(state.clone()));
-            self.last = Some(state);
+    }
+
+    /// Forgets a torrent.
+    pub(super) fn remove(&mut self, torrent: TorrentId) {
+        self.files.remove(&torrent);
+    }
+
+    /// Sends the state to all pages if it has changed, and sets the time of the next update.
+    pub(super) fn send_state(&mut self, now: Instant, state: State) {
+        self.next = now
+            + if self.all_hidden() {
+                HIDDEN_INTERVAL
+            } else {
+                VISIBLE_INTERVAL
+            };
+        if self.sent.as_ref() != Some(&state) {
+            post_all(&ToPage::State(state.clone()));
+            self.sent = Some(state);
         }
-        if !hidden {
-            snapshot
-                .torrents
-                .iter()
-                .for_each(|s| tell_files(items.get_mut(&s.torrent), s));
+    }
+
+    /// Whether to send the progress of a torrent's files now that it has this many pieces. If so,
+    /// it counts as sent.
+    pub(super) fn take_files_due(&mut self, torrent: TorrentId, have: u32) -> bool {
+        if self.all_hidden() {
+            return false;
         }
+        let shown = self.files.get_mut(&torrent);
+        shown
+            .filter(|files| !files.tabs.is_empty() && files.sent != Some(have))
+            .map(|files| files.sent = Some(have))
+            .is_some()
+    }
+
+    fn all_hidden(&self) -> bool {
+        self.hidden == self.tabs
     }
 }
 
-/// The progress of files that are on the screen, when a piece came.
-fn tell_files(item: Option<&mut Item>, snapshot: &aqueduct_core::TorrentSnapshot) {
-    let Some(item) = item.filter(|item| !item.shown.is_empty() && item.info.is_some()) else {
-        return;
-    };
-    let have = snapshot.have.count();
-    if item.told != Some(have) {
-        item.told = Some(have);
-        post(&ToPage::FilesDone(
-            item.id.0,
-            view::files_done(item, snapshot),
-        ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_of_files_is_sent_once_per_change_and_only_while_they_are_shown() {
+        let (mut updates, torrent) = (PageUpdates::default(), TorrentId(1));
+        assert!(!updates.take_files_due(torrent, 0));
+        updates.show_files(Tab::OWN, torrent, true);
+        assert!(updates.take_files_due(torrent, 5) && !updates.take_files_due(torrent, 5));
+        assert!(updates.take_files_due(torrent, 6));
+        updates.set_visible(Instant::ZERO, Tab::OWN, false);
+        assert!(!updates.take_files_due(torrent, 7));
+        updates.set_visible(Instant::ZERO, Tab::OWN, true);
+        updates.show_files(Tab::OWN, torrent, false);
+        assert!(!updates.take_files_due(torrent, 8));
+        updates.show_files(Tab::OWN, torrent, true);
+        assert!(
+            updates.take_files_due(torrent, 8),
+            "the page shows nothing yet"
+        );
+        updates.remove(torrent);
+        assert!(!updates.take_files_due(torrent, 9));
+    }
+
+    #[test]
+    fn what_the_user_waits_for_is_sent_before_the_interval_is_over() {
+        let (mut updates, now) = (PageUpdates::default(), Instant::from_micros(1_000_000));
+        updates.next = now + VISIBLE_INTERVAL;
+        updates.update_soon(now);
+        assert_eq!(updates.poll_timeout(), now);
     }
 }

@@ -1,77 +1,120 @@
-//! The engine's numbers in the page's words.
+//! The state as the pages show it, from the engine's numbers and from what the worker knows.
 
+use aqueduct_core::meta::{File, Info};
 use aqueduct_core::tunnel::TrackerCounts;
-use aqueduct_core::types::{TorrentId, visible};
-use aqueduct_core::{Failure, PeerFailure, TorrentSnapshot};
+use aqueduct_core::types::visible;
+use aqueduct_core::{Failure, PeerFailure, Snapshot, TorrentSnapshot};
 
-use crate::engine::creation::Making;
-use crate::engine::swarms::places::Seat;
-use crate::engine::torrent::Item;
-use crate::message::{FileRow, Phase, Removed, Search, Torrent, Waiting};
+use super::creation::{Creation, Creations};
+use super::swarms::{Swarm, Swarms};
+use super::torrents::{RunState, Torrent, Torrents};
+use crate::message::{
+    self, BridgeStatus, FileRow, PeerSearch, Peers, Phase, Progress, Removed, Search, State,
+    TrackerSearch, Traffic, WaitReason,
+};
 use crate::storage::arrangement::Arrangement;
+use crate::storage::error::CLEARED;
 use crate::storage::layout::amounts;
-use crate::storage::store::CLEARED;
 
-/// One torrent as the page shows it; `waiting`: what those wait for who have no place in the
-/// bridge.
-pub(crate) fn torrent(
-    item: &Item,
-    snapshot: &TorrentSnapshot,
-    waiting: Option<Waiting>,
-) -> Torrent {
-    Torrent {
-        id: item.id.0,
-        folder: item.folder.clone(),
-        name: name(item),
-        magnet: Some(item.magnet.to_string()),
-        phase: if item.cleared {
+/// What the state is made of.
+pub(super) struct Sources<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) torrents: &'a Torrents,
+    pub(super) creations: &'a Creations,
+    pub(super) swarms: &'a Swarms,
+    /// The session with the bridge.
+    pub(super) bridge: BridgeStatus,
+    /// What torrents that wait for a place wait for.
+    pub(super) wait_reason: Option<WaitReason>,
+}
+
+/// The state of everything.
+pub(super) fn state(sources: Sources<'_>) -> State {
+    let mut all: Vec<(&Torrent, &TorrentSnapshot)> = sources
+        .snapshot
+        .torrents
+        .iter()
+        .filter_map(|snapshot| Some((sources.torrents.get(snapshot.torrent)?, snapshot)))
+        .collect();
+    all.sort_by_key(|(torrent, _)| (torrent.added, torrent.id));
+    let (mut torrents, mut removed, unknown) = (Vec::new(), Vec::new(), Swarm::default());
+    for (known, snapshot) in all {
+        if known.delete_at.is_some() {
+            removed.push(Removed {
+                id: known.id.0,
+                name: known.visible_name(),
+                older: count(torrents.len()),
+            });
+            continue;
+        }
+        let swarm = sources.swarms.get(known.id).unwrap_or(&unknown);
+        let search = search(known, swarm, sources.wait_reason);
+        torrents.push(torrent(known, snapshot, search));
+    }
+    torrents.extend(sources.creations.iter().map(creation));
+    State {
+        bridge: sources.bridge,
+        torrents,
+        removed,
+    }
+}
+
+fn torrent(torrent: &Torrent, snapshot: &TorrentSnapshot, search: Search) -> message::Torrent {
+    let is_cleared = torrent.run == RunState::DataCleared;
+    let info = torrent.info.as_ref();
+    message::Torrent {
+        id: torrent.id.0,
+        folder: torrent.folder.clone(),
+        name: torrent.visible_name(),
+        added: torrent.added,
+        magnet: Some(torrent.magnet.to_string()),
+        phase: if is_cleared {
             Phase::Error
         } else {
             phase(snapshot)
         },
-        failure: if item.cleared {
+        failure: if is_cleared {
             Some(format!("{CLEARED} Press Resume to fetch it again."))
         } else {
             snapshot.failure.as_ref().map(failure)
         },
-        added: item.added,
-        total: item.info.as_ref().map(|info| info.lengths.total()),
-        files: item.info.as_ref().map_or(0, |info| {
-            count(info.files.iter().filter(|file| !file.pad).count())
-        }),
-        done: snapshot.done,
-        wanted: snapshot.wanted,
-        checked: snapshot.checked,
-        down: snapshot.down_rate,
-        up: snapshot.up_rate,
-        uploaded: snapshot.uploaded,
-        wasted: snapshot.wasted,
-        peers: count(snapshot.peers),
-        seeds: count(snapshot.seeds),
-        unchoking: count(snapshot.unchoking_us),
-        interesting: count(snapshot.interesting),
-        eta: snapshot.eta.map(|eta| eta.as_secs()),
-        search: search(item, waiting),
+        files: info.map_or(0, |info| count(shown_files(info).count())),
+        progress: Progress {
+            total: info.map(|info| info.lengths.total()),
+            done: snapshot.done,
+            wanted: snapshot.wanted,
+            checked: snapshot.checked,
+            eta: snapshot.eta.map(|eta| eta.as_secs()),
+        },
+        traffic: Traffic {
+            down: snapshot.down_rate,
+            up: snapshot.up_rate,
+            uploaded: snapshot.uploaded,
+        },
+        peers: Peers {
+            connected: count(snapshot.peers),
+            seeds: count(snapshot.seeds),
+            unchoking: count(snapshot.unchoking_us),
+            interesting: count(snapshot.interesting),
+        },
+        search,
     }
 }
 
-/// One that is being made of the user's own files.
-pub(crate) fn making(id: TorrentId, making: &Making) -> Torrent {
-    Torrent {
-        id: id.0,
-        name: visible(&making.name).into_owned(),
-        added: making.added,
+fn creation(creation: &Creation) -> message::Torrent {
+    message::Torrent {
+        id: creation.id.0,
+        name: visible(&creation.name).into_owned(),
+        added: creation.added,
         phase: Phase::Copying,
-        total: Some(making.total),
-        wanted: making.total,
-        checked: making.done,
-        ..Torrent::default()
+        progress: Progress {
+            total: Some(creation.total),
+            wanted: creation.total,
+            checked: creation.done(),
+            ..Progress::default()
+        },
+        ..message::Torrent::default()
     }
-}
-
-/// What a torrent is called, fit to be shown.
-pub(crate) fn name(item: &Item) -> String {
-    visible(&item.name()).into_owned()
 }
 
 fn failure(failure: &Failure) -> String {
@@ -83,54 +126,45 @@ fn failure(failure: &Failure) -> String {
     }
 }
 
-/// A torrent that can still be taken back, and so many of those in the list are older.
-pub(crate) fn removed(item: &Item, older: usize) -> Removed {
-    Removed {
-        id: item.id.0,
-        name: name(item),
-        older: count(older),
-    }
+/// Files but pads, with their indices.
+fn shown_files(info: &Info) -> impl Iterator<Item = (usize, &File)> {
+    info.files.iter().enumerate().filter(|(_, file)| !file.pad)
 }
 
-/// The files of a torrent whose metadata are known; pads are not shown.
-pub(crate) fn files(item: &Item) -> Vec<FileRow> {
-    let Some(info) = &item.info else {
+/// The files of a torrent; none until its metadata are known.
+pub(super) fn files(torrent: &Torrent) -> Vec<FileRow> {
+    let Some(info) = &torrent.info else {
         return Vec::new();
     };
     let wanted = |index: usize| {
-        item.wanted
+        torrent
+            .wanted
             .as_ref()
             .is_none_or(|flags| flags.get(index).copied().unwrap_or(true))
     };
-    let (shown, arrangement) = (
-        info.files.iter().enumerate().filter(|(_, file)| !file.pad),
-        Arrangement::new(info),
-    );
-    let row = |(index, file): (usize, &aqueduct_core::meta::File)| {
-        let own = if info.multi {
+    let arrangement = Arrangement::new(info);
+    let row = |(index, file): (usize, &File)| {
+        let path = if info.multi {
             file.path.get(1..).unwrap_or_default()
         } else {
             &file.path
         };
-        let name = file.path.last().cloned().unwrap_or_default();
-        let shared = Some(arrangement.slot(index))
-            .filter(|slot| slot.shared)
-            .map(|slot| (count(slot.first), slot.at));
+        let slot = arrangement.slot(index);
         FileRow {
             index: count(index),
-            path: visible(&own.join("/")).into_owned(),
-            name,
+            path: visible(&path.join("/")).into_owned(),
+            name: file.path.last().cloned().unwrap_or_default(),
             size: file.size,
-            shared,
+            container: slot.shared.then(|| (count(slot.first), slot.at)),
             wanted: wanted(index),
         }
     };
-    shown.map(row).collect()
+    shown_files(info).map(row).collect()
 }
 
-/// Verified bytes of each shown file.
-pub(crate) fn files_done(item: &Item, snapshot: &TorrentSnapshot) -> Vec<u64> {
-    let Some(info) = &item.info else {
+/// Verified bytes of each of [`files`].
+pub(super) fn files_done(torrent: &Torrent, snapshot: &TorrentSnapshot) -> Vec<u64> {
+    let Some(info) = &torrent.info else {
         return Vec::new();
     };
     let done = amounts(info, &snapshot.have);
@@ -155,36 +189,43 @@ fn phase(snapshot: &TorrentSnapshot) -> Phase {
     }
 }
 
-fn search(item: &Item, waiting: Option<Waiting>) -> Search {
-    let said = &item.said.trackers;
-    let known = item.trackers.iter().map(Vec::len).sum();
+fn search(torrent: &Torrent, swarm: &Swarm, wait_reason: Option<WaitReason>) -> Search {
+    let found = swarm.found();
     Search {
-        waiting: waiting.filter(|_| matches!(item.seat, Seat::Waiting(_))),
-        trackers: count(known),
-        asking: unheard(said),
-        failed: said.failed.into(),
-        empty: said.empty.into(),
-        answered: said.answered.saturating_sub(said.empty).into(),
-        failure: said.failure.map(|failure| failure.to_string()),
-        dht: item.said.dht.map(|counts| counts.to_string()),
-        found: item.said.peers.found,
-        dialling: item.said.peers.dialling,
-        unreachable: item.said.peers.failed.min(item.said.peers.found),
-        refused: item.said.peers.refused,
-        banned: count(item.failures.count(PeerFailure::Banned)),
-        hung_up: count(item.failures.count(PeerFailure::Closed)),
-        misbehaved: count(item.failures.count(PeerFailure::Protocol)),
-        again: said
+        waiting: swarm.wait_reason(wait_reason),
+        trackers: tracker_search(torrent, &found.trackers),
+        dht: found.dht.map(|counts| counts.to_string()),
+        peers: PeerSearch {
+            found: found.peers.found,
+            dialling: found.peers.dialling,
+            unreachable: found.peers.failed.min(found.peers.found),
+            refused: found.peers.refused,
+            banned: count(swarm.failures(PeerFailure::Banned)),
+            hung_up: count(swarm.failures(PeerFailure::Closed)),
+            misbehaved: count(swarm.failures(PeerFailure::Protocol)),
+        },
+    }
+}
+
+fn tracker_search(torrent: &Torrent, counts: &TrackerCounts) -> TrackerSearch {
+    TrackerSearch {
+        named: count(torrent.trackers.iter().map(Vec::len).sum()),
+        asking: never_answered(counts),
+        failed: counts.failed.into(),
+        empty: counts.empty.into(),
+        answered: counts.answered.saturating_sub(counts.empty).into(),
+        failure: counts.failure.map(|failure| failure.to_string()),
+        retry_in: counts
             .next
             .map(|next| u32::try_from(next.as_secs()).unwrap_or(u32::MAX)),
     }
 }
 
-/// Trackers that are being asked for the first time: of the others, what they said last still
-/// holds.
-fn unheard(said: &TrackerCounts) -> u32 {
-    said.asking
-        .min(said.total.saturating_sub(said.failed + said.answered))
+/// Trackers that are being asked for the first time: of the others, the last answer still counts.
+fn never_answered(counts: &TrackerCounts) -> u32 {
+    counts
+        .asking
+        .min(counts.total.saturating_sub(counts.failed + counts.answered))
         .into()
 }
 

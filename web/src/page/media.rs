@@ -1,9 +1,9 @@
-//! Which files the page shows by itself. The list is closed: a stored HTML or SVG file must never
-//! run in this page's origin.
+//! Which files the page can show. The list is closed: a stored HTML or SVG file must never run in
+//! this page's origin.
 
 /// How a file is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// In an image element.
     Image,
     /// In an audio element.
@@ -15,9 +15,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What the button that shows it says.
-    #[must_use]
-    pub const fn verb(self) -> &'static str {
+    /// The label of the button that shows it.
+    pub(super) const fn verb(self) -> &'static str {
         match self {
             Self::Image | Self::Text => "Preview",
             Self::Audio | Self::Video => "Play",
@@ -25,9 +24,8 @@ impl Kind {
     }
 }
 
-/// How a file of this name is shown and under which media type; `None`: not at all.
-#[must_use]
-pub fn kind(name: &str) -> Option<(Kind, &'static str)> {
+/// How a file of this name is shown, and its media type; `None`: not at all.
+pub(super) fn kind(name: &str) -> Option<(Kind, &'static str)> {
     let (_, extension) = name.rsplit_once('.')?;
     Some(match extension.to_ascii_lowercase().as_str() {
         "png" => (Kind::Image, "image/png"),
@@ -53,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_run_is_never_shown() {
+    fn files_that_could_run_scripts_are_never_shown() {
         for name in [
             "a.html",
             "a.svg",

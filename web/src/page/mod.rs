@@ -1,18 +1,13 @@
-//! The page: starts the worker, keeps what it tells in signals, draws it.
+//! The page: starts the worker, keeps what the worker tells it in signals, draws them.
 
-pub mod components;
-pub mod leaving;
-pub mod media;
+mod components;
+mod leaving;
+mod media;
 mod model;
 mod offer;
 mod root;
 mod saving;
-pub mod words;
-
-pub use model::remembered::Kept;
-pub use model::{Entry, Model};
-pub use offer::Offer;
-pub use saving::{data, save};
+mod words;
 
 use leptos::prelude::mount_to_body;
 

@@ -1,5 +1,5 @@
-//! The page as a whole: header, form, notices, torrents; and what belongs to the window (drops,
-//! visibility, the address).
+//! The whole page: header, form, notices, torrents; and the events of the window (drops, visibility,
+//! address).
 #![allow(
     unreachable_pub,
     reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
@@ -10,14 +10,15 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, File, HtmlElement, HtmlInputElement};
 
+use super::components::{
+    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList,
+    take_torrents,
+};
+use super::model::Model;
+use super::offer::{self, is_torrent};
 use crate::format::percent;
 use crate::link::{begins_link, links_in, magnet_of_hash};
 use crate::message::{Phase, ToWorker};
-use crate::page::components::{
-    About, AddForm, Empty, Header, Lost, Notices, OfferCard, Toast, TokenForm, TorrentList,
-    is_torrent, take_torrents,
-};
-use crate::page::{Model, offer};
 
 /// The whole page.
 #[component]
@@ -26,7 +27,7 @@ pub(crate) fn Page() -> impl IntoView {
     provide_context(model);
     draft_from_address(model);
     window_event_listener(ev::hashchange, move |_| draft_from_address(model));
-    tell_visibility(model);
+    report_visibility(model);
     Effect::new(move |_| document().set_title(&title(model)));
     ask_before_leaving(model);
     let over = accept_drops(model);
@@ -40,7 +41,7 @@ pub(crate) fn Page() -> impl IntoView {
                 <TokenForm/>
                 <Lost/>
                 <TorrentList/>
-                <Show when=move || model.known.get() && model.torrents.with(Vec::is_empty)>
+                <Show when=move || model.has_state.get() && model.torrents.with(Vec::is_empty)>
                     <Empty/>
                 </Show>
             </main>
@@ -50,8 +51,8 @@ pub(crate) fn Page() -> impl IntoView {
     }
 }
 
-/// `#magnet:?…` in the address fills the form and does nothing more: a link must not start a
-/// download by itself.
+/// Fills the form with the magnet link in the page's address (`#magnet:?…`), and does nothing more: a
+/// link must not start a download by itself.
 fn draft_from_address(model: Model) {
     let Ok(hash) = window().location().hash() else {
         return;
@@ -61,13 +62,13 @@ fn draft_from_address(model: Model) {
     }
 }
 
-/// The window's title: how far the downloads are, while there are any.
+/// The window's title: the progress of all downloads, while there are any.
 fn title(model: Model) -> String {
     let entries = model.torrents.get();
     let sums = entries.iter().filter_map(|entry| {
-        entry
-            .view
-            .with(|t| (t.phase == Phase::Downloading).then_some((t.done, t.wanted)))
+        entry.torrent.with(|t| {
+            (t.phase == Phase::Downloading).then_some((t.progress.done, t.progress.wanted))
+        })
     });
     match sums.reduce(|(done, wanted), (d, w)| (done + d, wanted + w)) {
         Some((done, wanted)) => format!("{} % \u{b7} Aqueduct", percent(done, wanted)),
@@ -75,13 +76,13 @@ fn title(model: Model) -> String {
     }
 }
 
-/// A page that nobody sees needs no numbers.
-fn tell_visibility(model: Model) {
-    let tell = move || model.send(&ToWorker::Visible(!document().hidden()));
-    window_event_listener(ev::visibilitychange, move |_| tell());
+/// Tells the worker whether the page is visible: a hidden one needs few updates.
+fn report_visibility(model: Model) {
+    let report = move || model.send(&ToWorker::Visible(!document().hidden()));
+    window_event_listener(ev::visibilitychange, move |_| report());
 }
 
-/// A page that is closed takes with it what only it has. The browser asks in its own words.
+/// Lets the browser ask, in its own words, before something is lost for good.
 fn ask_before_leaving(model: Model) {
     window_event_listener(ev::beforeunload, move |event| {
         if model.would_lose() {
@@ -90,8 +91,8 @@ fn ask_before_leaving(model: Model) {
     });
 }
 
-/// Adds .torrent files; of anything else it asks whether to share it.
-fn take(model: Model, data: &DataTransfer) {
+/// Adds .torrent files, and asks whether to share other files.
+fn handle_files(model: Model, data: &DataTransfer) {
     let files = data
         .files()
         .into_iter()
@@ -100,36 +101,35 @@ fn take(model: Model, data: &DataTransfer) {
         files.partition(|file| is_torrent(&file.name()));
     take_torrents(model, torrents.into_iter());
     if !others.is_empty() {
-        model.ask_to_share(offer::dropped(data));
+        model.offer_dropped(offer::dropped(data));
     }
 }
 
 /// What is dragged over the page.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Cargo {
+enum Dragged {
     Files,
     Links,
 }
 
-/// What the page takes of what is dragged; `None` for what is the browser's business, as text over
-/// a field that takes text.
-fn cargo(event: &DragEvent) -> Option<Cargo> {
+/// What is dragged, if the page accepts it. Text over a text field is left to the browser.
+fn dragged(event: &DragEvent) -> Option<Dragged> {
     let types = event.data_transfer()?.types();
     let carries = |kind: &str| types.includes(&kind.into(), 0);
     let over_field = event
         .target()
         .is_some_and(|target| target.dyn_into::<HtmlInputElement>().is_ok());
     match () {
-        () if carries("Files") => Some(Cargo::Files),
+        () if carries("Files") => Some(Dragged::Files),
         () if (carries("text/uri-list") || carries("text/plain")) && !over_field => {
-            Some(Cargo::Links)
+            Some(Dragged::Links)
         }
         () => None,
     }
 }
 
 /// Adds the links in text that was dropped, as if they had been typed.
-fn take_links(model: Model, data: &DataTransfer) {
+fn handle_links(model: Model, data: &DataTransfer) {
     let text = |kind: &str| data.get_data(kind).unwrap_or_default();
     let (list, plain) = (text("text/uri-list"), text("text/plain"));
     // Lines that begin with a number sign are comments (RFC 2483).
@@ -139,18 +139,18 @@ fn take_links(model: Model, data: &DataTransfer) {
     } else {
         list.join("\n")
     });
-    // Text that was dragged by accident is no wish.
+    // Other text was hardly meant as a link.
     links.retain(|link| begins_link(link));
     if !links.is_empty() {
         model.add_links(&links);
     }
 }
 
-/// The whole window takes files. Returns whether something is being dragged over it.
+/// Accepts drops on the whole window. Returns whether something acceptable is dragged over it.
 fn accept_drops(model: Model) -> RwSignal<bool> {
     let over = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event: DragEvent| {
-        if cargo(&event).is_some() {
+        if dragged(&event).is_some() {
             event.prevent_default();
             over.set(true);
         }
@@ -164,13 +164,13 @@ fn accept_drops(model: Model) -> RwSignal<bool> {
     });
     window_event_listener(ev::drop, move |event: DragEvent| {
         over.set(false);
-        let (Some(cargo), Some(data)) = (cargo(&event), event.data_transfer()) else {
+        let (Some(dragged), Some(data)) = (dragged(&event), event.data_transfer()) else {
             return;
         };
         event.prevent_default();
-        match cargo {
-            Cargo::Files => take(model, &data),
-            Cargo::Links => take_links(model, &data),
+        match dragged {
+            Dragged::Files => handle_files(model, &data),
+            Dragged::Links => handle_links(model, &data),
         }
     });
     over

@@ -1,5 +1,5 @@
-//! Complete files in the private file system, and how they get to the browser's own downloads:
-//! streamed, never through this page's memory.
+//! How complete files get from the private file system to the user's downloads: streamed, never
+//! through this page's memory.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use web_sys::{
     Blob, File, FileSystemDirectoryHandle, FileSystemFileHandle, HtmlAnchorElement, Url,
 };
 
-use crate::engine::errors::reason;
+use crate::browser::error::reason;
 use crate::message::FileRow;
 use crate::storage::arrangement::Slot;
 use crate::storage::layout;
 
-/// How long the browser may take to start reading before the address of the data is withdrawn.
-const ADDRESS_LIVES: Duration = Duration::from_secs(120);
-/// How often a copy is asked for again that the worker's writing spoiled. Each takes some
+/// How long the browser may take to start reading before the URL of the data is revoked.
+const URL_LIFETIME: Duration = Duration::from_secs(120);
+/// Attempts to copy from a stored file that the worker writes to meanwhile. Each takes some
 /// milliseconds, and pieces come tens of milliseconds apart.
 const COPY_TRIES: u32 = 50;
 
-/// The data of a complete file, wherever the browser keeps them: nothing is read yet.
+/// The data of a complete file. Nothing of them is read yet.
 ///
 /// # Errors
-/// One sentence for the user, when the data are not there or are not complete.
-pub async fn data(folder: &str, row: &FileRow) -> Result<Blob, String> {
+/// One sentence for the user, if the data are missing or incomplete.
+pub(super) async fn data(folder: &str, row: &FileRow) -> Result<Blob, String> {
     let data = if row.size == 0 {
         Blob::new()
     } else {
@@ -48,15 +48,15 @@ pub async fn data(folder: &str, row: &FileRow) -> Result<Blob, String> {
     ))
 }
 
-/// Saves a complete file under its sanitised name, as far as the browser lets it. Returns what to
-/// tell the user if it does not.
+/// Saves a complete file under its own name, as far as the browser allows. Returns what to tell the
+/// user if it does not.
 ///
 /// # Errors
-/// As [`data`], and when the browser refuses.
-pub async fn save(folder: &str, row: &FileRow) -> Result<Option<String>, String> {
+/// As [`data`], and if the browser refuses.
+pub(super) async fn save(folder: &str, row: &FileRow) -> Result<Option<String>, String> {
     let data = data(folder, row).await?;
     let name = visible(&row.name);
-    offer(&data, &row.name)
+    download(&data, &row.name)
         .map_err(|error| format!("{name} cannot be saved: {}.", reason(&error)))?;
     Ok(is_changed_by_browsers(&row.name)
         .then(|| format!("Browsers do not save under every name: the torrent calls this file {name}. Rename your copy if it matters.")))
@@ -82,7 +82,7 @@ async fn stored(folder: &str, row: &FileRow) -> Result<Blob, JsValue> {
     let own: FileSystemDirectoryHandle = JsFuture::from(torrents.get_directory_handle(folder))
         .await?
         .dyn_into()?;
-    if let Some((first, at)) = row.shared
+    if let Some((first, at)) = row.container
         && let Ok(container) = handle(
             &own,
             Slot {
@@ -116,9 +116,8 @@ async fn snapshot(handle: &FileSystemFileHandle) -> Result<File, JsValue> {
     JsFuture::from(handle.get_file()).await?.dyn_into()
 }
 
-/// Bytes of a stored file that others lie in, too. The worker may be writing these, and a browser
-/// takes back what it gave of a file that changed since: so they are copied, and asked for again
-/// when that failed.
+/// Bytes of a container. The worker may be writing to it, and what a browser gave of a file becomes
+/// invalid when the file changes: so the bytes are copied, again if that failed.
 async fn copy(handle: &FileSystemFileHandle, at: f64, size: f64) -> Result<Blob, JsValue> {
     let mut tries = COPY_TRIES;
     loop {
@@ -134,23 +133,20 @@ async fn copy(handle: &FileSystemFileHandle, at: f64, size: f64) -> Result<Blob,
 }
 
 /// A link with a `download` attribute is always saved, never opened, so a stored HTML file cannot
-/// run here. It goes out as bytes of no known type: to a name without an extension, browsers add
-/// one that suits the type.
-fn offer(data: &Blob, name: &str) -> Result<(), JsValue> {
+/// run here. The data have no specific type: to a name without an extension, browsers add one that
+/// suits the type.
+fn download(data: &Blob, name: &str) -> Result<(), JsValue> {
     let document = web_sys::window()
         .and_then(|w| w.document())
         .ok_or(JsValue::NULL)?;
     let untyped =
         data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), "application/octet-stream")?;
-    let address = Url::create_object_url_with_blob(&untyped)?;
+    let url = Url::create_object_url_with_blob(&untyped)?;
     let link: HtmlAnchorElement = document.create_element("a")?.dyn_into()?;
-    link.set_href(&address);
+    link.set_href(&url);
     link.set_download(name);
     link.click();
-    set_timeout(
-        move || drop(Url::revoke_object_url(&address)),
-        ADDRESS_LIVES,
-    );
+    set_timeout(move || drop(Url::revoke_object_url(&url)), URL_LIFETIME);
     Ok(())
 }
 

@@ -1,35 +1,38 @@
 //! Which stored file holds which file of a torrent.
 //!
-//! Usually each has its own. Opening one costs a browser several milliseconds, so in a torrent of
-//! very many files the small ones lie together, a run of neighbours in each container, in the
-//! torrent's order: a piece of a thousand small files is then one write.
+//! Usually each has its own. Opening a file costs a browser several milliseconds, so in a torrent of
+//! very many files the small ones lie together: each container holds a run of neighbours in the
+//! torrent's order, and a piece of a thousand small files is one write.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aqueduct_core::meta::Info;
 
-/// Torrents of more files than this have containers: so many files stay open at a time, so that
-/// each is opened once at most.
-pub const MANY_FILES: usize = 64;
-/// A file of more bytes than this has a stored file of its own: opening it takes no longer than
+use super::error::FsError;
+use super::opfs::Folder;
+
+/// Torrents of more files than this have containers. As many files stay open at a time, so that
+/// each is opened at most once.
+pub(crate) const MANY_FILES: usize = 64;
+/// Files of more bytes than this have a stored file of their own: opening one takes no longer than
 /// writing it.
 const SMALL: u64 = 256 << 10;
-/// Bytes in a container, at most. Whoever wants one file of a container alone also takes up room
-/// for those before it.
+/// Most bytes in a container. A file that is wanted alone takes up space for those before it in its
+/// container, too.
 const CONTAINER: u64 = 4 << 20;
-/// How the names of containers begin; that of a file of its own is its index.
+/// Prefix of the names of containers; a stored file of one file is named after its index.
 const PREFIX: &str = "pack-";
 
 /// Where the bytes of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// The first torrent file that lies in the same stored file.
-    pub first: usize,
-    /// Where in it this one begins.
-    pub at: u64,
-    /// Whether others may lie in it as well.
-    pub shared: bool,
+    pub(crate) first: usize,
+    /// Where in it this one begins, in bytes.
+    pub(crate) at: u64,
+    /// Whether it is a container.
+    pub(crate) shared: bool,
 }
 
 impl Slot {
@@ -42,8 +45,7 @@ impl Slot {
     }
 
     /// The stored file's name.
-    #[must_use]
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         if self.shared {
             format!("{PREFIX}{}", self.first)
         } else {
@@ -52,26 +54,25 @@ impl Slot {
     }
 }
 
-/// Part of a range of a torrent that lies in one stored file without a gap.
+/// A part of a torrent's range that lies in one stored file without a gap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// The stored file. Its `at` is where the run begins.
-    pub slot: Slot,
-    /// Which bytes of the range.
-    pub range: Range<u64>,
+    pub(crate) slot: Slot,
+    /// Which bytes of the torrent's range.
+    pub(crate) range: Range<u64>,
 }
 
 /// The slots of a torrent's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrangement {
+pub(crate) struct Arrangement {
     /// Empty: each has a stored file of its own.
     slots: Vec<Slot>,
 }
 
 impl Arrangement {
     /// For a torrent of which nothing is stored yet.
-    #[must_use]
-    pub fn new(info: &Info) -> Self {
+    pub(crate) fn new(info: &Info) -> Self {
         if info.files.len() <= MANY_FILES {
             return Self::default();
         }
@@ -87,10 +88,9 @@ impl Arrangement {
         Self { slots }
     }
 
-    /// For a torrent whose folder holds stored files of these names: earlier versions gave each
-    /// file its own.
-    #[must_use]
-    pub fn found<'a>(info: &Info, names: impl IntoIterator<Item = &'a str>) -> Self {
+    /// For a torrent whose folder holds stored files of these names. Earlier versions had no
+    /// containers.
+    pub(crate) fn found<'a>(info: &Info, names: impl IntoIterator<Item = &'a str>) -> Self {
         let new = Self::new(info);
         let mut old = false;
         for name in names {
@@ -103,14 +103,12 @@ impl Arrangement {
     }
 
     /// Where a file is.
-    #[must_use]
-    pub fn slot(&self, file: usize) -> Slot {
+    pub(crate) fn slot(&self, file: usize) -> Slot {
         self.slots.get(file).copied().unwrap_or(Slot::own(file))
     }
 
-    /// Where a range of the torrent's bytes is. Pads, which are never stored, are left out.
-    #[must_use]
-    pub fn runs(&self, info: &Info, offset: u64, length: u64) -> Vec<Run> {
+    /// Where a range of the torrent's bytes is. Pads are left out: they are never stored.
+    pub(crate) fn runs(&self, info: &Info, offset: u64, length: u64) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for span in info
             .layout(offset, length)
@@ -132,10 +130,9 @@ impl Arrangement {
         runs
     }
 
-    /// Each stored file with the torrent's files in it, and how long it is when each of these is as
-    /// long as `lengths` says. Those of which nothing is stored are left out.
-    #[must_use]
-    pub fn stored(&self, lengths: &[u64]) -> Vec<(Slot, Vec<(usize, u64)>)> {
+    /// Each stored file with the torrent's files in it, each with where it ends in the stored file
+    /// when its length is that in `lengths`. Files of length 0 are left out.
+    pub(crate) fn stored(&self, lengths: &[u64]) -> Vec<(Slot, Vec<(usize, u64)>)> {
         let mut stored: BTreeMap<usize, (Slot, Vec<(usize, u64)>)> = BTreeMap::new();
         for (file, length) in lengths
             .iter()
@@ -151,6 +148,15 @@ impl Arrangement {
         }
         stored.into_values().collect()
     }
+}
+
+/// Where the files are of a torrent whose folder this is.
+pub(super) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arrangement, FsError> {
+    if info.files.len() <= MANY_FILES {
+        return Ok(Arrangement::default());
+    }
+    let names = folder.names().await?;
+    Ok(Arrangement::found(info, names.iter().map(String::as_str)))
 }
 
 /// The next slot in the container that is being filled, or in a new one.

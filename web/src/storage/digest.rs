@@ -1,38 +1,41 @@
-//! SHA-1 by the browser, on threads of its own and with the processor's instructions for it.
+//! SHA-1 by the browser, which uses the processor's instructions for it.
+//!
+//! In Chromium the digest runs on the thread of the worker that asks for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use aqueduct_core::io::{OpError, Rope};
+use aqueduct_core::OpError;
+use aqueduct_core::io::Rope;
 use aqueduct_core::types::Sha1Digest;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::browser::clock::scope;
-use crate::engine::errors::reason;
-use crate::storage::scratch::Scratch;
+use super::scratch::Scratch;
+use crate::browser::error::reason;
+use crate::browser::global::scope;
 
-/// Digests under way at a time: the browser copies what it digests, so each costs a piece of
-/// memory.
-const AT_ONCE: usize = 3;
+/// Digests that run at a time: the browser copies what it digests, so each costs the memory of a
+/// piece.
+const MAX_RUNNING: usize = 3;
 
-type Answer = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;
+type Callback = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;
 
-/// Bounds how many digests are under way. Clones share the bound.
+/// Bounds how many digests run at a time. Clones share the bound.
 #[derive(Clone, Default)]
 pub(crate) struct Digester(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    busy: Cell<usize>,
-    waiting: RefCell<VecDeque<(Rope, Answer)>>,
+    running: Cell<usize>,
+    waiting: RefCell<VecDeque<(Rope, Callback)>>,
     scratch: RefCell<Scratch>,
 }
 
 impl Digester {
-    /// Digests `data` when its turn comes, and tells `done`, never before this call has returned.
+    /// Digests `data` when its turn comes, then calls `done`, never before this call has returned.
     pub(crate) fn digest(
         &self,
         data: Rope,
@@ -42,29 +45,32 @@ impl Digester {
             .waiting
             .borrow_mut()
             .push_back((data, Box::new(done)));
-        self.next();
+        self.start_next();
     }
 
-    fn next(&self) {
-        if self.0.busy.get() >= AT_ONCE {
+    fn start_next(&self) {
+        if self.0.running.get() >= MAX_RUNNING {
             return;
         }
         let Some((data, done)) = self.0.waiting.borrow_mut().pop_front() else {
             return;
         };
-        self.0.busy.set(self.0.busy.get() + 1);
+        self.0.running.set(self.0.running.get() + 1);
         let started = start(self.0.scratch.borrow_mut().contiguous(&data));
         let digester = self.clone();
         spawn_local(async move {
             let result = finish(started).await;
-            digester.0.busy.set(digester.0.busy.get().saturating_sub(1));
-            digester.next();
+            digester
+                .0
+                .running
+                .set(digester.0.running.get().saturating_sub(1));
+            digester.start_next();
             done(result);
         });
     }
 }
 
-/// The browser takes its own copy of `bytes` before this returns.
+/// The browser copies `bytes` before this returns.
 fn start(bytes: &[u8]) -> Result<JsFuture, JsValue> {
     let subtle = scope().crypto()?.subtle();
     subtle

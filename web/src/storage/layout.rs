@@ -3,55 +3,50 @@
 //!
 //! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent; small files
 //! of torrents with very many lie together in `torrents/INFO-HASH/pack-INDEX`
-//! ([`crate::storage::arrangement`]). A torrent's own names never reach the file system. A torrent that is
-//! made here has no info-hash before all of it is stored: its folder is called by chance.
+//! ([`super::arrangement`]). A torrent's own names never reach the file system. A torrent that is
+//! created here has no info-hash before all of it is stored: its folder has a random name.
 
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{Bitfield, Piece};
 
 /// The folder of all torrents, in the root of the origin's private file system.
-pub const ROOT: &str = "torrents";
+pub(crate) const ROOT: &str = "torrents";
 
-/// How the folders of torrents begin that were made here.
-const MADE_HERE: &str = "made-";
+/// Prefix of the folders of torrents that were created here.
+const CREATED_HERE: &str = "made-";
 
 /// The two slots of a torrent's resume record.
-pub const RECORDS: [&str; 2] = ["record-a", "record-b"];
+pub(crate) const RECORDS: [&str; 2] = ["record-a", "record-b"];
 
-/// A file without content that marks a torrent as removed: a worker that starts and finds it
-/// deletes the torrent's folder.
-pub const REMOVED: &str = "removed";
+/// An empty file that marks a torrent as removed: a worker that finds it at its start deletes the
+/// torrent's folder.
+pub(crate) const REMOVED: &str = "removed";
 
-/// The file that marks the folder of a torrent that is being made of the user's own files, and
-/// holds its name: a worker that starts and finds it, but no record, knows that the copy was cut
-/// short.
-pub const MAKING: &str = "making";
+/// The file that marks the folder of a torrent that is being created of the user's own files, and
+/// holds the torrent's name. Without a record beside it, the copy was cut short.
+pub(crate) const CREATING: &str = "making";
 
 /// The file, in the origin's root, with the token for the bridge.
-pub const TOKEN: &str = "bridge-token";
+pub(crate) const TOKEN: &str = "bridge-token";
 
-/// The folder of a torrent that is made here.
-#[must_use]
-pub fn own_folder(chance: [u8; 8]) -> String {
-    format!("{MADE_HERE}{:016x}", u64::from_be_bytes(chance))
+/// The folder of a torrent that is created here.
+pub(crate) fn created_folder(random: [u8; 8]) -> String {
+    format!("{CREATED_HERE}{:016x}", u64::from_be_bytes(random))
 }
 
-/// Whether a folder is that of a torrent that was made here.
-#[must_use]
-pub fn is_own_folder(folder: &str) -> bool {
-    folder.starts_with(MADE_HERE)
+/// Whether a folder is that of a torrent that was created here.
+pub(crate) fn is_created_here(folder: &str) -> bool {
+    folder.starts_with(CREATED_HERE)
 }
 
-/// For each file, how long it is at least when these pieces are stored: the end of its last byte
-/// that lies in one of them. 0 for pads.
-#[must_use]
-pub fn ends(info: &Info, have: &Bitfield) -> Vec<u64> {
+/// For each file, its least length when these pieces are stored: the end of its last byte that lies
+/// in one of them. 0 for pads.
+pub(crate) fn ends(info: &Info, have: &Bitfield) -> Vec<u64> {
     per_file(info, have, |end, span| *end = span.end.max(*end))
 }
 
 /// For each file, how many of its bytes lie in these pieces.
-#[must_use]
-pub fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
+pub(crate) fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
     if have.is_all() {
         return info.files.iter().map(|file| file.size).collect();
     }
@@ -59,7 +54,7 @@ pub fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
 }
 
 /// The pieces that hold bytes of a file.
-pub fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece> + use<> {
+pub(crate) fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece> + use<> {
     let (offset, size) = info
         .files
         .get(file)
@@ -67,7 +62,7 @@ pub fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece> + use<
     info.lengths.pieces_of(offset, size)
 }
 
-/// Folds what these pieces hold of each file, as ranges of the file.
+/// Folds the ranges of each file that lie in these pieces.
 fn per_file(
     info: &Info,
     have: &Bitfield,

@@ -1,32 +1,32 @@
-//! Folders that hold something and belong to no torrent: what a removal could not delete because
-//! the browser had not let go of it yet, and data whose record is gone.
+//! Folders that hold something and belong to no torrent: removed torrents that could not be deleted
+//! because the browser still had their files open, and data whose record is gone.
 
 use aqueduct_core::Resumed;
 
-use crate::storage::layout::{RECORDS, REMOVED};
-use crate::storage::opfs::FsError;
-use crate::storage::restore::Unclaimed;
-use crate::storage::store::Store;
+use super::error::FsError;
+use super::layout::{RECORDS, REMOVED};
+use super::restore::Leftover;
+use super::store::Store;
 
 impl Store {
-    /// What a start found.
-    pub(crate) fn note_unclaimed(&self, found: Vec<Unclaimed>) {
-        self.unclaimed()
+    /// Remembers what the start found.
+    pub(crate) fn note_leftovers(&self, found: Vec<Leftover>) {
+        self.leftovers()
             .extend(found.into_iter().map(|one| (one.folder, one.unwanted)));
     }
 
-    /// A torrent is added whose folder this is. Says what is known of its data: what was left there
-    /// is looked at, but no old record counts.
+    /// A torrent is added whose folder this is. Returns what is known of its data: data that were
+    /// left there are checked, but no old record counts.
     pub(crate) fn claim(&self, folder: &str) -> Resumed {
-        if self.unclaimed().remove(folder).is_none() {
+        if self.leftovers().remove(folder).is_none() {
             return Resumed::Nothing;
         }
-        let (store, folder) = (self.clone(), folder.to_owned());
-        self.queue(async move {
-            let Ok(folder) = store.root().folder(&folder).await else {
+        let folder = folder.to_owned();
+        self.queue(async move |store| {
+            let Ok(folder) = store.torrents().folder(&folder).await else {
                 return;
             };
-            // What cannot be removed now is written over, or found again at the next start.
+            // What cannot be removed now is overwritten, or found again at the next start.
             for old in RECORDS.into_iter().chain([REMOVED]) {
                 drop(folder.remove(old).await);
             }
@@ -34,26 +34,25 @@ impl Store {
         Resumed::Check
     }
 
-    /// Deletes what the user does not want any more, as far as the browser lets go of it by now.
-    pub(crate) fn sweep(&self) {
+    /// Deletes the folders of removed torrents whose files the browser has closed by now.
+    pub(crate) fn delete_leftovers(&self) {
         let unwanted: Vec<String> = self
-            .unclaimed()
+            .leftovers()
             .iter()
             .filter(|(_, unwanted)| **unwanted)
             .map(|(folder, _)| folder.clone())
             .collect();
         for folder in unwanted {
-            let store = self.clone();
-            self.queue(async move {
-                // It may have been claimed while this waited.
-                if !store.unclaimed().contains_key(&folder) {
+            self.queue(async move |store| {
+                // A torrent may have claimed it while this job waited.
+                if !store.leftovers().contains_key(&folder) {
                     return;
                 }
                 if matches!(
-                    store.root().remove(&folder).await,
+                    store.torrents().remove(&folder).await,
                     Ok(()) | Err(FsError::Missing)
                 ) {
-                    store.unclaimed().remove(&folder);
+                    store.leftovers().remove(&folder);
                 }
             });
         }

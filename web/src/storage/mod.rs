@@ -1,10 +1,13 @@
 //! The tab's storage: files in the origin private file system, digests, resume records.
 
-pub mod arrangement;
+pub(crate) mod arrangement;
 pub(crate) mod digest;
-pub mod layout;
-pub(crate) mod leftovers;
-pub(crate) mod opfs;
+pub(crate) mod error;
+pub(crate) mod layout;
+mod leftovers;
+mod open_files;
+mod opfs;
+mod queue;
 pub(crate) mod records;
 pub(crate) mod restore;
 mod scratch;

@@ -1,66 +1,18 @@
 //! The origin private file system, with its promises and options wrapped.
 
 use js_sys::IteratorNext;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    DomException, File, FileSystemDirectoryHandle, FileSystemFileHandle,
-    FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemReadWriteOptions,
-    FileSystemRemoveOptions, FileSystemSyncAccessHandle,
+    File, FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions,
+    FileSystemGetFileOptions, FileSystemReadWriteOptions, FileSystemRemoveOptions,
+    FileSystemSyncAccessHandle,
 };
 
-use crate::browser::clock::scope;
-use crate::engine::errors::reason;
-use crate::storage::space::Need;
+use super::error::FsError;
+use crate::browser::global::scope;
 
-/// What the file system refused, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FsError {
-    /// No such file or folder.
-    #[error("it is not there")]
-    Missing,
-    /// The origin's quota is used up, or the disk is full.
-    #[error("no space is left")]
-    Full,
-    /// The browser grants less than a torrent still needs.
-    #[error("{} bytes are needed, and {} for other torrents; {free} are free", need.own, need.others)]
-    TooLittle {
-        /// Bytes needed.
-        need: Need,
-        /// Bytes that the browser still grants.
-        free: u64,
-    },
-    /// The user has cleared the site's data.
-    #[error("it was cleared")]
-    Cleared,
-    /// Fewer bytes are there than were asked for.
-    #[error("{expected} bytes were to be read, {received} are there")]
-    Short {
-        /// Bytes asked for.
-        expected: usize,
-        /// Bytes there.
-        received: usize,
-    },
-    /// Anything else, in the browser's words.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl From<JsValue> for FsError {
-    fn from(error: JsValue) -> Self {
-        match error
-            .dyn_ref::<DomException>()
-            .map(DomException::name)
-            .as_deref()
-        {
-            Some("NotFoundError") => Self::Missing,
-            Some("QuotaExceededError") => Self::Full,
-            _ => Self::Other(reason(&error)),
-        }
-    }
-}
-
-/// A folder.
+/// A handle to a folder.
 #[derive(Clone)]
 pub(crate) struct Folder(FileSystemDirectoryHandle);
 
@@ -71,7 +23,7 @@ impl Folder {
         Ok(Self(root.dyn_into()?))
     }
 
-    /// A folder in this one, made if need be.
+    /// A folder in this one, created if it is missing.
     pub(crate) async fn folder(&self, name: &str) -> Result<Self, FsError> {
         let options = FileSystemGetDirectoryOptions::new();
         options.set_create(true);
@@ -80,13 +32,13 @@ impl Folder {
         Ok(Self(folder.dyn_into()?))
     }
 
-    /// A folder in this one that is there.
+    /// A folder in this one; [`FsError::Missing`] if there is none.
     pub(crate) async fn existing(&self, name: &str) -> Result<Self, FsError> {
         let folder = JsFuture::from(self.0.get_directory_handle(name)).await?;
         Ok(Self(folder.dyn_into()?))
     }
 
-    /// Names of what is in it.
+    /// Names of the files and folders in it.
     pub(crate) async fn names(&self) -> Result<Vec<String>, FsError> {
         let keys = self.0.keys();
         let mut names = Vec::new();
@@ -99,7 +51,7 @@ impl Folder {
         }
     }
 
-    /// Removes a file, or a folder with all that is in it.
+    /// Removes a file, or a folder with its contents.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), FsError> {
         let options = FileSystemRemoveOptions::new();
         options.set_recursive(true);
@@ -107,12 +59,12 @@ impl Folder {
         Ok(())
     }
 
-    /// Makes an empty file, unless there is one of this name.
+    /// Creates an empty file, unless one of this name exists.
     pub(crate) async fn touch(&self, name: &str) -> Result<(), FsError> {
         self.file(name, true).await.map(drop)
     }
 
-    /// Bytes in a file.
+    /// The size of a file in bytes.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -128,7 +80,7 @@ impl Folder {
         Ok(js_sys::Uint8Array::new(&buffer).to_vec())
     }
 
-    /// All bytes of a small file; none if it is not there.
+    /// All bytes of a small file; empty if the file is missing.
     pub(crate) async fn read_if_there(&self, name: &str) -> Result<Vec<u8>, FsError> {
         match self.read(name).await {
             Err(FsError::Missing) => Ok(Vec::new()),
@@ -136,7 +88,7 @@ impl Folder {
         }
     }
 
-    /// Opens a file for reading and writing; one handle a file may be open at a time.
+    /// Opens a file for reading and writing. A file can have one open handle at a time.
     pub(crate) async fn open(&self, name: &str, create: bool) -> Result<SyncFile, FsError> {
         let file = self.file(name, create).await?;
         let handle: FileSystemSyncAccessHandle = JsFuture::from(file.create_sync_access_handle())
@@ -161,16 +113,16 @@ impl Folder {
     }
 }
 
-/// An open file. Reading and writing are synchronous, which only workers may do. Closed when
-/// dropped.
+/// An open file with synchronous reads and writes, which browsers allow in workers only. Closed
+/// when dropped.
 pub(crate) struct SyncFile {
     handle: FileSystemSyncAccessHandle,
     dirty: bool,
 }
 
 impl SyncFile {
-    /// Writes all of `bytes` from byte `at` on; a short write is continued, one of nothing means
-    /// that no space is left.
+    /// Writes all of `bytes` from byte `at` on. A short write is continued; a write of 0 bytes
+    /// means that no space is left.
     pub(crate) fn write_all(&mut self, at: u64, bytes: &[u8]) -> Result<(), FsError> {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -186,7 +138,7 @@ impl SyncFile {
         Ok(())
     }
 
-    /// Fills all of `bytes` from byte `at` on.
+    /// Fills all of `bytes` with what the file holds from byte `at` on.
     pub(crate) fn read_exact(&self, at: u64, bytes: &mut [u8]) -> Result<(), FsError> {
         let expected = bytes.len();
         let mut received = 0;
@@ -202,21 +154,21 @@ impl SyncFile {
         Ok(())
     }
 
-    /// Makes it so long; what is added is zeros, and need not be stored anywhere yet.
+    /// Sets the length. Bytes that are added are zeros, which the browser need not store yet.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<(), FsError> {
         self.dirty = true;
         Ok(self.handle.truncate_with_f64(bytes as f64)?)
     }
 
-    /// Replaces all that is in it. What is there is written over and not cut first: where no space
-    /// is left, that still succeeds.
+    /// Replaces the contents. The old bytes are overwritten and not truncated first, which succeeds
+    /// also where no space is left.
     pub(crate) fn replace(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         self.write_all(0, bytes)?;
         self.resize(bytes.len() as u64)?;
         self.flush()
     }
 
-    /// Makes what was written durable.
+    /// Makes the written bytes durable.
     pub(crate) fn flush(&mut self) -> Result<(), FsError> {
         if std::mem::take(&mut self.dirty) {
             self.handle.flush()?;
@@ -231,9 +183,9 @@ impl Drop for SyncFile {
     }
 }
 
-fn options(at: u64, further: usize) -> FileSystemReadWriteOptions {
+fn options(at: u64, done: usize) -> FileSystemReadWriteOptions {
     let options = FileSystemReadWriteOptions::new();
-    options.set_at(at as f64 + further as f64);
+    options.set_at(at as f64 + done as f64);
     options
 }
 

@@ -1,38 +1,41 @@
-//! Resume records in the tab's storage: two generations a torrent, from which alone a reloaded tab
-//! knows its torrents again.
+//! Resume records in the tab's storage: two generations per torrent. They are all that a reloaded
+//! tab knows of its torrents.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use aqueduct_core::resume::{self, Record};
 
-use crate::storage::layout::RECORDS;
-use crate::storage::opfs::{Folder, FsError};
+use super::error::FsError;
+use super::layout::RECORDS;
+use super::opfs::Folder;
 
-/// The generation of a torrent's newest durable record; 0: there is none. The torrent shares it
-/// with the storage's queue, where a record gets its number when its turn comes: a generation that
-/// could not be stored does not count, and the next one goes to the same slot.
+/// The generation of a torrent's newest durable record; 0: there is none.
+///
+/// The torrent shares it with the storage's queue. A record gets its number when it is written, so
+/// that a generation which could not be stored does not count, and the next one goes to the same
+/// slot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Durable(Rc<Cell<u64>>);
 
 impl Durable {
-    /// Of a torrent that was brought back.
+    /// For a torrent whose record of this generation was read.
     pub(crate) fn from_generation(generation: u64) -> Self {
         Self(Rc::new(Cell::new(generation)))
     }
 }
 
-/// Stores a record durably, beside the newest one: until all of it is stored, that one stays as it
-/// is.
-pub(crate) async fn write(
-    root: &Folder,
+/// Stores a record durably in the slot beside the newest one, which stays unchanged.
+pub(super) async fn write(
+    torrents: &Folder,
     folder: &str,
     record: &Record,
     durable: &Durable,
 ) -> Result<(), FsError> {
     let generation = durable.0.get() + 1;
     let name = RECORDS[resume::slot(generation)];
-    root.folder(folder)
+    torrents
+        .folder(folder)
         .await?
         .open(name, true)
         .await?
@@ -42,7 +45,7 @@ pub(crate) async fn write(
 }
 
 /// What a folder's two slots hold.
-pub(crate) enum Found {
+pub(super) enum Found {
     /// The newest valid record, with its generation.
     Newest(u64, Box<Record>),
     /// Something, but no valid record.
@@ -51,8 +54,8 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// Looks into both slots of a folder.
-pub(crate) async fn read(folder: &Folder) -> Result<Found, FsError> {
+/// Reads both slots of a folder.
+pub(super) async fn read(folder: &Folder) -> Result<Found, FsError> {
     let [a, b] = RECORDS;
     let (a, b) = (
         folder.read_if_there(a).await?,

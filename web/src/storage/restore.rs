@@ -1,55 +1,60 @@
-//! At the start: which torrents were there, and how much of their data can be counted on without
-//! reading it.
+//! At the start: which torrents were there, and how much of their data counts without being read.
 
 use std::sync::Arc;
 
 use aqueduct_core::Resumed;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
-use aqueduct_core::types::{TorrentId, visible};
+use aqueduct_core::types::visible;
 
-use crate::engine::torrent::Item;
-use crate::storage::layout::{MAKING, REMOVED, ends, is_own_folder, pieces_of};
-use crate::storage::opfs::{Folder, FsError};
-use crate::storage::records::{self, Found};
-use crate::storage::store::arrangement_in;
+use super::arrangement::arrangement_in;
+use super::error::FsError;
+use super::layout::{CREATING, REMOVED, ends, is_created_here, pieces_of};
+use super::opfs::Folder;
+use super::records::{self, Found};
 
-/// Files whose size is looked at when a torrent is restored: a sample, so that one of very many
-/// starts as quickly as others.
-const LOOKED_AT: usize = 256;
+/// Files whose size is compared with the record when a torrent is restored: a sample, so that one
+/// of very many files starts as quickly as others.
+const MAX_COMPARED: usize = 256;
 
 /// A torrent of an earlier run.
 pub(crate) struct Restored {
-    /// What it is.
-    pub(crate) item: Item,
-    /// What is there of its data.
+    /// The folder of its data.
+    pub(crate) folder: String,
+    /// The generation of its record.
+    pub(crate) generation: u64,
+    /// Its newest valid record.
+    pub(crate) record: Record,
+    /// Its metadata, if the record holds them.
+    pub(crate) info: Option<Arc<Info>>,
+    /// How much of its data counts.
     pub(crate) resumed: Resumed,
 }
 
-/// A folder whose torrent could not be brought back.
+/// A folder whose torrent could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// Its data stay until the torrent is added again, and what is right of them is used then.
-    #[error("A torrent of an earlier visit could not be brought back ({why}). {}", way_on(.folder))]
+    /// Its data stay until the torrent is added again; what is right of them is used then.
+    #[error("A torrent of an earlier visit could not be brought back ({why}). {}", way_out(.folder))]
     Kept {
-        /// Its name, which is the torrent's info-hash unless it was made here.
+        /// Its name: the torrent's info-hash unless the torrent was created here.
         folder: String,
         /// One clause.
         why: String,
     },
-    /// The page was closed while the user's own files were being copied; what was copied so far is
-    /// of no use.
+    /// The page was closed while the user's own files were being copied. The partial copy is
+    /// useless.
     #[error(
         "{name} was not shared: the page was closed before all of it was copied. Choose the files once more."
     )]
     CutShort {
-        /// What it was to be called.
+        /// The name that the torrent was to have.
         name: String,
     },
 }
 
-fn way_on(folder: &str) -> String {
-    if is_own_folder(folder) {
+fn way_out(folder: &str) -> String {
+    if is_created_here(folder) {
         return "It was made here: share the files once more.".to_owned();
     }
     format!("Its data are kept: add {folder} again to go on with what is there.")
@@ -60,18 +65,17 @@ fn way_on(folder: &str) -> String {
 pub(crate) struct Earlier {
     /// Torrents, in the order in which they were added.
     pub(crate) restored: Vec<Restored>,
-    /// What the user should hear of.
+    /// Folders whose torrents could not be restored.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// Folders that hold something and belong to no torrent, now that it is known which torrents
-    /// there are.
-    pub(crate) unclaimed: Vec<Unclaimed>,
+    /// Folders that hold something and belong to none of the torrents.
+    pub(crate) leftovers: Vec<Leftover>,
 }
 
 /// A folder that holds something and belongs to no torrent.
-pub(crate) struct Unclaimed {
+pub(crate) struct Leftover {
     /// Its name.
     pub(crate) folder: String,
-    /// The user does not want it: it can be deleted as soon as the browser lets go of it.
+    /// The user does not want it: it is deleted as soon as the browser has closed its files.
     pub(crate) unwanted: bool,
 }
 
@@ -83,39 +87,33 @@ enum Content {
     Unwanted,
 }
 
-/// All torrents of earlier runs, and what is there beside them.
-pub(crate) async fn all(root: &Folder) -> Result<Earlier, FsError> {
+/// All torrents of earlier runs, and all other folders.
+pub(crate) async fn read_all(torrents: &Folder) -> Result<Earlier, FsError> {
     let mut earlier = Earlier::default();
     let mut found = Vec::new();
-    for folder in root.names().await? {
-        match look_into(root, &folder).await {
+    for folder in torrents.names().await? {
+        match content(torrents, &folder).await {
             Ok(Content::Torrent(generation, record)) => found.push((folder, generation, record)),
-            Ok(Content::Unwanted) => earlier.forget(root, folder).await,
+            Ok(Content::Unwanted) => earlier.delete(torrents, folder).await,
             Ok(Content::Unreadable(cut @ Unreadable::CutShort { .. })) => {
                 earlier.unreadable.push(cut);
-                earlier.forget(root, folder).await;
+                earlier.delete(torrents, folder).await;
             }
             Ok(Content::Unreadable(kept)) => earlier.keep(folder, kept),
-            Err(error) => earlier.keep(
-                folder.clone(),
-                Unreadable::Kept {
-                    folder,
-                    why: error.to_string(),
-                },
-            ),
+            Err(error) => {
+                let why = kept(&folder, &error.to_string());
+                earlier.keep(folder, why);
+            }
         }
     }
     found.sort_by(|(a, _, one), (b, _, other)| (one.added, a).cmp(&(other.added, b)));
-    for (id, (folder, generation, record)) in (1..).zip(found) {
-        match one(root, &folder, TorrentId(id), generation, *record).await {
+    for (folder, generation, record) in found {
+        match restore(torrents, &folder, generation, *record).await {
             Ok(restored) => earlier.restored.push(restored),
-            Err(error) => earlier.keep(
-                folder.clone(),
-                Unreadable::Kept {
-                    folder,
-                    why: error.to_string(),
-                },
-            ),
+            Err(error) => {
+                let why = kept(&folder, &error.to_string());
+                earlier.keep(folder, why);
+            }
         }
     }
     Ok(earlier)
@@ -124,17 +122,17 @@ pub(crate) async fn all(root: &Folder) -> Result<Earlier, FsError> {
 impl Earlier {
     fn keep(&mut self, folder: String, why: Unreadable) {
         self.unreadable.push(why);
-        self.unclaimed.push(Unclaimed {
+        self.leftovers.push(Leftover {
             folder,
             unwanted: false,
         });
     }
 
-    /// The worker before this one may still hold files of the folder: what cannot be deleted yet is
-    /// deleted later.
-    async fn forget(&mut self, root: &Folder, folder: String) {
-        if root.remove(&folder).await.is_err() {
-            self.unclaimed.push(Unclaimed {
+    /// The worker before this one may still have files of the folder open: what cannot be deleted
+    /// yet is deleted later.
+    async fn delete(&mut self, torrents: &Folder, folder: String) {
+        if torrents.remove(&folder).await.is_err() {
+            self.leftovers.push(Leftover {
                 folder,
                 unwanted: true,
             });
@@ -142,10 +140,10 @@ impl Earlier {
     }
 }
 
-/// Whose folder this is. One that holds data is given up only if the user said so, or if the page
-/// itself can make nothing of it.
-async fn look_into(root: &Folder, name: &str) -> Result<Content, FsError> {
-    let folder = root.folder(name).await?;
+/// What a folder holds. One with data is unwanted only if the user removed it, or if the page
+/// itself cannot use the data.
+async fn content(torrents: &Folder, name: &str) -> Result<Content, FsError> {
+    let folder = torrents.folder(name).await?;
     if folder.size_of(REMOVED).await.is_ok() {
         return Ok(Content::Unwanted);
     }
@@ -154,13 +152,13 @@ async fn look_into(root: &Folder, name: &str) -> Result<Content, FsError> {
         Found::Damaged => {
             Content::Unreadable(kept(name, "its record is damaged or from another version"))
         }
-        Found::Nothing => without_record(&folder, name).await?,
+        Found::Nothing => content_without_record(&folder, name).await?,
     })
 }
 
-async fn without_record(folder: &Folder, name: &str) -> Result<Content, FsError> {
-    if folder.size_of(MAKING).await.is_ok() {
-        let name = String::from_utf8_lossy(&folder.read_if_there(MAKING).await?).into_owned();
+async fn content_without_record(folder: &Folder, name: &str) -> Result<Content, FsError> {
+    if folder.size_of(CREATING).await.is_ok() {
+        let name = String::from_utf8_lossy(&folder.read_if_there(CREATING).await?).into_owned();
         // The page may have been closed before the name was stored.
         let name = if name.is_empty() {
             "What you chose".to_owned()
@@ -184,10 +182,9 @@ fn kept(folder: &str, why: &str) -> Unreadable {
     }
 }
 
-async fn one(
-    root: &Folder,
+async fn restore(
+    torrents: &Folder,
     folder: &str,
-    id: TorrentId,
     generation: u64,
     record: Record,
 ) -> Result<Restored, FsError> {
@@ -197,18 +194,21 @@ async fn one(
         .and_then(|raw| Info::parse(raw).ok())
         .map(Arc::new);
     let resumed = match &info {
-        Some(info) => resumed(root, folder, info, &record).await?,
+        Some(info) => resumed(torrents, folder, info, &record).await?,
         None => Resumed::Nothing,
     };
     Ok(Restored {
-        item: Item::from_record(id, folder, generation, record, info),
+        folder: folder.to_owned(),
+        generation,
+        record,
+        info,
         resumed,
     })
 }
 
-/// The record's pieces; those in files that are shorter than they must be are checked anew.
+/// The record's pieces; those in files that are shorter than they must be are checked.
 async fn resumed(
-    root: &Folder,
+    torrents: &Folder,
     folder: &str,
     info: &Info,
     record: &Record,
@@ -220,7 +220,7 @@ async fn resumed(
             Resumed::Check
         });
     }
-    let short = shortened(root, folder, info, record).await?;
+    let short = shortened(torrents, folder, info, record).await?;
     let mut check: Vec<u32> = short
         .into_iter()
         .flat_map(|file| pieces_of(info, file))
@@ -237,18 +237,18 @@ async fn resumed(
     })
 }
 
-/// The torrent's files that end beyond the stored file they lie in.
+/// The torrent's files that reach beyond the end of their stored file.
 async fn shortened(
-    root: &Folder,
+    torrents: &Folder,
     folder: &str,
     info: &Info,
     record: &Record,
 ) -> Result<Vec<usize>, FsError> {
-    let folder = root.folder(folder).await?;
+    let folder = torrents.folder(folder).await?;
     let stored = arrangement_in(&folder, info)
         .await?
         .stored(&ends(info, &record.have));
-    let step = stored.len().div_ceil(LOOKED_AT).max(1);
+    let step = stored.len().div_ceil(MAX_COMPARED).max(1);
     let mut short = Vec::new();
     for (slot, files) in stored.into_iter().step_by(step) {
         let size = match folder.size_of(&slot.name()).await {

@@ -1,13 +1,13 @@
-//! A buffer for what came in slices and must leave in one piece.
+//! Joins the slices of a rope for browser interfaces that take one buffer.
 
 use aqueduct_core::io::Rope;
 
-/// A buffer that is used again and again, so that a download does not allocate a piece at a time.
+/// A buffer that is reused, so that a download does not allocate memory for each piece.
 #[derive(Default)]
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    /// All bytes of `rope` side by side; copied only if there are several slices.
+    /// All bytes of `rope` in one slice; copied only if the rope has several.
     pub(crate) fn contiguous<'a>(&'a mut self, rope: &'a Rope) -> &'a [u8] {
         if let [only] = rope.0.as_slice() {
             return only;

@@ -1,54 +1,43 @@
-//! The tab's disk: one queue of jobs, done one after the other, on files that stay open as long as
-//! there are not too many.
+//! The tab's disk. Every request becomes a job in one queue, and its callback is called when the
+//! job is over, never before the request has returned.
 //!
 //! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two
 //! jobs from opening the same file at once, which the browser refuses, and lets a flush follow the
 //! writes before it.
 
-use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use aqueduct_core::io::{OpError, Rope};
+use aqueduct_core::OpError;
+use aqueduct_core::io::Rope;
 use aqueduct_core::meta::Info;
 use aqueduct_core::resume::Record;
 use aqueduct_core::types::TorrentId;
 use bytes::Bytes;
-use wasm_bindgen_futures::spawn_local;
 
-use crate::format::{apart, size};
-use crate::storage::arrangement::{Arrangement, MANY_FILES, Slot};
-use crate::storage::layout::{MAKING, REMOVED, ROOT, TOKEN};
-use crate::storage::opfs::{Folder, FsError, SyncFile};
-use crate::storage::records::{self, Durable};
-use crate::storage::scratch::Scratch;
-use crate::storage::space::{Need, check_room};
+use super::arrangement::{Arrangement, Slot, arrangement_in};
+use super::error::FsError;
+use super::layout::{CREATING, REMOVED, ROOT, TOKEN};
+use super::open_files::OpenFiles;
+use super::opfs::{Folder, SyncFile};
+use super::queue::JobQueue;
+use super::records::{self, Durable};
 
-/// Files open at a time. Opening costs some milliseconds; each open file costs the browser a
-/// descriptor.
-const OPEN_FILES: usize = MANY_FILES;
-
-/// What happened when the storage is gone.
-pub(crate) const CLEARED: &str =
-    "This site's data were cleared in the browser, and what was stored of this torrent with them.";
-
-type Job = Pin<Box<dyn Future<Output = ()>>>;
-/// A torrent, and the first of its files that lie in the stored file.
-type FileKey = (TorrentId, usize);
+use super::scratch::Scratch;
+use super::space::{Need, check_space};
 
 /// The origin's storage. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Store(Rc<Inner>);
 
 struct Inner {
+    queue: JobQueue,
     folders: RefCell<Folders>,
     /// Folders that belong to no torrent, and whether they are to be deleted.
-    unclaimed: RefCell<BTreeMap<String, bool>>,
-    jobs: RefCell<VecDeque<Job>>,
-    running: Cell<bool>,
+    leftovers: RefCell<BTreeMap<String, bool>>,
     open: RefCell<OpenFiles>,
     arrangements: RefCell<BTreeMap<TorrentId, Rc<Arrangement>>>,
     scratch: RefCell<Scratch>,
@@ -58,73 +47,25 @@ struct Inner {
 #[derive(Clone)]
 struct Folders {
     home: Folder,
-    root: Folder,
+    torrents: Folder,
 }
 
 impl Folders {
     async fn open() -> Result<Self, FsError> {
         let home = Folder::root().await?;
-        let root = home.folder(ROOT).await?;
-        Ok(Self { home, root })
+        let torrents = home.folder(ROOT).await?;
+        Ok(Self { home, torrents })
     }
 }
 
-/// Open files, each with when it was used last.
-#[derive(Default)]
-struct OpenFiles {
-    files: BTreeMap<FileKey, (u64, SyncFile)>,
-    uses: u64,
-}
-
-impl OpenFiles {
-    fn get(&mut self, key: FileKey) -> Option<&mut SyncFile> {
-        self.uses += 1;
-        let (used, file) = self.files.get_mut(&key)?;
-        *used = self.uses;
-        Some(file)
-    }
-
-    fn put(&mut self, key: FileKey, file: SyncFile) -> Result<(), FsError> {
-        if self.files.len() >= OPEN_FILES {
-            self.evict()?;
-        }
-        self.uses += 1;
-        self.files.insert(key, (self.uses, file));
-        Ok(())
-    }
-
-    /// Closes the file that was not used for longest. What was written to it is flushed first: a
-    /// later flush would no longer find it.
-    fn evict(&mut self) -> Result<(), FsError> {
-        let oldest = self
-            .files
-            .iter()
-            .min_by_key(|(_, (used, _))| *used)
-            .map(|(key, _)| *key);
-        match oldest.and_then(|key| self.files.remove(&key)) {
-            Some((_, mut file)) => file.flush(),
-            None => Ok(()),
-        }
-    }
-
-    fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
-        let mut own = self.files.iter_mut().filter(|((of, _), _)| *of == torrent);
-        own.try_for_each(|(_, (_, file))| file.flush())
-    }
-
-    fn close(&mut self, torrent: TorrentId) {
-        self.files.retain(|(of, _), _| *of != torrent);
-    }
-}
-
-/// One torrent's place in the storage.
+/// Where one torrent's data are stored.
 #[derive(Clone)]
 pub(crate) struct Place {
     /// Names its open files.
     pub(crate) torrent: TorrentId,
     /// Its folder.
     pub(crate) folder: String,
-    /// Where its pieces lie.
+    /// The lengths of its files.
     pub(crate) info: Arc<Info>,
 }
 
@@ -132,46 +73,38 @@ impl Store {
     /// Opens the storage.
     pub(crate) async fn open() -> Result<Self, FsError> {
         let folders = RefCell::new(Folders::open().await?);
-        let (unclaimed, jobs, open, arrangements, scratch) = Default::default();
+        let (queue, leftovers, open, arrangements, scratch) = Default::default();
         Ok(Self(Rc::new(Inner {
+            queue,
             folders,
-            unclaimed,
-            jobs,
-            running: Cell::new(false),
+            leftovers,
             open,
             arrangements,
             scratch,
         })))
     }
 
-    /// The token that was stored last; empty if none was.
+    /// The bridge's token of an earlier visit; empty if there is none.
     pub(crate) async fn token(&self) -> Result<String, FsError> {
         let token = self.home().read_if_there(TOKEN).await?;
         Ok(String::from_utf8_lossy(&token).into_owned())
     }
 
-    /// Stores the token for later visits, then tells `done`.
-    pub(crate) fn keep_token(
+    /// Stores the bridge's token for later visits.
+    pub(crate) fn save_token(
         &self,
         token: String,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            let kept = async {
-                store
-                    .home()
-                    .open(TOKEN, true)
-                    .await?
-                    .replace(token.as_bytes())
-            };
-            done(kept.await.map_err(storage_error));
+        self.request(done, async move |store| {
+            let mut file = store.home().open(TOKEN, true).await?;
+            file.replace(token.as_bytes())
         });
     }
 
     /// The folder of all torrents.
-    pub(crate) fn root(&self) -> Folder {
-        self.0.folders.borrow().root.clone()
+    pub(crate) fn torrents(&self) -> Folder {
+        self.0.folders.borrow().torrents.clone()
     }
 
     fn home(&self) -> Folder {
@@ -179,34 +112,31 @@ impl Store {
     }
 
     /// Folders that belong to no torrent, and whether they are to be deleted.
-    pub(crate) fn unclaimed(&self) -> RefMut<'_, BTreeMap<String, bool>> {
-        self.0.unclaimed.borrow_mut()
+    pub(super) fn leftovers(&self) -> RefMut<'_, BTreeMap<String, bool>> {
+        self.0.leftovers.borrow_mut()
     }
 
-    /// Tells `done` whether the folder of all torrents is there. It is not when the user has
+    /// Tells `done` whether the folder of all torrents exists. It does not after the user has
     /// cleared the site's data.
-    pub(crate) fn look(&self, done: impl FnOnce(bool) + 'static) {
-        self.queue(async move { done(is_there().await) });
+    pub(crate) fn check_present(&self, done: impl FnOnce(bool) + 'static) {
+        self.0.queue.push(async move { done(is_present().await) });
     }
 
-    /// Opens the storage anew, all of whose contents are gone, then tells `done`.
-    pub(crate) fn renew(&self, done: impl FnOnce(Result<(), OpError>) + 'static) {
-        let store = self.clone();
-        self.queue(async move {
-            // Chromium never answers when a file is closed that it has deleted this way, and the
-            // worker would wait for ever. The browser closes these when the worker ends.
+    /// Opens the storage anew after all its contents were deleted.
+    pub(crate) fn reopen(&self, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        self.request(done, async move |store| {
+            // Chromium never answers when a file is closed that it deleted this way, and the worker
+            // would wait for ever. The browser closes these files when the worker ends.
             std::mem::forget(store.0.open.take());
             store.0.arrangements.borrow_mut().clear();
-            store.unclaimed().clear();
-            let opened = Folders::open()
-                .await
-                .map(|folders| *store.0.folders.borrow_mut() = folders);
-            done(opened.map_err(storage_error));
+            store.leftovers().clear();
+            *store.0.folders.borrow_mut() = Folders::open().await?;
+            Ok(())
         });
     }
 
-    /// Stores bytes, then tells `done`. With `need`, only if the browser grants this page so many
-    /// bytes more.
+    /// Writes bytes at an offset of the torrent. With `need`, only if the browser grants this page
+    /// as many bytes more.
     pub(crate) fn write(
         &self,
         place: Place,
@@ -215,19 +145,15 @@ impl Store {
         data: Rope,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            let written = async {
-                if let Some(need) = need {
-                    check_room(&store.home(), need).await?;
-                }
-                store.write_now(&place, offset, &data).await
-            };
-            done(written.await.map_err(storage_error));
+        self.request(done, async move |store| {
+            if let Some(need) = need {
+                check_space(&store.home(), need).await?;
+            }
+            store.write_now(&place, offset, &data).await
         });
     }
 
-    /// Fetches bytes, then tells `done`; `None` if they are not all there.
+    /// Reads bytes at an offset of the torrent; `None` if not all of them are there.
     pub(crate) fn read(
         &self,
         place: Place,
@@ -235,36 +161,33 @@ impl Store {
         length: u32,
         done: impl FnOnce(Result<Option<Bytes>, OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            done(match store.read_now(&place, offset, length).await {
+        self.request(done, async move |store| {
+            match store.read_now(&place, offset, length).await {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(FsError::Missing | FsError::Short { .. }) => Ok(None),
-                Err(error) => Err(storage_error(error)),
-            });
+                Err(error) => Err(error),
+            }
         });
     }
 
-    /// Makes durable what was written to a torrent's files, then tells `done`.
+    /// Makes durable what was written to a torrent's files.
     pub(crate) fn flush(
         &self,
         torrent: TorrentId,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            let flushed = store.0.open.borrow_mut().flush(torrent);
-            // Files that are open can be written and flushed also when they are deleted.
-            let flushed = if flushed.is_ok() && !is_there().await {
-                Err(FsError::Cleared)
+        self.request(done, async move |store| {
+            store.0.open.borrow_mut().flush(torrent)?;
+            // Files that are open can be written and flushed also after they were deleted.
+            if is_present().await {
+                Ok(())
             } else {
-                flushed
-            };
-            done(flushed.map_err(storage_error));
+                Err(FsError::Cleared)
+            }
         });
     }
 
-    /// Stores a resume record as the generation after the `durable` one, then tells `done`.
+    /// Stores a resume record as the generation after the `durable` one.
     pub(crate) fn save(
         &self,
         folder: String,
@@ -272,115 +195,90 @@ impl Store {
         durable: Durable,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            let result = records::write(&store.root(), &folder, &record, &durable).await;
-            done(result.map_err(storage_error));
+        self.request(done, async move |store| {
+            records::write(&store.torrents(), &folder, &record, &durable).await
         });
     }
 
-    /// Marks a torrent as removed, or no longer, then tells `done`.
+    /// Marks a torrent as removed by the user, or takes the mark away.
     pub(crate) fn mark_removed(
         &self,
         folder: String,
         removed: bool,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            done(
-                store
-                    .mark_now(&folder, removed)
-                    .await
-                    .map_err(storage_error),
-            )
+        self.request(done, async move |store| {
+            let folder = store.torrents().folder(&folder).await?;
+            if removed {
+                return folder.touch(REMOVED).await;
+            }
+            match folder.remove(REMOVED).await {
+                Err(FsError::Missing) => Ok(()),
+                other => other,
+            }
         });
     }
 
-    /// Marks a folder as that of a torrent in the making, which will be called so; or no longer.
-    /// Then tells `done`.
-    pub(crate) fn mark_making(
+    /// Marks a folder as that of a torrent which is being created under this name; `None` takes
+    /// the mark away.
+    pub(crate) fn mark_creating(
         &self,
         folder: String,
         name: Option<String>,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
-            let marked = async {
-                let folder = store.root().folder(&folder).await?;
-                match name {
-                    Some(name) => folder.open(MAKING, true).await?.replace(name.as_bytes()),
-                    None => folder.remove(MAKING).await,
-                }
-            };
-            done(marked.await.map_err(storage_error));
+        self.request(done, async move |store| {
+            let folder = store.torrents().folder(&folder).await?;
+            match name {
+                Some(name) => folder.open(CREATING, true).await?.replace(name.as_bytes()),
+                None => folder.remove(CREATING).await,
+            }
         });
     }
 
-    /// Closes a torrent's files and deletes its folder, then tells `done`.
+    /// Closes a torrent's files and deletes its folder.
     pub(crate) fn delete(
         &self,
         torrent: TorrentId,
         folder: String,
         done: impl FnOnce(Result<(), OpError>) + 'static,
     ) {
-        let store = self.clone();
-        self.queue(async move {
+        self.request(done, async move |store| {
             store.0.open.borrow_mut().close(torrent);
             store.0.arrangements.borrow_mut().remove(&torrent);
-            done(match store.root().remove(&folder).await {
+            match store.torrents().remove(&folder).await {
                 Ok(()) | Err(FsError::Missing) => Ok(()),
-                Err(error) => Err(storage_error(error)),
-            });
+                Err(error) => Err(error),
+            }
         });
     }
 
-    /// Tells `done` when everything queued so far is over.
+    /// Calls `done` after everything that is queued.
     pub(crate) fn after_all(&self, done: impl FnOnce() + 'static) {
-        self.queue(async move { done() });
+        self.queue(async move |_| done());
     }
 
-    pub(crate) fn queue(&self, job: impl Future<Output = ()> + 'static) {
-        self.0.jobs.borrow_mut().push_back(Box::pin(job));
-        if !self.0.running.replace(true) {
-            let store = self.clone();
-            spawn_local(async move { store.work().await });
-        }
+    /// Queues a job that needs no answer.
+    pub(super) fn queue(&self, job: impl AsyncFnOnce(Self) + 'static) {
+        let store = self.clone();
+        self.0.queue.push(async move { job(store).await });
     }
 
-    async fn work(&self) {
-        loop {
-            let job = self.0.jobs.borrow_mut().pop_front();
-            match job {
-                Some(job) => job.await,
-                None => break,
-            }
-        }
-        self.0.running.set(false);
-    }
-
-    async fn mark_now(&self, folder: &str, removed: bool) -> Result<(), FsError> {
-        let folder = self.root().folder(folder).await?;
-        if removed {
-            return folder.touch(REMOVED).await;
-        }
-        match folder.remove(REMOVED).await {
-            Err(FsError::Missing) => Ok(()),
-            other => other,
-        }
+    fn request<T: 'static>(
+        &self,
+        done: impl FnOnce(Result<T, OpError>) + 'static,
+        job: impl AsyncFnOnce(Self) -> Result<T, FsError> + 'static,
+    ) {
+        self.queue(async move |store| done(job(store).await.map_err(OpError::from)));
     }
 
     async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
-        // Taken out meanwhile, because other jobs may not meet a borrowed one; after a failure the
-        // next write has a new one.
+        // Taken out meanwhile, so that it is not borrowed while other code runs; after a failure
+        // the next write has a new one.
         let mut scratch = self.0.scratch.take();
         let bytes = scratch.contiguous(data);
-        for run in self
-            .arrangement(place)
-            .await?
-            .runs(&place.info, offset, bytes.len() as u64)
-        {
+        let arrangement = self.arrangement(place).await?;
+        for run in arrangement.runs(&place.info, offset, bytes.len() as u64) {
             self.ensure_open(place, run.slot, true).await?;
             self.with_open(place, run.slot, |file| {
                 file.write_all(run.slot.at, slice(bytes, &run.range))
@@ -401,14 +299,14 @@ impl Store {
         Ok(Bytes::from(bytes))
     }
 
-    /// Where a torrent's files are. Found out once, from what is there already.
+    /// Where a torrent's files are. Read once from the names of the stored files.
     async fn arrangement(&self, place: &Place) -> Result<Rc<Arrangement>, FsError> {
         let known = self.0.arrangements.borrow().get(&place.torrent).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let found =
-            Rc::new(arrangement_in(&self.root().folder(&place.folder).await?, &place.info).await?);
+        let folder = self.torrents().folder(&place.folder).await?;
+        let found = Rc::new(arrangement_in(&folder, &place.info).await?);
         self.0
             .arrangements
             .borrow_mut()
@@ -421,9 +319,9 @@ impl Store {
         if self.0.open.borrow_mut().get(key).is_some() {
             return Ok(());
         }
-        let folder = self.root().folder(&place.folder).await?;
+        let folder = self.torrents().folder(&place.folder).await?;
         let opened = folder.open(&slot.name(), create).await?;
-        self.0.open.borrow_mut().put(key, opened)
+        self.0.open.borrow_mut().insert(key, opened)
     }
 
     fn with_open(
@@ -439,62 +337,24 @@ impl Store {
     }
 }
 
-/// Where the files are of a torrent whose folder this is.
-pub(crate) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arrangement, FsError> {
-    if info.files.len() <= MANY_FILES {
-        return Ok(Arrangement::default());
-    }
-    let names = folder.names().await?;
-    Ok(Arrangement::found(info, names.iter().map(String::as_str)))
-}
-
-/// Asked of the browser anew: a handle from before may answer for what is gone. Where it does not
-/// answer, nothing is known.
-async fn is_there() -> bool {
+/// Asks the browser anew: an older handle may answer for what is gone. Where the browser does not
+/// answer, the folder is taken to be there.
+async fn is_present() -> bool {
     let found = async { Folder::root().await?.existing(ROOT).await };
     !matches!(found.await, Err(FsError::Missing))
 }
 
 /// The part of a range that a run names. Runs lie inside the range they were made for, and a range
 /// in memory fits a `usize`.
-fn slice<'a>(bytes: &'a [u8], range: &std::ops::Range<u64>) -> &'a [u8] {
+fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
+    bytes.get(in_memory(range)).unwrap_or_default()
+}
+
+fn slice_mut<'a>(bytes: &'a mut [u8], range: &Range<u64>) -> &'a mut [u8] {
+    bytes.get_mut(in_memory(range)).unwrap_or_default()
+}
+
+fn in_memory(range: &Range<u64>) -> Range<usize> {
     let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    bytes
-        .get(bound(range.start)..bound(range.end))
-        .unwrap_or_default()
-}
-
-fn slice_mut<'a>(bytes: &'a mut [u8], range: &std::ops::Range<u64>) -> &'a mut [u8] {
-    let bound = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    bytes
-        .get_mut(bound(range.start)..bound(range.end))
-        .unwrap_or_default()
-}
-
-fn too_little(need: Need, free: u64) -> String {
-    let (free, own) = apart(free, need.own);
-    match need.others {
-        0 => format!("This torrent needs {own} more; the browser grants this page {free}"),
-        others => format!(
-            "This torrent needs {own} more; the browser grants this page {free}, and other torrents still need {} of it",
-            size(others)
-        ),
-    }
-}
-
-/// The user's words for what failed, and what to do about it.
-fn storage_error(error: FsError) -> OpError {
-    let way_out = "Save and remove a torrent, or free space on this device.";
-    let (full, message) = match error {
-        FsError::Full => (
-            true,
-            format!("The browser's storage for this page is full. {way_out}"),
-        ),
-        FsError::TooLittle { need, free } => {
-            (true, format!("{}. {way_out}", too_little(need, free)))
-        }
-        FsError::Cleared => (false, format!("{CLEARED} Press Resume to fetch it again.")),
-        error => (false, format!("The browser's storage failed: {error}.")),
-    };
-    OpError::Storage { full, message }
+    bound(range.start)..bound(range.end)
 }

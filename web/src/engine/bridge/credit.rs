@@ -1,53 +1,53 @@
-//! When a peer's bytes count as taken: at once, unless so much waits for digest and disk that more
-//! would only fill memory.
+//! Credit for streams: a peer's bytes are credited at once, unless so much waits for digests and the
+//! disk that more would only fill memory.
 
 use std::collections::BTreeMap;
 
 use aqueduct_core::types::RequestId;
 
-/// Bytes that may wait for digest and disk before peers get no more credit. The engine asks for no
-/// more than its own bound; this one, twice that, holds for peers that send what nobody asked for,
-/// and for a disk that has stopped.
+/// Bytes that may wait for digests and the disk before streams get no more credit. The engine
+/// requests at most half as much; the rest is for peers that send what was not requested, and for a
+/// disk that has stopped.
 const MAX_WAITING: u64 = 64 << 20;
 
-/// What waits, and what is owed to streams meanwhile.
+/// Bytes that wait for storage, and credit that is withheld from streams meanwhile.
 #[derive(Default)]
-pub(crate) struct Credit {
+pub(super) struct Credit {
     waiting: u64,
     sizes: BTreeMap<RequestId, u64>,
-    owed: Vec<(u32, usize)>,
+    withheld: Vec<(u32, usize)>,
 }
 
 impl Credit {
-    /// A digest or a write of so many bytes was begun.
-    pub(crate) fn began(&mut self, id: RequestId, bytes: u64) {
+    /// A digest or a write of this many bytes was started.
+    pub(super) fn request_started(&mut self, id: RequestId, bytes: u64) {
         self.waiting += bytes;
         self.sizes.insert(id, bytes);
     }
 
-    /// A request is finished. Returns what can be given back now.
-    pub(crate) fn finished(&mut self, id: RequestId) -> Vec<(u32, usize)> {
+    /// A request is finished. Returns the streams and bytes to credit now.
+    pub(super) fn request_finished(&mut self, id: RequestId) -> Vec<(u32, usize)> {
         self.waiting -= self.sizes.remove(&id).unwrap_or(0);
         if self.waiting < MAX_WAITING {
-            std::mem::take(&mut self.owed)
+            std::mem::take(&mut self.withheld)
         } else {
             Vec::new()
         }
     }
 
-    /// The engine has taken bytes of a stream. Returns whether they can be given back at once; else
-    /// they are owed.
-    pub(crate) fn took(&mut self, stream: u32, bytes: usize) -> bool {
+    /// Bytes of a stream were received. Returns whether to credit them at once; otherwise
+    /// [`Credit::request_finished`] returns them later.
+    pub(super) fn received(&mut self, stream: u32, bytes: usize) -> bool {
         let at_once = self.waiting < MAX_WAITING;
         if !at_once {
-            self.owed.push((stream, bytes));
+            self.withheld.push((stream, bytes));
         }
         at_once
     }
 
-    /// Every stream is gone, and what was owed to them with them.
-    pub(crate) fn forget(&mut self) {
-        self.owed.clear();
+    /// All streams are closed: no credit is withheld any more.
+    pub(super) fn end_session(&mut self) {
+        self.withheld.clear();
     }
 }
 
@@ -58,12 +58,12 @@ mod tests {
     #[test]
     fn credit_is_held_back_while_the_disk_is_behind_and_given_when_it_caught_up() {
         let mut credit = Credit::default();
-        assert!(credit.took(1, 100));
-        credit.began(RequestId(1), MAX_WAITING);
-        credit.began(RequestId(2), 1);
-        assert!(!credit.took(1, 200));
-        assert!(credit.finished(RequestId(2)).is_empty());
-        assert_eq!(credit.finished(RequestId(1)), [(1, 200)]);
-        assert!(credit.took(1, 300));
+        assert!(credit.received(1, 100));
+        credit.request_started(RequestId(1), MAX_WAITING);
+        credit.request_started(RequestId(2), 1);
+        assert!(!credit.received(1, 200));
+        assert!(credit.request_finished(RequestId(2)).is_empty());
+        assert_eq!(credit.request_finished(RequestId(1)), [(1, 200)]);
+        assert!(credit.received(1, 300));
     }
 }

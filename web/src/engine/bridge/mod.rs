@@ -1,284 +1,322 @@
-//! The driver's side of the tunnel: joins, streams, and what the bridge tells.
+//! The bridge as the engine sees it: peers' connections, joins, reports. A WebSocket carries all of
+//! it.
 
-pub(crate) mod connection;
-pub(crate) mod credit;
-pub(crate) mod streams;
+pub(super) mod address;
+mod credit;
+mod session;
+mod socket;
+mod streams;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use aqueduct_core::tunnel::{Amounts, Event, JoinRequest, JoinUpdate, StreamClose};
-use aqueduct_core::types::{InfoHashV1, TorrentId};
+use aqueduct_core::io::Handshaken;
+use aqueduct_core::tunnel::{self, Client, JoinRequest, JoinUpdate, Refusal, StreamClose};
+use aqueduct_core::types::{ConnId, InfoHashV1, PeerAddr, RequestId};
+use aqueduct_core::wire::Message;
 use aqueduct_core::{CloseReason, Input, Instant};
-use bytes::Bytes;
 
-use crate::browser::clock::now;
-use crate::engine::driver::Driver;
-use crate::engine::swarms::places::Seat;
-use crate::engine::torrent::{Item, Said};
+use self::address::BridgeAddress;
+use self::credit::Credit;
+use self::session::Session;
+pub(super) use self::socket::{Listener, SocketEvent};
+use self::streams::Streams;
+use super::swarms::JoinReport;
+use crate::message::BridgeStatus;
 
-impl Driver {
-    /// A message of the bridge came.
-    pub(crate) fn on_message(&mut self, now: Instant, message: Bytes) {
-        let Some(tunnel) = self.line.tunnel() else {
+/// The connection to the bridge and everything it carries.
+pub(super) struct Bridge {
+    session: Session,
+    streams: Streams,
+    credit: Credit,
+    /// What one event of the socket or the tunnel leads to; emptied before the next one is taken.
+    events: VecDeque<Event>,
+}
+
+/// What happened at the bridge.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A session has begun, in which no swarm was joined yet.
+    SessionStarted,
+    /// The bridge has accepted the session.
+    Welcome {
+        /// Swarms that the tab may be in at a time.
+        joins: u16,
+        /// The port at which the bridge accepts peers for the tab; 0: none.
+        peer_port: u16,
+    },
+    /// The session is over, and with it every join.
+    SessionEnded,
+    /// An input for the engine.
+    Engine(Input),
+    /// The bridge dialled a peer and reached it.
+    PeerReached(InfoHashV1, SocketAddr),
+    /// What the bridge reports of a join.
+    Report(u32, JoinReport),
+}
+
+impl Bridge {
+    /// A bridge that is connected to at the first [`Bridge::handle_timeout`]. `token` is for bridges
+    /// that require one.
+    pub(super) fn new(address: &BridgeAddress, token: String, listener: Listener) -> Self {
+        Self {
+            session: Session::new(address, token, listener),
+            streams: Streams::default(),
+            credit: Credit::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// An event of the socket with this number.
+    pub(super) fn handle_socket(&mut self, now: Instant, socket: u64, event: SocketEvent) {
+        if !self.session.is_present(socket) {
             return;
-        };
-        if tunnel.handle_message(now, message).is_err() {
-            self.line.broken(now);
-            self.lose_all();
         }
-        self.hear_tunnel();
-    }
-
-    /// Takes the tunnel's events. Returns whether there were any.
-    pub(crate) fn hear_tunnel(&mut self) -> bool {
-        let now = now();
-        let mut heard = false;
-        while let Some(event) = self.line.tunnel().and_then(|tunnel| tunnel.poll_event()) {
-            heard = true;
-            self.on_tunnel(now, event);
-        }
-        heard
-    }
-
-    fn on_tunnel(&mut self, now: Instant, event: Event) {
         match event {
-            Event::Data { stream, bytes } => self.on_data(now, stream, &bytes),
-            Event::Sent { stream, bytes } => {
-                if let Some(conn) = self.streams.conn(stream) {
-                    self.engine.handle(now, Input::Sent { conn, bytes });
+            SocketEvent::Open => {
+                self.session.handle_open(now);
+                self.events.push_back(Event::SessionStarted);
+            }
+            SocketEvent::Message(message) => {
+                let Some(tunnel) = self.session.tunnel() else {
+                    return;
+                };
+                if tunnel.handle_message(now, message).is_err() {
+                    self.session.retry_later(now);
+                    self.end_session();
                 }
             }
-            Event::StreamOpened {
+            SocketEvent::Closed(code) => {
+                self.session.handle_close(now, code);
+                self.end_session();
+            }
+        }
+    }
+
+    /// What happened, in order, until `None`.
+    pub(super) fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let event = self.session.tunnel()?.poll_event()?;
+            self.handle_tunnel(now, event);
+        }
+    }
+
+    /// Whether [`Bridge::send`] or the like led to events since the last [`Bridge::poll_event`].
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    fn handle_tunnel(&mut self, now: Instant, event: tunnel::Event) {
+        match event {
+            tunnel::Event::Data { stream, bytes } => self.handle_data(stream, &bytes),
+            tunnel::Event::Sent { stream, bytes } => {
+                let conn = self.streams.conn(stream);
+                let sent = conn.map(|conn| Event::Engine(Input::Sent { conn, bytes }));
+                self.events.extend(sent);
+            }
+            tunnel::Event::StreamOpened {
                 stream,
                 addr,
                 dialled,
                 handshake,
                 ..
-            } => {
-                if let Some(addr) = addr.socket_addr().filter(|_| dialled) {
-                    self.met(handshake.info_hash, addr);
-                }
-                let conn = self.streams.open(stream);
-                self.engine.handle(
-                    now,
-                    Input::Accepted {
-                        conn,
-                        addr,
-                        dialled,
-                        handshake,
-                    },
-                );
+            } => self.handle_stream(stream, addr, dialled, handshake),
+            tunnel::Event::StreamClosed { stream, reason } => {
+                let reason = match reason {
+                    StreamClose::Peer => CloseReason::Remote,
+                    other => CloseReason::Unreachable(other.to_string()),
+                };
+                self.lose_stream(stream, reason);
             }
-            Event::StreamClosed {
-                stream,
-                reason: StreamClose::Peer,
-            } => self.lose(stream, CloseReason::Remote),
-            Event::StreamClosed { stream, reason } => {
-                self.lose(stream, CloseReason::Unreachable(reason.to_string()))
+            tunnel::Event::Welcome(welcome) => {
+                self.session.handle_welcome();
+                self.events.push_back(Event::Welcome {
+                    joins: welcome.limits.joins,
+                    peer_port: welcome.peer_port,
+                });
             }
-            Event::Welcome(welcome) => {
-                self.line.greeted();
-                self.places.granted(now, welcome.limits.joins);
-                self.engine.set_listen_port(welcome.peer_port);
+            tunnel::Event::Refused(refusal) => self.handle_refusal(now, refusal),
+            tunnel::Event::Silent => {
+                self.session.retry_later(now);
+                self.end_session();
             }
-            Event::Refused(refusal) => {
-                self.line.refused(now, refusal);
-                self.lose_all();
+            tunnel::Event::Trackers { join, counts } => {
+                self.report(join, JoinReport::Trackers(counts))
             }
-            Event::Silent => {
-                self.line.broken(now);
-                self.lose_all();
+            tunnel::Event::Dht { join, counts } => self.report(join, JoinReport::Dht(counts)),
+            tunnel::Event::Peers { join, counts } => self.report(join, JoinReport::Peers(counts)),
+            tunnel::Event::JoinRefused { join, refusal } => {
+                self.report(join, JoinReport::Refused(refusal))
             }
-            Event::Trackers { join, counts } => {
-                self.with_join(join, |item| item.said.trackers = counts)
-            }
-            Event::Dht { join, counts } => {
-                self.with_join(join, |item| item.said.dht = Some(counts))
-            }
-            Event::Peers { join, counts } => self.with_join(join, |item| item.said.peers = counts),
-            Event::JoinRefused { join, refusal } => self.join_refused(join, refusal),
-            // The bridge closes the WebSocket when it stops; that is when to come back.
-            Event::Draining { .. } => {}
+            // The bridge closes the WebSocket when it stops; only then a new one is opened.
+            tunnel::Event::Draining { .. } => {}
         }
     }
 
-    fn on_data(&mut self, now: Instant, stream: u32, bytes: &[u8]) {
+    fn handle_data(&mut self, stream: u32, bytes: &[u8]) {
         self.streams.feed(stream, bytes);
         while let Some((conn, read)) = self.streams.next(stream) {
             match read {
-                Ok(message) => self.engine.handle(now, Input::Message { conn, message }),
-                Err(error) => {
-                    if let Some(tunnel) = self.line.tunnel() {
-                        tunnel.close(stream);
-                    }
-                    self.lose(stream, CloseReason::Protocol(error));
-                }
+                Ok(message) => self
+                    .events
+                    .push_back(Event::Engine(Input::Message { conn, message })),
+                Err(error) => self.end_stream(stream, CloseReason::Protocol(error)),
             }
         }
-        if self.credit.took(stream, bytes.len())
-            && let Some(tunnel) = self.line.tunnel()
+        if self.credit.received(stream, bytes.len())
+            && let Some(tunnel) = self.session.tunnel()
         {
             tunnel.consumed(stream, bytes.len());
         }
     }
 
-    /// Whoever was reached once is worth another try after a pause or in another session. Of a
-    /// private torrent nobody is told (BEP 27).
-    fn met(&mut self, info_hash: InfoHashV1, addr: SocketAddr) {
-        let item = self
-            .items
-            .values_mut()
-            .find(|item| item.info_hash().wire() == info_hash);
-        if let Some(item) = item.filter(|item| !item.is_private()) {
-            item.hints.met(addr);
+    fn handle_stream(&mut self, stream: u32, addr: PeerAddr, dialled: bool, handshake: Handshaken) {
+        if let Some(addr) = addr.socket_addr().filter(|_| dialled) {
+            self.events
+                .push_back(Event::PeerReached(handshake.info_hash, addr));
+        }
+        let conn = self.streams.open(stream);
+        self.events.push_back(Event::Engine(Input::Accepted {
+            conn,
+            addr,
+            dialled,
+            handshake,
+        }));
+    }
+
+    fn handle_refusal(&mut self, now: Instant, refusal: Refusal) {
+        self.session.handle_refusal(now, refusal);
+        self.end_session();
+    }
+
+    fn report(&mut self, join: u32, report: JoinReport) {
+        self.events.push_back(Event::Report(join, report));
+    }
+
+    /// Closes a stream at the bridge, and reports it to the engine.
+    fn end_stream(&mut self, stream: u32, reason: CloseReason) {
+        if let Some(tunnel) = self.session.tunnel() {
+            tunnel.close(stream);
+        }
+        self.lose_stream(stream, reason);
+    }
+
+    /// A stream was closed: reports it to the engine.
+    fn lose_stream(&mut self, stream: u32, reason: CloseReason) {
+        if let Some(conn) = self.streams.close_stream(stream) {
+            self.events
+                .push_back(Event::Engine(Input::Closed { conn, reason }));
         }
     }
 
-    pub(crate) fn with_join(&mut self, join: u32, act: impl FnOnce(&mut Item)) {
-        if let Some(item) = self
-            .items
-            .values_mut()
-            .find(|item| item.seat.join() == Some(join))
-        {
-            act(item);
-        }
-    }
-
-    /// The line is gone, and with it every stream and join.
-    pub(crate) fn lose_all(&mut self) {
-        self.credit.forget();
-        self.items.values_mut().for_each(|item| item.seat.lose());
+    /// The session is over, and with it every stream and join.
+    fn end_session(&mut self) {
+        self.credit.end_session();
+        self.events.push_back(Event::SessionEnded);
         for conn in self.streams.close_all() {
-            self.engine.handle(
-                now(),
-                Input::Closed {
-                    conn,
-                    reason: CloseReason::Unreachable("the line to the bridge broke".to_owned()),
-                },
-            );
+            let reason = CloseReason::Unreachable("the connection to the bridge broke".to_owned());
+            self.events
+                .push_back(Event::Engine(Input::Closed { conn, reason }));
         }
     }
 
-    /// Enters a swarm, if there is a session. Whether there is a place was looked at before.
-    pub(crate) fn join(&mut self, torrent: TorrentId) {
-        let amounts = self.amounts(torrent);
-        let peer_id = self.peer_id();
-        let (Some(item), Some(tunnel)) = (self.items.get_mut(&torrent), self.line.tunnel()) else {
+    /// Queues a message for a peer.
+    pub(super) fn send(&mut self, conn: ConnId, message: &Message) {
+        let (Some(stream), Some(tunnel)) =
+            (self.streams.send(conn, message), self.session.tunnel())
+        else {
             return;
         };
-        let request = JoinRequest {
-            info_hash: item.info_hash().wire(),
-            other_hash: item.info_hash().other_wire(),
-            peer_id,
-            private: item.is_private(),
-            amounts,
-            want: Self::want(),
-            trackers: item.trackers.clone(),
-        };
-        item.seat = Seat::In(tunnel.join(&request), now());
-        // What the bridge of an earlier session said of its search means nothing now.
-        item.said = Said::default();
-        item.hints.joined();
-    }
-
-    /// Enters a swarm anew: seeds that were of no use a moment ago are, and the bridge lets those
-    /// rest whose streams the tab closed.
-    pub(crate) fn rejoin(&mut self, torrent: TorrentId) {
-        if self
-            .items
-            .get(&torrent)
-            .is_some_and(|item| item.seat.join().is_some())
-        {
-            self.leave(torrent, Seat::Waiting(Instant::ZERO));
-        }
-    }
-
-    /// Leaves a swarm, if it was entered; from then on the torrent stands as `then` says.
-    pub(crate) fn leave(&mut self, torrent: TorrentId, then: Seat) {
-        let Some(item) = self.items.get_mut(&torrent) else {
-            return;
-        };
-        let earlier = std::mem::replace(&mut item.seat, then);
-        if let (Some(join), Some(tunnel)) = (earlier.join(), self.line.tunnel()) {
-            tunnel.leave(join);
-        }
-        self.places.look_soon(now());
-    }
-
-    /// Hands on what peers said of further peers, as often as a bridge listens.
-    pub(crate) fn tell_hints(&mut self, now: Instant) {
-        let Some(tunnel) = self.line.tunnel() else {
-            return;
-        };
-        for item in self.items.values_mut() {
-            if let Some(join) = item.seat.join()
-                && let Some(addrs) = item.hints.take(now)
-            {
-                tunnel.hint(join, &addrs);
+        while let Some(part) = self.streams.poll_part(stream) {
+            if tunnel.send(stream, part).is_err() {
+                let reason = CloseReason::Unreachable("it does not take the data".to_owned());
+                self.end_stream(stream, reason);
+                return;
             }
         }
     }
 
-    /// When [`Driver::tell_hints`] has something to do.
-    pub(crate) fn hints_due(&self) -> Option<Instant> {
-        self.items
-            .values()
-            .filter(|item| item.seat.join().is_some())
-            .filter_map(|item| item.hints.due())
-            .min()
-    }
-
-    /// Tells the bridge how a torrent stands.
-    pub(crate) fn update(&mut self, torrent: TorrentId, completed: bool, more: bool) {
-        let amounts = self.amounts(torrent);
-        let (Some(item), Some(tunnel)) = (self.items.get(&torrent), self.line.tunnel()) else {
-            return;
-        };
-        if let Some(join) = item.seat.join() {
-            let private = item.is_private();
-            tunnel.update(
-                join,
-                &JoinUpdate {
-                    amounts,
-                    want: Self::want(),
-                    private,
-                    completed,
-                    more,
-                },
-            );
+    /// The engine closed a connection. It is told nothing more of it.
+    pub(super) fn close(&mut self, conn: ConnId) {
+        let is_its_end = |event: &Event| matches!(event, Event::Engine(Input::Closed { conn: ended, .. }) if *ended == conn);
+        self.events.retain(|event| !is_its_end(event));
+        if let (Some(stream), Some(tunnel)) = (self.streams.close_conn(conn), self.session.tunnel())
+        {
+            tunnel.close(stream);
         }
     }
 
-    /// Tells the bridge how all torrents stand, for its announces.
-    pub(crate) fn tell_amounts(&mut self) {
-        let joined: Vec<TorrentId> = self
-            .items
-            .values()
-            .filter(|item| item.seat.join().is_some())
-            .map(|item| item.id)
-            .collect();
-        joined
-            .into_iter()
-            .for_each(|torrent| self.update(torrent, false, false));
+    /// Enters a swarm and returns the number of the join; `None` without a session.
+    pub(super) fn join(&mut self, request: &JoinRequest) -> Option<u32> {
+        Some(self.session.tunnel()?.join(request))
     }
 
-    fn amounts(&self, torrent: TorrentId) -> Amounts {
-        let known = self
-            .items
-            .get(&torrent)
-            .is_some_and(|item| item.info.is_some());
-        let snapshot = self.engine.snapshot_of(torrent);
-        snapshot.map_or(
-            Amounts {
-                uploaded: 0,
-                downloaded: 0,
-                left: None,
-            },
-            |s| Amounts {
-                uploaded: s.uploaded,
-                downloaded: s.downloaded,
-                left: known.then_some(s.left),
-            },
-        )
+    /// Leaves a swarm.
+    pub(super) fn leave(&mut self, join: u32) {
+        self.with_tunnel(|tunnel| tunnel.leave(join));
+    }
+
+    /// Reports the state of a torrent.
+    pub(super) fn update(&mut self, join: u32, update: &JoinUpdate) {
+        self.with_tunnel(|tunnel| tunnel.update(join, update));
+    }
+
+    /// Passes on where peers are said to be.
+    pub(super) fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
+        self.with_tunnel(|tunnel| tunnel.hint(join, addrs));
+    }
+
+    fn with_tunnel(&mut self, act: impl FnOnce(&mut Client)) {
+        if let Some(tunnel) = self.session.tunnel() {
+            act(tunnel);
+        }
+    }
+
+    /// A digest or a write of received bytes was started.
+    pub(super) fn request_started(&mut self, id: RequestId, bytes: u64) {
+        self.credit.request_started(id, bytes);
+    }
+
+    /// A request is finished: streams may have credit again.
+    pub(super) fn request_finished(&mut self, id: RequestId) {
+        let credited = self.credit.request_finished(id);
+        self.with_tunnel(|tunnel| {
+            for (stream, bytes) in credited {
+                tunnel.consumed(stream, bytes);
+            }
+        });
+    }
+
+    /// Whether a session is open.
+    pub(super) const fn is_open(&self) -> bool {
+        self.session.is_open()
+    }
+
+    /// The session's state as the page shows it.
+    pub(super) fn status(&self, now: Instant) -> BridgeStatus {
+        self.session.status(now)
+    }
+
+    /// Shows this token to the bridge from now on.
+    pub(super) fn set_token(&mut self, now: Instant, token: String) {
+        self.session.set_token(now, token);
+    }
+
+    /// Sends what is ready, as far as the browser takes it. Returns whether anything was sent.
+    pub(super) fn transmit(&mut self) -> bool {
+        self.session.transmit()
+    }
+
+    /// When to call [`Bridge::handle_timeout`] at the latest.
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.session.poll_timeout(now)
+    }
+
+    /// Passes the time to the session. Harmless when called early.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
     }
 }

@@ -1,5 +1,5 @@
-//! The peers of this tab: streams of the tunnel on one side, connections of the engine on the
-//! other.
+//! The peer connections of this tab: streams of the tunnel on one side, connections of the engine on
+//! the other.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
 
-/// Room made at a time for what a stream receives: messages are slices of it. Some blocks' worth,
-/// so that making room is rare; not more, because one late block keeps all of it alive.
+/// Bytes allocated at a time for what a stream receives. Messages are slices of it: some blocks fit, so
+/// that allocations are rare, but not many, because one late block keeps all of it alive.
 const SLAB: usize = 256 * 1024;
 
 /// All open streams. Both directions of the mapping always agree.
 #[derive(Default)]
-pub(crate) struct Streams {
+pub(super) struct Streams {
     by_stream: BTreeMap<u32, Stream>,
     by_conn: BTreeMap<ConnId, u32>,
     opened: u64,
@@ -27,8 +27,8 @@ struct Stream {
 }
 
 impl Streams {
-    /// A new stream; returns what the engine shall call it.
-    pub(crate) fn open(&mut self, stream: u32) -> ConnId {
+    /// Adds a stream whose handshake the bridge has done. Returns the engine's name for it.
+    pub(super) fn open(&mut self, stream: u32) -> ConnId {
         let conn = ConnId::accepted(self.opened);
         self.opened += 1;
         self.by_stream.insert(
@@ -43,8 +43,8 @@ impl Streams {
         conn
     }
 
-    /// Takes in bytes of a stream; [`Streams::next`] says what they mean.
-    pub(crate) fn feed(&mut self, stream: u32, bytes: &[u8]) {
+    /// Adds received bytes; [`Streams::next`] takes messages out of them.
+    pub(super) fn feed(&mut self, stream: u32, bytes: &[u8]) {
         if let Some(stream) = self.by_stream.get_mut(&stream) {
             if stream.received.capacity() - stream.received.len() < bytes.len() {
                 stream.received.reserve(bytes.len().max(SLAB));
@@ -53,8 +53,8 @@ impl Streams {
         }
     }
 
-    /// The next message of a stream, if all of it is there.
-    pub(crate) fn next(&mut self, stream: u32) -> Option<(ConnId, Result<Message, WireError>)> {
+    /// The next complete message of a stream, or how the peer broke the protocol.
+    pub(super) fn next(&mut self, stream: u32) -> Option<(ConnId, Result<Message, WireError>)> {
         let stream = self.by_stream.get_mut(&stream)?;
         match stream.connection.poll_event(&mut stream.received) {
             Ok(Some(Event::Message(message))) => Some((stream.conn, Ok(message))),
@@ -63,39 +63,39 @@ impl Streams {
         }
     }
 
-    /// What the engine calls a stream.
-    pub(crate) fn conn(&self, stream: u32) -> Option<ConnId> {
+    /// The engine's name for a stream.
+    pub(super) fn conn(&self, stream: u32) -> Option<ConnId> {
         self.by_stream.get(&stream).map(|stream| stream.conn)
     }
 
-    /// The stream of a connection, and a message as the bytes that go out on it.
-    pub(crate) fn encode(
-        &mut self,
-        conn: ConnId,
-        message: &Message,
-    ) -> Option<(u32, Bytes, Option<Bytes>)> {
-        let number = *self.by_conn.get(&conn)?;
-        let connection = &mut self.by_stream.get_mut(&number)?.connection;
-        connection.send(message);
-        Some((number, connection.poll_part()?, connection.poll_part()))
+    /// Encodes a message; [`Streams::poll_part`] takes its bytes. Returns the stream.
+    pub(super) fn send(&mut self, conn: ConnId, message: &Message) -> Option<u32> {
+        let stream = *self.by_conn.get(&conn)?;
+        self.by_stream.get_mut(&stream)?.connection.send(message);
+        Some(stream)
     }
 
-    /// The engine ended a connection; returns its stream.
-    pub(crate) fn close_conn(&mut self, conn: ConnId) -> Option<u32> {
+    /// The next bytes to send on a stream, in order, until `None`.
+    pub(super) fn poll_part(&mut self, stream: u32) -> Option<Bytes> {
+        self.by_stream.get_mut(&stream)?.connection.poll_part()
+    }
+
+    /// The engine closed a connection. Returns its stream.
+    pub(super) fn close_conn(&mut self, conn: ConnId) -> Option<u32> {
         let stream = self.by_conn.remove(&conn)?;
         self.by_stream.remove(&stream);
         Some(stream)
     }
 
-    /// A stream ended; returns its connection.
-    pub(crate) fn close_stream(&mut self, stream: u32) -> Option<ConnId> {
+    /// A stream was closed. Returns its connection.
+    pub(super) fn close_stream(&mut self, stream: u32) -> Option<ConnId> {
         let conn = self.by_stream.remove(&stream)?.conn;
         self.by_conn.remove(&conn);
         Some(conn)
     }
 
-    /// All streams ended at once; returns their connections.
-    pub(crate) fn close_all(&mut self) -> Vec<ConnId> {
+    /// All streams were closed. Returns their connections.
+    pub(super) fn close_all(&mut self) -> Vec<ConnId> {
         self.by_stream.clear();
         std::mem::take(&mut self.by_conn).into_keys().collect()
     }
@@ -120,12 +120,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_leaves_on_the_stream_of_its_connection() {
+        let mut streams = Streams::default();
+        let conn = streams.open(7);
+        assert_eq!(streams.send(conn, &Message::Unchoke), Some(7));
+        let part = streams.poll_part(7);
+        assert_eq!(part.as_deref(), Some(&[0, 0, 0, 1, 1][..]));
+        assert_eq!(streams.poll_part(7), None);
+    }
+
+    #[test]
     fn a_closed_stream_is_unknown_from_both_sides() {
         let mut streams = Streams::default();
         let (one, two) = (streams.open(1), streams.open(2));
         assert_eq!(streams.close_conn(one), Some(1));
         assert_eq!(streams.close_stream(1), None);
         assert_eq!(streams.close_stream(2), Some(two));
-        assert!(streams.encode(two, &Message::Choke).is_none());
+        assert_eq!(streams.send(two, &Message::Choke), None);
     }
 }

@@ -1,6 +1,6 @@
-//! Places in the bridge: a session may be in so many swarms at a time, and may enter so many anew a
-//! minute. Who has no place waits for one and takes it as soon as there is one: downloads before
-//! seeds, and whoever waits longest first.
+//! Places with the bridge: a session may be in a limited number of swarms at a time, and may enter a
+//! limited number per minute. A torrent without a place waits: downloads come before seeds, and of
+//! each the one that waits longest comes first.
 
 use std::time::Duration;
 
@@ -8,100 +8,126 @@ use aqueduct_core::Instant;
 use aqueduct_core::tunnel::JoinRefusal;
 use aqueduct_core::types::TorrentId;
 
-use crate::browser::clock::now;
-use crate::engine::driver::Driver;
-use crate::message::Waiting;
-
-/// Places until a bridge says how many it has: as many as a bridge has by default, so that nobody
-/// waits for its greeting.
+/// Places until the bridge says how many it grants: its default, so that nothing waits for its
+/// welcome.
 const EXPECTED: usize = 32;
-/// Whoever has no peer for so long lets others try their luck, if any wait.
+/// A torrent without a peer for this long makes room for others, if any wait.
 const YIELD_AFTER: Duration = Duration::from_secs(300);
-/// While anybody waits, places are looked through so often, and at once when something changes.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// After a refusal that does not say when to try again.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
-/// Least time between two joins, once a bridge said that they come too fast.
+/// How often places are assigned anew while a torrent waits; besides, whenever something changes.
+const REASSIGN_EVERY: Duration = Duration::from_secs(15);
+/// Wait after a refusal that does not say when to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// Least time between two joins, once the bridge has refused one as too fast.
 const LEAST_SPACING: Duration = Duration::from_millis(250);
 
-/// How a torrent stands with the bridge.
+/// Whether a torrent is in its swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Seat {
-    /// It does not want to be in its swarm.
+pub(crate) enum Membership {
+    /// It is not to be in its swarm.
     #[default]
-    Out,
+    Outside,
     /// It has been waiting for a place since then.
     Waiting(Instant),
-    /// It is in its swarm, under this name in the present session, since then.
-    In(u32, Instant),
+    /// It is in its swarm since then, under this number of the present session.
+    Joined(u32, Instant),
 }
 
-impl Seat {
-    /// Its name in the present session with the bridge.
-    pub(crate) const fn join(self) -> Option<u32> {
+impl Membership {
+    /// The number of its join in the present session.
+    pub(super) const fn join(self) -> Option<u32> {
         match self {
-            Self::In(join, _) => Some(join),
-            Self::Out | Self::Waiting(_) => None,
+            Self::Joined(join, _) => Some(join),
+            Self::Outside | Self::Waiting(_) => None,
         }
     }
 
-    /// It had a place, and the session is over: those who had one come first in the next.
-    pub(crate) fn lose(&mut self) {
-        if let Self::In(..) = self {
+    /// The session is over. Torrents that had a place come first in the next one.
+    pub(super) fn end_session(&mut self) {
+        if let Self::Joined(..) = self {
             *self = Self::Waiting(Instant::ZERO);
         }
     }
 }
 
 /// How many places there are, and when the next one may be taken.
-pub(crate) struct Places {
+pub(super) struct Places {
     limit: usize,
     /// No join before this time.
-    next: Instant,
+    next_join: Instant,
     spacing: Duration,
-    look_at: Option<Instant>,
+    assign_at: Option<Instant>,
 }
 
 impl Default for Places {
     fn default() -> Self {
         Self {
             limit: EXPECTED,
-            next: Instant::ZERO,
+            next_join: Instant::ZERO,
             spacing: Duration::ZERO,
-            look_at: None,
+            assign_at: None,
         }
     }
 }
 
 impl Places {
-    /// Something changed that may give somebody a place.
-    pub(crate) fn look_soon(&mut self, now: Instant) {
-        self.look_at = Some(self.look_at.map_or(now, |at| at.min(now)));
+    /// Something changed that may give a torrent a place.
+    pub(super) fn assign_soon(&mut self, now: Instant) {
+        self.assign_at = Some(self.assign_at.map_or(now, |at| at.min(now)));
     }
 
-    /// When places are to be looked through.
-    pub(crate) const fn due(&self) -> Option<Instant> {
-        self.look_at
+    /// When places are to be assigned anew.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.assign_at
     }
 
-    /// A new session, which knows nothing of earlier joins.
-    pub(crate) fn connected(&mut self, now: Instant) {
-        (self.next, self.spacing) = (now, Duration::ZERO);
-        self.look_soon(now);
+    /// Whether they are to be assigned now; if so, they are not again before
+    /// [`Places::assigned`] or [`Places::assign_soon`] says so.
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
+        let due = self.assign_at.is_some_and(|at| at <= now);
+        if due {
+            self.assign_at = None;
+        }
+        due
     }
 
-    /// The bridge says how many places it has.
-    pub(crate) fn granted(&mut self, now: Instant, joins: u16) {
-        self.limit = joins.into();
-        self.look_soon(now);
+    /// Who is to have a place, the most urgent first.
+    pub(super) fn choose(&self, mut claims: Vec<Claim>, now: Instant) -> Vec<Claim> {
+        claims.sort_by_key(|claim| claim.rank(now));
+        claims.truncate(self.limit);
+        claims
     }
 
-    fn joined(&mut self, now: Instant) {
-        self.next = now + self.spacing;
+    /// Whether a swarm may be entered now; if so, it counts as entered.
+    pub(super) fn take_join(&mut self, now: Instant) -> bool {
+        let may = self.next_join <= now;
+        if may {
+            self.next_join = now + self.spacing;
+        }
+        may
     }
 
-    /// A join was refused while so many others stand.
-    fn refused(&mut self, now: Instant, refusal: JoinRefusal, taken: usize) {
+    /// Places were assigned, and torrents wait; `crowded`: some of them because there are too few
+    /// places.
+    pub(super) fn assigned(&mut self, now: Instant, crowded: bool) {
+        let spaced = (self.next_join > now).then_some(self.next_join);
+        let later = crowded.then_some(now + REASSIGN_EVERY);
+        self.assign_at = spaced.into_iter().chain(later).min();
+    }
+
+    /// A new session, in which no swarm was entered yet.
+    pub(super) fn start_session(&mut self, now: Instant) {
+        (self.next_join, self.spacing) = (now, Duration::ZERO);
+        self.assign_soon(now);
+    }
+
+    /// The bridge grants this many places.
+    pub(super) fn set_limit(&mut self, now: Instant, limit: u16) {
+        self.limit = limit.into();
+        self.assign_soon(now);
+    }
+
+    /// The bridge refused a join while `taken` others stand.
+    pub(super) fn refused(&mut self, now: Instant, refusal: JoinRefusal, taken: usize) {
         let wait = match refusal {
             JoinRefusal::TooFast { retry_after } => {
                 self.spacing = self.spacing.max(retry_after).max(LEAST_SPACING);
@@ -111,129 +137,41 @@ impl Places {
                 self.limit = self.limit.min(taken);
                 Duration::ZERO
             }
-            JoinRefusal::NoPlace | JoinRefusal::Duplicate | JoinRefusal::Draining => {
-                TRY_AGAIN_AFTER
-            }
+            JoinRefusal::NoPlace | JoinRefusal::Duplicate | JoinRefusal::Draining => RETRY_AFTER,
         };
-        self.next = self.next.max(now + wait);
-        self.look_soon(now);
+        self.next_join = self.next_join.max(now + wait);
+        self.assign_soon(now);
+    }
+
+    /// Whether all places are in use when this many are taken.
+    pub(super) const fn are_full(&self, taken: usize) -> bool {
+        taken >= self.limit
     }
 }
 
-/// What decides who has a place.
+/// What decides which torrent has a place.
 #[derive(Clone, Copy, Debug)]
-struct Claim {
-    torrent: TorrentId,
-    seat: Seat,
-    /// It lacks nothing that is wanted.
-    complete: bool,
+pub(super) struct Claim {
+    pub(super) torrent: TorrentId,
+    pub(super) membership: Membership,
+    /// Nothing that is wanted is missing.
+    pub(super) complete: bool,
     /// It has a peer.
-    has_peers: bool,
+    pub(super) has_peers: bool,
 }
 
 impl Claim {
-    /// The smaller, the sooner it has a place.
+    /// The smaller, the more urgent.
     fn rank(&self, now: Instant) -> (bool, u8, Instant, TorrentId) {
-        let (turn, since) = match self.seat {
-            Seat::In(_, since) if !self.has_peers && now.since(since) >= YIELD_AFTER => (2, since),
-            Seat::In(_, since) => (0, since),
-            Seat::Waiting(since) => (1, since),
-            Seat::Out => (3, now),
+        let (turn, since) = match self.membership {
+            Membership::Joined(_, since) if !self.has_peers && now.since(since) >= YIELD_AFTER => {
+                (2, since)
+            }
+            Membership::Joined(_, since) => (0, since),
+            Membership::Waiting(since) => (1, since),
+            Membership::Outside => (3, now),
         };
         (self.complete, turn, since, self.torrent)
-    }
-}
-
-/// Who is to have one of so many places, the most urgent first.
-fn chosen(mut claims: Vec<Claim>, limit: usize, now: Instant) -> Vec<Claim> {
-    claims.sort_by_key(|claim| claim.rank(now));
-    claims.truncate(limit);
-    claims
-}
-
-impl Driver {
-    /// Gives places to those who are to have one, and takes them from others who must make room.
-    pub(crate) fn look_after_places(&mut self, now: Instant) {
-        if self.places.due().is_none_or(|due| due > now) {
-            return;
-        }
-        self.places.look_at = None;
-        if self.line.tunnel().is_none() {
-            return;
-        }
-        let claims = self.claims();
-        let chosen = chosen(claims.clone(), self.places.limit, now);
-        let is_chosen = |torrent: TorrentId| chosen.iter().any(|claim| claim.torrent == torrent);
-        for claim in claims
-            .iter()
-            .filter(|claim| claim.seat.join().is_some() && !is_chosen(claim.torrent))
-        {
-            self.leave(claim.torrent, Seat::Waiting(now));
-        }
-        for claim in chosen.iter().filter(|claim| claim.seat.join().is_none()) {
-            if self.places.next > now {
-                break;
-            }
-            self.join(claim.torrent);
-            self.places.joined(now);
-        }
-        self.places.look_at = self.next_look(now, chosen.len() < claims.len());
-    }
-
-    /// Nothing to look for while nobody waits.
-    fn next_look(&self, now: Instant, crowded: bool) -> Option<Instant> {
-        let waiting = self
-            .items
-            .values()
-            .any(|item| matches!(item.seat, Seat::Waiting(_)));
-        let paced = (self.places.next > now).then_some(self.places.next);
-        let later = if crowded {
-            Some(now + LOOK_EVERY)
-        } else {
-            None
-        };
-        paced.into_iter().chain(later).min().filter(|_| waiting)
-    }
-
-    fn claims(&self) -> Vec<Claim> {
-        let wishing = self.items.values().filter(|item| item.seat != Seat::Out);
-        let claim = |item: &crate::engine::torrent::Item| Claim {
-            torrent: item.id,
-            seat: item.seat,
-            complete: item.info.is_some() && self.outstanding(item.id) == 0,
-            has_peers: self
-                .engine
-                .snapshot_of(item.id)
-                .is_some_and(|s| s.peers > 0),
-        };
-        wishing.map(claim).collect()
-    }
-
-    fn places_taken(&self) -> usize {
-        self.items
-            .values()
-            .filter(|item| item.seat.join().is_some())
-            .count()
-    }
-
-    /// The bridge did not take a join; the torrent waits on.
-    pub(crate) fn join_refused(&mut self, join: u32, refusal: JoinRefusal) {
-        let now = now();
-        self.with_join(join, |item| item.seat = Seat::Waiting(Instant::ZERO));
-        let taken = self.places_taken();
-        self.places.refused(now, refusal, taken);
-    }
-
-    /// What those wait for who wait.
-    pub(crate) fn waiting(&mut self) -> Option<Waiting> {
-        self.line.tunnel()?;
-        let taken = self.places_taken();
-        let full = taken >= self.places.limit;
-        Some(if full {
-            Waiting::InUse(u32::try_from(taken).unwrap_or(u32::MAX))
-        } else {
-            Waiting::TooFast
-        })
     }
 }
 
@@ -243,17 +181,22 @@ mod tests {
 
     const NOW: Instant = Instant::from_micros(1_000_000_000);
 
-    fn claim(id: u32, seat: Seat, complete: bool, has_peers: bool) -> Claim {
+    fn claim(id: u32, membership: Membership, complete: bool, has_peers: bool) -> Claim {
         Claim {
             torrent: TorrentId(id),
-            seat,
+            membership,
             complete,
             has_peers,
         }
     }
 
     fn ids(claims: &[Claim], limit: usize) -> Vec<u32> {
-        chosen(claims.to_vec(), limit, NOW)
+        let places = Places {
+            limit,
+            ..Places::default()
+        };
+        places
+            .choose(claims.to_vec(), NOW)
             .iter()
             .map(|claim| claim.torrent.0)
             .collect()
@@ -266,10 +209,10 @@ mod tests {
     #[test]
     fn a_download_that_waits_takes_the_place_of_a_seed_and_of_no_download() {
         let claims = [
-            claim(1, Seat::In(1, before(900)), true, true),
-            claim(2, Seat::In(2, before(900)), false, true),
-            claim(3, Seat::Waiting(before(1)), false, false),
-            claim(4, Seat::Waiting(before(800)), true, false),
+            claim(1, Membership::Joined(1, before(900)), true, true),
+            claim(2, Membership::Joined(2, before(900)), false, true),
+            claim(3, Membership::Waiting(before(1)), false, false),
+            claim(4, Membership::Waiting(before(800)), true, false),
         ];
         assert_eq!(ids(&claims, 2), [2, 3]);
         assert_eq!(ids(&claims, 1), [2]);
@@ -277,13 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_longest_comes_first_and_one_that_finds_nobody_lets_it_in() {
+    fn the_torrent_that_waits_longest_comes_first_and_one_that_finds_no_peer_makes_room() {
         let claims = [
-            claim(1, Seat::In(1, before(301)), false, false),
-            claim(2, Seat::In(2, before(299)), false, false),
-            claim(3, Seat::In(3, before(900)), false, true),
-            claim(4, Seat::Waiting(before(10)), false, false),
-            claim(5, Seat::Waiting(before(20)), false, false),
+            claim(1, Membership::Joined(1, before(301)), false, false),
+            claim(2, Membership::Joined(2, before(299)), false, false),
+            claim(3, Membership::Joined(3, before(900)), false, true),
+            claim(4, Membership::Waiting(before(10)), false, false),
+            claim(5, Membership::Waiting(before(20)), false, false),
         ];
         assert_eq!(ids(&claims, 3), [3, 2, 5]);
         assert_eq!(ids(&claims, 5), [3, 2, 5, 4, 1]);
@@ -294,22 +237,34 @@ mod tests {
         let mut places = Places::default();
         let retry_after = Duration::from_secs(2);
         places.refused(NOW, JoinRefusal::TooFast { retry_after }, 5);
-        assert_eq!((places.next, places.limit), (NOW + retry_after, EXPECTED));
-        places.joined(places.next);
-        assert_eq!(places.next, NOW + retry_after * 2);
-        places.connected(NOW);
-        places.joined(NOW);
-        assert_eq!(places.next, NOW);
+        assert_eq!(places.limit, EXPECTED);
+        assert!(!places.take_join(NOW), "not before the bridge said");
+        assert!(places.take_join(NOW + retry_after) && !places.take_join(NOW + retry_after));
+        assert!(places.take_join(NOW + retry_after * 2));
+        places.start_session(NOW);
+        assert!(places.take_join(NOW) && places.take_join(NOW));
     }
 
     #[test]
     fn a_bridge_with_fewer_places_than_expected_is_believed() {
         let mut places = Places::default();
         places.refused(NOW, JoinRefusal::NoPlace, 5);
-        assert_eq!((places.next, places.limit), (NOW, 5));
-        places.granted(NOW, 7);
+        assert_eq!((places.next_join, places.limit), (NOW, 5));
+        places.set_limit(NOW, 7);
         assert_eq!(places.limit, 7);
         places.refused(NOW, JoinRefusal::NoPlace, 0);
-        assert_eq!((places.next, places.limit), (NOW + TRY_AGAIN_AFTER, 7));
+        assert_eq!((places.next_join, places.limit), (NOW + RETRY_AFTER, 7));
+    }
+
+    #[test]
+    fn places_are_assigned_anew_when_something_changes_or_while_there_are_too_few() {
+        let mut places = Places::default();
+        assert!(!places.take_due(NOW));
+        places.assign_soon(NOW);
+        assert!(places.take_due(NOW) && !places.take_due(NOW));
+        places.assigned(NOW, false);
+        assert_eq!(places.due(), None);
+        places.assigned(NOW, true);
+        assert_eq!(places.due(), Some(NOW + REASSIGN_EVERY));
     }
 }

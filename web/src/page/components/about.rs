@@ -2,16 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::explain::{INFO_HASH, MAGNET, bridge, host};
+use super::explain::{INFO_HASH, MAGNET, bridge, bridge_host};
 
-/// Private windows cannot be told from others, and browsers see to it that they cannot: so
-/// everybody is told.
+/// Browsers do not let pages detect private windows, so all users are told.
 const STORAGE: &str = "What you download stays in this browser, on this device, until you remove it here; \u{201c}Save\u{201d} copies a file to your downloads. \
                        A private window forgets all of it when it is closed, and so does a browser whose site data you clear.";
 
-/// Who sees the user's address. On the user's own computer the bridge is the user's own program.
+/// Who sees the user's address. A bridge on this computer is the user's own program.
 fn addresses() -> String {
-    if is_here(&host()) {
+    if is_local(&bridge_host()) {
         return "The bridge, the server that this page came from, runs on this computer: so other people in a torrent, and the trackers that list \
                 them, see this computer\u{2019}s address."
             .to_owned();
@@ -19,18 +18,18 @@ fn addresses() -> String {
     format!(
         "Other people in a torrent, and the trackers that list them, see the address of the bridge, the server that this page came from ({}), and \
          not yours. The bridge sees your address and which torrents you open.",
-        host()
+        bridge_host()
     )
 }
 
-fn is_here(host: &str) -> bool {
+fn is_local(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host == "[::1]"
         || host.starts_with("127.")
 }
 
-/// Whether there are torrents or not, it can be looked up.
+/// Closed at first, below the list of torrents.
 #[component]
 pub fn About() -> impl IntoView {
     view! {
@@ -56,7 +55,7 @@ pub fn About() -> impl IntoView {
     }
 }
 
-/// Four sentences for a newcomer, and what everybody should know first.
+/// Four steps for a new user, and what all users should know first.
 #[component]
 pub fn Empty() -> impl IntoView {
     view! {
@@ -76,14 +75,14 @@ pub fn Empty() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::is_here;
+    use super::is_local;
 
     #[test]
-    fn only_this_computer_is_here() {
+    fn only_this_computer_is_local() {
         assert!(
             ["localhost", "aqueduct.localhost", "127.0.0.1", "[::1]"]
                 .into_iter()
-                .all(is_here)
+                .all(is_local)
         );
         assert!(
             ![
@@ -93,7 +92,7 @@ mod tests {
                 "[2001:db8::1]"
             ]
             .into_iter()
-            .any(is_here)
+            .any(is_local)
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The form that adds torrents, by link or by file.
+//! The form that adds torrents, by link or by file, and that shares files.
 
 use aqueduct_core::types::visible;
 use leptos::ev::SubmitEvent;
@@ -9,14 +9,14 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, File, HtmlInputElement};
 
 use super::explain::{Explain, INFO_HASH, MAGNET};
-use crate::engine::errors::reason;
-use crate::page::{Model, Offer};
+use crate::browser::error::reason;
+use crate::page::model::Model;
+use crate::page::offer::{Offer, is_torrent};
 
-/// A .torrent file is at most this long (bytes); the reader of torrents refuses longer ones as
-/// well.
+/// Most bytes of a .torrent file; the parser refuses longer ones as well.
 const MAX_TORRENT: f64 = 10e6;
 
-/// Text field, button, file input, and what was wrong with what was put into them.
+/// Text field, button, file inputs, and why something was not added.
 #[component]
 pub fn AddForm() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -33,7 +33,7 @@ pub fn AddForm() -> impl IntoView {
             </div>
             <Explain question="What is a magnet link or an info-hash?">{MAGNET} " " {INFO_HASH}</Explain>
             <FilePicker/>
-            <GivePicker/>
+            <SharePicker/>
             <AddAlert/>
         </form>
     }
@@ -84,13 +84,13 @@ fn FilePicker() -> impl IntoView {
 }
 
 #[component]
-fn GivePicker() -> impl IntoView {
+fn SharePicker() -> impl IntoView {
     let model = expect_context::<Model>();
     let change = move |event: Event| {
         let input: HtmlInputElement = event_target(&event);
         model
             .offer
-            .set(input.files().and_then(|files| Offer::of_list(&files)));
+            .set(input.files().and_then(|files| Offer::from_list(&files)));
         input.set_value("");
     };
     view! {
@@ -117,25 +117,19 @@ fn AddAlert() -> impl IntoView {
     }
 }
 
-/// Whether a file is a .torrent, going by its name.
-#[must_use]
-pub fn is_torrent(name: &str) -> bool {
-    name.to_lowercase().ends_with(".torrent")
-}
-
-/// Adds the .torrent files that were chosen or dropped, and names what is none.
+/// Adds the .torrent files among these, and says which are none.
 pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
     model.alerts.set(Vec::new());
     for file in files {
         spawn_local(async move {
-            if let Err(why) = take_file(model, &file).await {
-                model.reject(why);
+            if let Err(why) = add_file(model, &file).await {
+                model.show_alert(why);
             }
         });
     }
 }
 
-async fn take_file(model: Model, file: &File) -> Result<(), String> {
+async fn add_file(model: Model, file: &File) -> Result<(), String> {
     let name = file.name();
     let shown = visible(&name);
     if !is_torrent(&name) {
@@ -157,6 +151,6 @@ async fn take_file(model: Model, file: &File) -> Result<(), String> {
     let buffer = JsFuture::from(file.array_buffer())
         .await
         .map_err(unreadable)?;
-    model.send_file(name, &js_sys::Uint8Array::new(&buffer));
+    model.add_file(name, &js_sys::Uint8Array::new(&buffer));
     Ok(())
 }

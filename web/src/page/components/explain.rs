@@ -1,28 +1,28 @@
-//! What words mean that not everybody knows, behind a click.
+//! Explanations of technical terms, behind a click.
 
 use leptos::prelude::*;
 
-/// In one sentence.
+/// What a magnet link is.
 pub const MAGNET: &str = "A magnet link names a torrent by its info-hash, and often says where to ask for people who have the files.";
-/// In one sentence.
+/// What an info-hash is.
 pub const INFO_HASH: &str = "An info-hash is a torrent\u{2019}s fingerprint of 40 letters and digits: by it the torrent is found, and what arrives is checked.";
 
-/// In one sentence. The bridge is where the page came from.
+/// What the bridge is. This page came from it.
 #[must_use]
 pub fn bridge() -> String {
     format!(
         "The bridge is the server that this page came from ({}): it connects this tab to other people\u{2019}s BitTorrent programs, which a web page cannot reach by itself.",
-        host()
+        bridge_host()
     )
 }
 
-/// The name or address of the bridge.
+/// The bridge's host name or address.
 #[must_use]
-pub fn host() -> String {
+pub fn bridge_host() -> String {
     window().location().hostname().unwrap_or_default()
 }
 
-/// A question, and its answer once it is opened.
+/// A question; opening it shows the answer.
 #[component]
 pub fn Explain(question: &'static str, children: Children) -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! The files of a torrent: which are wanted, how far each is, and saving the complete ones.
+//! The files of a torrent: which are wanted, the progress of each, and saving the complete ones.
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
@@ -8,19 +8,24 @@ use web_sys::HtmlInputElement;
 use super::preview::Preview;
 use crate::format::{count, percent, size};
 use crate::message::{FileRow, ToWorker};
-use crate::page::{Entry, Model, save};
+use crate::page::model::{Entry, Model};
+use crate::page::saving::save;
 
-/// Rows drawn at first, and by every "Show more".
-const PAGE: usize = 100;
+/// Rows shown at first, and added by each "Show more".
+const STEP: usize = 100;
 
-/// A disclosure with the list of files; open from the start, absent until the metadata are there.
+/// A disclosure with the list of files: open at first, absent until the metadata are known.
 #[component]
 pub fn Files(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
     let number = Memo::new(move |_| {
-        entry
-            .view
-            .with(|t| if t.total.is_some() { t.files } else { 0 })
+        entry.torrent.with(|t| {
+            if t.progress.total.is_some() {
+                t.files
+            } else {
+                0
+            }
+        })
     });
     let open = RwSignal::new(true);
     Effect::new(move |_| {
@@ -52,7 +57,7 @@ pub fn Files(entry: Entry) -> impl IntoView {
 
 #[component]
 fn Rows(entry: Entry) -> impl IntoView {
-    let shown = RwSignal::new(PAGE);
+    let shown = RwSignal::new(STEP);
     let rows = move || {
         entry.files.with(|all| {
             all.iter()
@@ -74,8 +79,8 @@ fn Rows(entry: Entry) -> impl IntoView {
             </For>
         </ul>
         <Show when=move || { rest() > 0 }>
-            <button type="button" class="quiet" on:click=move |_| shown.update(|n| *n += PAGE)>
-                {move || format!("Show {} more", rest().min(PAGE))}
+            <button type="button" class="quiet" on:click=move |_| shown.update(|n| *n += STEP)>
+                {move || format!("Show {} more", rest().min(STEP))}
             </button>
         </Show>
     }
@@ -84,9 +89,13 @@ fn Rows(entry: Entry) -> impl IntoView {
 #[component]
 fn Row(entry: Entry, at: usize, row: FileRow) -> impl IntoView {
     let total = row.size;
-    let done = Memo::new(move |_| entry.done.with(|all| all.get(at).copied().unwrap_or(0)));
+    let done = Memo::new(move |_| {
+        entry
+            .files_done
+            .with(|all| all.get(at).copied().unwrap_or(0))
+    });
     let complete =
-        Memo::new(move |_| entry.done.with(|all| !all.is_empty()) && done.get() >= total);
+        Memo::new(move |_| entry.files_done.with(|all| !all.is_empty()) && done.get() >= total);
     let progress = move || {
         if complete.get() {
             size(total)
@@ -136,12 +145,12 @@ fn SaveButton(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let model = expect_context::<Model>();
     let label = row.with_value(|row| format!("Save {}", visible(&row.name)));
     let click = move |_| {
-        let folder = entry.view.with_untracked(|t| t.folder.clone());
+        let folder = entry.torrent.with_untracked(|t| t.folder.clone());
         let row = row.get_value();
         spawn_local(async move {
             match save(&folder, &row).await {
-                Ok(told) => told.into_iter().for_each(|told| model.note(told)),
-                Err(why) => model.complain(why),
+                Ok(notice) => notice.into_iter().for_each(|text| model.show_notice(text)),
+                Err(why) => model.show_error(why),
             }
         });
     };

@@ -1,8 +1,8 @@
-//! The page's head.
+//! The head of the page.
 
 use leptos::prelude::*;
 
-/// Name, one line on what this is, and how the line to the bridge stands.
+/// The name, and what this is in one line.
 #[component]
 pub fn Header() -> impl IntoView {
     view! {

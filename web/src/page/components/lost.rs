@@ -1,10 +1,9 @@
-//! What the browser has deleted of an earlier visit, and the offer to fetch it again.
+//! Torrents of an earlier visit whose data the browser has deleted, and the offer to fetch them again.
 
+use crate::page::model::{Model, Remembered};
 use leptos::prelude::*;
 
-use crate::page::{Kept, Model};
-
-/// A warning with two buttons, while there is something that was lost.
+/// A warning with two buttons, while there are lost torrents.
 #[component]
 pub fn Lost() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -21,8 +20,8 @@ pub fn Lost() -> impl IntoView {
     }
 }
 
-fn text(lost: &[Kept]) -> String {
-    let names: Vec<&str> = lost.iter().map(|kept| kept.name.as_str()).collect();
+fn text(lost: &[Remembered]) -> String {
+    let names: Vec<&str> = lost.iter().map(|torrent| torrent.name.as_str()).collect();
     format!(
         "What was stored here of {} is gone. Browsers delete it when space runs low, or when a site\u{2019}s data are cleared.",
         names.join(", ")

@@ -1,4 +1,4 @@
-//! The page's parts, a file each.
+//! The parts of the page, one file per part.
 #![allow(
     unreachable_pub,
     reason = "the component macro wraps each function in a module of its own, where the lint cannot see it used"
@@ -18,7 +18,7 @@ mod torrent;
 mod undo;
 
 pub use about::{About, Empty};
-pub use add_form::{AddForm, is_torrent, take_torrents};
+pub use add_form::{AddForm, take_torrents};
 pub use header::Header;
 pub use lost::Lost;
 pub use notices::{Notices, Toast};

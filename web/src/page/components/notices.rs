@@ -1,4 +1,4 @@
-//! Messages about the page as a whole: what keeps it from working, what went wrong, and short
+//! Messages about the whole page: what keeps it from working, what went wrong, and short
 //! confirmations.
 
 use leptos::ev::FocusEvent;
@@ -6,35 +6,35 @@ use leptos::prelude::*;
 use web_sys::HtmlInputElement;
 
 use super::explain::{Explain, bridge};
-use crate::message::Bridge;
-use crate::page::Model;
+use crate::message::BridgeStatus;
+use crate::page::model::Model;
 use crate::page::words;
 
-/// The page's notices, most serious first; nothing when all is well.
+/// All of them, the most serious first.
 #[component]
 pub fn Notices() -> impl IntoView {
     let model = expect_context::<Model>();
     let blocked = move || model.blocked.with(|why| why.as_ref().map(words::blocked));
     view! {
         {move || blocked().map(|text| view! { <p class="notice warning" role="alert">{text}</p> })}
-        <For each=move || model.troubles.get() key=Clone::clone let:text>
-            <Trouble text/>
+        <For each=move || model.errors.get() key=Clone::clone let:text>
+            <Error text/>
         </For>
-        <LineNotice/>
-        <Show when=move || model.link.with(Option::is_some)>
+        <BridgeNotice/>
+        <Show when=move || model.link_to_copy.with(Option::is_some)>
             <LinkNotice/>
         </Show>
     }
 }
 
-/// What went wrong with a torrent; it stays until the user has seen it.
+/// What went wrong; shown until the user dismisses it.
 #[component]
-fn Trouble(text: String) -> impl IntoView {
+fn Error(text: String) -> impl IntoView {
     let model = expect_context::<Model>();
     let shown = text.clone();
     let dismiss = move |_| {
         model
-            .troubles
+            .errors
             .update(|all| all.retain(|other| *other != text))
     };
     view! {
@@ -45,30 +45,33 @@ fn Trouble(text: String) -> impl IntoView {
     }
 }
 
-/// How the line to the bridge is, unless it is well. The seconds that it counts down are not
-/// spoken.
+/// What is wrong with the connection to the bridge, if anything is. Screen readers do not speak the
+/// seconds of the countdown.
 #[component]
-fn LineNotice() -> impl IntoView {
+fn BridgeNotice() -> impl IntoView {
     let model = expect_context::<Model>();
     let text = Memo::new(move |_| model.bridge.with(words::bridge));
-    let again = Memo::new(move |_| model.bridge.with(words::bridge_again));
-    let trouble = move || {
+    let retry = Memo::new(move |_| model.bridge.with(words::bridge_retry));
+    let has_failed = move || {
         model.blocked.with(Option::is_none)
-            && model
-                .bridge
-                .with(|line| matches!(line, Bridge::Waiting { .. } | Bridge::Refused(_)))
+            && model.bridge.with(|bridge| {
+                matches!(
+                    bridge,
+                    BridgeStatus::Waiting { .. } | BridgeStatus::Refused(_)
+                )
+            })
     };
     view! {
-        <Show when=trouble>
+        <Show when=has_failed>
             <div class="notice">
-                <p class="status"><span role="status">{move || text.get()}</span><span>{move || again.get()}</span></p>
+                <p class="status"><span role="status">{move || text.get()}</span><span>{move || retry.get()}</span></p>
                 <Explain question="What is the bridge?">{bridge()}</Explain>
             </div>
         </Show>
     }
 }
 
-/// A link to share, for users whose browser withholds the clipboard from the page.
+/// A link to share, where the browser withholds the clipboard from the page.
 #[component]
 fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -77,14 +80,14 @@ fn LinkNotice() -> impl IntoView {
         <div class="notice">
             <label class="label" for="to-copy">"Copy this link"</label>
             <div class="add-row">
-                <input id="to-copy" type="text" readonly prop:value=move || model.link.get().unwrap_or_default() on:focus=select/>
-                <button type="button" on:click=move |_| model.link.set(None)>"Dismiss"</button>
+                <input id="to-copy" type="text" readonly prop:value=move || model.link_to_copy.get().unwrap_or_default() on:focus=select/>
+                <button type="button" on:click=move |_| model.link_to_copy.set(None)>"Dismiss"</button>
             </div>
         </div>
     }
 }
 
-/// What went well, at the foot of the window for some seconds, wherever the page is scrolled to.
+/// What succeeded, for some seconds at the foot of the window, wherever the page is scrolled to.
 #[component]
 pub fn Toast() -> impl IntoView {
     let model = expect_context::<Model>();

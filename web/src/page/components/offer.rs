@@ -6,9 +6,10 @@ use leptos::html::Button;
 use leptos::prelude::*;
 
 use crate::format::{count, size};
-use crate::page::{Model, Offer};
+use crate::page::model::Model;
+use crate::page::offer::Offer;
 
-/// A card that asks whether to share, while there is something to ask about.
+/// A card that asks whether to share, while files are offered.
 #[component]
 pub fn OfferCard() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -18,26 +19,27 @@ pub fn OfferCard() -> impl IntoView {
 #[component]
 fn Card(offer: Offer) -> impl IntoView {
     let model = expect_context::<Model>();
-    let (what, nameless, left_out) = (what(&offer), offer.is_nameless(), left_out(&offer.left_out));
+    let (contents, left_out) = (contents(&offer), left_out(&offer.left_out));
+    let is_nameless = offer.has_default_name();
     let name = RwSignal::new(offer.name);
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        model.give(name.get_untracked().trim());
+        model.share_offer(name.get_untracked().trim());
     };
-    // The offer came by mouse or by keyboard: either way it is what the user deals with next.
+    // The card is what the user deals with next, whether with the mouse or with the keyboard.
     let button = NodeRef::<Button>::new();
     Effect::new(move |_| drop(button.get().map(|button| button.focus())));
     view! {
         <form class="card offer" aria-labelledby="offer" on:submit=submit>
             <h2 id="offer">{move || format!("Share {}?", visible(&name.get()))}</h2>
-            <Show when=move || nameless>
+            <Show when=move || is_nameless>
                 <label class="label" for="offer-name">"Name"</label>
                 <input
                     id="offer-name" type="text" autocomplete="off" required maxlength="200"
                     prop:value=move || name.get() on:input=move |event| name.set(event_target_value(&event))
                 />
             </Show>
-            <p>{what}</p>
+            <p>{contents}</p>
             {left_out.map(|text| view! { <p>{text}</p> })}
             <p class="soft">
                 "It is copied into this browser's storage, and whoever has the link can fetch it from you while this page is open."
@@ -50,22 +52,22 @@ fn Card(offer: Offer) -> impl IntoView {
     }
 }
 
-fn what(offer: &Offer) -> String {
+fn contents(offer: &Offer) -> String {
     let files = u32::try_from(offer.files.len()).unwrap_or(u32::MAX);
     format!("{}, {}", count(files, "file"), size(offer.size()))
 }
 
-/// Names listed at most.
-const LISTED: usize = 3;
+/// Most names that are listed.
+const MAX_LISTED: usize = 3;
 
-/// What is not shared although it was there; `None` if there is no such thing.
+/// Which files are left out; `None` if none are.
 fn left_out(names: &[String]) -> Option<String> {
     let listed: Vec<String> = names
         .iter()
-        .take(LISTED)
+        .take(MAX_LISTED)
         .map(|name| visible(name).into_owned())
         .collect();
-    let more = if names.len() > LISTED {
+    let more = if names.len() > MAX_LISTED {
         " and others"
     } else {
         ""

@@ -1,4 +1,4 @@
-//! Shows a complete file in its row: pictures, sound, film and plain text, nothing else.
+//! Shows a complete file in its row: images, audio, video and plain text, nothing else.
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
@@ -7,24 +7,25 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Url};
 
-use crate::engine::errors::reason;
+use crate::browser::error::reason;
 use crate::message::FileRow;
 use crate::page::media::{Kind, kind};
-use crate::page::{Entry, Model, data};
+use crate::page::model::{Entry, Model};
+use crate::page::saving::data;
 
-/// Of a text, so much is shown (bytes).
+/// Bytes of a text that are shown.
 const MAX_TEXT: f64 = 256.0 * 1024.0;
 
-/// What is on show.
+/// What is shown.
 #[derive(Clone)]
 enum Shown {
-    /// The address of a picture, sound or film.
-    Address(String),
-    /// The text itself.
+    /// The URL of an image, audio or video.
+    Url(String),
+    /// The beginning of a text.
     Text(String),
 }
 
-/// A button that shows the file and hides it again; absent for types that are not shown.
+/// A button that shows and hides the file; absent for types that are not shown.
 #[component]
 pub fn Preview(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let (name, shown_as) = row.with_value(|row| {
@@ -47,8 +48,8 @@ fn Viewer(
     let model = expect_context::<Model>();
     let shown = RwSignal::new(None::<Shown>);
     let hide = move || {
-        if let Some(Shown::Address(address)) = shown.try_update(Option::take).flatten() {
-            drop(Url::revoke_object_url(&address));
+        if let Some(Shown::Url(url)) = shown.try_update(Option::take).flatten() {
+            drop(Url::revoke_object_url(&url));
         }
     };
     on_cleanup(hide);
@@ -57,12 +58,12 @@ fn Viewer(
             hide();
             return;
         }
-        let folder = entry.view.with_untracked(|t| t.folder.clone());
+        let folder = entry.torrent.with_untracked(|t| t.folder.clone());
         let row = row.get_value();
         spawn_local(async move {
             match load(&folder, &row, kind, media_type).await {
                 Ok(loaded) => shown.set(Some(loaded)),
-                Err(why) => model.complain(why),
+                Err(why) => model.show_error(why),
             }
         });
     };
@@ -78,7 +79,7 @@ async fn load(folder: &str, row: &FileRow, kind: Kind, media_type: &str) -> Resu
     let shown = if kind == Kind::Text {
         text(&data).await
     } else {
-        address(&data, media_type)
+        url(&data, media_type)
     };
     shown.map_err(|error| format!("{} cannot be read: {}.", visible(&row.name), reason(&error)))
 }
@@ -89,10 +90,10 @@ async fn text(data: &Blob) -> Result<Shown, JsValue> {
     Ok(Shown::Text(text.as_string().unwrap_or_default()))
 }
 
-/// The data under a media type of our choice, whatever they are.
-fn address(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
+/// A URL of the data, with this media type whatever they are.
+fn url(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
     let typed = data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), media_type)?;
-    Url::create_object_url_with_blob(&typed).map(Shown::Address)
+    Url::create_object_url_with_blob(&typed).map(Shown::Url)
 }
 
 fn stage(shown: Shown, kind: Kind, name: &str) -> AnyView {
@@ -101,14 +102,14 @@ fn stage(shown: Shown, kind: Kind, name: &str) -> AnyView {
         (Shown::Text(text), _) => {
             view! { <pre class="stage" tabindex="0" aria-label=label>{text}</pre> }.into_any()
         }
-        (Shown::Address(address), Kind::Audio) => {
-            view! { <audio class="stage" controls src=address aria-label=label></audio> }.into_any()
+        (Shown::Url(url), Kind::Audio) => {
+            view! { <audio class="stage" controls src=url aria-label=label></audio> }.into_any()
         }
-        (Shown::Address(address), Kind::Video) => {
-            view! { <video class="stage" controls src=address aria-label=label></video> }.into_any()
+        (Shown::Url(url), Kind::Video) => {
+            view! { <video class="stage" controls src=url aria-label=label></video> }.into_any()
         }
-        (Shown::Address(address), Kind::Image | Kind::Text) => {
-            view! { <img class="stage" src=address alt=label/> }.into_any()
+        (Shown::Url(url), Kind::Image | Kind::Text) => {
+            view! { <img class="stage" src=url alt=label/> }.into_any()
         }
     }
 }

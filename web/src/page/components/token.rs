@@ -1,22 +1,22 @@
-//! Asks for the token that this bridge wants.
+//! Asks for the token that the bridge requires.
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 
 use super::explain::{Explain, bridge};
-use crate::message::{Bridge, ToWorker};
-use crate::page::Model;
+use crate::message::{BridgeStatus, ToWorker};
+use crate::page::model::Model;
 use crate::page::words;
 
-/// A form with one field, while the bridge wants a token. What is typed goes to the bridge alone,
-/// never into an address.
+/// A form with one field, while the bridge requires a token. The token is sent to the bridge alone, and
+/// never becomes part of an address.
 #[component]
 pub fn TokenForm() -> impl IntoView {
     let model = expect_context::<Model>();
     let wanted = Memo::new(move |_| {
         model
             .bridge
-            .with(|line| matches!(line, Bridge::WantsToken { .. }))
+            .with(|bridge| matches!(bridge, BridgeStatus::WantsToken { .. }))
     });
     view! {
         <Show when=move || wanted.get()>

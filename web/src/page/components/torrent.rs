@@ -1,4 +1,4 @@
-//! One torrent: name, progress, what it is doing, its buttons.
+//! One torrent: name, progress, status, buttons.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::files::Files;
 use super::undo::Undo;
 use crate::format::{count, duration, part, percent, rate};
 use crate::link::to_share;
-use crate::message::{Phase, ToWorker, Torrent};
+use crate::message::{Peers, Phase, ToWorker, Torrent};
+use crate::page::model::{Entry, Model};
 use crate::page::words;
-use crate::page::{Entry, Model};
 
-/// Reasons for one and the same status follow each other at this distance: many come and go within
-/// a second while peers are looked for.
-const SPOKEN_EVERY: Duration = Duration::from_secs(3);
+/// Least time between two reasons for the same status: while peers are looked for, many come and go
+/// within a second.
+const REASON_INTERVAL: Duration = Duration::from_secs(3);
 
-/// All torrents, newest first; what was removed a moment ago can be taken back where it stood.
+/// All torrents, newest first; a removed one can be taken back where it stood.
 #[component]
 pub fn TorrentList() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -37,18 +37,18 @@ pub fn TorrentList() -> impl IntoView {
 #[component]
 fn Card(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
-    let place = move || {
+    let position = move || {
         model
             .torrents
             .with(|all| all.iter().position(|other| other.id == entry.id))
-            .map(|place| (2 * place + 1).to_string())
+            .map(|position| (2 * position + 1).to_string())
     };
-    let view = entry.view;
+    let torrent = entry.torrent;
     let heading = format!("torrent-{}", entry.id);
-    let name = Memo::new(move |_| view.with(|t| t.name.clone()));
-    let phase = Memo::new(move |_| view.with(|t| t.phase));
+    let name = Memo::new(move |_| torrent.with(|t| t.name.clone()));
+    let phase = Memo::new(move |_| torrent.with(|t| t.phase));
     view! {
-        <li class="card" style:order=place class:trouble=move || phase.get() == Phase::Error>
+        <li class="card" style:order=position class:failed=move || phase.get() == Phase::Error>
             <h2 id=heading.clone()>{move || name.get()}</h2>
             <Progress entry/>
             <Status entry/>
@@ -59,22 +59,23 @@ fn Card(entry: Entry) -> impl IntoView {
     }
 }
 
-/// How much of what is wanted is there; while checking, how much was checked.
+/// The percentage that is there of what is wanted; while checking, that is checked.
 fn progress(torrent: &Torrent) -> u8 {
-    match (torrent.phase, torrent.total) {
+    let progress = &torrent.progress;
+    match (torrent.phase, progress.total) {
         (_, None) => 0,
-        (Phase::Checking | Phase::Copying, Some(total)) => percent(torrent.checked, total),
-        _ => percent(torrent.done, torrent.wanted),
+        (Phase::Checking | Phase::Copying, Some(total)) => percent(progress.checked, total),
+        _ => percent(progress.done, progress.wanted),
     }
 }
 
 #[component]
 fn Progress(entry: Entry) -> impl IntoView {
-    let now = Memo::new(move |_| entry.view.with(progress));
-    let label = Memo::new(move |_| entry.view.with(|t| format!("Progress of {}", t.name)));
+    let now = Memo::new(move |_| entry.torrent.with(progress));
+    let label = Memo::new(move |_| entry.torrent.with(|t| format!("Progress of {}", t.name)));
     let still = Memo::new(move |_| {
         entry
-            .view
+            .torrent
             .with(|t| matches!(t.phase, Phase::Paused | Phase::Error) && !t.is_complete())
     });
     view! {
@@ -88,22 +89,22 @@ fn Progress(entry: Entry) -> impl IntoView {
     }
 }
 
-/// The status word and why nothing moves. Screen readers speak it when it changes, so it changes
-/// seldom, and countdowns stand beside it.
+/// The status word, and why nothing moves. Screen readers speak it when it changes: so it changes
+/// seldom, and countdowns stand outside of it.
 #[component]
 fn Status(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
-    let told = move |t: &Torrent| {
+    let status = move |t: &Torrent| {
         (
             words::status(t.phase),
-            model.bridge.with(|line| words::sentence(t, line)),
+            model.bridge.with(|bridge| words::reason(t, bridge)),
         )
     };
-    let spoken = seldom(Memo::new(move |_| entry.view.with(told)));
-    let passing = Memo::new(move |_| {
+    let spoken = throttled(Memo::new(move |_| entry.torrent.with(status)));
+    let countdown = Memo::new(move |_| {
         entry
-            .view
-            .with(|t| model.bridge.with(|line| words::passing(t, line)))
+            .torrent
+            .with(|t| model.bridge.with(|bridge| words::countdown(t, bridge)))
     });
     view! {
         <div class="status">
@@ -111,16 +112,17 @@ fn Status(entry: Entry) -> impl IntoView {
                 <strong>{move || spoken.with(|(word, _)| *word)}</strong>
                 <span>{move || spoken.with(|(_, why)| (!why.is_empty()).then(|| format!(" \u{2013} {why}")))}</span>
             </div>
-            <span>{move || passing.get()}</span>
+            <span>{move || countdown.get()}</span>
         </div>
     }
 }
 
+/// A status word and a reason.
 type Spoken = (&'static str, String);
 
-/// Follows `latest`: a new word at once, a new reason for the same word a while after the one
-/// before.
-fn seldom(latest: Memo<Spoken>) -> RwSignal<Spoken> {
+/// Follows `latest`: a new word at once, a new reason for the same word not before
+/// [`REASON_INTERVAL`] has passed.
+fn throttled(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     let (spoken, waits) = (
         RwSignal::new(latest.get_untracked()),
         StoredValue::new(false),
@@ -134,8 +136,8 @@ fn seldom(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     spoken
 }
 
-/// Speaks what is new, and later what is new then. A torrent that is gone meanwhile has nothing to
-/// say.
+/// Shows the latest status if it is new, and does so again after the interval. A torrent that is gone
+/// by then has no status.
 fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool>) {
     let Some(new) = latest
         .try_get_untracked()
@@ -150,45 +152,51 @@ fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool
             waits.try_update_value(|waits| *waits = false);
             speak(latest, spoken, waits);
         };
-        set_timeout(again, SPOKEN_EVERY);
+        set_timeout(again, REASON_INTERVAL);
     }
 }
 
-/// Progress, rates, peers, time to go: as far as they mean something now.
+/// Size, rates, peers, time left: those that have a meaning in this phase.
 fn numbers(torrent: &Torrent) -> Vec<(&'static str, String)> {
+    let Torrent {
+        progress, traffic, ..
+    } = torrent;
     let mut shown = Vec::new();
     let moving = !matches!(
         torrent.phase,
         Phase::Paused | Phase::Error | Phase::Checking | Phase::Copying
     );
-    if torrent.total.is_some() {
-        shown.push(("Size", part(torrent.done, torrent.wanted)));
+    if progress.total.is_some() {
+        shown.push(("Size", part(progress.done, progress.wanted)));
     }
     if moving && torrent.phase == Phase::Downloading {
-        shown.push(("Down", rate(torrent.down)));
+        shown.push(("Down", rate(traffic.down)));
     }
-    if moving && torrent.total.is_some() {
-        shown.push(("Up", rate(torrent.up)));
+    if moving && progress.total.is_some() {
+        shown.push(("Up", rate(traffic.up)));
     }
     if moving {
         shown.push(("Peers", peers(torrent)));
     }
-    if let (Phase::Downloading, Some(eta)) = (torrent.phase, torrent.eta) {
+    if let (Phase::Downloading, Some(eta)) = (torrent.phase, progress.eta) {
         shown.push(("Time left", duration(eta)));
     }
     shown
 }
 
 fn peers(torrent: &Torrent) -> String {
-    match torrent.seeds {
-        0 => torrent.peers.to_string(),
-        seeds => format!("{} ({})", torrent.peers, count(seeds, "seed")),
+    let Peers {
+        connected, seeds, ..
+    } = torrent.peers;
+    match seeds {
+        0 => connected.to_string(),
+        seeds => format!("{connected} ({})", count(seeds, "seed")),
     }
 }
 
 #[component]
 fn Numbers(entry: Entry) -> impl IntoView {
-    let all = Memo::new(move |_| entry.view.with(numbers));
+    let all = Memo::new(move |_| entry.torrent.with(numbers));
     let value = move |label: &'static str| {
         move || {
             all.with(|all| {
@@ -216,10 +224,10 @@ fn Numbers(entry: Entry) -> impl IntoView {
 fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     let model = expect_context::<Model>();
     let id = entry.id;
-    let making = Memo::new(move |_| entry.view.with(|t| t.magnet.is_none()));
+    let is_copying = Memo::new(move |_| entry.torrent.with(|t| t.magnet.is_none()));
     let stopped = Memo::new(move |_| {
         entry
-            .view
+            .torrent
             .with(|t| matches!(t.phase, Phase::Paused | Phase::Error))
     });
     let toggle = move |_| {
@@ -232,34 +240,35 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     let remove = move |_| model.send(&ToWorker::Remove(id));
     view! {
         <div class="buttons">
-            <button type="button" aria-describedby=heading.clone() disabled=move || making.get() on:click=toggle>{move || if stopped.get() { "Resume" } else { "Pause" }}</button>
-            <button type="button" aria-describedby=heading.clone() disabled=move || making.get() on:click=move |_| share(model, entry)>"Share"</button>
+            <button type="button" aria-describedby=heading.clone() disabled=move || is_copying.get() on:click=toggle>{move || if stopped.get() { "Resume" } else { "Pause" }}</button>
+            <button type="button" aria-describedby=heading.clone() disabled=move || is_copying.get() on:click=move |_| share(model, entry)>"Share"</button>
             <button type="button" class="quiet" aria-describedby=heading on:click=remove>"Remove"</button>
         </div>
     }
 }
 
-/// Copies a link to this page with the torrent's magnet; where the browser withholds the clipboard,
-/// shows it.
+/// Copies a link to this page with the torrent's magnet link; where the browser withholds the
+/// clipboard, shows it.
 fn share(model: Model, entry: Entry) {
-    let place = window().location();
-    let page = place.origin().unwrap_or_default() + &place.pathname().unwrap_or_default();
+    let location = window().location();
+    let page = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();
     let Some(link) = entry
-        .view
+        .torrent
         .with_untracked(|t| t.magnet.as_ref().map(|magnet| to_share(&page, magnet)))
     else {
         return;
     };
     if !window().is_secure_context() {
-        model.link.set(Some(link));
+        model.link_to_copy.set(Some(link));
         return;
     }
     let copied = window().navigator().clipboard().write_text(&link);
     spawn_local(async move {
         match JsFuture::from(copied).await {
-            Ok(_) => model
-                .note("Link copied. Send it to anyone who should have this torrent.".to_owned()),
-            Err(_) => model.link.set(Some(link)),
+            Ok(_) => model.show_notice(
+                "Link copied. Send it to anyone who should have this torrent.".to_owned(),
+            ),
+            Err(_) => model.link_to_copy.set(Some(link)),
         }
     });
 }

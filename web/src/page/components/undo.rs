@@ -1,30 +1,30 @@
-//! What was removed a moment ago, and the way back.
+//! Removed torrents that can still be taken back.
 
 use leptos::html::Button;
 use leptos::prelude::*;
 
 use crate::message::{Removed, ToWorker};
-use crate::page::Model;
+use crate::page::model::Model;
 
-/// A line for each removed torrent, with a button that takes it back; spoken by screen readers when
-/// it appears.
+/// A row for each removed torrent, with a button that takes it back. Screen readers speak it when it
+/// appears.
 #[component]
 pub fn Undo() -> impl IntoView {
     let model = expect_context::<Model>();
     view! {
         <div class="undo" aria-live="polite">
             <For each=move || model.removed.get() key=|removed| removed.id let:removed>
-                <Line removed/>
+                <Row removed/>
             </For>
         </div>
     }
 }
 
 #[component]
-fn Line(removed: Removed) -> impl IntoView {
+fn Row(removed: Removed) -> impl IntoView {
     let model = expect_context::<Model>();
     let Removed { id, name, .. } = removed;
-    // Where the torrent stood among those that are still there, which have the odd numbers.
+    // Its place among the torrents of the list, which have the odd numbers.
     let older = move || {
         model.removed.with(|all| {
             all.iter()
@@ -32,7 +32,7 @@ fn Line(removed: Removed) -> impl IntoView {
                 .map(|removed| removed.older as usize)
         })
     };
-    let place = move || {
+    let position = move || {
         older().map(|older| (2 * model.torrents.with(Vec::len).saturating_sub(older)).to_string())
     };
     let text = format!("undo-{id}");
@@ -43,15 +43,15 @@ fn Line(removed: Removed) -> impl IntoView {
         }
     });
     view! {
-        <p class="notice row" style:order=place>
+        <p class="notice row" style:order=position>
             <span id=text.clone()>{format!("Removed {name}.")}</span>
             <button type="button" node_ref=button aria-describedby=text on:click=move |_| model.send(&ToWorker::Undo(id))>"Undo"</button>
         </p>
     }
 }
 
-/// The button that removed the torrent is gone, and the focus with it: whoever works with the
-/// keyboard would begin again at the top.
+/// The button that removed the torrent is gone, and the focus with it: a user of the keyboard would
+/// have to start again at the top.
 fn take_lost_focus(button: NodeRef<Button>) {
     let nowhere = document()
         .active_element()

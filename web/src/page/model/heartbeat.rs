@@ -1,59 +1,58 @@
-//! Whether the worker is still there. Most that kills one is an error that the page is told of; a
-//! worker that hangs, or that the browser ended when memory ran low, is only noticed by its
-//! silence.
+//! Whether the worker is still alive. The browser reports errors that end a worker. One that hangs,
+//! or that the browser ended when memory ran low, is noticed only by its silence.
 
 use std::time::Duration;
 
-/// Between two looks.
-pub(crate) const EVERY: Duration = Duration::from_secs(5);
-/// So long may a question stay unanswered. Longer than any work that the worker does in one go, and
-/// long enough that a worker which is only slow, on a machine that is busy otherwise, never reaches
-/// the number of crashes that stops it for good.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Interval of the checks.
+pub(super) const INTERVAL: Duration = Duration::from_secs(5);
+/// How long a question may stay unanswered. Longer than any work that the worker does in one go, and
+/// long enough that a worker which is only slow, on a busy machine, never reaches the number of
+/// crashes that stops it for good.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to do at a look.
+/// What a check results in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// Ask the worker for a sign of life.
     Ask,
-    /// It was asked already, and has time left.
+    /// It was asked before, and has time left.
     Wait,
     /// It has not answered for too long.
     Dead,
 }
 
-/// The worker's pulse.
+/// When the worker was asked, and since when it is silent.
 #[derive(Default)]
-pub(crate) struct Pulse {
+pub(super) struct Heartbeat {
     last: Duration,
-    /// How long it has owed an answer, if it owes one.
+    /// How long a question has been unanswered, if one is.
     silent: Option<Duration>,
 }
 
-impl Pulse {
-    /// One look at `now`, a time since any fixed moment. Time in which the page itself was held up
-    /// (out of sight, frozen, the machine asleep) does not count, since the worker was held up with
-    /// it.
-    pub(crate) fn look(&mut self, now: Duration) -> Verdict {
+impl Heartbeat {
+    /// Checks the worker at `now`, a time since any fixed moment. Time in which the page itself was
+    /// suspended (hidden, frozen, the machine asleep) does not count, because the worker was
+    /// suspended with it.
+    pub(super) fn check(&mut self, now: Duration) -> Verdict {
         let since = now.saturating_sub(std::mem::replace(&mut self.last, now));
         let Some(silent) = &mut self.silent else {
             self.silent = Some(Duration::ZERO);
             return Verdict::Ask;
         };
-        *silent = if since > EVERY * 2 {
+        *silent = if since > INTERVAL * 2 {
             Duration::ZERO
         } else {
             *silent + since
         };
-        if *silent >= PATIENCE {
+        if *silent >= TIMEOUT {
             Verdict::Dead
         } else {
             Verdict::Wait
         }
     }
 
-    /// The worker said something, whatever it was.
-    pub(crate) fn heard(&mut self) {
+    /// The worker has sent a message.
+    pub(super) fn heard(&mut self) {
         self.silent = None;
     }
 }
@@ -62,20 +61,20 @@ impl Pulse {
 mod tests {
     use super::*;
 
-    /// Looks after so many seconds each, from now on; tells the verdicts.
-    fn looks(pulse: &mut Pulse, seconds: &[u64]) -> Vec<Verdict> {
-        let mut now = pulse.last;
-        let mut look = |&step: &u64| {
+    /// Checks after each of these numbers of seconds; returns the verdicts.
+    fn checks(heartbeat: &mut Heartbeat, seconds: &[u64]) -> Vec<Verdict> {
+        let mut now = heartbeat.last;
+        let mut check = |&step: &u64| {
             now += Duration::from_secs(step);
-            pulse.look(now)
+            heartbeat.check(now)
         };
-        seconds.iter().map(&mut look).collect()
+        seconds.iter().map(&mut check).collect()
     }
 
     #[test]
     fn a_worker_that_is_silent_for_half_a_minute_is_dead() {
-        let mut pulse = Pulse::default();
-        let verdicts = looks(&mut pulse, &[5; 7]);
+        let mut heartbeat = Heartbeat::default();
+        let verdicts = checks(&mut heartbeat, &[5; 7]);
         assert_eq!(verdicts[0], Verdict::Ask);
         assert!(
             verdicts[1..6]
@@ -87,18 +86,21 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_says_anything_is_asked_again() {
-        let mut pulse = Pulse::default();
+    fn a_worker_that_sends_anything_is_asked_again() {
+        let mut heartbeat = Heartbeat::default();
         for _ in 0..20 {
-            assert_eq!(looks(&mut pulse, &[5, 5]), [Verdict::Ask, Verdict::Wait]);
-            pulse.heard();
+            assert_eq!(
+                checks(&mut heartbeat, &[5, 5]),
+                [Verdict::Ask, Verdict::Wait]
+            );
+            heartbeat.heard();
         }
     }
 
     #[test]
     fn the_time_in_which_the_page_was_frozen_or_throttled_does_not_count() {
-        let mut pulse = Pulse::default();
-        let verdicts = looks(&mut pulse, &[5, 5, 5, 5, 5, 3600, 60, 60, 60, 60, 5]);
+        let mut heartbeat = Heartbeat::default();
+        let verdicts = checks(&mut heartbeat, &[5, 5, 5, 5, 5, 3600, 60, 60, 60, 60, 5]);
         assert!(!verdicts.contains(&Verdict::Dead), "{verdicts:?}");
     }
 }

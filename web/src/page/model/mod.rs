@@ -1,7 +1,7 @@
 //! What the page knows: signals that the worker's messages set and the components read.
 
 mod heartbeat;
-pub(crate) mod remembered;
+mod remembered;
 mod submitted;
 mod worker;
 
@@ -10,103 +10,110 @@ use std::time::Duration;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+pub(crate) use self::remembered::Remembered;
+use self::remembered::{missing, read, write};
+use self::submitted::Submitted;
+use self::worker::{WorkerEvent, WorkerHandle};
+use super::leaving::would_lose;
+use super::offer::{Dropped, Offer};
 use crate::link::{is_web_address, links_in};
 use crate::message::{
-    Blocked, Bridge, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent,
+    Blocked, BridgeStatus, FileRow, Outcome, Removed, State, ToPage, ToWorker, Torrent,
 };
-use crate::page::leaving::would_lose;
-use crate::page::model::remembered::{self as kept, Kept};
-use crate::page::model::submitted::Submitted;
-use crate::page::model::worker::Host;
-use crate::page::offer::{Dropped, Offer};
 
-/// How long a notice can be read.
-const NOTICE_STAYS: Duration = Duration::from_secs(8);
+/// How long a notice is shown.
+const NOTICE_DURATION: Duration = Duration::from_secs(8);
 
-/// One torrent's signals. They live as long as the page: ids are never reused.
+/// The signals of one torrent. They live as long as the page; a torrent that is gone leaves its
+/// own behind.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name between page and worker.
-    pub id: u32,
-    /// Its numbers.
-    pub view: RwSignal<Torrent>,
+pub(crate) struct Entry {
+    /// Its number between page and worker.
+    pub(crate) id: u32,
+    /// Its state.
+    pub(crate) torrent: RwSignal<Torrent>,
     /// Its files, once they are shown.
-    pub files: RwSignal<Vec<FileRow>>,
+    pub(crate) files: RwSignal<Vec<FileRow>>,
     /// Verified bytes of each of them.
-    pub done: RwSignal<Vec<u64>>,
+    pub(crate) files_done: RwSignal<Vec<u64>>,
 }
 
 /// Everything the page knows. Copies share it.
 #[derive(Clone, Copy)]
-pub struct Model {
-    /// The line to the bridge.
-    pub bridge: RwSignal<Bridge>,
+pub(crate) struct Model {
+    /// The session with the bridge.
+    pub(crate) bridge: RwSignal<BridgeStatus>,
     /// All torrents, newest first.
-    pub torrents: RwSignal<Vec<Entry>>,
-    /// Torrents that were removed a moment ago.
-    pub removed: RwSignal<Vec<Removed>>,
+    pub(crate) torrents: RwSignal<Vec<Entry>>,
+    /// Torrents whose removal can still be taken back.
+    pub(crate) removed: RwSignal<Vec<Removed>>,
     /// Torrents of an earlier visit whose data the browser has deleted.
-    pub lost: RwSignal<Vec<Kept>>,
+    pub(crate) lost: RwSignal<Vec<Remembered>>,
     /// Why the worker does nothing, if so.
-    pub blocked: RwSignal<Option<Blocked>>,
-    /// Why what the user wanted to add last was not added, one sentence or more for each thing.
-    pub alerts: RwSignal<Vec<String>>,
-    /// What the user may want to share.
-    pub offer: RwSignal<Option<Offer>, LocalStorage>,
-    /// What went wrong with torrents that are there, oldest first, until the user has seen it.
-    pub troubles: RwSignal<Vec<String>>,
-    /// What went well, for a moment.
-    pub notice: RwSignal<String>,
-    /// A link for the user to copy where the browser does not let the page do it.
-    pub link: RwSignal<Option<String>>,
-    /// What stands in the text field.
-    pub draft: RwSignal<String>,
-    /// Whether the worker has told how things stand at least once.
-    pub known: RwSignal<bool>,
-    /// The text that was sent to be added last.
+    pub(crate) blocked: RwSignal<Option<Blocked>>,
+    /// Why what the user wanted to add last was not added, a text for each thing.
+    pub(crate) alerts: RwSignal<Vec<String>>,
+    /// The files that the user may want to share.
+    pub(crate) offer: RwSignal<Option<Offer>, LocalStorage>,
+    /// What went wrong otherwise, oldest first, until the user dismisses it.
+    pub(crate) errors: RwSignal<Vec<String>>,
+    /// What succeeded, for some seconds.
+    pub(crate) notice: RwSignal<String>,
+    /// A link for the user to copy, where the browser does not let the page copy it.
+    pub(crate) link_to_copy: RwSignal<Option<String>>,
+    /// The content of the text field.
+    pub(crate) draft: RwSignal<String>,
+    /// Whether the worker has sent its state since it started.
+    pub(crate) has_state: RwSignal<bool>,
     submitted: StoredValue<Submitted>,
     /// How many notices there were.
-    notices: StoredValue<u64>,
-    kept: StoredValue<Vec<Kept>>,
-    host: StoredValue<Host, LocalStorage>,
+    notice_count: StoredValue<u64>,
+    remembered: StoredValue<Vec<Remembered>>,
+    worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
 }
 
 impl Model {
-    /// An empty page with a worker that is being started.
-    #[must_use]
-    pub fn new() -> Self {
+    /// An empty page, and a worker that is being started. The bridge is where the page came from.
+    pub(crate) fn new() -> Self {
         let model = Self {
-            bridge: RwSignal::new(Bridge::Connecting),
+            bridge: RwSignal::new(BridgeStatus::Connecting),
             torrents: RwSignal::new(Vec::new()),
             removed: RwSignal::new(Vec::new()),
             lost: RwSignal::new(Vec::new()),
             blocked: RwSignal::new(None),
             alerts: RwSignal::new(Vec::new()),
             offer: RwSignal::new_local(None),
-            troubles: RwSignal::new(Vec::new()),
-            link: RwSignal::new(None),
+            errors: RwSignal::new(Vec::new()),
             notice: RwSignal::new(String::new()),
+            link_to_copy: RwSignal::new(None),
             draft: RwSignal::new(String::new()),
-            known: RwSignal::new(false),
+            has_state: RwSignal::new(false),
             submitted: StoredValue::new(Submitted::default()),
-            notices: StoredValue::new(0),
-            kept: StoredValue::new(Vec::new()),
-            host: StoredValue::new_local(Host::new()),
+            notice_count: StoredValue::new(0),
+            remembered: StoredValue::new(Vec::new()),
+            worker: StoredValue::new_local(None),
         };
-        model.host.with_value(|host| {
-            host.start(model);
-            host.watch(model);
-        });
+        let bridge = window().location().origin().unwrap_or_default();
+        let worker = WorkerHandle::start(bridge, move |event| model.handle_worker(event));
+        model.worker.set_value(Some(worker));
         model
     }
 
-    /// Tells the worker something; it waits in the page until the worker hears.
-    pub fn send(self, message: &ToWorker) {
-        self.host.with_value(|host| host.send(message, None));
+    /// Sends the worker a message, as soon as it takes messages.
+    pub(crate) fn send(self, message: &ToWorker) {
+        self.send_with(message, None);
     }
 
-    /// Adds what stands in the text field, or says what is wrong with it.
-    pub fn submit(self) {
+    fn send_with(self, message: &ToWorker, attachment: Option<&JsValue>) {
+        self.worker.with_value(|worker| {
+            if let Some(worker) = worker {
+                worker.send(message, attachment);
+            }
+        });
+    }
+
+    /// Adds what the text field holds, or says what is wrong with it.
+    pub(crate) fn submit(self) {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
         if links.is_empty() {
@@ -119,124 +126,126 @@ impl Model {
         self.submitted.set_value(Submitted { text, links });
     }
 
-    /// Adds these, which the user pasted or dropped.
-    pub fn add_links(self, links: &[String]) {
+    /// Adds links that the user pasted or dropped.
+    pub(crate) fn add_links(self, links: &[String]) {
         self.alerts.set(Vec::new());
-        ask_to_keep();
+        request_persistence();
         if let Some(address) = links.iter().find(|link| is_web_address(link)) {
-            self.note(format!("Fetching {address}"));
+            self.show_notice(format!("Fetching {address}"));
         }
         links
             .iter()
             .for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
     }
 
-    /// Whether closing the page would end something for good. The tab that leads is the one that
-    /// would.
-    #[must_use]
-    pub fn would_lose(self) -> bool {
+    /// Whether closing the page would end something for good. Only the tab that leads can.
+    pub(crate) fn would_lose(self) -> bool {
         let leads = self.blocked.with_untracked(Option::is_none);
         leads
             && self.torrents.with_untracked(|all| {
                 all.iter()
-                    .any(|entry| entry.view.with_untracked(would_lose))
+                    .any(|entry| entry.torrent.with_untracked(would_lose))
             })
     }
 
-    /// Tells what went well, for some seconds.
-    pub fn note(self, text: String) {
-        let number = self.notices.try_update_value(|n| {
+    /// Shows what succeeded, for some seconds.
+    pub(crate) fn show_notice(self, text: String) {
+        let number = self.notice_count.try_update_value(|n| {
             *n += 1;
             *n
         });
         self.notice.set(text);
         let clear = move || {
-            if Some(self.notices.get_value()) == number {
+            if Some(self.notice_count.get_value()) == number {
                 self.notice.set(String::new());
             }
         };
-        set_timeout(clear, NOTICE_STAYS);
+        set_timeout(clear, NOTICE_DURATION);
     }
 
-    /// Tells why something was not added, beside what is told of other things. Adding something
-    /// else takes it away.
-    pub fn reject(self, why: String) {
+    /// Shows why something was not added, until the user adds something else.
+    pub(crate) fn show_alert(self, why: String) {
         if self.alerts.with_untracked(|all| !all.contains(&why)) {
             self.alerts.update(|all| all.push(why));
         }
     }
 
-    /// Tells what went wrong, until the user has seen it. What is said already is not said twice.
-    pub fn complain(self, text: String) {
-        if self.troubles.with_untracked(|all| !all.contains(&text)) {
-            self.troubles.update(|all| all.push(text));
+    /// Shows what went wrong, until the user dismisses it. The same text is shown once.
+    pub(crate) fn show_error(self, text: String) {
+        if self.errors.with_untracked(|all| !all.contains(&text)) {
+            self.errors.update(|all| all.push(text));
         }
     }
 
-    /// Gives the worker a .torrent file.
-    pub fn send_file(self, name: String, bytes: &js_sys::Uint8Array) {
-        ask_to_keep();
-        self.host
-            .with_value(|host| host.send(&ToWorker::AddFile(name), Some(bytes)));
+    /// Adds a .torrent file.
+    pub(crate) fn add_file(self, name: String, bytes: &js_sys::Uint8Array) {
+        request_persistence();
+        self.send_with(&ToWorker::AddFile(name), Some(bytes));
     }
 
     /// Asks the user whether to share what was dropped.
-    pub(crate) fn ask_to_share(self, dropped: Vec<Dropped>) {
+    pub(super) fn offer_dropped(self, dropped: Vec<Dropped>) {
         leptos::task::spawn_local(async move {
-            match Offer::of_dropped(dropped).await {
+            match Offer::from_dropped(dropped).await {
                 Ok(offer) => self.offer.set(Some(offer)),
-                Err(why) => self.reject(why),
+                Err(why) => self.show_alert(why),
             }
         });
     }
 
-    /// Shares what is on offer under this name.
-    pub fn give(self, name: &str) {
+    /// Shares the offered files under this name.
+    pub(crate) fn share_offer(self, name: &str) {
         let Some(offer) = self.offer.try_update(Option::take).flatten() else {
             return;
         };
         self.alerts.set(Vec::new());
-        ask_to_keep();
-        let message = ToWorker::Give {
+        request_persistence();
+        let message = ToWorker::ShareFiles {
             name: name.to_owned(),
             files: offer.files,
         };
-        self.host
-            .with_value(|host| host.send(&message, Some(&offer.contents)));
+        self.send_with(&message, Some(&offer.contents));
     }
 
-    /// Takes in what the worker told.
-    pub fn hear(self, message: ToPage) {
+    fn handle_worker(self, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Message(message) => self.handle_message(message),
+            WorkerEvent::Crashed => self.clear(),
+            WorkerEvent::Stopped(why) => self.show_error(why),
+        }
+    }
+
+    fn handle_message(self, message: ToPage) {
         match message {
-            ToPage::Ready | ToPage::Pong => {}
+            ToPage::Loaded | ToPage::Ready | ToPage::Pong => {}
             ToPage::Blocked(why) => self.blocked.set(Some(why)),
             ToPage::Unblocked => {
                 self.blocked.set(None);
-                self.forget();
+                self.clear();
             }
-            ToPage::Anew => self.forget(),
-            ToPage::State(state) => self.hear_state(state),
+            ToPage::LeaderChanged => self.clear(),
+            ToPage::State(state) => self.handle_state(state),
             ToPage::Files(id, files) => self.with_entry(id, |entry| entry.files.set(files)),
-            ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.done.set(done)),
-            ToPage::Answer { asked, outcome } => self.hear_outcome(&asked, outcome),
-            ToPage::Trouble(why) => self.complain(why),
+            ToPage::FilesDone(id, done) => self.with_entry(id, |entry| entry.files_done.set(done)),
+            ToPage::AddResult { asked, outcome } => self.handle_outcome(&asked, outcome),
+            ToPage::Error(why) => self.show_error(why),
         }
     }
 
-    fn hear_outcome(self, asked: &str, outcome: Outcome) {
+    fn handle_outcome(self, asked: &str, outcome: Outcome) {
         match outcome {
-            Outcome::Added => self.accept(asked),
-            Outcome::Known(name) => {
-                self.accept(asked);
-                self.note(format!("{name} is in the list already."));
+            Outcome::Added => self.handle_added(asked),
+            Outcome::AlreadyListed(name) => {
+                self.handle_added(asked);
+                self.show_notice(format!("{name} is in the list already."));
             }
-            Outcome::Rejected(why) => self.reject(why),
+            Outcome::Rejected(why) => self.show_alert(why),
         }
     }
 
-    /// What was to be added is in the list now: the text that asked for it has done its work, in
-    /// the field and in the address.
-    fn accept(self, asked: &str) {
+    /// A link is in the list now: it leaves the text field, and with the last one the page's address
+    /// is cleared.
+    fn handle_added(self, asked: &str) {
         let Some((before, after)) = self
             .submitted
             .try_update_value(|submitted| submitted.accept(asked))
@@ -246,19 +255,19 @@ impl Model {
         };
         if before == self.draft.get_untracked() {
             if after.is_empty() {
-                forget_address();
+                clear_address();
             }
             self.draft.set(after);
         }
     }
 
-    fn hear_state(self, state: State) {
+    fn handle_state(self, state: State) {
         self.remember(&state);
         if self.bridge.get_untracked() != state.bridge {
             self.bridge.set(state.bridge);
         }
-        if !self.known.get_untracked() {
-            self.known.set(true);
+        if !self.has_state.get_untracked() {
+            self.has_state.set(true);
         }
         if self.removed.with_untracked(|old| *old != state.removed) {
             self.removed.set(state.removed);
@@ -272,55 +281,52 @@ impl Model {
                 .update(|all| all.retain(|entry| ids.contains(&entry.id)));
         }
         for torrent in state.torrents {
-            self.hear_torrent(torrent);
+            self.set_torrent(torrent);
         }
     }
 
-    /// Remembers which torrents there are, and at first which there were: what the worker did not
-    /// bring back is lost.
+    /// Remembers the present torrents. At the first state, those are lost which were remembered
+    /// before and are not present.
     fn remember(self, state: &State) {
-        let present: Vec<Kept> = state.torrents.iter().filter_map(Kept::of).collect();
-        if !self.known.get_untracked() {
-            // A worker that starts again within a visit may find that the browser's own notes are
-            // gone with the data.
-            let remembered = Some(self.kept.get_value()).filter(|kept| !kept.is_empty());
-            self.lost.set(kept::missing(
-                remembered.unwrap_or_else(kept::read),
-                &present,
-            ));
-            self.kept.set_value(kept::read());
+        let present: Vec<Remembered> = state.torrents.iter().filter_map(Remembered::of).collect();
+        if !self.has_state.get_untracked() {
+            // A worker that starts again within a visit may find that the browser has deleted
+            // what was remembered together with the data.
+            let remembered = Some(self.remembered.get_value()).filter(|all| !all.is_empty());
+            self.lost
+                .set(missing(remembered.unwrap_or_else(read), &present));
+            self.remembered.set_value(read());
         }
         let all = [present, self.lost.get_untracked()].concat();
-        if self.kept.with_value(|old| *old != all) {
-            kept::write(&all);
-            self.kept.set_value(all);
+        if self.remembered.with_value(|old| *old != all) {
+            write(&all);
+            self.remembered.set_value(all);
         }
     }
 
-    /// What was lost is added again, or forgotten.
-    pub fn settle_lost(self, again: bool) {
+    /// Forgets the lost torrents, or adds them again.
+    pub(crate) fn settle_lost(self, add_again: bool) {
         let lost = std::mem::take(&mut *self.lost.write());
-        for kept in lost.into_iter().filter(|_| again) {
-            self.send(&ToWorker::AddLink(kept.magnet));
+        for torrent in lost.into_iter().filter(|_| add_again) {
+            self.send(&ToWorker::AddLink(torrent.magnet));
         }
     }
 
-    fn hear_torrent(self, torrent: Torrent) {
+    fn set_torrent(self, torrent: Torrent) {
         if let Some(entry) = self.entry(torrent.id) {
-            if entry.view.with_untracked(|old| *old != torrent) {
-                entry.view.set(torrent);
+            if entry.torrent.with_untracked(|old| *old != torrent) {
+                entry.torrent.set(torrent);
             }
             return;
         }
-        let (id, view) = (torrent.id, RwSignal::new(torrent));
         let entry = Entry {
-            id,
-            view,
+            id: torrent.id,
+            torrent: RwSignal::new(torrent),
             files: RwSignal::new(Vec::new()),
-            done: RwSignal::new(Vec::new()),
+            files_done: RwSignal::new(Vec::new()),
         };
         self.torrents
-            .update(|all| all.insert(place_in(all, entry), entry));
+            .update(|all| all.insert(position(all, entry), entry));
     }
 
     fn entry(self, id: u32) -> Option<Entry> {
@@ -334,31 +340,25 @@ impl Model {
         }
     }
 
-    /// A new worker numbers its torrents anew.
-    pub fn forget(self) {
+    /// Forgets all torrents: the next worker numbers its torrents anew.
+    fn clear(self) {
         self.torrents.set(Vec::new());
         self.removed.set(Vec::new());
-        self.known.set(false);
+        self.has_state.set(false);
     }
 }
 
-impl Default for Model {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Where the list, which is newest first, has a new entry.
-fn place_in(all: &[Entry], entry: Entry) -> usize {
-    let order = |entry: &Entry| entry.view.with_untracked(|t| (t.added, t.id));
+/// The position of a new entry in the list, which is newest first.
+fn position(all: &[Entry], entry: Entry) -> usize {
+    let order = |entry: &Entry| entry.torrent.with_untracked(|t| (t.added, t.id));
     let own = order(&entry);
     all.iter()
         .position(|other| order(other) < own)
         .unwrap_or(all.len())
 }
 
-/// A reload must not fill in again what was added already.
-fn forget_address() {
+/// Takes the magnet link out of the page's address: a reload must not fill in again what was added.
+fn clear_address() {
     let path = window().location().pathname().unwrap_or_default();
     let history = window()
         .history()
@@ -367,9 +367,9 @@ fn forget_address() {
     drop(history);
 }
 
-/// Asks the browser not to evict what is stored here when space runs low. It may decline, which
-/// changes nothing else. Only a page may ask.
-fn ask_to_keep() {
+/// Asks the browser not to delete the stored data when space runs low. It may decline, which changes
+/// nothing else. Only a page may ask.
+fn request_persistence() {
     if window().is_secure_context() {
         drop(window().navigator().storage().persist());
     }

@@ -1,5 +1,5 @@
-//! What the page remembers of its torrents apart from the storage that holds them, so that it
-//! notices when the browser took that away.
+//! What the page remembers of its torrents outside the storage that holds them, so that it notices
+//! when the browser has deleted that.
 
 use leptos::prelude::window;
 use serde::{Deserialize, Serialize};
@@ -11,19 +11,18 @@ const KEY: &str = "aqueduct.torrents";
 
 /// A torrent as the page remembers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub(crate) struct Remembered {
     /// The folder of its data.
-    pub folder: String,
-    /// As it was shown.
-    pub name: String,
-    /// Adds it again.
-    pub magnet: String,
+    pub(crate) folder: String,
+    /// Its name as it was shown.
+    pub(crate) name: String,
+    /// Its link, which adds it again.
+    pub(crate) magnet: String,
 }
 
-impl Kept {
-    /// What to remember of a torrent; `None` while it is being made.
-    #[must_use]
-    pub fn of(torrent: &Torrent) -> Option<Self> {
+impl Remembered {
+    /// What to remember of a torrent; `None` while it is being created.
+    pub(super) fn of(torrent: &Torrent) -> Option<Self> {
         Some(Self {
             folder: torrent.folder.clone(),
             name: torrent.name.clone(),
@@ -32,14 +31,14 @@ impl Kept {
     }
 }
 
-/// Those of an earlier visit that are not among the `present`.
-pub(crate) fn missing(earlier: Vec<Kept>, present: &[Kept]) -> Vec<Kept> {
-    let is_here = |kept: &Kept| present.iter().any(|here| here.folder == kept.folder);
-    earlier.into_iter().filter(|kept| !is_here(kept)).collect()
+/// Those of an earlier visit that are not among the `present` ones.
+pub(super) fn missing(earlier: Vec<Remembered>, present: &[Remembered]) -> Vec<Remembered> {
+    let is_present = |earlier: &Remembered| present.iter().any(|one| one.folder == earlier.folder);
+    earlier.into_iter().filter(|one| !is_present(one)).collect()
 }
 
-/// What was remembered last; nothing where the browser keeps nothing for the page.
-pub(crate) fn read() -> Vec<Kept> {
+/// What was remembered last; nothing where the browser stores nothing for the page.
+pub(super) fn read() -> Vec<Remembered> {
     let text = window()
         .local_storage()
         .ok()
@@ -49,10 +48,12 @@ pub(crate) fn read() -> Vec<Kept> {
         .unwrap_or_default()
 }
 
-/// Remembers these alone. A browser that keeps nothing for the page will not be noticed to take
-/// anything away, which is no worse.
-pub(crate) fn write(kept: &[Kept]) {
-    if let (Ok(Some(storage)), Ok(text)) = (window().local_storage(), serde_json::to_string(kept)) {
+/// Remembers these and no others. In a browser that stores nothing for the page, lost torrents are
+/// not noticed later.
+pub(super) fn write(torrents: &[Remembered]) {
+    if let (Ok(Some(storage)), Ok(text)) =
+        (window().local_storage(), serde_json::to_string(torrents))
+    {
         drop(storage.set_item(KEY, &text));
     }
 }
@@ -61,8 +62,8 @@ pub(crate) fn write(kept: &[Kept]) {
 mod tests {
     use super::*;
 
-    fn kept(folder: &str) -> Kept {
-        Kept {
+    fn torrent(folder: &str) -> Remembered {
+        Remembered {
             folder: folder.into(),
             name: format!("name of {folder}"),
             magnet: String::new(),
@@ -70,11 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_and_is_not_any_more_is_missing_and_what_is_new_is_not() {
+    fn a_torrent_that_is_gone_is_missing_and_a_new_one_is_not() {
         assert_eq!(
-            missing(vec![kept("a"), kept("b")], &[kept("b"), kept("c")]),
-            [kept("a")]
+            missing(
+                vec![torrent("a"), torrent("b")],
+                &[torrent("b"), torrent("c")]
+            ),
+            [torrent("a")]
         );
-        assert_eq!(missing(Vec::new(), &[kept("c")]), []);
+        assert_eq!(missing(Vec::new(), &[torrent("c")]), []);
     }
 }

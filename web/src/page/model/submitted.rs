@@ -1,16 +1,16 @@
-//! What was typed and sent to be added last.
+//! The text that the user has submitted last.
 
-/// The text, and those of its links that are not in the list yet.
+/// A text, and those of its links that were not added yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Submitted {
-    pub(crate) text: String,
-    pub(crate) links: Vec<String>,
+pub(super) struct Submitted {
+    pub(super) text: String,
+    pub(super) links: Vec<String>,
 }
 
 impl Submitted {
-    /// One of the links is in the list now. Returns the text as it was and as it is without that
-    /// link; `None` if it was none of them.
-    pub(crate) fn accept(&mut self, link: &str) -> Option<(String, String)> {
+    /// One of the links was added. Returns the text before and without that link; `None` if the
+    /// link is not one of them.
+    pub(super) fn accept(&mut self, link: &str) -> Option<(String, String)> {
         let at = self.links.iter().position(|other| other == link)?;
         self.links.remove(at);
         let rest = self.links.join(" ");
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_leaves_the_text_and_what_was_not_stays_in_it() {
+    fn a_link_that_was_added_leaves_the_text_and_the_others_stay() {
         let links = ["a", "b", "c"].map(str::to_owned).to_vec();
         let mut submitted = Submitted {
             text: "a, b c".to_owned(),

@@ -1,40 +1,58 @@
-//! The page's end of the worker: starts it, queues what it cannot hear yet, restarts it when it
+//! The page's end of the worker: starts it, queues messages until it takes them, restarts it when it
 //! broke.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use leptos::prelude::{set_interval, set_timeout, window};
-use std::time::Duration;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use super::heartbeat::{self, Heartbeat, Verdict};
 use crate::message::{ToPage, ToWorker};
-use crate::page::Model;
-use crate::page::model::heartbeat::{self as pulse, Pulse, Verdict};
 
-/// Where trunk puts the worker's starter.
+/// The script that loads the worker, as trunk names it.
 const SCRIPT: &str = "/worker_loader.js";
-/// So many crashes within [`CRASH_WINDOW_MS`] and the worker stays down: something is wrong that a
-/// restart does not mend.
-const CRASHES: usize = 3;
+/// After this many crashes within [`CRASH_WINDOW_MS`] the worker is not started again: a restart
+/// does not mend what is wrong.
+const MAX_CRASHES: usize = 3;
 const CRASH_WINDOW_MS: f64 = 60_000.0;
-/// Before a restart, so that the browser lets go of the old worker's files and lock.
+/// Delay before a restart, so that the browser releases the old worker's files and lock.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 
-/// Handle to the worker, whichever incarnation runs.
-#[derive(Clone, Default)]
-pub(crate) struct Host(Rc<RefCell<Inner>>);
+/// What happens to the worker.
+pub(super) enum WorkerEvent {
+    /// A message from it.
+    Message(ToPage),
+    /// It broke. A new one starts soon, and numbers its torrents anew.
+    Crashed,
+    /// There is no worker any more, and why, as sentences for the user.
+    Stopped(String),
+}
+
+/// Handle to the worker, across restarts. Clones share it.
+#[derive(Clone)]
+pub(super) struct WorkerHandle(Rc<Shared>);
+
+struct Shared {
+    /// The address of the bridge, for [`ToWorker::Start`].
+    bridge: String,
+    on_event: Box<dyn Fn(WorkerEvent)>,
+    state: RefCell<State>,
+}
 
 #[derive(Default)]
-struct Inner {
+struct State {
     worker: Option<Running>,
-    /// The worker has said that it hears.
+    /// The worker takes messages.
     ready: bool,
-    pulse: Pulse,
-    waiting: VecDeque<JsValue>,
+    heartbeat: Heartbeat,
+    /// Messages for when it does.
+    queued: VecDeque<JsValue>,
+    /// Dates of its crashes, milliseconds since 1970.
     crashes: Vec<f64>,
 }
 
@@ -45,7 +63,7 @@ struct Running {
 }
 
 impl Drop for Running {
-    /// A worker that broke may have more errors on their way, for handlers that are about to go.
+    /// A worker that broke may report more errors, to handlers that are about to be dropped.
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
@@ -53,43 +71,36 @@ impl Drop for Running {
     }
 }
 
-impl Host {
-    pub(crate) fn new() -> Self {
-        Self::default()
+impl WorkerHandle {
+    /// Starts a worker that connects to the bridge at this address. `on_event` is called with what
+    /// happens, before this returns only if the worker could not be started.
+    pub(super) fn start(bridge: String, on_event: impl Fn(WorkerEvent) + 'static) -> Self {
+        let handle = Self(Rc::new(Shared {
+            bridge,
+            on_event: Box::new(on_event),
+            state: RefCell::default(),
+        }));
+        handle.launch();
+        let watched = handle.clone();
+        set_interval(move || watched.check_alive(), heartbeat::INTERVAL);
+        handle
     }
 
-    /// Starts a worker whose messages go to `model`.
-    pub(crate) fn start(&self, model: Model) {
-        match self.launch(model) {
-            Ok(running) => self.0.borrow_mut().worker = Some(running),
-            Err(_) => model.complain("The browser could not start what does the work behind this page. Reload the page to try again.".to_owned()),
+    fn launch(&self) {
+        match self.spawn() {
+            Ok(running) => self.0.state.borrow_mut().worker = Some(running),
+            Err(_) => {
+                let why = "The browser could not start what does the work behind this page. Reload the page to try again.";
+                (self.0.on_event)(WorkerEvent::Stopped(why.to_owned()));
+            }
         }
     }
 
-    /// Looks from now on whether the worker still lives.
-    pub(crate) fn watch(&self, model: Model) {
-        let host = self.clone();
-        set_interval(move || host.look(model), pulse::EVERY);
-    }
-
-    fn look(&self, model: Model) {
-        let verdict = {
-            let mut inner = self.0.borrow_mut();
-            inner.ready.then(|| inner.pulse.look(now()))
-        };
-        match verdict {
-            Some(Verdict::Ask) => self.send(&ToWorker::Ping, None),
-            Some(Verdict::Dead) => self.crashed(model, "it no longer answers"),
-            Some(Verdict::Wait) | None => {}
-        }
-    }
-
-    fn launch(&self, model: Model) -> Result<Running, JsValue> {
+    fn spawn(&self) -> Result<Running, JsValue> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(SCRIPT, &options)?;
-        let on_message = self.on_message(model);
-        let on_error = self.on_error(model);
+        let (on_message, on_error) = (self.on_message(), self.on_error());
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         Ok(Running {
@@ -99,91 +110,110 @@ impl Host {
         })
     }
 
-    fn on_message(&self, model: Model) -> Closure<dyn FnMut(MessageEvent)> {
-        let host = self.clone();
+    fn check_alive(&self) {
+        let verdict = {
+            let mut state = self.0.state.borrow_mut();
+            state.ready.then(|| state.heartbeat.check(now()))
+        };
+        match verdict {
+            Some(Verdict::Ask) => self.send(&ToWorker::Ping, None),
+            Some(Verdict::Dead) => self.handle_crash("it no longer answers"),
+            Some(Verdict::Wait) | None => {}
+        }
+    }
+
+    fn on_message(&self) -> Closure<dyn FnMut(MessageEvent)> {
+        let handle = self.clone();
         Closure::new(move |event: MessageEvent| {
-            let Some(message) = event
-                .data()
-                .as_string()
-                .and_then(|text| serde_json::from_str(&text).ok())
-            else {
-                return;
-            };
-            host.0.borrow_mut().pulse.heard();
-            if message == ToPage::Ready {
-                host.release();
+            let text = event.data().as_string();
+            if let Some(message) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+                handle.handle_message(message);
             }
-            model.hear(message);
         })
     }
 
-    /// A panic leaves the worker alive in an undefined state; so does a script that did not load.
-    /// Both end it.
-    fn on_error(&self, model: Model) -> Closure<dyn FnMut(ErrorEvent)> {
-        let host = self.clone();
+    fn handle_message(&self, message: ToPage) {
+        self.0.state.borrow_mut().heartbeat.heard();
+        match message {
+            ToPage::Loaded => {
+                let bridge = self.0.bridge.clone();
+                self.post(&parcel(&ToWorker::Start { bridge }, None));
+            }
+            ToPage::Ready => self.send_queued(),
+            message => (self.0.on_event)(WorkerEvent::Message(message)),
+        }
+    }
+
+    /// A panic leaves the worker alive in an undefined state; a script that cannot be loaded leaves
+    /// none. Both end it.
+    fn on_error(&self) -> Closure<dyn FnMut(ErrorEvent)> {
+        let handle = self.clone();
         Closure::new(move |event: ErrorEvent| {
-            let (host, cause) = (host.clone(), event.message());
-            // Later, because dropping the worker drops the very closure that runs now.
-            set_timeout(move || host.crashed(model, &cause), Duration::ZERO);
+            let (handle, cause) = (handle.clone(), event.message());
+            // Deferred, because ending the worker drops the very closure that runs now.
+            set_timeout(move || handle.handle_crash(&cause), Duration::ZERO);
         })
     }
 
-    fn crashed(&self, model: Model, cause: &str) {
-        let mut inner = self.0.borrow_mut();
-        if inner.worker.take().is_none() {
+    fn handle_crash(&self, cause: &str) {
+        let mut state = self.0.state.borrow_mut();
+        if state.worker.take().is_none() {
             return;
         }
-        (inner.ready, inner.pulse) = Default::default();
+        (state.ready, state.heartbeat) = Default::default();
         let now = js_sys::Date::now();
-        inner.crashes.retain(|at| now - at < CRASH_WINDOW_MS);
-        inner.crashes.push(now);
-        let hopeless = inner.crashes.len() >= CRASHES;
-        drop(inner);
-        model.forget();
+        state.crashes.retain(|at| now - at < CRASH_WINDOW_MS);
+        state.crashes.push(now);
+        let hopeless = state.crashes.len() >= MAX_CRASHES;
+        drop(state);
+        (self.0.on_event)(WorkerEvent::Crashed);
         if hopeless {
-            let text = format!(
-                "What does the work behind this page broke {CRASHES} times within a minute and was stopped. What was downloaded is kept. To go on, \
+            let why = format!(
+                "What does the work behind this page broke {MAX_CRASHES} times within a minute and was stopped. What was downloaded is kept. To go on, \
                  reload the page. ({cause})"
             );
-            model.complain(text);
+            (self.0.on_event)(WorkerEvent::Stopped(why));
         } else {
-            let host = self.clone();
-            set_timeout(move || host.start(model), RESTART_AFTER);
+            let handle = self.clone();
+            set_timeout(move || handle.launch(), RESTART_AFTER);
         }
     }
 
-    /// Says a message, or keeps it until the worker hears.
-    pub(crate) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
-        let Ok(text) = serde_json::to_string(message) else {
-            return;
+    /// Sends a message, or queues it until the worker takes messages.
+    pub(super) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
+        let parcel = parcel(message, attachment);
+        if self.0.state.borrow().ready {
+            self.post(&parcel);
+        } else {
+            self.0.state.borrow_mut().queued.push_back(parcel);
+        }
+    }
+
+    fn send_queued(&self) {
+        let queued = {
+            let mut state = self.0.state.borrow_mut();
+            state.ready = true;
+            std::mem::take(&mut state.queued)
         };
-        let parcel = js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED));
-        let mut inner = self.0.borrow_mut();
-        match &inner.worker {
-            Some(running) if inner.ready => post(&running.worker, &parcel),
-            _ => inner.waiting.push_back(parcel.into()),
-        }
+        queued.iter().for_each(|parcel| self.post(parcel));
     }
 
-    fn release(&self) {
-        let mut inner = self.0.borrow_mut();
-        inner.ready = true;
-        let waiting = std::mem::take(&mut inner.waiting);
-        if let Some(running) = &inner.worker {
-            waiting
-                .iter()
-                .for_each(|parcel| post(&running.worker, parcel));
+    /// Cannot fail: a parcel holds text, bytes and files only, which every browser can clone.
+    fn post(&self, parcel: &JsValue) {
+        if let Some(running) = &self.0.state.borrow().worker {
+            drop(running.worker.post_message(parcel));
         }
     }
+}
+
+/// What travels: the message as text, and its attachment.
+fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> JsValue {
+    let text = serde_json::to_string(message).unwrap_or_default();
+    js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED)).into()
 }
 
 /// Time since the page was opened.
 fn now() -> Duration {
     let ms = window().performance().map_or(0.0, |clock| clock.now());
     Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
-}
-
-/// Cannot fail: the parcel holds text, bytes and files only, which every browser can clone.
-fn post(worker: &Worker, parcel: &JsValue) {
-    let _ = worker.post_message(parcel);
 }

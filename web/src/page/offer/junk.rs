@@ -1,4 +1,5 @@
-//! What operating systems leave in folders for themselves, and nobody means to share.
+//! Files that operating systems store in folders for themselves, and that users do not mean to
+//! share.
 
 use std::collections::BTreeSet;
 
@@ -21,25 +22,25 @@ const FOLDERS: [&str; 7] = [
     "$recycle.bin",
     "system volume information",
 ];
-/// macOS keeps what other file systems have no place for in a second file beside the first, called
-/// so and then like it.
+/// Prefix of the files in which macOS stores, beside a file, what other file systems have no place
+/// for.
 const COMPANION: &str = "._";
 
-/// Which of these paths are nobody's own files, as one flag each.
-pub(crate) fn litter(paths: &[&[String]]) -> Vec<bool> {
+/// Which of these paths are such files, one flag per path.
+pub(super) fn junk(paths: &[&[String]]) -> Vec<bool> {
     let all: BTreeSet<&[String]> = paths.iter().copied().collect();
-    paths.iter().map(|path| is_litter(path, &all)).collect()
+    paths.iter().map(|path| is_junk(path, &all)).collect()
 }
 
-fn is_litter(path: &[String], all: &BTreeSet<&[String]>) -> bool {
+fn is_junk(path: &[String], all: &BTreeSet<&[String]>) -> bool {
     let Some((name, folders)) = path.split_last() else {
         return false;
     };
     let is_one_of = |known: &[&str], name: &str| known.contains(&name.to_lowercase().as_str());
-    let accompanies = |own: &str| all.contains([folders, &[own.to_owned()]].concat().as_slice());
+    let is_there = |own: &str| all.contains([folders, &[own.to_owned()]].concat().as_slice());
     is_one_of(&FILES, name)
         || folders.iter().any(|folder| is_one_of(&FOLDERS, folder))
-        || name.strip_prefix(COMPANION).is_some_and(accompanies)
+        || name.strip_prefix(COMPANION).is_some_and(is_there)
 }
 
 #[cfg(test)]
@@ -51,18 +52,18 @@ mod tests {
             .iter()
             .map(|path| path.split('/').map(str::to_owned).collect())
             .collect();
-        let flags = litter(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let flags = junk(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>());
         paths
             .iter()
             .zip(flags)
-            .filter(|(_, litter)| *litter)
+            .filter(|(_, junk)| *junk)
             .map(|(path, _)| path.join("/"))
             .collect()
     }
 
     #[test]
-    fn what_the_system_keeps_for_itself_is_told_from_what_people_keep() {
-        let litter = [
+    fn files_of_the_system_are_told_from_the_users_own() {
+        let junk = [
             "a/.DS_Store",
             "a/b/Thumbs.db",
             "a/desktop.ini",
@@ -76,6 +77,6 @@ mod tests {
             "a/thumbs.db.txt",
             "a/DS_Store",
         ];
-        assert_eq!(left_out(&[&litter[..], &own[..]].concat()), litter);
+        assert_eq!(left_out(&[&junk[..], &own[..]].concat()), junk);
     }
 }

@@ -1,10 +1,12 @@
-//! The user's own files on their way to being shared: what was chosen or dropped, folders with all
-//! that is in them.
+//! The user's own files that may be shared: chosen files, dropped files and folders.
 
 mod junk;
 
 use std::collections::BTreeSet;
 
+use self::junk::junk;
+use crate::browser::error::reason;
+use crate::message::SharedFile;
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -12,62 +14,54 @@ use web_sys::{
     DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry,
 };
 
-use crate::engine::errors::reason;
-use crate::message::Given;
-use crate::page::components::is_torrent;
-use crate::page::offer::junk::litter;
+/// The name of several files together, unless the user gives another one.
+const DEFAULT_NAME: &str = "Shared files";
 
-/// What several files are called together unless the user says otherwise.
-const TOGETHER: &str = "Shared files";
-
-/// What the user may share: files, and what they will be called.
+/// Files that the user may share, and the name that they will have.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// Name of the one file, or of the folder.
-    pub name: String,
+    pub(crate) name: String,
     /// Paths and sizes.
-    pub files: Vec<Given>,
-    /// What is in them, in the same order; nothing is read yet.
-    pub contents: Array,
-    /// Names of files that are not shared, because the system keeps them for itself; each once.
-    pub left_out: Vec<String>,
+    pub(crate) files: Vec<SharedFile>,
+    /// The files themselves, in the same order. Nothing of them is read yet.
+    pub(crate) contents: Array,
+    /// Names of files that are left out, because they are the system's own; each name once.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Something that was dropped.
-pub(crate) enum Dropped {
+pub(super) enum Dropped {
     File(File),
     Entry(FileSystemEntry),
 }
 
 impl Offer {
     /// Bytes of all files.
-    #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.files
             .iter()
             .fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether the name is one that the user did not give to anything yet.
-    #[must_use]
-    pub fn is_nameless(&self) -> bool {
-        self.name == TOGETHER
+    /// Whether the name is none of the user's own.
+    pub(crate) fn has_default_name(&self) -> bool {
+        self.name == DEFAULT_NAME
     }
 
-    /// Files that were chosen one by one; `None` if there are none.
-    #[must_use]
-    pub fn of_list(files: &FileList) -> Option<Self> {
+    /// From files that were chosen one by one; `None` if there are none.
+    pub(crate) fn from_list(files: &FileList) -> Option<Self> {
         let found = (0..files.length())
             .filter_map(|i| files.get(i))
             .map(|file| (vec![file.name()], file));
-        Self::of(found.collect())
+        Self::from_files(found.collect())
     }
 
-    /// Files and folders that were dropped.
+    /// From files and folders that were dropped.
     ///
     /// # Errors
-    /// One sentence for the user, when there is nothing to share or the browser cannot read it.
-    pub(crate) async fn of_dropped(dropped: Vec<Dropped>) -> Result<Self, String> {
+    /// One sentence for the user, if there is nothing to share or the browser cannot read it.
+    pub(super) async fn from_dropped(dropped: Vec<Dropped>) -> Result<Self, String> {
         let unreadable = |error: JsValue| {
             format!(
                 "What was dropped cannot be read: {}. Drop it again, or choose files instead.",
@@ -75,15 +69,15 @@ impl Offer {
             )
         };
         let found = walk(dropped).await.map_err(unreadable)?;
-        Self::of(found).ok_or_else(|| {
+        Self::from_files(found).ok_or_else(|| {
             "There is no file in what was dropped, so there is nothing to share.".to_owned()
         })
     }
 
-    /// One file is shared as itself, one folder under its own name, anything else in a folder that
-    /// has no name yet.
-    fn of(found: Vec<(Vec<String>, File)>) -> Option<Self> {
-        let (mut found, left_out) = tidied(found);
+    /// One file is shared as itself, one folder under its own name, anything else in a folder with
+    /// the default name.
+    fn from_files(found: Found) -> Option<Self> {
+        let (mut found, left_out) = without_junk(found);
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (first, _) = found.first()?;
         let top = first.first().cloned()?;
@@ -92,10 +86,10 @@ impl Offer {
         let name = if has_one_top {
             top
         } else {
-            TOGETHER.to_owned()
+            DEFAULT_NAME.to_owned()
         };
         let skip = usize::from(has_one_top);
-        let files = found.iter().map(|(path, file)| Given {
+        let files = found.iter().map(|(path, file)| SharedFile {
             path: path.iter().skip(skip).cloned().collect(),
             size: size(file),
         });
@@ -108,25 +102,23 @@ impl Offer {
     }
 }
 
+/// Files with their paths.
 type Found = Vec<(Vec<String>, File)>;
 
-/// Without what the system keeps for itself, and the names of that. A file which was chosen alone
-/// is shared whatever it is.
-fn tidied(found: Found) -> (Found, Vec<String>) {
+/// The user's own files, and the names of the others. A file that was chosen alone is shared
+/// whatever it is.
+fn without_junk(found: Found) -> (Found, Vec<String>) {
     if found.len() == 1 {
         return (found, Vec::new());
     }
-    let flags = litter(
+    let flags = junk(
         &found
             .iter()
             .map(|(path, _)| path.as_slice())
             .collect::<Vec<_>>(),
     );
-    let (litter, own): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .zip(flags)
-        .partition(|(_, litter)| *litter);
-    let names: BTreeSet<String> = litter
+    let (junk, own): (Vec<_>, Vec<_>) = found.into_iter().zip(flags).partition(|(_, junk)| *junk);
+    let names: BTreeSet<String> = junk
         .into_iter()
         .filter_map(|((mut path, _), _)| path.pop())
         .collect();
@@ -145,8 +137,8 @@ fn size(file: &File) -> u64 {
     file.size() as u64
 }
 
-/// What a drop carries. Only while the drop is being handled can it be asked for.
-pub(crate) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
+/// The files and folders of a drop. The browser tells them only while the drop is being handled.
+pub(super) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
     let items = data.items();
     let all = (0..items.length())
         .filter_map(|i| items.get(i))
@@ -164,7 +156,12 @@ pub(crate) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
         .collect()
 }
 
-/// Those are added, not shared.
+/// Whether a file is a .torrent, judged by its name.
+pub(super) fn is_torrent(name: &str) -> bool {
+    name.to_lowercase().ends_with(".torrent")
+}
+
+/// Torrent files are added, not shared.
 fn is_torrent_file(item: &web_sys::DataTransferItem) -> bool {
     item.get_as_file()
         .ok()
@@ -172,8 +169,8 @@ fn is_torrent_file(item: &web_sys::DataTransferItem) -> bool {
         .is_some_and(|file| is_torrent(&file.name()))
 }
 
-/// All files, with their paths from what was dropped on.
-async fn walk(dropped: Vec<Dropped>) -> Result<Vec<(Vec<String>, File)>, JsValue> {
+/// All files, with their paths below what was dropped.
+async fn walk(dropped: Vec<Dropped>) -> Result<Found, JsValue> {
     let mut found = Vec::new();
     let mut waiting: Vec<(Vec<String>, FileSystemEntry)> = Vec::new();
     for one in dropped {
@@ -198,20 +195,22 @@ async fn walk(dropped: Vec<Dropped>) -> Result<Vec<(Vec<String>, File)>, JsValue
 }
 
 async fn file_of(entry: &FileSystemFileEntry) -> Result<File, JsValue> {
-    let asked = Promise::new(&mut |tell, fail| entry.file_with_callback_and_callback(&tell, &fail));
+    let asked = Promise::new(&mut |resolve, reject| {
+        entry.file_with_callback_and_callback(&resolve, &reject)
+    });
     JsFuture::from(asked).await?.dyn_into()
 }
 
-/// What is in a folder. Browsers tell it in parts, the last of which is empty.
+/// The contents of a folder. Browsers tell them in parts, the last of which is empty.
 async fn entries_of(folder: &FileSystemDirectoryEntry) -> Result<Vec<FileSystemEntry>, JsValue> {
     let reader = folder.create_reader();
     let mut all = Vec::new();
     loop {
-        let ask = |tell: Function, fail: Function| {
-            reader.read_entries_with_callback_and_callback(&tell, &fail)
+        let ask = |resolve: Function, reject: Function| {
+            reader.read_entries_with_callback_and_callback(&resolve, &reject)
         };
         let mut refused = None;
-        let asked = Promise::new(&mut |tell, fail| refused = ask(tell, fail).err());
+        let asked = Promise::new(&mut |resolve, reject| refused = ask(resolve, reject).err());
         if let Some(error) = refused {
             return Err(error);
         }

@@ -1,0 +1,216 @@
+//! The session with the bridge: a WebSocket that is opened again whenever it breaks, and the
+//! tunnel's client on top of it.
+
+use std::time::Duration;
+
+use aqueduct_core::Instant;
+use aqueduct_core::tunnel::{Backoff, Client, ClientConfig, Refusal, Windows};
+
+use super::address::BridgeAddress;
+use super::socket::{Listener, Socket};
+use crate::engine::errors::refused;
+use crate::message::BridgeStatus;
+
+/// Bytes that the browser may hold for sending before more messages are packed: what is packed can
+/// no longer be overtaken.
+const MAX_BUFFERED: u32 = 1 << 20;
+/// How often a browser that holds this many bytes is asked again: it does not report what it has
+/// sent.
+const BUFFERED_RETRY: Duration = Duration::from_millis(10);
+/// Deadline for opening the WebSocket: a server that never answers must not block the tab.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Credit that the bridge has: enough for some 100 MiB/s over a path of 20 ms with one peer, and
+/// bounded for all of them together.
+const WINDOWS: Windows = Windows {
+    stream: 2 << 20,
+    session: 16 << 20,
+};
+
+/// The session, with at most one socket at a time.
+pub(super) struct Session {
+    url: String,
+    token: String,
+    listener: Listener,
+    /// Number of the newest socket.
+    socket: u64,
+    state: State,
+    backoff: Backoff,
+    congested: bool,
+}
+
+enum State {
+    /// The next attempt is at this time.
+    Waiting(Instant),
+    /// The WebSocket is being opened, until this deadline.
+    Opening(Socket, Instant),
+    /// The tunnel runs.
+    Open {
+        socket: Socket,
+        tunnel: Box<Client>,
+        welcomed: bool,
+    },
+    /// The bridge refuses this tab, and only a person can change that.
+    Refused(Refusal),
+}
+
+impl Session {
+    /// A session that is opened at the first [`Session::handle_timeout`]. `token` is for bridges
+    /// that require one.
+    pub(super) fn new(address: &BridgeAddress, token: String, listener: Listener) -> Self {
+        Self {
+            url: address.session(),
+            token,
+            listener,
+            socket: 0,
+            state: State::Waiting(Instant::ZERO),
+            backoff: Backoff::default(),
+            congested: false,
+        }
+    }
+
+    /// The tunnel, while there is one.
+    pub(super) fn tunnel(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            State::Open { tunnel, .. } => Some(tunnel),
+            _ => None,
+        }
+    }
+
+    /// Whether the tunnel runs.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// Whether this is the number of the present socket.
+    pub(super) const fn is_present(&self, socket: u64) -> bool {
+        socket == self.socket
+    }
+
+    /// The socket is open: the tunnel's first message can be sent.
+    pub(super) fn handle_open(&mut self, now: Instant) {
+        self.state = match std::mem::replace(&mut self.state, State::Waiting(now)) {
+            State::Opening(socket, _) => {
+                let config = ClientConfig {
+                    token: self.token.clone(),
+                    windows: WINDOWS,
+                    ..ClientConfig::default()
+                };
+                State::Open {
+                    socket,
+                    tunnel: Box::new(Client::new(config, now)),
+                    welcomed: false,
+                }
+            }
+            other => other,
+        };
+    }
+
+    /// The bridge has accepted the session.
+    pub(super) fn handle_welcome(&mut self) {
+        self.backoff.greeted();
+        if let State::Open { welcomed, .. } = &mut self.state {
+            *welcomed = true;
+        }
+    }
+
+    /// The bridge refuses the session, for good or for a while.
+    pub(super) fn handle_refusal(&mut self, now: Instant, refusal: Refusal) {
+        if refusal.is_temporary() {
+            self.retry_later(now);
+        } else {
+            self.state = State::Refused(refusal);
+        }
+    }
+
+    /// The socket is closed; some codes are refusals.
+    pub(super) fn handle_close(&mut self, now: Instant, code: u16) {
+        match Refusal::from_close_code(code) {
+            Some(refusal) => self.handle_refusal(now, refusal),
+            None => self.retry_later(now),
+        }
+    }
+
+    /// Drops the socket and tries again later.
+    pub(super) fn retry_later(&mut self, now: Instant) {
+        if !matches!(self.state, State::Refused(_)) {
+            self.state = State::Waiting(now + self.backoff.failed(js_sys::Math::random()));
+        }
+    }
+
+    /// Shows this token from now on. A session that was refused for want of one is opened again.
+    pub(super) fn set_token(&mut self, now: Instant, token: String) {
+        self.token = token;
+        if matches!(self.state, State::Refused(Refusal::Token)) {
+            self.state = State::Waiting(now);
+        }
+    }
+
+    /// Packs and sends what is ready, as far as the browser takes it. Returns whether anything was
+    /// sent.
+    pub(super) fn transmit(&mut self) -> bool {
+        let State::Open { socket, tunnel, .. } = &mut self.state else {
+            return false;
+        };
+        let mut sent = false;
+        loop {
+            self.congested = socket.buffered() >= MAX_BUFFERED;
+            let Some(message) = (!self.congested).then(|| tunnel.poll_message()).flatten() else {
+                return sent;
+            };
+            sent = true;
+            if socket.send(&message).is_err() {
+                return sent;
+            }
+        }
+    }
+
+    /// When to call [`Session::handle_timeout`] at the latest.
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        match &self.state {
+            State::Waiting(at) | State::Opening(_, at) => Some(*at),
+            State::Open { .. } if self.congested => Some(now + BUFFERED_RETRY),
+            State::Open { tunnel, .. } => Some(tunnel.poll_timeout()),
+            State::Refused(_) => None,
+        }
+    }
+
+    /// Opens a socket when it is time, drops one that does not open, passes the time to the tunnel.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Waiting(at) if *at <= now => self.connect(now),
+            State::Opening(_, at) if *at <= now => self.retry_later(now),
+            State::Open { tunnel, .. } if tunnel.poll_timeout() <= now => {
+                tunnel.handle_timeout(now)
+            }
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, now: Instant) {
+        self.socket += 1;
+        match Socket::open(&self.url, self.socket, &self.listener) {
+            Ok(socket) => self.state = State::Opening(socket, now + OPEN_TIMEOUT),
+            Err(_) => self.retry_later(now),
+        }
+    }
+
+    /// The session's state as the page shows it.
+    pub(super) fn status(&self, now: Instant) -> BridgeStatus {
+        match &self.state {
+            State::Open { welcomed: true, .. } => BridgeStatus::Connected,
+            State::Refused(Refusal::Token) => BridgeStatus::WantsToken {
+                shown: !self.token.is_empty(),
+            },
+            State::Refused(refusal) => BridgeStatus::Refused(refused(*refusal).to_owned()),
+            _ if self.backoff.tries() == 0 => BridgeStatus::Connecting,
+            State::Waiting(at) => BridgeStatus::Waiting {
+                seconds: whole_seconds(at.since(now)),
+            },
+            State::Opening(..) | State::Open { .. } => BridgeStatus::Waiting { seconds: 0 },
+        }
+    }
+}
+
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,95 @@
+//! How torrents come and go.
+
+use std::sync::Arc;
+
+use aqueduct_core::meta::Info;
+use aqueduct_core::types::{TorrentId, visible};
+use aqueduct_core::{Command, Instant};
+
+use super::Driver;
+use crate::browser::clock::{now, unix_millis};
+use crate::engine::tabs::post_error;
+use crate::engine::torrents::Torrent;
+use crate::message::{Outcome, SharedFile};
+use crate::storage::restore::Restored;
+use wasm_bindgen::JsValue;
+
+impl Driver {
+    /// Adds a torrent of an earlier run.
+    pub(in crate::engine) fn restore(&mut self, restored: Restored) {
+        self.library.restore(&mut self.engine, now(), restored);
+    }
+
+    /// The metadata of a magnet link have come: the download itself can begin.
+    pub(super) fn handle_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
+        let library = &mut self.library;
+        if let Err(why) = library.handle_metadata(&mut self.engine, now(), torrent, info) {
+            post_error(&why);
+            self.delete(torrent);
+            return;
+        }
+        if info.private {
+            self.network.swarms.set_private(torrent);
+        }
+        let sources = (&self.engine, &self.library.torrents);
+        self.network.update(sources, torrent, |_| ());
+        self.library.save(torrent);
+        self.updates.update_soon(now());
+    }
+
+    /// Begins to create a torrent of the user's own files.
+    pub(super) fn share_files(
+        &mut self,
+        name: &str,
+        files: &[SharedFile],
+        contents: &JsValue,
+    ) -> Result<Outcome, String> {
+        let others = self.outstanding_of(&self.space.all());
+        let torrents = &mut self.library.torrents;
+        let listed = (torrents.new_id(), torrents.new_added(unix_millis()));
+        self.creations
+            .start(listed, name, files, contents, others)?;
+        Ok(Outcome::Added)
+    }
+
+    /// A torrent was created, or could not be.
+    pub(super) fn handle_created(&mut self, id: TorrentId, created: Result<Torrent, String>) {
+        let Some(name) = self.creations.remove(id) else {
+            return;
+        };
+        let added = created
+            .map_err(|why| format!("{} could not be shared. {why}", visible(&name)))
+            .and_then(|torrent| self.library.add_created(&mut self.engine, now(), torrent));
+        if let Err(why) = added {
+            post_error(&why);
+        }
+        self.updates.update_soon(now());
+    }
+
+    /// Takes a torrent out of the engine and off the list. Its data stay, and what is known of its
+    /// peers.
+    pub(super) fn forget(&mut self, torrent: TorrentId) -> Option<Torrent> {
+        // Refused only for a torrent that the engine does not have.
+        drop(self.engine.command(now(), Command::Remove(torrent)));
+        // Its last outputs (leaving the swarm, closing streams) need what is known of it.
+        self.pump();
+        self.space.reset(torrent);
+        self.updates.remove(torrent);
+        self.library.torrents.remove(torrent)
+    }
+
+    /// Removes a torrent for good, with its data.
+    fn delete(&mut self, id: TorrentId) {
+        if let Some(torrent) = self.forget(id) {
+            self.network.swarms.remove(id);
+            self.library.delete_data(&torrent);
+        }
+    }
+
+    /// Deletes torrents whose removal can no longer be taken back.
+    pub(super) fn delete_removed(&mut self, now: Instant) {
+        for torrent in self.library.torrents.to_delete(now) {
+            self.delete(torrent);
+        }
+    }
+}

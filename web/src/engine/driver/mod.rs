@@ -1,0 +1,257 @@
+//! The engine's driver in the tab. It routes what happens to the part that it concerns, and carries
+//! out what follows for other parts.
+//!
+//! Everything happens on one thread, in callbacks of the browser. Each callback enters through
+//! [`enter`] and does its part; [`Driver::pump`] then runs until nothing is left to do.
+
+mod lifecycle;
+mod page;
+mod storage;
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use aqueduct_core::types::PeerId;
+use aqueduct_core::{
+    CloseReason, Config, Engine, Event, Failure, Input, Instant, Output, PeerFailure,
+};
+
+use super::bridge::address::BridgeAddress;
+use super::bridge::{Bridge, SocketEvent};
+use super::creation::Creations;
+use super::library::Library;
+use super::network::{ForEngine, Network, WANTED_PEERS};
+use super::requests::Requests;
+use super::space::SpaceClaims;
+use super::tabs::post_all;
+use super::timers::{Task, Timers};
+use super::updates::PageUpdates;
+use super::view;
+use crate::browser::clock::now;
+use crate::browser::global::random;
+use crate::message::ToPage;
+use crate::storage::digest::Digester;
+use crate::storage::store::Store;
+
+/// The engine and the parts around it.
+pub(super) struct Driver {
+    me: Weak<RefCell<Self>>,
+    engine: Engine,
+    network: Network,
+    library: Library,
+    creations: Creations,
+    store: Store,
+    requests: Requests,
+    space: SpaceClaims,
+    updates: PageUpdates,
+    timers: Timers,
+}
+
+/// Lets a callback of the browser act on the driver.
+pub(super) fn enter(driver: &Weak<RefCell<Driver>>, act: impl FnOnce(&mut Driver)) {
+    if let Some(driver) = driver.upgrade() {
+        let mut driver = driver.borrow_mut();
+        act(&mut driver);
+        driver.pump();
+    }
+}
+
+/// The engine's configuration for a tab: it does not dial, and its memory stays small.
+fn config() -> Config {
+    Config {
+        max_torrents: 500,
+        max_peers: WANTED_PEERS.into(),
+        max_peers_total: 200,
+        max_dialling: 0,
+        max_unwritten: 32 << 20,
+        max_unsent: 512 << 10,
+        max_unflushed: 16 << 20,
+        flush_interval: Duration::from_secs(2),
+        checks_in_flight: 3,
+        ..Config::default()
+    }
+}
+
+impl Driver {
+    /// A driver without torrents, not yet connected to the bridge. `token` is for bridges that
+    /// require one.
+    pub(super) fn new(address: &BridgeAddress, store: Store, token: String) -> Rc<RefCell<Self>> {
+        Rc::new_cyclic(|me: &Weak<RefCell<Self>>| {
+            let (now, peer_id) = (now(), PeerId::ours(random()));
+            let (on_socket, on_timer, on_done, on_created) =
+                (me.clone(), me.clone(), me.clone(), me.clone());
+            let listener = Rc::new(move |socket, event| {
+                enter(&on_socket, |driver| driver.handle_socket(socket, event));
+            });
+            let digester = Digester::default();
+            let bridge = Bridge::new(address, token, listener);
+            RefCell::new(Self {
+                me: me.clone(),
+                engine: Engine::new(config(), peer_id, random(), now),
+                network: Network::new(bridge, peer_id),
+                library: Library::new(store.clone()),
+                creations: Creations::new(
+                    store.clone(),
+                    digester.clone(),
+                    address.tracker(),
+                    Rc::new(move |id, created| {
+                        enter(&on_created, |driver| driver.handle_created(id, created));
+                    }),
+                ),
+                requests: Requests::new(
+                    store.clone(),
+                    digester,
+                    Rc::new(move |id, result| {
+                        enter(&on_done, |driver| driver.handle_done(id, result));
+                    }),
+                ),
+                store,
+                space: SpaceClaims::default(),
+                updates: PageUpdates::default(),
+                timers: Timers::new(now, move || enter(&on_timer, Self::handle_timer)),
+            })
+        })
+    }
+
+    /// Runs until nothing is left to do, then sets the timer.
+    fn pump(&mut self) {
+        loop {
+            self.handle_network();
+            while let Some(output) = self.engine.poll_output() {
+                self.perform(output);
+            }
+            self.network
+                .assign(now(), &self.engine, &self.library.torrents);
+            let sent = self.network.bridge.transmit();
+            if !sent && !self.network.bridge.has_events() {
+                break;
+            }
+        }
+        self.arm_timer();
+    }
+
+    fn arm_timer(&mut self) {
+        self.timers.arm([
+            self.engine.poll_timeout().map(|(at, _)| at),
+            self.network.poll_timeout(now()),
+            self.library.torrents.deletion_due(),
+            Some(self.updates.poll_timeout()),
+        ]);
+    }
+
+    fn handle_timer(&mut self) {
+        let now = now();
+        self.timers.fired();
+        if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.engine.handle(now, Input::Timeout);
+        }
+        self.network.handle_timeout(now);
+        self.delete_removed(now);
+        while let Some(task) = self.timers.schedule.poll(now) {
+            match task {
+                Task::ReportAmounts => self
+                    .network
+                    .update_all(&self.engine, &self.library.torrents),
+                Task::CheckStorage => self.check_storage(),
+            }
+        }
+        if self.updates.poll_timeout() <= now {
+            self.send_updates(now);
+        }
+    }
+
+    /// Tells the pages the state.
+    pub(super) fn send_updates(&mut self, now: Instant) {
+        let snapshot = self.engine.snapshot();
+        let torrents = &self.library.torrents;
+        let state = view::state(view::Sources {
+            snapshot: &snapshot,
+            torrents,
+            creations: &self.creations,
+            swarms: &self.network.swarms,
+            bridge: self.network.bridge.status(now),
+            wait_reason: self.network.wait_reason(),
+        });
+        self.updates.send_state(now, state);
+        for snapshot in &snapshot.torrents {
+            let torrent = torrents.get(snapshot.torrent);
+            if let Some(torrent) = torrent.filter(|torrent| torrent.info.is_some())
+                && self
+                    .updates
+                    .take_files_due(torrent.id, snapshot.have.count())
+            {
+                let done = view::files_done(torrent, snapshot);
+                post_all(&ToPage::FilesDone(torrent.id.0, done));
+            }
+        }
+    }
+
+    fn handle_socket(&mut self, socket: u64, event: SocketEvent) {
+        self.network.bridge.handle_socket(now(), socket, event);
+    }
+
+    fn handle_network(&mut self) {
+        let now = now();
+        while let Some(event) = self.network.poll_event(now, &self.library.torrents) {
+            match event {
+                ForEngine::Input(input) => self.engine.handle(now, input),
+                ForEngine::ListenPort(port) => self.engine.set_listen_port(port),
+            }
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Dial { conn, .. } => {
+                let reason = CloseReason::Unreachable("a tab cannot dial".to_owned());
+                self.engine.handle(now(), Input::Closed { conn, reason });
+            }
+            Output::Send { conn, message } => self.network.bridge.send(conn, &message),
+            Output::Close { conn, .. } => self.network.bridge.close(conn),
+            Output::Request { id, torrent, op } => self.start_request(id, torrent, op),
+            // Requests take a moment at most; the answer comes as usual.
+            Output::Cancel(_) => {}
+            Output::Discover { torrent, request } => {
+                let sources = (&self.engine, &self.library.torrents);
+                self.network.discover(now(), sources, torrent, request);
+            }
+            Output::Hint { torrent, addrs } => self.network.swarms.add_hints(torrent, addrs),
+            // A tab has no DHT port, so no peer names a node.
+            Output::DhtNode(_) => {}
+            Output::Event(event) => self.handle_event(event),
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let swarms = &mut self.network.swarms;
+        match event {
+            Event::Metadata(torrent, info) => self.handle_metadata(torrent, &info),
+            Event::Failed(torrent, failure) => {
+                if matches!(failure, Failure::Storage(_)) {
+                    self.space.reset(torrent);
+                    self.timers.schedule.check_storage_soon(now());
+                }
+                self.updates.update_soon(now());
+            }
+            Event::Piece(torrent, _) => self.space.grant(torrent),
+            Event::Finished(_) | Event::Checked(..) => {
+                self.updates.update_soon(now());
+                swarms.assign_soon(now());
+            }
+            Event::Banned(torrent, addr) => {
+                swarms.add_failure(torrent, addr, PeerFailure::Banned);
+            }
+            Event::PeerFailed(torrent, addr, reason) => {
+                if let Some(failure) = PeerFailure::of(&reason) {
+                    swarms.add_failure(torrent, addr, failure);
+                }
+            }
+            Event::PeerConnected(torrent, addr) => swarms.remove_failure(torrent, addr),
+            Event::Corrupt(..)
+            | Event::FileChanged(..)
+            | Event::Rechecked { .. }
+            | Event::ShutDown => {}
+        }
+    }
+}

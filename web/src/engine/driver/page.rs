@@ -1,0 +1,150 @@
+//! The messages of the pages.
+
+use aqueduct_core::types::TorrentId;
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+
+use super::{Driver, enter};
+use crate::browser::clock::now;
+use crate::engine::amounts::outstanding;
+use crate::engine::library::report_failure;
+use crate::engine::tabs::{FollowerMessage, Tab, post_to};
+use crate::engine::{fetch, view};
+use crate::link::is_web_address;
+use crate::message::{Outcome, ToPage, ToWorker};
+
+impl Driver {
+    /// A message of a tab's page. `attachment` is the .torrent file of [`ToWorker::AddFile`] or the
+    /// files of [`ToWorker::ShareFiles`].
+    pub(in crate::engine) fn handle_page(
+        &mut self,
+        tab: Tab,
+        message: ToWorker,
+        attachment: &JsValue,
+    ) {
+        let (engine, library) = (&mut self.engine, &mut self.library);
+        match message {
+            // Only the first one counts, and the worker has started.
+            ToWorker::Start { .. } => {}
+            ToWorker::AddLink(text) if is_web_address(&text) => self.fetch_torrent(tab, text),
+            ToWorker::AddLink(text) => {
+                let added = library.add_link(engine, now(), &text);
+                post_outcome(tab, text, added);
+            }
+            ToWorker::AddFile(name) => {
+                let added = library.add_file(engine, now(), &name, &bytes(attachment));
+                post_outcome(tab, name, added);
+            }
+            ToWorker::ShareFiles { name, files } => {
+                let added = self.share_files(&name, &files, attachment);
+                post_outcome(tab, name, added);
+            }
+            ToWorker::Pause(id) => post_failure(tab, self.set_paused(TorrentId(id), true)),
+            ToWorker::Resume(id) => post_failure(tab, self.set_paused(TorrentId(id), false)),
+            ToWorker::Remove(id) => post_failure(tab, self.remove(TorrentId(id))),
+            ToWorker::Undo(id) => post_failure(tab, library.undo(engine, now(), TorrentId(id))),
+            ToWorker::Want { id, file, wanted } => {
+                post_failure(tab, self.want_file(TorrentId(id), file, wanted));
+            }
+            ToWorker::ShowFiles { id, shown } => self.show_files(tab, TorrentId(id), shown),
+            ToWorker::Token(token) => self.set_token(token),
+            ToWorker::Visible(visible) => self.updates.set_visible(now(), tab, visible),
+            ToWorker::Ping => post_to(tab, &ToPage::Pong),
+        }
+        self.updates.update_soon(now());
+    }
+
+    /// A message of a tab that follows this one.
+    pub(in crate::engine) fn handle_follower(&mut self, message: FollowerMessage) {
+        match message {
+            FollowerMessage::Hello(tab) => self.updates.add_tab(now(), tab),
+            FollowerMessage::Page(tab, message, attachment) => {
+                self.handle_page(tab, message, &attachment);
+            }
+        }
+    }
+
+    /// Fetches a .torrent file from the web and adds it.
+    fn fetch_torrent(&self, tab: Tab, address: String) {
+        let me = self.me.clone();
+        spawn_local(async move {
+            let fetched = fetch::fetch(&address).await;
+            enter(&me, |driver| {
+                let added = fetched
+                    .map_err(|error| error.to_string())
+                    .and_then(|bytes| {
+                        let name = fetch::file_name(&address);
+                        driver
+                            .library
+                            .add_file(&mut driver.engine, now(), name, &bytes)
+                    });
+                post_outcome(tab, address, added);
+                driver.updates.update_soon(now());
+            });
+        });
+    }
+
+    fn set_paused(&mut self, torrent: TorrentId, paused: bool) -> Result<(), String> {
+        self.library
+            .set_paused(&mut self.engine, now(), torrent, paused)?;
+        self.space.reset(torrent);
+        Ok(())
+    }
+
+    fn want_file(&mut self, torrent: TorrentId, file: u32, wanted: bool) -> Result<(), String> {
+        let had_all = outstanding(&self.engine, torrent) == 0;
+        let library = &mut self.library;
+        if !library.want_file(&mut self.engine, now(), (torrent, file), wanted)? {
+            return Ok(());
+        }
+        self.space.reset(torrent);
+        if had_all && outstanding(&self.engine, torrent) > 0 {
+            self.network.rejoin(now(), torrent);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, torrent: TorrentId) -> Result<(), String> {
+        if self.creations.cancel(torrent) {
+            return Ok(());
+        }
+        self.library.remove(&mut self.engine, now(), torrent)
+    }
+
+    fn show_files(&mut self, tab: Tab, id: TorrentId, shown: bool) {
+        let Some(torrent) = self.library.torrents.get(id) else {
+            return;
+        };
+        self.updates.show_files(tab, id, shown);
+        if shown {
+            post_to(tab, &ToPage::Files(id.0, view::files(torrent)));
+        }
+    }
+
+    /// Shows a token to the bridge from now on, and on later visits.
+    fn set_token(&mut self, token: String) {
+        self.store.save_token(token.clone(), report_failure);
+        self.network.bridge.set_token(now(), token);
+    }
+}
+
+/// Tells a tab the result of adding something.
+fn post_outcome(tab: Tab, asked: String, added: Result<Outcome, String>) {
+    let outcome = added.unwrap_or_else(Outcome::Rejected);
+    post_to(tab, &ToPage::AddResult { asked, outcome });
+}
+
+/// Tells a tab why something was not done.
+fn post_failure<T>(tab: Tab, done: Result<T, String>) {
+    if let Err(why) = done {
+        post_to(tab, &ToPage::Error(why));
+    }
+}
+
+fn bytes(attachment: &JsValue) -> Vec<u8> {
+    attachment
+        .dyn_ref::<Uint8Array>()
+        .map(Uint8Array::to_vec)
+        .unwrap_or_default()
+}

@@ -1,0 +1,370 @@
+//! What the user does with torrents: adding, removing, pausing, choosing files. Each act reaches
+//! the engine, the list and the storage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::types::{Bitfield, InfoHash, TorrentId};
+use aqueduct_core::{Command, CommandError, Engine, Instant, OpError, Resumed};
+
+use super::errors::{not_a_link, not_a_torrent, not_done};
+use super::tabs::post_error;
+use super::torrents::{Amounts, RunState, Torrent, Torrents};
+use crate::browser::clock::unix_millis;
+use crate::format::size;
+use crate::message::Outcome;
+use crate::storage::restore::Restored;
+use crate::storage::store::Store;
+
+/// A piece is held in memory until it is verified, so a tab accepts none longer than 64 MiB.
+const MAX_PIECE: u32 = 64 << 20;
+/// How long the removal of a torrent can be taken back.
+const UNDO_WITHIN: Duration = Duration::from_secs(8);
+
+/// The user's torrents. Errors of its methods are sentences for the user.
+pub(super) struct Library {
+    pub(super) torrents: Torrents,
+    store: Store,
+}
+
+impl Library {
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            torrents: Torrents::default(),
+            store,
+        }
+    }
+
+    /// Adds a magnet link or an info-hash.
+    pub(super) fn add_link(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        text: &str,
+    ) -> Result<Outcome, String> {
+        let magnet = Magnet::parse(text).map_err(|error| not_a_link(&error))?;
+        if let Some(listed) = self.find_listed(engine, now, magnet.info_hash) {
+            return listed;
+        }
+        let mut torrent = Torrent::from_magnet(self.torrents.new_id(), magnet);
+        let command = torrent.add_command(Resumed::Nothing);
+        engine.command(now, command).map_err(refused)?;
+        torrent.data = self.store.claim(&torrent.folder);
+        self.insert_new(torrent);
+        Ok(Outcome::Added)
+    }
+
+    /// Adds a .torrent file.
+    pub(super) fn add_file(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Outcome, String> {
+        let metainfo =
+            Metainfo::parse(bytes).map_err(|error| not_a_torrent(name, bytes, &error))?;
+        check_piece_length(&metainfo.info)?;
+        if let Some(listed) = self.find_listed(engine, now, metainfo.info.info_hash) {
+            return listed;
+        }
+        let torrent = Torrent::from_metainfo(self.torrents.new_id(), metainfo);
+        let command = torrent.add_command(self.store.claim(&torrent.folder));
+        engine.command(now, command).map_err(refused)?;
+        self.insert_new(torrent);
+        Ok(Outcome::Added)
+    }
+
+    fn insert_new(&mut self, mut torrent: Torrent) {
+        torrent.added = self.torrents.new_added(unix_millis());
+        self.insert(torrent);
+    }
+
+    /// Adds to the list what the engine has already, so that a reload finds it.
+    fn insert(&mut self, torrent: Torrent) {
+        let id = torrent.id;
+        self.torrents.insert(torrent);
+        self.save(id);
+    }
+
+    /// Adds a torrent that was created here. All of it is stored, and so is its record; an error
+    /// deletes both.
+    pub(super) fn add_created(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        torrent: Torrent,
+    ) -> Result<(), String> {
+        let (id, folder) = (torrent.id, torrent.folder.clone());
+        let added = self.insert_created(engine, now, torrent);
+        match added {
+            // The record counts from now on; a mark that stays beside it has no meaning.
+            Ok(()) => self.store.mark_creating(folder, None, drop),
+            Err(_) => self.store.delete(id, folder, drop),
+        }
+        added
+    }
+
+    fn insert_created(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        torrent: Torrent,
+    ) -> Result<(), String> {
+        if let Some(listed) = self.find_listed(engine, now, torrent.info_hash()) {
+            let name = match listed {
+                Ok(Outcome::AlreadyListed(name)) => name,
+                _ => torrent.name(),
+            };
+            return Err(format!("{name} is in the list already."));
+        }
+        let pieces = torrent
+            .info
+            .as_ref()
+            .map_or(0, |info| info.lengths.pieces());
+        let resumed = Resumed::Record {
+            have: Bitfield::all(pieces),
+            check: Vec::new(),
+            sample: Vec::new(),
+            uploaded: 0,
+            downloaded: 0,
+        };
+        engine
+            .command(now, torrent.add_command(resumed))
+            .map_err(refused)?;
+        self.torrents.insert(torrent);
+        Ok(())
+    }
+
+    /// Adds a torrent of an earlier run.
+    pub(super) fn restore(&mut self, engine: &mut Engine, now: Instant, restored: Restored) {
+        let (torrent, resumed) = Torrent::from_record(self.torrents.new_id(), restored);
+        match engine.command(now, torrent.add_command(resumed)) {
+            Ok(()) => self.torrents.insert(torrent),
+            Err(error) => post_error(&format!(
+                "{} could not be brought back. {}",
+                torrent.visible_name(),
+                not_done(&error)
+            )),
+        }
+    }
+
+    /// A torrent that is in the list already is not added again; one whose removal can
+    /// still be taken back is. `None`: it is not in the list.
+    fn find_listed(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        info_hash: InfoHash,
+    ) -> Option<Result<Outcome, String>> {
+        let listed = self.torrents.with_hash(info_hash.wire())?;
+        let (id, name) = (listed.id, listed.visible_name());
+        Some(self.undo(engine, now, id).map(|undone| match undone {
+            true => Outcome::Added,
+            false => Outcome::AlreadyListed(name),
+        }))
+    }
+
+    /// The metadata of a magnet link have come. An error means that the torrent cannot be kept.
+    pub(super) fn handle_metadata(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: TorrentId,
+        info: &Arc<Info>,
+    ) -> Result<(), String> {
+        check_piece_length(info)?;
+        let Some(torrent) = self.torrents.get_mut(id) else {
+            return Ok(());
+        };
+        torrent.set_info(info);
+        let data = std::mem::replace(&mut torrent.data, Resumed::Nothing);
+        // Both are refused only for a torrent that the engine does not have, or that needs no data.
+        if let Some(wanted) = torrent.wanted.clone() {
+            drop(engine.command(now, Command::Want(id, wanted)));
+        }
+        drop(engine.attach(now, id, data));
+        Ok(())
+    }
+
+    /// Pauses or resumes a torrent.
+    pub(super) fn set_paused(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: TorrentId,
+        paused: bool,
+    ) -> Result<(), String> {
+        let command = if paused {
+            Command::Pause(id)
+        } else {
+            Command::Resume(id)
+        };
+        engine.command(now, command).map_err(refused)?;
+        if let Some(torrent) = self.torrents.get_mut(id) {
+            torrent.run = match torrent.run {
+                _ if !paused => RunState::Running,
+                RunState::Running => RunState::Paused,
+                stopped => stopped,
+            };
+        }
+        self.save(id);
+        Ok(())
+    }
+
+    /// Says whether a file is wanted. Returns whether anything changed.
+    pub(super) fn want_file(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        (id, file): (TorrentId, u32),
+        wanted: bool,
+    ) -> Result<bool, String> {
+        let Some(torrent) = self.torrents.get_mut(id) else {
+            return Ok(false);
+        };
+        let Some(info) = &torrent.info else {
+            return Ok(false);
+        };
+        let flags = torrent
+            .wanted
+            .get_or_insert_with(|| vec![true; info.files.len()]);
+        if let Some(flag) = flags.get_mut(file as usize) {
+            *flag = wanted;
+        }
+        let command = Command::Want(id, flags.clone());
+        engine.command(now, command).map_err(refused)?;
+        self.save(id);
+        Ok(true)
+    }
+
+    /// Takes a torrent out of its swarm and off the page's list. Its data stay for some seconds, in
+    /// which the user may take it back. Its folder is marked, so that a worker that starts later
+    /// deletes what this one could not.
+    pub(super) fn remove(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: TorrentId,
+    ) -> Result<(), String> {
+        engine.command(now, Command::Pause(id)).map_err(refused)?;
+        if let Some(torrent) = self.torrents.get_mut(id) {
+            torrent.delete_at = Some(now + UNDO_WITHIN);
+            self.store
+                .mark_removed(torrent.folder.clone(), true, report_failure);
+        }
+        Ok(())
+    }
+
+    /// Takes a removed torrent back, as it was. Returns whether it was removed.
+    pub(super) fn undo(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        id: TorrentId,
+    ) -> Result<bool, String> {
+        let removed = self.torrents.get_mut(id);
+        let Some(torrent) = removed.filter(|torrent| torrent.delete_at.is_some()) else {
+            return Ok(false);
+        };
+        torrent.delete_at = None;
+        self.store
+            .mark_removed(torrent.folder.clone(), false, report_failure);
+        if !torrent.is_paused() {
+            engine.command(now, Command::Resume(id)).map_err(refused)?;
+        }
+        Ok(true)
+    }
+
+    /// Deletes the data of a torrent that is off the list.
+    pub(super) fn delete_data(&self, torrent: &Torrent) {
+        let name = torrent.visible_name();
+        self.store
+            .delete(torrent.id, torrent.folder.clone(), move |result| {
+                if let Err(error) = result {
+                    post_error(&format!("The data of {name} could not be deleted. {error}"));
+                }
+            });
+    }
+
+    /// Adds a torrent that is off the list under a new number, without data: the user has cleared
+    /// them, and says whether to fetch them again.
+    pub(super) fn start_over(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        mut torrent: Torrent,
+        (uploaded, downloaded): (u64, u64),
+    ) -> Result<TorrentId, String> {
+        let id = self.torrents.new_id();
+        let resumed = torrent.start_over(id, uploaded, downloaded);
+        match engine.command(now, torrent.add_command(resumed)) {
+            Ok(()) => {
+                self.insert(torrent);
+                Ok(id)
+            }
+            Err(error) => Err(format!(
+                "{} could not be begun anew. {}",
+                torrent.name(),
+                not_done(&error)
+            )),
+        }
+    }
+
+    /// Stores a torrent's resume record.
+    pub(super) fn save(&self, id: TorrentId) {
+        self.save_then(id, report_failure);
+    }
+
+    /// Stores a torrent's resume record with these amounts.
+    pub(super) fn save_amounts(
+        &mut self,
+        id: TorrentId,
+        amounts: Amounts,
+        done: impl FnOnce(Result<(), OpError>) + 'static,
+    ) {
+        if let Some(torrent) = self.torrents.get_mut(id) {
+            torrent.set_amounts(amounts);
+        }
+        self.save_then(id, done);
+    }
+
+    /// A torrent that was removed meanwhile has no record.
+    fn save_then(&self, id: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
+        match self.torrents.get(id) {
+            Some(torrent) => self.store.save(
+                torrent.folder.clone(),
+                torrent.record(),
+                torrent.durable(),
+                done,
+            ),
+            None => self.store.after_all(move || done(Ok(()))),
+        }
+    }
+}
+
+/// Tells the user if something that must survive a reload could not be stored.
+pub(super) fn report_failure(result: Result<(), OpError>) {
+    if let Err(error) = result {
+        post_error(&format!(
+            "What you did could not be stored, so a reload may forget it. {error}"
+        ));
+    }
+}
+
+fn check_piece_length(info: &Info) -> Result<(), String> {
+    let length = info.lengths.piece_length();
+    if length <= MAX_PIECE {
+        return Ok(());
+    }
+    let (is, limit) = (size(length.into()), size(MAX_PIECE.into()));
+    Err(format!(
+        "The pieces of this torrent are {is} long, too long for a browser tab, which takes {limit} at most. The terminal program takes it."
+    ))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
+fn refused(error: CommandError) -> String {
+    not_done(&error)
+}

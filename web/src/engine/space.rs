@@ -1,0 +1,91 @@
+//! Which torrents have been found to fit into the browser's storage.
+//!
+//! The first write of a torrent asks the browser for all that the torrent still wants. Torrents that
+//! ask later count it in; it does not count them, or both would be refused.
+
+use std::collections::BTreeMap;
+
+use aqueduct_core::types::TorrentId;
+
+/// What is known of each torrent's space. One that is not in it asks at its next write.
+#[derive(Default)]
+pub(super) struct SpaceClaims {
+    claims: BTreeMap<TorrentId, Claim>,
+    newest_turn: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Asked in this turn, and not answered yet.
+    Asked(u64),
+    /// There was enough for all that was wanted then.
+    Granted,
+}
+
+impl SpaceClaims {
+    /// A torrent is about to write. Returns the torrents that come before it if it must ask; `None`
+    /// if its space is granted.
+    pub(super) fn ask(&mut self, torrent: TorrentId) -> Option<Vec<TorrentId>> {
+        let turn = match self.claims.get(&torrent) {
+            Some(Claim::Granted) => return None,
+            Some(Claim::Asked(turn)) => *turn,
+            None => {
+                self.newest_turn += 1;
+                self.newest_turn
+            }
+        };
+        self.claims.insert(torrent, Claim::Asked(turn));
+        let comes_before = |(id, claim): (&TorrentId, &Claim)| {
+            let before = match claim {
+                Claim::Asked(earlier) => *earlier < turn,
+                Claim::Granted => true,
+            };
+            (*id != torrent && before).then_some(*id)
+        };
+        Some(self.claims.iter().filter_map(comes_before).collect())
+    }
+
+    /// All torrents that have asked.
+    pub(super) fn all(&self) -> Vec<TorrentId> {
+        self.claims.keys().copied().collect()
+    }
+
+    /// A write of the torrent succeeded.
+    pub(super) fn grant(&mut self, torrent: TorrentId) {
+        if let Some(claim) = self.claims.get_mut(&torrent) {
+            *claim = Claim::Granted;
+        }
+    }
+
+    /// What was found out about the torrent no longer holds.
+    pub(super) fn reset(&mut self, torrent: TorrentId) {
+        self.claims.remove(&torrent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_that_ask_together_only_the_later_counts_the_other_in() {
+        let (first, second) = (TorrentId(1), TorrentId(2));
+        let mut claims = SpaceClaims::default();
+        assert_eq!(claims.ask(first), Some(vec![]));
+        assert_eq!(claims.ask(second), Some(vec![first]));
+        assert_eq!(
+            claims.ask(first),
+            Some(vec![]),
+            "asking again is no later turn"
+        );
+        claims.grant(second);
+        assert_eq!(claims.ask(second), None);
+        assert_eq!(
+            claims.ask(first),
+            Some(vec![second]),
+            "granted space counts"
+        );
+        claims.reset(second);
+        assert_eq!(claims.ask(second), Some(vec![first]));
+    }
+}

@@ -1,0 +1,108 @@
+//! The worker's one timer, and what it does at intervals.
+
+use std::time::Duration;
+
+use aqueduct_core::Instant;
+
+use crate::browser::clock::Timer;
+
+/// Interval of reports to the bridge of what was sent and received, for its announces.
+const REPORT_AMOUNTS: Duration = Duration::from_secs(30);
+/// Interval of checks of the storage. It is also checked whenever something is flushed.
+const CHECK_STORAGE: Duration = Duration::from_secs(5);
+
+/// Something that is done at intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Tell the bridge what was sent and received.
+    ReportAmounts,
+    /// Look whether the storage is still there.
+    CheckStorage,
+}
+
+/// When each task is due.
+pub(super) struct Schedule {
+    amounts_at: Instant,
+    storage_at: Instant,
+}
+
+impl Schedule {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            amounts_at: now,
+            storage_at: now + CHECK_STORAGE,
+        }
+    }
+
+    /// A torrent failed because of its storage: perhaps the storage is gone.
+    pub(super) fn check_storage_soon(&mut self, now: Instant) {
+        self.storage_at = self.storage_at.min(now);
+    }
+
+    /// The next task that is due; it is due again after its interval.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Task> {
+        if self.amounts_at <= now {
+            self.amounts_at = now + REPORT_AMOUNTS;
+            return Some(Task::ReportAmounts);
+        }
+        if self.storage_at <= now {
+            self.storage_at = now + CHECK_STORAGE;
+            return Some(Task::CheckStorage);
+        }
+        None
+    }
+
+    /// When the next task is due.
+    pub(super) fn poll_timeout(&self) -> Instant {
+        self.amounts_at.min(self.storage_at)
+    }
+}
+
+/// The schedule and the timer that wakes the worker.
+pub(super) struct Timers {
+    timer: Timer,
+    pub(super) schedule: Schedule,
+}
+
+impl Timers {
+    /// `on_timer` is called at the armed time; it must call [`Timers::fired`].
+    pub(super) fn new(now: Instant, on_timer: impl FnMut() + 'static) -> Self {
+        Self {
+            timer: Timer::new(on_timer),
+            schedule: Schedule::new(now),
+        }
+    }
+
+    /// Asks for a call at the earliest of these times and of the schedule's.
+    pub(super) fn arm(&mut self, others: impl IntoIterator<Item = Option<Instant>>) {
+        let soonest = others
+            .into_iter()
+            .flatten()
+            .fold(self.schedule.poll_timeout(), Instant::min);
+        self.timer.arm(soonest);
+    }
+
+    /// The timer has called back.
+    pub(super) fn fired(&mut self) {
+        self.timer.fired();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_task_is_due_once_per_interval() {
+        let mut now = Instant::ZERO;
+        let mut schedule = Schedule::new(now);
+        assert_eq!(schedule.poll(now), Some(Task::ReportAmounts));
+        assert_eq!(schedule.poll(now), None);
+        now = schedule.poll_timeout();
+        assert_eq!(schedule.poll(now), Some(Task::CheckStorage));
+        assert_eq!(schedule.poll(now), None);
+        schedule.check_storage_soon(now);
+        assert_eq!(schedule.poll(now), Some(Task::CheckStorage));
+        assert_eq!(schedule.poll_timeout(), now + CHECK_STORAGE);
+    }
+}

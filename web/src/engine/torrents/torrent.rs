@@ -1,0 +1,359 @@
+//! One torrent: what the worker knows of it beyond what the engine does.
+
+use std::sync::Arc;
+
+use aqueduct_core::meta::{Info, Magnet, Metainfo};
+use aqueduct_core::resume::{FileStamp, Record};
+use aqueduct_core::types::{Bitfield, InfoHash, TorrentId, visible};
+use aqueduct_core::{Command, Instant, Resumed};
+
+use crate::storage::layout::ends;
+use crate::storage::records::Durable;
+use crate::storage::restore::Restored;
+use crate::storage::store::Place;
+
+/// One torrent.
+pub(crate) struct Torrent {
+    /// Its number in the engine, and between page and worker.
+    pub(crate) id: TorrentId,
+    /// Its link. Its trackers stand in `trackers`, which keeps their tiers.
+    pub(crate) magnet: Magnet,
+    /// Tiers of tracker URLs.
+    pub(crate) trackers: Vec<Vec<String>>,
+    /// The folder of its data.
+    pub(crate) folder: String,
+    /// Its metadata, once they are known.
+    pub(crate) info: Option<Arc<Info>>,
+    /// Which files are wanted; `None`: all.
+    pub(crate) wanted: Option<Vec<bool>>,
+    /// Whether it runs.
+    pub(crate) run: RunState,
+    /// What is known of its data, for when the metadata of a magnet link come.
+    pub(crate) data: Resumed,
+    /// When the user added it, milliseconds since 1970; 0: not known.
+    pub(crate) added: u64,
+    /// Removed by the user: its data are deleted at this time.
+    pub(crate) delete_at: Option<Instant>,
+    saved: Saved,
+}
+
+/// Whether the user wants a torrent to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunState {
+    Running,
+    Paused,
+    /// Paused because the user has cleared the site's data, until the user says whether to fetch
+    /// them again.
+    DataCleared,
+}
+
+/// What the next resume record says.
+struct Saved {
+    durable: Durable,
+    amounts: Amounts,
+}
+
+/// What the engine wants stored of a torrent.
+pub(crate) struct Amounts {
+    /// Pieces verified and flushed.
+    pub(crate) have: Bitfield,
+    /// Bytes sent, all runs.
+    pub(crate) uploaded: u64,
+    /// Bytes received, all runs.
+    pub(crate) downloaded: u64,
+}
+
+impl Torrent {
+    fn new(
+        id: TorrentId,
+        magnet: Magnet,
+        trackers: Vec<Vec<String>>,
+        info: Option<Arc<Info>>,
+    ) -> Self {
+        let wanted = info.as_ref().and_then(|info| selected(&magnet, info));
+        Self {
+            id,
+            folder: magnet.info_hash.wire().to_string(),
+            magnet,
+            trackers,
+            info,
+            wanted,
+            run: RunState::Running,
+            data: Resumed::Nothing,
+            added: 0,
+            delete_at: None,
+            saved: Saved {
+                durable: Durable::default(),
+                amounts: Amounts {
+                    have: Bitfield::none(0),
+                    uploaded: 0,
+                    downloaded: 0,
+                },
+            },
+        }
+    }
+
+    /// From a magnet link. Each of its trackers is a tier of its own.
+    pub(crate) fn from_magnet(id: TorrentId, magnet: Magnet) -> Self {
+        let trackers = magnet
+            .trackers
+            .iter()
+            .map(|url| vec![url.clone()])
+            .collect();
+        Self::new(id, magnet, trackers, None)
+    }
+
+    /// From a .torrent file.
+    pub(crate) fn from_metainfo(id: TorrentId, metainfo: Metainfo) -> Self {
+        Self::new(
+            id,
+            metainfo.magnet(),
+            metainfo.trackers,
+            Some(metainfo.info),
+        )
+    }
+
+    /// From the resume record of an earlier run. Returns what is known of its data, too.
+    pub(crate) fn from_record(id: TorrentId, restored: Restored) -> (Self, Resumed) {
+        let Restored {
+            folder,
+            generation,
+            record,
+            info,
+            resumed,
+        } = restored;
+        let name = info.as_ref().map(|info| info.name.clone()).or(record.name);
+        let magnet = Magnet {
+            info_hash: record.info_hash,
+            name,
+            trackers: record.trackers.concat(),
+            web_seeds: Vec::new(),
+            peers: Vec::new(),
+            select: None,
+        };
+        let torrent = Self {
+            folder,
+            wanted: record.wanted,
+            run: if record.paused {
+                RunState::Paused
+            } else {
+                RunState::Running
+            },
+            added: record.added,
+            saved: Saved {
+                durable: Durable::from_generation(generation),
+                amounts: Amounts {
+                    have: record.have,
+                    uploaded: record.uploaded,
+                    downloaded: record.downloaded,
+                },
+            },
+            ..Self::new(id, magnet, record.trackers, info)
+        };
+        (torrent, resumed)
+    }
+
+    /// What adds it to the engine; `resumed` is what is known of its data.
+    pub(crate) fn add_command(&self, resumed: Resumed) -> Command {
+        let (torrent, paused) = (self.id, self.is_paused());
+        match &self.info {
+            Some(info) => Command::Add {
+                torrent,
+                info: Arc::clone(info),
+                resumed,
+                wanted: self.wanted.clone(),
+                paused,
+            },
+            None => Command::AddMagnet {
+                torrent,
+                magnet: self.magnet.clone(),
+                paused,
+            },
+        }
+    }
+
+    /// Whether it is known to be private (BEP 27).
+    pub(crate) fn is_private(&self) -> bool {
+        self.info.as_ref().is_some_and(|info| info.private)
+    }
+
+    /// Whether it does not run.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.run != RunState::Running
+    }
+
+    /// The metadata of its magnet link have come.
+    pub(crate) fn set_info(&mut self, info: &Arc<Info>) {
+        self.wanted = selected(&self.magnet, info);
+        self.magnet.name = Some(info.name.clone());
+        self.info = Some(Arc::clone(info));
+    }
+
+    /// Its name as it came; its info-hash while it has none.
+    pub(crate) fn name(&self) -> String {
+        let known = self
+            .info
+            .as_ref()
+            .map(|info| &info.name)
+            .or(self.magnet.name.as_ref());
+        known
+            .cloned()
+            .unwrap_or_else(|| self.info_hash().to_string())
+    }
+
+    /// Its name with control characters made visible.
+    pub(crate) fn visible_name(&self) -> String {
+        visible(&self.name()).into_owned()
+    }
+
+    /// Which torrent it is.
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        self.magnet.info_hash
+    }
+
+    /// Where its data are, once its metadata are known.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let info = Arc::clone(self.info.as_ref()?);
+        Some(Place {
+            torrent: self.id,
+            folder: self.folder.clone(),
+            info,
+        })
+    }
+
+    /// Takes what the engine wants stored into the next record.
+    pub(crate) fn set_amounts(&mut self, amounts: Amounts) {
+        self.saved.amounts = amounts;
+    }
+
+    /// The generation of its newest durable record.
+    pub(crate) fn durable(&self) -> Durable {
+        self.saved.durable.clone()
+    }
+
+    /// The next record to store.
+    pub(crate) fn record(&self) -> Record {
+        let Amounts {
+            have,
+            uploaded,
+            downloaded,
+        } = &self.saved.amounts;
+        let stamps = self
+            .info
+            .as_ref()
+            .map(|info| ends(info, have))
+            .unwrap_or_default();
+        Record {
+            have: have.clone(),
+            uploaded: *uploaded,
+            downloaded: *downloaded,
+            stamps: stamps
+                .into_iter()
+                .map(|size| FileStamp { size, modified: 0 })
+                .collect(),
+            info: self.info.as_ref().map(|info| info.raw.clone()),
+            name: self.magnet.name.clone(),
+            trackers: self.trackers.clone(),
+            wanted: self.wanted.clone(),
+            paused: self.is_paused(),
+            added: self.added,
+            ..Record::new(self.info_hash())
+        }
+    }
+
+    /// None of its data are there any more: it starts from nothing under a new number, and waits
+    /// for the user. One without metadata had nothing to lose, and goes on as it was.
+    pub(crate) fn start_over(&mut self, id: TorrentId, uploaded: u64, downloaded: u64) -> Resumed {
+        self.id = id;
+        let Some(info) = &self.info else {
+            return Resumed::Nothing;
+        };
+        self.run = RunState::DataCleared;
+        let have = Bitfield::none(info.lengths.pieces());
+        self.saved.amounts = Amounts {
+            have: have.clone(),
+            uploaded,
+            downloaded,
+        };
+        Resumed::Record {
+            have,
+            check: Vec::new(),
+            sample: Vec::new(),
+            uploaded,
+            downloaded,
+        }
+    }
+}
+
+/// The files that a magnet link selects (BEP 53, `so`), one flag per file.
+fn selected(magnet: &Magnet, info: &Info) -> Option<Vec<bool>> {
+    let chosen = magnet.select.as_ref()?;
+    let mut wanted = vec![false; info.files.len()];
+    for &file in chosen {
+        if let Some(flag) = wanted.get_mut(file as usize) {
+            *flag = true;
+        }
+    }
+    wanted.contains(&true).then_some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=film&so=1";
+
+    /// Two files of 10 bytes in one piece.
+    fn info() -> Arc<Info> {
+        let raw = format!(
+            "d5:filesld6:lengthi10e4:pathl1:aeed6:lengthi10e4:pathl1:beee4:name4:film12:piece lengthi32e6:pieces20:{}e",
+            "x".repeat(20)
+        );
+        Arc::new(Info::parse(raw.into_bytes().into()).unwrap())
+    }
+
+    #[test]
+    fn the_files_that_a_link_selects_are_wanted_once_the_metadata_are_there() {
+        let mut torrent = Torrent::from_magnet(TorrentId(1), Magnet::parse(LINK).unwrap());
+        assert_eq!(
+            (torrent.wanted.clone(), torrent.name()),
+            (None, "film".to_owned())
+        );
+        torrent.set_info(&info());
+        assert_eq!(torrent.wanted, Some(vec![false, true]));
+    }
+
+    #[test]
+    fn a_record_brings_back_what_it_was_made_of() {
+        let mut torrent = Torrent::from_magnet(TorrentId(1), Magnet::parse(LINK).unwrap());
+        torrent.set_info(&info());
+        (torrent.run, torrent.added) = (RunState::Paused, 42);
+        torrent.set_amounts(Amounts {
+            have: Bitfield::all(1),
+            uploaded: 5,
+            downloaded: 20,
+        });
+        let restored = Restored {
+            folder: torrent.folder.clone(),
+            generation: 3,
+            record: torrent.record(),
+            info: torrent.info.clone(),
+            resumed: Resumed::Nothing,
+        };
+        let (back, _) = Torrent::from_record(TorrentId(2), restored);
+        assert!(back.is_paused());
+        assert_eq!(back.record(), torrent.record());
+    }
+
+    #[test]
+    fn a_torrent_whose_data_were_cleared_starts_from_nothing_and_waits() {
+        let mut torrent = Torrent::from_magnet(TorrentId(1), Magnet::parse(LINK).unwrap());
+        torrent.start_over(TorrentId(2), 0, 0);
+        assert!(!torrent.is_paused(), "without metadata nothing was lost");
+        torrent.set_info(&info());
+        torrent.start_over(TorrentId(3), 5, 20);
+        assert_eq!(torrent.run, RunState::DataCleared);
+        let record = torrent.record();
+        assert_eq!((record.uploaded, record.have.count()), (5, 0));
+    }
+}

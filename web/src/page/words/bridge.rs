@@ -1,0 +1,65 @@
+//! The connection to the bridge and the whole page, in words.
+
+use crate::format::duration;
+use crate::message::{Blocked, BridgeStatus};
+
+/// What is wrong with the connection to the bridge; empty if nothing is.
+pub(in crate::page) fn bridge(bridge: &BridgeStatus) -> String {
+    match bridge {
+        BridgeStatus::Connected => String::new(),
+        BridgeStatus::Connecting => "Connecting to the bridge.".to_owned(),
+        BridgeStatus::Waiting { .. } => "Cannot reach the bridge.".to_owned(),
+        BridgeStatus::WantsToken { shown: false } => {
+            "This bridge serves only those who have a token. Ask its operator for one and type it here.".to_owned()
+        }
+        BridgeStatus::WantsToken { shown: true } => "The bridge does not know this token. Check it, or ask the bridge's operator for another.".to_owned(),
+        BridgeStatus::Refused(reason) => reason.clone(),
+    }
+}
+
+/// When the next attempt to reach the bridge is; empty unless it could not be reached.
+pub(in crate::page) fn bridge_retry(bridge: &BridgeStatus) -> String {
+    match bridge {
+        BridgeStatus::Waiting { seconds: 0 } => "Trying again now.".to_owned(),
+        BridgeStatus::Waiting { seconds } => {
+            format!("Trying again in {}.", duration(u64::from(*seconds)))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Why the whole page does not work, and what to do about it.
+pub(in crate::page) fn blocked(why: &Blocked) -> String {
+    match why {
+        Blocked::OtherTab => {
+            "Aqueduct is already open in another tab, which does the work. What you do here happens there; close that tab and this one takes over."
+                .to_owned()
+        }
+        Blocked::Insecure => {
+            "This page was not loaded securely, so the browser gives it no storage. Open it over https, or from localhost.".to_owned()
+        }
+        Blocked::InvalidBridge(reason) => {
+            format!("{reason} Reload the page.")
+        }
+        Blocked::NoStorage(reason) => {
+            format!(
+                "The browser gives this page no storage: {reason}. Private windows of some browsers give none, and browsers that are told to \
+                 keep no site data. Use an ordinary window or allow site data for this page, then reload."
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreachable_bridge_is_named_and_the_next_attempt_stands_apart() {
+        let waiting = |seconds| BridgeStatus::Waiting { seconds };
+        assert_eq!(bridge(&waiting(5)), "Cannot reach the bridge.");
+        assert_eq!(bridge_retry(&waiting(5)), "Trying again in 5 s.");
+        assert_eq!(bridge(&waiting(9)), bridge(&waiting(2)));
+        assert_eq!(bridge_retry(&BridgeStatus::Connected), "");
+    }
+}

@@ -1,0 +1,65 @@
+//! Files that stay open, because opening one costs a browser several milliseconds.
+
+use std::collections::BTreeMap;
+
+use aqueduct_core::types::TorrentId;
+
+use super::arrangement::MANY_FILES;
+use super::error::FsError;
+use super::opfs::SyncFile;
+
+/// Files open at a time. Each costs the browser a file descriptor.
+const MAX_OPEN: usize = MANY_FILES;
+
+/// A torrent, and the first of its files in the stored file.
+pub(super) type FileKey = (TorrentId, usize);
+
+/// Open files, each with the time of its last use.
+#[derive(Default)]
+pub(super) struct OpenFiles {
+    files: BTreeMap<FileKey, (u64, SyncFile)>,
+    uses: u64,
+}
+
+impl OpenFiles {
+    pub(super) fn get(&mut self, key: FileKey) -> Option<&mut SyncFile> {
+        self.uses += 1;
+        let (used, file) = self.files.get_mut(&key)?;
+        *used = self.uses;
+        Some(file)
+    }
+
+    /// Adds an open file, and closes the least recently used one if there are too many.
+    pub(super) fn insert(&mut self, key: FileKey, file: SyncFile) -> Result<(), FsError> {
+        if self.files.len() >= MAX_OPEN {
+            self.evict()?;
+        }
+        self.uses += 1;
+        self.files.insert(key, (self.uses, file));
+        Ok(())
+    }
+
+    /// Flushes the file before it is closed: a later flush of its torrent would not reach it.
+    fn evict(&mut self) -> Result<(), FsError> {
+        let oldest = self
+            .files
+            .iter()
+            .min_by_key(|(_, (used, _))| *used)
+            .map(|(key, _)| *key);
+        match oldest.and_then(|key| self.files.remove(&key)) {
+            Some((_, mut file)) => file.flush(),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes durable what was written to a torrent's files.
+    pub(super) fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
+        let mut own = self.files.iter_mut().filter(|((of, _), _)| *of == torrent);
+        own.try_for_each(|(_, (_, file))| file.flush())
+    }
+
+    /// Closes a torrent's files.
+    pub(super) fn close(&mut self, torrent: TorrentId) {
+        self.files.retain(|(of, _), _| *of != torrent);
+    }
+}
