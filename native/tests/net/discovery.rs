@@ -195,19 +195,13 @@ async fn a_pause_announces_stopped_with_current_amounts() {
     member.request(Start, Amounts::default());
     assert_eq!(tracker.request().await.argument("event"), "started");
     peers(&mut news).await;
-    member.update(Amounts {
+    let amounts = Amounts {
         uploaded: 7,
         downloaded: 8,
         left: Some(9),
-    });
-    member.request(
-        Stop,
-        Amounts {
-            uploaded: 7,
-            downloaded: 8,
-            left: Some(9),
-        },
-    );
+    };
+    member.update(amounts);
+    member.request(Stop, amounts);
     let farewell = tracker.request().await;
     assert_eq!(farewell.argument("event"), "stopped");
     let farewell = farewell.target();
