@@ -2,30 +2,36 @@
 
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use aqueduct_core::net::Limit;
+use aqueduct_core::net::{KeyedLimiter, Limit};
+use aqueduct_core::types;
 use tokio::time::Instant;
 
-use crate::limits::bucket::Bucket;
 use crate::limits::network::{Network, Networks};
-use crate::limits::pruned_map::PrunedMap;
 use crate::sync::lock;
+
+/// Networks that are remembered, some 100 bytes each. Beyond them, further ones are refused until
+/// others have done nothing for a time.
+const MAX_NETWORKS: usize = 1 << 17;
+/// Time after which an address is asked to try again if nothing is ever granted (a rate of 0).
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A budget for each address (/64 for IPv6) and each site (/48).
 #[derive(Debug)]
 pub(crate) struct AddressRate {
-    limit: Limit,
     per_site: u32,
-    by_network: Mutex<PrunedMap<Network, Bucket>>,
+    start: Instant,
+    networks: Mutex<KeyedLimiter<Network>>,
 }
 
 impl AddressRate {
     /// `limit`: of an address; `per_site`: how many addresses' budgets a site has.
     pub(crate) fn new(limit: Limit, per_site: u32) -> Self {
         Self {
-            limit,
             per_site,
-            by_network: Mutex::default(),
+            start: Instant::now(),
+            networks: Mutex::new(KeyedLimiter::new(limit, MAX_NETWORKS)),
         }
     }
 
@@ -34,31 +40,21 @@ impl AddressRate {
     /// # Errors
     /// One of them has none left, and nothing is taken. The time is when both will have one.
     pub(crate) fn take(&self, ip: IpAddr, now: Instant) -> Result<(), Instant> {
-        let shares = Networks::of(ip).shares(self.per_site);
-        let mut by_network = lock(&self.by_network);
-        by_network.prune(|_, bucket| !bucket.is_full(now));
-        let entries = &mut by_network.entries;
-        let refused = shares.clone().filter_map(|(network, shares)| {
-            entries
-                .entry(network)
-                .or_insert_with(|| Bucket::new(self.limit.times(shares.into()), now))
-                .check(now)
-                .err()
-        });
-        if let Some(until) = refused.max() {
-            return Err(until);
+        let keys = Networks::of(ip).shares(self.per_site);
+        let keys: Vec<(Network, u64)> = keys.map(|(key, shares)| (key, shares.into())).collect();
+        let core_time = types::Instant::ZERO + now.saturating_duration_since(self.start);
+        let mut networks = lock(&self.networks);
+        if networks.take_all(core_time, &keys, 1) {
+            return Ok(());
         }
-        for (network, _) in shares {
-            let _ = entries.get_mut(&network).map(|bucket| bucket.take(now));
-        }
-        Ok(())
+        let ready_at = networks.ready_at(core_time, &keys);
+        let wait = ready_at.map_or(LONGEST_WAIT, |at| at.since(core_time).min(LONGEST_WAIT));
+        Err(now + wait)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -77,7 +73,11 @@ mod tests {
             30,
             "twenty networks of a site are four addresses"
         );
-        tokio::time::advance(Duration::from_millis(3001)).await;
+        tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!((granted(2, 1), granted(1, 20)), (6, 24));
+        let refused = rate.take(ip(1, 0), Instant::now()).unwrap_err();
+        assert!(refused <= Instant::now() + Duration::from_millis(501));
+        tokio::time::advance(refused - Instant::now()).await;
+        assert!(rate.take(ip(1, 0), Instant::now()).is_ok());
     }
 }

@@ -91,3 +91,50 @@ impl Places {
         self.incoming.remove(&addr);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(last: u8, port: u16) -> PeerAddr {
+        PeerAddr::from(([9, 9, 9, last], port))
+    }
+
+    #[test]
+    fn dials_and_peers_together_take_as_many_places_as_the_tab_wants() {
+        let mut places = Places::new(2);
+        places.dial_started();
+        places.dial_ended(false);
+        places.connected();
+        places.dial_started();
+        assert!(!places.has_room());
+        places.dial_ended(true);
+        assert!(places.has_room() && places.counts().failed == 1);
+        places.set_want(1);
+        assert!(!places.has_room());
+        places.disconnected(peer(1, 1));
+        assert!(places.has_room());
+    }
+
+    #[test]
+    fn one_address_that_dials_in_has_one_place_and_a_private_one_a_quarter() {
+        let mut places = Places::new(8);
+        assert!(places.admit_incoming(peer(1, 1), 0) && !places.admit_incoming(peer(1, 2), 0));
+        places.disconnected(peer(1, 1));
+        assert!(places.admit_incoming(peer(1, 2), 0));
+        let private = (1..=8).map(|port| PeerAddr::from(([10, 0, 0, 1], port)));
+        let admitted = private.filter(|addr| places.admit_incoming(*addr, 0));
+        assert_eq!(admitted.count(), 2);
+    }
+
+    #[test]
+    fn half_of_the_places_are_kept_for_peers_to_dial_while_there_are_any() {
+        let admitted = |waiting| {
+            let mut places = Places::new(8);
+            (1..=9)
+                .filter(|last| places.admit_incoming(peer(*last, 1), waiting))
+                .count()
+        };
+        assert_eq!([0, 2, 100].map(admitted), [8, 6, 4]);
+    }
+}

@@ -61,3 +61,19 @@ impl Privacy {
         if named { PeerSource::Tracker } else { NEARBY }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_swarm_has_peers_of_trackers_and_tabs_only_if_a_tracker_names_the_bridge() {
+        let mut privacy = Privacy::new(false);
+        assert!(privacy.allows(PeerSource::Dht) && privacy.allows_tabs());
+        assert!(privacy.set_private() && !privacy.set_private());
+        assert!(!privacy.allows(PeerSource::Dht) && privacy.allows(PeerSource::Tracker));
+        assert!(!privacy.allows_tabs() && !privacy.allows(privacy.source_of_tabs()));
+        privacy.set_tracker_names_bridge();
+        assert!(privacy.allows_tabs() && privacy.allows(privacy.source_of_tabs()));
+    }
+}

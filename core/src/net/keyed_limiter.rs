@@ -51,6 +51,17 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         granted
     }
 
+    /// When [`KeyedLimiter::take_all`] can succeed for these keys at the earliest, as far as they are
+    /// remembered; `None`: now, or never because nothing is regained.
+    pub fn ready_at(&mut self, now: Instant, keys: &[(K, u64)]) -> Option<Instant> {
+        let ready_at = |(key, _): &(K, u64)| {
+            let (limit, level) = self.levels.get_mut(key)?;
+            level.regain(*limit, now);
+            level.ready_at(*limit)
+        };
+        keys.iter().filter_map(ready_at).max()
+    }
+
     /// Keys that are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -144,6 +155,20 @@ mod tests {
             limiter.take(at(1001), 3, 1),
             "the others rested for a second"
         );
+    }
+
+    #[test]
+    fn a_refused_key_learns_when_all_keys_will_have_something_left() {
+        let mut limiter = KeyedLimiter::new(Limit::per_second(2), 9);
+        let keys = [(1, 1), (2, 4)];
+        assert_eq!(limiter.ready_at(at(0), &keys), None);
+        assert!(limiter.take_all(at(0), &keys, 4) && !limiter.take_all(at(0), &keys, 1));
+        let ready = limiter.ready_at(at(0), &keys).unwrap();
+        assert!(
+            at(1000) <= ready && ready <= at(1001),
+            "a debt of two tokens"
+        );
+        assert!(limiter.take_all(ready, &keys, 1));
     }
 
     #[test]

@@ -108,6 +108,13 @@ impl Level {
         self.spent = self.spent.saturating_add(limit.price(tokens));
     }
 
+    /// When something will be left; `None` if something is left already, or never will be.
+    pub(super) fn ready_at(&self, limit: Limit) -> Option<Instant> {
+        let most = limit.capacity().checked_sub(1)?;
+        self.spent_at_most(limit, most)
+            .filter(|_| !self.has_any(limit))
+    }
+
     /// When no more than `spent` is spent; `None`: never.
     fn spent_at_most(&self, limit: Limit, spent: u64) -> Option<Instant> {
         let micros = match self.spent.saturating_sub(spent) {
@@ -223,10 +230,7 @@ impl Throttle {
     /// the limit is 0 and it never may.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         let TokenBucket { limit, level } = self.0.as_ref()?;
-        let most = limit.capacity().checked_sub(1)?;
-        level
-            .spent_at_most(*limit, most)
-            .filter(|_| !level.has_any(*limit))
+        level.ready_at(*limit)
     }
 }
 

@@ -175,6 +175,6 @@ async fn one_host_gets_ten_datagrams_a_second_whatever_the_port_and_others_are_n
             .count()
     };
     assert_eq!((sent(4), sent(5)), (100, 100), "ten seconds' worth at once");
-    tokio::time::advance(Duration::from_millis(3001)).await;
+    tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(sent(4), 30);
 }
