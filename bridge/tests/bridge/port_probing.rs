@@ -6,17 +6,18 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use aqueduct_bridge::{Config, Limits, Seconds};
 use aqueduct_core::tunnel::{Event, JoinRequest, PeerCounts};
 use aqueduct_core::types::InfoHashV1;
-use aqueduct_testkit::peer::Listener;
+use aqueduct_testkit::peer::{Listener, handshake};
 use aqueduct_testkit::soon;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::support::Bridge;
-use crate::tab::{Tab, request};
+use crate::support::{Bridge, config};
+use crate::tab::{Tab, counts, request};
 use crate::tracker_limits::{open_house, unlike_any};
 
 /// When a dial without a peer is told, and makes room for the next.
@@ -232,4 +233,25 @@ async fn a_tab_cannot_tell_closed_silent_and_open_ports_apart() {
     for (port, found) in &findings {
         assert_eq!(found, first, "{port} differs from {}", findings[0].0);
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_after_its_dial_was_told_as_failed_becomes_a_stream() {
+    let limits = Limits {
+        failed_dials_told_after: Seconds(Duration::from_millis(100)),
+        ..Limits::default()
+    };
+    let bridge = Bridge::start(Config { limits, ..config() }).await;
+    let peer = Listener::start().await;
+    let (mut tab, _tracker, _) = Tab::member(&bridge, &[peer.addr]).await;
+    let (mut stream, theirs) = peer.accept().await;
+    let told = counts(&mut tab, "a failure", |counts| counts.failed == 1).await;
+    assert_eq!((told.dialling, told.connected), (0, 0));
+    let ours = handshake(peer.peer_id, theirs.info_hash).encode();
+    stream.write_all(&ours).await.unwrap();
+    let opened = tab.stream().await;
+    let told = counts(&mut tab, "a peer", |counts| counts.connected == 1).await;
+    assert_eq!((told.dialling, told.failed), (0, 1));
+    stream.write_all(b"late").await.unwrap();
+    assert_eq!(tab.read(opened, 4).await, b"late");
 }
