@@ -63,10 +63,12 @@ impl Torrents {
         self.torrents.keys().copied().collect()
     }
 
-    /// The torrent with this info-hash.
+    /// The torrent that peers call by this info-hash: a hybrid torrent has two (BEP 52).
     pub(crate) fn with_hash(&self, info_hash: InfoHashV1) -> Option<&Torrent> {
-        self.iter()
-            .find(|torrent| torrent.info_hash().wire() == info_hash)
+        self.iter().find(|torrent| {
+            let mut names = torrent.info_hash().wire_names();
+            names.any(|name| name == info_hash)
+        })
     }
 
     /// When the data of the next removed torrent are to be deleted.
