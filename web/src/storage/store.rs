@@ -25,7 +25,6 @@ use super::open_files::OpenFiles;
 use super::opfs::{Folder, SyncFile};
 use super::queue::JobQueue;
 use super::records::{self, Durable};
-
 use super::scratch::Scratch;
 use super::space::{Need, check_space};
 

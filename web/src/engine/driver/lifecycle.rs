@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aqueduct_core::meta::Info;
 use aqueduct_core::types::{TorrentId, visible};
 use aqueduct_core::{Command, Instant};
+use wasm_bindgen::JsValue;
 
 use super::Driver;
 use crate::browser::clock::{now, unix_millis};
@@ -12,7 +13,6 @@ use crate::engine::tabs::post_error;
 use crate::engine::torrents::Torrent;
 use crate::message::{Outcome, SharedFile};
 use crate::storage::restore::Restored;
-use wasm_bindgen::JsValue;
 
 impl Driver {
     /// Adds a torrent of an earlier run.

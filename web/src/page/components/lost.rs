@@ -1,7 +1,8 @@
 //! Torrents of an earlier visit whose data the browser has deleted, and the offer to fetch them again.
 
-use crate::page::model::{Model, Remembered};
 use leptos::prelude::*;
+
+use crate::page::model::{Model, Remembered};
 
 /// A warning with two buttons, while there are lost torrents.
 #[component]
