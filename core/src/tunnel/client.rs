@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::credit::Windows;
 use super::error::{Fault, Side, TunnelError};
@@ -17,6 +17,7 @@ use super::keepalive::Keepalive;
 use super::outbox::Outbox;
 use super::reader::Reader;
 use super::refusal::{JoinRefusal, Refusal};
+use super::send_queues::{SendError, SendQueues};
 use super::status::{DhtCounts, PeerCounts, TrackerCounts, read_dht};
 use super::stream::{Opened, StreamClose};
 use crate::connection::Transport;
@@ -126,30 +127,6 @@ pub enum Event {
     Silent,
 }
 
-/// Why bytes were not queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The stream was closed, or never was.
-    #[error("stream {0} is not open")]
-    Closed(u32),
-    /// [`ClientConfig::max_queued`].
-    #[error("{queued} bytes are queued on stream {stream}, at most {limit} may be")]
-    Full {
-        /// Where.
-        stream: u32,
-        /// Bytes queued already.
-        queued: usize,
-        /// The bound.
-        limit: usize,
-    },
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    parts: VecDeque<Bytes>,
-    bytes: usize,
-}
-
 /// The tab's half. Send what [`Client::poll_message`] gives, feed what comes, take the events.
 ///
 /// ```
@@ -166,9 +143,7 @@ pub struct Client {
     flow: Option<Flow>,
     joins: BTreeMap<u32, InfoHashV1>,
     newest_join: u32,
-    queues: BTreeMap<u32, Queue>,
-    /// The stream served last; the next one begins the next round.
-    served: u32,
+    queues: SendQueues,
     events: VecDeque<Event>,
     heard: Instant,
 }
@@ -186,14 +161,14 @@ impl Client {
             windows: config.windows,
         };
         out.put(Kind::Hello, 0, |out| hello.write(out));
+        let queues = SendQueues::new(config.max_queued);
         Self {
             config,
             out,
             flow: None,
             joins: BTreeMap::new(),
             newest_join: 0,
-            queues: BTreeMap::new(),
-            served: 0,
+            queues,
             events: VecDeque::new(),
             heard: now,
         }
@@ -241,22 +216,7 @@ impl Client {
     /// The stream is closed, or so much is queued that the caller cannot have waited for
     /// [`Event::Sent`].
     pub fn send(&mut self, stream: u32, bytes: Bytes) -> Result<(), SendError> {
-        let queue = self
-            .queues
-            .get_mut(&stream)
-            .ok_or(SendError::Closed(stream))?;
-        if queue.bytes + bytes.len() > self.config.max_queued {
-            return Err(SendError::Full {
-                stream,
-                queued: queue.bytes,
-                limit: self.config.max_queued,
-            });
-        }
-        queue.bytes += bytes.len();
-        if !bytes.is_empty() {
-            queue.parts.push_back(bytes);
-        }
-        Ok(())
+        self.queues.push(stream, bytes)
     }
 
     /// Gives credit back for bytes of [`Event::Data`] that are done with.
@@ -322,22 +282,17 @@ impl Client {
     /// One `Data` frame from each stream that may send, beginning after the one served last.
     /// Returns whether any did.
     fn pack_round(&mut self) -> bool {
-        let served = self.served;
-        let after = self.queues.range(served.saturating_add(1)..);
-        let turn: Vec<u32> = after
-            .chain(self.queues.range(..=served))
-            .filter(|(_, queue)| queue.bytes > 0)
-            .map(|(id, _)| *id)
-            .collect();
+        let turn = self.queues.turn();
         turn.into_iter().filter(|&stream| self.pack(stream)).count() > 0
     }
 
     fn pack(&mut self, stream: u32) -> bool {
-        let (Some(flow), Some(queue)) = (&mut self.flow, self.queues.get_mut(&stream)) else {
+        let Some(flow) = &mut self.flow else {
             return false;
         };
-        let bytes = queue
-            .bytes
+        let bytes = self
+            .queues
+            .queued(stream)
             .min(flow.room(stream))
             .min(self.out.room())
             .min(MAX_PAYLOAD);
@@ -346,9 +301,9 @@ impl Client {
         }
         flow.sent(stream, bytes);
         self.out.reserve();
-        self.out
-            .put(Kind::Data, stream, |out| queue.write(bytes, out));
-        self.served = stream;
+        self.out.put(Kind::Data, stream, |out| {
+            self.queues.write(stream, bytes, out);
+        });
         self.events.push_back(Event::Sent {
             stream,
             bytes: bytes as u64,
@@ -451,7 +406,7 @@ impl Client {
             return Ok(());
         };
         flow.open(stream)?;
-        self.queues.insert(stream, Queue::default());
+        self.queues.open(stream);
         let Some(&info_hash) = self.joins.get(&opened.join) else {
             // It was opened before the bridge heard that we left.
             self.close(stream);
@@ -493,24 +448,8 @@ impl Client {
     }
 
     fn forget(&mut self, stream: u32) -> bool {
-        self.queues.remove(&stream);
+        self.queues.close(stream);
         self.flow.as_mut().is_some_and(|flow| flow.close(stream))
-    }
-}
-
-impl Queue {
-    /// Moves so many bytes from the queue's front to the message.
-    fn write(&mut self, bytes: usize, out: &mut BytesMut) {
-        self.bytes -= bytes;
-        let mut left = bytes;
-        while let Some(front) = self.parts.front_mut().filter(|_| left > 0) {
-            let part = front.split_to(left.min(front.len()));
-            out.extend_from_slice(&part);
-            left -= part.len();
-            if front.is_empty() {
-                self.parts.pop_front();
-            }
-        }
     }
 }
 
