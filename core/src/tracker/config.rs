@@ -11,8 +11,8 @@ pub struct Config {
     pub interval: Duration,
     /// What they are told to wait at least. Default 60 s.
     pub min_interval: Duration,
-    /// Swarms in all. Default 100,000. One more takes the place of a swarm of whoever founded most;
-    /// where nobody founded more than the address that asks, it is refused, and told so.
+    /// Swarms in all. Default 100,000. One more takes the place of a swarm of whoever created most;
+    /// where nobody created more than the address that asks, it is refused, and told so.
     pub max_swarms: usize,
     /// Peers in all swarms. Default 1,000,000. Those beyond are given peers, but are not listed.
     pub max_peers: usize,

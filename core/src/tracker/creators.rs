@@ -1,42 +1,42 @@
-//! Who founded how many of the swarms that there are: a table of fixed size, so that no flood of
+//! Who created how many of the swarms that there are: a table of fixed size, so that no flood of
 //! addresses makes it grow.
 
 /// Addresses that share a place are counted as one; with a keyed hash nobody chooses with whom.
 const PLACES: usize = 1 << 16;
 
 /// An address, or a site of IPv6, as it is counted. None: the tracker's own host.
-pub(super) type Founder = Option<u16>;
+pub(super) type Creator = Option<u16>;
 
 #[derive(Debug)]
-pub(super) struct Founders(Vec<u32>);
+pub(super) struct Creators(Vec<u32>);
 
-impl Default for Founders {
+impl Default for Creators {
     fn default() -> Self {
         Self(vec![0; PLACES])
     }
 }
 
-impl Founders {
+impl Creators {
     /// Who has the address with this hash.
-    pub(super) fn of(hash: u64) -> Founder {
+    pub(super) fn of(hash: u64) -> Creator {
         u16::try_from(hash % PLACES as u64).ok()
     }
 
-    /// Swarms that it founded; none for the tracker's own host, which never has to make room.
-    pub(super) fn count(&self, founder: Founder) -> u32 {
-        founder.map_or(0, |place| self.0[usize::from(place)])
+    /// Swarms that it created; none for the tracker's own host, which never has to make room.
+    pub(super) fn count(&self, creator: Creator) -> u32 {
+        creator.map_or(0, |place| self.0[usize::from(place)])
     }
 
-    pub(super) fn add(&mut self, founder: Founder) {
-        self.change(founder, |count| count.saturating_add(1));
+    pub(super) fn add(&mut self, creator: Creator) {
+        self.change(creator, |count| count.saturating_add(1));
     }
 
-    pub(super) fn remove(&mut self, founder: Founder) {
-        self.change(founder, |count| count.saturating_sub(1));
+    pub(super) fn remove(&mut self, creator: Creator) {
+        self.change(creator, |count| count.saturating_sub(1));
     }
 
-    fn change(&mut self, founder: Founder, change: impl FnOnce(u32) -> u32) {
-        if let Some(place) = founder {
+    fn change(&mut self, creator: Creator, change: impl FnOnce(u32) -> u32) {
+        if let Some(place) = creator {
             let count = &mut self.0[usize::from(place)];
             *count = change(*count);
         }

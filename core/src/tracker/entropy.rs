@@ -7,12 +7,12 @@ use super::siphash::SipHash;
 
 /// Drawn from one seed.
 #[derive(Debug)]
-pub(super) struct Dice {
+pub(super) struct Entropy {
     rng: ChaCha8Rng,
     table: SipHash<1, 3>,
 }
 
-impl Dice {
+impl Entropy {
     pub(super) fn new(seed: [u8; 32]) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
         let table = SipHash::new([rng.next_u64(), rng.next_u64()]);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::connection::Connections;
-use super::dice::Dice;
-use super::founders::{Founder, Founders};
+use super::creators::{Creator, Creators};
+use super::entropy::Entropy;
 use super::peers::Change;
 use super::rates::Rates;
 use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
@@ -14,8 +14,8 @@ use super::swarms::Swarms;
 use crate::types::{InfoHashV1, Instant};
 
 /// Requests that an announce counts for if nobody has announced its swarm: with the defaults an
-/// address founds 45,000 swarms in two intervals.
-const FOUNDING: u32 = 4;
+/// address creates 45,000 swarms in two intervals.
+const CREATION_COST: u32 = 4;
 
 /// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again
 /// within an interval.
@@ -25,7 +25,7 @@ const FOUNDING: u32 = 4;
 pub struct Tracker {
     pub(super) config: Config,
     pub(super) connections: Connections,
-    dice: Dice,
+    entropy: Entropy,
     swarms: Swarms,
     rates: Rates,
     /// Peers in all swarms.
@@ -40,10 +40,10 @@ impl Tracker {
     /// A tracker without swarms.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
-        let mut dice = Dice::new(seed);
+        let mut entropy = Entropy::new(seed);
         Self {
-            connections: Connections::new(dice.key()),
-            dice,
+            connections: Connections::new(entropy.key()),
+            entropy,
             swarms: Swarms::default(),
             rates: Rates::new(config.requests_per_address),
             peers: 0,
@@ -58,7 +58,7 @@ impl Tracker {
     /// the asker itself, and no seeds for a seed.
     ///
     /// # Errors
-    /// The tracker is full of swarms whose founders have no more of them than this address, or
+    /// The tracker is full of swarms whose creators have no more of them than this address, or
     /// nobody could use the address.
     pub fn announce(
         &mut self,
@@ -73,7 +73,7 @@ impl Tracker {
             (Event::Stopped, _) => self.leave(&announce.info_hash, addr),
             (_, Admission::Refused) => return Err(Refusal::Address),
             (_, Admission::Listed) if announce.port > 0 => {
-                self.list(now, announce, addr, Founders::of(self.site(ip)), out)?
+                self.list(now, announce, addr, Creators::of(self.site(ip)), out)?
             }
             (_, Admission::Hosted) if announce.port > 0 => {
                 self.list(now, announce, addr, None, out)?
@@ -91,7 +91,7 @@ impl Tracker {
     #[must_use]
     pub fn scrape(&self, info_hash: &InfoHashV1) -> Counts {
         self.swarms
-            .get(info_hash, &self.dice)
+            .get(info_hash, &self.entropy)
             .map(|swarm| swarm.counts())
             .unwrap_or_default()
     }
@@ -110,7 +110,7 @@ impl Tracker {
         self.peers -= self.swarms.expire(
             usize::try_from(visits).unwrap_or(usize::MAX),
             limit,
-            &self.dice,
+            &self.entropy,
         );
         self.visited = now;
     }
@@ -121,7 +121,7 @@ impl Tracker {
         (self.swarms.len(), self.peers)
     }
 
-    /// Takes an announce off an address' budget; says whether there was any left. Founding a swarm
+    /// Takes an announce off an address' budget; says whether there was any left. Creating a swarm
     /// costs more than asking for one, so that no address alone can found as many as there may be
     /// before the first is forgotten.
     pub(super) fn afford_announce(
@@ -130,10 +130,13 @@ impl Tracker {
         ip: IpAddr,
         announce: &Announce,
     ) -> bool {
-        let founding = announce.port > 0
+        let creating = announce.port > 0
             && announce.event != Event::Stopped
-            && self.swarms.get(&announce.info_hash, &self.dice).is_none();
-        self.afford(now, ip, if founding { FOUNDING } else { 1 })
+            && self
+                .swarms
+                .get(&announce.info_hash, &self.entropy)
+                .is_none();
+        self.afford(now, ip, if creating { CREATION_COST } else { 1 })
     }
 
     /// Takes so many requests off the budget of an address and of its site; says whether there was
@@ -144,7 +147,7 @@ impl Tracker {
             IpAddr::V4(_) => self.rates.take(&[(site, 1)], now, cost),
             IpAddr::V6(v6) => self.rates.take(
                 &[
-                    (self.dice.hash(&v6.octets()[..8]), 1),
+                    (self.entropy.hash(&v6.octets()[..8]), 1),
                     (site, self.config.addresses_per_site),
                 ],
                 now,
@@ -157,8 +160,8 @@ impl Tracker {
     /// may have.
     fn site(&self, ip: IpAddr) -> u64 {
         match ip.to_canonical() {
-            IpAddr::V4(ip) => self.dice.hash(&ip.octets()),
-            IpAddr::V6(ip) => self.dice.hash(&ip.octets()[..6]),
+            IpAddr::V4(ip) => self.entropy.hash(&ip.octets()),
+            IpAddr::V6(ip) => self.entropy.hash(&ip.octets()[..6]),
         }
     }
 
@@ -167,52 +170,56 @@ impl Tracker {
         now: Instant,
         announce: &Announce,
         addr: SocketAddr,
-        founder: Founder,
+        creator: Creator,
         out: &mut Vec<u8>,
     ) -> Result<Counts, Refusal> {
-        let (config, dice) = (&self.config, &mut self.dice);
+        let (config, entropy) = (&self.config, &mut self.entropy);
         if self.swarms.len() >= config.max_swarms
-            && self.swarms.get(&announce.info_hash, dice).is_none()
+            && self.swarms.get(&announce.info_hash, entropy).is_none()
         {
-            self.peers -= self.swarms.make_room(founder, dice).ok_or(Refusal::Full)?;
+            self.peers -= self
+                .swarms
+                .make_room(creator, entropy)
+                .ok_or(Refusal::Full)?;
         }
         let swarm = self
             .swarms
-            .get_or_insert(&announce.info_hash, founder, config.max_swarms, dice)
+            .get_or_insert(&announce.info_hash, creator, config.max_swarms, entropy)
             .ok_or(Refusal::Full)?;
         let room =
             self.peers < config.max_peers && swarm.len_of(addr.ip()) < config.max_peers_per_swarm;
-        if room || swarm.contains(addr, dice) {
-            self.peers +=
-                usize::from(swarm.put(addr, announce.seed, seconds(now), dice) == Change::Listed);
+        if room || swarm.contains(addr, entropy) {
+            self.peers += usize::from(
+                swarm.put(addr, announce.seed, seconds(now), entropy) == Change::Listed,
+            );
         }
         swarm.downloads = swarm
             .downloads
             .saturating_add(u32::from(announce.event == Event::Completed));
-        swarm.sample(addr, announce.seed, want(config, announce), dice, out);
+        swarm.sample(addr, announce.seed, want(config, announce), entropy, out);
         Ok(swarm.counts())
     }
 
     /// Peers for somebody who is not listed.
     fn give(&mut self, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Counts {
-        let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.dice) else {
+        let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.entropy) else {
             return Counts::default();
         };
         swarm.sample(
             addr,
             announce.seed,
             want(&self.config, announce),
-            &mut self.dice,
+            &mut self.entropy,
             out,
         );
         swarm.counts()
     }
 
     fn leave(&mut self, info_hash: &InfoHashV1, addr: SocketAddr) -> Counts {
-        let Some(swarm) = self.swarms.get_mut(info_hash, &self.dice) else {
+        let Some(swarm) = self.swarms.get_mut(info_hash, &self.entropy) else {
             return Counts::default();
         };
-        self.peers -= usize::from(swarm.remove(addr, &self.dice));
+        self.peers -= usize::from(swarm.remove(addr, &self.entropy));
         swarm.counts()
     }
 }

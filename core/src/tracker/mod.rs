@@ -9,8 +9,8 @@
 
 mod config;
 mod connection;
-mod dice;
-mod founders;
+mod creators;
+mod entropy;
 pub mod http;
 mod machine;
 mod peers;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use hashbrown::HashTable;
 
-use super::dice::Dice;
+use super::entropy::Entropy;
 
 /// Up to so many peers are found by looking at them all; more have an index.
 const FEW: usize = 24;
@@ -43,25 +43,31 @@ impl<const N: usize> Peers<N> {
         self.seeds
     }
 
-    pub(super) fn position(&self, addr: &[u8; N], dice: &Dice) -> Option<usize> {
+    pub(super) fn position(&self, addr: &[u8; N], entropy: &Entropy) -> Option<usize> {
         match &self.index {
             None => self.addrs.iter().position(|other| other == addr),
             Some(index) => index
-                .find(dice.hash(addr), |at| self.addrs[*at as usize] == *addr)
+                .find(entropy.hash(addr), |at| self.addrs[*at as usize] == *addr)
                 .map(|at| *at as usize),
         }
     }
 
     /// Lists a peer, or notes that it is still there.
-    pub(super) fn put(&mut self, addr: [u8; N], seed: bool, now: u32, dice: &mut Dice) -> Change {
-        let found = self.position(&addr, dice);
-        let at = found.unwrap_or_else(|| self.push(addr, dice));
+    pub(super) fn put(
+        &mut self,
+        addr: [u8; N],
+        seed: bool,
+        now: u32,
+        entropy: &mut Entropy,
+    ) -> Change {
+        let found = self.position(&addr, entropy);
+        let at = found.unwrap_or_else(|| self.push(addr, entropy));
         self.seen[at] = now;
         if seed != (at < self.seeds) {
-            self.cross(at, dice);
+            self.cross(at, entropy);
         } else if found.is_none() {
             let part = self.part(seed);
-            self.swap(at, part.start + dice.below(part.len()), dice);
+            self.swap(at, part.start + entropy.below(part.len()), entropy);
         }
         if found.is_some() {
             Change::Kept
@@ -71,21 +77,21 @@ impl<const N: usize> Peers<N> {
     }
 
     /// Takes a peer off the list; says whether it was there.
-    pub(super) fn remove(&mut self, addr: &[u8; N], dice: &Dice) -> bool {
-        let found = self.position(addr, dice);
-        found.into_iter().for_each(|at| self.remove_at(at, dice));
+    pub(super) fn remove(&mut self, addr: &[u8; N], entropy: &Entropy) -> bool {
+        let found = self.position(addr, entropy);
+        found.into_iter().for_each(|at| self.remove_at(at, entropy));
         found.is_some()
     }
 
     /// Forgets those last seen before `limit`; says how many that were.
-    pub(super) fn expire(&mut self, limit: u32, dice: &Dice) -> usize {
+    pub(super) fn expire(&mut self, limit: u32, entropy: &Entropy) -> usize {
         let before = self.len();
         for at in (0..before).rev() {
             if self.seen[at] < limit {
-                self.remove_at(at, dice);
+                self.remove_at(at, entropy);
             }
         }
-        self.trim(dice);
+        self.trim(entropy);
         before - self.len()
     }
 
@@ -96,7 +102,7 @@ impl<const N: usize> Peers<N> {
         asker: Option<usize>,
         for_seed: bool,
         want: usize,
-        dice: &mut Dice,
+        entropy: &mut Entropy,
         out: &mut Vec<u8>,
     ) {
         let in_part = |part: &Range<usize>| {
@@ -107,11 +113,11 @@ impl<const N: usize> Peers<N> {
         let all = all_seeds + in_part(&leeches);
         let want = want.min(all);
         // Rounded up as often as the remainder is large, so that no part is favoured.
-        let of_seeds = (want * all_seeds + dice.below(all))
+        let of_seeds = (want * all_seeds + entropy.below(all))
             .checked_div(all)
             .unwrap_or(0);
-        self.copy(seeds, asker, of_seeds, dice, out);
-        self.copy(leeches, asker, want - of_seeds, dice, out);
+        self.copy(seeds, asker, of_seeds, entropy, out);
+        self.copy(leeches, asker, want - of_seeds, entropy, out);
     }
 
     /// `want` peers of one part, which has as many, from a random place on and around its end.
@@ -120,12 +126,12 @@ impl<const N: usize> Peers<N> {
         part: Range<usize>,
         asker: Option<usize>,
         want: usize,
-        dice: &mut Dice,
+        entropy: &mut Entropy,
         out: &mut Vec<u8>,
     ) {
         let asker = asker.filter(|at| part.contains(at)).unwrap_or(part.end);
         let count = part.len() - usize::from(asker < part.end);
-        let from = part.start + dice.below(count);
+        let from = part.start + entropy.below(count);
         let end = part.start + count;
         let around = (from + want).saturating_sub(end);
         // Numbered as if the asker were not there.
@@ -146,53 +152,53 @@ impl<const N: usize> Peers<N> {
     }
 
     /// A leech at the end of the list.
-    fn push(&mut self, addr: [u8; N], dice: &Dice) -> usize {
+    fn push(&mut self, addr: [u8; N], entropy: &Entropy) -> usize {
         let at = self.addrs.len();
         self.addrs.push(addr);
         self.seen.push(0);
         match &mut self.index {
             Some(index) => {
                 let addrs = &self.addrs;
-                index.insert_unique(dice.hash(&addr), number(at), |at| {
-                    dice.hash(&addrs[*at as usize])
+                index.insert_unique(entropy.hash(&addr), number(at), |at| {
+                    entropy.hash(&addrs[*at as usize])
                 });
             }
-            None if at >= FEW => self.make_index(dice),
+            None if at >= FEW => self.make_index(entropy),
             None => {}
         }
         at
     }
 
-    fn make_index(&mut self, dice: &Dice) {
+    fn make_index(&mut self, entropy: &Entropy) {
         let mut index = HashTable::with_capacity(self.addrs.len() * 2);
         for (at, addr) in self.addrs.iter().enumerate() {
-            index.insert_unique(dice.hash(addr), number(at), |at| {
-                dice.hash(&self.addrs[*at as usize])
+            index.insert_unique(entropy.hash(addr), number(at), |at| {
+                entropy.hash(&self.addrs[*at as usize])
             });
         }
         self.index = Some(Box::new(index));
     }
 
     /// Moves a peer into the other part, to a random place in it.
-    fn cross(&mut self, at: usize, dice: &mut Dice) {
+    fn cross(&mut self, at: usize, entropy: &mut Entropy) {
         let was_seed = at < self.seeds;
         let border = if was_seed { self.seeds - 1 } else { self.seeds };
-        self.swap(at, border, dice);
+        self.swap(at, border, entropy);
         self.seeds = if was_seed { border } else { border + 1 };
         let part = self.part(!was_seed);
-        self.swap(border, part.start + dice.below(part.len()), dice);
+        self.swap(border, part.start + entropy.below(part.len()), entropy);
     }
 
-    fn remove_at(&mut self, at: usize, dice: &Dice) {
+    fn remove_at(&mut self, at: usize, entropy: &Entropy) {
         let mut at = at;
         if at < self.seeds {
             self.seeds -= 1;
-            self.swap(at, self.seeds, dice);
+            self.swap(at, self.seeds, entropy);
             at = self.seeds;
         }
         let last = self.addrs.len() - 1;
-        self.swap(at, last, dice);
-        if let Some(bucket) = self.bucket(last, dice) {
+        self.swap(at, last, entropy);
+        if let Some(bucket) = self.bucket(last, entropy) {
             self.index
                 .as_mut()
                 .and_then(|index| index.get_bucket_entry(bucket).ok())
@@ -202,11 +208,11 @@ impl<const N: usize> Peers<N> {
         self.seen.pop();
     }
 
-    fn swap(&mut self, one: usize, other: usize, dice: &Dice) {
+    fn swap(&mut self, one: usize, other: usize, entropy: &Entropy) {
         if one == other {
             return;
         }
-        let buckets = (self.bucket(one, dice), self.bucket(other, dice));
+        let buckets = (self.bucket(one, entropy), self.bucket(other, entropy));
         self.addrs.swap(one, other);
         self.seen.swap(one, other);
         if let (Some(index), (Some(first), Some(second))) = (&mut self.index, buckets) {
@@ -222,22 +228,22 @@ impl<const N: usize> Peers<N> {
     }
 
     /// Where the index says that a peer stands at `at`.
-    fn bucket(&self, at: usize, dice: &Dice) -> Option<usize> {
+    fn bucket(&self, at: usize, entropy: &Entropy) -> Option<usize> {
         let number = number(at);
         self.index
             .as_ref()?
-            .find_bucket_index(dice.hash(&self.addrs[at]), |other| *other == number)
+            .find_bucket_index(entropy.hash(&self.addrs[at]), |other| *other == number)
     }
 
     /// Gives back memory that many more peers once needed.
-    fn trim(&mut self, dice: &Dice) {
+    fn trim(&mut self, entropy: &Entropy) {
         if self.len() < FEW / 2 {
             self.index = None;
         }
         if self.addrs.capacity() > 4 * self.len().max(FEW) {
             self.addrs.shrink_to_fit();
             self.seen.shrink_to_fit();
-            self.index.is_some().then(|| self.make_index(dice));
+            self.index.is_some().then(|| self.make_index(entropy));
         }
     }
 }
@@ -266,29 +272,29 @@ mod tests {
         asker: Option<usize>,
         for_seed: bool,
         want: usize,
-        dice: &mut Dice,
+        entropy: &mut Entropy,
     ) -> Vec<[u8; 6]> {
         let mut out = Vec::new();
-        peers.sample(asker, for_seed, want, dice, &mut out);
+        peers.sample(asker, for_seed, want, entropy, &mut out);
         out.as_chunks::<6>().0.to_vec()
     }
 
-    fn filled(seeds: u16, leeches: u16, dice: &mut Dice) -> Peers<6> {
+    fn filled(seeds: u16, leeches: u16, entropy: &mut Entropy) -> Peers<6> {
         let mut peers = Peers::default();
         (0..seeds + leeches).for_each(|n| {
-            peers.put(addr(n), n < seeds, 1, dice);
+            peers.put(addr(n), n < seeds, 1, entropy);
         });
         peers
     }
 
     #[test]
     fn every_peer_is_given_as_often_as_every_other() {
-        let mut dice = Dice::new([1; 32]);
+        let mut entropy = Entropy::new([1; 32]);
         let mut given = BTreeMap::<[u8; 6], u32>::new();
         for _ in 0..400 {
-            let peers = filled(30, 70, &mut dice);
-            let asker = peers.position(&addr(50), &dice);
-            for peer in sampled(&peers, asker, false, 20, &mut dice) {
+            let peers = filled(30, 70, &mut entropy);
+            let asker = peers.position(&addr(50), &entropy);
+            for peer in sampled(&peers, asker, false, 20, &mut entropy) {
                 *given.entry(peer).or_default() += 1;
             }
         }
@@ -302,10 +308,10 @@ mod tests {
 
     #[test]
     fn seeds_are_not_given_to_seeds() {
-        let mut dice = Dice::new([2; 32]);
-        let peers = filled(40, 5, &mut dice);
-        let asker = peers.position(&addr(0), &dice);
-        let given: BTreeSet<[u8; 6]> = sampled(&peers, asker, true, 50, &mut dice)
+        let mut entropy = Entropy::new([2; 32]);
+        let peers = filled(40, 5, &mut entropy);
+        let asker = peers.position(&addr(0), &entropy);
+        let given: BTreeSet<[u8; 6]> = sampled(&peers, asker, true, 50, &mut entropy)
             .into_iter()
             .collect();
         assert_eq!(given, (40..45).map(addr).collect());
@@ -316,20 +322,20 @@ mod tests {
 
         #[test]
         fn the_list_is_what_was_put_and_not_removed(steps in vec((0u16..90, any::<bool>(), 0u8..8), 0..400), want in 0usize..120) {
-            let mut dice = Dice::new([3; 32]);
+            let mut entropy = Entropy::new([3; 32]);
             let (mut peers, mut model) = (Peers::<6>::default(), BTreeMap::new());
             for (number, (name, seed, kind)) in steps.into_iter().enumerate() {
                 let now = u32::try_from(number).unwrap();
                 match kind {
-                    0 => prop_assert_eq!(peers.remove(&addr(name), &dice), model.remove(&name).is_some()),
+                    0 => prop_assert_eq!(peers.remove(&addr(name), &entropy), model.remove(&name).is_some()),
                     1 => {
                         let limit = now.saturating_sub(100);
                         let before = model.len();
                         model.retain(|_, (_, seen)| *seen >= limit);
-                        prop_assert_eq!(peers.expire(limit, &dice), before - model.len());
+                        prop_assert_eq!(peers.expire(limit, &entropy), before - model.len());
                     }
                     _ => {
-                        let change = peers.put(addr(name), seed, now, &mut dice);
+                        let change = peers.put(addr(name), seed, now, &mut entropy);
                         prop_assert_eq!(change == Change::Listed, model.insert(name, (seed, now)).is_none());
                     }
                 }
@@ -337,9 +343,9 @@ mod tests {
                 prop_assert_eq!(peers.seeds(), model.values().filter(|(seed, _)| *seed).count());
             }
             for (name, (seed, _)) in &model {
-                let at = peers.position(&addr(*name), &dice);
+                let at = peers.position(&addr(*name), &entropy);
                 prop_assert_eq!(at.map(|at| at < peers.seeds()), Some(*seed));
-                let given = sampled(&peers, at, *seed, want, &mut dice);
+                let given = sampled(&peers, at, *seed, want, &mut entropy);
                 let others = model.iter().filter(|(other, (complete, _))| *other != name && !(*seed && *complete)).map(|(other, _)| addr(*other));
                 let others: BTreeSet<[u8; 6]> = others.collect();
                 prop_assert_eq!(given.len(), want.min(others.len()));

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::HashTable;
 
-use super::dice::Dice;
-use super::founders::{Founder, Founders};
+use super::creators::{Creator, Creators};
+use super::entropy::Entropy;
 use super::peers::{Change, Peers};
 use super::request::Counts;
 use crate::net::compact;
@@ -19,7 +19,7 @@ const LOOKS: usize = 16;
 #[derive(Debug)]
 pub(super) struct ListedSwarm {
     info_hash: InfoHashV1,
-    founder: Founder,
+    creator: Creator,
     v4: Peers<6>,
     /// Most swarms have none of these.
     v6: Option<Box<Peers<18>>>,
@@ -27,10 +27,10 @@ pub(super) struct ListedSwarm {
 }
 
 impl ListedSwarm {
-    fn new(info_hash: InfoHashV1, founder: Founder) -> Self {
+    fn new(info_hash: InfoHashV1, creator: Creator) -> Self {
         Self {
             info_hash,
-            founder,
+            creator,
             v4: Peers::default(),
             v6: None,
             downloads: 0,
@@ -60,14 +60,14 @@ impl ListedSwarm {
         }
     }
 
-    pub(super) fn contains(&self, addr: SocketAddr, dice: &Dice) -> bool {
+    pub(super) fn contains(&self, addr: SocketAddr, entropy: &Entropy) -> bool {
         match addr.ip() {
             IpAddr::V4(ip) => self
                 .v4
-                .position(&compact::of(ip.octets(), addr.port()), dice)
+                .position(&compact::of(ip.octets(), addr.port()), entropy)
                 .is_some(),
             IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| {
-                v6.position(&compact::of(ip.octets(), addr.port()), dice)
+                v6.position(&compact::of(ip.octets(), addr.port()), entropy)
                     .is_some()
             }),
         }
@@ -78,28 +78,31 @@ impl ListedSwarm {
         addr: SocketAddr,
         seed: bool,
         now: u32,
-        dice: &mut Dice,
+        entropy: &mut Entropy,
     ) -> Change {
         match addr.ip() {
-            IpAddr::V4(ip) => self
-                .v4
-                .put(compact::of(ip.octets(), addr.port()), seed, now, dice),
+            IpAddr::V4(ip) => {
+                self.v4
+                    .put(compact::of(ip.octets(), addr.port()), seed, now, entropy)
+            }
             IpAddr::V6(ip) => self.v6.get_or_insert_default().put(
                 compact::of(ip.octets(), addr.port()),
                 seed,
                 now,
-                dice,
+                entropy,
             ),
         }
     }
 
-    pub(super) fn remove(&mut self, addr: SocketAddr, dice: &Dice) -> bool {
+    pub(super) fn remove(&mut self, addr: SocketAddr, entropy: &Entropy) -> bool {
         match addr.ip() {
-            IpAddr::V4(ip) => self.v4.remove(&compact::of(ip.octets(), addr.port()), dice),
+            IpAddr::V4(ip) => self
+                .v4
+                .remove(&compact::of(ip.octets(), addr.port()), entropy),
             IpAddr::V6(ip) => self
                 .v6
                 .as_mut()
-                .is_some_and(|v6| v6.remove(&compact::of(ip.octets(), addr.port()), dice)),
+                .is_some_and(|v6| v6.remove(&compact::of(ip.octets(), addr.port()), entropy)),
         }
     }
 
@@ -109,27 +112,27 @@ impl ListedSwarm {
         addr: SocketAddr,
         for_seed: bool,
         want: usize,
-        dice: &mut Dice,
+        entropy: &mut Entropy,
         out: &mut Vec<u8>,
     ) {
         match addr.ip() {
             IpAddr::V4(ip) => {
                 let asker = self
                     .v4
-                    .position(&compact::of(ip.octets(), addr.port()), dice);
-                self.v4.sample(asker, for_seed, want, dice, out);
+                    .position(&compact::of(ip.octets(), addr.port()), entropy);
+                self.v4.sample(asker, for_seed, want, entropy, out);
             }
             IpAddr::V6(ip) => {
                 let Some(v6) = &self.v6 else { return };
-                let asker = v6.position(&compact::of(ip.octets(), addr.port()), dice);
-                v6.sample(asker, for_seed, want, dice, out);
+                let asker = v6.position(&compact::of(ip.octets(), addr.port()), entropy);
+                v6.sample(asker, for_seed, want, entropy, out);
             }
         }
     }
 
-    fn expire(&mut self, limit: u32, dice: &Dice) -> usize {
-        let gone =
-            self.v4.expire(limit, dice) + self.v6.as_mut().map_or(0, |v6| v6.expire(limit, dice));
+    fn expire(&mut self, limit: u32, entropy: &Entropy) -> usize {
+        let gone = self.v4.expire(limit, entropy)
+            + self.v6.as_mut().map_or(0, |v6| v6.expire(limit, entropy));
         self.v6.take_if(|v6| v6.len() == 0);
         gone
     }
@@ -143,7 +146,7 @@ pub(super) struct Swarms {
     index: HashTable<u32>,
     /// The next to be visited by [`Swarms::expire`].
     cursor: usize,
-    founders: Founders,
+    creators: Creators,
 }
 
 impl Swarms {
@@ -151,74 +154,75 @@ impl Swarms {
         self.list.len()
     }
 
-    pub(super) fn get(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<&ListedSwarm> {
-        self.position(info_hash, dice).map(|at| &self.list[at])
+    pub(super) fn get(&self, info_hash: &InfoHashV1, entropy: &Entropy) -> Option<&ListedSwarm> {
+        self.position(info_hash, entropy).map(|at| &self.list[at])
     }
 
     pub(super) fn get_mut(
         &mut self,
         info_hash: &InfoHashV1,
-        dice: &Dice,
+        entropy: &Entropy,
     ) -> Option<&mut ListedSwarm> {
-        self.position(info_hash, dice).map(|at| &mut self.list[at])
+        self.position(info_hash, entropy)
+            .map(|at| &mut self.list[at])
     }
 
-    /// Finds a swarm, or founds it if there are fewer than `limit`.
+    /// Finds a swarm, or creates it if there are fewer than `limit`.
     pub(super) fn get_or_insert(
         &mut self,
         info_hash: &InfoHashV1,
-        founder: Founder,
+        creator: Creator,
         limit: usize,
-        dice: &Dice,
+        entropy: &Entropy,
     ) -> Option<&mut ListedSwarm> {
-        let at = match self.position(info_hash, dice) {
+        let at = match self.position(info_hash, entropy) {
             Some(at) => at,
-            None if self.list.len() < limit => self.push(info_hash, founder, dice),
+            None if self.list.len() < limit => self.push(info_hash, creator, entropy),
             None => return None,
         };
         self.list.get_mut(at)
     }
 
-    /// Forgets a swarm whose founder has more of them than this one would have, and says how many
+    /// Forgets a swarm whose creator has more of them than this one would have, and says how many
     /// peers went; nothing if none was found among a few. A swarm with many peers counts for less:
-    /// whoever founded it, it is theirs by now.
-    pub(super) fn make_room(&mut self, founder: Founder, dice: &mut Dice) -> Option<usize> {
+    /// whoever created it, it is theirs by now.
+    pub(super) fn make_room(&mut self, creator: Creator, entropy: &mut Entropy) -> Option<usize> {
         let weight = |swarm: &ListedSwarm| {
-            u64::from(self.founders.count(swarm.founder)) / swarm.len().max(1) as u64
+            u64::from(self.creators.count(swarm.creator)) / swarm.len().max(1) as u64
         };
-        let looked_at = (0..LOOKS.min(self.list.len())).map(|_| dice.below(self.list.len()));
+        let looked_at = (0..LOOKS.min(self.list.len())).map(|_| entropy.below(self.list.len()));
         let (heaviest, at) = looked_at
             .filter_map(|at| Some((weight(self.list.get(at)?), at)))
             .max()?;
         let peers = self.list.get(at)?.len();
-        (heaviest > u64::from(self.founders.count(founder)) + 1)
-            .then(|| self.remove_at(at, dice))
+        (heaviest > u64::from(self.creators.count(creator)) + 1)
+            .then(|| self.remove_at(at, entropy))
             .map(|()| peers)
     }
 
-    fn position(&self, info_hash: &InfoHashV1, dice: &Dice) -> Option<usize> {
+    fn position(&self, info_hash: &InfoHashV1, entropy: &Entropy) -> Option<usize> {
         self.index
-            .find(dice.hash(&info_hash.0), |at| {
+            .find(entropy.hash(&info_hash.0), |at| {
                 self.list[*at as usize].info_hash == *info_hash
             })
             .map(|at| *at as usize)
     }
 
-    fn push(&mut self, info_hash: &InfoHashV1, founder: Founder, dice: &Dice) -> usize {
+    fn push(&mut self, info_hash: &InfoHashV1, creator: Creator, entropy: &Entropy) -> usize {
         let at = self.list.len();
-        self.founders.add(founder);
-        self.list.push(ListedSwarm::new(*info_hash, founder));
+        self.creators.add(creator);
+        self.list.push(ListedSwarm::new(*info_hash, creator));
         let list = &self.list;
         self.index
-            .insert_unique(dice.hash(&info_hash.0), number(at), |at| {
-                dice.hash(&list[*at as usize].info_hash.0)
+            .insert_unique(entropy.hash(&info_hash.0), number(at), |at| {
+                entropy.hash(&list[*at as usize].info_hash.0)
             });
         at
     }
 
     /// Visits the next `visits` swarms: peers last seen before `limit` are forgotten, and swarms
     /// without any. Says how many peers went.
-    pub(super) fn expire(&mut self, visits: usize, limit: u32, dice: &Dice) -> usize {
+    pub(super) fn expire(&mut self, visits: usize, limit: u32, entropy: &Entropy) -> usize {
         let mut gone = 0;
         for _ in 0..visits.min(self.list.len()) {
             // Downwards, so that what takes the place of a forgotten swarm has been visited
@@ -229,9 +233,9 @@ impl Swarms {
                 .checked_sub(1)
                 .unwrap_or(self.list.len() - 1);
             let swarm = &mut self.list[self.cursor];
-            gone += swarm.expire(limit, dice);
+            gone += swarm.expire(limit, entropy);
             if swarm.len() == 0 {
-                self.remove_at(self.cursor, dice);
+                self.remove_at(self.cursor, entropy);
             }
             if self.list.is_empty() {
                 break;
@@ -240,13 +244,13 @@ impl Swarms {
         gone
     }
 
-    fn remove_at(&mut self, at: usize, dice: &Dice) {
+    fn remove_at(&mut self, at: usize, entropy: &Entropy) {
         let last = self.list.len() - 1;
         let bucket = |swarms: &Self, at: usize| {
             let number = number(at);
             swarms
                 .index
-                .find_bucket_index(dice.hash(&swarms.list[at].info_hash.0), |other| {
+                .find_bucket_index(entropy.hash(&swarms.list[at].info_hash.0), |other| {
                     *other == number
                 })
         };
@@ -258,7 +262,7 @@ impl Swarms {
             entry.remove();
         }
         let swarm = self.list.swap_remove(at);
-        self.founders.remove(swarm.founder);
+        self.creators.remove(swarm.creator);
     }
 }
 
