@@ -1,11 +1,13 @@
 //! The whole boundary between the engine and its driver. `snapshot` is what screens show, `close`
-//! why connections end.
+//! why connections end, `rope` how payload travels, `priority_range` what is fetched first.
 //!
 //! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in
 //! [`Output`]s. Work that takes time (disk, digests) is an [`Op`] with an id, answered exactly once
 //! by [`Input::Done`], also when it was cancelled or failed.
 
 mod close;
+mod priority_range;
+mod rope;
 mod snapshot;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,31 +16,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::close::CloseReason;
+pub use self::priority_range::PriorityRange;
+pub use self::rope::Rope;
 pub use self::snapshot::{PeerSnapshot, Phase, Reason, Snapshot, TorrentSnapshot};
 use crate::connection::Transport;
 use crate::meta::{Info, Magnet};
 use crate::types::{
-    Bitfield, ConnId, InfoHash, InfoHashV1, Instant, PeerAddr, PeerId, PeerSource, Piece,
-    PieceDigest, RequestId, TorrentId,
+    Bitfield, ConnId, InfoHash, InfoHashV1, PeerAddr, PeerId, PeerSource, Piece, PieceDigest,
+    RequestId, TorrentId,
 };
 use crate::wire::{Handshake, Message, Reserved};
-
-/// Bytes in order, in as many slices as they came in. Cloning copies no payload.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rope(pub Vec<Bytes>);
-
-impl Rope {
-    /// Bytes in all slices.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
-    }
-    /// Whether there is no byte in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Bytes::is_empty)
-    }
-}
 
 /// What the user wants.
 #[derive(Clone, Debug)]
@@ -91,52 +78,6 @@ pub enum Command {
     /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`].
     /// Connections are closed.
     ShutDown,
-}
-
-/// Bytes that are fetched before others, from the first on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PriorityRange {
-    /// First byte, in the torrent.
-    pub start: u64,
-    /// The byte after the last one. What lies beyond the torrent's end is ignored.
-    pub end: u64,
-    /// When the bytes are needed: of two ranges the one with the earlier deadline comes first,
-    /// among equals the one named first.
-    pub deadline: Instant,
-}
-
-impl PriorityRange {
-    /// The whole torrent, in order.
-    pub const ALL: Self = Self {
-        start: 0,
-        end: u64::MAX,
-        deadline: Instant::ZERO,
-    };
-
-    /// The first and the last piece of each file, which players look at before anything else, then
-    /// the whole torrent in order.
-    #[must_use]
-    pub fn sequential(info: &Info) -> Vec<Self> {
-        let piece = u64::from(info.lengths.piece_length());
-        let files = info.files.iter().filter(|file| !file.pad && file.size > 0);
-        let ends = files.flat_map(|file| {
-            let (start, end) = (file.offset, file.offset + file.size);
-            let first = Self {
-                start,
-                end: end.min(start + piece),
-                ..Self::ALL
-            };
-            [
-                first,
-                Self {
-                    start: end.saturating_sub(piece).max(start),
-                    end,
-                    ..Self::ALL
-                },
-            ]
-        });
-        ends.chain([Self::ALL]).collect()
-    }
 }
 
 /// What is known of a torrent's data when it is added.

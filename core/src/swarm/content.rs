@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::download::Download;
+use super::completion::Completion;
+use super::download::{Download, FollowUp};
 use super::peers::Peers;
 use super::storage::{Checking, Pieces, Recheck, Store, Written, check_range};
 use crate::context::{Context, Pending, Verdict};
-use crate::io::{
-    DiscoverRequest, Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed,
-    Rope,
-};
+use crate::io::{Event, Failure, FileChange, Op, OpError, OpResult, PriorityRange, Resumed, Rope};
 use crate::meta::Info;
 use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
 use crate::wire::Message;
@@ -33,9 +29,7 @@ pub(crate) struct Content {
     stage: Stage,
     /// Storage failed: nothing is asked for until it works again.
     failure: Option<OpError>,
-    /// All of it was there when the torrent was opened: it did not complete in this run.
-    came_complete: bool,
-    said_finished: bool,
+    completion: Completion,
 }
 
 impl Content {
@@ -45,34 +39,17 @@ impl Content {
         let mut pieces = Pieces::new(info, wanted);
         let lengths = pieces.lengths;
         let mut download = Download::new(lengths);
-        let checking = match resumed {
-            Resumed::Nothing => Checking::new(&lengths, [], []),
-            Resumed::Check => Checking::new(&lengths, lengths.iter(), []),
-            Resumed::Record {
-                have,
-                check,
-                sample,
-                downloaded,
-                ..
-            } => {
-                download.totals.downloaded = downloaded;
-                pieces.restore(have);
-                let listed = |indices: Vec<u32>| {
-                    indices
-                        .into_iter()
-                        .filter_map(move |index| lengths.piece(index))
-                };
-                Checking::new(&lengths, listed(check), listed(sample))
-            }
-        };
+        if let Resumed::Record { downloaded, .. } = &resumed {
+            download.totals.downloaded = *downloaded;
+        }
+        let checking = Checking::of(resumed, &mut pieces);
         Self {
             store: Store::new(lengths.pieces()),
             pieces,
             download,
             stage: Stage::Checking(checking),
             failure: None,
-            came_complete: false,
-            said_finished: false,
+            completion: Completion::default(),
         }
     }
 
@@ -121,7 +98,7 @@ impl Content {
     /// Changes which files are wanted, one flag per file.
     pub(super) fn set_wanted(&mut self, cx: &mut Context, peers: &mut Peers, flags: &[bool]) {
         self.pieces.set_wanted(flags);
-        self.said_finished &= self.pieces.lacking() == 0;
+        self.completion.said_finished &= self.pieces.lacking() == 0;
         self.download.recount(cx, &self.pieces, peers);
         self.fill_all(cx, peers);
     }
@@ -134,70 +111,24 @@ impl Content {
         conn: ConnId,
         message: Message,
     ) -> Verdict {
-        let Self {
-            pieces, download, ..
-        } = self;
-        match message {
-            Message::Piece { index, begin, data } => {
-                return self.handle_block(cx, peers, conn, ((index, begin), data));
+        let follow_up = self
+            .download
+            .handle_message(cx, &self.pieces, peers, (conn, message))?;
+        match follow_up {
+            FollowUp::Nothing => {}
+            FollowUp::Has => {
+                self.check_redundant(peers, conn)?;
+                self.fill(cx, peers, conn);
             }
-            Message::Have(index) => {
-                if !download.handle_have(cx, pieces, peers, (conn, index))? {
-                    return Ok(());
+            FollowUp::Fill(conn) => self.fill(cx, peers, conn),
+            FollowUp::FillAll => self.fill_all(cx, peers),
+            FollowUp::Block(complete) => {
+                if let Some(piece) = complete {
+                    self.hash(cx, piece);
                 }
+                self.fill(cx, peers, conn);
             }
-            Message::Bitfield(bytes) => {
-                download.handle_bitfield(cx, pieces, peers, (conn, &bytes))?;
-            }
-            Message::HaveAll => {
-                peers
-                    .get_mut(conn)
-                    .map_or(Ok(()), |peer| peer.note_first_have())?;
-                let all = Bitfield::all(pieces.lengths.pieces());
-                download.handle_have_set(cx, pieces, peers, (conn, all));
-            }
-            Message::HaveNone => {
-                return peers
-                    .get_mut(conn)
-                    .map_or(Ok(()), |peer| peer.note_first_have());
-            }
-            Message::Choke => {
-                if download.handle_choke(cx, peers, conn) {
-                    self.fill_all(cx, peers);
-                }
-                return Ok(());
-            }
-            Message::Unchoke => download.handle_unchoke(cx, peers, conn),
-            Message::AllowedFast(index) => {
-                if !download.handle_allowed_fast(pieces, conn, index)? {
-                    return Ok(());
-                }
-            }
-            Message::Reject(raw) => {
-                if let Some(other) = download.handle_reject(cx, pieces, peers, (conn, raw)) {
-                    self.fill(cx, peers, other);
-                }
-                return Ok(());
-            }
-            _ => return Ok(()),
         }
-        self.check_redundant(peers, conn)?;
-        self.fill(cx, peers, conn);
-        Ok(())
-    }
-
-    fn handle_block(
-        &mut self,
-        cx: &mut Context,
-        peers: &mut Peers,
-        conn: ConnId,
-        (at, data): ((u32, u32), Bytes),
-    ) -> Verdict {
-        let block = (conn, at, data);
-        if let Some(piece) = self.download.handle_block(cx, &self.pieces, peers, block)? {
-            self.hash(cx, piece);
-        }
-        self.fill(cx, peers, conn);
         Ok(())
     }
 
@@ -336,7 +267,7 @@ impl Content {
         }
         let recovered = self.recover();
         cx.event(Event::Piece(cx.torrent, piece));
-        tell_have(cx, peers, piece);
+        peers.tell_have(cx, piece);
         self.download.handle_had(cx, peers, piece);
         if cx.shared.starved.contains(&cx.torrent) || recovered {
             self.fill_all(cx, peers);
@@ -398,20 +329,10 @@ impl Content {
         self.flush_if_due(cx);
     }
 
-    /// Everything wanted is there, durable and beyond doubt: told once, until something is wanted
-    /// anew.
     fn say_finished(&mut self, cx: &mut Context) {
-        let all = self.pieces.lacking() == 0 && self.pieces.recheck.is_over();
-        if !all || std::mem::replace(&mut self.said_finished, true) {
-            return;
-        }
-        cx.event(Event::Finished(cx.torrent));
-        // Whoever left the swarm has nothing to announce.
-        let announced = !cx.paused && !cx.shared.shutting_down;
-        // BEP 3: of the whole download, which a selection of files is not.
-        let whole = self.pieces.have().is_all() && !self.came_complete;
-        if announced && whole {
-            cx.discover(DiscoverRequest::Completed);
+        if self.pieces.lacking() == 0 && self.pieces.recheck.is_over() {
+            let whole = self.pieces.have().is_all();
+            self.completion.say_finished(cx, whole);
         }
     }
 
@@ -479,7 +400,7 @@ impl Content {
         self.stage = Stage::Ready;
         self.pieces.end_check();
         self.download.recount(cx, &self.pieces, peers);
-        self.came_complete = self.pieces.have().is_all();
+        self.completion.came_complete = self.pieces.have().is_all();
         // What a check found is worth a record: the next start need not read it all again.
         if bytes > 0 {
             self.store.mark_changed(cx.now);
@@ -546,7 +467,7 @@ impl Content {
         }
         for piece in found {
             cx.event(Event::Piece(cx.torrent, piece));
-            tell_have(cx, peers, piece);
+            peers.tell_have(cx, piece);
         }
         self.download.recount(cx, &self.pieces, peers);
     }
@@ -557,7 +478,7 @@ impl Content {
         let gone = self.pieces.forget(pieces);
         if !gone.is_empty() {
             self.store.mark_changed(now);
-            self.said_finished &= self.pieces.is_seed_only();
+            self.completion.said_finished &= self.pieces.is_seed_only();
         }
         gone
     }
@@ -571,12 +492,5 @@ impl Content {
     pub(super) fn release(&mut self, cx: &mut Context) {
         self.drop_in_progress(cx);
         self.store.release(cx);
-    }
-}
-
-/// BEP 3: everybody who lacks the piece learns that we have it.
-fn tell_have(cx: &mut Context, peers: &mut Peers, piece: Piece) {
-    for (conn, peer) in peers.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
-        peer.send(cx, conn, Message::Have(piece.get()));
     }
 }

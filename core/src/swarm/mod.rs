@@ -1,5 +1,6 @@
 //! One torrent and its peers.
 
+mod completion;
 mod connections;
 mod content;
 mod download;

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use self::peer::PeerDownload;
 use self::piece_picker::PiecePicker;
+pub(crate) use self::receive::FollowUp;
 use crate::context::Context;
 use crate::io::{PriorityRange, Rope};
 use crate::net::Rate;

@@ -4,16 +4,84 @@ use bytes::Bytes;
 
 use super::Download;
 use super::in_progress::Arrival;
-use crate::context::{Context, Verdict, misbehaved};
+use crate::context::{Context, Verdict};
 use crate::io::CloseReason;
 use crate::swarm::peers::{EarlyHave, Peer, Peers};
 use crate::swarm::storage::Pieces;
 use crate::types::{Bitfield, Block, ConnId, Piece};
 use crate::wire::{Message, RawBlock};
 
+/// What follows from a peer's message about pieces, for the torrent to do.
+pub(crate) enum FollowUp {
+    Nothing,
+    /// The peer may be asked for more, unless neither side needs anything.
+    Has,
+    /// This peer can be asked for what another one will not send.
+    Fill(ConnId),
+    /// Any peer may be asked for what became free.
+    FillAll,
+    /// A block came, which was the last of this piece.
+    Block(Option<Piece>),
+}
+
 impl Download {
+    /// A message about pieces.
+    pub(crate) fn handle_message(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        (conn, message): (ConnId, Message),
+    ) -> Result<FollowUp, CloseReason> {
+        let news = match message {
+            Message::Piece { index, begin, data } => {
+                let block = (conn, (index, begin), data);
+                let complete = self.handle_block(cx, pieces, peers, block)?;
+                return Ok(FollowUp::Block(complete));
+            }
+            Message::Reject(raw) => {
+                let other = self.handle_reject(cx, pieces, peers, (conn, raw));
+                return Ok(other.map_or(FollowUp::Nothing, FollowUp::Fill));
+            }
+            Message::Choke => {
+                let freed = self.handle_choke(cx, peers, conn);
+                return Ok(if freed {
+                    FollowUp::FillAll
+                } else {
+                    FollowUp::Nothing
+                });
+            }
+            Message::Have(index) => self.handle_have(cx, pieces, peers, (conn, index))?,
+            Message::AllowedFast(index) => self.handle_allowed_fast(pieces, conn, index)?,
+            Message::Bitfield(bytes) => {
+                self.handle_bitfield(cx, pieces, peers, (conn, &bytes))?;
+                true
+            }
+            Message::HaveAll => {
+                note_first_have(peers, conn)?;
+                let all = Bitfield::all(pieces.lengths.pieces());
+                self.handle_have_set(cx, pieces, peers, (conn, all));
+                true
+            }
+            Message::HaveNone => {
+                note_first_have(peers, conn)?;
+                false
+            }
+            Message::Unchoke => {
+                self.handle_unchoke(cx, peers, conn);
+                true
+            }
+            _ => false,
+        };
+        Ok(if news {
+            FollowUp::Has
+        } else {
+            FollowUp::Nothing
+        })
+    }
+
     /// What a peer has, all at once.
-    pub(crate) fn handle_have_set(
+    fn handle_have_set(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
@@ -36,7 +104,7 @@ impl Download {
 
     /// BEP 3 has one bitfield, as the first message. Some clients (aria2) say later what is new in
     /// another one; what it adds counts as HAVEs.
-    pub(crate) fn handle_bitfield(
+    fn handle_bitfield(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
@@ -46,25 +114,17 @@ impl Download {
         let Some(peer) = peers.get_mut(conn) else {
             return Ok(());
         };
-        let Ok(have) = Bitfield::from_wire(bytes, pieces.lengths.pieces()) else {
-            return misbehaved("its bitfield does not fit the torrent");
-        };
+        let have = read_bitfield(bytes, pieces)?;
         if peer.note_have() {
             self.handle_have_set(cx, pieces, peers, (conn, have));
         } else {
-            for piece in pieces.pieces_in(&have) {
-                self.gain(pieces, peers, conn, piece);
-            }
-            peers
-                .get_mut(conn)
-                .into_iter()
-                .for_each(|peer| self.update_interest(cx, conn, peer));
+            self.gain(cx, pieces, peers, conn, pieces.pieces_in(&have));
         }
         Ok(())
     }
 
     /// A peer has one more piece. Returns whether that is news.
-    pub(crate) fn handle_have(
+    fn handle_have(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
@@ -75,20 +135,12 @@ impl Download {
             return Ok(false);
         };
         peer.note_have();
-        let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved(
-                "it has a piece that the torrent lacks",
-            ));
-        };
-        if peer.have.has(piece) {
-            return Ok(false);
+        let piece = named(pieces, index, "it has a piece that the torrent lacks")?;
+        let news = !peer.have.has(piece);
+        if news {
+            self.gain(cx, pieces, peers, conn, [piece]);
         }
-        self.gain(pieces, peers, conn, piece);
-        peers
-            .get_mut(conn)
-            .into_iter()
-            .for_each(|peer| self.update_interest(cx, conn, peer));
-        Ok(true)
+        Ok(news)
     }
 
     /// What a peer said it has before the torrent's size was known means something now.
@@ -100,13 +152,10 @@ impl Download {
         (conn, early): (ConnId, EarlyHave),
     ) -> Verdict {
         let count = pieces.lengths.pieces();
-        let claimed = match &early.bitfield {
-            Some(bytes) => Bitfield::from_wire(bytes, count),
-            None if early.all => Ok(Bitfield::all(count)),
-            None => Ok(Bitfield::none(count)),
-        };
-        let Ok(mut have) = claimed else {
-            return misbehaved("its bitfield does not fit the torrent");
+        let mut have = match &early.bitfield {
+            Some(bytes) => read_bitfield(bytes, pieces)?,
+            None if early.all => Bitfield::all(count),
+            None => Bitfield::none(count),
         };
         for piece in early
             .indices
@@ -119,16 +168,26 @@ impl Download {
         Ok(())
     }
 
-    /// Counts a piece that a peer did not have before.
-    fn gain(&mut self, pieces: &Pieces, peers: &mut Peers, conn: ConnId, piece: Piece) {
+    /// Counts pieces that a peer did not have before.
+    fn gain(
+        &mut self,
+        cx: &mut Context,
+        pieces: &Pieces,
+        peers: &mut Peers,
+        conn: ConnId,
+        gained: impl IntoIterator<Item = Piece>,
+    ) {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
             return;
         };
-        if peer.have.set(piece) {
-            self.picker.gained(piece);
-            known.useful += u32::from(pieces.lacks(piece));
-            known.pickable += u32::from(self.picker.is_open(piece));
+        for piece in gained {
+            if peer.have.set(piece) {
+                self.picker.gained(piece);
+                known.useful += u32::from(pieces.lacks(piece));
+                known.pickable += u32::from(self.picker.is_open(piece));
+            }
         }
+        self.update_interest(cx, conn, peer);
     }
 
     /// BEP 54: a piece is gone. What was asked of it there is asked elsewhere. Returns whether
@@ -143,11 +202,7 @@ impl Download {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
             return Ok(false);
         };
-        let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved(
-                "it lost a piece that the torrent lacks",
-            ));
-        };
+        let piece = named(pieces, index, "it lost a piece that the torrent lacks")?;
         if std::mem::take(&mut known.counted_as_seed) {
             pieces
                 .lengths
@@ -172,7 +227,7 @@ impl Download {
     /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a
     /// block or a reject. Not all who say so do, and nobody need wait for it. Returns whether
     /// blocks became free.
-    pub(crate) fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
+    fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
         let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.peer_choking) else {
             return false;
         };
@@ -189,7 +244,7 @@ impl Download {
     }
 
     /// The peer lets us request.
-    pub(crate) fn handle_unchoke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) {
+    fn handle_unchoke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
             return;
         };
@@ -201,7 +256,7 @@ impl Download {
     }
 
     /// BEP 6: a piece that may be requested while the peer chokes us. Returns whether that is news.
-    pub(crate) fn handle_allowed_fast(
+    fn handle_allowed_fast(
         &mut self,
         pieces: &Pieces,
         conn: ConnId,
@@ -210,17 +265,13 @@ impl Download {
         let Some(known) = self.peers.get_mut(&conn) else {
             return Ok(false);
         };
-        let Some(piece) = pieces.lengths.piece(index) else {
-            return Err(CloseReason::Misbehaved(
-                "it allows a piece that the torrent lacks",
-            ));
-        };
+        let piece = named(pieces, index, "it allows a piece that the torrent lacks")?;
         Ok(known.allow_fast(piece))
     }
 
     /// BEP 6: a request that will not be served. The peer itself is asked for the piece again after
     /// a pause, or the two would spin. Returns who can be asked for the block at once.
-    pub(crate) fn handle_reject(
+    fn handle_reject(
         &mut self,
         cx: &Context,
         pieces: &Pieces,
@@ -255,7 +306,7 @@ impl Download {
     }
 
     /// A block of data: the hot path. Returns its piece if that is complete now.
-    pub(crate) fn handle_block(
+    fn handle_block(
         &mut self,
         cx: &mut Context,
         pieces: &Pieces,
@@ -311,4 +362,21 @@ impl Download {
             }
         }
     }
+}
+
+/// A bitfield of the torrent, or the peer broke the protocol.
+fn read_bitfield(bytes: &[u8], pieces: &Pieces) -> Result<Bitfield, CloseReason> {
+    Bitfield::from_wire(bytes, pieces.lengths.pieces())
+        .map_err(|_| CloseReason::Misbehaved("its bitfield does not fit the torrent"))
+}
+
+/// A piece of the torrent, or the peer broke the protocol as `fault` says.
+fn named(pieces: &Pieces, index: u32, fault: &'static str) -> Result<Piece, CloseReason> {
+    let piece = pieces.lengths.piece(index);
+    piece.ok_or(CloseReason::Misbehaved(fault))
+}
+
+fn note_first_have(peers: &mut Peers, conn: ConnId) -> Verdict {
+    let peer = peers.get_mut(conn);
+    peer.map_or(Ok(()), |peer| peer.note_first_have())
 }

@@ -13,7 +13,7 @@ pub(crate) use peer::{EarlyHave, Peer};
 use crate::context::Context;
 use crate::io::{CloseReason, Output};
 use crate::net::{Network, is_shared, network};
-use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity};
+use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece};
 use crate::wire::Message;
 
 /// A peer that left is dialled again after this time.
@@ -279,6 +279,13 @@ impl Peers {
             .filter(|(_, addr)| is_public(addr))
             .map(|(conn, _)| *conn);
         peers.map(|(conn, _)| conn).chain(dials).collect()
+    }
+
+    /// BEP 3: every peer that lacks the piece learns that we have it.
+    pub(crate) fn tell_have(&mut self, cx: &mut Context, piece: Piece) {
+        for (conn, peer) in self.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
+            peer.send(cx, conn, Message::Have(piece.get()));
+        }
     }
 
     /// Called once per tick: sends keep-alives, and returns who was silent for too long.

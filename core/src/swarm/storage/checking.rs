@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Pieces;
-use crate::io::CheckRange;
+use crate::io::{CheckRange, Resumed};
 use crate::types::{Bitfield, Lengths, Piece};
 
 /// Pieces to read and hash.
@@ -20,6 +20,28 @@ pub(crate) struct Checking {
 }
 
 impl Checking {
+    /// What must be read of data that are known as far as `resumed` says, which `pieces` learns.
+    pub(crate) fn of(resumed: Resumed, pieces: &mut Pieces) -> Self {
+        let lengths = pieces.lengths;
+        let listed = |indices: Vec<u32>| {
+            let indices = indices.into_iter();
+            indices.filter_map(move |index| lengths.piece(index))
+        };
+        match resumed {
+            Resumed::Nothing => Self::new(&lengths, [], []),
+            Resumed::Check => Self::new(&lengths, lengths.iter(), []),
+            Resumed::Record {
+                have,
+                check,
+                sample,
+                ..
+            } => {
+                pieces.restore(have);
+                Self::new(&lengths, listed(check), listed(sample))
+            }
+        }
+    }
+
     /// `check` first, then `sample`; a piece that is in both is no sample.
     pub(crate) fn new(
         lengths: &Lengths,
