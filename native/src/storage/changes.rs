@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use aqueduct_core::FileChange;
 
-/// Between the first two reports of a file; each further interval is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Between the first two reports of a file; each further interval is twice as long. A file that is
+/// looked at every two seconds, and was changed each time, must not seem to rest.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest interval between two reports of a file that never rests.
 const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// A file rests once no change was noticed for as long as its interval, or for this time if that is
@@ -108,7 +109,7 @@ mod tests {
                 reports.push(second);
             }
         }
-        assert_eq!(reports[..8], [0, 2, 6, 14, 30, 62, 126, 254]);
+        assert_eq!(reports[..8], [0, 5, 15, 35, 75, 155, 315, 615]);
         assert!(reports[8..].windows(2).all(|pair| pair[1] - pair[0] == 300));
         // What came last is reported soon after the last edit.
         assert_eq!(changes.take_due(at(1_978)), []);
@@ -119,7 +120,19 @@ mod tests {
         assert_eq!(changes.take_due(at(9_000)), [(7, FileChange::Size)]);
         changes.noticed(at(9_001), 7, FileChange::Size);
         assert_eq!(changes.take_due(at(9_001)), []);
-        assert_eq!(changes.take_due(at(9_003)), [(7, FileChange::Size)]);
+        assert_eq!(changes.take_due(at(9_004)), []);
+        assert_eq!(changes.take_due(at(9_005)), [(7, FileChange::Size)]);
+    }
+
+    #[test]
+    fn a_file_that_has_changed_at_every_look_does_not_rest() {
+        let (mut changes, start) = (Changes::default(), Instant::now());
+        let looks = (0..60).map(|n| start + Duration::from_millis(2_100 * n));
+        let reports = looks.filter(|&now| {
+            changes.noticed(now, 0, FileChange::Written);
+            !changes.take_due(now).is_empty()
+        });
+        assert_eq!(reports.count(), 5);
     }
 
     #[test]
