@@ -12,9 +12,9 @@ const MAX_ADDRS: usize = 4096;
 /// How a peer came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerFailure {
-    /// Its machine answered that nobody listens.
+    /// Its machine answered that nothing listens.
     Refused,
-    /// Nobody answered in time.
+    /// No answer came in time.
     TimedOut,
     /// No way leads there, or the connection broke.
     Unreachable,

@@ -396,7 +396,7 @@ impl Engine {
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.rate_at.is_some_and(|at| at <= now) {
-            // Also when nobody wants anything: a bucket that stays empty would ask for its time
+            // Also when no torrent wants anything: a bucket that stays empty would ask for its time
             // again and again.
             self.shared.download_limit.ready(now);
             self.shared.upload_limit.ready(now);

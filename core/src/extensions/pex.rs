@@ -70,8 +70,8 @@ pub(super) fn handle(
     Ok(Effect::Peers(added.map(|(addr, _)| addr).collect()))
 }
 
-/// Tells a peer, at most once a minute, who else is connected. Nobody is told of itself
-/// (`listens`), and nobody outside of who is inside a private network.
+/// Tells a peer, at most once a minute, who else is connected. No peer is told of itself
+/// (`listens`), and none outside a private network of those inside.
 pub(super) fn tell(
     pex: &mut Pex,
     ids: &RemoteIds,

@@ -8,17 +8,17 @@ pub enum CloseReason {
     /// No way leads there, or the socket broke.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// A machine answered that nobody listens there.
+    /// The remote machine answered that nothing listens there.
     #[error("it refused the connection")]
     Refused,
-    /// Nobody answered within the deadline.
+    /// No answer came within the deadline.
     #[error("it did not answer in time")]
     TimedOut,
     /// The remote closed.
     #[error("the peer closed the connection")]
     Remote,
-    /// The remote closed before its handshake was complete. Who insists on encryption does so, and
-    /// who is full, or bans us.
+    /// The remote closed before its handshake was complete. Peers that insist on
+    /// encryption do so, and peers that are full or ban us.
     #[error("it closed the connection in the handshake; it may insist on encryption")]
     ClosedInHandshake,
     /// No handshake within the deadline.

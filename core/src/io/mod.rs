@@ -38,7 +38,7 @@ pub enum Command {
         info: Arc<Info>,
         /// What is known of the data on disk.
         resumed: Resumed,
-        /// One flag a file, in the order of [`Info::files`]; `None`: all.
+        /// One flag per file, in the order of [`Info::files`]; `None`: all.
         wanted: Option<Vec<bool>>,
         /// Starts paused.
         paused: bool,
@@ -59,7 +59,7 @@ pub enum Command {
     Pause(TorrentId),
     /// Goes on. After a storage error this tries again.
     Resume(TorrentId),
-    /// Which files are wanted, one flag a file.
+    /// Which files are wanted, one flag per file.
     Want(TorrentId, Vec<bool>),
     /// What is fetched before all else, in place of what was said before; the rest is fetched
     /// rarest first. Has no effect while the metadata are unknown.
@@ -215,7 +215,7 @@ pub enum Input {
         /// Where they are. Unusable ones (port 0, multicast, our own) are dropped.
         addrs: Vec<PeerAddr>,
     },
-    /// What somebody outside (a tracker, BEP 24; the DHT, BEP 42) says our public address is.
+    /// Our public address, as a tracker (BEP 24) or the DHT (BEP 42) sees it.
     /// Peers' own words (`yourip`) are read by the engine.
     ExternalIp(IpAddr),
     /// Something else removed, replaced, cut or wrote to a file of a torrent. Its pieces are not
@@ -287,13 +287,13 @@ pub enum Output {
         request: DiscoverRequest,
     },
     /// Peers that the engine heard of and cannot dial, because [`crate::Config::max_dialling`] is
-    /// 0: whoever dials for it may. Only from peer exchange (BEP 11) and a link's `x.pe`, each
+    /// 0: the bridge that dials for it may. Only from peer exchange (BEP 11) and a link's `x.pe`, each
     /// address once, and never for a private torrent.
     Hint {
         /// Of which torrent.
         torrent: TorrentId,
         /// Where they are said to be: of the kinds that a bridge can dial. Nothing is checked but
-        /// that somebody can be there.
+        /// that a peer can be there.
         addrs: Vec<SocketAddr>,
     },
     /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's

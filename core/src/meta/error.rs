@@ -1,6 +1,6 @@
 //! Why a torrent or a magnet link is refused.
 
-use super::Foreign;
+use super::NotATorrent;
 use crate::bencode::BencodeError;
 use crate::types::{LengthsError, ParseHashError, visible};
 
@@ -12,7 +12,7 @@ pub enum MetainfoError {
     Bencode(#[from] BencodeError),
     /// Something else altogether.
     #[error("{0}")]
-    Foreign(Foreign),
+    NotATorrent(NotATorrent),
     /// A version 2 `info` dictionary that is not canonical (BEP 52).
     #[error("a version 2 `info` dictionary must be canonical: {0}")]
     NotCanonical(BencodeError),

@@ -110,7 +110,7 @@ fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError>
     for component in path.as_list().ok_or(WRONG)? {
         components.push(component.as_bytes().ok_or(WRONG)?);
     }
-    // Other clients leave empty components out, and so must who wants to find their data.
+    // Other clients leave empty components out, and their data are found only under the same paths.
     let has_name = components.iter().any(|component| !component.is_empty());
     if has_name {
         components.retain(|component| !component.is_empty());

@@ -5,10 +5,10 @@ mod create;
 mod error;
 mod file_list;
 mod file_tree;
-mod foreign;
 mod info;
 mod magnet;
 mod name;
+mod not_a_torrent;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -24,9 +24,9 @@ use crate::types::{InfoHash, Lengths, Piece, PieceDigest};
 
 pub use create::{Content, CreateError, Details, Draft, NewFile, piece_length_for};
 pub use error::{MagnetError, MetainfoError};
-pub use foreign::Foreign;
 pub use magnet::MAX_SELECTED;
 pub use name::{folded_name, numbered_name, plain_name, portable_name};
+pub use not_a_torrent::NotATorrent;
 
 /// The `info` dictionary: what the info-hash covers.
 #[derive(Clone, Debug, PartialEq, Eq)]

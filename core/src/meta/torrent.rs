@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 
-use super::{Foreign, Info, Magnet, Metainfo, MetainfoError};
+use super::{Info, Magnet, Metainfo, MetainfoError, NotATorrent};
 use crate::bencode::{BencodeError, Encoded, Encoder, Limits, Value, scan, scan_prefix};
 
 /// Tracker and web-seed URLs taken at most; the rest is ignored.
@@ -108,7 +108,9 @@ fn dictionary(file: &[u8]) -> Result<Value<'_>, MetainfoError> {
     }
     match scan_prefix(file, Limits::TORRENT) {
         Ok((value, _rest)) => Ok(value),
-        Err(error) => Err(Foreign::recognise(file).map_or(error.into(), MetainfoError::Foreign)),
+        Err(error) => {
+            Err(NotATorrent::recognise(file).map_or(error.into(), MetainfoError::NotATorrent))
+        }
     }
 }
 

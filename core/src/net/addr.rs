@@ -42,7 +42,7 @@ pub(crate) fn is_shared(addr: PeerAddr) -> bool {
 /// 0.0.0.0/8 (which reach loopback), private (RFC 1918), shared by a carrier's customers (RFC 6598),
 /// link-local, unique local (RFC 4193).
 ///
-/// Many peers may share such an address or its network, and nobody outside knows what is there.
+/// Many peers may share such an address or its network, and what is there cannot be known outside.
 #[must_use]
 pub const fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {

@@ -1,4 +1,4 @@
-//! How much is answered to datagrams, whose senders anybody can forge: without a bound we would be
+//! How much is answered to datagrams, whose senders can be forged: without a bound we would be
 //! a means to flood others.
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | a peer (BEP 11, 55) | IP addresses; local ones only to peers that share such a network | [`to_peer`] |
 //! | a peer, of its own (`yourip` of BEP 10) | its IP address | [`own_ip`] |
-//! | the bridge of a tab (hints) | IP addresses that somebody can be at | [`to_bridge`] |
+//! | the bridge of a tab (hints) | IP addresses that a peer can be at | [`to_bridge`] |
 //! | our node of the DHT | the IP address of a peer, at the port that it names | [`to_dht`] |
 //! | trackers, other nodes of the DHT | none but our own: they see where we come from | |
 //! | resume records, records of the DHT | no peers, and nodes by IP address | |
@@ -17,8 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{is_local, is_shared, is_usable};
 use crate::types::PeerAddr;
 
-/// What a peer at `to` may be told of another one at `of`; `None`: nothing. Nobody outside a
-/// private network hears who is inside.
+/// What a peer at `to` may be told of another one at `of`; `None`: nothing. No peer outside
+/// a private network hears of those inside.
 pub(crate) fn to_peer(to: PeerAddr, of: PeerAddr) -> Option<SocketAddr> {
     of.socket_addr()
         .filter(|of| is_shared(to) || !is_local(of.ip()))
@@ -40,8 +40,8 @@ pub(crate) fn to_dht(peer: PeerAddr, port: u16) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(ip, port))
 }
 
-/// Whether a peer at `informant` can know of `addr`: from outside a private network nobody sees who
-/// is inside.
+/// Whether a peer at `informant` can know of `addr`: from outside a private network the peers
+/// inside cannot be seen.
 pub(crate) fn may_name(informant: PeerAddr, addr: SocketAddr) -> bool {
     is_shared(informant) || !is_local(addr.ip())
 }

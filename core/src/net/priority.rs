@@ -28,7 +28,7 @@ impl Ranking {
         }
     }
 
-    /// The higher, the better. 0 for all while nobody told us where we are, and for peers that are
+    /// The higher, the better. 0 for all while we do not know where we are, and for peers that are
     /// not reached by IP.
     pub(crate) fn of(&self, theirs: PeerAddr) -> u32 {
         let Some(theirs) = theirs.socket_addr() else {

@@ -45,7 +45,7 @@ impl<V: PartialEq> Votes<V> {
         (votes >= quorum && votes * 3 >= self.votes.len() * 2).then_some(*newest)
     }
 
-    /// Whether anybody sees us there.
+    /// Whether any voter sees us there.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         self.count(ip.to_canonical()) > 0
     }

@@ -52,7 +52,7 @@ impl Transfer {
     }
 
     /// New addresses are dialled. An engine that never dials passes on what only it can hear of;
-    /// the rest comes from whoever dials for it.
+    /// the rest comes from the bridge that dials for it.
     pub(super) fn handle_new_candidates(
         &mut self,
         cx: &mut Context,

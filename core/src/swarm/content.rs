@@ -236,8 +236,8 @@ impl Content {
         Vec::new()
     }
 
-    /// A piece that is not had after all goes back to the picker, and its memory to whoever needs
-    /// it.
+    /// A piece that is not had after all goes back to the picker, and its memory to other
+    /// pieces.
     fn abort_storing(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, bytes: u64) {
         cx.shared.memory.release(bytes);
         self.download.totals.wasted += bytes - self.pieces.padding.in_piece(piece);
@@ -457,7 +457,7 @@ impl Content {
         ended.counts()
     }
 
-    /// Pieces are there that nobody fetched: a file was put back.
+    /// Pieces are there that were not fetched: a file was put back.
     pub(super) fn find(&mut self, cx: &mut Context, peers: &mut Peers, pieces: &[Piece]) {
         let found = self
             .pieces

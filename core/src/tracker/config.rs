@@ -11,15 +11,15 @@ pub struct Config {
     pub interval: Duration,
     /// What they are told to wait at least. Default 60 s.
     pub min_interval: Duration,
-    /// Swarms in all. Default 100,000. One more takes the place of a swarm of whoever created most;
-    /// where nobody created more than the address that asks, it is refused, and told so.
+    /// Swarms in all. Default 100,000. One more takes the place of a swarm of the address that
+    /// created most; where none created more than the one that asks, that is refused, and told so.
     pub max_swarms: usize,
     /// Peers in all swarms. Default 1,000,000. Those beyond are given peers, but are not listed.
     pub max_peers: usize,
     /// Peers of one swarm, each address family by itself. Default 20,000. Those beyond are given
     /// peers, but are not listed.
     pub max_peers_per_swarm: usize,
-    /// Peers in an answer to whoever does not say how many it wants (`numwant`). Default 50.
+    /// Peers in an answer to a client that does not say how many it wants (`numwant`). Default 50.
     pub num_want: usize,
     /// Most peers in an answer. Default 200. Over UDP an answer is also bounded by
     /// [`super::udp::MAX_ANSWER`].

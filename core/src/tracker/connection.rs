@@ -1,4 +1,4 @@
-//! Connection ids of BEP 15: proof that whoever asks receives at the address it sends from. Nothing
+//! Connection ids of BEP 15: proof that the asker receives at the address it sends from. Nothing
 //! is kept for them.
 
 use std::net::IpAddr;

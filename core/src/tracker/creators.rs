@@ -1,7 +1,7 @@
 //! Who created how many of the swarms that there are: a table of fixed size, so that no flood of
 //! addresses makes it grow.
 
-/// Addresses that share a place are counted as one; with a keyed hash nobody chooses with whom.
+/// Addresses that share a place are counted as one; since the hash is keyed, they cannot choose with which.
 const PLACES: usize = 1 << 16;
 
 /// An address, or a site of IPv6, as it is counted. None: the tracker's own host.
@@ -17,7 +17,7 @@ impl Default for Creators {
 }
 
 impl Creators {
-    /// Who has the address with this hash.
+    /// The creator with the address of this hash.
     pub(super) fn of(hash: u64) -> Creator {
         u16::try_from(hash % PLACES as u64).ok()
     }

@@ -22,7 +22,7 @@ pub struct Request {
 
 impl Request {
     /// Reads the query of an announce. Arguments that it does not know are passed over, as is an
-    /// `ip`, which anybody could make up.
+    /// `ip`, which a client can make up.
     ///
     /// # Errors
     /// `info_hash` or `port` is missing or malformed.

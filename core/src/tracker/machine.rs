@@ -1,4 +1,4 @@
-//! The machine: who is in which swarm, and who is told of whom.
+//! The machine: which peers are in which swarm, and of which peers each is told.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::request::{Admission, Announce, Counts, Event, Refusal, Told};
 use super::swarms::Swarms;
 use crate::types::{InfoHashV1, Instant};
 
-/// Requests that an announce counts for if nobody has announced its swarm: with the defaults an
+/// Requests that an announce counts for if its swarm was not announced before: with the defaults an
 /// address creates 45,000 swarms in two intervals.
 const CREATION_COST: u32 = 4;
 
@@ -59,7 +59,7 @@ impl Tracker {
     ///
     /// # Errors
     /// The tracker is full of swarms whose creators have no more of them than this address, or
-    /// nobody could use the address.
+    /// the address is of no use to other peers.
     pub fn announce(
         &mut self,
         now: Instant,
@@ -87,7 +87,7 @@ impl Tracker {
         })
     }
 
-    /// How a swarm is doing; nothing but zeros for one that nobody announced.
+    /// How a swarm is doing; all zeros for one that was never announced.
     #[must_use]
     pub fn scrape(&self, info_hash: &InfoHashV1) -> Counts {
         self.swarms
@@ -200,7 +200,7 @@ impl Tracker {
         Ok(swarm.counts())
     }
 
-    /// Peers for somebody who is not listed.
+    /// Peers for an asker that is not listed.
     fn give(&mut self, announce: &Announce, addr: SocketAddr, out: &mut Vec<u8>) -> Counts {
         let Some(swarm) = self.swarms.get_mut(&announce.info_hash, &self.entropy) else {
             return Counts::default();

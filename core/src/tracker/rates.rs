@@ -4,7 +4,7 @@
 use crate::net::{Level, Limit};
 use crate::types::Instant;
 
-/// Addresses that share a place share its budget; with a keyed hash nobody chooses with whom.
+/// Addresses that share a place share its budget; since the hash is keyed, they cannot choose with which.
 const PLACES: usize = 1 << 14;
 /// Seconds' worth that is granted at once after a pause.
 const BURST: u64 = 10;

@@ -48,7 +48,7 @@ pub struct Counts {
 /// What an announce is answered, beside peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// The swarm, whoever asked included.
+    /// The swarm, the asker included.
     pub counts: Counts,
     /// Until the next announce.
     pub interval: Duration,
@@ -61,11 +61,11 @@ pub struct Told {
 pub enum Admission {
     /// It is given to others.
     Listed,
-    /// It is that of the tracker's own host: given to others, and its swarms make room for nobody.
+    /// It is that of the tracker's own host: given to others, and its swarms never make room.
     Hosted,
-    /// It is given peers, but to nobody.
+    /// It is given peers, and never given to others.
     Unlisted,
-    /// It is told that nobody could use it.
+    /// It is told that its address is of no use.
     Refused,
 }
 

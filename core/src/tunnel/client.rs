@@ -31,7 +31,7 @@ pub struct ClientConfig {
     pub token: String,
     /// Bytes taken before any is consumed.
     pub windows: Windows,
-    /// Bytes queued a stream beyond which [`Client::send`] refuses. Default 4 MiB.
+    /// Bytes queued per stream beyond which [`Client::send`] refuses. Default 4 MiB.
     pub max_queued: usize,
     /// When the bridge counts as gone; only `silence` matters here.
     pub keepalive: Keepalive,
@@ -184,7 +184,7 @@ impl Client {
         join
     }
 
-    /// Says how a join stands. Cheap, but meant for changes and every some seconds, not for every
+    /// Says how a join stands. Cheap, but meant for changes and once every few seconds, not for every
     /// block.
     pub fn update(&mut self, join: u32, update: &JoinUpdate) {
         if self.joins.contains_key(&join) {

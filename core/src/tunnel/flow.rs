@@ -100,7 +100,7 @@ impl Flow {
         self.outgoing.take(stream, bytes as u64);
     }
 
-    /// Counts bytes as received; returns whether somebody waits for them.
+    /// Counts bytes as received; returns whether the stream is still open.
     pub(super) fn received(&mut self, stream: u32, bytes: usize) -> Result<bool, Fault> {
         if !self.is_open(stream)? {
             return Ok(false);

@@ -30,7 +30,7 @@ pub enum Kind {
     Peers = 21,
     /// Bridge: it will stop soon.
     Draining = 22,
-    /// Bridge: is anybody there?
+    /// Bridge: asks for a sign of life.
     Ping = 23,
     /// Bridge: how the search of a join in the DHT stands.
     Dht = 24,

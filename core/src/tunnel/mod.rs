@@ -29,8 +29,8 @@
 //! Two tabs of one bridge meet inside it. Each sees the other as a peer at
 //! [`crate::types::PeerAddr::Tab`].
 //!
-//! **Credit.** A browser's WebSocket cannot push back on what it receives, so nobody sends a byte
-//! that was not granted. Each side says how much it takes for a stream and for the session
+//! **Credit.** A browser's WebSocket cannot push back on what it receives, so neither side sends a
+//! byte that was not granted. Each side says how much it takes for a stream and for the session
 //! ([`Windows`]). Half of the session's bytes are split evenly over all streams there may be, the
 //! other half is shared: a few streams that stall can use up the shared half, never another
 //! stream's own.

@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. What the tab asked
-    /// for in the same message is void, or whoever has no token would have its joins carried out
+    /// for in the same message is void, or joins of a tab without a token would be carried out
     /// before it is sent away.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.out

@@ -18,7 +18,7 @@ pub enum BitfieldError {
     SpareBits,
 }
 
-/// One bit a piece; the highest bit of the first byte is piece 0. Spare bits are always zero.
+/// One bit per piece; the highest bit of the first byte is piece 0. Spare bits are always zero.
 /// Counts its ones.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Bitfield {

@@ -82,7 +82,7 @@ impl From<StorageError> for Failure {
 impl From<MetainfoError> for Failure {
     fn from(error: MetainfoError) -> Self {
         let message = match &error {
-            MetainfoError::Bencode(_) | MetainfoError::Foreign(_) => error.to_string(),
+            MetainfoError::Bencode(_) | MetainfoError::NotATorrent(_) => error.to_string(),
             _ => format!("this is no valid torrent: {error}; get it again, or from another place"),
         };
         Self::new(Class::InvalidTorrent, message)

@@ -2,7 +2,7 @@
 
 use super::{file, folder, parse, paths, single};
 use crate::bencode::{BencodeError, BencodeFault, Encoded, Encoder, Limits};
-use crate::meta::{Foreign, Info, Metainfo, MetainfoError};
+use crate::meta::{Info, Metainfo, MetainfoError, NotATorrent};
 use crate::types::LengthsError;
 
 /// One thing changed in a torrent that is right otherwise.
@@ -249,22 +249,25 @@ fn version_2_is_strict() {
 #[test]
 fn what_is_no_torrent_at_all_is_named() {
     let named = |bytes: &[u8]| match Metainfo::parse(bytes) {
-        Err(MetainfoError::Foreign(foreign)) => foreign,
+        Err(MetainfoError::NotATorrent(foreign)) => foreign,
         other => panic!("{other:?}"),
     };
     assert_eq!(
         named(include_bytes!("cases/html.torrent")),
-        Foreign::WebPage
+        NotATorrent::WebPage
     );
-    assert_eq!(named(b"\xef\xbb\xbf\r\n<?xml version"), Foreign::WebPage);
-    assert_eq!(named(b"\x1f\x8b\x08\0"), Foreign::Gzip);
-    assert_eq!(named(b"PK\x03\x04"), Foreign::Zip);
-    assert_eq!(named(b"magnet:?xt=urn:btih:00"), Foreign::Magnet);
+    assert_eq!(
+        named(b"\xef\xbb\xbf\r\n<?xml version"),
+        NotATorrent::WebPage
+    );
+    assert_eq!(named(b"\x1f\x8b\x08\0"), NotATorrent::Gzip);
+    assert_eq!(named(b"PK\x03\x04"), NotATorrent::Zip);
+    assert_eq!(named(b"magnet:?xt=urn:btih:00"), NotATorrent::Magnet);
     assert_eq!(
         (named(b""), named(b" \n")),
-        (Foreign::Empty, Foreign::Empty)
+        (NotATorrent::Empty, NotATorrent::Empty)
     );
-    let said = MetainfoError::Foreign(Foreign::WebPage).to_string();
+    let said = MetainfoError::NotATorrent(NotATorrent::WebPage).to_string();
     assert!(
         said.starts_with("this is a web page, not a torrent; "),
         "{said}"

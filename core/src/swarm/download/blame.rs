@@ -1,4 +1,4 @@
-//! PeerIdentity sent the bad block: bans that hit the liar alone.
+//! Which peer sent the bad block: bans that hit the liar alone.
 //!
 //! When a piece fails its digest and several peers sent blocks of it, a digest of every block is
 //! kept with its sender. The piece is then fetched from one peer alone: if it fails again, that
@@ -27,7 +27,7 @@ impl Blame {
         self.failed.contains_key(&piece)
     }
 
-    /// A piece failed its digest. `from` has `None` for padding, which nobody sent. Returns the
+    /// A piece failed its digest. `from` has `None` for padding, which was not sent. Returns the
     /// liar if only one peer can be it.
     pub(crate) fn failed(
         &mut self,

@@ -25,7 +25,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// How long it will still take. PeerIdentity is late will probably be late for as long again.
+    /// How long it will still take. A peer that is late will probably be late for as long again.
     fn rest(&self, now: Instant) -> Duration {
         self.due.since(now).max(now.since(self.due))
     }
@@ -51,7 +51,7 @@ pub(crate) struct PieceInProgress {
     free: u32,
     /// Every block before this one is asked for or had.
     cursor: usize,
-    /// The source that fetches it alone: for as long as it does, nobody else joins unless memory or
+    /// The source that fetches it alone: for as long as it does, no other peer joins unless memory or
     /// the end of the download asks for it.
     pub(crate) owner: Option<Source>,
     /// After a failed digest only one peer may fetch it, so that a second failure names the liar.
@@ -77,7 +77,7 @@ impl PieceInProgress {
         self.missing
     }
 
-    /// Blocks that have not come and that nobody is asked for.
+    /// Blocks that have not come and that no peer is asked for.
     pub(crate) fn free(&self) -> u32 {
         self.free
     }
@@ -182,7 +182,7 @@ impl PieceInProgress {
             .sum()
     }
 
-    /// The whole piece and, block by block, who sent it; padding was sent by nobody. Only when
+    /// The whole piece and, block by block, who sent it; padding was not sent at all. Only when
     /// nothing is missing.
     pub(crate) fn into_piece(self) -> (Rope, Vec<Option<PeerIdentity>>) {
         let slots = self

@@ -178,7 +178,7 @@ impl Download {
         self.picker.handle_verified(piece, data)
     }
 
-    /// A piece did not match its hash. Returns who is to blame, if only one peer can be.
+    /// A piece did not match its hash. Returns the peer to blame, if there is only one that can be.
     pub(crate) fn handle_corrupt(
         &mut self,
         piece: Piece,

@@ -159,7 +159,7 @@ impl PiecePicker {
         self.blame.passed(piece, data)
     }
 
-    /// A piece did not match its hash. Returns who is to blame, if only one peer can be.
+    /// A piece did not match its hash. Returns the peer to blame, if there is only one that can be.
     pub(super) fn handle_corrupt(
         &mut self,
         piece: Piece,
@@ -216,7 +216,7 @@ impl PiecePicker {
         pieces.lengths.nth_block(piece, number)
     }
 
-    /// Joins a piece in progress, and takes it over if nobody fetches it.
+    /// Joins a piece in progress, and takes it over if no peer fetches it.
     fn of_in_progress(
         &mut self,
         pieces: &Pieces,
@@ -309,7 +309,7 @@ impl PiecePicker {
         first.or_else(|| self.open.rarest(&peer.have, hits))
     }
 
-    /// Endgame: what is slow to come is asked of somebody faster, too, so that the last blocks do
+    /// Endgame: what is slow to come is asked of a faster peer, too, so that the last blocks do
     /// not wait for the slowest.
     fn of_requested(
         &mut self,

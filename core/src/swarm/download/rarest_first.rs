@@ -22,7 +22,7 @@ pub(crate) struct RarestFirst {
 }
 
 impl RarestFirst {
-    /// Nothing is open and nobody has anything.
+    /// Nothing is open and no peer has anything.
     pub(crate) fn new(lengths: Lengths) -> Self {
         let n = lengths.pieces() as usize;
         Self {

@@ -225,7 +225,7 @@ impl Download {
     }
 
     /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a
-    /// block or a reject. Not all who say so do, and nobody need wait for it. Returns whether
+    /// block or a reject. Not all clients that claim the extension do so, and nothing waits for it. Returns whether
     /// blocks became free.
     fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
         let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.peer_choking) else {
@@ -350,7 +350,7 @@ impl Download {
         Ok(None)
     }
 
-    /// Endgame: whoever else was asked for this block need not send it.
+    /// Endgame: other peers that were asked for this block need not send it.
     fn cancel_elsewhere(&mut self, cx: &mut Context, peers: &mut Peers, block: Block) {
         let bound = cx.config().max_requests_out;
         for (conn, known) in &mut self.peers {

@@ -13,14 +13,14 @@ use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
 /// Why an address is not remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Port 0, multicast, broadcast or unspecified: nobody can be there. Or a tab, which only its
+    /// Port 0, multicast, broadcast or unspecified: no peer can be there. Or a tab, which only its
     /// bridge can reach.
     Unusable,
     /// It sent corrupt pieces, or it is ourselves.
     Banned,
     /// Known already.
     Known,
-    /// Whoever says so says too much, or cannot know.
+    /// The informant says too much, or cannot know.
     Distrusted,
 }
 
@@ -71,7 +71,7 @@ impl Candidates {
     }
 
     /// Heard of an address from a peer. At most a quarter of all addresses come from one network,
-    /// and nobody outside a private network knows who is inside.
+    /// and a peer outside a private network cannot know the peers inside.
     pub(crate) fn add_told(
         &mut self,
         addr: SocketAddr,
@@ -178,7 +178,7 @@ impl Candidates {
         self.known.remove(&addr);
     }
 
-    /// Forgets what no private torrent may know (BEP 27), and returns it: who is connected must go.
+    /// Forgets what no private torrent may know (BEP 27), and returns it: those that are connected must go.
     pub(crate) fn forget_public(&mut self) -> Vec<PeerAddr> {
         self.known
             .extract_if(.., |_, c| !c.history.source().suits_private())
@@ -186,7 +186,7 @@ impl Candidates {
             .collect()
     }
 
-    /// Whoever rests because neither side needed anything may be dialled now: we want something
+    /// Peers that rest because neither side needed anything may be dialled now: we want something
     /// again.
     pub(crate) fn wake(&mut self, now: Instant) {
         let resting = self

@@ -18,12 +18,12 @@ use crate::wire::Message;
 
 /// A peer that left is dialled again after this time.
 const REST: Duration = Duration::from_secs(30);
-/// A seed is of no use to a seed for a long time.
+/// Two seeds need nothing of each other, for a long time.
 const REST_REDUNDANT: Duration = Duration::from_secs(3600);
-/// Nobody has to make room for another in its first minute.
+/// No peer has to make room for another in its first minute.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Where somebody is connected or being dialled already.
+/// Addresses that are connected or being dialled already.
 #[derive(Default)]
 struct Taken {
     addrs: BTreeSet<PeerAddr>,
@@ -31,7 +31,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// `one_per_network`: nobody else of the same address (/64 for IPv6) is dialled.
+    /// `one_per_network`: no other peer at the same address (/64 for IPv6) is dialled.
     fn add(&mut self, addr: PeerAddr, one_per_network: bool) {
         self.addrs.insert(addr);
         if one_per_network && !is_shared(addr) {
@@ -200,7 +200,7 @@ impl Peers {
 
     /// Two that dial each other at the same time end up with two connections. Both keep the one
     /// that the greater peer id dialled; if each kept the older of its two, both would be lost.
-    /// Only somebody at the same address can be the same peer. Returns the connection to end.
+    /// Only a peer at the same address can be the same peer. Returns the connection to end.
     pub(crate) fn crossing(
         &self,
         cx: &Context,
@@ -217,8 +217,8 @@ impl Peers {
     }
 
     /// BEP 40: when all places are taken, the peer of lowest priority leaves for one of higher
-    /// priority, or newcomers would find every swarm closed. `spared`: who gave us something lately
-    /// stays. Returns who is to leave.
+    /// priority, or newcomers would find every swarm closed. `spared`: peers that gave us something
+    /// lately stay. Returns the peer that is to leave.
     pub(crate) fn replaceable(
         &self,
         cx: &Context,

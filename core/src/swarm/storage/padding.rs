@@ -1,5 +1,5 @@
 //! Pad files (BEP 47): runs of zeros that let the next file begin at a piece. They are known
-//! without being asked for, and nobody counts them.
+//! without being asked for, and are not counted.
 
 use std::ops::Range;
 

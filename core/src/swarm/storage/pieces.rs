@@ -111,7 +111,7 @@ impl Pieces {
         self.recount();
     }
 
-    /// Pieces are there that nobody fetched: a file was put back. `busy`: they are being fetched.
+    /// Pieces are there that were not fetched: a file was put back. `busy`: they are being fetched.
     /// Returns what is new.
     pub(crate) fn find(&mut self, pieces: &[Piece], busy: impl Fn(Piece) -> bool) -> Vec<Piece> {
         let idle = pieces

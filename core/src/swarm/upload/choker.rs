@@ -41,7 +41,7 @@ pub(crate) struct Choker {
 }
 
 impl Choker {
-    /// Who is unchoked until the next round: the best `slots` interested peers and one by luck.
+    /// The peers that are unchoked until the next round: the best `slots` interested peers and one by luck.
     pub(crate) fn decide(
         &mut self,
         peers: &[Contender],

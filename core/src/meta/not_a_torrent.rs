@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What bytes are that are no torrent, as far as their beginning tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub enum NotATorrent {
     /// No bytes.
     Empty,
     /// HTML or XML: a login page, a message of the site.
@@ -17,7 +17,7 @@ pub enum Foreign {
     Magnet,
 }
 
-impl Foreign {
+impl NotATorrent {
     /// Looks at bytes that could not be read as a torrent.
     #[must_use]
     pub fn recognise(bytes: &[u8]) -> Option<Self> {
@@ -40,7 +40,7 @@ impl Foreign {
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for NotATorrent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "this file is empty; get the torrent again",
