@@ -1,5 +1,5 @@
-//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::Trackers`] for any
-//! number of torrents and owners.
+//! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::trackers::Trackers`]
+//! for any number of torrents and owners.
 //!
 //! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it
 //! is) and a receiver of [`News`]. Dropping the membership leaves the swarm: trackers are told.
