@@ -10,6 +10,7 @@ mod magnet;
 mod name;
 mod not_a_torrent;
 mod path;
+mod system_files;
 #[cfg(test)]
 mod tests;
 mod torrent;
@@ -27,6 +28,7 @@ pub use error::{MagnetError, MetainfoError};
 pub use magnet::MAX_SELECTED;
 pub use name::{folded_name, numbered_name, plain_name, portable_name};
 pub use not_a_torrent::NotATorrent;
+pub use system_files::system_files;
 
 /// The `info` dictionary: what the info-hash covers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile};
+use aqueduct_core::meta::{Content, Details, Draft, Metainfo, NewFile, system_files};
 use aqueduct_core::types::{Sha1Digest, visible};
 use aqueduct_native::storage::handles::MAX_OPEN;
 use aqueduct_native::storage::{Handles, Storage};
@@ -19,6 +19,9 @@ use crate::ui;
 use crate::ui::failure::{Class, Failure};
 use crate::ui::read_progress::ReadProgress;
 
+/// Called with each path that is not shared, and why.
+type LeftOut<'a> = &'a dyn Fn(&Path, &str);
+
 /// The problem of an --output that exists.
 const TAKEN: &str = "is there already; choose another name, or replace it with --force";
 
@@ -29,16 +32,16 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
         .map_err(|error| unreadable(&flags.path, &error))?;
     check_output(&flags, &path)?;
     let name = name_of(own_name(&flags.path).unwrap_or(&path))?;
-    let leaving_out = |path: &Path| {
+    let leaving_out = |path: &Path, why: &str| {
         ui::note(&format!(
-            "leaving out {}: not a regular file",
+            "leaving out {}: {why}",
             visible(&path.to_string_lossy())
         ))
     };
-    let found = content(&path, &leaving_out)?;
+    let found = content(&path, flags.keep_system_files, &leaving_out)?;
     let draft = Draft::new(&name, found.clone(), flags.piece_length)?;
     let metainfo = hash(&draft, &path, details(&flags), flags.json)?;
-    if content(&path, &|_| ())? != found {
+    if content(&path, flags.keep_system_files, &|_, _| ())? != found {
         return Err(unsteady());
     }
     write(&flags, &metainfo.to_bytes())?;
@@ -145,8 +148,12 @@ fn name_of(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// The files at `path`. `left_out` is called with what cannot be shared.
-fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
+/// The files at `path`. `left_out` is called with what is not shared.
+fn content(
+    path: &Path,
+    keep_system_files: bool,
+    left_out: LeftOut<'_>,
+) -> Result<Content, Failure> {
     let meta = fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
     if meta.is_file() {
         return Ok(Content::File(meta.len()));
@@ -160,12 +167,17 @@ fn content(path: &Path, left_out: &dyn Fn(&Path)) -> Result<Content, Failure> {
             ),
         ));
     }
-    Ok(Content::Folder(walk(path, left_out)?))
+    let files = walk(path, left_out)?;
+    Ok(Content::Folder(if keep_system_files {
+        files
+    } else {
+        without_system_files(path, files, left_out)
+    }))
 }
 
 /// All files below a folder, sorted by their paths. Links, sockets, pipes and devices are not
 /// shared.
-fn walk(root: &Path, left_out: &dyn Fn(&Path)) -> Result<Vec<NewFile>, Failure> {
+fn walk(root: &Path, left_out: LeftOut<'_>) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
     let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
     while let Some((folder, components)) = folders.pop() {
@@ -179,12 +191,34 @@ fn walk(root: &Path, left_out: &dyn Fn(&Path)) -> Result<Vec<NewFile>, Failure> 
             match kind(&entry)? {
                 Kind::Folder => folders.push((entry.path(), path)),
                 Kind::File(size) => files.push(NewFile { path, size }),
-                Kind::Other => left_out(&entry.path()),
+                Kind::Other => left_out(&entry.path(), "not a regular file"),
             }
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
+}
+
+/// Files that the operating system stores for itself are left out.
+fn without_system_files(root: &Path, files: Vec<NewFile>, left_out: LeftOut<'_>) -> Vec<NewFile> {
+    let paths: Vec<&[String]> = files.iter().map(|file| file.path.as_slice()).collect();
+    let flags = system_files(&paths);
+    let mut kept = Vec::new();
+    for (file, is_system) in files.into_iter().zip(flags) {
+        if is_system {
+            let path = file
+                .path
+                .iter()
+                .fold(root.to_owned(), |path, name| path.join(name));
+            left_out(
+                &path,
+                "the system stores it for itself; --keep-system-files shares it",
+            );
+        } else {
+            kept.push(file);
+        }
+    }
+    kept
 }
 
 enum Kind {

@@ -229,6 +229,9 @@ pub(crate) struct CreateFlags {
     /// Replace the file that --output names, once the new one is written
     #[arg(long)]
     pub(crate) force: bool,
+    /// Share files that operating systems store in folders for themselves, as .DS_Store, too
+    #[arg(long)]
+    pub(crate) keep_system_files: bool,
     /// A tracker; each is a tier of its own
     #[arg(long, value_name = "URL", value_parser = values::url)]
     pub(crate) tracker: Vec<String>,

@@ -136,3 +136,27 @@ fn a_new_torrent_replaces_nothing_unless_forced_and_then_only_as_a_whole() {
         "{left:?}"
     );
 }
+
+#[test]
+fn files_of_the_operating_system_are_left_out_unless_they_are_asked_for() {
+    let world = World::new();
+    fs::create_dir(world.path("trip")).unwrap();
+    for name in ["photo.jpg", ".DS_Store", "Thumbs.db", "desktop.ini"] {
+        fs::write(world.path("trip").join(name), name).unwrap();
+    }
+    let files = |torrent: &str| {
+        let shown: Value = serde_json::from_str(&world.ok(&["show", torrent, "--json"])).unwrap();
+        shown["files"].as_array().unwrap().len()
+    };
+    let output = world.run(&["create", "trip", "-o", "own.torrent"]);
+    let told = text(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
+        assert!(told.contains(name), "{told}");
+    }
+    assert!(told.contains("--keep-system-files"), "{told}");
+    assert_eq!(files("own.torrent"), 1);
+    world.ok(&["verify", "own.torrent"]);
+    world.ok(&["create", "trip", "-o", "all.torrent", "--keep-system-files"]);
+    assert_eq!(files("all.torrent"), 4);
+}

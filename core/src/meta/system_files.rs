@@ -26,13 +26,18 @@ const FOLDERS: [&str; 7] = [
 /// for.
 const COMPANION: &str = "._";
 
-/// Which of these paths are such files, one flag per path.
-pub(super) fn junk(paths: &[&[String]]) -> Vec<bool> {
+/// Which of these paths are files that operating systems store for themselves (`.DS_Store`,
+/// `Thumbs.db`, `desktop.ini` and the like), one flag per path.
+#[must_use]
+pub fn system_files(paths: &[&[String]]) -> Vec<bool> {
     let all: BTreeSet<&[String]> = paths.iter().copied().collect();
-    paths.iter().map(|path| is_junk(path, &all)).collect()
+    paths
+        .iter()
+        .map(|path| is_system_file(path, &all))
+        .collect()
 }
 
-fn is_junk(path: &[String], all: &BTreeSet<&[String]>) -> bool {
+fn is_system_file(path: &[String], all: &BTreeSet<&[String]>) -> bool {
     let Some((name, folders)) = path.split_last() else {
         return false;
     };
@@ -45,25 +50,25 @@ fn is_junk(path: &[String], all: &BTreeSet<&[String]>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::page::offer::junk;
+    use super::system_files;
 
     fn left_out(paths: &[&str]) -> Vec<String> {
         let paths: Vec<Vec<String>> = paths
             .iter()
             .map(|path| path.split('/').map(str::to_owned).collect())
             .collect();
-        let flags = junk(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let flags = system_files(&paths.iter().map(Vec::as_slice).collect::<Vec<_>>());
         paths
             .iter()
             .zip(flags)
-            .filter(|(_, junk)| *junk)
+            .filter(|(_, system)| *system)
             .map(|(path, _)| path.join("/"))
             .collect()
     }
 
     #[test]
     fn files_of_the_system_are_told_from_the_users_own() {
-        let junk = [
+        let system = [
             "a/.DS_Store",
             "a/b/Thumbs.db",
             "a/desktop.ini",
@@ -77,6 +82,6 @@ mod tests {
             "a/thumbs.db.txt",
             "a/DS_Store",
         ];
-        assert_eq!(left_out(&[&junk[..], &own[..]].concat()), junk);
+        assert_eq!(left_out(&[&system[..], &own[..]].concat()), system);
     }
 }

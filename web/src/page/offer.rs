@@ -1,18 +1,17 @@
 //! The user's own files that may be shared: chosen files, dropped files and folders.
 
-mod junk;
-
 use std::collections::BTreeSet;
 
-use self::junk::junk;
-use crate::browser::error::reason;
-use crate::message::SharedFile;
+use aqueduct_core::meta::system_files;
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     DataTransfer, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry,
 };
+
+use crate::browser::error::reason;
+use crate::message::SharedFile;
 
 /// The name of several files together, unless the user gives another one.
 const DEFAULT_NAME: &str = "Shared files";
@@ -77,7 +76,7 @@ impl Offer {
     /// One file is shared as itself, one folder under its own name, anything else in a folder with
     /// the default name.
     fn from_files(found: Found) -> Option<Self> {
-        let (mut found, left_out) = without_junk(found);
+        let (mut found, left_out) = without_system_files(found);
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (first, _) = found.first()?;
         let top = first.first().cloned()?;
@@ -107,18 +106,21 @@ type Found = Vec<(Vec<String>, File)>;
 
 /// The user's own files, and the names of the others. A file that was chosen alone is shared
 /// whatever it is.
-fn without_junk(found: Found) -> (Found, Vec<String>) {
+fn without_system_files(found: Found) -> (Found, Vec<String>) {
     if found.len() == 1 {
         return (found, Vec::new());
     }
-    let flags = junk(
+    let flags = system_files(
         &found
             .iter()
             .map(|(path, _)| path.as_slice())
             .collect::<Vec<_>>(),
     );
-    let (junk, own): (Vec<_>, Vec<_>) = found.into_iter().zip(flags).partition(|(_, junk)| *junk);
-    let names: BTreeSet<String> = junk
+    let (system, own): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .zip(flags)
+        .partition(|(_, is_system)| *is_system);
+    let names: BTreeSet<String> = system
         .into_iter()
         .filter_map(|((mut path, _), _)| path.pop())
         .collect();
