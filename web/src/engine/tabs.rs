@@ -180,21 +180,25 @@ impl Follower {
     /// Forwards messages between the page and the leader from now on.
     pub(super) fn start() -> Self {
         let tab = Tab::random();
-        let channel = Channel::open(move |message| handle_leader(tab, &message))
-            .ok()
-            .map(Rc::new);
+        let about_to_lead: Rc<Cell<bool>> = Rc::default();
+        let leads = Rc::clone(&about_to_lead);
+        // The channel may live longer than the follower, and would hear of the new leader, which is
+        // this tab itself.
+        let opened = Channel::open(move |message| {
+            if !leads.get() {
+                handle_leader(tab, &message);
+            }
+        });
+        let channel = opened.ok().map(Rc::new);
         let follower = Self {
             backlog: Rc::default(),
-            about_to_lead: Rc::default(),
+            about_to_lead: Rc::clone(&about_to_lead),
             _channel: channel.clone(),
         };
         if let Some(channel) = &channel {
             channel.post(&Array::of2(&kind::HELLO.into(), &tab.0.into()));
         }
-        let (backlog, about_to_lead) = (
-            Rc::clone(&follower.backlog),
-            Rc::clone(&follower.about_to_lead),
-        );
+        let backlog = Rc::clone(&follower.backlog);
         page_port::listen(move |message| {
             if about_to_lead.get() {
                 backlog.borrow_mut().push(message);

@@ -191,7 +191,7 @@ pub struct FileRow {
     /// Bytes.
     pub size: u64,
     /// Its place in a stored file of several files, if it has one: the index of the first of these,
-    /// and where this file begins, in bytes. What an earlier version stored lies apart all the same.
+    /// and where this file begins, in bytes. An earlier version stored each file on its own.
     pub container: Option<(u32, u64)>,
     /// Whether the user wants it.
     pub wanted: bool,
