@@ -20,6 +20,9 @@ pub enum PeerFailure {
     Unreachable,
     /// It closed the connection before its handshake was complete.
     ClosedInHandshake,
+    /// It closed the connection in an encrypted handshake, after one in the clear if that was
+    /// allowed.
+    ClosedInEncryptedHandshake,
     /// It said nothing in the handshake, or for too long afterwards.
     Silent,
     /// It answered for another torrent.
@@ -35,11 +38,12 @@ pub enum PeerFailure {
 }
 
 impl PeerFailure {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Refused,
         Self::TimedOut,
         Self::Unreachable,
         Self::ClosedInHandshake,
+        Self::ClosedInEncryptedHandshake,
         Self::Silent,
         Self::WrongInfoHash,
         Self::Protocol,
@@ -56,6 +60,7 @@ impl PeerFailure {
             CloseReason::TimedOut => Some(Self::TimedOut),
             CloseReason::Unreachable(_) => Some(Self::Unreachable),
             CloseReason::ClosedInHandshake => Some(Self::ClosedInHandshake),
+            CloseReason::ClosedInEncryptedHandshake => Some(Self::ClosedInEncryptedHandshake),
             CloseReason::HandshakeTimeout | CloseReason::Silent => Some(Self::Silent),
             CloseReason::WrongInfoHash => Some(Self::WrongInfoHash),
             CloseReason::Protocol(_) | CloseReason::Misbehaved(_) => Some(Self::Protocol),
@@ -80,6 +85,7 @@ impl PeerFailure {
             Self::TimedOut => "timed_out",
             Self::Unreachable => "unreachable",
             Self::ClosedInHandshake => "closed_in_handshake",
+            Self::ClosedInEncryptedHandshake => "closed_in_encrypted_handshake",
             Self::Silent => "silent",
             Self::WrongInfoHash => "wrong_info_hash",
             Self::Protocol => "protocol",
@@ -98,6 +104,10 @@ impl PeerFailure {
             Self::ClosedInHandshake => (
                 "closed in the handshake (it may insist on encryption)",
                 "closed in the handshake (they may insist on encryption)",
+            ),
+            Self::ClosedInEncryptedHandshake => (
+                "closed in the encrypted handshake",
+                "closed in the encrypted handshake",
             ),
             Self::Silent => ("silent", "silent"),
             Self::WrongInfoHash => ("has another torrent", "have another torrent"),

@@ -7,5 +7,6 @@ pub mod discovery;
 pub mod driver;
 pub mod hash;
 pub mod net;
+mod random;
 pub mod storage;
 pub mod transport;

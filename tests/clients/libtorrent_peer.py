@@ -1,7 +1,7 @@
 """One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
 
 usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--download-limit BYTES] [--lsd]
-       [--utp]
+       [--utp] [--encryption forced|enabled|disabled] [--cipher rc4|plaintext|both]
 Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there and written, {"event": "error", "message"},
 with --utp, which tries uTP before TCP, also {"event": "disconnected", "message"}.
 Ends when its standard input is closed or it is killed.
@@ -18,7 +18,9 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def session(address, lsd, utp):
+def session(given):
+    address, lsd, utp = given.listen, given.lsd, given.utp
+    policies = {"forced": 0, "enabled": 1, "disabled": 2}
     return lt.session(
         {
             "listen_interfaces": f"{address}:0",
@@ -28,6 +30,9 @@ def session(address, lsd, utp):
             "enable_natpmp": False,
             "enable_incoming_utp": utp,
             "enable_outgoing_utp": utp,
+            "in_enc_policy": policies[given.encryption],
+            "out_enc_policy": policies[given.encryption],
+            "allowed_enc_level": {"plaintext": 1, "rc4": 2, "both": 3}[given.cipher],
             # Several peers of a test share one address.
             "allow_multiple_connections_per_ip": True,
             "ssrf_mitigation": False,
@@ -57,9 +62,11 @@ def main():
     arguments.add_argument("--download-limit", type=int, default=0)
     arguments.add_argument("--lsd", action="store_true")
     arguments.add_argument("--utp", action="store_true")
+    arguments.add_argument("--encryption", choices=["forced", "enabled", "disabled"], default="enabled")
+    arguments.add_argument("--cipher", choices=["rc4", "plaintext", "both"], default="both")
     given = arguments.parse_args()
 
-    ses = session(given.listen, given.lsd, given.utp)
+    ses = session(given)
     handle = ses.add_torrent(parameters(given.source, given.folder))
     handle.set_download_limit(given.download_limit)
     for peer in given.peer:

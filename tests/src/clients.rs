@@ -85,6 +85,12 @@ fn default_packages() -> Option<PathBuf> {
 /// aria2, which ends by itself when it has everything and `seed` is false.
 #[must_use]
 pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
+    aria2_with(torrent, folder, seed, &[])
+}
+
+/// The same with more arguments.
+#[must_use]
+pub fn aria2_with(torrent: &Path, folder: &Path, seed: bool, more: &[&str]) -> Program {
     let port = free_port().to_string();
     let mut aria2 = command(
         system("aria2c", "aria2"),
@@ -110,7 +116,7 @@ pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
     } else {
         ["--seed-time=0", "--bt-stop-timeout=60"]
     });
-    Program::start(aria2.arg(torrent))
+    Program::start(aria2.args(more).arg(torrent))
 }
 
 /// Transmission's command-line client. It accepts peers from 127.0.0.0/8 and never dials there; its
@@ -121,6 +127,15 @@ pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
 #[must_use]
 pub fn transmission(torrent: &Path, folder: &Path, config: &Path) -> Program {
     transmission_at(None, torrent, folder, config)
+}
+
+/// The same, which connects with peers that encrypt alone.
+///
+/// # Panics
+/// Its settings cannot be written.
+#[must_use]
+pub fn transmission_requiring_encryption(torrent: &Path, folder: &Path, config: &Path) -> Program {
+    transmission_with("0.0.0.0", 2, torrent, folder, config)
 }
 
 /// The same at one address alone.
@@ -135,9 +150,20 @@ pub fn transmission_at(
     config: &Path,
 ) -> Program {
     let bind = bind.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    transmission_with(&bind, 1, torrent, folder, config)
+}
+
+/// `encryption`: 1, it prefers encrypted connections; 2, it requires them.
+fn transmission_with(
+    bind: &str,
+    encryption: u8,
+    torrent: &Path,
+    folder: &Path,
+    config: &Path,
+) -> Program {
     let settings = format!(
         r#"{{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false, "bind-address-ipv4": "{bind}",
-        "port-forwarding-enabled": false, "encryption": 1, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}}"#
+        "port-forwarding-enabled": false, "encryption": {encryption}, "ratio-limit-enabled": false, "speed-limit-up-enabled": false}}"#
     );
     std::fs::create_dir_all(config)
         .and_then(|()| std::fs::write(config.join("settings.json"), settings))

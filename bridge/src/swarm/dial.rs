@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::connection::Event;
+use aqueduct_core::connection::{Connection, Event};
+use aqueduct_core::types;
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::dial::{HalfOpen, HandshakeError};
 use aqueduct_native::net::{Permit as _, is_remote_fault};
@@ -59,7 +60,8 @@ pub(crate) async fn dial(
         });
     }
     socket.set_nodelay(true)?;
-    let mut half_open = HalfOpen::dialled(socket, ours, started, limit);
+    let connection = Connection::dial(ours, types::Instant::ZERO + limit);
+    let mut half_open = HalfOpen::new(socket, connection, started);
     let theirs = read_handshake(&mut half_open).await?;
     if theirs.peer_id == ours.peer_id {
         return Err(DialError::Ourselves);

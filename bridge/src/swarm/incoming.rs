@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::connection::Connection;
+use aqueduct_core::types;
 use aqueduct_core::wire::{Handshake, Reserved};
 use aqueduct_native::dial::HalfOpen;
 use tokio::net::{TcpListener, TcpStream};
@@ -69,7 +71,8 @@ async fn hand_to_tab(
 ) -> Result<(), DialError> {
     socket.set_nodelay(true)?;
     let limit = context.limits.handshake_timeout.0;
-    let mut half_open = HalfOpen::accepted(socket, Instant::now(), limit);
+    let connection = Connection::accept(types::Instant::ZERO + limit);
+    let mut half_open = HalfOpen::new(socket, connection, Instant::now());
     let theirs = read_handshake(&mut half_open).await?;
     let Some(tab) = context.registry.choose(&theirs) else {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, BytesMut};
 
-use super::{Event, Reason};
+use super::event::{Event, Reason};
 use crate::types::{InfoHashV1, Instant};
 use crate::wire::{HANDSHAKE_LEN, Handshake, PEER_ID_AT, WireError};
 
@@ -11,12 +11,14 @@ use crate::wire::{HANDSHAKE_LEN, Handshake, PEER_ID_AT, WireError};
 pub(super) struct Handshaking {
     progress: Progress,
     deadline: Instant,
+    /// The info-hash that the remote is known to mean, if it is.
+    expected: Option<InfoHashV1>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// We dialled for this info-hash; the remote's handshake is incomplete.
-    Dialled(InfoHashV1),
+    /// We dialled; the remote's handshake is incomplete.
+    Dialled,
     /// The remote dialled; its info-hash is not there yet.
     Accepted,
     /// The remote's info-hash is known, its peer id is not there yet.
@@ -31,13 +33,24 @@ enum Progress {
 
 impl Handshaking {
     pub(super) const fn dialled(info_hash: InfoHashV1, deadline: Instant) -> Self {
-        let progress = Progress::Dialled(info_hash);
-        Self { progress, deadline }
+        Self {
+            progress: Progress::Dialled,
+            deadline,
+            expected: Some(info_hash),
+        }
     }
 
     pub(super) const fn accepted(deadline: Instant) -> Self {
-        let progress = Progress::Accepted;
-        Self { progress, deadline }
+        Self {
+            progress: Progress::Accepted,
+            deadline,
+            expected: None,
+        }
+    }
+
+    /// The remote has named this swarm before its handshake.
+    pub(super) const fn expect(&mut self, info_hash: InfoHashV1) {
+        self.expected = Some(info_hash);
     }
 
     pub(super) const fn is_over(&self) -> bool {
@@ -65,14 +78,14 @@ impl Handshaking {
     pub(super) fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, WireError> {
         match self.progress {
             Progress::Accepted => {
-                let wanted = Handshake::decode_info_hash(input)?;
+                let wanted = self.check_info_hash(input)?;
                 if wanted.is_some() {
                     self.progress = Progress::Wanted { answered: false };
                 }
                 Ok(wanted.map(Event::Wanted))
             }
-            Progress::Dialled(expected) => {
-                check_info_hash(input, expected)?;
+            Progress::Dialled => {
+                self.check_info_hash(input)?;
                 self.take(input, Progress::Over)
             }
             Progress::Wanted { answered: true } => self.take(input, Progress::Over),
@@ -94,18 +107,22 @@ impl Handshaking {
     pub(super) const fn missing(&self, input: &[u8]) -> usize {
         match self.progress {
             Progress::Accepted => PEER_ID_AT.saturating_sub(input.len()),
-            Progress::Dialled(_) | Progress::Wanted { .. } => {
+            Progress::Dialled | Progress::Wanted { .. } => {
                 HANDSHAKE_LEN.saturating_sub(input.len())
             }
             Progress::Unanswered | Progress::Over => 0,
         }
     }
-}
 
-/// The remote answers for the torrent that we dialled it for (BEP 3).
-fn check_info_hash(input: &[u8], expected: InfoHashV1) -> Result<(), WireError> {
-    match Handshake::decode_info_hash(input)? {
-        Some(received) if received != expected => Err(WireError::InfoHash { expected, received }),
-        _ => Ok(()),
+    /// The remote answers for the torrent that we dialled it for (BEP 3), and for the one that it
+    /// has named. `None` while its info-hash is not there.
+    fn check_info_hash(&self, input: &[u8]) -> Result<Option<InfoHashV1>, WireError> {
+        let received = Handshake::decode_info_hash(input)?;
+        match (received, self.expected) {
+            (Some(received), Some(expected)) if received != expected => {
+                Err(WireError::InfoHash { expected, received })
+            }
+            _ => Ok(received),
+        }
     }
 }

@@ -5,6 +5,8 @@
 //! - Dialling: make a [`Connection::dial`], write, read until [`Event::Handshaken`].
 //! - Accepting: make a [`Connection::accept`], read until [`Event::Wanted`], look the info-hash up,
 //!   [`Connection::answer`], write, read until [`Event::Handshaken`].
+//! - [`Connection::dial_encrypted`] and [`Connection::accept_encrypted`] encrypt, or see whether the
+//!   remote does; then [`Event::Sought`] comes first and wants [`Connection::reveal`].
 //! - Where something else did the handshake (the bridge, for a tab): [`Connection::established`].
 //!
 //! The driver ends the connection when the time has come that [`Connection::poll_timeout`] names.
@@ -26,6 +28,9 @@
 //! ```
 
 mod block_share;
+mod cipher;
+mod encryption;
+mod event;
 mod handshake;
 mod outgoing;
 mod transport;
@@ -35,44 +40,31 @@ use std::io::IoSlice;
 use bytes::{Bytes, BytesMut};
 
 use self::block_share::BlockShare;
+use self::cipher::Incoming;
+use self::encryption::{Accepting, Dialling, Exchange, Step};
+pub use self::encryption::{Encryption, obfuscated};
+pub use self::event::{Event, Reason};
 use self::handshake::Handshaking;
 use self::outgoing::Outgoing;
 pub use self::transport::Transport;
 use crate::types::{InfoHashV1, Instant};
 use crate::wire::{Handshake, Message, WireError};
 
-/// What a peer said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A remote that dialled names the swarm it wants, before it has said who it is. Comes first,
-    /// once, on a [`Connection::accept`] only.
-    Wanted(InfoHashV1),
-    /// The remote's handshake is complete. Once, unless the connection was
-    /// [`Connection::established`].
-    Handshaken(Handshake),
-    /// Afterwards.
-    Message(Message),
-}
-
-/// What the deadline of a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The remote's handshake is incomplete.
-    Handshake,
-    /// The remote waits for our answer.
-    Answer,
-}
-
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum State {
+    /// Before the handshake that is kept beside it.
+    Encrypting(Box<Exchange>, Handshaking),
     Handshaking(Handshaking),
     Messages,
+    /// The exchange failed.
+    Failed(WireError),
 }
 
 /// One peer connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Connection {
     state: State,
+    incoming: Incoming,
     block_share: BlockShare,
     outgoing: Outgoing,
 }
@@ -81,6 +73,7 @@ impl Connection {
     fn new(state: State) -> Self {
         Self {
             state,
+            incoming: Incoming::default(),
             block_share: BlockShare::new(),
             outgoing: Outgoing::default(),
         }
@@ -100,6 +93,49 @@ impl Connection {
     #[must_use]
     pub fn accept(deadline: Instant) -> Self {
         Self::new(State::Handshaking(Handshaking::accepted(deadline)))
+    }
+
+    /// We dialled and encrypt; otherwise as [`Connection::dial`]. `seed` must not be known to
+    /// others, nor used twice. With [`Encryption::Allow`] the remote may go on in the clear after
+    /// the exchange.
+    #[must_use]
+    pub fn dial_encrypted(
+        ours: Handshake,
+        encryption: Encryption,
+        seed: [u8; 32],
+        deadline: Instant,
+    ) -> Self {
+        let handshaking = Handshaking::dialled(ours.info_hash, deadline);
+        let mut connection = Self::new(State::Messages);
+        let dialling = Dialling::new(ours, encryption, seed, &mut connection.outgoing);
+        let exchange = Box::new(Exchange::Dialling(dialling));
+        connection.state = State::Encrypting(exchange, handshaking);
+        connection
+    }
+
+    /// The remote dialled and encrypts or not, as its first bytes show and `encryption` permits;
+    /// otherwise as [`Connection::accept`]. `seed` as for [`Connection::dial_encrypted`].
+    #[must_use]
+    pub fn accept_encrypted(encryption: Encryption, seed: [u8; 32], deadline: Instant) -> Self {
+        if encryption == Encryption::Off {
+            return Self::accept(deadline);
+        }
+        let exchange = Exchange::Accepting(Accepting::new(encryption, seed));
+        Self::new(State::Encrypting(
+            Box::new(exchange),
+            Handshaking::accepted(deadline),
+        ))
+    }
+
+    /// Says which swarm [`Event::Sought`] means. Nothing is read before. Changes nothing on a
+    /// connection that waits for no such word.
+    pub fn reveal(&mut self, info_hash: InfoHashV1) {
+        if let State::Encrypting(exchange, handshaking) = &mut self.state
+            && let Exchange::Accepting(accepting) = &mut **exchange
+        {
+            accepting.reveal(info_hash);
+            handshaking.expect(info_hash);
+        }
     }
 
     /// The handshakes are through already; messages follow.
@@ -132,7 +168,13 @@ impl Connection {
     /// The peer broke the protocol. This is told as early as the bytes show it, and again at every
     /// call: close the connection.
     pub fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, WireError> {
-        match &mut self.state {
+        if let State::Encrypting(..) = self.state
+            && let Some(event) = self.poll_exchange(input)?
+        {
+            return Ok(event);
+        }
+        self.incoming.decipher(input);
+        let event = match &mut self.state {
             State::Messages => self.poll_message(input),
             State::Handshaking(handshaking) => {
                 let event = handshaking.poll_event(input);
@@ -140,6 +182,30 @@ impl Connection {
                     self.state = State::Messages;
                 }
                 event
+            }
+            State::Encrypting(..) => Ok(None),
+            State::Failed(error) => Err(error.clone()),
+        };
+        self.incoming.keep(input.len());
+        event
+    }
+
+    /// `None` once the exchange is over.
+    fn poll_exchange(&mut self, input: &mut BytesMut) -> Result<Option<Option<Event>>, WireError> {
+        let State::Encrypting(exchange, handshaking) = &mut self.state else {
+            return Ok(None);
+        };
+        match exchange.poll(input, &mut self.outgoing) {
+            Ok(Step::Wait) => Ok(Some(None)),
+            Ok(Step::Sought(swarm)) => Ok(Some(Some(Event::Sought(swarm)))),
+            Ok(Step::Done(incoming)) => {
+                self.incoming = incoming;
+                self.state = State::Handshaking(handshaking.clone());
+                Ok(None)
+            }
+            Err(error) => {
+                self.state = State::Failed(error.clone());
+                Err(error)
             }
         }
     }
@@ -161,6 +227,8 @@ impl Connection {
         match &self.state {
             State::Handshaking(handshaking) => handshaking.missing(input),
             State::Messages => Message::missing(input),
+            State::Encrypting(..) => 1,
+            State::Failed(_) => 0,
         }
     }
 
@@ -198,7 +266,10 @@ impl Connection {
     pub const fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         match &self.state {
             State::Handshaking(handshaking) => Some(handshaking.poll_timeout()),
-            State::Messages => None,
+            State::Encrypting(_, handshaking) => {
+                Some((handshaking.poll_timeout().0, Reason::Encryption))
+            }
+            State::Messages | State::Failed(_) => None,
         }
     }
 }

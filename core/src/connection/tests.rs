@@ -19,6 +19,8 @@ const THEIRS: Handshake = Handshake {
     info_hash: InfoHashV1([1; 20]),
     peer_id: PeerId([b'r'; 20]),
 };
+mod encryption;
+
 const DEADLINE: Instant = Instant::from_micros(10_000_000);
 
 fn dial() -> Connection {
@@ -97,16 +99,16 @@ proptest! {
         answer in answer(),
         dialling in any::<bool>(),
     ) {
-        let (connection, mut expected) = if dialling {
-            (dial(), vec![])
+        let (connection, mut expected): (fn() -> Connection, _) = if dialling {
+            (dial, vec![])
         } else {
-            (accept(), vec![Ok(Event::Wanted(THEIRS.info_hash))])
+            (accept, vec![Ok(Event::Wanted(THEIRS.info_hash))])
         };
         expected.push(Ok(Event::Handshaken(THEIRS)));
         expected.extend(messages.into_iter().map(|m| Ok(Event::Message(m))));
-        prop_assert_eq!(&feed(connection.clone(), answer, &stream, &[stream.len()]), &expected);
-        prop_assert_eq!(&feed(connection.clone(), answer, &stream, &[1]), &expected);
-        prop_assert_eq!(&feed(connection, answer, &stream, &sizes), &expected);
+        prop_assert_eq!(&feed(connection(), answer, &stream, &[stream.len()]), &expected);
+        prop_assert_eq!(&feed(connection(), answer, &stream, &[1]), &expected);
+        prop_assert_eq!(&feed(connection(), answer, &stream, &sizes), &expected);
     }
 
     #[test]
@@ -115,16 +117,12 @@ proptest! {
         shaken in any::<bool>(),
         sizes in proptest::collection::vec(1_usize..80, 1..8),
         answer in answer(),
-        state in 0..3,
+        state in 0_usize..3,
     ) {
-        let connection = match state {
-            0 => dial(),
-            1 => accept(),
-            _ => Connection::established(),
-        };
+        let connection = [dial, accept, Connection::established][state];
         let bytes = if shaken { [&THEIRS.encode()[..], &bytes].concat() } else { bytes };
-        let whole = feed(connection.clone(), answer, &bytes, &[bytes.len().max(1)]);
-        prop_assert_eq!(&feed(connection, answer, &bytes, &sizes), &whole);
+        let whole = feed(connection(), answer, &bytes, &[bytes.len().max(1)]);
+        prop_assert_eq!(&feed(connection(), answer, &bytes, &sizes), &whole);
     }
 
     #[test]

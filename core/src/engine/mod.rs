@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
+use crate::connection::obfuscated;
 use crate::context::{Context, Pending, Shared};
 use crate::io::{
     CloseReason, Command, CommandError, Event, Handshaken, Input, OpError, OpResult, Output,
@@ -205,6 +206,15 @@ impl Engine {
     #[must_use]
     pub fn find(&self, info_hash: InfoHashV1) -> Option<TorrentId> {
         self.by_hash.get(&info_hash).copied()
+    }
+
+    /// The info-hash, of either version, that an encrypted connection names by its
+    /// [`obfuscated`] form. All are tried: the hashes of some hundred torrents cost less than the
+    /// exchange of keys before.
+    #[must_use]
+    pub fn find_obfuscated(&self, swarm: [u8; 20]) -> Option<InfoHashV1> {
+        let mut known = self.by_hash.keys().copied();
+        known.find(|info_hash| obfuscated(*info_hash) == swarm)
     }
 
     /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A

@@ -21,6 +21,9 @@ pub enum CloseReason {
     /// encryption do so, and peers that are full or ban us.
     #[error("it closed the connection in the handshake; it may insist on encryption")]
     ClosedInHandshake,
+    /// The remote closed in an encrypted handshake, after one in the clear if that was allowed.
+    #[error("it closed the connection in the encrypted handshake")]
+    ClosedInEncryptedHandshake,
     /// No handshake within the deadline.
     #[error("it was silent in the handshake")]
     HandshakeTimeout,

@@ -9,6 +9,9 @@ pub const HANDSHAKE_LEN: usize = 68;
 /// The protocol's name with its length before it.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
+/// Where the capabilities begin: behind the protocol's name.
+pub(crate) const RESERVED_AT: usize = PROTOCOL.len();
+
 /// Where the peer id begins: behind the info-hash.
 pub(crate) const PEER_ID_AT: usize = 48;
 

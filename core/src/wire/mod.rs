@@ -8,6 +8,7 @@
 
 mod bitfield;
 mod codec;
+mod encryption;
 mod extended;
 mod fast;
 mod fields;
@@ -25,9 +26,10 @@ use crate::types::{Block, InfoHashV1};
 pub use codec::MAX_UNKNOWN;
 #[cfg(test)]
 pub(crate) use codec::tests as testing;
+pub use encryption::EncryptionError;
 pub use extended::MAX_EXTENDED;
-pub(crate) use handshake::PEER_ID_AT;
 pub use handshake::{HANDSHAKE_LEN, Handshake};
+pub(crate) use handshake::{PEER_ID_AT, RESERVED_AT};
 pub use piece::MAX_BLOCK;
 
 /// The eight reserved bytes of a handshake.
@@ -137,6 +139,9 @@ impl From<Block> for RawBlock {
 /// How a peer broke the wire's rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
+    /// The exchange before an encrypted handshake failed.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// Not the 19 bytes + "BitTorrent protocol" of BEP 3.
     #[error("the handshake does not begin with the protocol's name")]
     Protocol,

@@ -130,8 +130,22 @@ pub(crate) struct NetworkFlags {
     /// The machine's address to listen on and to connect from [default: all]
     #[arg(long, value_name = "ADDR")]
     pub(crate) bind: Option<IpAddr>,
+    /// Whether connections to peers are encrypted: as the peer likes, always, or never
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = EncryptionMode::Allow)]
+    pub(crate) encryption: EncryptionMode,
     #[command(flatten)]
     absent: AbsentFlags,
+}
+
+/// Whether connections to peers are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EncryptionMode {
+    /// As the peer likes: dial in the clear, then encrypted if the peer hangs up; accept both
+    Allow,
+    /// Connect only with peers that encrypt to the end
+    Require,
+    /// Connect only in the clear
+    Off,
 }
 
 /// What these switch off does not exist yet, so they hold whether given or not.
@@ -140,9 +154,6 @@ struct AbsentFlags {
     /// Do not use uTP (it is not used yet)
     #[arg(long)]
     no_utp: bool,
-    /// `allow` or `off`, which are the same as long as there is no encryption; `require` is refused
-    #[arg(long, value_name = "MODE", value_parser = values::encryption)]
-    encryption: Option<()>,
     /// Do not ask the router for a port (it is not used yet)
     #[arg(long)]
     no_port_mapping: bool,

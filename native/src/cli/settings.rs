@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use aqueduct_core::Config;
+use aqueduct_core::connection::Encryption;
 use aqueduct_native::descriptors::Shares;
 use aqueduct_native::discovery::{DhtOptions, PUBLIC_NODES};
 use aqueduct_native::driver::Settings;
 use aqueduct_native::net::Bind;
 
-use super::flags::{DiscoveryFlags, SwarmFlags};
+use super::flags::{DiscoveryFlags, EncryptionMode, SwarmFlags};
 
 /// What the session is about.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,11 @@ pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> 
         typed_trackers: discovery.tracker.clone(),
         dht: dht(discovery, state).filter(|_| !torrents.private),
         lsd: !discovery.no_lsd && !torrents.private,
+        encryption: match network.encryption {
+            EncryptionMode::Allow => Encryption::Allow,
+            EncryptionMode::Require => Encryption::Require,
+            EncryptionMode::Off => Encryption::Off,
+        },
         half_open: shares.half_open,
     };
     (settings, shares.files)

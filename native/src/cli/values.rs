@@ -85,17 +85,6 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Whether connections may be encrypted: the values that allow unencrypted ones are accepted.
-pub(crate) fn encryption(text: &str) -> Result<(), String> {
-    match text {
-        "allow" | "off" => Ok(()),
-        "require" => Err(
-            "there is no encryption yet, so no peer could be connected to; use `allow`".to_owned(),
-        ),
-        _ => Err("write `allow` or `off`".to_owned()),
-    }
-}
-
 /// Bytes sent per byte of the torrent, 0 or more.
 pub(crate) fn ratio(text: &str) -> Result<f64, String> {
     text.parse()
@@ -185,17 +174,6 @@ mod tests {
     fn a_timeout_is_not_zero() {
         assert_eq!(timeout("1"), Ok(Duration::from_secs(1)));
         assert!(timeout("0s").unwrap_err().contains("at once"));
-    }
-
-    #[test]
-    fn encryption_cannot_be_required() {
-        assert_eq!((encryption("allow"), encryption("off")), (Ok(()), Ok(())));
-        assert!(
-            encryption("require")
-                .unwrap_err()
-                .contains("no encryption yet")
-        );
-        assert!(encryption("maybe").is_err());
     }
 
     #[test]

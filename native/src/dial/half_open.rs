@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aqueduct_core::connection::{Connection, Event, Reason};
 use aqueduct_core::types;
-use aqueduct_core::wire::{Handshake, WireError};
+use aqueduct_core::wire::WireError;
 use bytes::BytesMut;
 use tokio::io::Interest;
 use tokio::time::{Instant, timeout_at};
@@ -48,21 +48,9 @@ pub struct HalfOpen<S> {
 }
 
 impl<S: ByteStream> HalfOpen<S> {
-    /// We dialled, and are `ours`. Both handshakes must be through `limit` after `started`, however
-    /// busily the remote trickles bytes.
-    pub fn dialled(stream: S, ours: Handshake, started: Instant, limit: Duration) -> Self {
-        let deadline = types::Instant::ZERO + limit;
-        Self::new(stream, Connection::dial(ours, deadline), started)
-    }
-
-    /// The remote dialled. The deadline is as for [`HalfOpen::dialled`].
-    pub fn accepted(stream: S, started: Instant, limit: Duration) -> Self {
-        let deadline = types::Instant::ZERO + limit;
-        Self::new(stream, Connection::accept(deadline), started)
-    }
-
-    /// The machine's clock began at `started`.
-    fn new(stream: S, connection: Connection, started: Instant) -> Self {
+    /// The clock of `connection` began at `started`: its deadline, which does not move, is counted
+    /// from then.
+    pub fn new(stream: S, connection: Connection, started: Instant) -> Self {
         let timeout = connection.poll_timeout();
         let limit = timeout.map_or(Duration::ZERO, |(at, _)| at.since(types::Instant::ZERO));
         Self {
@@ -78,9 +66,10 @@ impl<S: ByteStream> HalfOpen<S> {
     /// # Errors
     /// See [`HandshakeError`]. The connection is to be dropped.
     pub async fn next_event(&mut self) -> Result<Event, HandshakeError> {
-        self.flush().await?;
         loop {
-            if let Some(event) = self.connection.poll_event(&mut self.input)? {
+            let event = self.connection.poll_event(&mut self.input)?;
+            self.flush().await?;
+            if let Some(event) = event {
                 return Ok(event);
             }
             self.input.reserve(ROOM);

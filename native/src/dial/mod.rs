@@ -7,8 +7,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aqueduct_core::connection::{Connection, Event};
-use aqueduct_core::types::InfoHashV1;
+use aqueduct_core::connection::{Connection, Encryption, Event};
+use aqueduct_core::types::{self, InfoHashV1};
 use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
 use bytes::BytesMut;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::half_open::{HalfOpen, HandshakeError};
 use crate::net::Bind;
+use crate::random::random;
 use crate::transport::ByteStream;
 
 /// An address that does not answer for so long is given up.
@@ -54,21 +55,70 @@ impl<S: ByteStream> Peer<S> {
     }
 }
 
-/// Connects to `addr` from our address `bind`, and shakes hands as `ours`.
+/// Which swarm a remote that dialled asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// This one.
+    InfoHash(InfoHashV1),
+    /// The one whose info-hash is [`obfuscated`](aqueduct_core::connection::obfuscated) like this:
+    /// the remote encrypts.
+    Obfuscated([u8; 20]),
+}
+
+/// Connects to `addr` from our address `bind`, and shakes hands as `ours`. With
+/// [`Encryption::Allow`] in the clear first, which costs both sides less, and again encrypted if the
+/// remote closes before its handshake.
 ///
 /// # Errors
 /// Nothing answers, the deadline passes, or the remote is of another swarm or protocol.
 pub async fn connect(
     addr: SocketAddr,
     bind: Bind,
+    encryption: Encryption,
     ours: Handshake,
+) -> Result<Peer<TcpStream>, CloseReason> {
+    if encryption == Encryption::Require {
+        return encrypted(addr, bind, encryption, ours).await;
+    }
+    let connection = Connection::dial(ours, deadline());
+    match attempt(addr, bind, connection).await {
+        Err(CloseReason::ClosedInHandshake) if encryption == Encryption::Allow => {
+            match encrypted(addr, bind, encryption, ours).await {
+                Err(CloseReason::Refused | CloseReason::TimedOut | CloseReason::Unreachable(_)) => {
+                    Err(CloseReason::ClosedInHandshake)
+                }
+                outcome => outcome,
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+async fn encrypted(
+    addr: SocketAddr,
+    bind: Bind,
+    encryption: Encryption,
+    ours: Handshake,
+) -> Result<Peer<TcpStream>, CloseReason> {
+    let seed = random().map_err(unreachable)?;
+    let connection = Connection::dial_encrypted(ours, encryption, seed, deadline());
+    match attempt(addr, bind, connection).await {
+        Err(CloseReason::ClosedInHandshake) => Err(CloseReason::ClosedInEncryptedHandshake),
+        outcome => outcome,
+    }
+}
+
+async fn attempt(
+    addr: SocketAddr,
+    bind: Bind,
+    connection: Connection,
 ) -> Result<Peer<TcpStream>, CloseReason> {
     let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let stream = connected.map_err(not_connected)?;
     stream.set_nodelay(true).map_err(unreachable)?;
-    let mut half_open = HalfOpen::dialled(stream, ours, Instant::now(), HANDSHAKE_TIMEOUT);
+    let mut half_open = HalfOpen::new(stream, connection, Instant::now());
     loop {
         if let Event::Handshaken(theirs) = half_open.next_event().await.map_err(failed)? {
             return Ok(Peer::new(half_open, theirs));
@@ -77,21 +127,27 @@ pub async fn connect(
 }
 
 /// Shakes hands with a remote that connected to us. `ours` says who we are in the swarm that the
-/// remote names; `None`: we are not in it.
+/// remote asks for; `None`: we are not in it.
 ///
 /// # Errors
 /// The deadline passes, the swarm is not ours, or the remote speaks another protocol.
 pub async fn accept<S: ByteStream>(
     stream: S,
-    ours: impl FnOnce(InfoHashV1) -> Option<Handshake>,
+    encryption: Encryption,
+    ours: impl Fn(Wanted) -> Option<Handshake>,
 ) -> Result<Peer<S>, CloseReason> {
-    let mut half_open = HalfOpen::accepted(stream, Instant::now(), HANDSHAKE_TIMEOUT);
-    let mut ours = Some(ours);
+    let seed = random().map_err(unreachable)?;
+    let connection = Connection::accept_encrypted(encryption, seed, deadline());
+    let mut half_open = HalfOpen::new(stream, connection, Instant::now());
+    let ours = |wanted| ours(wanted).ok_or(CloseReason::Inactive);
     loop {
         match half_open.next_event().await.map_err(failed)? {
+            Event::Sought(swarm) => {
+                let ours = ours(Wanted::Obfuscated(swarm))?;
+                half_open.connection.reveal(ours.info_hash);
+            }
             Event::Wanted(info_hash) => {
-                let ours = ours.take().and_then(|ours| ours(info_hash));
-                let ours = ours.ok_or(CloseReason::Inactive)?;
+                let ours = ours(Wanted::InfoHash(info_hash))?;
                 half_open.connection.answer(ours);
             }
             Event::Handshaken(theirs) => {
@@ -101,6 +157,11 @@ pub async fn accept<S: ByteStream>(
             Event::Message(_) => {}
         }
     }
+}
+
+/// By the clock of a connection's machine, which begins with the connection.
+fn deadline() -> types::Instant {
+    types::Instant::ZERO + HANDSHAKE_TIMEOUT
 }
 
 fn failed(error: HandshakeError) -> CloseReason {

@@ -1,16 +1,17 @@
 //! Handshakes over real sockets; time jumps where everybody waits.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use aqueduct_core::CloseReason;
-use aqueduct_core::connection::Transport;
+use aqueduct_core::connection::{Encryption, Transport, obfuscated};
 use aqueduct_core::types::{InfoHashV1, PeerId};
 use aqueduct_core::wire::{Handshake, Reserved};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use super::{HANDSHAKE_TIMEOUT, Peer, accept, connect};
+use super::{HANDSHAKE_TIMEOUT, Peer, Wanted, accept, connect};
 use crate::net::Bind;
 
 fn hello(swarm: u8, id: u8) -> Handshake {
@@ -27,30 +28,72 @@ async fn listener() -> TcpListener {
 
 type Outcome = Result<Peer<TcpStream>, CloseReason>;
 
-/// Dials a peer that is in swarm `theirs`.
-async fn meet(theirs: u8) -> (Outcome, Outcome) {
+/// Dials a peer that is in swarm `theirs`. It listens until it has accepted somebody, or refused
+/// for the swarm's sake.
+async fn meet(theirs: u8, dialling: Encryption, accepting: Encryption) -> (Outcome, Outcome) {
     let listener = listener().await;
     let addr = listener.local_addr().unwrap();
     let welcome = async {
-        let (stream, _) = listener.accept().await.unwrap();
-        accept(stream, |info_hash| {
-            (info_hash == InfoHashV1([theirs; 20])).then(|| hello(theirs, 2))
-        })
-        .await
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let accepted = accept(stream, accepting, |wanted| answer(theirs, wanted)).await;
+            if !matches!(accepted, Err(CloseReason::Protocol(_))) {
+                break accepted;
+            }
+        }
     };
-    tokio::join!(connect(addr, Bind::default(), hello(7, 1)), welcome)
+    let dialled = connect(addr, Bind::default(), dialling, hello(7, 1));
+    let (mut dialled, mut welcome) = (pin!(dialled), pin!(welcome));
+    tokio::select! {
+        dialled = &mut dialled => match dialled {
+            Ok(peer) => (Ok(peer), welcome.await),
+            Err(reason) => (Err(reason), Err(CloseReason::Remote)),
+        },
+        accepted = &mut welcome => (dialled.await, accepted),
+    }
+}
+
+/// Who a member of the swarm `theirs` is.
+fn answer(theirs: u8, wanted: Wanted) -> Option<Handshake> {
+    let ours = hello(theirs, 2);
+    let found = match wanted {
+        Wanted::InfoHash(info_hash) => info_hash == ours.info_hash,
+        Wanted::Obfuscated(swarm) => swarm == obfuscated(ours.info_hash),
+    };
+    found.then_some(ours)
 }
 
 #[tokio::test]
 async fn both_sides_learn_who_the_other_is() {
-    let (dialled, accepted) = meet(7).await;
-    assert_eq!(dialled.unwrap().handshake.peer_id, PeerId([2; 20]));
-    assert_eq!(accepted.unwrap().handshake.peer_id, PeerId([1; 20]));
+    for (dialling, accepting) in [
+        (Encryption::Off, Encryption::Off),
+        (Encryption::Off, Encryption::Allow),
+        (Encryption::Allow, Encryption::Off),
+        (Encryption::Allow, Encryption::Allow),
+        (Encryption::Allow, Encryption::Require),
+        (Encryption::Require, Encryption::Allow),
+        (Encryption::Require, Encryption::Require),
+    ] {
+        let (dialled, accepted) = meet(7, dialling, accepting).await;
+        assert_eq!(dialled.unwrap().handshake.peer_id, PeerId([2; 20]));
+        assert_eq!(accepted.unwrap().handshake.peer_id, PeerId([1; 20]));
+    }
+}
+
+#[tokio::test]
+async fn sides_that_want_the_opposite_do_not_connect() {
+    let (dialled, _) = meet(7, Encryption::Off, Encryption::Require).await;
+    assert_eq!(dialled.unwrap_err(), CloseReason::ClosedInHandshake);
+    let (dialled, _) = meet(7, Encryption::Require, Encryption::Off).await;
+    assert_eq!(
+        dialled.unwrap_err(),
+        CloseReason::ClosedInEncryptedHandshake
+    );
 }
 
 #[tokio::test]
 async fn nobody_is_welcome_for_a_swarm_that_is_not_ours() {
-    let (dialled, accepted) = meet(8).await;
+    let (dialled, accepted) = meet(8, Encryption::Off, Encryption::Allow).await;
     assert_eq!(accepted.unwrap_err(), CloseReason::Inactive);
     assert!(dialled.unwrap_err() == CloseReason::ClosedInHandshake);
 }
@@ -61,6 +104,7 @@ async fn an_answer_for_another_swarm_is_refused() {
     let dialling = tokio::spawn(connect(
         listener.local_addr().unwrap(),
         Bind::default(),
+        Encryption::Off,
         hello(7, 1),
     ));
     let (mut stream, _) = listener.accept().await.unwrap();
@@ -86,7 +130,10 @@ async fn a_peer_that_waits_for_our_id_before_it_tells_its_own_is_answered() {
         client.write_all(rest).await.unwrap();
         answer
     };
-    let (accepted, answer) = tokio::join!(accept(stream, |_| Some(hello(7, 2))), hesitating);
+    let (accepted, answer) = tokio::join!(
+        accept(stream, Encryption::Allow, |_| Some(hello(7, 2))),
+        hesitating
+    );
     assert_eq!(answer, hello(7, 2).encode());
     let handshake = accepted.unwrap().handshake;
     assert_eq!(handshake.peer_id, PeerId([1; 20]));
@@ -104,7 +151,9 @@ async fn what_comes_right_behind_the_handshake_is_kept() {
         .await
         .unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    let peer = accept(stream, |_| Some(hello(7, 2))).await.unwrap();
+    let peer = accept(stream, Encryption::Allow, |_| Some(hello(7, 2)))
+        .await
+        .unwrap();
     let mut rest = peer.rest;
     let mut stream = peer.stream;
     while rest.len() < 5 {
@@ -129,7 +178,10 @@ async fn a_byte_now_and_then_does_not_move_the_deadline() {
             }
         }
     };
-    let (accepted, ()) = tokio::join!(accept(stream, |_| Some(hello(7, 2))), dribble);
+    let (accepted, ()) = tokio::join!(
+        accept(stream, Encryption::Allow, |_| Some(hello(7, 2))),
+        dribble
+    );
     assert_eq!(accepted.unwrap_err(), CloseReason::HandshakeTimeout);
     assert!(started.elapsed() >= HANDSHAKE_TIMEOUT);
 }

@@ -116,6 +116,7 @@ impl Connections {
 mod tests {
     use std::rc::Rc;
 
+    use aqueduct_core::connection::Encryption;
     use aqueduct_core::types::{InfoHashV1, PeerId};
     use aqueduct_core::wire::{Handshake, Reserved};
     use tokio::net::TcpListener;
@@ -137,9 +138,10 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let accept = async {
             let (stream, _) = listener.accept().await.unwrap();
-            dial::accept(stream, |_| Some(ours)).await
+            dial::accept(stream, Encryption::Allow, |_| Some(ours)).await
         };
-        let (dialled, accepted) = tokio::join!(dial::connect(addr, Bind::default(), ours), accept);
+        let dial = dial::connect(addr, Bind::default(), Encryption::Off, ours);
+        let (dialled, accepted) = tokio::join!(dial, accept);
         [dialled.unwrap(), accepted.unwrap()].map(|peer| {
             let (mut connections, mut stream) = (Connections::default(), None);
             let conn = Conn::new(peer, |socket| {

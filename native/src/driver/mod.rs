@@ -32,6 +32,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::connection::Encryption;
 use aqueduct_core::discovery::{DhtCounts, TrackerStatus};
 use aqueduct_core::meta::{Info, Magnet};
 use aqueduct_core::types::{PeerAddr, PeerId, PeerSource};
@@ -52,6 +53,7 @@ use self::state::State;
 use self::torrents::{Torrent, Torrents};
 use crate::discovery::{self, DhtOptions, Handle, Options};
 use crate::net::{Bind, OwnUser, Resolver, TypedTrackers, utp};
+use crate::random::random;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 
@@ -76,6 +78,8 @@ pub struct Settings {
     pub dht: Option<DhtOptions>,
     /// Whether peers are looked for on the local network (BEP 14).
     pub lsd: bool,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
     /// Accepted connections that have not completed their handshake; see
     /// [`crate::descriptors::Shares`].
     pub half_open: usize,
@@ -102,9 +106,10 @@ impl Driver {
             spawn_local(turn_away_utp(settings.bind, port));
         }
         let (bind, half_open) = (settings.bind, settings.half_open);
+        let encryption = settings.encryption;
         let storage = Pool::start(STORAGE_THREADS)?;
         let state = state(settings, port, discovery)?;
-        let router = Router::new(state, storage, bind);
+        let router = Router::new(state, storage, bind, encryption);
         tasks::spawn(&router, listeners, half_open);
         Ok(Self { router, port })
     }
@@ -298,11 +303,4 @@ fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
 async fn turn_away_utp(bind: Bind, port: u16) {
     let Err(error) = utp::turn_away(bind, port, Arc::new(OwnUser)).await;
     tracing::debug!(%error, port, "attempts to connect over uTP are not answered");
-}
-
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| io::Error::other(format!("the system has no randomness: {error}")))?;
-    Ok(bytes)
 }

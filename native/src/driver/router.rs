@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use aqueduct_core::connection::Encryption;
 use aqueduct_core::types::{ConnId, InfoHash, PeerAddr};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, Command, CommandError, Event, Input, Instant, Output, TorrentId};
@@ -30,6 +31,7 @@ use crate::transport::ByteStream;
 pub(super) struct Router {
     pub(super) storage: Pool,
     pub(super) bind: Bind,
+    encryption: Encryption,
     pub(super) timer: Timer,
     /// For the application. A handful per torrent: pieces and bans are only logged.
     pub(super) events: Queue<Event>,
@@ -38,10 +40,11 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(state: State, storage: Pool, bind: Bind) -> Rc<Self> {
+    pub(super) fn new(state: State, storage: Pool, bind: Bind, encryption: Encryption) -> Rc<Self> {
         Rc::new(Self {
             storage,
             bind,
+            encryption,
             timer: Timer::default(),
             events: Queue::unbounded(),
             reports: Reports::new(),
@@ -182,7 +185,7 @@ impl Router {
     /// Dials for the engine.
     async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
         let result = match addr {
-            PeerAddr::Ip(addr) => dial::connect(addr, self.bind, ours).await,
+            PeerAddr::Ip(addr) => dial::connect(addr, self.bind, self.encryption, ours).await,
             PeerAddr::Tab(_) => Err(CloseReason::Unreachable(
                 "only its bridge reaches a tab".to_owned(),
             )),
@@ -205,11 +208,11 @@ impl Router {
     /// Does the handshake with a remote that connected, and tells the engine if it is for one of
     /// its torrents.
     pub(super) async fn accept(self: Rc<Self>, stream: TcpStream, addr: SocketAddr) {
-        let ours = |info_hash| self.state().answer(info_hash);
+        let ours = |wanted| self.state().answer(wanted);
         if let Err(error) = stream.set_nodelay(true) {
             return tracing::debug!(%addr, %error, "closed before the handshake");
         }
-        match dial::accept(stream, ours).await {
+        match dial::accept(stream, self.encryption, ours).await {
             Ok(peer) => self.accepted(peer, addr),
             Err(reason) => tracing::debug!(%addr, %reason, "refused"),
         }

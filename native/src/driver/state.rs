@@ -6,7 +6,6 @@ use aqueduct_core::discovery::lsd::Announce;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, PeerSource};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Input, Instant, TorrentId};
-
 use tokio::net::TcpStream;
 
 use super::clock::Clock;
@@ -16,6 +15,7 @@ use super::dials::Dials;
 use super::memberships::Memberships;
 use super::neighbours::Neighbours;
 use super::torrents::Torrents;
+use crate::dial::Wanted;
 
 /// What the driver's tasks share. Never borrowed across an await.
 #[derive(Debug)]
@@ -42,8 +42,11 @@ impl State {
     }
 
     /// Our handshake for a swarm that a remote asks for; `None`: we are not in it.
-    pub(super) fn answer(&self, info_hash: InfoHashV1) -> Option<Handshake> {
-        self.engine.find(info_hash)?;
+    pub(super) fn answer(&self, wanted: Wanted) -> Option<Handshake> {
+        let info_hash = match wanted {
+            Wanted::InfoHash(info_hash) => self.engine.find(info_hash).map(|_| info_hash),
+            Wanted::Obfuscated(swarm) => self.engine.find_obfuscated(swarm),
+        }?;
         Some(self.handshake(info_hash))
     }
 

@@ -152,6 +152,10 @@ fn peers_failures_are_reported_one_by_one_and_in_a_summary() {
         "--peer",
         &stranger,
     ];
+    let said_of_both = "asked 1 peer: 1 closed in the encrypted handshake";
+    let said = world.fails(4, &get(&["--no-trackers", "--peer", &hangs_up]));
+    assert!(said.contains(said_of_both), "{said}");
+    let all = [&all[..], &["--encryption", "off"]].concat();
     let said = world.fails(4, &get(&all));
     let sentence = "asked 3 peers: 1 refused the connection, 1 closed in the handshake (it may insist on encryption), 1 has another torrent";
     assert!(said.contains(sentence), "{said}");

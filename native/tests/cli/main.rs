@@ -11,6 +11,7 @@ mod commands;
 mod create;
 mod disk;
 mod display;
+mod encryption;
 mod environment;
 mod external_changes;
 mod failure_reports;

@@ -6,6 +6,7 @@
 //! within its bounds, that another cut of the same bytes says the same.
 
 mod dht;
+mod encryption;
 mod engine;
 mod lsd;
 mod metainfo;
@@ -22,7 +23,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
 /// body.
-pub const TARGETS: [(&str, Body); 21] = [
+pub const TARGETS: [(&str, Body); 23] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -30,6 +31,8 @@ pub const TARGETS: [(&str, Body); 21] = [
     ("text", text::text),
     ("handshake", wire::handshake),
     ("connection", wire::connection),
+    ("encrypted_talk", encryption::talk),
+    ("encrypted_bytes", encryption::bytes),
     ("extended_handshake", wire::extended_handshake),
     ("tracker_http", tracker::http),
     ("tracker_udp", tracker::udp),

@@ -196,7 +196,7 @@ impl World {
                 match event {
                     Event::Wanted(_) => end.connection.answer(ours),
                     Event::Handshaken(theirs) => heard = Some(theirs),
-                    Event::Message(message) => panic!("{message:?} came with the handshake"),
+                    other => panic!("{other:?} came with the handshake"),
                 }
             }
         }
@@ -409,7 +409,7 @@ impl World {
             };
             match end.connection.poll_event(&mut end.undecoded) {
                 Ok(Some(Event::Message(message))) => self.message_arrives(id, side, message),
-                Ok(Some(Event::Wanted(_) | Event::Handshaken(_)) | None) => return,
+                Ok(_) => return,
                 Err(broken) => {
                     self.hang_up(id, side);
                     return self.end_arrives(id, side, CloseReason::Protocol(broken));

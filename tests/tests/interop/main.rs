@@ -13,6 +13,7 @@ mod bridge_tracker;
 mod dht;
 mod disk;
 mod downloading;
+mod encryption;
 mod failure_reports;
 mod peer_exchange;
 mod private_torrents;

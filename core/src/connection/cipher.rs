@@ -1,0 +1,113 @@
+//! RC4 as the encryption uses it.
+
+use std::fmt;
+
+use rc4::{KeyInit as _, Rc4, StreamCipher as _};
+
+/// So much of the key stream is thrown away: its beginning tells of the key.
+const DISCARDED: usize = 1024;
+
+/// The key stream of one direction.
+pub(super) struct Cipher(Box<Rc4>);
+
+impl Cipher {
+    pub(super) fn new(key: &[u8; 20]) -> Self {
+        let mut cipher = Self(Box::new(keyed(key)));
+        cipher.apply(&mut [0; DISCARDED]);
+        cipher
+    }
+
+    /// Enciphers or deciphers in place.
+    pub(super) fn apply(&mut self, bytes: &mut [u8]) {
+        self.0.apply_keystream(bytes);
+    }
+}
+
+fn keyed(key: &[u8; 20]) -> Rc4 {
+    match Rc4::new_from_slice(key) {
+        Ok(rc4) => rc4,
+        Err(_) => unreachable!("RC4 takes keys of 1 to 256 bytes"),
+    }
+}
+
+impl fmt::Debug for Cipher {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cipher")
+    }
+}
+
+/// What a connection receives: how much of the buffer is in the clear already.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    cipher: Option<Cipher>,
+    /// Bytes that the cipher is for; `None`: all.
+    left: Option<usize>,
+    /// Bytes at the front of the input that are in the clear.
+    clear: usize,
+}
+
+impl Incoming {
+    /// `left`: the bytes that are enciphered; `None`: all.
+    pub(super) fn new(cipher: Cipher, left: Option<usize>) -> Self {
+        Self {
+            cipher: Some(cipher),
+            left,
+            clear: 0,
+        }
+    }
+
+    /// Deciphers in place what was added to the input.
+    pub(super) fn decipher(&mut self, input: &mut [u8]) {
+        let Some(cipher) = &mut self.cipher else {
+            return;
+        };
+        let fresh = input.get_mut(self.clear..).unwrap_or_default();
+        let count = self.left.unwrap_or(fresh.len()).min(fresh.len());
+        cipher.apply(fresh.get_mut(..count).unwrap_or_default());
+        self.left = self.left.map(|left| left - count);
+        if self.left == Some(0) {
+            self.cipher = None;
+        }
+    }
+
+    /// So much of the input remains, all of it in the clear.
+    pub(super) fn keep(&mut self, remaining: usize) {
+        self.clear = remaining;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_stream_is_that_of_rfc_6229_and_begins_behind_what_is_discarded() {
+        // RFC 6229 has no key of 20 bytes; the key schedule is the crate's, which takes any length.
+        let mut rc4 = Rc4::new_from_slice(&[1, 2, 3, 4, 5]).unwrap();
+        let mut stream = [0; 1040];
+        rc4.apply_keystream(&mut stream);
+        assert_eq!(stream[..4], [0xb2, 0x39, 0x63, 0x05]);
+        assert_eq!(stream[1024..1028], [0x30, 0xab, 0xbc, 0xc7]);
+
+        let key = [7; 20];
+        let (mut all, mut rest) = ([0; DISCARDED + 16], [0; 16]);
+        keyed(&key).apply_keystream(&mut all);
+        Cipher::new(&key).apply(&mut rest);
+        assert_eq!(rest, all[DISCARDED..]);
+    }
+
+    #[test]
+    fn only_so_many_bytes_are_deciphered_as_the_cipher_is_for() {
+        let key = [7; 20];
+        let mut input = *b"enciphered, then clear";
+        Cipher::new(&key).apply(&mut input[..10]);
+        let mut incoming = Incoming::new(Cipher::new(&key), Some(10));
+        incoming.decipher(&mut input[..4]);
+        incoming.keep(4);
+        incoming.decipher(&mut input);
+        incoming.keep(input.len());
+        incoming.decipher(&mut input);
+        assert_eq!(&input, b"enciphered, then clear");
+    }
+}

@@ -1,0 +1,192 @@
+//! The side that is dialled. It does not know yet whether the remote encrypts at all.
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::key::{KEY, PrivateKey};
+use super::protocol::{
+    Encryption, MAX_PADDING, RC4, Step, VERIFICATION, cipher_of_accepting, cipher_of_dialling,
+    hide, mark, padding_length, put_padding, skip_past, take,
+};
+use crate::connection::cipher::{Cipher, Incoming};
+use crate::connection::outgoing::Outgoing;
+use crate::types::InfoHashV1;
+use crate::wire::{EncryptionError, Handshake, RESERVED_AT, WireError};
+
+/// The exchange of a connection that the remote dialled.
+#[derive(Debug)]
+pub(in crate::connection) struct Accepting {
+    encryption: Encryption,
+    rng: ChaCha8Rng,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// Nothing tells yet whether the remote encrypts.
+    Unknown,
+    /// Its public key is awaited.
+    Key,
+    /// The end of its padding.
+    Padding {
+        secret: [u8; KEY],
+    },
+    /// The swarm that it seeks.
+    Swarm {
+        secret: [u8; KEY],
+    },
+    /// We look for that swarm.
+    Sought {
+        secret: [u8; KEY],
+    },
+    /// The ciphers that it offers.
+    Offer(Ciphers),
+    /// The padding behind its offer, and how much of what follows is enciphered at any rate.
+    MorePadding {
+        offered: u32,
+        length: usize,
+        ciphers: Ciphers,
+    },
+    Over,
+}
+
+#[derive(Debug)]
+struct Ciphers {
+    theirs: Cipher,
+    ours: Cipher,
+}
+
+impl Accepting {
+    pub(in crate::connection) fn new(encryption: Encryption, seed: [u8; 32]) -> Self {
+        Self {
+            encryption,
+            rng: ChaCha8Rng::from_seed(seed),
+            progress: Progress::Unknown,
+        }
+    }
+
+    /// The swarm that the remote seeks is this one.
+    pub(in crate::connection) fn reveal(&mut self, info_hash: InfoHashV1) {
+        if let Progress::Sought { secret } = &self.progress {
+            self.progress = Progress::Offer(Ciphers {
+                theirs: cipher_of_dialling(secret, info_hash),
+                ours: cipher_of_accepting(secret, info_hash),
+            });
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        outgoing: &mut Outgoing,
+    ) -> Result<Step, WireError> {
+        loop {
+            match std::mem::replace(&mut self.progress, Progress::Over) {
+                Progress::Unknown => match Handshake::decode_info_hash(input) {
+                    Ok(_) if input.len() < RESERVED_AT => return Ok(self.wait(Progress::Unknown)),
+                    Ok(_) if self.encryption == Encryption::Require => {
+                        return Err(EncryptionError::Required.into());
+                    }
+                    Ok(_) => return Ok(Step::Done(Incoming::default())),
+                    Err(_) => self.progress = Progress::Key,
+                },
+                Progress::Key => {
+                    let Some(key) = input.first_chunk::<KEY>() else {
+                        return Ok(self.wait(Progress::Key));
+                    };
+                    let private = PrivateKey::random(&mut self.rng);
+                    let secret = private.secret(key)?;
+                    input.advance(KEY);
+                    private.push(&mut self.rng, outgoing);
+                    self.progress = Progress::Padding { secret };
+                }
+                Progress::Padding { secret } => {
+                    if !skip_past(input, &mark(&secret))? {
+                        return Ok(self.wait(Progress::Padding { secret }));
+                    }
+                    self.progress = Progress::Swarm { secret };
+                }
+                Progress::Swarm { secret } => {
+                    let Some(hidden) = input.first_chunk::<20>().copied() else {
+                        return Ok(self.wait(Progress::Swarm { secret }));
+                    };
+                    input.advance(20);
+                    self.progress = Progress::Sought { secret };
+                    return Ok(Step::Sought(hide(hidden, &secret)));
+                }
+                Progress::Offer(mut ciphers) => {
+                    let Some(mut bytes) = take(input, 14, &mut ciphers.theirs) else {
+                        return Ok(self.wait(Progress::Offer(ciphers)));
+                    };
+                    if bytes.split_to(8) != VERIFICATION[..] {
+                        return Err(EncryptionError::Verification.into());
+                    }
+                    let offered = bytes.get_u32();
+                    let length = padding_length(&mut bytes)?;
+                    self.progress = Progress::MorePadding {
+                        offered,
+                        length,
+                        ciphers,
+                    };
+                }
+                Progress::MorePadding {
+                    offered,
+                    length,
+                    mut ciphers,
+                } => {
+                    // Behind the padding stands how many bytes come enciphered, whatever is chosen.
+                    let Some(bytes) = take(input, length + 2, &mut ciphers.theirs) else {
+                        return Ok(self.wait(Progress::MorePadding {
+                            offered,
+                            length,
+                            ciphers,
+                        }));
+                    };
+                    let initial = bytes
+                        .last_chunk()
+                        .map_or(0, |last| u16::from_be_bytes(*last));
+                    let incoming = self.choose(offered, initial.into(), ciphers, outgoing)?;
+                    return Ok(Step::Done(incoming));
+                }
+                waiting @ (Progress::Sought { .. } | Progress::Over) => {
+                    return Ok(self.wait(waiting));
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, progress: Progress) -> Step {
+        self.progress = progress;
+        Step::Wait
+    }
+
+    /// Takes RC4 if it is offered: the remote wants to hide something, or it would not encrypt.
+    fn choose(
+        &mut self,
+        received: u32,
+        initial: usize,
+        ciphers: Ciphers,
+        outgoing: &mut Outgoing,
+    ) -> Result<Incoming, EncryptionError> {
+        let acceptable = self.encryption.ciphers();
+        let common = received & acceptable;
+        if common == 0 {
+            return Err(EncryptionError::Ciphers {
+                acceptable,
+                received,
+            });
+        }
+        let is_rc4 = common & RC4 != 0;
+        let mut head = BytesMut::with_capacity(14 + MAX_PADDING);
+        head.extend_from_slice(&VERIFICATION);
+        head.put_u32(if is_rc4 { RC4 } else { common });
+        put_padding(&mut self.rng, &mut head);
+        outgoing.encipher(Some(ciphers.ours));
+        outgoing.push_bytes(&head);
+        if !is_rc4 {
+            outgoing.encipher(None);
+        }
+        Ok(Incoming::new(ciphers.theirs, (!is_rc4).then_some(initial)))
+    }
+}

@@ -1,0 +1,164 @@
+//! The side that dials.
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::key::{KEY, PrivateKey};
+use super::protocol::{
+    Encryption, MAX_PADDING, PLAINTEXT, RC4, Step, VERIFICATION, cipher_of_accepting,
+    cipher_of_dialling, hide, mark, obfuscated, padding_length, put_padding, skip_past, take,
+};
+use crate::connection::cipher::{Cipher, Incoming};
+use crate::connection::outgoing::Outgoing;
+use crate::wire::{EncryptionError, Handshake, WireError};
+
+/// Sent along with the offer.
+const HANDSHAKE_BYTES: u16 = 68;
+
+/// The exchange of a connection that we dialled.
+#[derive(Debug)]
+pub(in crate::connection) struct Dialling {
+    ours: Handshake,
+    encryption: Encryption,
+    private: PrivateKey,
+    rng: ChaCha8Rng,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// The remote's public key is awaited.
+    Key,
+    /// The end of its padding.
+    Padding {
+        mark: [u8; 8],
+        cipher: Cipher,
+    },
+    /// Its choice.
+    Choice(Cipher),
+    /// The padding behind its choice.
+    MorePadding {
+        chosen: u32,
+        length: usize,
+        cipher: Cipher,
+    },
+    Over,
+}
+
+impl Dialling {
+    /// Sends our public key.
+    pub(in crate::connection) fn new(
+        ours: Handshake,
+        encryption: Encryption,
+        seed: [u8; 32],
+        outgoing: &mut Outgoing,
+    ) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let private = PrivateKey::random(&mut rng);
+        private.push(&mut rng, outgoing);
+        Self {
+            ours,
+            encryption,
+            private,
+            rng,
+            progress: Progress::Key,
+        }
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        outgoing: &mut Outgoing,
+    ) -> Result<Step, WireError> {
+        loop {
+            match std::mem::replace(&mut self.progress, Progress::Over) {
+                Progress::Key => {
+                    let Some(key) = input.first_chunk::<KEY>() else {
+                        return Ok(self.wait(Progress::Key));
+                    };
+                    let secret = self.private.secret(key)?;
+                    input.advance(KEY);
+                    self.progress = self.introduce(&secret, outgoing);
+                }
+                Progress::Padding { mark, cipher } => {
+                    if !skip_past(input, &mark)? {
+                        return Ok(self.wait(Progress::Padding { mark, cipher }));
+                    }
+                    self.progress = Progress::Choice(cipher);
+                }
+                Progress::Choice(mut cipher) => {
+                    let Some(mut bytes) = take(input, 6, &mut cipher) else {
+                        return Ok(self.wait(Progress::Choice(cipher)));
+                    };
+                    let chosen = self.check(bytes.get_u32())?;
+                    let length = padding_length(&mut bytes)?;
+                    self.progress = Progress::MorePadding {
+                        chosen,
+                        length,
+                        cipher,
+                    };
+                }
+                Progress::MorePadding {
+                    chosen,
+                    length,
+                    mut cipher,
+                } => {
+                    if take(input, length, &mut cipher).is_none() {
+                        return Ok(self.wait(Progress::MorePadding {
+                            chosen,
+                            length,
+                            cipher,
+                        }));
+                    }
+                    return Ok(Step::Done(follow(chosen, cipher, outgoing)));
+                }
+                Progress::Over => return Ok(Step::Wait),
+            }
+        }
+    }
+
+    fn wait(&mut self, progress: Progress) -> Step {
+        self.progress = progress;
+        Step::Wait
+    }
+
+    /// Names the swarm, offers ciphers, and sends our handshake along.
+    fn introduce(&mut self, secret: &[u8], outgoing: &mut Outgoing) -> Progress {
+        let info_hash = self.ours.info_hash;
+        outgoing.push_bytes(&mark(secret));
+        outgoing.push_bytes(&hide(obfuscated(info_hash), secret));
+        outgoing.encipher(Some(cipher_of_dialling(secret, info_hash)));
+        let mut head = BytesMut::with_capacity(16 + MAX_PADDING);
+        head.extend_from_slice(&VERIFICATION);
+        head.put_u32(self.encryption.ciphers());
+        put_padding(&mut self.rng, &mut head);
+        let ours = self.ours.encode();
+        head.put_u16(HANDSHAKE_BYTES);
+        head.extend_from_slice(&ours);
+        outgoing.push_bytes(&head);
+        let (mut cipher, mut mark) = (cipher_of_accepting(secret, info_hash), VERIFICATION);
+        cipher.apply(&mut mark);
+        Progress::Padding { mark, cipher }
+    }
+
+    fn check(&self, chosen: u32) -> Result<u32, EncryptionError> {
+        let acceptable = self.encryption.ciphers();
+        match chosen {
+            PLAINTEXT | RC4 if chosen & acceptable != 0 => Ok(chosen),
+            received => Err(EncryptionError::Ciphers {
+                acceptable,
+                received,
+            }),
+        }
+    }
+}
+
+/// What is sent from now on, and how what comes is read.
+fn follow(chosen: u32, cipher: Cipher, outgoing: &mut Outgoing) -> Incoming {
+    if chosen == RC4 {
+        return Incoming::new(cipher, None);
+    }
+    outgoing.encipher(None);
+    Incoming::default()
+}
