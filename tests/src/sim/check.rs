@@ -1,32 +1,86 @@
 //! Rules that hold at every step of every host, however its peers, its network and its disk behave.
 
-use aqueduct_core::types::{Bitfield, PeerAddr, Piece};
+use std::sync::Arc;
+
+use aqueduct_core::discovery::NetRequest;
+use aqueduct_core::discovery::dht::krpc;
+use aqueduct_core::types::{Bitfield, PeerAddr, Piece, TorrentId};
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Op, Output};
 
-use super::Host;
 use super::disk::equal;
+use super::{Disk, Host, network};
+use crate::torrent::Computed;
+
+/// One torrent of a host.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    host: &'a Host,
+    id: TorrentId,
+}
+
+impl One<'_> {
+    fn name(&self) -> String {
+        self.host.name()
+    }
+    fn torrent(&self) -> &Arc<Computed> {
+        &self.host.torrents[&self.id].torrent
+    }
+    fn disk(&self) -> &Disk {
+        self.host.disk_of(self.id)
+    }
+    fn keeps_private(&self) -> bool {
+        self.host.keeps_private(self.id)
+    }
+}
 
 /// Panics if an engine wants something that it must never want.
 pub(super) fn output(host: &Host, output: &Output) {
+    let one = |id| One { host, id };
     match output {
-        Output::Send { message, .. } => said(host, message),
-        Output::Request { op, .. } => wanted(host, op),
-        Output::Dial { addr, .. } => dialled(host, *addr),
-        Output::Event(aqueduct_core::Event::Piece(_, piece)) => had(host, *piece, "reported"),
-        Output::Hint { .. } | Output::DhtNode(_) => {
-            assert!(
-                !host.keeps_private(),
-                "{} speaks of its private torrent's peers: {output:?}",
-                host.name()
-            )
+        Output::Send { conn, message } => {
+            if let Some(id) = host.routes.get(conn) {
+                said(one(*id), message);
+            }
+        }
+        Output::Request { torrent, op, .. } => wanted(one(*torrent), op),
+        Output::Dial { torrent, addr, .. } => dialled(one(*torrent), *addr),
+        Output::Event(aqueduct_core::Event::Piece(torrent, piece)) => {
+            had(one(*torrent), *piece, "reported");
+        }
+        Output::Hint { torrent, .. } => assert!(
+            !host.keeps_private(*torrent),
+            "{} speaks of its private torrent's peers: {output:?}",
+            host.name()
+        ),
+        Output::Discover { .. } | Output::DhtNode(_) => {
+            panic!("{} lets out what is discovery's: {output:?}", host.name())
         }
         _ => {}
     }
 }
 
+/// BEP 27: the DHT and the local network are never told of a private torrent.
+pub(super) fn net(host: &Host, request: &NetRequest) {
+    let swarms = match request {
+        NetRequest::DhtSend { bytes, .. } => {
+            let message = krpc::Message::parse(bytes).expect("our own datagram is well-formed");
+            network::named_swarm(&message).into_iter().collect()
+        }
+        NetRequest::LsdSend(announce) => announce.swarms.clone(),
+        _ => Vec::new(),
+    };
+    for id in swarms.iter().filter_map(|swarm| host.torrent_of(*swarm)) {
+        assert!(
+            !host.keeps_private(id),
+            "{} speaks of its private torrent: {request:?}",
+            host.name()
+        );
+    }
+}
+
 /// Whatever is told to peers is had, and what is served is right.
-fn said(host: &Host, message: &Message) {
+fn said(host: One<'_>, message: &Message) {
     let pieces = host.torrent().lengths().pieces();
     match message {
         Message::Have(index) => had(host, piece(host, *index), "announced by HAVE"),
@@ -63,7 +117,7 @@ fn said(host: &Host, message: &Message) {
 
 /// BEP 27: no peer exchange, neither offered (id 0 takes an offer back) nor sent, and no word of a
 /// DHT.
-fn private(host: &Host, message: &Message) {
+fn private(host: One<'_>, message: &Message) {
     /// What engines call peer exchange.
     const PEX: u8 = 2;
     let spoken = match message {
@@ -83,7 +137,7 @@ fn private(host: &Host, message: &Message) {
 
 /// Only what matches its hash is written, reads lie in pieces that are had, and a record claims
 /// only what was flushed.
-fn wanted(host: &Host, op: &Op) {
+fn wanted(host: One<'_>, op: &Op) {
     let lengths = host.torrent().lengths();
     match op {
         Op::Write { offset, data } => {
@@ -140,15 +194,15 @@ pub(super) fn unwritten(host: &Host) {
     );
 }
 
-fn dialled(host: &Host, addr: PeerAddr) {
+fn dialled(host: One<'_>, addr: PeerAddr) {
     let Some(addr) = addr.socket_addr() else {
         panic!("{} dials {addr}", host.name());
     };
     let ip = addr.ip();
     let refused =
-        addr.port() == 0 || ip.is_unspecified() || ip.is_multicast() || addr == host.addr();
+        addr.port() == 0 || ip.is_unspecified() || ip.is_multicast() || addr == host.host.addr();
     assert!(!refused, "{} dials {addr}", host.name());
-    let public = host.keeps_private() && !host.named.contains(&addr);
+    let public = host.keeps_private() && !host.host.torrents[&host.id].named.contains(&addr);
     assert!(
         !public,
         "{} dials {addr} for a private torrent, and no tracker named it",
@@ -156,7 +210,7 @@ fn dialled(host: &Host, addr: PeerAddr) {
     );
 }
 
-fn piece(host: &Host, index: u32) -> Piece {
+fn piece(host: One<'_>, index: u32) -> Piece {
     host.torrent().lengths().piece(index).unwrap_or_else(|| {
         panic!(
             "{} speaks of piece {index}, which does not exist",
@@ -165,7 +219,7 @@ fn piece(host: &Host, index: u32) -> Piece {
     })
 }
 
-fn had(host: &Host, piece: Piece, how: &str) {
+fn had(host: One<'_>, piece: Piece, how: &str) {
     assert!(
         host.disk().has(piece),
         "{}: piece {} is {how} and not had",
@@ -174,7 +228,7 @@ fn had(host: &Host, piece: Piece, how: &str) {
     );
 }
 
-fn all_had(host: &Host, have: &Bitfield) {
+fn all_had(host: One<'_>, have: &Bitfield) {
     have.ones()
         .for_each(|index| had(host, piece(host, index), "announced by a bitfield"));
 }
@@ -182,7 +236,11 @@ fn all_had(host: &Host, have: &Bitfield) {
 /// Rules about the engine's own view, checked now and then because a view is costly.
 pub(super) fn view(host: &Host) {
     let Some(view) = host.snapshot() else { return };
-    all_had(host, &view.have);
+    let one = One {
+        host,
+        id: super::TORRENT,
+    };
+    all_had(one, &view.have);
     let limit = host.config().max_requests_out;
     for peer in host.engine().peers(super::TORRENT) {
         assert!(

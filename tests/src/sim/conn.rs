@@ -93,7 +93,7 @@ impl World {
         let id = self.links_made;
         self.links_made += 1;
         let deadline = self.agenda.now() + HANDSHAKE_TIMEOUT;
-        let dialling = Connection::dial(self.handshake_of(from), deadline);
+        let dialling = Connection::dial(self.handshake_of(from, swarm), deadline);
         self.links.insert(
             id,
             Link {
@@ -136,7 +136,7 @@ impl World {
         };
         let (from, to, swarm) = (link.ends[0].host, link.ends[1].host, link.swarm);
         let back = self.way(from, to);
-        if !self.hosts[to.0].alive || self.hosts[to.0].swarm() != swarm {
+        if !self.hosts[to.0].alive || self.hosts[to.0].torrent_of(swarm).is_none() {
             let refused = CloseReason::Unreachable("connection refused".to_owned());
             return self
                 .agenda
@@ -172,22 +172,26 @@ impl World {
         }
     }
 
-    fn handshake_of(&self, id: HostId) -> Handshake {
+    fn handshake_of(&self, id: HostId, info_hash: InfoHashV1) -> Handshake {
         let host = &self.hosts[id.0];
         Handshake {
-            info_hash: host.swarm(),
+            info_hash,
             peer_id: host.peer_id,
-            reserved: host.engine().reserved(host.swarm()),
+            reserved: host.engine().reserved(info_hash),
         }
     }
 
     /// What the other end's handshake says to this one.
     fn heard_handshake(&mut self, id: u64, side: usize) -> Handshaken {
         let [ours, theirs] = [side, 1 - side].map(|side| self.links[&id].ends[side].host);
+        let swarm = self.links[&id].swarm;
         if !self.encoded {
-            return Handshaken::new(self.handshake_of(theirs), Transport::Pipe);
+            return Handshaken::new(self.handshake_of(theirs, swarm), Transport::Pipe);
         }
-        let (ours, parts) = (self.handshake_of(ours), self.cut_anywhere(id, 1 - side));
+        let (ours, parts) = (
+            self.handshake_of(ours, swarm),
+            self.cut_anywhere(id, 1 - side),
+        );
         let end = &mut self.links.get_mut(&id).unwrap().ends[side];
         let mut heard = None;
         for part in parts {
@@ -459,6 +463,7 @@ impl World {
             !link.ends[1 - side].open,
         );
         self.hosts[host.0].conns.remove(&conn);
+        self.hosts[host.0].routes.remove(&conn);
         // A dial under way has only one open end; its arrival still needs the link, and finds it
         // shut.
         if dead && link.ends[1].last_arrival > Instant::ZERO {

@@ -5,132 +5,52 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aqueduct_core::discovery::dht::krpc::Message;
+use aqueduct_core::discovery::{self, Discovery, dht};
+use aqueduct_core::session::{Identity, NewTorrent, Reason, Session, Source};
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, RequestId, TorrentId};
 use aqueduct_core::{
-    Command, Config, Engine, Event, Instant, Op, OpError, OpResult, Reason, Resumed,
-    TorrentSnapshot,
+    Config, Engine, Event, Instant, Op, OpError, OpResult, Resumed, TorrentSnapshot,
 };
 use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::disk::Disk;
-use super::malice::Malice;
 use super::net::{Access, Line};
-use super::tracker::Announces;
+use super::plan::Plan;
+use super::{network, tracker};
 use crate::torrent::Computed;
 
 /// A host of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostId(pub usize);
 
-/// The one torrent that every host has.
+/// The torrent that every host has; some have more.
 pub const TORRENT: TorrentId = TorrentId(1);
 
-/// What a host is to be like.
-#[derive(Clone, Debug)]
-pub struct Plan {
+/// Where every host listens for peers.
+const PORT: u16 = 6881;
+
+/// Where every host's node of the DHT is, unless its configuration says otherwise.
+pub(super) const DHT_PORT: u16 = 6882;
+
+/// One torrent on one host: its data as they should be, and as they are on disk.
+#[derive(Debug)]
+pub(super) struct Data {
     pub(super) torrent: Arc<Computed>,
-    pub(super) complete: bool,
-    pub(super) access: Access,
-    pub(super) config: Config,
-    pub(super) malice: Malice,
-    pub(super) wanted: Option<Vec<bool>>,
-    pub(super) sequential: bool,
-    pub(super) magnet: bool,
-    pub(super) reachable: bool,
-    pub(super) tracker: bool,
+    pub(super) disk: Disk,
+    /// Addresses that a private torrent may dial: the tracker's and the user's.
+    pub(super) named: BTreeSet<SocketAddr>,
 }
 
-impl Plan {
-    /// Has nothing and wants everything.
-    #[must_use]
-    pub fn leech(torrent: &Arc<Computed>) -> Self {
-        Self {
-            torrent: Arc::clone(torrent),
-            complete: false,
-            access: Access::FAST,
-            config: Config::default(),
-            malice: Malice::None,
-            wanted: None,
-            sequential: false,
-            magnet: false,
-            reachable: true,
-            tracker: true,
-        }
-    }
-    /// Has everything.
-    #[must_use]
-    pub fn seed(torrent: &Arc<Computed>) -> Self {
-        Self {
-            complete: true,
-            ..Self::leech(torrent)
-        }
-    }
-    /// Its line.
-    #[must_use]
-    pub fn access(self, access: Access) -> Self {
-        Self { access, ..self }
-    }
-    /// Its engine's settings.
-    #[must_use]
-    pub fn config(self, config: Config) -> Self {
-        Self { config, ..self }
-    }
-    /// How it cheats.
-    #[must_use]
-    pub fn malice(self, malice: Malice) -> Self {
-        Self { malice, ..self }
-    }
-    /// Which files it wants.
-    #[must_use]
-    pub fn wanted(self, wanted: Vec<bool>) -> Self {
-        Self {
-            wanted: Some(wanted),
-            ..self
-        }
-    }
-    /// Pieces in order.
-    #[must_use]
-    pub fn sequential(self) -> Self {
-        Self {
-            sequential: true,
-            ..self
-        }
-    }
-    /// It knows only the info-hash.
-    #[must_use]
-    pub fn magnet(self) -> Self {
-        Self {
-            magnet: true,
-            ..self
-        }
-    }
-    /// It asks no tracker.
-    #[must_use]
-    pub fn trackerless(self) -> Self {
-        Self {
-            tracker: false,
-            ..self
-        }
-    }
-    /// Nobody can dial it.
-    #[must_use]
-    pub fn unreachable(self) -> Self {
-        Self {
-            reachable: false,
-            ..self
-        }
-    }
-}
-
-/// An engine with its driver.
+/// A session with its driver.
 #[derive(Debug)]
 pub struct Host {
     pub(super) id: HostId,
     pub(super) plan: Plan,
-    pub(super) engine: Engine,
-    pub(super) disk: Disk,
+    pub(super) session: Session,
+    pub(super) torrents: BTreeMap<TorrentId, Data>,
     pub(super) line: Line,
     pub(super) alive: bool,
     /// Counts starts, so that what was meant for an earlier life is not taken for this one.
@@ -138,102 +58,116 @@ pub struct Host {
     pub(super) peer_id: PeerId,
     /// Which link, and which end of it.
     pub(super) conns: BTreeMap<ConnId, (u64, usize)>,
+    /// Which torrent each connection is for.
+    pub(super) routes: BTreeMap<ConnId, TorrentId>,
     pub(super) accepted: u64,
-    pub(super) pending: BTreeMap<RequestId, Op>,
+    pub(super) pending: BTreeMap<RequestId, (TorrentId, Op)>,
     pub(super) timer: Option<Instant>,
     pub(super) spins: (Instant, u32),
     /// The machine sleeps until then.
     pub(super) asleep: Instant,
-    pub(super) announces: Announces,
     pub(super) blocks_sent: u32,
-    /// Addresses that a private torrent may dial: the tracker's and the user's.
-    pub(super) named: BTreeSet<SocketAddr>,
     pub(super) hints: Vec<SocketAddr>,
     pub(super) heard: Vec<(u8, Bytes)>,
-    pub(super) dht_nodes: Vec<SocketAddr>,
+    /// Nodes of the DHT that it spoke to, in the order of the first words.
+    dht_nodes: Vec<SocketAddr>,
+    /// Swarms that it asked the DHT for, and those that it announced there.
+    dht_swarms: BTreeSet<InfoHashV1>,
+    dht_announced: BTreeSet<InfoHashV1>,
     news: Vec<(Instant, Event)>,
 }
 
 impl Host {
     pub(super) fn new(id: HostId, plan: Plan, now: Instant, rng: &mut ChaCha8Rng) -> Self {
-        let mut disk = Disk::new(Arc::clone(&plan.torrent));
-        if plan.complete {
-            disk.fill(plan.torrent.lengths().iter());
-        }
-        let (engine, peer_id) = engine(&plan, now, rng);
+        let (session, peer_id) = session(&plan, now, rng);
+        let all = std::iter::once(&plan.torrent).chain(&plan.more);
+        let torrents = (TORRENT.0..)
+            .zip(all)
+            .map(|(n, torrent)| (TorrentId(n), Data::new(torrent, plan.complete)))
+            .collect();
         let line = Line::new(plan.access);
         Self {
             id,
             plan,
-            engine,
-            disk,
+            session,
+            torrents,
             line,
             alive: true,
             life: 0,
             peer_id,
             conns: BTreeMap::new(),
+            routes: BTreeMap::new(),
             accepted: 0,
             pending: BTreeMap::new(),
             timer: None,
             spins: (now, 0),
             asleep: Instant::ZERO,
-            announces: Announces::default(),
             blocks_sent: 0,
-            named: BTreeSet::new(),
             hints: Vec::new(),
             heard: Vec::new(),
             dht_nodes: Vec::new(),
+            dht_swarms: BTreeSet::new(),
+            dht_announced: BTreeSet::new(),
             news: Vec::new(),
         }
     }
 
-    /// A new engine on the same disk.
+    /// A new session on the same disk.
     pub(super) fn reborn(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
-        (self.engine, self.peer_id) = engine(&self.plan, now, rng);
+        (self.session, self.peer_id) = session(&self.plan, now, rng);
         self.alive = true;
         self.timer = None;
-        self.announces = Announces::default();
     }
 
     /// What was running is gone, and perhaps what was not flushed.
     pub(super) fn dies(&mut self, rng: &mut ChaCha8Rng) {
-        self.disk.crash(rng);
+        for data in self.torrents.values_mut() {
+            data.disk.crash(rng);
+        }
         self.alive = false;
         self.life += 1;
         self.pending.clear();
         self.conns.clear();
+        self.routes.clear();
     }
 
-    /// How its torrent is added: as the disk's record says.
-    pub(super) fn first_command(&self) -> Command {
-        if self.plan.magnet && self.disk.record().is_none() {
-            let info_hash = self.plan.torrent.info().info_hash;
-            let magnet = aqueduct_core::meta::Magnet {
-                info_hash,
+    /// How a torrent is added: as the disk's record says.
+    pub(super) fn new_torrent(&self, torrent: TorrentId) -> NewTorrent {
+        let data = &self.torrents[&torrent];
+        let tier = match (self.plan.tracker, self.plan.udp) {
+            (false, _) => Vec::new(),
+            (true, false) => vec![vec![tracker::HTTP.to_owned()]],
+            (true, true) => vec![vec![tracker::UDP.to_owned()]],
+        };
+        NewTorrent {
+            torrent,
+            source: self.source(torrent, data),
+            trackers: tier,
+            paused: false,
+        }
+    }
+
+    fn source(&self, torrent: TorrentId, data: &Data) -> Source {
+        if torrent == TORRENT && self.plan.magnet && data.disk.record().is_none() {
+            return Source::Magnet(aqueduct_core::meta::Magnet {
+                info_hash: data.torrent.info().info_hash,
                 name: None,
                 trackers: vec![],
                 web_seeds: vec![],
                 peers: vec![],
                 select: None,
-            };
-            return Command::AddMagnet {
-                torrent: TORRENT,
-                magnet,
-                paused: false,
-            };
+            });
         }
-        let info = Arc::clone(self.plan.torrent.info());
-        Command::Add {
-            torrent: TORRENT,
-            info,
-            resumed: self.resumed(),
-            wanted: self.plan.wanted.clone(),
-            paused: false,
+        let wanted = self.plan.wanted.clone().filter(|_| torrent == TORRENT);
+        Source::Info {
+            info: Arc::clone(data.torrent.info()),
+            resumed: self.resumed(data),
+            wanted,
         }
     }
 
-    fn resumed(&self) -> Resumed {
-        match self.disk.record() {
+    fn resumed(&self, data: &Data) -> Resumed {
+        match data.disk.record() {
             Some(saved) => Resumed::Record {
                 have: saved.have.clone(),
                 check: vec![],
@@ -246,6 +180,38 @@ impl Host {
         }
     }
 
+    /// Gives it one torrent more, of which nothing is there. It is not added yet.
+    pub(super) fn insert(&mut self, torrent: &Arc<Computed>) -> TorrentId {
+        let (last, _) = self.torrents.last_key_value().expect("every host has one");
+        let id = TorrentId(last.0 + 1);
+        self.torrents.insert(id, Data::new(torrent, false));
+        id
+    }
+
+    /// A tracker named these peers for one of its torrents.
+    pub(super) fn note_named(&mut self, swarm: InfoHashV1, addrs: &[SocketAddr]) {
+        if let Some(id) = self.torrent_of(swarm)
+            && let Some(data) = self.torrents.get_mut(&id)
+        {
+            data.named.extend(addrs);
+        }
+    }
+
+    pub(super) fn note_dht_datagram(&mut self, to: SocketAddr, message: &Message<'_>) {
+        if !self.dht_nodes.contains(&to) {
+            self.dht_nodes.push(to);
+        }
+        self.dht_swarms.extend(network::named_swarm(message));
+        self.dht_announced.extend(network::announced(message));
+    }
+
+    /// Which of its torrents this is.
+    pub(super) fn torrent_of(&self, swarm: InfoHashV1) -> Option<TorrentId> {
+        let mut torrents = self.torrents.iter();
+        let (id, _) = torrents.find(|(_, data)| data.swarm() == swarm)?;
+        Some(*id)
+    }
+
     pub(super) fn note(&mut self, now: Instant, event: Event) {
         self.news.push((now, event));
     }
@@ -254,17 +220,17 @@ impl Host {
         format!("host {} ({})", self.id.0, self.addr())
     }
     pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+        self.session.engine()
     }
     pub(super) fn config(&self) -> &Config {
         &self.plan.config
     }
-    pub(super) fn swarm(&self) -> InfoHashV1 {
-        self.plan.torrent.info().info_hash.wire()
+    pub(super) fn swarms(&self) -> Vec<InfoHashV1> {
+        self.torrents.values().map(Data::swarm).collect()
     }
     /// Bytes being hashed or written.
     pub(super) fn unwritten(&self) -> u64 {
-        let bytes = self.pending.values().map(|op| match op {
+        let bytes = self.pending.values().map(|(_, op)| match op {
             Op::Hash(data) | Op::Write { data, .. } => data.len() as u64,
             _ => 0,
         });
@@ -277,8 +243,9 @@ impl Host {
         id: RequestId,
         rng: &mut ChaCha8Rng,
     ) -> Option<Result<OpResult, OpError>> {
-        let op = self.pending.remove(&id)?;
-        Some(self.disk.perform(op, rng))
+        let (torrent, op) = self.pending.remove(&id)?;
+        let data = self.torrents.get_mut(&torrent)?;
+        Some(data.disk.perform(op, rng))
     }
 
     /// The torrent's data as they should be.
@@ -290,27 +257,43 @@ impl Host {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         let [_, b, c, d] = u32::try_from(self.id.0 + 1).unwrap().to_be_bytes();
-        SocketAddr::from(([45, b, c, d], 6881))
+        SocketAddr::from(([45, b, c, d], PORT))
     }
     /// Its line.
     #[must_use]
     pub fn access(&self) -> Access {
         self.plan.access
     }
-    /// Its storage.
+    /// Where its node of the DHT is, if it has one.
+    pub(super) fn dht_addr(&self) -> Option<SocketAddr> {
+        let port = self.plan.config.dht_port?;
+        Some(SocketAddr::new(self.addr().ip(), port))
+    }
+    /// Its address on the local network.
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        let [_, _, c, d] = u32::try_from(self.id.0 + 1).unwrap().to_be_bytes();
+        SocketAddr::from(([192, 168, c, d], PORT))
+    }
+    /// Its storage of [`TORRENT`].
     #[must_use]
     pub fn disk(&self) -> &Disk {
-        &self.disk
+        self.disk_of(TORRENT)
+    }
+    /// Its storage of one torrent.
+    #[must_use]
+    pub fn disk_of(&self, torrent: TorrentId) -> &Disk {
+        &self.torrents[&torrent].disk
     }
     /// Its storage, to break it.
     pub fn disk_mut(&mut self) -> &mut Disk {
-        &mut self.disk
+        let data = self.torrents.get_mut(&TORRENT);
+        &mut data.expect("every host has it").disk
     }
     /// What its screen would show; `None` if the torrent is not there.
     #[must_use]
     pub fn snapshot(&self) -> Option<TorrentSnapshot> {
         self.alive
-            .then(|| self.engine.snapshot_of(TORRENT))
+            .then(|| self.engine().snapshot_of(TORRENT))
             .flatten()
     }
     /// All its news, from all its lives.
@@ -323,7 +306,7 @@ impl Host {
     pub fn finished(&self) -> Option<Duration> {
         self.news
             .iter()
-            .find(|(_, event)| matches!(event, Event::Finished(_)))
+            .find(|(_, event)| matches!(event, Event::Finished(TORRENT)))
             .map(|(at, _)| at.since(Instant::ZERO))
     }
     /// Whom it banned.
@@ -349,28 +332,36 @@ impl Host {
             .map(|(_, payload)| &payload[..])
             .collect()
     }
-    /// Nodes of the DHT that its peers named.
+    /// Nodes of the DHT that it spoke to.
     #[must_use]
     pub fn dht_nodes(&self) -> &[SocketAddr] {
         &self.dht_nodes
     }
+    /// Swarms that it asked the DHT for.
+    #[must_use]
+    pub fn dht_swarms(&self) -> &BTreeSet<InfoHashV1> {
+        &self.dht_swarms
+    }
+    /// Swarms in which nodes of the DHT were told of it.
+    #[must_use]
+    pub fn dht_announced(&self) -> &BTreeSet<InfoHashV1> {
+        &self.dht_announced
+    }
     /// Whom it is connected with, by address without port.
     #[must_use]
     pub fn neighbours(&self) -> BTreeSet<IpAddr> {
-        self.engine
+        self.engine()
             .peers(TORRENT)
             .iter()
             .filter_map(|peer| peer.addr.ip())
             .collect()
     }
-    /// Whether it knows that its torrent is private (BEP 27).
-    pub(super) fn keeps_private(&self) -> bool {
-        let known = !self.plan.magnet
-            || self
-                .news
-                .iter()
-                .any(|(_, event)| matches!(event, Event::Metadata(..)));
-        known && self.plan.torrent.info().private
+    /// Whether it knows that a torrent is private (BEP 27).
+    pub(super) fn keeps_private(&self, torrent: TorrentId) -> bool {
+        let met = |event: &Event| matches!(event, Event::Metadata(id, _) if *id == torrent);
+        let known = !(self.plan.magnet && torrent == TORRENT)
+            || self.news.iter().any(|(_, event)| met(event));
+        known && self.torrents[&torrent].torrent.info().private
     }
     /// Pieces that failed their hash.
     #[must_use]
@@ -402,12 +393,49 @@ impl Host {
     }
 }
 
-fn engine(plan: &Plan, now: Instant, rng: &mut ChaCha8Rng) -> (Engine, PeerId) {
+impl Data {
+    fn new(torrent: &Arc<Computed>, complete: bool) -> Self {
+        let mut disk = Disk::new(Arc::clone(torrent));
+        if complete {
+            disk.fill(torrent.lengths().iter());
+        }
+        Self {
+            torrent: Arc::clone(torrent),
+            disk,
+            named: BTreeSet::new(),
+        }
+    }
+
+    fn swarm(&self) -> InfoHashV1 {
+        self.torrent.info().info_hash.wire()
+    }
+}
+
+fn session(plan: &Plan, now: Instant, rng: &mut ChaCha8Rng) -> (Session, PeerId) {
     let peer_id = PeerId::ours(rng.random());
     // Who cannot be dialled does not know that, and tells its port all the same.
+    let identity = Identity {
+        peer_id,
+        port: PORT,
+    };
     let config = Config {
-        listen_port: 6881,
+        listen_port: PORT,
         ..plan.config.clone()
     };
-    (Engine::new(config, peer_id, rng.random(), now), peer_id)
+    let engine = Engine::new(config, peer_id, rng.random(), now);
+    let mut discovery = Discovery::new(discovery::Config::default(), rng.random());
+    if plan.config.dht_port.is_some() {
+        let names = [("nodes.example".to_owned(), DHT_PORT)];
+        let config = dht::Config {
+            v6: false,
+            bootstrap: names.into_iter().filter(|_| plan.bootstrap).collect(),
+            keep_bootstrap: true,
+            ..dht::Config::default()
+        };
+        discovery = discovery.with_dht(config, dht::State::default(), rng.random(), now);
+    }
+    if plan.lsd {
+        discovery = discovery.with_lsd(PORT, rng.random());
+    }
+    (Session::new(engine, discovery, identity, now), peer_id)
 }

@@ -1,8 +1,8 @@
 //! A world without sockets, files or clocks: engines, their links and their disks in one process,
 //! in virtual time, the same for the same seed.
 //!
-//! [`World`] holds the hosts and the queue of what happens next. A [`Host`] is an engine with a
-//! driver that keeps the contract of `core/src/io.rs` to the letter; what it breaks, it breaks as
+//! [`World`] holds the hosts and the queue of what happens next. A [`Host`] is a session (an engine,
+//! trackers, and if wanted the DHT and local discovery) with one torrent or several, and a driver that keeps the contract of `core/src/io.rs` to the letter; what it breaks, it breaks as
 //! networks and disks do. Malice is a filter on what a host says ([`Malice`]). After every step the
 //! rules of `check` are applied to what the engines want; a broken rule panics, and the world
 //! prints its seed.
@@ -15,12 +15,16 @@ mod disk;
 mod host;
 mod malice;
 mod net;
+mod network;
+mod plan;
+mod running;
 mod trace;
 mod tracker;
 mod world;
 
 pub use disk::{Disk, Fault, Saved};
-pub use host::{Host, HostId, Plan, TORRENT};
+pub use host::{Host, HostId, TORRENT};
 pub use malice::Malice;
 pub use net::Access;
+pub use plan::Plan;
 pub use world::World;

@@ -1,6 +1,7 @@
 //! Outputs as one line each: for fingerprints, and for whoever wants to see what a failing swarm
 //! did.
 
+use aqueduct_core::discovery::NetRequest;
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Event, Op, Output};
 
@@ -27,6 +28,15 @@ pub(super) fn line(output: &Output) -> String {
         Output::Event(Event::Metadata(torrent, info)) => {
             format!("{torrent:?} metadata {}", info.info_hash)
         }
+        other => format!("{other:?}"),
+    }
+}
+
+/// All that matters of what discovery wants of the network.
+pub(super) fn net_line(request: &NetRequest) -> String {
+    match request {
+        NetRequest::UdpSend { to, bytes, .. } => format!("tracker {to} {bytes:x?}"),
+        NetRequest::DhtSend { to, bytes } => format!("node {to} {bytes:x?}"),
         other => format!("{other:?}"),
     }
 }

@@ -1,68 +1,116 @@
-//! Who is in which swarm: what a tracker would answer.
+//! The trackers of the simulated world: the real one, behind a simulated network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use aqueduct_core::Instant;
+use aqueduct_core::tracker::{Admission, Announce, Config, Event, Tracker};
 use aqueduct_core::types::InfoHashV1;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
-use super::HostId;
+/// Where it is asked over HTTP.
+pub(super) const HTTP: &str = "http://tracker.example/announce";
+/// Where it is asked over UDP.
+pub(super) const UDP: &str = "udp://tracker.example:6969/announce";
+/// Its address.
+pub(super) const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(44, 0, 0, 1)), 6969);
 
-/// A tracker's shortest interval, as the simulated one has it.
-pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(15);
-/// Its regular interval.
-pub(super) const INTERVAL: Duration = Duration::from_secs(120);
-/// Most peers in an answer.
-const NUMWANT: usize = 50;
+/// Most peers in an answer, besides addresses where nobody is.
+const NUM_WANT: usize = 50;
 
-/// All swarms.
-#[derive(Debug, Default)]
-pub(super) struct Tracker {
-    swarms: BTreeMap<InfoHashV1, BTreeSet<HostId>>,
+/// One tracker for all swarms, over HTTP and UDP.
+#[derive(Debug)]
+pub(super) struct SimTracker {
+    tracker: Tracker,
+    seed: [u8; 32],
+    /// Addresses in every swarm where nobody is.
+    ghosts: Vec<SocketAddr>,
+    haunted: BTreeSet<InfoHashV1>,
 }
 
-impl Tracker {
-    pub(super) fn leave(&mut self, swarm: InfoHashV1, host: HostId) {
-        self.swarms.entry(swarm).or_default().remove(&host);
-    }
-
-    /// Lists the host and picks others for it.
-    pub(super) fn announce(
-        &mut self,
-        swarm: InfoHashV1,
-        host: HostId,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<HostId> {
-        let members = self.swarms.entry(swarm).or_default();
-        members.insert(host);
-        let mut others = members
-            .iter()
-            .copied()
-            .filter(|other| *other != host)
-            .collect::<Vec<_>>();
-        while others.len() > NUMWANT {
-            others.swap_remove(rng.random_range(0..others.len()));
+impl SimTracker {
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            tracker: tracker(NUM_WANT, seed),
+            seed,
+            ghosts: Vec::new(),
+            haunted: BTreeSet::new(),
         }
-        others
+    }
+
+    /// To be called before anybody announces.
+    pub(super) fn add_ghosts(&mut self, count: u8) {
+        let ghosts = (1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881)));
+        self.ghosts.extend(ghosts);
+        let max_num_want = NUM_WANT + self.ghosts.len();
+        self.tracker = tracker(max_num_want, self.seed);
+    }
+
+    /// Lists the ghosts in a swarm before its first peer asks.
+    pub(super) fn haunt(&mut self, now: Instant, info_hash: InfoHashV1) {
+        if self.haunted.insert(info_hash) {
+            for ghost in self.ghosts.clone() {
+                self.announce(now, info_hash, ghost, Event::Present);
+            }
+        }
+    }
+
+    /// A host is no more: its place is given away, as after a while it would be.
+    pub(super) fn forget(&mut self, now: Instant, info_hash: InfoHashV1, addr: SocketAddr) {
+        self.announce(now, info_hash, addr, Event::Stopped);
+    }
+
+    fn announce(&mut self, now: Instant, info_hash: InfoHashV1, addr: SocketAddr, event: Event) {
+        let announce = Announce {
+            info_hash,
+            port: addr.port(),
+            seed: false,
+            event,
+            num_want: Some(0),
+        };
+        let mut nobody = Vec::new();
+        self.tracker
+            .announce(now, &announce, addr.ip(), Admission::Listed, &mut nobody)
+            .expect("the tracker has room");
+    }
+
+    /// Peers that it knows in a swarm.
+    pub(super) fn count(&self, info_hash: &InfoHashV1) -> u32 {
+        let counts = self.tracker.scrape(info_hash);
+        counts.seeders + counts.leechers
+    }
+
+    /// Answers the arguments of an announce over HTTP.
+    pub(super) fn answer_http(&mut self, now: Instant, from: IpAddr, query: &str) -> Vec<u8> {
+        let mut body = Vec::new();
+        let admit = |_| Admission::Listed;
+        self.tracker
+            .answer_announce(now, from, query.as_bytes(), &admit, &mut body);
+        body
+    }
+
+    /// Answers a datagram; `None`: with silence.
+    pub(super) fn answer_udp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<Vec<u8>> {
+        let mut answer = Vec::new();
+        let admit = |_| Admission::Listed;
+        self.tracker
+            .answer_udp(now, from, datagram, &admit, &mut answer);
+        (!answer.is_empty()).then_some(answer)
     }
 }
 
-/// When a host may announce again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Announces {
-    /// The torrent is active.
-    pub(super) active: bool,
-    /// One is planned for this time.
-    pub(super) planned: Option<Instant>,
-    /// The last one.
-    pub(super) last: Option<Instant>,
-}
-
-impl Announces {
-    /// When the next announce may be, if it is asked for now.
-    pub(super) fn soonest(&self, now: Instant) -> Instant {
-        self.last.map_or(now, |last| now.max(last + MIN_INTERVAL))
-    }
+fn tracker(max_num_want: usize, seed: [u8; 32]) -> Tracker {
+    let config = Config {
+        interval: Duration::from_secs(120),
+        min_interval: Duration::from_secs(15),
+        max_num_want,
+        requests_per_address: 10_000,
+        ..Config::default()
+    };
+    Tracker::new(config, seed)
 }

@@ -1,14 +1,14 @@
 //! The world: hosts, links, the tracker, and what happens next.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aqueduct_core::types::{PeerAddr, PeerSource, Piece, RequestId};
+use aqueduct_core::types::{PeerAddr, PeerSource, Piece, RequestId, TorrentId};
 use aqueduct_core::{
-    Command, CommandError, DiscoverRequest, Event, FileChange, Input, Instant, OpError, Output,
-    PriorityRange, Resumed,
+    Command, CommandError, Event, FileChange, Input, Instant, OpError, Output, PriorityRange,
+    Resumed, discovery, session,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,10 +16,12 @@ use sha1::{Digest, Sha1};
 
 use super::clock::Agenda;
 use super::conn::{Arrival, Link};
-use super::host::{Host, HostId, Plan, TORRENT};
+use super::host::{Host, HostId, TORRENT};
 use super::malice::Malice;
-use super::tracker::{INTERVAL, Tracker};
+use super::plan::Plan;
+use super::tracker::SimTracker;
 use super::{check, trace};
+use crate::torrent::Computed;
 
 /// One thing that will happen. Things that concern a host carry the life they were meant for.
 pub(super) enum Happening {
@@ -31,10 +33,10 @@ pub(super) enum Happening {
     Departed { link: u64, side: usize },
     /// An operation is done.
     Done(HostId, u32, RequestId),
-    /// A host asks the tracker.
-    Announce(HostId, u32),
-    /// The tracker's answer.
-    Peers(HostId, u32, Vec<SocketAddr>),
+    /// What a host asked the network for comes back.
+    Net(HostId, u32, discovery::Input),
+    /// A datagram arrives, whatever life the host is in.
+    Datagram(HostId, discovery::Input),
     /// A babbler speaks.
     Babble(HostId, u32),
     /// The test's own doing.
@@ -52,12 +54,10 @@ pub struct World {
     pub(super) links_made: u64,
     /// Messages travel as bytes through the codecs, in pieces cut anywhere, instead of as values.
     pub(super) encoded: bool,
-    tracker: Tracker,
-    /// Addresses in every answer of the tracker where nobody is.
-    ghosts: Vec<SocketAddr>,
+    pub(super) tracker: SimTracker,
     outputs: Sha1,
-    steps: u64,
-    news: bool,
+    pub(super) steps: u64,
+    pub(super) news: bool,
     trace: bool,
 }
 
@@ -65,17 +65,17 @@ impl World {
     /// An empty world.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         Self {
             seed,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            tracker: SimTracker::new(rng.random()),
+            rng,
             agenda: Agenda::new(),
             hosts: Vec::new(),
             addresses: BTreeMap::new(),
             links: BTreeMap::new(),
             links_made: 0,
             encoded: false,
-            tracker: Tracker::default(),
-            ghosts: Vec::new(),
             outputs: Sha1::new(),
             steps: 0,
             news: false,
@@ -123,7 +123,9 @@ impl World {
     pub fn add_stopped(&mut self, plan: Plan) -> HostId {
         let id = HostId(self.hosts.len());
         let host = Host::new(id, plan, self.agenda.now(), &mut self.rng);
-        self.addresses.insert(host.addr(), id);
+        for addr in [host.addr(), host.local_addr()] {
+            self.addresses.insert(addr, id);
+        }
         self.hosts.push(host);
         self.hosts[id.0].alive = false;
         id
@@ -136,16 +138,16 @@ impl World {
 
     /// So many addresses in every swarm at which nobody answers.
     pub fn add_ghosts(&mut self, count: u8) {
-        self.ghosts
-            .extend((1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881))));
+        self.tracker.add_ghosts(count);
     }
 
     fn start(&mut self, id: HostId) {
         let now = self.agenda.now();
         self.hosts[id.0].reborn(now, &mut self.rng);
-        let first = self.hosts[id.0].first_command();
-        self.command(id, first)
-            .expect("a new engine takes a torrent");
+        let torrents: Vec<TorrentId> = self.hosts[id.0].torrents.keys().copied().collect();
+        for torrent in torrents {
+            self.add_known(id, torrent);
+        }
         if self.hosts[id.0].plan.sequential {
             self.command(id, Command::Prioritise(TORRENT, vec![PriorityRange::ALL]))
                 .expect("the torrent is there");
@@ -160,12 +162,35 @@ impl World {
         }
     }
 
+    fn add_known(&mut self, id: HostId, torrent: TorrentId) {
+        let now = self.agenda.now();
+        let new = self.hosts[id.0].new_torrent(torrent);
+        let added = self.hosts[id.0].session.add(now, new);
+        added.expect("a session takes a new torrent");
+        self.settle(id);
+    }
+
+    /// A host's user adds a torrent of which nothing is there.
+    pub fn add_torrent(&mut self, id: HostId, torrent: &Arc<Computed>) -> TorrentId {
+        let torrent = self.hosts[id.0].insert(torrent);
+        self.add_known(id, torrent);
+        torrent
+    }
+
+    /// Peers that the tracker knows in a torrent's swarm.
+    #[must_use]
+    pub fn tracked(&self, torrent: &Computed) -> u32 {
+        self.tracker.count(&torrent.info().info_hash.wire())
+    }
+
     /// Ends a host as a loss of power does: its connections break, what it had not flushed may be
     /// lost.
     pub fn kill(&mut self, id: HostId) {
         self.break_links(id);
-        let swarm = self.hosts[id.0].swarm();
-        self.tracker.leave(swarm, id);
+        let (now, addr) = (self.agenda.now(), self.hosts[id.0].addr());
+        for swarm in self.hosts[id.0].swarms() {
+            self.tracker.forget(now, swarm, addr);
+        }
         self.hosts[id.0].dies(&mut self.rng);
     }
 
@@ -202,7 +227,7 @@ impl World {
     /// The engine's.
     pub fn command(&mut self, id: HostId, command: Command) -> Result<(), CommandError> {
         let now = self.agenda.now();
-        let result = self.hosts[id.0].engine.command(now, command);
+        let result = self.hosts[id.0].session.command(now, command);
         self.settle(id);
         result
     }
@@ -224,15 +249,40 @@ impl World {
     /// Tells an engine something, and does what it then wants.
     pub(super) fn tell(&mut self, id: HostId, input: Input) {
         let now = self.agenda.now();
-        self.hosts[id.0].engine.handle(now, input);
+        let host = &mut self.hosts[id.0];
+        if let Input::Accepted {
+            conn, handshake, ..
+        } = &input
+            && let Some(torrent) = host.torrent_of(handshake.info_hash)
+        {
+            host.routes.insert(*conn, torrent);
+        }
+        host.session.handle(now, input);
+        self.settle(id);
+    }
+
+    /// Tells a host's discovery something, and does what it then wants.
+    pub(super) fn tell_net(&mut self, id: HostId, input: discovery::Input) {
+        let now = self.agenda.now();
+        self.hosts[id.0].session.handle_net(now, input);
         self.settle(id);
     }
 
     fn settle(&mut self, id: HostId) {
-        while let Some(output) = self.hosts[id.0].engine.poll_output() {
-            self.record(id, &output);
-            check::output(&self.hosts[id.0], &output);
-            self.carry_out(id, output);
+        while let Some(output) = self.hosts[id.0].session.poll_output() {
+            match output {
+                session::Output::Engine(output) => {
+                    self.record(id, &trace::line(&output));
+                    check::output(&self.hosts[id.0], &output);
+                    self.carry_out(id, output);
+                }
+                session::Output::Net(request) => {
+                    self.record(id, &trace::net_line(&request));
+                    check::net(&self.hosts[id.0], &request);
+                    self.carry_out_net(id, request);
+                }
+                session::Output::Tracker { .. } => {}
+            }
         }
         self.arm(id);
     }
@@ -242,19 +292,25 @@ impl World {
         match output {
             Output::Dial {
                 conn,
+                torrent,
                 info_hash,
                 addr,
-                ..
-            } => self.dial(id, conn, info_hash, addr),
+            } => {
+                self.hosts[id.0].routes.insert(conn, torrent);
+                self.dial(id, conn, info_hash, addr);
+            }
             Output::Send { conn, message } => self.send(id, conn, message),
             Output::Close { conn, .. } => self.close(id, conn),
             Output::Request {
-                id: request, op, ..
+                id: request,
+                torrent,
+                op,
             } => {
                 let host = &mut self.hosts[id.0];
-                let done = host.disk.schedule(now, &op, &mut self.rng);
+                let data = host.torrents.get_mut(&torrent).expect("it is there");
+                let done = data.disk.schedule(now, &op, &mut self.rng);
                 assert!(
-                    host.pending.insert(request, op).is_none(),
+                    host.pending.insert(request, (torrent, op)).is_none(),
                     "{request:?} is asked for twice"
                 );
                 check::unwritten(host);
@@ -262,9 +318,9 @@ impl World {
                     .at(done, Happening::Done(id, host.life, request));
             }
             Output::Cancel(request) => self.cancel(id, request),
-            Output::Discover { request, .. } => self.discover(id, request),
             Output::Hint { addrs, .. } => self.hosts[id.0].hints.extend(addrs),
-            Output::DhtNode(addr) => self.hosts[id.0].dht_nodes.push(addr),
+            // Never: `check` panics.
+            Output::Discover { .. } | Output::DhtNode(_) => {}
             Output::Event(event) => self.news(id, event),
         }
     }
@@ -294,54 +350,16 @@ impl World {
     fn news(&mut self, id: HostId, event: Event) {
         self.news = true;
         let now = self.agenda.now();
-        let metadata = matches!(event, Event::Metadata(..));
-        self.hosts[id.0].note(now, event);
-        if metadata {
-            self.hosts[id.0]
-                .engine
-                .attach(now, TORRENT, Resumed::Nothing)
-                .expect("metadata came for a torrent that is there");
+        let metadata = match event {
+            Event::Metadata(torrent, _) => Some(torrent),
+            _ => None,
+        };
+        let host = &mut self.hosts[id.0];
+        host.note(now, event);
+        if let Some(torrent) = metadata {
+            let attached = host.session.attach(now, torrent, Resumed::Nothing);
+            attached.expect("metadata came for a torrent that is there");
         }
-    }
-
-    fn discover(&mut self, id: HostId, request: DiscoverRequest) {
-        if !self.hosts[id.0].plan.tracker {
-            return;
-        }
-        let now = self.agenda.now();
-        let (swarm, life) = (self.hosts[id.0].swarm(), self.hosts[id.0].life);
-        let announces = &mut self.hosts[id.0].announces;
-        match request {
-            DiscoverRequest::Stop => {
-                announces.active = false;
-                self.tracker.leave(swarm, id);
-                return;
-            }
-            DiscoverRequest::Start => announces.active = true,
-            DiscoverRequest::More | DiscoverRequest::Completed => {}
-        }
-        let when = announces.soonest(now);
-        if announces.planned.is_none_or(|planned| when < planned) {
-            announces.planned = Some(when);
-            self.agenda.at(when, Happening::Announce(id, life));
-        }
-    }
-
-    fn announce(&mut self, id: HostId) {
-        let now = self.agenda.now();
-        let (swarm, life) = (self.hosts[id.0].swarm(), self.hosts[id.0].life);
-        let announces = &mut self.hosts[id.0].announces;
-        if !announces.active || announces.planned != Some(now) {
-            return;
-        }
-        announces.last = Some(now);
-        announces.planned = Some(now + INTERVAL);
-        let others = self.tracker.announce(swarm, id, &mut self.rng);
-        let members = others.into_iter().map(|other| self.hosts[other.0].addr());
-        let addrs = members.chain(self.ghosts.iter().copied()).collect();
-        self.agenda
-            .after(Duration::from_millis(80), Happening::Peers(id, life, addrs));
-        self.agenda.after(INTERVAL, Happening::Announce(id, life));
     }
 
     /// A host hears where others are.
@@ -355,7 +373,9 @@ impl World {
 
     fn name(&mut self, id: HostId, source: PeerSource, addrs: Vec<SocketAddr>) {
         if source.suits_private() {
-            self.hosts[id.0].named.extend(&addrs);
+            let host = &mut self.hosts[id.0];
+            let named = host.torrents.get_mut(&TORRENT);
+            named.expect("every host has it").named.extend(&addrs);
         }
         self.tell(
             id,
@@ -370,7 +390,7 @@ impl World {
     /// Plans the host's next wake-up if its engine wants an earlier one than is planned.
     fn arm(&mut self, id: HostId) {
         let host = &mut self.hosts[id.0];
-        let Some((due, _)) = host.engine.poll_timeout() else {
+        let Some((due, _)) = host.session.poll_timeout() else {
             return;
         };
         if host.timer.is_none_or(|planned| due < planned) {
@@ -379,11 +399,11 @@ impl World {
         }
     }
 
-    fn wake(&mut self, id: HostId) {
+    pub(super) fn wake(&mut self, id: HostId) {
         let now = self.agenda.now();
         let host = &mut self.hosts[id.0];
         host.timer = host.timer.filter(|planned| *planned > now);
-        match host.engine.poll_timeout() {
+        match host.session.poll_timeout() {
             Some((due, reason)) if due <= now => {
                 host.count_wake_up(now, reason);
                 self.tell(id, Input::Timeout);
@@ -392,7 +412,7 @@ impl World {
         }
     }
 
-    fn babble(&mut self, id: HostId, life: u32) {
+    pub(super) fn babble(&mut self, id: HostId, life: u32) {
         let conns = self.hosts[id.0].conns.keys().copied().collect::<Vec<_>>();
         for conn in conns {
             let chatter = self.hosts[id.0].plan.malice.chatter(&mut self.rng);
@@ -404,153 +424,7 @@ impl World {
             .after(Duration::from_millis(100), Happening::Babble(id, life));
     }
 
-    fn lives(&self, id: HostId, life: u32) -> bool {
-        self.hosts[id.0].alive && self.hosts[id.0].life == life
-    }
-
-    /// When a machine wakes up that sleeps through this.
-    fn slept_through(&self, happening: &Happening) -> Option<Instant> {
-        let (Happening::Wake(id, _)
-        | Happening::Announce(id, _)
-        | Happening::Babble(id, _)
-        | Happening::Peers(id, ..)
-        | Happening::Done(id, ..)) = happening
-        else {
-            return None;
-        };
-        Some(self.hosts[id.0].asleep).filter(|until| *until > self.agenda.now())
-    }
-
-    fn happen(&mut self, happening: Happening) {
-        if let Some(until) = self.slept_through(&happening) {
-            return self.agenda.at(until, happening);
-        }
-        match happening {
-            Happening::Call(call) => call(self),
-            Happening::Arrives(link, arrival) => self.arrives(link, arrival),
-            Happening::Departed { link, side } => self.departed(link, side),
-            Happening::Wake(id, life) if self.lives(id, life) => self.wake(id),
-            Happening::Announce(id, life) if self.lives(id, life) => self.announce(id),
-            Happening::Babble(id, life) if self.lives(id, life) => self.babble(id, life),
-            Happening::Peers(id, life, addrs) if self.lives(id, life) => {
-                self.name(id, PeerSource::Tracker, addrs);
-            }
-            Happening::Done(id, life, request) if self.lives(id, life) => {
-                if let Some(result) = self.hosts[id.0].perform(request, &mut self.rng) {
-                    self.tell(
-                        id,
-                        Input::Done {
-                            id: request,
-                            result,
-                        },
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets the next thing happen, unless it is later than `limit`.
-    fn step(&mut self, limit: Instant) -> bool {
-        let Some(happening) = self.agenda.next(limit) else {
-            return false;
-        };
-        self.happen(happening);
-        self.steps += 1;
-        if self.steps.is_multiple_of(512) {
-            let id = usize::try_from(self.steps / 512).unwrap() % self.hosts.len();
-            check::view(&self.hosts[id]);
-        }
-        true
-    }
-
-    /// Lets so much time pass.
-    pub fn run_for(&mut self, span: Duration) {
-        let limit = self.agenda.now() + span;
-        while self.step(limit) {}
-        self.agenda.rest(limit);
-    }
-
-    /// Runs until something holds; asked after every piece of news.
-    ///
-    /// # Panics
-    /// It does not hold within `limit` from now.
-    pub fn run_until(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        mut holds: impl FnMut(&World) -> bool,
-    ) {
-        let until = self.agenda.now() + limit;
-        self.news = true;
-        loop {
-            if std::mem::take(&mut self.news) && holds(self) {
-                return;
-            }
-            if !self.step(until) {
-                self.agenda.rest(until);
-                assert!(
-                    holds(self),
-                    "not within {limit:?}: {what}\n{}",
-                    self.report()
-                );
-                return;
-            }
-        }
-    }
-
-    /// Runs until these hosts have everything they want, on disk and right.
-    ///
-    /// # Panics
-    /// They do not within `limit` from now, or what they have is wrong.
-    pub fn run_until_finished(&mut self, limit: Duration, hosts: &[HostId]) {
-        let names = format!("{} hosts finish", hosts.len());
-        self.run_until(limit, &names, |world| {
-            hosts.iter().all(|id| world.host(*id).finished().is_some())
-        });
-        for id in hosts
-            .iter()
-            .filter(|id| self.host(**id).plan.wanted.is_none())
-        {
-            assert!(
-                self.host(*id).disk().is_complete(),
-                "{} says it is complete and is not",
-                self.host(*id).name()
-            );
-        }
-    }
-
-    /// What every unfinished host is doing.
-    #[must_use]
-    pub fn report(&self) -> String {
-        let mut text = String::new();
-        let unfinished = self
-            .hosts
-            .iter()
-            .filter(|host| host.finished().is_none() && !host.plan.complete);
-        for host in unfinished.take(20) {
-            let view = host.snapshot().map(|v| {
-                format!(
-                    "{:?} {}/{} peers {} in flight {}",
-                    v.phase,
-                    v.done,
-                    v.wanted,
-                    v.peers,
-                    in_flight(host)
-                )
-            });
-            let _ = writeln!(
-                text,
-                "  {}: {}",
-                host.name(),
-                view.unwrap_or_else(|| "dead".to_owned())
-            );
-        }
-        text
-    }
-
-    fn record(&mut self, id: HostId, output: &Output) {
-        let line = trace::line(output);
+    fn record(&mut self, id: HostId, line: &str) {
         self.outputs.update(format!(
             "{} {} {line}\n",
             self.agenda.now().as_micros(),
@@ -560,14 +434,6 @@ impl World {
             eprintln!("{:>12} {:>3} {line}", self.agenda.now().as_micros(), id.0);
         }
     }
-}
-
-fn in_flight(host: &Host) -> usize {
-    host.engine()
-        .peers(TORRENT)
-        .iter()
-        .map(|peer| peer.in_flight)
-        .sum()
 }
 
 impl Drop for World {

@@ -9,6 +9,7 @@
 
 mod bad_peers;
 mod dht;
+mod discovery;
 mod disk;
 mod extensions;
 mod interruptions;

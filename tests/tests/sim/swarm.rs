@@ -248,7 +248,7 @@ fn peers_that_upload_nothing_get_less_than_those_that_do() {
         unchoke_slots: 3,
         ..Config::default()
     };
-    let mut world = World::new(14);
+    let mut world = World::new(16);
     // What the leeches can send is scarce, and what the seed brings in is not: where it is the
     // other way round, spare capacity goes to anybody.
     world.add(
