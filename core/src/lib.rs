@@ -6,23 +6,32 @@
 //!
 //! # The run loop
 //!
-//! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time.
-//! 2. Give it the user's wishes with [`Engine::command`].
-//! 3. Drain [`Engine::poll_output`] until `None`, and do what every [`Output`] asks for.
-//! 4. Wait for the first of: a message ([`connection::Connection`] makes messages of bytes), the end of a
-//!    connection, the answer to a request, or the time that [`Engine::poll_timeout`] names.
-//! 5. Tell the engine with [`Engine::handle`], together with the time, and go on with 3. After a
-//!    batch of messages one drain is enough.
-//! 6. To leave, give [`Command::ShutDown`] and go on until [`Event::ShutDown`].
+//! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time; a
+//!    [`discovery::Discovery`], which finds peers; and a [`Session`] of both. (A program whose peers
+//!    are found by somebody else, as a tab's are by its bridge, drives an engine alone.)
+//! 2. Add torrents with [`Session::add`], and give it the user's wishes with [`Session::command`].
+//! 3. Drain [`Session::poll_output`] until `None`, and do what every [`session::Output`] asks for:
+//!    connections, storage and news are an [`Output`] of the engine, what trackers, the DHT and local
+//!    discovery want is a [`discovery::NetRequest`].
+//! 4. Wait for the first of: a message ([`connection::Connection`] makes messages of bytes), the end
+//!    of a connection, the answer to a request, a datagram, or the time that
+//!    [`Session::poll_timeout`] names.
+//! 5. Tell it with [`Session::handle`] or [`Session::handle_net`], together with the time, and go on
+//!    with 3. After a batch of messages one drain is enough.
+//! 6. To leave, give [`Command::ShutDown`] and go on until [`Event::ShutDown`]; then
+//!    [`Session::leave`], and go on until trackers have heard ([`Session::has_left`]) or it takes too
+//!    long.
 //!
 //! Every [`Output::Request`] is answered exactly once with [`Input::Done`]. Nothing else is owed.
-//! Here is a whole driver, for a world with one disk, no network and a torrent whose data are
-//! there:
+//! Here is a whole driver, for a world with one disk, a tracker that does not answer and a torrent
+//! whose data are there:
 //!
 //! ```
 //! use std::sync::Arc;
-//! use aqueduct_core::{Command, Config, Engine, Event, Input, Instant, Op, OpError, OpResult, Output, Resumed, TorrentId};
+//! use aqueduct_core::{Config, Engine, Event, Input, Instant, Op, OpError, OpResult, Output, Resumed, Session, TorrentId};
+//! use aqueduct_core::discovery::{self, Discovery, NetRequest, TrackerError};
 //! use aqueduct_core::meta::{Content, Details, Draft};
+//! use aqueduct_core::session::{self, Identity, NewTorrent, Source};
 //! use aqueduct_core::types::{PeerId, PieceDigest};
 //! use sha1::{Digest, Sha1};
 //!
@@ -33,45 +42,61 @@
 //!
 //! // 1 and 2.
 //! let mut now = Instant::ZERO;
-//! let mut engine = Engine::new(Config::default(), PeerId::ours([7; 12]), [1; 32], now);
-//! let (id, info) = (TorrentId(1), Arc::clone(&torrent.info));
-//! engine.command(now, Command::Add { torrent: id, info, resumed: Resumed::Check, wanted: None, paused: false })?;
+//! let identity = Identity { peer_id: PeerId::ours([7; 12]), port: 6881 };
+//! let engine = Engine::new(Config::default(), identity.peer_id, [1; 32], now);
+//! let discovery = Discovery::new(discovery::Config::default(), [2; 32]);
+//! let mut session = Session::new(engine, discovery, identity, now);
+//! let info = Arc::clone(&torrent.info);
+//! session.add(now, NewTorrent {
+//!     torrent: TorrentId(1),
+//!     source: Source::Info { info, resumed: Resumed::Check, wanted: None },
+//!     trackers: vec![vec!["http://tracker.example/announce".to_owned()]],
+//!     paused: false,
+//! })?;
 //!
-//! let mut finished = false;
+//! let (mut finished, mut announced) = (false, false);
 //! while !finished {
 //!     // 3.
-//!     let mut answers = Vec::new();
-//!     while let Some(output) = engine.poll_output() {
+//!     let (mut done, mut heard) = (Vec::new(), Vec::new());
+//!     while let Some(output) = session.poll_output() {
 //!         match output {
-//!             Output::Request { id, op: Op::Check(range), .. } => {
+//!             session::Output::Engine(Output::Request { id, op: Op::Check(range), .. }) => {
 //!                 let start = range.offset as usize;
 //!                 let digest = Sha1::digest(&disk[start..start + range.length as usize]);
-//!                 answers.push((id, Ok(OpResult::Digest(PieceDigest::V1(digest.into())))));
+//!                 done.push((id, Ok(OpResult::Digest(PieceDigest::V1(digest.into())))));
 //!             }
-//!             Output::Request { id, .. } => answers.push((id, Ok(OpResult::Unit))),
-//!             Output::Event(Event::Finished(_)) => finished = true,
+//!             session::Output::Engine(Output::Request { id, .. }) => done.push((id, Ok(OpResult::Unit))),
+//!             session::Output::Engine(Output::Event(Event::Finished(_))) => finished = true,
+//!             session::Output::Net(NetRequest::HttpGet { id, .. }) => {
+//!                 announced = true;
+//!                 let result = Err(TrackerError::Unreachable("there is no network".to_owned()));
+//!                 heard.push(discovery::Input::HttpResponse { id, result });
+//!             }
 //!             _ => {}
 //!         }
 //!     }
 //!     // 4 and 5.
-//!     match engine.poll_timeout() {
-//!         _ if !answers.is_empty() => {}
+//!     match session.poll_timeout() {
+//!         _ if !done.is_empty() || !heard.is_empty() => {}
 //!         Some((at, _reason)) => now = now.max(at),
 //!         None => break,
 //!     }
-//!     for (id, result) in answers {
-//!         engine.handle(now, Input::Done { id, result });
+//!     for (id, result) in done {
+//!         session.handle(now, Input::Done { id, result });
 //!     }
-//!     engine.handle(now, Input::Timeout);
+//!     for input in heard {
+//!         session.handle_net(now, input);
+//!     }
+//!     session.handle(now, Input::Timeout);
 //! }
-//! assert!(finished);
+//! assert!(finished && announced);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # What else is here
 //!
-//! [`discovery::Trackers`] asks trackers, [`tracker::Tracker`] is one, [`tunnel`] is the session
+//! [`discovery`] finds peers, [`tracker::Tracker`] is one, [`tunnel`] is the session
 //! between a tab and its bridge, [`meta`] reads and makes torrents and magnet links, [`resume`] is
 //! the record that outlives a program, [`wire`] and [`extensions`] are what peers say, [`utp`]
 //! turns away who would say it over datagrams.
