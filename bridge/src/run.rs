@@ -37,6 +37,10 @@ use crate::web::origin::Origins;
 use crate::web::proxies::Proxies;
 use crate::web::tls::{Tls, TlsError};
 
+/// How long an announce that brings no answer counts against its session's limit: as long as a
+/// silent UDP tracker does, and the same for all, so that a tab cannot tell ports apart by when its
+/// next tracker is asked.
+const UNANSWERED_PLACE: Duration = Duration::from_secs(5);
 /// How often the machine's own addresses are looked up.
 const OWN_ADDRESSES_INTERVAL: Duration = Duration::from_secs(60);
 /// Ports of the system's choice that are tried until one is free for the tracker, too.
@@ -291,6 +295,7 @@ fn discovery_config(limits: &Limits, announces: usize) -> aqueduct_core::discove
     aqueduct_core::discovery::Config {
         max_queries: announces,
         max_queries_per_owner: limits.announces_per_session,
+        unanswered_place: Some(UNANSWERED_PLACE),
         lookups: Some((limits.lookups_per_session, limits.lookup_interval.0)),
         min_interval_floor: limits.announce_interval.0,
         ..aqueduct_core::discovery::Config::default()

@@ -124,6 +124,9 @@ impl Trackers {
             self.schedule
                 .handle_failure(now, key, index, error, &self.config);
         }
-        self.advance_unless_served(now, key);
+        // Elsewhere the next one is asked when it would be if this one were silent.
+        if self.config.unanswered_place.is_none() {
+            self.advance_unless_served(now, key);
+        }
     }
 }

@@ -15,6 +15,12 @@ pub struct Config {
     /// The same of one owner's torrents. Default 50. A bridge, which serves many, sets less, so
     /// that none of them takes all there may be with trackers that hang.
     pub max_queries_per_owner: usize,
+    /// How long an announce that brings no answer counts against `max_queries_per_owner`, whether
+    /// it fails at once or stays under way. Of an owner that has three times as many under way, the
+    /// oldest is given up for each new one. `None`: it counts until it ends, or, over UDP, until
+    /// `silence` has passed. Default `None`. A bridge sets it, so that a tab cannot tell by when its
+    /// next tracker is asked whether a port that it named is open, closed or silent.
+    pub unanswered_place: Option<Duration>,
     /// Peers asked for in an announce (`numwant`). Default 200. Trackers give what they like; more
     /// than 2,000 are not read.
     pub num_want: u32,
@@ -62,6 +68,7 @@ impl Default for Config {
             max_trackers: 100,
             max_queries: 50,
             max_queries_per_owner: 50,
+            unanswered_place: None,
             num_want: 200,
             interval: Duration::from_secs(30 * 60),
             interval_bounds: (Duration::from_secs(60), Duration::from_secs(2 * 3600)),

@@ -151,4 +151,6 @@ pub enum Reason {
     Retransmit,
     /// A farewell or a scrape was not answered.
     Farewell,
+    /// An announce without an answer no longer counts against its owner's limit.
+    Place,
 }

@@ -59,6 +59,10 @@ pub(super) enum Stage {
 /// Owners by what they have under way: those without anything come first.
 const CLASSES: usize = 3;
 
+/// Announces under way, in multiples of an owner's places, beyond which its oldest is given up.
+/// Only where places are freed by time can there be more than one per place.
+const UNDER_WAY_PER_PLACE: usize = 3;
+
 /// An owner with so many has more than a few.
 const MANY: usize = 4;
 
@@ -76,6 +80,9 @@ pub(super) struct Queries {
     /// Those that count against the limits: an exchange over UDP that goes on in silence costs next
     /// to nothing.
     counted: BTreeSet<QueryId>,
+    /// Whose place each takes up. If `timed`, a place stays taken until [`Queries::free_place`].
+    places: BTreeMap<QueryId, u64>,
+    timed: bool,
     owners: BTreeMap<u64, Owner>,
     /// Owners that wait and have room of their own, by class and by when they lined up.
     ready: [BTreeMap<u64, u64>; CLASSES],
@@ -87,6 +94,8 @@ pub(super) struct Queries {
 #[derive(Debug, Default)]
 struct Owner {
     counted: usize,
+    /// Places taken up, each by an announce under way or by one that failed a moment ago.
+    places: usize,
     waiting: VecDeque<(Key, usize)>,
     /// Its class and number in [`Queries::ready`], if it is there.
     ready: Option<(usize, u64)>,
@@ -103,13 +112,17 @@ impl Owner {
 }
 
 impl Queries {
-    pub(super) const fn new(limit: usize, limit_per_owner: usize) -> Self {
+    /// `timed`: places are freed by [`Queries::free_place`] alone, instead of when an announce ends
+    /// or no longer counts.
+    pub(super) const fn new(limit: usize, limit_per_owner: usize, timed: bool) -> Self {
         let ready = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
         Self {
             limit,
             limit_per_owner,
             open: BTreeMap::new(),
             counted: BTreeSet::new(),
+            places: BTreeMap::new(),
+            timed,
             owners: BTreeMap::new(),
             ready,
             lined_up: 0,
@@ -122,7 +135,7 @@ impl Queries {
         let (its_own, class) = self
             .owners
             .get(&owner)
-            .map_or((0, 0), |owner| (owner.counted, owner.class()));
+            .map_or((0, 0), |owner| (owner.places, owner.class()));
         its_own < self.limit_per_owner
             && self.has_room(class)
             && self.ready[..=class].iter().all(BTreeMap::is_empty)
@@ -141,9 +154,12 @@ impl Queries {
 
     pub(super) fn open(&mut self, query: Query) -> QueryId {
         let (id, owner) = (self.fresh_id(), query.key.owner);
-        self.owners.entry(owner).or_default().counted += 1;
+        let entry = self.owners.entry(owner).or_default();
+        entry.counted += 1;
+        entry.places += 1;
         self.open.insert(id, query);
         self.counted.insert(id);
+        self.places.insert(id, owner);
         self.line_up(owner);
         id
     }
@@ -184,8 +200,33 @@ impl Queries {
             owner.and_then(|number| Some((number, self.owners.get_mut(&number)?)))
         {
             owner.counted -= 1;
+            if self.timed {
+                self.line_up(number);
+            } else {
+                self.free_place(id);
+            }
+        }
+    }
+
+    /// Lets another announce of the same owner have the place of this one.
+    pub(super) fn free_place(&mut self, id: QueryId) {
+        if let Some(number) = self.places.remove(&id) {
+            if let Some(owner) = self.owners.get_mut(&number) {
+                owner.places -= 1;
+            }
             self.line_up(number);
         }
+    }
+
+    /// The oldest announce of this owner, if it has too many under way for its places.
+    pub(super) fn surplus(&self, owner: u64) -> Option<QueryId> {
+        let most = self.limit_per_owner.saturating_mul(UNDER_WAY_PER_PLACE);
+        let is_its = |id: &&QueryId| {
+            let query = self.open.get(id);
+            query.is_some_and(|query| query.key.owner == owner)
+        };
+        (self.owners.get(&owner)?.counted > most)
+            .then(|| self.counted.iter().find(is_its).copied())?
     }
 
     pub(super) fn wait(&mut self, key: Key, tracker: usize) {
@@ -228,13 +269,13 @@ impl Queries {
         if let Some((class, at)) = before {
             self.ready[class].remove(&at);
         }
-        if !owner.waiting.is_empty() && owner.counted < self.limit_per_owner {
+        if !owner.waiting.is_empty() && owner.places < self.limit_per_owner {
             // Whoever waits already does not wait anew because it has more or less than before.
             let at = before.map_or(self.lined_up, |(_, at)| at);
             self.lined_up += u64::from(before.is_none());
             owner.ready = Some((owner.class(), at));
             self.ready[owner.class()].insert(at, number);
-        } else if owner.waiting.is_empty() && owner.counted == 0 {
+        } else if owner.waiting.is_empty() && owner.counted == 0 && owner.places == 0 {
             self.owners.remove(&number);
         }
     }

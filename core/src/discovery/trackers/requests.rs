@@ -3,7 +3,7 @@
 //! This part knows queries, datagrams and deadlines. What an answer means for a torrent is decided
 //! by whoever reads its [`Event`]s.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -99,6 +99,7 @@ struct Waits {
     silence: Duration,
     farewell: Duration,
     other_family: Duration,
+    unanswered_place: Option<Duration>,
 }
 
 /// All requests under way, and those that wait because too many are.
@@ -110,13 +111,21 @@ pub(super) struct Requests {
     waits: Waits,
     rng: ChaCha8Rng,
     events: VecDeque<Event>,
+    /// Requests that failed before their tracker counted as slow, where failures are not to be told
+    /// from silence ([`Config::unanswered_place`]): the next tracker is asked when it would be for a
+    /// silent one.
+    failed: BTreeMap<QueryId, Key>,
 }
 
 impl Requests {
     /// No requests. `rng` draws the transaction ids of datagrams.
     pub(super) fn new(config: &Config, rng: ChaCha8Rng) -> Self {
         Self {
-            queries: Queries::new(config.max_queries, config.max_queries_per_owner),
+            queries: Queries::new(
+                config.max_queries,
+                config.max_queries_per_owner,
+                config.unanswered_place.is_some(),
+            ),
             udp: UdpClient::default(),
             timers: Timers::default(),
             waits: Waits {
@@ -124,9 +133,11 @@ impl Requests {
                 silence: config.silence,
                 farewell: config.farewell,
                 other_family: config.other_family,
+                unanswered_place: config.unanswered_place,
             },
             rng,
             events: VecDeque::new(),
+            failed: BTreeMap::new(),
         }
     }
 
@@ -177,6 +188,7 @@ impl Requests {
         };
         let id = self.queries.open(query);
         self.set_deadline(now, id, wait);
+        self.bound_unanswered(now, id, key.owner, outputs);
         match destination {
             Destination::Http { url, family } => {
                 outputs.push_back(Output::HttpGet { id, url, family });
@@ -198,6 +210,25 @@ impl Requests {
         id
     }
 
+    /// Sets the time at which a new request frees its place, and gives up the owner's oldest one if
+    /// too many are under way.
+    fn bound_unanswered(
+        &mut self,
+        now: Instant,
+        id: QueryId,
+        owner: u64,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(place) = self.waits.unanswered_place else {
+            return;
+        };
+        self.timers.set(Wake::Place(id), now + place);
+        if let Some(oldest) = self.queries.surplus(owner) {
+            self.cancel_network(oldest, outputs);
+            self.end(oldest, Err(TrackerError::Timeout(place)), None);
+        }
+    }
+
     fn set_deadline(&mut self, now: Instant, id: QueryId, wait: Wait) {
         let (wake, wait) = match wait {
             Wait::First => (Wake::Patience(id), self.waits.patience),
@@ -216,11 +247,15 @@ impl Requests {
 
     /// Ends a request whose answer is no longer needed.
     pub(super) fn cancel(&mut self, id: QueryId, outputs: &mut VecDeque<Output>) -> Option<Query> {
-        let query = self.close(id)?;
-        if matches!(query.stage, Stage::Http | Stage::Lookup { .. }) {
+        self.cancel_network(id, outputs);
+        self.close(id)
+    }
+
+    fn cancel_network(&self, id: QueryId, outputs: &mut VecDeque<Output>) {
+        let stage = self.queries.get(id).map(|query| &query.stage);
+        if matches!(stage, Some(Stage::Http | Stage::Lookup { .. })) {
             outputs.push_back(Output::Cancel(id));
         }
-        Some(query)
     }
 
     /// Whether the tracker may be hearing one of these events just now.
@@ -348,6 +383,7 @@ impl Requests {
                 let given_up = self.cancel(id, outputs).map(Event::GivenUp);
                 self.events.extend(given_up);
             }
+            Some(Wake::Place(id)) => self.queries.free_place(id),
         }
         true
     }
@@ -356,6 +392,9 @@ impl Requests {
     /// exchange over UDP no longer keeps others waiting for room: it goes on and costs next to
     /// nothing.
     fn note_slow(&mut self, now: Instant, id: QueryId) {
+        if let Some(key) = self.failed.remove(&id) {
+            return self.events.push_back(Event::Slow(key));
+        }
         let Some(query) = self.queries.get_mut(id) else {
             return;
         };
@@ -431,7 +470,19 @@ impl Requests {
         result: Result<Answer, TrackerError>,
         other_family: Option<Family>,
     ) {
-        let over = self.close(id).map(|query| Event::Over {
+        let patience = self.timers.at(Wake::Patience(id));
+        let query = self.close(id);
+        if result.is_ok() {
+            self.timers.clear(Wake::Place(id));
+            self.queries.free_place(id);
+        } else if let (Some(query), Some(at), Some(_)) =
+            (&query, patience, self.waits.unanswered_place)
+            && !query.overdue
+        {
+            self.timers.set(Wake::Patience(id), at);
+            self.failed.insert(id, query.key);
+        }
+        let over = query.map(|query| Event::Over {
             query,
             result,
             other_family,

@@ -11,10 +11,12 @@ pub(super) enum Wake {
     Retransmit(QueryId),
     /// Leave without an answer, or give up a scrape.
     Farewell(QueryId),
+    /// Its place is free for another announce of the same owner, whatever became of it.
+    Place(QueryId),
 }
 
 impl Wake {
-    /// All that one request may wait for.
+    /// All that one request may wait for while it is under way.
     pub(super) const fn all(id: QueryId) -> [Self; 3] {
         [Self::Patience(id), Self::Retransmit(id), Self::Farewell(id)]
     }
@@ -24,6 +26,7 @@ impl Wake {
             Self::Patience(_) => Reason::Patience,
             Self::Retransmit(_) => Reason::Retransmit,
             Self::Farewell(_) => Reason::Farewell,
+            Self::Place(_) => Reason::Place,
         }
     }
 }

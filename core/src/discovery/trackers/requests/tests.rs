@@ -84,3 +84,73 @@ fn a_tracker_whose_addresses_cannot_be_reached_has_failed() {
     };
     assert!(matches!(result, Err(TrackerError::Unreachable(_))));
 }
+
+/// One place for the owner of [`KEY`], freed a fixed time after its request began.
+fn timed() -> Requests {
+    let config = Config {
+        max_queries_per_owner: 1,
+        unanswered_place: Some(Duration::from_secs(4)),
+        ..Config::default()
+    };
+    Requests::new(&config, ChaCha8Rng::from_seed([1; 32]))
+}
+
+fn http() -> Destination {
+    let url = String::new();
+    Destination::Http { url, family: None }
+}
+
+/// At each tenth of a second, whether another tracker of the same torrent is asked, and whether the
+/// owner may ask another one at all.
+fn seen(fails_at: Option<u64>, destination: Destination) -> Vec<(usize, bool)> {
+    let mut requests = timed();
+    let id = open(&mut requests, destination, Wait::First);
+    let tenths = (0..60).map(|tenth| {
+        let now = Instant(tenth * 100_000);
+        if fails_at == Some(tenth) {
+            let error = TrackerError::Unreachable("connection refused".to_owned());
+            requests.end(id, Err(error), None);
+        }
+        let slow = |event: &Event| matches!(event, Event::Slow(KEY));
+        let asked = events(&mut requests, now).into_iter().filter(slow).count();
+        (asked, requests.queue().admits(KEY.owner))
+    });
+    tenths.collect()
+}
+
+#[test]
+fn where_failures_are_not_told_what_is_asked_next_does_not_depend_on_how_a_tracker_failed() {
+    for destination in [http, udp] {
+        let silent = seen(None, destination());
+        let asked = |seen: &[(usize, bool)]| seen.iter().map(|(asked, _)| asked).sum::<usize>();
+        assert_eq!(asked(&silent), 1, "{silent:?}");
+        assert!(!silent[39].1 && silent[40].1, "{silent:?}");
+        for fails_at in [0, 3, 7, 30, 50] {
+            assert_eq!(seen(Some(fails_at), destination()), silent, "{fails_at}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_whose_trackers_hang_loses_the_oldest_request_for_each_beyond_its_bound() {
+    let mut requests = timed();
+    let ids: Vec<QueryId> = (0..4)
+        .map(|_| open(&mut requests, http(), Wait::First))
+        .collect();
+    let events = events(&mut requests, at(0));
+    let [Event::Over { result, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert!(matches!(result, Err(TrackerError::Timeout(_))));
+    let open = ids.iter().map(|id| requests.owner(*id).is_some());
+    assert_eq!(open.collect::<Vec<_>>(), [false, true, true, true]);
+}
+
+#[test]
+fn an_answer_frees_the_place_at_once() {
+    let mut requests = timed();
+    let id = open(&mut requests, http(), Wait::First);
+    assert!(!requests.queue().admits(KEY.owner));
+    requests.end(id, Ok(Answer::default()), None);
+    assert!(requests.queue().admits(KEY.owner));
+}
