@@ -1,5 +1,5 @@
-//! Other people's BitTorrent clients, as children on loopback. Each has its own folder, no DHT, no
-//! local discovery, and our tracker only.
+//! Other BitTorrent clients as child processes on loopback. Each has its own folder, no DHT, no
+//! local discovery, and only the test's tracker.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,20 @@ use std::process::Command;
 
 use crate::programs::{Program, START, command, free_port, system};
 
-/// libtorrent through its Python binding; `AQUEDUCT_PY` names the folder that holds the package.
+/// Starts libtorrent through its Python binding. `AQUEDUCT_PY` names the folder that contains the
+/// package.
 ///
 /// # Panics
-/// Python or the package is missing; names how to get it.
+/// Python or the package is missing; the message says how to install it.
 #[must_use]
 pub fn libtorrent(source: &str, folder: &Path) -> Program {
     libtorrent_with(source, folder, &[]).0
 }
 
-/// libtorrent with more arguments of its script, and the port at which it listens.
+/// Starts libtorrent with additional arguments to its script. Also returns its listening port.
 ///
 /// # Panics
-/// As above.
+/// As [`libtorrent`].
 #[must_use]
 pub fn libtorrent_with(source: &str, folder: &Path, more: &[&str]) -> (Program, u16) {
     let mut program = Program::start(
@@ -35,11 +36,11 @@ pub fn libtorrent_with(source: &str, folder: &Path, more: &[&str]) -> (Program, 
     (program, port.expect("it says at which port"))
 }
 
-/// A DHT of this many libtorrent sessions on loopback; `more` are arguments of
+/// Starts a DHT of this many libtorrent sessions on loopback. `more` are arguments of
 /// `clients/libtorrent_dht.py`, which documents its output.
 ///
 /// # Panics
-/// Python or the package is missing; names how to get it.
+/// Python or the package is missing; the message says how to install it.
 #[must_use]
 pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
     Program::start(
@@ -49,17 +50,17 @@ pub fn libtorrent_dht(nodes: usize, more: &[&str]) -> Program {
     )
 }
 
-/// libtorrent asks the first tracker of a torrent for counts, and ends;
-/// `clients/libtorrent_scrape.py` documents its output.
+/// Starts libtorrent to scrape the first tracker of a torrent once. `clients/libtorrent_scrape.py`
+/// documents its output.
 ///
 /// # Panics
-/// Python or the package is missing; names how to get it.
+/// Python or the package is missing; the message says how to install it.
 #[must_use]
 pub fn libtorrent_scrape(source: &str, folder: &Path) -> Program {
     Program::start(python("libtorrent_scrape.py").arg(source).arg(folder))
 }
 
-/// One of our scripts in `clients`.
+/// A command that runs a script of `clients`.
 fn python(script: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("clients")
@@ -75,14 +76,14 @@ fn python(script: &str) -> Command {
     python
 }
 
-/// Where `cargo xtask` puts Python packages.
+/// The folder in which `cargo xtask` installs Python packages.
 fn default_packages() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
     Some(cache.join("aqueduct/py")).filter(|path| path.is_dir())
 }
 
-/// aria2, which ends by itself when it has everything and `seed` is false.
+/// Starts aria2. It exits when the download is complete, unless `seed` is true.
 #[must_use]
 pub fn aria2(torrent: &Path, folder: &Path, seed: bool) -> Program {
     aria2_with(torrent, folder, seed, &[])
@@ -119,8 +120,8 @@ pub fn aria2_with(torrent: &Path, folder: &Path, seed: bool, more: &[&str]) -> P
     Program::start(aria2.args(more).arg(torrent))
 }
 
-/// Transmission's command-line client. It accepts peers from 127.0.0.0/8 and never dials there; its
-/// settings lie in `config`.
+/// Starts Transmission's command-line client. It accepts peers from 127.0.0.0/8 but never dials
+/// them. Its settings are in `config`.
 ///
 /// # Panics
 /// Its settings cannot be written.
@@ -138,7 +139,7 @@ pub fn transmission_requiring_encryption(torrent: &Path, folder: &Path, config: 
     transmission_with("0.0.0.0", 2, torrent, folder, config)
 }
 
-/// The same at one address alone.
+/// As [`transmission`], bound to one address.
 ///
 /// # Panics
 /// Its settings cannot be written.

@@ -1,7 +1,7 @@
-//! Chromium's own debugging protocol, for what WebDriver cannot reach: the page's worker.
+//! Access to the page's worker over the Chrome DevTools Protocol, since WebDriver cannot reach it.
 //!
-//! With it a test plays the faults that a worker meets (a trap, a short write) from outside, so
-//! that the product needs no switch for them.
+//! With it a test can inject faults into the worker (a trap, a short write) from outside, so the
+//! product needs no switches for them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// How long the browser may take for any answer.
+/// The limit for each answer of the browser.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Overwrites the memory of the worker's wasm program as soon as its glue, which takes texts beyond
-/// ASCII as parts of a view of the whole memory, looks into it; and says something to the worker,
-/// so that it does. (`Runtime.queryObjects` would find the memory at once, but in a worker that
-/// rests its answer sometimes never comes.)
+/// Overwrites the memory of the worker's wasm program the next time its glue code accesses it. To
+/// force that, it posts a message to the worker: the glue decodes non-ASCII strings through a view
+/// of the whole memory. `Runtime.queryObjects` would find the memory immediately, but in an idle
+/// worker its answer sometimes never arrives.
 const RUIN: &str = r"{
     const views = Object.getPrototypeOf(Uint8Array.prototype), { subarray } = views;
     let ruined = false;
@@ -33,22 +33,22 @@ const RUIN: &str = r"{
     ruined;
 }";
 
-/// A session with the page's worker.
+/// A DevTools session with the page's worker.
 pub struct Worker {
     socket: WebSocketStream<TcpStream>,
-    /// The page's session at first, then its worker's.
+    /// The current session id: the page's at first, then that of its worker.
     session: String,
-    /// Sessions with the page's workers, oldest first: one that was just ended may still be among
-    /// them.
+    /// The sessions of the page's workers, oldest first. A worker that has just ended may still be
+    /// listed.
     workers: Vec<String>,
     calls: u64,
 }
 
 impl Worker {
-    /// Finds the worker of the one page of the browser with this profile.
+    /// Attaches to the worker of the only page of the browser with this profile.
     ///
     /// # Panics
-    /// There is none, or the browser cannot be debugged.
+    /// There is no such page, or the browser cannot be debugged.
     pub async fn attach(profile: &Path) -> Self {
         let said = std::fs::read_to_string(profile.join("DevToolsActivePort"))
             .expect("the browser says where it can be debugged");
@@ -93,7 +93,7 @@ impl Worker {
         worker
     }
 
-    /// Makes the session the newest worker's, which is waited for if there is none.
+    /// Switches to the session of the newest worker, and waits for one if there is none.
     async fn turn_to_newest(&mut self) {
         while self.workers.is_empty() {
             self.hear().await;
@@ -102,10 +102,10 @@ impl Worker {
             .clone_from(&self.workers[self.workers.len() - 1]);
     }
 
-    /// What a script in the worker comes to; promises are waited for.
+    /// Evaluates a script in the worker and returns its value. Promises are awaited.
     ///
     /// # Panics
-    /// It throws.
+    /// The script throws.
     pub async fn run(&mut self, script: &str) -> Value {
         let answer = self
             .call(
@@ -120,8 +120,7 @@ impl Worker {
         answer["result"]["value"].clone()
     }
 
-    /// Overwrites the memory of the worker's wasm program: whatever it does next, it reads nonsense
-    /// and traps.
+    /// Overwrites the memory of the worker's wasm program, so that it traps on its next event.
     ///
     /// # Panics
     /// Its memory is not found.
@@ -168,7 +167,7 @@ impl Worker {
         }
     }
 
-    /// Keeps the list of workers: they come and go between any call and its answer.
+    /// Updates the list of workers, which can start and end between a call and its answer.
     fn note(&mut self, heard: &Value) {
         let session = heard["params"]["sessionId"].as_str().unwrap_or_default();
         if heard["method"] == "Target.attachedToTarget"

@@ -1,6 +1,5 @@
-//! What Aqueduct is tested with: a simulated world, torrents whose data are computed, a tracker, a
-//! peer that follows a script, real clients and a real browser. The tests themselves stand in
-//! `tests/`, one binary an area.
+//! Test infrastructure: a simulated world, torrents with computed data, a tracker, scripted peers,
+//! real clients and a real browser. The tests themselves are in `tests/`, one binary per area.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -7,20 +7,20 @@ use serde_json::Value;
 use crate::clients::libtorrent_dht;
 use crate::programs::{Program, START};
 
-/// Sessions of a network.
+/// The number of libtorrent sessions.
 const NODES: usize = 8;
 
-/// A network, until it is dropped.
+/// A running network; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Network {
-    /// What runs it; its lines are JSON objects.
+    /// The process that runs the nodes; it prints JSON objects, one per line.
     pub program: Program,
-    /// Where its nodes are, each `HOST:PORT`.
+    /// The addresses of the nodes, each as `HOST:PORT`.
     pub nodes: Vec<String>,
 }
 
 impl Network {
-    /// Starts one and waits until its nodes know each other; `more` are arguments of
+    /// Starts a network and waits until its nodes know each other. `more` are arguments of
     /// `clients/libtorrent_dht.py`.
     ///
     /// # Panics
@@ -39,11 +39,11 @@ impl Network {
         Self { program, nodes }
     }
 
-    /// Waits until a peer, at `port` if that is given, announces itself for the info-hash of
-    /// these hex digits.
+    /// Waits until a peer announces itself for the info-hash with these hexadecimal digits, at
+    /// `port` if that is given.
     ///
     /// # Panics
-    /// It is closed.
+    /// No such announce arrives.
     pub fn wait_for_announce(&mut self, hash: &str, port: Option<u16>) {
         loop {
             let line = self.program.wait_for_line("\"announce\"", START);
@@ -58,13 +58,13 @@ impl Network {
         }
     }
 
-    /// Our programs' arguments that name two of the nodes.
+    /// Arguments that make our programs bootstrap from two of the nodes.
     #[must_use]
     pub fn bootstrap(&self) -> Vec<&str> {
         self.bootstrap_at("")
     }
 
-    /// The same with nodes whose address begins so.
+    /// As [`Network::bootstrap`], with nodes whose address begins with `host`.
     #[must_use]
     pub fn bootstrap_at(&self, host: &str) -> Vec<&str> {
         self.nodes

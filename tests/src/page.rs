@@ -1,4 +1,4 @@
-//! The page in a real browser, found by accessible role and name as its users find it.
+//! The page in a real browser. Elements are found by accessible role and name, as users find them.
 
 mod shown;
 mod webdriver;
@@ -19,21 +19,21 @@ pub use shown::Shown;
 use shown::{NEWS, read};
 use webdriver::{Extended, capabilities, selector, start_driver};
 
-/// How long the page may take for what needs no network. This limit and its like only end a test
-/// that hangs: a busy machine must not reach them.
+/// The limit for everything on the page that needs no network. These limits only end tests that
+/// hang; a busy machine must not reach them.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Chromium with one page, driven by chromedriver.
+/// Chromium with one page, controlled by chromedriver.
 pub struct Browser {
     client: Client,
     downloads: PathBuf,
     profile: TempDir,
-    /// Killed when this is dropped, and Chromium with it.
+    /// Dropping it kills chromedriver, and Chromium with it.
     _driver: Program,
 }
 
 impl Browser {
-    /// Starts both with an empty profile; downloads go to `downloads`.
+    /// Starts chromedriver and Chromium with an empty profile. Downloads go to `downloads`.
     ///
     /// # Panics
     /// One of them is missing or does not start.
@@ -57,19 +57,18 @@ impl Browser {
         }
     }
 
-    /// Ends the session in good order, and shows that the console held no errors.
+    /// Ends the session cleanly and asserts that the console has no errors.
     ///
     /// # Panics
-    /// It did.
+    /// It has.
     pub async fn close(self) {
         self.close_but_for("no error at all").await;
     }
 
-    /// Ends the session in good order, and shows that the console held no errors but such as speak
-    /// of `expected`.
+    /// Ends the session cleanly and asserts that every error on the console contains `expected`.
     ///
     /// # Panics
-    /// It did.
+    /// One does not.
     pub async fn close_but_for(self, expected: &str) {
         let errors = self.console_errors().await;
         self.client.clone().close().await.expect("the session ends");
@@ -79,7 +78,7 @@ impl Browser {
         );
     }
 
-    /// The session, for what this type does not do.
+    /// The WebDriver session, for everything that this type does not cover.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -106,7 +105,7 @@ impl Browser {
     /// Waits for an element of this role whose name contains `name`.
     ///
     /// # Panics
-    /// There is none soon.
+    /// There is none within [`SOON`].
     pub async fn find(&self, role: &str, name: &str) -> Element {
         let deadline = Instant::now() + SOON;
         loop {
@@ -138,7 +137,7 @@ impl Browser {
         None
     }
 
-    /// The accessible role or name of an element; empty if it is gone.
+    /// The accessible role or name of an element; empty if the element is gone.
     async fn computed(&self, element: &Element, what: &'static str) -> String {
         let asked = Extended {
             path: format!("element/{}/computed{what}", &*element.element_id()),
@@ -164,7 +163,7 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{button} cannot be clicked: {e}"));
     }
 
-    /// Types a link or an info-hash and presses "Download".
+    /// Enters a link or an info-hash and presses "Download".
     ///
     /// # Panics
     /// The form is not there.
@@ -178,10 +177,10 @@ impl Browser {
         self.press("Download").await;
     }
 
-    /// Presses a key, wherever the focus is.
+    /// Presses a key; the focused element receives it.
     ///
     /// # Panics
-    /// The browser takes no keys.
+    /// The browser rejects the command.
     pub async fn key(&self, key: Key) {
         let value = char::from(key);
         let pressed = KeyActions::new("keyboard".to_owned())
@@ -193,7 +192,7 @@ impl Browser {
             .expect("the browser takes keys");
     }
 
-    /// Gives the page a .torrent file.
+    /// Adds a .torrent file through the page's file input.
     ///
     /// # Panics
     /// It has no file input.
@@ -209,15 +208,15 @@ impl Browser {
             .expect("the file input takes a file");
     }
 
-    /// Drags files over the page and lets go of them there.
+    /// Drops files onto the page.
     ///
     /// # Panics
-    /// The browser does not do that.
+    /// The browser rejects the command.
     pub async fn drop_files(&self, paths: &[&Path]) {
         let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
         let deadline = Instant::now() + SOON;
         self.run("window.dropped = false; window.addEventListener('drop', () => window.dropped = true, { once: true })").await;
-        // A browser that has not yet drawn the page has nothing to drop on.
+        // A browser that has not painted the page yet ignores a drop.
         while self.run("return window.dropped").await != true {
             assert!(
                 Instant::now() < deadline,
@@ -233,10 +232,10 @@ impl Browser {
         }
     }
 
-    /// Goes to an element with the keyboard alone.
+    /// Moves the focus to an element with the Tab key alone.
     ///
     /// # Panics
-    /// There is no way to it.
+    /// The element cannot be reached.
     pub async fn tab_to(&self, role: &str, name: &str) {
         for _ in 0..100 {
             self.key(Key::Tab).await;
@@ -254,15 +253,15 @@ impl Browser {
         panic!("no way to the {role} {name:?} with the keyboard");
     }
 
-    /// What the list of torrents shows now.
+    /// The torrents that the list shows now.
     pub async fn shown(&self) -> Vec<Shown> {
         read(&self.news("").await)
     }
 
-    /// Waits until the list of torrents is as it should be.
+    /// Waits until the list of torrents fulfils `holds`.
     ///
     /// # Panics
-    /// It is not within `limit`; says what it shows instead.
+    /// It does not within `limit`; the message contains what it shows instead.
     pub async fn wait_until(
         &self,
         limit: Duration,
@@ -284,10 +283,10 @@ impl Browser {
         }
     }
 
-    /// Waits until a torrent has come this far, in percent.
+    /// Waits until a torrent has reached this progress, in percent.
     ///
     /// # Panics
-    /// None has within `limit`.
+    /// None does within `limit`.
     pub async fn wait_for_progress(&self, percent: i64, limit: Duration) {
         let what = format!("{percent} % of a torrent");
         self.wait_until(limit, &what, |shown| {
@@ -296,10 +295,10 @@ impl Browser {
         .await;
     }
 
-    /// Waits until the one torrent has everything.
+    /// Waits until the only torrent is complete.
     ///
     /// # Panics
-    /// It has not within `limit`.
+    /// It is not within `limit`.
     pub async fn wait_until_complete(&self, limit: Duration) {
         let complete = |shown: &Shown| {
             shown.progress == 100
@@ -319,10 +318,10 @@ impl Browser {
             .unwrap_or_default()
     }
 
-    /// Waits until the page says this.
+    /// Waits until the page shows this text.
     ///
     /// # Panics
-    /// It does not soon.
+    /// It does not within [`SOON`].
     pub async fn wait_for_text(&self, text: &str) {
         let deadline = Instant::now() + SOON * 2;
         while !self.text().await.contains(text) {
@@ -335,10 +334,10 @@ impl Browser {
         }
     }
 
-    /// Waits until a script, run in the page, comes to this.
+    /// Waits until a script in the page returns `expected`.
     ///
     /// # Panics
-    /// It does not soon.
+    /// It does not within [`SOON`].
     pub async fn wait_for(&self, script: &str, expected: Value) {
         let deadline = Instant::now() + SOON * 2;
         loop {
@@ -354,7 +353,7 @@ impl Browser {
         }
     }
 
-    /// All visible text.
+    /// All visible text of the page.
     pub async fn text(&self) -> String {
         let value = self
             .client
@@ -366,14 +365,15 @@ impl Browser {
             .unwrap_or_default()
     }
 
-    /// Presses "Save" of a file and waits for the browser to have saved it.
+    /// Presses "Save" of a file and waits until the browser has saved it.
     ///
     /// # Panics
-    /// It is not there, with this size, within `limit`.
+    /// There is no file of this size within `limit`.
     pub async fn save(&self, name: &str, size: u64, limit: Duration) -> PathBuf {
         self.press(&format!("Save {name}")).await;
         let (path, deadline) = (self.downloads.join(name), Instant::now() + limit);
-        // Browsers send no event when a download ends; its file gets its name when it is complete.
+        // Browsers send no event when a download ends. The file has its final name and size when it
+        // is complete.
         while path.metadata().map_or(true, |found| found.len() != size) {
             assert!(
                 Instant::now() < deadline,
@@ -385,15 +385,15 @@ impl Browser {
         path
     }
 
-    /// A way into the page's worker.
+    /// A DevTools session with the page's worker.
     pub async fn worker(&self) -> Worker {
         Worker::attach(self.profile.path()).await
     }
 
-    /// Runs a script in the page.
+    /// Runs a script in the page and returns its value.
     ///
     /// # Panics
-    /// It throws.
+    /// The script throws.
     pub async fn run(&self, script: &str) -> Value {
         self.client
             .execute(script, vec![])
@@ -401,10 +401,11 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
-    /// Runs an asynchronous script in the page; its last argument is to be called with the outcome.
+    /// Runs an asynchronous script in the page. The script passes its result to its last argument,
+    /// a callback.
     ///
     /// # Panics
-    /// It throws.
+    /// The script throws.
     pub async fn run_async(&self, script: &str) -> Value {
         self.client
             .execute_async(script, vec![])
@@ -412,10 +413,10 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{script} throws: {e}"))
     }
 
-    /// Lets the page's origin store this many bytes in all.
+    /// Sets the storage quota of the page's origin, in bytes; `None` removes the limit.
     ///
     /// # Panics
-    /// The browser does not do that.
+    /// The browser rejects the command.
     pub async fn limit_storage(&self, origin: &str, bytes: Option<u64>) {
         let mut parameters = json!({ "origin": origin });
         if let Some(bytes) = bytes {
@@ -425,10 +426,10 @@ impl Browser {
             .await;
     }
 
-    /// Sends the browser a command of its debugging protocol.
+    /// Sends a DevTools command to the browser.
     ///
     /// # Panics
-    /// It does not understand.
+    /// The browser rejects the command.
     pub async fn devtools(&self, method: &str, parameters: Value) -> Value {
         let body = json!({ "cmd": method, "params": parameters });
         let asked = Extended {
@@ -441,7 +442,7 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{method} fails: {e}"))
     }
 
-    /// What the page and its workers logged as errors since the last call.
+    /// Errors that the page and its workers logged since the last call.
     pub async fn console_errors(&self) -> Vec<String> {
         let asked = Extended {
             path: "se/log".to_owned(),

@@ -1,5 +1,5 @@
-//! The sample torrent of `cargo xtask run`: a folder with something to read, something to see, and
-//! something that takes a moment.
+//! The sample torrent of `cargo xtask run`: a folder with a text, a picture, and a file that is
+//! large enough to watch its download.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -26,10 +26,10 @@ In this folder:
 ";
 const STREAM: u64 = 32 << 20;
 
-/// Writes the sample's files below `parent`; returns their folder.
+/// Writes the sample's files below `parent`. Returns their folder.
 ///
 /// # Errors
-/// The file system's.
+/// A file cannot be written.
 pub fn write(parent: &Path) -> std::io::Result<PathBuf> {
     let folder = parent.join(FOLDER);
     fs::create_dir_all(&folder)?;
@@ -42,14 +42,14 @@ pub fn write(parent: &Path) -> std::io::Result<PathBuf> {
 
 type Colour = [f32; 3];
 
-/// An aqueduct at sunset, as a PNG file.
+/// A picture of an aqueduct at sunset, as a PNG file.
 ///
 /// # Errors
-/// None that a picture in memory can have.
+/// Encoding fails, which it cannot when writing to memory.
 pub fn picture(width: u32, height: u32) -> std::io::Result<Vec<u8>> {
     let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
     for y in 0..height {
-        // Each row begins with its filter: none.
+        // Each row begins with its filter type: 0, none.
         let mut row = BufWriter::new(&mut rows);
         row.write_all(&[0])?;
         for x in 0..width {
@@ -97,7 +97,7 @@ fn pixel(x: f32, y: f32) -> [u8; 3] {
     colour(x, y).map(|c| (c.clamp(0.0, 1.0) * 255.0) as u8)
 }
 
-/// The scene: `x` from 0 to 16/9, `y` from 0 at the top to 1.
+/// The colour at a point: `x` from 0 to 16/9, `y` from 0 at the top to 1.
 fn colour(x: f32, y: f32) -> Colour {
     const WATER_LINE: f32 = 0.8;
     if y > WATER_LINE {
@@ -139,7 +139,7 @@ fn sky(x: f32, y: f32) -> Colour {
     }
 }
 
-/// Two tiers of arches with the channel on top.
+/// Whether a point is part of the aqueduct: two tiers of arches with the channel on top.
 fn is_stone(x: f32, y: f32) -> bool {
     let tier = |top: f32, bottom: f32, span: f32, pier: f32| {
         let from_middle = (x % span - span / 2.0).abs();

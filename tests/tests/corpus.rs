@@ -1,5 +1,4 @@
-//! The committed corpora of the fuzz targets, taken through the same bodies as in fuzzing, and
-//! beyond that a few thousand inputs made of them.
+//! Runs the fuzz bodies on the committed corpora, and on a few thousand mutations of them.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,7 +14,7 @@ use aqueduct_tests::fuzz::{TARGETS, run};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Inputs made of each committed one.
+/// The number of mutations per committed input.
 const MUTANTS: u32 = 64;
 
 fn fuzz_folder() -> PathBuf {
@@ -30,7 +29,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// Each committed input of a target, with the path that reproduces it.
+/// The committed inputs of a target, each with its path for reproduction.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = fuzz_folder().join("corpus").join(target);
     names(&folder)
@@ -85,7 +84,7 @@ fn inputs_made_of_the_committed_ones_pass() {
     }
 }
 
-/// A few bytes changed, a stretch doubled or cut out, or the end cut off.
+/// A copy with a few bytes changed, a range duplicated or removed, or the end truncated.
 fn mutated(data: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut out = data.to_vec();
     for _ in 0..rng.random_range(1..4) {

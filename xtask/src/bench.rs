@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds everything optimised and hands over to the measuring program in
+//! `cargo xtask bench`: builds everything optimised and runs the measuring program in
 //! `tests/benches`.
 
 use anyhow::Result;
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     rest: Vec<String>,
 }
 
-/// Measures on this machine, now; the figures are ratios, good only beside others of the same run.
+/// Measures on this machine, now. Only ratios of figures from the same run are meaningful.
 pub(crate) fn bench(arguments: &Arguments) -> Result<()> {
     let prerequisites = prerequisites::all()?;
     build::all(Profile::Release)?;

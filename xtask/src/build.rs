@@ -1,5 +1,5 @@
-//! `cargo xtask build`: the page first, then the programs, since the bridge is compiled with the
-//! page inside.
+//! `cargo xtask build`: the page first, then the programs, since the page is embedded in the
+//! bridge.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     debug: bool,
 }
 
-/// How everything is compiled.
+/// The optimisation level of a build.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     Debug,
@@ -22,7 +22,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// The folder's name under `target`.
+    /// The name of the folder below `target`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Profile::Debug => "debug",
@@ -30,13 +30,13 @@ impl Profile {
         }
     }
 
-    /// Where the program `name` is, once built.
+    /// The path of the program `name` after a build.
     pub(crate) fn program(self, name: &str) -> PathBuf {
         workspace::target().join(self.name()).join(name)
     }
 }
 
-/// Builds what users run.
+/// Builds the page, the terminal program and the bridge.
 pub(crate) fn build(arguments: &Arguments) -> Result<()> {
     let profile = if arguments.debug {
         Profile::Debug
@@ -50,15 +50,15 @@ pub(crate) fn build(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The programs that are built together. One call for all of them gives every dependency one set of
-/// features, so that none is compiled twice.
+/// The programs that are built together. One cargo call for all of them selects one set of features
+/// per dependency, so that none is compiled twice.
 const PROGRAMS: [(&str, &str); 3] = [
     ("aqueduct", "aqueduct"),
     ("aqueduct-bridge", "aqueduct-bridge"),
     ("aqueduct-tests", "sample-swarm"),
 ];
 
-/// Builds the page, then the programs, since one of them is compiled with the page inside.
+/// Builds the page, then the programs, since the page is embedded in the bridge.
 pub(crate) fn all(profile: Profile) -> Result<()> {
     page::build(profile)?;
     eprintln!("Building the programs: about 4 minutes on two cores the first time");

@@ -1,5 +1,5 @@
-//! The user's cache directory, where everything that was fetched or built for this project stays
-//! for the next checkout.
+//! The user's cache directory. Everything that was downloaded or built as a tool stays there for
+//! other checkouts.
 
 use std::env;
 use std::fs::{self, File};
@@ -20,11 +20,11 @@ pub(crate) fn directory() -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// Held while something is installed, so that two checkouts never install the same thing at once.
-/// Closing the file lets go of it.
+/// A lock that is held during an installation, so that two checkouts never install the same thing
+/// at the same time. Closing the file releases it.
 pub(crate) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
-/// Waits until no other `cargo xtask` of this user installs anything.
+/// Waits until no other `cargo xtask` of this user is installing.
 pub(crate) fn lock() -> Result<Lock> {
     let path = directory()?.join("lock");
     let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;

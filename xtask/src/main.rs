@@ -1,9 +1,9 @@
-//! The front door of Aqueduct. `cargo xtask run` and `cargo xtask test` are all that a fresh
-//! checkout needs; the other commands are their pieces.
+//! The build commands of Aqueduct. `cargo xtask run` and `cargo xtask test` are all that a fresh
+//! checkout needs; the other commands are parts of them.
 //!
-//! Whatever a command lacks (the wasm32 standard library, trunk, browsers, other BitTorrent
-//! clients) it gets first, into the user's cache directory or from the distribution's packages.
-//! Where it may not, it fails and prints the command that would.
+//! A command first installs missing prerequisites (the wasm32 standard library, trunk, browsers,
+//! other BitTorrent clients) into the user's cache directory or from the distribution's packages.
+//! Without permission for that it fails and prints the command to run.
 
 mod bench;
 mod build;

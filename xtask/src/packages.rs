@@ -1,4 +1,4 @@
-//! The distribution's packages: installed as root or by sudo, or named to the user.
+//! The distribution's packages: installed as root or with sudo, otherwise named to the user.
 
 use std::io::{self, IsTerminal};
 use std::process::Command;
@@ -7,15 +7,15 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-/// One thing that a package brings.
+/// A prerequisite that a package provides.
 pub(crate) struct Need {
-    /// Debian's name for the package.
+    /// The name of the package in Debian.
     pub(crate) package: &'static str,
-    /// Whether it is there already, from a package or otherwise.
+    /// Whether the prerequisite is present, from the package or otherwise.
     pub(crate) present: fn() -> bool,
 }
 
-/// Whether dpkg knows `package` as installed.
+/// Whether dpkg lists `package` as installed.
 pub(crate) fn installed(package: &str) -> bool {
     let query = process::output(Command::new("dpkg-query").args([
         "--show",
@@ -25,8 +25,8 @@ pub(crate) fn installed(package: &str) -> bool {
     query.as_deref() == Some("installed")
 }
 
-/// Installs the packages of all needs that are not met. Fails, with the command that a user with
-/// the right to may type, where it cannot.
+/// Installs the packages of all missing prerequisites. Without permission it fails with the command
+/// that a privileged user can run.
 pub(crate) fn ensure(why: &str, needs: &[Need]) -> Result<()> {
     let missing: Vec<&str> = needs
         .iter()
@@ -44,8 +44,8 @@ pub(crate) fn ensure(why: &str, needs: &[Need]) -> Result<()> {
     let Some(prefix) = privilege() else {
         bail!("{advice}")
     };
-    // The lists of a fresh machine or image are empty or old; without them the install alone would
-    // fail.
+    // The package lists of a fresh machine or image are empty or outdated, which would make the
+    // installation fail.
     let installed = apt(prefix, &["update", "--quiet=2"]).and_then(|()| install(prefix, &missing));
     if installed.is_err() || needs.iter().any(|need| !(need.present)()) {
         bail!("{advice}");
@@ -87,8 +87,7 @@ fn apt(prefix: &[&str], arguments: &[&str]) -> Result<()> {
     process::run(Command::new(program).args(rest))
 }
 
-/// What to put before a command to run it as root: nothing, or sudo; `None` where neither is to be
-/// had.
+/// The prefix for commands that need root: empty, or sudo; `None` if neither is available.
 fn privilege() -> Option<&'static [&'static str]> {
     process::find("apt-get")?;
     if rustix::process::geteuid().is_root() {

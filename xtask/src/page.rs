@@ -1,5 +1,5 @@
-//! The page: trunk builds it into `web/dist`, and each file that compresses well gets a Brotli copy
-//! beside it for the bridge to serve.
+//! The page: trunk builds it into `web/dist`. Each file that compresses well gets a Brotli copy
+//! beside it, which the bridge serves.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
@@ -15,10 +15,10 @@ use crate::toolchain::{self, Toolchain};
 use crate::{process, workspace};
 
 const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "svg"];
-/// Bytes. What is smaller fits into one packet as it is.
+/// The minimum size for compression, in bytes. Smaller files fit into one packet anyway.
 const WORTHWHILE: u64 = 1024;
 
-/// Makes the page, unless it was made from just these sources before.
+/// Builds the page, unless it was built from the same sources before.
 pub(crate) fn build(profile: Profile) -> Result<()> {
     let toolchain = toolchain::web()?;
     let stamp = stamp(profile, &toolchain)?;
@@ -36,7 +36,7 @@ pub(crate) fn build(profile: Profile) -> Result<()> {
     fs::write(&record, stamp).with_context(|| format!("writing {}", record.display()))
 }
 
-/// Everything that the page is made from.
+/// A stamp of all inputs of the page.
 fn stamp(profile: Profile, toolchain: &Toolchain) -> Result<String> {
     let root = workspace::root();
     let mut stamp = Stamp::default();
@@ -58,13 +58,13 @@ fn trunk(profile: Profile, toolchain: &Toolchain) -> Result<()> {
     toolchain
         .apply(&mut command)
         .current_dir(workspace::root().join("web"));
-    // trunk takes NO_COLOR for a yes-or-no option and fails on the customary "1".
+    // trunk parses NO_COLOR as a boolean and fails on the usual value "1".
     command
         .env_remove("NO_COLOR")
         .args(["build", "--offline", "--skip-version-check", "--dist"])
         .arg(workspace::page());
     if profile == Profile::Release {
-        // index.html names the cargo profile that goes with it.
+        // `index.html` names the matching cargo profile.
         command.arg("--release");
     }
     process::run(&mut command)
@@ -83,7 +83,7 @@ fn compress_all() -> Result<()> {
     Ok(())
 }
 
-/// All files of a folder, at any depth.
+/// All files of a folder, recursively.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -102,7 +102,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Writes `path` with `.br` added to its name.
+/// Writes a compressed copy to `path` with `.br` appended.
 fn compress(path: &Path) -> Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".br");

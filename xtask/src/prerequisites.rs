@@ -1,4 +1,4 @@
-//! What the tests run beside Aqueduct's own programs: a browser with its driver, and other people's
+//! Programs that the tests run in addition to Aqueduct's own: a browser with its driver, and other
 //! BitTorrent clients.
 
 use std::ffi::OsString;
@@ -47,12 +47,12 @@ const NEEDS: [Need; 8] = [
     },
 ];
 
-/// Where the other programs are, for those who start them.
+/// The locations of the prerequisites.
 pub(crate) struct Prerequisites {
     python_packages: PathBuf,
 }
 
-/// Finds everything, or installs it.
+/// Finds all prerequisites, or installs them.
 pub(crate) fn all() -> Result<Prerequisites> {
     let _lock = cache::lock()?;
     packages::ensure("Testing against real browsers and clients", &NEEDS)?;
@@ -79,7 +79,8 @@ impl Prerequisites {
     }
 }
 
-/// libtorrent's Python module, in a folder of its own: the distribution's Python stays as it is.
+/// libtorrent's Python module, in its own folder, so that the distribution's Python is not
+/// modified.
 fn libtorrent() -> Result<PathBuf> {
     let folder = cache::directory()?.join("py");
     if !importable(&folder) {

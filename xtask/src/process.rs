@@ -1,4 +1,4 @@
-//! Running other programs, and saying so.
+//! Running other programs, with each command printed.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,11 +11,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// The cargo that runs this program, in the checkout's top folder.
+/// The cargo that runs this program, in the checkout's root.
 ///
-/// What `cargo run` put into the environment about this very package is taken out again: build
-/// scripts (ring's is one) watch those variables, and would run anew whenever cargo is called in
-/// the other way.
+/// Variables of this package that `cargo run` added to the environment are removed: some build
+/// scripts (ring's, for example) watch them, and would be run again whenever cargo is called
+/// without them.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root());
@@ -23,7 +23,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Takes `CARGO_PKG_*` and `CARGO_MANIFEST_*` out of what `command` inherits.
+/// Removes `CARGO_PKG_*` and `CARGO_MANIFEST_*` from the environment of `command`.
 pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
@@ -33,7 +33,7 @@ pub(crate) fn forget_this_package(command: &mut Command) {
     }
 }
 
-/// The command as one would type it.
+/// The command line as a user would type it.
 pub(crate) fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program())
         .file_name()
@@ -45,7 +45,7 @@ pub(crate) fn describe(command: &Command) -> String {
         .join(" ")
 }
 
-/// Prints the command, runs it, and fails unless it succeeds.
+/// Prints the command and runs it. Returns an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", describe(command));
     let status = command
@@ -57,7 +57,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// As [`run`], but gives up, and stops the command, after `limit`.
+/// As [`run`], but stops the command and fails after `limit`.
 pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
     eprintln!("$ {}", describe(command));
     let mut child = command
@@ -86,7 +86,7 @@ fn wait_within(limit: Duration, child: &mut Child) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether the command can be started and succeeds; it prints nothing.
+/// Whether the command can be started and succeeds. Its output is discarded.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())
@@ -95,8 +95,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// What the command prints on standard output, without the white space around it; `None` if it
-/// cannot be started or fails.
+/// The command's standard output, trimmed; `None` if it cannot be started or fails.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command
         .stdin(Stdio::null())
@@ -109,7 +108,7 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Where `program` stands on the PATH.
+/// The path of `program`, if it is on the PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
@@ -117,7 +116,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// PATH with `folders` before all that is there already.
+/// The PATH with `folders` prepended.
 pub(crate) fn path_with(folders: &[PathBuf]) -> Result<OsString> {
     let old = env::var_os("PATH").unwrap_or_default();
     env::join_paths(folders.iter().cloned().chain(env::split_paths(&old)))

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: a bridge with the page, and a small swarm behind it, all on loopback.
+//! `cargo xtask run`: a bridge with the page, and a small swarm, all on loopback.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -24,12 +24,12 @@ pub(crate) struct Arguments {
     debug: bool,
 }
 
-/// Longer than the ten seconds that the bridge may take to let its tabs go.
+/// Longer than the ten seconds that the bridge may take to drain its sessions.
 const GRACE: Duration = Duration::from_secs(12);
 const START: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(100);
 
-/// Builds, starts everything, and waits for Ctrl-C.
+/// Builds and starts everything, and waits for Ctrl-C.
 pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
     let profile = if arguments.debug {
         Profile::Debug
@@ -49,7 +49,7 @@ pub(crate) fn until_stopped(arguments: &Arguments) -> Result<()> {
 
 fn bridge(profile: Profile, address: SocketAddr) -> Command {
     let mut command = Command::new(profile.program("aqueduct-bridge"));
-    // The sample swarm lives on loopback, which a bridge refuses to dial unless told otherwise.
+    // The sample swarm is on loopback, which a bridge refuses to dial by default.
     command.args([
         "--listen",
         &address.to_string(),
@@ -71,14 +71,14 @@ fn swarm(profile: Profile) -> Command {
     command
 }
 
-/// What the sample swarm says about its torrent.
+/// What the sample swarm prints about its torrent.
 struct Sample {
     torrent: String,
     magnet: String,
 }
 
 impl Sample {
-    /// Reads lines until both the file and the magnet link have been named.
+    /// Reads lines until both the file and the magnet link are known.
     fn read(output: ChildStdout) -> Result<Self> {
         let (mut torrent, mut magnet) = (None, None);
         let mut lines = BufReader::new(output).lines();
@@ -93,7 +93,7 @@ impl Sample {
                 torrent = Some(word.to_owned());
             }
         }
-        // The pipe is read on, or the swarm would block once it is full.
+        // Keep reading, since the swarm would block once the pipe is full.
         thread::spawn(move || lines.for_each(drop));
         Ok(Self {
             torrent: torrent.unwrap_or_default(),
@@ -112,8 +112,8 @@ fn announce(address: SocketAddr, sample: &Sample) {
     println!("Ctrl-C stops everything.");
 }
 
-/// A child in a process group of its own, so that Ctrl-C reaches this program alone and the
-/// children are stopped in good order.
+/// A child process in its own process group, so that Ctrl-C reaches only this program, which stops
+/// its children in order.
 struct Service {
     name: &'static str,
     child: Child,
@@ -162,7 +162,7 @@ impl Service {
 
     fn signal(&self, signal: Signal) {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It fails only where the whole group has ended already.
+            // Fails only if the whole group has exited already.
             rustix::process::kill_process_group(group, signal).ok();
         }
     }
@@ -182,7 +182,7 @@ impl Drop for Service {
 
 fn on_interrupt() -> Result<Receiver<()>> {
     let (sender, receiver) = mpsc::channel();
-    // A second Ctrl-C while stopping finds no receiver, and changes nothing.
+    // A second Ctrl-C during shutdown finds no receiver and has no effect.
     ctrlc::set_handler(move || sender.send(()).unwrap_or_default())
         .context("listening for Ctrl-C")?;
     Ok(receiver)
@@ -198,7 +198,7 @@ fn wait(stop: &Receiver<()>, services: &mut [&mut Service]) -> Result<()> {
     Ok(())
 }
 
-/// The first of twenty ports from `first` on that nobody listens on.
+/// The first free port of the twenty ports starting at `first`.
 fn free_address(first: u16) -> Result<SocketAddr> {
     let addresses = (first..=first.saturating_add(19))
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -213,7 +213,7 @@ fn free_address(first: u16) -> Result<SocketAddr> {
     })
 }
 
-/// Whether the bridge answers that it is well.
+/// Whether the bridge reports that it is ready.
 fn is_ready(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&address, TICK)?;

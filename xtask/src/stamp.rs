@@ -1,5 +1,4 @@
-//! What something was made from, as one number, so that it is made again only when that has
-//! changed.
+//! A fingerprint of inputs, so that outputs are rebuilt only when their inputs have changed.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// A running hash of inputs. The same inputs in the same order give the same stamp; another release
-/// of the compiler may hash in another way, which costs a rebuild and no more.
+/// A running hash of inputs. The same inputs in the same order give the same stamp. Another
+/// compiler release may use another hash function, which only costs a rebuild.
 #[derive(Default)]
 pub(crate) struct Stamp(DefaultHasher);
 
@@ -19,8 +18,8 @@ impl Stamp {
         self
     }
 
-    /// Adds a file's path and content, or all files of a folder in the order of their names, except
-    /// those that `skip` names.
+    /// Adds the path and content of a file, or of all files of a folder in order of name, except
+    /// those in `skip`.
     pub(crate) fn tree(&mut self, path: &Path, skip: &[&Path]) -> Result<&mut Self> {
         if skip.contains(&path) {
             return Ok(self);
@@ -43,7 +42,7 @@ impl Stamp {
         Ok(self)
     }
 
-    /// The stamp in sixteen hexadecimal digits.
+    /// The stamp as sixteen hexadecimal digits.
     pub(crate) fn hex(&self) -> String {
         format!("{:016x}", self.0.finish())
     }

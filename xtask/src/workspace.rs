@@ -1,4 +1,4 @@
-//! Where things are in this checkout.
+//! Paths in this checkout.
 
 use std::env;
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The checkout's top folder. The one cargo runs this in counts: the program may have been built in
-/// another checkout with the same target directory.
+/// The checkout's root. It is that of the cargo that runs this program, since the program may have
+/// been built in another checkout with the same target directory.
 pub(crate) fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
@@ -16,24 +16,24 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// Cargo's target directory: `target`, unless `CARGO_TARGET_DIR` says otherwise.
+/// Cargo's target directory: `target`, unless `CARGO_TARGET_DIR` is set.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |given| root().join(given))
 }
 
-/// The page's own target directory. Another compiler may build it (see `toolchain::distribution`),
-/// so it shares nothing with the rest.
+/// The page's own target directory. It is separate because another compiler may build the page (see
+/// `toolchain::distribution`).
 pub(crate) fn web_target() -> PathBuf {
     target().join("web")
 }
 
-/// Where trunk leaves the finished page, and where the bridge takes it from.
+/// The folder where trunk writes the finished page and from which the bridge embeds it.
 pub(crate) fn page() -> PathBuf {
     root().join("web/dist")
 }
 
-/// The version of `package` that Cargo.lock holds.
+/// The version of `package` in Cargo.lock.
 pub(crate) fn locked_version(package: &str) -> Result<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("reading Cargo.lock")?;
     version_in(&lock, package)

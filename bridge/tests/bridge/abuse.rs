@@ -1,4 +1,4 @@
-//! Clients that use more than their share, and what it costs the bridge.
+//! Clients that exceed their limits, and the cost to the bridge.
 
 use std::time::{Duration, Instant};
 
@@ -23,20 +23,20 @@ fn limited(limits: Limits) -> Config {
     Config { limits, ..config() }
 }
 
-/// A connection from this address of loopback.
+/// Connects from this loopback address.
 pub(crate) async fn dial(from: &str, to: std::net::SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
     soon("a connection", socket.connect(to)).await.unwrap()
 }
 
-/// Waits until the bridge has closed this connection without sending anything.
+/// Whether the bridge closes this connection without sending anything.
 async fn is_cut(socket: &mut TcpStream) -> bool {
     let mut word = [0; 1];
     soon("the cut", socket.read(&mut word)).await.unwrap_or(0) == 0
 }
 
-/// Whether an HTTP request over this connection has an answer.
+/// Whether an HTTP request over this connection is answered.
 async fn is_served(mut socket: TcpStream) -> bool {
     let asked = socket
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -66,7 +66,7 @@ async fn a_tab_without_a_token_has_nothing_done_for_it() {
             ..ClientConfig::default()
         }
     });
-    // Its joins come in the same message as the token that is no good.
+    // Its joins arrive in the same message as the invalid token.
     let mut thief = Tab::open_as(&bridge, &[("origin", &own)], with("guess")).await;
     thief.join_as(&JoinRequest {
         trackers: vec![vec![tracker.http()]],
@@ -114,7 +114,7 @@ async fn connections_per_address_are_limited_and_others_are_served() {
         metrics.contains("\naqueduct_bridge_refused_connections_total 1\n"),
         "{metrics}"
     );
-    // The places of those that are gone are free again.
+    // Connections that are gone no longer count towards the limit.
     drop(idle);
     soon("a free place", async {
         while !is_served(dial("127.0.0.2", bridge.addr).await).await {}
@@ -165,7 +165,7 @@ async fn silent_connections_to_the_peer_port_are_limited_per_address() {
     tab.stream().await;
 }
 
-/// A handshake that has begun, from this address.
+/// Connects from this address and sends an incomplete handshake.
 async fn half_open(from: &str, to: std::net::SocketAddr) -> TcpStream {
     let mut socket = dial(from, to).await;
     socket.write_all(&[19]).await.unwrap();
@@ -244,7 +244,7 @@ async fn many_sessions_at_once_do_not_exceed_the_limit() {
             )
             .await;
             let welcome = matches!(tab.next().await, Ok(Event::Welcome(_)));
-            // Accepted sessions stay until all have been answered.
+            // Accepted sessions stay open until all have been answered.
             gate.wait().await;
             (welcome, tab)
         });
@@ -315,7 +315,7 @@ async fn a_flood_of_pings_is_rate_limited_while_other_tabs_are_served() {
     flood.socket.get_mut().write_all(&pings).await.unwrap();
     let mut honest = Tab::open(&bridge).await;
     assert!(matches!(honest.next().await, Ok(Event::Welcome(_))));
-    // Read last, and answered with the end.
+    // Read after all pings, and answered with a close frame.
     flood.socket.send(Message::text("enough")).await.unwrap();
     assert_eq!(flood.closed().await.1, 1003);
     assert!(
@@ -336,7 +336,7 @@ async fn a_message_that_never_ends_ends_the_session() {
         &[0x02, 0x81, 0, 0, 0, 0, b'x'][..],
         &[0x89, 0x80, 0, 0, 0, 0][..],
     );
-    // A head alone, half a frame, and a fragment with none after it but pings.
+    // A lone frame header, half a frame, and a first fragment that is followed only by pings.
     for bytes in [
         &[0x82][..],
         &[0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0, b'x'],

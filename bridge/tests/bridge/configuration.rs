@@ -1,4 +1,4 @@
-//! Flags, the configuration file, and what is read again at SIGHUP.
+//! Flags, the configuration file, and which settings SIGHUP reloads.
 
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
 use aqueduct_testkit::http::get;
@@ -11,7 +11,7 @@ use crate::program;
 use crate::program::PATH;
 use crate::tab::Tab;
 
-/// What `--print-config` prints with these flags.
+/// The output of `--print-config` with these flags.
 async fn printed(flags: &[&str]) -> String {
     let output = Command::new(PATH)
         .args(flags)

@@ -14,8 +14,8 @@ use crate::tab::{Tab, request};
 
 #[tokio::test]
 async fn without_descriptors_connections_are_accepted_later_and_sessions_continue() {
-    // Fewer than the bridge would keep for itself: its own share of them does not hold, and the
-    // system says no.
+    // Fewer than the bridge reserves for itself, so its own limits do not apply first and the
+    // system returns an error.
     let mut bridge = program::with_descriptors(48, &["--no-tracker"]);
     let mut tab = Tab::open_at(bridge.addr).await;
     assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
@@ -24,7 +24,7 @@ async fn without_descriptors_connections_are_accepted_later_and_sessions_continu
         crowd.push(TcpStream::connect(bridge.addr).await.unwrap());
     }
     bridge.program.line("no connection can be accepted").await;
-    // An existing session is served: a second join of one swarm is refused.
+    // An existing session is still served: a second join of the same swarm is refused.
     let tracker = Tracker::naming(&[]);
     tab.join(&tracker);
     tab.join(&tracker);
@@ -102,7 +102,7 @@ async fn trackers_that_hang_leave_descriptors_for_clients() {
     for session in 0..SESSIONS {
         let mut tab = Tab::open_at(bridge.addr).await;
         assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
-        // An announce to a host of its own for each torrent.
+        // One announce per torrent, each to a different host.
         for torrent in 0..20 {
             let trackers = vec![vec![format!(
                 "http://127.1.{session}.{}:{port}/announce",
@@ -118,8 +118,8 @@ async fn trackers_that_hang_leave_descriptors_for_clients() {
         tab.flush().await;
         tabs.push(tab);
     }
-    // As many as there may be at a time; without a bound of their own they would take every
-    // descriptor that is left.
+    // The maximum number of simultaneous connections. Without a bound of their own they would use
+    // every remaining descriptor.
     let mut held = Vec::new();
     while held.len() < 64 {
         held.push(soon("an announce", hanging.accept()).await.unwrap());

@@ -1,4 +1,4 @@
-//! The bridge's node of the DHT: which swarms it looks up and announces.
+//! The bridge's DHT node: which swarms it looks up and announces.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ const PRIVATE: InfoHashV1 = InfoHashV1([0xb1; 20]);
 const PUBLIC: InfoHashV1 = InfoHashV1([0xb2; 20]);
 const NODE_ID: &[u8] = b"the id of one node..";
 
-/// The only node of a DHT: it knows no other, and keeps the queries it gets.
+/// The only node of a DHT. It knows no other nodes and records the queries it receives.
 struct Node {
     addr: SocketAddr,
     heard: Arc<Heard>,
@@ -38,7 +38,7 @@ impl Node {
         Self::naming(&[]).await
     }
 
-    /// It answers every question with these nodes.
+    /// Starts a node that answers every query with these nodes.
     async fn naming(others: &[SocketAddr]) -> Self {
         let nodes = contacts(others);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +61,7 @@ impl Node {
         Self { addr, heard, task }
     }
 
-    /// Whether a packet so far held these bytes.
+    /// Whether any packet so far contained these bytes.
     fn heard_of(&self, bytes: &[u8]) -> bool {
         self.heard
             .packets
@@ -87,7 +87,7 @@ impl Drop for Node {
     }
 }
 
-/// Compact nodes (BEP 5) with ids that differ in all bits.
+/// Compact node info (BEP 5) with ids that differ in all bits.
 fn contacts(nodes: &[SocketAddr]) -> Vec<u8> {
     let contact = |(number, addr): (usize, &SocketAddr)| {
         let SocketAddr::V4(v4) = addr else {
@@ -99,7 +99,7 @@ fn contacts(nodes: &[SocketAddr]) -> Vec<u8> {
     nodes.iter().enumerate().flat_map(contact).collect()
 }
 
-/// What suits every question (BEP 5): an id, nodes, a token.
+/// An answer that is valid for every query (BEP 5): an id, nodes, and a token.
 fn answer(question: &[u8], nodes: &[u8]) -> Vec<u8> {
     let at = question
         .windows(4)
@@ -239,7 +239,7 @@ async fn a_swarm_that_turns_out_to_be_private_leaves_the_dht() {
     );
 }
 
-/// Nodes that a tab runs can name any host as that of further nodes.
+/// A tab can run DHT nodes that return any host as the address of further nodes.
 #[tokio::test]
 async fn nodes_that_name_one_host_at_many_ports_bring_it_no_more_datagrams_than_one_host_may_get() {
     let mut sockets = Vec::new();

@@ -1,4 +1,4 @@
-//! A bridge that is asked to stop.
+//! Graceful shutdown of the bridge.
 
 use std::time::{Duration, Instant};
 
@@ -67,8 +67,8 @@ async fn sigterm_ends_the_bridge_with_0_within_ten_seconds_despite_its_clients()
     let mut bridge = program::start(&[]);
     let peer = Listener::start().await;
     let tracker = Tracker::naming(&[peer.addr]);
-    // One is told and leaves; one has a peer and leaves nothing; one never reads; one is slow; one
-    // says nothing.
+    // One tab leaves when told to, one has a peer and does not leave, one never reads, one is slow,
+    // and one sends nothing.
     let mut polite = Tab::open_at(bridge.addr).await;
     assert!(matches!(polite.next().await, Ok(Event::Welcome(_))));
     let mut busy = Tab::open_at(bridge.addr).await;

@@ -1,5 +1,5 @@
-//! Tabs that take what others need: places for announces, dials to a peer, the processor, a tab's
-//! places for peers.
+//! Tabs that use up shared resources: announce slots, dials to a peer, processor time, a tab's peer
+//! slots.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ async fn trackers_that_hang_for_32_sessions_do_not_delay_the_announce_of_another
             .await,
         );
     }
-    // Every place that they can have is taken.
+    // By now they have taken every announce slot that they can have.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let begun = Instant::now();
     let (_tab, mut tracker, _) = Tab::member(&bridge, &[]).await;
@@ -76,7 +76,7 @@ async fn a_seed_that_failed_for_invented_swarms_is_dialled_for_the_real_one() {
         liar.client.hint(join, &[seed.addr]);
     }
     liar.flush().await;
-    // The seed has none of these: it closes the connection.
+    // The seed has none of these torrents, so it closes the connection.
     for _ in 0..3 {
         drop(seed.accept().await);
     }
@@ -98,7 +98,7 @@ async fn a_seed_that_failed_for_invented_swarms_is_dialled_for_the_real_one() {
     tab.stream().await;
 }
 
-/// Answers the next connection for this info-hash; others are closed.
+/// Answers the next connection for this info-hash and closes all others.
 async fn answer_for(seed: &Listener, info_hash: InfoHashV1) -> TcpStream {
     loop {
         let (mut socket, theirs) = seed.accept().await;
@@ -110,7 +110,7 @@ async fn answer_for(seed: &Listener, info_hash: InfoHashV1) -> TcpStream {
     }
 }
 
-/// A name server that answers for this name alone, with 127.0.0.1, and is silent on all others.
+/// A DNS server that answers queries for this name with 127.0.0.1 and ignores all others.
 async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (addr, mut tasks) = (socket.local_addr().unwrap(), JoinSet::new());
@@ -133,7 +133,8 @@ async fn name_server(knows: &'static str) -> (SocketAddr, JoinSet<()>) {
                 &[0x81, 0x80, 0, 1, 0, u8::from(is_v4), 0, 0, 0, 0],
             ]
             .concat();
-            // The name is that of the question; an address (A, IN), valid for a minute.
+            // The name is a pointer to that in the question. The record is an A record of class IN
+            // with a TTL of one minute.
             let record: &[u8] = &[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1];
             let answer = [&head[..], question, if is_v4 { record } else { &[] }].concat();
             let _ = socket.send_to(&answer, from).await;
@@ -189,7 +190,7 @@ async fn hanging_name_servers_block_no_other_lookup_and_use_no_threads() {
     );
 }
 
-/// A tracker's answer that names this many ports of one host.
+/// A tracker response that lists this many ports of one host.
 fn ports(ip: [u8; 4], count: u16) -> Vec<SocketAddr> {
     (0..count)
         .map(|n| SocketAddr::from((ip, 20_000 + n)))
@@ -233,7 +234,8 @@ async fn one_address_that_dials_in_repeatedly_does_not_use_all_connections_of_a_
             .unwrap();
         incoming.push(socket);
     }
-    // A quarter of the places in a private network, which loopback is; the others are turned away.
+    // Addresses in a private network, which includes loopback, may use a quarter of the slots; the
+    // others are rejected.
     for mut turned_away in incoming.split_off(2) {
         let mut answer = Vec::new();
         let _ = soon("the end", turned_away.read_to_end(&mut answer)).await;

@@ -1,4 +1,4 @@
-//! The page's HTTP: files, headers, health and metrics.
+//! The page over HTTP: files, headers, health and metrics.
 
 use aqueduct_core::tunnel::{ClientConfig, Event, Refusal};
 

@@ -1,4 +1,4 @@
-//! What the log says, and what it keeps quiet about.
+//! What the log contains and what it must not contain.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ async fn a_broken_connection_is_not_logged_as_the_tabs_fault() {
     assert!(line.contains("end=Tab"), "{line}");
 }
 
-/// Every kind of event that a session can bring about, with a secret, a swarm and addresses in it.
+/// Causes every kind of event that a session can cause, with a secret, a swarm and addresses in it.
 async fn make_noise(bridge: &BridgeProgram, peer: &Listener, tracker: &Tracker, token: &str) {
     let (host, origin) = (bridge.addr.to_string(), format!("http://{}", bridge.addr));
     let fields = [("origin", origin.as_str())];

@@ -1,4 +1,4 @@
-//! A real bridge on loopback, with a tracker, peers and tabs that follow a script.
+//! A real bridge on loopback, with a scripted tracker, peers and tabs.
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The bound on memory that sessions hold, and that it is given back.
+//! The memory limit for sessions, and that memory is released.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn a_bridge_with_full_memory_refuses_sessions_with_that_reason() {
     );
 }
 
-/// Frames of one byte each for this stream.
+/// One-byte frames for this stream.
 fn crumbs(stream: u32, count: usize) -> Bytes {
     let mut message = BytesMut::new();
     for _ in 0..count {
@@ -90,8 +90,8 @@ async fn a_hundred_thousand_tiny_frames_leave_no_memory_in_use() {
 #[tokio::test]
 async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
     const GREEDY: usize = 48;
-    // Little enough to be reached by unfinished messages of a MiB, and more than the bridge has by
-    // itself.
+    // Small enough to be reached by unfinished messages of 1 MiB each, and more than the bridge
+    // uses without sessions.
     let probe = program::start(&[]);
     let cap = probe.program.resident() + (16 << 20);
     drop(probe);
@@ -106,7 +106,7 @@ async fn sessions_that_hold_most_end_when_memory_is_full_and_others_go_on() {
         assert!(matches!(tab.next().await, Ok(Event::Welcome(_))));
         greedy.push(tab);
     }
-    // All but the last byte of the longest message.
+    // All but the last byte of a message of maximum length.
     let almost = [
         &[0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0][..],
         &[0xff; (1 << 20) - 1],
@@ -139,7 +139,7 @@ async fn memory_is_freed_when_most_sessions_leave() {
         "sessions-per-address = 1000\nnew-sessions-per-address = 1000\nconnections-per-address = 1000",
     );
     let (before, mut tabs) = (bridge.program.resident(), Vec::new());
-    // A fragment of a message, and a ping, whose answer says that it was read.
+    // A fragment of a message and a ping. The pong shows that both were read.
     let fragment = [
         &[0x02, 0xfe][..],
         &HELD.to_be_bytes(),

@@ -1,4 +1,4 @@
-//! Peers that a tab heard of and names to the bridge.
+//! Peer hints: peers that a tab learned of and sends to the bridge.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID, config};
 use crate::tab::{Tab, counts, request};
 
-/// Loopback addresses at which nothing listens, apart from the first.
+/// Loopback addresses at which nothing listens, except the first.
 fn addrs(peer: &Listener, more: u8) -> Vec<SocketAddr> {
     (0..more)
         .map(|n| SocketAddr::from(([127, 0, 0, 1], 2000 + u16::from(n))))

@@ -1,7 +1,7 @@
-//! A tab that tries to find out, from what it can observe, whether a port of somebody else's host is
-//! closed, silent, or open to something that is no peer.
+//! A tab that tries to find out whether a port of another host is closed, silent, or open but not a
+//! peer.
 //!
-//! It knows when hosts of its own are dialled, what its session tells it, and the public metrics.
+//! It observes when its own hosts are dialled, what its session reports, and the public metrics.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,29 +20,29 @@ use crate::support::{Bridge, config};
 use crate::tab::{Tab, counts, request};
 use crate::tracker_limits::{open_house, unlike_any};
 
-/// When a dial without a peer is told, and makes room for the next.
+/// When a dial that found no peer is reported and its slot is free again.
 const TOLD_AFTER: Duration = Duration::from_secs(4);
-/// The same on a busy machine; less than a connection attempt may take.
+/// The same on a busy machine. It is less than the timeout of a connection attempt.
 const LATE: Duration = Duration::from_secs(8);
 
-/// What is at the port.
+/// What is at the probed port.
 #[derive(Clone, Copy, Debug)]
 enum Port {
     /// Connections are refused.
     Closed,
     /// Nothing answers.
     Silent,
-    /// It takes connections and says nothing.
+    /// It accepts connections and sends nothing.
     Open,
-    /// It closes each connection at once.
+    /// It closes each connection immediately.
     HangsUp,
-    /// It answers in another protocol.
+    /// It answers with another protocol.
     Web,
-    /// It sends back what it is sent.
+    /// It echoes what it receives.
     Echo,
 }
 
-/// A port of the host 127.0.0.2, and what serves it.
+/// A port of host 127.0.0.2 and the task that serves it.
 struct Target {
     addr: SocketAddr,
     _tasks: JoinSet<()>,
@@ -61,7 +61,7 @@ impl Target {
             _pending: Vec::new(),
         };
         match port {
-            // Bound, so that no other test gets the port.
+            // Bound but not listening, so that no other test gets the port.
             Port::Closed => target._sockets.push(socket),
             Port::Silent => {
                 let listener = socket.listen(0).unwrap();
@@ -79,7 +79,7 @@ impl Target {
         target
     }
 
-    /// Connects until the system drops further attempts.
+    /// Connects until the system drops further attempts, which means that the backlog is full.
     async fn fill_backlog(&mut self) {
         let patience = Duration::from_millis(500);
         while let Ok(connected) = timeout(patience, TcpStream::connect(self.addr)).await {
@@ -108,21 +108,21 @@ async fn serve(listener: TcpListener, port: Port) {
     }
 }
 
-/// What the tab has found out.
+/// The tab's observations.
 #[derive(Debug, PartialEq, Eq)]
 struct Findings {
-    /// Whether its own host was dialled after the port neither too early nor too late, before the
-    /// port has failed three times and afterwards.
+    /// Whether its own host was dialled in the expected time after the port: before the port failed
+    /// three times, and afterwards.
     own_host_in_time: [bool; 2],
-    /// Whether it was told of the failure of each of three dials neither too early nor too late.
+    /// For each of three dials, whether its failure was reported in the expected time.
     told_in_time: [bool; 3],
-    /// Addresses found, refused and connected in its first swarm.
+    /// The number of addresses found, refused and connected in its first swarm.
     counts: [u32; 3],
-    /// Public metrics while dials are under way: sockets, dials, failed dials.
+    /// Public metrics while dials are in progress: sockets, dials, failed dials.
     metrics: [u64; 3],
 }
 
-/// A tab that wants one peer at a time, with swarms that nobody else is in.
+/// A tab that wants one peer at a time, in swarms that have no other members.
 struct Attacker {
     bridge: Bridge,
     tab: Tab,
@@ -140,7 +140,7 @@ impl Attacker {
         }
     }
 
-    /// Joins a swarm and names these peers there; they are dialled in this order.
+    /// Joins a swarm and sends these peers as hints. They are dialled in this order.
     async fn hint(&mut self, peers: &[SocketAddr]) -> u32 {
         self.swarms += 1;
         let (hash, id) = unlike_any(self.swarms);
@@ -154,7 +154,8 @@ impl Attacker {
         join
     }
 
-    /// Whether a host of its own is dialled in time, when it has to wait for a dial of this port.
+    /// Whether the tab's own host is dialled in the expected time, when it has to wait for a dial
+    /// to this port.
     async fn time_own_host(&mut self, target: SocketAddr) -> (u32, bool) {
         let own = Listener::start_at("127.0.0.3").await;
         let begun = Instant::now();
@@ -165,7 +166,7 @@ impl Attacker {
         (join, (TOLD_AFTER..LATE).contains(&waited))
     }
 
-    /// Waits until it is told of a failure in this swarm.
+    /// Waits until a failure is reported for this swarm.
     async fn failure(&mut self, join: u32) -> PeerCounts {
         let failure = self.tab.until("a failure", |event| match event {
             Event::Peers { join: of, counts } => {
@@ -181,7 +182,7 @@ impl Attacker {
         let (first, early) = self.time_own_host(target).await;
         let counts = self.failure(first).await;
         let mut told = vec![begun.elapsed()];
-        // Twice more, since a port that fails three times is left alone.
+        // Two more times, since a port that failed three times is not dialled again.
         let begun = Instant::now();
         let joins = [self.hint(&[target]).await, self.hint(&[target]).await];
         sleep(TOLD_AFTER / 2).await;

@@ -1,12 +1,12 @@
-//! The bridge's program as a child process, with flags, signals and a log.
+//! The bridge as a child process, with flags, signals and a log.
 
 use std::process::Command;
 
 use aqueduct_testkit::bridge::Bridge;
 
-/// Its path.
+/// The path of the program.
 pub(crate) const PATH: &str = env!("CARGO_BIN_EXE_aqueduct-bridge");
-/// Nothing beyond loopback, and a peer port of the system's choice.
+/// Flags that restrict the bridge to loopback and let the system choose the peer port.
 const LOCAL: [&str; 7] = [
     "--peer-port",
     "0",
@@ -17,21 +17,21 @@ const LOCAL: [&str; 7] = [
     "--no-dht",
 ];
 
-/// Starts it with these flags.
+/// Starts the bridge with these flags.
 pub(crate) fn start(flags: &[&str]) -> Bridge {
     let mut command = Command::new(PATH);
     command.args(flags);
     launch(command)
 }
 
-/// Starts it with these lines in the file's table of limits.
+/// Starts the bridge with these lines in the `limits` table of its configuration file.
 pub(crate) fn limited(limits: &str) -> Bridge {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("[limits]\n{limits}\n")).unwrap();
     start(&["--config", file.path().to_str().unwrap()])
 }
 
-/// Starts it with few file descriptors and these flags.
+/// Starts the bridge with this limit on file descriptors and these flags.
 pub(crate) fn with_descriptors(count: u32, flags: &[&str]) -> Bridge {
     let mut command = Command::new("sh");
     command

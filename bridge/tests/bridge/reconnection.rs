@@ -1,4 +1,4 @@
-//! A thousand tabs and a bridge that is restarted under them.
+//! A thousand tabs, and a bridge that is restarted while they are connected.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use crate::program;
 use crate::tab::Tab;
 
 const TABS: u32 = 1000;
-/// The required limit.
+/// The limit until all tabs are connected again.
 const BACK: Duration = Duration::from_secs(30);
 
-/// One life of a session: from its welcome to its end; `None`: it was not welcome.
+/// Runs one session from its welcome to its end. `None` if there was no welcome.
 async fn session(
     addr: SocketAddr,
     welcomed: &mpsc::UnboundedSender<u32>,
@@ -40,7 +40,7 @@ async fn session(
     Some(())
 }
 
-/// A tab that comes back as the page does.
+/// A tab that reconnects as the page does.
 async fn come_back(addr: SocketAddr, welcomed: mpsc::UnboundedSender<u32>, number: u32) {
     let mut backoff = Backoff::default();
     loop {
@@ -54,7 +54,7 @@ async fn come_back(addr: SocketAddr, welcomed: mpsc::UnboundedSender<u32>, numbe
     }
 }
 
-/// Waits until every tab has been welcomed.
+/// Waits until every tab has received a welcome.
 async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
     let mut missing: std::collections::BTreeSet<u32> = (0..TABS).collect();
     let waiting = async {
@@ -72,7 +72,7 @@ async fn all(welcomed: &mut mpsc::UnboundedReceiver<u32>) {
 #[tokio::test]
 async fn a_thousand_tabs_reconnect_within_thirty_seconds_of_a_restart() {
     descriptors::raise_limit();
-    // The file is read again at the restart.
+    // The configuration file is read again at the restart.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),

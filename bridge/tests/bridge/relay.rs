@@ -1,4 +1,4 @@
-//! Bytes between a tab and a peer, and the credit that bounds them.
+//! Data between a tab and a peer, and the credit that limits them.
 
 use aqueduct_core::tunnel::{Event, StreamClose};
 use aqueduct_testkit::peer::Listener;
@@ -106,8 +106,8 @@ async fn a_tab_that_does_not_read_gets_one_window_and_delays_no_other() {
     while held.len() < WINDOW {
         held.extend_from_slice(&tab.data(slow_stream).await);
     }
-    // Everything of the quick peer arrives although the slow stream has no credit, and nothing more
-    // of the slow one arrives in between.
+    // All data of the fast peer arrive although the slow stream has no credit, and no data of the
+    // slow stream arrive in between.
     quick_socket.write_all(&noise(4 * WINDOW, 4)).await.unwrap();
     assert!(read_only(&mut tab, quick_stream, 4 * WINDOW).await == noise(4 * WINDOW, 4));
     assert_eq!(held.len(), WINDOW);
@@ -117,7 +117,7 @@ async fn a_tab_that_does_not_read_gets_one_window_and_delays_no_other() {
     drop(writing.await.unwrap().unwrap());
 }
 
-/// Like [`Tab::read`], but data of another stream is a failure.
+/// As [`Tab::read`], but fails if data of another stream arrive.
 async fn read_only(tab: &mut Tab, stream: u32, length: usize) -> Vec<u8> {
     let mut read = Vec::new();
     while read.len() < length {
@@ -146,7 +146,7 @@ async fn a_peer_that_does_not_read_is_sent_no_more_than_the_sockets_take_and_one
     let data = Bytes::from(noise(16 << 20, 5));
     let (mut queued, mut taken) = (0, 0);
     let reading = tokio::spawn(async move {
-        // Nothing is read before the tab has run out of credit.
+        // The tab reads nothing until its credit is used up.
         socket.write_all(b"go").await.unwrap();
         let mut received = vec![0; 16 << 20];
         soon("the whole upload", socket.read_exact(&mut received))

@@ -21,7 +21,7 @@ fn limited(limits: Limits) -> aqueduct_bridge::Config {
     aqueduct_bridge::Config { limits, ..config() }
 }
 
-/// The refusal and the close code that end a session.
+/// The refusal and the close code with which a session ended.
 async fn ending(tab: &mut Tab) -> (Option<Refusal>, u16) {
     let (events, code) = tab.closed().await;
     let refusal = events.iter().find_map(|event| {
@@ -51,7 +51,7 @@ async fn messages_that_break_the_rules_end_the_session_with_the_right_code() {
     }
 }
 
-/// The close frame that ends this connection, as code and reason.
+/// The close frame of this connection, as code and reason.
 async fn close_frame(tab: &mut Tab) -> Option<(u16, String)> {
     while let Some(message) = soon("the end", tab.socket.next()).await {
         if let Ok(Message::Close(frame)) = message {
@@ -93,7 +93,7 @@ async fn text_that_is_not_utf_8_ends_the_session_with_1007() {
         ]
         .concat()
     };
-    // A text message, and the reason of a close frame.
+    // A text message, and the reason of a close frame, that are not UTF-8.
     for bytes in [frame(1, b"\xff\xfe"), frame(8, b"\x03\xe8\xff")] {
         let mut tab = Tab::open(&bridge).await;
         tab.socket.get_mut().write_all(&bytes).await.unwrap();
@@ -333,7 +333,7 @@ async fn dials_and_peers_of_a_session_are_limited() {
         3,
         "three were to be under way at most"
     );
-    // Whoever is dialled answers, until there are four.
+    // Each dialled peer answers, until four are connected.
     let answering = async {
         let mut answers = JoinSet::new();
         peers

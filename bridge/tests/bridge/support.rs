@@ -1,4 +1,4 @@
-//! A bridge inside the test's process.
+//! A bridge inside the test process.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,14 +17,14 @@ pub(crate) const HASH: InfoHashV1 = InfoHashV1([0x5a; 20]);
 pub(crate) const TAB_ID: PeerId = PeerId(*b"-AQ0100-the tab's id");
 pub(crate) const PEER_ID: PeerId = PeerId(*b"-XX0001-a real peer.");
 
-/// How far every tab is.
+/// Initial amounts for every tab.
 pub(crate) const AMOUNTS: Amounts = Amounts {
     uploaded: 0,
     downloaded: 0,
     left: Some(1),
 };
 
-/// Sends this again and again, once each span, until the other side closes the connection.
+/// Sends `bytes` repeatedly, once per `each`, until the other side closes the connection.
 pub(crate) async fn trickle(mut socket: TcpStream, bytes: &[u8], each: Duration) {
     let (mut read, mut write) = socket.split();
     let mut every = tokio::time::interval(each);
@@ -37,7 +37,7 @@ pub(crate) async fn trickle(mut socket: TcpStream, bytes: &[u8], each: Duration)
     }
 }
 
-/// A configuration for loopback.
+/// A configuration that dials loopback only.
 pub(crate) fn config() -> Config {
     Config {
         allow: vec!["127.0.0.1/32".parse().unwrap()],
@@ -81,19 +81,19 @@ impl Bridge {
         (Self { addr, stop, task }, port)
     }
 
-    /// Asks it to stop; the task ends once it has.
+    /// Asks the bridge to stop. The task ends when it has stopped.
     pub(crate) fn stop(self) -> JoinHandle<Result<(), StartError>> {
         let _ = self.stop.send(());
         self.task
     }
 
-    /// One of its counters.
+    /// The value of a counter.
     pub(crate) async fn counted(&self, name: &str) -> u64 {
         let (_, metrics) = self.get("/metrics", "").await;
         counter(&String::from_utf8(metrics).unwrap(), name)
     }
 
-    /// One HTTP exchange: head and body.
+    /// Performs one HTTP exchange. Returns head and body.
     pub(crate) async fn get(&self, path: &str, fields: &str) -> (String, Vec<u8>) {
         get(
             TcpStream::connect(self.addr).await.unwrap(),

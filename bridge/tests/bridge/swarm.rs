@@ -1,4 +1,4 @@
-//! Peers and trackers of one swarm on behalf of a tab.
+//! Peers and trackers of one swarm, on behalf of a tab.
 
 use std::collections::BTreeSet;
 
@@ -118,7 +118,7 @@ async fn a_tab_learns_what_its_trackers_said_as_numbers() {
     assert!((1500..=1800).contains(&next.as_secs()), "{next:?}");
 }
 
-/// The port that is announced to trackers.
+/// The port that is announced to the tracker.
 async fn announced_port(tracker: &mut Tracker) -> u16 {
     tracker.next().await.addr.port()
 }

@@ -1,4 +1,4 @@
-//! A tab of the page: a WebSocket, and the client half of the tunnel.
+//! A tab: a WebSocket, and the client side of the tunnel.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID};
 
-/// How a tab with this peer id joins the swarm of [`HASH`], without a tracker.
+/// The request with which a tab with this peer id joins the swarm of [`HASH`] without a tracker.
 pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
     JoinRequest {
         info_hash: HASH,
@@ -30,13 +30,13 @@ pub(crate) fn request(peer_id: PeerId) -> JoinRequest {
     }
 }
 
-/// A tab: a WebSocket and the client half of the tunnel.
+/// A tab: a WebSocket and the client side of the tunnel.
 pub(crate) struct Tab<S = TcpStream> {
     pub(crate) socket: WebSocketStream<S>,
     pub(crate) client: Client,
 }
 
-/// The close code of a WebSocket that is over; 1006 if it ended without one.
+/// The close code of a WebSocket; 1006 if it ended without a close frame.
 pub(crate) type Closed = u16;
 
 impl Tab {
@@ -45,7 +45,7 @@ impl Tab {
         Self::open_as(bridge, &[("origin", &origin)], ClientConfig::default()).await
     }
 
-    /// The bridge's own page, at this address.
+    /// Opens a session as the bridge's own page at this address would.
     pub(crate) async fn open_at(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
         Self::over(
@@ -57,8 +57,8 @@ impl Tab {
         .await
     }
 
-    /// A tab that has joined the swarm of [`HASH`] with a tracker that knows these peers, and what
-    /// the join is called.
+    /// Opens a tab that joins the swarm of [`HASH`] with a tracker that returns these peers. Also
+    /// returns the tracker and the number of the join.
     pub(crate) async fn member(bridge: &Bridge, peers: &[SocketAddr]) -> (Self, Tracker, u32) {
         let tracker = Tracker::naming(peers);
         let mut tab = Self::open(bridge).await;
@@ -78,7 +78,7 @@ impl Tab {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
-    /// Upgrades a connection to this host.
+    /// Opens a session over a connection, with this `Host` header.
     pub(crate) async fn over(
         stream: S,
         host: &str,
@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
             .unwrap()
     }
 
-    /// The same with a bridge that may be about to end.
+    /// As [`Tab::over`], for a bridge that may be stopping.
     pub(crate) async fn try_over(
         stream: S,
         host: &str,
@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         })
     }
 
-    /// Joins the swarm of [`HASH`] through this tracker.
+    /// Joins the swarm of [`HASH`] with this tracker.
     pub(crate) fn join(&mut self, tracker: &Tracker) -> u32 {
         self.join_as(&JoinRequest {
             trackers: vec![vec![tracker.http()]],
@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         self.client.join(request)
     }
 
-    /// Sends what the client has packed.
+    /// Sends the client's pending messages.
     pub(crate) async fn flush(&mut self) {
         while let Some(message) = self.client.poll_message() {
             if self.socket.send(Message::Binary(message)).await.is_err() {
@@ -137,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         }
     }
 
-    /// The next event, or how the WebSocket was closed.
+    /// The next event, or the close code of the WebSocket.
     pub(crate) async fn next(&mut self) -> Result<Event, Closed> {
         loop {
             if let Some(event) = self.client.poll_event() {
@@ -157,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         }
     }
 
-    /// Waits for the event that `pick` wants; others are passed over.
+    /// Waits for an event that `pick` accepts and skips others.
     pub(crate) async fn until<T>(
         &mut self,
         what: &str,
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         soon(what, wait).await
     }
 
-    /// Waits for a stream.
+    /// Waits for a new stream.
     pub(crate) async fn stream(&mut self) -> u32 {
         self.until("a stream", |event| {
             if let Event::StreamOpened { stream, .. } = event {
@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         .await
     }
 
-    /// Reads exactly this many bytes of a stream, returning the credit at once.
+    /// Reads exactly this many bytes of a stream and returns the credit immediately.
     pub(crate) async fn read(&mut self, stream: u32, length: usize) -> Vec<u8> {
         let mut read = Vec::new();
         while read.len() < length {
@@ -201,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         read
     }
 
-    /// The next bytes of a stream; their credit is kept.
+    /// The next data of a stream. Their credit is not returned.
     pub(crate) async fn data(&mut self, stream: u32) -> Bytes {
         self.until("data", |event| match event {
             Event::Data {
@@ -213,7 +213,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
         .await
     }
 
-    /// Waits until the bridge closes the WebSocket.
+    /// Waits until the bridge closes the WebSocket. Returns the events until then and the close
+    /// code.
     pub(crate) async fn closed(&mut self) -> (Vec<Event>, Closed) {
         let mut events = Vec::new();
         loop {
@@ -225,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tab<S> {
     }
 }
 
-/// Counts of a join for which this holds.
+/// Waits until the counts of a join fulfil `holds`.
 pub(crate) async fn counts(
     tab: &mut Tab,
     what: &str,

@@ -1,4 +1,4 @@
-//! Tabs of one bridge as peers of each other.
+//! Tabs of one bridge as each other's peers.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ const ALICE: PeerId = PeerId(*b"-AQ0100-tab Alice---");
 const BOB: PeerId = PeerId(*b"-AQ0100-tab Bob-----");
 const CAROL: PeerId = PeerId(*b"-AQ0100-tab Carol---");
 
-/// A tab that joins like this.
+/// Opens a tab that sends this join request.
 async fn joining(bridge: &Bridge, join: &JoinRequest) -> Tab {
     let mut tab = Tab::open(bridge).await;
     tab.client.join(join);
@@ -23,15 +23,15 @@ async fn joining(bridge: &Bridge, join: &JoinRequest) -> Tab {
     tab
 }
 
-/// A tab that joins like this, and that the bridge has accepted; tabs connected by then are passed
-/// over.
+/// Opens a tab that sends this join request, and waits until the bridge has accepted it. Streams
+/// that open in the meantime are skipped.
 async fn joined(bridge: &Bridge, join: &JoinRequest) -> Tab {
     let mut tab = joining(bridge, join).await;
     counts(&mut tab, "the bridge's word on the join", |_| true).await;
     tab
 }
 
-/// The next stream: its number, where it leads, and whose it is.
+/// The next stream: its number, its peer's address, and its peer's id.
 async fn met(tab: &mut Tab) -> (u32, PeerAddr, PeerId) {
     tab.until("a stream", |event| match event {
         Event::StreamOpened {
@@ -70,7 +70,8 @@ async fn two_tabs_of_a_swarm_connect_inside_the_bridge_without_a_socket() {
         "an address tells where a tab is: {alices} {bobs}"
     );
 
-    // More than the pipe holds and than one grant of credit covers, both ways at once.
+    // More than the pipe holds and more than one grant of credit, in both directions at the same
+    // time.
     let (down, up) = (noise(700_000, 1), noise(900_000, 2));
     alice
         .client

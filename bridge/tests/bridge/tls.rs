@@ -1,4 +1,4 @@
-//! The bridge with a certificate of its own.
+//! The bridge with its own certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::program::{self, PATH};
 use crate::support::{Bridge, config};
 use crate::tab::Tab;
 
-/// A certificate for `localhost` and its key, as files in a folder, and a client that trusts it.
+/// A configuration with a certificate for `localhost` and its key in files below `folder`, and a
+/// client that trusts it.
 fn certificate(folder: &Path) -> (Config, TlsConnector) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -43,7 +44,7 @@ fn certificate(folder: &Path) -> (Config, TlsConnector) {
     )
 }
 
-/// RFC 7468.
+/// PEM encoding (RFC 7468).
 fn pem(label: &str, der: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let encode = |group: &[u8]| {

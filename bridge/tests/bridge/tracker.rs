@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use crate::support::{AMOUNTS, Bridge, HASH, TAB_ID, config};
 use crate::tab::{Tab, request};
 
-/// An announce for the swarm of all tests.
+/// An announce for the swarm that all tests use.
 fn query(port: u16, more: &str) -> String {
     format!(
         "/announce?info_hash={}&peer_id=-XX0001-000000000000&port={port}&left=1&compact=1{more}",
@@ -33,7 +33,8 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// Asks over UDP: connect, then this.
+/// Performs a UDP exchange: a connect request, then the request that `make` builds from the
+/// connection id.
 async fn exchange(bridge: &Bridge, make: impl Fn(u64) -> Vec<u8>) -> Vec<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(bridge.addr).await.unwrap();
@@ -112,7 +113,7 @@ async fn one_connection_carries_announces_and_then_other_requests() {
         query(4001, ""),
         query(4002, "")
     );
-    // Cut at the worst places: within the first word, and within the end of the first head.
+    // Split at critical positions: within the first word, and within the end of the first head.
     for part in [&pipelined[..3], &pipelined[3..7], &pipelined[7..]] {
         socket.write_all(part.as_bytes()).await.unwrap();
         tokio::task::yield_now().await;
@@ -129,7 +130,7 @@ async fn one_connection_carries_announces_and_then_other_requests() {
     );
 }
 
-/// What is answered to these bytes until the bridge closes the connection.
+/// Everything that the bridge answers to this request until it closes the connection.
 async fn answers(bridge: &Bridge, request: &str) -> String {
     let mut socket = TcpStream::connect(bridge.addr).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
@@ -166,7 +167,7 @@ async fn request_heads_for_the_tracker_are_parsed_strictly() {
         "GET {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
         query(4003, "")
     );
-    // A body is a body, and what follows it the next request.
+    // The body is skipped, and the next request starts after it.
     let with_body = format!(
         "GET {announce} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{smuggled}{last}",
         smuggled.len()
@@ -275,7 +276,7 @@ async fn an_address_that_asks_too_often_gets_a_failure_reason() {
     );
 }
 
-/// Joins the swarm of all tests, whose torrent names the bridge's own tracker or none.
+/// Joins the swarm that all tests use. Its torrent names the bridge's own tracker, or none.
 fn join(tab: &mut Tab, trackers: &[String], private: bool) -> u32 {
     tab.join_as(&JoinRequest {
         trackers: vec![trackers.to_vec()],
@@ -284,7 +285,7 @@ fn join(tab: &mut Tab, trackers: &[String], private: bool) -> u32 {
     })
 }
 
-/// A report on trackers is the sign that the bridge has taken the join in.
+/// Waits for a tracker report, which shows that the bridge has processed the join.
 async fn joined(tab: &mut Tab) {
     tab.until("the trackers", |event| {
         matches!(event, Event::Trackers { .. }).then_some(())

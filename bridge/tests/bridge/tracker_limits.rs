@@ -1,5 +1,5 @@
-//! Tabs that turn the bridge against a host by naming it as a tracker: how often it is asked, by
-//! whatever way.
+//! Tabs that misuse the bridge to attack a host by naming it as a tracker: how often it is
+//! contacted, over each protocol.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::abuse::dial;
 use crate::support::{Bridge, config};
 use crate::tab::{Tab, request};
 
-/// How long an attack is watched.
+/// The duration of each attack.
 const WATCHED: Duration = Duration::from_secs(6);
-/// Dials per second to one address, and dials under way.
+/// The limits on dials per second to one address, and on simultaneous dials.
 const DIALS: (usize, usize) = (2, 20);
 
-/// The answer of a tracker that knows no peers.
+/// The response of a tracker that has no peers.
 const NO_PEERS: &str = "d8:intervali1800e5:peers0:e";
 
-/// A bridge that dials all of loopback, and lets sessions in at once.
+/// A configuration that may dial all of loopback and does not limit the rate of new sessions.
 pub(crate) fn open_house() -> Config {
     let limits = Limits {
         new_sessions_per_address: 1000,
@@ -37,15 +37,15 @@ pub(crate) fn open_house() -> Config {
     }
 }
 
-/// A unique info-hash and peer id.
+/// A unique info-hash and a unique peer id.
 pub(crate) fn unlike_any(number: usize) -> ([u8; 20], PeerId) {
     let mut bytes = [0xee; 20];
     bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
     (bytes, PeerId(bytes))
 }
 
-/// Sessions from one client address, each with as many joins as it may have, with the trackers that
-/// `name` gives to the join of this number.
+/// Opens sessions from one client address, each with the maximum number of joins. `name` returns
+/// the trackers of the join with this number.
 pub(crate) async fn crowd(
     bridge: SocketAddr,
     from: &str,
@@ -77,7 +77,7 @@ pub(crate) async fn crowd(
     tabs
 }
 
-/// Lets a crowd from one address loose for a while; says how long.
+/// Runs a crowd from one address for a while. Returns the duration.
 async fn attack(name: impl Fn(usize) -> Vec<String>) -> Duration {
     let bridge = Bridge::start(open_house()).await;
     let begun = Instant::now();
@@ -86,7 +86,7 @@ async fn attack(name: impl Fn(usize) -> Vec<String>) -> Duration {
     begun.elapsed()
 }
 
-/// How many connections one host may see in this time.
+/// The maximum number of connections that one host may receive within this span.
 fn most_in(watched: Duration) -> usize {
     DIALS.0 * (watched.as_secs() as usize + 2)
 }

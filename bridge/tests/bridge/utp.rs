@@ -1,4 +1,4 @@
-//! uTP at the peer port, which the bridge does not speak.
+//! uTP packets at the peer port. The bridge does not support uTP.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::{Bridge, config};
 
-/// BEP 29. Other clients learn of the peer port, and many try uTP there first.
+/// BEP 29. Other clients learn the peer port, and many try uTP there first.
 #[tokio::test]
 async fn utp_at_the_peer_port_is_rejected_with_and_without_the_dht() {
     for no_dht in [false, true] {
@@ -32,7 +32,7 @@ async fn utp_at_the_peer_port_is_rejected_with_and_without_the_dht() {
             acknowledgement: 0,
         };
         let mut answer = [0; 1500];
-        // Datagrams get lost, and the bridge may not have its port yet.
+        // Datagrams may be lost, and the bridge may not have bound its port yet.
         let length = soon("a reset", async {
             loop {
                 peer.send_to(b"neither uTP nor of the DHT", ("127.0.0.1", port))

@@ -1,4 +1,4 @@
-//! An engine with a disk, driven by hand.
+//! A test harness for an engine with a disk.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(crate) const OURS: PeerId = PeerId([7; 20]);
 pub(crate) const PIECE: u32 = 32 * 1024;
 pub(crate) const PIECES: u32 = 12;
 
-/// An engine with a disk, and what it sent, closed and dialled.
+/// An engine with a disk, and a record of what it sent, closed and dialled.
 pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) now: Instant,
@@ -50,7 +50,7 @@ impl Harness {
         Self::of(Arc::clone(torrent.info()), disk, config, resumed)
     }
 
-    /// It lacks everything of this torrent, whose data are `disk`.
+    /// An engine that wants all of this torrent, whose data are `disk`.
     pub(crate) fn lacking(info: Arc<Info>, disk: Vec<u8>) -> Self {
         Self::of(info, disk, Config::default(), Resumed::Nothing)
     }
@@ -86,7 +86,7 @@ impl Harness {
         harness
     }
 
-    /// Carries out all outputs of the engine at once.
+    /// Executes all pending outputs of the engine.
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
@@ -124,7 +124,7 @@ impl Harness {
         self.settle();
     }
 
-    /// A peer connects, supports the fast extension (BEP 6), and lacks everything.
+    /// A peer connects. It supports the fast extension (BEP 6) and has no pieces.
     pub(crate) fn accept(&mut self, n: u64, addr: &str) -> ConnId {
         let mut id = [100; 20];
         id[..8].copy_from_slice(&n.to_be_bytes());
@@ -152,7 +152,7 @@ impl Harness {
         conn
     }
 
-    /// A seed that unchokes us. `fast`: it supports the fast extension (BEP 6).
+    /// A seed connects and unchokes us. `fast`: whether it supports the fast extension (BEP 6).
     pub(crate) fn accept_seed(&mut self, n: u8, fast: bool) -> ConnId {
         let reserved = if fast {
             Reserved::OURS
@@ -174,7 +174,7 @@ impl Harness {
         conn
     }
 
-    /// All requests that this peer was sent.
+    /// All requests that were sent to this peer.
     pub(crate) fn asked(&self, conn: ConnId) -> Vec<RawBlock> {
         self.sent
             .iter()
@@ -182,7 +182,7 @@ impl Harness {
             .collect()
     }
 
-    /// The peer sends what it was asked for.
+    /// The peer sends a requested block.
     pub(crate) fn answer(&mut self, conn: ConnId, raw: RawBlock) {
         let at = (raw.index * PIECE + raw.begin) as usize;
         let data = Bytes::copy_from_slice(&self.disk[at..][..raw.length as usize]);
@@ -194,15 +194,15 @@ impl Harness {
                 data,
             },
         );
-        // The last block of all makes both of them seeds.
+        // After the last block both sides are seeds, so the connection may be closed.
         assert!(
             parted
                 .is_none_or(|reason| reason == CloseReason::Redundant && self.snapshot().left == 0)
         );
     }
 
-    /// The peer answers all that it was asked for since it last did so, and all that it is asked
-    /// for then, but for what `keeps` says.
+    /// The peer answers all requests that it has not answered yet, including those that follow in
+    /// return, except those for which `keeps` is true.
     pub(crate) fn answer_all(&mut self, conn: ConnId, keeps: impl Fn(RawBlock) -> bool) {
         loop {
             let next = self.answered.entry(conn).or_default();
@@ -221,13 +221,13 @@ impl Harness {
         }
     }
 
-    /// The peer drops the requests so far.
+    /// The peer drops all outstanding requests.
     pub(crate) fn forget(&mut self, conn: ConnId) {
         self.answered.insert(conn, self.asked(conn).len());
     }
 
-    /// Runs until this holds, which looks, and answers for peers perhaps, ten times a second;
-    /// returns how long that took.
+    /// Runs until `holds` returns true; it is called ten times per second and may act for peers.
+    /// Returns the time that this took.
     pub(crate) fn run_until(
         &mut self,
         limit: Duration,
@@ -248,7 +248,7 @@ impl Harness {
         self.engine.snapshot_of(TORRENT).unwrap()
     }
 
-    /// The peer sends a message; returns why it was disconnected, if it was.
+    /// The peer sends a message. Returns the reason if it was disconnected.
     pub(crate) fn say(&mut self, conn: ConnId, message: Message) -> Option<CloseReason> {
         self.hear(Input::Message { conn, message });
         self.parted(conn)
@@ -261,7 +261,8 @@ impl Harness {
             .map(|(_, reason)| reason.clone())
     }
 
-    /// Sends messages until it is disconnected; returns how many were accepted, and the reason.
+    /// The peer sends messages until it is disconnected. Returns the number of accepted messages,
+    /// and the reason.
     pub(crate) fn insist(
         &mut self,
         conn: ConnId,

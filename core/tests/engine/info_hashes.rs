@@ -1,4 +1,4 @@
-//! A hybrid torrent (BEP 52) has two info-hashes, and peers ask for it by either.
+//! A hybrid torrent (BEP 52) has two info-hashes, and peers may use either.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use bytes::Bytes;
 const NOW: Instant = Instant::ZERO;
 const TORRENT: TorrentId = TorrentId(1);
 
-/// One file of 20,000 bytes.
+/// A torrent with one file of 20,000 bytes.
 fn hybrid() -> Info {
     let mut leaf = Encoder::new();
     leaf.int("length", 20_000).bytes("pieces root", [5; 32]);
@@ -55,7 +55,7 @@ fn add(torrent: TorrentId, info: &Arc<Info>) -> Command {
     }
 }
 
-/// A peer connects and asks for this swarm.
+/// A peer connects with this info-hash.
 fn accept(engine: &mut Engine, number: u8, info_hash: InfoHashV1) -> ConnId {
     let conn = ConnId::accepted(number.into());
     engine.handle(
@@ -120,7 +120,7 @@ fn a_magnet_link_with_a_v1_hash_is_found_by_the_v2_hash_once_its_metadata_are_th
     let offer = format!("d1:md11:ut_metadatai3ee13:metadata_sizei{size}ee");
     let head = format!("d8:msg_typei1e5:piecei0e10:total_sizei{size}ee");
     let block = [head.as_bytes(), &info.raw].concat();
-    // Ids: 0 is the extended handshake, 1 what this engine calls ut_metadata.
+    // Extension ids: 0 is the extended handshake, 1 is this engine's id for ut_metadata.
     for (id, payload) in [(0, offer.into_bytes()), (1, block)] {
         let message = Message::Extended {
             id,

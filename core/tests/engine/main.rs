@@ -1,4 +1,4 @@
-//! The engine from outside: what it asks of peers, and what it lets them do.
+//! The engine's public interface: what it requests from peers, and what it permits them to do.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

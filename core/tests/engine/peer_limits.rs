@@ -1,5 +1,5 @@
-//! What a peer may do before it is disconnected, seen from the engine's boundary: bounds on
-//! requests, blocks, messages and connections.
+//! Limits that apply to a peer before it is disconnected: requests, blocks, messages and
+//! connections.
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ fn five_hundred_requests_wait_and_more_are_rejected() {
     harness.say(conn, Message::Interested);
     let served =
         |harness: &Harness| harness.count(|message| matches!(message, Message::Piece { .. }));
-    // Nothing leaves the queue to the socket, so what is read for this peer is bounded, and the
-    // rest waits.
+    // Nothing leaves the send queue. The amount read for this peer is therefore bounded, and the
+    // remaining requests wait.
     let ask = |n: usize| Message::Request(block(n as u32 % PIECES, n as u32 / PIECES * 256, 256));
     assert_eq!(harness.insist(conn, 1200, ask), (1200, None));
     let rejected = harness.count(|message| matches!(message, Message::Reject(_)));
@@ -69,7 +69,7 @@ fn five_hundred_requests_wait_and_more_are_rejected() {
 fn a_peer_that_does_not_read_is_disconnected_before_memory_grows() {
     let mut harness = Harness::seed();
     let conn = harness.accept(1, "9.9.9.1:1000");
-    // It is choked: each request is answered with a reject that it never reads.
+    // The peer is choked: each request is answered with a reject, which it never reads.
     let (count, reason) = harness.insist(conn, 1_000_000, |_| {
         Message::Request(block(PIECES - 1, 0, 16))
     });
@@ -175,7 +175,7 @@ fn at_most_thirty_addresses_are_dialled_per_second() {
     });
     for _ in 0..30 {
         harness.run(Duration::from_millis(250));
-        // Nobody answers, so that there is always room for the next dial.
+        // No dial succeeds, so there is always room for the next one.
         for n in 0..harness.dialled.len() as u64 {
             harness.hear(Input::Closed {
                 conn: ConnId::dialled(n),
@@ -208,7 +208,7 @@ fn a_computer_that_slept_for_eight_hours_keeps_its_pieces_and_drops_dead_connect
     harness.now = harness.now + Duration::from_secs(8 * 3600);
     harness.hear(Input::Timeout);
     assert_eq!(harness.parted(conn), Some(CloseReason::Silent));
-    // Time that stands still or goes back does no harm either.
+    // A clock that stands still or goes backwards causes no failure either.
     harness.now = Instant::ZERO;
     harness.hear(Input::Timeout);
     let again = harness.accept(2, "9.9.9.2:1000");

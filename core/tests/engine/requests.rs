@@ -1,5 +1,5 @@
-//! Which peer is asked for what: what one rejects, drops or sends late is requested elsewhere, or
-//! again, before long; padding is never asked for.
+//! Which peer a block is requested from: a block that one peer rejects, drops or delays is
+//! requested again, and padding is never requested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn a_rejected_request_goes_to_another_peer_at_once() {
     let second = harness.accept_seed(2, true);
     let rejected = harness.asked(first)[0];
     assert!(!harness.asked(second).contains(&rejected));
-    // The second one has room again, as nothing is on its way from it.
+    // The second peer has room again, since none of its requests is outstanding.
     harness.answer_all(second, |_| false);
     harness.say(first, Message::Reject(rejected));
     assert!(
@@ -84,8 +84,8 @@ fn a_dropped_request_is_repeated_when_later_ones_were_answered() {
     }
 }
 
-/// How long a second seed, which answers everything, waits for what the first one owes after it
-/// answered `answered` requests, one each 300 ms.
+/// How long it takes until a second seed, which answers everything, has delivered the blocks that
+/// the first one owes. The first one answers `answered` requests, one per 300 ms, and then none.
 fn wait_for_the_silent(answered: usize) -> Duration {
     let mut harness = Harness::leech();
     let first = harness.accept_seed(1, true);
@@ -140,7 +140,7 @@ fn requests_lost_in_a_choke_are_repeated_after_the_unchoke() {
         let mut again = harness.asked(seed).split_off(owed.len());
         again.sort_unstable();
         assert_eq!(again, owed, "fast: {fast}");
-        // A peer that kept the earlier requests answers them, too: that is allowed.
+        // A peer that kept the earlier requests may answer them too.
         harness.answer(seed, owed[0]);
         assert_eq!(harness.parted(seed), None);
         harness.answer_all(seed, |_| false);
@@ -148,7 +148,8 @@ fn requests_lost_in_a_choke_are_repeated_after_the_unchoke() {
     }
 }
 
-/// A folder of files and pads (`true`), in pieces of 32 KiB, with its data.
+/// A torrent with these files and padding files (`true`) and a piece length of 32 KiB, with its
+/// data.
 fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
     let data = |(size, pad): &(u32, bool)| {
         if *pad {
@@ -174,8 +175,8 @@ fn padded(files: &[(u32, bool)]) -> (Arc<Info>, Vec<u8>) {
 
 #[test]
 fn padding_is_filled_in_and_never_requested() {
-    // A file that ends in a piece's first block, padding to the piece's end; a file that ends in a
-    // second block; padding of two whole pieces, too.
+    // A file that ends in the first block of a piece, with padding to the end of the piece; a file
+    // that ends in a second block; and padding that covers two whole pieces.
     let (info, disk) = padded(&[
         (10 * K, false),
         (22 * K, true),
@@ -196,7 +197,7 @@ fn padding_is_filled_in_and_never_requested() {
         begin: begin * K,
         length: length * K,
     };
-    // Each block with a byte of a file, with the padding in it, and no other.
+    // Exactly the blocks that contain bytes of a file, including the padding in them.
     assert_eq!(
         asked,
         [

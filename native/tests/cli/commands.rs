@@ -1,4 +1,4 @@
-//! The command line, and what every command does with bad input and with its outputs.
+//! The command line: how every command handles bad input and its output files.
 
 use std::fs;
 use std::io::Write as _;

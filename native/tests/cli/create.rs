@@ -1,4 +1,4 @@
-//! Torrents that the program makes, shows and verifies.
+//! Creating, showing and verifying torrents.
 
 use std::fs;
 
@@ -109,7 +109,7 @@ fn a_new_torrent_replaces_nothing_unless_forced_and_then_only_as_a_whole() {
         "{said}"
     );
     assert_eq!(fs::read(world.path("notes")).unwrap(), b"mine");
-    // A limit on the size of files simulates a full disk.
+    // A file size limit simulates a full disk.
     let limited = [
         "-c",
         "ulimit -f 0; trap '' XFSZ; exec \"$0\" \"$@\"",

@@ -1,5 +1,5 @@
-//! What is on the disk: data that exists, is wrong or belongs to another torrent; and what a run
-//! leaves for the next.
+//! Existing data on the disk: missing, wrong, or of another torrent; and the state that a run
+//! leaves for the next one.
 
 use std::fs;
 use std::io::Write as _;
@@ -25,8 +25,8 @@ fn links_are_neither_shared_nor_followed() {
     assert_eq!(fs::read_dir(world.path("outside")).unwrap().count(), 0);
 }
 
-/// Two torrents of one name: `data` twice, with other content the second time. Returns seeds of
-/// both, and where they are.
+/// Two torrents of the same name: `data`, with different content in each. Returns seeds of both,
+/// with their addresses.
 fn rivals(world: &World) -> [(Running, String); 2] {
     world.shared();
     let first = world.seed("data.torrent");
@@ -281,7 +281,7 @@ fn a_killed_download_resumes_without_reading_everything_again() {
         &peer,
         &["large.torrent", "-o", "out", "--download-limit", "2M"],
     ));
-    // The first record comes with the first flush, after five seconds.
+    // The first resume record is written with the first flush, after five seconds.
     get.wait_for(|event| {
         event["event"] == "progress" && has_record(&world.path("state/aqueduct"), 2)
     });
@@ -297,7 +297,7 @@ fn a_killed_download_resumes_without_reading_everything_again() {
     assert!(world.same("large.bin", "out/large.bin"));
 }
 
-/// Whether records of this many torrents and folders were written.
+/// Whether resume records of this many torrents and folders were written.
 fn has_record(state: &Path, count: usize) -> bool {
     let files = fs::read_dir(state)
         .unwrap()

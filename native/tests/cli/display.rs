@@ -1,4 +1,4 @@
-//! What the user's terminal shows.
+//! What the terminal displays.
 
 use crate::terminal::Terminal;
 use crate::world::{ALONE, World};

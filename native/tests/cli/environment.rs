@@ -1,4 +1,4 @@
-//! Where the program runs: without a home, with few descriptors, with unknown host names.
+//! The program's environment: no home directory, few file descriptors, unknown host names.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -46,7 +46,7 @@ fn a_torrent_named_twice_is_downloaded_once() {
     world.ok(&["verify", "large.torrent", "out"]);
 }
 
-/// The records of `odd.torrent` in the folder that takes the place of the user's own.
+/// The resume records of `odd.torrent` in the folder that replaces the user's own.
 fn records_elsewhere(world: &World) -> Vec<PathBuf> {
     let user = fs::metadata(world.path(".")).unwrap().uid();
     let shown: serde_json::Value =
@@ -149,7 +149,7 @@ fn many_peers_leave_file_descriptors_for_files() {
             .unwrap(),
     )
     .unwrap();
-    // It has begun with the one that has the data.
+    // The download has started with the peer that has the data.
     get.wait_for(|event| event["event"] == "progress" && event["downloaded"].as_u64() > Some(0));
     let torrent =
         aqueduct_core::meta::Metainfo::parse(&fs::read(world.path("many.torrent")).unwrap())
@@ -163,7 +163,7 @@ fn many_peers_leave_file_descriptors_for_files() {
     world.ok(&["verify", "many.torrent", "out"]);
 }
 
-/// A peer that completes the handshake and stays; it may be accepted late.
+/// Connects a peer that completes the handshake and stays. It may be accepted late.
 fn connect(port: u16, info_hash: aqueduct_core::types::InfoHashV1, n: u8) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream

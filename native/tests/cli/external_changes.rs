@@ -1,4 +1,4 @@
-//! What something else does to files while the program runs, and files that are not its own.
+//! Changes to files by other programs during a run, and files that do not belong to the program.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use crate::world::{ALONE, IMPATIENT, Running, World, event, text};
 
 const SIZE: usize = 3 << 20;
 
-/// A download of `large.bin` to `place` that takes a few seconds.
+/// Starts a download of `large.bin` to `place` that takes a few seconds.
 fn start(world: &World, peer: &str, place: &str) -> Running {
     world.start(&World::from(
         peer,
@@ -19,7 +19,7 @@ fn start(world: &World, peer: &str, place: &str) -> Running {
     ))
 }
 
-/// Waits until a download has come some way.
+/// Waits until a download has made some progress.
 fn come_some_way(get: &mut Running) {
     get.wait_for(|event| event["done"].as_u64() > Some(1 << 19));
 }
@@ -28,7 +28,7 @@ fn is(name: &'static str) -> impl Fn(&Value) -> bool {
     move |event| event["event"] == name
 }
 
-/// What is done to the file at a path.
+/// A modification of the file at a path.
 type Harm<'a> = &'a dyn Fn(&Path);
 
 #[test]
@@ -243,7 +243,7 @@ fn data_without_a_record_is_used_if_a_piece_matches_or_the_file_is_blank() {
     ok(get(&[]));
     ok(vec!["verify".into(), "data.torrent".into(), "out".into()]);
 
-    // As other programs leave it that set the room aside before they begin.
+    // As other programs leave it when they allocate the space before they start.
     fs::remove_dir_all(world.path("state")).unwrap();
     fs::remove_dir_all(world.path("out/data")).unwrap();
     fs::create_dir_all(world.path("out/data")).unwrap();

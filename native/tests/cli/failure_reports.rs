@@ -1,4 +1,4 @@
-//! Reasons for a download without data: what trackers answer, and how peers fail.
+//! Why a download gets no data: responses of trackers, and failures of peers.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::world::{IMPATIENT, LOCAL, World, event, events, text};
 
-/// A download that gives up after two seconds.
+/// Arguments of a download that gives up after two seconds.
 fn get<'a>(rest: &[&'a str]) -> Vec<&'a str> {
     let get = ["get", "data.torrent", "-oout", "--timeout", "2s"];
     [&get[..], &LOCAL, rest].concat()
@@ -190,7 +190,7 @@ fn missing_metadata_is_reported_when_no_peer_has_it() {
     let mute = on_each_connection(|mut stream| {
         let mut theirs = [0; 68];
         let _ = stream.read_exact(&mut theirs);
-        // Another peer id, and no extensions.
+        // Zero the reserved bytes and the peer id's prefix: another peer id, and no extensions.
         theirs[20..28].fill(0);
         theirs[48..].fill(b'x');
         let _ = stream.write_all(&theirs);
@@ -207,7 +207,7 @@ fn missing_metadata_is_reported_when_no_peer_has_it() {
 
 const NOBODY: &[u8] = b"d8:intervali1800e5:peers0:e";
 
-/// Event and `left` of each announce that was not looked at yet.
+/// The event and `left` of each announce that was not returned yet.
 fn events_told(tracker: &mut Server) -> Vec<(String, String)> {
     let requests = tracker.requests().into_iter();
     let told = requests.map(|request| {

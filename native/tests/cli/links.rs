@@ -1,4 +1,4 @@
-//! Downloads by a link or a bare info-hash, and those that find no peer.
+//! Downloads from a link or an info-hash, and downloads that find no peers.
 
 use aqueduct_testkit::closed_port;
 
@@ -57,8 +57,8 @@ fn a_link_that_selects_no_file_of_the_torrent_is_a_usage_error() {
     assert!(!world.path("out/data").exists());
 }
 
-/// BEP 27: the link's peer may send the metadata. It says that the torrent is private, and then
-/// only its trackers' peers and the user's count.
+/// BEP 27: a peer in the link may send the metadata. If they say that the torrent is private, only
+/// peers from its trackers and from the user are used.
 #[test]
 fn peers_in_the_link_of_a_private_torrent_only_give_metadata() {
     let world = World::new();

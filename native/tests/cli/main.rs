@@ -1,5 +1,5 @@
-//! The terminal program as its users and their scripts meet it: arguments in; files, lines and exit
-//! codes out.
+//! The terminal program as seen by users and scripts: arguments, files, output lines and exit
+//! codes.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Names: of files, of the paths that are typed, and of what a torrent is called.
+//! Names of files, paths on the command line, and torrents' names.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -42,7 +42,7 @@ fn ordinary_linux_names_are_shared_downloaded_and_found_as_they_are() {
     names
         .iter()
         .for_each(|name| assert!(world.same(name, &format!("out/{name}")), "{name}"));
-    // What another client would have written is found, and nothing is fetched.
+    // Data that another client would have written are found, and nothing is downloaded.
     fs::create_dir(world.path("other")).unwrap();
     fs::rename(world.path("out/C: "), world.path("other/C: ")).unwrap();
     let said = world.ok(&[&["get", "odd.torrent", "-o", "other", "--json"], &ALONE[..]].concat());
@@ -153,7 +153,7 @@ fn paths_that_are_not_utf_8_work_as_torrents_outputs_and_data() {
     assert!(below.status.success(), "{}", text(&below.stderr));
 }
 
-/// A version 2 torrent of 20,000 and 5 bytes, whose second file begins with a piece.
+/// A v2 torrent with files of 20,000 and 5 bytes, the second of which starts at a piece boundary.
 #[test]
 fn a_torrents_size_is_that_of_its_files_without_padding() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! What can be given as a torrent, and which of its files are wanted.
+//! The kinds of SOURCE arguments, and file selection.
 
 use std::fs;
 use std::process::Stdio;
@@ -125,7 +125,7 @@ fn the_torrent_that_a_link_led_to_is_saved() {
             &[magnet.trim(), "-o", "out", "--save-torrent", file],
         ))
     };
-    // Twice: a command that is started again meets its own file.
+    // Twice: a command that is repeated finds its own file.
     for _ in 0..2 {
         let output = get("saved.torrent");
         assert!(output.status.success(), "{}", text(&output.stderr));

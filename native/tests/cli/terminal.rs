@@ -1,4 +1,4 @@
-//! A real pseudo-terminal, and what its screen shows.
+//! A pseudo-terminal and the content of its screen.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// How long a program may print nothing.
+/// The maximum time that a program may print nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program on a terminal, whose lines grow without end upwards.
+/// A program on a terminal with unlimited scrollback.
 pub(crate) struct Terminal {
     child: Child,
     output: Receiver<Vec<u8>>,
@@ -22,7 +22,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Both outputs of the program are a terminal of this size.
+    /// Starts a program with both outputs on a terminal of this size.
     pub(crate) fn start(command: &mut Command, columns: u16, rows: u16) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -45,7 +45,8 @@ impl Terminal {
             .stderr(slave.try_clone().unwrap())
             .spawn()
             .unwrap();
-        // Only the child holds the other end from here on, so that its end ends the output.
+        // Only the child keeps the other end open from here on, so the output ends when the child
+        // exits.
         command
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
@@ -67,7 +68,7 @@ impl Terminal {
         }
     }
 
-    /// Reads until this holds of the screen.
+    /// Reads until the screen fulfils `holds`.
     pub(crate) fn wait_for(&mut self, holds: impl Fn(&Screen) -> bool) {
         while !holds(&self.screen) {
             let Ok(bytes) = self.output.recv_timeout(PATIENCE) else {
@@ -81,7 +82,7 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
-    /// Reads to the end.
+    /// Reads until the output ends. Returns the exit status.
     pub(crate) fn end(&mut self) -> ExitStatus {
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.screen.write(&bytes);
@@ -97,15 +98,15 @@ impl Drop for Terminal {
     }
 }
 
-/// As much of a terminal as progress bars use.
+/// A minimal terminal emulator that supports what progress bars use.
 pub(crate) struct Screen {
     columns: usize,
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    /// The beginning of an escape sequence or of a character, until the rest comes.
+    /// The incomplete start of an escape sequence or of a UTF-8 character.
     pending: Vec<u8>,
-    /// Whether anything but text and line ends was written.
+    /// Whether anything other than text and line ends was written.
     pub(crate) was_steered: bool,
 }
 
@@ -121,7 +122,7 @@ impl Screen {
         }
     }
 
-    /// Its text, line by line.
+    /// The text on the screen, one line per row.
     pub(crate) fn text(&self) -> String {
         let lines = self
             .lines
@@ -195,7 +196,7 @@ impl Screen {
                 self.lines.truncate(self.row + 1);
                 self.lines[self.row].truncate(self.column);
             }
-            // Colours, and whether the cursor is seen.
+            // Colours, and the cursor's visibility.
             b'm' | b'h' | b'l' => {}
             other => panic!(
                 "the screen does not know ESC [ {number} {}",

@@ -1,4 +1,4 @@
-//! A user with a folder of files, and the program as a child.
+//! A user with a folder of files; the program runs as a child process.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use aqueduct_testkit::torrent::noise;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder with a state folder of its own.
+/// A temporary folder with its own state folder.
 pub(crate) struct World(TempDir);
 
 impl World {
@@ -39,7 +39,7 @@ impl World {
         self.aqueduct(args).output().unwrap()
     }
 
-    /// Runs what must succeed; returns its standard output.
+    /// Runs a command that must succeed. Returns its standard output.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(
@@ -51,7 +51,7 @@ impl World {
         text(&output.stdout)
     }
 
-    /// Runs what must fail with this exit code; returns what it printed.
+    /// Runs a command that must fail with this exit code. Returns its output.
     pub(crate) fn fails(&self, code: i32, args: &[&str]) -> String {
         let output = self.run(args);
         let said = text(&output.stdout) + &text(&output.stderr);
@@ -59,7 +59,7 @@ impl World {
         said
     }
 
-    /// A folder of files with sizes around piece boundaries, and its torrent.
+    /// Creates a folder of files with sizes around piece boundaries, and its torrent.
     pub(crate) fn shared(&self) -> String {
         let sizes = [
             ("a.bin", 300_000),
@@ -81,7 +81,7 @@ impl World {
         ])
     }
 
-    /// One large file and its torrent.
+    /// Creates one large file and its torrent.
     pub(crate) fn large(&self, size: usize) {
         self.file("large.bin", size);
         self.ok(&["create", "large.bin", "-o", "large.torrent"]);
@@ -105,7 +105,7 @@ impl World {
         Running(Program::start(self.command(program, args).arg("--json")))
     }
 
-    /// A seed on a free loopback port; returns it with its address.
+    /// Starts a seed on a free loopback port. Returns it and its address.
     pub(crate) fn seed(&self, torrent: &str) -> (Running, String) {
         self.seed_with(&[torrent])
     }
@@ -117,16 +117,16 @@ impl World {
         (seed, format!("127.0.0.1:{}", listening["port"]))
     }
 
-    /// Arguments of a `get` that knows one peer and no other.
+    /// Arguments of a `get` that uses only this peer.
     pub(crate) fn from<'a>(peer: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
         [&["get", "--peer", peer], &ALONE[..], rest].concat()
     }
 }
 
-/// Arguments that keep the program to loopback, trackers and named peers.
+/// Arguments that restrict the program to loopback, trackers and given peers.
 pub(crate) const LOCAL: [&str; 6] = ["--no-dht", "--no-lsd", "--port", "0", "--bind", "127.0.0.1"];
 
-/// Arguments that keep the program to loopback and named peers.
+/// Arguments that restrict the program to loopback and given peers.
 pub(crate) const ISOLATED: [&str; 7] = [
     "--no-trackers",
     LOCAL[0],
@@ -137,10 +137,10 @@ pub(crate) const ISOLATED: [&str; 7] = [
     LOCAL[5],
 ];
 
-/// [`ISOLATED`], with an end to waiting for peers.
+/// [`ISOLATED`] with a timeout for tests that must find a peer.
 pub(crate) const ALONE: [&str; 9] = isolated_with_timeout("20s");
 
-/// [`ISOLATED`], for tests in which no peer has what is wanted.
+/// [`ISOLATED`] with a short timeout, for tests in which no peer has the data.
 pub(crate) const IMPATIENT: [&str; 9] = isolated_with_timeout("2s");
 
 const fn isolated_with_timeout(timeout: &str) -> [&str; 9] {
@@ -158,11 +158,11 @@ const fn isolated_with_timeout(timeout: &str) -> [&str; 9] {
     ]
 }
 
-/// A program that prints its events as JSON.
+/// A running program that prints JSON events.
 pub(crate) struct Running(Program);
 
 impl Running {
-    /// Waits for the next event for which this holds; those before it are passed over.
+    /// Waits for the next event that fulfils `wanted`. Events before it are skipped.
     pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         self.0.wait_for("the event", START, |line| {
             serde_json::from_str(line).ok().filter(&wanted)
@@ -174,7 +174,7 @@ impl Running {
         self.0.signal(name);
     }
 
-    /// Waits for the end of the program.
+    /// Waits until the program exits.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.0.wait(START).code()
     }

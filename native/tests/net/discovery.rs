@@ -1,4 +1,4 @@
-//! The task that announces to trackers, against trackers on loopback.
+//! The task that announces to trackers, tested with trackers on loopback.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ fn peer() -> Vec<SocketAddr> {
     vec!["1.2.3.4:6881".parse().unwrap()]
 }
 
-/// A tracker that knows [`peer`], and whose answers over UDP come after forged ones.
+/// A tracker that returns [`peer`] and sends forged answers before each answer over UDP.
 fn udp_tracker(ip: &str) -> Tracker {
     Tracker::with(TrackerOptions {
         ips: vec![ip.parse().unwrap()],
@@ -106,7 +106,7 @@ async fn a_udp_tracker_gets_all_events_and_forged_answers_are_ignored() {
 #[tokio::test]
 async fn a_udp_tracker_on_ipv6_is_asked_from_the_socket_of_its_family() {
     if std::net::UdpSocket::bind("[::1]:0").is_err() {
-        // Without IPv6 there is nothing to ask; IPv4 alone must still start.
+        // Without IPv6 no announce is sent; with IPv4 only, the task must still start.
         handle();
         return;
     }
@@ -325,7 +325,7 @@ async fn a_task_that_runs_before_its_handle_is_returned_does_not_end() {
     }
 }
 
-/// Members of as many swarms, each of which has asked for peers.
+/// This many members, each in its own swarm, each of which has requested peers.
 async fn burst(
     handle: &Handle,
     tracker: &str,
@@ -354,13 +354,13 @@ async fn burst(
             .unwrap();
         member.0.request(Start, Amounts::default());
         members.push(member);
-        // The task has a chance to run during the burst.
+        // Lets the task run during the burst.
         tokio::task::yield_now().await;
     }
     members
 }
 
-/// Waits until this tracker got as many `started` announces, each for another swarm.
+/// Waits until this tracker received `count` `started` announces, each for another swarm.
 async fn starts(tracker: &mut Server, count: usize) {
     let mut started = std::collections::BTreeSet::new();
     while started.len() < count {
@@ -404,7 +404,7 @@ async fn joins_are_announced_despite_a_flood_of_unrelated_datagrams() {
     strangers.abort();
 }
 
-/// Tiers of one tracker each, of which the last is alive: how long until it names its peer.
+/// The time until peers are known, with tiers of one tracker each, of which only the last responds.
 async fn time_to_peers(dead: Vec<String>) -> (Duration, Vec<TrackerStatus>) {
     let good = Server::start(|_| one_peer());
     let handle = handle();

@@ -1,4 +1,4 @@
-//! The HTTP client: bodies, redirects, the policy on addresses, TLS.
+//! The HTTP client: bodies, redirects, the address policy, TLS.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::one_peer;
 
-/// Allows 127.0.0.1 alone.
+/// A policy that allows only 127.0.0.1.
 #[derive(Debug)]
 struct One;
 

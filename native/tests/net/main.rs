@@ -1,5 +1,5 @@
-//! The network client against scripted servers on loopback: what it takes, what it refuses, and
-//! which addresses it never dials.
+//! The network client against scripted servers on loopback: accepted and rejected responses, and
+//! addresses that it never dials.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,7 +11,7 @@ mod http;
 
 use aqueduct_testkit::http::{Reply, ok};
 
-/// What a tracker answers that knows one peer: 1.2.3.4:6881.
+/// The response of a tracker that returns one peer, 1.2.3.4:6881.
 fn one_peer() -> Reply {
     ok(b"d8:intervali1800e12:min intervali1e5:peers6:\x01\x02\x03\x04\x1a\xe1e")
 }

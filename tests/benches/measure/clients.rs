@@ -1,4 +1,4 @@
-//! How each client is told to download one torrent, or to serve it, and to leave.
+//! The commands with which each client downloads a torrent or serves it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use crate::payload::Payload;
 
-/// A client that downloads.
+/// A downloading client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Client {
     Aqueduct,
@@ -17,7 +17,7 @@ pub(crate) enum Client {
     Aria2,
 }
 
-/// A client that serves.
+/// A seeding client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Seed {
     Aqueduct,
@@ -36,7 +36,7 @@ impl Client {
             Client::Libtorrent => command.arg(torrent).arg(folder).arg("6882"),
             Client::Aqueduct | Client::Aria2 => command.arg(folder).arg(torrent),
         };
-        // Nothing that a client remembers from one run may help it in the next.
+        // A client must not reuse state from an earlier run.
         command
             .env("HOME", folder)
             .env("XDG_STATE_HOME", folder)
@@ -90,19 +90,19 @@ impl Seed {
     }
 }
 
-/// The program under test.
+/// The path of the program under test.
 pub(crate) fn aqueduct() -> Result<PathBuf> {
     program("AQUEDUCT_BIN")
 }
 
-/// The path that `cargo xtask bench` leaves in the environment variable `name`.
+/// The path in the environment variable `name`, which `cargo xtask bench` sets.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     env::var_os(name)
         .map(PathBuf::from)
         .with_context(|| format!("{name} is not set: start the measurement by `cargo xtask bench`"))
 }
 
-/// libtorrent by its Python module: `mode` is that of the script.
+/// Starts a script that uses libtorrent's Python module, in this mode.
 pub(crate) fn libtorrent(mode: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/measure/libtorrent_client.py");
     let mut command = Command::new("python3");

@@ -1,4 +1,4 @@
-//! One torrent, one seed, each client in turn.
+//! Downloads of one torrent from one seed by each client in turn.
 
 use std::net::TcpStream;
 use std::thread;
@@ -35,7 +35,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Starts seed and tracker on the seed's host, and waits until both can be reached.
+/// Starts the seed and the tracker on the seed's host, and waits until both accept connections.
 fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Background, Tracker)> {
     let running =
         Background::start(&mut hosts.on_seed(&seed.serve(payload, namespaces::SEED.port())?))?;
@@ -50,14 +50,14 @@ fn start(hosts: &Namespaces, seed: Seed, payload: &Payload) -> Result<(Backgroun
         wait_for(namespaces::SEED)?;
         Ok(tracker)
     };
-    // A thread of its own: it never comes back from the other host, nor do the tracker's threads,
-    // which it starts.
+    // In a separate thread, since a thread that entered the other namespace stays there, as do the
+    // threads that it starts (the tracker's).
     let tracker = thread::scope(|scope| scope.spawn(|| ready(hosts)).join())
         .map_err(|_| anyhow::anyhow!("the thread on the seed's host died"))??;
     Ok((running, tracker))
 }
 
-/// Waits until connections are accepted there.
+/// Waits until this address accepts connections.
 pub(crate) fn wait_for(address: std::net::SocketAddrV4) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect_timeout(&address.into(), Duration::from_secs(1)).is_err() {

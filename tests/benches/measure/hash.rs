@@ -1,4 +1,4 @@
-//! `verify` and `create` beside the speed of SHA-1 itself, measured in the same run.
+//! `verify` and `create` compared with the speed of SHA-1, measured in the same run.
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
@@ -17,7 +17,7 @@ use crate::process;
 
 const PIECE: usize = 1 << 20;
 
-/// Prints the limit, then each program beside it.
+/// Prints the upper bound, then one row per program.
 pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
     let payload = Payload::create(size, "http://tracker.invalid/announce")?;
     let threads = thread::available_parallelism()?;
@@ -66,7 +66,7 @@ fn commands(payload: &Payload) -> Result<[(&'static str, Command); 4]> {
     ])
 }
 
-/// SHA-1 over as much memory as the payload has, on `threads` threads, with no file in sight.
+/// SHA-1 over as much memory as the payload has, on `threads` threads, without files.
 fn limit(threads: usize, size: u32) -> Measured {
     let pieces = usize::try_from(size).unwrap_or(usize::MAX) / threads;
     let start = Instant::now();

@@ -1,8 +1,8 @@
-//! Measures Aqueduct beside other clients: `cargo xtask bench
+//! Compares Aqueduct with other clients: `cargo xtask bench
 //! [download|hash|tab|sessions|tracker|all]`.
 //!
-//! Every figure is taken on this machine in this run, and every download is compared with what was
-//! seeded. Read them as ratios.
+//! All figures are from this machine and this run, so only their ratios are meaningful. Every
+//! download is compared with the seeded data.
 
 mod announce;
 mod clients;

@@ -1,19 +1,19 @@
-//! What one run cost, and how it is printed.
+//! The resource usage of a run, and its output format.
 
 use std::time::Duration;
 
-/// The figures of one process from its start to its end.
+/// Resource usage of one process from start to exit.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Measured {
-    /// From start to exit.
+    /// Wall time from start to exit.
     pub(crate) wall: Duration,
-    /// Processor time of all its threads, in user and kernel mode.
+    /// Processor time of all threads, in user and kernel mode.
     pub(crate) cpu: Duration,
-    /// Most memory held at once, in bytes.
+    /// Peak memory in bytes.
     pub(crate) peak: u64,
 }
 
-/// The head of a table whose rows come from [`row`].
+/// The header of a table whose rows are printed with [`row`].
 pub(crate) fn head(title: &str) {
     println!(
         "\n{title}\n{:<26} {:>8} {:>9} {:>11} {:>10}",
@@ -21,7 +21,7 @@ pub(crate) fn head(title: &str) {
     );
 }
 
-/// One run as a line of the table; `mebibytes` is how much data it went through.
+/// One run as a row of the table. `mebibytes` is the amount of data that it processed.
 pub(crate) fn row(name: &str, mebibytes: u32, measured: &Measured, note: &str) {
     let (wall, cpu) = (measured.wall.as_secs_f64(), measured.cpu.as_secs_f64());
     let size = f64::from(mebibytes);

@@ -1,5 +1,5 @@
-//! Two hosts on one machine: network namespaces with a line between them, so that every client has
-//! an address of its own.
+//! Two hosts on one machine: network namespaces connected by a virtual link, so that every client
+//! has its own address.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,15 +12,15 @@ use rustix::thread::LinkNameSpaceType;
 const SEED_HOST: &str = "aq-seed";
 const LEECH_HOST: &str = "aq-leech";
 
-/// The addresses of seed and downloader, both reserved for documentation (RFC 5737).
+/// The addresses of seed and downloader. Both are reserved for documentation (RFC 5737).
 pub(crate) const SEED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 1), 6881);
 const LEECH: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 
-/// Both namespaces; they go when this does.
+/// Both namespaces. They are removed when this is dropped.
 pub(crate) struct Namespaces;
 
 impl Namespaces {
-    /// Creates both, replacing those of an earlier run. Needs root.
+    /// Creates both, replacing those of an earlier run. Requires root.
     pub(crate) fn create() -> Result<Self> {
         let guard = Self;
         remove();
@@ -43,23 +43,23 @@ impl Namespaces {
             ])?;
             ip(&["-n", host, "link", "set", "lo", "up"])?;
             ip(&["-n", host, "link", "set", "aq-line", "up"])?;
-            // Some clients listen only where there is a way out.
+            // Some clients listen only if there is a default route.
             ip(&["-n", host, "route", "add", "default", "dev", "aq-line"])?;
         }
         Ok(guard)
     }
 
-    /// `command`, to be run on the seed's host.
+    /// `command`, wrapped to run on the seed's host.
     pub(crate) fn on_seed(&self, command: &Command) -> Command {
         within(SEED_HOST, command)
     }
 
-    /// `command`, to be run on the downloader's host.
+    /// `command`, wrapped to run on the downloader's host.
     pub(crate) fn on_leech(&self, command: &Command) -> Command {
         within(LEECH_HOST, command)
     }
 
-    /// Moves the calling thread, and no other, to the seed's host.
+    /// Moves only the calling thread to the seed's host.
     pub(crate) fn enter_seed(&self) -> Result<()> {
         let path = format!("/run/netns/{SEED_HOST}");
         let file = File::open(&path).with_context(|| format!("opening {path}"))?;
@@ -80,7 +80,7 @@ fn hosts() -> [(&'static str, Ipv4Addr); 2] {
 
 fn remove() {
     for (host, _) in hosts() {
-        // Fails where there is none, which is fine.
+        // Fails if there is none, which is not an error.
         Command::new("ip")
             .args(["netns", "delete", host])
             .output()

@@ -1,4 +1,4 @@
-//! What is downloaded: random bytes in memory, and their torrent.
+//! The payload: a file with random bytes in memory, and its torrent.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
@@ -14,18 +14,19 @@ use tempfile::TempDir;
 
 use crate::{clients, process};
 
-/// The file's name in its torrent.
+/// The name of the file in its torrent.
 pub(crate) const NAME: &str = "payload.bin";
 const MEBIBYTE: usize = 1 << 20;
 
-/// A file and its torrent in a folder of their own, which goes when this does.
+/// A file and its torrent in a temporary folder, which is removed when this is dropped.
 pub(crate) struct Payload {
     folder: TempDir,
     digest: [u8; 20],
 }
 
 impl Payload {
-    /// Makes `size` MiB and a torrent that names `tracker`, with pieces of 1 MiB.
+    /// Creates a file of `size` MiB and a torrent that names `tracker`, with a piece length of 1
+    /// MiB.
     pub(crate) fn create(size: NonZeroU32, tracker: &str) -> Result<Self> {
         let folder = in_memory()?;
         let digest = fill(&folder.path().join(NAME), size)?;
@@ -41,22 +42,22 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The folder that holds the file.
+    /// The folder that contains the file.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The file itself.
+    /// The path of the file.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join(NAME)
     }
 
-    /// Its torrent.
+    /// The path of the torrent.
     pub(crate) fn torrent(&self) -> PathBuf {
         self.folder.path().join("payload.torrent")
     }
 
-    /// Whether the file at `path` holds the very same bytes.
+    /// Whether the file at `path` has the same content.
     pub(crate) fn is_equal_to(&self, path: &Path) -> Result<bool> {
         let mut file = File::open(path)
             .with_context(|| format!("opening the downloaded {}", path.display()))?;
@@ -71,7 +72,8 @@ impl Payload {
     }
 }
 
-/// A new folder in memory where the system has such a place, so that disks do not blur the figures.
+/// A new temporary folder, in memory where the system supports that, so that disks do not affect
+/// the figures.
 pub(crate) fn in_memory() -> Result<TempDir> {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() {

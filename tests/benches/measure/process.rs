@@ -1,4 +1,4 @@
-//! Programs beside the measurement, what a command costs, and the processes that a program starts.
+//! Background programs, the resource usage of commands, and the processes that a program starts.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -10,14 +10,14 @@ use aqueduct_tests::process::{peak, times};
 
 use crate::measured::Measured;
 
-/// The error of a wall time; a look at `/proc` takes some twenty microseconds.
+/// The sampling interval, and thereby the error of wall times. Reading `/proc` takes about 20 µs.
 const SAMPLE: Duration = Duration::from_millis(3);
 
-/// A child that is killed when this is dropped.
+/// A child process that is killed when this is dropped.
 pub(crate) struct Background(Child);
 
 impl Background {
-    /// Starts it without standard input; its standard error is passed on.
+    /// Starts the command without standard input. Standard error is inherited.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         Ok(Self(
@@ -25,7 +25,7 @@ impl Background {
         ))
     }
 
-    /// Its process id.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
@@ -33,14 +33,13 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has exited already.
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-/// Runs a command to its end and measures it. A command that fails is an error that shows what it
-/// printed.
+/// Runs a command to completion and measures it. If it fails, the error contains its output.
 pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     let start = Instant::now();
     let mut child = command
@@ -49,8 +48,8 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
         .spawn()
         .with_context(|| format!("starting {command:?}"))?;
     let mut measured = Measured::default();
-    // An ended child keeps its times until it is waited for, but not its memory: that is taken on
-    // the way.
+    // An exited child keeps its times until it is waited for, but not its memory, which is
+    // therefore sampled while it runs.
     while let Some(times) = times(child.id()).filter(|times| !times.ended) {
         measured.peak = measured.peak.max(peak(child.id()));
         measured.cpu = times.cpu;
@@ -65,7 +64,7 @@ pub(crate) fn measure(command: &mut Command) -> Result<Measured> {
     Ok(measured)
 }
 
-/// All processes that descend from `ancestor`, with their command lines.
+/// All descendants of `ancestor`, with their command lines.
 pub(crate) fn descendants(ancestor: u32) -> Vec<(u32, String)> {
     let parents: Vec<(u32, u32)> = all()
         .into_iter()

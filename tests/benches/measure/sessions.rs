@@ -1,4 +1,4 @@
-//! What tabs that do nothing cost a bridge, and what clients that never finish a request cost it.
+//! The cost of idle tabs for a bridge, and of clients that never finish a request.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::num::NonZeroU32;
@@ -25,13 +25,13 @@ use crate::clients;
 use crate::download::wait_for;
 use crate::process::Background;
 
-/// Tabs that one address may open within a second.
+/// The number of tabs that one address may open per second.
 const PER_ADDRESS: u32 = 4;
-/// Tabs that are opened at a time.
+/// The number of tabs that are opened at the same time.
 const AT_ONCE: usize = 64;
-/// Two rounds of pings.
+/// The duration of the idle measurement: two rounds of pings.
 const IDLE: Duration = Duration::from_secs(60);
-/// Clients that send a request byte by byte.
+/// The number of clients that send a request byte by byte.
 const SLOW: u32 = 500;
 const SLOW_FOR: Duration = Duration::from_secs(15);
 const BYTE: Duration = Duration::from_secs(1);
@@ -78,7 +78,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Processor time of the bridge while `future` runs, as percent of one core.
+/// Processor time of the bridge while `future` runs, as a percentage of one core.
 async fn share<T>(bridge: &Background, future: impl Future<Output = T>) -> f64 {
     let (start, before) = (Instant::now(), process::cpu(bridge.id()));
     future.await;
@@ -122,7 +122,7 @@ async fn idle_tabs(bridge: &Background, page: SocketAddrV4, tabs: u32) -> Result
     Ok(())
 }
 
-/// Addresses of loopback in turn, none with more tabs than the bridge allows.
+/// Loopback addresses in rotation, so that none exceeds the bridge's limit on tabs.
 const fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 1, 1).to_bits() + number)
 }
@@ -150,8 +150,8 @@ async fn connect(page: SocketAddrV4, number: u32) -> Result<WebSocketStream<TcpS
     Ok(socket)
 }
 
-/// One tab: says hello, answers pings, wants nothing. Ends with an error if the bridge does not
-/// keep it.
+/// One tab: sends a hello, answers pings, and is otherwise idle. Returns an error if the bridge
+/// closes the session.
 async fn stay(mut socket: WebSocketStream<TcpStream>, welcome: mpsc::Sender<()>) -> Result<()> {
     let start = tokio::time::Instant::now();
     let now = || types::Instant::ZERO + start.elapsed();
@@ -189,7 +189,7 @@ async fn slow_clients(bridge: &Background, page: SocketAddrV4) -> Result<()> {
     Ok(())
 }
 
-/// Sends a request that never ends, over and over.
+/// Repeatedly sends a request that never ends.
 async fn dawdle(page: SocketAddrV4, number: u32) {
     loop {
         let Ok(mut stream) = dial(address(number), page).await else {

@@ -1,8 +1,8 @@
-//! A tab downloads through the bridge, from each seed in turn: how fast, at whose cost, and how
-//! long the page did not answer.
+//! A download by a tab through the bridge, from each seed in turn: its speed, its processor time
+//! and memory, and how long the page was unresponsive.
 //!
-//! A driver can slow a tab's network several times over. Plain chromedriver, without BiDi and with
-//! an ordinary profile, does not.
+//! Some browser drivers slow a tab's network by a factor of several. Plain chromedriver, without
+//! BiDi and with an ordinary profile, does not.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -38,8 +38,8 @@ const BROWSER: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Notes how far apart the page's turns are (it should have one every ten milliseconds) and when
-/// the torrent's status changes.
+/// Records the gaps between the page's timer callbacks (scheduled every ten milliseconds) and the
+/// times at which the torrent's status changes.
 const PROBE: &str = r#"
     let last = performance.now();
     window.probe = { gap: 0 };
@@ -82,7 +82,7 @@ pub(crate) fn measure(size: NonZeroU32, runs: u32) -> Result<()> {
     Ok(())
 }
 
-/// Everything that runs beside this program.
+/// All programs that run during the measurement.
 struct World {
     seed: Background,
     bridge: Background,
@@ -202,7 +202,7 @@ impl World {
     }
 }
 
-/// Processor time and peak memory by role. The browser has several processes of a role; its
+/// Processor time and peak memory by role. The browser has several processes per role; all its
 /// renderers but one are idle.
 #[derive(Default)]
 struct Processes {
@@ -218,12 +218,12 @@ impl Processes {
     }
 }
 
-/// What was seen of one download.
+/// The measurements of one download.
 struct Run {
     wall: Duration,
     before: Processes,
     after: Processes,
-    /// Milliseconds.
+    /// The longest gap between the page's timer callbacks, in milliseconds.
     gap: f64,
 }
 

@@ -1,4 +1,5 @@
-//! What the fuzzing programs share: the bodies, which the ordinary test run uses, too.
+//! Shared by the fuzz programs. The fuzz bodies are in `aqueduct-tests`, because the ordinary test
+//! run uses them too.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,29 +1,29 @@
-//! A bencode writer of its own (BEP 3), so that what the product reads was not written by the
-//! product.
+//! A bencode writer (BEP 3) that is independent of the one under test.
 
-/// A value to be written.
+/// A bencode value to encode.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// `i…e`
+    /// An integer: `i…e`
     Int(i64),
-    /// `length:bytes`
+    /// A byte string: `length:bytes`
     Bytes(Vec<u8>),
-    /// `l…e`
+    /// A list: `l…e`
     List(Vec<Value>),
-    /// `d…e`; written in the order given, which for a valid torrent is sorted by key.
+    /// A dictionary: `d…e`. Entries are written in the given order; a valid torrent has its keys
+    /// sorted.
     Dict(Vec<(&'static str, Value)>),
-    /// Bytes that are bencoded already.
+    /// Bytes that are already bencoded, written as they are.
     Raw(Vec<u8>),
 }
 
 impl Value {
-    /// A text.
+    /// A byte string that holds UTF-8 text.
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Bytes(text.as_bytes().to_vec())
     }
 
-    /// A size or an offset.
+    /// An integer that holds a size or an offset.
     ///
     /// # Panics
     /// Over `i64::MAX`.
@@ -32,7 +32,7 @@ impl Value {
         Self::Int(i64::try_from(n).unwrap())
     }
 
-    /// The bencoded form.
+    /// Encodes the value.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();

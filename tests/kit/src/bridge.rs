@@ -11,16 +11,16 @@ use crate::programs::{self, Program, START};
 /// A running bridge. Its address stays the same over restarts.
 #[derive(Debug)]
 pub struct Bridge {
-    /// Where it serves the page, the sessions of tabs, and its tracker.
+    /// The address that serves the page, the tabs' sessions and the tracker.
     pub addr: SocketAddr,
-    /// The process; its lines are its log.
+    /// The bridge's process; its output lines are the log.
     pub program: Program,
-    /// What to start, without the address to listen at.
+    /// The command to start, without `--listen`.
     command: Command,
 }
 
 impl Bridge {
-    /// Starts `aqueduct-bridge` with loopback allowed, so that the swarms of tests can be joined.
+    /// Starts `aqueduct-bridge` with loopback allowed, so that tabs can join the swarms of tests.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[
@@ -47,7 +47,7 @@ impl Bridge {
     /// of 127.0.0.1.
     ///
     /// # Panics
-    /// It does not say that it serves; shows its log.
+    /// The bridge does not report that it is ready; the message includes its log.
     #[must_use]
     pub fn launch(command: Command) -> Self {
         let (addr, program) = launch(&command, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -58,16 +58,16 @@ impl Bridge {
         }
     }
 
-    /// Where the page is.
+    /// The URL of the page.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", self.addr)
     }
 
-    /// What it counts, in Prometheus' format.
+    /// The bridge's metrics, in Prometheus' text format.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The bridge does not answer.
     pub fn metrics(&self) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(self.addr)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -81,33 +81,34 @@ impl Bridge {
         Ok(text)
     }
 
-    /// One HTTP exchange, with more header lines (each with its line end); returns the answer's head
-    /// and body.
+    /// Performs one HTTP exchange and returns the response's head and body. `headers` are
+    /// additional header lines, each with its line end.
     ///
     /// # Panics
-    /// There is no whole answer within [`crate::PATIENCE`].
+    /// No complete response arrives within [`crate::PATIENCE`].
     pub async fn get(&self, path: &str, headers: &str) -> (String, Vec<u8>) {
         let stream = tokio::net::TcpStream::connect(self.addr).await.unwrap();
         http::get(stream, &self.addr.to_string(), path, headers).await
     }
 
-    /// One of its counters, by its name without the prefix.
+    /// The value of a counter, by its name without the prefix.
     ///
     /// # Panics
-    /// It does not answer, or lacks such a counter.
+    /// The bridge does not answer, or has no such counter.
     #[must_use]
     pub fn counted(&self, name: &str) -> u64 {
         counter(&self.metrics().expect("the bridge answers"), name)
     }
 
-    /// Ends it as an operator does, waits, and starts it again at the same address.
+    /// Stops the bridge as an operator would, waits for it to exit, and starts it again at the same
+    /// address.
     pub fn restart(&mut self) {
         self.program.signal("TERM");
         self.program.wait_for_success(Duration::from_secs(15));
         self.revive();
     }
 
-    /// Ends it as a crash does; nothing listens at its address until [`Bridge::revive`].
+    /// Kills the bridge, as a crash would. Nothing listens at its address until [`Bridge::revive`].
     pub fn crash(&mut self) {
         self.program.signal("KILL");
         let _killed = self.program.wait(Duration::from_secs(15));
@@ -131,10 +132,10 @@ impl Drop for Bridge {
     }
 }
 
-/// A counter of the bridge, by its name without the prefix.
+/// The value of a counter in `metrics`, by its name without the prefix.
 ///
 /// # Panics
-/// There is none of this name.
+/// There is no counter of this name.
 #[must_use]
 pub fn counter(metrics: &str, name: &str) -> u64 {
     let line = metrics
@@ -144,7 +145,7 @@ pub fn counter(metrics: &str, name: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {name} in {metrics}"))
 }
 
-/// Starts the bridge and waits until it serves; returns where.
+/// Starts the bridge and waits until it is ready. Returns its address.
 fn launch(template: &Command, listen: SocketAddr) -> (SocketAddr, Program) {
     let mut command = Command::new(template.get_program());
     command

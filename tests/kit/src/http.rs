@@ -1,4 +1,4 @@
-//! A scripted HTTP server, and a client that is just as plain.
+//! A scripted HTTP server and a minimal client.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,37 +15,37 @@ use tokio::sync::oneshot;
 use crate::journal::{Journal, Writer};
 use crate::soon;
 
-/// A request longer than this is not read to its end.
+/// The maximum length of a request's head, in bytes; longer ones are not read to their end.
 const MAX_HEAD: u64 = 16 * 1024;
-/// The size of a socket's send buffer, and of what is written at a time.
+/// The size of a socket's send buffer, and of each write, in bytes.
 const SEND_BUFFER: usize = 16 * 1024;
 
-/// What the server was asked.
+/// A request that the server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where the client is.
+    /// The client's address.
     pub from: SocketAddr,
-    /// The server's address that it connected to.
+    /// The server's address that the client connected to.
     pub at: SocketAddr,
-    /// Request line and headers.
+    /// The request line and the headers.
     pub head: String,
 }
 
 impl Request {
-    /// Path and query.
+    /// The request target: path and query.
     #[must_use]
     pub fn target(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// An argument of the query, as it was encoded; empty if there is none of this name.
+    /// The value of a query parameter, still percent-encoded; empty if there is no such parameter.
     #[must_use]
     pub fn argument(&self, name: &str) -> &str {
         argument(self.target(), name).unwrap_or_default()
     }
 }
 
-/// An argument of a query, as it was encoded.
+/// The value of a query parameter, still percent-encoded.
 #[must_use]
 pub fn argument<'a>(target: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = target.split_once('?')?;
@@ -54,30 +54,31 @@ pub fn argument<'a>(target: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// What the server does with a request.
+/// How the server answers a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Sends these bytes, status line included, and closes the connection.
     Bytes(Vec<u8>),
-    /// The same after this long.
+    /// As `Bytes`, after this delay.
     Delayed(Duration, Vec<u8>),
-    /// Says nothing until the client closes the connection.
+    /// Sends nothing until the client closes the connection.
     Hang,
 }
 
-/// 200 with this body.
+/// A `200 OK` response with this body.
 #[must_use]
 pub fn ok(body: impl AsRef<[u8]>) -> Reply {
     response("200 OK", "", body.as_ref())
 }
 
-/// 302 to this address.
+/// A `302 Found` redirect to this URL.
 #[must_use]
 pub fn redirect(to: &str) -> Reply {
     response("302 Found", &format!("Location: {to}\r\n"), b"")
 }
 
-/// Any status, more header lines (each with its line end), and a body.
+/// A response with any status and body. `headers` are additional header lines, each with its line
+/// end.
 #[must_use]
 pub fn response(status: &str, headers: &str, body: &[u8]) -> Reply {
     let head = format!(
@@ -87,13 +88,13 @@ pub fn response(status: &str, headers: &str, body: &[u8]) -> Reply {
     Reply::Bytes([head.as_bytes(), body].concat())
 }
 
-/// A server in a thread of its own, until it is dropped. Each connection carries one request.
+/// A server in its own thread; it stops when this is dropped. Each connection carries one request.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
+    /// The address that the server listens at.
     pub addr: SocketAddr,
     requests: Journal<Request>,
-    /// Requests that [`Server::request`] and [`Server::requests`] have returned.
+    /// The number of requests that [`Server::request`] and [`Server::requests`] have returned.
     read: usize,
     counts: Arc<Counts>,
     /// Dropping it ends the thread.
@@ -109,13 +110,13 @@ struct Counts {
 }
 
 impl Server {
-    /// On any free port of 127.0.0.1, with a script that says what each request is answered with.
+    /// Starts a server on a free port of 127.0.0.1. `script` chooses the reply to each request.
     #[must_use]
     pub fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1", script)
     }
 
-    /// On any free port of this IP address.
+    /// Starts a server on a free port of this IP address.
     ///
     /// # Panics
     /// The host lacks that address.
@@ -124,8 +125,8 @@ impl Server {
         Self::start_behind(ip, |stream| async { Some(stream) }, script)
     }
 
-    /// As [`Server::start_at`], with a handshake (of TLS, say) at the beginning of each connection;
-    /// `None` ends the connection.
+    /// As [`Server::start_at`], with a handshake (TLS, for example) at the start of each
+    /// connection. If it returns `None`, the connection is closed.
     ///
     /// # Panics
     /// The host lacks that address.
@@ -143,7 +144,7 @@ impl Server {
         Self::serve(vec![listener(addr).unwrap()], handshake, script)
     }
 
-    /// On sockets that are bound already, see [`listener`].
+    /// Starts a server on sockets that are already bound; see [`listener`].
     pub(crate) fn start_on(
         listeners: Vec<std::net::TcpListener>,
         script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -186,13 +187,13 @@ impl Server {
         }
     }
 
-    /// The URL of this path.
+    /// The URL of `path` on this server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    /// The next request that was not returned yet.
+    /// Waits for the next request that was not returned yet.
     ///
     /// # Panics
     /// It does not come within [`crate::PATIENCE`].
@@ -202,33 +203,33 @@ impl Server {
         request.expect("a server takes requests until it is dropped")
     }
 
-    /// All requests that came and were not returned yet.
+    /// All requests that have arrived and were not returned yet.
     pub fn requests(&mut self) -> Vec<Request> {
         let new = self.requests.all().split_off(self.read);
         self.read += new.len();
         new
     }
 
-    /// Connections accepted so far.
+    /// The number of connections accepted so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::Relaxed)
     }
 
-    /// The most connections that were open at a time.
+    /// The maximum number of connections that were open at the same time.
     #[must_use]
     pub fn most_open(&self) -> usize {
         self.counts.most_open.load(Ordering::Relaxed)
     }
 
-    /// Bytes sent so far, on all connections.
+    /// The number of bytes sent so far, over all connections.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.counts.sent.load(Ordering::Relaxed)
     }
 }
 
-/// What all connections of a server share.
+/// State shared by all connections of a server.
 struct Service<H, R> {
     handshake: H,
     script: R,
@@ -297,7 +298,7 @@ impl Counts {
     }
 }
 
-/// One open connection.
+/// An open connection, counted until it is dropped.
 struct Open<'a>(&'a Counts);
 
 impl Drop for Open<'_> {
@@ -306,8 +307,8 @@ impl Drop for Open<'_> {
     }
 }
 
-/// A listening socket for a server: not blocking, and with a small send buffer, so that what was
-/// sent is close to what the client received.
+/// A listening socket for a server. It is non-blocking and has a small send buffer, so that the
+/// count of sent bytes is close to what the client received.
 pub(crate) fn listener(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -318,7 +319,7 @@ pub(crate) fn listener(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Runs this in a thread of its own until the sender of `stopped` is dropped.
+/// Runs `serve` in its own thread until the sender of `stopped` is dropped.
 pub(crate) fn in_thread(
     stopped: oneshot::Receiver<()>,
     future: impl Future<Output = ()> + Send + 'static,
@@ -334,8 +335,8 @@ pub(crate) fn in_thread(
     });
 }
 
-/// The head of a request or an answer, the empty line included; `None` if the connection ends
-/// before.
+/// Reads the head of a request or response, including the empty line. `None` if the connection ends
+/// first.
 pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut stream = stream.take(MAX_HEAD);
     let mut head = Vec::new();
@@ -347,11 +348,11 @@ pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> 
     Some(String::from_utf8_lossy(&head).into_owned())
 }
 
-/// One exchange over this connection, with more header lines (each with its line end); returns the
-/// answer's head and body.
+/// Performs one exchange over this connection and returns the response's head and body. `headers`
+/// are additional header lines, each with its line end.
 ///
 /// # Panics
-/// There is no whole answer within [`crate::PATIENCE`].
+/// No complete response arrives within [`crate::PATIENCE`].
 pub async fn get(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     host: &str,

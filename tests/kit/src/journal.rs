@@ -1,12 +1,12 @@
-//! What a fake has seen or a program has printed, in order. A test waits for entries, either
-//! blocking or as a future; it never sleeps.
+//! A log of what a fake server received or a program printed, in order. A test waits for entries,
+//! either blocking or as a future; it never sleeps.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Entries in the order in which they were written; clones share them.
+/// A list of entries in the order in which they were written. Clones share it.
 #[derive(Debug)]
 pub struct Journal<T>(Arc<Shared<T>>);
 
@@ -23,17 +23,17 @@ struct State<T> {
     writers: usize,
 }
 
-/// Why no entry came.
+/// Why no entry arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// Not within the limit.
+    /// None arrived within the limit.
     Timeout,
-    /// Every [`Writer`] is gone: none will come.
+    /// Every [`Writer`] was dropped, so no more entries will arrive.
     Ended,
 }
 
 impl<T: Clone> Journal<T> {
-    /// An empty journal and its first writer.
+    /// Creates an empty journal and its first writer.
     #[must_use]
     pub fn new() -> (Self, Writer<T>) {
         let shared = Arc::new(Shared {
@@ -53,10 +53,10 @@ impl<T: Clone> Journal<T> {
         self.0.lock().entries.clone()
     }
 
-    /// Blocks until the entry with this number (from 0) is there.
+    /// Blocks until the entry with this index exists.
     ///
     /// # Errors
-    /// It is not there at the deadline, or will never be.
+    /// The entry does not exist at the deadline, or all writers are gone.
     pub fn wait(&self, number: usize, deadline: Instant) -> Result<T, Silence> {
         let mut state = self.0.lock();
         loop {
@@ -76,10 +76,10 @@ impl<T: Clone> Journal<T> {
         }
     }
 
-    /// Blocks until there is an entry for which this holds; entries that are there count.
+    /// Blocks until an entry fulfils `holds`, including entries that already exist.
     ///
     /// # Errors
-    /// There is none within the limit, or will never be.
+    /// No entry does within the limit, or all writers are gone.
     pub fn find(&self, limit: Duration, holds: impl Fn(&T) -> bool) -> Result<T, Silence> {
         let deadline = Instant::now() + limit;
         let mut number = 0;
@@ -92,12 +92,12 @@ impl<T: Clone> Journal<T> {
         }
     }
 
-    /// The entry with this number (from 0), as soon as it is there; `None` if it never will be.
+    /// Waits for the entry with this index. `None` if all writers are gone first.
     pub async fn entry(&self, number: usize) -> Option<T> {
         loop {
             let changed = self.0.awaiting.notified();
             tokio::pin!(changed);
-            // Registered before the look, so that no entry falls in between.
+            // Registered before the check, so that an entry that arrives in between is not missed.
             changed.as_mut().enable();
             if let Some(result) = self.0.lock().get(number) {
                 return result.ok();
@@ -125,7 +125,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Clone> State<T> {
-    /// `None`: not yet.
+    /// `None` if the entry may still arrive.
     fn get(&self, number: usize) -> Option<Result<T, Silence>> {
         match self.entries.get(number) {
             Some(entry) => Some(Ok(entry.clone())),
@@ -134,12 +134,12 @@ impl<T: Clone> State<T> {
     }
 }
 
-/// Writes to a journal, which ends with the last of its writers.
+/// The writing end of a journal. The journal ends when its last writer is dropped.
 #[derive(Debug)]
 pub struct Writer<T>(Arc<Shared<T>>);
 
 impl<T> Writer<T> {
-    /// Adds an entry.
+    /// Appends an entry.
     pub fn push(&self, entry: T) {
         self.0.lock().entries.push(entry);
         self.0.announce_change();

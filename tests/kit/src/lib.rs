@@ -1,5 +1,5 @@
-//! What the integration tests of every crate share: torrents whose data are computed, peers,
-//! trackers and web servers that follow a script, and programs as child processes.
+//! Shared by the integration tests of every crate: torrents with computed data, peers, trackers and
+//! web servers that follow a script, and programs as child processes.
 //!
 //! # How a test begins
 //!
@@ -21,15 +21,14 @@
 //! get.wait_for_success(START);
 //! ```
 //!
-//! Everything listens on a free port of loopback, runs in threads of its own, and ends when it is
+//! Each server listens on a free port of loopback, runs in its own threads, and stops when it is
 //! dropped. Tests wait for entries of a [`journal::Journal`]: announces to a tracker, requests to a
-//! server, lines of a program. Nothing waits longer than [`PATIENCE`] unless the test
-//! says so.
+//! server, lines of a program. Nothing waits longer than [`PATIENCE`] unless the test says so.
 //!
 //! # Why this is a crate of its own
 //!
-//! `core`, `native` and `bridge` have it as a development dependency: their tests must not wait
-//! until the browser's driver and the simulator are compiled. Those are in `aqueduct-tests`, which
+//! `core`, `native` and `bridge` have it as a development dependency: their tests should not have
+//! to compile the browser's driver and the simulator. Those are in `aqueduct-tests`, which
 //! re-exports all of this.
 #![allow(
     clippy::unwrap_used,
@@ -51,20 +50,20 @@ pub mod tracker;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// How long anything may take that a test waits for, on a busy machine.
+/// The default limit for everything that a test waits for. It is long enough for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for this, and fails the test instead of waiting longer than [`PATIENCE`].
+/// Awaits `future`, and fails the test if that takes longer than [`PATIENCE`].
 ///
 /// # Panics
-/// It takes longer.
+/// The limit is exceeded.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
 }
 
-/// An address of 127.0.0.1 at which nothing listened a moment ago.
+/// An address of 127.0.0.1 at which nothing listened when this was called.
 ///
 /// # Panics
 /// There is no free port.

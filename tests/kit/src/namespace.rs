@@ -1,5 +1,5 @@
-//! A test in a network namespace of its own: hosts with addresses other than 127.0.0.0/8, and
-//! nothing beyond them.
+//! Runs a test in its own network namespace: it has addresses other than 127.0.0.0/8 and no other
+//! network.
 
 use std::env;
 use std::net::IpAddr;
@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use crate::programs::{Program, command, system};
 
-/// Set in the process that runs inside.
+/// Environment variable that is set in the process that runs inside the namespace.
 const INSIDE: &str = "AQUEDUCT_TEST_INSIDE";
 
-/// Runs the test of this name once more, as the only one of its program, in a namespace whose
-/// loopback device also has these addresses. Returns whether that is done; false: the caller is
-/// that run, and continues.
+/// Runs the test of this name again, alone, in a namespace whose loopback device also has these
+/// addresses.
+///
+/// Returns true once that run has passed. Returns false inside the namespace, where the caller
+/// continues with the test.
 ///
 /// # Panics
-/// The test failed, or a namespace cannot be made; shows what was said.
+/// The test failed, or a namespace cannot be made; the message includes the output.
 #[must_use]
 pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
     if env::var_os(INSIDE).is_some() {
@@ -26,7 +28,8 @@ pub fn ran_inside(test: &str, addresses: &[IpAddr], limit: Duration) -> bool {
         .iter()
         .map(|ip| format!("ip address add {ip} dev lo && "))
         .collect();
-    // Root of a user namespace may create network namespaces where other users may not.
+    // The root user of a new user namespace may create network namespaces, even where the user that
+    // runs the test may not.
     let script = format!(r#"ip link set lo up && {add}exec "$0" "$@""#);
     let user = if is_root() {
         &[][..]

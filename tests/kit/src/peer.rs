@@ -1,5 +1,5 @@
-//! A peer that follows a script over a real socket. A test with it reads as a transcript: `expect`
-//! this, `send` that.
+//! A scripted peer on a real socket. A test that uses it reads like a transcript of `expect` and
+//! `send`.
 
 mod listener;
 
@@ -19,13 +19,13 @@ use crate::torrent::Computed;
 
 pub use listener::{Listener, read_handshake};
 
-/// The longest wait for anything that a script expects.
+/// The limit for each message that a script expects.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A script keeps its own time, by [`PATIENCE`].
+/// The connection's own deadline is not used; scripts apply [`PATIENCE`].
 const DEADLINE: types::Instant = types::Instant::ZERO;
 
-/// One connection, handshake done.
+/// A connection after the handshake.
 #[derive(Debug)]
 pub struct Peer {
     stream: TcpStream,
@@ -36,10 +36,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Connects, sends its handshake, and reads the answer.
+    /// Connects, sends a handshake, and reads the answer.
     ///
     /// # Panics
-    /// Nothing listens there, or the answer is no handshake.
+    /// Nothing listens there, or the answer is not a handshake.
     #[must_use]
     pub fn dial(addr: SocketAddr, ours: Handshake) -> Self {
         let stream =
@@ -48,7 +48,7 @@ impl Peer {
             .unwrap_or_else(|| panic!("{addr} hung up during the handshake"))
     }
 
-    /// Waits to be dialled, reads the handshake and answers it.
+    /// Accepts a connection, reads the handshake and answers it.
     ///
     /// # Panics
     /// No connection came, or it was closed during the handshake.
@@ -94,16 +94,16 @@ impl Peer {
             .unwrap_or_else(|e| panic!("the other side was gone before {message:?} was said: {e}"));
     }
 
-    /// Sends a message, if the connection is open.
+    /// Sends a message, unless the connection is closed.
     ///
     /// # Errors
-    /// It is closed.
+    /// The connection is closed.
     pub fn try_send(&mut self, message: &Message) -> std::io::Result<()> {
         self.connection.send(message);
         self.flush()
     }
 
-    /// Sends bytes that need not be a message.
+    /// Sends arbitrary bytes.
     ///
     /// # Panics
     /// The connection is closed.
@@ -113,18 +113,19 @@ impl Peer {
             .expect("the other side listens");
     }
 
-    /// Skips what comes until this message does.
+    /// Skips messages until this one arrives.
     ///
     /// # Panics
-    /// It does not come in time, or the connection is closed; shows what came instead.
+    /// It does not arrive in time, or the connection is closed; the message lists what arrived
+    /// instead.
     pub fn expect(&mut self, message: &Message) {
         self.expect_some(&format!("{message:?}"), |came| came == message);
     }
 
-    /// Skips what comes until a message does for which this holds.
+    /// Skips messages until one fulfils `holds`.
     ///
     /// # Panics
-    /// It does not come in time, or the connection is closed; shows what came instead.
+    /// None does in time, or the connection is closed; the message lists what arrived instead.
     pub fn expect_some(&mut self, what: &str, holds: impl Fn(&Message) -> bool) -> Message {
         let deadline = Instant::now() + PATIENCE;
         let mut skipped = Vec::new();
@@ -139,7 +140,7 @@ impl Peer {
         panic!("the other side hung up before {what} came; there came {skipped:?}")
     }
 
-    /// Skips what comes until a request does.
+    /// Skips messages until a request arrives.
     ///
     /// # Panics
     /// As [`Peer::expect_some`].
@@ -152,10 +153,10 @@ impl Peer {
         }
     }
 
-    /// Skips what comes until the other side closes the connection.
+    /// Skips messages until the other side closes the connection.
     ///
     /// # Panics
-    /// It does not in time.
+    /// It does not do so in time.
     pub fn expect_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while let Some(received) = self.receive(deadline.saturating_duration_since(Instant::now()))
@@ -167,7 +168,8 @@ impl Peer {
         }
     }
 
-    /// Outer `None`: the connection is closed. Inner `None`: nothing came in time.
+    /// The outer `None` means that the connection is closed, the inner one that nothing arrived
+    /// within `limit`.
     fn receive(&mut self, limit: Duration) -> Option<Option<Event>> {
         let deadline = Instant::now() + limit;
         loop {
@@ -196,7 +198,7 @@ impl Peer {
     }
 }
 
-/// A handshake with our capabilities.
+/// A handshake that announces the capabilities of Aqueduct.
 #[must_use]
 pub fn handshake(peer_id: PeerId, info_hash: InfoHashV1) -> Handshake {
     Handshake {
@@ -206,10 +208,10 @@ pub fn handshake(peer_id: PeerId, info_hash: InfoHashV1) -> Handshake {
     }
 }
 
-/// A listener on any free port of loopback.
+/// Binds a listener to a free port of loopback.
 ///
 /// # Panics
-/// There is none.
+/// No port is free.
 #[must_use]
 pub fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -217,8 +219,8 @@ pub fn listener() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
-/// A peer that does this with each connection, one after the other, for as long as the test's
-/// process runs. Returns where it listens.
+/// Starts a peer that runs `act` for each connection, one after the other, until the test process
+/// ends. Returns its address.
 #[must_use]
 pub fn on_each_connection(act: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     let (listener, addr) = listener();
@@ -229,28 +231,28 @@ pub fn on_each_connection(act: impl Fn(TcpStream) + Send + 'static) -> SocketAdd
 /// How a [`ScriptedSeed`] answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// As a seed should.
+    /// Sends every requested block.
     Honest,
-    /// Every block has a flipped bit.
+    /// Sends every block with one bit flipped.
     Corrupt,
-    /// It unchokes and never answers.
+    /// Unchokes, and never answers a request.
     Stall,
-    /// It sends unrequested blocks as fast as they are read.
+    /// Sends unrequested blocks as fast as they are read.
     Flood,
-    /// Honest, at this many KiB per second and connection.
+    /// As `Honest`, limited to this many KiB per second and connection.
     Slow(u32),
 }
 
-/// A seed of a computed torrent over real TCP, in threads of its own that end with their
-/// connections.
+/// A seed of a computed torrent over TCP. Each connection has its own thread, which ends with the
+/// connection.
 #[derive(Debug)]
 pub struct ScriptedSeed {
-    /// Where it listens.
+    /// The address that the seed listens at.
     pub addr: SocketAddr,
     tally: Arc<Tally>,
 }
 
-/// What all connections of a seed did.
+/// Counters over all connections of a seed.
 #[derive(Debug, Default)]
 struct Tally {
     blocks: AtomicU32,
@@ -258,13 +260,13 @@ struct Tally {
 }
 
 impl ScriptedSeed {
-    /// Listens and serves every peer.
+    /// Starts a seed that serves every peer.
     #[must_use]
     pub fn start(torrent: Arc<Computed>, manner: Manner) -> Self {
         let (listener, addr) = listener();
         let tally = Arc::<Tally>::default();
         let shared = Arc::clone(&tally);
-        // Two seeds are two peers, and must not have the same name.
+        // Seeds must have different peer ids, since two with the same one count as the same peer.
         let id = PeerId(
             format!("-SC0001-{:012}", addr.port())
                 .into_bytes()
@@ -283,13 +285,13 @@ impl ScriptedSeed {
         Self { addr, tally }
     }
 
-    /// Blocks sent so far, on all connections.
+    /// The number of blocks sent so far, over all connections.
     #[must_use]
     pub fn blocks_sent(&self) -> u32 {
         self.tally.blocks.load(Ordering::Relaxed)
     }
 
-    /// Connections that ended so far.
+    /// The number of connections that have ended so far.
     #[must_use]
     pub fn connections_ended(&self) -> u32 {
         self.tally.ended.load(Ordering::Relaxed)
@@ -310,7 +312,7 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
         metadata.handshake(),
         Message::Unchoke,
     ];
-    // A peer that closes the connection ends the loop; it is free to do so.
+    // A peer may close the connection at any time, which ends the loop.
     let mut alive = hello.iter().all(|message| peer.try_send(message).is_ok());
     while alive {
         alive = match peer.receive(if manner == Manner::Flood {
@@ -331,15 +333,15 @@ fn serve(stream: TcpStream, id: PeerId, torrent: &Computed, manner: Manner, bloc
     }
 }
 
-/// The `info` dictionary for peers that know only its hash (BEP 9).
+/// Serves the `info` dictionary to peers that know only its hash (BEP 9).
 struct Metadata<'a> {
     raw: &'a Bytes,
-    /// What the other side calls the extension.
+    /// The other side's id for the extension.
     theirs: u8,
 }
 
 impl Metadata<'_> {
-    /// What we call it.
+    /// Our id for the extension.
     const OURS: u8 = 1;
     const PART: usize = 16 * 1024;
 
@@ -375,13 +377,13 @@ impl Metadata<'_> {
     }
 }
 
-/// The bencoded integer that follows a key.
+/// The bencoded integer that follows a key in `payload`.
 fn number_after(payload: &[u8], key: &str) -> Option<usize> {
     let text = String::from_utf8_lossy(payload);
     text.split_once(key)?.1.split_once('e')?.0.parse().ok()
 }
 
-/// Whether the other side still listens.
+/// Answers a message. Returns false once the connection is closed.
 fn answer(
     peer: &mut Peer,
     torrent: &Computed,

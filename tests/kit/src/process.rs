@@ -1,29 +1,28 @@
-//! What the kernel says about a running process: time from `/proc/PID/stat`, memory and threads
-//! from `/proc/PID/status` (proc(5)).
+//! Resource usage of a running process: times from `/proc/PID/stat`, memory and threads from
+//! `/proc/PID/status` (proc(5)).
 
 use std::fs;
 use std::time::Duration;
 
-/// The kernel counts processor time in hundredths of a second for user space, whatever its own
-/// clock.
+/// The unit of processor times in `/proc`: 1/100 s for user space, whatever the kernel's own tick.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What a process has used so far.
+/// State and processor time of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Processor time of all its threads, in user mode and in the system's.
+    /// Processor time of all threads, in user and kernel mode.
     pub cpu: Duration,
-    /// The id of the process that started it.
+    /// The id of the parent process.
     pub parent: u32,
-    /// Whether it has ended and only waits to be waited for.
+    /// Whether the process has exited and has not been waited for.
     pub ended: bool,
 }
 
-/// `None`: there is no such process.
+/// Reads the times of a process. `None` if it does not exist.
 #[must_use]
 pub fn times(id: u32) -> Option<Times> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The program's name is in parentheses and may contain anything, parentheses too.
+    // The program's name is in parentheses and may itself contain parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
     Some(Times {
@@ -33,25 +32,25 @@ pub fn times(id: u32) -> Option<Times> {
     })
 }
 
-/// Processor time that the process has used so far; none if it is gone.
+/// Processor time that the process has used so far; zero if it does not exist.
 #[must_use]
 pub fn cpu(id: u32) -> Duration {
     times(id).map_or(Duration::ZERO, |times| times.cpu)
 }
 
-/// The memory that the process holds now, in bytes; 0 if it is gone.
+/// Resident memory of the process, in bytes; 0 if it does not exist.
 #[must_use]
 pub fn resident(id: u32) -> u64 {
     memory(id, "VmRSS:")
 }
 
-/// The most memory that the process has held, in bytes; 0 if it is gone.
+/// Peak resident memory of the process, in bytes; 0 if it does not exist.
 #[must_use]
 pub fn peak(id: u32) -> u64 {
     memory(id, "VmHWM:")
 }
 
-/// How many threads the process has; 0 if it is gone.
+/// The number of threads of the process; 0 if it does not exist.
 #[must_use]
 pub fn threads(id: u32) -> usize {
     status(id, "Threads:")

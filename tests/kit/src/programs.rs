@@ -1,4 +1,4 @@
-//! Programs as child processes that end with the test.
+//! Child processes that end with the test.
 
 use std::ffi::OsStr;
 use std::io::{BufReader, Read};
@@ -11,22 +11,24 @@ use std::time::{Duration, Instant};
 use crate::journal::{Journal, Silence, Writer};
 use crate::{process, soon};
 
-/// How long a program may take to check its data and announce itself.
+/// The limit for a program to check its data and to announce itself.
 pub const START: Duration = Duration::from_secs(90);
 
-/// The terminal program: `AQUEDUCT_BIN`, or the newer build of the workspace's target folder.
+/// The path of the terminal program: `AQUEDUCT_BIN`, or the newer build in the workspace's target
+/// directory.
 ///
 /// # Panics
-/// There is none; says how to make one.
+/// There is none; the message says how to build it.
 #[must_use]
 pub fn aqueduct() -> PathBuf {
     ours("AQUEDUCT_BIN", "aqueduct")
 }
 
-/// The bridge: `AQUEDUCT_BRIDGE_BIN`, or the newer build of the workspace's target folder.
+/// The path of the bridge: `AQUEDUCT_BRIDGE_BIN`, or the newer build in the workspace's target
+/// directory.
 ///
 /// # Panics
-/// There is none; says how to make one.
+/// There is none; the message says how to build it.
 #[must_use]
 pub fn bridge() -> PathBuf {
     ours("AQUEDUCT_BRIDGE_BIN", "aqueduct-bridge")
@@ -57,10 +59,10 @@ fn ours(variable: &str, name: &str) -> PathBuf {
     })
 }
 
-/// A program of the system.
+/// The path of a program of the system.
 ///
 /// # Panics
-/// It is not on the PATH; names the package that has it.
+/// It is not on the PATH; the message names the package that contains it.
 #[must_use]
 pub fn system(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -71,11 +73,11 @@ pub fn system(name: &str, package: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is missing: install it with `apt-get install {package}`"))
 }
 
-/// A port of loopback that was free a moment ago, over TCP and UDP, for programs that cannot choose
-/// one themselves.
+/// A port of loopback that was free for TCP and UDP when this was called, for programs that cannot
+/// choose one themselves.
 ///
 /// # Panics
-/// There is none.
+/// No port is free.
 #[must_use]
 pub fn free_port() -> u16 {
     let free = |_| {
@@ -88,18 +90,18 @@ pub fn free_port() -> u16 {
 }
 
 /// A child process whose lines on both outputs can be waited for. It is killed when this is
-/// dropped; a failing test shows its last lines.
+/// dropped. If the test fails, its last lines are printed.
 #[derive(Debug)]
 pub struct Program {
     name: String,
     child: Child,
     lines: Journal<String>,
-    /// Lines that have been waited for, or passed over while waiting.
+    /// The number of lines that have been returned or skipped.
     read: usize,
 }
 
 impl Program {
-    /// Starts it with no input.
+    /// Starts the command with no standard input.
     ///
     /// # Panics
     /// It cannot be started.
@@ -126,20 +128,20 @@ impl Program {
         }
     }
 
-    /// Blocks until a line that contains `text`; lines before it count as read.
+    /// Blocks until a line contains `text`. Lines before it count as read.
     ///
     /// # Panics
-    /// It did not come within `limit`, or the program ended; shows what it printed.
+    /// No such line within `limit`, or the program ended; the message includes its output.
     pub fn wait_for_line(&mut self, text: &str, limit: Duration) -> String {
         self.wait_for(text, limit, |line| {
             line.contains(text).then(|| line.to_owned())
         })
     }
 
-    /// Blocks until a line for which `pick` returns something; lines before it count as read.
+    /// Blocks until `pick` returns something for a line. Lines before it count as read.
     ///
     /// # Panics
-    /// It did not come within `limit`, or the program ended; shows what it printed.
+    /// No such line within `limit`, or the program ended; the message includes its output.
     pub fn wait_for<T>(
         &mut self,
         what: &str,
@@ -169,10 +171,11 @@ impl Program {
         }
     }
 
-    /// The next line that contains `text`; lines before it count as read.
+    /// Waits for the next line that contains `text`. Lines before it count as read.
     ///
     /// # Panics
-    /// It did not come within [`crate::PATIENCE`], or the program ended; shows what it printed.
+    /// No such line within [`crate::PATIENCE`], or the program ended; the message includes its
+    /// output.
     pub async fn line(&mut self, text: &str) -> String {
         loop {
             let line = soon(text, self.lines.entry(self.read)).await;
@@ -190,31 +193,31 @@ impl Program {
         }
     }
 
-    /// All lines so far, read or not; all there are once the program has been waited for.
+    /// All lines so far, read or not. Complete once the program has been waited for.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lines.all()
     }
 
-    /// Blocks until the program ends.
+    /// Blocks until the program exits.
     ///
     /// # Panics
-    /// It still runs after `limit`; shows what it printed.
+    /// It still runs after `limit`; the message includes its output.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         self.wait_within(limit)
             .unwrap_or_else(|| panic!("{} did not end within {limit:?}{}", self.name, self.told()))
     }
 
-    /// Blocks until the program ends; `None` if it still runs after `limit`.
+    /// Blocks until the program exits. `None` if it still runs after `limit`.
     ///
     /// # Panics
-    /// A child cannot be waited for.
+    /// Waiting for the child fails.
     pub fn wait_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             match self.lines.wait(self.read, deadline) {
                 Ok(_) => self.read += 1,
-                // Both outputs are closed: the end is near.
+                // Both outputs are closed, so the program is about to exit.
                 Err(Silence::Ended) => {
                     return Some(self.child.wait().expect("a child can be waited for"));
                 }
@@ -223,7 +226,7 @@ impl Program {
         }
     }
 
-    /// The program's end.
+    /// Waits for the program to exit.
     ///
     /// # Panics
     /// It does not end within [`crate::PATIENCE`].
@@ -234,10 +237,10 @@ impl Program {
         self.child.wait().expect("a child can be waited for")
     }
 
-    /// Blocks until the program ends, which must be with success.
+    /// Blocks until the program exits, and requires success.
     ///
     /// # Panics
-    /// It still runs after `limit` or fails; shows what it printed.
+    /// It still runs after `limit`, or fails; the message includes its output.
     pub fn wait_for_success(&mut self, limit: Duration) {
         let status = self.wait(limit);
         assert!(
@@ -248,36 +251,36 @@ impl Program {
         );
     }
 
-    /// Its process id.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The memory that it holds now, in bytes.
+    /// Resident memory of the process, in bytes.
     #[must_use]
     pub fn resident(&self) -> u64 {
         process::resident(self.id())
     }
 
-    /// How many threads it has.
+    /// The number of threads of the process.
     #[must_use]
     pub fn threads(&self) -> usize {
         process::threads(self.id())
     }
 
-    /// Processor time that it has used so far.
+    /// Processor time that the process has used so far.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
         process::cpu(self.id())
     }
 
-    /// Sends a signal by its name, as `kill` knows it.
+    /// Sends a signal, by its name as `kill` knows it.
     ///
     /// # Panics
     /// There is no such signal, or no such process.
     pub fn signal(&self, name: &str) {
-        // A shell has `kill` built in; the program of that name is not everywhere.
+        // `kill` is a builtin of every shell; the separate program is not installed everywhere.
         let done = Command::new("sh")
             .arg("-c")
             .arg(format!("kill -{name} {}", self.id()))
@@ -289,7 +292,7 @@ impl Program {
         );
     }
 
-    /// Its last lines, for the message of a test that fails.
+    /// The last lines of output, for the message of a failing test.
     #[must_use]
     pub fn told(&self) -> String {
         let lines = self.lines();
@@ -304,7 +307,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have exited already.
         self.child.kill().ok();
         self.child.wait().ok();
         if thread::panicking() {
@@ -317,7 +320,7 @@ fn forward(output: impl Read + Send + 'static, to: Writer<String>) {
     thread::spawn(move || {
         let mut line = Vec::new();
         for byte in BufReader::new(output).bytes().map_while(Result::ok) {
-            // Progress bars end their lines with a carriage return alone.
+            // Progress bars end their lines with a carriage return only.
             if !matches!(byte, b'\n' | b'\r') {
                 line.push(byte);
                 continue;
@@ -330,7 +333,7 @@ fn forward(output: impl Read + Send + 'static, to: Writer<String>) {
     });
 }
 
-/// A command with arguments, written in one line.
+/// Builds a command with arguments in one expression.
 #[must_use]
 pub fn command(
     program: impl AsRef<OsStr>,

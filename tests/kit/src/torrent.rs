@@ -1,5 +1,5 @@
-//! Torrents whose every byte is computed from a seed and its offset: swarms cost no storage, and
-//! any byte can be checked anywhere.
+//! Torrents whose bytes are computed from a seed and an offset. Swarms need no storage, and any
+//! byte can be checked anywhere.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,24 +13,24 @@ use sha1::{Digest, Sha1};
 
 use crate::bencode::Value;
 
-/// What to compute.
+/// The description of a computed torrent.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The torrent's name, and its folder if there are several files.
+    /// The torrent's name, which is also its folder if it has several files.
     pub name: String,
-    /// Decides every byte.
+    /// Determines every byte of the data.
     pub seed: u64,
-    /// Path components below the folder, and size. One file with an empty path: a torrent of one
-    /// file.
+    /// Path components below the folder, and the size in bytes. A single entry with an empty path
+    /// makes a single-file torrent.
     pub files: Vec<(Vec<String>, u64)>,
-    /// Bytes.
+    /// The piece length in bytes.
     pub piece_length: u32,
-    /// BEP 27.
+    /// Whether the torrent is private (BEP 27).
     pub private: bool,
 }
 
 impl Recipe {
-    /// One file of `size` bytes.
+    /// A single-file torrent of `size` bytes.
     #[must_use]
     pub fn single(name: &str, seed: u64, size: u64, piece_length: u32) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Recipe {
         }
     }
 
-    /// Several files; each path is written with `/`.
+    /// A torrent with several files. Components of a path are separated by `/`.
     #[must_use]
     pub fn folder(name: &str, seed: u64, files: &[(&str, u64)], piece_length: u32) -> Self {
         let files = files
@@ -58,8 +58,8 @@ impl Recipe {
         }
     }
 
-    /// The sizes that break clients: nothing, one byte, a piece and one byte less or more, nested
-    /// folders, names outside ASCII.
+    /// Sizes and names that often cause bugs: empty files, one byte, one byte more or less than a
+    /// piece, nested folders, non-ASCII names.
     #[must_use]
     pub fn awkward(seed: u64) -> Self {
         let piece = 32 * 1024;
@@ -79,7 +79,7 @@ impl Recipe {
         Self::folder("awkward sizes ü", seed, &files, piece)
     }
 
-    /// The same as a private torrent.
+    /// Makes the torrent private.
     #[must_use]
     pub fn private(mut self) -> Self {
         self.private = true;
@@ -89,7 +89,7 @@ impl Recipe {
     /// Computes the hashes.
     ///
     /// # Panics
-    /// Sizes that make no torrent.
+    /// The sizes do not form a valid torrent.
     #[must_use]
     pub fn build(self) -> Computed {
         let total = self.files.iter().map(|(_, size)| size).sum();
@@ -146,7 +146,7 @@ fn file_dict(path: &[String], size: u64) -> Value {
     ])
 }
 
-/// A torrent with all its data at hand.
+/// A torrent whose data can be computed at any offset.
 #[derive(Debug)]
 pub struct Computed {
     recipe: Recipe,
@@ -155,12 +155,12 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// Names, lengths, hashes.
+    /// The info dictionary: names, lengths, hashes.
     #[must_use]
     pub fn info(&self) -> &Arc<Info> {
         &self.info
     }
-    /// Geometry.
+    /// The piece and block lengths.
     #[must_use]
     pub fn lengths(&self) -> Lengths {
         self.info.lengths
@@ -176,11 +176,11 @@ impl Computed {
         self.info.info_hash.to_string()
     }
 
-    /// A slice of the data; all of them are computed and kept at the first call, so only for small
-    /// torrents.
+    /// A slice of the data. The first call computes all data and keeps them, so use this for small
+    /// torrents only.
     ///
     /// # Panics
-    /// A range outside the torrent.
+    /// The range is not within the torrent.
     #[must_use]
     pub fn slice(&self, offset: u64, length: u64) -> Bytes {
         let all = self
@@ -190,7 +190,7 @@ impl Computed {
         all.slice(from..from + usize::try_from(length).unwrap())
     }
 
-    /// A whole piece, as [`Computed::slice`].
+    /// The data of a piece; see [`Computed::slice`].
     #[must_use]
     pub fn piece(&self, piece: Piece) -> Bytes {
         self.slice(
@@ -199,7 +199,7 @@ impl Computed {
         )
     }
 
-    /// A .torrent file with these trackers, each a tier of its own.
+    /// The content of a .torrent file with these trackers, each in its own tier.
     #[must_use]
     pub fn metainfo(&self, trackers: &[String]) -> Vec<u8> {
         let mut entries = Vec::new();
@@ -215,7 +215,7 @@ impl Computed {
         Value::Dict(entries).encode()
     }
 
-    /// A magnet link with the name left out.
+    /// A magnet link without a name.
     #[must_use]
     pub fn magnet(&self, trackers: &[String]) -> String {
         let mut link = format!("magnet:?xt=urn:btih:{}", self.hex());
@@ -226,11 +226,11 @@ impl Computed {
         link
     }
 
-    /// Writes all files below `folder`, as a client would have downloaded them; returns the path of
+    /// Writes all files below `folder`, as a client would have downloaded them. Returns the path of
     /// the torrent's file or folder.
     ///
     /// # Errors
-    /// The file system's.
+    /// A file cannot be written.
     pub fn write_to(&self, folder: &Path) -> std::io::Result<PathBuf> {
         for (path, offset, size) in self.files() {
             let path = folder.join(path);
@@ -243,29 +243,29 @@ impl Computed {
         Ok(folder.join(&self.recipe.name))
     }
 
-    /// Compares the files below `folder` with what they must be.
+    /// Compares the files below `folder` with the torrent's data.
     ///
     /// # Errors
-    /// Names the first file that is missing or wrong, and where.
+    /// Names the first file that is missing or wrong, and the offset.
     pub fn verify(&self, folder: &Path) -> Result<(), String> {
         self.files()
             .try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
     }
 
-    /// As [`Computed::verify`], for clients that make no empty files.
+    /// As [`Computed::verify`], for clients that do not create empty files.
     ///
     /// # Errors
-    /// Names the first file that is missing or wrong, and where.
+    /// Names the first file that is missing or wrong, and the offset.
     pub fn verify_all_but_empty(&self, folder: &Path) -> Result<(), String> {
         let mut files = self.files().filter(|(_, _, size)| *size > 0);
         files
             .try_for_each(|(path, offset, size)| self.verify_file(&folder.join(path), offset, size))
     }
 
-    /// Compares one file with `size` bytes of the torrent from `offset` on.
+    /// Compares a file with `size` bytes of the torrent, starting at `offset`.
     ///
     /// # Errors
-    /// It is missing, has another size, or differs; says where.
+    /// The file is missing, has another size, or differs; names the offset.
     pub fn verify_file(&self, path: &Path, offset: u64, size: u64) -> Result<(), String> {
         let told = |e: std::io::Error| format!("{}: {e}", path.display());
         let mut file = File::open(path).map_err(told)?;
@@ -291,7 +291,7 @@ impl Computed {
         Ok(())
     }
 
-    /// Path below the download folder, offset in the torrent, size.
+    /// The path below the download folder, the offset in the torrent, and the size of each file.
     pub fn files(&self) -> impl Iterator<Item = (PathBuf, u64, u64)> + '_ {
         self.recipe.files.iter().scan(0, |offset, (path, size)| {
             let start = *offset;
@@ -307,19 +307,19 @@ impl Computed {
     }
 }
 
-/// `0 .. size` in runs of at most 1 MiB: start, length.
+/// Splits `0..size` into runs of at most 1 MiB; yields start and length.
 fn runs(size: u64) -> impl Iterator<Item = (u64, u64)> {
     const RUN: u64 = 1 << 20;
     (0..size.div_ceil(RUN)).map(move |i| (i * RUN, RUN.min(size - i * RUN)))
 }
 
-/// Bytes that belong to `seed`: no two runs of eight are alike.
+/// Pseudo-random bytes for `seed`. No two aligned groups of eight are equal.
 #[must_use]
 pub fn noise(length: usize, seed: u64) -> Vec<u8> {
     computed(seed, 0, length as u64).to_vec()
 }
 
-/// Bytes `offset .. offset + length` of the endless stream that belongs to `seed`.
+/// Bytes `offset..offset + length` of the infinite stream for `seed`.
 #[must_use]
 fn computed(seed: u64, offset: u64, length: u64) -> Bytes {
     let (first, last) = (offset / 8, (offset + length).div_ceil(8));
@@ -331,7 +331,7 @@ fn computed(seed: u64, offset: u64, length: u64) -> Bytes {
     Bytes::from(bytes).slice(skip..skip + usize::try_from(length).unwrap())
 }
 
-/// The finaliser of splitmix64 over seed and position: random access, no two pieces alike.
+/// The finaliser of splitmix64 over seed and position. It allows random access.
 fn mixed(seed: u64, word: u64) -> u64 {
     let mut z = seed
         .wrapping_mul(0xD605_BBB5_8C8A_BBFD)

@@ -1,6 +1,5 @@
-//! A small swarm on loopback for those who try Aqueduct for the first time: a tracker, and a seed
-//! over TCP of a sample torrent. Prints the .torrent's path and its magnet link, and runs until it
-//! is stopped.
+//! A small swarm on loopback for trying Aqueduct: a tracker, and a seed of a sample torrent over
+//! TCP. Prints the path of the .torrent file and its magnet link, and runs until it is stopped.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ const USAGE: &str = "usage: sample-swarm [--aqueduct PROGRAM] [--dir FOLDER]";
 
 struct Arguments {
     aqueduct: PathBuf,
-    /// `None`: a temporary one.
+    /// The folder for the sample's files; a temporary one by default.
     folder: Option<PathBuf>,
 }
 
@@ -74,7 +73,7 @@ async fn run() -> Result<()> {
     seed.kill().await.context("stopping the seed")
 }
 
-/// Makes the .torrent; returns its magnet link.
+/// Creates the .torrent file. Returns its magnet link.
 async fn create(aqueduct: &Path, data: &Path, torrent: &Path, tracker: &str) -> Result<String> {
     let mut create = Command::new(aqueduct);
     create.arg("create").arg(data).arg("-o").arg(torrent).args([

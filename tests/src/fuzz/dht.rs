@@ -1,4 +1,4 @@
-//! What nodes of the DHT say, and what we keep of them.
+//! DHT messages, and the state that a node saves.
 
 use aqueduct_core::Instant;
 use aqueduct_core::discovery::Key;
@@ -7,8 +7,8 @@ use aqueduct_core::discovery::dht::{Config, Dht, Input, State};
 use aqueduct_core::types::{InfoHashV1, is_hidden};
 use bytes::Bytes;
 
-/// One datagram (BEP 5): what is read is within its bounds and is written as it was read; a node
-/// survives it.
+/// One datagram (BEP 5): decoded fields are within their bounds, encoding restores the message, and
+/// a node handles it without failing.
 pub(super) fn krpc(data: &[u8]) {
     if let Ok(message) = Message::parse(data) {
         match &message.body {
@@ -31,7 +31,7 @@ fn is_read_back(message: &Message<'_>) {
     assert_eq!(Message::parse(&bytes).as_ref(), Ok(message));
 }
 
-/// One datagram provokes an answer, and a ping at most.
+/// A datagram provokes at most one answer and one ping.
 fn is_survived(data: &[u8]) {
     let now = Instant::ZERO;
     let mut dht = Dht::new(Config::default(), State::default(), [1; 32], now);
@@ -54,7 +54,7 @@ fn is_survived(data: &[u8]) {
     assert!(std::iter::from_fn(|| dht.poll_output()).count() <= 2);
 }
 
-/// The file that outlives the program.
+/// The saved state of the DHT.
 pub(super) fn state(data: &[u8]) {
     let Ok(state) = State::parse(data) else {
         return;

@@ -1,5 +1,5 @@
-//! The engine, against a world that does anything at any time: peers that lie, disks that fail,
-//! users that change their minds.
+//! The engine in an adversarial environment: peers that lie, disks that fail, users that change
+//! their minds.
 
 mod disk;
 mod inputs;
@@ -12,11 +12,10 @@ use arbitrary::{Arbitrary as _, Unstructured};
 use operation::Operation;
 use world::World;
 
-/// The most operations per run, so that a run stays quick.
+/// The maximum number of operations per run, which bounds its duration.
 const MAX_OPERATIONS: usize = 300;
 
-/// Carries the operations out, then sees to it that the engine can still be shut down in good
-/// order.
+/// Executes the operations, then checks that the engine can still shut down cleanly.
 pub(super) fn engine(data: &[u8]) {
     let mut source = Unstructured::new(data);
     let mut world = World::new();

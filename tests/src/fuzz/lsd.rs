@@ -1,8 +1,8 @@
-//! Datagrams of the local network.
+//! Local service discovery.
 
 use aqueduct_core::discovery::lsd::{Announce, GROUP_V4, MAX_DATAGRAM};
 
-/// An announce that is understood is written so that it is understood the same (BEP 14).
+/// A decoded announce (BEP 14) is the same after encoding and decoding.
 pub(super) fn announce(data: &[u8]) {
     let Some(announce) = Announce::decode(data) else {
         return;

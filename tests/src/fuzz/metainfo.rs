@@ -7,8 +7,8 @@ use aqueduct_core::meta::{Info, Magnet, Metainfo};
 use aqueduct_core::types::is_reordering;
 use sha1::{Digest as _, Sha1};
 
-/// What a scan accepts can be walked to its last value, and written anew it is the same, up to the
-/// order of keys.
+/// What a scan accepts can be traversed to its last value, and is the same after encoding, except
+/// for the order of keys.
 pub(super) fn bencode(data: &[u8]) {
     let Ok(value) = scan(data, Limits::MESSAGE) else {
         return;
@@ -22,7 +22,7 @@ pub(super) fn bencode(data: &[u8]) {
     }
 }
 
-/// Recursion is bounded by the scan's depth.
+/// The scan bounds the depth, and thereby the recursion.
 fn rewritten(value: Value<'_>) -> Encoded {
     let (int, bytes, list, dict) = (
         value.as_int(),
@@ -45,8 +45,8 @@ fn rewritten(value: Value<'_>) -> Encoded {
     }
 }
 
-/// What is accepted is whole: hashes, sizes and paths that lead nowhere else; it survives being
-/// written, and its magnet link names it.
+/// An accepted torrent is consistent: it has valid hashes and sizes, its paths stay within the
+/// folder, it is the same after encoding, and its magnet link names it.
 pub(super) fn metainfo(data: &[u8]) {
     let Ok(metainfo) = Metainfo::parse(data) else {
         return;

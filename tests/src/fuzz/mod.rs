@@ -1,9 +1,9 @@
-//! What fuzzing runs: one body per target, which takes any bytes and panics when a check fails.
+//! The fuzz bodies, one per target. A body takes arbitrary bytes and panics when a check fails.
 //!
 //! The bodies are here and not in the fuzzing crate (`tests/fuzz`), so that the ordinary test run
-//! takes the committed corpora through them, too (`tests/tests/corpus.rs`). Besides "no panic" each
-//! body checks what can be said of its result: that it reads back as it was written, that it is
-//! within its bounds, that another cut of the same bytes says the same.
+//! can apply them to the committed corpora (`tests/tests/corpus.rs`). Besides the absence of
+//! panics, each body checks properties of the result: encoding restores the input, bounds hold, and
+//! splitting the bytes differently gives the same result.
 
 mod dht;
 mod encryption;
@@ -18,11 +18,11 @@ mod tunnel;
 mod utp;
 mod wire;
 
-/// A body.
+/// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
-/// body.
+/// All targets: the name, which is also that of the corpus and of the program in `tests/fuzz`, and
+/// the body.
 pub const TARGETS: [(&str, Body); 23] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
@@ -49,10 +49,10 @@ pub const TARGETS: [(&str, Body); 23] = [
     ("engine", engine::engine),
 ];
 
-/// The body of a target.
+/// Runs the body of a target.
 ///
 /// # Panics
-/// There is no such target, or `data` show a fault.
+/// There is no such target, or a check fails for `data`.
 pub fn run(target: &str, data: &[u8]) {
     let body = TARGETS
         .iter()
@@ -61,7 +61,7 @@ pub fn run(target: &str, data: &[u8]) {
     body.unwrap_or_else(|| panic!("there is no target {target}"))(data);
 }
 
-/// Takes one byte off the front, as a switch of a body; 0 at the end.
+/// Removes the first byte, which a body uses as a switch; 0 if `data` is empty.
 fn switch<'a>(data: &mut &'a [u8]) -> u8 {
     let (first, rest) = data.split_first().unwrap_or((&0, &[]));
     let rest: &'a [u8] = rest;

@@ -3,7 +3,7 @@
 use aqueduct_core::resume::{Record, newest};
 use sha1::{Digest as _, Sha1};
 
-/// Bytes as they are, which only a right checksum lets past, and as the content of a record that
+/// The bytes as they are, which rarely have a valid checksum, and as the content of a record that
 /// has one.
 pub(super) fn resume(data: &[u8]) {
     let sealed = sealed(data);

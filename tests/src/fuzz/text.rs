@@ -1,11 +1,10 @@
-//! Text that people paste, and text that others wrote.
+//! Text that users paste, and text from other parties.
 
 use aqueduct_core::discovery::url::Url;
 use aqueduct_core::meta::Magnet;
 use aqueduct_core::types::{is_hidden, visible};
 
-/// A magnet link that is understood is understood the same when it is shared again, and can be
-/// shown anywhere.
+/// A parsed magnet link is the same after formatting and parsing, and is safe to display.
 pub(super) fn magnet(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -20,7 +19,7 @@ pub(super) fn magnet(data: &[u8]) {
     }
 }
 
-/// A URL that is understood is written so that it is understood the same, alone and as a redirect.
+/// A parsed URL is the same after formatting and parsing, directly and as the target of a redirect.
 pub(super) fn url(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -35,13 +34,13 @@ pub(super) fn url(data: &[u8]) {
     }
 }
 
-/// The whole URL. Screens show it without user and password.
+/// The complete URL. Its `Display` form omits user and password.
 fn written(url: &Url) -> String {
     url.to_string()
         .replacen("://", &format!("://{}", url.user_prefix()), 1)
 }
 
-/// Nothing that acts on a terminal is left.
+/// No characters that control a terminal remain.
 pub(super) fn text(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let shown = visible(&text);

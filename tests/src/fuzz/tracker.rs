@@ -1,16 +1,16 @@
-//! Trackers' answers.
+//! Tracker responses.
 
 use aqueduct_core::discovery::trackers::{Answer, MAX_PEERS, http, udp};
 use aqueduct_core::types::is_hidden;
 
-/// An answer over HTTP (BEP 3, 7, 23).
+/// A response over HTTP (BEP 3, 7, 23).
 pub(super) fn http(data: &[u8]) {
     if let Ok(answer) = http::parse_answer(data) {
         is_usable(&answer);
     }
 }
 
-/// A datagram (BEP 15), as an answer to whatever might have been asked.
+/// A datagram (BEP 15), read as the response to each kind of request.
 pub(super) fn udp(data: &[u8]) {
     let Some(response) = udp::Response::parse(data) else {
         return;

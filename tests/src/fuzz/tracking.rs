@@ -1,4 +1,4 @@
-//! What clients ask of the bridge's tracker.
+//! Requests to the bridge's tracker.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -17,7 +17,7 @@ fn admit(_: SocketAddr) -> Admission {
     Admission::Listed
 }
 
-/// A datagram (BEP 15): with an odd first byte its connection id is made a good one.
+/// A datagram (BEP 15). If its first byte is odd, the connection id is replaced by a valid one.
 pub(super) fn udp(data: &[u8]) {
     let (mut data, mut answer) = (data, Vec::new());
     let connected = switch(&mut data) % 2 == 1;
@@ -44,7 +44,7 @@ pub(super) fn udp(data: &[u8]) {
     );
 }
 
-/// The query behind `/announce?` or `/scrape?`.
+/// The query of `/announce?` or `/scrape?`.
 pub(super) fn http(data: &[u8]) {
     let mut tracker = Tracker::new(Config::default(), [7; 32]);
     let (mut announced, mut scraped) = (Vec::new(), Vec::new());
@@ -53,7 +53,7 @@ pub(super) fn http(data: &[u8]) {
     for body in [&announced, &scraped] {
         assert!(scan(body, Limits::MESSAGE).is_ok_and(|value| value.as_dict().is_some()));
     }
-    // Refused, or answered without a peer: no other client is in any swarm.
+    // Refused, or answered without peers, since no other client is in any swarm.
     assert!(
         matches!(
             http::parse_answer(&announced),

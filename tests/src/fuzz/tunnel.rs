@@ -1,4 +1,4 @@
-//! The tunnel between a tab and its bridge: what an attacker may send to either.
+//! The tunnel between tab and bridge, with arbitrary messages to each side.
 
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::frame::{self, HEADER, MAX_MESSAGE, MAX_PAYLOAD};
@@ -12,7 +12,7 @@ use bytes::{BufMut as _, Bytes};
 
 use super::switch;
 
-/// One message: its frames account for all of its bytes.
+/// One message: its frames cover all of its bytes.
 pub(super) fn frames(data: &[u8]) {
     let mut message = Bytes::copy_from_slice(data);
     let mut read = 0;
@@ -23,7 +23,7 @@ pub(super) fn frames(data: &[u8]) {
     }
 }
 
-/// The messages in `data`, each behind its length in two bytes.
+/// The messages in `data`, each preceded by its length in two bytes.
 fn messages(mut data: &[u8]) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
         let (length, rest) = data.split_first_chunk()?;
@@ -34,7 +34,7 @@ fn messages(mut data: &[u8]) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// What a machine says is well-formed.
+/// A message that a state machine sends is well-formed.
 fn is_well_formed(mut message: Bytes) {
     assert!((1..=MAX_MESSAGE).contains(&message.len()));
     while frame::next(&mut message)
@@ -55,8 +55,8 @@ fn join_request() -> JoinRequest {
     }
 }
 
-/// The bridge's half, against a tab that says anything. The first byte says whether the session
-/// begins as it should.
+/// The bridge's side, with arbitrary messages from a tab. The first byte selects whether the
+/// session starts with a valid handshake.
 pub(super) fn server(mut data: &[u8]) {
     let mut server = Server::new(ServerConfig::default(), Instant::ZERO);
     if switch(&mut data).is_multiple_of(2) {
@@ -82,7 +82,7 @@ pub(super) fn server(mut data: &[u8]) {
     }
 }
 
-/// Does what a bridge would: opens streams, sends on them, consumes half of what comes.
+/// Acts as a bridge would: opens streams, sends on them, consumes half of the received data.
 fn answer_tab(server: &mut Server, event: ServerEvent) {
     match event {
         ServerEvent::Hello { .. } => server.welcome(([127, 0, 0, 1], 1).into(), 6881),
@@ -110,7 +110,7 @@ fn answer_tab(server: &mut Server, event: ServerEvent) {
     }
 }
 
-/// The tab's half, against a bridge that says anything.
+/// The tab's side, with arbitrary messages from a bridge.
 pub(super) fn client(data: &[u8]) {
     let mut client = Client::new(ClientConfig::default(), Instant::ZERO);
     client.join(&join_request());
@@ -131,7 +131,7 @@ pub(super) fn client(data: &[u8]) {
 fn answer_bridge(client: &mut Client, event: Event) {
     match event {
         Event::StreamOpened { stream, .. } => {
-            // The same message may have closed it already.
+            // The same message may have closed the stream already.
             let sent = client.send(stream, Bytes::from_static(b"to a peer"));
             assert!(
                 matches!(sent, Ok(()) | Err(SendError::Closed(_))),

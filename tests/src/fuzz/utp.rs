@@ -1,10 +1,10 @@
-//! Datagrams of uTP.
+//! uTP datagrams.
 
 use aqueduct_core::Instant;
 use aqueduct_core::utp::{Header, Kind, Packet, Resets};
 
-/// A header that is understood is written so that it is understood the same. Only what begins a
-/// connection is answered, and never at greater length.
+/// A decoded header is the same after encoding and decoding. Only a datagram that starts a
+/// connection is answered, and the answer is never longer.
 pub(super) fn packet(data: &[u8]) {
     let packet = Packet::parse(data);
     if let Ok(Packet { header, .. }) = packet {

@@ -1,4 +1,4 @@
-//! The peer wire.
+//! The peer wire protocol.
 
 use aqueduct_core::connection::{Connection, Event};
 use aqueduct_core::extensions::{ExtendedHandshake, MAX_NAMES};
@@ -8,17 +8,18 @@ use bytes::BytesMut;
 
 use super::switch;
 
-/// Until when the handshakes must be through.
+/// The deadline for handshakes.
 const DEADLINE: Instant = Instant::from_micros(10_000_000);
 
-/// The swarm of a dialling connection.
+/// The handshake of a dialling connection.
 const OURS: Handshake = Handshake {
     reserved: Reserved::OURS,
     info_hash: InfoHashV1(*b"the swarm's infohash"),
     peer_id: PeerId(*b"-AQ0100-twelve bytes"),
 };
 
-/// A handshake is read as its 68 bytes say, and told apart from anything else by its first twenty.
+/// Decoding a handshake agrees with its 68 bytes; other data are recognised from the first twenty
+/// bytes.
 pub(super) fn handshake(data: &[u8]) {
     match Handshake::decode(data) {
         Ok(Some(handshake)) => assert_eq!(handshake.encode()[..], data[..HANDSHAKE_LEN]),
@@ -30,8 +31,8 @@ pub(super) fn handshake(data: &[u8]) {
     }
 }
 
-/// However the stream is cut, a connection says the same; no byte moves its deadline; and what it
-/// says is written as it was read.
+/// However the stream is split, a connection yields the same events; no bytes move its deadline;
+/// and encoding restores each message.
 pub(super) fn connection(mut data: &[u8]) {
     let choice = switch(&mut data);
     let connection = || match choice % 3 {
@@ -94,7 +95,8 @@ fn survives(received: &Event) {
     assert_eq!(Message::decode(&mut buf), Ok(Some(message.clone())));
 }
 
-/// What is kept of an extended handshake is bounded, and is the same when written and read again.
+/// The decoded fields of an extended handshake are bounded, and are the same after encoding and
+/// decoding.
 pub(super) fn extended_handshake(data: &[u8]) {
     let Ok(handshake) = ExtendedHandshake::decode(data) else {
         return;

@@ -1,9 +1,9 @@
-//! What the page shows of its torrents.
+//! The torrents that the page shows.
 
 use serde_json::Value;
 
-/// Tells, as text, what the list of torrents shows, as soon as it shows something else than
-/// `arguments[0]`, or after five seconds.
+/// Returns the list of torrents as text, as soon as it differs from `arguments[0]`, or after five
+/// seconds.
 pub(super) const NEWS: &str = r#"
 const [seen, done] = arguments;
 const text = (item, selector) => item.querySelector(selector)?.textContent.trim() ?? "";
@@ -23,9 +23,9 @@ if (read() !== seen) tell(); else setTimeout(tell, 5000);
 pub struct Shown {
     /// Its heading.
     pub name: String,
-    /// Its status, which begins with one of the page's words.
+    /// The status, which begins with one of the page's status words.
     pub status: String,
-    /// 0 to 100; -1: no progress bar.
+    /// 0 to 100; -1 if there is no progress bar.
     pub progress: i64,
 }
 

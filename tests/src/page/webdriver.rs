@@ -1,4 +1,4 @@
-//! The browser's driver: how it is started, and commands that fantoccini lacks.
+//! Starting chromedriver, and commands that fantoccini lacks.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::SOON;
 use crate::programs::{Program, command, system};
 
-/// Starts chromedriver; `None` if it must be started again: the port that it chose among those free
-/// over IPv6 was taken over IPv4.
+/// Starts chromedriver. `None` if it must be started again, because the port that it chose among
+/// those free over IPv6 was in use over IPv4.
 pub(super) fn start_driver() -> Option<(Program, String)> {
     let mut driver = Program::start(&mut command(
         system("chromedriver", "chromium-driver"),
@@ -25,7 +25,7 @@ pub(super) fn start_driver() -> Option<(Program, String)> {
     Some((driver, port))
 }
 
-/// Elements that may have a role; which do, the browser computes afterwards.
+/// A CSS selector for elements that may have this role. The browser then computes which of them do.
 pub(super) fn selector(role: &str) -> &'static str {
     match role {
         "textbox" => "input, textarea, [role=textbox]",
@@ -61,7 +61,7 @@ pub(super) fn capabilities(profile: &Path, downloads: &Path) -> serde_json::Map<
     all.as_object().cloned().unwrap_or_default()
 }
 
-/// A command that fantoccini has no function for.
+/// A command that fantoccini does not provide.
 #[derive(Debug)]
 pub(super) struct Extended {
     pub(super) path: String,

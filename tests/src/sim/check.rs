@@ -1,4 +1,5 @@
-//! Rules that hold at every step of every host, however its peers, its network and its disk behave.
+//! Invariants that are checked at every step of every host, whatever its peers, its network and its
+//! disk do.
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ impl One<'_> {
     }
 }
 
-/// Panics if an engine wants something that it must never want.
+/// Panics if an engine's output violates an invariant.
 pub(super) fn output(host: &Host, output: &Output) {
     let one = |id| One { host, id };
     match output {
@@ -79,7 +80,7 @@ pub(super) fn net(host: &Host, request: &NetRequest) {
     }
 }
 
-/// Whatever is told to peers is had, and what is served is right.
+/// Pieces that are announced to peers are complete, and data that are sent are right.
 fn said(host: One<'_>, message: &Message) {
     let pieces = host.torrent().lengths().pieces();
     match message {
@@ -115,10 +116,10 @@ fn said(host: One<'_>, message: &Message) {
     }
 }
 
-/// BEP 27: no peer exchange, neither offered (id 0 takes an offer back) nor sent, and no word of a
-/// DHT.
+/// BEP 27: peer exchange is neither offered (id 0 withdraws an offer) nor sent, and no DHT port is
+/// announced.
 fn private(host: One<'_>, message: &Message) {
-    /// What engines call peer exchange.
+    /// The engine's extension id for peer exchange.
     const PEX: u8 = 2;
     let spoken = match message {
         Message::Extended { id: 0, payload } => {
@@ -135,8 +136,8 @@ fn private(host: One<'_>, message: &Message) {
     );
 }
 
-/// Only what matches its hash is written, reads lie in pieces that are had, and a record claims
-/// only what was flushed.
+/// Only data that match their hash are written, reads are limited to complete pieces, and a resume
+/// record claims only what was flushed.
 fn wanted(host: One<'_>, op: &Op) {
     let lengths = host.torrent().lengths();
     match op {
@@ -184,7 +185,7 @@ fn wanted(host: One<'_>, op: &Op) {
     }
 }
 
-/// Back-pressure: what was received and is not yet written has a bound.
+/// Back-pressure: the amount of received data that is not yet written is bounded.
 pub(super) fn unwritten(host: &Host) {
     let (unwritten, limit) = (host.unwritten(), host.config().max_unwritten);
     assert!(
@@ -233,7 +234,8 @@ fn all_had(host: One<'_>, have: &Bitfield) {
         .for_each(|index| had(host, piece(host, index), "announced by a bitfield"));
 }
 
-/// Rules about the engine's own view, checked now and then because a view is costly.
+/// Invariants of the engine's snapshot. They are checked at intervals, because a snapshot is
+/// expensive.
 pub(super) fn view(host: &Host) {
     let Some(view) = host.snapshot() else { return };
     let one = One {

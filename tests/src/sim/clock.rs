@@ -1,12 +1,11 @@
-//! What happens next.
+//! The event queue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aqueduct_core::Instant;
 
-/// Events in the order of their time; those of the same time in the order in which they were
-/// planned.
+/// Events in order of time. Events of the same time keep the order in which they were scheduled.
 #[derive(Debug)]
 pub(super) struct Agenda<E> {
     now: Instant,
@@ -27,7 +26,7 @@ impl<E> Agenda<E> {
         self.now
     }
 
-    /// Plans an event; one in the past happens at once.
+    /// Schedules an event. One in the past is due immediately.
     pub(super) fn at(&mut self, when: Instant, event: E) {
         self.planned += 1;
         self.events
@@ -38,7 +37,7 @@ impl<E> Agenda<E> {
         self.at(self.now + span, event);
     }
 
-    /// The next event not later than `limit`; time moves to it.
+    /// Removes the next event that is not later than `limit`, and advances the time to it.
     pub(super) fn next(&mut self, limit: Instant) -> Option<E> {
         let entry = self
             .events
@@ -48,7 +47,7 @@ impl<E> Agenda<E> {
         Some(entry.remove())
     }
 
-    /// Lets time pass although nothing happens.
+    /// Advances the time without an event.
     pub(super) fn rest(&mut self, until: Instant) {
         self.now = self.now.max(until);
     }

@@ -1,4 +1,4 @@
-//! Connections between hosts: dials, bytes in order, ends.
+//! Connections between hosts: dials, ordered bytes, and closing.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,51 +15,52 @@ use super::malice::Malice;
 use super::net::path;
 use super::world::{Happening, World};
 
-/// How long a dial to nowhere takes to fail.
+/// How long a dial to an unused address takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer than any path; only the machine's own deadline, which nothing here waits for.
+/// Longer than any path takes. It is the connection machine's own deadline, which the simulation
+/// never reaches.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection of two hosts.
+/// A connection between two hosts.
 #[derive(Debug)]
 pub(super) struct Link {
     swarm: InfoHashV1,
-    /// The dialler's end, then the other.
+    /// The dialling end, then the accepting end.
     ends: [End; 2],
 }
 
-/// One end of a link.
+/// One end of a connection.
 #[derive(Debug)]
 struct End {
     host: HostId,
     conn: ConnId,
-    /// The engine here believes in this connection.
+    /// Whether the engine at this end considers the connection open.
     open: bool,
-    /// Nothing may arrive here earlier: bytes keep their order.
+    /// The time of the last arrival here. Nothing arrives earlier, so bytes keep their order.
     last_arrival: Instant,
-    /// What was given to the line and has not left it: when it will, and how much.
+    /// Bytes that are queued at the access line: when they will have left, and how many.
     leaving: VecDeque<(Instant, u64)>,
-    /// Blocks asked for from here, neither answered nor rejected.
+    /// Blocks that this end requested and that were neither sent nor rejected.
     asked: BTreeSet<RawBlock>,
-    /// In an encoded world everything passes through it, the handshake included.
+    /// In an encoded world all data pass through it, including the handshake.
     connection: Connection,
     undecoded: BytesMut,
 }
 
-/// What comes out of a link, and at which end.
+/// What arrives over a link, and at which end.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// A dial reaches its aim.
+    /// A dial reaches its target.
     Dialled,
-    /// The dialled host answered; this is the dialler's news.
+    /// The dialled host answered; the dialling host learns of it.
     Answered,
-    /// One message, not yet through the line of whom it is for.
+    /// A message that has not passed the receiver's access line yet.
     Nears(usize, Message),
-    /// One message.
+    /// A message.
     Message(usize, Message),
-    /// Some bytes of the stream.
+    /// A part of the byte stream.
     Bytes(usize, Bytes),
-    /// The end of the stream, likewise.
+    /// The end of the stream, before the receiver's access line.
     EndNears(usize, CloseReason),
     /// The end of the stream.
     End(usize, CloseReason),
@@ -82,13 +83,13 @@ impl End {
 }
 
 impl World {
-    /// A dial: SYN, SYN-ACK and the handshake travel there, the answer comes back.
+    /// Dials a host: SYN, SYN-ACK and the handshake travel there, the answer travels back.
     pub(super) fn dial(&mut self, from: HostId, conn: ConnId, swarm: InfoHashV1, addr: PeerAddr) {
         let target = addr
             .socket_addr()
             .and_then(|addr| self.addresses.get(&addr).copied())
             .filter(|to| self.hosts[to.0].plan.reachable);
-        // An end that nobody holds stands for the address where nobody is.
+        // An end without a host represents an unused address.
         let to = target.unwrap_or(from);
         let id = self.links_made;
         self.links_made += 1;
@@ -129,7 +130,7 @@ impl World {
         )
     }
 
-    /// The listening side of a dial.
+    /// Handles a dial at the listening host.
     fn dialled(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -181,7 +182,7 @@ impl World {
         }
     }
 
-    /// What the other end's handshake says to this one.
+    /// The content of the other end's handshake, as this end receives it.
     fn heard_handshake(&mut self, id: u64, side: usize) -> Handshaken {
         let [ours, theirs] = [side, 1 - side].map(|side| self.links[&id].ends[side].host);
         let swarm = self.links[&id].swarm;
@@ -207,7 +208,7 @@ impl World {
         Handshaken::new(heard.expect("a whole handshake was sent"), Transport::Pipe)
     }
 
-    /// Queues a message at a host's line.
+    /// Queues a message at the sender's access line.
     pub(super) fn send(&mut self, from: HostId, conn: ConnId, message: Message) {
         let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
             return;
@@ -241,10 +242,10 @@ impl World {
         }
     }
 
-    /// A host says something that its engine did not think of.
+    /// Makes a host send a message that its engine did not request.
     ///
     /// # Panics
-    /// The two are not connected.
+    /// The hosts are not connected.
     pub fn say(&mut self, from: HostId, to: HostId, message: Message) {
         let is_other = |(id, side): &(u64, usize)| {
             self.links
@@ -259,7 +260,7 @@ impl World {
         self.send(from, conn.expect("the two are connected"), message);
     }
 
-    /// From one end's line to the other end.
+    /// Sends a message from one end's access line towards the other end.
     fn travel(&mut self, id: u64, side: usize, departs: Instant, message: Message) {
         let (from, to) = (
             self.links[&id].ends[side].host,
@@ -275,8 +276,8 @@ impl World {
         );
     }
 
-    /// A message is at the far end of the line of whom it is for. Only now does it take its turn
-    /// there: what is still queued at its sender holds up nobody else.
+    /// A message reaches the far side of its receiver's access line, and is queued there only now.
+    /// Messages that still wait at other senders do not delay it.
     fn nears(&mut self, id: u64, side: usize, message: Message) {
         let Some(to) = self.links.get(&id).map(|link| link.ends[side].host) else {
             return;
@@ -291,7 +292,7 @@ impl World {
             );
         }
         let sender = &mut self.links.get_mut(&id).unwrap().ends[1 - side].connection;
-        // A host that is told to say something may be dialling still.
+        // A host may be told to send while its dial is still in progress.
         if sender.poll_timeout().is_some() {
             return;
         }
@@ -311,7 +312,7 @@ impl World {
             .at(arrives, Happening::Arrives(id, Arrival::End(side, reason)));
     }
 
-    /// What an end has queued, in up to three parts.
+    /// The queued data of an end, split into up to three parts.
     fn cut_anywhere(&mut self, id: u64, side: usize) -> Vec<Bytes> {
         let connection = &mut self.links.get_mut(&id).unwrap().ends[side].connection;
         let parts: Vec<Bytes> = std::iter::from_fn(|| connection.poll_part()).collect();
@@ -375,11 +376,11 @@ impl World {
         self.tell(host, Input::Message { conn, message });
     }
 
-    /// Every request on every connection that is open was answered with its block or rejected (BEP
-    /// 6).
+    /// Asserts that every request on every open connection was answered with its block or rejected
+    /// (BEP 6). Call it when a swarm has become idle.
     ///
     /// # Panics
-    /// One was not, between hosts that mean well. To be asked when a swarm has come to rest.
+    /// A request between two honest hosts was not.
     pub fn assert_nothing_unanswered(&self) {
         let honest = |end: &End| end.open && self.host(end.host).plan.malice == Malice::None;
         let links = self
@@ -422,7 +423,7 @@ impl World {
         }
     }
 
-    /// An engine hears that its connection is over.
+    /// Tells an engine that its connection is closed.
     fn end_arrives(&mut self, id: u64, side: usize, reason: CloseReason) {
         let Some((host, conn)) = self.open_end(id, side) else {
             return;
@@ -431,7 +432,7 @@ impl World {
         self.tell(host, Input::Closed { conn, reason });
     }
 
-    /// An engine ends its connection.
+    /// An engine closes its connection.
     pub(super) fn close(&mut self, from: HostId, conn: ConnId) {
         let Some(&(id, side)) = self.hosts[from.0].conns.get(&conn) else {
             return;
@@ -440,7 +441,7 @@ impl World {
         self.shut(id, side);
     }
 
-    /// The other end will hear of the end of this one, after all that was said before.
+    /// Schedules the close at the other end, after all data that were sent before.
     fn hang_up(&mut self, id: u64, side: usize) {
         let (from, to) = (
             self.links[&id].ends[side].host,
@@ -464,14 +465,14 @@ impl World {
         );
         self.hosts[host.0].conns.remove(&conn);
         self.hosts[host.0].routes.remove(&conn);
-        // A dial under way has only one open end; its arrival still needs the link, and finds it
-        // shut.
+        // A dial in progress has only one open end. When it arrives, it still needs the link, to
+        // find it closed.
         if dead && link.ends[1].last_arrival > Instant::ZERO {
             self.links.remove(&id);
         }
     }
 
-    /// All connections of a host that is no more.
+    /// Breaks all connections of a host that stopped.
     pub(super) fn break_links(&mut self, of: HostId) {
         let conns = std::mem::take(&mut self.hosts[of.0].conns);
         for (id, side) in conns.into_values() {
@@ -483,7 +484,7 @@ impl World {
     }
 }
 
-/// The request that a message answers.
+/// The request that a message answers, if any.
 fn answers(message: &Message) -> Option<RawBlock> {
     match message {
         Message::Piece { index, begin, data } => Some(RawBlock {

@@ -1,4 +1,4 @@
-//! A disk that can fail, be full, and lose what was not flushed.
+//! A simulated disk. It can fail, run out of space, and lose unflushed data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,53 +13,54 @@ use sha1::{Digest, Sha1};
 
 use crate::torrent::Computed;
 
-/// What a disk does wrong.
+/// The fault that a disk shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
-    /// The call of this number (the first is 0) fails once.
+    /// The call with this index (from 0) fails once.
     Call(u64),
-    /// All calls from this number on fail, until the fault is taken away.
+    /// All calls from this index on fail, until the fault is removed.
     From(u64),
     /// Writes fail for lack of space.
     Full,
-    /// Writes fail for lack of space once so many bytes are stored.
+    /// Writes fail for lack of space once this many bytes are stored.
     FullAfter(u64),
 }
 
-/// A resume record as the disk has it.
+/// A resume record on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// Pieces it calls had.
+    /// The pieces that the record lists as complete.
     pub have: Bitfield,
-    /// Bytes sent.
+    /// The number of bytes uploaded.
     pub uploaded: u64,
-    /// Bytes received.
+    /// The number of bytes downloaded.
     pub downloaded: u64,
 }
 
-/// One torrent's storage on one host.
+/// The storage of one torrent on one host.
 #[derive(Debug)]
 pub struct Disk {
     torrent: Arc<Computed>,
     durable: BTreeMap<u32, Bytes>,
-    /// Written, readable, not flushed; in the order of the writes.
+    /// Writes that are readable but not flushed, in order.
     unflushed: Vec<(u32, Bytes)>,
-    /// Cannot be read any more, though nobody has noticed; for the rules of the world they count as
-    /// had.
+    /// Pieces that can no longer be read, although no read has failed yet. The world's invariants
+    /// count them as complete.
     lost: BTreeSet<u32>,
-    /// Something else may have changed these: not readable before they were checked.
+    /// Pieces that another program may have changed. They are not readable until they have been
+    /// checked.
     doubted: BTreeSet<u32>,
     record: Option<Saved>,
-    /// Where the next crash finds a record half replaced: it keeps the old one or has the new.
+    /// The record that is being replaced. A crash leaves either the old one or the new one.
     replacing: Option<Saved>,
-    /// What it does wrong from now on.
+    /// The current fault.
     pub fault: Fault,
-    /// Calls so far (`Hash` is none).
+    /// The number of calls so far; `Hash` is not counted.
     pub calls: u64,
-    /// Unflushed writes when a flush began.
+    /// The number of unflushed writes when the current flush began.
     mark: usize,
     disk_free: Instant,
     cpu_free: Instant,
@@ -83,14 +84,14 @@ impl Disk {
         }
     }
 
-    /// Fills the disk with pieces that are right and flushed.
+    /// Stores correct pieces and flushes them.
     pub fn fill(&mut self, pieces: impl Iterator<Item = Piece>) {
         for piece in pieces {
             self.durable.insert(piece.get(), self.torrent.piece(piece));
         }
     }
 
-    /// Puts wrong bytes where a piece should be, as an editor would between two runs.
+    /// Overwrites a piece with wrong bytes, as an edit between two runs would.
     pub fn spoil(&mut self, piece: Piece) {
         self.durable.insert(
             piece.get(),
@@ -98,8 +99,8 @@ impl Disk {
         );
     }
 
-    /// Puts wrong bytes where these pieces are while the host runs, and notices: until it was
-    /// checked again no piece is read for anybody.
+    /// Overwrites pieces with wrong bytes while the host runs, and reports the change: they are not
+    /// readable until they have been checked.
     pub(super) fn edit(&mut self, pieces: &[Piece]) {
         self.doubted = self.torrent.lengths().iter().map(Piece::get).collect();
         for piece in pieces {
@@ -109,12 +110,12 @@ impl Disk {
         }
     }
 
-    /// Has a bad sector where a piece was, until it is written anew.
+    /// Makes a piece unreadable, as a bad sector would, until it is written again.
     pub fn lose(&mut self, piece: Piece) {
         self.lost.insert(piece.get());
     }
 
-    /// What can be read of a piece now.
+    /// The bytes of a piece that can be read now.
     fn readable(&self, piece: u32) -> Option<&Bytes> {
         let newest = self
             .unflushed
@@ -125,14 +126,14 @@ impl Disk {
         newest.or_else(|| self.durable.get(&piece))
     }
 
-    /// Whether a piece can be read and is right.
+    /// Whether a piece can be read and is correct.
     #[must_use]
     pub fn has(&self, piece: Piece) -> bool {
         self.readable(piece.get())
             .is_some_and(|bytes| *bytes == self.torrent.piece(piece))
     }
 
-    /// Whether a piece would be right after a loss of power.
+    /// Whether a piece would be correct after a power loss.
     #[must_use]
     pub fn has_flushed(&self, piece: Piece) -> bool {
         self.durable
@@ -140,20 +141,20 @@ impl Disk {
             .is_some_and(|bytes| *bytes == self.torrent.piece(piece))
     }
 
-    /// Whether every piece is there and right.
+    /// Whether every piece can be read and is correct.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.torrent.lengths().iter().all(|piece| self.has(piece))
     }
 
-    /// The resume record.
+    /// The current resume record.
     #[must_use]
     pub fn record(&self) -> Option<&Saved> {
         self.record.as_ref()
     }
 
-    /// Loss of power: of the unflushed writes any may be lost, cut or kept, and the record is the
-    /// old one or the new.
+    /// A power loss: each unflushed write may be lost, truncated or kept, and the record is either
+    /// the old one or the new one.
     pub(super) fn crash(&mut self, rng: &mut ChaCha8Rng) {
         for (piece, bytes) in std::mem::take(&mut self.unflushed) {
             match rng.random_range(0..3) {
@@ -168,14 +169,14 @@ impl Disk {
         self.mark = 0;
     }
 
-    /// When an operation that is asked for now will be done.
+    /// When an operation that is requested now will complete.
     pub(super) fn schedule(&mut self, now: Instant, op: &Op, rng: &mut ChaCha8Rng) -> Instant {
         match op {
             Op::Hash(rope) => {
                 self.cpu_free = self.cpu_free.max(now) + Duration::from_nanos(rope.len() as u64);
                 self.cpu_free
             }
-            // Several operations are under way at a time on a real disk and overtake each other.
+            // On a real disk several operations are in progress at a time and overtake each other.
             Op::Write { data, .. } => self.occupy(now, data.len() as u64) + jitter(rng),
             Op::Read { length, .. } => self.occupy(now, u64::from(*length)) + jitter(rng),
             Op::Check(range) => self.occupy(now, u64::from(range.length)) + jitter(rng),
@@ -203,7 +204,7 @@ impl Disk {
         self.disk_free
     }
 
-    /// Carries out an operation.
+    /// Executes an operation.
     pub(super) fn perform(&mut self, op: Op, rng: &mut ChaCha8Rng) -> Result<OpResult, OpError> {
         if let Op::Hash(rope) = op {
             return Ok(OpResult::Digest(PieceDigest::V1(digest(&rope))));
@@ -296,7 +297,8 @@ impl Disk {
         }
         let piece = self.piece_at(offset);
         let expected = self.torrent.piece(piece);
-        // What is right shares the torrent's own memory, so that a thousand copies cost one.
+        // Correct data share the torrent's own memory, so that a thousand copies need the space of
+        // one.
         let stored = if equal(data, &expected) {
             expected
         } else {
@@ -317,7 +319,7 @@ impl Disk {
         bytes.slice(begin..begin + length as usize)
     }
 
-    /// A failing write may leave anything behind; a failing record keeps the old one.
+    /// A failed write may leave anything behind. A failed save keeps the old record.
     fn fail_half_way(&mut self, op: Op, rng: &mut ChaCha8Rng) {
         match op {
             Op::Write { offset, data } if rng.random_bool(0.5) => {
@@ -330,8 +332,8 @@ impl Disk {
         }
     }
 
-    /// As systems do when they cannot write a page: it counts as clean from then on, whatever the
-    /// medium holds.
+    /// Emulates systems that mark a page as clean after a failed write-back, whatever the medium
+    /// holds.
     fn drop_unflushed(&mut self, rng: &mut ChaCha8Rng) {
         let begun = self.mark.min(self.unflushed.len());
         self.mark = 0;
@@ -353,7 +355,7 @@ impl Disk {
     }
 }
 
-/// The first bytes, zeros after them: what a write that was cut leaves in a sparse file.
+/// A prefix of the bytes, followed by zeros, as a truncated write leaves in a sparse file.
 fn cut(bytes: &Bytes, rng: &mut ChaCha8Rng) -> Bytes {
     let keep = rng.random_range(0..bytes.len());
     let mut half = bytes[..keep].to_vec();
@@ -365,7 +367,7 @@ fn jitter(rng: &mut ChaCha8Rng) -> Duration {
     Duration::from_micros(rng.random_range(50..2000))
 }
 
-/// Whether a rope holds exactly these bytes.
+/// Whether the rope contains exactly these bytes.
 pub(super) fn equal(rope: &Rope, expected: &Bytes) -> bool {
     let mut at = 0;
     let same = rope.0.iter().all(|part| {

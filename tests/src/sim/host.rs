@@ -1,4 +1,4 @@
-//! One simulated machine: an engine, its disk, its line, and what is known of it.
+//! A simulated host: an engine, its disk, its access line, and recorded observations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +22,7 @@ use super::plan::Plan;
 use super::{network, tracker};
 use crate::torrent::Computed;
 
-/// A host of a world.
+/// The index of a host in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostId(pub usize);
 
@@ -40,7 +40,7 @@ pub(super) const DHT_PORT: u16 = 6882;
 pub(super) struct Data {
     pub(super) torrent: Arc<Computed>,
     pub(super) disk: Disk,
-    /// Addresses that a private torrent may dial: the tracker's and the user's.
+    /// Addresses that a private torrent may dial: those from the tracker and from the user.
     pub(super) named: BTreeSet<SocketAddr>,
 }
 
@@ -53,10 +53,10 @@ pub struct Host {
     pub(super) torrents: BTreeMap<TorrentId, Data>,
     pub(super) line: Line,
     pub(super) alive: bool,
-    /// Counts starts, so that what was meant for an earlier life is not taken for this one.
+    /// The number of starts. Events that were scheduled for an earlier start are ignored.
     pub(super) life: u32,
     pub(super) peer_id: PeerId,
-    /// Which link, and which end of it.
+    /// The link of each connection, and which end of it this host is.
     pub(super) conns: BTreeMap<ConnId, (u64, usize)>,
     /// Which torrent each connection is for.
     pub(super) routes: BTreeMap<ConnId, TorrentId>,
@@ -64,7 +64,7 @@ pub struct Host {
     pub(super) pending: BTreeMap<RequestId, (TorrentId, Op)>,
     pub(super) timer: Option<Instant>,
     pub(super) spins: (Instant, u32),
-    /// The machine sleeps until then.
+    /// The machine is suspended until this time.
     pub(super) asleep: Instant,
     pub(super) blocks_sent: u32,
     pub(super) hints: Vec<SocketAddr>,
@@ -119,7 +119,7 @@ impl Host {
         self.timer = None;
     }
 
-    /// What was running is gone, and perhaps what was not flushed.
+    /// Stops the engine. Unflushed data may be lost.
     pub(super) fn dies(&mut self, rng: &mut ChaCha8Rng) {
         for data in self.torrents.values_mut() {
             data.disk.crash(rng);
@@ -228,7 +228,7 @@ impl Host {
     pub(super) fn swarms(&self) -> Vec<InfoHashV1> {
         self.torrents.values().map(Data::swarm).collect()
     }
-    /// Bytes being hashed or written.
+    /// The number of bytes that are being hashed or written.
     pub(super) fn unwritten(&self) -> u64 {
         let bytes = self.pending.values().map(|(_, op)| match op {
             Op::Hash(data) | Op::Write { data, .. } => data.len() as u64,
@@ -237,7 +237,7 @@ impl Host {
         bytes.sum()
     }
 
-    /// Carries out what was asked for under this id, if it was not answered yet.
+    /// Executes the operation that was requested with this id, if it was not answered yet.
     pub(super) fn perform(
         &mut self,
         id: RequestId,
@@ -248,18 +248,18 @@ impl Host {
         Some(data.disk.perform(op, rng))
     }
 
-    /// The torrent's data as they should be.
+    /// The torrent, with its correct data.
     #[must_use]
     pub fn torrent(&self) -> &Arc<Computed> {
         &self.plan.torrent
     }
-    /// A public address of its own.
+    /// The host's public address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         let [_, b, c, d] = u32::try_from(self.id.0 + 1).unwrap().to_be_bytes();
         SocketAddr::from(([45, b, c, d], PORT))
     }
-    /// Its line.
+    /// Sets the access line.
     #[must_use]
     pub fn access(&self) -> Access {
         self.plan.access
@@ -284,24 +284,24 @@ impl Host {
     pub fn disk_of(&self, torrent: TorrentId) -> &Disk {
         &self.torrents[&torrent].disk
     }
-    /// Its storage, to break it.
+    /// The host's disk, to inject faults.
     pub fn disk_mut(&mut self) -> &mut Disk {
         let data = self.torrents.get_mut(&TORRENT);
         &mut data.expect("every host has it").disk
     }
-    /// What its screen would show; `None` if the torrent is not there.
+    /// The engine's snapshot of the torrent; `None` if the torrent is not added.
     #[must_use]
     pub fn snapshot(&self) -> Option<TorrentSnapshot> {
         self.alive
             .then(|| self.engine().snapshot_of(TORRENT))
             .flatten()
     }
-    /// All its news, from all its lives.
+    /// All events, from all starts.
     #[must_use]
     pub fn news(&self) -> &[(Instant, Event)] {
         &self.news
     }
-    /// When it first said that all was there.
+    /// When the torrent was first reported complete.
     #[must_use]
     pub fn finished(&self) -> Option<Duration> {
         self.news
@@ -309,7 +309,7 @@ impl Host {
             .find(|(_, event)| matches!(event, Event::Finished(TORRENT)))
             .map(|(at, _)| at.since(Instant::ZERO))
     }
-    /// Whom it banned.
+    /// The addresses that the host banned.
     #[must_use]
     pub fn banned(&self) -> Vec<SocketAddr> {
         let banned = self.news.iter().filter_map(|(_, event)| match event {
@@ -318,12 +318,12 @@ impl Host {
         });
         banned.collect()
     }
-    /// Peers that its engine heard of and left to others to dial.
+    /// Peers that the engine learned of and left to its driver to pass on.
     #[must_use]
     pub fn hints(&self) -> &[SocketAddr] {
         &self.hints
     }
-    /// What its peers said in one of our extensions (BEP 10), which is known to them by `id`.
+    /// Payloads of extended messages (BEP 10) that peers sent to our extension `id`.
     #[must_use]
     pub fn heard(&self, id: u8) -> Vec<&[u8]> {
         self.heard
@@ -347,7 +347,7 @@ impl Host {
     pub fn dht_announced(&self) -> &BTreeSet<InfoHashV1> {
         &self.dht_announced
     }
-    /// Whom it is connected with, by address without port.
+    /// The addresses of connected hosts, without ports.
     #[must_use]
     pub fn neighbours(&self) -> BTreeSet<IpAddr> {
         self.engine()
@@ -363,7 +363,7 @@ impl Host {
             || self.news.iter().any(|(_, event)| met(event));
         known && self.torrents[&torrent].torrent.info().private
     }
-    /// Pieces that failed their hash.
+    /// The number of pieces that failed their hash.
     #[must_use]
     pub fn corrupt_pieces(&self) -> usize {
         self.news
@@ -371,13 +371,13 @@ impl Host {
             .filter(|(_, event)| matches!(event, Event::Corrupt(..)))
             .count()
     }
-    /// Blocks it sent to others.
+    /// The number of blocks sent.
     #[must_use]
     pub fn blocks_sent(&self) -> u32 {
         self.blocks_sent
     }
 
-    /// Counts wake-ups at one instant: an engine that asks for its own past would spin for ever.
+    /// Counts wake-ups at one instant, to detect an engine whose deadline stays in the past.
     pub(super) fn count_wake_up(&mut self, now: Instant, reason: Reason) {
         let count = if self.spins.0 == now {
             self.spins.1 + 1
@@ -413,7 +413,7 @@ impl Data {
 
 fn session(plan: &Plan, now: Instant, rng: &mut ChaCha8Rng) -> (Session, PeerId) {
     let peer_id = PeerId::ours(rng.random());
-    // Who cannot be dialled does not know that, and tells its port all the same.
+    // A host that cannot be dialled does not know that, and announces its port anyway.
     let identity = Identity {
         peer_id,
         port: PORT,

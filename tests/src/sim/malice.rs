@@ -1,35 +1,36 @@
-//! What a bad peer does to the honest messages of the engine inside it.
+//! Modifies the messages of the honest engine inside a bad peer.
 
 use aqueduct_core::wire::{Message, RawBlock};
 use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// An extended handshake (BEP 10) that promises sixteen megabytes of metadata.
+/// An extended handshake (BEP 10) that announces sixteen megabytes of metadata.
 const FORGED: &[u8] = b"d1:md11:ut_metadatai1ee13:metadata_sizei16000000ee";
 
-/// How a host cheats.
+/// How a host misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malice {
     /// It does not.
     None,
-    /// One of so many blocks has a flipped bit; 1: all of them.
+    /// One of this many blocks has a flipped bit; 1 means every block.
     Corrupt(u32),
-    /// After so many blocks it sends no more, but stays connected and unchoked.
+    /// After this many blocks it sends no more, but stays connected and unchoked.
     Stall(u32),
-    /// It takes and never gives: requests are rejected.
+    /// It downloads and never uploads: requests are rejected.
     FreeRide,
-    /// Its metadata are of a size they do not have, and wrong (BEP 9).
+    /// It announces a wrong metadata size, and sends wrong metadata (BEP 9).
     ForgeMetadata,
-    /// Ten times a second it tells of peers that do not exist (BEP 11).
+    /// Ten times per second it announces peers that do not exist (BEP 11).
     Gossip,
-    /// Ten times a second it says things that mean nothing: indices out of range, blocks nobody
-    /// asked for, requests for nonsense.
+    /// Ten times per second it sends invalid messages: indices out of range, unrequested blocks,
+    /// requests for ranges that do not exist.
     Babble,
 }
 
 impl Malice {
-    /// What becomes of a message; `sent` counts the blocks that went out before.
+    /// The messages that are sent in place of `message`. `sent` is the number of blocks sent
+    /// before.
     pub(super) fn twist(
         self,
         message: Message,
@@ -66,7 +67,7 @@ impl Malice {
         }
     }
 
-    /// What it says again and again, of its own accord.
+    /// An additional message, sent at regular intervals.
     pub(super) fn chatter(self, rng: &mut ChaCha8Rng) -> Option<Message> {
         match self {
             Self::Babble => Some(Self::nonsense(rng)),
@@ -75,7 +76,7 @@ impl Malice {
         }
     }
 
-    /// A hundred addresses that somebody made up.
+    /// A hundred invented addresses.
     fn gossip(rng: &mut ChaCha8Rng) -> Message {
         let peers: Vec<u8> = (0..100)
             .flat_map(|_| [46, rng.random(), rng.random(), rng.random(), 26, 225])
@@ -87,7 +88,7 @@ impl Malice {
         }
     }
 
-    /// Something that makes no sense to a peer.
+    /// An invalid message.
     fn nonsense(rng: &mut ChaCha8Rng) -> Message {
         let raw = RawBlock {
             index: rng.random(),

@@ -1,4 +1,4 @@
-//! Access lines: how long bytes take from one host to another.
+//! Access lines and network paths: how long bytes take from one host to another.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use rand_chacha::ChaCha8Rng;
 /// A host's line to the network.
 #[derive(Clone, Copy, Debug)]
 pub struct Access {
-    /// Bytes per second away from the host; `None`: no limit.
+    /// Upload rate in bytes per second; `None`: unlimited.
     pub up: Option<u64>,
-    /// Bytes per second to the host; `None`: no limit.
+    /// Download rate in bytes per second; `None`: unlimited.
     pub down: Option<u64>,
-    /// From the host to the middle of the network; a path has both ends' latencies.
+    /// The latency from the host to the middle of the network. A path has the latencies of both
+    /// ends.
     pub latency: Duration,
-    /// Share of segments lost. As under TCP nothing is missing in the end: what was lost arrives a
-    /// retransmission later, and what follows waits.
+    /// The share of segments that are lost. As with TCP, lost data arrive one retransmission later
+    /// and delay what follows.
     pub loss: f64,
 }
 
 impl Access {
-    /// No limits, 5 ms.
+    /// Unlimited rates, 5 ms latency.
     pub const FAST: Self = Self {
         up: None,
         down: None,
@@ -29,7 +30,7 @@ impl Access {
         loss: 0.0,
     };
 
-    /// Both directions at the same rate.
+    /// The same rate in both directions.
     #[must_use]
     pub const fn symmetric(bytes_per_second: u64, latency: Duration) -> Self {
         Self {
@@ -40,7 +41,7 @@ impl Access {
         }
     }
 
-    /// The same with losses.
+    /// Adds losses.
     #[must_use]
     pub const fn lossy(mut self, loss: f64) -> Self {
         self.loss = loss;
@@ -48,7 +49,7 @@ impl Access {
     }
 }
 
-/// A line in use: when it will have sent and received all that was given to it.
+/// The state of a line: when it will have sent and received everything that is queued.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub(super) access: Access,
@@ -65,26 +66,26 @@ impl Line {
         }
     }
 
-    /// Nothing leaves or arrives before `until`; nothing is lost.
+    /// Blocks both directions until `until`. Nothing is lost.
     pub(super) fn cut(&mut self, until: Instant) {
         self.up_free = self.up_free.max(until);
         self.down_free = self.down_free.max(until);
     }
 
-    /// When the last of `bytes`, given to the line now, has left.
+    /// When the last of `bytes`, queued now, has left the host.
     pub(super) fn departs(&mut self, now: Instant, bytes: u64) -> Instant {
         self.up_free = self.up_free.max(now) + transfer(bytes, self.access.up);
         self.up_free
     }
 
-    /// When the last of `bytes`, at the line's far end since `since`, is here.
+    /// When the last of `bytes`, available at the line's far side since `since`, has arrived.
     pub(super) fn arrives(&mut self, since: Instant, bytes: u64) -> Instant {
         self.down_free = self.down_free.max(since) + transfer(bytes, self.access.down);
         self.down_free
     }
 }
 
-/// Time on the path between two lines, with the delay of a loss if there was one.
+/// The time that the path between two lines takes, including the delay of a loss, if one occurs.
 pub(super) fn path(a: &Access, b: &Access, rng: &mut ChaCha8Rng) -> Duration {
     let way = a.latency + b.latency;
     let loss = 1.0 - (1.0 - a.loss) * (1.0 - b.loss);

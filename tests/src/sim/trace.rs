@@ -1,12 +1,11 @@
-//! Outputs as one line each: for fingerprints, and for whoever wants to see what a failing swarm
-//! did.
+//! Outputs as one line each, for fingerprints and for debugging a failing swarm.
 
 use aqueduct_core::discovery::NetRequest;
 use aqueduct_core::wire::Message;
 use aqueduct_core::{Event, Op, Output};
 
-/// All that matters of an output; payloads by their length only, since `check` compares every byte
-/// of them.
+/// The relevant fields of an output. Payloads are given by length only, since `check` compares all
+/// their bytes.
 pub(super) fn line(output: &Output) -> String {
     match output {
         Output::Send {

@@ -1,4 +1,4 @@
-//! The world: hosts, links, the tracker, and what happens next.
+//! The world: hosts, links, the tracker, and the event queue.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,27 +23,27 @@ use super::tracker::SimTracker;
 use super::{check, trace};
 use crate::torrent::Computed;
 
-/// One thing that will happen. Things that concern a host carry the life they were meant for.
+/// A scheduled event. Events that concern a host name the start that they were scheduled for.
 pub(super) enum Happening {
     /// A host's deadline.
     Wake(HostId, u32),
-    /// Something comes out of a link.
+    /// Something arrives over a link.
     Arrives(u64, Arrival),
-    /// Bytes left a host's queue for its line.
+    /// Bytes left a host's queue for its access line.
     Departed { link: u64, side: usize },
-    /// An operation is done.
+    /// A disk operation completes.
     Done(HostId, u32, RequestId),
     /// What a host asked the network for comes back.
     Net(HostId, u32, discovery::Input),
     /// A datagram arrives, whatever life the host is in.
     Datagram(HostId, discovery::Input),
-    /// A babbler speaks.
+    /// A bad peer sends its additional message.
     Babble(HostId, u32),
-    /// The test's own doing.
+    /// A call by the test.
     Call(Box<dyn FnOnce(&mut World)>),
 }
 
-/// Engines in a network. Everything follows from the seed.
+/// Engines in a simulated network. The seed determines everything.
 pub struct World {
     pub(super) seed: u64,
     pub(super) rng: ChaCha8Rng,
@@ -52,7 +52,7 @@ pub struct World {
     pub(super) addresses: BTreeMap<SocketAddr, HostId>,
     pub(super) links: BTreeMap<u64, Link>,
     pub(super) links_made: u64,
-    /// Messages travel as bytes through the codecs, in pieces cut anywhere, instead of as values.
+    /// Whether messages travel as encoded bytes, split at random places, instead of as values.
     pub(super) encoded: bool,
     pub(super) tracker: SimTracker,
     outputs: Sha1,
@@ -62,7 +62,7 @@ pub struct World {
 }
 
 impl World {
-    /// An empty world.
+    /// Creates an empty world.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -83,7 +83,8 @@ impl World {
         }
     }
 
-    /// The same, with every message encoded, cut at random places and decoded again.
+    /// Creates an empty world in which every message is encoded, split at random places and
+    /// decoded.
     #[must_use]
     pub fn encoded(seed: u64) -> Self {
         let mut world = Self::new(seed);
@@ -91,35 +92,35 @@ impl World {
         world
     }
 
-    /// Virtual time since the beginning.
+    /// The virtual time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.agenda.now().since(Instant::ZERO)
     }
-    /// One host.
+    /// A host.
     #[must_use]
     pub fn host(&self, id: HostId) -> &Host {
         &self.hosts[id.0]
     }
-    /// One host, to break it.
+    /// A host, to inject faults.
     pub fn host_mut(&mut self, id: HostId) -> &mut Host {
         &mut self.hosts[id.0]
     }
-    /// A digest of everything that all engines ever wanted.
+    /// A digest of all outputs of all engines.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 20] {
         self.outputs.clone().finalize().into()
     }
 
-    /// A new machine, started now.
+    /// Adds a host and starts it.
     pub fn add(&mut self, plan: Plan) -> HostId {
         let id = self.add_stopped(plan);
         self.start(id);
         id
     }
 
-    /// A new machine that is not started yet, so that its disk can be prepared; [`World::restart`]
-    /// starts it.
+    /// Adds a host without starting it, so that its disk can be prepared. [`World::restart`] starts
+    /// it.
     pub fn add_stopped(&mut self, plan: Plan) -> HostId {
         let id = HostId(self.hosts.len());
         let host = Host::new(id, plan, self.agenda.now(), &mut self.rng);
@@ -131,12 +132,12 @@ impl World {
         id
     }
 
-    /// Several machines of one kind.
+    /// Adds several hosts of one kind.
     pub fn add_many(&mut self, count: usize, plan: &Plan) -> Vec<HostId> {
         (0..count).map(|_| self.add(plan.clone())).collect()
     }
 
-    /// So many addresses in every swarm at which nobody answers.
+    /// Adds this many unused addresses to every swarm.
     pub fn add_ghosts(&mut self, count: u8) {
         self.tracker.add_ghosts(count);
     }
@@ -183,8 +184,7 @@ impl World {
         self.tracker.count(&torrent.info().info_hash.wire())
     }
 
-    /// Ends a host as a loss of power does: its connections break, what it had not flushed may be
-    /// lost.
+    /// Stops a host as a power loss does: its connections break and unflushed data may be lost.
     pub fn kill(&mut self, id: HostId) {
         self.break_links(id);
         let (now, addr) = (self.agenda.now(), self.hosts[id.0].addr());
@@ -194,7 +194,7 @@ impl World {
         self.hosts[id.0].dies(&mut self.rng);
     }
 
-    /// Starts a host that was killed, with what its disk has.
+    /// Starts a host that was killed, with the content of its disk.
     pub fn restart(&mut self, id: HostId) {
         assert!(
             !self.hosts[id.0].alive,
@@ -203,28 +203,28 @@ impl World {
         self.start(id);
     }
 
-    /// Nothing reaches or leaves a host for so long; nothing is lost either.
+    /// Blocks a host's line for this long. Nothing is lost.
     pub fn cut_line(&mut self, id: HostId, span: Duration) {
         let until = self.agenda.now() + span;
         self.hosts[id.0].line.cut(until);
     }
 
-    /// The whole machine sleeps for so long: nothing reaches it, and when it wakes up, its engine
-    /// finds that time has jumped.
+    /// Suspends a host for this long: nothing reaches it, and on wake-up its engine finds that the
+    /// time has jumped.
     pub fn sleep(&mut self, id: HostId, span: Duration) {
         self.cut_line(id, span);
         self.hosts[id.0].asleep = self.agenda.now() + span;
     }
 
-    /// Plans something of the test's own.
+    /// Schedules a call by the test.
     pub fn after(&mut self, span: Duration, call: impl FnOnce(&mut World) + 'static) {
         self.agenda.after(span, Happening::Call(Box::new(call)));
     }
 
-    /// A wish of a host's user.
+    /// Sends a command to a host's engine.
     ///
     /// # Errors
-    /// The engine's.
+    /// The engine refuses the command.
     pub fn command(&mut self, id: HostId, command: Command) -> Result<(), CommandError> {
         let now = self.agenda.now();
         let result = self.hosts[id.0].session.command(now, command);
@@ -232,8 +232,8 @@ impl World {
         result
     }
 
-    /// Something else writes to the first file of a host's torrent: these pieces are wrong from now
-    /// on.
+    /// Modifies the first file of a host's torrent, as another program would: these pieces are
+    /// wrong from now on.
     pub fn edit(&mut self, id: HostId, pieces: &[Piece]) {
         self.hosts[id.0].disk_mut().edit(pieces);
         self.tell(
@@ -246,7 +246,7 @@ impl World {
         );
     }
 
-    /// Tells an engine something, and does what it then wants.
+    /// Passes an input to an engine, and carries out its outputs.
     pub(super) fn tell(&mut self, id: HostId, input: Input) {
         let now = self.agenda.now();
         let host = &mut self.hosts[id.0];
@@ -325,7 +325,7 @@ impl World {
         }
     }
 
-    /// A cancelled operation answers early, or as if nothing had been said.
+    /// A cancelled operation completes early, or as if it had not been cancelled.
     fn cancel(&mut self, id: HostId, request: RequestId) {
         let early = self.rng.random_bool(0.5);
         let host = &mut self.hosts[id.0];
@@ -362,7 +362,7 @@ impl World {
         }
     }
 
-    /// A host hears where others are.
+    /// Tells a host the addresses of others.
     pub fn introduce(&mut self, id: HostId, source: PeerSource, others: &[HostId]) {
         let addrs = others
             .iter()
@@ -387,7 +387,7 @@ impl World {
         );
     }
 
-    /// Plans the host's next wake-up if its engine wants an earlier one than is planned.
+    /// Schedules the host's next wake-up if its engine wants an earlier one than is scheduled.
     fn arm(&mut self, id: HostId) {
         let host = &mut self.hosts[id.0];
         let Some((due, _)) = host.session.poll_timeout() else {
@@ -437,7 +437,7 @@ impl World {
 }
 
 impl Drop for World {
-    /// A failing test says how to see it fail again.
+    /// Prints how to reproduce a failure.
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!(

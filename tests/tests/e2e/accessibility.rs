@@ -1,4 +1,4 @@
-//! Contrast in both colour schemes, the keyboard alone, narrow windows.
+//! Contrast in both colour schemes, keyboard operation, and narrow windows.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// Each visible text, and each field's placeholder, whose contrast with what is behind it (WCAG 2,
-/// 1.4.3) is below 4.5 to 1.
+/// Returns each visible text, and each field's placeholder, whose contrast with its background is
+/// below 4.5:1 (WCAG 2, 1.4.3).
 const FAINT: &str = r"
 const channels = colour => colour.match(/[\d.]+/g).map(Number);
 const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -94,7 +94,7 @@ async fn every_text_has_enough_contrast_in_light_and_dark() {
     setup.browser.close().await;
 }
 
-/// The text of what has the focus.
+/// The text of the focused element.
 async fn focused(browser: &Browser) -> String {
     browser
         .client()
@@ -146,7 +146,7 @@ async fn everything_a_torrent_offers_works_with_the_keyboard_alone() {
     setup.browser.close().await;
 }
 
-/// Opens and closes the list, chooses, looks at and saves files.
+/// Opens and closes the list of files, and selects, previews and saves files.
 async fn files_by_keyboard(browser: &Browser) {
     let script = "return document.activeElement.getAttribute('aria-expanded')";
     browser.tab_to("button", "2 files").await;

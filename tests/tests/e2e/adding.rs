@@ -1,4 +1,4 @@
-//! Adding torrents: in several tabs, several links at once, from web addresses.
+//! Adding torrents: in several tabs, from several links at a time, from web addresses.
 
 use aqueduct_tests::http::{Server, response};
 use aqueduct_tests::page::{SOON, Shown};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// Whether the page would have the user asked before it closes.
+/// Whether the browser would ask the user before it closes the page.
 pub(super) const ASKS_BEFORE_LEAVING: &str = "const leaving = new Event('beforeunload', { cancelable: true }); window.dispatchEvent(leaving); return leaving.defaultPrevented;";
 
 fn has(shown: &[Shown], names: &[&str]) -> bool {
@@ -122,7 +122,7 @@ async fn several_pasted_or_dropped_links_are_all_added_and_invalid_ones_stay_in_
     setup.browser.close().await;
 }
 
-/// A web site with one .torrent file, and header lines that say which origins may read it.
+/// A web server with one .torrent file. `headers` contains the CORS header lines.
 fn site(file: Vec<u8>, headers: &'static str) -> Server {
     Server::start(move |_| response("200 OK", headers, &file))
 }

@@ -1,4 +1,4 @@
-//! The bridge's limits per tab: torrents served at a time, and joins per minute.
+//! The bridge's limits per tab: torrents at a time, and joins per minute.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use fantoccini::Locator;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// A bridge with these limits.
+/// Starts a bridge with these limits.
 fn limited(folder: &Path, limits: &str) -> Bridge {
     let path = folder.join("bridge.toml");
     std::fs::write(&path, format!("[limits]\n{limits}\n")).unwrap();

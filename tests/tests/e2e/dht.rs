@@ -1,5 +1,5 @@
-//! Tabs that find their peers in a DHT of libtorrent nodes, through their bridges: no tracker, no
-//! link that names a peer.
+//! Tabs that find peers only in a DHT of libtorrent nodes, through their bridges: no tracker, and
+//! no peer in the link.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use aqueduct_tests::tracker::Tracker;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// A bridge that asks this network and no other.
+/// A bridge that uses only this DHT.
 fn bridge(network: &Network) -> Bridge {
     Bridge::start_with(
         &[

@@ -1,4 +1,4 @@
-//! Downloads from the link to the saved file, pause and removal.
+//! Downloads from link to saved file, pausing, and removal.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,7 +15,7 @@ async fn a_bridge_that_restarts_does_not_end_a_download() {
     setup.bridge.restart();
     setup.browser.wait_until_complete(DOWNLOAD).await;
     setup.save_and_verify(&torrent).await;
-    // What the browser itself says of the lost connection is no error of the page.
+    // The browser's own message about the lost connection is not an error of the page.
     setup.browser.close_but_for("WebSocket").await;
 }
 

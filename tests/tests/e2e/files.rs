@@ -1,4 +1,4 @@
-//! The files of a torrent: which are downloaded, and which are shown in the page.
+//! A torrent's files: which are downloaded, and which can be previewed in the page.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ async fn a_torrent_without_a_selected_file_says_so() {
     setup.browser.close().await;
 }
 
-/// A second of silence, eight bits a sample.
+/// One second of silence with 8 bits per sample.
 fn sound() -> Vec<u8> {
     let samples = 8000u32;
     let mut wav = b"RIFF".to_vec();
@@ -126,7 +126,7 @@ fn sound() -> Vec<u8> {
     wav
 }
 
-/// A folder of images, audio and video, and libtorrent that seeds it.
+/// Creates a folder with images, audio and video, and starts libtorrent as its seed.
 fn seed_of_media(setup: &Setup) -> Program {
     let folder = setup.place("data").join("media");
     std::fs::create_dir(&folder).unwrap();
@@ -156,8 +156,8 @@ fn seed_of_media(setup: &Setup) -> Program {
     libtorrent(file.to_str().unwrap(), &setup.place("data"))
 }
 
-/// Waits until the element that shows a file has this property, which it has only once the browser
-/// understood what it loaded.
+/// Waits until the element that shows a file has this property, which the browser sets once it has
+/// decoded the file.
 async fn wait_for_property(browser: &Browser, element: &str, property: &str) {
     let script = format!(
         "const e = document.querySelector('{element}'); return e && e.{property} > 0 ? e.src.slice(0, 5) : null"

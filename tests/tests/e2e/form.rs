@@ -1,4 +1,4 @@
-//! The form and the list: roles, names, errors, keyboard, narrow windows.
+//! The form and the list of torrents: roles, names, errors, keyboard, narrow windows.
 
 use aqueduct_tests::page::SOON;
 use aqueduct_tests::peer::Manner;

@@ -1,5 +1,4 @@
-//! The page in Chromium, through a real bridge, from real clients over TCP: what a user of the tab
-//! sees.
+//! End-to-end tests: the page in Chromium, through a bridge, from real clients over TCP.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,13 +34,13 @@ use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Two browsers at a time on a small machine would disturb each other's measurements.
+/// Several browsers at the same time would disturb each other's measurements on a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// How long a download of some MiB may take.
+/// The limit for a download of a few MiB.
 const DOWNLOAD: Duration = Duration::from_secs(240);
 
-/// A bridge, a browser at its page, and a tracker.
+/// A bridge, a browser that shows its page, and a tracker.
 struct Setup {
     bridge: Bridge,
     browser: Browser,
@@ -71,14 +70,14 @@ impl Setup {
         }
     }
 
-    /// One more browser with a profile of its own, at this bridge's page.
+    /// Starts another browser with its own profile, at the page of this bridge.
     async fn another(&self, name: &str, bridge: &Bridge) -> Browser {
         let browser = Browser::start(&self.place(name)).await;
         browser.open(&bridge.url()).await;
         browser
     }
 
-    /// One more browser, at this bridge's page, gets everything by a link while the seed sends
+    /// Another browser at this bridge's page downloads everything from a link, while the seed sends
     /// nothing more.
     async fn another_fetches_from_tabs(
         &self,
@@ -96,7 +95,7 @@ impl Setup {
         other.close().await;
     }
 
-    /// Writes the .torrent with our tracker in it.
+    /// Writes the .torrent file, which names the test's tracker.
     fn file(&self, torrent: &Computed) -> PathBuf {
         let path = self
             .folder
@@ -110,7 +109,7 @@ impl Setup {
         torrent.magnet(&[self.tracker.http()])
     }
 
-    /// A scripted seed that the tracker knows.
+    /// Starts a scripted seed and adds it to the tracker.
     fn seed(&self, torrent: &Arc<Computed>, manner: Manner) -> ScriptedSeed {
         let seed = ScriptedSeed::start(Arc::clone(torrent), manner);
         self.tracker
@@ -118,7 +117,7 @@ impl Setup {
         seed
     }
 
-    /// A client's folder with all data.
+    /// A client's folder that contains all data.
     fn full_place(&self, name: &str, torrent: &Computed) -> PathBuf {
         let place = self.place(name);
         torrent.write_to(&place).unwrap();
@@ -131,13 +130,13 @@ impl Setup {
         place
     }
 
-    /// Saves the torrent's one file and checks every byte.
+    /// Saves the torrent's only file and checks all bytes.
     async fn save_and_verify(&self, torrent: &Computed) {
         save_and_verify(&self.browser, torrent).await;
     }
 }
 
-/// Saves the torrent's one file from this browser and checks every byte.
+/// Saves the torrent's only file with this browser and checks all bytes.
 async fn save_and_verify(browser: &Browser, torrent: &Computed) {
     let size = torrent.lengths().total();
     verify(torrent, &browser.save(torrent.name(), size, DOWNLOAD).await);

@@ -1,4 +1,4 @@
-//! What the page says: in plain words, once, and covering nothing.
+//! Messages of the page: plain wording, shown once, covering nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,14 +29,14 @@ async fn a_saved_file_keeps_its_name_or_the_page_says_that_it_cannot() {
     setup.browser.close().await;
 }
 
-/// A file of this name, which is no torrent.
+/// Writes a file of this name that is not a torrent.
 fn bad(setup: &Setup, name: &str, content: &str) -> PathBuf {
     let path = setup.place("bad").join(name);
     std::fs::write(&path, content).unwrap();
     path
 }
 
-/// The texts of all alerts, once there are this many.
+/// The texts of all alerts, once this many exist.
 async fn alerts(browser: &Browser, number: usize) -> Vec<String> {
     let script =
         "return Array.from(document.querySelectorAll('[role=alert]'), alert => alert.textContent)";
@@ -105,8 +105,7 @@ async fn browser_errors_are_reported_in_plain_words() {
 async fn a_countdown_is_read_out_once() {
     let setup = Setup::start().await;
     let torrent = single("nobody.bin", 114, 1);
-    // Of trackers that fail a tab does not learn when they are asked again; of one that answers it
-    // does.
+    // A tab learns when a tracker is asked again only if that tracker answers, not if it fails.
     setup
         .browser
         .add_link(&torrent.magnet(&[setup.tracker.http()]))
@@ -232,13 +231,13 @@ async fn the_undo_notice_covers_no_button() {
         return covered;
     ";
     assert_eq!(setup.browser.run(covered).await, json!([]));
-    // It is where the torrent was: above the others.
+    // The message is where the torrent was: above the others.
     let above = "return document.querySelector('.undo p').getBoundingClientRect().bottom <= document.querySelector('.card').getBoundingClientRect().top";
     assert_eq!(setup.browser.run(above).await, true);
     setup.browser.close().await;
 }
 
-/// By how much the page is wider than its window.
+/// By how many pixels the page is wider than its window.
 async fn overhang(browser: &Browser) -> i64 {
     browser
         .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -251,7 +250,7 @@ async fn overhang(browser: &Browser) -> i64 {
 async fn nothing_on_the_page_is_wider_than_a_window_of_320_pixels() {
     let setup = Setup::start().await;
     let browser = &setup.browser;
-    // A window cannot be made so narrow, but what it shows can.
+    // A window cannot be made this narrow, but its viewport can.
     browser
         .devtools(
             "Emulation.setDeviceMetricsOverride",

@@ -1,20 +1,20 @@
-//! What a later visit finds: records despite a full storage, data without a record, the order of
-//! the list.
+//! What a reload finds: records despite a full storage, data without a record, the order of the
+//! list.
 
 use aqueduct_tests::page::{Browser, SOON, Shown};
 use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// Every write fails as if no space were left, in the worker that is there now.
+/// Makes every write in the current worker fail as if no space were left.
 const FULL: &str = r#"
     self.refused = 0;
     FileSystemSyncAccessHandle.prototype.write = () => { self.refused++; throw new DOMException("full", "QuotaExceededError"); };
     true
 "#;
 
-/// Pauses and resumes the first torrent several times; each time a record is stored, or tried to
-/// be.
+/// Pauses and resumes the first torrent several times. Each time the page stores a record, or tries
+/// to.
 const PAUSE_AND_RESUME: &str = r#"
     const before = self.refused;
     const say = text => self.dispatchEvent(new MessageEvent("message", { data: [text] }));
@@ -26,7 +26,7 @@ const PAUSE_AND_RESUME: &str = r#"
 "#;
 
 impl Setup {
-    /// Another page of the origin, so that no worker holds the files.
+    /// Navigates to another page of the origin, so that no worker holds the files.
     async fn leave(&self) {
         self.browser
             .client()
@@ -36,7 +36,7 @@ impl Setup {
     }
 }
 
-/// Runs a script with the folder of all torrents.
+/// Runs a script that gets the storage folder of all torrents.
 async fn in_storage(browser: &Browser, act: &str) -> serde_json::Value {
     let script = format!(
         "const done = arguments[arguments.length - 1]; (async () => {{ const torrents = await (await navigator.storage.getDirectory())\
@@ -143,8 +143,8 @@ async fn torrents_removed_just_before_leaving_the_page_stay_removed() {
             })
             .await;
     }
-    // The browser may let go of the old worker's files only after the page has come back; here,
-    // another tab holds one of them.
+    // The browser may release the old worker's files only after the page has come back. To simulate
+    // that, another tab holds one of the files.
     let client = setup.browser.client();
     let page = client.window().await.unwrap();
     setup.leave().await;
@@ -188,7 +188,7 @@ async fn torrents_removed_just_before_leaving_the_page_stay_removed() {
 #[tokio::test]
 async fn the_list_keeps_its_order_over_reloads() {
     let setup = Setup::start().await;
-    // Their folders, which are named by chance, are in no such order.
+    // Their folders have random names, so the order of folders differs.
     for number in 1..=6 {
         let torrent = single(&format!("number {number}.bin"), 110 + number, 1);
         setup.browser.add_file(&setup.file(&torrent)).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{DOWNLOAD, Setup, save_and_verify, single};
 
-/// Presses "Share" and reads what it copied.
+/// Presses "Share" and returns the copied link.
 async fn shared_link(browser: &Browser, origin: &str) -> String {
     browser.devtools("Browser.grantPermissions", json!({ "origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] })).await;
     browser.press("Share").await;

@@ -1,4 +1,4 @@
-//! The user's own files, shared from the tab.
+//! Sharing the user's own files from the tab.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use fantoccini::Locator;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// The magnet link of what the tab shares, read from the button that copies it.
+/// The magnet link of the shared torrent, from the button that copies it.
 async fn link(browser: &Browser) -> String {
     browser.run("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); };").await;
     browser.press("Share").await;
@@ -26,7 +26,7 @@ async fn link(browser: &Browser) -> String {
     copied.split_once('#').unwrap().1.to_owned()
 }
 
-/// What the terminal program makes of the same files.
+/// The magnet link that the terminal program creates for the same files.
 fn made_by_the_terminal(setup: &Setup, path: &Path) -> Magnet {
     let file = setup.place("made").join("made.torrent");
     let made = [Path::new("create"), path, Path::new("-o"), &file];
@@ -34,8 +34,8 @@ fn made_by_the_terminal(setup: &Setup, path: &Path) -> Magnet {
     Magnet::parse(&program.wait_for_line("magnet:", START)).unwrap()
 }
 
-/// Shares what is on offer and shows that libtorrent, which knows nothing but the link, gets it
-/// all, also after a reload.
+/// Shares the offered files and checks that libtorrent, which has only the link, downloads
+/// everything, also after a reload.
 async fn share_and_fetch(setup: &Setup, torrent: &Computed, path: &Path) {
     setup.browser.press("Share").await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
@@ -57,7 +57,7 @@ async fn share_and_fetch(setup: &Setup, torrent: &Computed, path: &Path) {
 
 async fn fetch(setup: &Setup, torrent: &Computed, link: &str, name: &str) {
     let place = setup.place(name);
-    // The bridge adds its tabs to its tracker once they have joined.
+    // The bridge adds tabs to its tracker only after they have joined.
     setup
         .browser
         .wait_until(SOON, "it seeds", |shown| {
@@ -71,7 +71,7 @@ async fn fetch(setup: &Setup, torrent: &Computed, link: &str, name: &str) {
     torrent.verify(&place).unwrap();
 }
 
-/// Writes a torrent's files where only the browser's user has them.
+/// Writes a torrent's files to a folder that only the browser reads.
 fn own_files(setup: &Setup, torrent: &Computed) -> PathBuf {
     torrent.write_to(&setup.place("own")).unwrap()
 }

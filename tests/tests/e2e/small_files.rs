@@ -1,4 +1,4 @@
-//! Torrents of very many small files: they share stored files and writes, and each can be saved.
+//! Torrents with many small files: they share stored files and writes, and each can be saved.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use aqueduct_tests::torrent::{Computed, Recipe};
 
 use super::{DOWNLOAD, Setup};
 
-/// Bytes of each file: no piece ends with one.
+/// The size of each file in bytes. No piece boundary coincides with the end of a file.
 const SIZE: u64 = 3001;
 
-/// So many files.
+/// A torrent with this many files.
 fn small(name: &str, seed: u64, files: usize) -> Arc<Computed> {
     let names: Vec<String> = (0..files)
         .map(|n| format!("{}/file {n}.bin", n / 100))
@@ -20,7 +20,7 @@ fn small(name: &str, seed: u64, files: usize) -> Arc<Computed> {
     Arc::new(Recipe::folder(name, seed, &files, 64 * 1024).build())
 }
 
-/// Names of what is stored of the one torrent, records aside.
+/// The names of the stored files of the only torrent, without records.
 async fn stored(browser: &Browser) -> Vec<String> {
     let script = r#"
         const done = arguments[arguments.length - 1];
@@ -33,7 +33,7 @@ async fn stored(browser: &Browser) -> Vec<String> {
     serde_json::from_value(browser.run_async(script).await).unwrap()
 }
 
-/// Lays out what is stored as earlier versions did: a file for each of the torrent's.
+/// Converts the storage to the layout of earlier versions: one stored file per file of the torrent.
 const SPREAD: &str = r#"
     const [size, done] = arguments;
     (async () => {
@@ -53,7 +53,7 @@ const SPREAD: &str = r#"
     })().catch(error => done("" + error));
 "#;
 
-/// Saves some files and looks at every byte.
+/// Saves some files and compares all bytes.
 async fn save_some(setup: &Setup, torrent: &Computed) {
     for n in [0, 70, 199] {
         let saved = setup
@@ -92,7 +92,7 @@ async fn small_files_stored_one_by_one_by_an_earlier_version_are_found_and_serve
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     let sent = seed.blocks_sent();
-    // Another page of the origin, so that no worker holds the files.
+    // Navigate to another page of the origin, so that no worker holds the files.
     setup
         .browser
         .client()

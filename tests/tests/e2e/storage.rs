@@ -51,9 +51,10 @@ async fn space_is_checked_for_torrents_started_together() {
         [single("one.bin", 47, 20), single("two.bin", 48, 20)],
         setup.bridge.url(),
     );
-    // Enough for one. Browsers give room in steps, each twice the one before: the first takes 32
-    // MiB in the end, and what both need is a step of 64 MiB until the first has taken one of 16.
-    // So slow that neither completes before the other has begun.
+    // Enough space for one torrent. Browsers grant space in steps, each twice the previous one. The
+    // first torrent takes 32 MiB in the end. Both together need a step of 64 MiB until the first
+    // one has taken a step of 16 MiB. The download is so slow that neither torrent completes before
+    // the other has started.
     setup.browser.limit_storage(&origin, Some(40 * MIB)).await;
     let _seeds = both
         .each_ref()
@@ -158,7 +159,7 @@ async fn data_evicted_by_the_browser_is_noticed_and_can_be_downloaded_again() {
     let _seed = setup.seed(&torrent, Manner::Honest);
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
-    // Another page of the origin, so that no worker holds the files.
+    // Navigate to another page of the origin, so that no worker holds the files.
     setup
         .browser
         .client()

@@ -7,16 +7,16 @@ use aqueduct_tests::peer::Manner;
 
 use super::{DOWNLOAD, Setup, single};
 
-/// A worker that starts brings its torrents back within this time.
+/// The limit for a new worker to restore its torrents.
 const BACK_WITHIN: Duration = Duration::from_secs(3);
-/// A tab that waited for the lead takes it within this time.
+/// The limit for a waiting tab to take over after the leading one has closed.
 const TAKEOVER_WITHIN: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn a_reloaded_tab_shows_its_torrents_and_their_progress_within_three_seconds() {
     let setup = Setup::start().await;
     let torrent = single("back.bin", 31, 16);
-    // Two seconds' worth may be lost: at this rate 2 MiB of 16.
+    // Two seconds of data may be lost: 2 MiB of 16 at this rate.
     let _seed = setup.seed(&torrent, Manner::Slow(1024));
     setup.browser.add_file(&setup.file(&torrent)).await;
     setup.browser.wait_for_progress(80, DOWNLOAD).await;
@@ -144,7 +144,7 @@ async fn a_worker_that_crashes_during_a_download_completes_it() {
     setup.browser.close_but_for("RuntimeError").await;
 }
 
-/// Without an error event for the page: only the worker's silence shows it.
+/// The page receives no error event; it notices that the worker no longer answers.
 #[tokio::test]
 async fn a_worker_that_ends_silently_is_restarted() {
     let setup = Setup::start().await;
@@ -207,7 +207,7 @@ async fn the_data_of_a_removed_torrent_is_deleted_when_undo_ends() {
     setup.browser.close().await;
 }
 
-/// Torrents with a folder in the origin's storage.
+/// The number of torrents with a folder in the origin's storage.
 async fn folders(browser: &Browser) -> u64 {
     let script = r#"
         const done = arguments[arguments.length - 1];

@@ -20,14 +20,14 @@ use aqueduct_tests::tracker::Tracker;
 
 use super::{DOWNLOAD, Setup, save_and_verify, single};
 
-/// Where bridge and tracker are, and where Transmission is, which dials no loopback address.
+/// The address of bridge and tracker, and that of Transmission, which dials no loopback address.
 const HOSTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)),
     IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2)),
 ];
 
 impl Setup {
-    /// Lets the tab complete a torrent from a seed that is gone afterwards.
+    /// Lets the tab complete a torrent from a seed that is then stopped.
     async fn fill_tab(&self, torrent: &Computed, file: &Path) {
         let seed = libtorrent(file.to_str().unwrap(), &self.full_place("seed", torrent));
         self.tracker
@@ -88,7 +88,7 @@ async fn tabs_of_two_bridges_find_each_other_through_a_tracker() {
     setup.browser.close().await;
 }
 
-/// The tracker is one bridge's own, which lists the tabs of that bridge at its peer port.
+/// The tracker is one bridge's own. It lists that bridge's tabs at the bridge's peer port.
 #[tokio::test]
 async fn tabs_of_two_bridges_find_each_other_through_the_tracker_of_one() {
     let (setup, bridge) = (Setup::start().await, Bridge::start());
@@ -123,7 +123,7 @@ async fn libtorrent_and_aria2_download_what_only_a_tab_has() {
     setup.browser.close().await;
 }
 
-/// The bridge may not dial Transmission, which is in a private network: it must dial the
+/// The bridge must not dial Transmission, whose address is private, so Transmission must dial the
 /// bridge's peer port.
 #[tokio::test]
 async fn transmission_downloads_what_only_a_tab_has_through_the_bridges_peer_port() {
@@ -176,8 +176,8 @@ async fn a_peer_named_only_by_the_link_is_dialled_by_the_bridge() {
     setup.browser.close().await;
 }
 
-/// Waits for the bridge, reads the tab's extensions, and tells it of a peer at `addr` (BEP
-/// 11).
+/// Accepts the bridge's connection, reads the tab's extended handshake, and sends it the address of
+/// a peer (BEP 11).
 fn tell_of_a_peer(listener: &TcpListener, addr: SocketAddr) -> Peer {
     let mut peer = Peer::accept(listener, PeerId(*b"-XX0001-a real peer."));
     let hello = peer.expect_some("an extended handshake", |message| {
@@ -260,8 +260,8 @@ async fn a_tab_reports_why_it_has_no_peers() {
     let says = |text: &'static str| {
         move |shown: &[aqueduct_tests::page::Shown]| shown.iter().any(|t| t.status.contains(text))
     };
-    // Whether a port is closed or silent is not reported, and failures only when no attempt can be
-    // under way any more.
+    // The page does not reveal whether a port is closed or silent. It reports failures only when no
+    // attempt can be in progress any more.
     setup
         .browser
         .wait_until(SOON, "the first answer", says("1 knows no peers"))

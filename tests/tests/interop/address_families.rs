@@ -1,5 +1,5 @@
-//! A tracker whose name has addresses of both families (BEP 7), asked over real sockets on
-//! 127.0.0.1 and ::1.
+//! A tracker whose name resolves to both address families (BEP 7), over real sockets on 127.0.0.1
+//! and ::1.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,12 +17,13 @@ const HOMES: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
 
-/// The program, in a world where `both.test` is 127.0.0.1 and ::1.
+/// The program, with `both.test` resolving to 127.0.0.1 and ::1.
 fn with_hosts(folder: &Path, program: &Path) -> Command {
     let hosts = folder.join("hosts");
     fs::write(&hosts, "127.0.0.1 localhost both.test\n::1 both.test\n").unwrap();
     let mut unshare = Command::new(system("unshare", "util-linux"));
-    // Root of a user namespace may mount where other users may not.
+    // The root user of a new user namespace may mount, even where the user that runs the test may
+    // not.
     let script = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
     unshare
         .args(["--map-root-user", "--mount", "--", "sh", "-c", script])

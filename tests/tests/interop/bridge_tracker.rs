@@ -1,4 +1,4 @@
-//! The bridge's tracker, used by other clients.
+//! Other clients with the bridge's tracker.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::{DOWNLOAD, full_place, place};
 
-/// A bridge that is nothing but the tracker of one torrent.
+/// A bridge that serves only as the tracker of one torrent.
 struct Setup {
     bridge: Bridge,
     torrent: Arc<Computed>,
@@ -25,7 +25,7 @@ struct Setup {
 }
 
 impl Setup {
-    /// `scheme`: by which the torrent names the tracker.
+    /// `scheme`: the URL scheme of the tracker in the torrent.
     fn new(seed: u64, scheme: &str) -> Self {
         let (bridge, folder) = (Bridge::start(), TempDir::new().unwrap());
         let torrent = Arc::new(Recipe::awkward(seed).build());
@@ -56,19 +56,19 @@ impl Setup {
         self.file.to_str().unwrap()
     }
 
-    /// Our program, with a state of its own.
+    /// Our program, with its own state folder.
     fn aqueduct(&self, arguments: &[&str]) -> Program {
         let mut aqueduct = command(programs::aqueduct(), arguments);
         Program::start(aqueduct.env("XDG_STATE_HOME", self.place("state")))
     }
 
-    /// Our program with no sources of peers but trackers.
+    /// Our program, with trackers as the only source of peers.
     fn on_loopback(&self, arguments: &[&str]) -> Program {
         const LOCAL: [&str; 6] = ["--port", "0", "--bind", "127.0.0.1", "--no-dht", "--no-lsd"];
         self.aqueduct(&[arguments, &LOCAL].concat())
     }
 
-    /// Our program downloads everything from whomever the tracker names.
+    /// Our program downloads everything from the peers that the tracker returns.
     fn get(&self) {
         let place = self.place("aqueduct");
         let here = place.to_str().unwrap();
@@ -84,7 +84,7 @@ impl Setup {
         self.on_loopback(&["seed", self.source(), here, "--no-pex"])
     }
 
-    /// Waits until the tracker counts as many seeds and leeches; every client may scrape it.
+    /// Waits until the tracker counts this many seeds and leeches. Any client may scrape it.
     fn wait_for(&self, seeds: u32, leeches: u32) {
         let (deadline, expected) = (Instant::now() + START, format!("8:completei{seeds}e"));
         let leeches = format!("10:incompletei{leeches}e");
@@ -135,7 +135,7 @@ fn aria2_and_we_find_each_other_through_our_tracker_over_http() {
     setup.torrent.verify(&place).unwrap();
 }
 
-/// Transmission never dials loopback: it is found.
+/// Transmission never dials loopback, so our program must dial it.
 #[test]
 fn we_find_transmission_through_our_tracker_over_http_and_udp() {
     for (seed, scheme) in [(63, "udp"), (64, "http")] {

@@ -1,5 +1,5 @@
-//! A DHT of libtorrent nodes on loopback, over IPv4, IPv6 and both: we find what they announce, and
-//! they find what we announce. No tracker, no local discovery.
+//! A DHT of libtorrent nodes on loopback over IPv4, IPv6 and both: our program finds what they
+//! announce, and they find what it announces. No tracker, no local discovery.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,10 +11,10 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// Arguments of our program: the DHT and no other source of peers.
+/// Arguments that leave the DHT as our program's only source of peers.
 const ALONE: [&str; 3] = ["--no-trackers", "--no-lsd", "--no-pex"];
 
-/// The same, with nodes of a network.
+/// [`ALONE`], and the bootstrap nodes of a network.
 fn arguments(network: &Network) -> Vec<&str> {
     [&ALONE, &network.bootstrap()[..]].concat()
 }
@@ -26,7 +26,7 @@ fn setup(recipe: Recipe) -> Setup {
     setup
 }
 
-/// Our program at every address of the machine, with a DHT.
+/// Our program with a DHT node, listening at all addresses of the machine.
 fn anywhere(setup: &Setup, subcommand: &str) -> Command {
     let mut command = Command::new(programs::aqueduct());
     command
@@ -36,7 +36,7 @@ fn anywhere(setup: &Setup, subcommand: &str) -> Command {
     command
 }
 
-/// The same at one address.
+/// As [`anywhere`], listening at one address.
 fn at(host: &str, setup: &Setup, subcommand: &str) -> Command {
     let mut command = anywhere(setup, subcommand);
     command.args(["--bind", host]);
@@ -47,7 +47,7 @@ fn ours(setup: &Setup, subcommand: &str) -> Command {
     at("127.0.0.1", setup, subcommand)
 }
 
-/// Our program downloads `source` from the peers that the DHT names.
+/// Our program downloads `source` from peers in the DHT.
 fn get(setup: &Setup, source: &str, arguments: &[&str]) {
     get_with(ours(setup, "get"), setup, source, arguments);
 }
@@ -59,14 +59,14 @@ fn get_with(mut program: Command, setup: &Setup, source: &str, arguments: &[&str
     setup.torrent.verify(&place).unwrap();
 }
 
-/// A seed's listening port.
+/// The listening port of a seed.
 fn port_of(seed: &mut Program) -> u16 {
     let listening: serde_json::Value =
         serde_json::from_str(&seed.wait_for_line("\"listening\"", START)).unwrap();
     u16::try_from(listening["port"].as_u64().unwrap()).unwrap()
 }
 
-/// A network with these `homes`, one of which seeds and has announced it.
+/// A network with nodes at these `homes`, one of which seeds the torrent and has announced it.
 fn seeding(setup: &Setup, homes: &str) -> Network {
     let full = setup.full_place("libtorrent");
     let mut network = Network::start(&["--homes", homes, "--seed", setup.source(), text(&full)]);
@@ -74,7 +74,7 @@ fn seeding(setup: &Setup, homes: &str) -> Network {
     network
 }
 
-/// Our program at `host` seeds what libtorrent is to find in a network with these `homes`.
+/// Our program at `host` seeds, and libtorrent in a network at these `homes` finds it.
 fn found_by_libtorrent(setup: &Setup, host: &str, homes: &str) {
     let place = setup.place("libtorrent");
     let magnet = setup.torrent.magnet(&[]);
@@ -132,7 +132,8 @@ fn over_ipv6_alone_libtorrent_finds_what_we_announce() {
     found_by_libtorrent(&setup(Recipe::awkward(48)), "::1", "6");
 }
 
-/// BEP 32: nodes of one family introduce us to the other, and the peer is in the other one alone.
+/// BEP 32: nodes of one family return nodes of the other, and the only peer is in that other
+/// family.
 #[test]
 fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
     let setup = setup(Recipe::awkward(49));
@@ -146,7 +147,7 @@ fn ipv4_nodes_lead_to_a_peer_that_only_ipv6_reaches() {
     );
 }
 
-/// No libtorrent here: the seed is the only node that the other one knows.
+/// Without libtorrent: each program knows only the other as a node.
 #[test]
 fn two_of_our_own_programs_form_a_dht_and_remember_it() {
     let setup = setup(Recipe::awkward(44));

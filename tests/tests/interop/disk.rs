@@ -1,5 +1,5 @@
-//! Our program on real disks: small ones, a read-only one, many files, and a process
-//! killed again and again.
+//! Our program on real disks: small ones, a read-only one, many files, and a process that is killed
+//! repeatedly.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{DOWNLOAD, Setup};
 
-/// A disk in memory, unmounted when dropped. Only root may mount one.
+/// A file system in memory, unmounted when this is dropped. Mounting requires root.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -35,7 +35,7 @@ impl Disk {
         run("mount", &["-o", "remount,ro", text(&self.0)]);
     }
 
-    /// Takes all room that is left, until the file is removed.
+    /// Uses up all remaining space, until the returned file is removed.
     fn fill(&self) -> PathBuf {
         let filler = self.0.join("filler");
         let zeros = vec![0; 1 << 20];
@@ -72,7 +72,7 @@ fn value(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
 }
 
-/// A seed of our own, and where it listens.
+/// Starts our program as a seed. Returns it and its address.
 fn seed(setup: &Setup) -> (Program, String) {
     let full = setup.full_place("seed");
     let mut seed = Program::start(
@@ -123,7 +123,7 @@ fn a_full_disk_pauses_the_download_until_there_is_space() {
     let disk = Disk::mount(setup.place("disk"), 8);
     let (_seed, peer) = seed(&setup);
     let mut get = get(&setup, &peer, &disk.0, &["--download-limit", "1M"]);
-    // A download that could not begin would be refused; this one has begun.
+    // Too little space at the start is refused. Wait until this download has started.
     while value(&get.wait_for_line("\"phase\":\"downloading\"", START))["done"] == 0 {}
     let filler = disk.fill();
     let waiting = value(&get.wait_for_line("\"waiting\"", START));
@@ -200,7 +200,7 @@ fn a_process_killed_thirty_times_never_records_a_wrong_piece_and_completes() {
             "kill {kill}: {had} pieces were had before, {have} are now"
         );
         had = have;
-        // Another moment each time, from right after the start on.
+        // A different delay for each kill, starting with none.
         get.wait_within(Duration::from_millis(37 * (kill * 7 % 30)));
         get.signal("KILL");
         get.wait(START);
@@ -210,7 +210,7 @@ fn a_process_killed_thirty_times_never_records_a_wrong_piece_and_completes() {
     setup.torrent.verify(&place).unwrap();
 }
 
-/// Pieces on disk that are what they must be.
+/// The number of correct pieces on disk.
 fn right_pieces(setup: &Setup, place: &Path) -> u64 {
     let Ok(bytes) = fs::read(place.join(setup.torrent.name())) else {
         return 0;

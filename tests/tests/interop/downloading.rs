@@ -1,4 +1,4 @@
-//! Other clients seed, our program downloads.
+//! Other clients seed; our program downloads.
 
 use std::time::Duration;
 

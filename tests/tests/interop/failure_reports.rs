@@ -1,4 +1,4 @@
-//! What the terminal reports when a download gets no data.
+//! The terminal's report when a download gets no data.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::Setup;
 
-/// The line with which a download gives up after five seconds without data.
+/// The last line of a download that gives up after five seconds without data.
 fn last_words(setup: &Setup) -> String {
     let mut get = Program::start(
         setup

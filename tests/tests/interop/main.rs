@@ -1,7 +1,7 @@
-//! Other BitTorrent clients as seeds and as leechers of the terminal program, over real TCP on
-//! loopback.
+//! Other BitTorrent clients as seeds and leeches of the terminal program, over TCP on loopback.
 //!
-//! Nothing is skipped: a client that is missing fails its tests, and says how to get it.
+//! No test is skipped: a missing client fails its tests, with a message that says how to install
+//! it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -30,17 +30,17 @@ use aqueduct_tests::torrent::{Computed, Recipe};
 use aqueduct_tests::tracker::Tracker;
 use tempfile::TempDir;
 
-/// How long a download of a few MiB on loopback may take, with the timers of all clients.
+/// The limit for a download of a few MiB on loopback, including the timers of all clients.
 const DOWNLOAD: Duration = Duration::from_secs(180);
 
-/// A client's empty folder, in the folder of the test.
+/// Creates an empty folder for a client in the test's folder.
 fn place(folder: &TempDir, name: &str) -> PathBuf {
     let place = folder.path().join(name);
     std::fs::create_dir_all(&place).unwrap();
     place
 }
 
-/// A client's folder with all data.
+/// Creates a folder for a client that contains all data.
 fn full_place(folder: &TempDir, name: &str, torrent: &Computed) -> PathBuf {
     let place = place(folder, name);
     torrent.write_to(&place).unwrap();
@@ -51,7 +51,7 @@ fn full_place(folder: &TempDir, name: &str, torrent: &Computed) -> PathBuf {
 struct Setup {
     torrent: Arc<Computed>,
     tracker: Tracker,
-    /// The .torrent's path.
+    /// The path of the .torrent file.
     file: PathBuf,
     folder: TempDir,
 }
@@ -73,40 +73,39 @@ impl Setup {
         }
     }
 
-    /// A client's empty folder.
+    /// Creates an empty folder for a client.
     fn place(&self, name: &str) -> PathBuf {
         place(&self.folder, name)
     }
 
-    /// A client's folder with all data.
+    /// Creates a folder for a client that contains all data.
     fn full_place(&self, name: &str) -> PathBuf {
         full_place(&self.folder, name, &self.torrent)
     }
 
-    /// Waits until a client that has everything has announced that.
+    /// Waits until a client with all data has announced.
     fn wait_for_seed(&self) {
         self.tracker.wait_for("a seed", START, |said| {
             said.left == 0 && said.event != "stopped"
         });
     }
 
-    /// Waits until a client that lacks something has announced that.
+    /// Waits until a client with missing data has announced.
     fn wait_for_leech(&self) {
         self.tracker.wait_for("a leech", START, |said| {
             said.left > 0 && said.event != "stopped"
         });
     }
 
-    /// Our program, to be given more arguments. It uses only the trackers and peers that it is told
-    /// of.
+    /// Our program, to be given more arguments. It uses only the given trackers and peers.
     fn aqueduct(&self, subcommand: &str) -> Command {
         let mut command = self.open_aqueduct(subcommand);
         command.arg("--no-lsd");
         command
     }
 
-    /// Our program, open to every peer on loopback. Its state is in the test's folder, so that
-    /// no run finds that of another.
+    /// Our program, accepting every peer on loopback. Its state is in the test's folder, so that
+    /// runs do not share state.
     fn open_aqueduct(&self, subcommand: &str) -> Command {
         let mut command = Command::new(programs::aqueduct());
         command
@@ -116,7 +115,7 @@ impl Setup {
         command
     }
 
-    /// Our program downloads `source` and everything in it is right.
+    /// Our program downloads `source`, and all data are verified.
     fn get(&self, source: &str) {
         self.get_with(source, &[]);
     }
@@ -142,7 +141,7 @@ impl Setup {
             .unwrap_or_else(|wrong| panic!("{wrong}{}", get.told()));
     }
 
-    /// Our program seeds, and has announced that.
+    /// Starts our program as a seed and waits for its announce.
     fn seed(&self) -> Program {
         let place = self.full_place("aqueduct");
         let seed = Program::start(self.aqueduct("seed").arg(&self.file).arg(&place));

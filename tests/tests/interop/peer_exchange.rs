@@ -1,5 +1,5 @@
-//! Swarms of which most know no tracker: they find each other through peers (BEP 11) and on the
-//! local network (BEP 14).
+//! Swarms in which most members use no tracker: they find each other through peer exchange (BEP 11)
+//! and local discovery (BEP 14).
 
 use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
@@ -7,15 +7,15 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// So slow that a client without another source is not done in [`DOWNLOAD`].
+/// A rate so low that a client with no other source does not finish within [`DOWNLOAD`].
 const CRAWL: &str = "20480";
 
-/// Twelve MiB: ten minutes of [`CRAWL`].
+/// A torrent of twelve MiB, which takes ten minutes at [`CRAWL`].
 fn setup(seed: u64) -> Setup {
     Setup::new(Recipe::single("told.bin", seed, (12 << 20) + 7, 64 * 1024))
 }
 
-/// The same torrent, without its tracker.
+/// The same torrent without its tracker.
 fn without_tracker(setup: &Setup) -> String {
     let file = setup.place("torrents").join("alone.torrent");
     std::fs::write(&file, setup.torrent.metainfo(&[])).unwrap();
@@ -67,7 +67,7 @@ fn libtorrent_learns_of_a_seed_from_us() {
     let setup = setup(32);
     let source = without_tracker(&setup);
     let full = setup.full_place("seed");
-    // The seed takes no part in the exchange: it learns of no peer and dials none.
+    // The seed takes no part in the exchange: it learns of no peers and dials none.
     let mut seed = Program::start(setup.aqueduct("seed").arg(&source).arg(full).args([
         "--no-trackers",
         "--no-pex",

@@ -1,5 +1,5 @@
-//! Private torrents (BEP 27) contact nothing but their tracker and its peers: shown by a capture of
-//! everything that leaves or enters a network namespace. Needs root.
+//! Private torrents (BEP 27) contact only their tracker and its peers. A capture of all traffic in
+//! a network namespace shows that. Requires root.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use super::DOWNLOAD;
 
-/// The namespace's one address, on a line that leads nowhere.
+/// The namespace's only address, on an interface without a route to other hosts.
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 
-/// A network namespace; gone when dropped.
+/// A network namespace, removed when this is dropped.
 struct Namespace(String);
 
 impl Namespace {
@@ -45,7 +45,8 @@ impl Namespace {
         namespace
     }
 
-    /// Runs on a thread within it; so do all threads and programs that are started there.
+    /// Runs `act` on a thread inside the namespace. Threads and programs that it starts are inside
+    /// too.
     fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let file =
             File::open(Path::new("/run/netns").join(&self.0)).expect("the namespace has a name");
@@ -88,8 +89,8 @@ fn ours(subcommand: &str, folder: &Path, bootstrap: &str) -> Command {
     ours
 }
 
-/// A seed and a leech of ours find each other through a tracker; returns what was captured, and
-/// what there was to be seen with permission.
+/// A seed and a leech of ours find each other through a tracker. Returns the captured traffic, and
+/// the traffic that is permitted.
 fn capture(torrent: &Computed) -> (Vec<String>, String) {
     let (tracker, folder) = (Tracker::start_at(HOME), TempDir::new().unwrap());
     let mut sniffer = Program::start(&mut command(
@@ -116,7 +117,7 @@ fn capture(torrent: &Computed) -> (Vec<String>, String) {
     );
     get.wait_for_success(DOWNLOAD);
     torrent.verify(&place).unwrap();
-    // The goodbye to the tracker is said: whatever was sent before has been captured when this is.
+    // The last announce is done. When this datagram has been captured, so has everything before it.
     let last = UdpSocket::bind((HOME, 0)).unwrap();
     last.send_to(b"last", (HOME, 9)).unwrap();
     sniffer.wait_for_line("udp 10.77.0.1:9", START);

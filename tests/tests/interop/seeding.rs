@@ -1,4 +1,4 @@
-//! Our program seeds, other clients download.
+//! Our program seeds; other clients download.
 
 use aqueduct_tests::clients::{aria2, libtorrent, transmission};
 use aqueduct_tests::torrent::Recipe;
@@ -33,7 +33,7 @@ fn aria2_downloads_awkward_files_from_us() {
     setup.torrent.verify(&place).unwrap();
 }
 
-/// Transmission never dials loopback: the tracker names it when we announce, and we dial it.
+/// Transmission never dials loopback. The tracker returns it to our program, which dials it.
 #[test]
 fn transmission_downloads_awkward_files_from_us() {
     let setup = Setup::new(Recipe::awkward(24));

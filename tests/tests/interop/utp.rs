@@ -1,4 +1,4 @@
-//! Clients that try uTP before TCP, as most do: we reject uTP at once.
+//! Clients that try uTP before TCP, as most do: uTP is rejected immediately.
 
 use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
@@ -6,8 +6,8 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// libtorrent learns of us, tries uTP, is rejected instead of waiting for its timeout, and
-/// downloads over TCP. `more`: arguments of our program.
+/// libtorrent learns our address and tries uTP. It is rejected, so it does not wait for its
+/// timeout, and downloads over TCP. `more` are arguments of our program.
 fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
     let setup = Setup::new(Recipe::awkward(seed));
     let full = setup.full_place("aqueduct");

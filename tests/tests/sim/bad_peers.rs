@@ -9,7 +9,8 @@ fn line() -> Access {
     Access::symmetric(200 * KIB, millis(20))
 }
 
-/// A leech, four good seeds and a corrupt one; returns the world when the leech has everything.
+/// A leech, four good seeds and a corrupt one. Returns the world once the leech is complete, with
+/// the leech and the corrupt seed.
 fn with_a_liar(seed: u64, malice: Malice) -> (World, HostId, HostId) {
     let torrent = torrent(96, 64);
     let mut world = World::new(seed);
@@ -60,7 +61,8 @@ fn the_only_source_of_a_bad_piece_is_banned_at_once() {
     world.run_until(secs(30), "the liar is banned", |world| {
         !world.host(leech).banned().is_empty()
     });
-    // What was on its way when the first piece failed may fail too, but no more of it is asked for.
+    // Blocks that were in flight when the first piece failed may be wrong too, but no more are
+    // requested.
     assert_eq!(
         world.host(leech).banned()[0].ip(),
         world.host(liar).addr().ip()
@@ -123,7 +125,7 @@ fn a_stalling_peer_costs_one_timeout_and_not_the_download() {
     world.add(Plan::seed(&torrent).access(line()).malice(Malice::Stall(5)));
     world.add(Plan::seed(&torrent).access(line()));
     let leech = world.add(Plan::leech(&torrent));
-    // 4 MiB at 200 KiB/s are 21 s; a stalled block is asked elsewhere after 20 s.
+    // 4 MiB at 200 KiB/s take 21 s. A stalled block is requested from another peer after 20 s.
     world.run_until_finished(secs(60), &[leech]);
 }
 

@@ -1,4 +1,4 @@
-//! A DHT of ten thousand nodes, a tenth of them malicious, with losses and churn; and one of two
+//! A DHT of ten thousand nodes, a tenth of them malicious, with loss and churn; and one with two
 //! address families (BEP 32).
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ const PLAN: Plan = Plan {
     seed: 5,
 };
 
-/// Two families: of five nodes two have IPv4 alone, one has IPv6 alone, two have both.
+/// Two families: of five nodes, two have IPv4 only, one has IPv6 only, and two have both.
 const TWO_FAMILIES: Plan = Plan {
     nodes: 1500,
     only: (40, 20),
@@ -26,11 +26,11 @@ const TWO_FAMILIES: Plan = Plan {
     ..PLAN
 };
 
-/// Swarms, and how many look for each.
+/// The number of swarms.
 const SWARMS: u8 = 100;
 const SEEKERS: usize = 3;
 
-/// Any place in the DHT.
+/// An arbitrary location in the key space.
 fn hash(n: u8) -> InfoHashV1 {
     InfoHashV1(std::array::from_fn(|i| {
         n.wrapping_mul(59)
@@ -40,7 +40,7 @@ fn hash(n: u8) -> InfoHashV1 {
     }))
 }
 
-/// A node that looks for a swarm, and the peers that it should find.
+/// A node that looks for a swarm, and the peer that it should find.
 struct Seeker {
     node: u32,
     hash: InfoHashV1,
@@ -53,7 +53,7 @@ impl Seeker {
     }
 }
 
-/// A world that has settled down.
+/// A world in which all nodes have filled their tables.
 fn settled(plan: Plan) -> World {
     let mut world = World::new(plan);
     world.run(secs(100));
@@ -61,7 +61,7 @@ fn settled(plan: Plan) -> World {
     world
 }
 
-/// The same, in which every swarm has one member: its seed.
+/// A settled world in which every swarm has one member, its seed.
 fn world_with_seeds(plan: Plan, swarms: u8) -> (World, Vec<u32>) {
     let mut world = settled(plan);
     let seeds: Vec<u32> = (0..swarms).map(|_| world.any_node()).collect();
@@ -72,7 +72,7 @@ fn world_with_seeds(plan: Plan, swarms: u8) -> (World, Vec<u32>) {
     (world, seeds)
 }
 
-/// All lookups, one after another; then some time for the last ones.
+/// Starts all lookups, one after another, and waits until the last ones have ended.
 fn seek(world: &mut World, seeds: &[u32], each: usize) -> Vec<Seeker> {
     let mut seekers = Vec::new();
     for _ in 0..each {
@@ -85,8 +85,7 @@ fn seek(world: &mut World, seeds: &[u32], each: usize) -> Vec<Seeker> {
     seekers
 }
 
-/// A node begins to look for what a seed stored, if that did not leave before it could tell
-/// anybody.
+/// Starts a lookup for what a seed stored. `None` if the seed left before it could announce.
 fn look(world: &mut World, node: u32, seed: u32, hash: InfoHashV1) -> Option<Seeker> {
     world
         .looked(seed, hash)
@@ -167,7 +166,7 @@ fn with_a_third_of_the_datagrams_lost_lookups_still_find_what_is_stored() {
     );
 }
 
-/// Seeds and seekers that have a family in common.
+/// Seeds and seekers with at least one family in common.
 const PAIRS: [(Stack, Stack); 7] = [
     (Stack::V4, Stack::V4),
     (Stack::V4, Stack::Both),
@@ -230,12 +229,13 @@ fn nodes_of_ipv4_of_ipv6_and_of_both_find_what_is_stored_where_they_can_reach_it
     );
 }
 
-/// BEP 32 and 42: a node that starts with an address of one family, and with any ids, joins
+/// BEP 32 and 42: a node that starts with an address of one family, and with arbitrary ids, joins
 /// both.
 #[test]
 fn a_new_node_of_one_family_learns_of_the_other_and_picks_ids_that_fit_its_addresses() {
     for (hears_of, elsewhere) in [(Family::V4, Stack::V6), (Family::V6, Stack::V4)] {
-        // With two of a dozen seeds, liars and churn make the stranger wait for its next round.
+        // With two of a dozen bootstrap nodes, lying nodes and churn would delay the stranger until
+        // its next round.
         let mut world = settled(Plan {
             nodes: 600,
             seed: 8,

@@ -1,4 +1,4 @@
-//! Disks that fail, and power that goes.
+//! Disks that fail, and power losses.
 
 use aqueduct_core::types::Piece;
 use aqueduct_core::{Command, Config, Event, Failure, OpError, Phase};
@@ -18,8 +18,8 @@ fn failures(world: &World, id: HostId) -> Vec<Failure> {
     failed.collect()
 }
 
-/// Runs until the host is complete, resuming it as its user would whenever it stopped with an
-/// error.
+/// Runs until the host is complete. Whenever the torrent stops with an error, it is resumed, as a
+/// user would.
 fn finish_by_resuming(world: &mut World, id: HostId) {
     for _ in 0..10 {
         let stuck = |world: &World| {
@@ -113,8 +113,8 @@ fn a_disk_that_stays_broken_never_stops_the_engine() {
     }
 }
 
-/// What was called had in a record is checked whenever one is saved; here the pieces that a restart
-/// announces are checked too.
+/// The pieces in a resume record are checked whenever one is saved. This test also checks the
+/// pieces that a restarted host announces.
 #[test]
 fn after_a_power_loss_at_any_moment_every_recorded_piece_is_right() {
     for seed in seeds(210..235) {
@@ -153,7 +153,7 @@ fn a_loss_of_power_costs_at_most_what_was_not_flushed() {
             .record()
             .map_or(0, |saved| saved.have.count()),
     );
-    // A flush is due within 5 s, takes a moment and is followed by the record: 7 s at 200 KiB/s.
+    // A flush is due within 5 s, takes some time, and is followed by the record: 7 s at 200 KiB/s.
     let most = 7 * 200 / 32;
     assert!(
         kept + most >= before,
@@ -168,7 +168,7 @@ fn pieces_damaged_between_two_runs_are_found_and_downloaded_again() {
     let torrent = torrent(32, 32);
     let mut world = World::new(241);
     world.add(Plan::seed(&torrent));
-    // It believes it is a seed, without a record: everything is read and hashed first.
+    // A seed without a resume record: all data are read and hashed first.
     let spoiled = world.add_stopped(Plan::seed(&torrent));
     for index in [0, 7, 31] {
         let piece = torrent.lengths().piece(index).unwrap();
@@ -182,7 +182,7 @@ fn pieces_damaged_between_two_runs_are_found_and_downloaded_again() {
     world.run_until_finished(secs(60), &[spoiled]);
 }
 
-/// That nothing wrong is served or announced is one of the rules of the world.
+/// The world's invariants check that wrong data are neither served nor announced.
 #[test]
 fn pieces_edited_under_a_seed_are_not_served_and_downloaded_again_unless_seed_only() {
     let torrent = torrent(64, 32);

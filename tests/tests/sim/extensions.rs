@@ -1,5 +1,5 @@
-//! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunch (BEP 55);
-//! and what is not exchanged for private torrents.
+//! Extensions: peer exchange, lost pieces (BEP 54), partial seeds (BEP 21), holepunching (BEP 55);
+//! and what private torrents do not exchange.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::{KIB, millis, secs, torrent};
 
-/// What our engines call `ut_holepunch`.
+/// The engine's extension id for `ut_holepunch`.
 const HOLEPUNCH: u8 = 4;
 
 fn line() -> Access {
@@ -29,7 +29,7 @@ fn private() -> Arc<Computed> {
     )
 }
 
-/// A slow seed and leeches that know no other peer.
+/// A slow seed, and leeches that know only the seed.
 fn star(seed: u64, torrent: &Arc<Computed>, config: &Config) -> (World, HostId, Vec<HostId>) {
     let mut world = World::new(seed);
     let config = || config.clone();
@@ -244,7 +244,7 @@ fn a_piece_that_a_seed_has_lost_comes_from_another() {
     );
 }
 
-/// Two that want the same one of three files from a seed.
+/// A seed and two leeches that want the same one of three files.
 fn partial(seed: u64) -> (World, HostId, [HostId; 2]) {
     let files = [("a", 300 * KIB), ("b", 500 * KIB), ("c", 400 * KIB)];
     let torrent = Arc::new(Recipe::folder("selection", 12, &files, 32 * 1024).build());
@@ -261,8 +261,8 @@ fn partial(seed: u64) -> (World, HostId, [HostId; 2]) {
 #[test]
 fn partial_seeds_disconnect_from_seeds_and_from_each_other() {
     let (mut world, hub, leeches) = partial(609);
-    // The seed tries once more, five seconds after a leech hung up, and hears then that it wants
-    // nothing.
+    // The seed dials again five seconds after a leech disconnected, and then learns that the leech
+    // wants nothing.
     world.run_for(secs(15));
     for host in [leeches[0], leeches[1], hub] {
         assert!(world.host(host).neighbours().is_empty());
@@ -312,7 +312,7 @@ fn peers_of_higher_priority_replace_others_when_connections_are_full() {
     );
 }
 
-/// A message of BEP 55.
+/// A holepunch message (BEP 55).
 fn holepunch(kind: u8, addr: SocketAddr, code: u8) -> Vec<u8> {
     let IpAddr::V4(ip) = addr.ip() else {
         panic!("{addr}")
@@ -349,7 +349,7 @@ fn a_relaying_peer_introduces_its_peers_or_says_why_it_cannot() {
             },
         );
     }
-    // Behind what the slow seed has queued already.
+    // The reply waits behind what the slow seed has queued already.
     world.run_for(secs(30));
     let expected = [holepunch(1, other_addr, 0), holepunch(2, stranger, 2)];
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Users, routers and sleep: what happens to a torrent in its life.
+//! Interruptions during a torrent's life: by users, routers, and suspended machines.
 
 use aqueduct_core::{Command, CommandError, Phase};
 use aqueduct_tests::sim::{Access, HostId, Plan, TORRENT, World};

@@ -1,6 +1,6 @@
-//! Simulated swarms. Everything follows from the seeds, which a failing world prints;
-//! `AQUEDUCT_SIM_TRACE=1` shows every output, and `AQUEDUCT_SIM_SEEDS=1035` or `=1..100000` has the
-//! tests of many seeds use these instead of their own.
+//! Simulated swarms. The seeds, which a failing world prints, determine everything.
+//! `AQUEDUCT_SIM_TRACE=1` prints every output. `AQUEDUCT_SIM_SEEDS=1035` or `=1..100000` replaces
+//! the seeds of tests that use many.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -33,7 +33,7 @@ fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// One file in this many pieces of this many KiB, the last one shorter.
+/// A torrent with one file, in this many pieces of this many KiB; the last piece is shorter.
 fn torrent(pieces: u64, kib: u64) -> Arc<Computed> {
     let size = pieces * kib * KIB - 333;
     Arc::new(
@@ -47,7 +47,7 @@ fn torrent(pieces: u64, kib: u64) -> Arc<Computed> {
     )
 }
 
-/// The seeds that a test of many worlds goes through: its own, or those of the environment.
+/// The seeds of a test with many worlds: its own, or those in the environment.
 fn seeds(own: Range<u64>) -> Range<u64> {
     let Ok(text) = std::env::var("AQUEDUCT_SIM_SEEDS") else {
         return own;

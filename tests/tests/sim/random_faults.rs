@@ -1,4 +1,4 @@
-//! Many small worlds, each with its own mixture of everything that can go wrong.
+//! Many small worlds, each with a random mixture of faults.
 
 use aqueduct_core::{Command, Phase};
 use aqueduct_tests::sim::{Access, Fault, HostId, Malice, Plan, TORRENT, World};
@@ -25,7 +25,7 @@ fn some_malice(rng: &mut ChaCha8Rng) -> Malice {
     }
 }
 
-/// One thing that happens to a host from outside.
+/// A random event that affects a host from outside.
 fn some_event(world: &mut World, rng: &mut ChaCha8Rng, id: HostId) {
     match rng.random_range(0..4) {
         0 => {
@@ -48,7 +48,7 @@ fn some_event(world: &mut World, rng: &mut ChaCha8Rng, id: HostId) {
     }
 }
 
-/// Users look after torrents that stopped with an error.
+/// Resumes torrents that stopped with an error, as users would.
 fn resume_the_failed(world: &mut World, hosts: &[HostId]) {
     for id in hosts {
         if world

@@ -1,4 +1,4 @@
-//! What a swarm of good peers does.
+//! Swarms of good peers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn megabyte_line() -> Access {
 fn a_hundred_engines_complete_from_one_seed() {
     let torrent = torrent(64, 32);
     let mut world = World::new(1);
-    // Through exchange every peer would know every other; a third of them is enough.
+    // With peer exchange every peer would connect to every other; a third of them is enough.
     let config = || Config {
         max_peers: 30,
         ..Config::default()
@@ -249,8 +249,8 @@ fn peers_that_upload_nothing_get_less_than_those_that_do() {
         ..Config::default()
     };
     let mut world = World::new(16);
-    // What the leeches can send is scarce, and what the seed brings in is not: where it is the
-    // other way round, spare capacity goes to anybody.
+    // The leeches' upload is scarce, and the seed's is not. Otherwise spare capacity would go to
+    // any peer.
     world.add(
         Plan::seed(&torrent)
             .config(config.clone())

@@ -1,4 +1,4 @@
-//! How near a swarm comes to what its lines allow, and how little is sent twice.
+//! How close a swarm's throughput is to the limit of its lines, and how little is sent twice.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use aqueduct_tests::sim::{Access, HostId, Plan, World};
 
 use super::{KIB, millis, secs, torrent};
 
-/// A line as homes have it: six times faster down than up.
+/// A residential line: download is six times as fast as upload.
 fn home(up_kib: u64) -> Access {
     Access {
         up: Some(up_kib * KIB),
@@ -31,9 +31,9 @@ fn wasted(world: &World, hosts: &[HostId]) -> u64 {
         .sum()
 }
 
-/// What all send is what all receive, so the ideal is that every line is full all the time.
-/// Measured from when the first pieces have spread until the first one has everything: before, few
-/// have anything to upload, and afterwards finished peers need nothing.
+/// The total upload equals the total download, so the ideal is that every upload is saturated.
+/// Measured from when the first pieces have spread until the first peer completes: before that few
+/// peers have anything to upload, and afterwards complete peers need nothing.
 #[test]
 fn peers_of_mixed_bandwidth_use_nine_tenths_of_their_upload() {
     const PEERS: usize = 40;
@@ -89,8 +89,8 @@ fn peers_of_mixed_bandwidth_use_nine_tenths_of_their_upload() {
     assert!(waste < 0.1, "{waste} of it came for nothing");
 }
 
-/// The endgame also asks a faster peer for what is late, and cancels: what comes twice
-/// all the same must be little.
+/// In the endgame, late blocks are also requested from a faster peer and then cancelled. The number
+/// of duplicate blocks must stay small.
 #[test]
 fn endgame_with_ten_unequal_seeds_wastes_less_than_one_percent() {
     for seed in 510..514 {

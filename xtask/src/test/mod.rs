@@ -1,5 +1,4 @@
-//! `cargo xtask test`: every test there is. Nothing is skipped in silence: what a test needs is
-//! there, or the whole fails.
+//! `cargo xtask test`: all tests. None is skipped silently: missing prerequisites are an error.
 
 mod tally;
 
@@ -41,12 +40,12 @@ enum Part {
     E2e,
 }
 
-/// The test programs with a part of their own; all others in `tests/tests` belong to
+/// The test programs that form their own part. All others in `tests/tests` belong to
 /// [`Part::Unit`].
 const PARTS: [&str; 3] = ["sim", "interop", "e2e"];
 const NOT_THE_PAGE: [&str; 3] = ["--workspace", "--exclude", "aqueduct-web"];
 
-/// Runs what was asked for, and closes with the sum of all tests.
+/// Runs the selected tests and prints the sum of their results.
 pub(crate) fn test(arguments: &Arguments) -> Result<()> {
     let mut session = Session::default();
     match arguments.part {
@@ -60,8 +59,7 @@ pub(crate) fn test(arguments: &Arguments) -> Result<()> {
     session.close()
 }
 
-/// One run: what has been counted and what went wrong so far. A failure does not keep the rest from
-/// being run.
+/// A run, with the counts so far. A failure does not stop the remaining tests.
 #[derive(Default)]
 struct Session {
     tally: Tally,
@@ -86,8 +84,8 @@ impl Session {
         self.tests(&["--package", "aqueduct-tests", "--test", name], rest)
     }
 
-    /// Installs browsers and clients and builds the programs under test: optimised, since what they
-    /// are tested for includes speed.
+    /// Installs browsers and clients, and builds the programs under test with optimisations, since
+    /// the tests also cover speed.
     fn prepare(&mut self) -> Result<()> {
         let prerequisites = prerequisites::all()?;
         build::all(Profile::Release)?;
@@ -139,7 +137,7 @@ impl Session {
         )
     }
 
-    /// A check that is no test: its failure counts as one.
+    /// Runs a check that is not a test. Its failure counts as one failed test.
     fn step(&mut self, command: &mut Command) {
         if let Err(error) = process::run(command) {
             self.wrong.push(error.to_string());
@@ -147,7 +145,7 @@ impl Session {
         }
     }
 
-    /// Runs `cargo test`, prints what it prints, and adds up its summaries.
+    /// Runs `cargo test`, prints its output, and adds up its summaries.
     fn tests(&mut self, selection: &[&str], rest: &[String]) -> Result<()> {
         let mut command = process::cargo();
         command
@@ -177,8 +175,8 @@ impl Session {
                 "`{}` failed ({status})",
                 process::describe(&command)
             ));
-            // A program that does not compile, or dies before its summary, is a failure nobody
-            // counted.
+            // A test program that does not compile, or that dies before its summary, counts as one
+            // failure.
             self.tally.failed += u64::from(self.tally.failed == failed_before);
         }
         Ok(())
@@ -191,14 +189,15 @@ impl Session {
         }
         println!("{} passed, {} failed", self.tally.passed, self.tally.failed);
         if self.tally.failed > 0 {
-            // The line above is the last: an error returned from here would be printed below it.
+            // Exit here, so that the line above stays the last one: an error that is returned would
+            // be printed below it.
             std::process::exit(1);
         }
         Ok(())
     }
 }
 
-/// The test programs (a file, or a folder with a `main.rs`) without a part of their own.
+/// The test programs (a file, or a folder with a `main.rs`) that are not a part of their own.
 fn other_programs() -> Result<Vec<String>> {
     let folder = workspace::root().join("tests/tests");
     let mut names = Vec::new();

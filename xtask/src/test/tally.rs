@@ -1,6 +1,6 @@
-//! The sum of all test binaries' own summaries.
+//! The sum of the summaries of all test programs.
 
-/// Passed and failed tests so far.
+/// The number of passed and failed tests so far.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) passed: u64,
@@ -8,7 +8,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes in one line of a test binary's output; only its closing summary counts.
+    /// Processes a line of a test program's output. Only its final summary counts.
     pub(super) fn line(&mut self, line: &str) {
         let Some(summary) = line.strip_prefix("test result: ") else {
             return;

@@ -1,6 +1,6 @@
-//! wasm32 where rustup cannot download it: Debian's compiler for the web and the standard library's
-//! source, both of one version. The library is built once into a sysroot of its own in the user's
-//! cache.
+//! wasm32 where rustup cannot download it: Debian's compiler for the web and the source of the
+//! standard library, both of the same version. The library is built once, into a sysroot in the
+//! user's cache.
 
 use std::env;
 use std::ffi::OsString;
@@ -37,7 +37,7 @@ const NEEDS: [Need; 4] = [
     },
 ];
 
-/// Without bitcode in the standard library a later build with link-time optimisation fails.
+/// If the standard library lacked bitcode, a later build with link-time optimisation would fail.
 const FLAGS: &str = "-Cembed-bitcode=yes";
 const BUILD: [&str; 5] = [
     "build",
@@ -73,8 +73,8 @@ pub(super) fn toolchain() -> Result<Toolchain> {
     })
 }
 
-/// The sysroot's path names what it was made from: a new library under an old path would leave
-/// artefacts in `target` that no longer fit.
+/// The sysroot's path contains a stamp of its inputs: a new library under an old path would
+/// invalidate artefacts in `target` without cargo noticing.
 fn sysroot_for(identity: &str) -> Result<PathBuf> {
     let key = Stamp::default()
         .text(identity)
@@ -99,7 +99,7 @@ fn build(sysroot: &Path) -> Result<()> {
         &work.join("target").join(TARGET).join("release/deps"),
         &library,
     )?;
-    // The rename comes last, so that a sysroot under its final name is always a whole one.
+    // The rename is the last step, so that a sysroot under its final name is always complete.
     fs::rename(work.join("sysroot"), sysroot)?;
     fs::remove_dir_all(&work)?;
     Ok(())
@@ -130,8 +130,8 @@ fn copy_libraries(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// rust-lld of the toolchain at hand, or one that is told by its name to link for wasm. (One named
-/// `wasm-ld` would be called with an option that it does not know.)
+/// The toolchain's rust-lld, or a wasm linker under a name that selects that mode. (One named
+/// `wasm-ld` would be called with an option that it does not support.)
 fn linker() -> Result<PathBuf> {
     match bundled_linker()
         .or_else(|| process::find("rust-lld"))

@@ -1,5 +1,5 @@
-//! What the page's build needs beyond a Rust toolchain: the standard library for wasm32, trunk, and
-//! wasm-bindgen's program.
+//! Prerequisites of the page's build in addition to a Rust toolchain: the standard library for
+//! wasm32, trunk, and the wasm-bindgen program.
 
 mod distribution;
 mod rustup;
@@ -12,25 +12,24 @@ use anyhow::{Context, Result};
 
 use crate::{cache, process, workspace};
 
-/// The target that a browser runs.
+/// The compilation target of the page.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// trunk 0.22 asks for a newer compiler than this workspace does.
+/// trunk 0.22 requires a newer compiler than this workspace.
 const TRUNK: &str = "0.21.14";
 
-/// A compiler that knows wasm32 and the tools beside it, as environment variables for cargo and
-/// trunk.
+/// A compiler that supports wasm32, and its tools, as environment variables for cargo and trunk.
 pub(crate) struct Toolchain {
     environment: Vec<(&'static str, OsString)>,
-    /// The cargo that goes with the compiler, for subcommands (clippy) that must be of the
-    /// compiler's own version.
+    /// The cargo that belongs to the compiler, for subcommands (clippy) that must have the
+    /// compiler's version.
     cargo: OsString,
     /// The compiler's name and version, for stamps.
     pub(crate) identity: String,
 }
 
 impl Toolchain {
-    /// Lets `command` build for wasm32, in the page's own target directory.
+    /// Makes `command` build for wasm32, in the page's own target directory.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         process::forget_this_package(command);
         command
@@ -39,7 +38,7 @@ impl Toolchain {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))
     }
 
-    /// The compiler's own cargo, ready to build for wasm32.
+    /// The compiler's cargo, configured to build for wasm32.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(&self.cargo);
         self.apply(&mut command);
@@ -47,7 +46,7 @@ impl Toolchain {
     }
 }
 
-/// Finds everything, or gets it.
+/// Finds all prerequisites, or installs them.
 pub(crate) fn web() -> Result<Toolchain> {
     let _lock = cache::lock()?;
     let mut toolchain = if rustup::has_target() {
@@ -78,7 +77,7 @@ pub(crate) fn web() -> Result<Toolchain> {
     Ok(toolchain)
 }
 
-/// Gets clippy and rustfmt where the toolchain came without them.
+/// Installs clippy and rustfmt if the toolchain lacks them.
 pub(crate) fn lints() -> Result<()> {
     for component in ["clippy", "rustfmt"] {
         let program = if component == "rustfmt" {

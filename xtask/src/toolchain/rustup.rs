@@ -1,4 +1,4 @@
-//! The ordinary way to wasm32: the toolchain at hand has the target, or rustup downloads it.
+//! The default source of wasm32: the current toolchain has the target, or rustup downloads it.
 
 use std::env;
 use std::fs;
@@ -11,11 +11,11 @@ use anyhow::{Context, Result};
 use super::{TARGET, Toolchain};
 use crate::process;
 
-/// Set to `distribution`, it keeps rustup from being asked, for machines where a download would
-/// only be waited for in vain.
+/// If set to `distribution`, rustup is not asked. This is for machines on which a download would
+/// only time out.
 const SOURCE: &str = "AQUEDUCT_WASM_STD";
 
-/// Whether the toolchain at hand can compile for wasm32, now or after rustup has downloaded the
+/// Whether the current toolchain can compile for wasm32, possibly after rustup has downloaded the
 /// target.
 pub(super) fn has_target() -> bool {
     if env::var_os(SOURCE).is_some_and(|source| source == "distribution") {
@@ -24,7 +24,7 @@ pub(super) fn has_target() -> bool {
     library_is_there() || (add_target() && library_is_there())
 }
 
-/// The toolchain at hand, as it is.
+/// The current toolchain, unchanged.
 pub(super) fn toolchain() -> Result<Toolchain> {
     let identity = process::output(Command::new("rustc").arg("-vV"))
         .context("`rustc -vV` failed: is a Rust toolchain installed?")?;
@@ -55,7 +55,7 @@ fn add_target() -> bool {
         return false;
     }
     let mut command = Command::new("rustup");
-    // One failed try is answer enough: the distribution's packages are the next way.
+    // A single attempt is enough, since the distribution's packages are the fallback.
     command
         .args(["target", "add", TARGET])
         .env("RUSTUP_MAX_RETRIES", "0");

@@ -1,4 +1,4 @@
-//! Programs from the package registry, each in one exact version, installed once per user.
+//! Programs from the package registry, each in an exact version, installed once per user.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,20 +8,20 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{cache, process};
 
-/// A program to be found or installed.
+/// A program to find or install.
 pub(super) struct Tool<'a> {
     pub(super) package: &'a str,
     pub(super) program: &'a str,
     pub(super) version: &'a str,
-    /// Whether to build with the package's own Cargo.lock. wasm-bindgen-cli's asks for crates that
-    /// no longer build.
+    /// Whether to build with the package's own Cargo.lock. That of wasm-bindgen-cli requires crates
+    /// that no longer compile.
     pub(super) locked: bool,
-    /// How far it is optimised: what has much to do itself pays for it.
+    /// Whether to optimise the program. This pays off for programs that do much work themselves.
     pub(super) optimised: bool,
 }
 
-/// The folders of some tools. What is lacking is installed side by side: much of each build has
-/// work for one core alone.
+/// The folders of some tools. Missing ones are installed in parallel, since much of each build uses
+/// a single core.
 pub(super) fn folders(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     let folder = |tool| folder(tool).map_err(|error| anyhow!("{error:#}"));
     thread::scope(|scope| {
@@ -38,8 +38,8 @@ pub(super) fn folders(tools: &[Tool]) -> Result<Vec<PathBuf>> {
     })
 }
 
-/// The folder that holds the tool: one of the PATH if it is there in the right version, else one of
-/// the cache, filled if need be.
+/// The folder that contains the tool: one on the PATH if it has the right version, otherwise one in
+/// the cache, installed if necessary.
 fn folder(tool: &Tool) -> Result<PathBuf> {
     let root = cache::directory()?
         .join("tools")
@@ -70,7 +70,7 @@ fn is_right(folder: &Path, tool: &Tool) -> bool {
     answer.is_some_and(|answer| answer.split_whitespace().nth(1) == Some(tool.version))
 }
 
-/// Without the features that nobody uses here (downloads over TLS), and not fully optimised: a
+/// Builds without unused features (downloads over TLS) and without full optimisation, which takes a
 /// third of the time.
 fn install(tool: &Tool, root: &Path) -> Result<()> {
     eprintln!(
@@ -85,7 +85,7 @@ fn install(tool: &Tool, root: &Path) -> Result<()> {
             "CARGO_PROFILE_DEV_OPT_LEVEL",
             if tool.optimised { "1" } else { "0" },
         );
-    // Without a lock file of its own, take dependencies that this compiler can still build.
+    // Without a lock file, select dependencies that this compiler can build.
     command.env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
     command
         .args([

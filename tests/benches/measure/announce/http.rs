@@ -1,4 +1,5 @@
-//! BEP 3: with a connection for each announce, as clients do, and with connections that are kept.
+//! HTTP announces (BEP 3): with one connection per announce, as clients do, and over persistent
+//! connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,10 +12,10 @@ use super::Answers;
 use super::load::{Announce, Load};
 use super::servers::Server;
 
-/// Announces under way.
+/// The number of announces in flight.
 const WINDOW: usize = 32;
 
-/// A connection each.
+/// Uses one connection per announce.
 pub(super) fn ask_once(server: &Server, load: &mut Load, until: Instant) -> Result<Answers> {
     let mut answers = Answers::default();
     while Instant::now() < until {
@@ -32,7 +33,7 @@ pub(super) fn ask_once(server: &Server, load: &mut Load, until: Instant) -> Resu
     Ok(answers)
 }
 
-/// Connections that are kept; no answers if the server does not keep them.
+/// Uses persistent connections. Returns no answers if the server closes them.
 pub(super) fn ask_again(server: &Server, load: &mut Load, until: Instant) -> Result<Answers> {
     let mut answers = Answers::default();
     let mut sockets = (0..WINDOW)
@@ -50,7 +51,7 @@ pub(super) fn ask_again(server: &Server, load: &mut Load, until: Instant) -> Res
             }
         }
         for socket in &mut sockets {
-            // Answers are written at once, and are read so on loopback.
+            // Servers write an answer in one call, and on loopback it is read in one call.
             match socket.read(&mut answer) {
                 Ok(length) if length > 0 => answers.take(&answer[..length])?,
                 _ => return Ok(Answers::default()),

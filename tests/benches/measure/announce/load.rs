@@ -1,23 +1,23 @@
-//! What is asked: a sequence of announces that is the same for every server.
+//! The load: a sequence of announces that is the same for every server.
 
 use anyhow::Result;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
-/// Swarms that are announced.
+/// The number of swarms.
 pub(super) const SWARMS: u32 = 2000;
-/// Ports, and so peers, of one address in one swarm.
+/// The number of ports, and therefore of peers, per address and swarm.
 const PORTS: u32 = 400;
 
-/// One announce.
+/// An announce.
 pub(super) struct Announce {
     pub(super) info_hash: [u8; 20],
     pub(super) port: u16,
     pub(super) left: u64,
 }
 
-/// The sequence.
+/// The generator of the sequence.
 pub(super) struct Load(ChaCha8Rng);
 
 impl Load {
@@ -25,8 +25,7 @@ impl Load {
         Self(ChaCha8Rng::from_seed([1; 32]))
     }
 
-    /// The next one. Some swarms are asked for far more often than others, and a third of the peers
-    /// are seeds.
+    /// The next announce. Swarms are not equally popular, and a third of the peers are seeds.
     pub(super) fn next(&mut self) -> Announce {
         let (one, other) = (self.0.next_u32() % SWARMS, self.0.next_u32() % SWARMS);
         let port = 10_000 + u16::try_from(self.0.next_u32() % PORTS).unwrap_or(0);
@@ -38,14 +37,14 @@ impl Load {
     }
 }
 
-/// The name of a swarm: as random as real ones, the same in every run.
+/// The info-hash of a swarm: random, but the same in every run.
 pub(super) fn info_hash(number: u32) -> [u8; 20] {
     let mut hash = [0; 20];
     ChaCha8Rng::seed_from_u64(number.into()).fill_bytes(&mut hash);
     hash
 }
 
-/// Runs this thread on any processor but one, if there is another.
+/// Restricts this thread to all processors but this one, if there are others.
 pub(super) fn keep_off(processor: usize) -> Result<()> {
     let mut set = sched_getaffinity(None::<Pid>)?;
     set.unset(processor);

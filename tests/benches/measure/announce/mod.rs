@@ -1,5 +1,5 @@
-//! Announces answered per second, beside opentracker: one server after the other on a processor of
-//! its own, the same load from another.
+//! Announces answered per second, compared with opentracker. Each server runs in turn on its own
+//! processor, with the same load from another one.
 
 mod http;
 mod load;
@@ -14,13 +14,13 @@ use aqueduct_tests::process;
 use load::Load;
 use servers::Server;
 
-/// How long a server is measured.
+/// How long each server is measured.
 const MEASURED: Duration = Duration::from_secs(5);
 
-/// A way to ask: runs until the time given, and says how many answers came with how many peers.
+/// A way to send announces: it runs until the given time and counts answers and peers.
 type Ask = fn(&Server, &mut Load, Instant) -> Result<Answers>;
 
-/// What came back.
+/// Counts of answers.
 #[derive(Clone, Copy, Default)]
 struct Answers {
     count: u64,
@@ -63,7 +63,7 @@ fn row(way: &str, server: &Server, ask: Ask) -> Result<()> {
         return Ok(());
     }
     let (wall, cpu) = (start.elapsed(), process::cpu(server.id()) - before);
-    // Millions of answers are counted exactly by a float.
+    // An `f64` represents the count exactly.
     let count = answers.count as f64;
     let (per_second, per_cpu, peers) = (
         count / wall.as_secs_f64(),

@@ -1,4 +1,4 @@
-//! The servers, each on one processor.
+//! The servers, each pinned to one processor.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use super::load;
 use crate::process::Background;
 
-/// Where they run.
+/// The processor that servers run on.
 pub(super) const PROCESSOR: usize = 0;
-/// How long one may take to open its port.
+/// The limit for a server to open its port.
 const START: Duration = Duration::from_secs(10);
 
 /// A server that runs until this is dropped.
@@ -55,7 +55,7 @@ impl Server {
     }
 }
 
-/// Ours, with no limit on a single address: all the load comes from a few.
+/// Starts the bridge without a per-address limit, since the load comes from a few addresses.
 pub(super) fn aqueduct() -> Result<Server> {
     let (folder, port) = (TempDir::new()?, programs::free_port());
     std::fs::write(
@@ -77,7 +77,7 @@ pub(super) fn aqueduct() -> Result<Server> {
     Server::start("aqueduct-bridge", &mut command, port, folder)
 }
 
-/// Debian's build serves only swarms that a file lists.
+/// Starts opentracker. Debian's build serves only swarms on a whitelist.
 pub(super) fn opentracker() -> Result<Server> {
     let (folder, port) = (TempDir::new()?, programs::free_port());
     let mut list = String::new();
@@ -108,7 +108,7 @@ pub(super) fn opentracker() -> Result<Server> {
     Server::start("opentracker", &mut command, port, folder)
 }
 
-/// It drops its privileges before it reads.
+/// Makes the folder readable, since opentracker drops its privileges before it reads the whitelist.
 fn readable_by_all(folder: &TempDir) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     Ok(std::fs::set_permissions(

@@ -1,4 +1,5 @@
-//! BEP 15 from a few addresses, as many announces under way as a socket's buffer holds answers to.
+//! UDP announces (BEP 15) from a few addresses, with as many in flight as a socket's buffer holds
+//! answers.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -9,17 +10,17 @@ use super::Answers;
 use super::load::{Announce, Load};
 use super::servers::Server;
 
-/// Addresses of loopback that ask.
+/// The number of loopback addresses that send announces.
 const SOCKETS: u8 = 8;
-/// Announces under way from each.
+/// The number of announces in flight per address.
 const WINDOW: usize = 32;
-/// Bytes of an answer before its peers.
+/// The length of an answer without peers, in bytes.
 const HEAD: usize = 20;
-/// After this an answer is lost.
+/// After this time an answer counts as lost.
 const LOST: Duration = Duration::from_millis(200);
 
-/// Announces of which every server has as many before it is measured, so that all answer with as
-/// many peers.
+/// The number of announces that every server receives before the measurement, so that all return
+/// the same number of peers.
 const FILL: u64 = 100_000;
 
 struct Client {
@@ -73,7 +74,7 @@ impl Client {
         Ok(Self { socket, connection })
     }
 
-    /// Reads a window of answers, and sends as many announces again.
+    /// Reads a window of answers and sends the same number of announces.
     fn take_turn(&self, load: &mut Load, answers: &mut Answers) -> Result<()> {
         let mut answer = [0; 2048];
         for _ in 0..WINDOW {

@@ -1,4 +1,4 @@
-//! A peer whose bytes after the handshake are the test's business.
+//! A listening peer that leaves everything after the handshake to the test.
 
 use std::net::SocketAddr;
 
@@ -12,24 +12,24 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{DEADLINE, handshake};
 use crate::soon;
 
-/// A peer that waits to be dialled.
+/// A peer that waits for connections.
 #[derive(Debug)]
 pub struct Listener {
-    /// Where it listens.
+    /// The address that the peer listens at.
     pub addr: SocketAddr,
-    /// Its socket, for tests that want to see whether anybody dials at all.
+    /// The listening socket, for tests that check whether anything connects.
     pub socket: TcpListener,
-    /// What it answers handshakes with.
+    /// The peer id in its handshakes.
     pub peer_id: PeerId,
 }
 
 impl Listener {
-    /// On any free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     pub async fn start() -> Self {
         Self::start_at("127.0.0.1").await
     }
 
-    /// On any free port of this address.
+    /// Listens on a free port of this address.
     ///
     /// # Panics
     /// The host lacks that address.
@@ -42,18 +42,18 @@ impl Listener {
         }
     }
 
-    /// Takes the next connection and reads its handshake.
+    /// Accepts the next connection and reads its handshake.
     ///
     /// # Panics
-    /// Neither comes within [`crate::PATIENCE`].
+    /// No connection or no handshake arrives within [`crate::PATIENCE`].
     pub async fn accept(&self) -> (TcpStream, Handshake) {
         let (mut stream, _) = soon("a dial", self.socket.accept()).await.unwrap();
         let theirs = read_handshake(&mut stream).await;
         (stream, theirs)
     }
 
-    /// Takes the next connection, reads its handshake and answers for this info-hash, with `more`
-    /// right behind.
+    /// Accepts the next connection, reads its handshake and answers for this info-hash. `more` is
+    /// sent directly after the answer.
     ///
     /// # Panics
     /// As [`Listener::accept`].
@@ -68,7 +68,7 @@ impl Listener {
 /// Reads a handshake.
 ///
 /// # Panics
-/// None comes within [`crate::PATIENCE`].
+/// None arrives within [`crate::PATIENCE`].
 pub async fn read_handshake(stream: &mut TcpStream) -> Handshake {
     let (mut connection, mut input) = (Connection::accept(DEADLINE), BytesMut::new());
     loop {
@@ -76,7 +76,7 @@ pub async fn read_handshake(stream: &mut TcpStream) -> Handshake {
             Some(Event::Handshaken(theirs)) => return theirs,
             Some(_) => {}
             None => {
-                // Not a byte more than the handshake has: the rest is the test's.
+                // Read exactly the handshake: the bytes that follow are left to the test.
                 let (before, missing) = (input.len(), connection.missing(&input));
                 input.resize(before + missing, 0);
                 let reading = stream.read_exact(&mut input[before..]);

@@ -1,4 +1,4 @@
-//! `GET /announce` (BEP 3), answered with compact peers (BEP 23).
+//! HTTP announces (BEP 3), answered with compact peers (BEP 23).
 
 use std::net::SocketAddr;
 

@@ -16,30 +16,30 @@ use crate::http::{Server, in_thread, listener};
 use crate::journal::{Journal, Silence, Writer};
 use crate::soon;
 
-/// Most announcers in an answer.
+/// The maximum number of peers in an answer.
 const NUMWANT: usize = 50;
 
-/// What a client announced.
+/// An announce that the tracker received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// Its swarm.
+    /// The swarm's info-hash.
     pub info_hash: InfoHashV1,
-    /// Who it says it is.
+    /// The client's peer id.
     pub peer_id: PeerId,
-    /// Where it can be dialled.
+    /// The client's peer address.
     pub addr: SocketAddr,
-    /// Bytes it still lacks.
+    /// The number of bytes that the client still needs.
     pub left: u64,
-    /// `started`, `completed`, `stopped`, or nothing.
+    /// `started`, `completed`, `stopped`, or empty.
     pub event: String,
-    /// The tracker's address that was asked.
+    /// The tracker's address that received the announce.
     pub at: SocketAddr,
-    /// Path and query of the request; `None`: it came over UDP.
+    /// Path and query of the request; `None` for UDP.
     pub target: Option<String>,
 }
 
 impl Announce {
-    /// An argument of the query, as it was encoded; empty if there is none of this name.
+    /// The value of a query parameter, still percent-encoded; empty if there is no such parameter.
     #[must_use]
     pub fn argument(&self, name: &str) -> &str {
         let target = self.target.as_deref().unwrap_or_default();
@@ -47,27 +47,28 @@ impl Announce {
     }
 }
 
-/// Which peers the tracker names.
+/// Which peers the tracker returns.
 #[derive(Clone, Debug)]
 pub enum Knows {
-    /// Those that announce themselves or are introduced, and the client itself never. Clients
-    /// announce every two seconds.
+    /// Peers that announced or were introduced, except the client itself. The interval is two
+    /// seconds.
     Announcers,
-    /// These, to everyone, whatever the swarm: one seed, it says. Clients announce every half hour.
+    /// These peers, to every client and for every swarm, with a count of one seed. The interval is
+    /// half an hour.
     Only(Vec<SocketAddr>),
 }
 
-/// What kind of tracker to start.
+/// The configuration of a tracker.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its addresses; it has the same port at each.
+    /// The IP addresses to listen at, with the same port at each.
     pub ips: Vec<IpAddr>,
-    /// 0: any that is free.
+    /// The port; 0 chooses a free one.
     pub port: u16,
-    /// Which peers it names.
+    /// Which peers the tracker returns.
     pub knows: Knows,
-    /// Before each answer over UDP come two forged ones: of another socket, with the right
-    /// transaction id, and of the tracker's, with a wrong one.
+    /// Whether to send two forged answers before each answer over UDP: one from another socket with
+    /// the right transaction id, and one from the tracker's socket with a wrong one.
     pub forged: bool,
 }
 
@@ -82,27 +83,27 @@ impl Default for Options {
     }
 }
 
-/// A tracker in threads of its own, until it is dropped.
+/// A tracker in its own threads; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Tracker {
     addr: SocketAddr,
     shared: Arc<Shared>,
     announces: Journal<Announce>,
-    /// Announces that [`Tracker::next`] has returned.
+    /// The number of announces that [`Tracker::next`] has returned.
     read: usize,
     _http: Server,
-    /// Dropping it ends the thread of UDP.
+    /// Dropping it ends the UDP thread.
     _stop: oneshot::Sender<()>,
 }
 
 impl Tracker {
-    /// On any free port of 127.0.0.1; it names those that announce themselves.
+    /// Starts a tracker on a free port of 127.0.0.1. It returns the peers that announced.
     #[must_use]
     pub fn start() -> Self {
         Self::with(Options::default())
     }
 
-    /// On any free port of this address; it names those that announce themselves.
+    /// Starts a tracker on a free port of this address. It returns the peers that announced.
     #[must_use]
     pub fn start_at(ip: IpAddr) -> Self {
         Self::with(Options {
@@ -111,7 +112,7 @@ impl Tracker {
         })
     }
 
-    /// On any free port of 127.0.0.1; it names these peers and no others.
+    /// Starts a tracker on a free port of 127.0.0.1. It returns exactly these peers.
     #[must_use]
     pub fn naming(peers: &[SocketAddr]) -> Self {
         Self::with(Options {
@@ -120,7 +121,7 @@ impl Tracker {
         })
     }
 
-    /// As the options say.
+    /// Starts a tracker with these options.
     ///
     /// # Panics
     /// No port is free for TCP and UDP at all addresses.
@@ -152,25 +153,25 @@ impl Tracker {
         }
     }
 
-    /// Its first address.
+    /// The tracker's first address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Its announce URL over HTTP.
+    /// The HTTP announce URL.
     #[must_use]
     pub fn http(&self) -> String {
         format!("http://{}/announce", self.addr)
     }
 
-    /// Its announce URL over UDP.
+    /// The UDP announce URL.
     #[must_use]
     pub fn udp(&self) -> String {
         format!("udp://{}/announce", self.addr)
     }
 
-    /// Adds a peer that does not announce itself.
+    /// Adds a peer to a swarm, as if it had announced.
     pub fn introduce(&self, info_hash: InfoHashV1, addr: SocketAddr) {
         self.shared
             .lock()
@@ -179,26 +180,26 @@ impl Tracker {
             .insert(addr, 0);
     }
 
-    /// Everything that clients announced so far.
+    /// All announces received so far.
     #[must_use]
     pub fn announces(&self) -> Vec<Announce> {
         self.announces.all()
     }
 
-    /// The next announce that was not returned yet.
+    /// Waits for the next announce that was not returned yet.
     ///
     /// # Panics
-    /// It does not come within [`crate::PATIENCE`].
+    /// None arrives within [`crate::PATIENCE`].
     pub async fn next(&mut self) -> Announce {
         let announce = soon("an announce", self.announces.entry(self.read)).await;
         self.read += 1;
         announce.expect("a tracker takes announces until it is dropped")
     }
 
-    /// Blocks until there is an announce for which this holds; those that came already count.
+    /// Blocks until an announce fulfils `holds`. Earlier announces count.
     ///
     /// # Panics
-    /// None came in time; says which did.
+    /// None does in time; the message lists those that arrived.
     pub fn wait_for(
         &self,
         what: &str,
@@ -225,7 +226,7 @@ impl Drop for Tracker {
     }
 }
 
-/// One port at all addresses, for TCP and UDP; `None`: the port that was tried is not free.
+/// Binds one port at all addresses, for TCP and UDP. `None` if the port that was tried is in use.
 fn sockets(options: &Options) -> Option<(Vec<TcpListener>, Vec<UdpSocket>)> {
     let (mut tcp, mut udp, mut port) = (Vec::new(), Vec::new(), options.port);
     for ip in &options.ips {
@@ -240,22 +241,22 @@ fn sockets(options: &Options) -> Option<(Vec<TcpListener>, Vec<UdpSocket>)> {
     Some((tcp, udp))
 }
 
-/// What an announce is answered with.
+/// The answer to an announce.
 struct Answer {
     seeders: u32,
     leechers: u32,
-    /// Seconds until the next announce.
+    /// Seconds until the next regular announce.
     interval: u32,
-    /// Seconds below which clients must not ask again.
+    /// The minimum number of seconds between announces.
     min_interval: Option<u32>,
     peers: Vec<SocketAddr>,
 }
 
-/// What both protocols share.
+/// State shared by both protocols.
 #[derive(Debug)]
 struct Shared {
     knows: Knows,
-    /// Where each announcer is, and how many bytes it lacks.
+    /// The announced peers of each swarm, with the number of bytes that each still needs.
     swarms: Mutex<BTreeMap<InfoHashV1, BTreeMap<SocketAddr, u64>>>,
     announces: Writer<Announce>,
 }
@@ -265,7 +266,7 @@ impl Shared {
         self.swarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an announce and says what it is answered with.
+    /// Records an announce and returns its answer.
     fn announce(&self, announce: Announce) -> Answer {
         let answer = match &self.knows {
             Knows::Only(peers) => Answer {
@@ -301,7 +302,7 @@ impl Shared {
     }
 }
 
-/// Six bytes per peer (BEP 23); IPv6 peers are left out.
+/// Compact IPv4 peers, six bytes each (BEP 23). IPv6 peers are left out.
 fn compact(peers: &[SocketAddr]) -> Vec<u8> {
     let v4 = peers.iter().filter_map(|addr| match addr {
         SocketAddr::V4(v4) => Some([&v4.ip().octets()[..], &v4.port().to_be_bytes()].concat()),

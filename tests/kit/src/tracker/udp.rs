@@ -1,4 +1,4 @@
-//! The UDP protocol of BEP 15.
+//! The UDP tracker protocol (BEP 15).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use tokio::net::UdpSocket;
 
 use super::{Announce, Answer, Shared, compact};
 
-/// What a connect request begins with.
+/// The magic constant at the start of a connect request.
 const PROTOCOL: u64 = 0x0417_2710_1980;
-/// The connection id that every client is given.
+/// The connection id that every client receives.
 const CONNECTION: u64 = 0x1234_5678_9ABC_DEF0;
-/// The connection id of forged answers. An announce with it gets an error.
+/// The connection id in forged answers. An announce that uses it gets an error.
 const FORGED: u64 = CONNECTION + 1;
 
 pub(super) async fn serve(sockets: Vec<std::net::UdpSocket>, forged: bool, shared: Arc<Shared>) {
@@ -38,7 +38,7 @@ async fn answer_all(socket: UdpSocket, forged: bool, shared: Arc<Shared>) {
             forger.send_to(&lie, from).await.unwrap();
             socket.send_to(&guessed, from).await.unwrap();
         }
-        // As on any network a datagram may be lost; the client asks again.
+        // As on any network, a datagram may be lost; the client repeats its request.
         socket.send_to(&answer, from).await.ok();
     }
 }
@@ -56,7 +56,7 @@ fn respond(packet: &[u8], from: SocketAddr, at: SocketAddr, shared: &Shared) -> 
     }
 }
 
-/// A wrong answer of the right shape.
+/// A wrong answer that is well-formed.
 fn forge(packet: &[u8]) -> Option<Vec<u8>> {
     let (action, transaction) = (u32_at(packet, 8)?, packet.get(12..16)?);
     Some(match action {

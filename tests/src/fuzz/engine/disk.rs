@@ -1,5 +1,4 @@
-//! The disk under the engine: what it holds, what a loss of power would leave of it, and the work
-//! that the engine has requested.
+//! The simulated disk: its current content, what a power loss would leave, and pending operations.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use super::operation::Outcome;
 use super::torrent::{TORRENT, digest};
 use super::world::nth;
 
-/// Work under way. A flush remembers what it makes durable.
+/// Pending operations. A flush records what it makes durable.
 struct Pending {
     op: Op,
     written_before: Bitfield,
@@ -36,12 +35,12 @@ impl Disk {
         }
     }
 
-    /// Whether nothing is under way.
+    /// Whether no operation is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// Pieces that outlive a loss of power.
+    /// Pieces that survive a power loss.
     pub(super) fn durable(&self) -> &Bitfield {
         &self.durable
     }
@@ -54,7 +53,7 @@ impl Disk {
         assert!(self.written.has(piece), "{piece:?} is not there");
     }
 
-    /// Bytes that wait to be hashed or written.
+    /// The number of bytes that wait to be hashed or written.
     pub(super) fn unwritten(&self) -> u64 {
         let held = |op: &Op| match op {
             Op::Hash(rope) | Op::Write { data: rope, .. } => rope.len() as u64,
@@ -66,7 +65,7 @@ impl Disk {
             .sum()
     }
 
-    /// The engine requests work, and never wrong work.
+    /// Accepts an operation, and checks that it is valid.
     pub(super) fn request(&mut self, id: RequestId, op: Op) {
         assert!(
             self.newest_request.is_none_or(|newest| newest < id),
@@ -125,7 +124,7 @@ impl Disk {
             .cancelled = true;
     }
 
-    /// Ends one request with this outcome; `None`: there is none.
+    /// Completes the request with this outcome. `None` if there is no such request.
     pub(super) fn answer(
         &mut self,
         which: u8,

@@ -1,4 +1,4 @@
-//! What peers and users may send to the engine, right or wrong.
+//! Messages that peers may send to the engine, valid or not.
 
 use aqueduct_core::connection::Transport;
 use aqueduct_core::extensions::ExtendedHandshake;
@@ -47,7 +47,7 @@ pub(super) fn magnet(info_hash: InfoHash) -> Magnet {
     }
 }
 
-/// A block with its bytes, or with one of them changed; of what is outside the torrent, zeros.
+/// A block message. If `right` is false, one byte is changed. Bytes outside the torrent are zero.
 pub(super) fn block(raw: RawBlock, right: bool) -> Message {
     let lengths = TORRENT.lengths();
     let offset = lengths
@@ -86,7 +86,7 @@ pub(super) fn hello() -> Message {
     }
 }
 
-/// Data of `ut_metadata` (BEP 9), which we gave the number 1.
+/// A `ut_metadata` data message (BEP 9) with our extension id, 1.
 pub(super) fn metadata(block: u8, right: bool) -> Message {
     let raw = &TORRENT.info.raw;
     let head = format!(
@@ -104,7 +104,7 @@ pub(super) fn metadata(block: u8, right: bool) -> Message {
     }
 }
 
-/// None, one or two ranges that may lie beyond the torrent's end.
+/// Zero, one or two ranges, which may extend beyond the end of the torrent.
 pub(super) fn ranges(first: u8, length: u8) -> Vec<PriorityRange> {
     let start = u64::from(first) * 1024;
     let range = PriorityRange {

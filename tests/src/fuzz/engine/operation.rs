@@ -1,14 +1,14 @@
-//! What can happen to an engine.
+//! The operations that a fuzz input consists of.
 
 use aqueduct_core::wire::RawBlock;
 use arbitrary::Arbitrary;
 
-/// One thing that happens. Numbers choose among what is there, modulo its count.
+/// One operation. A number selects one of the existing items, modulo their count.
 #[derive(Arbitrary, Debug)]
 pub(super) enum Operation {
-    /// So many milliseconds pass.
+    /// Advances the clock by this many milliseconds.
     Wait(u16),
-    /// Somebody connects.
+    /// A peer connects.
     Accept {
         from: u8,
         fast: bool,
@@ -16,21 +16,21 @@ pub(super) enum Operation {
     },
     /// A dial succeeds.
     Connect { dial: u8, fast: bool },
-    /// A dial fails or a connection breaks.
+    /// A dial fails, or a connection breaks.
     Break(u8),
-    /// A peer says something.
+    /// A peer sends a message.
     Say(u8, Said),
-    /// Queued bytes went out.
+    /// Queued bytes were sent.
     Sent(u8, u16),
-    /// A request is answered.
+    /// A storage request completes.
     Answer(u8, Outcome),
     /// Discovery found peers.
     Peers(Vec<(u8, u16)>),
-    /// The user wants something.
+    /// The user issues a command.
     Order(Order),
 }
 
-/// What a peer says.
+/// A message from a peer.
 #[derive(Arbitrary, Debug)]
 pub(super) enum Said {
     KeepAlive,
@@ -50,13 +50,13 @@ pub(super) enum Said {
     Reject(Range),
     /// A block that may not have been requested.
     Unasked(Range),
-    /// The block that we asked for first.
+    /// The first block that is requested from the peer.
     Block {
         right: bool,
     },
-    /// A refusal of what we asked for first.
+    /// A reject for the first block that is requested from the peer.
     RejectFirst,
-    /// An extended handshake as it should be.
+    /// A valid extended handshake.
     Hello,
     /// A block of the metadata.
     Metadata {
@@ -66,16 +66,16 @@ pub(super) enum Said {
     Extended(u8, Vec<u8>),
 }
 
-/// How a request ends.
+/// How a request completes.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) enum Outcome {
-    /// As it should.
+    /// Success.
     Right,
-    /// Storage fails; a digest fails to come only if it was cancelled.
+    /// Failure. A digest fails only if its request was cancelled.
     Failed { full: bool },
 }
 
-/// What the user wants.
+/// A command from the user.
 #[derive(Arbitrary, Debug)]
 pub(super) enum Order {
     Add {
@@ -88,12 +88,12 @@ pub(super) enum Order {
     Want(u8),
     Prioritise(u8, u8),
     Limits(Option<u16>, Option<u16>),
-    /// Something else may have changed a file.
+    /// A file may have been modified by another program.
     Touch(u8),
     SeedOnly,
 }
 
-/// What is known when a torrent is added.
+/// What is known about a torrent when it is added.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) enum Start {
     Nothing,
@@ -102,7 +102,7 @@ pub(super) enum Start {
     Magnet,
 }
 
-/// A range, more often than not one that makes sense.
+/// A block range, usually a valid one.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub(super) struct Range {
     index: u8,

@@ -1,4 +1,4 @@
-//! The torrent that the engine is fuzzed with: six pieces in two files, the last one short.
+//! The torrent under test: six pieces in two files; the last piece is shorter.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,7 +17,7 @@ pub(super) struct Torrent {
     data: Bytes,
 }
 
-/// Made once; a run only reads it.
+/// Created once and only read by the runs.
 pub(super) static TORRENT: LazyLock<Torrent> = LazyLock::new(Torrent::new);
 
 impl Torrent {
@@ -47,7 +47,7 @@ impl Torrent {
         self.info.lengths.pieces()
     }
 
-    /// Bytes of the torrent; `None` if they are not all in it.
+    /// Bytes of the torrent. `None` if the range is not within it.
     pub(super) fn slice(&self, offset: u64, length: u64) -> Option<Bytes> {
         let from = usize::try_from(offset).ok()?;
         let to = from.checked_add(usize::try_from(length).ok()?)?;

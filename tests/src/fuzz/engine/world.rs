@@ -1,5 +1,5 @@
-//! An engine, and a driver that executes its requests late, wrongly or never, and checks what it
-//! requests.
+//! An engine with a driver that completes its requests late, wrongly or never, and that checks the
+//! engine's outputs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use super::inputs::{block, handshake, hello, magnet, metadata, piece, ranges};
 use super::operation::{Operation, Order, Outcome, Said, Start};
 use super::torrent::TORRENT;
 
-/// Outputs of one input beyond which the engine is taken to be in an endless loop.
+/// The maximum number of outputs per input; more count as an endless loop.
 const MAX_OUTPUTS: usize = 20_000;
-/// How often the engine may ask to be woken per second of virtual time, and without time passing.
+/// The maximum number of wake-ups per second of virtual time, and at a single instant.
 const MAX_WAKES: usize = 2_000;
-/// Steps in which an engine whose requests all succeed must have shut down.
+/// The maximum number of steps that a shutdown may take when all requests succeed.
 const SHUT_DOWN_STEPS: usize = 1_000;
 
 pub(super) struct World {
@@ -31,7 +31,7 @@ pub(super) struct World {
     torrent: TorrentId,
     accepted: u64,
     dials: Vec<ConnId>,
-    /// What the engine requested from each peer and has not received.
+    /// Blocks that are requested from each peer and have not been received.
     peers: BTreeMap<ConnId, VecDeque<RawBlock>>,
     disk: Disk,
     has_shut_down: bool,
@@ -94,10 +94,9 @@ impl World {
         }
     }
 
-    /// The user leaves. From here on every request succeeds, so that the engine must reach its
-    /// end.
+    /// Shuts the engine down. From here on every request succeeds, so the shutdown must complete.
     pub(super) fn shut_down(&mut self) {
-        // Refused only if it is shutting down already.
+        // Refused only if the engine is already shutting down.
         self.command(Command::ShutDown);
         for _ in 0..SHUT_DOWN_STEPS {
             if self.has_shut_down && self.disk.is_idle() {
@@ -293,7 +292,7 @@ impl World {
         }
     }
 
-    /// A refusal changes nothing, which is all there is to see here.
+    /// A refused command changes nothing, so there is nothing else to check.
     fn command(&mut self, command: Command) {
         let _refused = self.engine.command(self.now, command);
         self.drain();
@@ -362,7 +361,7 @@ impl World {
         }
     }
 
-    /// What peers are told is true, and survives encoding.
+    /// Checks that a message to a peer is true and that encoding preserves it.
     fn sent(&mut self, conn: ConnId, message: &Message) {
         let asked = self
             .peers
@@ -408,7 +407,7 @@ impl World {
     }
 }
 
-/// One of the existing ones, if any.
+/// The `n`-th of the items, modulo their count; `None` if there are none.
 pub(super) fn nth<'a, T: Copy + 'a>(
     mut those: impl Iterator<Item = &'a T> + Clone,
     which: u8,

@@ -1,5 +1,5 @@
-//! A node that wants lookups to fail. It answers pings as honest nodes do, so that it gets into
-//! their tables.
+//! A malicious DHT node that tries to make lookups fail. It answers pings as honest nodes do, in
+//! order to be added to their tables.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,21 +8,21 @@ use aqueduct_core::discovery::dht::{Contact, Family, NodeId};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Port at which a liar is whoever its friends said it is.
+/// At this port a liar uses whichever id other liars claimed for it.
 const FALSE_PORT: u16 = 6882;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// Answers nothing but pings.
+    /// Answers pings only.
     Mute,
-    /// Names nodes next to every target that do not exist.
+    /// Returns nonexistent nodes next to every target.
     Inventor,
-    /// Names its friends, who all claim to be next to every target, know no peers, and take
+    /// Returns other liars, which all claim to be next to every target, know no peers, and accept
     /// announces.
     Conspirator,
-    /// Answers with as much as fits: invented nodes and peers.
+    /// Answers with as many invented nodes and peers as fit.
     Flooder,
-    /// Answers under another id every time.
+    /// Uses another id in each answer.
     Changeling,
     /// Claims to be all nodes next to every target: at many ports of its address, or at many
     /// addresses of its /64.
@@ -38,7 +38,7 @@ const KINDS: [Kind; 6] = [
     Kind::Crowd,
 ];
 
-/// One liar in one family.
+/// A liar in one address family.
 #[derive(Debug)]
 pub(super) struct Liar {
     contact: Contact,
@@ -63,7 +63,7 @@ impl Liar {
         }
     }
 
-    /// The datagram that it answers with. `at`: where the question arrived.
+    /// The answer to a datagram, if any. `at` is the address that the query was sent to.
     pub(super) fn answer(
         &self,
         at: SocketAddr,
@@ -139,7 +139,7 @@ impl Liar {
         }
     }
 
-    /// Another place at which it gets what is sent there.
+    /// Another address at which the liar receives datagrams.
     fn elsewhere(&self, rng: &mut ChaCha8Rng) -> SocketAddr {
         match self.contact.addr.ip() {
             IpAddr::V4(_) => SocketAddr::new(self.contact.addr.ip(), rng.random_range(7000..8000)),
@@ -162,7 +162,8 @@ fn target(query: &Query<'_>) -> Option<NodeId> {
     }
 }
 
-/// Closer to the target than any honest node will ever be, and the same whoever says it.
+/// An id closer to the target than any honest node's. It is a function of the address, so that all
+/// liars return the same one.
 fn next_to(target: NodeId, addr: SocketAddr) -> NodeId {
     let octets = match addr.ip() {
         IpAddr::V4(v4) => v4.to_bits(),
@@ -194,7 +195,7 @@ fn invented(target: NodeId, family: Family, rng: &mut ChaCha8Rng) -> Vec<Contact
         .collect()
 }
 
-/// A public address at which nobody is.
+/// An unused public address.
 fn somewhere(family: Family, rng: &mut ChaCha8Rng) -> SocketAddr {
     match family {
         Family::V4 => SocketAddr::from((

@@ -1,5 +1,5 @@
-//! A DHT of thousands of nodes: every honest one is the real machine, the others lie. Datagrams
-//! take time and get lost, nodes come and go.
+//! A DHT of thousands of nodes. Honest ones run the real state machine, the others lie. Datagrams
+//! take time and get lost; nodes join and leave.
 
 mod liar;
 mod place;
@@ -25,38 +25,37 @@ pub use self::place::Stack;
 use self::place::{PORT, addr, home};
 use super::clock::Agenda;
 
-/// Where every peer listens.
+/// The peer port of every node.
 const PEER_PORT: u16 = 7000;
 
-/// Nodes at each distance and in each of its families that a node knows from an earlier run.
+/// The number of nodes, per distance and address family, that a node remembers from an earlier run.
 const ACQUAINTANCES: usize = 6;
 
-/// Within which all nodes of the beginning start.
+/// The span within which all initial nodes start.
 const START: Duration = Duration::from_secs(60);
 
-/// What a node knows from an earlier run: its ids, and others.
+/// What a node remembers from an earlier run: its own ids, and contacts.
 type Earlier = (Vec<(Family, NodeId)>, Vec<Contact>);
 
-/// What the world is like.
+/// The parameters of a world.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Nodes at any time.
+    /// The number of nodes at any time.
     pub nodes: u32,
-    /// Of these, in percent: those with IPv4 alone, and those with IPv6 alone. The others have
-    /// both.
+    /// The percentage of nodes with IPv4 only, and with IPv6 only. The others have both.
     pub only: (u32, u32),
-    /// Of these: liars, in percent.
+    /// The percentage of nodes that lie.
     pub liars: u32,
-    /// Datagrams that get lost.
+    /// The probability that a datagram is lost.
     pub loss: f64,
-    /// Share of the honest nodes that is replaced by new ones every ten minutes.
+    /// The share of honest nodes that is replaced every ten minutes.
     pub churn: f64,
-    /// Everything else follows from it.
+    /// The seed of all randomness.
     pub seed: u64,
 }
 
 impl Plan {
-    /// What the `n`-th node has.
+    /// The address families of the `n`-th node.
     fn stack(&self, n: u32) -> Stack {
         let (v4, v6) = self.only;
         match n.wrapping_mul(37) % 100 {
@@ -75,9 +74,9 @@ enum Resident {
     Honest {
         dht: Box<Dht>,
         stack: Stack,
-        /// Of which family the bootstrap nodes are that it hears of; `None`: of any.
+        /// The address family of the bootstrap nodes that it resolves; `None`: any.
         hears_of: Option<Family>,
-        /// When its timer will ring.
+        /// When its next wake-up is scheduled.
         armed: Option<Instant>,
     },
     Liar(BTreeMap<Family, Liar>),
@@ -95,22 +94,21 @@ enum Event {
     Churn,
 }
 
-/// The first lookup of a node for a swarm, from the wish to its end; if the node has both families,
-/// one in each.
+/// A node's first lookup for a swarm. With both address families it covers one lookup in each.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked {
-    /// What it took, and of the hops the most.
+    /// The effort of the lookup; its hops are the maximum over the families.
     pub effort: Effort,
-    /// Families in which it is over.
+    /// The number of families in which the lookup has ended.
     pub families: usize,
-    /// From the wish to the first peer; `None`: there was none.
+    /// The time to the first peer; `None` if none was found.
     pub first_peer: Option<Duration>,
-    /// From the wish to the announces.
+    /// The time until the announces were sent.
     pub lasted: Duration,
 }
 
 impl Looked {
-    /// The other family's, which ended later.
+    /// Adds the lookup in the other family, which ended later.
     fn join(&mut self, other: Self) {
         let Effort {
             queries,
@@ -130,7 +128,7 @@ impl Looked {
     }
 }
 
-/// The world.
+/// A simulated DHT.
 pub struct World {
     plan: Plan,
     rng: ChaCha8Rng,
@@ -140,9 +138,9 @@ pub struct World {
     started: BTreeMap<(u32, Key), Instant>,
     found: BTreeMap<(u32, Key), (Duration, BTreeSet<SocketAddr>)>,
     looked: BTreeMap<(u32, Key), Looked>,
-    /// Datagrams so far.
+    /// The number of datagrams sent so far.
     pub packets: u64,
-    /// Their payload.
+    /// The number of payload bytes sent so far.
     pub bytes: u64,
     digest: Sha1,
 }
@@ -157,7 +155,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// A world in which every node knows a few others, and nobody has started yet.
+    /// Creates a world in which every node knows a few others and no node has started yet.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let mut world = Self {
@@ -177,7 +175,7 @@ impl World {
         world
     }
 
-    /// The nodes of the beginning.
+    /// Creates the initial nodes.
     fn settle(&mut self) {
         let mut earlier: BTreeMap<u32, Earlier> = BTreeMap::new();
         let mut lies: BTreeMap<u32, BTreeMap<Family, Liar>> = BTreeMap::new();
@@ -221,7 +219,7 @@ impl World {
         }
     }
 
-    /// The next node, which starts after a while.
+    /// Creates the next node, which starts after this delay.
     fn settle_in(&mut self, stack: Stack, resident: Resident, start: Duration) -> u32 {
         let n = u32::try_from(self.residents.len()).expect("thousands of nodes");
         self.residents.push(resident);
@@ -235,7 +233,8 @@ impl World {
         n
     }
 
-    /// Everybody has an id that its address may have (BEP 42): the others have no chance.
+    /// The contact of a node. Every id fits its node's address (BEP 42), since others are at a
+    /// disadvantage.
     fn contact(&mut self, n: u32, family: Family) -> Contact {
         let addr = addr(n, family);
         Contact {
@@ -244,14 +243,14 @@ impl World {
         }
     }
 
-    /// What a node knew in an earlier run: some at every distance at which there are any.
+    /// Contacts that a node remembers from an earlier run: some at every distance that has any.
     fn acquaintances(&mut self, sorted: &[(Contact, u32)], place: usize) -> BTreeSet<Contact> {
         let own = sorted[place].0.id;
         let mut known = BTreeSet::new();
         let mut around = 0..sorted.len();
         for bits in 1.. {
-            // The ids that share `bits` leading bits with ours stand together in the middle of
-            // those that share one less.
+            // Ids that share `bits` leading bits with ours are contiguous, in the middle of those
+            // that share one bit less.
             let shares = |(contact, _): &(Contact, u32)| own.shared_bits(&contact.id) >= bits;
             let near = around
                 .clone()
@@ -298,30 +297,30 @@ impl World {
         }
     }
 
-    /// A node that starts now, knows nobody, has no id that its addresses ask for, and hears of
-    /// bootstrap nodes of one family.
+    /// Adds a node that starts now without contacts and without ids that fit its addresses, and
+    /// that resolves bootstrap nodes of one family only.
     pub fn add_stranger(&mut self, stack: Stack, hears_of: Family) -> u32 {
         let stranger = self.honest(stack, State::default(), Some(hears_of));
         self.settle_in(stack, stranger, Duration::ZERO)
     }
 
-    /// Lets nodes come and go from now on.
+    /// Starts replacing nodes.
     pub fn begin_churn(&mut self) {
         self.agenda.after(Duration::ZERO, Event::Churn);
     }
 
-    /// Virtual time.
+    /// The virtual time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.agenda.now()
     }
 
-    /// An honest node that is there, any of them.
+    /// A random honest node that is running.
     pub fn any_node(&mut self) -> u32 {
         self.any(|_| true)
     }
 
-    /// Any honest node that has just this.
+    /// A random honest node with exactly these address families.
     pub fn any_node_with(&mut self, wanted: Stack) -> u32 {
         self.any(|stack| stack == wanted)
     }
@@ -335,7 +334,7 @@ impl World {
         }
     }
 
-    /// The node itself, while it is there.
+    /// The state machine of a node, while the node is running.
     #[must_use]
     pub fn dht(&self, node: u32) -> Option<&Dht> {
         match &self.residents[node as usize] {
@@ -344,13 +343,13 @@ impl World {
         }
     }
 
-    /// Where the node is, in a family.
+    /// The address of a node in a family.
     #[must_use]
     pub fn addr(node: u32, family: Family) -> SocketAddr {
         addr(node, family)
     }
 
-    /// A node looks for a swarm, and announces itself.
+    /// Makes a node look for peers of a swarm and announce itself.
     pub fn join(&mut self, node: u32, info_hash: InfoHashV1) {
         let key = Key {
             info_hash,
@@ -363,7 +362,7 @@ impl World {
         });
     }
 
-    /// It wants no more.
+    /// Makes a node leave a swarm.
     pub fn leave(&mut self, node: u32, info_hash: InfoHashV1) {
         self.with(node, |dht, now| {
             dht.remove(
@@ -376,7 +375,7 @@ impl World {
         });
     }
 
-    /// Whether a node found the peer at another one, by whatever family.
+    /// Whether a node found the peer at another node, in any family.
     #[must_use]
     pub fn has_found(&self, node: u32, info_hash: InfoHashV1, peer: u32) -> bool {
         let places = [Family::V4, Family::V6]
@@ -391,7 +390,7 @@ impl World {
         found.is_some_and(|(_, found)| places.iter().any(|place| found.contains(place)))
     }
 
-    /// The first lookup of a node for a swarm, once it is over in one of its families.
+    /// The first lookup of a node for a swarm, once it has ended in at least one family.
     #[must_use]
     pub fn looked(&self, node: u32, info_hash: InfoHashV1) -> Option<Looked> {
         self.looked
@@ -405,7 +404,7 @@ impl World {
             .copied()
     }
 
-    /// Nodes that an honest node knows, on average.
+    /// The average number of contacts in the tables of honest nodes.
     #[must_use]
     pub fn average_table(&self) -> f64 {
         let tables = self.residents.iter().filter_map(|resident| match resident {
@@ -417,13 +416,13 @@ impl World {
         sum / f64::max(count, 1.0)
     }
 
-    /// A digest of every datagram so far.
+    /// A digest of all datagrams so far.
     #[must_use]
     pub fn digest(&self) -> [u8; 20] {
         self.digest.clone().finalize().into()
     }
 
-    /// Lets time pass.
+    /// Advances the virtual time.
     pub fn run(&mut self, span: Duration) {
         let end = self.now() + span;
         while let Some(event) = self.agenda.next(end) {
@@ -468,7 +467,7 @@ impl World {
         }
     }
 
-    /// Lets an honest node do something, and does what it wants.
+    /// Calls the machine of an honest node, and carries out its outputs.
     fn with(&mut self, node: u32, act: impl FnOnce(&mut Dht, Instant)) {
         let now = self.now();
         let Some(Resident::Honest { dht, .. }) = self.residents.get_mut(node as usize) else {
@@ -534,7 +533,7 @@ impl World {
         }
     }
 
-    /// Addresses of a few bootstrap nodes.
+    /// Resolves a node's bootstrap names to a few bootstrap nodes.
     fn resolve(&mut self, node: u32) {
         let Resident::Honest { hears_of, .. } = self.residents[node as usize] else {
             return;
@@ -573,7 +572,8 @@ impl World {
         }
     }
 
-    /// One leaves without a word, another one comes and knows only bootstrap nodes.
+    /// Replaces a node: one disappears without notice, and a new one starts that knows only
+    /// bootstrap nodes.
     fn churn(&mut self) {
         let gone = self.any_node();
         self.residents[gone as usize] = Resident::Gone;

@@ -1,25 +1,25 @@
-//! Where nodes are: public addresses of one family or of both.
+//! Public addresses of nodes, in one address family or both.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use aqueduct_core::discovery::dht::Family;
 
-/// UDP port of every node.
+/// The UDP port of every node.
 pub(super) const PORT: u16 = 6881;
 
-/// Which families a node has.
+/// The address families of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stack {
-    /// IPv4 alone.
+    /// IPv4 only.
     V4,
-    /// IPv6 alone.
+    /// IPv6 only.
     V6,
     /// Both.
     Both,
 }
 
 impl Stack {
-    /// Its families.
+    /// The families as a list.
     #[must_use]
     pub fn families(self) -> &'static [Family] {
         match self {
@@ -29,14 +29,14 @@ impl Stack {
         }
     }
 
-    /// Whether it has a family.
+    /// Whether a node has an address in this family.
     #[must_use]
     pub fn has(self, family: Family) -> bool {
         self.families().contains(&family)
     }
 }
 
-/// The `n`-th node's address in a family: hardly two share a /24, and no two a /64.
+/// The address of the `n`-th node in a family. Few nodes share a /24, and no two share a /64.
 pub(super) fn addr(n: u32, family: Family) -> SocketAddr {
     match family {
         Family::V4 => {
@@ -51,7 +51,7 @@ pub(super) fn addr(n: u32, family: Family) -> SocketAddr {
     }
 }
 
-/// Whose an address is: whoever has one of IPv6 has the whole /64 around it.
+/// The prefix that identifies an address's owner: with IPv6, one host controls its whole /64.
 pub(super) fn home(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
