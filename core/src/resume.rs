@@ -1,9 +1,9 @@
-//! The resume record: what a driver keeps of one torrent between runs, and how it survives a crash
-//! while it is written.
+//! The resume record: the state of one torrent that a driver stores between runs, in a format that
+//! survives a crash during a write.
 //!
-//! A driver keeps two slots (files) a torrent and writes generation `n` to slot [`slot`]`(n)`, so
-//! that a record which is torn by a crash leaves the one before it whole. At start [`newest`] picks
-//! the newest valid one. Data are flushed before a record that counts on them is written.
+//! A driver keeps two slots (files) per torrent and writes generation `n` to slot [`slot`]`(n)`. A
+//! record that is torn by a crash therefore leaves the previous one intact. At start [`newest`]
+//! selects the newest valid one. Data are flushed before a record that refers to them is written.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -11,10 +11,10 @@
 //! | 2 | version, 1 |
 //! | 8 | generation |
 //! | 8 | length of the content |
-//! | … | content: a bencoded dictionary; keys that are not known are ignored, so that versions can add some |
-//! | 8 | SHA-1 of everything before, cut |
+//! | … | content: a bencoded dictionary; unknown keys are ignored, so that later versions can add some |
+//! | 8 | SHA-1 of everything before, truncated |
 //!
-//! Numbers are big endian. Nothing follows.
+//! Numbers are big-endian. No data may follow.
 
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
@@ -27,8 +27,8 @@ const VERSION: u16 = 1;
 const HEAD: usize = 26;
 const CHECKSUM: usize = 8;
 
-/// A .torrent of the largest size we take, with the bits and stamps of its pieces and files, stays
-/// well below.
+/// The largest accepted .torrent file, with its bitfield and file stamps, is well below these
+/// limits.
 const LIMITS: Limits = Limits {
     bytes: 64 << 20,
     depth: 8,
@@ -36,91 +36,91 @@ const LIMITS: Limits = Limits {
     form: Form::Canonical,
 };
 
-/// What is known of a torrent. The engine says `have`, `uploaded` and `downloaded`
-/// ([`crate::Op::Save`]), the driver adds the rest.
+/// The stored state of a torrent. The engine provides `have`, `uploaded` and `downloaded`
+/// ([`crate::Op::Save`]), the driver the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Which torrent.
+    /// The info-hash of the torrent.
     pub info_hash: InfoHash,
-    /// Pieces verified and flushed. Of no piece while only the hash is known.
+    /// Pieces that are verified and flushed. It has no bits while only the hash is known.
     pub have: Bitfield,
-    /// Payload bytes sent, all runs.
+    /// Payload bytes uploaded in all runs.
     pub uploaded: u64,
-    /// Payload bytes received, all runs.
+    /// Payload bytes downloaded in all runs.
     pub downloaded: u64,
-    /// One a file of the torrent, in its order, as the files were when `have` was true of them.
-    /// Empty if the driver keeps none.
+    /// One stamp per file, in the torrent's order, taken when `have` was correct. Empty if the
+    /// driver keeps none.
     pub stamps: Vec<FileStamp>,
-    /// The raw `info` dictionary, if the torrent is to be restored from this record alone.
+    /// The raw `info` dictionary, if the torrent can be restored from this record alone.
     pub info: Option<Bytes>,
-    /// A magnet link's `dn`: what to call the torrent until `info` is there.
+    /// The name from a magnet link (`dn`), used until `info` is known.
     pub name: Option<String>,
-    /// Tiers of tracker URLs (BEP 12).
+    /// The tiers of tracker URLs (BEP 12).
     pub trackers: Vec<Vec<String>>,
-    /// One flag a file; `None`: all are wanted.
+    /// One flag per file; `None`: all files are wanted.
     pub wanted: Option<Vec<bool>>,
-    /// Paused by the user.
+    /// Whether the user paused the torrent.
     pub paused: bool,
-    /// Files that are not under the torrent's own names, by index, with the components that they
-    /// are under: the file system refused their own. Empty in a tab.
+    /// Files that are stored under other names than their own because the file system refused
+    /// those: the file's index, and the components of its path. Empty in a tab.
     pub names: Vec<(u32, Vec<String>)>,
-    /// When the user added it, milliseconds since 1970: lists keep their order between runs. 0: not
-    /// known.
+    /// When the user added the torrent, in milliseconds since 1970, so that lists keep their order
+    /// between runs. 0: not known.
     pub added: u64,
 }
 
-/// A file's state by which a change between runs is seen.
+/// The state of a file, used to detect changes between runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileStamp {
-    /// Bytes; 0 for a file that is not there.
+    /// The size in bytes; 0 if the file does not exist.
     pub size: u64,
-    /// Nanoseconds since 1970 of the last modification; 0 where there is no file, or no such time
-    /// (a tab).
+    /// The time of the last modification, in nanoseconds since 1970; 0 if the file does not exist
+    /// or the time is not available (in a tab).
     pub modified: u64,
 }
 
-/// Why bytes are no record.
+/// Why bytes are not a valid record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// Cut off, or something else.
+    /// The record is truncated or has data after its end.
     #[error("a resume record of {expected} bytes was expected, there are {received}")]
     Length {
-        /// What its head says; the least there is if that is cut off, too.
+        /// The length according to the header; the minimum length if the header is truncated too.
         expected: u64,
-        /// What there is.
+        /// The actual length.
         received: u64,
     },
-    /// No record of ours.
+    /// The bytes do not start with the magic number.
     #[error("this is no resume record of Aqueduct")]
     Magic,
-    /// Of another version of the program.
+    /// The record has another format version.
     #[error("the resume record has version {received}, this program reads version {expected}")]
     Version {
-        /// Ours.
+        /// The supported version.
         expected: u16,
-        /// The record's.
+        /// The record's version.
         received: u16,
     },
-    /// A bit is not what it was.
+    /// The checksum does not match.
     #[error("the resume record's checksum is wrong")]
     Checksum,
-    /// The content is no bencode.
+    /// The content is not valid bencode.
     #[error("the resume record's content is broken: {0}")]
     Bencode(#[from] BencodeError),
-    /// An entry is missing or has another shape: a fault of the program that wrote it.
+    /// An entry is missing or malformed, although the checksum matches: a bug in the program that
+    /// wrote it.
     #[error("the resume record lacks an entry")]
     Content,
 }
 
-/// Which of the two slots, 0 or 1, a generation is written to: never the one that holds the
-/// generation before it.
+/// The slot, 0 or 1, that a generation is written to. It never holds the previous generation.
 #[must_use]
 pub const fn slot(generation: u64) -> usize {
     (generation % 2) as usize
 }
 
-/// The newer of the valid records in two slots, with its generation; the next one to write is one
-/// more.
+/// The newer of the valid records in two slots, with its generation. The next generation to write
+/// is one more.
 #[must_use]
 pub fn newest(a: &[u8], b: &[u8]) -> Option<(u64, Record)> {
     let (a, b) = (Record::decode(a).ok(), Record::decode(b).ok());
@@ -131,7 +131,7 @@ pub fn newest(a: &[u8], b: &[u8]) -> Option<(u64, Record)> {
 }
 
 impl Record {
-    /// What is known of a torrent of which only the hash is.
+    /// The record of a torrent of which only the hash is known.
     #[must_use]
     pub fn new(info_hash: InfoHash) -> Self {
         Self {
@@ -150,7 +150,7 @@ impl Record {
         }
     }
 
-    /// The bytes to store. `generation` is one more than the last one's.
+    /// Encodes the record. `generation` is one more than that of the previous record.
     #[must_use]
     pub fn encode(&self, generation: u64) -> Vec<u8> {
         let content = self.content();
@@ -167,10 +167,10 @@ impl Record {
         out
     }
 
-    /// Reads stored bytes: the generation and the record.
+    /// Decodes stored bytes to the generation and the record.
     ///
     /// # Errors
-    /// Any bit differs from what was encoded, or another version encoded it.
+    /// The bytes differ from those that were encoded, or another format version encoded them.
     pub fn decode(bytes: &[u8]) -> Result<(u64, Self), RecordError> {
         let (generation, content) = open(bytes)?;
         let record = scan(content, LIMITS)?.as_dict().and_then(Self::from_dict);
@@ -229,13 +229,13 @@ impl Record {
                 .flatten()
                 .map(name)
                 .collect::<Option<_>>()?,
-            // Records of earlier versions lack it.
+            // Records of earlier versions do not have this entry.
             added: dict.bytes("added").and_then(number).unwrap_or(0),
         })
     }
 }
 
-/// The generation and the content, if head and checksum are right.
+/// The generation and the content, if header and checksum are valid.
 fn open(bytes: &[u8]) -> Result<(u64, &[u8]), RecordError> {
     let received = bytes.len() as u64;
     let short = RecordError::Length {
@@ -298,7 +298,7 @@ fn info_hash(dict: Dict<'_>) -> Option<InfoHash> {
     }
 }
 
-/// All 64 bits, which a bencoded integer has no room for.
+/// A 64-bit number. Values above `i64::MAX` do not fit into a bencoded integer.
 fn number(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
@@ -328,7 +328,7 @@ fn encode_stamps(stamps: &[FileStamp]) -> Vec<u8> {
         .collect()
 }
 
-/// `None` if the last one is cut.
+/// Decodes stamps; `None` if the last one is truncated.
 fn decode_stamps(bytes: &[u8]) -> Option<Vec<FileStamp>> {
     let (numbers, []) = bytes.as_chunks::<8>() else {
         return None;

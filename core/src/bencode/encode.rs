@@ -1,19 +1,19 @@
-//! Writing bencode: canonical by construction.
+//! Bencode output. It is canonical by construction.
 
 use std::collections::BTreeMap;
 
-/// The bytes of one canonical value.
+/// The encoding of one canonical value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded(Vec<u8>);
 
 impl Encoded {
-    /// A number; [`super::scan`] reads back what fits 64 bits with a sign.
+    /// An integer. [`super::scan`] reads back every integer that fits into an `i64`.
     #[must_use]
     pub fn int(number: impl Into<i128>) -> Self {
         Self(format!("i{}e", number.into()).into_bytes())
     }
 
-    /// A string.
+    /// A byte string.
     #[must_use]
     pub fn bytes(content: impl AsRef<[u8]>) -> Self {
         let mut out = Vec::new();
@@ -30,14 +30,14 @@ impl Encoded {
         Self(out)
     }
 
-    /// A value that is bencoded already, byte for byte: an `info` dictionary must keep the form its
-    /// hash was made of.
+    /// A value that is already bencoded; it is written unchanged. An `info` dictionary must keep
+    /// the exact bytes that were hashed.
     #[must_use]
     pub fn raw(value: impl Into<Vec<u8>>) -> Self {
         Self(value.into())
     }
 
-    /// The bytes.
+    /// The encoded bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -56,37 +56,37 @@ impl From<&mut Encoder> for Encoded {
     }
 }
 
-/// Writes a dictionary: entries may come in any order, keys leave sorted and once each (the last of
-/// equal ones stays).
+/// Builds a dictionary. Entries may be added in any order; the output has each key once, sorted. Of
+/// several entries with the same key the last one is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     entries: BTreeMap<Vec<u8>, Encoded>,
 }
 
 impl Encoder {
-    /// An empty dictionary.
+    /// Creates an empty dictionary.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Any value.
+    /// Adds an entry with any value.
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl Into<Encoded>) -> &mut Self {
         self.entries.insert(key.as_ref().to_vec(), value.into());
         self
     }
 
-    /// A number.
+    /// Adds an entry with an integer.
     pub fn int(&mut self, key: impl AsRef<[u8]>, number: impl Into<i128>) -> &mut Self {
         self.put(key, Encoded::int(number))
     }
 
-    /// A string.
+    /// Adds an entry with a byte string.
     pub fn bytes(&mut self, key: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> &mut Self {
         self.put(key, Encoded::bytes(content))
     }
 
-    /// A list.
+    /// Adds an entry with a list.
     pub fn list(
         &mut self,
         key: impl AsRef<[u8]>,
@@ -95,7 +95,7 @@ impl Encoder {
         self.put(key, Encoded::list(items))
     }
 
-    /// The bytes of the dictionary.
+    /// The encoded dictionary.
     #[must_use]
     pub fn finish(&self) -> Vec<u8> {
         let mut out = vec![b'd'];

@@ -1,74 +1,75 @@
-//! Why bytes are no bencode, or more of it than we take.
+//! Why bytes were rejected as bencode.
 
-/// What is wrong, and where.
+/// A fault and its location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("byte {at}: {fault}")]
 pub struct BencodeError {
-    /// Offset of the offending byte, or of the first byte of the offending value.
+    /// The offset of the offending byte, or of the first byte of the offending value.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub fault: BencodeFault,
 }
 
-/// What [`super::scan`] refuses.
+/// The faults that [`super::scan`] detects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BencodeFault {
-    /// The bytes stop inside a value.
+    /// The data end inside a value.
     #[error("the data end in the middle of a value")]
     End,
-    /// A byte that begins no value.
+    /// A byte that cannot start a value.
     #[error("no value begins with the byte 0x{0:02x}")]
     Unexpected(u8),
-    /// Leading zeros, `-0`, no digits, or something other than digits.
+    /// An integer with leading zeros, without digits, with other characters than digits, or `-0`.
     #[error("an integer is not in its shortest decimal form")]
     Integer,
-    /// An integer that 64 bits with a sign cannot hold.
+    /// An integer outside the range of `i64`.
     #[error("an integer is outside -2^63 .. 2^63 - 1")]
     IntegerRange,
-    /// Leading zeros, more than 64 bits, or something other than digits before the colon.
+    /// A string length with leading zeros, of more than 64 bits, or with other characters than
+    /// digits before the colon.
     #[error("a string's length is not in its shortest decimal form")]
     Length,
-    /// A string longer than the data.
+    /// A string that is longer than the remaining data.
     #[error("a string of {declared} bytes is declared, {left} are left")]
     Overrun {
-        /// What its head says.
+        /// The declared length in bytes.
         declared: u64,
-        /// Bytes after the colon.
+        /// The number of bytes after the colon.
         left: u64,
     },
-    /// A dictionary's key is something other than a string.
+    /// A dictionary key that is not a string.
     #[error("a dictionary's key is not a string")]
     Key,
-    /// A dictionary ends after a key.
+    /// A dictionary that ends after a key.
     #[error("a dictionary's key has no value")]
     NoValue,
-    /// The same key twice in a dictionary.
+    /// A key that occurs twice in a dictionary.
     #[error("a dictionary has the same key twice")]
     DuplicateKey,
-    /// Keys out of order, where [`super::Form::Canonical`] asks for order.
+    /// Unsorted keys, where [`super::Form::Canonical`] requires sorted ones.
     #[error("a dictionary's keys are not sorted")]
     Unsorted,
-    /// More lists and dictionaries in each other than [`super::Limits::depth`].
+    /// Lists and dictionaries that are nested more deeply than [`super::Limits::depth`].
     #[error("values are nested deeper than {0}")]
     Depth(usize),
     /// More values than [`super::Limits::tokens`].
     #[error("there are more than {0} values")]
     Tokens(usize),
-    /// More bytes than [`super::Limits::bytes`].
+    /// More data than [`super::Limits::bytes`].
     #[error("there are {received} bytes, at most {limit} are taken")]
     Bytes {
-        /// What came.
+        /// The size of the data in bytes.
         received: usize,
-        /// What we take.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Something after the value.
+    /// Data after the value.
     #[error("{0} bytes follow the end of the value")]
     Trailing(usize),
 }
 
 impl BencodeFault {
-    /// The fault at its place.
+    /// Combines the fault with its location.
     pub(super) const fn at(self, at: usize) -> BencodeError {
         BencodeError { at, fault: self }
     }

@@ -1,10 +1,10 @@
-//! Bencode (BEP 3): the form of .torrent files, tracker answers, extended messages and the DHT.
+//! Bencode (BEP 3), the encoding of .torrent files, tracker responses, extended messages and DHT
+//! messages.
 //!
-//! Everything from outside goes through [`scan`] first. It is as strict as [`Form`] says, does not
-//! recurse, allocates nothing that a declared length asks for, and bounds depth, tokens and bytes.
-//! What it accepts is read through [`Value`], a cursor that borrows and copies nothing;
-//! [`Value::typed`] hands a part to serde. What we say ourselves is written by [`Encoder`], whose
-//! keys cannot come out unsorted.
+//! All untrusted data pass [`scan`] first. Its strictness is set by [`Form`]. It does not recurse,
+//! allocates nothing based on a declared length, and bounds depth, tokens and bytes. Accepted data
+//! are read through [`Value`], a cursor that borrows and does not copy; [`Value::typed`]
+//! deserializes a value with serde. Output is written by [`Encoder`], which sorts the keys.
 //!
 //! ```
 //! use aqueduct_core::bencode::{Encoder, Limits, scan};

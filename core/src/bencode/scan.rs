@@ -1,53 +1,53 @@
-//! One pass over foreign bytes, without recursion, before anything else looks at them.
+//! Validation of untrusted bytes in one pass, without recursion.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{BencodeError, BencodeFault, Value};
 
-/// What a scan accepts at most.
+/// The limits of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the whole value.
+    /// The maximum size of the whole value in bytes.
     pub bytes: usize,
-    /// Lists and dictionaries in each other.
+    /// The maximum nesting depth of lists and dictionaries.
     pub depth: usize,
-    /// Integers, strings (keys, too), lists and dictionaries.
+    /// The maximum number of integers, strings (including keys), lists and dictionaries.
     pub tokens: usize,
-    /// How far from the canonical form the bytes may be.
+    /// How far the data may deviate from the canonical form.
     pub form: Form,
 }
 
-/// How strictly the form of BEP 3 is asked for, from the strictest on. Each accepts what those
-/// before it accept.
+/// How strictly the form of BEP 3 is enforced, from the strictest on. Each variant accepts
+/// everything that those before it accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// Keys sorted, each once; integers and lengths in their shortest form: one way to write a
-    /// value, as BEP 52 asks.
+    /// Sorted and unique keys, and integers and lengths in their shortest form. Every value then
+    /// has exactly one encoding, as BEP 52 requires.
     Canonical,
-    /// Keys in any order.
+    /// Also accepts unsorted keys.
     Unsorted,
-    /// Also `-0` and leading zeros, which makers of v1 torrents have written.
+    /// Also accepts `-0` and leading zeros, which some programs have written into v1 torrents.
     Loose,
-    /// Also a key twice in a dictionary: the first one counts ([`super::Dict`]).
+    /// Also accepts duplicate keys in a dictionary. The first entry counts ([`super::Dict`]).
     Repeating,
 }
 
 impl Limits {
-    /// A .torrent file: 10 MB. What is hashed of it must fit [`Limits::METADATA`], too.
+    /// For a .torrent file: 10 MB. Its hashed part must also be within [`Limits::METADATA`].
     pub const TORRENT: Self = Self {
         bytes: 10_000_000,
         depth: 100,
         tokens: 3_000_000,
         form: Form::Repeating,
     };
-    /// An `info` dictionary: 16 MiB.
+    /// For an `info` dictionary: 16 MiB.
     pub const METADATA: Self = Self {
         bytes: 16 << 20,
         form: Form::Loose,
         ..Self::TORRENT
     };
-    /// A tracker's answer, an extended message, a DHT packet: 1 MiB and 10,000 tokens.
+    /// For a tracker response, an extended message or a DHT packet: 1 MiB and 10,000 tokens.
     pub const MESSAGE: Self = Self {
         bytes: 1 << 20,
         depth: 100,
@@ -55,7 +55,7 @@ impl Limits {
         form: Form::Unsorted,
     };
 
-    /// The same, but only the canonical form is accepted.
+    /// The same limits, with only the canonical form accepted.
     #[must_use]
     pub const fn canonical(self) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Limits {
     }
 }
 
-/// Checks that `bytes` are exactly one value within `limits`, in the form that these ask for.
+/// Checks that `bytes` are exactly one value within `limits` and in the form that they require.
 ///
 /// Takes time linear in the bytes (a dictionary with unsorted keys is sorted to find equal ones),
 /// and memory linear in the keys of the dictionaries open at a time.
@@ -87,8 +87,8 @@ pub fn scan(bytes: &[u8], limits: Limits) -> Result<Value<'_>, BencodeError> {
     }
 }
 
-/// Like [`scan`] for a value that other data follow (BEP 9 puts a piece of metadata after a
-/// dictionary): the value, and what follows it.
+/// Like [`scan`], for a value that is followed by other data (BEP 9 appends a piece of metadata to
+/// a dictionary). Returns the value and the data that follow.
 ///
 /// # Errors
 /// The first fault and its offset. [`Limits::bytes`] bounds the value alone.
@@ -107,18 +107,18 @@ pub fn scan_prefix(bytes: &[u8], limits: Limits) -> Result<(Value<'_>, &[u8]), B
     Ok((Value::scanned(raw), rest))
 }
 
-/// What may come next in a container.
+/// What may follow in a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Due {
-    /// A list's item, or its end.
+    /// A list item, or the end of the list.
     Item,
-    /// A dictionary's key, or its end.
+    /// A dictionary key, or the end of the dictionary.
     Key,
     /// The value of the last key.
     Value,
 }
 
-/// A list or dictionary that has begun and not ended.
+/// A list or dictionary whose end has not been reached.
 struct Open {
     due: Due,
     /// Where this dictionary's keys begin in [`Scanner::keys`].
@@ -132,7 +132,8 @@ struct Scanner<'a> {
     limits: Limits,
     tokens: usize,
     open: Vec<Open>,
-    /// Keys of all open dictionaries, outer ones first: one allocation for all.
+    /// The keys of all open dictionaries, outer ones first. A single vector avoids an allocation
+    /// per dictionary.
     keys: Vec<Range<usize>>,
 }
 
@@ -238,7 +239,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Equal keys of an unsorted dictionary need not be neighbours.
+    /// Checks unsorted keys for duplicates, which need not be adjacent.
     fn find_duplicate(&mut self, from: usize) -> Result<(), BencodeError> {
         let bytes = self.bytes;
         let Some(keys) = self.keys.get_mut(from..) else {
@@ -254,7 +255,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// `i`, digits, `e`.
+    /// Scans `i`, digits, `e`.
     fn integer(&mut self) -> Result<(), BencodeError> {
         let start = self.at;
         self.at += 1;
@@ -268,7 +269,7 @@ impl<'a> Scanner<'a> {
         if self.peek()? != b'e' || !is_written_well {
             return Err(BencodeFault::Integer.at(start));
         }
-        // The sign is part of the number: -2^63 has no positive counterpart.
+        // The sign is parsed with the digits, since -2^63 has no positive counterpart.
         let text = &self.bytes[start + 1..self.at];
         let number = std::str::from_utf8(text)
             .ok()
@@ -279,7 +280,7 @@ impl<'a> Scanner<'a> {
             .ok_or_else(|| BencodeFault::IntegerRange.at(start))
     }
 
-    /// Digits, `:`, bytes: returns where the bytes are.
+    /// Scans a length, `:`, and that many bytes. Returns the range of the bytes.
     fn string(&mut self) -> Result<Range<usize>, BencodeError> {
         let start = self.at;
         let digits = self.digits();
@@ -309,7 +310,7 @@ impl<'a> Scanner<'a> {
         Ok(from..self.at)
     }
 
-    /// Moves over the digits that come next.
+    /// Advances over the digits that follow.
     fn digits(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
         let count = rest
@@ -321,7 +322,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Decimal digits without needless zeros.
+/// Whether the digits have no redundant leading zeros.
 fn shortest(digits: &[u8]) -> bool {
     match digits {
         [] => false,

@@ -173,9 +173,9 @@ fn ten_megabytes_of_open_lists_are_refused_after_a_hundred_and_one_bytes() {
     assert!(took < Duration::from_millis(50), "{took:?}");
 }
 
-/// How long `work` takes: requirements name times, so tests of them read a clock; the engine itself
-/// never does. Where the system tells, it is the time on the processor, so that a busy machine
-/// fails no test.
+/// The duration of `work`. Requirements state times, so these tests read a clock, which the engine
+/// itself never does. Where the system provides it, this is processor time, so that a busy machine
+/// does not fail a test.
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -275,7 +275,7 @@ fn arbitrary_value() -> impl Strategy<Value = Encoded> {
     })
 }
 
-/// Bytes that look enough like bencode to get past the first one.
+/// Bytes that are similar enough to bencode to pass the first checks.
 fn almost_bencode() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         Just(b'l'),

@@ -1,48 +1,48 @@
-//! A cursor over scanned bytes: borrows, copies nothing, never fails on what [`super::scan`]
-//! accepted.
+//! A cursor over scanned bytes. It borrows, does not copy, and never fails on data that
+//! [`super::scan`] accepted.
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-/// One scanned value.
+/// A scanned value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
     raw: &'a [u8],
 }
 
 impl<'a> Value<'a> {
-    /// Only for bytes that a scan accepted.
+    /// Wraps bytes that a scan has accepted.
     pub(super) const fn scanned(raw: &'a [u8]) -> Self {
         Self { raw }
     }
 
-    /// The value's bytes as they came: what an info-hash is made of.
+    /// The encoded value, unchanged. An info-hash is computed over these bytes.
     #[must_use]
     pub const fn raw(self) -> &'a [u8] {
         self.raw
     }
 
-    /// The number, if it is one.
+    /// The integer, if the value is one.
     #[must_use]
     pub fn as_int(self) -> Option<i64> {
         let digits = self.raw.strip_prefix(b"i")?.strip_suffix(b"e")?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
-    /// The bytes, if it is a string.
+    /// The bytes, if the value is a string.
     #[must_use]
     pub fn as_bytes(self) -> Option<&'a [u8]> {
         split_string(self.raw).map(|(content, _)| content)
     }
 
-    /// The text, if it is a string in UTF-8.
+    /// The text, if the value is a string in UTF-8.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// The items, if it is a list.
+    /// The items, if the value is a list.
     #[must_use]
     pub fn as_list(self) -> Option<List<'a>> {
         Some(List {
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The entries, if it is a dictionary.
+    /// The entries, if the value is a dictionary.
     #[must_use]
     pub fn as_dict(self) -> Option<Dict<'a>> {
         Some(Dict {
@@ -58,8 +58,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// The value as a serde type; `None` if it has another shape. Recursion is bounded by the
-    /// scan's depth.
+    /// Deserializes the value; `None` if it has another shape. The scan bounds the depth, and
+    /// thereby the recursion.
     #[must_use]
     pub fn typed<T: DeserializeOwned>(self) -> Option<T> {
         serde_bencode::from_bytes(self.raw).ok()
@@ -88,8 +88,8 @@ impl<'a> Iterator for List<'a> {
     }
 }
 
-/// A dictionary. Each look-up walks its entries, so one that is read in full is better iterated. Of
-/// a key that is there twice the first one counts.
+/// A dictionary. Each look-up is a linear search, so iterate if all entries are needed. Of
+/// duplicate keys the first one counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Dict<'a> {
     body: &'a [u8],
@@ -103,7 +103,7 @@ impl<'a> Dict<'a> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    /// The number of a key, if it is there, is a number, and fits.
+    /// The integer of a key, if it exists, is an integer, and fits into `T`.
     #[must_use]
     pub fn num<T: TryFrom<i64>>(self, key: impl AsRef<[u8]>) -> Option<T> {
         self.get(key)?.as_int()?.try_into().ok()
@@ -133,7 +133,7 @@ impl<'a> Dict<'a> {
         self.get(key)?.as_dict()
     }
 
-    /// The values of several keys, found in one walk.
+    /// The values of several keys, found in a single pass.
     #[must_use]
     pub fn gather<const N: usize>(self, keys: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut values = [None; N];
@@ -146,7 +146,7 @@ impl<'a> Dict<'a> {
         values
     }
 
-    /// Keys and values, in the order of the bytes.
+    /// Iterates over keys and values in the encoded order.
     #[must_use]
     pub const fn iter(self) -> Entries<'a> {
         Entries { rest: self.body }
@@ -162,7 +162,7 @@ impl<'a> IntoIterator for Dict<'a> {
     }
 }
 
-/// Keys and values of a [`Dict`].
+/// Iterator over keys and values of a [`Dict`].
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
     rest: &'a [u8],
@@ -179,7 +179,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// The string at the beginning, and what follows it.
+/// Splits off the string at the start.
 fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0usize;
     let mut rest = bytes;
@@ -195,7 +195,7 @@ fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The value at the beginning, and what follows it. Counts what is open instead of recursing.
+/// Splits off the value at the start. Counts open containers instead of recursing.
 fn split_value(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let mut rest = bytes;
     let mut open = 0usize;

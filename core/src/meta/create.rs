@@ -1,5 +1,4 @@
-//! Making a torrent (BEP 3), without reading a byte: the caller walks the folder and hashes the
-//! pieces.
+//! Creating a torrent (BEP 3) without I/O: the caller lists the files and hashes the pieces.
 
 use std::sync::Arc;
 
@@ -8,97 +7,98 @@ use super::{Info, Metainfo, MetainfoError};
 use crate::bencode::{Encoded, Encoder};
 use crate::types::{Lengths, LengthsError, MAX_PIECE_LENGTH, Sha1Digest, visible};
 
-/// The smallest piece length we make: one block.
+/// The minimum piece length of created torrents: one block.
 const MIN_PIECE_LENGTH: u32 = 16 * 1024;
-/// The largest that is chosen without being asked for.
+/// The maximum piece length that is chosen automatically.
 const MAX_AUTOMATIC: u32 = 16 * 1024 * 1024;
-/// Pieces that the choice of a piece length aims below.
+/// The number of pieces that an automatic piece length aims not to exceed.
 const AIM: u64 = 2000;
 
-/// Why no torrent can be made.
+/// Why a torrent cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
-    /// Nothing to hash.
+    /// There are no files.
     #[error("there are no files to share; a torrent needs at least one")]
     NoFiles,
-    /// Files without a byte: there is nothing to hash and nothing to fetch, and most clients refuse
-    /// such a torrent.
+    /// All files are empty: there is nothing to hash or to download, and most clients refuse such a
+    /// torrent.
     #[error("all files are empty; a torrent needs at least one byte")]
     OnlyEmptyFiles,
-    /// A name with characters that no client writes, or with a backslash, which is a separator to
-    /// some: not even its maker could seed it.
+    /// A name that clients change when they write it: with unsafe characters, or with a backslash,
+    /// which some treat as a separator. The creator itself could not seed such a file.
     #[error("{given} would be written as {written} where it is downloaded; rename it", given = visible(.given), written = visible(.written))]
     Name {
-        /// The path as it is.
+        /// The path as given.
         given: String,
-        /// The path as every client of ours would write it.
+        /// The path that Aqueduct would write instead.
         written: String,
     },
-    /// More components than are read back.
+    /// A path with more components than the parser accepts.
     #[error("{path} has {received} components, at most {limit} are taken; move it up", path = visible(.path))]
     DeepPath {
         /// The path.
         path: String,
-        /// Its components.
+        /// The number of components.
         received: usize,
-        /// Our bound.
+        /// The maximum number of components.
         limit: usize,
     },
-    /// Not a power of two, or out of bounds.
+    /// The piece length is not a power of two or is out of bounds.
     #[error(
         "the piece length is {0} bytes; it must be a power of two between {MIN_PIECE_LENGTH} and {MAX_PIECE_LENGTH}"
     )]
     PieceLength(u64),
-    /// The sizes add up to more than 64 bits hold.
+    /// The total size exceeds 2^63 - 1 bytes.
     #[error("the files are together larger than 2^63 - 1 bytes")]
     TotalSize,
-    /// Too many pieces.
+    /// The torrent would have too many pieces.
     #[error("{0}; choose a larger piece length")]
     Lengths(#[from] LengthsError),
-    /// The result is no torrent that we would read, for instance over the limit of bytes, or with
-    /// another number of hashes than pieces.
+    /// The parser would refuse the torrent, for instance because it exceeds the size limit or
+    /// because the number of hashes differs from the number of pieces.
     #[error("the torrent cannot be made: {0}")]
     Invalid(#[from] MetainfoError),
 }
 
-/// What is shared.
+/// The files of a new torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// One file of so many bytes, named as the torrent.
+    /// A single file of this size in bytes, with the torrent's name.
     File(u64),
-    /// A folder, named as the torrent.
+    /// A folder with the torrent's name.
     Folder(Vec<NewFile>),
 }
 
-/// A file of a folder that is shared.
+/// A file in the folder of a new torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFile {
-    /// Components below the folder.
+    /// The path components below the folder.
     pub path: Vec<String>,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// What a torrent says besides its content.
+/// The properties of a new torrent other than its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
-    /// Tracker URLs, each a tier of its own (BEP 12).
+    /// Tracker URLs, each in its own tier (BEP 12).
     pub trackers: Vec<String>,
-    /// Web seeds (BEP 19).
+    /// Web seed URLs (BEP 19).
     pub web_seeds: Vec<String>,
-    /// Peers from its trackers only (BEP 27).
+    /// Whether peers come only from the torrent's trackers (BEP 27).
     pub private: bool,
-    /// For people.
+    /// A comment for users.
     pub comment: Option<String>,
-    /// Part of `info`, so that the same content has another hash on another tracker.
+    /// The `source` entry of the `info` dictionary. It gives the same files a different info-hash
+    /// on each tracker.
     pub source: Option<String>,
-    /// The program.
+    /// The name of the creating program.
     pub created_by: Option<String>,
-    /// Seconds since 1970.
+    /// The creation time, in seconds since 1970.
     pub created: Option<i64>,
 }
 
-/// A torrent that lacks only its hashes.
+/// A torrent without its hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     name: String,
@@ -107,11 +107,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Checks names and sizes, before anything is hashed. Files keep their order. Without a piece
-    /// length, [`piece_length_for`] chooses.
+    /// Checks names and sizes before anything is hashed. The files keep their order. Without a
+    /// piece length, [`piece_length_for`] chooses one.
     ///
     /// # Errors
-    /// No files, none with a byte, a name that is not written as it is, or sizes out of bounds.
+    /// There are no files, all files are empty, a name would be changed when it is written, or
+    /// sizes are out of bounds.
     pub fn new(
         name: &str,
         content: Content,
@@ -136,16 +137,17 @@ impl Draft {
         })
     }
 
-    /// Which pieces to hash: the files' bytes one after the other.
+    /// The pieces to hash, over the concatenation of all files.
     #[must_use]
     pub const fn lengths(&self) -> Lengths {
         self.lengths
     }
 
-    /// The torrent, given the digest of every piece in order.
+    /// Completes the torrent with the digests of all pieces, in order.
     ///
     /// # Errors
-    /// Another number of digests than pieces, or a torrent beyond our own limits.
+    /// The number of digests differs from the number of pieces, or the torrent exceeds the parser's
+    /// limits.
     pub fn finish(
         &self,
         digests: &[Sha1Digest],
@@ -160,12 +162,12 @@ impl Draft {
             created_by: details.created_by,
             created: details.created,
         };
-        // Nobody should be handed a file that we ourselves refuse.
+        // Never return a file that our own parser refuses.
         Metainfo::parse(&metainfo.to_bytes())?;
         Ok(metainfo)
     }
 
-    /// The `info` dictionary.
+    /// Encodes the `info` dictionary.
     fn info(&self, digests: &[Sha1Digest], details: &Details) -> Vec<u8> {
         let mut info = Encoder::new();
         info.bytes("name", &self.name)
@@ -193,8 +195,8 @@ fn file_entry(file: &NewFile) -> Encoded {
         .into()
 }
 
-/// The piece length that makes at most 2,000 pieces and, from 16 MB on, more than 1,000: a power of
-/// two between 16 KiB and 16 MiB.
+/// The piece length for a torrent of `total` bytes: a power of two between 16 KiB and 16 MiB, such
+/// that there are at most 2,000 pieces and, from 16 MB on, more than 1,000.
 #[must_use]
 pub fn piece_length_for(total: u64) -> u32 {
     let mut length = MIN_PIECE_LENGTH;
@@ -216,7 +218,7 @@ fn total(content: &Content) -> Result<u64, CreateError> {
         .ok_or(CreateError::TotalSize)
 }
 
-/// Every path must be the one that a download of this torrent writes.
+/// Checks that every path is the one that a download of this torrent writes.
 fn check_names(name: &str, content: &Content) -> Result<(), CreateError> {
     let mut places = Places::default();
     match content {

@@ -1,24 +1,24 @@
-//! The files as a torrent lists them: `length` or `files` (BEP 3), with attributes (BEP 47).
+//! The file list of a v1 torrent: `length` or `files` (BEP 3), with attributes (BEP 47).
 
 use super::MetainfoError;
 use super::path::MAX_DEPTH;
 use crate::bencode::{Dict, Value};
 
-/// How old clients named pad files before BEP 47.
+/// The prefix with which old clients named padding files before BEP 47.
 const OLD_PAD_PREFIX: &[u8] = b"_____padding_file_";
 
-/// A file as it stands in the torrent. Nothing of it is harmless yet.
+/// A file as listed in the torrent. Its path is not sanitised yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed<'a> {
-    /// Components below the torrent's name; none for a single file.
+    /// The path components below the torrent's name; empty for a single file.
     pub(super) path: Vec<&'a [u8]>,
     pub(super) size: u64,
     pub(super) pad: bool,
 }
 
 impl<'a> Listed<'a> {
-    /// The file with its BEP 47 attributes: `p` is a pad; `l` is a symbolic link, which we never
-    /// make: it has a place in the list and no bytes.
+    /// A file with its BEP 47 attributes. `p` is a padding file. `l` is a symbolic link, which is
+    /// never created: it keeps its index in the list and has no bytes.
     pub(super) fn new(path: Vec<&'a [u8]>, size: u64, attr: &[u8]) -> Self {
         let link = attr.contains(&b'l');
         let old_pad = path
@@ -32,7 +32,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// A single file: `length`.
+/// Reads a single-file torrent: `length`.
 pub(super) fn single(length: Value<'_>) -> Result<Vec<Listed<'static>>, MetainfoError> {
     Ok(vec![Listed {
         path: Vec::new(),
@@ -41,7 +41,7 @@ pub(super) fn single(length: Value<'_>) -> Result<Vec<Listed<'static>>, Metainfo
     }])
 }
 
-/// Files in a folder: `files`.
+/// Reads a multi-file torrent: `files`.
 pub(super) fn multi(files: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
     let list = files.as_list().ok_or(MetainfoError::Type {
         key: "files",
@@ -65,7 +65,7 @@ fn one(index: usize, file: Value<'_>) -> Result<Listed<'_>, MetainfoError> {
     })?;
     let keys = Keys::of(dict);
     let size = size(keys.length.ok_or(MetainfoError::Missing("length"))?, index)?;
-    // As with `name.utf-8`: one that is no list of texts is as good as none.
+    // As with `name.utf-8`, a value that is not a list of UTF-8 strings is ignored.
     let in_utf8 = keys.path_utf8.filter(|path| {
         path.as_list()
             .is_some_and(|mut list| list.all(|component| component.as_str().is_some()))
@@ -76,7 +76,7 @@ fn one(index: usize, file: Value<'_>) -> Result<Listed<'_>, MetainfoError> {
     Ok(Listed::new(components(path, index)?, size, keys.attr))
 }
 
-/// What we read of a file's dictionary, in one walk.
+/// The entries of a file's dictionary, found in a single pass.
 #[derive(Default)]
 struct Keys<'a> {
     attr: &'a [u8],
@@ -128,7 +128,7 @@ fn components(path: Value<'_>, file: usize) -> Result<Vec<&[u8]>, MetainfoError>
     }
 }
 
-/// A size in bytes, never negative.
+/// A size in bytes, which must not be negative.
 pub(super) fn size(length: Value<'_>, file: usize) -> Result<u64, MetainfoError> {
     let size = length.as_int().ok_or(MetainfoError::Type {
         key: "length",

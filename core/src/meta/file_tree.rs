@@ -1,5 +1,5 @@
-//! The files of a v2 torrent: `file tree` (BEP 52), dictionaries in dictionaries whose leaves stand
-//! under the empty key.
+//! The file list of a v2 torrent: `file tree` (BEP 52), nested dictionaries with files under the
+//! empty key.
 
 use super::MetainfoError;
 use super::file_list::{Listed, size};
@@ -10,8 +10,8 @@ const WRONG: MetainfoError = MetainfoError::Type {
     expected: "a tree of dictionaries",
 };
 
-/// All files, in the order of the tree. The tree is no deeper than the scan lets it be; a stack of
-/// iterators walks it, not recursion.
+/// Reads all files in the order of the tree. The scan bounds the depth. A stack of iterators is
+/// used instead of recursion.
 pub(super) fn files(tree: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
     let mut files = Vec::new();
     let mut path = Vec::new();
@@ -39,7 +39,8 @@ pub(super) fn files(tree: Value<'_>) -> Result<Vec<Listed<'_>>, MetainfoError> {
     }
 }
 
-/// The file that this dictionary is, if it is one. Keys are sorted, so the empty one comes first.
+/// The file's properties, if this dictionary describes a file. Keys are sorted, so the empty one
+/// comes first.
 fn leaf(dict: Dict<'_>) -> Result<Option<Dict<'_>>, MetainfoError> {
     match dict.iter().next() {
         Some((b"", file)) => file.as_dict().ok_or(WRONG).map(Some),

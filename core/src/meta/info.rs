@@ -1,4 +1,5 @@
-//! Reading the `info` dictionary (BEP 3, 27, 47, 52), from a .torrent or from peers (BEP 9) alike.
+//! Parsing of the `info` dictionary (BEP 3, 27, 47, 52), from a .torrent file or from peers (BEP
+//! 9).
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
@@ -10,21 +11,21 @@ use super::{File, Info, MetainfoError, file_tree};
 use crate::bencode::{Dict, Limits, Value, scan};
 use crate::types::{InfoHash, InfoHashV1, InfoHashV2, Lengths};
 
-/// The smallest piece length of version 2 (BEP 52).
+/// The minimum piece length of v2 torrents (BEP 52).
 const MIN_PIECE_LENGTH_V2: u64 = 16 * 1024;
 
 impl Info {
-    /// Reads the raw bytes of an `info` dictionary, at most 16 MiB. A hybrid torrent is read as v1
-    /// that knows both hashes, a v2-only one as far as its list of files.
+    /// Parses the raw bytes of an `info` dictionary, at most 16 MiB. A hybrid torrent is read as v1
+    /// with both hashes; a v2-only torrent is read up to its file list.
     ///
     /// # Errors
-    /// The first thing that is wrong; see [`MetainfoError`].
+    /// The first fault found; see [`MetainfoError`].
     pub fn parse(raw: Bytes) -> Result<Self, MetainfoError> {
         let value = scan(&raw, Limits::METADATA)?;
         Self::read(value, &raw)
     }
 
-    /// Reads a scanned value that lies in `whole`, which it then shares.
+    /// Reads a scanned value that is part of `whole`, whose memory it then shares.
     pub(super) fn read(value: Value<'_>, whole: &Bytes) -> Result<Self, MetainfoError> {
         let keys = Keys::of(value.as_dict().ok_or(MetainfoError::Type {
             key: "info",
@@ -61,7 +62,7 @@ impl Info {
     }
 }
 
-/// Which of the two versions a torrent has.
+/// The versions that a torrent supports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Version {
     V1,
@@ -70,7 +71,7 @@ enum Version {
 }
 
 impl Version {
-    /// The hash is that of the bytes as they came, never of a form written anew.
+    /// The info-hash of the bytes as received; they are never re-encoded.
     fn hash(self, raw: &[u8]) -> InfoHash {
         let v1 = || InfoHashV1(Sha1::digest(raw).into());
         let v2 = || InfoHashV2(Sha256::digest(raw).into());
@@ -82,7 +83,7 @@ impl Version {
     }
 }
 
-/// What we read of the dictionary, found in one walk: `files` may be megabytes.
+/// The entries of the dictionary, found in a single pass, since `files` may be megabytes long.
 struct Keys<'a> {
     file_tree: Option<Value<'a>>,
     files: Option<Value<'a>>,
@@ -136,8 +137,8 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// BEP 52: `meta version` is 2, and the dictionary canonical; what has `pieces` besides is
-    /// hybrid.
+    /// BEP 52: v2 requires `meta version` 2 and a canonical dictionary. With `pieces` in addition,
+    /// the torrent is hybrid.
     fn version(&self, info: Value<'a>) -> Result<Version, MetainfoError> {
         match self
             .meta_version
@@ -165,7 +166,7 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// The files of the version we serve, and whether they are in a folder.
+    /// The files of the version that is used, and whether they are in a folder.
     fn files(&self, version: Version) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
         match version {
             Version::V1 => self.files_v1(),
@@ -186,8 +187,8 @@ impl<'a> Keys<'a> {
 
     fn files_v1(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
         match (self.files, self.length) {
-            // BEP 3 asks for one of them. Makers that write both mean the list, if it lists
-            // anything.
+            // BEP 3 requires exactly one of them. Programs that write both mean the list, unless it
+            // is empty.
             (Some(files), length) if length.is_none() || !is_empty_list(files) => {
                 Ok((file_list::multi(files)?, true))
             }
@@ -196,7 +197,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// A tree of one file that has the torrent's name is no folder.
+    /// A tree with a single file that has the torrent's name is not a folder.
     fn files_v2(&self) -> Result<(Vec<Listed<'a>>, bool), MetainfoError> {
         let mut files =
             file_tree::files(self.file_tree.ok_or(MetainfoError::Missing("file tree"))?)?;
@@ -208,8 +209,8 @@ impl<'a> Keys<'a> {
         Ok((files, multi))
     }
 
-    /// Old torrents give the name in the code page of their maker, and in UTF-8 under a key of its
-    /// own.
+    /// The name. Old torrents store it in their creator's code page, with a UTF-8 version under a
+    /// separate key.
     fn name(&self) -> Result<&'a [u8], MetainfoError> {
         let in_utf8 = self
             .name_utf8
@@ -237,7 +238,7 @@ impl<'a> Keys<'a> {
             })
     }
 
-    /// The hashes, as many as there are pieces.
+    /// The hashes, whose number must match the number of pieces.
     fn pieces(&self, lengths: Lengths) -> Result<&'a [u8], MetainfoError> {
         let pieces = self
             .pieces
@@ -265,8 +266,8 @@ fn is_empty_list(value: Value<'_>) -> bool {
         .is_some_and(|mut list| list.next().is_none())
 }
 
-/// Gives every file its bytes and its place; returns all bytes together. Each file begins at a
-/// multiple of `align`.
+/// Assigns every file its offset and path. Returns the total size. Each file starts at a multiple
+/// of `align`.
 fn lay_out(
     listed: &[Listed<'_>],
     name: &[u8],
@@ -287,7 +288,7 @@ fn lay_out(
         let mut path = Vec::with_capacity(file.path.len() + 1);
         path.push(name.clone());
         path.extend(file.path.iter().map(|c| sanitise(c)));
-        // Pads are never written, and clients give many of them one path.
+        // Padding files are never written, and many of them may have the same path.
         let path = if file.pad { path } else { places.place(&path)? };
         files.push(File {
             path,

@@ -1,4 +1,4 @@
-//! Magnet links (BEP 9), which files they select (BEP 53), and bare info-hashes.
+//! Magnet links (BEP 9), their file selection (BEP 53), and bare info-hashes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,15 +11,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::{Magnet, MagnetError};
 use crate::types::{InfoHash, InfoHashV1, InfoHashV2, ParseHashError};
 
-/// Bytes of a link at most.
+/// The maximum length of a link in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
-/// Trackers, web seeds and peers taken at most, each; the rest is ignored.
+/// The maximum number of trackers, web seeds and peers, each; more are ignored.
 const MAX_ENTRIES: usize = 100;
-/// Files that `so` may select: 1,000,000.
+/// The maximum number of files that `so` may select: 1,000,000.
 pub const MAX_SELECTED: u32 = 1_000_000;
-/// What BEP 9 puts before a v2 hash: the multihash code of SHA-256 and its length.
+/// The prefix of a v2 hash in BEP 9: the multihash code of SHA-256 and the hash length.
 const SHA256_MULTIHASH: &str = "1220";
-/// All but the characters that RFC 3986 calls unreserved.
+/// All characters except those that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -27,17 +27,17 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Magnet {
-    /// Reads a magnet link, or a bare info-hash as [`Magnet::from_hash_text`] does. Spaces around
-    /// it and around its values are ignored, and capitals in its keys. A link that was
-    /// percent-encoded as a whole once more (a page's address had it as a parameter) is taken, too,
-    /// and so are `magnet:///?` and `stream-magnet:?`.
+    /// Parses a magnet link, or a bare info-hash like [`Magnet::from_hash_text`]. Spaces around the
+    /// link and around its values are ignored, and keys are case-insensitive. Also accepted are
+    /// `magnet:///?`, `stream-magnet:?`, and links that were percent-encoded as a whole (because
+    /// they were a parameter of a page's address).
     ///
-    /// Unknown parameters are skipped, and so is an `x.pe` that is no literal address with a port:
-    /// a link must not make us look up names.
+    /// Unknown parameters are skipped, as is an `x.pe` that is not a literal address with a port: a
+    /// link must not cause name look-ups.
     ///
     /// # Errors
-    /// No hash or a malformed one, two torrents in one link, an `so` without one valid item, or
-    /// more than 64 KiB.
+    /// The hash is missing or malformed, the link names two torrents, no item of `so` is valid, or
+    /// the text is longer than 64 KiB.
     pub fn parse(text: &str) -> Result<Self, MagnetError> {
         let text = text.trim();
         if text.len() > MAX_LENGTH {
@@ -55,8 +55,8 @@ impl Magnet {
         }
     }
 
-    /// A link that was percent-encoded once more makes no sense as it is, and does once it was
-    /// decoded.
+    /// Parses a link that was percent-encoded as a whole. Returns `error` if decoding does not
+    /// result in a link.
     fn parse_escaped(text: &str, error: MagnetError) -> Result<Self, MagnetError> {
         let decoded = decode(text);
         match query_of(&decoded) {
@@ -65,7 +65,8 @@ impl Magnet {
         }
     }
 
-    /// Whether a text is meant to be a magnet link: by its scheme, percent-encoded or not.
+    /// Whether a text is intended as a magnet link, judged by its scheme, which may be
+    /// percent-encoded.
     #[must_use]
     pub fn is_link(text: &str) -> bool {
         let text = text.trim_start();
@@ -78,7 +79,8 @@ impl Magnet {
             .any(has_scheme)
     }
 
-    /// A text of only letters and digits was meant as a hash; its error says more.
+    /// Selects the error to report: a text of letters and digits was intended as a hash, so its
+    /// error is more helpful.
     fn or_not_magnet(text: &str, error: ParseHashError) -> MagnetError {
         let hash_like = text.len() >= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric());
         if hash_like {
@@ -88,11 +90,11 @@ impl Magnet {
         }
     }
 
-    /// A magnet of nothing but its hash: 40 hex digits or 32 base32 characters (v1), or 64 hex
-    /// digits (v2).
+    /// A magnet with only a hash: 40 hexadecimal digits or 32 base32 characters (v1), or 64
+    /// hexadecimal digits (v2).
     ///
     /// # Errors
-    /// Another length, or a character outside the alphabet.
+    /// The length is wrong, or a character is not in the alphabet.
     pub fn from_hash_text(text: &str) -> Result<Self, ParseHashError> {
         let info_hash = if text.len() == 64 {
             InfoHash::V2(InfoHashV2::parse(text)?)
@@ -110,13 +112,13 @@ impl Magnet {
     }
 }
 
-/// What stands behind the `?` of a magnet link.
+/// The part of a magnet link after the `?`.
 fn query_of(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once(':')?;
     let is_magnet = ["magnet", "stream-magnet"]
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known));
-    // Browsers and desktops that take it for an ordinary address put slashes in.
+    // Browsers and desktops that treat it as a hierarchical URL insert slashes.
     rest.trim_start_matches('/')
         .strip_prefix('?')
         .filter(|_| is_magnet)
@@ -130,7 +132,7 @@ impl FromStr for Magnet {
     }
 }
 
-/// What was found so far.
+/// The parameters found so far.
 #[derive(Default)]
 struct Parts {
     v1: Option<InfoHashV1>,
@@ -139,8 +141,8 @@ struct Parts {
     trackers: Vec<String>,
     web_seeds: Vec<String>,
     peers: Vec<SocketAddr>,
-    /// As it was written, and the last one of several: a link may say it thousands of times, and
-    /// each may stand for a million files.
+    /// The last `so` value, not expanded: a link may contain it thousands of times, and each may
+    /// select a million files.
     select: Option<String>,
 }
 
@@ -148,7 +150,7 @@ impl Parts {
     fn read(query: &str) -> Result<Self, MagnetError> {
         let mut parts = Self::default();
         for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            // Links copied out of a page's source have `&amp;` between their parameters.
+            // Links copied from a page's source separate parameters with `&amp;`.
             let key = key.strip_prefix("amp;").unwrap_or(key).to_ascii_lowercase();
             match unnumbered(&key) {
                 "xt" => parts.topic(&decode(value))?,
@@ -174,7 +176,7 @@ impl Parts {
         Ok(parts)
     }
 
-    /// `xt`: other networks' topics are none of ours.
+    /// Handles `xt`. Topics of other networks are ignored.
     fn topic(&mut self, urn: &str) -> Result<(), MagnetError> {
         match urn.split_at_checked("urn:btih:".len()) {
             Some((kind, hash)) if kind.eq_ignore_ascii_case("urn:btih:") => {
@@ -220,7 +222,7 @@ impl Parts {
     }
 }
 
-/// Some makers number repeated parameters: `tr.1`.
+/// Removes the index that some programs append to repeated parameters: `tr.1`.
 fn unnumbered(key: &str) -> &str {
     match key.split_once('.') {
         Some((name, number))
@@ -232,8 +234,7 @@ fn unnumbered(key: &str) -> &str {
     }
 }
 
-/// Without the spaces around it, which are none of its own: they come with links that were broken
-/// into lines.
+/// Decodes a value and trims spaces, which come from links that were broken into lines.
 fn decode(value: &str) -> String {
     unescape(value).trim().to_owned()
 }
@@ -242,7 +243,7 @@ fn unescape(value: &str) -> String {
     percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
 
-/// Takes one more, once each, within the bound.
+/// Adds an item, unless it is a duplicate or the limit is reached.
 fn keep<T: PartialEq>(kept: &mut Vec<T>, value: Option<T>) {
     if let Some(value) = value
         && kept.len() < MAX_ENTRIES
@@ -262,14 +263,15 @@ fn only<T: PartialEq>(slot: &mut Option<T>, hash: T) -> Result<(), MagnetError> 
     }
 }
 
-/// A dotted quad or a bracketed IPv6 address without a zone, with a port that can be dialled.
+/// Parses a dotted-quad IPv4 address or a bracketed IPv6 address without a zone, with a nonzero
+/// port.
 fn literal(text: &str) -> Option<SocketAddr> {
     let addr: SocketAddr = text.parse().ok()?;
     (addr.port() != 0 && !text.contains('%')).then_some(addr)
 }
 
-/// `0,2,4-6` (BEP 53), ascending and once each; nothing selects everything. What is no number or
-/// range is left out, unless nothing remains.
+/// Expands `0,2,4-6` (BEP 53) to ascending, unique indices. An empty list selects all files.
+/// Invalid items are ignored, unless no item is valid.
 fn unfold(text: &str) -> Result<Option<Vec<u32>>, MagnetError> {
     const WRONG: MagnetError = MagnetError::Select {
         limit: MAX_SELECTED,
@@ -278,7 +280,7 @@ fn unfold(text: &str) -> Result<Option<Vec<u32>>, MagnetError> {
         return Ok(None);
     }
     let ranges: Vec<_> = text.split(',').filter_map(range).collect();
-    // Counted before anything is unfolded: a short link can name four thousand million files.
+    // Count before expanding: a short link can select four billion files.
     let count: u64 = ranges
         .iter()
         .map(|r| u64::from(r.end() - r.start()) + 1)
@@ -296,14 +298,14 @@ fn unfold(text: &str) -> Result<Option<Vec<u32>>, MagnetError> {
     ))
 }
 
-/// `3`, `4-6`.
+/// Parses `3` or `4-6`.
 fn range(text: &str) -> Option<RangeInclusive<u32>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
     (first <= last).then_some(first..=last)
 }
 
-/// The inverse of [`unfold`] for ascending indices.
+/// The inverse of [`unfold`], for ascending indices.
 fn fold(select: &[u32]) -> String {
     let neighbours = |a: &u32, b: &u32| a.checked_add(1) == Some(*b);
     let range = |run: &[u32]| match run {
@@ -318,7 +320,8 @@ fn fold(select: &[u32]) -> String {
 }
 
 impl fmt::Display for Magnet {
-    /// The link, with everything foreign percent-encoded: safe on a terminal and in a page.
+    /// Formats the link. All foreign text is percent-encoded, so the result is safe on a terminal
+    /// and in a page.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let v1 = self
             .info_hash

@@ -1,5 +1,5 @@
-//! What a torrent says of itself: .torrent files (BEP 3, 12, 19, 27, 47), magnet links (BEP 9, 53),
-//! and where its files go.
+//! The content of .torrent files (BEP 3, 12, 19, 27, 47) and magnet links (BEP 9, 53), and the
+//! paths of files.
 
 mod create;
 mod error;
@@ -30,48 +30,49 @@ pub use name::{folded_name, numbered_name, plain_name, portable_name};
 pub use not_a_torrent::NotATorrent;
 pub use system_files::system_files;
 
-/// The `info` dictionary: what the info-hash covers.
+/// The `info` dictionary, which the info-hash covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// Hash of the raw bytes.
+    /// The hash of the raw bytes.
     pub info_hash: InfoHash,
-    /// The raw bencoded bytes, as they came.
+    /// The raw bencoded bytes, unchanged.
     pub raw: Bytes,
-    /// As it came; for screens it must be escaped. The sanitised form is in `files`.
+    /// The name as received; it must be escaped for display. The sanitised form is in `files`.
     pub name: String,
-    /// Geometry.
+    /// The total size and the piece length.
     pub lengths: Lengths,
-    /// SHA-1 of every piece, one after the other. Empty if the torrent is v2 only.
+    /// The concatenated SHA-1 digests of all pieces. Empty for a v2-only torrent.
     pub pieces: Bytes,
-    /// In the torrent's order, pads included; contiguous in the torrent's byte space, except that
-    /// files of a v2-only torrent begin at pieces.
+    /// The files in the torrent's order, including padding. They are contiguous in the torrent's
+    /// byte space, except that each file of a v2-only torrent starts at a piece boundary.
     pub files: Vec<File>,
-    /// Several files in a folder (`files` key) as opposed to one file (`length` key).
+    /// Whether the torrent is a folder (`files` key) rather than a single file (`length` key).
     pub multi: bool,
-    /// BEP 27.
+    /// Whether the torrent is private (BEP 27).
     pub private: bool,
-    /// `source`, as it came.
+    /// The `source` entry as received.
     pub source: Option<String>,
 }
 
-/// One file of a torrent.
+/// A file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Components below the download folder, the torrent's own folder included: its own names, made
-    /// harmless. Never empty, never escapes, no two paths equal (pads aside), none within another.
-    /// A file system may refuse a name, or take two of them for one: storage sees to that.
+    /// The path components below the download folder, including the torrent's own folder. They are
+    /// sanitised: never empty, never outside the folder, no two paths equal (padding excepted), and
+    /// no file inside another file's path. A file system may still refuse a name, or treat two
+    /// names as the same; storage handles that.
     pub path: Vec<String>,
-    /// First byte in the torrent's byte space.
+    /// The offset of the first byte in the torrent's byte space.
     pub offset: u64,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// A pad file (BEP 47): zeros, never written, never shown. Symbolic links count as pads of no
-    /// bytes.
+    /// Whether this is a padding file (BEP 47): zeros that are never written or displayed. Symbolic
+    /// links count as empty padding files.
     pub pad: bool,
 }
 
 impl Info {
-    /// The digest a piece must have.
+    /// The expected digest of a piece; `None` if it is not known.
     #[must_use]
     pub fn piece_digest(&self, piece: Piece) -> Option<PieceDigest> {
         let at = piece.index().checked_mul(20)?;
@@ -79,15 +80,15 @@ impl Info {
         Some(PieceDigest::V1(sha1))
     }
 
-    /// Bytes of all files, pads aside: what a person calls the torrent's size. [`Lengths::total`]
-    /// counts pads, and the gaps of a v2-only torrent.
+    /// The total size of all files without padding, in bytes: the torrent's size for display.
+    /// [`Lengths::total`] also includes padding, and the gaps of a v2-only torrent.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.files.iter().filter(|f| !f.pad).map(|f| f.size).sum()
     }
 
-    /// Which files hold the bytes `offset .. offset + length`: index of the file, offset in it, and
-    /// the part of the range that it holds.
+    /// The files that hold the bytes `offset..offset + length`: for each, its index, the offset in
+    /// it, and the part of the range that it holds.
     pub fn layout(&self, offset: u64, length: u64) -> impl Iterator<Item = Span> + '_ {
         let end = offset.saturating_add(length);
         let first = self.files.partition_point(|f| f.offset + f.size <= offset);
@@ -110,47 +111,47 @@ impl Info {
     }
 }
 
-/// A part of a range of the torrent that lies in one file.
+/// The part of a byte range that lies in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Index into [`Info::files`].
     pub file: usize,
-    /// First byte in the file.
+    /// The offset of the first byte in the file.
     pub at: u64,
-    /// Which bytes of the asked range.
+    /// The part of the requested range, relative to its start.
     pub range: Range<u64>,
 }
 
-/// A whole .torrent file.
+/// The content of a .torrent file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// What is hashed.
+    /// The hashed part.
     pub info: Arc<Info>,
-    /// Tiers of tracker URLs (BEP 12), `announce` alone if there is no list; as they came.
+    /// The tiers of tracker URLs (BEP 12), or `announce` if there is no list; as received.
     pub trackers: Vec<Vec<String>>,
-    /// `url-list` (BEP 19), as they came.
+    /// The web seed URLs in `url-list` (BEP 19), as received.
     pub web_seeds: Vec<String>,
-    /// As it came.
+    /// The comment as received.
     pub comment: Option<String>,
-    /// As it came.
+    /// The name of the creating program as received.
     pub created_by: Option<String>,
-    /// Seconds since 1970.
+    /// The creation time, in seconds since 1970.
     pub created: Option<i64>,
 }
 
 /// A magnet link (BEP 9, 53).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
-    /// `xt`.
+    /// The info-hash (`xt`).
     pub info_hash: InfoHash,
-    /// `dn`, as it came.
+    /// The display name (`dn`), as received.
     pub name: Option<String>,
-    /// `tr`, each a tier of its own.
+    /// The tracker URLs (`tr`), each in its own tier.
     pub trackers: Vec<String>,
-    /// `ws`.
+    /// The web seed URLs (`ws`).
     pub web_seeds: Vec<String>,
-    /// `x.pe`, literal addresses only.
+    /// The peers (`x.pe`), literal addresses only.
     pub peers: Vec<SocketAddr>,
-    /// `so`: indices of the wanted files, ranges unfolded; `None`: all.
+    /// The indices of the selected files (`so`), with ranges expanded; `None` selects all files.
     pub select: Option<Vec<u32>>,
 }

@@ -1,28 +1,28 @@
-//! Names as file systems take them: what to write where a torrent's own name is refused, and which
-//! names may be one.
+//! File names that file systems accept: replacements for names that are refused, and detection of
+//! names that collide.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::types::is_hidden;
 
-/// Bytes of a name at most, in the file systems of Linux.
+/// The maximum length of a name in Linux file systems, in bytes.
 pub(super) const MAX_NAME: usize = 255;
-/// Bytes that a name which is too long is cut to; the rest is for a number behind it.
+/// The length to which longer names are cut, in bytes. It leaves room for a number.
 const CUT: usize = 240;
-/// Bytes of a name that every file system takes: encrypting ones take 143 of them.
+/// The maximum length of a plain name in bytes. Encrypting file systems accept 143 bytes.
 const CUT_PLAIN: usize = 120;
-/// Longer extensions are cut with the rest of the name.
+/// The maximum length of an extension that is preserved when a name is cut, in bytes.
 const MAX_EXTENSION: usize = 16;
-/// Names that Windows gives to devices, in every folder and with every extension.
+/// Device names that Windows reserves, in every folder and with every extension.
 const DEVICES: [&str; 30] = [
     "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5",
     "com6", "com7", "com8", "com9", "com¹", "com²", "com³", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5",
     "lpt6", "lpt7", "lpt8", "lpt9", "lpt¹", "lpt²", "lpt³",
 ];
 
-/// A name that FAT, exFAT and NTFS take, for one that they may refuse: no `<>:"/\|?*`, nothing
-/// hidden ([`is_hidden`]), no device of Windows, no dot or space at its end, at most 240 bytes. A
-/// name that they take stays as it is. Never empty, `.` or `..`.
+/// A name that FAT, exFAT and NTFS accept: without `<>:"/\|?*` and hidden characters
+/// ([`is_hidden`]), not a Windows device name, without trailing dots or spaces, and at most 240
+/// bytes long. A valid name is returned unchanged. The result is never empty, `.` or `..`.
 #[must_use]
 pub fn portable_name(name: &str) -> String {
     let mut portable: String = name
@@ -40,7 +40,7 @@ pub fn portable_name(name: &str) -> String {
     portable
 }
 
-/// A name that every file system takes: [`portable_name`] in ASCII, at most 120 bytes.
+/// A name that every file system accepts: [`portable_name`] in ASCII, at most 120 bytes long.
 #[must_use]
 pub fn plain_name(name: &str) -> String {
     let ascii: String = portable_name(name)
@@ -56,7 +56,8 @@ pub fn plain_name(name: &str) -> String {
     plain
 }
 
-/// `name (2).ext`: another name for a second file that would have this one. At most 255 bytes.
+/// `name (2).ext`: an alternative name for a second file that would have the same name. At most 255
+/// bytes long.
 #[must_use]
 pub fn numbered_name(name: &str, number: u32) -> String {
     let (stem, extension) = split_extension(name);
@@ -65,9 +66,9 @@ pub fn numbered_name(name: &str, number: u32) -> String {
     [stem.get(..room).unwrap_or_default(), &tail].concat()
 }
 
-/// Names that are one name on some file system have one form here: Unicode form C, without case,
-/// and without the dots and spaces at its end that Windows drops. Upper case first: NTFS takes `ς`
-/// and `σ` for one.
+/// A key that is equal for names that some file system treats as the same: Unicode NFC,
+/// case-folded, without the trailing dots and spaces that Windows drops. It is converted to upper
+/// case first, since NTFS treats `ς` and `σ` as equal.
 #[must_use]
 pub fn folded_name(name: &str) -> String {
     let name = name.trim_end_matches(['.', ' ']);
@@ -81,7 +82,7 @@ pub fn folded_name(name: &str) -> String {
         .collect()
 }
 
-/// Cuts a name that is longer than file systems take.
+/// Cuts a name that is too long for file systems.
 pub(super) fn cut(name: String) -> String {
     if name.len() > MAX_NAME {
         shorten(&name, CUT)
@@ -104,7 +105,7 @@ fn trim(name: &mut String) {
 }
 
 fn is_device(name: &str) -> bool {
-    // The first letters of all devices: asked first, for the other names there are.
+    // A quick check of the first letter rules out most names.
     if !matches!(
         name.as_bytes().first(),
         Some(b'c' | b'C' | b'p' | b'P' | b'a' | b'A' | b'n' | b'N' | b'l' | b'L')
@@ -117,14 +118,14 @@ fn is_device(name: &str) -> bool {
         .any(|device| device.eq_ignore_ascii_case(stem))
 }
 
-/// Cuts the stem, keeps the extension: what opens a file is its end.
+/// Cuts the stem and keeps the extension, which determines the program that opens the file.
 fn shorten(name: &str, length: usize) -> String {
     let (stem, extension) = split_extension(name);
     let room = stem.floor_char_boundary(length.saturating_sub(extension.len()));
     [stem.get(..room).unwrap_or_default(), extension].concat()
 }
 
-/// The extension with its dot, if it is short and something stands before it.
+/// The extension including its dot, if it is short and has a stem.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION => name.split_at(dot),

@@ -1,4 +1,4 @@
-//! Where a torrent's files may go: components made harmless, and no two files in one place.
+//! Paths of a torrent's files: sanitised components, and no two files at the same path.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,19 +7,19 @@ use super::MetainfoError;
 use super::name::{MAX_NAME, cut, numbered_name};
 use crate::types::is_reordering;
 
-/// Components of a path at most.
+/// The maximum number of path components.
 pub(super) const MAX_DEPTH: usize = 100;
-/// Files that may want the same path.
+/// The maximum number of files with the same path.
 const MAX_ALIKE: u32 = 500;
 
-/// One component that leads nowhere and changes no screen: never empty, `.` or `..`, without
-/// separators (`\` is one to other clients), control characters and what turns the direction of
-/// text; at most 255 bytes. All other names stay as they are, whatever some file systems make of
-/// them: that is for storage to see.
+/// Sanitises a path component: the result is never empty, `.` or `..`, has no separators (`\` is
+/// one on some systems), control characters or characters that change the text direction, and is at
+/// most 255 bytes long. All other names stay unchanged, even if some file systems refuse them;
+/// storage handles that.
 pub(super) fn sanitise(component: &[u8]) -> String {
     match (component, std::str::from_utf8(component)) {
         (b"" | b"." | b"..", _) => "_".to_owned(),
-        // Most names by far; a torrent may have a hundred thousand.
+        // The fast path for most names; a torrent may have a hundred thousand files.
         (_, Ok(text))
             if component.len() <= MAX_NAME && component.iter().all(|&b| PLAIN[usize::from(b)]) =>
         {
@@ -32,7 +32,7 @@ pub(super) fn sanitise(component: &[u8]) -> String {
     }
 }
 
-/// Bytes that stand for harmless characters of ASCII.
+/// The ASCII bytes that need no sanitising.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b' ';
@@ -47,27 +47,30 @@ fn is_harmful(c: char) -> bool {
     matches!(c, '/' | '\\') || c.is_control() || is_reordering(c)
 }
 
-/// A name that is taken in some folder.
+/// A name that is in use in some folder.
 #[derive(Clone, Copy)]
 struct Taken {
-    /// The folder's number; `None`: a file.
+    /// The number of the folder; `None` for a file.
     folder: Option<u32>,
-    /// Suffix of the last file that wanted this name.
+    /// The numeric suffix of the last file with this name.
     copies: u32,
-    /// Suffix of the folder that wanted this file's name; 0: none did.
+    /// The numeric suffix of the folder that was renamed because of a file with this name; 0 if
+    /// there is none.
     folder_copy: u32,
 }
 
-/// All names given out so far. A later file yields to an earlier one, a folder to a file.
+/// All paths assigned so far. In a conflict a later file is renamed in favour of an earlier one,
+/// and a folder in favour of a file.
 #[derive(Default)]
 pub(super) struct Places {
-    /// By the folder's number (0: the download folder) and the name.
+    /// Keyed by the folder's number (0 is the download folder) and the name.
     taken: BTreeMap<(u32, String), Taken>,
     folders: u32,
     last: Last,
 }
 
-/// Where the folders of the last file led: most files lie beside the one before.
+/// The folders of the last file, cached since most files are in the same folder as the previous
+/// one.
 #[derive(Default)]
 struct Last {
     asked: Vec<String>,
@@ -76,7 +79,7 @@ struct Last {
 }
 
 impl Places {
-    /// The place of a file whose components are sanitised.
+    /// Assigns the path for a file whose components are sanitised.
     pub(super) fn place(&mut self, path: &[String]) -> Result<Vec<String>, MetainfoError> {
         let refused = || MetainfoError::SamePath {
             path: path.join("/"),
@@ -108,7 +111,7 @@ impl Places {
         Some(entered)
     }
 
-    /// The folder of that name, made if it is not there; under another name if a file has this one.
+    /// Finds or creates the folder of this name. It gets another name if a file has this one.
     fn enter(&mut self, parent: u32, name: &str) -> Option<(String, u32)> {
         let key = (parent, name.to_owned());
         match self.taken.get(&key).copied() {
@@ -152,7 +155,7 @@ impl Places {
         self.folders
     }
 
-    /// That name for a file, or the next free one with a suffix.
+    /// Reserves this name for a file, or the next free one with a numeric suffix.
     fn claim(&mut self, parent: u32, name: &str) -> Option<String> {
         const FILE: Taken = Taken {
             folder: None,

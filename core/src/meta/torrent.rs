@@ -1,5 +1,5 @@
-//! The .torrent file around the `info` dictionary: trackers in tiers (BEP 12), web seeds (BEP 19),
-//! and who made it when.
+//! The .torrent file around the `info` dictionary: tracker tiers (BEP 12), web seeds (BEP 19),
+//! creator and creation time.
 
 use std::sync::Arc;
 
@@ -11,23 +11,23 @@ use serde_bytes::ByteBuf;
 use super::{Info, Magnet, Metainfo, MetainfoError, NotATorrent};
 use crate::bencode::{BencodeError, Encoded, Encoder, Limits, Value, scan, scan_prefix};
 
-/// Tracker and web-seed URLs taken at most; the rest is ignored.
+/// The maximum number of tracker URLs, and of web seed URLs; more are ignored.
 const MAX_URLS: usize = 200;
-/// Bytes of a URL at most; longer ones are ignored.
+/// The maximum length of a URL in bytes; longer ones are ignored.
 const MAX_URL: usize = 2048;
-/// Bytes of a list of URLs at most, well over what is taken of one; a longer one is treated as
-/// absent. Its typed form is many times larger than its bytes.
+/// The maximum size of a URL list in bytes; a longer list is ignored. It is well above the size of
+/// all URLs that are kept. The deserialized list is many times larger than its bytes.
 const MAX_URL_LIST: usize = 1 << 20;
 
 impl Metainfo {
-    /// Reads a .torrent file of at most 10 MB.
+    /// Parses a .torrent file of at most 10 MB.
     ///
-    /// Only the `info` dictionary must be right. What stands beside it with another type than its
-    /// BEP says is treated as absent; of a key that is there twice the first one counts; what
-    /// follows the whole dictionary (sites append line breaks) is ignored.
+    /// Only the `info` dictionary must be valid. Other entries of the wrong type are ignored, of
+    /// duplicate keys the first one counts, and data after the dictionary (some sites append line
+    /// breaks) are ignored.
     ///
     /// # Errors
-    /// The first thing that is wrong; see [`MetainfoError`].
+    /// The first fault found; see [`MetainfoError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
         let whole = Bytes::copy_from_slice(bytes);
         let keys = Keys::of(dictionary(&whole)?)?;
@@ -48,7 +48,7 @@ impl Metainfo {
         })
     }
 
-    /// The .torrent file: canonical around `info`, which stays byte for byte as it is.
+    /// Encodes the .torrent file: canonical, except that `info` is kept byte for byte.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut dict = Encoder::new();
@@ -90,7 +90,7 @@ impl Metainfo {
     }
 }
 
-/// What is hashed is read more strictly than what stands around it.
+/// Reads the hashed dictionary, with stricter rules than the rest of the file.
 fn info(value: Value<'_>, whole: &Bytes) -> Result<Info, MetainfoError> {
     let raw = whole.slice_ref(value.raw());
     let before = raw.as_ptr().addr() - whole.as_ptr().addr();
@@ -101,7 +101,7 @@ fn info(value: Value<'_>, whole: &Bytes) -> Result<Info, MetainfoError> {
     Info::read(value, whole)
 }
 
-/// The dictionary that the file begins with.
+/// The dictionary at the start of the file.
 fn dictionary(file: &[u8]) -> Result<Value<'_>, MetainfoError> {
     if file.len() > Limits::TORRENT.bytes {
         scan(file, Limits::TORRENT)?;
@@ -124,7 +124,7 @@ fn text(value: Value<'_>) -> Option<String> {
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// What we read of the file, found in one walk: `info` may be megabytes.
+/// The entries of the file, found in a single pass, since `info` may be megabytes long.
 struct Keys<'a> {
     announce: Option<Value<'a>>,
     announce_list: Option<Value<'a>>,
@@ -177,8 +177,8 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A string where a list may stand: `url-list` by BEP 19, and a tier of `announce-list` by some
-/// makers' mistake.
+/// A string or a list of strings: BEP 19 allows both for `url-list`, and some programs write a
+/// string as a tier of `announce-list`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -187,7 +187,7 @@ enum OneOrMany {
 }
 
 impl OneOrMany {
-    /// The texts that can be URLs, at most [`MAX_URLS`].
+    /// The strings that may be URLs, at most [`MAX_URLS`].
     fn into_urls(self) -> Vec<String> {
         let texts = match self {
             Self::One(text) => vec![text],
@@ -214,7 +214,7 @@ fn url(bytes: &[u8]) -> Option<String> {
     (!text.is_empty() && text.len() <= MAX_URL).then(|| text.to_owned())
 }
 
-/// BEP 12: `announce` counts only where `announce-list` names no tracker.
+/// BEP 12: `announce` is used only if `announce-list` contains no tracker.
 fn tiers(list: Option<Value<'_>>, announce: Option<Value<'_>>) -> Vec<Vec<String>> {
     let tiers: Vec<OneOrMany> = list.and_then(url_list).unwrap_or_default();
     let mut left = MAX_URLS;

@@ -1,10 +1,10 @@
-//! What kind of address an address is.
+//! Classification of addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::types::PeerAddr;
 
-/// What counts as one host: many addresses in it are no more than one peer is worth.
+/// The unit that counts as one host. Many addresses in it get the share of one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Network {
     /// An IPv4 address, or the /64 around an IPv6 address.
@@ -13,7 +13,7 @@ pub(crate) enum Network {
     Tabs,
 }
 
-/// The network that an address is in.
+/// The network of an address.
 pub(crate) fn network(addr: PeerAddr) -> Network {
     match addr {
         PeerAddr::Ip(addr) => Network::Ip(ip_network(addr.ip())),
@@ -21,7 +21,7 @@ pub(crate) fn network(addr: PeerAddr) -> Network {
     }
 }
 
-/// An IPv4 address, or the /64 around an IPv6 address.
+/// An IPv4 address, or the /64 of an IPv6 address.
 pub(crate) fn ip_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
@@ -29,8 +29,8 @@ pub(crate) fn ip_network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Where many peers may share one network: private, link-local and loopback addresses, and tabs of
-/// one bridge.
+/// Whether many peers may share the address's network: private, link-local and loopback addresses,
+/// and tabs of the bridge.
 pub(crate) fn is_shared(addr: PeerAddr) -> bool {
     match addr {
         PeerAddr::Ip(addr) => is_local(addr.ip()),
@@ -62,8 +62,8 @@ pub const fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether a peer or a node of the DHT can be there: no port 0, no multicast, broadcast or
-/// unspecified address, nothing in 0.0.0.0/8.
+/// Whether a peer or a DHT node can have this address: its port is not 0, and it is neither
+/// multicast, broadcast or unspecified nor in 0.0.0.0/8.
 #[must_use]
 pub const fn is_usable(addr: SocketAddr) -> bool {
     let ip = addr.ip().to_canonical();
@@ -74,12 +74,12 @@ pub const fn is_usable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_multicast() && !none
 }
 
-/// 0.0.0.0/8 (RFC 791).
+/// Whether the address is in 0.0.0.0/8 (RFC 791).
 const fn is_this_network(v4: Ipv4Addr) -> bool {
     v4.octets()[0] == 0
 }
 
-/// 100.64.0.0/10 (RFC 6598).
+/// Whether the address is in 100.64.0.0/10 (RFC 6598).
 const fn is_carrier_shared(v4: Ipv4Addr) -> bool {
     let [a, b, ..] = v4.octets();
     a == 100 && b & 0xc0 == 64

@@ -8,11 +8,11 @@ use super::token_bucket::{Limit, TokenBucket};
 use super::{ip_network, is_local};
 use crate::types::Instant;
 
-/// Addresses that are counted at a time; questions of others are not answered while all of these
-/// asked within the last second.
+/// The maximum number of tracked addresses. While all of them sent a query within the last second,
+/// queries from other addresses are dropped.
 const MAX_ADDRESSES: usize = 2000;
 
-/// Limits questions per address, and bytes of answers in all.
+/// Limits queries per address, and the total bytes of answers.
 #[derive(Debug)]
 pub(crate) struct AnswerLimiter {
     bytes: TokenBucket,
@@ -20,8 +20,8 @@ pub(crate) struct AnswerLimiter {
 }
 
 impl AnswerLimiter {
-    /// `rate` bytes per second in all, of which two seconds' worth may go out at once;
-    /// `per_address` questions per second from one address.
+    /// `rate` is the total in bytes per second, with a burst of two seconds; `per_address` is the
+    /// number of queries per second and address.
     pub(crate) fn new(rate: u32, per_address: u32) -> Self {
         let rate = u64::from(rate);
         Self {
@@ -30,25 +30,25 @@ impl AnswerLimiter {
         }
     }
 
-    /// Whether a question may be looked at; if so, it counts.
+    /// Whether a query may be processed; if so, it is counted.
     pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
         self.questions.take(now, counted(from), 1)
     }
 
-    /// Whether an answer of so many bytes may go out; if so, it counts.
+    /// Whether an answer of this many bytes may be sent; if so, it is counted.
     pub(crate) fn spends(&mut self, now: Instant, bytes: usize) -> bool {
         self.bytes.take(now, bytes as u64).is_ok()
     }
 }
 
-/// Whom a question counts for: its address, and on a local network, where several nodes may share
-/// one machine, also its port.
+/// The key under which a query is counted: its address, and on a local network, where several nodes
+/// may share a host, also its port.
 fn counted(from: SocketAddr) -> SocketAddr {
     let ip = from.ip().to_canonical();
     if is_local(ip) {
         SocketAddr::new(ip, from.port())
     } else {
-        // Whoever has one address of a /64 has all.
+        // A host that has one address of a /64 can use all of it.
         SocketAddr::new(ip_network(ip), 0)
     }
 }

@@ -1,14 +1,14 @@
-//! Compact forms: addresses as 4 or 16 bytes of IP and 2 bytes of port, in network order (BEP 5, 7,
+//! Compact addresses: 4 or 16 bytes of IP address and 2 bytes of port, in network order (BEP 5, 7,
 //! 11, 15, 23, 32, 55).
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Bytes of a compact IPv4 address.
+/// The length of a compact IPv4 address in bytes.
 pub const LEN_V4: usize = 6;
-/// Bytes of a compact IPv6 address.
+/// The length of a compact IPv6 address in bytes.
 pub const LEN_V6: usize = 18;
 
-/// Appends an address: 6 or 18 bytes.
+/// Appends a compact address of 6 or 18 bytes.
 pub fn write(out: &mut impl Extend<u8>, addr: SocketAddr) {
     match addr.ip() {
         IpAddr::V4(v4) => out.extend(v4.octets()),
@@ -17,7 +17,7 @@ pub fn write(out: &mut impl Extend<u8>, addr: SocketAddr) {
     out.extend(addr.port().to_be_bytes());
 }
 
-/// An address of `IP` bytes as an array of `N`, which is two more.
+/// A compact address as an array. `N` must be `IP + 2`.
 pub(crate) fn of<const IP: usize, const N: usize>(ip: [u8; IP], port: u16) -> [u8; N] {
     const { assert!(N == IP + 2) };
     let mut bytes = [0; N];
@@ -26,7 +26,7 @@ pub(crate) fn of<const IP: usize, const N: usize>(ip: [u8; IP], port: u16) -> [u
     bytes
 }
 
-/// Reads an address of 6 or 18 bytes; `None` for another length.
+/// Decodes a compact address of 6 or 18 bytes; `None` for any other length.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_last_chunk::<2>()?;
@@ -38,12 +38,14 @@ pub fn read(bytes: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
 }
 
-/// Reads addresses of 6 bytes each (BEP 23); a torn one at the end is dropped.
+/// Decodes a list of compact IPv4 addresses, 6 bytes each (BEP 23). An incomplete one at the end is
+/// ignored.
 pub fn read_v4(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
     read_list::<LEN_V4>(list)
 }
 
-/// Reads addresses of 18 bytes each (BEP 7); a torn one at the end is dropped.
+/// Decodes a list of compact IPv6 addresses, 18 bytes each (BEP 7). An incomplete one at the end is
+/// ignored.
 pub fn read_v6(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
     read_list::<LEN_V6>(list)
 }

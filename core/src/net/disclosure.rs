@@ -24,17 +24,18 @@ pub(crate) fn to_peer(to: PeerAddr, of: PeerAddr) -> Option<SocketAddr> {
         .filter(|of| is_shared(to) || !is_local(of.ip()))
 }
 
-/// What a peer is told of its own address.
+/// The peer's own IP address, as disclosed to that peer.
 pub(crate) fn own_ip(peer: PeerAddr) -> Option<IpAddr> {
     peer.ip().map(|ip| ip.to_canonical())
 }
 
-/// What a tab's bridge is told of a peer that others named. The bridge has a filter of its own.
+/// The address of a peer that others named, as disclosed to a tab's bridge. The bridge applies its
+/// own filter.
 pub(crate) fn to_bridge(peer: PeerAddr) -> Option<SocketAddr> {
     peer.socket_addr().filter(|addr| is_usable(*addr))
 }
 
-/// The node of the DHT that a peer says it has at this port (BEP 5).
+/// The address of the DHT node that a peer announced with this port (BEP 5).
 pub(crate) fn to_dht(peer: PeerAddr, port: u16) -> Option<SocketAddr> {
     let ip = own_ip(peer)?;
     (port != 0).then(|| SocketAddr::new(ip, port))
@@ -46,8 +47,8 @@ pub(crate) fn may_name(informant: PeerAddr, addr: SocketAddr) -> bool {
     is_shared(informant) || !is_local(addr.ip())
 }
 
-/// Whether a node of the DHT at `informant` may name a node at `addr`: as [`may_name`], and no
-/// well-known service, or a flood of datagrams could be aimed at one.
+/// Whether a DHT node at `informant` may name a node at `addr`: as [`may_name`], but not with the
+/// port of a well-known service, which could otherwise be flooded with datagrams.
 pub(crate) fn may_name_node(informant: SocketAddr, addr: SocketAddr) -> bool {
     is_usable(addr)
         && may_name(informant.into(), addr)

@@ -1,19 +1,19 @@
-//! Our own public address, as others see it: trackers (BEP 24) and peers (`yourip` of BEP 10). Each
-//! network has one vote, and the most win.
+//! Our public address, as reported by trackers (BEP 24) and peers (`yourip` of BEP 10). Each
+//! network has one vote; the address with the most votes is used.
 
 use std::net::IpAddr;
 
 use super::votes::Votes;
 use super::{ip_network, is_local};
 
-/// Votes that are remembered.
+/// The number of votes that are kept.
 const VOTES: usize = 32;
 
-/// What others say our address is. Believed only for the order among equals (BEP 40): a lie costs
-/// little.
+/// Our public address by majority. It only affects peer priorities (BEP 40), so a false report does
+/// little harm.
 #[derive(Debug)]
 pub(crate) struct ExternalAddress {
-    /// Voters by network; `None`: the driver.
+    /// Votes by the voter's network; `None` is the driver.
     votes: Votes<Option<IpAddr>>,
 }
 
@@ -26,20 +26,20 @@ impl Default for ExternalAddress {
 }
 
 impl ExternalAddress {
-    /// The driver says what a tracker or the DHT said.
+    /// The driver reports an address from a tracker or the DHT.
     pub(crate) fn told(&mut self, ip: IpAddr) {
         self.vote(None, ip);
     }
 
-    /// A peer at `voter` says so.
+    /// A peer at `voter` reports an address.
     pub(crate) fn told_by(&mut self, voter: IpAddr, ip: IpAddr) {
-        // A peer in our own network sees an address that nobody else does.
+        // A peer in our own network sees an address that is not public.
         if !is_local(voter) {
             self.vote(Some(ip_network(voter)), ip);
         }
     }
 
-    /// What most say, of this family.
+    /// The address of this family with the most votes.
     pub(crate) fn of_family(&self, v6: bool) -> Option<IpAddr> {
         self.votes.most(v6)
     }

@@ -1,21 +1,20 @@
-//! How an address fared that may be dialled. Shared by the engine's list of candidates and the
-//! bridge's.
+//! The dial history of an address. Shared by the candidate lists of the engine and of the bridge.
 
 use std::time::Duration;
 
 use crate::types::PeerSource;
 
-/// Rest after a first failed dial: short, since a peer that is just starting or still clearing away
-/// our last connection may be the only one there is.
+/// The delay after the first failed dial. It is short, since a peer that is starting, or that has
+/// not noticed the end of our last connection yet, may be the only one.
 const FIRST_REST: Duration = Duration::from_secs(5);
-/// How much longer the rest is after each further failure, up to [`LONGEST_REST`].
+/// The factor by which the delay grows with each further failure, up to [`LONGEST_REST`].
 const LONGER: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(3600);
-/// One in so many of the addresses in a list may come from the same informant: a peer (BEP 11), or
-/// the hints of one tab.
+/// One informant (a peer (BEP 11), or the hints of one tab) may contribute 1/`INFORMANTS` of the
+/// addresses in a list.
 const INFORMANTS: usize = 4;
 
-/// Who named an address, and how often it failed in a row.
+/// The source of an address, and its number of consecutive failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialHistory {
     source: PeerSource,
@@ -23,7 +22,7 @@ pub struct DialHistory {
 }
 
 impl DialHistory {
-    /// An address that was never dialled.
+    /// The history of an address that has not been dialled.
     #[must_use]
     pub const fn new(source: PeerSource) -> Self {
         Self {
@@ -32,19 +31,20 @@ impl DialHistory {
         }
     }
 
-    /// Who named it: of several, one that a private torrent may listen to (BEP 27), else the best.
+    /// The source of the address. Of several sources, one that a private torrent may use (BEP 27)
+    /// is preferred, then the best.
     #[must_use]
     pub const fn source(&self) -> PeerSource {
         self.source
     }
 
-    /// Failed dials since the last that succeeded.
+    /// The number of failed dials since the last success.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// It is named again.
+    /// Records that another source named the address.
     pub fn heard(&mut self, source: PeerSource) {
         let better = source.suits_private() || source < self.source;
         if better && !self.source.suits_private() {
@@ -52,22 +52,22 @@ impl DialHistory {
         }
     }
 
-    /// A dial failed. Returns how long the address rests: 5 s, then four times longer each time, at
-    /// most an hour.
+    /// Records a failed dial. Returns the delay before the next attempt: 5 s, then four times
+    /// longer each time, at most an hour.
     pub fn failed(&mut self) -> Duration {
         let rest = FIRST_REST.saturating_mul(LONGER.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
         rest.min(LONGEST_REST)
     }
 
-    /// A dial succeeded.
+    /// Records a successful dial.
     pub const fn succeeded(&mut self) {
         self.failures = 0;
     }
 }
 
-/// Whether a list of at most `limit` addresses takes another one from an informant that gave it
-/// `named` already: a quarter at most.
+/// Whether a list of at most `limit` addresses accepts another one from an informant that
+/// contributed `named` already: at most a quarter.
 #[must_use]
 pub const fn takes_more(named: usize, limit: usize) -> bool {
     named < limit / INFORMANTS

@@ -1,26 +1,26 @@
-//! A limit for each of many: addresses, networks, hosts.
+//! Rate limits per key: address, network, host.
 
 use std::collections::BTreeMap;
 
 use super::token_bucket::{Level, Limit};
 use crate::types::Instant;
 
-/// One token bucket per key, at most so many at a time.
+/// A token bucket per key, for a bounded number of keys.
 ///
-/// A key whose bucket is full again is forgotten when room is needed. When all places are taken by
-/// keys that still owe something, new ones are refused: memory stays bounded under a flood of keys,
-/// and those that were there first keep what is theirs.
+/// When space is needed, keys with a full bucket are removed. If no bucket is full, new keys are
+/// refused. Memory therefore stays bounded under a flood of keys, and existing keys keep their
+/// buckets.
 #[derive(Clone, Debug)]
 pub struct KeyedLimiter<K> {
     limit: Limit,
     max_keys: usize,
     levels: BTreeMap<K, (Limit, Level)>,
-    /// Not before then can a sweep find anything that the last one did not.
+    /// The earliest time at which a sweep can find more full buckets than the last one.
     sweep_at: Instant,
 }
 
 impl<K: Ord + Copy> KeyedLimiter<K> {
-    /// `limit` for each of at most `max_keys` keys.
+    /// `limit` per key, for at most `max_keys` keys.
     #[must_use]
     pub const fn new(limit: Limit, max_keys: usize) -> Self {
         Self {
@@ -31,14 +31,14 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         }
     }
 
-    /// Spends `tokens` of a key. Returns whether any were left before; then more may be spent than
-    /// there were, and the key waits until that is regained.
+    /// Spends `tokens` of a key. Returns whether any were available. If so, more may be spent than
+    /// were available; the key must then regain the difference.
     pub fn take(&mut self, now: Instant, key: K, tokens: u64) -> bool {
         self.take_all(now, &[(key, 1)], tokens)
     }
 
-    /// Spends `tokens` of each key, or of none if one of them has none left. Each key comes with
-    /// its shares: so many times the limit is its own.
+    /// Spends `tokens` of each key, or of none if one of them has none available. Each key comes
+    /// with its number of shares, which multiplies its limit.
     pub fn take_all(&mut self, now: Instant, keys: &[(K, u64)], tokens: u64) -> bool {
         let granted = keys
             .iter()
@@ -51,8 +51,8 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         granted
     }
 
-    /// When [`KeyedLimiter::take_all`] can succeed for these keys at the earliest, as far as they are
-    /// remembered; `None`: now, or never because nothing is regained.
+    /// The earliest time at which [`KeyedLimiter::take_all`] can succeed for these keys, as far as
+    /// they are tracked; `None`: now, or never because nothing is regained.
     pub fn ready_at(&mut self, now: Instant, keys: &[(K, u64)]) -> Option<Instant> {
         let ready_at = |(key, _): &(K, u64)| {
             let (limit, level) = self.levels.get_mut(key)?;
@@ -62,13 +62,13 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         keys.iter().filter_map(ready_at).max()
     }
 
-    /// Keys that are remembered.
+    /// The number of tracked keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.levels.len()
     }
 
-    /// Whether no key is remembered.
+    /// Whether no key is tracked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.levels.is_empty()
@@ -87,8 +87,8 @@ impl<K: Ord + Copy> KeyedLimiter<K> {
         level.has_any(*limit)
     }
 
-    /// Forgets full buckets. Done at most once in the time in which a bucket fills, so that a flood
-    /// of keys does not cause a sweep for each.
+    /// Removes full buckets, at most once per refill time, so that a flood of keys does not cause a
+    /// sweep for each.
     fn sweep(&mut self, now: Instant) {
         if now < self.sweep_at {
             return;

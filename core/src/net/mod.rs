@@ -1,4 +1,4 @@
-//! Addresses, rates and limits that every part needs, each once.
+//! Addresses, rates and limits that several parts use.
 
 mod addr;
 mod answer_limiter;

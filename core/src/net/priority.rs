@@ -1,17 +1,17 @@
 //! Canonical peer priority (BEP 40): a number that both ends of a possible connection compute
-//! alike, so that everybody prefers other peers, all have the same chance, and who floods a swarm
-//! with connections gets no more than its share of networks.
+//! identically. Every peer prefers different peers, so all have the same chance, and a host that
+//! floods a swarm with connections gets no more than the share of its networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::ExternalAddress;
 use crate::types::PeerAddr;
 
-/// What addresses are masked with if they share no /16, and no /48.
+/// The mask for addresses that share no /16; for IPv6, no /48.
 const MASK_V4: u32 = 0xffff_5555;
 const MASK_V6: u128 = 0xffff_ffff_ffff_5555_5555_5555_5555_5555;
 
-/// Our addresses as the world sees them: what peers are ranked by.
+/// Our public addresses, by which peers are ranked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ranking {
     v4: Option<SocketAddr>,
@@ -19,7 +19,7 @@ pub(crate) struct Ranking {
 }
 
 impl Ranking {
-    /// We listen at `port`.
+    /// `port` is our listening port.
     pub(crate) fn new(external: &ExternalAddress, port: u16) -> Self {
         let ours = |v6| external.of_family(v6).map(|ip| SocketAddr::new(ip, port));
         Self {
@@ -39,7 +39,7 @@ impl Ranking {
     }
 }
 
-/// The priority of a connection between two addresses, whichever of them is ours.
+/// The priority of a connection between two addresses, in either order.
 fn priority(a: SocketAddr, b: SocketAddr) -> u32 {
     match (a.ip().to_canonical(), b.ip().to_canonical()) {
         (a_ip, b_ip) if a_ip == b_ip => {
@@ -53,7 +53,7 @@ fn priority(a: SocketAddr, b: SocketAddr) -> u32 {
 
 fn of_v4(a: Ipv4Addr, b: Ipv4Addr) -> u32 {
     let shared = (a.to_bits() ^ b.to_bits()).leading_zeros() / 8;
-    // The byte after a shared /16 counts in full, and so on.
+    // The byte after a shared prefix counts in full: after a shared /16 the third, and so on.
     let whole = !u32::MAX.checked_shr(shared * 8 + 8).unwrap_or(0);
     let mask = if shared < 2 { MASK_V4 } else { MASK_V4 | whole };
     crc_of_sorted(
@@ -77,7 +77,7 @@ fn crc_of_sorted<const N: usize>(a: [u8; N], b: [u8; N]) -> u32 {
     crc32c(low.into_iter().chain(high))
 }
 
-/// CRC-32C (Castagnoli), bit by bit by way of a table.
+/// CRC-32C (Castagnoli), table-driven.
 fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
     const TABLE: [u32; 256] = table();
     !bytes.fold(!0, |crc, byte| {

@@ -1,4 +1,4 @@
-//! Measured rates, in whole bytes so that every machine computes the same.
+//! Measured rates, in integers so that results are the same on every machine.
 
 use crate::types::Instant;
 
@@ -9,21 +9,21 @@ const SLOTS: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rate {
     slots: [u64; SLOTS],
-    /// Number of the slot that is being filled, since the driver's start.
+    /// The number of the current slot, counted from the driver's start.
     current: u64,
-    /// Number of the slot in which the first byte fell; `None` before.
+    /// The number of the slot of the first byte; `None` before.
     first: Option<u64>,
 }
 
 impl Rate {
-    /// Counts bytes.
+    /// Records bytes.
     pub(crate) fn add(&mut self, now: Instant, bytes: u64) {
         self.advance(now);
         self.first.get_or_insert(self.current);
         self.slots[slot(self.current)] += bytes;
     }
 
-    /// Bytes per second. The slot being filled does not count, unless nothing else is there.
+    /// The rate in bytes per second. The current slot is used only if there is no other.
     pub(crate) fn get(&self, now: Instant) -> u64 {
         let mut seen = self.clone();
         seen.advance(now);

@@ -1,23 +1,23 @@
-//! Rate limits: token buckets, in whole numbers so that every machine computes the same.
+//! Token buckets, in integers so that results are the same on every machine.
 
 use std::time::Duration;
 
 use crate::types::Instant;
 
-/// How many tokens a bucket regains in which time, and how many it holds.
+/// The refill rate and the capacity of a bucket.
 ///
-/// Tokens are bytes, requests or whatever is counted. Products of tokens and the period in
-/// microseconds must stay below 2^64: with a period of a second, 10^13 tokens.
+/// A token may be a byte, a request or any other unit. Products of tokens and the period in
+/// microseconds must stay below 2^64: with a period of one second, 10^13 tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     tokens: u64,
-    /// Microseconds in which so many are regained. Never 0.
+    /// The period in microseconds in which `tokens` are regained. Never 0.
     period: u64,
     burst: u64,
 }
 
 impl Limit {
-    /// `tokens` in each second; as many may be spent at once after a pause.
+    /// `tokens` per second, with a burst of the same number.
     #[must_use]
     pub const fn per_second(tokens: u64) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Limit {
         }
     }
 
-    /// `tokens` in each minute; as many may be spent at once after a pause.
+    /// `tokens` per minute, with a burst of the same number.
     #[must_use]
     pub const fn per_minute(tokens: u64) -> Self {
         Self {
@@ -37,13 +37,13 @@ impl Limit {
         }
     }
 
-    /// The same rate, with `burst` tokens that may be spent at once after a pause.
+    /// The same rate with another capacity: `burst` tokens may be spent at once after a pause.
     #[must_use]
     pub const fn with_burst(self, burst: u64) -> Self {
         Self { burst, ..self }
     }
 
-    /// So many times the rate and the burst: for a network that stands for several addresses.
+    /// Rate and burst multiplied by `shares`, for a network that represents several addresses.
     #[must_use]
     pub const fn times(self, shares: u64) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Limit {
         }
     }
 
-    /// The time in which an empty bucket becomes full; an hour if it never does.
+    /// The time in which an empty bucket becomes full; one hour if nothing is regained.
     pub(super) fn refill_time(self) -> Duration {
         match self.capacity().checked_div(self.tokens) {
             Some(micros) => Duration::from_micros(micros.saturating_add(1)),
@@ -70,17 +70,17 @@ impl Limit {
     }
 }
 
-/// How much of a bucket is spent. A new one is full.
+/// How much of a bucket is spent. A new bucket is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Level {
-    /// Tokens times the limit's period. More than the bucket holds: a debt.
+    /// Spent tokens times the limit's period. It exceeds the capacity while the bucket is in debt.
     spent: u64,
-    /// When that was so.
+    /// The time at which `spent` was updated.
     at: Instant,
 }
 
 impl Level {
-    /// Takes into account what was regained until `now`.
+    /// Adds the tokens that were regained until `now`.
     pub(crate) fn regain(&mut self, limit: Limit, now: Instant) {
         let micros = now.as_micros().saturating_sub(self.at.as_micros());
         self.spent = self
@@ -89,12 +89,12 @@ impl Level {
         self.at = self.at.max(now);
     }
 
-    /// Whether any token is left, be it a part of one.
+    /// Whether any token is left, even a fraction.
     pub(crate) const fn has_any(&self, limit: Limit) -> bool {
         self.spent < limit.capacity()
     }
 
-    /// Whether so many are left.
+    /// Whether this many tokens are left.
     const fn has(&self, limit: Limit, tokens: u64) -> bool {
         self.spent.saturating_add(limit.price(tokens)) <= limit.capacity()
     }
@@ -103,19 +103,19 @@ impl Level {
         self.spent == 0
     }
 
-    /// Spends tokens, also those that are not there yet.
+    /// Spends tokens, even if they are not available.
     pub(crate) const fn spend(&mut self, limit: Limit, tokens: u64) {
         self.spent = self.spent.saturating_add(limit.price(tokens));
     }
 
-    /// When something will be left; `None` if something is left already, or never will be.
+    /// When a token will be available; `None` if one is available now or never will be.
     pub(super) fn ready_at(&self, limit: Limit) -> Option<Instant> {
         let most = limit.capacity().checked_sub(1)?;
         self.spent_at_most(limit, most)
             .filter(|_| !self.has_any(limit))
     }
 
-    /// When no more than `spent` is spent; `None`: never.
+    /// When at most `spent` will be spent; `None`: never.
     fn spent_at_most(&self, limit: Limit, spent: u64) -> Option<Instant> {
         let micros = match self.spent.saturating_sub(spent) {
             0 => 0,
@@ -127,7 +127,7 @@ impl Level {
     }
 }
 
-/// A token bucket, full at first.
+/// A token bucket. A new one is full.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     limit: Limit,
@@ -135,7 +135,7 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket.
+    /// Creates a full bucket.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
         Self {
@@ -147,18 +147,18 @@ impl TokenBucket {
     /// Takes `tokens`, all or none.
     ///
     /// # Errors
-    /// There are not as many. When there will be; `None`: never, since nothing is regained or the
-    /// bucket does not hold as many.
+    /// Fewer tokens are available. Contains the time when enough will be; `None`: never, since
+    /// nothing is regained or the capacity is too small.
     pub fn take(&mut self, now: Instant, tokens: u64) -> Result<(), Option<Instant>> {
         self.check(now, tokens)?;
         self.level.spend(self.limit, tokens);
         Ok(())
     }
 
-    /// Whether [`TokenBucket::take`] would succeed; takes nothing.
+    /// Whether [`TokenBucket::take`] would succeed. Takes nothing.
     ///
     /// # Errors
-    /// As there.
+    /// As [`TokenBucket::take`].
     pub fn check(&mut self, now: Instant, tokens: u64) -> Result<(), Option<Instant>> {
         self.level.regain(self.limit, now);
         if self.level.has(self.limit, tokens) {
@@ -169,34 +169,34 @@ impl TokenBucket {
         Err(most.and_then(|most| self.level.spent_at_most(self.limit, most)))
     }
 
-    /// Takes `tokens` whether or not they are there. What is missing must be regained before
-    /// anything can be taken again.
+    /// Takes `tokens` even if fewer are available. The debt must be regained before more can be
+    /// taken.
     pub fn charge(&mut self, now: Instant, tokens: u64) {
         self.level.regain(self.limit, now);
         self.level.spend(self.limit, tokens);
     }
 
-    /// Whether anything is left, be it a part of a token.
+    /// Whether any token is left, even a fraction.
     pub fn has_any(&mut self, now: Instant) -> bool {
         self.level.regain(self.limit, now);
         self.level.has_any(self.limit)
     }
 
-    /// Whether nothing is missing, so that forgetting the bucket changes nothing.
+    /// Whether the bucket is full, so that dropping it changes nothing.
     pub fn is_full(&mut self, now: Instant) -> bool {
         self.level.regain(self.limit, now);
         self.level.is_full()
     }
 }
 
-/// The user's limit on a rate of bytes, if there is one. Holds one second's worth, empty at first,
-/// and may go one request into debt.
+/// The user's limit on a byte rate, if set. It holds one second's worth of tokens, starts empty,
+/// and may go into debt by one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Throttle(Option<TokenBucket>);
 
 impl Throttle {
-    /// Sets the limit in bytes per second; `None`: no limit. What was saved up is kept, within the
-    /// new bound, and so is a debt.
+    /// Sets the limit in bytes per second; `None`: no limit. Available tokens are kept up to the
+    /// new capacity, as is a debt.
     pub(crate) fn set(&mut self, now: Instant, limit: Option<u64>) {
         let (saved, debt) = self.0.as_mut().map_or((0, 0), |bucket| {
             bucket.level.regain(bucket.limit, now);
@@ -214,20 +214,20 @@ impl Throttle {
         });
     }
 
-    /// Whether something may be spent now.
+    /// Whether bytes may be spent now.
     pub(crate) fn ready(&mut self, now: Instant) -> bool {
         self.0.as_mut().is_none_or(|bucket| bucket.has_any(now))
     }
 
-    /// Spends bytes.
+    /// Spends `bytes`.
     pub(crate) fn spend(&mut self, bytes: u64) {
         if let Some(bucket) = &mut self.0 {
             bucket.level.spend(bucket.limit, bytes);
         }
     }
 
-    /// When something may be spent; `None` if there is no limit, if it may be spent already, or if
-    /// the limit is 0 and it never may.
+    /// When bytes may be spent; `None` if there is no limit, if they may be spent already, or if
+    /// the limit is 0.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         let TokenBucket { limit, level } = self.0.as_ref()?;
         level.ready_at(*limit)

@@ -1,10 +1,10 @@
-//! Our own address, as others see it: each voter has one vote per family.
+//! Votes on our own address: each voter has one vote per address family.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// The last votes, each with who gave it. `V` is what counts as one voter, so that nobody has many
-/// votes because of many addresses.
+/// The last votes with their voters. `V` identifies a voter, so that a host with many addresses has
+/// only one vote.
 #[derive(Clone, Debug)]
 pub(crate) struct Votes<V> {
     limit: usize,
@@ -12,7 +12,7 @@ pub(crate) struct Votes<V> {
 }
 
 impl<V: PartialEq> Votes<V> {
-    /// Remembers at most `limit` votes; the oldest goes first.
+    /// Keeps at most `limit` votes; the oldest is dropped first.
     pub(crate) const fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -20,7 +20,7 @@ impl<V: PartialEq> Votes<V> {
         }
     }
 
-    /// A voter sees us at `ip`, in place of where it saw us before in that family.
+    /// Records that a voter sees us at `ip`. It replaces the voter's earlier vote for that family.
     pub(crate) fn add(&mut self, voter: V, ip: IpAddr) {
         let ip = ip.to_canonical();
         self.votes
@@ -38,7 +38,7 @@ impl<V: PartialEq> Votes<V> {
         family.max_by_key(|ip| (self.count(*ip), *ip))
     }
 
-    /// The newest vote's address, if it has at least `quorum` votes and two thirds of all.
+    /// The address of the newest vote, if it has at least `quorum` votes and two thirds of all.
     pub(crate) fn agreed(&self, quorum: usize) -> Option<IpAddr> {
         let (_, newest) = self.votes.back()?;
         let votes = self.count(*newest);

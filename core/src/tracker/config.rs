@@ -1,35 +1,37 @@
-//! Every limit of the tracker: meaning, unit, default, consequence.
+//! The tracker's limits, with their meaning, unit, default and consequence.
 
 use std::time::Duration;
 
-/// The settings of [`super::Tracker`]. With the defaults and all bounds reached it holds about 100
-/// MiB.
+/// The configuration of [`super::Tracker`]. With the defaults and all limits reached, the tracker
+/// uses about 100 MiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// What clients are told to wait between announces. Default 30 min. A peer that is silent for
-    /// twice as long is forgotten.
+    /// The interval between announces that clients are told. Default: 30 min. A peer that does not
+    /// announce for twice as long is removed.
     pub interval: Duration,
-    /// What they are told to wait at least. Default 60 s.
+    /// The minimum interval that clients are told. Default: 60 s.
     pub min_interval: Duration,
     /// Swarms in all. Default 100,000. One more takes the place of a swarm of the address that
     /// created most; where none created more than the one that asks, that is refused, and told so.
     pub max_swarms: usize,
-    /// Peers in all swarms. Default 1,000,000. Those beyond are given peers, but are not listed.
-    pub max_peers: usize,
-    /// Peers of one swarm, each address family by itself. Default 20,000. Those beyond are given
+    /// The maximum number of peers in all swarms. Default: 1,000,000. Further clients receive
     /// peers, but are not listed.
+    pub max_peers: usize,
+    /// The maximum number of peers per swarm and address family. Default: 20,000. Further clients
+    /// receive peers, but are not listed.
     pub max_peers_per_swarm: usize,
     /// Peers in an answer to a client that does not say how many it wants (`numwant`). Default 50.
     pub num_want: usize,
-    /// Most peers in an answer. Default 200. Over UDP an answer is also bounded by
-    /// [`super::udp::MAX_ANSWER`].
+    /// The maximum number of peers in an answer. Default: 200. Over UDP an answer is also limited
+    /// by [`super::udp::MAX_ANSWER`].
     pub max_num_want: usize,
-    /// Announces and scrapes a second from one address (/64 for IPv6), ten times as many at once
-    /// after a pause. Default 50: whole cities stand behind one address. Those beyond are refused
-    /// over HTTP and dropped over UDP. The first announce of a swarm counts for four.
+    /// The maximum number of announces and scrapes per second from one address (/64 for IPv6), with
+    /// a burst of ten times as many. Default: 50, since carrier-grade NAT puts many clients behind
+    /// one address. Further requests are refused over HTTP and dropped over UDP. The first announce
+    /// of a swarm counts as four.
     pub requests_per_address: u32,
-    /// What one IPv6 /48 may ask, in shares of a /64. Default 4: one customer may hold 65,536 of
-    /// those.
+    /// The request limit of an IPv6 /48, as a multiple of that of a /64. Default: 4. One customer
+    /// may have 65,536 networks of that size.
     pub addresses_per_site: u32,
 }
 

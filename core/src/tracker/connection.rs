@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::siphash::SipHash;
 use crate::types::Instant;
 
-/// An id is good for the span in which it was made and for the next: for two to four minutes. BEP
-/// 15: two at least.
+/// The length of a time span in microseconds. An id is valid during the span in which it was made
+/// and the next one, which is two to four minutes. BEP 15 requires at least two.
 const SPAN: u64 = 120_000_000;
 
 #[derive(Debug)]
@@ -22,14 +22,14 @@ impl Connections {
         }
     }
 
-    /// An id for this address. Ports do not count: translators change them.
+    /// The id for this address. Ports are not included, since NAT may change them.
     pub(super) fn make(&self, now: Instant, ip: IpAddr) -> u64 {
         self.of_span(now.as_micros() / SPAN, ip)
     }
 
     pub(super) fn knows(&self, now: Instant, ip: IpAddr, id: u64) -> bool {
         let span = now.as_micros() / SPAN;
-        // Both are always made, so that the time taken tells nothing.
+        // Both are always computed, so that the time taken does not depend on the id.
         let [this, last] = [span, span.wrapping_sub(1)].map(|span| self.of_span(span, ip) ^ id);
         this.min(last) == 0
     }

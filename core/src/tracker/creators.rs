@@ -1,10 +1,10 @@
-//! Who created how many of the swarms that there are: a table of fixed size, so that no flood of
-//! addresses makes it grow.
+//! Counts how many of the current swarms each address has created. The table has a fixed size, so a
+//! flood of addresses cannot make it grow.
 
 /// Addresses that share a place are counted as one; since the hash is keyed, they cannot choose with which.
 const PLACES: usize = 1 << 16;
 
-/// An address, or a site of IPv6, as it is counted. None: the tracker's own host.
+/// An address, or an IPv6 site, as it is counted. `None` is the tracker's own host.
 pub(super) type Creator = Option<u16>;
 
 #[derive(Debug)]
@@ -22,7 +22,8 @@ impl Creators {
         u16::try_from(hash % PLACES as u64).ok()
     }
 
-    /// Swarms that it created; none for the tracker's own host, which never has to make room.
+    /// The number of current swarms of a creator. 0 for the tracker's own host, whose swarms are
+    /// never replaced.
     pub(super) fn count(&self, creator: Creator) -> u32 {
         creator.map_or(0, |place| self.0[usize::from(place)])
     }

@@ -1,11 +1,11 @@
-//! Randomness, and the hash under which tables are spread.
+//! Random numbers, and the hash function of the tables.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::siphash::SipHash;
 
-/// Drawn from one seed.
+/// A generator that is initialised from one seed.
 #[derive(Debug)]
 pub(super) struct Entropy {
     rng: ChaCha8Rng,
@@ -19,13 +19,13 @@ impl Entropy {
         Self { rng, table }
     }
 
-    /// A key for a hash of somebody else's.
+    /// A key for a hash in another module.
     pub(super) fn key(&mut self) -> [u64; 2] {
         [self.rng.next_u64(), self.rng.next_u64()]
     }
 
-    /// A number below `bound`; 0 if there is none. The bias is below one in 2³² for every bound
-    /// that a table has.
+    /// A random number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for every size that
+    /// a table has.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         let scaled = (u128::from(self.rng.next_u64()) * bound as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)

@@ -1,5 +1,5 @@
-//! The tracker's half of BEP 3, 7, 23, 24 and 48: what follows `/announce?` and `/scrape?`, and the
-//! bodies of answers.
+//! The server side of BEP 3, 7, 23, 24 and 48: the queries of `/announce?` and `/scrape?`, and the
+//! response bodies.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -8,15 +8,15 @@ use super::machine::Tracker;
 use super::request::{Admission, Announce, Event, Refusal, Told};
 use crate::types::{InfoHashV1, Instant};
 
-/// Most swarms in one scrape.
+/// The maximum number of swarms in one scrape.
 pub const MAX_SCRAPED: usize = 64;
 
-/// What is asked, and how the answer is to look.
+/// A parsed announce request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
+    /// The announce.
     pub announce: Announce,
-    /// Peers as strings of bytes (BEP 23), not as dictionaries (BEP 3).
+    /// Whether the response lists peers as compact strings (BEP 23) or as dictionaries (BEP 3).
     pub compact: bool,
 }
 
@@ -39,7 +39,7 @@ impl Request {
                 }
                 b"left" => seed = number(value) == Some(0),
                 b"event" => event = read_event(value),
-                // A negative number means as many as the tracker likes.
+                // A negative number leaves the choice to the tracker.
                 b"numwant" => num_want = number(value).and_then(|want| usize::try_from(want).ok()),
                 b"compact" => compact = value != b"0",
                 _ => {}
@@ -56,10 +56,10 @@ impl Request {
     }
 }
 
-/// Reads the query of a scrape: the swarms that it names, in order, none twice.
+/// Parses the query of a scrape: the requested swarms, in order, without duplicates.
 ///
 /// # Errors
-/// None, one that has not 20 bytes, or more than [`MAX_SCRAPED`].
+/// There is no info-hash, one does not have 20 bytes, or there are more than [`MAX_SCRAPED`].
 pub fn parse_scrape(query: &[u8]) -> Result<Vec<InfoHashV1>, Refusal> {
     let named = arguments(query).filter(|(name, _)| *name == b"info_hash");
     let mut swarms = Vec::new();
@@ -97,7 +97,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Exactly 20 bytes, any of them as `%xx`.
+/// Decodes exactly 20 bytes, any of which may be written as `%xx`.
 fn unescape(value: &[u8]) -> Option<[u8; 20]> {
     let (mut bytes, mut rest) = ([0; 20], value);
     for byte in &mut bytes {
@@ -120,10 +120,10 @@ const fn hex(digit: u8) -> Option<u8> {
 }
 
 impl Tracker {
-    /// Answers an announce: `query` is what stands behind `/announce?`. The body, a dictionary in
-    /// any case, is appended to `out`.
+    /// Answers an announce. `query` is the part of the target after `/announce?`. The body, which
+    /// is always a dictionary, is appended to `out`.
     ///
-    /// `admit`: what becomes of an address.
+    /// `admit` decides how the client's address is treated.
     pub fn answer_announce(
         &mut self,
         now: Instant,
@@ -158,8 +158,8 @@ impl Tracker {
         self.scratch = peers;
     }
 
-    /// Answers a scrape: `query` is what stands behind `/scrape?`. There is no scrape of all
-    /// swarms.
+    /// Answers a scrape. `query` is the part of the target after `/scrape?`. A scrape of all swarms
+    /// is not supported.
     pub fn answer_scrape(&mut self, now: Instant, from: IpAddr, query: &[u8], out: &mut Vec<u8>) {
         match parse_scrape(query) {
             Ok(swarms) if self.afford(now, from, 1) => self.write_scrape(&swarms, out),
@@ -220,7 +220,7 @@ fn write_answer(out: &mut Vec<u8>, told: &Told, peers: &[u8], ip: IpAddr, compac
     );
     match (compact, ip.is_ipv4()) {
         (true, true) => write_bytes(out, "5:peers", peers),
-        // Clients expect a key for IPv4 in any case.
+        // Clients expect the IPv4 key even if it is empty.
         (true, false) => {
             out.extend_from_slice(b"5:peers0:");
             write_bytes(out, "6:peers6", peers);
@@ -235,7 +235,7 @@ fn write_bytes(out: &mut Vec<u8>, key: &str, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// BEP 3's first form, without peer ids: they are not kept.
+/// The original format of BEP 3, without peer ids, which are not stored.
 fn write_dictionaries(out: &mut Vec<u8>, peers: &[u8], v4: bool) {
     out.extend_from_slice(b"5:peersl");
     for peer in peers.chunks_exact(if v4 { 6 } else { 18 }) {
@@ -264,7 +264,7 @@ fn write_refusal(out: &mut Vec<u8>, refusal: Refusal) {
     out.push(b'e');
 }
 
-/// Writing to memory does not fail.
+/// Appends formatted text. Writing to memory cannot fail.
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }

@@ -17,10 +17,10 @@ use crate::types::{InfoHashV1, Instant};
 /// address creates 45,000 swarms in two intervals.
 const CREATION_COST: u32 = 4;
 
-/// A tracker for any number of swarms, in memory alone: after a restart its swarms are whole again
-/// within an interval.
+/// A tracker for any number of swarms, in memory only. After a restart its swarms are complete
+/// again within one interval.
 ///
-/// Bounded by its [`Config`] in everything: no client's number is ever an amount of memory.
+/// Its [`Config`] limits all resources: no number in a request determines an amount of memory.
 #[derive(Debug)]
 pub struct Tracker {
     pub(super) config: Config,
@@ -28,16 +28,16 @@ pub struct Tracker {
     entropy: Entropy,
     swarms: Swarms,
     rates: Rates,
-    /// Peers in all swarms.
+    /// The number of peers in all swarms.
     peers: usize,
-    /// Up to when [`Tracker::tick`] has done its visits.
+    /// The time up to which [`Tracker::tick`] has visited swarms.
     visited: Instant,
-    /// What an HTTP answer is made of before its length is known.
+    /// A buffer for the body of an HTTP answer, whose length must be known before it is written.
     pub(super) scratch: Vec<u8>,
 }
 
 impl Tracker {
-    /// A tracker without swarms.
+    /// Creates a tracker without swarms.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut entropy = Entropy::new(seed);
@@ -96,9 +96,9 @@ impl Tracker {
             .unwrap_or_default()
     }
 
-    /// Forgets peers that have been silent for two intervals. To be called about once a second:
-    /// each call visits a share of the swarms, so that all of them are visited within a quarter of
-    /// an interval.
+    /// Removes peers that have not announced for two intervals. Call it about once per second: each
+    /// call visits a share of the swarms, so that all of them are visited within a quarter of an
+    /// interval.
     pub fn tick(&mut self, now: Instant) {
         let round = (self.config.interval / 4)
             .max(Duration::from_secs(1))
@@ -115,15 +115,15 @@ impl Tracker {
         self.visited = now;
     }
 
-    /// Swarms and peers that are listed.
+    /// The number of swarms, and the number of listed peers.
     #[must_use]
     pub const fn size(&self) -> (usize, usize) {
         (self.swarms.len(), self.peers)
     }
 
-    /// Takes an announce off an address' budget; says whether there was any left. Creating a swarm
-    /// costs more than asking for one, so that no address alone can found as many as there may be
-    /// before the first is forgotten.
+    /// Charges an announce to the budget of an address. Returns whether any budget was left.
+    /// Creating a swarm costs more than announcing to an existing one, so that a single address
+    /// cannot create the maximum number of swarms before the first one is removed.
     pub(super) fn afford_announce(
         &mut self,
         now: Instant,
@@ -139,8 +139,8 @@ impl Tracker {
         self.afford(now, ip, if creating { CREATION_COST } else { 1 })
     }
 
-    /// Takes so many requests off the budget of an address and of its site; says whether there was
-    /// one at least.
+    /// Charges requests to the budgets of an address and of its site. Returns whether both had at
+    /// least one request left.
     pub(super) fn afford(&mut self, now: Instant, ip: IpAddr, cost: u32) -> bool {
         let site = self.site(ip);
         match ip.to_canonical() {
@@ -231,7 +231,7 @@ fn want(config: &Config, announce: &Announce) -> usize {
         .min(config.max_num_want)
 }
 
-/// Whole seconds; enough of them for a century.
+/// Whole seconds since the start; 32 bits are enough for a century.
 fn seconds(now: Instant) -> u32 {
     u32::try_from(now.since(Instant::ZERO).as_secs()).unwrap_or(u32::MAX)
 }

@@ -1,9 +1,8 @@
-//! A tracker: a machine without I/O that tells clients of each other (BEP 3, 7, 15, 23, 41, 48).
+//! A BitTorrent tracker as a state machine without I/O (BEP 3, 7, 15, 23, 41, 48).
 //!
-//! Its driver owns the sockets. It hands each datagram to [`Tracker::answer_udp`], each query to
-//! [`Tracker::answer_announce`] or [`Tracker::answer_scrape`], sends what they write, and calls
-//! [`Tracker::tick`] about once a second. The other half, which asks trackers, is in
-//! [`crate::discovery`].
+//! The driver owns the sockets. It passes each datagram to [`Tracker::answer_udp`] and each query
+//! to [`Tracker::answer_announce`] or [`Tracker::answer_scrape`], sends the answers, and calls
+//! [`Tracker::tick`] about once per second. The client side is in [`crate::discovery`].
 //!
 //! The same seed and the same calls give the same answers.
 

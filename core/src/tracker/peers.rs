@@ -1,8 +1,8 @@
 //! The peers of one swarm and one address family.
 //!
-//! Their compact forms (BEP 7, 23) stand one after the other, seeds first, each part in random
-//! order: an answer is a stretch of each part from a random place, copied. So every peer is given
-//! as often as every other, at a cost that depends on nothing but the length of the answer.
+//! Their compact addresses (BEP 7, 23) are stored contiguously, seeds first, and each part is in
+//! random order. An answer copies a range of each part from a random position. Every peer is
+//! therefore returned equally often, at a cost that depends only on the length of the answer.
 
 use std::ops::Range;
 
@@ -10,27 +10,27 @@ use hashbrown::HashTable;
 
 use super::entropy::Entropy;
 
-/// Up to so many peers are found by looking at them all; more have an index.
+/// Up to this many peers are found by linear search; more have an index.
 const FEW: usize = 24;
 
-/// Peers of `N` bytes each: 6 or 18.
+/// Peers with compact addresses of `N` bytes: 6 or 18.
 #[derive(Debug, Default)]
 pub(super) struct Peers<const N: usize> {
-    /// Address and port; the first `seeds` are complete.
+    /// The compact addresses; the first `seeds` are complete peers.
     addrs: Vec<[u8; N]>,
-    /// When each announced last, seconds.
+    /// The time of each peer's last announce, in seconds.
     seen: Vec<u32>,
     seeds: usize,
-    /// Where each stands in `addrs`.
+    /// The position of each peer in `addrs`.
     index: Option<Box<HashTable<u32>>>,
 }
 
-/// What an announce changed.
+/// The effect of an announce on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// It is listed now.
+    /// The peer was added.
     Listed,
-    /// It was listed before.
+    /// The peer was listed already.
     Kept,
 }
 
@@ -52,7 +52,7 @@ impl<const N: usize> Peers<N> {
         }
     }
 
-    /// Lists a peer, or notes that it is still there.
+    /// Adds a peer, or updates the time of its last announce.
     pub(super) fn put(
         &mut self,
         addr: [u8; N],
@@ -76,14 +76,14 @@ impl<const N: usize> Peers<N> {
         }
     }
 
-    /// Takes a peer off the list; says whether it was there.
+    /// Removes a peer. Returns whether it was listed.
     pub(super) fn remove(&mut self, addr: &[u8; N], entropy: &Entropy) -> bool {
         let found = self.position(addr, entropy);
         found.into_iter().for_each(|at| self.remove_at(at, entropy));
         found.is_some()
     }
 
-    /// Forgets those last seen before `limit`; says how many that were.
+    /// Removes peers that were last seen before `limit`. Returns their number.
     pub(super) fn expire(&mut self, limit: u32, entropy: &Entropy) -> usize {
         let before = self.len();
         for at in (0..before).rev() {
@@ -95,8 +95,8 @@ impl<const N: usize> Peers<N> {
         before - self.len()
     }
 
-    /// Appends up to `want` peers other than the one at `asker`, of both parts in proportion; to a
-    /// seed, leeches alone.
+    /// Appends up to `want` peers other than `asker`, from both parts in proportion. A seed
+    /// receives leeches only.
     pub(super) fn sample(
         &self,
         asker: Option<usize>,
@@ -112,7 +112,7 @@ impl<const N: usize> Peers<N> {
         let all_seeds = if for_seed { 0 } else { in_part(&seeds) };
         let all = all_seeds + in_part(&leeches);
         let want = want.min(all);
-        // Rounded up as often as the remainder is large, so that no part is favoured.
+        // Rounded up with a probability equal to the fraction, so that neither part is favoured.
         let of_seeds = (want * all_seeds + entropy.below(all))
             .checked_div(all)
             .unwrap_or(0);
@@ -120,7 +120,8 @@ impl<const N: usize> Peers<N> {
         self.copy(leeches, asker, want - of_seeds, entropy, out);
     }
 
-    /// `want` peers of one part, which has as many, from a random place on and around its end.
+    /// Copies `want` peers of one part, which has at least as many, from a random position, with
+    /// wrap-around.
     fn copy(
         &self,
         part: Range<usize>,
@@ -134,7 +135,7 @@ impl<const N: usize> Peers<N> {
         let from = part.start + entropy.below(count);
         let end = part.start + count;
         let around = (from + want).saturating_sub(end);
-        // Numbered as if the asker were not there.
+        // Positions are counted as if the client were not listed.
         for stretch in [from..from + want - around, part.start..part.start + around] {
             let before = stretch.start..stretch.end.min(asker).max(stretch.start);
             let after = stretch.start.max(asker) + 1..stretch.end.max(asker) + 1;
@@ -151,7 +152,7 @@ impl<const N: usize> Peers<N> {
         }
     }
 
-    /// A leech at the end of the list.
+    /// Appends a leech to the list.
     fn push(&mut self, addr: [u8; N], entropy: &Entropy) -> usize {
         let at = self.addrs.len();
         self.addrs.push(addr);
@@ -179,7 +180,7 @@ impl<const N: usize> Peers<N> {
         self.index = Some(Box::new(index));
     }
 
-    /// Moves a peer into the other part, to a random place in it.
+    /// Moves a peer to a random position in the other part.
     fn cross(&mut self, at: usize, entropy: &mut Entropy) {
         let was_seed = at < self.seeds;
         let border = if was_seed { self.seeds - 1 } else { self.seeds };
@@ -227,7 +228,7 @@ impl<const N: usize> Peers<N> {
         }
     }
 
-    /// Where the index says that a peer stands at `at`.
+    /// The index entry for position `at`.
     fn bucket(&self, at: usize, entropy: &Entropy) -> Option<usize> {
         let number = number(at);
         self.index
@@ -235,7 +236,7 @@ impl<const N: usize> Peers<N> {
             .find_bucket_index(entropy.hash(&self.addrs[at]), |other| *other == number)
     }
 
-    /// Gives back memory that many more peers once needed.
+    /// Releases memory after the number of peers has shrunk.
     fn trim(&mut self, entropy: &Entropy) {
         if self.len() < FEW / 2 {
             self.index = None;
@@ -248,7 +249,7 @@ impl<const N: usize> Peers<N> {
     }
 }
 
-/// No list is longer: its bound is checked before it grows.
+/// Converts a position. The limit on the list's length is checked before it grows.
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
@@ -299,7 +300,7 @@ mod tests {
             }
         }
         assert_eq!(given.len(), 99, "everybody but the asker");
-        // Expected 400 * 20 / 99, about 81 each, give or take 8.
+        // The expected value is 400 * 20 / 99, about 81 each, with a deviation of about 8.
         assert!(
             given.values().all(|times| (40..=122).contains(times)),
             "{given:?}"

@@ -1,12 +1,12 @@
-//! How often one address may ask: a table of fixed size, so that no flood of addresses makes it
-//! grow, and none keeps newcomers out.
+//! Request rates per address. The table has a fixed size, so a flood of addresses can neither make
+//! it grow nor keep new addresses out.
 
 use crate::net::{Level, Limit};
 use crate::types::Instant;
 
 /// Addresses that share a place share its budget; since the hash is keyed, they cannot choose with which.
 const PLACES: usize = 1 << 14;
-/// Seconds' worth that is granted at once after a pause.
+/// The burst after a pause, in seconds' worth of requests.
 const BURST: u64 = 10;
 
 #[derive(Debug)]
@@ -24,8 +24,8 @@ impl Rates {
         }
     }
 
-    /// Takes so many for the networks with these hashes, each of which has so many shares; says
-    /// whether all of them had one at least.
+    /// Charges `cost` requests to the networks with these hashes, each of which has a number of
+    /// shares. Returns whether all of them had at least one request left.
     pub(super) fn take(&mut self, networks: &[(u64, u32)], now: Instant, cost: u32) -> bool {
         let granted = networks
             .iter()

@@ -1,65 +1,64 @@
-//! What clients ask, in whatever form, and what they are told.
+//! Requests and answers, independent of the protocol.
 
 use std::time::Duration;
 
 use crate::types::InfoHashV1;
 
-/// One announce. What a client says of its own address is never believed: the address that it asks
+/// An announce. The client's own statement of its address is ignored; the address that it sends
 /// from is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// The swarm.
+    /// The info-hash of the swarm.
     pub info_hash: InfoHashV1,
-    /// Where it listens; 0: nowhere, and it is not listed.
+    /// The client's listening port; 0 if it does not listen, in which case it is not listed.
     pub port: u16,
-    /// It lacks nothing.
+    /// Whether the client is complete.
     pub seed: bool,
-    /// Why it asks.
+    /// The event of the announce.
     pub event: Event,
-    /// Peers that it wants, if it says.
+    /// The number of peers that the client requests, if it says so.
     pub num_want: Option<usize>,
 }
 
-/// Why a client announces itself (BEP 3). A `started` says nothing that an announce without an
-/// event does not.
+/// The event of an announce (BEP 3). `started` is treated like an announce without an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Event {
-    /// It is there.
+    /// The client is active.
     #[default]
     Present,
-    /// It has just got its last byte.
+    /// The client has just completed the download.
     Completed,
-    /// It leaves.
+    /// The client is leaving.
     Stopped,
 }
 
-/// How a swarm is doing (BEP 48). Peers with both address families count twice: nothing tells that
-/// they are one.
+/// The counts of a swarm (BEP 48). A peer with both address families counts twice, since the two
+/// entries cannot be matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Complete peers.
+    /// The number of complete peers.
     pub seeders: u32,
-    /// Other peers.
+    /// The number of incomplete peers.
     pub leechers: u32,
-    /// Downloads that were reported as complete.
+    /// The number of downloads that were reported as completed.
     pub downloads: u32,
 }
 
-/// What an announce is answered, beside peers.
+/// The answer to an announce, without the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The swarm, the asker included.
     pub counts: Counts,
-    /// Until the next announce.
+    /// The time until the next announce.
     pub interval: Duration,
-    /// Until the next announce at least.
+    /// The minimum time until the next announce.
     pub min_interval: Duration,
 }
 
-/// What becomes of an address that announces itself.
+/// How the address of an announcing client is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is given to others.
+    /// It is returned to other clients.
     Listed,
     /// It is that of the tracker's own host: given to others, and its swarms never make room.
     Hosted,
@@ -69,26 +68,26 @@ pub enum Admission {
     Refused,
 }
 
-/// Why a request is not answered. Prints as what the client's user is shown, short enough that no
-/// answer is longer than its request.
+/// Why a request was refused. The text is displayed to the client's user, and is short enough that
+/// no answer is longer than its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No swarm is named, or not by 20 bytes.
+    /// The info-hash is missing or does not have 20 bytes.
     #[error("info_hash is missing or has not 20 bytes")]
     InfoHash,
-    /// Not a number up to 65535.
+    /// The port is not a number up to 65535.
     #[error("port is missing or not a port number")]
     Port,
-    /// More than [`super::http::MAX_SCRAPED`].
+    /// The scrape has more than [`super::http::MAX_SCRAPED`] info-hashes.
     #[error("too many info_hashes in one scrape, at most 64 are answered")]
     TooMany,
-    /// [`super::Config::requests_per_address`].
+    /// The limit [`super::Config::requests_per_address`] is exceeded.
     #[error("too many requests from your address, ask less often")]
     Rate,
-    /// [`super::Config::max_swarms`].
+    /// The limit [`super::Config::max_swarms`] is reached.
     #[error("this tracker is full, try again later")]
     Full,
-    /// [`Admission::Refused`].
+    /// The address was [`Admission::Refused`].
     #[error("this tracker does not list addresses like yours")]
     Address,
 }

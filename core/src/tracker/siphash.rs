@@ -1,7 +1,8 @@
-//! SipHash (Aumasson and Bernstein, 2012): hashes under a key that nobody outside knows, so that
-//! nobody chooses what collides, or guesses a value.
+//! SipHash (Aumasson and Bernstein, 2012): a keyed hash. Without the key nobody can construct
+//! collisions or predict values.
 
-/// A key, for `C` rounds a word and `D` at the end: 2 and 4 authenticate, 1 and 3 spread tables.
+/// A key for SipHash with `C` rounds per word and `D` final rounds: 2 and 4 for authentication, 1
+/// and 3 for hash tables.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SipHash<const C: usize, const D: usize> {
     key: [u64; 2],

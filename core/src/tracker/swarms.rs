@@ -1,4 +1,4 @@
-//! All swarms: found by info-hash, visited in turn.
+//! All swarms: looked up by info-hash, and visited in turn.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,17 +11,17 @@ use super::request::Counts;
 use crate::net::compact;
 use crate::types::InfoHashV1;
 
-/// Swarms that are looked at for one that makes room: of those who fill the tracker, one is then
-/// found for certain.
+/// The number of swarms that are examined to find one that can be replaced. If a flood fills the
+/// tracker, one of its swarms is almost certainly among them.
 const LOOKS: usize = 16;
 
-/// One swarm.
+/// A swarm.
 #[derive(Debug)]
 pub(super) struct ListedSwarm {
     info_hash: InfoHashV1,
     creator: Creator,
     v4: Peers<6>,
-    /// Most swarms have none of these.
+    /// Boxed, since most swarms have no IPv6 peers.
     v6: Option<Box<Peers<18>>>,
     pub(super) downloads: u32,
 }
@@ -41,7 +41,7 @@ impl ListedSwarm {
         self.v4.len() + self.v6.as_ref().map_or(0, |v6| v6.len())
     }
 
-    /// Peers of the same family.
+    /// The number of peers of the same address family as `ip`.
     pub(super) fn len_of(&self, ip: IpAddr) -> usize {
         if ip.is_ipv4() {
             self.v4.len()
@@ -106,7 +106,7 @@ impl ListedSwarm {
         }
     }
 
-    /// Up to `want` compact peers of the family of `addr`, which is left out itself.
+    /// Up to `want` compact peers of the same address family as `addr`, which is excluded.
     pub(super) fn sample(
         &self,
         addr: SocketAddr,
@@ -142,9 +142,9 @@ impl ListedSwarm {
 #[derive(Debug, Default)]
 pub(super) struct Swarms {
     list: Vec<ListedSwarm>,
-    /// Where each stands in `list`.
+    /// The position of each swarm in `list`.
     index: HashTable<u32>,
-    /// The next to be visited by [`Swarms::expire`].
+    /// The position that [`Swarms::expire`] visits next.
     cursor: usize,
     creators: Creators,
 }
@@ -183,9 +183,9 @@ impl Swarms {
         self.list.get_mut(at)
     }
 
-    /// Forgets a swarm whose creator has more of them than this one would have, and says how many
-    /// peers went; nothing if none was found among a few. A swarm with many peers counts for less:
-    /// whoever created it, it is theirs by now.
+    /// Removes a swarm whose creator has more of them than `creator` would have with a new one.
+    /// Returns the number of removed peers; `None` if no such swarm was found among a random few.
+    /// Swarms with many peers are less likely to be removed, whoever created them.
     pub(super) fn make_room(&mut self, creator: Creator, entropy: &mut Entropy) -> Option<usize> {
         let weight = |swarm: &ListedSwarm| {
             u64::from(self.creators.count(swarm.creator)) / swarm.len().max(1) as u64
@@ -220,13 +220,13 @@ impl Swarms {
         at
     }
 
-    /// Visits the next `visits` swarms: peers last seen before `limit` are forgotten, and swarms
-    /// without any. Says how many peers went.
+    /// Visits the next `visits` swarms and removes peers last seen before `limit`, and empty
+    /// swarms. Returns the number of removed peers.
     pub(super) fn expire(&mut self, visits: usize, limit: u32, entropy: &Entropy) -> usize {
         let mut gone = 0;
         for _ in 0..visits.min(self.list.len()) {
-            // Downwards, so that what takes the place of a forgotten swarm has been visited
-            // already.
+            // In descending order, so that the swarm which takes a removed one's position has been
+            // visited already.
             self.cursor = self
                 .cursor
                 .min(self.list.len())
@@ -266,7 +266,7 @@ impl Swarms {
     }
 }
 
-/// There are never more than four billion swarms.
+/// Converts a position. There are always fewer than 2³² swarms.
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -41,7 +41,7 @@ fn present(port: u16) -> Announce {
     }
 }
 
-/// Announces, and gives back how many peers came.
+/// Announces, and returns the number of peers in the answer.
 fn announce(
     tracker: &mut Tracker,
     now: u64,
@@ -87,7 +87,7 @@ fn peers_hear_of_each_other_by_address_family_and_never_of_themselves() {
 
 #[test]
 fn no_address_fills_the_tracker_alone() {
-    // A tenth of everything, the rate included.
+    // A tenth of the default configuration, including the rate.
     let config = Config {
         requests_per_address: 5,
         max_swarms: 10_000,
@@ -131,7 +131,7 @@ fn no_address_fills_the_tracker_alone() {
     assert!(body.starts_with(b"d8:completei1e"), "others are served");
 }
 
-/// Announces a swarm of this number.
+/// Announces a swarm with this number.
 fn found(tracker: &mut Tracker, now: u64, from: &str, swarm: u32) -> Result<usize, Refusal> {
     let mut info_hash = InfoHashV1([0; 20]);
     info_hash.0[..4].copy_from_slice(&swarm.to_be_bytes());
@@ -156,7 +156,8 @@ fn a_crowd_that_fills_the_tracker_keeps_no_swarm_of_others_out() {
     for (from, swarm) in crowd.by_ref().take(1000) {
         assert_eq!(found(&mut tracker, 0, &from, swarm), Ok(0));
     }
-    // Somebody with ten torrents, and two hundred others with one each, of which one has two peers.
+    // One client with ten torrents, and two hundred others with one each, one of which has two
+    // peers.
     const HONEST: u32 = 1 << 24;
     for swarm in HONEST..HONEST + 10 {
         assert_eq!(
@@ -281,7 +282,7 @@ fn silent_peers_and_their_swarms_are_forgotten_after_two_intervals() {
     }
     (50..=200).for_each(|second| tracker.tick(at(second)));
     assert_eq!(tracker.size(), (50, 100));
-    // A visit to all takes a quarter of an interval.
+    // Visiting all swarms takes a quarter of an interval.
     (201..=275).for_each(|second| tracker.tick(at(second)));
     assert_eq!(tracker.size(), (0, 0));
 }
@@ -346,7 +347,7 @@ fn addresses_that_nobody_could_use_are_not_listed() {
     assert_eq!(tracker.size(), (0, 0));
 }
 
-/// The client's half, as far as it is needed here.
+/// An announce as the client side encodes it.
 fn asking(event: client::AnnounceEvent, left: u64) -> client::Announce {
     let amounts = Amounts {
         left: Some(left),

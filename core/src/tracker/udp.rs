@@ -1,7 +1,7 @@
-//! The tracker's half of BEP 15: connect, announce, scrape (BEP 48).
+//! The server side of BEP 15: connect, announce, scrape (BEP 48).
 //!
-//! Options behind an announce (BEP 41) are not read: whatever path a client was given, there is one
-//! tracker.
+//! Options after an announce (BEP 41) are ignored: there is one tracker, whatever the path in the
+//! client's URL.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,28 +10,29 @@ use super::request::{Admission, Announce, Event};
 use crate::discovery::trackers::udp::{ANNOUNCE, CONNECT, ERROR, MAGIC, SCRAPE};
 use crate::types::{InfoHashV1, Instant};
 
-/// Longest answer, bytes: what fits every path of IPv6 in one piece.
+/// The maximum length of an answer in bytes. It fits into every IPv6 path's MTU without
+/// fragmentation.
 pub const MAX_ANSWER: usize = 1232;
-/// Most swarms in one scrape (BEP 15).
+/// The maximum number of swarms in one scrape (BEP 15).
 pub const MAX_SCRAPED: usize = 74;
 
-/// Bytes of an announce's answer before its peers.
+/// The length of an announce's answer without peers, in bytes.
 const HEAD: usize = 20;
 
-/// One datagram.
+/// A parsed datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// Asks for a connection id.
+    /// A request for a connection id.
     Connect,
-    /// With a connection id.
+    /// An announce, preceded by its connection id.
     Announce(u64, Announce),
-    /// With a connection id, and what follows it: 20 bytes a swarm.
+    /// A scrape: the connection id and the info-hashes, 20 bytes each.
     Scrape(u64, &'a [[u8; 20]]),
 }
 
 impl<'a> Request<'a> {
-    /// Reads a datagram, and the transaction that the answer must name; `None`: not of BEP 15, and
-    /// best met with silence.
+    /// Parses a datagram. Also returns the transaction id for the answer. `None` if it is not of
+    /// BEP 15; such a datagram is best ignored.
     #[must_use]
     pub fn parse(datagram: &'a [u8]) -> Option<(u32, Self)> {
         let (head, body) = datagram.split_first_chunk::<16>()?;
@@ -59,7 +60,7 @@ fn announce(body: &[u8; 82]) -> Option<Announce> {
         3 => Event::Stopped,
         _ => Event::Present,
     };
-    // -1: as many as the tracker likes.
+    // -1 leaves the choice to the tracker.
     let num_want = be32(body, 76)
         .filter(|want| *want != u32::MAX)
         .and_then(|want| usize::try_from(want).ok());
@@ -82,11 +83,10 @@ fn be64(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 impl Tracker {
-    /// Answers a datagram into `out`, which is emptied first and stays empty where silence is the
-    /// answer. No answer to an address that has not shown a connection id is longer than its
-    /// request.
+    /// Answers a datagram. `out` is cleared first and stays empty if there is no answer. An address
+    /// that has not shown a valid connection id receives no answer that is longer than its request.
     ///
-    /// `admit`: what becomes of an address; asked for announces alone.
+    /// `admit` decides how an address is treated; it is called for announces only.
     pub fn answer_udp(
         &mut self,
         now: Instant,
@@ -116,7 +116,7 @@ impl Tracker {
             Request::Scrape(_, swarms) if self.afford(now, ip, 1) => {
                 self.udp_scrape(transaction, swarms, out)
             }
-            // Too often: silence.
+            // Above the rate limit: no answer.
             Request::Announce(..) | Request::Scrape(..) => {}
         }
     }
@@ -133,7 +133,7 @@ impl Tracker {
         let size = if ip.is_ipv4() { 6 } else { 18 };
         let most = (MAX_ANSWER - HEAD) / size;
         announce.num_want = Some(announce.num_want.unwrap_or(self.config.num_want).min(most));
-        // The counts are known once the peers are chosen.
+        // The counts are written after the peers have been chosen.
         out.resize(HEAD, 0);
         match self.announce(
             now,

@@ -1,29 +1,29 @@
-//! Where a peer is, and who said so.
+//! Peer addresses and their sources.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::PeerId;
 
-/// Where a peer is. What may be done with an address, and who may be told of it, depends on its
-/// kind; `net/disclosure.rs` decides the latter for all kinds.
+/// The address of a peer. Its kind determines how it may be used and to whom it may be disclosed;
+/// `net/disclosure.rs` decides the latter for all kinds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerAddr {
-    /// An IP address and a port of TCP. Made with `PeerAddr::from`, so that one peer has one
-    /// spelling: IPv4 is never written as IPv6 (`::ffff:a.b.c.d`), and there is no scope.
+    /// An IP address and a TCP port. Constructed with `PeerAddr::from`, so that each address has
+    /// one representation: IPv4 is never mapped to IPv6 (`::ffff:a.b.c.d`), and there is no scope.
     Ip(SocketAddr),
-    /// Another tab of the same bridge. Only that bridge leads there, and the address tells nothing
-    /// of where the tab is.
+    /// Another tab of the same bridge. It is reachable only through that bridge, and the address
+    /// does not reveal the tab's location.
     Tab(TabId),
 }
 
-/// A tab's place in one swarm of its bridge. Never reused while the bridge runs, and meaningless
-/// elsewhere.
+/// The id of a tab in one swarm of its bridge. It is never reused while the bridge runs, and has no
+/// meaning elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TabId(pub u64);
 
 impl PeerAddr {
-    /// The IP address and port; `None` for peers that are not reached by IP.
+    /// The IP address and port; `None` for peers without an IP address.
     #[must_use]
     pub const fn socket_addr(self) -> Option<SocketAddr> {
         match self {
@@ -32,7 +32,7 @@ impl PeerAddr {
         }
     }
 
-    /// The IP address; `None` for peers that are not reached by IP.
+    /// The IP address; `None` for peers without an IP address.
     #[must_use]
     pub const fn ip(self) -> Option<IpAddr> {
         match self {
@@ -55,7 +55,7 @@ impl<I: Into<IpAddr>> From<(I, u16)> for PeerAddr {
 }
 
 impl fmt::Display for PeerAddr {
-    /// `1.2.3.4:5`, `[2001:db8::1]:5`, `tab 7`.
+    /// Formats as `1.2.3.4:5`, `[2001:db8::1]:5` or `tab 7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(addr) => addr.fmt(f),
@@ -70,35 +70,35 @@ impl fmt::Debug for PeerAddr {
     }
 }
 
-/// A peer beyond the life of one connection: what a ban is about.
+/// The identity of a peer across connections. Bans apply to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerIdentity {
-    /// Where it listens, or where it came from while that is unknown.
+    /// The peer's listening address, or its source address while that is unknown.
     pub addr: PeerAddr,
-    /// What it calls itself.
+    /// The peer's id.
     pub peer_id: PeerId,
 }
 
-/// Who told us of a peer.
+/// The source from which a peer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerSource {
     /// The user (`--peer`).
     User,
-    /// `x.pe` in a magnet link (BEP 9).
+    /// The `x.pe` parameter of a magnet link (BEP 9).
     Link,
-    /// A tracker's answer.
+    /// A tracker's response.
     Tracker,
     /// The DHT (BEP 5).
     Dht,
-    /// A peer (BEP 11).
+    /// Peer exchange (BEP 11).
     Pex,
-    /// Multicast on the local network (BEP 14).
+    /// Local service discovery (BEP 14).
     Lsd,
 }
 
 impl PeerSource {
-    /// Whether a private torrent may have peers from it: its trackers, and its user (BEP 27). Peers
-    /// that dial us are accepted, too.
+    /// Whether a private torrent may use peers from this source: its trackers and its user (BEP
+    /// 27). Incoming connections are accepted too.
     #[must_use]
     pub const fn suits_private(self) -> bool {
         matches!(self, Self::User | Self::Tracker)

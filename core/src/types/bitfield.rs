@@ -1,19 +1,19 @@
-//! Which pieces someone has, in the bit order of BEP 3.
+//! Sets of pieces, in the bit order of BEP 3.
 
 use super::Piece;
 
-/// Why bytes are no bitfield of this torrent.
+/// Why bytes are not a valid bitfield of this torrent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BitfieldError {
-    /// A bitfield has exactly ceil(pieces / 8) bytes.
+    /// The length is not ceil(pieces / 8) bytes.
     #[error("a bitfield of {expected} bytes was expected, {received} came")]
     Length {
-        /// ceil(pieces / 8).
+        /// The required length in bytes: ceil(pieces / 8).
         expected: usize,
-        /// What came.
+        /// The received length in bytes.
         received: usize,
     },
-    /// Bits after the last piece must be zero.
+    /// A bit after the last piece is set.
     #[error("the bitfield has a spare bit set")]
     SpareBits,
 }
@@ -28,7 +28,7 @@ pub struct Bitfield {
 }
 
 impl Bitfield {
-    /// `pieces` zeros.
+    /// A bitfield of `pieces` zeros.
     #[must_use]
     pub fn none(pieces: u32) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Bitfield {
         }
     }
 
-    /// `pieces` ones.
+    /// A bitfield of `pieces` ones.
     #[must_use]
     pub fn all(pieces: u32) -> Self {
         let mut bytes = vec![0xff; pieces.div_ceil(8) as usize];
@@ -52,10 +52,10 @@ impl Bitfield {
         }
     }
 
-    /// Reads the wire's form.
+    /// Decodes the wire format.
     ///
     /// # Errors
-    /// Another length than ceil(pieces / 8), or a spare bit set.
+    /// The length is not ceil(pieces / 8), or a spare bit is set.
     pub fn from_wire(bytes: &[u8], pieces: u32) -> Result<Self, BitfieldError> {
         let expected = pieces.div_ceil(8) as usize;
         if bytes.len() != expected {
@@ -77,38 +77,38 @@ impl Bitfield {
         })
     }
 
-    /// The wire's form.
+    /// The wire format.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
-    /// Number of pieces, had or not.
+    /// The number of pieces of the torrent.
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.len
     }
-    /// Whether it is about no piece at all.
+    /// Whether the torrent has no pieces.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
-    /// Number of pieces had.
+    /// The number of pieces in the set.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.ones
     }
-    /// Whether every piece is had.
+    /// Whether every piece is in the set.
     #[must_use]
     pub const fn is_all(&self) -> bool {
         self.ones == self.len
     }
-    /// Whether no piece is had.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.ones == 0
     }
 
-    /// Whether this piece is had; false for a piece of a larger torrent.
+    /// Whether this piece is in the set; false for an index that is out of range.
     #[must_use]
     pub fn has(&self, piece: Piece) -> bool {
         self.bytes
@@ -116,7 +116,7 @@ impl Bitfield {
             .is_some_and(|b| b & (0x80 >> (piece.get() % 8)) != 0)
     }
 
-    /// Marks a piece as had; returns whether that was news. Ignores a piece of a larger torrent.
+    /// Adds a piece. Returns whether it was added. An index that is out of range is ignored.
     pub fn set(&mut self, piece: Piece) -> bool {
         let news = piece.get() < self.len && !self.has(piece);
         if let (true, Some(byte)) = (news, self.bytes.get_mut(piece.index() / 8)) {
@@ -126,7 +126,7 @@ impl Bitfield {
         news
     }
 
-    /// Marks a piece as not had; returns whether that was news.
+    /// Removes a piece. Returns whether it was removed.
     pub fn clear(&mut self, piece: Piece) -> bool {
         let news = self.has(piece);
         if let (true, Some(byte)) = (news, self.bytes.get_mut(piece.index() / 8)) {
@@ -136,7 +136,7 @@ impl Bitfield {
         news
     }
 
-    /// Indices of the pieces had, ascending.
+    /// The indices of the pieces in the set, ascending.
     pub fn ones(&self) -> impl Iterator<Item = u32> + '_ {
         let bits = (0u32..).zip(&self.bytes).filter(|(_, byte)| **byte != 0);
         bits.flat_map(|(at, byte)| {

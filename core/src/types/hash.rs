@@ -1,17 +1,17 @@
-//! Info-hashes of both BitTorrent versions, and peer ids.
+//! Info-hashes of both BitTorrent versions, piece digests, and peer ids.
 
 use std::fmt;
 
-/// A SHA-1 digest: of a v1 piece, or of a block that is compared.
+/// A SHA-1 digest of a v1 piece, or of a block for comparison.
 pub type Sha1Digest = [u8; 20];
 
-/// The digest of a piece, of the version that the torrent's pieces have. Digests of different
-/// versions never match.
+/// The digest of a piece, in the version of the torrent's pieces. Digests of different versions are
+/// never equal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PieceDigest {
     /// SHA-1 of the piece (BEP 3).
     V1(Sha1Digest),
-    /// Root of the SHA-256 tree over the piece's blocks of 16 KiB (BEP 52).
+    /// The root of the SHA-256 tree over the piece's blocks of 16 KiB (BEP 52).
     V2([u8; 32]),
 }
 
@@ -25,29 +25,30 @@ impl fmt::Debug for PieceDigest {
     }
 }
 
-/// SHA-1 of the raw bytes of a v1 `info` dictionary (BEP 3). Where 20 bytes name a swarm on the
-/// wire, it may also be a v2 hash cut to that length (BEP 52); see [`InfoHash::wire_names`].
+/// The SHA-1 digest of the raw bytes of a v1 `info` dictionary (BEP 3). Where 20 bytes identify a
+/// swarm on the wire, it may also be a v2 hash truncated to that length (BEP 52); see
+/// [`InfoHash::wire_names`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHashV1(pub [u8; 20]);
 
-/// SHA-256 of the raw bytes of a v2 `info` dictionary (BEP 52).
+/// The SHA-256 digest of the raw bytes of a v2 `info` dictionary (BEP 52).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHashV2(pub [u8; 32]);
 
-/// What names a swarm: a v1 hash, a v2 hash, or both for a hybrid torrent.
+/// The identity of a torrent: a v1 hash, a v2 hash, or both for a hybrid torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InfoHash {
-    /// BEP 3.
+    /// A v1 torrent (BEP 3).
     V1(InfoHashV1),
-    /// BEP 52.
+    /// A v2-only torrent (BEP 52).
     V2(InfoHashV2),
-    /// BEP 52, a torrent that belongs to a v1 and a v2 swarm.
+    /// A hybrid torrent, which belongs to a v1 and a v2 swarm (BEP 52).
     Hybrid(InfoHashV1, InfoHashV2),
 }
 
 impl InfoHash {
-    /// The 20 bytes that stand in handshakes and announces: the v1 hash if there is one, else the
-    /// v2 hash cut to 20 bytes (BEP 52).
+    /// The 20 bytes in handshakes and announces: the v1 hash if there is one, otherwise the v2 hash
+    /// truncated to 20 bytes (BEP 52).
     #[must_use]
     pub fn wire(&self) -> InfoHashV1 {
         match self {
@@ -60,13 +61,14 @@ impl InfoHash {
         }
     }
 
-    /// All 20 bytes by which peers may ask for the torrent: those of [`InfoHash::wire`], and of a
-    /// hybrid torrent also the v2 hash cut to 20 bytes (BEP 52).
+    /// All 20-byte hashes by which peers may request the torrent: that of [`InfoHash::wire`], and
+    /// for a hybrid torrent also the v2 hash truncated to 20 bytes (BEP 52).
     pub fn wire_names(&self) -> impl Iterator<Item = InfoHashV1> + use<> {
         std::iter::once(self.wire()).chain(self.other_wire())
     }
 
-    /// Of a hybrid torrent the name of its v2 swarm, which [`InfoHash::wire`] is not.
+    /// For a hybrid torrent, the truncated v2 hash, which identifies its v2 swarm; otherwise
+    /// `None`.
     #[must_use]
     pub fn other_wire(&self) -> Option<InfoHashV1> {
         match self {
@@ -95,7 +97,7 @@ impl InfoHash {
 }
 
 impl fmt::Display for InfoHash {
-    /// The v1 hash in hex if there is one, else the v2 hash.
+    /// The v1 hash in hexadecimal if there is one, otherwise the v2 hash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::V1(v1) | Self::Hybrid(v1, _) => v1.fmt(f),
@@ -107,19 +109,19 @@ impl fmt::Display for InfoHash {
 /// Why a text is not a hash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseHashError {
-    /// Neither 40 hex digits nor 32 base32 characters.
+    /// The length is neither that of a hexadecimal nor of a base32 hash.
     #[error("an info-hash has 40 hex digits (or 32 base32 characters), this has {0} characters")]
     Length(usize),
-    /// A character outside the alphabet.
+    /// A character is not in the alphabet.
     #[error("an info-hash has only hex digits (or base32 characters)")]
     Alphabet,
 }
 
 impl InfoHashV1 {
-    /// Reads 40 hex digits (either case) or 32 base32 characters (RFC 4648, either case).
+    /// Parses 40 hexadecimal digits or 32 base32 characters (RFC 4648), in either case.
     ///
     /// # Errors
-    /// Another length, or a character outside the alphabet.
+    /// The length is wrong, or a character is not in the alphabet.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
         let bytes = match text.len() {
             40 => data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()),
@@ -135,10 +137,10 @@ impl InfoHashV1 {
 }
 
 impl InfoHashV2 {
-    /// Reads 64 hex digits, either case.
+    /// Parses 64 hexadecimal digits in either case.
     ///
     /// # Errors
-    /// Another length, or a character outside the alphabet.
+    /// The length is wrong, or a character is not in the alphabet.
     pub fn parse(text: &str) -> Result<Self, ParseHashError> {
         if text.len() != 64 {
             return Err(ParseHashError::Length(text.len()));
@@ -168,16 +170,16 @@ macro_rules! hex_fmt {
 }
 hex_fmt!(InfoHashV1, InfoHashV2);
 
-/// Twenty bytes by which a peer names itself (BEP 3, BEP 20).
+/// The 20 bytes by which a peer identifies itself (BEP 3, BEP 20).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub [u8; 20]);
 
 impl PeerId {
-    /// The first eight bytes of every peer id Aqueduct makes, Azureus style (BEP 20): client `AQ`
-    /// and the crate's version.
+    /// The first eight bytes of every peer id of Aqueduct, in Azureus style (BEP 20): the client
+    /// `AQ` and the crate's version.
     pub const PREFIX: [u8; 8] = *b"-AQ0100-";
 
-    /// Our prefix followed by twelve random bytes.
+    /// [`PeerId::PREFIX`] followed by twelve random bytes.
     #[must_use]
     pub fn ours(random: [u8; 12]) -> Self {
         let mut id = [0; 20];
@@ -188,7 +190,7 @@ impl PeerId {
 }
 
 impl fmt::Debug for PeerId {
-    /// Printable ASCII as it is, anything else as `.`, so that a peer cannot write to a terminal.
+    /// Printable ASCII unchanged, any other byte as `.`, so that a peer cannot control a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &b in &self.0 {
             let shown = if b.is_ascii_graphic() {

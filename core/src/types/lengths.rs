@@ -1,32 +1,33 @@
-//! The geometry of a torrent: pieces, blocks, offsets. Checked once, then carried as types.
+//! The geometry of a torrent: pieces, blocks, offsets. The types guarantee validity after one
+//! check.
 
-/// What is asked for in one `request` (BEP 3): 16 KiB, the last block of a torrent may be shorter.
+/// The block length of requests (BEP 3): 16 KiB. The last block of a torrent may be shorter.
 pub const BLOCK_SIZE: u32 = 16 * 1024;
-/// More pieces than this are refused: 2,097,152.
+/// The maximum number of pieces: 2,097,152.
 pub const MAX_PIECES: u32 = 2_097_152;
-/// Longer pieces than this are refused: 512 MiB.
+/// The maximum piece length: 512 MiB.
 pub const MAX_PIECE_LENGTH: u32 = 512 * 1024 * 1024;
 
-/// A piece index that is valid for the [`Lengths`] that made it.
+/// A piece index that is valid for the [`Lengths`] that created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Piece(u32);
 
 impl Piece {
-    /// The plain index.
+    /// The index.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// The index as a subscript.
+    /// The index as `usize`.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// A range of bytes that lies inside its piece; at most [`BLOCK_SIZE`] when we ask, at most 128 KiB
-/// when we are asked.
+/// A non-empty byte range within a piece. At most [`BLOCK_SIZE`] in our requests, at most 128 KiB
+/// in requests of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Block {
     piece: Piece,
@@ -35,40 +36,40 @@ pub struct Block {
 }
 
 impl Block {
-    /// The piece it lies in.
+    /// The piece that contains the block.
     #[must_use]
     pub const fn piece(self) -> Piece {
         self.piece
     }
-    /// Offset of its first byte in the piece, in bytes.
+    /// The offset of the first byte in the piece, in bytes.
     #[must_use]
     pub const fn begin(self) -> u32 {
         self.begin
     }
-    /// Length in bytes, never 0.
+    /// The length in bytes, never 0.
     #[must_use]
     pub const fn length(self) -> u32 {
         self.length
     }
-    /// Which of the piece's [`BLOCK_SIZE`] blocks it starts in.
+    /// The index of the [`BLOCK_SIZE`] block in which the range starts.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.begin / BLOCK_SIZE
     }
 }
 
-/// Why sizes make no torrent.
+/// Why sizes are not valid for a torrent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LengthsError {
-    /// Zero or over [`MAX_PIECE_LENGTH`].
+    /// The piece length is zero or more than [`MAX_PIECE_LENGTH`].
     #[error("the piece length is {0} bytes; it must be between 1 and {MAX_PIECE_LENGTH}")]
     PieceLength(u64),
-    /// Over [`MAX_PIECES`].
+    /// The number of pieces is more than [`MAX_PIECES`].
     #[error("{0} pieces; at most {MAX_PIECES} are supported")]
     TooManyPieces(u64),
 }
 
-/// Total size and piece length of a torrent, and all arithmetic on them.
+/// The total size and piece length of a torrent, and all arithmetic on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
     total: u64,
@@ -77,11 +78,12 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// A torrent of `total` bytes in pieces of `piece_length` bytes (the last may be shorter). A
-    /// total of 0 has no pieces.
+    /// The lengths of a torrent of `total` bytes in pieces of `piece_length` bytes; the last piece
+    /// may be shorter. A total of 0 has no pieces.
     ///
     /// # Errors
-    /// A piece length of 0 or over [`MAX_PIECE_LENGTH`]; more than [`MAX_PIECES`] pieces.
+    /// The piece length is 0 or more than [`MAX_PIECE_LENGTH`], or there are more than
+    /// [`MAX_PIECES`] pieces.
     pub fn new(total: u64, piece_length: u64) -> Result<Self, LengthsError> {
         let length = u32::try_from(piece_length)
             .ok()
@@ -97,22 +99,22 @@ impl Lengths {
         })
     }
 
-    /// All bytes of the torrent.
+    /// The size of the torrent in bytes.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.total
     }
-    /// Bytes in every piece but the last.
+    /// The length of every piece but the last, in bytes.
     #[must_use]
     pub const fn piece_length(&self) -> u32 {
         self.piece_length
     }
-    /// Number of pieces.
+    /// The number of pieces.
     #[must_use]
     pub const fn pieces(&self) -> u32 {
         self.pieces
     }
-    /// The piece of that index, if there is one.
+    /// The piece with this index, if it exists.
     #[must_use]
     pub const fn piece(&self, index: u32) -> Option<Piece> {
         if index < self.pieces {
@@ -121,27 +123,27 @@ impl Lengths {
             None
         }
     }
-    /// Every piece, in order.
+    /// Iterates over all pieces in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Piece> + use<> {
         (0..self.pieces).map(Piece)
     }
-    /// Offset of the piece's first byte in the torrent.
+    /// The offset of the piece's first byte in the torrent.
     #[must_use]
     pub fn offset(&self, piece: Piece) -> u64 {
         u64::from(piece.0) * u64::from(self.piece_length)
     }
-    /// Bytes in this piece.
+    /// The length of this piece in bytes.
     #[must_use]
     pub fn size(&self, piece: Piece) -> u32 {
         let rest = self.total.saturating_sub(self.offset(piece));
         u32::try_from(rest).map_or(self.piece_length, |rest| rest.min(self.piece_length))
     }
-    /// Blocks in this piece.
+    /// The number of blocks in this piece.
     #[must_use]
     pub fn blocks(&self, piece: Piece) -> u32 {
         self.size(piece).div_ceil(BLOCK_SIZE)
     }
-    /// The `number`-th block of a piece as we ask for it, if there is one.
+    /// The `number`-th block of a piece as we request it, if it exists.
     #[must_use]
     pub fn nth_block(&self, piece: Piece, number: u32) -> Option<Block> {
         let begin = number.checked_mul(BLOCK_SIZE)?;
@@ -152,7 +154,7 @@ impl Lengths {
             length: rest.min(BLOCK_SIZE),
         })
     }
-    /// A range as a peer named it, if it is not empty and lies inside its piece.
+    /// The range that a peer requested, if it is not empty and lies within its piece.
     #[must_use]
     pub fn block(&self, index: u32, begin: u32, length: u32) -> Option<Block> {
         let piece = self.piece(index)?;
@@ -163,7 +165,7 @@ impl Lengths {
             length,
         })
     }
-    /// The pieces that hold bytes of `offset .. offset + length`; none if the range is empty or
+    /// The pieces that contain bytes of `offset..offset + length`; none if the range is empty or
     /// starts past the end.
     pub fn pieces_of(&self, offset: u64, length: u64) -> impl Iterator<Item = Piece> + use<> {
         let plen = u64::from(self.piece_length);

@@ -1,5 +1,5 @@
-//! Values that are checked once and carried afterwards: indices that cannot be out of range, hashes
-//! that know their version, time that only moves when told.
+//! Types that are validated on construction: indices that cannot be out of range, hashes that carry
+//! their version, and time that only the driver advances.
 
 mod addr;
 mod bitfield;

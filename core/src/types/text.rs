@@ -1,9 +1,9 @@
-//! Foreign text on its way to a terminal, a log or a file name.
+//! Untrusted text for terminals, logs and file names.
 
 use std::borrow::Cow;
 
-/// Whether a character acts instead of showing: control characters (C0, DEL, C1), line separators,
-/// bidirectional controls, and what has no width.
+/// Whether a character is a control character or invisible: C0, DEL, C1, line separators,
+/// bidirectional controls, and characters without width.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -11,16 +11,16 @@ pub fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a character turns the direction of the text after it (bidirectional embeddings,
+/// Whether a character changes the direction of the text after it (bidirectional embeddings,
 /// overrides and isolates), so that `fdp.exe` looks like `exe.pdf`.
 #[must_use]
 pub const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text from a torrent, a peer or a tracker, with every character of [`is_hidden`] spelled out
-/// (`\n`, `\u{202e}`), so that it can neither move a cursor nor reorder or hide what stands beside
-/// it.
+/// Makes text from a torrent, a peer or a tracker safe to display: every character of [`is_hidden`]
+/// is escaped (`\n`, `\u{202e}`), so that the text can neither move the cursor nor reorder or hide
+/// its surroundings.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {

@@ -1,17 +1,18 @@
-//! Monotonic time as the driver tells it.
+//! Monotonic time, as provided by the driver.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Microseconds since the driver started. Monotonic: a driver never passes a smaller value than
+/// Microseconds since the driver's start. Monotonic: a driver never passes a smaller value than
 /// before.
 ///
-/// There is no `now()`: core reads no clock, so a simulator may jump hours between two calls.
+/// There is no `now()`. The core reads no clock, so a simulator may advance by hours between two
+/// calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(pub u64);
 
 impl Instant {
-    /// The driver's start.
+    /// The time of the driver's start.
     pub const ZERO: Self = Self(0);
 
     /// The instant `micros` microseconds after the driver's start.
@@ -26,7 +27,7 @@ impl Instant {
         self.0
     }
 
-    /// Time passed since `earlier`; zero if `earlier` is later.
+    /// The time since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

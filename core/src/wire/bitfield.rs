@@ -1,4 +1,4 @@
-//! `bitfield` (BEP 3): one bit a piece, the first message or none.
+//! `bitfield` (BEP 3): one bit per piece. It may only be the first message.
 
 use std::ops::RangeInclusive;
 
@@ -9,8 +9,8 @@ use crate::types::MAX_PIECES;
 
 pub(super) const BITFIELD: u8 = 5;
 
-/// The torrent's own number of pieces is not known here (with a magnet link, to nobody yet); the
-/// largest torrent's bounds it.
+/// The maximum is that of the largest torrent, since the number of pieces is not known here (and
+/// not at all with a magnet link).
 pub(super) const LENGTHS: RangeInclusive<u32> = 1..=1 + MAX_PIECES.div_ceil(8);
 
 pub(super) fn encode(out: &mut BytesMut, bits: &[u8]) {

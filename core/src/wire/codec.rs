@@ -1,4 +1,4 @@
-//! Which message a length and an id announce, and the way between messages and bytes.
+//! Encoding and decoding of messages.
 
 use std::ops::RangeInclusive;
 
@@ -6,23 +6,23 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{Message, WireError, bitfield, extended, fast, have, piece, port, request, state};
 
-/// Messages of unknown types are skipped up to this length, id included: 128 KiB. Longer ones are
-/// errors.
+/// The maximum length of a message of unknown type, including its id: 128 KiB. Up to it such
+/// messages are skipped; longer ones are an error.
 pub const MAX_UNKNOWN: u32 = 128 * 1024;
 
-/// Bytes of the length that precedes every message.
+/// The size of the length prefix of every message, in bytes.
 const PREFIX: usize = 4;
 
-/// The beginning of a message, its length checked against its type.
+/// The header of a message. Its length has been checked against its type.
 #[derive(Clone, Copy)]
 struct Header {
-    /// Bytes after the length: id and body. 0 is a keep-alive, which has no id.
+    /// The number of bytes after the length: id and body. 0 is a keep-alive, which has no id.
     length: usize,
     id: Option<u8>,
 }
 
 impl Header {
-    /// Reads what is there without consuming it; `None` until length and id are.
+    /// Reads the header without consuming it. `None` until length and id have arrived.
     fn peek(buf: &[u8]) -> Result<Option<Self>, WireError> {
         let Some((prefix, rest)) = buf.split_first_chunk() else {
             return Ok(None);
@@ -48,7 +48,7 @@ impl Header {
     }
 }
 
-/// Refuses a length that the type cannot have, before a byte of the body is waited for.
+/// Rejects a length that the type does not permit, before the body arrives.
 fn check(id: u8, received: u32) -> Result<(), WireError> {
     let lengths = lengths(id);
     let (least, most) = (*lengths.start(), *lengths.end());
@@ -72,7 +72,7 @@ fn check(id: u8, received: u32) -> Result<(), WireError> {
     }
 }
 
-/// What a type's length, id included, may be.
+/// The permitted lengths of a type, including the id.
 const fn lengths(id: u8) -> RangeInclusive<u32> {
     match id {
         state::CHOKE..=state::NOT_INTERESTED | fast::HAVE_ALL | fast::HAVE_NONE => state::LENGTHS,
@@ -87,13 +87,13 @@ const fn lengths(id: u8) -> RangeInclusive<u32> {
 }
 
 impl Message {
-    /// Takes the next message off `buf`; `None` until all of it is there. Unknown types up to
-    /// [`MAX_UNKNOWN`] are skipped, as BEP 3 lets extensions add types. The bytes of a message
-    /// share the buffer's memory.
+    /// Removes the next message from `buf`. `None` until the message is complete. Unknown types up
+    /// to [`MAX_UNKNOWN`] are skipped, since extensions may add types (BEP 3). The message shares
+    /// the buffer's memory.
     ///
     /// # Errors
-    /// The length is none that the type can have. It is told as soon as five bytes are there; `buf`
-    /// stays as it is.
+    /// The type does not permit the length. This is detected from the first five bytes; `buf` is
+    /// not changed.
     pub fn decode(buf: &mut BytesMut) -> Result<Option<Self>, WireError> {
         while let Some(header) = Header::peek(buf)? {
             if buf.len() < header.total() {
@@ -112,8 +112,8 @@ impl Message {
         Ok(None)
     }
 
-    /// How many bytes complete the message that `buf` begins with: 0 when it is whole (or wrong), 4
-    /// or fewer while its length is not there.
+    /// The number of bytes that complete the message at the start of `buf`: 0 if it is complete or
+    /// invalid, at most 4 while the length is incomplete.
     #[must_use]
     pub fn missing(buf: &[u8]) -> usize {
         match Header::peek(buf) {
@@ -123,7 +123,7 @@ impl Message {
         }
     }
 
-    /// `None` for a type we do not know.
+    /// Decodes a body; `None` for an unknown type.
     fn from_body(id: u8, body: BytesMut) -> Option<Self> {
         Some(match id {
             state::CHOKE => Self::Choke,
@@ -146,8 +146,8 @@ impl Message {
         })
     }
 
-    /// Appends the message to `head`, all but the data of a [`Message::Piece`]: these are returned,
-    /// to be written right behind it without a copy.
+    /// Appends the encoded message to `head`, except the data of a [`Message::Piece`]. These are
+    /// returned, to be sent directly after it without a copy.
     #[must_use = "a piece's data follow its head"]
     pub fn encode(&self, head: &mut BytesMut) -> Option<Bytes> {
         match self {
@@ -175,8 +175,8 @@ impl Message {
         None
     }
 
-    /// Whether it belongs to the fast extension: both sides must have said that they speak it (BEP
-    /// 6).
+    /// Whether the message belongs to the fast extension (BEP 6), which both sides must have
+    /// announced.
     #[must_use]
     pub fn is_fast(&self) -> bool {
         matches!(
@@ -189,7 +189,7 @@ impl Message {
         )
     }
 
-    /// Bytes on the wire, the length's own four included.
+    /// The encoded length in bytes, including the length prefix.
     #[must_use]
     pub fn wire_len(&self) -> u64 {
         let after_prefix = match self {

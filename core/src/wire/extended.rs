@@ -1,5 +1,5 @@
-//! `extended` (BEP 10): a message of an extension, named by the number that its receiver chose for
-//! it.
+//! `extended` (BEP 10): a message of an extension, identified by the number that its receiver
+//! assigned to it.
 
 use std::ops::RangeInclusive;
 
@@ -10,11 +10,11 @@ use super::fields::put_head;
 
 pub(super) const EXTENDED: u8 = 20;
 
-/// The most that an extended message may carry: 64 KiB. A piece of metadata (BEP 9) has 16 KiB and
-/// a small dictionary.
+/// The maximum payload of an extended message: 64 KiB. A piece of metadata (BEP 9) has 16 KiB and a
+/// small dictionary.
 pub const MAX_EXTENDED: u32 = 64 * 1024;
 
-/// Two ids precede the payload: `extended` itself and the extension's.
+/// Two ids precede the payload: that of `extended` and that of the extension.
 pub(super) const LENGTHS: RangeInclusive<u32> = 2..=2 + MAX_EXTENDED;
 
 pub(super) fn encode(out: &mut BytesMut, id: u8, payload: &[u8]) {

@@ -1,8 +1,8 @@
-//! What all messages share: length and id in front, numbers of 32 bits behind.
+//! Fields that all messages share: length and id, followed by 32-bit numbers.
 
 use bytes::{BufMut, BytesMut};
 
-/// The first `N` numbers of a body whose length was checked.
+/// The first `N` numbers of a body whose length has been checked.
 pub(super) fn numbers<const N: usize>(body: &[u8]) -> [u32; N] {
     let mut numbers = [0; N];
     for (number, bytes) in numbers.iter_mut().zip(body.as_chunks().0) {
@@ -11,7 +11,7 @@ pub(super) fn numbers<const N: usize>(body: &[u8]) -> [u32; N] {
     numbers
 }
 
-/// Writes length and id; `body` is how many bytes follow.
+/// Writes length and id; `body` is the number of bytes that follow.
 pub(super) fn put_head(out: &mut BytesMut, id: u8, body: usize) {
     out.put_u32(u32::try_from(body.saturating_add(1)).unwrap_or(u32::MAX));
     out.put_u8(id);

@@ -1,33 +1,33 @@
-//! The handshake (BEP 3): the first 68 bytes each way.
+//! The handshake (BEP 3): the first 68 bytes in each direction.
 
 use super::{Reserved, WireError};
 use crate::types::{InfoHashV1, PeerId};
 
-/// Bytes of a handshake.
+/// The length of a handshake in bytes.
 pub const HANDSHAKE_LEN: usize = 68;
 
-/// The protocol's name with its length before it.
+/// The protocol's name, preceded by its length.
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
 /// Where the capabilities begin: behind the protocol's name.
 pub(crate) const RESERVED_AT: usize = PROTOCOL.len();
 
-/// Where the peer id begins: behind the info-hash.
+/// The offset of the peer id, after the info-hash.
 pub(crate) const PEER_ID_AT: usize = 48;
 
-/// What each side says first.
+/// The handshake, which each side sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// Capabilities.
+    /// The reserved bytes, which announce capabilities.
     pub reserved: Reserved,
-    /// The swarm; for a v2 torrent its hash cut to 20 bytes (BEP 52).
+    /// The info-hash of the swarm; for a v2 torrent truncated to 20 bytes (BEP 52).
     pub info_hash: InfoHashV1,
-    /// The sender's name for itself.
+    /// The sender's peer id.
     pub peer_id: PeerId,
 }
 
 impl Handshake {
-    /// The wire's form.
+    /// Encodes the handshake.
     #[must_use]
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut out = [0; HANDSHAKE_LEN];
@@ -43,10 +43,10 @@ impl Handshake {
         out
     }
 
-    /// Reads the wire's form; `None` until 68 bytes are there. What follows them is not looked at.
+    /// Decodes a handshake; `None` until 68 bytes have arrived. Data after them are ignored.
     ///
     /// # Errors
-    /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
+    /// [`WireError::Protocol`], as soon as a byte differs from the protocol's name.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, WireError> {
         let Some(info_hash) = Self::decode_info_hash(bytes)? else {
             return Ok(None);
@@ -59,11 +59,11 @@ impl Handshake {
         }))
     }
 
-    /// Reads the info-hash, which may be there before the rest: some peers send their id only once
-    /// they got ours. `None` until 48 bytes are there.
+    /// Decodes only the info-hash, which may arrive earlier: some peers send their id only after
+    /// they have received ours. `None` until 48 bytes have arrived.
     ///
     /// # Errors
-    /// [`WireError::Protocol`], at the first byte that is not of the protocol's name.
+    /// [`WireError::Protocol`], as soon as a byte differs from the protocol's name.
     pub fn decode_info_hash(bytes: &[u8]) -> Result<Option<InfoHashV1>, WireError> {
         if bytes
             .iter()

@@ -1,4 +1,4 @@
-//! `have` (BEP 3), `suggest piece` and `allowed fast` (BEP 6): a piece's index.
+//! `have` (BEP 3), `suggest piece` and `allowed fast` (BEP 6): a piece index.
 
 use std::ops::RangeInclusive;
 

@@ -1,10 +1,9 @@
-//! The peer wire: what two peers say to each other (BEP 3, 5, 6, 10), one file a message or small
-//! family.
+//! The peer wire protocol (BEP 3, 5, 6, 10), with one file per message or small group of messages.
 //!
-//! After the handshake every message is a length of four bytes (big endian, as all numbers here),
-//! an id of one byte that the length counts, and a body. [`Message::decode`] takes one off a
-//! receive buffer, [`Message::encode`] writes one; neither copies a block's data.
-//! [`crate::connection::Connection`] puts handshake and messages in order.
+//! After the handshake every message consists of a length of four bytes (big-endian, as all numbers
+//! here), an id of one byte that is included in the length, and a body. [`Message::decode`] removes
+//! a message from a receive buffer, [`Message::encode`] writes one; neither copies a block's data.
+//! [`crate::connection::Connection`] enforces the order of handshake and messages.
 
 mod bitfield;
 mod codec;
@@ -37,91 +36,90 @@ pub use piece::MAX_BLOCK;
 pub struct Reserved(pub [u8; 8]);
 
 impl Reserved {
-    /// What we announce: fast extension (BEP 6) and extension protocol (BEP 10).
+    /// The capabilities that we announce: the fast extension (BEP 6) and the extension protocol
+    /// (BEP 10).
     pub const OURS: Self = Self([0, 0, 0, 0, 0, 0x10, 0, 0x04]);
-    /// The same, and that we have a DHT node (BEP 5).
+    /// Adds the capability of a DHT node (BEP 5).
     #[must_use]
     pub const fn with_dht(mut self) -> Self {
         self.0[7] |= 0x01;
         self
     }
-    /// BEP 6.
+    /// Whether the fast extension is supported (BEP 6).
     #[must_use]
     pub const fn fast(self) -> bool {
         self.0[7] & 0x04 != 0
     }
-    /// BEP 10.
+    /// Whether the extension protocol is supported (BEP 10).
     #[must_use]
     pub const fn extended(self) -> bool {
         self.0[5] & 0x10 != 0
     }
-    /// BEP 5.
+    /// Whether the peer has a DHT node (BEP 5).
     #[must_use]
     pub const fn dht(self) -> bool {
         self.0[7] & 0x01 != 0
     }
 }
 
-/// A range as it stands in `request`, `cancel`, `reject` (BEP 3, 6): not checked against any
-/// torrent.
+/// A range in `request`, `cancel` or `reject` (BEP 3, 6), not checked against any torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RawBlock {
-    /// Piece index.
+    /// The piece index.
     pub index: u32,
-    /// Offset in the piece, bytes.
+    /// The offset in the piece, in bytes.
     pub begin: u32,
-    /// Bytes.
+    /// The length in bytes.
     pub length: u32,
 }
 
-/// One message after the handshake. Shapes are right; numbers are not checked against any torrent.
+/// A message after the handshake. Its format is valid; numbers are not checked against any torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Length 0 (BEP 3).
+    /// A message of length 0 (BEP 3).
     KeepAlive,
-    /// Id 0.
+    /// Id 0 (BEP 3).
     Choke,
-    /// Id 1.
+    /// Id 1 (BEP 3).
     Unchoke,
-    /// Id 2.
+    /// Id 2 (BEP 3).
     Interested,
-    /// Id 3.
+    /// Id 3 (BEP 3).
     NotInterested,
-    /// Id 4: piece index.
+    /// Id 4 (BEP 3): a piece index.
     Have(u32),
-    /// Id 5: one bit a piece.
+    /// Id 5 (BEP 3): one bit per piece.
     Bitfield(Bytes),
-    /// Id 6.
+    /// Id 6 (BEP 3): a request for a block.
     Request(RawBlock),
-    /// Id 7: a block of data.
+    /// Id 7 (BEP 3): a block of data.
     Piece {
-        /// Piece index.
+        /// The piece index.
         index: u32,
-        /// Offset in the piece.
+        /// The offset in the piece, in bytes.
         begin: u32,
-        /// A slice of the receive buffer.
+        /// The data, a slice of the receive buffer.
         data: Bytes,
     },
-    /// Id 8.
+    /// Id 8 (BEP 3): withdraws a request.
     Cancel(RawBlock),
-    /// Id 9 (BEP 5): the peer's DHT port.
+    /// Id 9 (BEP 5): the UDP port of the peer's DHT node.
     Port(u16),
-    /// Id 13 (BEP 6).
+    /// Id 13 (BEP 6): the index of a piece that the sender suggests to download.
     Suggest(u32),
-    /// Id 14 (BEP 6).
+    /// Id 14 (BEP 6): the sender has all pieces.
     HaveAll,
-    /// Id 15 (BEP 6).
+    /// Id 15 (BEP 6): the sender has no pieces.
     HaveNone,
-    /// Id 16 (BEP 6).
+    /// Id 16 (BEP 6): refuses a request.
     Reject(RawBlock),
-    /// Id 17 (BEP 6).
+    /// Id 17 (BEP 6): the index of a piece that may be requested while choked.
     AllowedFast(u32),
-    /// Id 20 (BEP 10): the extension's number as its receiver named it (0: the extended handshake)
-    /// and its payload.
+    /// Id 20 (BEP 10): a message of an extension.
     Extended {
-        /// 0 is the extended handshake.
+        /// The number that the receiver assigned to the extension; 0 is the extended handshake.
         id: u8,
-        /// Bencoded, perhaps followed by data.
+        /// A bencoded dictionary, possibly followed by data.
         payload: Bytes,
     },
 }
@@ -136,51 +134,51 @@ impl From<Block> for RawBlock {
     }
 }
 
-/// How a peer broke the wire's rules.
+/// How a peer violated the wire protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// The exchange before an encrypted handshake failed.
     #[error(transparent)]
     Encryption(#[from] EncryptionError),
-    /// Not the 19 bytes + "BitTorrent protocol" of BEP 3.
+    /// The handshake does not start with the byte 19 and "BitTorrent protocol" (BEP 3).
     #[error("the handshake does not begin with the protocol's name")]
     Protocol,
-    /// The handshake is for another torrent than the one we dialled for.
+    /// The handshake is for another torrent than the one that was dialled.
     #[error("the handshake is for info-hash {received}, not for {expected}")]
     InfoHash {
-        /// Ours.
+        /// The info-hash that was dialled.
         expected: InfoHashV1,
-        /// The remote's.
+        /// The info-hash that was received.
         received: InfoHashV1,
     },
-    /// A message of another length than its type has.
+    /// The length does not match the type of the message.
     #[error("message {id}: {expected} bytes expected, {received} came")]
     Length {
-        /// Its id.
+        /// The id of the message.
         id: u8,
-        /// What BEP 3, 6 or 10 says.
+        /// The length according to BEP 3, 6 or 10.
         expected: u32,
-        /// What its header says.
+        /// The length in the header.
         received: u32,
     },
-    /// A message too short to hold what its type says.
+    /// The message is too short for its type.
     #[error("message {id} of {received} bytes; it has at least {least}")]
     TooShort {
-        /// Its id.
+        /// The id of the message.
         id: u8,
-        /// What BEP 3 or 10 says.
+        /// The minimum length according to BEP 3 or 10.
         least: u32,
-        /// What its header says.
+        /// The length in the header.
         received: u32,
     },
-    /// A message longer than its type may be.
+    /// The message is too long for its type.
     #[error("message {id} of {received} bytes; at most {limit} are taken")]
     TooLong {
-        /// Its id.
+        /// The id of the message.
         id: u8,
-        /// Our bound.
+        /// The maximum length.
         limit: u32,
-        /// What its header says.
+        /// The length in the header.
         received: u32,
     },
 }

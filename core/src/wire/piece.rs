@@ -9,8 +9,8 @@ use super::fields::{numbers, put_head};
 
 pub(super) const PIECE: u8 = 7;
 
-/// The most data a `piece` may carry: 128 KiB. BEP 3 lets peers ask for other lengths than 16 KiB;
-/// nobody serves more than this.
+/// The maximum amount of data in a `piece`: 128 KiB. BEP 3 permits requests of other lengths than
+/// 16 KiB, but clients do not serve more than this.
 pub const MAX_BLOCK: u32 = 128 * 1024;
 
 /// Id, index and offset precede the data.

@@ -1,4 +1,4 @@
-//! `port` (BEP 5): where the peer's DHT node listens, UDP.
+//! `port` (BEP 5): the UDP port of the peer's DHT node.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! `request`, `cancel` (BEP 3) and `reject request` (BEP 6): a range of a piece.
+//! `request`, `cancel` (BEP 3) and `reject request` (BEP 6): a block range.
 
 use std::ops::RangeInclusive;
 

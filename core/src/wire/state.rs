@@ -1,4 +1,4 @@
-//! `choke`, `unchoke`, `interested`, `not interested` (BEP 3): an id and nothing else.
+//! `choke`, `unchoke`, `interested`, `not interested` (BEP 3): an id without a body.
 
 use std::ops::RangeInclusive;
 

@@ -1,11 +1,11 @@
-//! Torrents that must be refused, each with the exact reason, and paths that must be made harmless.
+//! Torrents that must be refused, each with the exact reason, and paths that must be sanitised.
 
 use super::{file, folder, parse, paths, single};
 use crate::bencode::{BencodeError, BencodeFault, Encoded, Encoder, Limits};
 use crate::meta::{Info, Metainfo, MetainfoError, NotATorrent};
 use crate::types::LengthsError;
 
-/// One thing changed in a torrent that is right otherwise.
+/// The error for a valid torrent with one modification.
 fn spoilt(spoil: impl FnOnce(&mut Encoder)) -> MetainfoError {
     let mut info = single("a");
     spoil(&mut info);

@@ -25,7 +25,8 @@ fn with_attr(path: &[&str], length: i64, attr: &str) -> Encoded {
         .into()
 }
 
-/// An `info` of these files in pieces of 16 KiB, with as many hashes as `total` bytes need.
+/// An `info` dictionary with these files, a piece length of 16 KiB, and the number of hashes that
+/// `total` bytes need.
 fn folder(name: &str, files: impl IntoIterator<Item = Encoded>, total: usize) -> Encoder {
     let mut info = Encoder::new();
     info.bytes("name", name)
@@ -35,7 +36,7 @@ fn folder(name: &str, files: impl IntoIterator<Item = Encoded>, total: usize) ->
     info
 }
 
-/// An `info` of one file of 20,000 bytes: two pieces.
+/// An `info` dictionary with one file of 20,000 bytes: two pieces.
 fn single(name: &str) -> Encoder {
     let mut info = Encoder::new();
     info.bytes("name", name)
@@ -53,7 +54,7 @@ fn parse(info: &Encoder) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(&torrent(info))
 }
 
-/// All paths, joined.
+/// The paths of all files, each joined with `/`.
 fn paths(info: &Encoder) -> Vec<String> {
     parse(info)
         .unwrap()

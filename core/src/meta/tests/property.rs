@@ -15,7 +15,7 @@ use crate::meta::{
 };
 use crate::types::{InfoHash, InfoHashV1, InfoHashV2, is_hidden, is_reordering};
 
-/// What must hold of every torrent that was accepted, however hostile.
+/// Properties of every accepted torrent, however hostile.
 fn check(info: &Info) {
     let mut end = 0;
     let mut seen = BTreeSet::new();
@@ -63,7 +63,7 @@ fn is_prefix_free(paths: &BTreeSet<String>) -> bool {
     })
 }
 
-/// Pieces of names that have hurt someone, glued together.
+/// Concatenations of name fragments that have caused bugs.
 fn evil_name() -> impl Strategy<Value = String> {
     const PARTS: [&str; 23] = [
         "..", ".", "", "/", "\\", ":", "\0", "\n", " ", "con", "NUL", "com1", ".txt", "a", "A",
@@ -85,7 +85,7 @@ fn hash() -> impl Strategy<Value = InfoHash> {
     })
 }
 
-/// Bytes deleted, inserted or replaced.
+/// Deletes, inserts or replaces bytes.
 fn mutate(mut bytes: Vec<u8>, changes: Vec<(Index, u8, u8)>) -> Vec<u8> {
     for (place, kind, byte) in changes {
         let at = place.index(bytes.len());

@@ -242,7 +242,7 @@ fn an_empty_file_makes_a_torrent_without_pieces() {
     assert_eq!(parse(&info).unwrap().info.lengths.pieces(), 0);
 }
 
-/// `file tree` of `a` and `b/c` in the folder `t`.
+/// Adds a `file tree` with `a` and `b/c` in the folder `t`.
 fn tree(info: &mut Encoder) {
     let leaf = |length: u32| {
         Encoded::from(
@@ -369,7 +369,8 @@ fn a_hundred_thousand_files_load_within_two_seconds() {
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
-/// Each was refused although its `info` is whole and other clients take it.
+/// Each of these was refused once, although its `info` dictionary is valid and other clients accept
+/// it.
 #[test]
 fn what_makers_and_sites_get_wrong_around_a_torrent_is_forgiven() {
     let read = |file: &[u8]| Metainfo::parse(file).unwrap();

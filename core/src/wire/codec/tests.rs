@@ -16,7 +16,7 @@ fn bytes(most: usize) -> impl Strategy<Value = Bytes> {
     proptest::collection::vec(any::<u8>(), 0..most).prop_map(Bytes::from)
 }
 
-/// Any message that may stand on the wire.
+/// An arbitrary valid message.
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         Just(Message::KeepAlive),
@@ -43,7 +43,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
     ]
 }
 
-/// What goes to the socket.
+/// The encoded message, including the data of a piece.
 pub(crate) fn encoded(message: &Message) -> BytesMut {
     let mut out = BytesMut::new();
     if let Some(data) = message.encode(&mut out) {
@@ -52,7 +52,7 @@ pub(crate) fn encoded(message: &Message) -> BytesMut {
     out
 }
 
-/// A header that claims `length`, and one byte less than a body.
+/// Decodes a header that declares `length`, followed by one byte less than its body.
 fn decode_header(id: u8, length: u32) -> Result<Option<Message>, WireError> {
     let mut buf = BytesMut::from(&length.to_be_bytes()[..]);
     buf.extend_from_slice(&[id]);
