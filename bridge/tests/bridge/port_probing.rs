@@ -25,7 +25,10 @@ const TOLD_AFTER: Duration = Duration::from_secs(4);
 /// The same on a busy machine. It is less than the timeout of a connection attempt.
 const LATE: Duration = Duration::from_secs(8);
 
-/// What is at the probed port.
+/// When an announce without an answer makes room for the session's next.
+const NEXT_ANNOUNCE_AFTER: Duration = Duration::from_secs(5);
+
+/// What is at the port.
 #[derive(Clone, Copy, Debug)]
 enum Port {
     /// Connections are refused.
@@ -233,6 +236,50 @@ async fn a_tab_cannot_tell_closed_silent_and_open_ports_apart() {
     assert_eq!(first.told_in_time, [true; 3]);
     for (port, found) in &findings {
         assert_eq!(found, first, "{port} differs from {}", findings[0].0);
+    }
+}
+
+/// Names the port as a tracker in one swarm and a host of its own in the next; returns when its own
+/// host is asked.
+async fn time_own_tracker(target: SocketAddr) -> Duration {
+    let limits = Limits {
+        announces_per_session: 1,
+        ..open_house().limits
+    };
+    let bridge = Bridge::start(Config {
+        limits,
+        ..open_house()
+    })
+    .await;
+    let own = TcpListener::bind("127.0.0.3:0").await.unwrap();
+    let mut tab = Tab::open(&bridge).await;
+    let begun = Instant::now();
+    for (swarm, tracker) in [target, own.local_addr().unwrap()].into_iter().enumerate() {
+        let (hash, id) = unlike_any(swarm);
+        tab.join_as(&JoinRequest {
+            info_hash: InfoHashV1(hash),
+            trackers: vec![vec![format!("http://{tracker}/announce")]],
+            ..request(id)
+        });
+    }
+    tab.flush().await;
+    let _connection = soon("a request", own.accept()).await.unwrap();
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_cannot_tell_ports_apart_by_when_its_next_tracker_is_asked() {
+    let mut probes = JoinSet::new();
+    for port in [Port::Closed, Port::Silent, Port::Open, Port::Web] {
+        probes.spawn(async move {
+            let target = Target::start(port).await;
+            (port, time_own_tracker(target.addr).await)
+        });
+    }
+    for (port, waited) in probes.join_all().await {
+        println!("{port:?}: its own tracker is asked after {waited:?}");
+        let in_time = NEXT_ANNOUNCE_AFTER..NEXT_ANNOUNCE_AFTER + Duration::from_secs(4);
+        assert!(in_time.contains(&waited), "{port:?}: {waited:?}");
     }
 }
 
