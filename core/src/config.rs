@@ -1,59 +1,70 @@
-//! Every limit of the engine: meaning, unit, default, consequence.
+//! The engine's limits, with their meaning, unit, default and consequence.
 
 use std::time::Duration;
 
-/// The engine's settings. `Config::default()` suits a terminal program; a tab lowers the buffers.
+/// The engine's configuration. `Config::default()` suits a terminal program; a tab lowers the
+/// buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Torrents open at a time. Default 10,000. More are refused with
+    /// The maximum number of torrents. Default: 10,000. More are refused with
     /// [`crate::CommandError::TooMany`].
     pub max_torrents: usize,
-    /// Connected peers a torrent. Default 80. Incoming ones beyond are closed as `Full`.
+    /// The maximum number of connected peers per torrent. Default: 80. Further incoming connections
+    /// are closed as `Full`.
     pub max_peers: usize,
-    /// Connected peers over all torrents. Default 500.
+    /// The maximum number of connected peers over all torrents. Default: 500.
     pub max_peers_total: usize,
-    /// Dials under way at a time, all torrents. Default 40. 0: the engine never dials (the tab: its
-    /// bridge does).
+    /// The maximum number of simultaneous dials over all torrents. Default: 40. 0: the engine never
+    /// dials (in a tab, where the bridge dials).
     pub max_dialling: usize,
-    /// Dials started a second, all torrents. Default 30. Protects home routers.
+    /// The maximum number of dials started per second over all torrents. Default: 30. It protects
+    /// home routers.
     pub dials_per_second: u32,
-    /// Addresses remembered a torrent. Default 1,000. The worst are forgotten.
+    /// The maximum number of candidate addresses per torrent. Default: 1,000. The worst ones are
+    /// dropped.
     pub max_candidates: usize,
-    /// Requests we advertise to serve at a time a peer (`reqq`, BEP 10), and the most we hold.
-    /// Default 500. More are rejected.
+    /// The maximum number of pending requests per peer, which is also advertised (`reqq`, BEP 10).
+    /// Default: 500. More are rejected.
     pub max_requests_in: usize,
-    /// Requests in flight to one peer at most. Default 500; the peer's own `reqq` lowers it.
+    /// The maximum number of requests in flight to one peer. Default: 500; the peer's own `reqq`
+    /// lowers it.
     pub max_requests_out: usize,
-    /// Bytes received and not yet written, all torrents: pieces under way, being hashed, being
-    /// written. Default 64 MiB. At the bound nothing new is requested.
+    /// The maximum number of received bytes that are not yet written, over all torrents: pieces in
+    /// progress, being hashed, or being written. Default: 64 MiB. At the limit no new pieces are
+    /// requested.
     pub max_unwritten: u64,
-    /// Wire bytes queued in the driver a connection before no more is read from disk for it.
-    /// Default 1 MiB. A peer that goes on asking and lets twice as much pile up is parted with.
+    /// The number of wire bytes in the driver's queue per connection above which no more data are
+    /// read from disk for it. Default: 1 MiB. A peer that keeps requesting while twice as much is
+    /// queued is disconnected.
     pub max_unsent: u64,
-    /// Bytes written and not yet flushed before a flush is asked for. Default 64 MiB: what a crash
-    /// may cost.
+    /// The number of written bytes that triggers a flush. Default: 64 MiB. A crash may lose this
+    /// much.
     pub max_unflushed: u64,
-    /// Time between a first unflushed byte and its flush. Default 5 s: what a crash may cost.
+    /// The maximum time between a write and its flush. Default: 5 s. A crash may lose the data of
+    /// this span.
     pub flush_interval: Duration,
-    /// Peers unchoked by merit a torrent, besides one optimistic (BEP 3). Default 8.
+    /// The number of peers per torrent that are unchoked by merit, in addition to one optimistic
+    /// unchoke (BEP 3). Default: 8.
     pub unchoke_slots: usize,
-    /// A block that stalls so long is asked elsewhere. Default 20 s.
+    /// The time after which a stalled block is requested from another peer. Default: 20 s.
     pub block_timeout: Duration,
-    /// Silence after which a connection is closed. Default 2 min (BEP 3).
+    /// The time without any message after which a connection is closed. Default: 2 min (BEP 3).
     pub silence_timeout: Duration,
-    /// Pieces being checked at a time. Default 4. Keeps both disk and digest busy.
+    /// The maximum number of pieces that are read and hashed at the same time. Default: 4, which
+    /// keeps both disk and processor busy.
     pub checks_in_flight: usize,
-    /// One connection per address (/64 for IPv6) and torrent outside private and loopback networks.
-    /// Default true.
+    /// Whether a torrent may have only one connection per address (/64 for IPv6) outside private
+    /// and loopback networks. Default: true.
     pub one_per_address: bool,
-    /// Our listening port, told to peers in the extended handshake; 0: none.
+    /// The listening port that is announced in the extended handshake; 0: none.
     pub listen_port: u16,
-    /// UDP port of our DHT node, told to peers that have one, too (BEP 5). Default `None`: there is
-    /// no node, and peers are not told that there is.
+    /// The UDP port of the DHT node, which is announced to peers that have a node too (BEP 5).
+    /// Default: `None`, which means that there is no node and the capability is not announced.
     pub dht_port: Option<u16>,
-    /// Whether peers tell each other of peers (BEP 11). Default true. Private torrents never do.
+    /// Whether peer exchange is enabled (BEP 11). Default: true. It is never used for private
+    /// torrents.
     pub pex: bool,
-    /// Name and version told to peers (`v` of BEP 10).
+    /// The client's name and version in the extended handshake (`v` of BEP 10).
     pub client: String,
 }
 

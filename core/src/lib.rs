@@ -1,15 +1,15 @@
-//! Aqueduct's engine: everything BitTorrent, nothing of the machine it runs on.
+//! Aqueduct's BitTorrent engine, independent of the platform.
 //!
-//! This crate opens no socket and no file, reads no clock and starts no thread. It holds state
-//! machines; a driver owns the world around them. The same code runs in a terminal program, in a
-//! browser's worker and in a simulator.
+//! This crate opens no socket and no file, reads no clock and starts no thread. It consists of
+//! state machines; a driver performs all I/O for them. The same code runs in a terminal program, in
+//! a browser's worker and in a simulator.
 //!
 //! # The run loop
 //!
 //! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time; a
 //!    [`discovery::Discovery`], which finds peers; and a [`Session`] of both. (A program whose peers
 //!    are found by somebody else, as a tab's are by its bridge, drives an engine alone.)
-//! 2. Add torrents with [`Session::add`], and give it the user's wishes with [`Session::command`].
+//! 2. Add torrents with [`Session::add`], and pass the user's commands to [`Session::command`].
 //! 3. Drain [`Session::poll_output`] until `None`, and do what every [`session::Output`] asks for:
 //!    connections, storage and news are an [`Output`] of the engine, what trackers, the DHT and local
 //!    discovery want is a [`discovery::NetRequest`].
@@ -22,9 +22,9 @@
 //!    [`Session::leave`], and go on until trackers have heard ([`Session::has_left`]) or it takes too
 //!    long.
 //!
-//! Every [`Output::Request`] is answered exactly once with [`Input::Done`]. Nothing else is owed.
-//! Here is a whole driver, for a world with one disk, a tracker that does not answer and a torrent
-//! whose data are there:
+//! Every [`Output::Request`] must be answered exactly once with [`Input::Done`]. Other outputs need
+//! no answer. This is a complete driver, for one disk, a tracker that is unreachable, and a torrent
+//! whose data are present:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -96,10 +96,10 @@
 //!
 //! # What else is here
 //!
-//! [`discovery`] finds peers, [`tracker::Tracker`] is one, [`tunnel`] is the session
-//! between a tab and its bridge, [`meta`] reads and makes torrents and magnet links, [`resume`] is
-//! the record that outlives a program, [`wire`] and [`extensions`] are what peers say, [`utp`]
-//! turns away who would say it over datagrams.
+//! [`discovery`] finds peers, [`tracker`] implements a tracker, [`tunnel`] is the protocol between
+//! a tab and its bridge, [`meta`] parses and creates torrents and magnet links, [`resume`] is the
+//! format of resume records, [`wire`] and [`extensions`] implement the messages of peers, [`utp`]
+//! rejects uTP connections.
 #![forbid(unsafe_code)]
 
 pub mod bencode;

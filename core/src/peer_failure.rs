@@ -1,4 +1,4 @@
-//! Why peers came to nothing, for people: each by its kind, and many in one sentence.
+//! Why peers failed, by kind, and a summary in one sentence for users.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,30 +6,30 @@ use std::fmt;
 use crate::io::CloseReason;
 use crate::types::PeerAddr;
 
-/// Addresses of which a failure is remembered. The count of those beyond is kept, too.
+/// The maximum number of addresses whose failure is stored. Further failures are only counted.
 const MAX_ADDRS: usize = 4096;
 
-/// How a peer came to nothing.
+/// How a peer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerFailure {
-    /// Its machine answered that nothing listens.
+    /// Its host refused the connection.
     Refused,
-    /// No answer came in time.
+    /// The connection attempt timed out.
     TimedOut,
-    /// No way leads there, or the connection broke.
+    /// There is no route to the address, or the connection broke.
     Unreachable,
     /// It closed the connection before its handshake was complete.
     ClosedInHandshake,
-    /// It closed the connection in an encrypted handshake, after one in the clear if that was
+    /// It closed the connection during an encrypted handshake, after a plaintext one if that was
     /// allowed.
     ClosedInEncryptedHandshake,
-    /// It said nothing in the handshake, or for too long afterwards.
+    /// It sent nothing during the handshake, or for too long afterwards.
     Silent,
     /// It answered for another torrent.
     WrongInfoHash,
-    /// It broke the protocol, or speaks another one.
+    /// It violated the protocol, or uses another one.
     Protocol,
-    /// It is ourselves.
+    /// The address is our own.
     Ourselves,
     /// It sent wrong data.
     Banned,
@@ -52,7 +52,7 @@ impl PeerFailure {
         Self::Closed,
     ];
 
-    /// The kind; nothing for an end that was our own choice.
+    /// The kind of failure; `None` if the connection ended by our own choice.
     #[must_use]
     pub const fn of(reason: &CloseReason) -> Option<Self> {
         match reason {
@@ -77,7 +77,7 @@ impl PeerFailure {
         }
     }
 
-    /// As scripts read it.
+    /// The name in machine-readable output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -95,7 +95,7 @@ impl PeerFailure {
         }
     }
 
-    /// What so many peers did, behind their number.
+    /// What `count` peers did, for a sentence in which their number precedes.
     fn of_many(self, count: usize) -> String {
         let (one, many) = match self {
             Self::Refused => ("refused the connection", "refused the connection"),
@@ -120,39 +120,39 @@ impl PeerFailure {
     }
 }
 
-/// The last failure of each peer of a torrent. Prints as "asked 12 peers: 7 refused the connection,
-/// 3 closed in the handshake (they may insist on encryption), 2 silent".
+/// The last failure of each peer of a torrent. Its `Display` form is, for example, "asked 12 peers:
+/// 7 refused the connection, 3 closed in the handshake (they may insist on encryption), 2 silent".
 #[derive(Clone, Debug, Default)]
 pub struct PeerFailures {
     last: BTreeMap<PeerAddr, PeerFailure>,
 }
 
 impl PeerFailures {
-    /// A peer came to nothing.
+    /// Records that a peer failed.
     pub fn note(&mut self, addr: PeerAddr, failure: PeerFailure) {
         if self.last.len() < MAX_ADDRS || self.last.contains_key(&addr) {
             self.last.insert(addr, failure);
         }
     }
 
-    /// A peer is connected.
+    /// Removes the failure of a peer that is connected.
     pub fn forget(&mut self, addr: PeerAddr) {
         self.last.remove(&addr);
     }
 
-    /// Peers of which a failure is known.
+    /// The number of peers with a known failure.
     #[must_use]
     pub fn len(&self) -> usize {
         self.last.len()
     }
 
-    /// Whether there are none.
+    /// Whether no failure is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.last.is_empty()
     }
 
-    /// Peers whose last failure was of this kind.
+    /// The number of peers whose last failure was of this kind.
     #[must_use]
     pub fn count(&self, failure: PeerFailure) -> usize {
         self.last

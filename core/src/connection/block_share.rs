@@ -1,18 +1,18 @@
-//! Whether a block may stay a slice of its receive buffer. The whole buffer lives as long as the
-//! block does: where blocks are few among other messages, memory would fill with bytes that are of
-//! no use, unseen by the bound on unwritten data.
+//! Decides whether a block may remain a slice of its receive buffer, which keeps the whole buffer
+//! allocated. If blocks are a small part of what a peer sends, memory would be held that the bound
+//! on unwritten data does not count.
 
 use bytes::Bytes;
 
 use crate::wire::Message;
 
-/// Bytes after which what was seen counts half.
+/// The number of bytes after which earlier counts are halved.
 const WINDOW: usize = 256 * 1024;
 
-/// The share of blocks in what a peer has lately sent.
+/// The share of blocks in the data that a peer has recently sent.
 #[derive(Clone, Debug)]
 pub(super) struct BlockShare {
-    /// Bytes of blocks.
+    /// Bytes of block messages.
     blocks: usize,
     /// Bytes of all messages.
     all: usize,
@@ -23,8 +23,8 @@ impl BlockShare {
         Self { blocks: 0, all: 0 }
     }
 
-    /// Counts a message of `length` wire bytes; copies its block if most of what comes is something
-    /// else.
+    /// Counts a message of `length` wire bytes. Its block is copied if most of the data are other
+    /// messages.
     pub(super) fn keep(&mut self, message: Message, length: usize) -> Message {
         self.all += length;
         let kept = match message {

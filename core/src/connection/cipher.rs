@@ -1,10 +1,11 @@
-//! RC4 as the encryption uses it.
+//! The RC4 ciphers of encrypted connections.
 
 use std::fmt;
 
 use rc4::{KeyInit as _, Rc4, StreamCipher as _};
 
-/// So much of the key stream is thrown away: its beginning tells of the key.
+/// The number of key stream bytes that are discarded, since the start of an RC4 key stream reveals
+/// information about the key.
 const DISCARDED: usize = 1024;
 
 /// The key stream of one direction.
@@ -17,7 +18,7 @@ impl Cipher {
         cipher
     }
 
-    /// Enciphers or deciphers in place.
+    /// Encrypts or decrypts in place.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
         self.0.apply_keystream(bytes);
     }
@@ -31,24 +32,24 @@ fn keyed(key: &[u8; 20]) -> Rc4 {
 }
 
 impl fmt::Debug for Cipher {
-    /// Without the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cipher")
     }
 }
 
-/// What a connection receives: how much of the buffer is in the clear already.
+/// The receiving direction: tracks how much of the buffer has been decrypted.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     cipher: Option<Cipher>,
-    /// Bytes that the cipher is for; `None`: all.
+    /// The number of bytes that remain encrypted; `None`: all.
     left: Option<usize>,
-    /// Bytes at the front of the input that are in the clear.
+    /// The number of decrypted bytes at the front of the input.
     clear: usize,
 }
 
 impl Incoming {
-    /// `left`: the bytes that are enciphered; `None`: all.
+    /// `left`: the number of encrypted bytes; `None`: all.
     pub(super) fn new(cipher: Cipher, left: Option<usize>) -> Self {
         Self {
             cipher: Some(cipher),
@@ -57,7 +58,7 @@ impl Incoming {
         }
     }
 
-    /// Deciphers in place what was added to the input.
+    /// Decrypts, in place, the bytes that were added to the input.
     pub(super) fn decipher(&mut self, input: &mut [u8]) {
         let Some(cipher) = &mut self.cipher else {
             return;
@@ -71,7 +72,7 @@ impl Incoming {
         }
     }
 
-    /// So much of the input remains, all of it in the clear.
+    /// Records that this much of the input remains, all of it decrypted.
     pub(super) fn keep(&mut self, remaining: usize) {
         self.clear = remaining;
     }
@@ -83,7 +84,8 @@ mod tests {
 
     #[test]
     fn the_key_stream_is_that_of_rfc_6229_and_begins_behind_what_is_discarded() {
-        // RFC 6229 has no key of 20 bytes; the key schedule is the crate's, which takes any length.
+        // RFC 6229 has no test vector for keys of 20 bytes. The key schedule, which accepts any
+        // length, is that of the crate.
         let mut rc4 = Rc4::new_from_slice(&[1, 2, 3, 4, 5]).unwrap();
         let mut stream = [0; 1040];
         rc4.apply_keystream(&mut stream);

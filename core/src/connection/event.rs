@@ -1,32 +1,32 @@
-//! What a connection tells its driver.
+//! Events of a connection for its driver.
 
 use crate::types::InfoHashV1;
 use crate::wire::{Handshake, Message};
 
-/// What a peer said.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A remote that dialled and encrypts names the swarm it wants by its
-    /// [`obfuscated`](super::obfuscated) info-hash: tell with [`super::Connection::reveal`] which
-    /// one that is. Comes before [`Event::Wanted`].
+    /// A remote side that dialled and encrypts requests a swarm by its
+    /// [`obfuscated`](super::obfuscated) info-hash. The driver must answer with
+    /// [`super::Connection::reveal`]. Occurs before [`Event::Wanted`].
     Sought([u8; 20]),
-    /// A remote that dialled names the swarm it wants, before it has said who it is. Comes first,
-    /// once, on a [`Connection::accept`] only.
+    /// A remote side that dialled requests a swarm; its peer id may not have arrived yet. Occurs
+    /// first, once, and only on a [`Connection::accept`].
     Wanted(InfoHashV1),
-    /// The remote's handshake is complete. Once, unless the connection was
+    /// The remote side's handshake is complete. Occurs once, unless the connection was
     /// [`Connection::established`].
     Handshaken(Handshake),
-    /// Afterwards.
+    /// A message after the handshake.
     Message(Message),
 }
 
 /// What the deadline of a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The exchange of keys is under way.
+    /// The key exchange is in progress.
     Encryption,
-    /// The remote's handshake is incomplete.
+    /// The remote side's handshake is incomplete.
     Handshake,
-    /// The remote waits for our answer.
+    /// The remote side waits for our answer.
     Answer,
 }

@@ -1,4 +1,4 @@
-//! The handshake (BEP 3) of a connection, of which the dialling side sends its own first.
+//! The handshake (BEP 3) of a connection. The dialling side sends its handshake first.
 
 use bytes::{Buf as _, BytesMut};
 
@@ -6,27 +6,27 @@ use super::event::{Event, Reason};
 use crate::types::{InfoHashV1, Instant};
 use crate::wire::{HANDSHAKE_LEN, Handshake, PEER_ID_AT, WireError};
 
-/// How far the handshake of one connection is.
+/// The state of the handshakes on one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Handshaking {
     progress: Progress,
     deadline: Instant,
-    /// The info-hash that the remote is known to mean, if it is.
+    /// The info-hash that the remote side must use, if it is known.
     expected: Option<InfoHashV1>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// We dialled; the remote's handshake is incomplete.
+    /// We dialled, and the remote side's handshake is incomplete.
     Dialled,
-    /// The remote dialled; its info-hash is not there yet.
+    /// The remote side dialled, and its info-hash has not arrived.
     Accepted,
-    /// The remote's info-hash is known, its peer id is not there yet.
+    /// The remote side's info-hash has arrived, its peer id has not.
     Wanted {
-        /// Whether our handshake is on its way.
+        /// Whether our handshake was sent.
         answered: bool,
     },
-    /// The remote's handshake is complete; ours is owed.
+    /// The remote side's handshake is complete, and ours was not sent.
     Unanswered,
     Over,
 }
@@ -48,7 +48,7 @@ impl Handshaking {
         }
     }
 
-    /// The remote has named this swarm before its handshake.
+    /// Sets the info-hash that the remote side named during encryption.
     pub(super) const fn expect(&mut self, info_hash: InfoHashV1) {
         self.expected = Some(info_hash);
     }
@@ -65,7 +65,7 @@ impl Handshaking {
         (self.deadline, reason)
     }
 
-    /// Returns whether our handshake is to be sent now.
+    /// Records the answer. Returns whether our handshake must be sent now.
     pub(super) fn answer(&mut self) -> bool {
         self.progress = match self.progress {
             Progress::Wanted { answered: false } => Progress::Wanted { answered: true },
@@ -94,7 +94,7 @@ impl Handshaking {
         }
     }
 
-    /// Takes the remote's handshake off the input if it is complete.
+    /// Removes the remote side's handshake from the input if it is complete.
     fn take(&mut self, input: &mut BytesMut, then: Progress) -> Result<Option<Event>, WireError> {
         let theirs = Handshake::decode(input)?;
         if theirs.is_some() {
@@ -114,8 +114,8 @@ impl Handshaking {
         }
     }
 
-    /// The remote answers for the torrent that we dialled it for (BEP 3), and for the one that it
-    /// has named. `None` while its info-hash is not there.
+    /// Checks that the remote side answers for the torrent that was dialled (BEP 3), or for the one
+    /// that it named during encryption. `None` until its info-hash has arrived.
     fn check_info_hash(&self, input: &[u8]) -> Result<Option<InfoHashV1>, WireError> {
         let received = Handshake::decode_info_hash(input)?;
         match (received, self.expected) {

@@ -1,6 +1,5 @@
-//! One peer connection, both directions: bytes in, handshake and messages out; messages in, bytes
-//! out. No sockets: a driver reads bytes into a buffer and asks what they say, and writes what it
-//! is given.
+//! One peer connection in both directions, without sockets: the driver passes received bytes in and
+//! gets handshakes and messages out; it passes messages in and gets bytes to write.
 //!
 //! - Dialling: make a [`Connection::dial`], write, read until [`Event::Handshaken`].
 //! - Accepting: make a [`Connection::accept`], read until [`Event::Wanted`], look the info-hash up,
@@ -9,7 +8,7 @@
 //!   remote does; then [`Event::Sought`] comes first and wants [`Connection::reveal`].
 //! - Where something else did the handshake (the bridge, for a tab): [`Connection::established`].
 //!
-//! The driver ends the connection when the time has come that [`Connection::poll_timeout`] names.
+//! The driver must close the connection at the time that [`Connection::poll_timeout`] returns.
 //!
 //! ```
 //! use aqueduct_core::connection::{Connection, Event};
@@ -52,15 +51,15 @@ use crate::wire::{Handshake, Message, WireError};
 
 #[derive(Debug)]
 enum State {
-    /// Before the handshake that is kept beside it.
+    /// The key exchange, and the handshake that follows it.
     Encrypting(Box<Exchange>, Handshaking),
     Handshaking(Handshaking),
     Messages,
-    /// The exchange failed.
+    /// The connection failed; the error is returned again at each call.
     Failed(WireError),
 }
 
-/// One peer connection.
+/// A peer connection.
 #[derive(Debug)]
 pub struct Connection {
     state: State,
@@ -79,8 +78,8 @@ impl Connection {
         }
     }
 
-    /// We dialled and speak first. The remote must answer for the same info-hash. Both handshakes
-    /// must be through by `deadline`.
+    /// A connection that we dialled, on which we send first. The remote side must answer with the
+    /// same info-hash. Both handshakes must be complete by `deadline`.
     #[must_use]
     pub fn dial(ours: Handshake, deadline: Instant) -> Self {
         let handshaking = Handshaking::dialled(ours.info_hash, deadline);
@@ -89,15 +88,15 @@ impl Connection {
         connection
     }
 
-    /// The remote dialled and speaks first. Both handshakes must be through by `deadline`.
+    /// A connection that the remote side dialled, on which it sends first. Both handshakes must be
+    /// complete by `deadline`.
     #[must_use]
     pub fn accept(deadline: Instant) -> Self {
         Self::new(State::Handshaking(Handshaking::accepted(deadline)))
     }
 
-    /// We dialled and encrypt; otherwise as [`Connection::dial`]. `seed` must not be known to
-    /// others, nor used twice. With [`Encryption::Allow`] the remote may go on in the clear after
-    /// the exchange.
+    /// As [`Connection::dial`], with encryption. `seed` must be secret and must not be reused. With
+    /// [`Encryption::Allow`] the remote side may choose plaintext after the exchange.
     #[must_use]
     pub fn dial_encrypted(
         ours: Handshake,
@@ -113,8 +112,8 @@ impl Connection {
         connection
     }
 
-    /// The remote dialled and encrypts or not, as its first bytes show and `encryption` permits;
-    /// otherwise as [`Connection::accept`]. `seed` as for [`Connection::dial_encrypted`].
+    /// As [`Connection::accept`]. The remote side's first bytes show whether it encrypts, and
+    /// `encryption` determines what is permitted. `seed` must be secret and must not be reused.
     #[must_use]
     pub fn accept_encrypted(encryption: Encryption, seed: [u8; 32], deadline: Instant) -> Self {
         if encryption == Encryption::Off {
@@ -127,8 +126,8 @@ impl Connection {
         ))
     }
 
-    /// Says which swarm [`Event::Sought`] means. Nothing is read before. Changes nothing on a
-    /// connection that waits for no such word.
+    /// Provides the info-hash for [`Event::Sought`]. No further input is read before. Has no effect
+    /// on a connection that does not wait for it.
     pub fn reveal(&mut self, info_hash: InfoHashV1) {
         if let State::Encrypting(exchange, handshaking) = &mut self.state
             && let Exchange::Accepting(accepting) = &mut **exchange
@@ -138,14 +137,14 @@ impl Connection {
         }
     }
 
-    /// The handshakes are through already; messages follow.
+    /// A connection whose handshakes are complete; messages follow.
     #[must_use]
     pub fn established() -> Self {
         Self::new(State::Messages)
     }
 
-    /// Answers a remote that dialled: `ours` names the info-hash of [`Event::Wanted`]. No message
-    /// is read before. Changes nothing on a connection that owes no answer.
+    /// Answers a remote side that dialled. `ours` must contain the info-hash of [`Event::Wanted`].
+    /// No messages are read before. Has no effect on a connection that does not wait for an answer.
     pub fn answer(&mut self, ours: Handshake) {
         let State::Handshaking(handshaking) = &mut self.state else {
             return;
@@ -158,15 +157,15 @@ impl Connection {
         }
     }
 
-    /// Takes the next thing that the peer said off the front of `input`; `None` until all of it is
-    /// there. `input` is the same buffer at every call: bytes are only added, at its end.
+    /// Removes the next event from the front of `input`. `None` until it is complete. `input` must
+    /// be the same buffer at every call, with bytes only appended to it.
     ///
-    /// Blocks of data are slices of the memory of `input`, unless the peer sends so much else that
-    /// slices would keep more of it than they hold: then they are copies.
+    /// Blocks are slices of the memory of `input`. They are copied instead if the peer sends so
+    /// much other data that slices would keep a multiple of their size allocated.
     ///
     /// # Errors
-    /// The peer broke the protocol. This is told as early as the bytes show it, and again at every
-    /// call: close the connection.
+    /// The peer violated the protocol. The error is returned as early as the bytes show it, and
+    /// again at every call. The connection must be closed.
     pub fn poll_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, WireError> {
         if let State::Encrypting(..) = self.state
             && let Some(event) = self.poll_exchange(input)?
@@ -190,7 +189,7 @@ impl Connection {
         event
     }
 
-    /// `None` once the exchange is over.
+    /// Advances the key exchange. `None` once it is complete.
     fn poll_exchange(&mut self, input: &mut BytesMut) -> Result<Option<Option<Event>>, WireError> {
         let State::Encrypting(exchange, handshaking) = &mut self.state else {
             return Ok(None);
@@ -219,9 +218,10 @@ impl Connection {
         Ok(Some(Event::Message(message)))
     }
 
-    /// How many bytes `input` lacks, after [`Connection::poll_event`] found nothing in it: read at
-    /// least as many before asking again. 4 or fewer while the length of the next message is not
-    /// known; 0 if an error was found, or if the remote waits for [`Connection::answer`].
+    /// The number of bytes that `input` lacks after [`Connection::poll_event`] returned `None`; at
+    /// least as many must be read before it is called again. At most 4 while the length of the next
+    /// message is unknown; 0 after an error, or while the remote side waits for
+    /// [`Connection::answer`].
     #[must_use]
     pub fn missing(&self, input: &[u8]) -> usize {
         match &self.state {
@@ -232,36 +232,37 @@ impl Connection {
         }
     }
 
-    /// Queues a message. What is queued has no bound here; the engine's is
+    /// Queues a message. The queue is unbounded; the engine's limit is
     /// [`crate::Config::max_unsent`].
     pub fn send(&mut self, message: &Message) {
         self.outgoing.push(message);
     }
 
-    /// Whether nothing waits to be written.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.outgoing.is_empty()
     }
 
-    /// What is to be written next, blocks without a copy; returns how many slices were filled in.
-    /// Tell with [`Connection::handle_written`] how many of these bytes were written.
+    /// Fills `slices` with the bytes to write next, blocks without a copy. Returns the number of
+    /// slices. Report written bytes with [`Connection::handle_written`].
     pub fn poll_transmit<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.outgoing.slices(slices)
     }
 
-    /// So many bytes of what [`Connection::poll_transmit`] gave were written.
+    /// Removes written bytes from the queue of [`Connection::poll_transmit`].
     pub fn handle_written(&mut self, bytes: usize) {
         self.outgoing.advance(bytes);
     }
 
-    /// The next bytes to write, for transports that take one part at a time. They count as written.
+    /// Removes the next bytes to write, for transports that take one part at a time. They count as
+    /// written.
     pub fn poll_part(&mut self) -> Option<Bytes> {
         self.outgoing.next_part()
     }
 
-    /// When the connection must be ended, and what it lacks then; `None` once the handshakes are
-    /// through. Nothing that the remote sends moves this instant.
+    /// The time at which the connection must be closed, and the reason; `None` once the handshakes
+    /// are complete. It does not depend on anything that the remote side sends.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         match &self.state {

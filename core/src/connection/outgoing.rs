@@ -1,5 +1,5 @@
-//! What waits to be written to a peer: heads are encoded into a small buffer, data are passed on as
-//! they are, and both leave in one vectored write.
+//! The send queue. Heads are encoded into a small buffer, data are kept as they are, and both leave
+//! in one vectored write.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,28 +9,28 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use super::cipher::Cipher;
 use crate::wire::Message;
 
-/// Bytes of a buffer for heads. It is used again once all that was in it is written.
+/// The size of a buffer for heads in bytes. It is reused once all of it is written.
 const HEADS: usize = 1024;
-/// Bytes of a buffer for heads and data that are enciphered: some blocks, so that room is made
-/// rarely.
+/// The size of a buffer for encrypted heads and data in bytes: several blocks, so that allocations
+/// are rare.
 const ENCIPHERED: usize = 64 * 1024;
 
-/// Bytes on their way to the transport, in order.
+/// Bytes to write, in order.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     parts: VecDeque<Bytes>,
-    /// Goes behind the parts.
+    /// Encoded heads that follow the parts.
     head: BytesMut,
     cipher: Option<Cipher>,
 }
 
 impl Outgoing {
-    /// What is queued from now on is enciphered with this.
+    /// Sets the cipher for everything that is queued from now on.
     pub(super) fn encipher(&mut self, cipher: Option<Cipher>) {
         self.cipher = cipher;
     }
 
-    /// Queues one message.
+    /// Queues a message.
     pub(super) fn push(&mut self, message: &Message) {
         self.make_room();
         let before = self.head.len();
@@ -54,8 +54,8 @@ impl Outgoing {
         self.encipher_from(before);
     }
 
-    /// Data are shared with others: what is enciphered is a copy. It goes behind its head, so that
-    /// both leave as one part.
+    /// Queues data to encrypt. Data may be shared, so they are copied. They follow their head
+    /// directly, so that both leave as one part.
     fn push_enciphered(&mut self, data: &[u8]) {
         if self.head.capacity() - self.head.len() < data.len() {
             self.seal();
@@ -80,7 +80,7 @@ impl Outgoing {
         self.parts.is_empty() && self.head.is_empty()
     }
 
-    /// What goes first; returns how many slices were filled in.
+    /// Fills in the slices to write next. Returns their number.
     pub(super) fn slices<'a>(&'a mut self, into: &mut [IoSlice<'a>]) -> usize {
         self.seal();
         let filled = into.iter_mut().zip(&self.parts);
@@ -89,13 +89,13 @@ impl Outgoing {
             .count()
     }
 
-    /// The next part, for transports that take one at a time.
+    /// Removes the next part, for transports that take one at a time.
     pub(super) fn next_part(&mut self) -> Option<Bytes> {
         self.seal();
         self.parts.pop_front()
     }
 
-    /// Drops `count` written bytes.
+    /// Removes `count` written bytes.
     pub(super) fn advance(&mut self, mut count: usize) {
         while let Some(part) = self.parts.front_mut() {
             if count < part.len() {
@@ -107,7 +107,7 @@ impl Outgoing {
         }
     }
 
-    /// Moves encoded heads behind what is queued already.
+    /// Moves encoded heads to the parts.
     fn seal(&mut self) {
         if !self.head.is_empty() {
             self.parts.push_back(self.head.split().freeze());

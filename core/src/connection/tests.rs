@@ -36,11 +36,11 @@ fn accept() -> Connection {
 enum Answer {
     /// As soon as it knows the info-hash.
     Early,
-    /// When it knows the remote's peer id, too.
+    /// After it also knows the remote side's peer id.
     Late,
 }
 
-/// Feeds `stream` in pieces of these sizes (round and round) and returns all that comes out.
+/// Feeds `stream` in chunks of these sizes (repeatedly) and returns all events.
 fn feed(
     mut connection: Connection,
     answer: Answer,
@@ -323,8 +323,8 @@ fn an_error_stays() {
     assert_eq!(connection.missing(&buf), 0);
 }
 
-/// Whether the last of the blocks that come, each with so many `have`s before it, is a copy with
-/// memory of its own.
+/// Whether the last of several blocks, each preceded by this many `have` messages, is a copy with
+/// its own memory.
 fn last_block_is_a_copy(haves: u32) -> bool {
     let mut connection = Connection::established();
     let mut buf = BytesMut::new();

@@ -1,7 +1,7 @@
-//! What may carry a connection.
+//! The transports of connections.
 
-/// What carries the bytes of a connection. The engine knows the kind alone; everything else about a
-/// transport is its driver's.
+/// The transport of a connection. The engine only knows the kind; everything else is up to the
+/// driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// TCP (BEP 3).
@@ -12,6 +12,6 @@ pub enum Transport {
     Tunnel,
     /// A WebRTC data channel between two tabs.
     WebRtc,
-    /// Memory, between two ends in one process.
+    /// An in-memory pipe between two ends in one process.
     Pipe,
 }

@@ -1,4 +1,4 @@
-//! What a part of a swarm is given with every call: the time, and what torrents share.
+//! The arguments of every call to a part of a swarm: the time, and the state that torrents share.
 
 mod shared;
 
@@ -8,15 +8,15 @@ use crate::io::{CloseReason, DiscoverRequest, Event, Op, Output};
 use crate::types::{ConnId, Instant, TorrentId};
 use crate::wire::Message;
 
-/// What follows from a peer's message: all is well, or the connection must end.
+/// The result of a peer's message: `Ok`, or the reason to close the connection.
 pub(crate) type Verdict = Result<(), CloseReason>;
 
-/// A verdict on a peer that broke a rule.
+/// The verdict on a peer that violated a rule.
 pub(crate) fn misbehaved(what: &'static str) -> Verdict {
     Err(CloseReason::Misbehaved(what))
 }
 
-/// The time, the torrent, and what the torrents of the engine share.
+/// The time, the torrent, and the shared state of the engine's torrents.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) shared: &'a mut Shared,
@@ -54,7 +54,7 @@ impl Context<'_> {
         self.shared.outbox.request(self.torrent, op, pending);
     }
 
-    /// Says that the torrent would use more memory, blocks or bandwidth than there are now.
+    /// Records that the torrent could use more memory, blocks or bandwidth than are available.
     pub(crate) fn starve(&mut self) {
         self.shared.starved.insert(self.torrent);
     }

@@ -1,4 +1,4 @@
-//! What all torrents of one engine share: outputs, unanswered requests and budgets.
+//! State shared by all torrents of an engine: outputs, pending requests and budgets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::types::{
     Bitfield, Block, ConnId, InfoHashV1, Instant, PeerId, PeerIdentity, Piece, RequestId, TorrentId,
 };
 
-/// What the answer to a request will be about.
+/// The subject of a pending request.
 #[derive(Debug)]
 pub(crate) enum Pending {
     Hash {
@@ -39,7 +39,7 @@ pub(crate) enum Pending {
     },
 }
 
-/// Outputs in order, and the requests among them that the driver still has to answer.
+/// Outputs in order, and the requests among them that the driver has not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
@@ -63,19 +63,19 @@ impl Outbox {
         self.outputs.push_back(Output::Request { id, torrent, op });
     }
 
-    /// An answer came: what it is about.
+    /// Removes a pending request that was answered.
     pub(crate) fn take_pending(&mut self, id: RequestId) -> Option<(TorrentId, Pending)> {
         self.pending.remove(&id)
     }
 
-    /// Whether an answer is missing that matters to a torrent's data: all but reads for peers do.
+    /// Whether a pending request affects a torrent's data. All do except reads for peers.
     pub(crate) fn awaits_storage(&self) -> bool {
         self.pending
             .values()
             .any(|(_, pending)| !matches!(pending, Pending::Read { .. }))
     }
 
-    /// Tells the driver that the answers for a torrent are not needed any more.
+    /// Cancels all pending requests of a torrent.
     pub(crate) fn cancel_all(&mut self, torrent: TorrentId) {
         let of_torrent = self
             .pending
@@ -87,7 +87,7 @@ impl Outbox {
 }
 
 /// Memory for pieces that are in progress, being hashed or being written. It is reserved when a
-/// piece is opened, so that what was begun can be finished.
+/// piece is opened, so that an opened piece can always be completed.
 #[derive(Debug, Default)]
 pub(crate) struct PieceMemory {
     bytes: u64,
@@ -95,7 +95,7 @@ pub(crate) struct PieceMemory {
 }
 
 impl PieceMemory {
-    /// Whether `bytes` more fit below `limit`. Two pieces always fit, however long they are.
+    /// Whether `bytes` more fit below `limit`. Two pieces always fit, whatever their length.
     pub(crate) fn has_room(&self, bytes: u64, limit: u64) -> bool {
         self.bytes + bytes <= limit || self.pieces < 2
     }
@@ -110,27 +110,27 @@ impl PieceMemory {
         room
     }
 
-    /// Gives back what was reserved for a piece.
+    /// Releases the memory reserved for a piece.
     pub(crate) fn release(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.pieces = self.pieces.saturating_sub(1);
     }
 }
 
-/// Connections and dials over all torrents, and the pace of dials.
+/// The number of connections and dials over all torrents, and the rate of dials.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCount {
     pub(crate) connected: usize,
     pub(crate) dialling: usize,
-    /// When the pace allows the next dial.
+    /// When the rate allows the next dial.
     next_dial_at: Instant,
     next_dial: u64,
 }
 
 impl ConnectionCount {
-    /// Whether the bounds on dials leave room. `Err`: not yet, the pace allows it at that time.
+    /// Whether the limits on dials leave room. `Err`: the rate allows it only at that time.
     pub(crate) fn may_dial(&self, now: Instant, config: &Config) -> Result<bool, Instant> {
-        // A burst of a tenth of a second's dials keeps the pace without a timer for every dial.
+        // A burst of the dials of a tenth of a second keeps the rate without a timer per dial.
         const BURST: Duration = Duration::from_millis(100);
         let total = self.connected + self.dialling;
         let room = self.dialling < config.max_dialling && total < config.max_peers_total;
@@ -141,7 +141,7 @@ impl ConnectionCount {
         }
     }
 
-    /// Counts a dial that starts now, and names it.
+    /// Counts a dial that starts now, and assigns its id.
     pub(crate) fn start_dial(&mut self, now: Instant, config: &Config) -> ConnId {
         let conn = ConnId::dialled(self.next_dial);
         self.next_dial += 1;
@@ -162,15 +162,16 @@ pub(crate) struct Shared {
     pub(crate) connections: ConnectionCount,
     pub(crate) download_limit: Throttle,
     pub(crate) upload_limit: Throttle,
-    /// Our own address, as others see it.
+    /// Our own address as reported by others.
     pub(crate) external: ExternalAddress,
-    /// Torrents of which a peer could be asked for more than there was to ask for, or memory for.
+    /// Torrents whose peers could have been asked for more if blocks or memory had been available.
     pub(crate) starved: BTreeSet<TorrentId>,
     pub(crate) outbox: Outbox,
-    /// Connections opened (for a torrent) or ended (`None`) since the engine last looked: it keeps
-    /// the map from connections to torrents.
+    /// Connections opened (with their torrent) or closed (`None`) since the engine last updated its
+    /// map from connections to torrents.
     pub(crate) routes: Vec<(ConnId, Option<TorrentId>)>,
-    /// What a magnet link's torrent turned out to be named by, too (BEP 52), since then.
+    /// Further info-hashes of a magnet link's torrent, learned from its metadata (BEP 52) since the
+    /// engine last looked.
     pub(crate) learnt_names: Vec<(InfoHashV1, TorrentId)>,
 }
 
@@ -193,7 +194,7 @@ impl Shared {
         }
     }
 
-    /// What peers are ranked by (BEP 40).
+    /// Our addresses for ranking peers (BEP 40).
     pub(crate) fn ranking(&self) -> Ranking {
         Ranking::new(&self.external, self.config.listen_port)
     }

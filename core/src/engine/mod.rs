@@ -1,4 +1,4 @@
-//! The engine: every swarm of one program, driven from outside.
+//! The engine: all swarms of a program, as a state machine.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -20,7 +20,7 @@ use crate::types::{
 };
 use crate::wire::Reserved;
 
-/// The engine. See the crate's first page for the loop that drives it.
+/// The engine. The crate's front page describes the loop that drives it.
 #[derive(Debug)]
 pub struct Engine {
     shared: Shared,
@@ -31,13 +31,13 @@ pub struct Engine {
     dial_at: Option<Instant>,
     rate_at: Option<Instant>,
     said_shut_down: bool,
-    /// The last time told.
+    /// The last time that the driver passed.
     now: Instant,
 }
 
 impl Engine {
-    /// An engine without torrents, which calls itself `peer_id`. The same `seed` and the same calls
-    /// give the same outputs.
+    /// Creates an engine without torrents, with this peer id. It is deterministic: the same `seed`
+    /// and the same calls give the same outputs.
     #[must_use]
     pub fn new(config: Config, peer_id: PeerId, seed: [u8; 32], now: Instant) -> Self {
         Self {
@@ -53,16 +53,16 @@ impl Engine {
         }
     }
 
-    /// Says where peers can dial us (`p` of BEP 10), when that is learnt only after the start: it
-    /// is told to peers that connect from now on. 0: nowhere.
+    /// Sets the port at which peers can dial us (`p` of BEP 10), if it becomes known only after the
+    /// start. It is announced to peers that connect from now on. 0: none.
     pub fn set_listen_port(&mut self, port: u16) {
         self.shared.config.listen_port = port;
     }
 
-    /// Carries out a wish of the user.
+    /// Executes a command of the user.
     ///
     /// # Errors
-    /// See [`CommandError`]; nothing was changed then.
+    /// See [`CommandError`]; the state is unchanged.
     pub fn command(&mut self, now: Instant, command: Command) -> Result<(), CommandError> {
         if self.shared.shutting_down {
             return Err(CommandError::ShuttingDown);
@@ -108,11 +108,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens a magnet's torrent for data, after [`Event::Metadata`]: says what is known of the data
-    /// on disk. Which files are wanted may be said before, with [`Command::Want`].
+    /// Opens the storage of a magnet's torrent after [`Event::Metadata`]; `resumed` is what is
+    /// known of the data on disk. Files can be selected before with [`Command::Want`].
     ///
     /// # Errors
-    /// The torrent is not there, or waits for no data.
+    /// The torrent does not exist, or does not wait for its storage.
     pub fn attach(
         &mut self,
         now: Instant,
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Takes in what happened.
+    /// Processes an input.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => self.handle_timeout(now),
@@ -181,13 +181,13 @@ impl Engine {
         self.settle(now);
     }
 
-    /// The next thing to do, in order, until `None`.
+    /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.shared.outbox.poll()
     }
 
-    /// When to call [`Engine::handle`] with [`Input::Timeout`] at the latest, and what for. `None`:
-    /// nothing waits for time.
+    /// The time by which [`Engine::handle`] must be called with [`Input::Timeout`], and the reason.
+    /// `None`: nothing waits for time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timers = [
@@ -201,24 +201,24 @@ impl Engine {
             .min()
     }
 
-    /// The torrent that a handshake names: by its v1 hash, or by its v2 hash cut to 20 bytes (BEP
-    /// 52), of which a hybrid torrent has both.
+    /// The torrent for the info-hash of a handshake: its v1 hash, or its v2 hash truncated to 20
+    /// bytes (BEP 52). A hybrid torrent has both.
     #[must_use]
     pub fn find(&self, info_hash: InfoHashV1) -> Option<TorrentId> {
         self.by_hash.get(&info_hash).copied()
     }
 
-    /// The info-hash, of either version, that an encrypted connection names by its
-    /// [`obfuscated`] form. All are tried: the hashes of some hundred torrents cost less than the
-    /// exchange of keys before.
+    /// The info-hash, of either version, with this [`obfuscated`] form, which identifies the swarm
+    /// on an encrypted connection. This is a linear search: hashing a few hundred info-hashes costs
+    /// less than the preceding key exchange.
     #[must_use]
     pub fn find_obfuscated(&self, swarm: [u8; 20]) -> Option<InfoHashV1> {
         let mut known = self.by_hash.keys().copied();
         known.find(|info_hash| obfuscated(*info_hash) == swarm)
     }
 
-    /// What our handshake says in its reserved bytes for this swarm, dialling or answering. A
-    /// private torrent's peers hear nothing of a DHT (BEP 27).
+    /// The reserved bytes of our handshake for this swarm. Peers of a private torrent are not told
+    /// of a DHT node (BEP 27).
     #[must_use]
     pub fn reserved(&self, info_hash: InfoHashV1) -> Reserved {
         let private = self
@@ -231,14 +231,15 @@ impl Engine {
         }
     }
 
-    /// Whether a torrent's peers may come from its trackers alone (BEP 27), as far as that is
-    /// known: a magnet's metadata must have come.
+    /// Whether a torrent is private (BEP 27), as far as that is known: a magnet's metadata must
+    /// have arrived.
     #[must_use]
     pub fn is_private(&self, torrent: TorrentId) -> bool {
         self.swarms.get(&torrent).is_some_and(Swarm::is_private)
     }
 
-    /// All torrents, for screens: at most a few times a second.
+    /// A snapshot of all torrents for display. It is expensive: take it at most a few times per
+    /// second.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
@@ -246,13 +247,13 @@ impl Engine {
         }
     }
 
-    /// One torrent.
+    /// A snapshot of one torrent.
     #[must_use]
     pub fn snapshot_of(&self, torrent: TorrentId) -> Option<TorrentSnapshot> {
         self.swarms.get(&torrent).map(|s| s.snapshot(self.now))
     }
 
-    /// The peers of one torrent, for screens.
+    /// Snapshots of one torrent's peers, for display.
     #[must_use]
     pub fn peers(&self, torrent: TorrentId) -> Vec<PeerSnapshot> {
         self.swarms
@@ -261,7 +262,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// Runs a handler with a torrent and what its calls are given.
+    /// Calls a handler with a torrent and its context.
     fn with<R>(
         &mut self,
         now: Instant,
@@ -274,8 +275,7 @@ impl Engine {
         Ok(handler(swarm, &mut cx))
     }
 
-    /// The same for the torrent of a connection; what comes for one that has ended is late, and
-    /// dropped.
+    /// As `with`, for the torrent of a connection. Inputs for a closed connection are ignored.
     fn with_conn(
         &mut self,
         now: Instant,
@@ -287,7 +287,7 @@ impl Engine {
         }
     }
 
-    /// The same for every torrent, in order.
+    /// As `with`, for every torrent in order.
     fn with_all(&mut self, now: Instant, mut handler: impl FnMut(&mut Swarm, &mut Context)) {
         for swarm in self.swarms.values_mut() {
             let mut cx = swarm.context(&mut self.shared, now);
@@ -345,7 +345,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes everything and writes everything out.
+    /// Closes all connections and saves all torrents.
     fn shut_down(&mut self, now: Instant) {
         self.shared.shutting_down = true;
         self.with_all(now, Swarm::shut_down);
@@ -392,12 +392,13 @@ impl Engine {
             self.with(now, torrent, done).unwrap_or_default();
             self.unstarve(now);
         } else if let Pending::Hash { data, .. } | Pending::Write { data, .. } = pending {
-            // The torrent was removed meanwhile; the memory of its pieces was not yet given back.
+            // The torrent was removed in the meantime; only the memory of its pieces remains to be
+            // released.
             self.shared.memory.release(data.len() as u64);
         }
     }
 
-    /// Memory may have become free: torrents that waited for it go on.
+    /// Continues torrents that waited for memory, if some has become free.
     fn unstarve(&mut self, now: Instant) {
         for torrent in mem::take(&mut self.shared.starved) {
             self.with(now, torrent, Swarm::fill_all).unwrap_or_default();
@@ -406,8 +407,8 @@ impl Engine {
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.rate_at.is_some_and(|at| at <= now) {
-            // Also when no torrent wants anything: a bucket that stays empty would ask for its time
-            // again and again.
+            // Called even if no torrent wants anything: a bucket that stays empty would request a
+            // wake-up again and again.
             self.shared.download_limit.ready(now);
             self.shared.upload_limit.ready(now);
             self.with_all(now, Swarm::fill_and_serve);
@@ -422,7 +423,7 @@ impl Engine {
         }
     }
 
-    /// Runs a handler for every torrent and returns the earliest time that one asked for.
+    /// Calls a handler for every torrent and returns the earliest returned time.
     fn earliest(
         &mut self,
         now: Instant,
@@ -435,7 +436,7 @@ impl Engine {
         first
     }
 
-    /// After every call: the map of connections, timers, the end of a shutdown.
+    /// Finishes each call: the map of connections, timers, the end of a shutdown.
     fn settle(&mut self, now: Instant) {
         self.now = now;
         for (conn, torrent) in self.shared.routes.drain(..) {

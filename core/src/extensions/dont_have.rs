@@ -1,5 +1,5 @@
 //! `lt_donthave` (BEP 54): the sender no longer has a piece that it announced. The payload is the
-//! piece's index in four bytes.
+//! piece index in four bytes.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::io::CloseReason;
 use crate::types::Piece;
 use crate::wire::Message;
 
-/// A message came.
+/// Handles a message.
 pub(super) fn handle(payload: &[u8]) -> Result<Effect, CloseReason> {
     let index = decode(payload);
     index.map(Effect::DontHave).ok_or(CloseReason::Misbehaved(
@@ -16,17 +16,17 @@ pub(super) fn handle(payload: &[u8]) -> Result<Effect, CloseReason> {
     ))
 }
 
-/// Says that we no longer have a piece, to a peer that understands it.
+/// A message that we no longer have a piece, if the peer supports the extension.
 pub(super) fn tell(ids: &RemoteIds, piece: Piece) -> Option<Message> {
     ids.message(Extension::DontHave, encode(piece.get()))
 }
 
-/// Writes the payload.
+/// Encodes the payload.
 fn encode(index: u32) -> Bytes {
     Bytes::copy_from_slice(&index.to_be_bytes())
 }
 
-/// Reads a payload; `None`: not four bytes.
+/// Decodes a payload; `None` if it does not have four bytes.
 fn decode(payload: &[u8]) -> Option<u32> {
     payload.try_into().map(u32::from_be_bytes).ok()
 }

@@ -1,58 +1,58 @@
-//! The extended handshake (BEP 10): what each side can do beyond BEP 3, and by which number it
-//! wants to be told.
+//! The extended handshake (BEP 10): the extensions that each side supports, with the ids at which
+//! it receives their messages.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::bencode::{BencodeError, Dict, Encoder, Limits, scan_prefix};
 
-/// Names of extensions that are remembered of one peer; more are ignored.
+/// The maximum number of extension names that are stored per peer; more are ignored.
 pub const MAX_NAMES: usize = 64;
-/// Longest text (a name, `v`) that is remembered of a peer, in bytes; longer ones are cut or, as
-/// names, ignored.
+/// The maximum length of a stored text (a name, `v`) in bytes; longer texts are cut, longer names
+/// ignored.
 pub const MAX_TEXT: usize = 128;
 
-/// A payload of the message `extended` with id 0. Every entry is optional.
+/// The payload of an `extended` message with id 0. Every entry is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedHandshake {
-    /// `m`: the id by which the sender wants to receive each extension's messages. 0: no longer, if
-    /// a later handshake says so.
+    /// `m`: the id at which the sender receives each extension's messages. 0 in a later handshake
+    /// disables the extension.
     pub extensions: BTreeMap<String, u8>,
-    /// `v`: name and version of the client, as it came but for invalid UTF-8; for screens it must
-    /// be escaped.
+    /// `v`: name and version of the client, with invalid UTF-8 replaced. It must be escaped for
+    /// display.
     pub client: Option<String>,
     /// `p`: the sender's listening port.
     pub port: Option<u16>,
-    /// `reqq`: requests that the sender holds at a time; more may be dropped.
+    /// `reqq`: the maximum number of pending requests at the sender; more may be dropped.
     pub requests: Option<u32>,
-    /// `yourip`: the receiver's address as the sender sees it.
+    /// `yourip`: the receiver's IP address as seen by the sender.
     pub your_ip: Option<IpAddr>,
-    /// `metadata_size` (BEP 9): bytes of the info dictionary, as the sender claims.
+    /// `metadata_size` (BEP 9): the size of the `info` dictionary in bytes, as claimed by the
+    /// sender.
     pub metadata_size: Option<u64>,
-    /// `upload_only` (BEP 21): whether the sender wants no data, if it says so.
+    /// `upload_only` (BEP 21): whether the sender requests no data, if it says so.
     pub upload_only: Option<bool>,
-    /// `complete_ago`: seconds since the sender became complete.
+    /// `complete_ago`: the time in seconds since the sender became complete.
     pub complete_ago: Option<u32>,
 }
 
-/// Why a payload is no extended handshake.
+/// Why a payload is not an extended handshake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtendedHandshakeError {
-    /// No bencode, or too much of it.
+    /// Not bencode, or outside the limits.
     #[error("the extended handshake is broken: {0}")]
     Bencode(#[from] BencodeError),
-    /// Something other than a dictionary.
+    /// Not a dictionary.
     #[error("the extended handshake is no dictionary")]
     NotADictionary,
 }
 
 impl ExtendedHandshake {
-    /// Reads a payload. Entries of another shape than theirs count as absent, as do ports and ids
-    /// out of range, and bytes behind the dictionary are ignored: clients in the wild send such
-    /// things and mean no harm.
+    /// Decodes a payload. Entries of the wrong type are ignored, as are ports and ids out of range
+    /// and bytes after the dictionary, since some clients send them.
     ///
     /// # Errors
-    /// No bencoded dictionary.
+    /// The payload does not start with a bencoded dictionary.
     pub fn decode(payload: &[u8]) -> Result<Self, ExtendedHandshakeError> {
         let (value, _) = scan_prefix(payload, Limits::MESSAGE)?;
         let dict = value
@@ -70,7 +70,7 @@ impl ExtendedHandshake {
         })
     }
 
-    /// Writes the payload; what is absent is left out.
+    /// Encodes the payload; absent entries are omitted.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut names = Encoder::new();
@@ -129,12 +129,12 @@ fn extensions(m: Dict<'_>) -> BTreeMap<String, u8> {
     named.take(MAX_NAMES).collect()
 }
 
-/// A replacement character takes three bytes for one, hence the cut before.
+/// Cut first, since a replacement character takes three bytes for one.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes)).into_owned()
 }
 
-/// Four bytes or sixteen.
+/// An IP address of four or sixteen bytes.
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))

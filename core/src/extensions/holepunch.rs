@@ -1,7 +1,7 @@
-//! `ut_holepunch` (BEP 55): a peer that is connected with two others tells each where the other is,
-//! so that both can open a connection at the same time through their address translators.
+//! `ut_holepunch` (BEP 55): a peer that is connected to two others tells each the other's address,
+//! so that both can open a connection through their NATs at the same time.
 //!
-//! We are the peer in the middle. We do not open such a connection ourselves, since that takes uTP.
+//! Only the role of the relaying peer is supported. Opening such a connection requires uTP.
 
 use std::net::SocketAddr;
 
@@ -11,11 +11,11 @@ use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::net::{Limit, TokenBucket, compact, disclosure, is_usable};
 use crate::types::{ConnId, Instant, PeerAddr};
 
-/// A peer is introduced so often at once, and so often per minute; more requests are ignored. Each
-/// makes another peer work.
+/// The rate limit for introductions per requesting peer, and the burst; more requests are ignored.
+/// Each request causes work for another peer.
 const MAX_PER_MINUTE: u64 = 20;
 
-/// How often a peer may still ask to be introduced.
+/// The introductions that a peer may still request.
 #[derive(Debug)]
 pub(super) struct Requests(TokenBucket);
 
@@ -26,20 +26,20 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// Counts a request. Returns whether it is answered.
+    /// Counts a request. Returns whether it should be answered.
     fn count(&mut self, now: Instant) -> bool {
         self.0.take(now, 1).is_ok()
     }
 }
 
-/// Families of addresses on the wire.
+/// The address families on the wire.
 const IPV4: u8 = 0;
 const IPV6: u8 = 1;
 
-/// One message of the extension.
+/// A message of the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holepunch {
-    /// Type 0: the sender asks to be introduced to the peer at this address.
+    /// Type 0: requests an introduction to the peer at this address.
     Rendezvous(SocketAddr),
     /// Type 1: the peer at this address is ready; connect to it now.
     Connect(SocketAddr),
@@ -47,21 +47,21 @@ enum Holepunch {
     Error(SocketAddr, Failure),
 }
 
-/// Why an introduction failed. The number is the error code on the wire.
+/// Why an introduction failed, with the error code on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum Failure {
-    /// Nobody can be at that address.
+    /// The address is not usable.
     NoSuchPeer = 1,
-    /// We are not connected with that peer.
+    /// We are not connected to that peer.
     NotConnected = 2,
-    /// That peer does not speak the extension.
+    /// That peer does not support the extension.
     NoSupport = 3,
-    /// That peer is the one that asks.
+    /// That peer is the requesting one.
     NoSelf = 4,
 }
 
-/// A message came. What only concerns connections that we do not open is ignored.
+/// Handles a message. Messages that only concern connections that we would open are ignored.
 pub(super) fn handle(
     requests: &mut Requests,
     ids: &RemoteIds,
@@ -93,8 +93,8 @@ pub(super) fn handle(
     }
 }
 
-/// Where the initiator is, and the peer that it wants to be introduced to. Neither is told of the
-/// other what it may not know.
+/// The addresses of the initiator and of the requested peer, unless either must not learn the
+/// other's address.
 fn introduce(
     view: &View<'_>,
     target: SocketAddr,
@@ -114,8 +114,8 @@ fn introduce(
 }
 
 impl Holepunch {
-    /// Reads a payload. `None`: of an unknown type, or too short. An error's code may be missing
-    /// from other messages, and what follows is ignored.
+    /// Decodes a payload. `None` if the type is unknown or the payload is too short. The error code
+    /// may be absent from messages other than errors, and trailing bytes are ignored.
     fn decode(payload: &[u8]) -> Option<Self> {
         let [kind, family, rest @ ..] = payload else {
             return None;
@@ -135,7 +135,7 @@ impl Holepunch {
         }
     }
 
-    /// Writes the payload. The error code is always there, 0 if there is none.
+    /// Encodes the payload. The error code is always included; 0 if there is none.
     fn encode(&self) -> Bytes {
         let (kind, addr, code) = match *self {
             Self::Rendezvous(addr) => (0, addr, 0),
@@ -179,15 +179,15 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What a peer calls the extensions: this one by the number, if it speaks it.
+    /// A peer's extension ids: this one with this number, if it supports it.
     fn ids(number: u8) -> RemoteIds {
         let mut ids = RemoteIds::default();
         ids.update(|name| (name == "ut_holepunch").then_some(number));
         ids
     }
 
-    /// What follows when the initiator asks for `target` and one peer is connected, at
-    /// 45.0.0.2:6881, that calls the extension `theirs`.
+    /// The effect of an initiator's request for `target`, with one peer connected, at
+    /// 45.0.0.2:6881, whose id for the extension is `theirs`.
     fn asked(requests: &mut Requests, theirs: u8, target: &str) -> Effect {
         let peer_at = |at: PeerAddr| {
             (at == addr("45.0.0.2:6881").into()).then_some((ConnId::dialled(2), ids(theirs)))

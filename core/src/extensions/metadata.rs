@@ -1,15 +1,15 @@
-//! `ut_metadata` (BEP 9): the info dictionary for peers and from them. This is one peer's side;
-//! which peers are asked is decided by the swarm.
+//! `ut_metadata` (BEP 9): sending the `info` dictionary to peers and receiving it. This is the
+//! state for one peer; the swarm decides which peers are asked.
 
 use bytes::Bytes;
 
 use super::registry::{Effect, Extension, RemoteIds, View};
 use crate::bencode::{Encoder, Limits, scan_prefix};
 
-/// Bytes in every block but the last (BEP 9).
+/// The length of every block but the last, in bytes (BEP 9).
 pub(crate) const BLOCK: u32 = 16 * 1024;
 
-/// A message came.
+/// Handles a message.
 pub(super) fn handle(ids: &RemoteIds, view: &View<'_>, payload: &Bytes) -> Effect {
     match MetadataMessage::decode(payload) {
         Some(MetadataMessage::Request(block)) => serve(ids, view, block),
@@ -19,8 +19,8 @@ pub(super) fn handle(ids: &RemoteIds, view: &View<'_>, payload: &Bytes) -> Effec
     }
 }
 
-/// A block of our metadata, or a word that there is none. A peer whose queue is full is refused,
-/// not waited for.
+/// A block of our metadata, or a reject. A request of a peer whose queue is full is rejected
+/// immediately.
 fn serve(ids: &RemoteIds, view: &View<'_>, block: u32) -> Effect {
     let raw = view.metadata.cloned().unwrap_or_default();
     let data = MetadataMessage::serve(&raw, block).filter(|_| view.has_room);
@@ -36,16 +36,16 @@ fn serve(ids: &RemoteIds, view: &View<'_>, block: u32) -> Effect {
     )
 }
 
-/// One message of the extension.
+/// A message of the extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataMessage {
-    /// Type 0: asks for a block.
+    /// Type 0: requests a block.
     Request(u32),
     /// Type 1: a block; its bytes follow the dictionary.
     Data {
-        /// Which block.
+        /// The index of the block.
         block: u32,
-        /// Its bytes.
+        /// The bytes of the block.
         data: Bytes,
     },
     /// Type 2: the block will not be sent.
@@ -53,7 +53,8 @@ pub(crate) enum MetadataMessage {
 }
 
 impl MetadataMessage {
-    /// Reads a payload. `None`: broken, or of a type that is not known (to be ignored, BEP 9).
+    /// Decodes a payload. `None` if it is malformed or of an unknown type, which must be ignored
+    /// (BEP 9).
     pub(crate) fn decode(payload: &Bytes) -> Option<Self> {
         let (value, rest) = scan_prefix(payload, Limits::MESSAGE).ok()?;
         let dict = value.as_dict()?;
@@ -69,7 +70,8 @@ impl MetadataMessage {
         }
     }
 
-    /// Writes a payload. `total`: bytes of the whole metadata, told with data.
+    /// Encodes a payload. `total` is the size of the whole metadata in bytes, which is sent with
+    /// data.
     pub(crate) fn encode(&self, total: u64) -> Bytes {
         let mut dict = Encoder::new();
         let (kind, block, data) = match self {
@@ -86,7 +88,7 @@ impl MetadataMessage {
         payload.into()
     }
 
-    /// The block of our own metadata that was asked for, if there is such a one.
+    /// The requested block of our metadata, if it exists.
     pub(crate) fn serve(raw: &Bytes, block: u32) -> Option<Self> {
         let start = (block as usize)
             .checked_mul(BLOCK as usize)

@@ -1,4 +1,5 @@
-//! The extension protocol (BEP 10): one file an extension, one line each in the registry.
+//! The extension protocol (BEP 10), with one file per extension and one line per extension in the
+//! registry.
 
 pub(crate) mod dont_have;
 mod handshake;
@@ -19,19 +20,19 @@ use crate::net::disclosure;
 use crate::types::PeerAddr;
 use crate::wire::Message;
 
-/// How we stand in a swarm.
+/// Our state in a swarm, as announced to peers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing<'a> {
     /// The metadata, if they are known.
     pub(crate) info: Option<&'a Info>,
-    /// Whether peers are exchanged (BEP 11).
+    /// Whether peer exchange is used (BEP 11).
     pub(crate) exchanges: bool,
-    /// Whether we want nothing more and yet have not everything (BEP 21).
+    /// Whether we have all wanted data but not all data (BEP 21).
     pub(crate) partial_seed: bool,
 }
 
-/// Our extended handshake for one peer: what we speak, how many requests we queue, where we listen,
-/// how long the metadata are.
+/// Our extended handshake for one peer: supported extensions, maximum number of pending requests,
+/// listening port, size of the metadata.
 pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: PeerAddr) -> Message {
     let spoken = Extension::ALL
         .iter()
@@ -51,7 +52,7 @@ pub(crate) fn hello(config: &Config, standing: Standing<'_>, peer: PeerAddr) -> 
     extended_handshake(&hello)
 }
 
-/// BEP 10: a later handshake says what has changed. Whether we still want data (BEP 21).
+/// A later extended handshake that only updates `upload_only` (BEP 10, 21).
 pub(crate) fn upload_only(is: bool) -> Message {
     extended_handshake(&ExtendedHandshake {
         upload_only: Some(is),
@@ -59,7 +60,8 @@ pub(crate) fn upload_only(is: bool) -> Message {
     })
 }
 
-/// BEP 10: id 0 takes an extension back. The torrent turned out to be private (BEP 27).
+/// A later extended handshake that disables peer exchange (BEP 10), because the torrent turned out
+/// to be private (BEP 27).
 pub(crate) fn no_exchange() -> Message {
     let extensions = Extension::ALL
         .iter()

@@ -1,4 +1,4 @@
-//! What is known of one peer's extensions.
+//! The extension state of one peer.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,8 @@ use crate::io::CloseReason;
 use crate::types::{Instant, PeerAddr, Piece};
 use crate::wire::{Message, Reserved};
 
-/// Requests that a peer is taken to queue if it does not say (what most clients do).
+/// The number of pending requests that a peer is assumed to accept if it does not announce one, as
+/// most clients do.
 const DEFAULT_REQUESTS: usize = 250;
 
 /// One peer's side of the extension protocol.
@@ -24,13 +25,13 @@ pub(crate) struct Extensions {
     port: Option<u16>,
     metadata_size: Option<u32>,
     upload_only: bool,
-    /// What it and we tell each other of peers.
+    /// The state of peer exchange.
     pex: Pex,
     introductions: holepunch::Requests,
 }
 
 impl Extensions {
-    /// Nothing known but what the handshake's reserved bytes say.
+    /// The initial state, based on the handshake's reserved bytes.
     pub(crate) fn new(reserved: Reserved) -> Self {
         Self {
             spoken: reserved.extended(),
@@ -38,14 +39,13 @@ impl Extensions {
         }
     }
 
-    /// Whether the peer speaks the extension protocol.
+    /// Whether the peer supports the extension protocol.
     pub(crate) fn spoken(&self) -> bool {
         self.spoken
     }
 
-    /// Takes in an extended handshake. What is broken is passed over: the handshake only offers
-    /// things. It may come again and change what was said. Returns our address as the peer sees it,
-    /// if it says so.
+    /// Processes an extended handshake. Malformed ones are ignored. A later one may change earlier
+    /// values. Returns our address as seen by the peer, if it is included.
     fn handle_handshake(&mut self, payload: &[u8]) -> Option<IpAddr> {
         let hello = ExtendedHandshake::decode(payload).ok()?;
         self.ids.update(|name| hello.extensions.get(name).copied());
@@ -59,40 +59,40 @@ impl Extensions {
         hello.your_ip
     }
 
-    /// What it calls our extensions.
+    /// The peer's ids for our extensions.
     pub(crate) fn ids(&self) -> RemoteIds {
         self.ids
     }
 
-    /// Requests it queues.
+    /// The maximum number of pending requests at the peer.
     pub(crate) fn request_limit(&self) -> usize {
         self.requests
             .map_or(DEFAULT_REQUESTS, |n| (n as usize).max(1))
     }
 
-    /// Whether it said that it wants nothing more (BEP 21).
+    /// Whether the peer announced that it requests no data (BEP 21).
     pub(crate) fn upload_only(&self) -> bool {
         self.upload_only
     }
 
-    /// Where it listens, if it said so.
+    /// The peer's listening port, if announced.
     pub(crate) fn listen_port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Bytes of its metadata, if it offers them.
+    /// The size of the metadata in bytes, if the peer offers them.
     pub(crate) fn metadata_size(&self) -> Option<u32> {
         self.metadata_size
             .filter(|_| self.ids.get(Extension::Metadata).is_some())
     }
 
-    /// A message of ours for the peer; `None`: it does not speak the extension.
+    /// A message of an extension; `None` if the peer does not support it.
     pub(crate) fn message(&self, extension: Extension, payload: Bytes) -> Option<Message> {
         self.ids.message(extension, payload)
     }
 
-    /// BEP 11: tells the peer, at most once per minute, who else is connected. `to`: its address,
-    /// and where it listens.
+    /// A list of connected peers (BEP 11), at most once per minute. `to`: the peer's address, and
+    /// its listening address.
     pub(crate) fn tell_peers(
         &mut self,
         now: Instant,
@@ -102,15 +102,15 @@ impl Extensions {
         pex::tell(&mut self.pex, &self.ids, (now, to), connected)
     }
 
-    /// BEP 54: says that we no longer have a piece.
+    /// A message that we no longer have a piece (BEP 54).
     pub(crate) fn tell_dont_have(&self, piece: Piece) -> Option<Message> {
         dont_have::tell(&self.ids, piece)
     }
 
-    /// A message came. BEP 10: an id that we never gave is ignored.
+    /// Handles an extended message. An unassigned id is ignored (BEP 10).
     ///
     /// # Errors
-    /// The peer broke a rule of the extension.
+    /// The peer violated a rule of the extension.
     pub(crate) fn handle(
         &mut self,
         view: &View<'_>,

@@ -1,4 +1,4 @@
-//! Peer exchange, `ut_pex` (BEP 11): peers tell each other whom they are connected with.
+//! Peer exchange, `ut_pex` (BEP 11): peers tell each other the addresses of their connected peers.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -13,26 +13,27 @@ use crate::net::{compact, disclosure};
 use crate::types::{Instant, PeerAddr};
 use crate::wire::Message;
 
-/// Peers added by one message at most (BEP 11), and in the first one, which tells of all.
+/// The maximum number of added peers in one message (BEP 11), and in the first one, which contains
+/// all peers.
 pub(crate) const MAX_ADDED: usize = 50;
 pub(crate) const MAX_FIRST: usize = 200;
-/// A peer hears from us at most so often (BEP 11).
+/// The minimum interval between messages to a peer (BEP 11).
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
-/// BEP 11 has one message a minute. Clocks differ and clients are sloppy, but more than this in a
-/// minute is a flood.
+/// The maximum number of messages per minute. BEP 11 permits one; clocks differ and clients are
+/// inexact, but more than this is a flood.
 const MAX_A_MINUTE: usize = 6;
 
-/// It has everything, or wants nothing more (BEP 11, 21).
+/// The peer is complete or requests no data (BEP 11, 21).
 pub(crate) const UPLOAD_ONLY: u8 = 0x02;
-/// It was dialled, so others can dial it too.
+/// The peer was dialled, so others can dial it too.
 pub(crate) const REACHABLE: u8 = 0x10;
 
-/// A connected peer, as others are told of it.
+/// A connected peer, as it is announced to others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbour {
-    /// Where it listens.
+    /// Its listening address.
     pub(crate) addr: PeerAddr,
-    /// Whether it wants no data.
+    /// Whether it requests no data.
     pub(crate) upload_only: bool,
     /// Whether it was dialled.
     pub(crate) reachable: bool,
@@ -45,7 +46,7 @@ impl Neighbour {
     }
 }
 
-/// A message came: whom it names. Whom it says is gone may still be there for us.
+/// Handles a message. Dropped peers are ignored, since they may still be reachable for us.
 pub(super) fn handle(
     pex: &mut Pex,
     view: &View<'_>,
@@ -70,8 +71,8 @@ pub(super) fn handle(
     Ok(Effect::Peers(added.map(|(addr, _)| addr).collect()))
 }
 
-/// Tells a peer, at most once a minute, who else is connected. No peer is told of itself
-/// (`listens`), and none outside a private network of those inside.
+/// The next message for a peer, at most once per minute. It contains neither the peer itself
+/// (`listens`) nor addresses in a private network that the peer is not part of.
 pub(super) fn tell(
     pex: &mut Pex,
     ids: &RemoteIds,
@@ -86,18 +87,18 @@ pub(super) fn tell(
     ids.message(Extension::Pex, message.encode())
 }
 
-/// One message.
+/// A message of the extension.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PexMessage {
-    /// Peers that the sender connected with, and the flags of each.
+    /// Newly connected peers, each with its flags.
     pub(crate) added: Vec<(SocketAddr, u8)>,
-    /// Peers that it is no longer connected with.
+    /// Disconnected peers.
     pub(crate) dropped: Vec<SocketAddr>,
 }
 
 impl PexMessage {
-    /// Reads a payload, at most `limit` added and as many dropped peers of it; what lies beyond is
-    /// ignored. `None`: not bencode.
+    /// Decodes a payload with at most `limit` added and as many dropped peers; more are ignored.
+    /// `None` if it is not bencode.
     pub(crate) fn decode(payload: &[u8], limit: usize) -> Option<Self> {
         let (value, _) = scan_prefix(payload, Limits::MESSAGE).ok()?;
         let dict = value.as_dict()?;
@@ -112,8 +113,7 @@ impl PexMessage {
         })
     }
 
-    /// Writes the payload. Lists without entries are left out, but for `added`, which some clients
-    /// expect.
+    /// Encodes the payload. Empty lists are omitted, except `added`, which some clients expect.
     pub(crate) fn encode(&self) -> Bytes {
         let mut dict = Encoder::new();
         for (v6, keys) in [
@@ -149,7 +149,7 @@ fn compact_list(addrs: impl Iterator<Item = SocketAddr>) -> Vec<u8> {
     list
 }
 
-/// One byte per peer; where there are too few, nothing is known of the rest.
+/// The flags, one byte per peer. If there are too few, the rest is zero.
 fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
     dict.bytes(key)
         .unwrap_or_default()
@@ -158,22 +158,22 @@ fn flags<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = u8> + use<'a> {
         .chain(std::iter::repeat(0))
 }
 
-/// One peer's side of the exchange: what it was told, and how often it speaks.
+/// The state of peer exchange with one peer: what was sent, and how often the peer sends.
 #[derive(Debug, Default)]
 pub(crate) struct Pex {
     told: BTreeSet<SocketAddr>,
     told_at: Option<Instant>,
-    /// When its last messages came, at most [`MAX_A_MINUTE`] of them.
+    /// The times of its last messages, at most [`MAX_A_MINUTE`].
     heard: VecDeque<Instant>,
 }
 
 impl Pex {
-    /// Whether it may be told something now.
+    /// Whether a message may be sent now.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.told_at.is_none_or(|at| now.since(at) >= INTERVAL)
     }
 
-    /// What it does not know yet of those we are connected with now. `None`: nothing.
+    /// The changes since the last message. `None` if there are none.
     pub(crate) fn news(
         &mut self,
         now: Instant,
@@ -206,7 +206,8 @@ impl Pex {
         Some(message)
     }
 
-    /// A message came. Returns how many peers are taken from it; `None`: it floods us.
+    /// Counts a received message. Returns the number of peers to accept from it; `None` if the peer
+    /// exceeds the rate limit.
     pub(crate) fn heard(&mut self, now: Instant) -> Option<usize> {
         let limit = if self.heard.is_empty() {
             MAX_FIRST
@@ -274,7 +275,7 @@ mod tests {
             let (mut pex, mut knows) = (Pex::default(), BTreeSet::new());
             let mut now = Instant::ZERO;
             let turns: Vec<Vec<_>> = turns.into_iter().map(|set| set.into_iter().map(|n| (addr(n), 0)).collect()).collect();
-            // A minute a message: the last state stays long enough for all of it to be told.
+            // One message per minute. The last state is repeated long enough to be sent completely.
             for connected in turns.iter().chain(std::iter::repeat_n(turns.last().unwrap(), 14)) {
                 if let Some(message) = pex.news(now, connected) {
                     let limit = if knows.is_empty() { MAX_FIRST } else { MAX_ADDED };

@@ -2,68 +2,70 @@
 
 use crate::wire::WireError;
 
-/// Why a connection ended. Names who is at fault.
+/// Why a connection ended or a dial failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
-    /// No way leads there, or the socket broke.
+    /// There is no route to the address, or the socket failed.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The remote machine answered that nothing listens there.
+    /// The remote host refused the connection.
     #[error("it refused the connection")]
     Refused,
-    /// No answer came within the deadline.
+    /// The connection attempt timed out.
     #[error("it did not answer in time")]
     TimedOut,
-    /// The remote closed.
+    /// The remote side closed the connection.
     #[error("the peer closed the connection")]
     Remote,
-    /// The remote closed before its handshake was complete. Peers that insist on
-    /// encryption do so, and peers that are full or ban us.
+    /// The remote side closed the connection before its handshake was complete. Peers that require
+    /// encryption do so, as do peers that are full or have banned us.
     #[error("it closed the connection in the handshake; it may insist on encryption")]
     ClosedInHandshake,
-    /// The remote closed in an encrypted handshake, after one in the clear if that was allowed.
+    /// The remote side closed the connection during an encrypted handshake, after a plaintext one
+    /// if that was allowed.
     #[error("it closed the connection in the encrypted handshake")]
     ClosedInEncryptedHandshake,
-    /// No handshake within the deadline.
+    /// The handshake was not complete at the deadline.
     #[error("it was silent in the handshake")]
     HandshakeTimeout,
-    /// The remote broke the protocol.
+    /// The remote side violated the wire protocol.
     #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] WireError),
-    /// The remote broke a rule that only the engine can see.
+    /// The remote side violated a rule that only the engine checks.
     #[error("the peer misbehaved: {0}")]
     Misbehaved(&'static str),
-    /// The remote answered for another torrent.
+    /// The remote side answered for another torrent.
     #[error("the peer answered for another info-hash")]
     WrongInfoHash,
-    /// Our own listener.
+    /// The connection leads to our own listener.
     #[error("connected to ourselves")]
     Ourselves,
-    /// Already connected to this peer.
+    /// There is another connection to this peer.
     #[error("already connected to this peer")]
     Duplicate,
-    /// It sent bad pieces.
+    /// The peer is banned because it sent bad pieces.
     #[error("banned for corrupt pieces")]
     Banned,
     /// Both sides are complete.
     #[error("neither side needs anything")]
     Redundant,
-    /// Nothing was heard for too long.
+    /// No message arrived for too long.
     #[error("silent for too long")]
     Silent,
-    /// A limit of ours.
+    /// A connection limit is reached.
     #[error("too many connections")]
     Full,
     /// The torrent is unknown, paused or removed.
     #[error("the torrent is not active")]
     Inactive,
-    /// It came from elsewhere than the tracker, and the torrent turned out to be private (BEP 27).
+    /// The peer was not found through the tracker, and the torrent turned out to be private (BEP
+    /// 27).
     #[error("the torrent is private, and its tracker did not name this peer")]
     Private,
-    /// It believes that we have what is gone, and cannot be told otherwise (BEP 54).
+    /// The peer believes that we have pieces that are gone, and cannot be notified (BEP 54).
     #[error("some of what we had is gone; connect again to hear what there is")]
     Outdated,
-    /// It was of no use, and others wait.
+    /// The peer was not useful, and others are waiting.
     #[error("replaced by a better peer")]
     Replaced,
 }

@@ -1,9 +1,10 @@
-//! The whole boundary between the engine and its driver. `snapshot` is what screens show, `close`
-//! why connections end, `rope` how payload travels, `priority_range` what is fetched first.
+//! The interface between the engine and its driver. `snapshot` contains the state for display,
+//! `close` the reasons for closed connections, `rope` the representation of payload,
+//! `priority_range` the order of downloading.
 //!
-//! The world speaks to the engine in [`Input`]s, the user in [`Command`]s; the engine answers in
-//! [`Output`]s. Work that takes time (disk, digests) is an [`Op`] with an id, answered exactly once
-//! by [`Input::Done`], also when it was cancelled or failed.
+//! The driver passes [`Input`]s and the user's [`Command`]s to the engine, which returns
+//! [`Output`]s. Operations that take time (disk, digests) are an [`Op`] with an id. Each is
+//! answered exactly once by [`Input::Done`], even if it was cancelled or failed.
 
 mod close;
 mod priority_range;
@@ -27,100 +28,104 @@ use crate::types::{
 };
 use crate::wire::{Handshake, Message, Reserved};
 
-/// What the user wants.
+/// A command of the user.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Adds a torrent. Nothing is dialled before its data were checked as `resumed` says.
+    /// Adds a torrent. Nothing is dialled before its data were checked as `resumed` specifies.
     Add {
-        /// Chosen by the driver, never used before.
+        /// The id, chosen by the driver. It must not have been used before.
         torrent: TorrentId,
-        /// Names, lengths, hashes.
+        /// The torrent's names, lengths and hashes.
         info: Arc<Info>,
         /// What is known of the data on disk.
         resumed: Resumed,
-        /// One flag per file, in the order of [`Info::files`]; `None`: all.
+        /// One flag per file, in the order of [`Info::files`]; `None`: all files are wanted.
         wanted: Option<Vec<bool>>,
-        /// Starts paused.
+        /// Whether it starts paused.
         paused: bool,
     },
-    /// Adds a torrent of which only the hash is known; its metadata are fetched from peers (BEP 9).
+    /// Adds a torrent of which only the hash is known. Its metadata are downloaded from peers (BEP
+    /// 9).
     AddMagnet {
-        /// Chosen by the driver, never used before.
+        /// The id, chosen by the driver. It must not have been used before.
         torrent: TorrentId,
-        /// The link. Its trackers are the driver's business, its `x.pe` peers are dialled.
+        /// The link. Its `x.pe` peers are dialled; its trackers are up to the driver.
         magnet: Magnet,
-        /// Starts paused.
+        /// Whether it starts paused.
         paused: bool,
     },
-    /// Forgets a torrent. Its connections are closed; pending requests still answer. The data stay
-    /// (deleting is the driver's business).
+    /// Removes a torrent. Its connections are closed; pending requests are still answered. The data
+    /// remain (deleting them is up to the driver).
     Remove(TorrentId),
-    /// Closes all connections and asks for nothing until resumed. Also clears an error.
+    /// Closes all connections and requests nothing until the torrent is resumed. Also clears an
+    /// error.
     Pause(TorrentId),
-    /// Goes on. After a storage error this tries again.
+    /// Resumes a torrent. After a storage error the failed operations are retried.
     Resume(TorrentId),
-    /// Which files are wanted, one flag per file.
+    /// Sets which files are wanted, one flag per file.
     Want(TorrentId, Vec<bool>),
-    /// What is fetched before all else, in place of what was said before; the rest is fetched
-    /// rarest first. Has no effect while the metadata are unknown.
+    /// Replaces the ranges that are downloaded first; all other pieces are downloaded rarest first.
+    /// Has no effect while the metadata are unknown.
     Prioritise(TorrentId, Vec<PriorityRange>),
-    /// Fetches nothing more: only what is there is wanted, and what turns out to be wrong or gone
-    /// ([`Input::FileChanged`]) is not wanted either. For data that are their user's to change.
-    /// [`Command::Want`] afterwards is about later changes alone.
+    /// Downloads nothing more: only existing data are wanted, and data that turn out to be wrong or
+    /// missing ([`Input::FileChanged`]) are not wanted either. This is for data that the user may
+    /// change. A later [`Command::Want`] only affects later changes.
     SeedOnly(TorrentId),
-    /// Limits in bytes per second over all torrents; `None`: none.
+    /// Sets rate limits in bytes per second over all torrents; `None`: no limit.
     Limits {
-        /// Download, payload.
+        /// The limit on downloaded payload.
         download: Option<u64>,
-        /// Upload, payload.
+        /// The limit on uploaded payload.
         upload: Option<u64>,
     },
-    /// Writes everything out: flush and resume records for all torrents, then [`Event::ShutDown`].
-    /// Connections are closed.
+    /// Closes all connections and saves everything: a flush and a resume record for each torrent,
+    /// then [`Event::ShutDown`].
     ShutDown,
 }
 
 /// What is known of a torrent's data when it is added.
 #[derive(Clone, Debug)]
 pub enum Resumed {
-    /// Nothing is there: a new download.
+    /// There are no data: a new download.
     Nothing,
-    /// These pieces are there (a resume record whose file stamps fit), all but `check`.
+    /// These pieces are complete (from a resume record with matching file stamps), except for
+    /// `check`.
     Record {
-        /// Pieces known to be verified and flushed.
+        /// Pieces that were verified and flushed.
         have: Bitfield,
-        /// Pieces to read and hash before anything else, had or not (files that changed).
+        /// Pieces to read and hash before anything else, complete or not, because their files
+        /// changed.
         check: Vec<u32>,
-        /// Pieces to read and hash although nothing speaks against them. One that is wrong speaks
-        /// against the files it reaches into: all that is had of them is read, too.
+        /// Pieces to read and hash as a spot check. If one is wrong, all complete pieces of its
+        /// files are read too.
         sample: Vec<u32>,
-        /// Bytes sent in earlier runs.
+        /// Bytes uploaded in earlier runs.
         uploaded: u64,
-        /// Bytes received in earlier runs.
+        /// Bytes downloaded in earlier runs.
         downloaded: u64,
     },
-    /// Something may be there: read and hash everything.
+    /// There may be data: read and hash everything.
     Check,
 }
 
-/// Why a command was refused. Nothing was changed.
+/// Why a command was refused. The state is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The id was never added, or removed.
+    /// The torrent was never added, or was removed.
     #[error("there is no torrent {0:?}")]
     NoSuchTorrent(TorrentId),
-    /// The same id or info-hash is there already.
+    /// A torrent with the same id or info-hash exists already.
     #[error("the torrent {0} was added already")]
     Duplicate(InfoHash),
-    /// A list of another length than the torrent has files.
+    /// The list does not have one flag per file of the torrent.
     #[error("the torrent has {expected} files, {received} flags came")]
     Files {
-        /// Files of the torrent.
+        /// The number of files.
         expected: usize,
-        /// Flags that came.
+        /// The number of flags.
         received: usize,
     },
-    /// A v2-only torrent; not served yet.
+    /// A v2-only torrent, which is not supported yet.
     #[error(
         "this torrent is version 2 only, which is not supported yet; use a v1 or hybrid torrent"
     )]
@@ -128,26 +133,26 @@ pub enum CommandError {
     /// The engine is shutting down.
     #[error("the engine is shutting down")]
     ShuttingDown,
-    /// [`crate::Config::max_torrents`] are there.
+    /// The limit [`crate::Config::max_torrents`] is reached.
     #[error("{0} torrents are open, which is the limit")]
     TooMany(usize),
 }
 
-/// A connection whose BitTorrent handshake is done.
+/// A connection whose BitTorrent handshake is complete.
 #[derive(Clone, Debug)]
 pub struct Handshaken {
-    /// The swarm it is for, as [`InfoHash::wire_names`] spells it.
+    /// The swarm's info-hash; one of [`InfoHash::wire_names`].
     pub info_hash: InfoHashV1,
-    /// The remote's id.
+    /// The remote side's peer id.
     pub peer_id: PeerId,
-    /// The remote's capabilities.
+    /// The remote side's capabilities.
     pub reserved: Reserved,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub transport: Transport,
 }
 
 impl Handshaken {
-    /// What the remote said in its handshake, over this transport.
+    /// The content of the remote side's handshake, over this transport.
     #[must_use]
     pub const fn new(theirs: Handshake, transport: Transport) -> Self {
         Self {
@@ -159,301 +164,301 @@ impl Handshaken {
     }
 }
 
-/// What the world tells the engine.
+/// An input of the engine.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The time that [`crate::Engine::poll_timeout`] named has come (or not quite: calling early is
-    /// harmless).
+    /// The time that [`crate::Engine::poll_timeout`] returned has come. An early call is harmless.
     Timeout,
-    /// A dial of ours succeeded, handshake included.
+    /// A dial succeeded, including the handshake.
     Connected {
-        /// As in [`Output::Dial`].
+        /// The id in [`Output::Dial`].
         conn: ConnId,
-        /// What the remote said.
+        /// The remote side's handshake.
         handshake: Handshaken,
     },
-    /// Somebody connected to us and finished the handshake, ours included. In the tab: the bridge
-    /// opened a stream.
+    /// A peer connected, and both handshakes are complete. In a tab: the bridge opened a stream.
     Accepted {
-        /// Made by the driver with [`ConnId::accepted`].
+        /// The id, created by the driver with [`ConnId::accepted`].
         conn: ConnId,
-        /// Where it comes from. The port of an accepted socket is not where the peer listens.
+        /// The peer's source address. The port of an accepted socket is not the peer's listening
+        /// port.
         addr: PeerAddr,
-        /// Whether the bridge dialled `addr` for us, so that it is where the peer listens. False
-        /// for sockets we accepted.
+        /// Whether the bridge dialled `addr` for us, so that it is the peer's listening address.
+        /// False for accepted sockets.
         dialled: bool,
-        /// What the remote said.
+        /// The remote side's handshake.
         handshake: Handshaken,
     },
-    /// One message arrived.
+    /// A message arrived.
     Message {
-        /// On which connection.
+        /// The connection.
         conn: ConnId,
-        /// Already of the right shape (`Connection` saw to that), its numbers not yet checked.
+        /// The message. Its format was checked by `Connection`; its numbers were not.
         message: Message,
     },
-    /// Bytes of messages that the engine sent have left the driver's queue for the socket.
+    /// Bytes of messages that the engine sent left the driver's queue for the socket.
     Sent {
-        /// On which connection.
+        /// The connection.
         conn: ConnId,
-        /// Wire bytes since the last report.
+        /// The number of wire bytes since the last report.
         bytes: u64,
     },
     /// A connection ended or a dial failed. Not sent after an [`Output::Close`].
     Closed {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
-    /// Addresses of peers, from discovery.
+    /// Addresses of peers from discovery.
     Peers {
-        /// For which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// Who says so.
+        /// The source of the addresses.
         source: PeerSource,
-        /// Where they are. Unusable ones (port 0, multicast, our own) are dropped.
+        /// The addresses. Unusable ones (port 0, multicast, our own) are ignored.
         addrs: Vec<PeerAddr>,
     },
-    /// Our public address, as a tracker (BEP 24) or the DHT (BEP 42) sees it.
-    /// Peers' own words (`yourip`) are read by the engine.
+    /// Our public address as reported by a tracker (BEP 24) or the DHT (BEP 42). Reports by peers
+    /// (`yourip`) are processed by the engine itself.
     ExternalIp(IpAddr),
-    /// Something else removed, replaced, cut or wrote to a file of a torrent. Its pieces are not
-    /// served before they were read and hashed again; what is wrong then is fetched anew. Storage
-    /// must hold back reads of them (as failed) from the moment that it noticed.
+    /// Another program removed, replaced, truncated or modified a file of a torrent. Its pieces are
+    /// not served before they were read and hashed again; wrong ones are then downloaded again.
+    /// From the moment at which storage notices the change, it must fail reads of these pieces.
     FileChanged {
-        /// Of which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// Its place in [`Info::files`].
+        /// The index in [`Info::files`].
         file: u32,
-        /// What happened.
+        /// The kind of change.
         change: FileChange,
     },
-    /// A request is finished. Exactly once for every [`Output::Request`].
+    /// A request is complete. Passed exactly once for every [`Output::Request`].
     Done {
-        /// Which.
+        /// The request.
         id: RequestId,
-        /// How it went.
+        /// The result.
         result: Result<OpResult, OpError>,
     },
 }
 
-/// What the engine wants from the world, in the order it wants it.
+/// An output of the engine. Outputs must be carried out in order.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Connect, shake hands (with the engine's peer id), and say [`Input::Connected`] or
-    /// [`Input::Closed`].
+    /// Connect, perform the handshake (with the engine's peer id), and answer with
+    /// [`Input::Connected`] or [`Input::Closed`].
     Dial {
-        /// The name it will have.
+        /// The id of the new connection.
         conn: ConnId,
-        /// For which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// For the handshake.
+        /// The info-hash for the handshake.
         info_hash: InfoHashV1,
-        /// Where to.
+        /// The address to dial.
         addr: PeerAddr,
     },
-    /// Encode and queue one message. What is queued counts until [`Input::Sent`].
+    /// Encode and queue a message. Its bytes count as queued until [`Input::Sent`].
     Send {
-        /// On which connection.
+        /// The connection.
         conn: ConnId,
-        /// What.
+        /// The message.
         message: Message,
     },
-    /// End a connection or a dial. What is queued may be dropped; nothing more is heard of it.
+    /// Close a connection or cancel a dial. Queued messages may be dropped. No further input may
+    /// follow for this connection.
     Close {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
     },
-    /// Work to do, answered by [`Input::Done`].
+    /// Execute an operation, and answer with [`Input::Done`].
     Request {
-        /// The answer's name.
+        /// The id of the request.
         id: RequestId,
-        /// For which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// What.
+        /// The operation.
         op: Op,
     },
-    /// The answer is no longer needed; it must still come (early, as [`OpError::Cancelled`], if
-    /// that saves work).
+    /// A request's result is no longer needed. It must still be answered, early with
+    /// [`OpError::Cancelled`] if that saves work.
     Cancel(RequestId),
-    /// Something discovery should know.
+    /// A request to discovery.
     Discover {
-        /// Of which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// What.
+        /// The request.
         request: DiscoverRequest,
     },
-    /// Peers that the engine heard of and cannot dial, because [`crate::Config::max_dialling`] is
-    /// 0: the bridge that dials for it may. Only from peer exchange (BEP 11) and a link's `x.pe`, each
-    /// address once, and never for a private torrent.
+    /// Peers that the engine learned of but cannot dial, because [`crate::Config::max_dialling`] is
+    /// 0. The bridge that dials for it may. They come only from peer exchange (BEP 11) and a link's
+    /// `x.pe`. Each address is reported once, and never for a private torrent.
     Hint {
-        /// Of which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// Where they are said to be: of the kinds that a bridge can dial. Nothing is checked but
-        /// that a peer can be there.
+        /// The addresses, of kinds that a bridge can dial. They are only checked for being usable.
         addrs: Vec<SocketAddr>,
     },
-    /// A peer's `port` message (BEP 5) named a node of the DHT. Never from a private torrent's
-    /// peers, nor while [`crate::Config::dht_port`] is `None`.
+    /// A peer's `port` message (BEP 5) announced a DHT node. Never from peers of a private torrent,
+    /// nor while [`crate::Config::dht_port`] is `None`.
     DhtNode(SocketAddr),
-    /// Something the user may want to know.
+    /// An event for the user.
     Event(Event),
 }
 
-/// What discovery (trackers, DHT, the bridge) is told. Amounts for announces come from
+/// A request to discovery (trackers, DHT, the bridge). The amounts for announces come from
 /// [`crate::Engine::snapshot_of`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscoverRequest {
-    /// The torrent is active now and wants peers.
+    /// The torrent is active and needs peers.
     Start,
-    /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
+    /// Few peers are left: announce again as soon as the trackers' minimum intervals allow.
     More,
-    /// All data are there, not only those wanted (sent once, when the last piece arrives in this
-    /// run).
+    /// All data are complete, not only the wanted ones. Sent once, when the last piece arrives in
+    /// this run.
     Completed,
-    /// Paused or removed: leave the swarm.
+    /// The torrent was paused or removed: leave the swarm.
     Stop,
 }
 
-/// Work for the driver. Offsets are in the torrent's byte space; the driver maps them to files with
-/// [`Info::layout`].
+/// An operation for the driver. Offsets are in the torrent's byte space; the driver maps them to
+/// files with [`Info::layout`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Digest a whole piece as v1 does, [`PieceDigest::V1`]: [`OpResult::Digest`].
+    /// Computes the v1 digest of a whole piece, [`PieceDigest::V1`]. Result: [`OpResult::Digest`].
     Hash(Rope),
-    /// Store a verified piece: [`OpResult::Unit`] once it can be read back.
+    /// Stores a verified piece. Result: [`OpResult::Unit`], once the piece can be read back.
     Write {
-        /// First byte, in the torrent.
+        /// The offset of the first byte in the torrent.
         offset: u64,
         /// The whole piece.
         data: Rope,
     },
-    /// Fetch bytes of a verified piece: [`OpResult::Bytes`], exactly that many.
+    /// Reads bytes of a verified piece. Result: [`OpResult::Bytes`], exactly `length` bytes.
     Read {
-        /// First byte, in the torrent.
+        /// The offset of the first byte in the torrent.
         offset: u64,
-        /// How many bytes, at most 256 KiB, within one piece.
+        /// The number of bytes, at most 256 KiB, within one piece.
         length: u32,
     },
-    /// Read one piece from storage and digest it: [`OpResult::Digest`]; missing files or short
-    /// ones: [`OpResult::Missing`].
+    /// Reads one piece from storage and computes its digest. Result: [`OpResult::Digest`], or
+    /// [`OpResult::Missing`] if files are missing or too short.
     Check(CheckRange),
-    /// Make everything written so far durable: [`OpResult::Unit`].
+    /// Makes everything written so far durable. Result: [`OpResult::Unit`].
     Flush,
-    /// Store the resume record ([`crate::resume::Record`] adds the file stamps):
+    /// Stores the resume record ([`crate::resume::Record`] adds the file stamps). Result:
     /// [`OpResult::Unit`].
     Save {
-        /// Pieces verified and flushed.
+        /// Pieces that are verified and flushed.
         have: Bitfield,
-        /// Bytes sent, all runs.
+        /// Bytes uploaded in all runs.
         uploaded: u64,
-        /// Bytes received, all runs.
+        /// Bytes downloaded in all runs.
         downloaded: u64,
     },
 }
 
-/// One piece to be read and hashed.
+/// A piece to read and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckRange {
-    /// Which piece.
+    /// The piece.
     pub piece: Piece,
-    /// Its first byte, in the torrent.
+    /// The offset of its first byte in the torrent.
     pub offset: u64,
-    /// Its length.
+    /// Its length in bytes.
     pub length: u32,
 }
 
-/// How an [`Op`] went well.
+/// The result of a successful [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpResult {
-    /// `Write`, `Flush`, `Save`.
+    /// The result of `Write`, `Flush` and `Save`.
     Unit,
-    /// `Hash`, `Check`.
+    /// The result of `Hash` and `Check`.
     Digest(PieceDigest),
-    /// `Check` of what is not there.
+    /// The result of a `Check` if data are missing.
     Missing,
-    /// `Read`. May be sliced by the engine.
+    /// The result of `Read`. The engine may slice it.
     Bytes(Bytes),
 }
 
-/// How an [`Op`] went wrong.
+/// Why an [`Op`] failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpError {
-    /// [`Output::Cancel`] came in time.
+    /// The operation was cancelled by [`Output::Cancel`].
     #[error("cancelled")]
     Cancelled,
-    /// Storage failed; the torrent pauses with this text, which says what to do.
+    /// Storage failed. The torrent stops with this message, which says what to do.
     #[error("{message}")]
     Storage {
-        /// No space (or quota) left, as opposed to any other failure.
+        /// Whether the cause is lack of space or quota.
         full: bool,
-        /// For the user.
+        /// The message for the user.
         message: String,
     },
 }
 
-/// News for the user.
+/// An event for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A magnet's metadata are complete and match its hash. The driver may now open storage; the
-    /// engine goes on by itself after [`crate::Engine::attach`].
+    /// A magnet's metadata are complete and match its hash. The driver may now open storage and
+    /// must then call [`crate::Engine::attach`].
     Metadata(TorrentId, Arc<Info>),
-    /// Checking is over; so many pieces are there.
+    /// The check of existing data is complete; this many pieces are correct.
     Checked(TorrentId, u32),
-    /// Something else changed a file, given by its place in [`Info::files`]; its pieces are about
+    /// Another program changed a file, given by its index in [`Info::files`]. Its pieces are about
     /// to be read again.
     FileChanged(TorrentId, u32, FileChange),
-    /// What was to be read again was.
+    /// The pieces of changed files were read again.
     Rechecked {
-        /// Of which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// Pieces that were read.
+        /// The number of pieces that were read.
         read: u32,
-        /// Of these: had before and no longer right. They are forgotten.
+        /// The number of these that were complete before and are wrong now. They are no longer
+        /// complete.
         wrong: u32,
     },
-    /// This piece was verified and written (it can be read back).
+    /// A piece was verified and written; it can be read back.
     Piece(TorrentId, Piece),
-    /// Everything wanted is there and durable.
+    /// All wanted data are complete and durable.
     Finished(TorrentId),
     /// A piece did not match its hash.
     Corrupt(TorrentId, Piece),
-    /// A peer was banned for corrupt pieces.
+    /// A peer was banned because it sent corrupt pieces.
     Banned(TorrentId, PeerAddr),
-    /// A dial of ours came to nothing, or a peer was lost by its own fault or before it was of use.
-    /// [`crate::PeerFailure::of`] says which kind it is.
+    /// A dial failed, or a connection ended by the peer's fault or before the peer was useful.
+    /// [`crate::PeerFailure::of`] returns the kind of failure.
     PeerFailed(TorrentId, PeerAddr, CloseReason),
-    /// A peer was connected, so that an earlier failure means nothing any more.
+    /// A peer was connected, so an earlier failure no longer matters.
     PeerConnected(TorrentId, PeerAddr),
     /// A torrent stopped with an error; [`Command::Resume`] tries again.
     Failed(TorrentId, Failure),
-    /// All is flushed and saved, every connection closed: the driver may leave.
+    /// Everything is flushed and saved and all connections are closed: the driver may exit.
     ShutDown,
 }
 
-/// What something else did to a file.
+/// How another program changed a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileChange {
-    /// It is not there any more.
+    /// The file was removed.
     Missing,
-    /// Another file is there in its place, or again.
+    /// The file was replaced by another one, or has reappeared.
     Replaced,
-    /// It has another length.
+    /// The length of the file changed.
     Size,
-    /// It was written to, or touched.
+    /// The file was written to, or its modification time changed.
     Written,
 }
 
 /// Why a torrent stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Storage.
+    /// A storage operation failed.
     #[error("{0}")]
     Storage(OpError),
-    /// A magnet's metadata match its hash and yet make no torrent.
+    /// A magnet's metadata match its hash, but are not a valid torrent.
     #[error("the torrent's metadata are invalid: {0}")]
     Metadata(String),
 }

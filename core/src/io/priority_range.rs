@@ -1,17 +1,17 @@
-//! What is fetched first.
+//! The order in which data are downloaded.
 
 use crate::meta::Info;
 use crate::types::Instant;
 
-/// Bytes that are fetched before others, from the first on.
+/// A byte range to download before others, from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriorityRange {
-    /// First byte, in the torrent.
+    /// The offset of the first byte in the torrent.
     pub start: u64,
-    /// The byte after the last one. What lies beyond the torrent's end is ignored.
+    /// The offset after the last byte. Bytes beyond the end of the torrent are ignored.
     pub end: u64,
-    /// When the bytes are needed: of two ranges the one with the earlier deadline comes first,
-    /// among equals the one named first.
+    /// When the data are needed. Ranges with earlier deadlines come first; ranges with equal
+    /// deadlines keep their order.
     pub deadline: Instant,
 }
 
@@ -23,8 +23,8 @@ impl PriorityRange {
         deadline: Instant::ZERO,
     };
 
-    /// The first and the last piece of each file, which players look at before anything else, then
-    /// the whole torrent in order.
+    /// The first and the last piece of each file, which media players read first, then the whole
+    /// torrent in order.
     #[must_use]
     pub fn sequential(info: &Info) -> Vec<Self> {
         let piece = u64::from(info.lengths.piece_length());

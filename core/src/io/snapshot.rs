@@ -1,4 +1,4 @@
-//! What screens and announces show of an engine.
+//! The state of an engine for display and for announces.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use super::Failure;
 use crate::connection::Transport;
 use crate::types::{Bitfield, ConnId, InfoHash, PeerAddr, PeerId, TorrentId};
 
-/// What a deadline is for; logs and the simulator name it.
+/// What a deadline is for, used by logs and the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A dial may be made.
+    /// A dial may be started.
     Dial,
-    /// A rate limit has room again.
+    /// A rate limit permits more data.
     RateLimit,
-    /// Choking, late blocks, keep-alives, flushes: once per second.
+    /// The regular tick, once per second: choking, late blocks, keep-alives, flushes.
     Tick,
 }
 
-/// What a torrent is doing, in the words of the page and the terminal.
+/// The activity of a torrent, in the terms that the page and the terminal use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Looking for peers.
     Connecting,
-    /// Fetching metadata from peers.
+    /// Downloading metadata from peers.
     FetchingMetadata,
-    /// Reading and hashing what is on disk.
+    /// Reading and hashing the data on disk.
     Checking,
-    /// Fetching pieces.
+    /// Downloading pieces.
     Downloading,
-    /// Complete, and serving.
+    /// Complete, and uploading.
     Seeding,
     /// Paused by the user.
     Paused,
@@ -36,23 +36,23 @@ pub enum Phase {
     Error,
 }
 
-/// All torrents, for screens. Not for the hot path.
+/// A snapshot of all torrents for display. It is expensive.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// In order of their ids.
+    /// The torrents in order of their ids.
     pub torrents: Vec<TorrentSnapshot>,
 }
 
-/// One torrent, for screens and announces.
+/// A snapshot of one torrent, for display and announces.
 #[derive(Clone, Debug)]
 pub struct TorrentSnapshot {
-    /// Which.
+    /// The id of the torrent.
     pub torrent: TorrentId,
-    /// Its hash.
+    /// The info-hash of the torrent.
     pub info_hash: InfoHash,
-    /// What it is doing.
+    /// The current activity.
     pub phase: Phase,
-    /// If `phase` is [`Phase::Error`].
+    /// The failure, if `phase` is [`Phase::Error`].
     pub failure: Option<Failure>,
     /// Bytes of wanted pieces that are verified, without padding (BEP 47).
     pub done: u64,
@@ -60,59 +60,59 @@ pub struct TorrentSnapshot {
     pub wanted: u64,
     /// Bytes of all pieces that are not verified, without padding: the `left` of an announce.
     pub left: u64,
-    /// While checking: bytes checked so far.
+    /// Bytes checked so far, while the data are being checked.
     pub checked: u64,
-    /// Payload bytes per second, smoothed over some seconds.
+    /// Download rate: payload bytes per second, averaged over some seconds.
     pub down_rate: u64,
-    /// Payload bytes per second, smoothed over some seconds.
+    /// Upload rate: payload bytes per second, averaged over some seconds.
     pub up_rate: u64,
-    /// Payload bytes received in all runs.
+    /// Payload bytes downloaded in all runs.
     pub downloaded: u64,
-    /// Payload bytes sent in all runs.
+    /// Payload bytes uploaded in all runs.
     pub uploaded: u64,
-    /// Payload bytes thrown away (corrupt or unasked).
+    /// Payload bytes that were discarded (corrupt or not requested).
     pub wasted: u64,
-    /// Connected peers, handshake done.
+    /// The number of connected peers with a complete handshake.
     pub peers: usize,
-    /// Of these, complete ones.
+    /// The number of these that are complete.
     pub seeds: usize,
-    /// Dials under way.
+    /// The number of dials in progress.
     pub dialling: usize,
-    /// Addresses known and not connected.
+    /// The number of known addresses that are not connected.
     pub candidates: usize,
-    /// Peers that let us request.
+    /// The number of peers that unchoke us.
     pub unchoking_us: usize,
-    /// Peers that have something we want.
+    /// The number of peers that have pieces we need.
     pub interesting: usize,
-    /// Pieces had.
+    /// The pieces that are complete.
     pub have: Bitfield,
-    /// Seconds to completion at the present rate, if that means anything.
+    /// The time to completion at the current rate, if it can be estimated.
     pub eta: Option<Duration>,
 }
 
-/// One peer, for screens.
+/// A snapshot of one peer, for display.
 #[derive(Clone, Debug)]
 pub struct PeerSnapshot {
     /// The connection.
     pub conn: ConnId,
-    /// Where it is.
+    /// The peer's address.
     pub addr: PeerAddr,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub transport: Transport,
-    /// What it calls itself.
+    /// The peer's id.
     pub peer_id: PeerId,
-    /// Payload bytes per second from it.
+    /// Payload bytes per second from the peer.
     pub down_rate: u64,
-    /// Payload bytes per second to it.
+    /// Payload bytes per second to the peer.
     pub up_rate: u64,
-    /// Requests we wait for.
+    /// The number of our pending requests to the peer.
     pub in_flight: usize,
-    /// Blocks it waits for.
+    /// The number of the peer's pending requests to us.
     pub asked: usize,
-    /// Whether it chokes us (BEP 3).
+    /// Whether the peer chokes us (BEP 3).
     pub peer_choking: bool,
-    /// Whether we choke it (BEP 3).
+    /// Whether we choke the peer (BEP 3).
     pub am_choking: bool,
-    /// Pieces it has.
+    /// The number of pieces that the peer has.
     pub pieces: u32,
 }

@@ -1,4 +1,4 @@
-//! Connections: dialled, accepted, ended, banned.
+//! Connections: dialled, accepted, closed, banned.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::peer_failure::PeerFailure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerIdentity, PeerSource};
 use crate::wire::Message;
 
-/// A peer that leaves so soon, and gave nothing, was of no use.
+/// A peer that leaves within this time and sent no data counts as failed.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// A connection about to be taken on.
+/// A connection that is about to be added.
 struct Arrival<'a> {
     conn: ConnId,
     who: PeerIdentity,
@@ -25,8 +25,8 @@ struct Arrival<'a> {
 }
 
 impl Transfer {
-    /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace
-    /// that stops us.
+    /// Starts as many dials as the limits allow. Returns when the rate limit permits more, if that
+    /// is what prevents them.
     pub(super) fn dial(&mut self, cx: &mut Context) -> Option<Instant> {
         if !self.state.is_active(cx) {
             return None;
@@ -34,7 +34,7 @@ impl Transfer {
         self.peers.dial(cx, self.info_hash.wire())
     }
 
-    /// Addresses from discovery.
+    /// Handles addresses from discovery.
     pub(super) fn handle_peers(
         &mut self,
         cx: &mut Context,
@@ -44,15 +44,15 @@ impl Transfer {
         if self.state.is_private() && !source.suits_private() {
             return;
         }
-        // Most are known already, and some are unusable: neither is worth a word.
+        // Most are known already and some are unusable; neither is reported.
         let candidates = &mut self.peers.candidates;
         let is_new = |addr: &PeerAddr| candidates.add(*addr, source).is_ok();
         let new = addrs.into_iter().filter(is_new).collect();
         self.handle_new_candidates(cx, source, new);
     }
 
-    /// New addresses are dialled. An engine that never dials passes on what only it can hear of;
-    /// the rest comes from the bridge that dials for it.
+    /// Dials new addresses. An engine that never dials reports those that only it can learn of; the
+    /// others come from its bridge.
     pub(super) fn handle_new_candidates(
         &mut self,
         cx: &mut Context,
@@ -78,7 +78,7 @@ impl Transfer {
         }
     }
 
-    /// A dial of ours succeeded.
+    /// Handles a successful dial.
     pub(super) fn handle_connected(
         &mut self,
         cx: &mut Context,
@@ -113,7 +113,7 @@ impl Transfer {
         }
     }
 
-    /// Somebody connected to us. `dialled`: the bridge dialled `addr` for us.
+    /// Handles an accepted connection. `dialled`: the bridge dialled `addr` for us.
     pub(super) fn handle_accepted(
         &mut self,
         cx: &mut Context,
@@ -152,7 +152,7 @@ impl Transfer {
         }
     }
 
-    /// Why this peer is not wanted, if it is not.
+    /// The reason to refuse this peer, if any.
     fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         if who.peer_id == cx.shared.peer_id {
             return Some(CloseReason::Ourselves);
@@ -163,7 +163,8 @@ impl Transfer {
         self.peers.refuse(cx, who)
     }
 
-    /// Returns whether a place became free.
+    /// Makes room for a new peer by disconnecting another one, if priorities justify it (BEP 40).
+    /// Returns whether it did.
     fn make_room(&mut self, cx: &mut Context, newcomer: PeerAddr) -> bool {
         let gave = |conn| self.state.received_lately(conn) > 0;
         let leaves = self.peers.replaceable(cx, newcomer, gave);
@@ -173,7 +174,7 @@ impl Transfer {
         leaves.is_some()
     }
 
-    /// A new peer: it is told what we have and what we can.
+    /// Adds a peer, and announces our pieces and capabilities to it.
     fn take_on(&mut self, cx: &mut Context, new: &Arrival<'_>) {
         let have = self
             .state
@@ -188,7 +189,7 @@ impl Transfer {
             peer.send(cx, new.conn, hello);
         }
         cx.event(Event::PeerConnected(cx.torrent, new.who.addr));
-        // BEP 5: two that both have a DHT node tell each other its port.
+        // BEP 5: if both sides have a DHT node, its port is announced.
         let dht_port = cx
             .config()
             .dht_port
@@ -206,7 +207,7 @@ impl Transfer {
         self.with_content(|content, _| content.download.add_peer(cx.now, new.conn));
     }
 
-    /// The world ended a connection or a dial.
+    /// Handles a connection or dial that ended.
     pub(super) fn handle_closed(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) {
         cx.shared.routes.push((conn, None));
         if let Some(addr) = self.peers.take_dial(cx, conn) {
@@ -217,7 +218,7 @@ impl Transfer {
         self.dial(cx);
     }
 
-    /// We end a connection or a dial.
+    /// Closes a connection or cancels a dial.
     pub(super) fn disconnect(&mut self, cx: &mut Context, conn: ConnId, reason: CloseReason) {
         if let Some(addr) = self.peers.take_dial(cx, conn) {
             self.peers.candidates.released(cx.now, addr, Duration::ZERO);
@@ -243,14 +244,14 @@ impl Transfer {
             State::Open(content) => content.download.remove_peer(&content.pieces, conn, &peer),
             State::Invalid(_) | State::Opening { .. } => {}
         }
-        // What it was asked for is free now, and perhaps others can take it on.
+        // Its requested blocks are free now and may be requested from others.
         if !cx.shared.shutting_down && !matches!(reason, CloseReason::Inactive) {
             self.fill_all(cx);
         }
         true
     }
 
-    /// This peer sent corrupt data: never again, by address or by peer id.
+    /// Bans a peer that sent corrupt data, by address and by peer id.
     pub(super) fn ban(&mut self, cx: &mut Context, who: PeerIdentity) {
         let Some(connected) = self.peers.ban(who) else {
             return;
@@ -261,8 +262,8 @@ impl Transfer {
         }
     }
 
-    /// BEP 27: the metadata are known now, and say that peers come from trackers alone. Whoever
-    /// came in another way goes.
+    /// BEP 27: the metadata turned out to be those of a private torrent. Disconnects all peers that
+    /// were not found through trackers or the user.
     pub(super) fn become_private(&mut self, cx: &mut Context) {
         for conn in self.peers.forget_public() {
             self.disconnect(cx, conn, CloseReason::Private);
@@ -275,14 +276,15 @@ impl Transfer {
     }
 }
 
-/// The user may want to know why a peer is of no use, unless it is by our own choice.
+/// Reports why a peer failed, unless the connection ended by our own choice.
 fn tell_failure(cx: &mut Context, addr: PeerAddr, reason: &CloseReason) {
     if PeerFailure::of(reason).is_some() && !cx.shared.shutting_down {
         cx.event(Event::PeerFailed(cx.torrent, addr, reason.clone()));
     }
 }
 
-/// BEP 3, 6: what we have, said first. Nothing is said of nothing, unless the peer expects a word.
+/// BEP 3, 6: our pieces, as the first message. With no pieces it is omitted, unless the fast
+/// extension requires it.
 fn first_message(have: &Bitfield, fast: bool) -> Option<Message> {
     match fast {
         true if have.is_none() => Some(Message::HaveNone),

@@ -12,10 +12,10 @@ use crate::meta::Info;
 use crate::types::{Bitfield, ConnId, Instant, PeerIdentity, Piece};
 use crate::wire::Message;
 
-/// How far the data on disk are known.
+/// How much is known about the data on disk.
 #[derive(Debug)]
 enum Stage {
-    /// They are read and hashed before the swarm is joined.
+    /// They are read and hashed before the torrent joins the swarm.
     Checking(Checking),
     /// They are known.
     Ready,
@@ -27,13 +27,13 @@ pub(crate) struct Content {
     pub(super) download: Download,
     store: Store,
     stage: Stage,
-    /// Storage failed: nothing is asked for until it works again.
+    /// The storage failure, if any. Nothing is requested until storage works again.
     failure: Option<OpError>,
     completion: Completion,
 }
 
 impl Content {
-    /// `wanted`: one flag per file; `None`: all. What is on disk is not looked at before
+    /// `wanted`: one flag per file; `None`: all. The data on disk are not read before
     /// [`Content::check_more`].
     pub(super) fn new(info: Arc<Info>, resumed: Resumed, wanted: Option<&[bool]>) -> Self {
         let mut pieces = Pieces::new(info, wanted);
@@ -57,7 +57,7 @@ impl Content {
         self.failure.as_ref()
     }
 
-    /// The check of what is on disk, while it goes on.
+    /// The check of the data on disk, while it is running.
     pub(super) fn checking(&self) -> Option<&Checking> {
         match &self.stage {
             Stage::Checking(checking) => Some(checking),
@@ -65,32 +65,32 @@ impl Content {
         }
     }
 
-    /// Whether blocks may be asked for.
+    /// Whether blocks may be requested.
     pub(super) fn is_downloading(&self) -> bool {
         self.checking().is_none() && self.failure.is_none() && self.pieces.lacking() > 0
     }
 
-    /// Whether all that is wanted is had.
+    /// Whether all wanted pieces are complete.
     pub(super) fn is_complete(&self) -> bool {
         self.checking().is_none() && self.pieces.lacking() == 0
     }
 
-    /// Whether all that is wanted is had, and yet not everything (BEP 21).
+    /// Whether all wanted pieces are complete, but not all pieces (BEP 21).
     pub(super) fn is_partial_seed(&self) -> bool {
         self.is_complete() && !self.pieces.have().is_all()
     }
 
-    /// Whether something here waits for time.
+    /// Whether anything depends on the time.
     pub(super) fn is_waiting(&self) -> bool {
         self.store.is_waiting()
     }
 
-    /// Bytes of wanted pieces that are had.
+    /// Bytes of wanted pieces that are complete.
     pub(super) fn bytes_done(&self) -> u64 {
         self.pieces.bytes_done(self.checking().is_some())
     }
 
-    /// What is fetched first.
+    /// Sets the ranges that are downloaded first.
     pub(super) fn prioritise(&mut self, ranges: &[PriorityRange]) {
         self.download.prioritise(&self.pieces.lengths, ranges);
     }
@@ -103,7 +103,7 @@ impl Content {
         self.fill_all(cx, peers);
     }
 
-    /// A message about pieces.
+    /// Handles a message about pieces.
     pub(super) fn handle_message(
         &mut self,
         cx: &mut Context,
@@ -132,7 +132,7 @@ impl Content {
         Ok(())
     }
 
-    /// BEP 54: a peer lost a piece.
+    /// BEP 54: handles a peer's loss of a piece.
     pub(super) fn handle_dont_have(
         &mut self,
         cx: &mut Context,
@@ -149,7 +149,7 @@ impl Content {
         Ok(())
     }
 
-    /// A peer that was there before the storage was open: what it said it has means something now.
+    /// Processes what a peer announced before the storage was open.
     pub(super) fn adopt_peer(
         &mut self,
         cx: &mut Context,
@@ -168,7 +168,8 @@ impl Content {
         Ok(())
     }
 
-    /// Two that want nothing of each other, seeds or partial ones (BEP 21), have nothing to say.
+    /// Two peers that need nothing from each other (seeds or partial seeds, BEP 21) do not stay
+    /// connected.
     pub(super) fn check_redundant(&self, peers: &Peers, conn: ConnId) -> Verdict {
         let useless = peers
             .get(conn)
@@ -179,7 +180,7 @@ impl Content {
         Ok(())
     }
 
-    /// Asks a peer for as much as its pipeline holds.
+    /// Requests as much from a peer as its pipeline holds.
     fn fill(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
         if self.is_downloading() {
             for piece in self.download.fill(cx, &self.pieces, peers, conn) {
@@ -188,7 +189,7 @@ impl Content {
         }
     }
 
-    /// The same for all peers.
+    /// As `fill`, for all peers.
     pub(super) fn fill_all(&mut self, cx: &mut Context, peers: &mut Peers) {
         cx.shared.starved.remove(&cx.torrent);
         for conn in peers.conns() {
@@ -196,7 +197,7 @@ impl Content {
         }
     }
 
-    /// All blocks of a piece are there: it is hashed off the engine's thread.
+    /// Starts hashing a piece whose blocks have all arrived, outside the engine's thread.
     fn hash(&mut self, cx: &mut Context, piece: Piece) {
         if let Some((data, from)) = self.download.take_complete(piece) {
             self.pieces.begin_storing(piece);
@@ -204,7 +205,7 @@ impl Content {
         }
     }
 
-    /// A digest came: what is right is written. Returns peers that sent wrong blocks.
+    /// Handles a digest. A correct piece is written. Returns peers that sent wrong blocks.
     pub(super) fn handle_hashed(
         &mut self,
         cx: &mut Context,
@@ -236,8 +237,7 @@ impl Content {
         Vec::new()
     }
 
-    /// A piece that is not had after all goes back to the picker, and its memory to other
-    /// pieces.
+    /// Returns a piece that could not be stored to the picker, and releases its memory.
     fn abort_storing(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece, bytes: u64) {
         cx.shared.memory.release(bytes);
         self.download.totals.wasted += bytes - self.pieces.padding.in_piece(piece);
@@ -246,7 +246,7 @@ impl Content {
         self.fill_all(cx, peers);
     }
 
-    /// A write is over. Returns whether the piece is had now.
+    /// Handles the result of a write. Returns whether the piece is complete now.
     pub(super) fn handle_written(
         &mut self,
         cx: &mut Context,
@@ -275,20 +275,20 @@ impl Content {
         true
     }
 
-    /// Storage works again, if it took all that was written. Returns whether it had failed.
+    /// Clears the storage failure, if all writes have succeeded. Returns whether there was one.
     fn recover(&mut self) -> bool {
         self.store.is_sound() && self.failure.take().is_some()
     }
 
-    /// Flushes what was written, if it is time.
+    /// Starts a flush, if one is due.
     pub(super) fn flush_if_due(&mut self, cx: &mut Context) {
         if self.checking().is_none() {
             self.store.flush_if_due(cx, &self.pieces);
         }
     }
 
-    /// A flush is over. `uploaded`: bytes sent, all runs. If it failed: pieces that must be fetched
-    /// anew, and why.
+    /// Handles the result of a flush. `uploaded`: bytes uploaded in all runs. After a failure,
+    /// returns the pieces that must be downloaded again, and the reason.
     pub(super) fn handle_flushed(
         &mut self,
         cx: &mut Context,
@@ -306,7 +306,8 @@ impl Content {
         }
     }
 
-    /// The resume record was saved, or not. `complete`: it says that all wanted pieces are there.
+    /// Handles the result of saving the resume record. `complete`: whether the record contains all
+    /// wanted pieces.
     pub(super) fn handle_saved(
         &mut self,
         cx: &mut Context,
@@ -336,17 +337,17 @@ impl Content {
         }
     }
 
-    /// Tries the writes again that storage refused. `at_once`: whenever that was.
+    /// Retries writes that failed. `at_once`: without waiting for the retry delay.
     pub(super) fn retry(&mut self, cx: &mut Context, at_once: bool) {
         self.store.retry(cx, &self.pieces, at_once);
     }
 
-    /// The user wants another try after a failure.
+    /// Clears a failure, because the user wants another attempt.
     pub(super) fn clear_failure(&mut self) {
         self.failure = None;
     }
 
-    /// Stops with an error, told once.
+    /// Stops with an error, which is reported once.
     pub(super) fn fail(&mut self, cx: &mut Context, error: OpError) {
         if self.failure.is_none() {
             cx.event(Event::Failed(cx.torrent, Failure::Storage(error.clone())));
@@ -354,7 +355,7 @@ impl Content {
         self.failure = Some(error);
     }
 
-    /// Keeps some checks of what is on disk in flight. Returns whether that ended just now.
+    /// Keeps some checks of the data on disk in flight. Returns whether checking has just ended.
     pub(super) fn check_more(&mut self, cx: &mut Context, peers: &mut Peers) -> bool {
         let may = !cx.paused && self.failure.is_none();
         let Stage::Checking(checking) = &mut self.stage else {
@@ -373,7 +374,7 @@ impl Content {
         over
     }
 
-    /// While checking: one piece was read and hashed. Returns whether checking ended just now.
+    /// Handles the result of checking one piece. Returns whether checking has just ended.
     pub(super) fn handle_checked(
         &mut self,
         cx: &mut Context,
@@ -401,7 +402,7 @@ impl Content {
         self.pieces.end_check();
         self.download.recount(cx, &self.pieces, peers);
         self.completion.came_complete = self.pieces.have().is_all();
-        // What a check found is worth a record: the next start need not read it all again.
+        // Save what the check found, so that the next start need not read everything again.
         if bytes > 0 {
             self.store.mark_changed(cx.now);
         }
@@ -412,13 +413,13 @@ impl Content {
         self.flush_if_due(cx);
     }
 
-    /// Ends checks that are no longer of interest.
+    /// Aborts the checks.
     pub(super) fn abandon_checks(&mut self) {
         self.stage = Stage::Ready;
         self.pieces.recheck.abandon();
     }
 
-    /// Nothing more is fetched: only what is there is wanted.
+    /// Downloads nothing more: only existing data are wanted.
     pub(super) fn set_seed_only(&mut self, cx: &mut Context, peers: &mut Peers) {
         let checking = self.checking().is_some();
         self.pieces.set_seed_only(checking);
@@ -427,15 +428,15 @@ impl Content {
         }
     }
 
-    /// Something else changed a file: its pieces are read again. Returns whether there is such a
-    /// file.
+    /// Lists the pieces of a file that another program changed, to be read again. Returns whether
+    /// the file exists.
     pub(super) fn list_changed(&mut self, now: Instant, file: u32, change: FileChange) -> bool {
         let pieces = &mut self.pieces;
         let Some(file) = pieces.info.files.get(file as usize) else {
             return false;
         };
-        // What is lacking can only have come with another file, or when a seed's file was put
-        // right.
+        // Missing pieces can only have reappeared if the file was replaced, or if a seed's file was
+        // repaired.
         let all = pieces.is_seed_only() || change == FileChange::Replaced;
         for piece in pieces.lengths.pieces_of(file.offset, file.size) {
             match &mut self.stage {
@@ -447,7 +448,8 @@ impl Content {
         true
     }
 
-    /// Everything was read again. Returns how many pieces, and how many of them were wrong.
+    /// Ends the recheck. Returns the number of pieces that were read, and of these the number of
+    /// wrong ones.
     pub(super) fn end_recheck(&mut self, now: Instant) -> (u32, u32) {
         let ended = std::mem::replace(
             &mut self.pieces.recheck,
@@ -457,7 +459,7 @@ impl Content {
         ended.counts()
     }
 
-    /// Pieces are there that were not fetched: a file was put back.
+    /// Adds pieces that exist without having been downloaded, because a file was put back.
     pub(super) fn find(&mut self, cx: &mut Context, peers: &mut Peers, pieces: &[Piece]) {
         let found = self
             .pieces
@@ -472,8 +474,8 @@ impl Content {
         self.download.recount(cx, &self.pieces, peers);
     }
 
-    /// What was had is not there, or may not be: it is to be fetched anew. Returns what was had;
-    /// peers have yet to be told.
+    /// Removes pieces that are or may be missing; they must be downloaded again. Returns those that
+    /// were complete; peers have yet to be notified.
     pub(super) fn forget(&mut self, now: Instant, pieces: &[Piece]) -> Vec<Piece> {
         let gone = self.pieces.forget(pieces);
         if !gone.is_empty() {
@@ -483,12 +485,12 @@ impl Content {
         gone
     }
 
-    /// Forgets the pieces in progress and frees their memory.
+    /// Drops the pieces in progress and releases their memory.
     pub(super) fn drop_in_progress(&mut self, cx: &mut Context) {
         self.download.drop_in_progress(cx, &self.pieces);
     }
 
-    /// Frees all memory that is reserved for the torrent.
+    /// Releases all memory that is reserved for the torrent.
     pub(super) fn release(&mut self, cx: &mut Context) {
         self.drop_in_progress(cx);
         self.store.release(cx);

@@ -1,4 +1,4 @@
-//! The extension protocol (BEP 10): what follows from its messages.
+//! The extension protocol (BEP 10): carries out the effects of its messages.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Transfer {
         let Some(peer) = self.peers.get_mut(conn) else {
             return Ok(());
         };
-        // Taken out for the time of the call, which may look at other peers.
+        // Removed during the call, which may access other peers.
         let mut extensions = std::mem::take(&mut peer.extensions);
         let from = (conn, peer.listens.unwrap_or(peer.addr));
         let has_room = peer.outgoing.unsent() < cx.config().max_unsent;
@@ -96,7 +96,7 @@ impl Transfer {
         let Some(peer) = self.peers.get_mut(conn) else {
             return;
         };
-        // Of another tab of our bridge the port is that of the bridge, which we know.
+        // For another tab of the same bridge this is the bridge's port, which is known already.
         if let (None, Some(ip), Some(port)) =
             (peer.listens, peer.addr.ip(), peer.extensions.listen_port())
         {
@@ -119,7 +119,7 @@ impl Transfer {
         let Some(raw) = fetch.handle_block(cx, &mut self.peers, conn, block)? else {
             return Ok(());
         };
-        // A copy is parsed only if its hash is right.
+        // A copy is parsed only if its hash matches.
         let hash: Sha1Digest = Sha1::digest(&raw).into();
         if self.info_hash.v1() != Some(InfoHashV1(hash)) {
             let liar = self.peers.get(conn).map(Peer::identity);

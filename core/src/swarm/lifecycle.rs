@@ -1,4 +1,4 @@
-//! Adding, opening, pausing, resuming and leaving a torrent.
+//! Adding, opening, pausing, resuming and removing a torrent.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::meta::Info;
 use crate::swarm::metadata::MetadataFetch;
 
 impl Swarm {
-    /// Opens the content: what is on disk is checked as `resumed` says, then the swarm is joined.
+    /// Opens the content. The data on disk are checked as `resumed` specifies, then the torrent
+    /// joins the swarm.
     pub(crate) fn open(
         &mut self,
         cx: &mut Context,
@@ -37,7 +38,7 @@ impl Swarm {
         self.check_more(cx);
     }
 
-    /// Opens the content of a magnet whose metadata were fetched. Returns whether it waited for
+    /// Opens the content of a magnet whose metadata were downloaded. Returns whether it waited for
     /// that.
     pub(crate) fn attach(&mut self, cx: &mut Context, resumed: Resumed) -> bool {
         let State::Opening { info, wanted } = &mut self.transfer.state else {
@@ -48,7 +49,7 @@ impl Swarm {
         true
     }
 
-    /// Goes on with checking what is on disk; when that is over, joins the swarm.
+    /// Continues checking the data on disk, and joins the swarm afterwards.
     pub(crate) fn check_more(&mut self, cx: &mut Context) {
         let over = self
             .transfer
@@ -58,7 +59,7 @@ impl Swarm {
         }
     }
 
-    /// What is on disk is known: joins the swarm.
+    /// Joins the swarm after the data on disk were checked.
     pub(super) fn join(&mut self, cx: &mut Context) {
         self.transfer.recheck_more(cx);
         self.start(cx);
@@ -92,8 +93,8 @@ impl Swarm {
         self.transfer.dial(cx);
     }
 
-    /// Leaves the swarm: closes every connection and dial. What came of unfinished pieces stays in
-    /// memory.
+    /// Leaves the swarm: closes all connections and dials. Received blocks of incomplete pieces
+    /// stay in memory.
     fn stop(&mut self, cx: &mut Context) {
         for conn in self.transfer.peers.conns_and_dials() {
             self.transfer.disconnect(cx, conn, CloseReason::Inactive);
@@ -125,8 +126,8 @@ impl Swarm {
         self.transfer.fill_all(cx);
     }
 
-    /// Leaves the swarm for good and frees what is reserved for it. Answers that are still to come
-    /// are not needed any more.
+    /// Leaves the swarm permanently and releases reserved memory. Results of pending requests are
+    /// no longer needed.
     pub(crate) fn remove(mut self, cx: &mut Context) {
         (self.paused, cx.paused) = (true, true);
         self.stop(cx);
@@ -134,7 +135,7 @@ impl Swarm {
         cx.shared.outbox.cancel_all(cx.torrent);
     }
 
-    /// Leaves the swarm and writes everything out.
+    /// Leaves the swarm and saves everything.
     pub(crate) fn shut_down(&mut self, cx: &mut Context) {
         self.stop(cx);
         self.transfer.with_content(|content, _| {
@@ -179,19 +180,19 @@ impl Swarm {
         Ok(())
     }
 
-    /// What is fetched first, once the metadata are known.
+    /// Sets the ranges that are downloaded first, once the metadata are known.
     pub(crate) fn prioritise(&mut self, ranges: &[PriorityRange]) {
         self.transfer
             .with_content(|content, _| content.prioritise(ranges));
     }
 
-    /// Nothing more is fetched: only what is there is wanted.
+    /// Downloads nothing more: only existing data are wanted.
     pub(crate) fn set_seed_only(&mut self, cx: &mut Context) {
         self.transfer
             .with_content(|content, peers| content.set_seed_only(cx, peers));
     }
 
-    /// Something else removed, replaced or wrote to a file.
+    /// Handles a file that another program removed, replaced or modified.
     pub(crate) fn handle_file_changed(&mut self, cx: &mut Context, file: u32, change: FileChange) {
         self.transfer.handle_file_changed(cx, file, change);
     }

@@ -24,26 +24,26 @@ use crate::io::{CloseReason, Handshaken, OpError, OpResult};
 use crate::types::{ConnId, InfoHash, Instant, PeerAddr, PeerSource, TorrentId};
 use crate::wire::Message;
 
-/// The engine looks at all its torrents so often.
+/// The interval at which the engine calls all its torrents.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// A torrent of the engine: [`Transfer`] and what decides whether it takes part in the swarm.
+/// A torrent of the engine: [`Transfer`], and the state that decides whether it takes part in the
+/// swarm.
 #[derive(Debug)]
 pub(crate) struct Swarm {
     id: TorrentId,
     paused: bool,
     transfer: Transfer,
-    /// Discovery was told that we are in the swarm.
+    /// Whether discovery was told that the torrent is in the swarm.
     announced: bool,
     asked_more_at: Instant,
-    /// Peers were told that we are a partial seed (BEP 21).
+    /// Whether peers were told that we are a partial seed (BEP 21).
     said_upload_only: bool,
     ticks: u32,
 }
 
 impl Swarm {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are
-    /// remembered.
+    /// A torrent of which only the hash is known. At most `max_candidates` addresses are stored.
     pub(crate) fn new(
         id: TorrentId,
         info_hash: InfoHash,
@@ -65,12 +65,12 @@ impl Swarm {
         self.transfer.info_hash
     }
 
-    /// Whether its peers may come from its trackers alone (BEP 27), as far as that is known.
+    /// Whether the torrent is private (BEP 27), as far as that is known.
     pub(crate) fn is_private(&self) -> bool {
         self.transfer.state.is_private()
     }
 
-    /// What calls of this torrent are given.
+    /// The context for calls of this torrent.
     pub(crate) fn context<'a>(&self, shared: &'a mut Shared, now: Instant) -> Context<'a> {
         Context {
             shared,
@@ -80,17 +80,17 @@ impl Swarm {
         }
     }
 
-    /// One message of a connected peer.
+    /// Handles a message of a connected peer.
     pub(crate) fn handle_message(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
         self.transfer.handle_message(cx, conn, message);
     }
 
-    /// The driver's queue for this peer is shorter by so many bytes.
+    /// Handles bytes that left the driver's queue for this peer.
     pub(crate) fn handle_sent(&mut self, cx: &mut Context, conn: ConnId, bytes: u64) {
         self.transfer.handle_sent(cx, conn, bytes);
     }
 
-    /// A dial of ours succeeded.
+    /// Handles a successful dial.
     pub(crate) fn handle_connected(
         &mut self,
         cx: &mut Context,
@@ -100,7 +100,7 @@ impl Swarm {
         self.transfer.handle_connected(cx, conn, handshake);
     }
 
-    /// Somebody connected to us. The flag: the bridge dialled the address for us.
+    /// Handles an accepted connection. The flag says that the bridge dialled the address for us.
     pub(crate) fn handle_accepted(
         &mut self,
         cx: &mut Context,
@@ -111,13 +111,13 @@ impl Swarm {
         self.transfer.handle_accepted(cx, conn, from, handshake);
     }
 
-    /// The world ended a connection or a dial.
+    /// Handles a connection or dial that ended.
     pub(crate) fn handle_closed(&mut self, cx: &mut Context, conn: ConnId, reason: &CloseReason) {
         self.transfer.handle_closed(cx, conn, reason);
     }
 
-    /// Addresses from discovery. Returns when the pace of dials will allow more, if it is the pace
-    /// that stops us.
+    /// Handles addresses from discovery. Returns when the rate limit permits more dials, if that is
+    /// what prevents them.
     pub(crate) fn handle_peers(
         &mut self,
         cx: &mut Context,
@@ -128,12 +128,12 @@ impl Swarm {
         self.transfer.dial(cx)
     }
 
-    /// Dials as many as the bounds allow. Returns as [`Swarm::handle_peers`] does.
+    /// Starts as many dials as the limits allow. Returns as [`Swarm::handle_peers`] does.
     pub(crate) fn dial(&mut self, cx: &mut Context) -> Option<Instant> {
         self.transfer.dial(cx)
     }
 
-    /// A request of ours was answered.
+    /// Handles the result of a request.
     pub(crate) fn handle_done(
         &mut self,
         cx: &mut Context,
@@ -145,12 +145,12 @@ impl Swarm {
         }
     }
 
-    /// Asks for as much as memory, bandwidth and blocks allow.
+    /// Requests as much as memory, bandwidth and blocks allow.
     pub(crate) fn fill_all(&mut self, cx: &mut Context) {
         self.transfer.fill_all(cx);
     }
 
-    /// Asks and serves as much as memory, bandwidth and blocks allow.
+    /// Requests and serves as much as memory, bandwidth and blocks allow.
     pub(crate) fn fill_and_serve(&mut self, cx: &mut Context) {
         self.transfer.fill_and_serve(cx);
     }

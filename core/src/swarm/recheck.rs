@@ -1,4 +1,5 @@
-//! Reading and hashing again what something else may have changed, while the torrent goes on.
+//! Reading and hashing pieces again that another program may have changed, while the torrent is
+//! active.
 
 use super::state::State;
 use super::transfer::Transfer;
@@ -7,11 +8,12 @@ use crate::io::{CloseReason, Event, FileChange, Op, OpError, OpResult};
 use crate::types::{ConnId, Instant, Piece};
 use crate::wire::Message;
 
-/// So many messages say what is gone; a handshake with a new bitfield says more in less.
+/// The maximum number of messages about lost pieces; for more, a new handshake with a bitfield is
+/// shorter.
 const MAX_TOLD: usize = 256;
 
 impl Transfer {
-    /// Something else removed, replaced or wrote to a file.
+    /// Handles a file that another program removed, replaced or modified.
     pub(super) fn handle_file_changed(&mut self, cx: &mut Context, file: u32, change: FileChange) {
         if self.with_content(|content, _| content.list_changed(cx.now, file, change)) == Some(true)
         {
@@ -39,7 +41,7 @@ impl Transfer {
         }
     }
 
-    /// One piece was read again.
+    /// Handles a piece that was read again.
     pub(super) fn handle_rechecked(
         &mut self,
         cx: &mut Context,
@@ -61,8 +63,8 @@ impl Transfer {
         self.recheck_more(cx);
     }
 
-    /// A piece is as it was after all: who asked for it gets it, and who came meanwhile hears of
-    /// it.
+    /// Handles a piece that turned out to be unchanged: pending requests for it are served, and
+    /// peers that connected in the meantime learn of it.
     fn serve_waiting(&mut self, cx: &mut Context, piece: Piece, since: Option<Instant>) {
         for (conn, peer) in self
             .peers
@@ -78,8 +80,7 @@ impl Transfer {
         }
     }
 
-    /// What turned out to be wrong is forgotten, what turned up is had. Once per second, and at the
-    /// end.
+    /// Removes wrong pieces and adds found ones. Called once per second, and at the end.
     pub(super) fn settle_recheck(&mut self, cx: &mut Context) {
         let State::Open(content) = &mut self.state else {
             return;
@@ -95,7 +96,7 @@ impl Transfer {
         }
     }
 
-    /// Everything was read. The record is due: it says what the files are like now.
+    /// Ends the recheck. The resume record is due, since it contains the new state of the files.
     fn end_recheck(&mut self, cx: &mut Context) {
         self.settle_recheck(cx);
         let State::Open(content) = &mut self.state else {
@@ -111,8 +112,8 @@ impl Transfer {
         self.fill_and_serve(cx);
     }
 
-    /// What was had is not there, or may not be: it is to be fetched anew. Says whether anything
-    /// was had.
+    /// Removes pieces that are or may be missing; they must be downloaded again. Returns whether
+    /// any of them was complete.
     pub(super) fn forget(&mut self, cx: &mut Context, pieces: &[Piece]) -> bool {
         let gone = self
             .with_content(|content, _| content.forget(cx.now, pieces))
@@ -126,8 +127,9 @@ impl Transfer {
         true
     }
 
-    /// BEP 54: pieces that were announced are gone. Who cannot be told so, or would have to be told
-    /// too much, hears it in a new handshake. A seed asks for nothing and need not know.
+    /// BEP 54: announces that pieces are gone. A peer without the extension, or one that would need
+    /// too many messages, is disconnected, so that it learns of it in a new handshake. Seeds
+    /// request nothing and are not told.
     fn tell_dont_have(&mut self, cx: &mut Context, gone: &[Piece]) {
         let mut outdated: Vec<ConnId> = Vec::new();
         for (conn, peer) in self
@@ -151,8 +153,8 @@ impl Transfer {
             .for_each(|conn| self.disconnect(cx, conn, CloseReason::Outdated));
     }
 
-    /// Reads for one peer as long as its queue to the socket has room. What must be read again
-    /// first is looked at before others.
+    /// Reads for one peer while its send queue has room. Pieces that must be checked first are
+    /// moved to the front of the recheck.
     pub(super) fn serve(&mut self, cx: &mut Context, conn: ConnId) {
         let Self {
             state: State::Open(content),
@@ -170,8 +172,7 @@ impl Transfer {
         }
     }
 
-    /// A piece could not be read: it is looked at again; if it is not what it was, it is fetched
-    /// anew.
+    /// Checks a piece again that could not be read. If it is wrong, it is downloaded again.
     pub(super) fn recheck(&mut self, cx: &mut Context, piece: Piece) {
         self.with_content(|content, _| {
             content.pieces.recheck.list(cx.now, piece);
@@ -195,8 +196,8 @@ mod tests {
     use crate::wire::Reserved;
     use crate::{Config, Engine};
 
-    /// A seed of four pieces whose only file was written to, with one peer; every piece but the
-    /// first is still right. What the peer gets.
+    /// What a peer of a seed receives. The seed has four pieces in one file, which was modified;
+    /// every piece but the first is still correct.
     fn told(reserved: Reserved, hello: bool) -> Vec<Output> {
         let digests = [[1; 20], [2; 20], [3; 20], [4; 20]];
         let info = Draft::new("name", Content::File(65_536), Some(16_384))

@@ -1,4 +1,4 @@
-//! What screens and announces show.
+//! Snapshots for display and announces.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Swarm {
         peers.collect()
     }
 
-    /// Whether nothing here waits for time.
+    /// Whether nothing depends on the time.
     pub(crate) fn is_idle(&self) -> bool {
         let waiting = self
             .transfer

@@ -1,4 +1,4 @@
-//! What is known of a torrent.
+//! What is known about a torrent.
 
 use std::sync::Arc;
 
@@ -13,17 +13,16 @@ use crate::types::ConnId;
 
 #[derive(Debug)]
 pub(super) enum State {
-    /// Only its hash: the metadata are fetched from peers (BEP 9).
+    /// Only its hash; the metadata are downloaded from peers (BEP 9).
     Metadata(MetadataFetch),
-    /// The metadata match the hash, and yet make no torrent.
+    /// Metadata that match the hash but are not a valid torrent.
     Invalid(String),
-    /// The metadata; the driver has yet to open storage. Which files are wanted may be said
-    /// already.
+    /// The metadata; the driver has not opened storage yet. Files may be selected already.
     Opening {
         info: Arc<Info>,
         wanted: Option<Vec<bool>>,
     },
-    /// The metadata, and what is had.
+    /// The metadata, and which pieces are complete.
     Open(Box<Content>),
 }
 
@@ -47,23 +46,23 @@ impl State {
         }
     }
 
-    /// Whether peers may come from trackers alone (BEP 27), as far as that is known.
+    /// Whether the torrent is private (BEP 27), as far as that is known.
     pub(super) fn is_private(&self) -> bool {
         self.info().is_some_and(|info| info.private)
     }
 
-    /// Whether what is on disk is being read and hashed.
+    /// Whether the data on disk are being read and hashed.
     pub(super) fn is_checking(&self) -> bool {
         self.content()
             .is_some_and(|content| content.checking().is_some())
     }
 
-    /// Whether all that is wanted is had.
+    /// Whether all wanted pieces are complete.
     pub(super) fn is_complete(&self) -> bool {
         self.content().is_some_and(Content::is_complete)
     }
 
-    /// Whether all that is wanted is had, and yet not everything (BEP 21).
+    /// Whether all wanted pieces are complete, but not all pieces (BEP 21).
     pub(super) fn is_partial_seed(&self) -> bool {
         self.content().is_some_and(Content::is_partial_seed)
     }
@@ -77,17 +76,17 @@ impl State {
         }
     }
 
-    /// Whether we take part in the swarm.
+    /// Whether the torrent takes part in the swarm.
     pub(super) fn is_active(&self, cx: &Context) -> bool {
         !cx.paused && !self.is_checking()
     }
 
-    /// Whether peers are told of peers (BEP 11, 27).
+    /// Whether peer exchange is used (BEP 11, 27).
     pub(super) fn exchanges(&self, cx: &Context) -> bool {
         cx.config().pex && !self.is_private()
     }
 
-    /// What we say of ourselves to a new peer.
+    /// Our state as announced to a new peer.
     pub(super) fn standing(&self, cx: &Context) -> Standing<'_> {
         let info = self.content().map(|content| &*content.pieces.info);
         Standing {
@@ -97,7 +96,7 @@ impl State {
         }
     }
 
-    /// Payload bytes from one peer in this round of choking and in the one before.
+    /// Payload bytes received from one peer in this choking round and in the previous one.
     pub(super) fn received_lately(&self, conn: ConnId) -> u64 {
         let known = self
             .content()

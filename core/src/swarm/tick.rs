@@ -1,4 +1,4 @@
-//! What time asks for, once per second: choking, late blocks, keep-alives, flushes, dials.
+//! The periodic tasks, once per second: choking, late blocks, keep-alives, flushes, dials.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::io::{CloseReason, DiscoverRequest};
 use crate::swarm::peers::Peer;
 use crate::types::Instant;
 
-/// Choking is decided anew every so many ticks (BEP 3: 10 s).
+/// The number of ticks between choking rounds (BEP 3: 10 s).
 const CHOKE_TICKS: u32 = 10;
-/// With fewer peers and addresses than this, discovery is asked for more.
+/// The number of peers and addresses below which discovery is asked for more.
 const FEW: usize = 10;
-/// But at most this often; discovery then waits for as long as its trackers want.
+/// The minimum interval between such requests; discovery also observes its trackers' intervals.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Swarm {
-    /// Returns when the next dial may be made, if one waits for its turn.
+    /// Runs the tasks. Returns when the next dial may be started, if one waits for the rate limit.
     pub(crate) fn tick(&mut self, cx: &mut Context) -> Option<Instant> {
         self.ticks = self.ticks.wrapping_add(1);
         self.expire_requests(cx);
@@ -79,8 +79,7 @@ impl Swarm {
         }
     }
 
-    /// BEP 21: everybody hears when we stop wanting data without having everything, and when we
-    /// want some again.
+    /// BEP 21: tells all peers when we become a partial seed, and when we stop being one.
     fn tell_upload_only(&mut self, cx: &mut Context) {
         let is = self.transfer.state.is_partial_seed();
         if std::mem::replace(&mut self.said_upload_only, is) == is {
@@ -96,7 +95,7 @@ impl Swarm {
         }
     }
 
-    /// BEP 11: tells every peer, at most once per minute, who else is there.
+    /// BEP 11: sends peer exchange messages, at most one per peer and minute.
     fn tell_peers(&mut self, cx: &mut Context) {
         if !self.transfer.state.exchanges(cx) {
             return;
@@ -116,7 +115,7 @@ impl Swarm {
     }
 
     fn ask_for_more(&mut self, cx: &mut Context) {
-        // An engine that never dials cannot use the addresses that it knows.
+        // An engine that never dials cannot use its candidate addresses.
         let dials = cx.config().max_dialling > 0;
         let known = if dials {
             self.transfer.peers.candidates.idle()
@@ -132,7 +131,7 @@ impl Swarm {
     }
 }
 
-/// How a peer is told to others, if it is known where it listens.
+/// A peer as it is announced to others, if its listening address is known.
 fn neighbour(peer: &Peer) -> Option<Neighbour> {
     Some(Neighbour {
         addr: peer.listens?,

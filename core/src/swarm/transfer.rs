@@ -1,5 +1,5 @@
-//! What passes between us and the peers of one torrent. What happened goes to the part that it
-//! concerns, and what follows for the other parts is carried out here.
+//! The exchange between us and the peers of one torrent. Inputs are passed to the part that they
+//! concern, and their consequences for other parts are carried out here.
 
 use super::content::Content;
 use super::metadata::MetadataFetch;
@@ -20,8 +20,7 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// A torrent of which only the hash is known. At most `max_candidates` addresses are
-    /// remembered.
+    /// A torrent of which only the hash is known. At most `max_candidates` addresses are stored.
     pub(super) fn new(info_hash: InfoHash, max_candidates: usize) -> Self {
         Self {
             info_hash,
@@ -31,7 +30,7 @@ impl Transfer {
         }
     }
 
-    /// Runs a handler with the open content and the peers, if there is content.
+    /// Calls a handler with the open content and the peers, if the content is open.
     pub(super) fn with_content<R>(
         &mut self,
         handler: impl FnOnce(&mut Content, &mut Peers) -> R,
@@ -42,7 +41,7 @@ impl Transfer {
         }
     }
 
-    /// One message of a connected peer.
+    /// Handles a message of a connected peer.
     pub(super) fn handle_message(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
         let Some(peer) = self.peers.get_mut(conn) else {
             return;
@@ -65,7 +64,7 @@ impl Transfer {
             State::Open(content) => Some(&content.pieces),
             _ => None,
         };
-        // BEP 6: none of these may be sent unless both sides said that they speak it.
+        // BEP 6: these may be sent only if both sides announced the extension.
         if message.is_fast() && !peer.fast {
             return misbehaved("a fast-extension message without the extension");
         }
@@ -97,7 +96,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// The driver's queue for this peer is shorter by so many bytes.
+    /// Handles bytes that left the driver's queue for this peer.
     pub(super) fn handle_sent(&mut self, cx: &mut Context, conn: ConnId, bytes: u64) {
         let Some(peer) = self.peers.get_mut(conn) else {
             return;
@@ -106,7 +105,7 @@ impl Transfer {
         self.serve(cx, conn);
     }
 
-    /// Asks and serves as much as memory, bandwidth and blocks allow.
+    /// Requests and serves as much as memory, bandwidth and blocks allow.
     pub(super) fn fill_and_serve(&mut self, cx: &mut Context) {
         self.fill_all(cx);
         for conn in self.peers.conns() {
@@ -114,12 +113,13 @@ impl Transfer {
         }
     }
 
-    /// Asks for as much as memory, bandwidth and blocks allow.
+    /// Requests as much as memory, bandwidth and blocks allow.
     pub(super) fn fill_all(&mut self, cx: &mut Context) {
         self.with_content(|content, peers| content.fill_all(cx, peers));
     }
 
-    /// A request of ours was answered. Returns whether the check of what is on disk ended with it.
+    /// Handles the result of a request. Returns whether the check of the data on disk ended with
+    /// it.
     pub(super) fn handle_done(
         &mut self,
         cx: &mut Context,
@@ -185,7 +185,7 @@ impl Transfer {
         self.serve(cx, conn);
     }
 
-    /// A piece was verified and written.
+    /// Handles a piece that was verified and written.
     pub(super) fn finish_piece(&mut self, cx: &mut Context) {
         if self.state.is_complete() {
             self.complete(cx);
@@ -193,7 +193,7 @@ impl Transfer {
         self.with_content(|content, _| content.flush_if_due(cx));
     }
 
-    /// Nothing wanted is lacking any more.
+    /// Handles the completion of all wanted pieces.
     pub(super) fn complete(&mut self, cx: &mut Context) {
         self.with_content(|content, _| content.drop_in_progress(cx));
         for conn in self.peers.conns() {

@@ -1,5 +1,6 @@
-//! uTP (BEP 29): TCP's work over datagrams. So far it is only turned away: who tries it first, as
-//! many clients do, goes on with TCP at once instead of waiting until its tries have timed out.
+//! uTP (BEP 29): a reliable stream over UDP. It is not supported yet, only rejected, so that a
+//! client that tries it first, as many do, switches to TCP immediately instead of waiting for a
+//! timeout.
 
 mod packet;
 mod resets;

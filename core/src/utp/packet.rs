@@ -9,30 +9,31 @@
 //! | sequence number               | acknowledgement number        |
 //! ```
 
-/// The only version there is.
+/// The only existing version.
 const VERSION: u8 = 1;
-/// Most extensions of one datagram that are read. BEP 29 knows one; older clients send a second.
+/// The maximum number of extensions that are parsed per datagram. BEP 29 defines one; older clients
+/// send a second.
 const MAX_EXTENSIONS: usize = 8;
 
-/// What a datagram is for.
+/// The type of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `ST_DATA`: it has payload.
+    /// `ST_DATA`: contains payload.
     Data,
-    /// `ST_FIN`: the last one of its sender.
+    /// `ST_FIN`: the sender's last datagram.
     Fin,
-    /// `ST_STATE`: an acknowledgement and no more.
+    /// `ST_STATE`: an acknowledgement without payload.
     State,
-    /// `ST_RESET`: the connection is over at once.
+    /// `ST_RESET`: terminates the connection immediately.
     Reset,
-    /// `ST_SYN`: the first one.
+    /// `ST_SYN`: the first datagram.
     Syn,
 }
 
 impl Kind {
     const ALL: [Self; 5] = [Self::Data, Self::Fin, Self::State, Self::Reset, Self::Syn];
 
-    /// Its number on the wire.
+    /// The number on the wire.
     const fn number(self) -> u8 {
         match self {
             Self::Data => 0,
@@ -47,55 +48,55 @@ impl Kind {
 /// The fields of a header, without version and extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the datagram is for.
+    /// The type of the datagram.
     pub kind: Kind,
-    /// Which connection it belongs to. A SYN names the id that its sender hears on; all that
-    /// follows names the receiver's.
+    /// The connection id. A SYN contains the id at which its sender receives; all later datagrams
+    /// contain the receiver's id.
     pub connection_id: u16,
-    /// When it was sent, by its sender's clock, in microseconds.
+    /// The time of sending by the sender's clock, in microseconds.
     pub timestamp: u32,
-    /// How long the last datagram of the other side was under way, as far as the two clocks agree,
-    /// in microseconds; 0: there was none.
+    /// The difference between arrival and timestamp of the last datagram from the other side, in
+    /// microseconds; 0 if there was none.
     pub timestamp_difference: u32,
-    /// Bytes that its sender has room for.
+    /// The number of bytes that the sender can receive.
     pub window: u32,
-    /// Number of the datagram.
+    /// The sequence number of the datagram.
     pub sequence: u16,
-    /// Number of the last datagram of the other side that came in order.
+    /// The sequence number of the last datagram that was received in order.
     pub acknowledgement: u16,
 }
 
 /// Why a datagram is not uTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// Its header or an extension is cut off.
+    /// The header or an extension is truncated.
     #[error("the datagram ends within its header or an extension")]
     Short,
-    /// Another version than 1.
+    /// The version is not 1.
     #[error("the datagram is of version {0}; only version 1 is known")]
     Version(u8),
-    /// A type that BEP 29 does not have.
+    /// The type is not defined in BEP 29.
     #[error("the datagram has the type {0}; the last one known is 4")]
     Kind(u8),
-    /// Too many extensions.
+    /// There are too many extensions.
     #[error("the datagram has more than {MAX_EXTENSIONS} extensions")]
     Extensions,
 }
 
-/// A datagram, taken apart.
+/// A parsed datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// Its header.
+    /// The header.
     pub header: Header,
-    /// What follows header and extensions.
+    /// The payload, after header and extensions.
     pub payload: &'a [u8],
 }
 
 impl Header {
-    /// Bytes of a header.
+    /// The length of a header in bytes.
     pub const LENGTH: usize = 20;
 
-    /// A datagram of this header alone: no extensions, no payload.
+    /// Encodes a datagram with this header and without extensions or payload.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
@@ -111,11 +112,11 @@ impl Header {
 }
 
 impl<'a> Packet<'a> {
-    /// Takes a datagram apart. Extensions are skipped, whatever they are: each begins with the type
-    /// of the next one and its own length (BEP 29).
+    /// Parses a datagram. All extensions are skipped: each starts with the type of the next one and
+    /// its own length (BEP 29).
     ///
     /// # Errors
-    /// The first thing that is wrong; see [`PacketError`].
+    /// The first fault found; see [`PacketError`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
         let (head, rest) = datagram
             .split_first_chunk::<{ Header::LENGTH }>()
@@ -165,7 +166,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// What follows the extensions, of which `kind` is the first; 0: there is none, or none any more.
+/// The bytes after the extensions. `kind` is the type of the first one; 0: there is none.
 fn after_extensions(mut kind: u8, mut rest: &[u8]) -> Result<&[u8], PacketError> {
     for _ in 0..=MAX_EXTENSIONS {
         if kind == 0 {

@@ -1,4 +1,4 @@
-//! Turning connections away: a reset answers each SYN (BEP 29).
+//! Rejects connections: each SYN is answered with a reset (BEP 29).
 
 use std::net::SocketAddr;
 
@@ -6,14 +6,14 @@ use super::packet::{Header, Kind, Packet};
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
-/// Bytes of resets a second in all: 200 of them. A SYN whose sender is forged must not make us a
-/// flood.
+/// The maximum rate of resets in bytes per second: 200 resets. It limits the traffic that SYNs with
+/// forged source addresses can cause.
 const RATE: u32 = 4000;
-/// Resets a second for one address (/64 of IPv6).
+/// The maximum number of resets per second and address (/64 for IPv6).
 const PER_ADDRESS: u32 = 5;
 
-/// Answers SYNs with resets, and nothing else with anything. No answer is longer than what it
-/// answers.
+/// Answers SYNs with resets and ignores all other datagrams. An answer is never longer than the
+/// datagram that it answers.
 #[derive(Debug)]
 pub struct Resets {
     limiter: AnswerLimiter,
@@ -26,7 +26,7 @@ impl Default for Resets {
 }
 
 impl Resets {
-    /// Nobody was answered yet.
+    /// Creates the initial state.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -34,8 +34,8 @@ impl Resets {
         }
     }
 
-    /// The answer to a datagram; `None`: it is no SYN of BEP 29, or its sender, or all together,
-    /// were answered enough.
+    /// The answer to a datagram; `None` if it is not a SYN of BEP 29, or if a rate limit is
+    /// exceeded.
     pub fn answer(
         &mut self,
         now: Instant,
@@ -52,7 +52,8 @@ impl Resets {
     }
 }
 
-/// The sender of a SYN hears on the id that it names, and believes only who acknowledges it.
+/// The reset for a SYN. Its sender receives at the id in the SYN, and accepts only a datagram that
+/// acknowledges it.
 fn reset(now: Instant, syn: &Header) -> Header {
     // Timestamps are the low 32 bits of a clock, and their differences wrap around (BEP 29).
     let timestamp = u32::try_from(now.as_micros() & u64::from(u32::MAX)).unwrap_or_default();
@@ -134,7 +135,7 @@ mod tests {
             !answers(([11, 0, 0, 5], 0).into(), &syn().encode()),
             "nobody has port 0"
         );
-        // Old clients put an extension into a SYN.
+        // Old clients add an extension to a SYN.
         let mut old = syn().encode();
         old[1] = 2;
         assert!(answers(from(6), &[&old[..], &[0, 8], &[0; 8]].concat()));
@@ -153,7 +154,7 @@ mod tests {
                 .is_some()
         };
         assert_eq!((0..100).filter(|_| answered(0, 1)).count(), 5);
-        // Two seconds' worth at once, then 200 a second.
+        // A burst of two seconds, then 200 per second.
         let flood = (0..10_000)
             .filter(|millis| {
                 (0..10).any(|k| answered(*millis, 2 + u32::try_from(millis * 10 + k).unwrap()))

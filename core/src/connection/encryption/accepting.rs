@@ -1,4 +1,4 @@
-//! The side that is dialled. It does not know yet whether the remote encrypts at all.
+//! The accepting side of the exchange. It detects whether the remote side encrypts at all.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
@@ -14,7 +14,7 @@ use crate::connection::outgoing::Outgoing;
 use crate::types::InfoHashV1;
 use crate::wire::{EncryptionError, Handshake, RESERVED_AT, WireError};
 
-/// The exchange of a connection that the remote dialled.
+/// The exchange on a connection that the remote side dialled.
 #[derive(Debug)]
 pub(in crate::connection) struct Accepting {
     encryption: Encryption,
@@ -24,25 +24,26 @@ pub(in crate::connection) struct Accepting {
 
 #[derive(Debug)]
 enum Progress {
-    /// Nothing tells yet whether the remote encrypts.
+    /// It is not known yet whether the remote side encrypts.
     Unknown,
-    /// Its public key is awaited.
+    /// Waits for the public key.
     Key,
-    /// The end of its padding.
+    /// Waits for the end of the padding.
     Padding {
         secret: [u8; KEY],
     },
-    /// The swarm that it seeks.
+    /// Waits for the obfuscated info-hash.
     Swarm {
         secret: [u8; KEY],
     },
-    /// We look for that swarm.
+    /// Waits for the driver to look up the info-hash.
     Sought {
         secret: [u8; KEY],
     },
-    /// The ciphers that it offers.
+    /// Waits for the offered ciphers.
     Offer(Ciphers),
-    /// The padding behind its offer, and how much of what follows is enciphered at any rate.
+    /// Waits for the padding after the offer, and for the length of the initial payload, which is
+    /// always encrypted.
     MorePadding {
         offered: u32,
         length: usize,
@@ -66,7 +67,7 @@ impl Accepting {
         }
     }
 
-    /// The swarm that the remote seeks is this one.
+    /// Provides the info-hash that the remote side seeks.
     pub(in crate::connection) fn reveal(&mut self, info_hash: InfoHashV1) {
         if let Progress::Sought { secret } = &self.progress {
             self.progress = Progress::Offer(Ciphers {
@@ -135,7 +136,8 @@ impl Accepting {
                     length,
                     mut ciphers,
                 } => {
-                    // Behind the padding stands how many bytes come enciphered, whatever is chosen.
+                    // The padding is followed by the length of the initial payload, which is
+                    // encrypted whatever is chosen.
                     let Some(bytes) = take(input, length + 2, &mut ciphers.theirs) else {
                         return Ok(self.wait(Progress::MorePadding {
                             offered,
@@ -161,7 +163,7 @@ impl Accepting {
         Step::Wait
     }
 
-    /// Takes RC4 if it is offered: the remote wants to hide something, or it would not encrypt.
+    /// Chooses RC4 if it is offered, since a remote side that encrypts wants the stream hidden.
     fn choose(
         &mut self,
         received: u32,

@@ -1,4 +1,4 @@
-//! The side that dials.
+//! The dialling side of the exchange.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::SeedableRng as _;
@@ -13,10 +13,10 @@ use crate::connection::cipher::{Cipher, Incoming};
 use crate::connection::outgoing::Outgoing;
 use crate::wire::{EncryptionError, Handshake, WireError};
 
-/// Sent along with the offer.
+/// The length of the handshake, which is sent with the offer.
 const HANDSHAKE_BYTES: u16 = 68;
 
-/// The exchange of a connection that we dialled.
+/// The exchange on a connection that we dialled.
 #[derive(Debug)]
 pub(in crate::connection) struct Dialling {
     ours: Handshake,
@@ -28,16 +28,16 @@ pub(in crate::connection) struct Dialling {
 
 #[derive(Debug)]
 enum Progress {
-    /// The remote's public key is awaited.
+    /// Waits for the remote side's public key.
     Key,
-    /// The end of its padding.
+    /// Waits for the end of its padding.
     Padding {
         mark: [u8; 8],
         cipher: Cipher,
     },
-    /// Its choice.
+    /// Waits for the chosen cipher.
     Choice(Cipher),
-    /// The padding behind its choice.
+    /// Waits for the padding after the choice.
     MorePadding {
         chosen: u32,
         length: usize,
@@ -47,7 +47,7 @@ enum Progress {
 }
 
 impl Dialling {
-    /// Sends our public key.
+    /// Starts the exchange by sending our public key.
     pub(in crate::connection) fn new(
         ours: Handshake,
         encryption: Encryption,
@@ -123,7 +123,7 @@ impl Dialling {
         Step::Wait
     }
 
-    /// Names the swarm, offers ciphers, and sends our handshake along.
+    /// Sends the obfuscated info-hash, the offered ciphers, and our handshake.
     fn introduce(&mut self, secret: &[u8], outgoing: &mut Outgoing) -> Progress {
         let info_hash = self.ours.info_hash;
         outgoing.push_bytes(&mark(secret));
@@ -154,7 +154,7 @@ impl Dialling {
     }
 }
 
-/// What is sent from now on, and how what comes is read.
+/// Applies the chosen cipher to both directions.
 fn follow(chosen: u32, cipher: Cipher, outgoing: &mut Outgoing) -> Incoming {
     if chosen == RC4 {
         return Incoming::new(cipher, None);

@@ -1,4 +1,4 @@
-//! The Diffie-Hellman exchange of the encryption: a 768-bit prime, the generator 2.
+//! The Diffie-Hellman key exchange, with a 768-bit prime and the generator 2.
 
 use crypto_bigint::modular::ConstMontyForm;
 use crypto_bigint::{U192, U768, const_monty_params};
@@ -9,9 +9,9 @@ use super::protocol::MAX_PADDING;
 use crate::connection::outgoing::Outgoing;
 use crate::wire::EncryptionError;
 
-/// Bytes of a public key and of a secret.
+/// The length of a public key and of the shared secret in bytes.
 pub(super) const KEY: usize = 96;
-/// Bits of a private key, as the specification says.
+/// The length of a private key in bits, according to the specification.
 const PRIVATE_BITS: u32 = 160;
 const PRIVATE: usize = 20;
 
@@ -24,7 +24,7 @@ const_monty_params!(
 
 type Number = ConstMontyForm<Prime, { U768::LIMBS }>;
 
-/// Our half of one exchange. Used for one connection.
+/// The private key of one exchange. Each is used for one connection only.
 #[derive(Debug)]
 pub(super) struct PrivateKey(U192);
 
@@ -36,12 +36,12 @@ impl PrivateKey {
         Self(U192::from_be_slice(&bytes))
     }
 
-    /// What the remote is told.
+    /// The public key.
     pub(super) fn public(&self) -> [u8; KEY] {
         self.raise(&U768::from(2_u8))
     }
 
-    /// Sends our public key with padding of random length.
+    /// Sends the public key with padding of random length.
     pub(super) fn push(&self, rng: &mut ChaCha8Rng, outgoing: &mut Outgoing) {
         outgoing.push_bytes(&self.public());
         let mut padding = [0; MAX_PADDING];
@@ -50,7 +50,7 @@ impl PrivateKey {
         outgoing.push_bytes(padding.get(..length).unwrap_or_default());
     }
 
-    /// What both sides know afterwards.
+    /// The shared secret.
     pub(super) fn secret(&self, theirs: &[u8; KEY]) -> Result<[u8; KEY], EncryptionError> {
         let theirs = U768::from_be_slice(theirs);
         let largest = Number::MODULUS.get().wrapping_sub(&U768::ONE);
@@ -94,7 +94,7 @@ mod tests {
         let mut expected = [0; KEY];
         expected[KEY - 2] = 2;
         assert_eq!(public(9), expected);
-        // 2^768 mod p is 2^768 - p, because p has 768 bits.
+        // 2^768 mod p is 2^768 - p, since p has 768 bits.
         let expected = U768::ZERO.wrapping_sub(Number::MODULUS.as_ref());
         let half = PrivateKey(U192::from(2_u8));
         let power = PrivateKey(U192::from(384_u16)).public();

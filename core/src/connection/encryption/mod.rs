@@ -1,9 +1,10 @@
 //! Message stream encryption (MSE, also called protocol encryption): a Diffie-Hellman exchange and
 //! RC4 around a peer connection. No BEP describes it; the source is the specification in Vuze's
-//! wiki. It hides the protocol from simple filters, no more: nobody's identity is checked, and RC4
-//! is weak.
+//! wiki. It only hides the protocol from simple filters: it does not authenticate peers, and RC4 is
+//! weak.
 //!
-//! A is the side that dials, B the other. `S` is the secret of the exchange, `SKEY` the info-hash:
+//! A is the dialling side, B the accepting side. `S` is the secret of the exchange, `SKEY` the
+//! info-hash:
 //!
 //! 1. A: public key, up to 512 random bytes.
 //! 2. B: the same.
@@ -11,7 +12,7 @@
 //!    bytes, the ciphers that A offers, padding, and the first bytes of what follows.
 //! 4. B: enciphered: eight zero bytes, the cipher of B's choice, padding.
 //!
-//! From there on the stream is in the clear or enciphered, as B chose.
+//! From there on the stream is plaintext or encrypted, as B chose.
 
 mod accepting;
 mod dialling;

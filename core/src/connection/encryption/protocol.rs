@@ -1,4 +1,4 @@
-//! What both sides of the exchange share: hashes, padding, the offer of ciphers.
+//! Parts of the exchange that both sides share: hashes, padding, and cipher offers.
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use rand::RngExt as _;
@@ -9,31 +9,32 @@ use crate::connection::cipher::{Cipher, Incoming};
 use crate::types::InfoHashV1;
 use crate::wire::EncryptionError;
 
-/// The most padding that each side may send in each of two places, bytes.
+/// The maximum padding in bytes that each side may send, in each of two places.
 pub(super) const MAX_PADDING: usize = 512;
 
-/// What stands before the choice of ciphers: it shows that both sides have the same key.
+/// The verification constant before the choice of ciphers. It shows that both sides have the same
+/// key.
 pub(super) const VERIFICATION: [u8; 8] = [0; 8];
 
-/// The stream goes on in the clear.
+/// The stream continues as plaintext.
 pub(super) const PLAINTEXT: u32 = 1;
-/// The stream goes on enciphered.
+/// The stream continues encrypted with RC4.
 pub(super) const RC4: u32 = 2;
 
-/// Whether connections are encrypted.
+/// Whether peer connections are encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
-    /// Never: a remote that starts encryption breaks the protocol.
+    /// Never. A remote side that starts encryption violates the protocol.
     Off,
-    /// As the remote likes.
+    /// Optional: the remote side decides.
     #[default]
     Allow,
-    /// Always, with RC4 to the end.
+    /// Always, with RC4 for the whole stream.
     Require,
 }
 
 impl Encryption {
-    /// The ciphers that are acceptable, as bits.
+    /// The acceptable ciphers as a bit set.
     pub(super) const fn ciphers(self) -> u32 {
         match self {
             Self::Off => 0,
@@ -43,30 +44,30 @@ impl Encryption {
     }
 }
 
-/// How far the exchange got with the bytes at hand.
+/// The progress of the exchange with the available bytes.
 pub(in crate::connection) enum Step {
     /// More bytes are needed.
     Wait,
-    /// The remote names a swarm by [`obfuscated`]; the driver looks for it.
+    /// The remote side sent its [`obfuscated`] info-hash, which the driver must look up.
     Sought([u8; 20]),
-    /// It is over, or there is none. The rest of the input, and all that comes, is read through
-    /// this.
+    /// The exchange is complete or was not needed. The remaining and all further input is read
+    /// through this.
     Done(Incoming),
 }
 
-/// How an encrypted connection names its swarm: `SHA1("req2", info_hash)`. Whoever does not know
-/// the info-hash does not learn it.
+/// The identification of a swarm on encrypted connections: `SHA1("req2", info_hash)`. It does not
+/// reveal the info-hash.
 #[must_use]
 pub fn obfuscated(info_hash: InfoHashV1) -> [u8; 20] {
     hash(&[b"req2", &info_hash.0])
 }
 
-/// How the dialling side marks the end of its padding.
+/// The marker with which the dialling side ends its padding.
 pub(super) fn mark(secret: &[u8]) -> [u8; 20] {
     hash(&[b"req1", secret])
 }
 
-/// Adds or takes away what hides the obfuscated info-hash.
+/// Applies or removes the mask over the obfuscated info-hash.
 pub(super) fn hide(obfuscated: [u8; 20], secret: &[u8]) -> [u8; 20] {
     let mut out = hash(&[b"req3", secret]);
     for (byte, other) in out.iter_mut().zip(obfuscated) {
@@ -82,7 +83,8 @@ fn hash(parts: &[&[u8]]) -> [u8; 20] {
     hash.finalize().into()
 }
 
-/// Drops the input up to the end of `mark`, which follows padding; false: it is not there yet.
+/// Removes the input up to and including `mark`, which follows padding. False if it has not arrived
+/// yet.
 pub(super) fn skip_past(input: &mut BytesMut, mark: &[u8]) -> Result<bool, EncryptionError> {
     let limit = MAX_PADDING + mark.len();
     let searched = input.get(..limit).unwrap_or(input);
@@ -99,7 +101,7 @@ pub(super) fn skip_past(input: &mut BytesMut, mark: &[u8]) -> Result<bool, Encry
     }
 }
 
-/// Takes `count` bytes off the input and deciphers them; `None` until all are there.
+/// Removes `count` bytes from the input and decrypts them. `None` until all have arrived.
 pub(super) fn take(input: &mut BytesMut, count: usize, cipher: &mut Cipher) -> Option<BytesMut> {
     if input.len() < count {
         return None;
@@ -120,20 +122,20 @@ pub(super) fn padding_length(bytes: &mut BytesMut) -> Result<usize, EncryptionEr
     }
 }
 
-/// Appends padding of random length, its length before it. It is enciphered afterwards, so that
-/// zeros are as good as any other bytes.
+/// Appends padding of random length, preceded by its length. It is encrypted afterwards, so zeros
+/// are sufficient.
 pub(super) fn put_padding(rng: &mut ChaCha8Rng, out: &mut BytesMut) {
     let length: u16 = rng.random_range(0..=512);
     out.put_u16(length);
     out.put_bytes(0, length.into());
 }
 
-/// The key stream of what the dialling side sends.
+/// The key stream of the dialling side's output.
 pub(super) fn cipher_of_dialling(secret: &[u8], info_hash: InfoHashV1) -> Cipher {
     Cipher::new(&hash(&[b"keyA", secret, &info_hash.0]))
 }
 
-/// The key stream of what the accepting side sends.
+/// The key stream of the accepting side's output.
 pub(super) fn cipher_of_accepting(secret: &[u8], info_hash: InfoHashV1) -> Cipher {
     Cipher::new(&hash(&[b"keyB", secret, &info_hash.0]))
 }

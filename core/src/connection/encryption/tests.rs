@@ -1,4 +1,4 @@
-//! Remotes that follow a script: what our own ends never send.
+//! Scripted remote sides that send what Aqueduct itself never sends.
 
 use bytes::BytesMut;
 use rand::SeedableRng as _;
@@ -36,7 +36,7 @@ struct Ciphers {
     accepting: Cipher,
 }
 
-/// Exchanges keys with a connection, and returns what the script enciphers with.
+/// Exchanges keys with a connection. Returns the secret and the script's ciphers.
 fn exchange(connection: &mut Connection, input: &mut BytesMut) -> ([u8; KEY], Ciphers) {
     let script = PrivateKey::random(&mut ChaCha8Rng::from_seed([8; 32]));
     input.extend_from_slice(&script.public());
@@ -50,8 +50,8 @@ fn exchange(connection: &mut Connection, input: &mut BytesMut) -> ([u8; KEY], Ci
     (secret, ciphers)
 }
 
-/// A script that dials and offers `offer`: eight bytes, ciphers, length of padding, padding, length
-/// of what follows, and that. `rest` follows in the clear.
+/// A script that dials and sends `offer`: the verification constant, ciphers, padding length,
+/// padding, payload length, and the payload. `rest` follows as plaintext.
 fn dialled(offer: &[&[u8]], rest: &[u8]) -> (Connection, BytesMut, Ciphers) {
     let mut connection = Connection::accept_encrypted(Encryption::Allow, [1; 32], Instant::ZERO);
     let mut input = BytesMut::new();
@@ -83,7 +83,7 @@ fn refused(offer: &[&[u8]]) -> WireError {
 #[test]
 fn a_remote_that_offers_plaintext_alone_goes_on_in_the_clear_behind_its_first_bytes() {
     let (ciphers, none) = (PLAINTEXT.to_be_bytes(), 0_u16.to_be_bytes());
-    // Half of the handshake comes enciphered, the other half does not.
+    // The first half of the handshake is encrypted, the second half is not.
     let theirs = handshake(2).encode();
     let (initial, rest) = theirs.split_at(30);
     let length = 30_u16.to_be_bytes();
@@ -142,7 +142,7 @@ fn a_handshake_for_another_swarm_than_the_one_sought_is_refused() {
     assert_eq!(refused(&offer), expected);
 }
 
-/// A script that is dialled and chooses `chosen`, with so much padding announced.
+/// A script that is dialled and chooses `chosen`, with this declared padding length.
 fn dialling(encryption: Encryption, chosen: u32, padding: u16) -> Result<Vec<Event>, WireError> {
     let ours = handshake(1);
     let mut connection = Connection::dial_encrypted(ours, encryption, [1; 32], Instant::ZERO);

@@ -1,4 +1,4 @@
-//! Both ends of encrypted connections, and remotes that break the rules.
+//! Both ends of encrypted connections, and remote sides that violate the protocol.
 
 use bytes::BytesMut;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, proptest};
@@ -59,8 +59,8 @@ impl End {
     }
 }
 
-/// Passes bytes to and fro, in pieces of these sizes, until both ends are silent. Returns all
-/// bytes of each.
+/// Transfers bytes in both directions, in chunks of these sizes, until both ends are idle. Returns
+/// all bytes that each sent.
 fn talk(ends: &mut [End; 2], sizes: &[usize]) -> Result<[Vec<u8>; 2], WireError> {
     let (mut sizes, mut wire) = (sizes.iter().cycle(), [Vec::new(), Vec::new()]);
     let mut silent = 0;

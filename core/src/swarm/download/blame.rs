@@ -1,8 +1,8 @@
-//! Which peer sent the bad block: bans that hit the liar alone.
+//! Identifies the peers that sent bad blocks, so that only they are banned.
 //!
-//! When a piece fails its digest and several peers sent blocks of it, a digest of every block is
-//! kept with its sender. The piece is then fetched from one peer alone: if it fails again, that
-//! peer is the liar; if it is right, every peer whose block differs from the good copy is.
+//! When a piece with blocks from several peers fails its digest, a digest of every block is kept
+//! with its sender. The piece is then downloaded from a single peer. If it fails again, that peer
+//! is at fault. If it is correct, every peer whose block differs from the correct piece is.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use sha1::{Digest, Sha1};
 use crate::io::Rope;
 use crate::types::{PeerIdentity, Piece, Sha1Digest};
 
-/// Failed pieces remembered at most; the oldest index is forgotten first. A torrent where more fail
-/// at a time is being flooded, and each of the floods is then found by being fetched alone.
+/// The maximum number of failed pieces that are remembered; the one with the lowest index is
+/// dropped first. If more fail at the same time, the torrent is being flooded, and each offender is
+/// found when a piece is downloaded from it alone.
 const REMEMBERED: usize = 64;
 
 /// The blocks of failed pieces, by digest.
@@ -22,13 +23,13 @@ pub(crate) struct Blame {
 }
 
 impl Blame {
-    /// Whether this piece failed before and should be fetched from one peer alone.
+    /// Whether this piece failed before and should be downloaded from a single peer.
     pub(crate) fn suspects(&self, piece: Piece) -> bool {
         self.failed.contains_key(&piece)
     }
 
-    /// A piece failed its digest. `from` has `None` for padding, which was not sent. Returns the
-    /// liar if only one peer can be it.
+    /// Records a piece that failed its digest. `from` is `None` for padding, which was not sent.
+    /// Returns the offender, if only one peer can be it.
     pub(crate) fn failed(
         &mut self,
         piece: Piece,
@@ -54,7 +55,7 @@ impl Blame {
         None
     }
 
-    /// A piece matched its digest. Returns who sent a block of it that was not so.
+    /// Records a piece that matched its digest. Returns the senders of blocks that differ from it.
     pub(crate) fn passed(&mut self, piece: Piece, data: &Rope) -> Vec<PeerIdentity> {
         let Some(before) = self.failed.remove(&piece) else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! A piece under way: which of its blocks are asked for, which have come, and from whom.
+//! A piece in progress: which of its blocks are requested, which have arrived, and from whom.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -9,57 +9,59 @@ use super::source::Source;
 use crate::io::Rope;
 use crate::types::{Instant, PeerIdentity};
 
-/// Waiting for somebody else pays off if that takes at most so small a part of what the one who was
-/// asked will still need, and at least so long.
+/// A block is requested from a second peer only if the first one is expected to take at least this
+/// many times as long, and at least [`LEAST_GAIN`].
 const FASTER: u32 = 2;
 const LEAST_GAIN: Duration = Duration::from_millis(500);
 
-/// One block of a piece under way.
+/// A block of a piece in progress.
 #[derive(Clone, Debug, Default)]
 struct Slot {
     data: Option<Bytes>,
     from: Option<PeerIdentity>,
     requesters: u8,
-    /// When the soonest of those who were asked for it should have sent it.
+    /// The earliest expected arrival among the pending requests.
     due: Instant,
 }
 
 impl Slot {
-    /// How long it will still take. A peer that is late will probably be late for as long again.
+    /// The expected remaining time. A peer that is late is expected to be late by the same time
+    /// again.
     fn rest(&self, now: Instant) -> Duration {
         self.due.since(now).max(now.since(self.due))
     }
 }
 
-/// What came of a block that arrived.
+/// The effect of a block that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// It is taken; so many other peers were asked for it too and should be told.
+    /// It was accepted. Other peers with pending requests for it should be told.
     Taken {
-        /// Requests for the same block at other peers.
+        /// The number of pending requests for the same block at other peers.
         others: u8,
     },
-    /// It was there already.
+    /// It had arrived before.
     Duplicate,
 }
 
-/// A piece under way. Blocks are kept as the slices they came in.
+/// A piece in progress. Blocks are kept as the slices in which they arrived.
 #[derive(Debug)]
 pub(crate) struct PieceInProgress {
     slots: Vec<Slot>,
     missing: u32,
     free: u32,
-    /// Every block before this one is asked for or had.
+    /// Every block before this one is requested or has arrived.
     cursor: usize,
-    /// The source that fetches it alone: for as long as it does, no other peer joins unless memory or
-    /// the end of the download asks for it.
+    /// The source that downloads the piece alone. While it does, no other peer joins, except to
+    /// free memory or at the end of the download.
     pub(crate) owner: Option<Source>,
-    /// After a failed digest only one peer may fetch it, so that a second failure names the liar.
+    /// Whether only one peer may download it after a failed digest, so that a second failure
+    /// identifies the offender.
     pub(crate) alone: bool,
 }
 
 impl PieceInProgress {
-    /// A piece of so many blocks, none asked for.
+    /// A piece of this many blocks, none of them requested.
     pub(crate) fn new(blocks: u32, owner: Source, alone: bool) -> Self {
         let slots = vec![Slot::default(); blocks as usize];
         Self {
@@ -72,17 +74,17 @@ impl PieceInProgress {
         }
     }
 
-    /// Blocks that have not come.
+    /// The number of blocks that have not arrived.
     pub(crate) fn missing(&self) -> u32 {
         self.missing
     }
 
-    /// Blocks that have not come and that no peer is asked for.
+    /// The number of blocks that have not arrived and are not requested.
     pub(crate) fn free(&self) -> u32 {
         self.free
     }
 
-    /// A block that is known without being asked for: padding.
+    /// Fills in a block that is known without a request: padding.
     pub(crate) fn fill(&mut self, block: u32, data: Bytes) {
         let slot = self.slots.get_mut(block as usize);
         if let Some(slot) = slot.filter(|slot| slot.data.is_none() && slot.requesters == 0) {
@@ -92,7 +94,7 @@ impl PieceInProgress {
         }
     }
 
-    /// Takes the first free block for one peer, which should send it by `due`.
+    /// Takes the first free block for a peer, which should send it by `due`.
     pub(crate) fn take_free(&mut self, due: Instant) -> Option<u32> {
         if self.free == 0 {
             return None;
@@ -105,9 +107,9 @@ impl PieceInProgress {
         u32::try_from(at).ok()
     }
 
-    /// Takes a block that others are asked for already, the one that will take longest, if `may`
-    /// says so: endgame. What is asked twice is often paid for twice, so it must be clear that this
-    /// peer, which should send it by `due`, is the faster one.
+    /// Takes a block that is already requested from others, the one expected last, if `may`
+    /// permits: endgame. Such a block is often received twice, so this peer, which should send it
+    /// by `due`, must clearly be faster.
     pub(crate) fn take_shared(
         &mut self,
         now: Instant,
@@ -130,7 +132,8 @@ impl PieceInProgress {
         Some(n)
     }
 
-    /// One peer will not send this block (it choked, left, refused, or is late).
+    /// Releases a block that a peer will not send, because it choked us, left, rejected the
+    /// request, or is late.
     pub(crate) fn give_back(&mut self, block: u32) {
         let Some(slot) = self.slots.get_mut(block as usize) else {
             return;
@@ -145,7 +148,8 @@ impl PieceInProgress {
         }
     }
 
-    /// A block came. `asked`: whether this peer was still counted among its requesters.
+    /// Stores a block that arrived. `asked`: whether the peer still counted as one of its
+    /// requesters.
     pub(crate) fn arrived(
         &mut self,
         block: u32,
@@ -174,7 +178,7 @@ impl PieceInProgress {
         Arrival::Taken { others }
     }
 
-    /// Bytes that have come from peers.
+    /// The number of bytes received from peers.
     pub(crate) fn received(&self) -> u64 {
         let sent = self.slots.iter().filter(|slot| slot.from.is_some());
         sent.filter_map(|slot| slot.data.as_ref())
@@ -182,8 +186,8 @@ impl PieceInProgress {
             .sum()
     }
 
-    /// The whole piece and, block by block, who sent it; padding was not sent at all. Only when
-    /// nothing is missing.
+    /// The whole piece and the sender of each block; padding has none. Call only if nothing is
+    /// missing.
     pub(crate) fn into_piece(self) -> (Rope, Vec<Option<PeerIdentity>>) {
         let slots = self
             .slots

@@ -1,4 +1,4 @@
-//! Downloading: which blocks to ask of whom, and what comes of them.
+//! Downloading: which blocks to request from which peers, and handling what they send.
 
 mod blame;
 mod in_progress;
@@ -25,18 +25,18 @@ use crate::swarm::storage::Pieces;
 use crate::types::{ConnId, Instant, Lengths, PeerIdentity, Piece};
 use crate::wire::Message;
 
-/// Payload of one torrent.
+/// Payload counters of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// Bytes received, all runs.
+    /// Bytes received in all runs.
     pub(crate) downloaded: u64,
-    /// Bytes thrown away.
+    /// Bytes discarded.
     pub(crate) wasted: u64,
     /// Bytes per second.
     pub(crate) rate: Rate,
 }
 
-/// What is being fetched of one torrent, and from whom.
+/// The download state of one torrent.
 #[derive(Debug)]
 pub(crate) struct Download {
     picker: PiecePicker,
@@ -45,7 +45,7 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// Nothing is known of any piece, and no peer is there.
+    /// The initial state: no piece is known, and there are no peers.
     pub(crate) fn new(lengths: Lengths) -> Self {
         Self {
             picker: PiecePicker::new(lengths),
@@ -54,17 +54,17 @@ impl Download {
         }
     }
 
-    /// What comes first.
+    /// Sets the ranges that are downloaded first.
     pub(crate) fn prioritise(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
         self.picker.prioritise(lengths, ranges);
     }
 
-    /// A peer is there. It is known to have nothing.
+    /// Adds a peer, which has no pieces yet.
     pub(crate) fn add_peer(&mut self, now: Instant, conn: ConnId) {
         self.peers.insert(conn, PeerDownload::new(now));
     }
 
-    /// A peer left: what it was asked for may be asked of others.
+    /// Removes a peer. Its requested blocks may be requested from others.
     pub(crate) fn remove_peer(&mut self, pieces: &Pieces, conn: ConnId, peer: &Peer) {
         self.release_requests(conn, None);
         let counted = self
@@ -78,17 +78,17 @@ impl Download {
         }
     }
 
-    /// What is known of one peer.
+    /// The state of one peer.
     pub(crate) fn peer(&self, conn: ConnId) -> Option<&PeerDownload> {
         self.peers.get(&conn)
     }
 
-    /// A round of choking is over.
+    /// Ends a choking round.
     pub(crate) fn end_round(&mut self) {
         self.peers.values_mut().for_each(PeerDownload::end_round);
     }
 
-    /// What is wanted or had changed as a whole: picker and counts are brought in line.
+    /// Updates picker and counters after a general change of wanted or complete pieces.
     pub(crate) fn recount(&mut self, cx: &mut Context, pieces: &Pieces, peers: &mut Peers) {
         self.picker.recount(cx, pieces);
         for (conn, peer) in peers.iter_mut() {
@@ -97,7 +97,7 @@ impl Download {
         }
     }
 
-    /// A piece is had by us now: peers that have it are of less use.
+    /// Records that a piece is complete, which makes peers that have it less useful.
     pub(crate) fn handle_had(&mut self, cx: &mut Context, peers: &mut Peers, piece: Piece) {
         for (conn, peer) in peers.iter_mut().filter(|(_, peer)| peer.have.has(piece)) {
             let Some(known) = self.peers.get_mut(&conn) else {
@@ -108,7 +108,7 @@ impl Download {
         }
     }
 
-    /// Says that we are interested, or no longer, when that changes (BEP 3).
+    /// Sends `interested` or `not interested` if that changed (BEP 3).
     fn update_interest(&self, cx: &mut Context, conn: ConnId, peer: &mut Peer) {
         let interested = !cx.paused && self.peer(conn).is_some_and(|known| known.useful > 0);
         if std::mem::replace(&mut peer.am_interested, interested) != interested {
@@ -132,7 +132,7 @@ impl Download {
         }
     }
 
-    /// A piece that is not had after all goes back to the picker.
+    /// Returns a piece that could not be completed to the picker.
     pub(crate) fn reopen(
         &mut self,
         cx: &mut Context,
@@ -151,12 +151,12 @@ impl Download {
         }
     }
 
-    /// Whether a piece is being fetched.
+    /// Whether a piece is in progress.
     pub(crate) fn is_in_progress(&self, piece: Piece) -> bool {
         self.picker.is_in_progress(piece)
     }
 
-    /// A piece left the picker: it can no longer be opened.
+    /// Records that a piece left the picker and cannot be opened any more.
     fn handle_closed(&mut self, peers: &Peers, piece: Piece) {
         for (conn, _) in peers.iter().filter(|(_, peer)| peer.have.has(piece)) {
             if let Some(known) = self.peers.get_mut(&conn) {
@@ -165,7 +165,7 @@ impl Download {
         }
     }
 
-    /// All blocks of a piece are there: the piece and, block by block, who sent it.
+    /// Removes a piece whose blocks have all arrived. Returns it with the sender of each block.
     pub(crate) fn take_complete(
         &mut self,
         piece: Piece,
@@ -173,12 +173,13 @@ impl Download {
         self.picker.take_complete(piece)
     }
 
-    /// A piece matched its hash. Returns who sent a wrong block of it before.
+    /// Handles a piece that matched its hash. Returns peers that had sent wrong blocks of it.
     pub(crate) fn handle_verified(&mut self, piece: Piece, data: &Rope) -> Vec<PeerIdentity> {
         self.picker.handle_verified(piece, data)
     }
 
-    /// A piece did not match its hash. Returns the peer to blame, if there is only one that can be.
+    /// Handles a piece that did not match its hash. Returns the offender, if only one peer can be
+    /// it.
     pub(crate) fn handle_corrupt(
         &mut self,
         piece: Piece,
@@ -188,7 +189,7 @@ impl Download {
         self.picker.handle_corrupt(piece, data, from)
     }
 
-    /// Forgets the pieces in progress and frees their memory.
+    /// Drops the pieces in progress and releases their memory.
     pub(crate) fn drop_in_progress(&mut self, cx: &mut Context, pieces: &Pieces) {
         self.totals.wasted += self.picker.drop_in_progress(cx, pieces);
     }

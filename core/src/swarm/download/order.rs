@@ -1,4 +1,4 @@
-//! What to fetch first.
+//! The order of downloading.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use super::rarest_first::RarestFirst;
 use crate::io::PriorityRange;
 use crate::types::{Bitfield, Lengths, Piece};
 
-/// Ranges of pieces that are fetched before all others, each from its beginning on; the range whose
-/// deadline is nearest comes first. All other pieces are fetched rarest first (BEP 3).
+/// Ranges of pieces that are downloaded before all others, each from its start; the range with the
+/// nearest deadline comes first. All other pieces are downloaded rarest first (BEP 3).
 #[derive(Debug, Default)]
 pub(super) struct FetchOrder {
     ranges: Vec<Range<u32>>,
-    /// No piece before this one is open: the index of a range, and of a piece in it.
+    /// The index of a range, and of a piece in it; no piece before that is open.
     cursor: Option<(usize, u32)>,
 }
 
 impl FetchOrder {
-    /// Replaces the ranges. A range of bytes covers every piece that it touches.
+    /// Replaces the ranges. A byte range covers every piece that it touches.
     pub(super) fn set(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
         let mut sorted = ranges.to_vec();
-        // Stable: of ranges with one deadline the one that was named first is first.
+        // Stable, so that ranges with the same deadline keep their order.
         sorted.sort_by_key(|range| range.deadline);
         self.ranges = sorted
             .iter()
@@ -28,12 +28,12 @@ impl FetchOrder {
         self.cursor = None;
     }
 
-    /// Whether nothing comes first.
+    /// Whether there are no ranges.
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// A piece was opened again: the search begins anew.
+    /// Restarts the search after a piece was opened again.
     pub(super) fn handle_opened(&mut self) {
         self.cursor = None;
     }
@@ -56,7 +56,7 @@ impl FetchOrder {
         found
     }
 
-    /// Ranges and pieces in order, without those before the cursor.
+    /// Ranges and pieces in order, starting at the cursor.
     fn after_cursor(&self) -> impl Iterator<Item = (usize, u32)> {
         let (first, start) = self.cursor.unwrap_or_default();
         let ranges = self.ranges.iter().enumerate().skip(first);

@@ -1,4 +1,4 @@
-//! What we ask of one peer, and how it answers.
+//! Our requests to one peer, and how it answers them.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,48 +8,49 @@ use crate::net::Rate;
 use crate::swarm::peers::Peer;
 use crate::types::{Block, Instant, Piece};
 
-/// Pieces that a peer may offer as allowed-fast (BEP 6). More are ignored.
+/// The maximum number of allowed-fast pieces per peer (BEP 6). More are ignored.
 const MAX_ALLOWED_FAST: usize = 64;
-/// Payload that was not asked for: so much is dropped before the connection is.
+/// The amount of unrequested payload in bytes after which a peer is disconnected.
 const MAX_UNSOLICITED: u64 = 64 * 1024;
 
-/// A request of ours on its way.
+/// A pending request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SentRequest {
     pub(super) block: Block,
     pub(super) at: Instant,
-    /// Blocks that were asked for later and came earlier. Peers answer in order, or nearly so.
+    /// The number of later requests that were answered earlier. Peers answer approximately in
+    /// order.
     pub(super) overtaken: u32,
-    /// It was late and is asked elsewhere; if it comes all the same it is welcome.
+    /// Whether it is late and requested elsewhere. If it still arrives, it is accepted.
     pub(super) late: bool,
 }
 
-/// The download's side of one connected peer.
+/// The download state of one connected peer.
 #[derive(Debug)]
 pub(crate) struct PeerDownload {
-    /// Not counted piece by piece in the picker: it came as a seed.
+    /// Whether it joined as a seed, which the picker does not count piece by piece.
     pub(super) counted_as_seed: bool,
-    /// Pieces it has that we want and lack.
+    /// The number of its pieces that we need.
     pub(crate) useful: u32,
-    /// Of these, the open ones.
+    /// The number of these that are open.
     pub(super) pickable: u32,
-    /// Pieces it lets us request while it chokes us (BEP 6).
+    /// Pieces that we may request while it chokes us (BEP 6).
     pub(super) allowed_fast: BTreeSet<Piece>,
-    /// Pieces of which it rejected a block; others are asked for them first.
+    /// Pieces of which it rejected a block; other peers are asked for them first.
     pub(super) refusals: Refusals,
     pub(super) pipeline: Pipeline,
     requests: VecDeque<SentRequest>,
-    /// Of these, the late ones.
+    /// The number of late requests.
     late: usize,
-    /// Blocks no longer asked for that may still come.
+    /// Blocks that are no longer requested but may still arrive.
     released: VecDeque<Block>,
-    /// The piece it fetches.
+    /// The piece that it downloads for us.
     pub(super) current: Option<Piece>,
     pub(super) last_block_at: Instant,
     pub(crate) snubbed: bool,
     unsolicited: u64,
     pub(crate) rate: Rate,
-    /// Payload bytes from it in this round of choking and in the one before.
+    /// Payload bytes received in this choking round and in the previous one.
     received: [u64; 2],
 }
 
@@ -74,23 +75,23 @@ impl PeerDownload {
         }
     }
 
-    /// Whether we may ask it for this piece now.
+    /// Whether this piece may be requested from the peer now.
     pub(super) fn may_ask(&self, now: Instant, peer: &Peer, piece: Piece) -> bool {
         let open = !peer.peer_choking || self.allowed_fast.contains(&piece);
         open && peer.have.has(piece) && !self.refusals.hold(now, piece)
     }
 
-    /// The peer lets us request a piece while it chokes us. Returns whether that is news.
+    /// Adds an allowed-fast piece. Returns whether it was new.
     pub(super) fn allow_fast(&mut self, piece: Piece) -> bool {
         self.allowed_fast.len() < MAX_ALLOWED_FAST && self.allowed_fast.insert(piece)
     }
 
-    /// Requests on their way, late ones included.
+    /// Pending requests, including late ones.
     pub(super) fn requests(&self) -> &VecDeque<SentRequest> {
         &self.requests
     }
 
-    /// Requests on their way that are not given up.
+    /// The number of pending requests that are not late.
     pub(crate) fn in_flight(&self) -> usize {
         self.requests.len() - self.late
     }
@@ -104,7 +105,7 @@ impl PeerDownload {
         });
     }
 
-    /// Takes one request of ours out of the list, if it is there.
+    /// Removes a pending request, if it exists.
     pub(super) fn take_request(&mut self, block: Block) -> Option<SentRequest> {
         let at = self
             .requests
@@ -115,8 +116,8 @@ impl PeerDownload {
         Some(request)
     }
 
-    /// The same for a request that is answered with its block: what was asked before it has been
-    /// passed over.
+    /// As `take_request`, for a request that is answered with its block. Earlier requests count as
+    /// overtaken.
     fn take_answered(&mut self, block: Block) -> Option<SentRequest> {
         let at = self
             .requests
@@ -128,8 +129,8 @@ impl PeerDownload {
         self.take_request(block)
     }
 
-    /// Requests that were given up may still be answered, without offence, and are not counted any
-    /// more. `bound`: so many are remembered.
+    /// Releases late requests: they are no longer counted, and an answer is still accepted. At most
+    /// `bound` blocks are remembered.
     pub(super) fn release_late(&mut self, bound: usize) {
         for request in self.take_requests() {
             if request.late {
@@ -140,7 +141,7 @@ impl PeerDownload {
         }
     }
 
-    /// Takes all requests out of the list.
+    /// Removes all pending requests.
     pub(super) fn take_requests(&mut self) -> VecDeque<SentRequest> {
         self.late = 0;
         std::mem::take(&mut self.requests)
@@ -163,8 +164,8 @@ impl PeerDownload {
         late
     }
 
-    /// A block that is not asked for any more; if it comes it is no offence. `bound`: so many are
-    /// remembered.
+    /// Remembers a block that is no longer requested, so that it is accepted if it arrives. At most
+    /// `bound` blocks are remembered.
     pub(super) fn release(&mut self, block: Block, bound: usize) {
         if self.released.len() >= bound {
             self.released.pop_front();
@@ -172,7 +173,7 @@ impl PeerDownload {
         self.released.push_back(block);
     }
 
-    /// A block came. `None`: it was not asked for; else whether it was given up before.
+    /// Records that a block arrived. `None` if it was not requested; otherwise whether it was late.
     pub(super) fn handle_block(&mut self, block: Block, now: Instant) -> Option<bool> {
         let late = match self.take_answered(block) {
             Some(request) => {
@@ -190,24 +191,24 @@ impl PeerDownload {
         Some(late)
     }
 
-    /// Counts payload that was asked for.
+    /// Counts requested payload.
     pub(super) fn count(&mut self, now: Instant, bytes: u64) {
         self.rate.add(now, bytes);
         self.received[0] += bytes;
     }
 
-    /// Counts payload that was not asked for. Returns whether it was too much.
+    /// Counts unrequested payload. Returns whether the limit is exceeded.
     pub(super) fn count_unsolicited(&mut self, bytes: u64) -> bool {
         self.unsolicited += bytes;
         self.unsolicited > MAX_UNSOLICITED
     }
 
-    /// Payload bytes in this round of choking and in the one before.
+    /// Payload bytes received in this choking round and in the previous one.
     pub(crate) fn received_lately(&self) -> u64 {
         self.received.iter().sum()
     }
 
-    /// A round of choking is over.
+    /// Ends a choking round.
     pub(super) fn end_round(&mut self) {
         self.received = [0, self.received[0]];
     }

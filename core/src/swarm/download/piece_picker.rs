@@ -1,4 +1,5 @@
-//! Which block a peer is asked for next: the pieces in progress, and those that could be opened.
+//! Selects the next block to request from a peer, from the pieces in progress and from those that
+//! can be opened.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +15,21 @@ use crate::swarm::peers::Peer;
 use crate::swarm::storage::Pieces;
 use crate::types::{Block, ConnId, Instant, Lengths, PeerIdentity, Piece};
 
-/// In the endgame a block is asked of so many peers at a time.
+/// The maximum number of peers from which a block is requested in the endgame.
 const ENDGAME_REQUESTERS: u8 = 3;
-/// In the endgame a peer is asked for so many blocks at a time: what is asked twice is paid for
-/// twice. A peer that has yet to show how fast it is gets one.
+/// The maximum number of requests to a peer in the endgame, since duplicate blocks waste bandwidth.
+/// A peer of unknown speed gets one.
 const ENDGAME_DEPTH: usize = 32;
 
-/// Pieces that one filling of a pipeline opened.
+/// Pieces that were opened while filling one pipeline.
 #[derive(Debug, Default)]
 pub(super) struct Opened {
     pub(super) pieces: Vec<Piece>,
-    /// Of these, those that are all padding: nothing of them is asked for.
+    /// Those of them that consist of padding only, so that nothing is requested.
     pub(super) complete: Vec<Piece>,
 }
 
-/// For whom a block is looked for, and when that peer should have sent it.
+/// The peer for which a block is searched, and when it should send the block.
 pub(super) struct Search<'a> {
     pub(super) conn: ConnId,
     pub(super) peer: &'a Peer,
@@ -36,10 +37,10 @@ pub(super) struct Search<'a> {
     pub(super) due: Instant,
 }
 
-/// The pieces of a torrent that are still to come.
+/// The pieces of a torrent that are still needed.
 #[derive(Debug)]
 pub(super) struct PiecePicker {
-    /// Pieces that are wanted, and neither had nor in progress.
+    /// Pieces that are wanted, and neither complete nor in progress.
     open: RarestFirst,
     in_progress: BTreeMap<Piece, PieceInProgress>,
     blame: Blame,
@@ -56,32 +57,32 @@ impl PiecePicker {
         }
     }
 
-    /// What comes first.
+    /// Sets the ranges that are downloaded first.
     pub(super) fn prioritise(&mut self, lengths: &Lengths, ranges: &[PriorityRange]) {
         self.order.set(lengths, ranges);
     }
 
-    /// One more peer has the piece.
+    /// Records that one more peer has the piece.
     pub(super) fn gained(&mut self, piece: Piece) {
         self.open.gained(piece);
     }
 
-    /// One peer fewer has the piece.
+    /// Records that one peer fewer has the piece.
     pub(super) fn lost(&mut self, piece: Piece) {
         self.open.lost(piece);
     }
 
-    /// Whether the piece is wanted, and neither had nor in progress.
+    /// Whether the piece is wanted, and neither complete nor in progress.
     pub(super) fn is_open(&self, piece: Piece) -> bool {
         self.open.is_open(piece)
     }
 
-    /// Whether the piece is being fetched.
+    /// Whether the piece is in progress.
     pub(super) fn is_in_progress(&self, piece: Piece) -> bool {
         self.in_progress.contains_key(&piece)
     }
 
-    /// What is wanted or had changed as a whole.
+    /// Updates all pieces after a general change of wanted or complete pieces.
     pub(super) fn recount(&mut self, cx: &mut Context, pieces: &Pieces) {
         self.order.handle_opened();
         for piece in pieces.lengths.iter() {
@@ -93,7 +94,7 @@ impl PiecePicker {
         }
     }
 
-    /// A piece that is not had after all is open again. Returns whether it is.
+    /// Opens a piece again that could not be completed. Returns whether it is open.
     pub(super) fn reopen(&mut self, cx: &mut Context, pieces: &Pieces, piece: Piece) -> bool {
         let opens = self.should_be_open(pieces, piece);
         if opens {
@@ -108,7 +109,7 @@ impl PiecePicker {
         pieces.lacks(piece) && !busy
     }
 
-    /// A block came. Returns what became of it, and whether its piece is complete now. `None`: the
+    /// Stores a block. Returns the effect, and whether its piece is complete now. `None` if the
     /// piece is not in progress.
     pub(super) fn handle_block(
         &mut self,
@@ -121,13 +122,14 @@ impl PiecePicker {
         Some((arrival, progress.missing() == 0))
     }
 
-    /// Whether a piece in progress is this peer's to fetch.
+    /// Whether a piece in progress is assigned to this peer.
     pub(super) fn owns(&self, conn: ConnId, piece: Piece) -> bool {
         let progress = self.in_progress.get(&piece);
         progress.is_some_and(|progress| progress.owner == Some(Source::Peer(conn)))
     }
 
-    /// One request of ours will not be answered: the block is free, unless others are asked for it.
+    /// Releases the block of a request that will not be answered, unless other peers have been
+    /// asked for it.
     pub(super) fn give_back(&mut self, request: SentRequest) {
         let progress = self.in_progress.get_mut(&request.block.piece());
         if let Some(progress) = progress.filter(|_| !request.late) {
@@ -135,7 +137,7 @@ impl PiecePicker {
         }
     }
 
-    /// A peer no longer fetches a piece of its own.
+    /// Releases a peer's ownership of a piece.
     pub(super) fn release_ownership(&mut self, conn: ConnId) {
         let owned = self
             .in_progress
@@ -144,7 +146,7 @@ impl PiecePicker {
         owned.for_each(|progress| progress.owner = None);
     }
 
-    /// All blocks of a piece are there: the piece and, block by block, who sent it.
+    /// Removes a piece whose blocks have all arrived. Returns it with the sender of each block.
     pub(super) fn take_complete(
         &mut self,
         piece: Piece,
@@ -154,12 +156,13 @@ impl PiecePicker {
             .map(PieceInProgress::into_piece)
     }
 
-    /// A piece matched its hash. Returns who sent a wrong block of it before.
+    /// Handles a piece that matched its hash. Returns peers that had sent wrong blocks of it.
     pub(super) fn handle_verified(&mut self, piece: Piece, data: &Rope) -> Vec<PeerIdentity> {
         self.blame.passed(piece, data)
     }
 
-    /// A piece did not match its hash. Returns the peer to blame, if there is only one that can be.
+    /// Handles a piece that did not match its hash. Returns the offender, if only one peer can be
+    /// it.
     pub(super) fn handle_corrupt(
         &mut self,
         piece: Piece,
@@ -169,7 +172,8 @@ impl PiecePicker {
         self.blame.failed(piece, data, from)
     }
 
-    /// Forgets the pieces in progress and frees their memory. Returns the bytes that had come.
+    /// Drops the pieces in progress and releases their memory. Returns the number of bytes received
+    /// for them.
     pub(super) fn drop_in_progress(&mut self, cx: &mut Context, pieces: &Pieces) -> u64 {
         let mut dropped = 0;
         for (piece, progress) in std::mem::take(&mut self.in_progress) {
@@ -181,8 +185,8 @@ impl PiecePicker {
         dropped
     }
 
-    /// The block to ask this peer for, in this order: of the piece it fetches, of one that was
-    /// left, of a new one, of another peer's, of what others are asked for.
+    /// The next block to request from this peer, in this order: from its own piece, from an
+    /// abandoned one, from a new one, from another peer's piece, from blocks requested from others.
     pub(super) fn next_block(
         &mut self,
         cx: &mut Context,
@@ -216,7 +220,7 @@ impl PiecePicker {
         pieces.lengths.nth_block(piece, number)
     }
 
-    /// Joins a piece in progress, and takes it over if no peer fetches it.
+    /// Joins a piece in progress, and takes it over if no peer owns it.
     fn of_in_progress(
         &mut self,
         pieces: &Pieces,
@@ -250,7 +254,7 @@ impl PiecePicker {
             let limit = cx.config().max_unwritten;
             let memory = &mut cx.shared.memory;
             if !memory.has_room(u64::from(pieces.lengths.piece_length()), limit) {
-                // Not even worth the search, which is the longest part of filling a pipeline.
+                // Skip the search, which is the most expensive part of filling a pipeline.
                 return None;
             }
             let piece = self.pick(pieces, search.peer, known, &opened.pieces)?;
@@ -272,7 +276,7 @@ impl PiecePicker {
         }
     }
 
-    /// A piece to fetch, for one peer. Padding is in it already (BEP 47).
+    /// A new piece in progress for one peer. Its padding is filled in already (BEP 47).
     fn begin(&self, pieces: &Pieces, piece: Piece, owner: ConnId) -> PieceInProgress {
         let (blocks, alone) = (pieces.lengths.blocks(piece), self.blame.suspects(piece));
         let mut progress = PieceInProgress::new(blocks, Source::Peer(owner), alone);
@@ -282,8 +286,8 @@ impl PiecePicker {
         progress
     }
 
-    /// The piece to open for a peer. `opened`: pieces that this very search opened, which are not
-    /// yet taken off the peer's count.
+    /// The piece to open for a peer. `opened`: pieces that this search opened already, which are
+    /// not yet subtracted from the peer's count.
     fn pick(
         &mut self,
         pieces: &Pieces,
@@ -292,8 +296,8 @@ impl PiecePicker {
         opened: &[Piece],
     ) -> Option<Piece> {
         if peer.peer_choking {
-            // What a choking peer allows lies anywhere: of no use while a beginning is wanted
-            // first.
+            // Allowed-fast pieces are anywhere in the torrent, so they are ignored while a range is
+            // to be downloaded first.
             let allowed = known.allowed_fast.iter().filter(|_| self.order.is_empty());
             return allowed
                 .copied()
@@ -309,8 +313,8 @@ impl PiecePicker {
         first.or_else(|| self.open.rarest(&peer.have, hits))
     }
 
-    /// Endgame: what is slow to come is asked of a faster peer, too, so that the last blocks do
-    /// not wait for the slowest.
+    /// Endgame: requests a late block also from a faster peer, so that the last blocks do not wait
+    /// for the slowest peer.
     fn of_requested(
         &mut self,
         pieces: &Pieces,

@@ -1,43 +1,44 @@
-//! How many requests a peer should have in flight: enough that it never waits for us, not so many
-//! that its blocks grow stale in a queue.
+//! The number of requests in flight to a peer: enough that the peer never waits for us, but not so
+//! many that blocks wait in its queue for long.
 
 use std::time::Duration;
 
 use crate::types::{BLOCK_SIZE, Instant};
 
-/// Requests in flight before anything is known.
+/// The initial number of requests in flight.
 const START: usize = 8;
-/// Never fewer: one on its way, one being served.
+/// The minimum: one block in transit, and one being read.
 const LEAST: usize = 2;
-/// Requests cover so much time beyond the peer's latency: what a stalled scheduler or a lost packet
-/// may cost without a pause.
+/// The time beyond the peer's latency that requests must cover. It bridges a scheduling delay or a
+/// lost packet.
 const MARGIN: Duration = Duration::from_millis(750);
-/// What a block is expected to take as long as nothing is known.
+/// The expected time for a block while nothing is known.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(5);
-/// A peer that has been quiet for so long, and for so many times what a block should have taken,
-/// may have dropped what it was asked for.
+/// A peer that has sent nothing for this time, and for a multiple of the expected time of a block,
+/// may have dropped its requests.
 const QUIET: Duration = Duration::from_secs(2);
 const QUIET_WAITS: u32 = 2;
-/// The same for a block that others overtook: that is a much surer sign.
+/// The same for a block that others overtook, which is a much stronger sign.
 const OVERTAKEN: Duration = Duration::from_millis(500);
 const OVERTAKEN_WAITS: u32 = 2;
-/// The rate is looked at so often.
+/// The interval at which the rate is evaluated.
 const EPOCH: Duration = Duration::from_millis(250);
 
-/// The window of one peer. It starts like TCP, one more with every block, until the rate stops
-/// growing; then it follows rate times latency.
+/// The request window of one peer. As in TCP slow start, it grows by one per block until the rate
+/// stops growing; then it follows rate times latency.
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline {
     depth: usize,
     starting: bool,
-    /// It fell silent: one block at a time, until one comes.
+    /// Whether the peer stopped sending, so that one block at a time is requested until one
+    /// arrives.
     probing: bool,
-    /// Bytes since `since`.
+    /// Bytes received since `since`.
     bytes: u64,
     since: Option<Instant>,
-    /// Bytes per second in the last epoch, and the best of recent ones.
+    /// Bytes per second: the rate of the last epoch, or the best of recent ones.
     best: u64,
-    /// Least time seen from request to block, in microseconds.
+    /// The minimum time from request to block, in microseconds.
     latency: u64,
 }
 
@@ -56,17 +57,17 @@ impl Default for Pipeline {
 }
 
 impl Pipeline {
-    /// Requests that should be in flight, at most `limit`.
+    /// The number of requests that should be in flight, at most `limit`.
     pub(crate) fn depth(&self, limit: usize) -> usize {
         self.depth.min(limit)
     }
 
-    /// Whether it has been seen how fast the peer is.
+    /// Whether the speed of the peer is known.
     pub(crate) fn is_known(&self) -> bool {
         self.best > 0
     }
 
-    /// How long a block will take that is asked for behind so many others.
+    /// The expected time for a block that is requested with this many others before it.
     pub(crate) fn wait(&self, in_flight: usize) -> Duration {
         if !self.is_known() {
             return UNKNOWN_WAIT;
@@ -80,19 +81,19 @@ impl Pipeline {
         )
     }
 
-    /// Silence of a peer that owes so many blocks after which they are asked elsewhere, if that can
-    /// be told from what came before.
+    /// The time without data after which a peer's pending blocks are requested elsewhere, if
+    /// earlier blocks allow an estimate.
     pub(crate) fn patience(&self, in_flight: usize) -> Option<Duration> {
         Some(QUIET + self.expected(in_flight)? * QUIET_WAITS)
     }
 
-    /// The same for a block that was overtaken by others.
+    /// As `patience`, for a block that was overtaken by others.
     pub(crate) fn patience_overtaken(&self, in_flight: usize) -> Option<Duration> {
         Some(OVERTAKEN + self.expected(in_flight)? * OVERTAKEN_WAITS)
     }
 
-    /// As [`Pipeline::wait`]; as long as only the first blocks came, each may take as long as they
-    /// did.
+    /// As [`Pipeline::wait`]. While only the first blocks have arrived, each is expected to take as
+    /// long as they did.
     fn expected(&self, in_flight: usize) -> Option<Duration> {
         match self.latency {
             _ if self.is_known() => Some(self.wait(in_flight)),
@@ -103,7 +104,7 @@ impl Pipeline {
         }
     }
 
-    /// A block came `waited` after it was asked for.
+    /// Records a block that arrived `waited` after its request.
     pub(crate) fn on_block(&mut self, now: Instant, bytes: u64, waited: Duration) {
         if self.probing {
             self.restart();
@@ -123,7 +124,7 @@ impl Pipeline {
         }
     }
 
-    /// It stopped sending: ask for one block at a time until it does again.
+    /// Records that the peer stopped sending: one block at a time is requested until it resumes.
     pub(crate) fn on_snub(&mut self) {
         *self = Self {
             depth: 1,
@@ -133,13 +134,13 @@ impl Pipeline {
         };
     }
 
-    /// It rejected a request: perhaps its queue is shorter than ours.
+    /// Records a rejected request: the peer's queue may be shorter than our window.
     pub(crate) fn on_reject(&mut self) {
         self.depth = (self.depth / 2).max(1);
         self.starting = false;
     }
 
-    /// It unchoked us or began to answer again.
+    /// Restarts after the peer unchoked us or began to answer again.
     pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }
@@ -151,8 +152,8 @@ impl Pipeline {
         if self.starting && rate <= self.best + self.best / 8 {
             self.starting = false;
         }
-        // The best of recent epochs, fading by an eighth each, so that one slow epoch does not
-        // shrink the window that a fast path needs.
+        // The best rate of recent epochs, decreasing by an eighth per epoch, so that a single slow
+        // epoch does not shrink the window that a fast path needs.
         self.best = rate.max(self.best - self.best / 8);
         if !self.starting {
             self.depth = self.target();
@@ -174,8 +175,8 @@ impl Pipeline {
 mod tests {
     use super::*;
 
-    /// A path of `rate` blocks a second and a latency; returns the window after so many seconds and
-    /// the blocks received.
+    /// Simulates a path with `rate` blocks per second and a latency. Returns the window after this
+    /// many seconds, and the number of received blocks.
     fn run(rate: u64, latency_ms: u64, seconds: u64) -> (usize, u64) {
         let mut p = Pipeline::default();
         let (mut in_flight, mut received) = (std::collections::VecDeque::new(), 0);

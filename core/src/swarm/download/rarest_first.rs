@@ -1,4 +1,4 @@
-//! Rarest first (BEP 3): which piece to open next.
+//! Rarest first (BEP 3): selects the piece to open next.
 
 use rand::{Rng, RngExt};
 
@@ -6,12 +6,13 @@ use crate::types::{Bitfield, Lengths, Piece};
 
 const NOWHERE: u32 = u32::MAX;
 
-/// The open pieces (wanted, not had, not under way) ordered by how many peers have them, at random
-/// among equals.
+/// The open pieces (wanted, not complete, not in progress), ordered by the number of peers that
+/// have them, and randomly within equal numbers.
 ///
-/// `order` is cut into buckets of equal availability; `starts[a]` is the first index of bucket `a`
-/// and the last entry is `order.len()`. A change of availability by one moves a piece across one
-/// border: a swap. Seeds have everything and so change no order: they are not counted.
+/// `order` is divided into buckets of equal availability. `starts[a]` is the first index of bucket
+/// `a`, and the last entry is `order.len()`. A change of availability by one moves a piece across
+/// one boundary with a swap. Seeds have every piece and therefore do not affect the order: they are
+/// not counted.
 #[derive(Debug)]
 pub(crate) struct RarestFirst {
     lengths: Lengths,
@@ -22,7 +23,7 @@ pub(crate) struct RarestFirst {
 }
 
 impl RarestFirst {
-    /// Nothing is open and no peer has anything.
+    /// The initial state: no piece is open, and no peer has any.
     pub(crate) fn new(lengths: Lengths) -> Self {
         let n = lengths.pieces() as usize;
         Self {
@@ -34,7 +35,7 @@ impl RarestFirst {
         }
     }
 
-    /// Open pieces.
+    /// The number of open pieces.
     pub(crate) fn open_count(&self) -> usize {
         self.order.len()
     }
@@ -48,7 +49,7 @@ impl RarestFirst {
         self.order.iter().filter_map(|&i| self.lengths.piece(i))
     }
 
-    /// Opens a piece, at a random place among the equally rare. Idempotent.
+    /// Opens a piece at a random position in its bucket. Idempotent.
     pub(crate) fn open(&mut self, piece: Piece, rng: &mut impl Rng) {
         if self.is_open(piece) {
             return;
@@ -68,7 +69,7 @@ impl RarestFirst {
         self.swap(at, other as usize);
     }
 
-    /// Closes a piece: it is under way, had or not wanted any more. Idempotent.
+    /// Closes a piece that is in progress, complete or no longer wanted. Idempotent.
     pub(crate) fn close(&mut self, piece: Piece) {
         if !self.is_open(piece) {
             return;
@@ -82,7 +83,7 @@ impl RarestFirst {
         self.place[piece.index()] = NOWHERE;
     }
 
-    /// One more peer has the piece.
+    /// Records that one more peer has the piece.
     pub(crate) fn gained(&mut self, piece: Piece) {
         let a = self.availability[piece.index()] as usize;
         self.availability[piece.index()] += 1;
@@ -96,7 +97,7 @@ impl RarestFirst {
         }
     }
 
-    /// One peer fewer has the piece.
+    /// Records that one peer fewer has the piece.
     pub(crate) fn lost(&mut self, piece: Piece) {
         let a = self.availability[piece.index()] as usize;
         if a == 0 {
@@ -109,8 +110,8 @@ impl RarestFirst {
         }
     }
 
-    /// The rarest open piece among `have`. `hits` is how many of the open pieces `have` has: the
-    /// shorter way of looking is taken.
+    /// The rarest open piece in `have`. `hits` is the number of open pieces in `have`; it
+    /// determines which of two search orders is shorter.
     pub(crate) fn rarest(&self, have: &Bitfield, hits: u32) -> Option<Piece> {
         if hits == 0 {
             return None;
@@ -125,7 +126,7 @@ impl RarestFirst {
         open.min_by_key(|p| self.place[p.index()])
     }
 
-    /// Makes sure that the bucket exists.
+    /// Creates the bucket if it does not exist.
     fn grow(&mut self, bucket: usize) {
         let end = index(self.order.len());
         while self.starts.len() < bucket + 2 {
@@ -133,7 +134,7 @@ impl RarestFirst {
         }
     }
 
-    /// Swaps two places and returns the second, where the first piece is now.
+    /// Swaps two positions. Returns the second one, which now holds the first piece.
     fn swap(&mut self, a: usize, b: usize) -> usize {
         self.order.swap(a, b);
         self.place[self.order[a] as usize] = index(a);
@@ -142,7 +143,7 @@ impl RarestFirst {
     }
 }
 
-/// Places fit: there are at most `MAX_PIECES`.
+/// Converts a position; there are at most `MAX_PIECES`.
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(NOWHERE)
 }
@@ -174,7 +175,7 @@ mod tests {
         })
     }
 
-    /// Counts by hand what the picker keeps by swapping.
+    /// A simple model that recounts what the picker maintains by swaps.
     #[derive(Default)]
     struct Model {
         open: std::collections::BTreeSet<u32>,

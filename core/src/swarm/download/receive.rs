@@ -1,4 +1,4 @@
-//! What peers say of their pieces, and the blocks they send (BEP 3, 6, 54).
+//! Messages about peers' pieces, and received blocks (BEP 3, 6, 54).
 
 use bytes::Bytes;
 
@@ -11,21 +11,21 @@ use crate::swarm::storage::Pieces;
 use crate::types::{Bitfield, Block, ConnId, Piece};
 use crate::wire::{Message, RawBlock};
 
-/// What follows from a peer's message about pieces, for the torrent to do.
+/// The consequence of a message about pieces, which the torrent carries out.
 pub(crate) enum FollowUp {
     Nothing,
-    /// The peer may be asked for more, unless neither side needs anything.
+    /// The peer has new pieces: request more from it, or disconnect if neither side needs anything.
     Has,
-    /// This peer can be asked for what another one will not send.
+    /// Request more from this peer, since it can send what another one will not.
     Fill(ConnId),
-    /// Any peer may be asked for what became free.
+    /// Blocks became free: request more from all peers.
     FillAll,
-    /// A block came, which was the last of this piece.
+    /// A block arrived; this piece is complete with it, if given.
     Block(Option<Piece>),
 }
 
 impl Download {
-    /// A message about pieces.
+    /// Handles a message about pieces.
     pub(crate) fn handle_message(
         &mut self,
         cx: &mut Context,
@@ -80,7 +80,7 @@ impl Download {
         })
     }
 
-    /// What a peer has, all at once.
+    /// Handles a complete set of a peer's pieces.
     fn handle_have_set(
         &mut self,
         cx: &mut Context,
@@ -102,8 +102,8 @@ impl Download {
         self.update_interest(cx, conn, peer);
     }
 
-    /// BEP 3 has one bitfield, as the first message. Some clients (aria2) say later what is new in
-    /// another one; what it adds counts as HAVEs.
+    /// Handles a bitfield. BEP 3 permits one, as the first message. Some clients (aria2) send
+    /// another one later; its additional pieces are treated like `have` messages.
     fn handle_bitfield(
         &mut self,
         cx: &mut Context,
@@ -123,7 +123,7 @@ impl Download {
         Ok(())
     }
 
-    /// A peer has one more piece. Returns whether that is news.
+    /// Handles a `have`. Returns whether the piece was new.
     fn handle_have(
         &mut self,
         cx: &mut Context,
@@ -143,7 +143,7 @@ impl Download {
         Ok(news)
     }
 
-    /// What a peer said it has before the torrent's size was known means something now.
+    /// Processes what a peer announced before the torrent's size was known.
     pub(crate) fn handle_early_have(
         &mut self,
         cx: &mut Context,
@@ -190,8 +190,8 @@ impl Download {
         self.update_interest(cx, conn, peer);
     }
 
-    /// BEP 54: a piece is gone. What was asked of it there is asked elsewhere. Returns whether
-    /// anything was asked.
+    /// BEP 54: handles the loss of a peer's piece. Its pending blocks are requested elsewhere.
+    /// Returns whether there were any.
     pub(crate) fn handle_dont_have(
         &mut self,
         cx: &mut Context,
@@ -224,9 +224,9 @@ impl Download {
         Ok(fetches)
     }
 
-    /// The peer chokes us. BEP 6: with the fast extension every request is still answered, by a
-    /// block or a reject. Not all clients that claim the extension do so, and nothing waits for it. Returns whether
-    /// blocks became free.
+    /// Handles `choke`. BEP 6: with the fast extension every pending request is still answered, by
+    /// a block or a reject. Not all clients that announce the extension do so, so nothing waits for
+    /// that. Returns whether blocks became free.
     fn handle_choke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) -> bool {
         let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.peer_choking) else {
             return false;
@@ -243,7 +243,7 @@ impl Download {
         owed
     }
 
-    /// The peer lets us request.
+    /// Handles `unchoke`.
     fn handle_unchoke(&mut self, cx: &Context, peers: &mut Peers, conn: ConnId) {
         let (Some(known), Some(peer)) = (self.peers.get_mut(&conn), peers.get_mut(conn)) else {
             return;
@@ -255,7 +255,7 @@ impl Download {
         known.release_late(cx.config().max_requests_out);
     }
 
-    /// BEP 6: a piece that may be requested while the peer chokes us. Returns whether that is news.
+    /// Handles `allowed fast` (BEP 6). Returns whether the piece was new.
     fn handle_allowed_fast(
         &mut self,
         pieces: &Pieces,
@@ -269,8 +269,8 @@ impl Download {
         Ok(known.allow_fast(piece))
     }
 
-    /// BEP 6: a request that will not be served. The peer itself is asked for the piece again after
-    /// a pause, or the two would spin. Returns who can be asked for the block at once.
+    /// Handles a rejected request (BEP 6). The peer is asked for the piece again only after a
+    /// pause, to avoid a loop. Returns the peers that can be asked for the block immediately.
     fn handle_reject(
         &mut self,
         cx: &Context,
@@ -305,7 +305,7 @@ impl Download {
         others.next().map(|(other, _)| other)
     }
 
-    /// A block of data: the hot path. Returns its piece if that is complete now.
+    /// Handles a block of data; this is the hot path. Returns its piece if that is complete now.
     fn handle_block(
         &mut self,
         cx: &mut Context,
@@ -350,7 +350,7 @@ impl Download {
         Ok(None)
     }
 
-    /// Endgame: other peers that were asked for this block need not send it.
+    /// Endgame: cancels requests for this block at other peers.
     fn cancel_elsewhere(&mut self, cx: &mut Context, peers: &mut Peers, block: Block) {
         let bound = cx.config().max_requests_out;
         for (conn, known) in &mut self.peers {
@@ -364,13 +364,13 @@ impl Download {
     }
 }
 
-/// A bitfield of the torrent, or the peer broke the protocol.
+/// Parses a bitfield, or reports a protocol violation.
 fn read_bitfield(bytes: &[u8], pieces: &Pieces) -> Result<Bitfield, CloseReason> {
     Bitfield::from_wire(bytes, pieces.lengths.pieces())
         .map_err(|_| CloseReason::Misbehaved("its bitfield does not fit the torrent"))
 }
 
-/// A piece of the torrent, or the peer broke the protocol as `fault` says.
+/// Checks a piece index, or reports the protocol violation `fault`.
 fn named(pieces: &Pieces, index: u32, fault: &'static str) -> Result<Piece, CloseReason> {
     let piece = pieces.lengths.piece(index);
     piece.ok_or(CloseReason::Misbehaved(fault))

@@ -1,14 +1,15 @@
-//! Pieces of which a peer rejected a block (BEP 6): it is asked for them again, but not at once, or
-//! the two would spin.
+//! Pieces of which a peer rejected a block (BEP 6). They are requested again after a pause, to
+//! avoid a loop.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::types::{Instant, Piece};
 
-/// A first reject is often a passing one: a full queue, a choke that crossed the request.
+/// The first pause. A first reject is often temporary: the queue was full, or a choke crossed the
+/// request.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The pause doubles with every further reject of the piece, up to this.
+/// The maximum pause. It doubles with each further reject of the piece.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ struct Refusal {
 }
 
 impl Refusals {
-    /// Notes a reject. Those that were under way together count once.
+    /// Records a reject. Rejects of requests that were in flight at the same time count once.
     pub(crate) fn add(&mut self, now: Instant, piece: Piece) {
         let refusal = self.0.entry(piece).or_insert(Refusal {
             until: now,
@@ -33,19 +34,19 @@ impl Refusals {
         }
     }
 
-    /// Whether others are to be asked for the piece first.
+    /// Whether other peers should be asked for the piece first.
     pub(crate) fn hold(&self, now: Instant, piece: Piece) -> bool {
         self.0
             .get(&piece)
             .is_some_and(|refusal| refusal.until > now)
     }
 
-    /// The peer sent a block of the piece after all.
+    /// Removes a piece of which the peer sent a block.
     pub(crate) fn lift(&mut self, piece: Piece) {
         self.0.remove(&piece);
     }
 
-    /// The peer unchoked us: what it rejected before means nothing now.
+    /// Removes all pieces, because the peer unchoked us.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -1,5 +1,5 @@
-//! Which block to ask of whom: whole pieces from one peer while there are pieces enough, everybody
-//! on the rest in the end.
+//! Assigns requests to peers: whole pieces to single peers while there are enough pieces, and the
+//! remaining blocks to all peers at the end.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::swarm::storage::Pieces;
 use crate::types::{Block, ConnId, Piece};
 use crate::wire::Message;
 
-/// A request that so many later ones overtook was probably dropped.
+/// The number of later requests that must have been answered before a request counts as dropped.
 const OVERTAKEN: u32 = 4;
 
 impl Download {
-    /// Fills one peer's pipeline with requests. Returns pieces that are complete without any: they
-    /// are all padding.
+    /// Fills one peer's pipeline with requests. Returns pieces that are complete without any, since
+    /// they consist of padding.
     pub(crate) fn fill(
         &mut self,
         cx: &mut Context,
@@ -25,7 +25,7 @@ impl Download {
         peers: &mut Peers,
         conn: ConnId,
     ) -> Vec<Piece> {
-        // Taken out for the time of the search, which looks at everything else.
+        // Removed during the search, which accesses all other peers.
         let Some(mut known) = self.peers.remove(&conn) else {
             return Vec::new();
         };
@@ -74,8 +74,8 @@ impl Download {
         }
     }
 
-    /// Everything this peer was asked for may be asked of others. `released`: it may still come,
-    /// without offence, and so many blocks are remembered for that.
+    /// Releases all blocks requested from this peer. `released`: they are accepted if they still
+    /// arrive, and at most this many are remembered.
     pub(super) fn release_requests(&mut self, conn: ConnId, released: Option<usize>) {
         let Some(known) = self.peers.get_mut(&conn) else {
             return;
@@ -92,8 +92,8 @@ impl Download {
         self.release_ownership(conn);
     }
 
-    /// A peer that chokes us may still answer what it was asked for, but others need not wait for
-    /// it (BEP 6). What it allows all the same it owes. Returns whether anything became free.
+    /// Releases the blocks requested from a peer that chokes us, which may still send them (BEP 6).
+    /// Allowed-fast pieces stay requested. Returns whether blocks became free.
     pub(super) fn doubt_requests(&mut self, conn: ConnId) -> bool {
         let Some(known) = self.peers.get_mut(&conn) else {
             return false;
@@ -108,8 +108,8 @@ impl Download {
         found
     }
 
-    /// What this peer was asked for of one piece may be asked of others; it may still come, without
-    /// offence.
+    /// Releases the blocks of one piece that were requested from this peer. They are accepted if
+    /// they still arrive.
     pub(super) fn release_piece(&mut self, cx: &Context, conn: ConnId, piece: Piece) {
         let Some(known) = self.peers.get_mut(&conn) else {
             return;
@@ -127,7 +127,7 @@ impl Download {
         self.release_ownership(conn);
     }
 
-    /// Whether a piece in progress is this peer's to fetch, or was asked of it in part.
+    /// Whether a piece in progress is assigned to this peer, or partly requested from it.
     pub(super) fn fetches(&self, conn: ConnId, piece: Piece) -> bool {
         let asked = |known: &PeerDownload| {
             known
@@ -138,7 +138,7 @@ impl Download {
         self.picker.owns(conn, piece) || self.peers.get(&conn).is_some_and(asked)
     }
 
-    /// Blocks that this peer owes for too long are asked elsewhere, or of the same peer again.
+    /// Requests blocks that this peer owes for too long elsewhere, or again from the same peer.
     pub(crate) fn expire_requests(&mut self, cx: &Context, conn: ConnId) {
         let Some(known) = self.peers.get_mut(&conn) else {
             return;
@@ -159,7 +159,7 @@ impl Download {
         }
     }
 
-    /// A peer no longer fetches a piece of its own.
+    /// Releases a peer's ownership of a piece.
     pub(super) fn release_ownership(&mut self, conn: ConnId) {
         self.peers
             .get_mut(&conn)
@@ -171,17 +171,17 @@ impl Download {
 
 /// How long to wait for a block of one peer.
 struct Patience {
-    /// If nothing at all comes.
+    /// If nothing arrives at all.
     silence: Duration,
     /// If later requests were answered earlier.
     overtaken: Duration,
-    /// If others come.
+    /// If other blocks arrive.
     longest: Duration,
 }
 
 impl Patience {
-    /// `timeout`: [`crate::Config::block_timeout`], the longest for a silent peer. A peer that has
-    /// shown how fast it is gets less.
+    /// `timeout` is [`crate::Config::block_timeout`], the maximum for a silent peer. A peer of
+    /// known speed gets less.
     fn with(known: &PeerDownload, timeout: Duration) -> Self {
         let (pipeline, in_flight) = (&known.pipeline, known.in_flight());
         let bounded = |patience: Option<Duration>| patience.unwrap_or(timeout).min(timeout);

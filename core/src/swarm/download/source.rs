@@ -1,8 +1,8 @@
-//! Where blocks come from.
+//! The sources of blocks.
 
 use crate::types::ConnId;
 
-/// Who fetches a piece in progress for us.
+/// The source that downloads a piece in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// A connected peer.

@@ -1,28 +1,28 @@
-//! One peer's copy of the metadata (BEP 9), on its way.
+//! A copy of the metadata that is being received from one peer (BEP 9).
 
 use bytes::Bytes;
 
 use crate::extensions::metadata::BLOCK;
 use crate::types::Instant;
 
-/// Larger metadata are refused: 16 MiB.
+/// The maximum size of metadata in bytes: 16 MiB.
 pub(crate) const MAX_SIZE: u32 = 16 << 20;
-/// Requests in flight to one peer.
+/// The number of requests in flight to one peer.
 const PIPELINE: u32 = 8;
 
-/// One peer's copy, on its way.
+/// A copy that is being received from one peer.
 #[derive(Debug)]
 pub(super) struct Copy {
     size: u32,
-    /// Grows block by block: nothing is set aside because a peer says how much will come.
+    /// Grows block by block. No memory is allocated based on the declared size.
     blocks: Vec<Bytes>,
     asked: u32,
-    /// When something last came: a peer that stalls makes room for another.
+    /// The time of the last block. A stalled peer is replaced by another.
     pub(super) at: Instant,
 }
 
 impl Copy {
-    /// A copy of `size` bytes, if that is a possible size.
+    /// A copy of `size` bytes; `None` if the size is invalid.
     pub(super) fn new(size: u32, at: Instant) -> Option<Self> {
         (1..=MAX_SIZE).contains(&size).then_some(Self {
             size,
@@ -32,7 +32,7 @@ impl Copy {
         })
     }
 
-    /// The next block to ask for, while the pipeline has room.
+    /// The next block to request, while the pipeline has room.
     pub(super) fn next_request(&mut self) -> Option<u32> {
         let had = u32::try_from(self.blocks.len()).unwrap_or(u32::MAX);
         let next = self.asked;
@@ -41,8 +41,8 @@ impl Copy {
         room.then_some(next)
     }
 
-    /// A block came. Blocks are asked for in order over one connection, so they come in order:
-    /// anything else is no answer to what was asked.
+    /// Stores a block. Blocks are requested in order over one connection, so they must arrive in
+    /// order. Returns false for any other block.
     pub(super) fn arrived(&mut self, now: Instant, block: u32, data: Bytes) -> bool {
         let expected = self
             .size
@@ -58,7 +58,7 @@ impl Copy {
         fits
     }
 
-    /// All bytes, once they are there.
+    /// The complete metadata, if all blocks have arrived.
     pub(super) fn whole(&self) -> Option<Bytes> {
         let there = self.blocks.len() == self.size.div_ceil(BLOCK) as usize;
         there.then(|| self.blocks.concat().into())

@@ -1,8 +1,8 @@
-//! Fetching a magnet's metadata from peers (BEP 9).
+//! Downloading a magnet's metadata from peers (BEP 9).
 //!
-//! Several peers are asked at once, each for a whole copy of its own. Copies are small, so this
-//! costs little, and it leaves a liar nothing to spoil: a copy that does not match the info-hash
-//! condemns the one peer that sent it, and the others go on as if nothing had happened.
+//! Several peers are asked at the same time, each for a complete copy. Copies are small, so this is
+//! cheap, and a bad peer can only spoil its own copy: a copy that does not match the info-hash
+//! identifies the peer that sent it, and the other copies are not affected.
 
 mod copy;
 
@@ -18,21 +18,21 @@ use crate::extensions::metadata::MetadataMessage;
 use crate::swarm::peers::Peers;
 use crate::types::ConnId;
 
-/// Copies of the metadata fetched at a time.
+/// The maximum number of copies that are downloaded at the same time.
 const COPIES: usize = 4;
-/// A copy that stalls so long makes room for another peer's.
+/// The time after which a stalled copy is replaced by that of another peer.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Copies of the metadata on their way.
+/// Copies of the metadata in progress.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataFetch {
     copies: BTreeMap<ConnId, Copy>,
-    /// Who was asked for a copy that came to nothing.
+    /// Peers whose copy failed.
     tried: BTreeSet<ConnId>,
 }
 
 impl MetadataFetch {
-    /// Keeps some copies on their way.
+    /// Keeps some copies in progress.
     pub(crate) fn fill(&mut self, cx: &mut Context, peers: &mut Peers) {
         while let Some((conn, size)) = self.next_source(peers) {
             self.tried.insert(conn);
@@ -42,14 +42,14 @@ impl MetadataFetch {
         }
     }
 
-    /// A peer that offers metadata and was not asked yet, while there is room for its copy.
+    /// A peer that offers metadata and has not been asked, if there is room for another copy.
     fn next_source(&self, peers: &Peers) -> Option<(ConnId, u32)> {
         let untried = peers.iter().filter(|(conn, _)| !self.tried.contains(conn));
         let mut offers = untried.filter_map(|(c, p)| Some((c, p.extensions.metadata_size()?)));
         offers.next().filter(|_| self.copies.len() < COPIES)
     }
 
-    /// Once per tick: copies that stall make room for others; when everybody was tried, all are
+    /// Called once per tick: replaces stalled copies. When all peers have been tried, they are
     /// tried again.
     pub(crate) fn tick(&mut self, cx: &mut Context, peers: &mut Peers) {
         self.copies.retain(|_, copy| cx.now.since(copy.at) < STALL);
@@ -59,18 +59,18 @@ impl MetadataFetch {
         self.fill(cx, peers);
     }
 
-    /// A peer left.
+    /// Removes a peer.
     pub(crate) fn remove_peer(&mut self, conn: ConnId) {
         self.copies.remove(&conn);
         self.tried.remove(&conn);
     }
 
-    /// A peer will not send its copy.
+    /// Drops the copy of a peer that rejected a request.
     pub(crate) fn handle_rejected(&mut self, conn: ConnId) {
         self.copies.remove(&conn);
     }
 
-    /// A block came. Returns the whole copy if that was the last one.
+    /// Stores a block. Returns the complete copy if it was the last one.
     pub(crate) fn handle_block(
         &mut self,
         cx: &mut Context,

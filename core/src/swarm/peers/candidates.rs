@@ -1,4 +1,4 @@
-//! Whom to dial: addresses heard of, judged by how they answered before.
+//! The addresses to dial, ranked by earlier attempts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,43 +10,43 @@ use crate::net::{
 };
 use crate::types::{Instant, PeerAddr, PeerId, PeerIdentity, PeerSource};
 
-/// Why an address is not remembered.
+/// Why an address is not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Port 0, multicast, broadcast or unspecified: no peer can be there. Or a tab, which only its
-    /// bridge can reach.
+    /// No peer can have it (port 0, multicast, broadcast or unspecified), or it is a tab's, which
+    /// only its bridge can reach.
     Unusable,
-    /// It sent corrupt pieces, or it is ourselves.
+    /// It is banned because of corrupt pieces, or it is our own.
     Banned,
-    /// Known already.
+    /// It is known already.
     Known,
-    /// The informant says too much, or cannot know.
+    /// Its informant has named too many addresses, or cannot know it.
     Distrusted,
 }
 
-/// An address is forgotten after so many failures in a row.
+/// The number of consecutive failures after which an address is dropped.
 const GIVE_UP: u32 = 6;
-/// Bans remembered at most.
+/// The maximum number of bans that are remembered.
 const BANS: usize = 4096;
 
 #[derive(Debug)]
 struct Candidate {
     history: DialHistory,
-    /// The network of the peer that told us of it (BEP 11).
+    /// The network of the peer that named the address (BEP 11).
     informant: Option<Network>,
-    /// Not dialled before.
+    /// The time before which it is not dialled.
     rest_until: Instant,
     busy: bool,
 }
 
 impl Candidate {
-    /// The lower, the better.
+    /// The rank; lower is better.
     const fn standing(&self) -> (u32, PeerSource) {
         (self.history.failures(), self.history.source())
     }
 }
 
-/// The addresses of one torrent.
+/// The candidate addresses of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     known: BTreeMap<PeerAddr, Candidate>,
@@ -57,7 +57,7 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// Remembers at most `limit` addresses.
+    /// Stores at most `limit` addresses.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -65,13 +65,13 @@ impl Candidates {
         }
     }
 
-    /// Heard of an address.
+    /// Adds an address.
     pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource) -> Result<(), Refused> {
         self.insert(addr, source, None)
     }
 
-    /// Heard of an address from a peer. At most a quarter of all addresses come from one network,
-    /// and a peer outside a private network cannot know the peers inside.
+    /// Adds an address that a peer named. At most a quarter of all addresses may come from one
+    /// network, and a peer outside a private network cannot know addresses inside it.
     pub(crate) fn add_told(
         &mut self,
         addr: SocketAddr,
@@ -119,8 +119,8 @@ impl Candidates {
         Ok(())
     }
 
-    /// The best address that may be dialled now, marked as busy; among equals the one of highest
-    /// priority (BEP 40). `taken` says which are connected in another way.
+    /// The best address that may be dialled now, which is marked as busy; among equals the one with
+    /// the highest priority (BEP 40). `taken` returns whether an address is connected otherwise.
     pub(crate) fn next(
         &mut self,
         now: Instant,
@@ -137,7 +137,7 @@ impl Candidates {
         Some(*addr)
     }
 
-    /// When an address will have rested, if one rests.
+    /// The earliest time at which a waiting address may be dialled, if any.
     pub(crate) fn next_rested(&self) -> Option<Instant> {
         self.known
             .values()
@@ -146,7 +146,8 @@ impl Candidates {
             .min()
     }
 
-    /// A dial failed: rest, longer every time, and in the end forget.
+    /// Records a failed dial. The delay grows with each failure, and finally the address is
+    /// dropped.
     pub(crate) fn failed(&mut self, now: Instant, addr: PeerAddr) {
         let Some(c) = self.known.get_mut(&addr) else {
             return;
@@ -158,14 +159,14 @@ impl Candidates {
         }
     }
 
-    /// A dial succeeded: the address is good.
+    /// Records a successful dial.
     pub(crate) fn succeeded(&mut self, addr: PeerAddr) {
         if let Some(c) = self.known.get_mut(&addr) {
             c.history.succeeded();
         }
     }
 
-    /// A connection ended; it may be dialled again after a rest.
+    /// Records a connection that ended; the address may be dialled again after `rest`.
     pub(crate) fn released(&mut self, now: Instant, addr: PeerAddr, rest: Duration) {
         if let Some(c) = self.known.get_mut(&addr) {
             c.busy = false;
@@ -173,12 +174,13 @@ impl Candidates {
         }
     }
 
-    /// Forgets an address that will never be of use (ourselves, another torrent's peer).
+    /// Drops an address that will never be useful (our own, or a peer of another torrent).
     pub(crate) fn forget(&mut self, addr: PeerAddr) {
         self.known.remove(&addr);
     }
 
-    /// Forgets what no private torrent may know (BEP 27), and returns it: those that are connected must go.
+    /// Drops the addresses that a private torrent must not use (BEP 27), and returns them, so that
+    /// their connections are closed.
     pub(crate) fn forget_public(&mut self) -> Vec<PeerAddr> {
         self.known
             .extract_if(.., |_, c| !c.history.source().suits_private())
@@ -186,8 +188,7 @@ impl Candidates {
             .collect()
     }
 
-    /// Peers that rest because neither side needed anything may be dialled now: we want something
-    /// again.
+    /// Makes addresses available whose connections ended because neither side needed anything.
     pub(crate) fn wake(&mut self, now: Instant) {
         let resting = self
             .known
@@ -196,8 +197,8 @@ impl Candidates {
         resting.for_each(|c| c.rest_until = c.rest_until.min(now));
     }
 
-    /// Never again. Outside private networks the whole address is meant (/64 for IPv6); inside,
-    /// where many peers share one, that port and that peer id.
+    /// Bans a peer permanently. Outside private networks this applies to the whole address (/64 for
+    /// IPv6). Inside, where many peers share an address, it applies to that port and that peer id.
     pub(crate) fn ban(&mut self, who: PeerIdentity) {
         let addr = who.addr;
         bounded_insert(&mut self.banned_ids, who.peer_id);
@@ -219,12 +220,12 @@ impl Candidates {
         self.banned_addrs.contains(&addr) || self.banned_networks.contains(&network(addr))
     }
 
-    /// Whether this peer is banned, by address or by name.
+    /// Whether this peer is banned, by address or by peer id.
     pub(crate) fn is_banned_peer(&self, who: PeerIdentity) -> bool {
         self.is_banned(who.addr) || self.banned_ids.contains(&who.peer_id)
     }
 
-    /// Addresses that are not connected.
+    /// The number of addresses that are not connected.
     pub(crate) fn idle(&self) -> usize {
         self.known.values().filter(|c| !c.busy).count()
     }

@@ -1,4 +1,4 @@
-//! The peers of one torrent: connected ones, dials under way, and addresses to dial.
+//! The peers of one torrent: connected ones, dials in progress, and addresses to dial.
 
 mod candidates;
 mod outgoing;
@@ -16,14 +16,14 @@ use crate::net::{Network, is_shared, network};
 use crate::types::{ConnId, InfoHashV1, Instant, PeerAddr, PeerIdentity, Piece};
 use crate::wire::Message;
 
-/// A peer that left is dialled again after this time.
+/// The delay before a peer that left is dialled again.
 const REST: Duration = Duration::from_secs(30);
-/// Two seeds need nothing of each other, for a long time.
+/// The delay before another seed is dialled again: two seeds need nothing from each other.
 const REST_REDUNDANT: Duration = Duration::from_secs(3600);
-/// No peer has to make room for another in its first minute.
+/// The time for which a new peer is not replaced by another.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Addresses that are connected or being dialled already.
+/// Addresses that are connected or being dialled.
 #[derive(Default)]
 struct Taken {
     addrs: BTreeSet<PeerAddr>,
@@ -31,7 +31,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// `one_per_network`: no other peer at the same address (/64 for IPv6) is dialled.
+    /// `one_per_network`: whether this excludes other peers at the same address (/64 for IPv6).
     fn add(&mut self, addr: PeerAddr, one_per_network: bool) {
         self.addrs.insert(addr);
         if one_per_network && !is_shared(addr) {
@@ -52,7 +52,7 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Remembers at most so many addresses.
+    /// Stores at most `max_candidates` addresses.
     pub(crate) fn new(max_candidates: usize) -> Self {
         let candidates = Candidates::new(max_candidates);
         Self {
@@ -83,12 +83,12 @@ impl Peers {
         self.connected.iter_mut().map(|(conn, peer)| (*conn, peer))
     }
 
-    /// The connections, in order: for loops that change the peers.
+    /// The connections in order, for loops that modify the peers.
     pub(crate) fn conns(&self) -> Vec<ConnId> {
         self.connected.keys().copied().collect()
     }
 
-    /// Connections and dials.
+    /// All connections and dials.
     pub(crate) fn conns_and_dials(&self) -> Vec<ConnId> {
         self.connected
             .keys()
@@ -105,7 +105,7 @@ impl Peers {
         self.connected.is_empty()
     }
 
-    /// Dials under way.
+    /// The number of dials in progress.
     pub(crate) fn dialling(&self) -> usize {
         self.dials.len()
     }
@@ -115,8 +115,8 @@ impl Peers {
         self.connected.insert(conn, peer);
     }
 
-    /// A connection ended. The peer's address may be dialled again, after a rest that depends on
-    /// how it ended.
+    /// Removes a closed connection. The peer's address may be dialled again after a delay that
+    /// depends on the reason.
     pub(crate) fn remove(
         &mut self,
         cx: &mut Context,
@@ -132,15 +132,15 @@ impl Peers {
         Some(peer)
     }
 
-    /// A dial is over, well or not: where it went.
+    /// Removes a completed or failed dial. Returns its address.
     pub(crate) fn take_dial(&mut self, cx: &mut Context, conn: ConnId) -> Option<PeerAddr> {
         let addr = self.dials.remove(&conn)?;
         cx.shared.connections.dialling -= 1;
         Some(addr)
     }
 
-    /// Dials as many as the bounds allow. Returns when the pace will allow more, if it is the pace
-    /// that stops us.
+    /// Starts as many dials as the limits allow. Returns when the rate limit permits more, if that
+    /// is what prevents them.
     pub(crate) fn dial(&mut self, cx: &mut Context, info_hash: InfoHashV1) -> Option<Instant> {
         let one_per_network = cx.config().one_per_address;
         let (ranking, mut taken) = (cx.shared.ranking(), Taken::default());
@@ -179,7 +179,7 @@ impl Peers {
         self.dials.insert(conn, addr);
     }
 
-    /// Why this peer is not wanted, if it is not.
+    /// The reason to refuse this peer, if any.
     pub(crate) fn refuse(&self, cx: &Context, who: &PeerIdentity) -> Option<CloseReason> {
         let config = cx.config();
         let known = |p: &Peer| {
@@ -198,9 +198,10 @@ impl Peers {
         }
     }
 
-    /// Two that dial each other at the same time end up with two connections. Both keep the one
-    /// that the greater peer id dialled; if each kept the older of its two, both would be lost.
-    /// Only a peer at the same address can be the same peer. Returns the connection to end.
+    /// Handles simultaneous dials: two peers that dial each other end up with two connections. Both
+    /// keep the one that was dialled by the peer with the greater id; if each kept the older one,
+    /// both could be lost. Only a peer at the same address can be the same peer. Returns the
+    /// connection to close.
     pub(crate) fn crossing(
         &self,
         cx: &Context,
@@ -216,9 +217,9 @@ impl Peers {
             .map(|(conn, _)| conn)
     }
 
-    /// BEP 40: when all places are taken, the peer of lowest priority leaves for one of higher
-    /// priority, or newcomers would find every swarm closed. `spared`: peers that gave us something
-    /// lately stay. Returns the peer that is to leave.
+    /// BEP 40: if all slots are taken, the peer with the lowest priority is replaced by one with a
+    /// higher priority, since otherwise new peers could not join full swarms. `spared`: peers that
+    /// recently sent data stay. Returns the peer to disconnect.
     pub(crate) fn replaceable(
         &self,
         cx: &Context,
@@ -228,7 +229,7 @@ impl Peers {
         let ranking = cx.shared.ranking();
         let settled = |p: &Peer| cx.now.since(p.connected_at) >= SETTLED;
         let idle = self.iter().filter(|(conn, p)| settled(p) && !spared(*conn));
-        // At least the dialler knows the port at which the other one listens.
+        // At least the dialling side knows the other side's listening port.
         let ranked = idle.map(|(conn, p)| (ranking.of(p.listens.unwrap_or(p.addr)), conn));
         let lowest = ranked
             .min()
@@ -236,7 +237,7 @@ impl Peers {
         lowest.map(|(_, conn)| conn)
     }
 
-    /// When an address may be dialled again, by how the last time ended.
+    /// Sets when an address may be dialled again, depending on how its connection ended.
     pub(crate) fn rest(&mut self, now: Instant, addr: PeerAddr, reason: &CloseReason, lived: bool) {
         use CloseReason as R;
         let candidates = &mut self.candidates;
@@ -250,7 +251,7 @@ impl Peers {
         }
     }
 
-    /// Bans a peer. Returns its connections, or `None` if it was banned before.
+    /// Bans a peer. Returns its connections, or `None` if it was already banned.
     pub(crate) fn ban(&mut self, who: PeerIdentity) -> Option<Vec<ConnId>> {
         if self.candidates.is_banned_peer(who) {
             return None;
@@ -265,8 +266,8 @@ impl Peers {
         )
     }
 
-    /// BEP 27: forgets what came from elsewhere than a tracker. Returns the connections and dials
-    /// that must end.
+    /// BEP 27: drops addresses that a private torrent must not use. Returns the connections and
+    /// dials to close.
     pub(crate) fn forget_public(&mut self) -> Vec<ConnId> {
         let public = self.candidates.forget_public();
         let is_public = |addr: &PeerAddr| public.contains(addr);
@@ -281,14 +282,14 @@ impl Peers {
         peers.map(|(conn, _)| conn).chain(dials).collect()
     }
 
-    /// BEP 3: every peer that lacks the piece learns that we have it.
+    /// BEP 3: announces a piece to every peer that lacks it.
     pub(crate) fn tell_have(&mut self, cx: &mut Context, piece: Piece) {
         for (conn, peer) in self.iter_mut().filter(|(_, peer)| !peer.have.has(piece)) {
             peer.send(cx, conn, Message::Have(piece.get()));
         }
     }
 
-    /// Called once per tick: sends keep-alives, and returns who was silent for too long.
+    /// Called once per tick: sends keep-alives, and returns peers that were silent for too long.
     pub(crate) fn tick(&mut self, cx: &mut Context) -> Vec<ConnId> {
         let timeout = cx.config().silence_timeout;
         let mut silent = Vec::new();
@@ -303,7 +304,8 @@ impl Peers {
     }
 }
 
-/// Outside private networks one address (/64 for IPv6) is one peer.
+/// Whether two addresses count as one host: outside private networks, the same IP address (/64 for
+/// IPv6).
 fn same_host(a: PeerAddr, b: PeerAddr) -> bool {
     network(a) == network(b) && !is_shared(a)
 }

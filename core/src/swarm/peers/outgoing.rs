@@ -1,22 +1,22 @@
-//! What was sent to a peer, and when the two last heard of each other.
+//! The send queue of a peer, and the times of the last messages.
 
 use crate::net::Rate;
 use crate::types::Instant;
 
-/// Wire bytes that may be queued for the slowest of peers.
+/// The minimum number of wire bytes that may be queued, even for the slowest peer.
 const LEAST_UNSENT: u64 = 64 * 1024;
-/// A peer that goes on asking and lets so many times [`crate::Config::max_unsent`] pile up is
+/// The multiple of [`crate::Config::max_unsent`] at which a peer that keeps requesting is
 /// disconnected.
 const UNREAD: u64 = 2;
-/// A keep-alive is sent after so many ticks of silence: well within the two minutes of BEP 3.
+/// The number of idle ticks after which a keep-alive is sent, well within the two minutes of BEP 3.
 const KEEP_ALIVE_TICKS: u32 = 90;
 
-/// The driver's queue for one peer, and the signs of life in both directions.
+/// The driver's queue for one peer, and the activity in both directions.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// Wire bytes in the driver's queue.
+    /// The number of wire bytes in the driver's queue.
     unsent: u64,
-    /// Wire bytes that leave that queue.
+    /// The rate at which wire bytes leave the queue.
     drained: Rate,
     heard_at: Instant,
     sent_since_tick: bool,
@@ -35,7 +35,7 @@ impl Outgoing {
         }
     }
 
-    /// Wire bytes in the driver's queue.
+    /// The number of wire bytes in the driver's queue.
     pub(crate) fn unsent(&self) -> u64 {
         self.unsent
     }
@@ -45,7 +45,7 @@ impl Outgoing {
         self.sent_since_tick = true;
     }
 
-    /// Bytes left the driver's queue for the socket.
+    /// Records bytes that left the driver's queue for the socket.
     pub(crate) fn handle_sent(&mut self, now: Instant, bytes: u64) {
         self.unsent = self.unsent.saturating_sub(bytes);
         self.drained.add(now, bytes);
@@ -59,15 +59,16 @@ impl Outgoing {
         now.since(self.heard_at) >= timeout
     }
 
-    /// Blocks wait until the queue has room; short answers cannot wait. A peer that goes on asking
-    /// and reads none of them would fill our memory.
+    /// Whether the queue is so long that a peer which keeps requesting must be disconnected. Blocks
+    /// wait until the queue has room, but short answers cannot wait, and would fill memory if the
+    /// peer never reads.
     pub(crate) fn is_overfull(&self, max_unsent: u64) -> bool {
         self.unsent > max_unsent.saturating_mul(UNREAD)
     }
 
-    /// Whether more should be queued, with `reading` bytes being read for it already. A queue of
-    /// one second at the peer's rate keeps its socket busy; more would only delay what it cancels
-    /// and all else that we send.
+    /// Whether more should be queued, with `reading` bytes already being read for the peer. A queue
+    /// of one second at the peer's rate keeps its socket busy; a longer one only delays other
+    /// messages and makes cancels ineffective.
     pub(crate) fn has_room(&self, now: Instant, reading: u64, max_unsent: u64) -> bool {
         let bound = self
             .drained
@@ -76,7 +77,7 @@ impl Outgoing {
         self.unsent + reading < bound
     }
 
-    /// Called once per tick: whether a keep-alive is due.
+    /// Called once per tick. Returns whether a keep-alive is due.
     pub(crate) fn tick(&mut self) -> bool {
         let sent = std::mem::take(&mut self.sent_since_tick);
         self.quiet_ticks = if sent { 0 } else { self.quiet_ticks + 1 };

@@ -1,4 +1,4 @@
-//! What is known of one connected peer, whichever way data flows.
+//! The state of one connected peer that is independent of the direction of data.
 
 use bytes::Bytes;
 
@@ -11,10 +11,11 @@ use crate::net::disclosure;
 use crate::types::{Bitfield, ConnId, Instant, PeerAddr, PeerId, PeerIdentity};
 use crate::wire::{Message, RawBlock};
 
-/// Pieces that a peer may announce before the torrent's size is known. More are ignored.
+/// The maximum number of pieces that a peer may announce before the torrent's size is known. More
+/// are ignored.
 const MAX_EARLY_HAVES: usize = 10_000;
 
-/// What a peer said it has before the torrent's size was known (magnet links).
+/// What a peer announced before the torrent's size was known (magnet links).
 #[derive(Debug, Default)]
 pub(crate) struct EarlyHave {
     pub(crate) all: bool,
@@ -22,18 +23,18 @@ pub(crate) struct EarlyHave {
     pub(crate) indices: Vec<u32>,
 }
 
-/// One connected peer of one torrent.
+/// A connected peer of a torrent.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) addr: PeerAddr,
-    /// Where it listens, if known: what may be dialled and told to others.
+    /// Its listening address, if known: it may be dialled and told to others.
     pub(crate) listens: Option<PeerAddr>,
-    /// What carries the connection.
+    /// The transport of the connection.
     pub(crate) transport: Transport,
     pub(crate) peer_id: PeerId,
-    /// Whether it was dialled, by us or for us.
+    /// Whether it was dialled, by us or by the bridge.
     pub(crate) dialled: bool,
-    /// Whether both sides speak the fast extension (BEP 6).
+    /// Whether both sides support the fast extension (BEP 6).
     pub(crate) fast: bool,
     pub(crate) connected_at: Instant,
 
@@ -43,7 +44,7 @@ pub(crate) struct Peer {
     pub(crate) peer_interested: bool,
 
     pub(crate) have: Bitfield,
-    /// Whether it said what it has: that may be said once, as the first message.
+    /// Whether it has announced its pieces, which is permitted once, as the first message.
     sent_have: bool,
     early: EarlyHave,
 
@@ -52,7 +53,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A peer whose handshake is done. `listens`: where it was dialled, if it was.
+    /// A peer with a complete handshake. `listens`: its address, if it was dialled.
     pub(crate) fn new(
         now: Instant,
         identity: PeerIdentity,
@@ -80,7 +81,7 @@ impl Peer {
         }
     }
 
-    /// What identifies it beyond this connection.
+    /// Its identity across connections.
     pub(crate) fn identity(&self) -> PeerIdentity {
         PeerIdentity {
             addr: self.listens.unwrap_or(self.addr),
@@ -93,26 +94,26 @@ impl Peer {
         self.have.is_all() && !self.have.is_empty()
     }
 
-    /// Whether it wants no data: a seed, or a partial one (BEP 21).
+    /// Whether it requests no data: a seed or a partial seed (BEP 21).
     pub(crate) fn is_upload_only(&self) -> bool {
         self.extensions.upload_only() || self.is_seed()
     }
 
-    /// Queues one message for the peer.
+    /// Queues a message for the peer.
     pub(crate) fn send(&mut self, cx: &mut Context, conn: ConnId, message: Message) {
         self.outgoing.queue(message.wire_len());
         cx.send(conn, message);
     }
 
-    /// BEP 6: says that a request will not be served. Without the extension there is no way to.
+    /// BEP 6: rejects a request. Without the extension nothing is sent.
     pub(crate) fn reject(&mut self, cx: &mut Context, conn: ConnId, raw: RawBlock) {
         if self.fast {
             self.send(cx, conn, Message::Reject(raw));
         }
     }
 
-    /// A peer that goes on asking and does not read what it is sent would fill our memory.
-    /// `max_unsent`: [`crate::Config::max_unsent`].
+    /// Checks the send queue: a peer that keeps requesting and does not read the answers would fill
+    /// memory. `max_unsent`: [`crate::Config::max_unsent`].
     pub(crate) fn check_reading(&self, max_unsent: u64) -> Verdict {
         if self.outgoing.is_overfull(max_unsent) {
             return misbehaved("it does not read what it is sent");
@@ -120,7 +121,7 @@ impl Peer {
         Ok(())
     }
 
-    /// BEP 5: the peer has a DHT node at this port.
+    /// Handles the port of the peer's DHT node (BEP 5).
     pub(crate) fn handle_port(&self, cx: &mut Context, port: u16) {
         if cx.config().dht_port.is_some()
             && let Some(node) = disclosure::to_dht(self.addr, port)
@@ -129,12 +130,12 @@ impl Peer {
         }
     }
 
-    /// Notes that the peer said what it has. Returns whether it is the first time.
+    /// Records that the peer announced its pieces. Returns whether it is the first time.
     pub(crate) fn note_have(&mut self) -> bool {
         !std::mem::replace(&mut self.sent_have, true)
     }
 
-    /// BEP 6: have-all and have-none come first or not at all.
+    /// BEP 6: `have all` and `have none` must come first.
     pub(crate) fn note_first_have(&mut self) -> Verdict {
         if self.note_have() {
             Ok(())
@@ -143,8 +144,8 @@ impl Peer {
         }
     }
 
-    /// A message that came before the torrent's size was known. What says which pieces the peer has
-    /// is kept until then.
+    /// Handles a message that arrived before the torrent's size was known. Announcements of pieces
+    /// are stored until then.
     pub(crate) fn handle_early(&mut self, message: Message) -> Verdict {
         match message {
             Message::Choke => self.peer_choking = true,
@@ -169,7 +170,7 @@ impl Peer {
         Ok(())
     }
 
-    /// What it said it has before the torrent's size was known.
+    /// What it announced before the torrent's size was known.
     pub(crate) fn take_early_have(&mut self) -> EarlyHave {
         std::mem::take(&mut self.early)
     }

@@ -1,4 +1,4 @@
-//! Which pieces are read and hashed before the swarm is joined.
+//! The pieces that are read and hashed before a torrent joins the swarm.
 
 use std::collections::VecDeque;
 
@@ -6,21 +6,22 @@ use super::Pieces;
 use crate::io::{CheckRange, Resumed};
 use crate::types::{Bitfield, Lengths, Piece};
 
-/// Pieces to read and hash.
+/// The pieces to read and hash.
 #[derive(Debug)]
 pub(crate) struct Checking {
     todo: VecDeque<Piece>,
-    /// Pieces that were to be read at any time.
+    /// Pieces that were on the list at any time.
     listed: Bitfield,
-    /// Of these: nothing spoke against them.
+    /// Those of them that are a spot check.
     sample: Bitfield,
     in_flight: usize,
-    /// Bytes read so far.
+    /// The number of bytes read so far.
     bytes: u64,
 }
 
 impl Checking {
-    /// What must be read of data that are known as far as `resumed` says, which `pieces` learns.
+    /// The pieces that must be read according to `resumed`. The pieces that it lists as complete
+    /// are added to `pieces`.
     pub(crate) fn of(resumed: Resumed, pieces: &mut Pieces) -> Self {
         let lengths = pieces.lengths;
         let listed = |indices: Vec<u32>| {
@@ -42,7 +43,7 @@ impl Checking {
         }
     }
 
-    /// `check` first, then `sample`; a piece that is in both is no sample.
+    /// `check` first, then `sample`. A piece in both is not a spot check.
     pub(crate) fn new(
         lengths: &Lengths,
         check: impl IntoIterator<Item = Piece>,
@@ -67,12 +68,12 @@ impl Checking {
         checking
     }
 
-    /// Bytes read so far.
+    /// The number of bytes read so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether nothing is left to read, or being read.
+    /// Whether no piece is listed or being read.
     pub(crate) fn is_over(&self) -> bool {
         self.todo.is_empty() && self.in_flight == 0
     }
@@ -86,13 +87,13 @@ impl Checking {
         Some(piece)
     }
 
-    /// A piece could not be read: it is read again later.
+    /// Lists a piece again that could not be read.
     pub(crate) fn handle_unreadable(&mut self, piece: Piece) {
         self.in_flight -= 1;
         self.todo.push_front(piece);
     }
 
-    /// A piece was read and is as it should be, or not.
+    /// Records the result of reading a piece.
     pub(crate) fn handle_read(&mut self, pieces: &mut Pieces, piece: Piece, good: bool) {
         self.in_flight -= 1;
         self.bytes += u64::from(pieces.lengths.size(piece));
@@ -102,8 +103,8 @@ impl Checking {
         pieces.set_checked(piece, good);
     }
 
-    /// A sample is wrong although its files look untouched: what else is had of these files may be
-    /// wrong, too, and is read.
+    /// Lists all complete pieces of the files of a wrong spot check, since they may be wrong too
+    /// although the files look unchanged.
     fn list_files_of(&mut self, pieces: &Pieces, piece: Piece) {
         let range = check_range(&pieces.lengths, piece);
         let spans = pieces.info.layout(range.offset, u64::from(range.length));
@@ -115,13 +116,13 @@ impl Checking {
         }
     }
 
-    /// Puts a piece on the list even if it was read already: its file changed.
+    /// Lists a piece even if it was read already, because its file changed.
     pub(crate) fn list_again(&mut self, piece: Piece) {
         self.listed.clear(piece);
         self.list(piece);
     }
 
-    /// Puts a piece on the list, once.
+    /// Lists a piece once.
     fn list(&mut self, piece: Piece) {
         if self.listed.set(piece) {
             self.todo.push_back(piece);
@@ -129,7 +130,7 @@ impl Checking {
     }
 }
 
-/// Where a piece lies in the torrent.
+/// The position of a piece in the torrent.
 pub(crate) fn check_range(lengths: &Lengths, piece: Piece) -> CheckRange {
     CheckRange {
         piece,

@@ -1,4 +1,4 @@
-//! What is had and how it becomes durable: pieces, checks of what is on disk, writes and flushes.
+//! Complete pieces and how they become durable: checks of the data on disk, writes and flushes.
 
 mod checking;
 mod padding;

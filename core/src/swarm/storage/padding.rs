@@ -1,5 +1,5 @@
-//! Pad files (BEP 47): runs of zeros that let the next file begin at a piece. They are known
-//! without being asked for, and are not counted.
+//! Padding files (BEP 47): runs of zeros that align the next file to a piece boundary. They are
+//! known without being requested, and are not counted.
 
 use std::ops::Range;
 
@@ -14,9 +14,9 @@ static ZEROS: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
 #[derive(Debug)]
 pub(crate) struct Padding {
     lengths: Lengths,
-    /// Bytes of the torrent, in order. No range is empty, and none touches the next.
+    /// Byte ranges in order. No range is empty, and no two are adjacent.
     ranges: Vec<Range<u64>>,
-    /// Pieces that hold padding, in order, and how many bytes of it.
+    /// Pieces that contain padding, in order, with the number of padding bytes.
     pieces: Vec<(Piece, u32)>,
     total: u64,
 }
@@ -36,7 +36,7 @@ impl Padding {
         padding
     }
 
-    /// Files come in the order of their bytes.
+    /// Adds a range. Files come in order of their offsets.
     fn add(&mut self, offset: u64, size: u64) {
         let end = offset + size;
         match self.ranges.last_mut().filter(|last| last.end == offset) {
@@ -55,12 +55,12 @@ impl Padding {
         }
     }
 
-    /// Bytes of padding in the whole torrent.
+    /// The number of padding bytes in the torrent.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// Bytes of padding in the pieces for which `counts` holds.
+    /// The number of padding bytes in the pieces for which `counts` is true.
     pub(crate) fn bytes_in(&self, counts: impl Fn(Piece) -> bool) -> u64 {
         self.pieces
             .iter()
@@ -69,7 +69,7 @@ impl Padding {
             .sum()
     }
 
-    /// Bytes of padding in one piece.
+    /// The number of padding bytes in one piece.
     pub(crate) fn in_piece(&self, piece: Piece) -> u64 {
         let found = self
             .pieces
@@ -80,8 +80,8 @@ impl Padding {
             .map_or(0, |(_, bytes)| u64::from(*bytes))
     }
 
-    /// The blocks of a piece that are padding from end to end, with their bytes. A block that holds
-    /// a byte of a file is not among them.
+    /// The blocks of a piece that consist of padding only, with their bytes. Blocks that contain a
+    /// byte of a file are not included.
     pub(crate) fn blocks_of(&self, piece: Piece) -> impl Iterator<Item = (u32, Bytes)> + '_ {
         let count = if self.in_piece(piece) == 0 {
             0
@@ -113,7 +113,7 @@ impl Padding {
 mod tests {
     use super::*;
 
-    /// A torrent of files and, where `pad` is true, pads.
+    /// A torrent of files and, where `pad` is true, padding files.
     fn info(piece_length: u64, files: &[(u64, bool)]) -> Info {
         let total: u64 = files.iter().map(|(size, _)| size).sum();
         let entry = |(n, (size, pad)): (usize, &(u64, bool))| {
@@ -133,7 +133,7 @@ mod tests {
     fn only_blocks_without_a_byte_of_a_file_are_padding() {
         const K: u64 = 1024;
         // Pieces of four blocks: a file that ends inside the second block, padding up to the next
-        // piece, a file, padding of a piece and a half.
+        // piece, a file, and padding of one and a half pieces.
         let info = info(
             64 * K,
             &[

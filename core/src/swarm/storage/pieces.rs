@@ -1,4 +1,4 @@
-//! What of a torrent's content is had, wanted and being stored.
+//! Which pieces of a torrent are complete, wanted, and being stored.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::recheck::Recheck;
 use crate::meta::Info;
 use crate::types::{Bitfield, Lengths, Piece};
 
-/// The state of every piece, one bit for each question.
+/// The state of every piece, as one bitfield per property.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     pub(crate) info: Arc<Info>,
@@ -15,21 +15,22 @@ pub(crate) struct Pieces {
     pub(crate) padding: Padding,
     /// Verified and readable.
     have: Bitfield,
-    /// Verified and flushed: what a resume record may say.
+    /// Verified and flushed: the content of the resume record.
     durable: Bitfield,
     wanted: Bitfield,
     /// Being hashed or written.
     storing: Bitfield,
-    /// Pieces wanted and not had.
+    /// The number of pieces that are wanted and not complete.
     lacking: u32,
-    /// What is read and hashed again.
+    /// The pieces that are read and hashed again.
     pub(crate) recheck: Recheck,
-    /// Nothing is fetched any more: what turns out to be wrong is not wanted either.
+    /// Whether nothing is downloaded any more: data that turn out to be wrong are not wanted
+    /// either.
     seed_only: bool,
 }
 
 impl Pieces {
-    /// Nothing is had. `wanted`: one flag per file; `None`: all.
+    /// No piece is complete. `wanted`: one flag per file; `None`: all.
     pub(crate) fn new(info: Arc<Info>, wanted: Option<&[bool]>) -> Self {
         let lengths = info.lengths;
         let none = Bitfield::none(lengths.pieces());
@@ -60,17 +61,17 @@ impl Pieces {
         &self.storing
     }
 
-    /// Pieces wanted and not had.
+    /// The number of pieces that are wanted and not complete.
     pub(crate) fn lacking(&self) -> u32 {
         self.lacking
     }
 
-    /// What is had and nothing may have changed since it was checked.
+    /// The complete pieces that nothing may have changed since they were checked.
     pub(crate) fn have_beyond_doubt(&self) -> Bitfield {
         self.beyond_doubt(self.have.clone())
     }
 
-    /// Of these pieces the ones that nothing may have changed since they were checked.
+    /// Those of these pieces that nothing may have changed since they were checked.
     pub(crate) fn beyond_doubt(&self, mut pieces: Bitfield) -> Bitfield {
         if !self.recheck.is_over() {
             for piece in self
@@ -84,13 +85,13 @@ impl Pieces {
         pieces
     }
 
-    /// Whether nothing is fetched any more.
+    /// Whether nothing is downloaded any more.
     pub(crate) fn is_seed_only(&self) -> bool {
         self.seed_only
     }
 
-    /// From now on only what is there is wanted; while that is being checked: what will turn out to
-    /// be there.
+    /// Restricts the wanted pieces to those that exist; during a check, to those that will be
+    /// found.
     pub(crate) fn set_seed_only(&mut self, checking: bool) {
         self.seed_only = true;
         if !checking {
@@ -98,7 +99,7 @@ impl Pieces {
         }
     }
 
-    /// What is on disk was checked.
+    /// Ends the check of the data on disk.
     pub(crate) fn end_check(&mut self) {
         if self.seed_only {
             self.want_what_is_had();
@@ -111,8 +112,8 @@ impl Pieces {
         self.recount();
     }
 
-    /// Pieces are there that were not fetched: a file was put back. `busy`: they are being fetched.
-    /// Returns what is new.
+    /// Adds pieces that exist without having been downloaded, because a file was put back. `busy`:
+    /// whether a piece is being downloaded. Returns the new pieces.
     pub(crate) fn find(&mut self, pieces: &[Piece], busy: impl Fn(Piece) -> bool) -> Vec<Piece> {
         let idle = pieces
             .iter()
@@ -132,19 +133,19 @@ impl Pieces {
         found
     }
 
-    /// Whether a piece is wanted and not had.
+    /// Whether a piece is wanted and not complete.
     pub(crate) fn lacks(&self, piece: Piece) -> bool {
         self.wanted.has(piece) && !self.have.has(piece)
     }
 
-    /// Takes over what a resume record says, if it fits the torrent.
+    /// Takes over the pieces of a resume record, if it fits the torrent.
     pub(crate) fn restore(&mut self, have: Bitfield) {
         if have.len() == self.lengths.pieces() {
             (self.have, self.durable) = (have.clone(), have);
         }
     }
 
-    /// A check of what is on disk found the piece right, or not.
+    /// Records the result of checking a piece on disk.
     pub(crate) fn set_checked(&mut self, piece: Piece, good: bool) {
         for set in [&mut self.have, &mut self.durable] {
             if good {
@@ -155,17 +156,17 @@ impl Pieces {
         }
     }
 
-    /// All blocks of the piece are there; it is hashed, then written.
+    /// Records that all blocks of the piece have arrived; it is hashed, then written.
     pub(crate) fn begin_storing(&mut self, piece: Piece) {
         self.storing.set(piece);
     }
 
-    /// The piece was wrong, or storage gave up on it.
+    /// Records that the piece was wrong or could not be stored.
     pub(crate) fn abort_storing(&mut self, piece: Piece) {
         self.storing.clear(piece);
     }
 
-    /// The piece was verified and written.
+    /// Records that the piece was verified and written.
     pub(crate) fn set_stored(&mut self, piece: Piece) {
         self.storing.clear(piece);
         if self.have.set(piece) {
@@ -173,12 +174,12 @@ impl Pieces {
         }
     }
 
-    /// A flush covered these pieces.
+    /// Records that a flush covered these pieces.
     pub(crate) fn set_durable(&mut self, flushed: Bitfield) {
         self.durable = flushed;
     }
 
-    /// Pieces that are had, but not flushed.
+    /// Pieces that are complete but not flushed.
     pub(crate) fn unflushed(&self) -> Vec<Piece> {
         self.pieces_in(&self.have)
             .filter(|piece| !self.durable.has(*piece))
@@ -190,7 +191,7 @@ impl Pieces {
         self.pieces_in(&self.wanted).all(|piece| set.has(piece))
     }
 
-    /// These pieces are not there any more. Returns those that were had.
+    /// Removes pieces that no longer exist. Returns those that were complete.
     pub(crate) fn forget(&mut self, pieces: &[Piece]) -> Vec<Piece> {
         let had = pieces
             .iter()
@@ -215,7 +216,7 @@ impl Pieces {
         self.recount();
     }
 
-    /// Counts what is lacking: after a check, or a change of what is wanted.
+    /// Recounts the missing pieces, after a check or a change of the wanted files.
     pub(crate) fn recount(&mut self) {
         let lacking = self
             .pieces_in(&self.wanted)
@@ -224,15 +225,15 @@ impl Pieces {
         self.lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
     }
 
-    /// Bytes in these pieces, without padding.
+    /// The number of bytes in these pieces, without padding.
     pub(crate) fn bytes_of(&self, pieces: &Bitfield) -> u64 {
         let last = self.lengths.iter().next_back();
         let bytes = self.bytes(pieces.count(), last.is_some_and(|piece| pieces.has(piece)));
         bytes - self.padding.bytes_in(|piece| pieces.has(piece))
     }
 
-    /// Bytes of wanted pieces that are had, without padding. `exact`: counts them one by one, since
-    /// what is lacking is counted anew only when a check is over.
+    /// The number of bytes of wanted pieces that are complete, without padding. `exact`: counts
+    /// piece by piece, since the number of missing pieces is updated only at the end of a check.
     pub(crate) fn bytes_done(&self, exact: bool) -> u64 {
         if exact {
             let had = self
@@ -247,7 +248,8 @@ impl Pieces {
         self.bytes_of(&self.wanted) - (self.bytes(self.lacking, lacks_last) - padding)
     }
 
-    /// Bytes of all pieces that are not had, without padding: the `left` of an announce (BEP 3).
+    /// The number of bytes of all pieces that are not complete, without padding: the `left` of an
+    /// announce (BEP 3).
     pub(crate) fn bytes_left(&self) -> u64 {
         self.lengths.total() - self.padding.total() - self.bytes_of(&self.have)
     }
@@ -258,7 +260,7 @@ impl Pieces {
         set.ones().filter_map(move |index| lengths.piece(index))
     }
 
-    /// Bytes in so many pieces, the shorter last one perhaps among them.
+    /// The number of bytes in this many pieces, with or without the shorter last one.
     fn bytes(&self, count: u32, with_last: bool) -> u64 {
         let length = u64::from(self.lengths.piece_length());
         let last = self.lengths.iter().next_back().filter(|_| with_last);
@@ -267,7 +269,7 @@ impl Pieces {
     }
 }
 
-/// The pieces that hold a byte of a wanted file.
+/// The pieces that contain a byte of a wanted file.
 fn wanted_pieces(info: &Info, flags: Option<&[bool]>) -> Bitfield {
     let Some(flags) = flags else {
         return Bitfield::all(info.lengths.pieces());

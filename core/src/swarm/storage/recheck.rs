@@ -1,9 +1,9 @@
-//! Which pieces are read and hashed again, because something else may have changed them, while the
-//! torrent goes on.
+//! The pieces that are read and hashed again while the torrent is active, because another program
+//! may have changed them.
 //!
-//! A piece that waits for this is *doubted*: it stays had, as most changes are harmless, but it is
-//! not served, newcomers do not hear of it, and nothing is called finished before the last doubt is
-//! gone. Requests for it wait.
+//! A piece on this list is *doubted*. It still counts as complete, since most changes are harmless,
+//! but it is not served, new peers are not told of it, and nothing is reported as finished while a
+//! piece is in doubt. Requests for it wait.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,19 +12,19 @@ use crate::types::{Bitfield, Instant, Lengths, Piece};
 /// The pieces to read and hash again.
 #[derive(Debug)]
 pub(crate) struct Recheck {
-    /// May name pieces that were read meanwhile; `listed` decides.
+    /// May contain pieces that were read in the meantime; `listed` decides.
     todo: VecDeque<Piece>,
     listed: Bitfield,
-    /// Somebody waits for them: they come first.
+    /// Pieces that peers wait for; they are read first.
     hurried: Bitfield,
     in_flight: BTreeSet<Piece>,
-    /// Read and no longer right; to be forgotten.
+    /// Pieces that turned out to be wrong, and are about to be removed.
     wrong: Bitfield,
-    /// Read and right, although not had before.
+    /// Pieces that turned out to be correct although they were not complete.
     found: Vec<Piece>,
     read: u32,
     lost: u32,
-    /// Peers that came after this did not hear of the doubted pieces.
+    /// Peers that connected after this time were not told of the doubted pieces.
     since: Option<Instant>,
 }
 
@@ -44,29 +44,28 @@ impl Recheck {
         }
     }
 
-    /// Whether nothing is to be read and everything that was read is settled.
+    /// Whether no piece is to be read, and the results of all reads were applied.
     pub(crate) fn is_over(&self) -> bool {
         self.since.is_none()
     }
 
-    /// Whether a piece may be other than it was.
+    /// Whether a piece may have changed.
     pub(crate) fn doubts(&self, piece: Piece) -> bool {
         !self.is_over()
             && (self.listed.has(piece) || self.in_flight.contains(&piece) || self.wrong.has(piece))
     }
 
-    /// Pieces being read.
+    /// The number of pieces being read.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Peers that came after this did not hear of the doubted pieces.
+    /// Peers that connected after this time were not told of the doubted pieces.
     pub(crate) fn since(&self) -> Option<Instant> {
         self.since
     }
 
-    /// Puts a piece on the list, also one that is being read: what is read may be older than the
-    /// change.
+    /// Lists a piece, even one that is being read, since that read may have preceded the change.
     pub(crate) fn list(&mut self, now: Instant, piece: Piece) {
         self.since.get_or_insert(now);
         self.wrong.clear(piece);
@@ -76,7 +75,7 @@ impl Recheck {
         }
     }
 
-    /// Somebody asked for a piece of the list.
+    /// Moves a listed piece to the front, because a peer requested it.
     pub(crate) fn hurry(&mut self, piece: Piece) {
         if self.listed.has(piece) && self.hurried.set(piece) {
             self.todo.push_front(piece);
@@ -98,13 +97,13 @@ impl Recheck {
         }
     }
 
-    /// A piece was read. Says whether the result counts.
+    /// Ends a read. Returns whether its result counts.
     fn done(&mut self, piece: Piece) -> bool {
         self.in_flight.remove(&piece) && !self.listed.has(piece)
     }
 
-    /// A piece was read. `good`: it is right; `had`: it is one of ours. Returns whether it is as it
-    /// was.
+    /// Handles a piece that was read. `good`: it is correct; `had`: it was complete. Returns
+    /// whether it is unchanged.
     pub(crate) fn handle_read(&mut self, piece: Piece, good: bool, had: bool) -> bool {
         if !self.done(piece) {
             return false;
@@ -120,7 +119,7 @@ impl Recheck {
         good && had
     }
 
-    /// Takes what turned out to be wrong, and what was found.
+    /// Takes the pieces that turned out to be wrong, and those that were found.
     pub(crate) fn take_outcome(&mut self, lengths: &Lengths) -> (Vec<Piece>, Vec<Piece>) {
         let wrong = self
             .wrong
@@ -132,12 +131,12 @@ impl Recheck {
         (wrong, std::mem::take(&mut self.found))
     }
 
-    /// Pieces that were read, and of these the wrong ones.
+    /// The number of pieces that were read, and of these the number of wrong ones.
     pub(crate) fn counts(&self) -> (u32, u32) {
         (self.read, self.lost)
     }
 
-    /// What is left for the next start: a record does not vouch for files that something else
+    /// Leaves the remaining pieces to the next start, since a record does not cover files that
     /// changed.
     pub(crate) fn abandon(&mut self) {
         self.todo.clear();

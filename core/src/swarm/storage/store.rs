@@ -1,4 +1,4 @@
-//! From a verified piece to the resume record: write, flush, save.
+//! The steps from a verified piece to the resume record: write, flush, save.
 
 use std::time::Duration;
 
@@ -7,37 +7,37 @@ use crate::context::{Context, Pending};
 use crate::io::{Op, OpError, OpResult, Rope};
 use crate::types::{Bitfield, Instant, Piece};
 
-/// A write that failed is tried again after this time: space may have come back.
+/// The delay before a failed write is retried, since space may have become available.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// What came of a write.
+/// The result of a write.
 #[derive(Debug)]
 pub(crate) enum Written {
-    /// The piece is had now.
+    /// The piece is complete.
     Stored,
-    /// It is written once more.
+    /// The piece is being written again.
     Again,
-    /// Storage refused it; it is tried again later.
+    /// Storage failed; the write is retried later.
     Refused(OpError),
 }
 
-/// Writes that storage refused, and what was written but not flushed.
+/// Writes that failed, and data that were written but not flushed.
 #[derive(Debug)]
 pub(crate) struct Store {
-    /// Pieces being stored that must be written once more, because a flush failed meanwhile.
+    /// Pieces being stored that must be written again, because a flush failed in the meantime.
     rewrite: Bitfield,
-    /// Verified pieces that storage refused.
+    /// Verified pieces whose write failed.
     refused: Vec<(Piece, Rope)>,
-    /// When those are tried again.
+    /// When failed writes are retried.
     retry_at: Instant,
-    /// Bytes written since the last flush was asked for.
+    /// Bytes written since the last flush was requested.
     unflushed: u64,
     unflushed_since: Option<Instant>,
     flushing: bool,
 }
 
 impl Store {
-    /// For a torrent of so many pieces.
+    /// The state for a torrent of this many pieces.
     pub(crate) fn new(pieces: u32) -> Self {
         Self {
             rewrite: Bitfield::none(pieces),
@@ -49,17 +49,17 @@ impl Store {
         }
     }
 
-    /// Whether something waits for time: a flush, or another try.
+    /// Whether a flush or a retry is waiting for its time.
     pub(crate) fn is_waiting(&self) -> bool {
         self.unflushed_since.is_some() || !self.refused.is_empty()
     }
 
-    /// Whether storage took everything so far.
+    /// Whether no write has failed.
     pub(crate) fn is_sound(&self) -> bool {
         self.refused.is_empty()
     }
 
-    /// Something changed that the resume record should say, without a byte written.
+    /// Records a change that the resume record should contain although nothing was written.
     pub(crate) fn mark_changed(&mut self, now: Instant) {
         self.unflushed_since.get_or_insert(now);
     }
@@ -76,7 +76,7 @@ impl Store {
         );
     }
 
-    /// A write is over.
+    /// Handles the result of a write.
     pub(crate) fn handle_written(
         &mut self,
         cx: &mut Context,
@@ -101,7 +101,7 @@ impl Store {
         Written::Stored
     }
 
-    /// Tries the writes again that storage refused. `at_once`: whenever that was.
+    /// Retries writes that failed. `at_once`: without waiting for the retry delay.
     pub(crate) fn retry(&mut self, cx: &mut Context, pieces: &Pieces, at_once: bool) {
         if self.refused.is_empty() || cx.now < self.retry_at && !at_once {
             return;
@@ -111,8 +111,8 @@ impl Store {
         }
     }
 
-    /// Flushes when enough was written, when it was written long enough ago, when it was the last,
-    /// or when nothing follows because of a pause.
+    /// Starts a flush if enough was written, if a write is old enough, after the last write, or if
+    /// a pause means that nothing follows.
     pub(crate) fn flush_if_due(&mut self, cx: &mut Context, pieces: &Pieces) {
         let Some(since) = self.unflushed_since.filter(|_| !self.flushing) else {
             return;
@@ -133,8 +133,8 @@ impl Store {
         }
     }
 
-    /// What was written before the flush is durable: only now may the resume record say so.
-    /// `transferred`: bytes uploaded and downloaded, all runs.
+    /// Handles a successful flush. Writes before it are durable, so the resume record may now
+    /// include them. `transferred`: bytes uploaded and downloaded in all runs.
     pub(crate) fn handle_flushed(
         &mut self,
         cx: &mut Context,
@@ -155,9 +155,10 @@ impl Store {
         );
     }
 
-    /// A failed flush may have dropped any of the writes before it, and the next one succeeds all
-    /// the same, because the system counts what it dropped as clean. So what is being written is
-    /// written once more, and all that was not flushed must be fetched anew: it is returned.
+    /// Handles a failed flush. It may have dropped any of the writes before it, and the next flush
+    /// may succeed all the same, since the system marks dropped pages as clean. Pieces that are
+    /// being written are therefore written again, and all unflushed pieces are returned and must be
+    /// downloaded again.
     pub(crate) fn handle_flush_failed(&mut self, now: Instant, pieces: &Pieces) -> Vec<Piece> {
         self.flushing = false;
         self.rewrite = pieces.storing().clone();
@@ -166,7 +167,7 @@ impl Store {
         pieces.unflushed()
     }
 
-    /// The resume record was saved, or not.
+    /// Handles the result of saving the resume record.
     pub(crate) fn handle_saved(&mut self, now: Instant, ok: bool) {
         self.flushing = false;
         if !ok {
@@ -174,7 +175,7 @@ impl Store {
         }
     }
 
-    /// Gives back the memory of pieces that storage refused.
+    /// Releases the memory of pieces whose write failed.
     pub(crate) fn release(&mut self, cx: &mut Context) {
         for (_, data) in self.refused.drain(..) {
             cx.shared.memory.release(data.len() as u64);

@@ -1,5 +1,5 @@
-//! The allowed-fast set (BEP 6): pieces that a peer may request while we choke it, so that a
-//! newcomer gets something to trade.
+//! The allowed-fast set (BEP 6): pieces that a peer may request while it is choked, so that a new
+//! peer gets data to trade.
 
 use std::net::Ipv4Addr;
 
@@ -7,8 +7,8 @@ use sha1::{Digest, Sha1};
 
 use crate::types::{InfoHashV1, Lengths, Piece};
 
-/// The first `count` pieces of the set for a peer at this address, by BEP 6's algorithm: the same
-/// at every client, so that reconnecting or asking around gains nothing.
+/// The first `count` pieces of the set for a peer at this address, by the algorithm of BEP 6. It is
+/// the same in every client, so reconnecting or asking several peers gains nothing.
 pub(crate) fn allowed_fast(
     ip: Ipv4Addr,
     info_hash: InfoHashV1,
@@ -38,7 +38,7 @@ pub(crate) fn allowed_fast(
 mod tests {
     use super::*;
 
-    /// The example of BEP 6: 80.4.4.200, info-hash of 20 times 0xaa, 1313 pieces.
+    /// The example of BEP 6: 80.4.4.200, an info-hash of 20 bytes 0xaa, 1313 pieces.
     #[test]
     fn the_set_is_the_one_of_the_specification() {
         let lengths = Lengths::new(1313, 1).unwrap();

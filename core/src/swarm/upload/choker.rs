@@ -1,39 +1,40 @@
-//! Tit for tat (BEP 3): who may request from us.
+//! Tit for tat (BEP 3): which peers are unchoked.
 
 use rand::{Rng, RngExt};
 
 use crate::types::{ConnId, Instant};
 
-/// A peer as the choker sees it.
+/// A peer as seen by the choker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contender {
     pub(crate) conn: ConnId,
-    /// It wants something that we have.
+    /// Whether it is interested in our pieces.
     pub(crate) interested: bool,
-    /// It owes us blocks and sends none.
+    /// Whether it owes us blocks and sends none.
     pub(crate) snubbed: bool,
-    /// What is ranked: while we download, bytes it gave lately; while we seed, whether its turn is
-    /// not over.
+    /// The ranking value: while we download, the bytes it recently sent; while we seed, whether its
+    /// turn has not ended.
     pub(crate) merit: u64,
-    /// While we seed: when it was last unchoked, so that slots go round.
+    /// While we seed: when it was last unchoked, so that slots rotate.
     pub(crate) unchoked_at: Option<Instant>,
-    /// Connected within the last minute: newcomers are three times as likely to be tried.
+    /// Whether it connected within the last minute. Such peers are three times as likely to be
+    /// chosen.
     pub(crate) new: bool,
 }
 
-/// What a peer did for us, as the choker needs to know it.
+/// A peer's contribution, as the choker needs it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Standing {
-    /// Payload bytes from it in the last two rounds.
+    /// Payload bytes received in the last two rounds.
     pub(crate) received: u64,
     /// Whether it owes us blocks and sends none.
     pub(crate) snubbed: bool,
 }
 
-/// Rounds that an optimistic unchoke lasts: 30 s.
+/// The number of rounds that an optimistic unchoke lasts: 30 s.
 const OPTIMISTIC_ROUNDS: u32 = 3;
 
-/// Decides every ten seconds.
+/// Selects the unchoked peers every ten seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Choker {
     round: u32,
@@ -41,7 +42,8 @@ pub(crate) struct Choker {
 }
 
 impl Choker {
-    /// The peers that are unchoked until the next round: the best `slots` interested peers and one by luck.
+    /// The peers that are unchoked until the next round: the best `slots` interested peers, and a
+    /// random one.
     pub(crate) fn decide(
         &mut self,
         peers: &[Contender],
@@ -59,13 +61,13 @@ impl Choker {
         chosen
     }
 
-    /// A peer became interested between two rounds. Whether a slot is free for it: nobody should
-    /// wait ten seconds beside an empty seat.
+    /// Whether a slot is free for a peer that becomes interested between two rounds, so that it
+    /// need not wait ten seconds for it.
     pub(crate) fn has_room(unchoked: usize, slots: usize) -> bool {
         unchoked < slots
     }
 
-    /// A connection ended.
+    /// Removes a closed connection.
     pub(crate) fn left(&mut self, conn: ConnId) {
         self.optimistic = self.optimistic.filter(|&o| o != conn);
     }

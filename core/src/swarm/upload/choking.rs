@@ -1,4 +1,5 @@
-//! Choking and unchoking (BEP 3), and the pieces a newcomer gets while it is choked (BEP 6).
+//! Choking and unchoking (BEP 3), and the pieces that a new peer may request while it is choked
+//! (BEP 6).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,18 +14,18 @@ use crate::swarm::storage::Pieces;
 use crate::types::{ConnId, InfoHashV1, Piece};
 use crate::wire::Message;
 
-/// A peer counts as new to the optimistic unchoke for a minute.
+/// The time for which a peer counts as new for the optimistic unchoke.
 const NEW: Duration = Duration::from_secs(60);
-/// A seed lets a peer have its slot so long before others get their turn.
+/// The time for which a seed keeps a peer unchoked before others get a turn.
 const TURN: Duration = Duration::from_secs(30);
-/// A peer with fewer pieces than this may have some while it is choked (BEP 6).
+/// The number of pieces below which a peer gets an allowed-fast set (BEP 6).
 const NEWCOMER: u32 = 10;
-/// So many of them. BEP 6 suggests ten; but what is given away is not traded, and a slow seed with
-/// many newcomers gave away all it had.
+/// The size of the allowed-fast set. BEP 6 suggests ten, but these pieces are given away without
+/// trade: with many new peers, a slow seed would spend all its bandwidth on them.
 const ALLOWED_FAST: usize = 3;
 
 impl Upload {
-    /// A peer is there. BEP 6: a newcomer gets something to trade.
+    /// Adds a peer. BEP 6: a new peer gets an allowed-fast set.
     pub(crate) fn add_peer(
         &mut self,
         cx: &mut Context,
@@ -47,7 +48,7 @@ impl Upload {
         self.peers.insert(conn, known);
     }
 
-    /// A peer became interested: if a slot is free it need not wait for the next round.
+    /// Handles a peer that became interested: if a slot is free, it is unchoked immediately.
     pub(crate) fn handle_interested(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
         let Some(peer) = peers.get_mut(conn) else {
             return;
@@ -62,8 +63,8 @@ impl Upload {
         }
     }
 
-    /// Decides anew who may request. A leech ranks peers by what they sent in the last two rounds.
-    /// A seed receives nothing, and lets each in turn have its slot for a while.
+    /// Selects the unchoked peers. A leech ranks peers by what they sent in the last two rounds. A
+    /// seed receives nothing, and gives each peer a slot in turn.
     pub(crate) fn choke_round(
         &mut self,
         cx: &mut Context,
@@ -97,7 +98,7 @@ impl Upload {
         let in_turn = !peer.am_choking && unchoked_at.is_some_and(|at| cx.now.since(at) < TURN);
         Contender {
             conn,
-            // BEP 21: a partial seed asks for nothing, whatever it said before.
+            // BEP 21: a partial seed requests nothing, whatever it announced before.
             interested: peer.peer_interested && !peer.extensions.upload_only(),
             snubbed: standing.snubbed && !seeding,
             merit: if seeding {
@@ -119,8 +120,7 @@ impl Upload {
         self.peers.entry(conn).or_default().unchoked_at = Some(cx.now);
     }
 
-    /// BEP 6: what a choked peer waits for is rejected, but for the pieces that it may have all the
-    /// same.
+    /// Chokes a peer. BEP 6: its pending requests are rejected, except for allowed-fast pieces.
     fn choke(&mut self, cx: &mut Context, peers: &mut Peers, conn: ConnId) {
         let Some(peer) = peers.get_mut(conn).filter(|peer| !peer.am_choking) else {
             return;

@@ -1,4 +1,4 @@
-//! Uploading: whom to unchoke, and what is read and sent for whom.
+//! Uploading: which peers to unchoke, and what to read and send for them.
 
 mod allowed_fast;
 mod choker;
@@ -14,44 +14,44 @@ use self::peer::PeerUpload;
 use crate::net::Rate;
 use crate::types::{ConnId, Instant};
 
-/// What is sent of one torrent, and to whom.
+/// The upload state of one torrent.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
     choker: Choker,
     peers: BTreeMap<ConnId, PeerUpload>,
-    /// Payload bytes sent, all runs.
+    /// Payload bytes uploaded in all runs.
     uploaded: u64,
     rate: Rate,
 }
 
 impl Upload {
-    /// Payload bytes sent, all runs.
+    /// Payload bytes uploaded in all runs.
     pub(crate) fn uploaded(&self) -> u64 {
         self.uploaded
     }
 
-    /// Takes over the count of earlier runs.
+    /// Sets the amount uploaded in earlier runs.
     pub(crate) fn restore(&mut self, uploaded: u64) {
         self.uploaded = uploaded;
     }
 
-    /// Payload bytes per second.
+    /// The upload rate in payload bytes per second.
     pub(crate) fn rate(&self, now: Instant) -> u64 {
         self.rate.get(now)
     }
 
-    /// A peer left.
+    /// Removes a peer.
     pub(crate) fn remove_peer(&mut self, conn: ConnId) {
         self.peers.remove(&conn);
         self.choker.left(conn);
     }
 
-    /// Payload bytes per second to one peer.
+    /// The upload rate to one peer in payload bytes per second.
     pub(crate) fn rate_of(&self, conn: ConnId, now: Instant) -> u64 {
         self.peers.get(&conn).map_or(0, |known| known.rate.get(now))
     }
 
-    /// Blocks that one peer waits for.
+    /// The number of blocks that one peer waits for.
     pub(crate) fn waiting(&self, conn: ConnId) -> usize {
         self.peers.get(&conn).map_or(0, PeerUpload::waiting)
     }

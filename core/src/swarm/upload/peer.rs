@@ -1,35 +1,35 @@
-//! What one peer asks of us, and what it gets.
+//! The requests of one peer, and how they are served.
 
 use std::collections::VecDeque;
 
 use crate::net::Rate;
 use crate::types::{Block, Instant, Piece};
 
-/// One read covers requests that follow each other, up to so many bytes.
+/// The maximum size in bytes of one read, which may cover several consecutive requests.
 const MAX_READ: u32 = 256 * 1024;
 
-/// The upload's side of one connected peer.
+/// The upload state of one connected peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerUpload {
     /// When it was last unchoked.
     pub(super) unchoked_at: Option<Instant>,
-    /// Pieces we let it request while we choke it (BEP 6).
+    /// Pieces that it may request while it is choked (BEP 6).
     pub(super) allowed_fast: Vec<Piece>,
-    /// Blocks it asked for and that are not read yet.
+    /// Requested blocks that are not being read yet.
     queued: VecDeque<Block>,
-    /// Blocks being read for it.
+    /// Requested blocks that are being read.
     reading: VecDeque<Block>,
     invalid_requests: u32,
     pub(super) rate: Rate,
 }
 
 impl PeerUpload {
-    /// Blocks it waits for.
+    /// The number of blocks that it waits for.
     pub(super) fn waiting(&self) -> usize {
         self.queued.len() + self.reading.len()
     }
 
-    /// Whether it waits for this block already.
+    /// Whether it already waits for this block.
     pub(super) fn waits_for(&self, block: Block) -> bool {
         self.queued.contains(&block) || self.reading.contains(&block)
     }
@@ -43,21 +43,21 @@ impl PeerUpload {
         self.queued.front().copied()
     }
 
-    /// A block that was being read waits again, before all others.
+    /// Moves a block that was being read back to the front of the queue.
     pub(super) fn put_back(&mut self, block: Block) {
         if self.take_read(block) {
             self.queued.push_front(block);
         }
     }
 
-    /// Takes blocks that are not being read yet out of the queue.
+    /// Removes blocks from the queue that are not being read yet.
     pub(super) fn remove_queued(&mut self, removed: impl Fn(&Block) -> bool) -> Vec<Block> {
         let (gone, kept) = self.queued.drain(..).partition::<VecDeque<_>, _>(removed);
         self.queued = kept;
         gone.into()
     }
 
-    /// Bytes being read for it.
+    /// The number of bytes being read for it.
     pub(super) fn reading_bytes(&self) -> u64 {
         self.reading
             .iter()
@@ -65,19 +65,19 @@ impl PeerUpload {
             .sum()
     }
 
-    /// Counts a request for what is not there. Returns how many there were.
+    /// Counts an invalid request. Returns the number of invalid requests so far.
     pub(super) fn count_invalid(&mut self) -> u32 {
         self.invalid_requests += 1;
         self.invalid_requests
     }
 
-    /// It does not want this block any more, or cannot have it.
+    /// Removes a block that it no longer wants or cannot get.
     pub(super) fn remove(&mut self, block: Block) {
         self.queued.retain(|other| *other != block);
         self.reading.retain(|other| *other != block);
     }
 
-    /// Blocks that it waits for and that are not of these pieces; it waits for them no longer.
+    /// Removes the pending blocks that are not part of these pieces, and returns them.
     pub(super) fn remove_all_but(&mut self, pieces: &[Piece]) -> Vec<Block> {
         let stays = |block: &Block| pieces.contains(&block.piece());
         let waiting = self.queued.iter().chain(&self.reading).copied();
@@ -87,13 +87,13 @@ impl PeerUpload {
         removed
     }
 
-    /// A block was read. Returns whether the peer still waits for it.
+    /// Removes a block that was read. Returns whether the peer still waits for it.
     pub(super) fn take_read(&mut self, block: Block) -> bool {
         let at = self.reading.iter().position(|other| *other == block);
         at.and_then(|at| self.reading.remove(at)).is_some()
     }
 
-    /// The next requests that one read can serve, moved from queued to reading.
+    /// The next requests that a single read can serve, moved from queued to reading.
     pub(super) fn next_run(&mut self) -> Vec<Block> {
         let mut run: Vec<Block> = Vec::new();
         let mut length = 0;

@@ -1,4 +1,4 @@
-//! Serving: requests in, blocks out, never more read from storage than the peer's socket takes.
+//! Serving requests. No more is read from storage than the peer's socket accepts.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::swarm::storage::Pieces;
 use crate::types::{Block, ConnId, Piece};
 use crate::wire::{Message, RawBlock};
 
-/// A request for more than this is refused: 128 KiB, eight times what is usual.
+/// The maximum length of a request in bytes: 128 KiB, eight times the usual length.
 const MAX_BLOCK: u32 = 128 * 1024;
-/// Requests for what is not there, before the connection ends.
+/// The number of invalid requests after which a peer is disconnected.
 const MAX_INVALID: u32 = 300;
-/// A peer without the fast extension cannot be told that its queue is too long: it may be so many
-/// times longer before that is misbehaviour.
+/// A peer without the fast extension cannot be told that its queue is full. Its queue may be this
+/// many times longer before that counts as misbehaviour.
 const SILENT_EXCESS: usize = 4;
 
 impl Upload {
-    /// A peer asks for a block. `pieces`: `None` while the torrent's size is unknown.
+    /// Handles a request. `pieces` is `None` while the torrent's size is unknown.
     pub(crate) fn handle_request(
         &mut self,
         cx: &mut Context,
@@ -63,7 +63,7 @@ impl Upload {
         Ok(())
     }
 
-    /// BEP 6: a cancelled request is answered too, with a reject if not with the block.
+    /// BEP 6: a cancelled request is still answered, by a reject or by the block.
     pub(crate) fn handle_cancel(
         &mut self,
         cx: &mut Context,
@@ -81,8 +81,8 @@ impl Upload {
         }
     }
 
-    /// Reads for one peer as long as its queue to the socket has room. Returns the piece that it
-    /// waits for, if that must be read and hashed again before.
+    /// Reads for one peer while its send queue has room. Returns the piece that it waits for, if
+    /// that piece must be checked first.
     pub(crate) fn serve(
         &mut self,
         cx: &mut Context,
@@ -111,7 +111,7 @@ impl Upload {
         None
     }
 
-    /// Who waits for a block of a piece before anything else.
+    /// The peers whose next block is in this piece.
     pub(crate) fn waiting_for(&self, piece: Piece) -> Vec<ConnId> {
         let next = |known: &PeerUpload| known.next_queued().map(Block::piece);
         self.peers
@@ -121,7 +121,7 @@ impl Upload {
             .collect()
     }
 
-    /// BEP 6: who waits for what is gone is told.
+    /// BEP 6: rejects pending requests for pieces that are gone.
     pub(crate) fn reject_waiting(&mut self, cx: &mut Context, peers: &mut Peers, gone: &[Piece]) {
         let gone: BTreeSet<Piece> = gone.iter().copied().collect();
         for (conn, peer) in peers.iter_mut() {
@@ -135,7 +135,7 @@ impl Upload {
         }
     }
 
-    /// Bytes were read. Blocks that were cancelled meanwhile are left out.
+    /// Handles bytes that were read. Blocks that were cancelled in the meantime are omitted.
     pub(crate) fn handle_read(
         &mut self,
         cx: &mut Context,
@@ -165,7 +165,7 @@ impl Upload {
         }
     }
 
-    /// Bytes could not be read: the requests wait until it is known why.
+    /// Handles a failed read: its requests wait until the cause is known.
     pub(crate) fn handle_unreadable(&mut self, conn: ConnId, blocks: &[Block]) {
         if let Some(known) = self.peers.get_mut(&conn) {
             blocks.iter().rev().for_each(|block| known.put_back(*block));
