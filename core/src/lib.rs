@@ -6,21 +6,21 @@
 //!
 //! # The run loop
 //!
-//! 1. Make an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time; a
+//! 1. Create an [`Engine`] with a [`Config`], a peer id, a seed for its randomness, and the time; a
 //!    [`discovery::Discovery`], which finds peers; and a [`Session`] of both. (A program whose peers
-//!    are found by somebody else, as a tab's are by its bridge, drives an engine alone.)
+//!    are found elsewhere, such as a tab, whose bridge finds them, drives an engine alone.)
 //! 2. Add torrents with [`Session::add`], and pass the user's commands to [`Session::command`].
-//! 3. Drain [`Session::poll_output`] until `None`, and do what every [`session::Output`] asks for:
-//!    connections, storage and news are an [`Output`] of the engine, what trackers, the DHT and local
-//!    discovery want is a [`discovery::NetRequest`].
-//! 4. Wait for the first of: a message ([`connection::Connection`] makes messages of bytes), the end
-//!    of a connection, the answer to a request, a datagram, or the time that
-//!    [`Session::poll_timeout`] names.
-//! 5. Tell it with [`Session::handle`] or [`Session::handle_net`], together with the time, and go on
-//!    with 3. After a batch of messages one drain is enough.
-//! 6. To leave, give [`Command::ShutDown`] and go on until [`Event::ShutDown`]; then
-//!    [`Session::leave`], and go on until trackers have heard ([`Session::has_left`]) or it takes too
-//!    long.
+//! 3. Call [`Session::poll_output`] until it returns `None`, and carry out every
+//!    [`session::Output`]: an [`Output`] of the engine concerns connections, storage or events, a
+//!    [`discovery::NetRequest`] concerns trackers, the DHT or local discovery.
+//! 4. Wait for the first of: a message ([`connection::Connection`] decodes the bytes), the end of a
+//!    connection, the result of a request, a datagram, or the time that [`Session::poll_timeout`]
+//!    returns.
+//! 5. Pass it to [`Session::handle`] or [`Session::handle_net`], together with the time, and
+//!    continue with step 3. After a batch of messages it is sufficient to do step 3 once.
+//! 6. To exit, issue [`Command::ShutDown`] and continue until [`Event::ShutDown`]. Then call
+//!    [`Session::leave`], and continue until all trackers were told ([`Session::has_left`]) or a
+//!    timeout.
 //!
 //! Every [`Output::Request`] must be answered exactly once with [`Input::Done`]. Other outputs need
 //! no answer. This is a complete driver, for one disk, a tracker that is unreachable, and a torrent
@@ -94,7 +94,7 @@
 //! # }
 //! ```
 //!
-//! # What else is here
+//! # Other modules
 //!
 //! [`discovery`] finds peers, [`tracker`] implements a tracker, [`tunnel`] is the protocol between
 //! a tab and its bridge, [`meta`] parses and creates torrents and magnet links, [`resume`] is the

@@ -11,10 +11,10 @@ pub enum Event {
     /// [`super::Connection::reveal`]. Occurs before [`Event::Wanted`].
     Sought([u8; 20]),
     /// A remote side that dialled requests a swarm; its peer id may not have arrived yet. Occurs
-    /// first, once, and only on a [`Connection::accept`].
+    /// first, once, and only on a [`super::Connection::accept`].
     Wanted(InfoHashV1),
     /// The remote side's handshake is complete. Occurs once, unless the connection was
-    /// [`Connection::established`].
+    /// [`super::Connection::established`].
     Handshaken(Handshake),
     /// A message after the handshake.
     Message(Message),

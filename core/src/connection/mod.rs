@@ -1,12 +1,13 @@
 //! One peer connection in both directions, without sockets: the driver passes received bytes in and
 //! gets handshakes and messages out; it passes messages in and gets bytes to write.
 //!
-//! - Dialling: make a [`Connection::dial`], write, read until [`Event::Handshaken`].
-//! - Accepting: make a [`Connection::accept`], read until [`Event::Wanted`], look the info-hash up,
-//!   [`Connection::answer`], write, read until [`Event::Handshaken`].
-//! - [`Connection::dial_encrypted`] and [`Connection::accept_encrypted`] encrypt, or see whether the
-//!   remote does; then [`Event::Sought`] comes first and wants [`Connection::reveal`].
-//! - Where something else did the handshake (the bridge, for a tab): [`Connection::established`].
+//! - Dialling: create a [`Connection::dial`], write, read until [`Event::Handshaken`].
+//! - Accepting: create a [`Connection::accept`], read until [`Event::Wanted`], look the info-hash
+//!   up, [`Connection::answer`], write, read until [`Event::Handshaken`].
+//! - [`Connection::dial_encrypted`] and [`Connection::accept_encrypted`] encrypt, or detect whether
+//!   the remote side does. An [`Event::Sought`] then comes first, and must be answered with
+//!   [`Connection::reveal`].
+//! - If the handshake was done elsewhere (by the bridge, for a tab): [`Connection::established`].
 //!
 //! The driver must close the connection at the time that [`Connection::poll_timeout`] returns.
 //!

@@ -1,4 +1,4 @@
-//! What must not happen too often: lookups of one owner.
+//! Budgets for lookups of one owner.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,15 +6,16 @@ use std::time::Duration;
 use super::url::Host;
 use crate::types::Instant;
 
-/// So long a name that was looked up costs its owner nothing: a resolver still knows the answer.
+/// The time for which a name that was looked up is free for its owner, since resolvers still cache
+/// the answer.
 const KNOWN: Duration = Duration::from_secs(60);
 
-/// Keeps, for each name, the time until which it is spent; forgets those whose time has passed.
+/// Stores, per name, the time until which it is spent. Entries whose time has passed are removed.
 #[derive(Debug)]
 pub(super) struct Ledger<K> {
     until: BTreeMap<K, Instant>,
-    /// Size at which the past is swept out; doubles with what stays, so that a sweep costs little
-    /// per entry.
+    /// The size at which expired entries are removed. It doubles with the remaining entries, so
+    /// that the cost per entry stays small.
     sweep_at: usize,
 }
 
@@ -48,8 +49,8 @@ impl<K: Ord> Ledger<K> {
     }
 }
 
-/// Lookups of names, or of swarms in the DHT: some at once, then one for each span of time, for
-/// every owner.
+/// A budget for lookups of names, or of swarms in the DHT: per owner a burst, then one per time
+/// span.
 #[derive(Debug)]
 pub(super) struct LookupBudget {
     limit: Option<(u32, Duration)>,
@@ -66,8 +67,8 @@ impl LookupBudget {
         }
     }
 
-    /// Takes one for this name, unless the owner had it looked up a moment ago; if there is none,
-    /// says when there will be.
+    /// Takes one lookup of this name, which is free if the owner had it looked up recently. If none
+    /// is left, returns when one will be.
     pub(super) fn take(&mut self, owner: u64, host: &Host, now: Instant) -> Result<(), Instant> {
         let Some((burst, each)) = self.limit else {
             return Ok(());
@@ -86,8 +87,8 @@ impl LookupBudget {
         Ok(())
     }
 
-    /// Takes one in any case, be it one of the future; says when it may be made. Whoever books
-    /// first is served first.
+    /// Takes one lookup, even a future one, and returns when it may be made. Bookings are served in
+    /// order.
     pub(super) fn book(&mut self, owner: u64, now: Instant) -> Instant {
         let at = self.soonest(owner, now);
         if let Some((_, each)) = self.limit {
@@ -97,7 +98,7 @@ impl LookupBudget {
         at
     }
 
-    /// For when one would be booked.
+    /// The time for which a lookup would be booked.
     pub(super) fn soonest(&self, owner: u64, now: Instant) -> Instant {
         let Some((burst, each)) = self.limit else {
             return now;
@@ -106,7 +107,7 @@ impl LookupBudget {
         now + spent.since(now).saturating_sub(each * burst.max(1))
     }
 
-    /// Gives back what was booked and will not be used.
+    /// Returns a booked lookup that will not be used.
     pub(super) fn refund(&mut self, owner: u64, now: Instant) {
         if let Some((_, each)) = self.limit {
             let left = self.spent.get(&owner, now).since(now).saturating_sub(each);

@@ -1,4 +1,4 @@
-//! The whole boundary between [`super::Discovery`] and its driver.
+//! The interface between [`super::Discovery`] and its driver.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,172 +10,173 @@ use super::swarm::Key;
 use super::trackers::{self, Fetched, QueryId, ResolveFor, TrackerError, TrackerStatus};
 use crate::types::PeerSource;
 
-/// What the driver is to do or to know.
+/// A request or a report to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Something to be done in the network.
+    /// A network request.
     Net(NetRequest),
-    /// Peers of a swarm: at most 2,000, no port 0, no multicast or unspecified addresses, none
-    /// twice. May be ourselves.
+    /// Peers of a swarm: at most 2,000, without port 0, multicast, unspecified addresses or
+    /// duplicates. Our own address may be included.
     Peers {
-        /// Which swarm.
+        /// The swarm.
         key: Key,
-        /// Who says so. For a private torrent a tracker, never another source (BEP 27).
+        /// The source. For a private torrent it is always a tracker (BEP 27).
         source: PeerSource,
-        /// Where they are.
+        /// The addresses of the peers.
         addrs: Vec<SocketAddr>,
     },
     /// A tracker's state changed.
     Tracker {
-        /// Which swarm.
+        /// The swarm.
         key: Key,
-        /// Position in [`super::Discovery::tracker_status`].
+        /// The index in [`super::Discovery::tracker_status`].
         index: usize,
-        /// Its state now.
+        /// The new state.
         status: TrackerStatus,
-        /// Something to tell the user: an announce or scrape is over and this is what came of it,
-        /// or the tracker cannot be asked at all, or it has been silent for long
-        /// ([`TrackerStatus::asking`]). False: one began, or was given up.
+        /// Whether the change is of interest to the user: an announce or scrape has ended, the
+        /// tracker cannot be asked at all, or it has been silent for long
+        /// ([`TrackerStatus::asking`]). False if a request started or was cancelled.
         ended: bool,
     },
-    /// What [`super::Discovery::dht_counts`] says of a member has changed.
+    /// The counts of a member ([`super::Discovery::dht_counts`]) have changed.
     DhtChanged(Key),
-    /// A lookup in the DHT is over; for logs and measurements.
+    /// A DHT lookup has ended; for logs and measurements.
     DhtLooked {
-        /// For whom.
+        /// The member.
         key: Key,
-        /// What it took.
+        /// The effort of the lookup.
         effort: Effort,
     },
-    /// A tracker told us our own address (BEP 24); not checked.
+    /// A tracker reported our own address (BEP 24), which is not checked.
     ExternalIp {
-        /// Whose tracker.
+        /// The member whose tracker it is.
         key: Key,
-        /// As it says.
+        /// The reported address.
         ip: IpAddr,
     },
-    /// A removed torrent has told its trackers that it left (or none listened): nothing more comes
-    /// for it.
+    /// The trackers of a removed torrent were told that it left, or did not answer. No further
+    /// output follows for it.
     Left(Key),
 }
 
-/// Something to be done in the network.
+/// A network request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetRequest {
-    /// Fetch, answered by [`Input::HttpResponse`]: at most 1 MiB after decompression, 30 s, three
-    /// redirects.
+    /// Perform an HTTP GET and answer with [`Input::HttpResponse`]. Limits: 1 MiB after
+    /// decompression, 30 s, three redirects.
     HttpGet {
-        /// The answer's name.
+        /// The id of the request.
         id: QueryId,
         /// An http or https URL with percent-encoded arguments.
         url: String,
-        /// Connect to addresses of this family alone (BEP 7); `None`: of either.
+        /// The address family to connect to (BEP 7); `None`: either.
         family: Option<Family>,
     },
-    /// Look up a name (or pass on a literal), answered by [`Input::Resolved`].
+    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
     Resolve {
-        /// The answer's name.
+        /// The id of the request.
         id: QueryId,
-        /// What is at this name: who may be asked depends on it.
+        /// What the name is for, which determines the permitted addresses.
         what: ResolveFor,
-        /// A name, a dotted quad or a bracketed IPv6 address.
+        /// A host name, a dotted quad or a bracketed IPv6 address.
         host: String,
-        /// For the socket addresses of the answer.
+        /// The port for the resolved addresses.
         port: u16,
     },
-    /// Send a datagram to a UDP tracker; [`Input::UdpFailed`] if that is impossible. One of the same
-    /// question that was not sent yet is obsolete.
+    /// Send a datagram to a UDP tracker; [`Input::UdpFailed`] if that is impossible. It replaces an
+    /// unsent datagram with the same id.
     UdpSend {
-        /// What it asks.
+        /// The id of the request.
         id: QueryId,
-        /// Of those that [`Input::Resolved`] named.
+        /// One of the addresses from [`Input::Resolved`].
         to: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// The answer to an `HttpGet` or a `Resolve` is no longer needed and will not be heard.
+    /// The result of an `HttpGet` or a `Resolve` is no longer needed and will be ignored.
     Cancel(QueryId),
     /// Send a datagram from the DHT's socket; [`Input::DhtUnreachable`] if that is impossible or
-    /// not allowed.
+    /// not permitted.
     DhtSend {
-        /// Where to. Foreign nodes named it: the driver's policy decides whether it goes there.
+        /// The destination. It comes from other nodes, so the driver must apply its address policy.
         to: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// Look up a bootstrap node of the DHT, answered by [`Input::DhtResolved`].
+    /// Resolve a bootstrap node of the DHT, and answer with [`Input::DhtResolved`].
     DhtResolve {
-        /// A name, a dotted quad or a bracketed IPv6 address.
+        /// A host name, a dotted quad or a bracketed IPv6 address.
         host: String,
-        /// For the socket addresses of the answer.
+        /// The port for the resolved addresses.
         port: u16,
     },
     /// Send to the multicast groups of local discovery, on every interface.
     LsdSend(Announce),
 }
 
-/// What the world says.
+/// An input of discovery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The time that [`super::Discovery::poll_timeout`] named has come; calling early is harmless.
+    /// The time that [`super::Discovery::poll_timeout`] returned has come. An early call is
+    /// harmless.
     Timeout,
-    /// A 200 answer, or why there is none.
+    /// The response to an HTTP request.
     HttpResponse {
-        /// As in [`NetRequest::HttpGet`].
+        /// The id in [`NetRequest::HttpGet`].
         id: QueryId,
-        /// What came.
+        /// The body of a 200 response, or the error.
         result: Result<Fetched, TrackerError>,
     },
-    /// Addresses, all of them allowed to be asked.
+    /// Resolved addresses, all of which are permitted.
     Resolved {
-        /// As in [`NetRequest::Resolve`].
+        /// The id in [`NetRequest::Resolve`].
         id: QueryId,
-        /// Best first.
+        /// The addresses, best first, or the error.
         result: Result<Vec<SocketAddr>, TrackerError>,
     },
-    /// A datagram came to the socket of UDP trackers.
+    /// A datagram arrived at the socket of UDP trackers.
     UdpPacket {
-        /// Who sent it.
+        /// The sender.
         from: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
     /// A datagram could not be sent to a UDP tracker.
     UdpFailed {
-        /// As in [`NetRequest::UdpSend`].
+        /// The destination in [`NetRequest::UdpSend`].
         to: SocketAddr,
-        /// The system's words.
+        /// The system's error message.
         message: String,
     },
-    /// A datagram came to the DHT's socket.
+    /// A datagram arrived at the DHT's socket.
     DhtPacket {
-        /// Who sent it.
+        /// The sender.
         from: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// Addresses of a bootstrap node; none if its name has none.
+    /// The addresses of a bootstrap node; empty if its name has none.
     DhtResolved(Vec<SocketAddr>),
-    /// A datagram could not be sent to a node of the DHT.
+    /// A datagram could not be sent to a DHT node.
     DhtUnreachable(SocketAddr),
-    /// Somebody says that there is a node of the DHT; it is asked before that is believed.
+    /// The address of a possible DHT node, from another source. It is queried before it is used.
     DhtNode(SocketAddr),
-    /// A datagram came to a multicast group of local discovery.
+    /// A datagram arrived from a multicast group of local discovery.
     LsdPacket {
-        /// Who sent it.
+        /// The sender.
         from: IpAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
 }
 
-/// What a deadline is for; logs and the simulator name it.
+/// What a deadline is for, used by logs and the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Something at a tracker.
+    /// A tracker request.
     Trackers(trackers::Reason),
-    /// Something in the DHT.
+    /// The DHT.
     Dht(dht::Reason),
-    /// Something is to be announced on the local network.
+    /// An announce on the local network is due.
     Lsd,
 }

@@ -1,8 +1,8 @@
 //! Local service discovery (BEP 14): peers on the same network find each other by multicast.
 //!
-//! A machine without I/O, apart from [`super::Trackers`]: it asks nobody and knows no tracker. The
-//! driver joins the two groups on every usable interface, sends what [`Lsd::poll_announce`] gives
-//! to both, and hands on what comes to [`Lsd::handle_datagram`].
+//! A state machine without I/O. The driver joins the two groups on every usable interface, sends
+//! the announces of [`Lsd::poll_announce`] to both, and passes received datagrams to
+//! [`Lsd::handle_datagram`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,42 +17,45 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::net::is_local;
 use crate::types::{InfoHashV1, Instant};
 
-/// The groups' port, UDP.
+/// The UDP port of the groups.
 pub const PORT: u16 = 6771;
-/// The group of IPv4.
+/// The IPv4 multicast group.
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 192, 152, 143);
-/// The group of IPv6.
+/// The IPv6 multicast group.
 pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x988f);
-/// The longest announce, bytes (BEP 14). Longer ones are neither sent nor read.
+/// The maximum length of an announce in bytes (BEP 14). Longer ones are neither sent nor read.
 pub const MAX_DATAGRAM: usize = 1400;
 
-/// The first announce of a swarm is said again after this time, once: a datagram may be lost, and a
-/// neighbour that started with us is only just joining the group. Other clients repeat theirs, too.
+/// The delay after which the first announce of a swarm is repeated once, since a datagram may be
+/// lost, and a client that started at the same time may not have joined the group yet. Other
+/// clients repeat theirs too.
 const REPEAT: Duration = Duration::from_secs(3);
-/// A swarm is announced so often.
+/// The interval between announces of a swarm.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// Not before this time even when it is joined anew (BEP 14).
+/// The minimum interval, even if a swarm is joined again (BEP 14).
 const LEAST_INTERVAL: Duration = Duration::from_secs(60);
-/// Two announces lie so far apart: a program that joins a thousand swarms at once takes its time.
+/// The minimum time between two announces, so that a program that joins a thousand swarms does not
+/// send a burst.
 const PACE: Duration = Duration::from_secs(1);
-/// Info-hashes in one announce: with 52 bytes each it stays below [`MAX_DATAGRAM`].
+/// The maximum number of info-hashes in one announce. With 52 bytes each it stays below
+/// [`MAX_DATAGRAM`].
 const MAX_HASHES: usize = 20;
-/// Foreign announces read a minute; what comes beyond is ignored.
+/// The maximum number of received announces per minute; more are ignored.
 const MAX_HEARD: u32 = 300;
 
-/// What one announce says.
+/// The content of an announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
     /// The sender's TCP port.
     pub port: u16,
-    /// Its swarms.
+    /// The info-hashes of its swarms.
     pub swarms: Vec<InfoHashV1>,
-    /// By which a sender knows its own announces.
+    /// A value by which a sender recognises its own announces.
     pub cookie: Option<String>,
 }
 
 impl Announce {
-    /// The datagram for one of the groups.
+    /// Encodes the datagram for one of the groups.
     #[must_use]
     pub fn encode(&self, group: IpAddr) -> Vec<u8> {
         let host = SocketAddr::new(group, PORT);
@@ -69,8 +72,8 @@ impl Announce {
         (text + "\r\n\r\n").into_bytes()
     }
 
-    /// Reads a datagram. `None`: too long, no announce, or one without a port. Headers that are not
-    /// known and info-hashes that are none are passed over.
+    /// Decodes a datagram. `None` if it is too long, not an announce, or without a port. Unknown
+    /// headers and invalid info-hashes are ignored.
     #[must_use]
     pub fn decode(datagram: &[u8]) -> Option<Self> {
         let text = str::from_utf8(datagram)
@@ -104,15 +107,15 @@ fn info_hash(hex: &str) -> Option<InfoHashV1> {
     bytes.try_into().ok().map(InfoHashV1)
 }
 
-/// The machine. See the module's page for how it is driven.
+/// The state machine. The module's documentation describes how to drive it.
 #[derive(Debug)]
 pub struct Lsd {
     port: u16,
     cookie: String,
     swarms: BTreeMap<InfoHashV1, Turn>,
-    /// What was announced in the last [`LEAST_INTERVAL`], also if it was left since.
+    /// Swarms that were announced within the last [`LEAST_INTERVAL`], even if they were left since.
     announced: BTreeMap<InfoHashV1, Instant>,
-    /// When the next announce may go out.
+    /// When the next announce may be sent.
     pace: Instant,
     heard: (Instant, u32),
 }
@@ -121,12 +124,12 @@ pub struct Lsd {
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     at: Instant,
-    /// Whether it will be said again after [`REPEAT`].
+    /// Whether it will be repeated after [`REPEAT`].
     is_first: bool,
 }
 
 impl Lsd {
-    /// Speaks for peers that listen on `port`, TCP.
+    /// `port` is the TCP port to announce.
     #[must_use]
     pub fn new(port: u16, seed: [u8; 32]) -> Self {
         let cookie = format!("{:016x}", ChaCha8Rng::from_seed(seed).random::<u64>());
@@ -140,7 +143,7 @@ impl Lsd {
         }
     }
 
-    /// Announces a swarm from now on. Never to be called for a private torrent's (BEP 27).
+    /// Announces a swarm from now on. Must never be called for a private torrent (BEP 27).
     pub fn join(&mut self, now: Instant, swarm: InfoHashV1) {
         self.forget_old(now);
         let last = self.announced.get(&swarm);
@@ -151,12 +154,12 @@ impl Lsd {
         self.swarms.entry(swarm).or_insert(turn);
     }
 
-    /// Says no more of a swarm.
+    /// Stops announcing a swarm.
     pub fn leave(&mut self, swarm: InfoHashV1) {
         self.swarms.remove(&swarm);
     }
 
-    /// When [`Lsd::poll_announce`] will have something. `None`: never, as things stand.
+    /// When [`Lsd::poll_announce`] will return an announce. `None`: never, in the current state.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.swarms
@@ -165,7 +168,7 @@ impl Lsd {
             .min()
     }
 
-    /// What is to be sent to both groups now, if anything is.
+    /// The announce to send to both groups now, if any.
     pub fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
         if now < self.pace {
             return None;
@@ -184,7 +187,7 @@ impl Lsd {
         })
     }
 
-    /// Whose turn it is; each has its next one later.
+    /// Takes the swarms that are due, and schedules their next announces.
     fn take_due(&mut self, now: Instant) -> Vec<InfoHashV1> {
         let due = self
             .swarms
@@ -202,10 +205,9 @@ impl Lsd {
         taken.collect()
     }
 
-    /// Reads what came to a group, and names the peer with those of our swarms that it is in. Our
-    /// own announces are passed over, and what does not come from a local address: nobody else can
-    /// be on this network. An IPv6 address that holds on one link alone cannot be dialled without
-    /// its interface, and is passed over.
+    /// Handles a datagram from a group. Returns the peer, with those of our swarms that it is in.
+    /// Ignored are our own announces, senders without a local address (which cannot be on this
+    /// network), and link-local IPv6 addresses, which cannot be dialled without their interface.
     pub fn handle_datagram(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
-//! Trackers, the DHT and local discovery as one machine, and which of them may know of a torrent
-//! (BEP 27).
+//! Trackers, the DHT and local discovery as one state machine, and which of them may be used for a
+//! torrent (BEP 27).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use super::trackers::{self, Config, QueryId, TrackerStatus, Trackers};
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant, PeerSource};
 
-/// A torrent that [`Discovery::add`] took in. Nothing can be wanted for a torrent before: whatever
-/// is wanted takes a membership, and adding alone makes one.
+/// A torrent that was added with [`Discovery::add`]. Every request for a torrent takes a
+/// membership, and only adding creates one, so nothing can be requested for an unknown torrent.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "without its membership a torrent can neither be searched for nor removed"]
 pub struct Membership {
@@ -21,19 +21,19 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// What outputs call it.
+    /// The key that identifies it in outputs.
     #[must_use]
     pub const fn key(&self) -> Key {
         self.key
     }
 }
 
-/// What is known of a member.
+/// The state of a member.
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    /// BEP 27: only its trackers may know of it.
+    /// BEP 27: only its trackers may be used.
     private: bool,
-    /// It was started and not stopped.
+    /// Whether it was started and not stopped.
     active: bool,
 }
 
@@ -41,16 +41,16 @@ struct Member {
 #[derive(Debug)]
 pub struct Discovery {
     trackers: Trackers,
-    /// `None`: the DHT is not used.
+    /// `None` if the DHT is not used.
     dht: Option<Dht>,
-    /// `None`: nobody is looked for on the local network.
+    /// `None` if local discovery is not used.
     lsd: Option<Lsd>,
     members: BTreeMap<Key, Member>,
     outputs: VecDeque<Output>,
 }
 
 impl Discovery {
-    /// A machine without torrents that asks trackers alone.
+    /// Creates discovery without torrents, with trackers only.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
@@ -62,8 +62,8 @@ impl Discovery {
         }
     }
 
-    /// The same, with a node of the DHT, which has the ids and the nodes of an earlier run if there
-    /// was one.
+    /// As [`Discovery::new`], with a DHT node, which has the ids and contacts of an earlier run if
+    /// there was one.
     #[must_use]
     pub fn with_dht(
         self,
@@ -76,18 +76,18 @@ impl Discovery {
         Self { dht, ..self }
     }
 
-    /// The same, which announces on the local network that peers reach us at `port`, TCP.
+    /// Adds local discovery, which announces that peers reach us at TCP port `port`.
     #[must_use]
     pub fn with_lsd(self, port: u16, seed: [u8; 32]) -> Self {
         let lsd = Some(Lsd::new(port, seed));
         Self { lsd, ..self }
     }
 
-    /// Takes a torrent in. Nobody is asked before [`DiscoverRequest::Start`]. If the key is still
-    /// telling its trackers that it leaves, that is cut short.
+    /// Adds a torrent. No request is sent before [`DiscoverRequest::Start`]. If the key is still
+    /// telling its trackers that it leaves, that is cancelled.
     ///
     /// # Errors
-    /// The key is there already.
+    /// The key exists already.
     pub fn add(&mut self, now: Instant, key: Key, swarm: Swarm) -> Result<Membership, AddError> {
         let (private, port) = (swarm.private, swarm.port);
         self.trackers.add(now, key, swarm)?;
@@ -100,8 +100,8 @@ impl Discovery {
         Ok(Membership { key })
     }
 
-    /// Carries out a wish of the engine. More peers are looked for as often as trackers' intervals
-    /// and the budgets allow.
+    /// Handles a request of the engine. More peers are requested as often as the trackers'
+    /// intervals and the budgets permit.
     pub fn request(&mut self, now: Instant, member: &Membership, request: DiscoverRequest) {
         let key = member.key;
         self.trackers.request(now, key, request);
@@ -116,12 +116,12 @@ impl Discovery {
         self.collect(now);
     }
 
-    /// How far a torrent is, for its next announce. Cheap; announces nothing.
+    /// Updates the amounts for a torrent's next announce. This is cheap and sends nothing.
     pub fn update(&mut self, member: &Membership, amounts: Amounts) {
         self.trackers.update(member.key, amounts);
     }
 
-    /// A torrent turned out to be private (BEP 27): from now on only its trackers are told of it.
+    /// Marks a torrent as private (BEP 27): from now on only its trackers are used.
     pub fn set_private(&mut self, now: Instant, member: &Membership) {
         let key = member.key;
         if let Some(member) = self.members.get_mut(&key) {
@@ -134,15 +134,15 @@ impl Discovery {
         self.collect(now);
     }
 
-    /// Asks the trackers of a torrent how many seeds and leeches they know; see
+    /// Asks the trackers of a torrent for their counts of seeds and leeches; see
     /// [`Trackers::scrape`].
     pub fn scrape(&mut self, now: Instant, member: &Membership) {
         self.trackers.scrape(now, member.key);
         self.collect(now);
     }
 
-    /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is
-    /// over.
+    /// Removes a torrent. Trackers that list us are told; [`Output::Left`] follows when that is
+    /// complete.
     pub fn remove(&mut self, now: Instant, member: Membership) {
         let Membership { key } = member;
         self.members.remove(&key);
@@ -154,13 +154,13 @@ impl Discovery {
         self.collect(now);
     }
 
-    /// Whether no torrent is left, and no tracker is being told so.
+    /// Whether no torrent is left, including those that are still telling their trackers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.trackers.is_empty()
     }
 
-    /// Takes in what happened. Answers to what was not asked are ignored.
+    /// Processes an input. Results that were not requested are ignored.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => {
@@ -206,12 +206,13 @@ impl Discovery {
         }
     }
 
-    /// The next thing to do, in order, until `None`.
+    /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Discovery::handle`] with [`Input::Timeout`] at the latest, and what for.
+    /// The time by which [`Discovery::handle`] must be called with [`Input::Timeout`], and the
+    /// reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let trackers = self.trackers.poll_timeout();
@@ -227,26 +228,26 @@ impl Discovery {
         .min()
     }
 
-    /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks
-    /// for.
+    /// The owner of a request, while its result is needed. Drivers use it to limit the requests of
+    /// an owner.
     #[must_use]
     pub fn owner(&self, id: QueryId) -> Option<u64> {
         self.trackers.owner(id)
     }
 
-    /// The trackers of a torrent, tier by tier, as the torrent has them.
+    /// The trackers of a torrent, tier by tier, in the torrent's order.
     #[must_use]
     pub fn tracker_status(&self, key: Key) -> Vec<TrackerStatus> {
         self.trackers.tracker_status(key)
     }
 
-    /// What the DHT knows of a torrent; `None`: it is not used, or not for this one.
+    /// The DHT's counts for a torrent; `None` if the DHT is not used, or not for this torrent.
     #[must_use]
     pub fn dht_counts(&self, key: Key) -> Option<DhtCounts> {
         self.dht.as_ref()?.counts(key)
     }
 
-    /// Our node in the DHT; `None`: it is not used.
+    /// Our DHT node; `None` if the DHT is not used.
     #[must_use]
     pub const fn dht(&self) -> Option<&Dht> {
         self.dht.as_ref()
@@ -259,8 +260,8 @@ impl Discovery {
         self.announce_locally(now, key.info_hash);
     }
 
-    /// A swarm is announced on the local network as long as somebody in it wants peers and it is
-    /// not private.
+    /// Announces a swarm on the local network while any of its members wants peers and is not
+    /// private.
     fn announce_locally(&mut self, now: Instant, info_hash: InfoHashV1) {
         let wanted = self.open_members(info_hash).next().is_some();
         match &mut self.lsd {
@@ -270,7 +271,7 @@ impl Discovery {
         }
     }
 
-    /// Who of a swarm wants peers from others than its trackers.
+    /// The members of a swarm that may use other sources than trackers.
     fn open_members(&self, info_hash: InfoHashV1) -> impl Iterator<Item = Key> {
         let [first, last] = [0, u64::MAX].map(|owner| Key { info_hash, owner });
         self.members
@@ -292,7 +293,7 @@ impl Discovery {
             }));
     }
 
-    /// Gathers what the parts want.
+    /// Collects the outputs of the parts.
     fn collect(&mut self, now: Instant) {
         while let Some(output) = self.trackers.poll_output() {
             self.collect_from_trackers(now, output);
@@ -338,7 +339,7 @@ impl Discovery {
                 ended,
             },
             From::ExternalIp { key, ip, by } => {
-                // It has one vote among those of the DHT's nodes.
+                // It counts as one vote among those of the DHT's nodes.
                 self.handle_dht(now, dht::Input::SeenAt { by, ip });
                 Output::ExternalIp { key, ip }
             }
@@ -348,7 +349,7 @@ impl Discovery {
     }
 }
 
-/// What the DHT wants, in the words of the whole.
+/// Converts an output of the DHT.
 fn from_dht(output: dht::Output) -> Output {
     use dht::Output as From;
     match output {

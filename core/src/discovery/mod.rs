@@ -1,20 +1,20 @@
-//! Who is in the swarm: a machine without I/O that asks trackers (BEP 3, 7, 12, 15, 23, 24, 31, 41,
-//! 48), the DHT (BEP 5) and the local network (BEP 14), and keeps private torrents to their trackers
-//! (BEP 27).
+//! Peer discovery as a state machine without I/O. It uses trackers (BEP 3, 7, 12, 15, 23, 24, 31,
+//! 41, 48), the DHT (BEP 5) and local discovery (BEP 14), and restricts private torrents to their
+//! trackers (BEP 27).
 //!
-//! [`Discovery`] is the whole; [`trackers`], [`dht`] and [`lsd`] are its parts, each of which can be
-//! driven alone. Most programs drive neither, but a [`crate::session::Session`], which holds one.
+//! [`Discovery`] combines [`trackers`], [`dht`] and [`lsd`], each of which can also be driven
+//! alone. Most programs drive a [`crate::session::Session`], which contains a [`Discovery`].
 //!
-//! The loop of a driver:
-//! 1. [`Discovery::add`] a torrent with its tiers of trackers. That gives a [`Membership`], with
-//!    which [`Discovery::request`] takes what the engine asks for.
-//! 2. Drain [`Discovery::poll_output`] until `None`: do what each [`NetRequest`] asks for, hand
-//!    peers to the engine.
-//! 3. Wait for the first of: an answer, a datagram, the time that [`Discovery::poll_timeout`]
-//!    names.
-//! 4. [`Discovery::handle`] it and go on with 2.
+//! A driver runs this loop:
+//! 1. Add a torrent with its tiers of trackers by [`Discovery::add`]. It returns a [`Membership`],
+//!    which is passed to [`Discovery::request`] with the engine's requests.
+//! 2. Call [`Discovery::poll_output`] until it returns `None`: carry out each [`NetRequest`], and
+//!    pass peers to the engine.
+//! 3. Wait for the first of: a result, a datagram, the time that [`Discovery::poll_timeout`]
+//!    returns.
+//! 4. Pass it to [`Discovery::handle`] and continue with step 2.
 //!
-//! The same seed and the same calls give the same outputs.
+//! It is deterministic: the same seed and the same calls give the same outputs.
 
 mod budget;
 pub mod dht;

@@ -1,50 +1,50 @@
-//! What every part of discovery knows a torrent by.
+//! The identification of a torrent in all parts of discovery.
 
 use crate::types::{InfoHashV1, PeerId};
 
-/// A membership in a swarm. Two tabs of one bridge are two members of the same swarm: their `owner`
-/// tells them apart.
+/// A membership in a swarm. Two tabs of one bridge are two members of the same swarm, distinguished
+/// by `owner`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// The swarm, as announces name it ([`crate::types::InfoHash::wire`]).
+    /// The info-hash of the swarm, as in announces ([`crate::types::InfoHash::wire`]).
     pub info_hash: InfoHashV1,
-    /// Chosen by the driver; budgets count by it.
+    /// The owner, chosen by the driver. Budgets apply per owner.
     pub owner: u64,
 }
 
-/// What discovery must know of a torrent.
+/// The properties of a torrent that discovery needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swarm {
-    /// Tiers of tracker URLs (BEP 12), as the torrent has them. Duplicates and what is not http,
-    /// https or udp are never asked.
+    /// The tiers of tracker URLs (BEP 12) in the torrent's order. Duplicates and URLs that are not
+    /// http, https or udp are never asked.
     pub trackers: Vec<Vec<String>>,
-    /// The id that stands in our handshakes, too.
+    /// Our peer id, which is also used in handshakes.
     pub peer_id: PeerId,
-    /// Where we listen for peers.
+    /// Our listening port.
     pub port: u16,
-    /// How far we are.
+    /// The amounts for announces.
     pub amounts: Amounts,
-    /// BEP 27: nobody but the trackers is asked, nor told of us. Of a magnet link this is known
-    /// late.
+    /// Whether the torrent is private (BEP 27): only trackers are used. For a magnet link this
+    /// becomes known later.
     pub private: bool,
 }
 
-/// Payload bytes, for announces (BEP 3).
+/// Amounts of payload in bytes, for announces (BEP 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// Sent to peers.
+    /// Bytes sent to peers.
     pub uploaded: u64,
-    /// Received from peers.
+    /// Bytes received from peers.
     pub downloaded: u64,
-    /// Missing; `None` as long as the metadata are (a tracker is then told some, so that it does
-    /// not take us for a seed).
+    /// Bytes missing; `None` while the metadata are unknown (a tracker is then sent a nonzero
+    /// number, so that it does not treat us as a seed).
     pub left: Option<u64>,
 }
 
 /// Why a torrent was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// The same key is there.
+    /// The same key exists already.
     #[error("the torrent {0} was added already")]
     Duplicate(InfoHashV1),
 }

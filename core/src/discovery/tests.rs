@@ -14,7 +14,7 @@ const KEY: Key = Key {
     owner: 1,
 };
 
-/// A machine whose node of the DHT knows some nodes.
+/// A machine whose DHT node knows some contacts.
 fn discovery() -> Discovery {
     let contacts = (1..=9u8).map(|n| {
         let addr = SocketAddr::from(([11, n, 0, 9], 6881));
@@ -41,7 +41,7 @@ fn add(discovery: &mut Discovery, key: Key, private: bool) -> Membership {
     discovery.add(NOW, key, swarm).unwrap()
 }
 
-/// Which of trackers, DHT and local network were told of the swarm of [`KEY`].
+/// Whether trackers, DHT and local network were told of the swarm of [`KEY`].
 fn told(discovery: &mut Discovery) -> (bool, bool, bool) {
     let mut told = (false, false, false);
     while let Some(output) = discovery.poll_output() {

@@ -1,10 +1,10 @@
-//! Deadlines: each has a reason, and each reason at most one deadline.
+//! Deadlines, at most one per reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::Instant;
 
-/// All deadlines of a machine that names what it must do with `W`.
+/// All deadlines of a state machine, identified by `W`.
 #[derive(Debug)]
 pub(super) struct Timers<W> {
     by_time: BTreeSet<(Instant, W)>,
@@ -44,12 +44,12 @@ impl<W: Copy + Ord> Timers<W> {
         self.by_time.first().copied()
     }
 
-    /// When this one is due.
+    /// When this deadline is due.
     pub(super) fn at(&self, wake: W) -> Option<Instant> {
         self.by_wake.get(&wake).copied()
     }
 
-    /// Takes out one deadline that has come.
+    /// Removes one deadline that has passed.
     pub(super) fn pop(&mut self, now: Instant) -> Option<W> {
         let (_, wake) = *self.by_time.first().filter(|(at, _)| *at <= now)?;
         self.clear(wake);

@@ -1,5 +1,5 @@
-//! The URLs that Aqueduct asks: http, https and udp, read strictly, so that no two readers can take
-//! one text for two hosts.
+//! The URLs that Aqueduct requests: http, https and udp. Parsing is strict, so that no other parser
+//! can interpret the text as a different host.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,69 +7,70 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 
-/// Longest URL that is read, bytes.
+/// The maximum length of a URL in bytes.
 pub const MAX_URL: usize = 4096;
 
-/// How to ask.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scheme {
     /// HTTP over TCP.
     Http,
     /// HTTP over TLS.
     Https,
-    /// BEP 15.
+    /// The UDP tracker protocol (BEP 15).
     Udp,
 }
 
-/// Whom to ask.
+/// The host of a URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
-    /// To be looked up; ASCII, lower case, without a final dot.
+    /// A name to resolve: ASCII, lower case, without a final dot.
     Name(String),
-    /// A dotted quad or a bracketed IPv6 address.
+    /// An address, written as a dotted quad or a bracketed IPv6 address.
     Addr(IpAddr),
 }
 
-/// A URL without fragment. Prints without user and password.
+/// A URL without fragment. Its `Display` form omits user and password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Url {
-    /// How to ask.
+    /// The scheme.
     pub scheme: Scheme,
-    /// `user` or `user:password`, percent-encoded as it was; not for udp.
+    /// `user` or `user:password`, still percent-encoded; never for udp.
     user_info: Option<String>,
-    /// Whom.
+    /// The host.
     pub host: Host,
-    /// 80 or 443 if the URL names none; udp must name one.
+    /// The port. Default: 80 or 443; required for udp.
     pub port: u16,
-    /// Begins with `/`; printable ASCII; a fragment is cut off.
+    /// Path and query. It begins with `/`, consists of printable ASCII, and has no fragment.
     pub path_and_query: String,
 }
 
-/// Why a text is not a URL that can be asked.
+/// Why a text is not a usable URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Over [`MAX_URL`].
+    /// Longer than [`MAX_URL`].
     #[error("{0} bytes long, {MAX_URL} are read")]
     TooLong(usize),
-    /// Blanks, control characters, or letters beyond ASCII (names must come as `xn--`).
+    /// It contains spaces, control characters, or non-ASCII letters (names must be given as
+    /// `xn--`).
     #[error("a character that must be percent-encoded (or, in a host name, written as xn--)")]
     Character,
-    /// Neither http, https nor udp.
+    /// The scheme is not http, https or udp.
     #[error("only http, https and udp are understood")]
     Scheme,
-    /// `user:password@` for udp, or in characters that readers could disagree about.
+    /// `user:password@` in a udp URL, or with characters that parsers interpret differently.
     #[error("a user name or password must be percent-encoded, and is for http and https alone")]
     Credentials,
-    /// Not a name, a dotted quad or a bracketed IPv6 address.
+    /// The host is not a name, a dotted quad or a bracketed IPv6 address.
     #[error("the host is neither a name, four numbers with dots, nor an IPv6 address in brackets")]
     Host,
-    /// Not 1 to 65535, or missing after udp.
+    /// The port is not 1 to 65535, or missing in a udp URL.
     #[error("the port is missing or not a number from 1 to 65535")]
     Port,
 }
 
 impl Url {
-    /// Reads an absolute URL.
+    /// Parses an absolute URL.
     ///
     /// # Errors
     /// See [`UrlError`].
@@ -98,9 +99,8 @@ impl Url {
         })
     }
 
-    /// Reads a reference as it stands in a `Location` header: absolute, or relative to this URL
-    /// (RFC 3986, 4.2). User and password stay those of this URL, and are told to nobody but its
-    /// own scheme, host and port.
+    /// Resolves the reference of a `Location` header: absolute, or relative to this URL (RFC 3986,
+    /// 4.2). User and password are kept only for the same scheme, host and port.
     ///
     /// # Errors
     /// See [`UrlError`].
@@ -137,7 +137,7 @@ impl Url {
         ))
     }
 
-    /// Without the query.
+    /// The path without the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.path_and_query
@@ -145,13 +145,13 @@ impl Url {
             .map_or(&self.path_and_query, |(path, _)| path)
     }
 
-    /// What follows the first `?`, if there is one.
+    /// The query after the first `?`, if there is one.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.path_and_query.split_once('?').map(|(_, query)| query)
     }
 
-    /// `host` or `host:port`, as a `Host` header has it (RFC 9110, 7.2).
+    /// `host` or `host:port`, as in a `Host` header (RFC 9110, 7.2).
     #[must_use]
     pub fn authority(&self) -> String {
         if self.scheme.default_port() == Some(self.port) {
@@ -161,7 +161,7 @@ impl Url {
         }
     }
 
-    /// What stands before the host: `user:password@`, or nothing. Not for screens.
+    /// The part before the host: `user:password@`, or empty. Not for display.
     #[must_use]
     pub fn user_prefix(&self) -> String {
         self.user_info
@@ -170,7 +170,7 @@ impl Url {
             .unwrap_or_default()
     }
 
-    /// What an `Authorization` header says of user and password (RFC 7617), if there are any.
+    /// The value of an `Authorization` header with user and password (RFC 7617), if there are any.
     #[must_use]
     pub fn authorization(&self) -> Option<String> {
         let user_info = self.user_info.as_ref()?;
@@ -188,7 +188,7 @@ impl Url {
     }
 }
 
-/// A path without `.` and `..` (RFC 3986, 5.2.4); its query is left as it is.
+/// Removes `.` and `..` from a path (RFC 3986, 5.2.4). The query is not changed.
 fn without_dots(path_and_query: &str) -> String {
     let end = path_and_query.find('?').unwrap_or(path_and_query.len());
     let (path, query) = path_and_query.split_at(end);
@@ -250,9 +250,9 @@ impl fmt::Display for Scheme {
 }
 
 impl Host {
-    /// Reads a name, a dotted quad or a bracketed IPv6 address. What looks like a number but is not
-    /// a dotted quad (`0x7f.1`, `2130706433`, `127.1`, `010.0.0.1`) is an error: resolvers disagree
-    /// about what it means.
+    /// Parses a name, a dotted quad or a bracketed IPv6 address. Text that looks like a number but
+    /// is not a dotted quad (`0x7f.1`, `2130706433`, `127.1`, `010.0.0.1`) is an error, since
+    /// resolvers interpret it differently.
     ///
     /// # Errors
     /// [`UrlError::Host`].
@@ -288,8 +288,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Whether the last label is what some resolver takes for a number (WHATWG URL, "ends in a
-/// number").
+/// Whether some resolver would parse the last label as a number (WHATWG URL, "ends in a number").
 fn looks_numeric(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let hex = last
@@ -298,7 +297,8 @@ fn looks_numeric(name: &str) -> bool {
     hex || (!last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// RFC 1123, with the underscore that some trackers' names have.
+/// Whether this is a label of RFC 1123. Underscores are permitted, since some trackers' names
+/// contain them.
 fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && label
@@ -306,8 +306,8 @@ fn is_label(label: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// RFC 3986, 3.2.1: what stands before an `@`, of which there is one at most. Some readers take the
-/// first one for the end, others the last.
+/// RFC 3986, 3.2.1: splits at the `@`, of which there may be only one, since parsers disagree on
+/// whether the first or the last one counts.
 fn split_user_info(authority: &str, scheme: Scheme) -> Result<(Option<String>, &str), UrlError> {
     let Some((user_info, place)) = authority.split_once('@') else {
         return Ok((None, authority));
@@ -324,7 +324,7 @@ fn split_user_info(authority: &str, scheme: Scheme) -> Result<(Option<String>, &
     }
 }
 
-/// Host and port.
+/// Splits host and port.
 fn split_place(place: &str) -> (&str, Option<&str>) {
     let host_end = place.find(']').map_or(0, |bracket| bracket + 1);
     let colon = place[host_end..].find(':').map(|at| at + host_end);

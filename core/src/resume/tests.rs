@@ -94,7 +94,7 @@ proptest! {
     }
 }
 
-/// `content` in a valid envelope.
+/// `content` in a valid record.
 fn sealed(content: &[u8]) -> Vec<u8> {
     let head = [
         &b"AQRESUME\0\x01"[..],

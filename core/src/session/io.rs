@@ -1,5 +1,5 @@
-//! What a driver of a session tells it and hears from it. Connections, storage and news are as in
-//! [`crate::io`], the network of discovery as in [`crate::discovery::NetRequest`].
+//! The interface between a session and its driver. Connections, storage and events are as in
+//! [`crate::io`], network requests as in [`crate::discovery::NetRequest`].
 
 use std::sync::Arc;
 
@@ -8,71 +8,72 @@ use crate::io::Resumed;
 use crate::meta::{Info, Magnet};
 use crate::types::{PeerId, TorrentId};
 
-/// Who we are, for peers and trackers.
+/// Our identity for peers and trackers.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// In handshakes and announces.
+    /// The peer id in handshakes and announces.
     pub peer_id: PeerId,
-    /// Where we listen for peers, TCP; 0: nowhere.
+    /// The listening TCP port; 0: none.
     pub port: u16,
 }
 
-/// A torrent to be added.
+/// A torrent to add.
 #[derive(Clone, Debug)]
 pub struct NewTorrent {
-    /// Chosen by the driver, never used before.
+    /// The id, chosen by the driver. It must not have been used before.
     pub torrent: TorrentId,
-    /// What is known of it.
+    /// What is known of the torrent.
     pub source: Source,
-    /// Tiers of tracker URLs (BEP 12); none: no tracker is asked.
+    /// The tiers of tracker URLs (BEP 12); empty: no tracker is used.
     pub trackers: Vec<Vec<String>>,
-    /// Starts paused.
+    /// Whether it starts paused.
     pub paused: bool,
 }
 
 /// What is known of a torrent when it is added.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// All of it.
+    /// The complete `info` dictionary.
     Info {
-        /// Names, lengths, hashes.
+        /// The torrent's names, lengths and hashes.
         info: Arc<Info>,
         /// What is known of the data on disk.
         resumed: Resumed,
-        /// One flag a file, in the order of [`Info::files`]; `None`: all.
+        /// One flag per file, in the order of [`Info::files`]; `None`: all files are wanted.
         wanted: Option<Vec<bool>>,
     },
-    /// A link: its metadata are fetched from peers (BEP 9). Its own trackers count only as far as
+    /// A magnet link: the metadata are downloaded from peers (BEP 9). Its trackers are used only if
     /// they are among [`NewTorrent::trackers`].
     Magnet(Magnet),
 }
 
-/// What a session wants, in order.
+/// An output of a session. Outputs must be carried out in order.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Something about connections, storage, or news. Never [`crate::Output::Discover`] nor
-    /// [`crate::Output::DhtNode`], which discovery has heard already.
+    /// An output of the engine about connections, storage or events. Never
+    /// [`crate::Output::Discover`] or [`crate::Output::DhtNode`], which discovery has already
+    /// received.
     Engine(crate::Output),
-    /// Something to be done in the network for trackers, the DHT or local discovery.
+    /// A network request for trackers, the DHT or local discovery.
     Net(NetRequest),
-    /// A tracker's state changed; as in [`discovery::Output::Tracker`].
+    /// A tracker's state changed; see [`discovery::Output::Tracker`].
     Tracker {
-        /// For which torrent.
+        /// The torrent.
         torrent: TorrentId,
-        /// Position in [`super::Session::trackers`].
+        /// The index in [`super::Session::trackers`].
         index: usize,
-        /// Its state now.
+        /// The new state.
         status: TrackerStatus,
-        /// Something to tell the user.
+        /// Whether the change is of interest to the user.
         ended: bool,
     },
 }
 
-/// What a deadline is for; logs and the simulator name it.
+/// What a deadline is for, used by logs and the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The engine's.
+    /// The engine's reason.
     Engine(crate::Reason),
-    /// Discovery's.
+    /// Discovery's reason.
     Discovery(discovery::Reason),
 }

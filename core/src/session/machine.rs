@@ -1,4 +1,4 @@
-//! The machine: the engine and discovery, and what passes between them.
+//! The session's state machine: the engine and discovery, and the exchange between them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use crate::engine::Engine;
 use crate::io::{Command, CommandError, DiscoverRequest, Event, Input, Resumed};
 use crate::types::{Instant, PeerAddr, TorrentId};
 
-/// How often discovery learns how far all torrents are, for the announces that it makes by itself.
+/// The interval at which discovery receives the amounts of all torrents, for its regular announces.
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// An engine with everything that finds peers for it.
+/// An engine together with the discovery of its peers.
 ///
-/// A torrent is added once, here, and is known to discovery before the engine hears of it: whatever
-/// the engine wants for a torrent finds it there, in whatever order and at whatever pace torrents
-/// come and datagrams arrive.
+/// A torrent is added once, here, and is known to discovery before the engine: requests of the
+/// engine are therefore never for an unknown torrent, whatever the order in which torrents and
+/// datagrams arrive.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
     discovery: Discovery,
     identity: Identity,
     torrents: BTreeMap<TorrentId, Torrent>,
-    /// When discovery is told next how far the torrents are.
+    /// When discovery receives the amounts next.
     amounts_due: Instant,
-    /// The last time told.
+    /// The last time that the driver passed.
     now: Instant,
 }
 
 impl Session {
-    /// A session without torrents.
+    /// Creates a session without torrents.
     #[must_use]
     pub fn new(engine: Engine, discovery: Discovery, identity: Identity, now: Instant) -> Self {
         Self {
@@ -44,10 +44,10 @@ impl Session {
         }
     }
 
-    /// Adds a torrent. Nothing is dialled before its data were checked as its source says.
+    /// Adds a torrent. Nothing is dialled before its data were checked as its source specifies.
     ///
     /// # Errors
-    /// See [`CommandError`]; nothing was changed then.
+    /// See [`CommandError`]; the state is unchanged.
     pub fn add(&mut self, now: Instant, new: NewTorrent) -> Result<(), CommandError> {
         self.now = now;
         let NewTorrent {
@@ -85,11 +85,11 @@ impl Session {
         Ok(())
     }
 
-    /// Carries out a wish of the user for torrents that are there. [`Command::Add`] and
-    /// [`Command::AddMagnet`] add a torrent that has no trackers.
+    /// Executes a command of the user for existing torrents. [`Command::Add`] and
+    /// [`Command::AddMagnet`] add a torrent without trackers.
     ///
     /// # Errors
-    /// See [`CommandError`]; nothing was changed then.
+    /// See [`CommandError`]; the state is unchanged.
     pub fn command(&mut self, now: Instant, command: Command) -> Result<(), CommandError> {
         self.now = now;
         match command {
@@ -130,11 +130,11 @@ impl Session {
         }
     }
 
-    /// Opens a magnet's torrent for data, after [`Event::Metadata`]: says what is known of the data
-    /// on disk.
+    /// Opens the storage of a magnet's torrent after [`Event::Metadata`]; `resumed` is what is
+    /// known of the data on disk.
     ///
     /// # Errors
-    /// The torrent is not there, or waits for no data.
+    /// The torrent does not exist, or does not wait for its storage.
     pub fn attach(
         &mut self,
         now: Instant,
@@ -150,8 +150,8 @@ impl Session {
         Ok(())
     }
 
-    /// Leaves every swarm: trackers that know of us are told. To be called when the program ends,
-    /// after [`Event::ShutDown`]; [`Session::has_left`] says when all of them have heard.
+    /// Leaves all swarms: trackers that list us are told. Call it when the program ends, after
+    /// [`Event::ShutDown`]; [`Session::has_left`] returns whether it is complete.
     pub fn leave(&mut self, now: Instant) {
         self.now = now;
         self.update_amounts();
@@ -160,13 +160,13 @@ impl Session {
         }
     }
 
-    /// Whether no torrent is left, and no tracker is being told so.
+    /// Whether no torrent is left, including those that are still telling their trackers.
     #[must_use]
     pub fn has_left(&self) -> bool {
         self.discovery.is_empty()
     }
 
-    /// Takes in what happened to connections and storage, and that time has passed.
+    /// Processes an input about connections and storage, or a timeout.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.now = now;
         if matches!(input, Input::Timeout) {
@@ -176,13 +176,13 @@ impl Session {
         }
     }
 
-    /// Takes in what the network says to trackers' requests, the DHT and local discovery.
+    /// Processes an input from the network for trackers, the DHT or local discovery.
     pub fn handle_net(&mut self, now: Instant, input: discovery::Input) {
         self.now = now;
         self.discovery.handle(now, input);
     }
 
-    /// The next thing to do, in order, until `None`.
+    /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             let output = if let Some(output) = self.engine.poll_output() {
@@ -197,7 +197,8 @@ impl Session {
         }
     }
 
-    /// When to call [`Session::handle`] with [`Input::Timeout`] at the latest, and what for.
+    /// The time by which [`Session::handle`] must be called with [`Input::Timeout`], and the
+    /// reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let engine = self.engine.poll_timeout();
@@ -211,19 +212,19 @@ impl Session {
         .min()
     }
 
-    /// The engine, for reading: snapshots, peers, what our handshakes say.
+    /// Read access to the engine: snapshots, peers, reserved bytes.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Discovery, for reading: whose question a request is, our node in the DHT.
+    /// Read access to discovery: owners of requests, our DHT node.
     #[must_use]
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
     }
 
-    /// The trackers of a torrent, tier by tier, as it was added with them.
+    /// The trackers of a torrent, tier by tier, in the order in which they were added.
     #[must_use]
     pub fn trackers(&self, torrent: TorrentId) -> Vec<TrackerStatus> {
         let member = self.membership(torrent);
@@ -232,7 +233,7 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// What the DHT knows of a torrent; `None`: it is not used, or not for this one.
+    /// The DHT's counts for a torrent; `None` if the DHT is not used, or not for this torrent.
     #[must_use]
     pub fn dht_counts(&self, torrent: TorrentId) -> Option<DhtCounts> {
         self.discovery.dht_counts(self.membership(torrent)?.key())
@@ -263,7 +264,7 @@ impl Session {
         }
     }
 
-    /// Keeps what the engine says to discovery inside.
+    /// Handles outputs of the engine that are for discovery, and returns all others.
     fn pass_on(&mut self, output: crate::Output) -> Option<Output> {
         match output {
             crate::Output::Discover { torrent, request } => {
@@ -293,7 +294,7 @@ impl Session {
         }
     }
 
-    /// Keeps what discovery says to the engine inside.
+    /// Handles outputs of discovery that are for the engine, and returns all others.
     fn pass_on_found(&mut self, output: discovery::Output) -> Option<Output> {
         match output {
             discovery::Output::Net(request) => return Some(Output::Net(request)),
@@ -368,7 +369,7 @@ fn add_command(torrent: TorrentId, source: Source, paused: bool) -> Command {
     }
 }
 
-/// Whose key this is: a session's keys are owned by its torrents.
+/// The torrent of a key; a session's keys are owned by its torrents.
 fn torrent_of(key: Key) -> Option<TorrentId> {
     u32::try_from(key.owner).ok().map(TorrentId)
 }

@@ -1,9 +1,8 @@
-//! Everything that one program does for its torrents, as one machine: the [`Engine`], trackers, the
-//! DHT and local discovery ([`Discovery`]), and the rules of private torrents (BEP 27).
+//! All activity of a program for its torrents, as one state machine: the [`Engine`], trackers, the
+//! DHT and local discovery ([`Discovery`]), and the rules for private torrents (BEP 27).
 //!
-//! A driver adds a torrent once, with [`Session::add`], and passes on what happens in the world;
-//! what the engine and discovery have to say to each other stays inside. The crate's first page
-//! shows the loop.
+//! A driver adds a torrent once, with [`Session::add`], and passes in all events; the exchange
+//! between engine and discovery is internal. The crate's front page shows the loop.
 
 mod io;
 mod machine;

@@ -1,4 +1,4 @@
-//! One machine with torrents, trackers and a node of the DHT.
+//! A session with torrents, trackers and a DHT node.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const PEER: &str = "9.9.9.9:6881";
 struct World {
     session: Session,
     now: Instant,
-    /// Everything that was wanted.
+    /// All outputs.
     said: Vec<Output>,
 }
 
@@ -108,7 +108,7 @@ impl World {
         self.drain();
     }
 
-    /// The announces that were asked for: their ids and URLs.
+    /// The requested announces: ids and URLs.
     fn announces(&self) -> Vec<(QueryId, String)> {
         let announces = self.said.iter().filter_map(|output| match output {
             Output::Net(NetRequest::HttpGet { id, url, .. }) => Some((*id, url.clone())),
@@ -117,7 +117,7 @@ impl World {
         announces.collect()
     }
 
-    /// The swarms that the DHT was asked for, and those announced on the local network.
+    /// The swarms that were looked up in the DHT, and those announced on the local network.
     fn told_others(&self) -> Vec<crate::types::InfoHashV1> {
         let told = self.said.iter().flat_map(|output| match output {
             Output::Net(NetRequest::DhtSend { bytes, .. }) => {
@@ -190,7 +190,7 @@ fn four_hundred_torrents_added_in_a_burst_are_all_announced_whatever_arrives_bet
             trackers: vec![vec![format!("http://tracker/{n}/announce")]],
             paused: false,
         };
-        // What is wanted is not fetched between two torrents: it waits until all are there.
+        // Outputs are not collected between two torrents, but only after all are added.
         world.session.add(NOW, new).unwrap();
         let junk = discovery::Input::UdpPacket {
             from: PEER.parse().unwrap(),

@@ -1,16 +1,16 @@
-//! A torrent as the session knows it.
+//! A torrent's state in the session.
 
 use crate::discovery::{Amounts, Membership};
 use crate::io::{Resumed, TorrentSnapshot};
 
-/// One torrent.
+/// A torrent.
 #[derive(Debug)]
 pub(super) struct Torrent {
     pub(super) membership: Membership,
-    /// Bytes sent and received in earlier runs, of a magnet link that was announced before its
-    /// resume record was found.
+    /// Bytes uploaded and downloaded in earlier runs, of a magnet link that was announced before
+    /// its resume record was found.
     earlier: (u64, u64),
-    /// Whether it has data, so that it is known how much is missing.
+    /// Whether its storage is open, so that the number of missing bytes is known.
     attached: bool,
 }
 
@@ -24,13 +24,13 @@ impl Torrent {
         }
     }
 
-    /// A magnet link's torrent has data now.
+    /// Records that a magnet link's torrent has storage now.
     pub(super) const fn attach(&mut self, earlier: (u64, u64)) {
         (self.earlier, self.attached) = (earlier, true);
     }
 
-    /// What trackers are told. Earlier runs of a magnet link do not count: this run's first
-    /// announce began at zero.
+    /// The amounts for trackers. Earlier runs of a magnet link are excluded, since this run's first
+    /// announce started at zero.
     pub(super) fn amounts(&self, snapshot: &TorrentSnapshot) -> Amounts {
         let (uploaded, downloaded) = self.earlier;
         Amounts {
@@ -41,7 +41,7 @@ impl Torrent {
     }
 }
 
-/// What was sent and received in earlier runs.
+/// The amounts of earlier runs.
 pub(super) const fn transferred(resumed: &Resumed) -> (u64, u64) {
     match *resumed {
         Resumed::Record {

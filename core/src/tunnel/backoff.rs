@@ -1,34 +1,35 @@
-//! When a tab tries its bridge again: soon, then less and less often, and never all tabs at once.
+//! The delays with which a tab reconnects to its bridge. They grow, and are randomised so that tabs
+//! do not reconnect at the same time.
 
 use std::time::Duration;
 
-/// Longest wait before the first new try; doubled with every further one.
+/// The maximum delay before the first attempt; doubled with each further one.
 const FIRST: Duration = Duration::from_secs(1);
-/// Longest wait of all: a bridge that is back is noticed within it.
+/// The maximum delay of all attempts, within which a restarted bridge is noticed.
 const LAST: Duration = Duration::from_secs(20);
 
-/// Counts the tries since the bridge last greeted.
+/// Counts the attempts since the last welcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     tries: u32,
 }
 
 impl Backoff {
-    /// The line broke, or did not come about: how long to wait before the next try. `random` is
-    /// from 0 to 1, drawn anew each time: it cuts off up to a half, so that the tabs of a bridge
-    /// that was restarted do not come back all at once.
+    /// Records a lost or failed connection. Returns the delay before the next attempt. `random` is
+    /// from 0 to 1, chosen anew each time; it reduces the delay by up to a half, so that the tabs
+    /// of a restarted bridge do not reconnect at the same time.
     pub fn failed(&mut self, random: f64) -> Duration {
         let full = FIRST.saturating_mul(1 << self.tries.min(6)).min(LAST);
         self.tries = self.tries.saturating_add(1);
         full.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// The bridge greeted: the next break is a first one.
+    /// Resets the delays after a welcome.
     pub const fn greeted(&mut self) {
         self.tries = 0;
     }
 
-    /// Tries since then.
+    /// The number of attempts since then.
     #[must_use]
     pub const fn tries(&self) -> u32 {
         self.tries
@@ -41,8 +42,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// When a tab that lost its bridge at 0 tries again, for the first time once the bridge is
-    /// back.
+    /// When a tab that lost its bridge at time 0 makes its first attempt after the bridge is back.
     fn back(rng: &mut ChaCha8Rng, gone_for: Duration) -> Duration {
         let mut backoff = Backoff::default();
         let mut now = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The tab's half of the tunnel.
+//! The tab's side of the tunnel.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -24,16 +24,17 @@ use crate::connection::Transport;
 use crate::io::Handshaken;
 use crate::types::{InfoHashV1, Instant, PeerAddr};
 
-/// The tab's settings.
+/// The configuration of a tab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Shown to bridges that want one; at most 256 bytes, the rest is cut. Default empty.
+    /// The token for bridges that require one, at most 256 bytes; longer ones are cut. Default:
+    /// empty.
     pub token: String,
-    /// Bytes taken before any is consumed.
+    /// The number of bytes accepted before any is consumed.
     pub windows: Windows,
-    /// Bytes queued per stream beyond which [`Client::send`] refuses. Default 4 MiB.
+    /// The number of queued bytes per stream above which [`Client::send`] fails. Default: 4 MiB.
     pub max_queued: usize,
-    /// When the bridge counts as gone; only `silence` matters here.
+    /// When the bridge counts as gone; only `silence` is used here.
     pub keepalive: Keepalive,
 }
 
@@ -48,86 +49,87 @@ impl Default for ClientConfig {
     }
 }
 
-/// What happened on the tab's side.
+/// An event on the tab's side.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The bridge accepted the session.
     Welcome(Welcome),
-    /// The bridge refused or ends the session; it closes the WebSocket next.
+    /// The bridge refused or ended the session; it closes the WebSocket next.
     Refused(Refusal),
-    /// The bridge refused this join; it is forgotten.
+    /// The bridge refused a join, which no longer exists.
     JoinRefused {
-        /// Which.
+        /// The join.
         join: u32,
-        /// Why, and when to try again.
+        /// The reason, and when to try again.
         refusal: JoinRefusal,
     },
-    /// A peer is connected, handshake done.
+    /// A peer is connected, and the handshake is complete.
     StreamOpened {
-        /// Its name from now on. Never used twice in a session.
+        /// The number of the stream. Never reused within a session.
         stream: u32,
-        /// For which join.
+        /// The join.
         join: u32,
-        /// Where the peer is.
+        /// The address of the peer.
         addr: PeerAddr,
-        /// Whether the bridge dialled it, so that `addr` is where it listens.
+        /// Whether the bridge dialled it, so that `addr` is its listening address.
         dialled: bool,
-        /// What it said.
+        /// The peer's handshake.
         handshake: Handshaken,
     },
-    /// Bytes from a peer, a slice of the message. Give the credit back with [`Client::consumed`].
+    /// Data from a peer, as a slice of the message. Return the credit with [`Client::consumed`].
     Data {
-        /// From which.
+        /// The stream.
         stream: u32,
         /// Never empty.
         bytes: Bytes,
     },
-    /// Bytes queued with [`Client::send`] went into a message.
+    /// Bytes queued with [`Client::send`] were packed into a message.
     Sent {
-        /// On which stream.
+        /// The stream.
         stream: u32,
-        /// Since the last such event.
+        /// The number of bytes since the last such event.
         bytes: u64,
     },
-    /// A stream is over. Not sent after [`Client::close`].
+    /// A stream has ended. Not sent after [`Client::close`].
     StreamClosed {
-        /// Which.
+        /// The stream.
         stream: u32,
-        /// Why.
+        /// The reason.
         reason: StreamClose,
     },
-    /// What the trackers of a join said; only the newest matters.
+    /// The results of a join's trackers; only the newest counts matter.
     Trackers {
-        /// Of which join.
+        /// The join.
         join: u32,
-        /// What they said.
+        /// The counts.
         counts: TrackerCounts,
     },
-    /// How the search for peers of a join stands; only the newest matters.
+    /// The counts of a join's peers; only the newest matter.
     Peers {
-        /// Of which join.
+        /// The join.
         join: u32,
-        /// How it stands.
+        /// The counts.
         counts: PeerCounts,
     },
-    /// How the search for peers of a join in the DHT stands; only the newest matters. Never sent if
-    /// the bridge has no DHT, or the join is private.
+    /// The counts of a join's DHT lookups; only the newest matter. Never sent if the bridge has no
+    /// DHT, or the join is private.
     Dht {
-        /// Of which join.
+        /// The join.
         join: u32,
-        /// How it stands.
+        /// The counts.
         counts: DhtCounts,
     },
-    /// The bridge stops within this time: connect anew after the WebSocket was closed.
+    /// The bridge stops within this time. Reconnect after it has closed the WebSocket.
     Draining {
-        /// At the latest.
+        /// The maximum time.
         within: Duration,
     },
-    /// Nothing was heard for [`Keepalive::silence`]: close the WebSocket and connect anew.
+    /// No message arrived for [`Keepalive::silence`]: close the WebSocket and reconnect.
     Silent,
 }
 
-/// The tab's half. Send what [`Client::poll_message`] gives, feed what comes, take the events.
+/// The tab's side. Send the messages of [`Client::poll_message`], pass in received messages, and
+/// take the events.
 ///
 /// ```
 /// use aqueduct_core::{Instant, tunnel::{Client, ClientConfig}};
@@ -174,8 +176,8 @@ impl Client {
         }
     }
 
-    /// Enters a swarm. Allowed before [`Event::Welcome`]. Returns the join's name, never used twice
-    /// in a session.
+    /// Joins a swarm. May be called before [`Event::Welcome`]. Returns the number of the join,
+    /// which is never reused within a session.
     pub fn join(&mut self, request: &JoinRequest) -> u32 {
         self.newest_join += 1;
         let join = self.newest_join;
@@ -184,17 +186,16 @@ impl Client {
         join
     }
 
-    /// Says how a join stands. Cheap, but meant for changes and once every few seconds, not for every
-    /// block.
+    /// Updates a join. This is cheap, but should be called for changes and every few seconds, not
+    /// for every block.
     pub fn update(&mut self, join: u32, update: &JoinUpdate) {
         if self.joins.contains_key(&join) {
             self.out.put(Kind::Update, join, |out| update.write(out));
         }
     }
 
-    /// Tells where further peers of a swarm may be: at most [`super::MAX_HINTS`] addresses, the
-    /// rest is left out. No request to dial them: the bridge takes few hints, filters what they
-    /// say, and dials when and whom it likes.
+    /// Sends addresses of further peers of a swarm, at most [`super::MAX_HINTS`]; more are ignored.
+    /// These are hints: the bridge accepts few, filters them, and decides which to dial and when.
     pub fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
         if self.joins.contains_key(&join) && !addrs.is_empty() {
             self.out
@@ -202,31 +203,31 @@ impl Client {
         }
     }
 
-    /// Leaves a swarm. The bridge closes its streams, which is reported one by one.
+    /// Leaves a swarm. The bridge closes its streams, each of which is reported.
     pub fn leave(&mut self, join: u32) {
         if self.joins.remove(&join).is_some() {
             self.out.put(Kind::Leave, join, |_| ());
         }
     }
 
-    /// Queues bytes for a peer. They go out as credit allows, all streams in turn; [`Event::Sent`]
-    /// tells.
+    /// Queues bytes for a peer. They are sent as credit permits, with streams taking turns;
+    /// [`Event::Sent`] reports progress.
     ///
     /// # Errors
-    /// The stream is closed, or so much is queued that the caller cannot have waited for
-    /// [`Event::Sent`].
+    /// The stream is closed, or [`ClientConfig::max_queued`] is exceeded because the caller did not
+    /// wait for [`Event::Sent`].
     pub fn send(&mut self, stream: u32, bytes: Bytes) -> Result<(), SendError> {
         self.queues.push(stream, bytes)
     }
 
-    /// Gives credit back for bytes of [`Event::Data`] that are done with.
+    /// Returns credit for bytes of [`Event::Data`] that have been processed.
     pub fn consumed(&mut self, stream: u32, bytes: usize) {
         if let Some(flow) = &mut self.flow {
             flow.consumed(stream, bytes);
         }
     }
 
-    /// Ends a stream; what is queued is dropped, nothing more is heard of it.
+    /// Closes a stream. Queued bytes are dropped, and no more events follow for it.
     pub fn close(&mut self, stream: u32) {
         if self.forget(stream) {
             self.out
@@ -234,10 +235,10 @@ impl Client {
         }
     }
 
-    /// Takes in a message.
+    /// Processes a message.
     ///
     /// # Errors
-    /// The bridge broke the rules: close the WebSocket and drop this machine.
+    /// The bridge violated the protocol. Close the WebSocket and drop the client.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.heard = now;
         self.handle_frames(message).map_err(|fault| TunnelError {
@@ -246,7 +247,7 @@ impl Client {
         })
     }
 
-    /// Looks at the clock; harmless when called early.
+    /// Handles timeouts. An early call is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now.since(self.heard) >= self.config.keepalive.silence {
             self.heard = now;
@@ -255,17 +256,17 @@ impl Client {
         self.out.shrink();
     }
 
-    /// When to call [`Client::handle_timeout`] at the latest.
+    /// The time by which [`Client::handle_timeout`] must be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         self.heard + self.config.keepalive.silence
     }
 
-    /// The next message to send, packed with all frames that are ready, at most 320 KiB. `None`:
+    /// The next message to send, with all frames that are ready, at most 320 KiB. `None`: there is
     /// nothing to send now.
     ///
-    /// Call it when the transport takes more, not before: what is packed can no longer be overtaken
-    /// by a grant.
+    /// Call it only when the transport can send, since frames that arrive later cannot be added to
+    /// a packed message.
     pub fn poll_message(&mut self) -> Option<Bytes> {
         if let Some(flow) = &mut self.flow {
             flow.write_credit(&mut self.out);
@@ -274,13 +275,13 @@ impl Client {
         self.out.pop()
     }
 
-    /// What happened, in order, until `None`.
+    /// Returns the next event, in order; `None` if there is none.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// One `Data` frame from each stream that may send, beginning after the one served last.
-    /// Returns whether any did.
+    /// Packs one `Data` frame from each stream that may send, starting after the one served last.
+    /// Returns whether there was any.
     fn pack_round(&mut self) -> bool {
         let turn = self.queues.turn();
         turn.into_iter().filter(|&stream| self.pack(stream)).count() > 0
@@ -369,7 +370,7 @@ impl Client {
         Ok(())
     }
 
-    /// The bridge's first frame accepts or refuses.
+    /// Handles the bridge's first frame, which accepts or refuses the session.
     fn handle_first(&mut self, frame: Frame) -> Result<(), Fault> {
         match frame.kind {
             Kind::Welcome => {
@@ -408,7 +409,7 @@ impl Client {
         flow.open(stream)?;
         self.queues.open(stream);
         let Some(&info_hash) = self.joins.get(&opened.join) else {
-            // It was opened before the bridge heard that we left.
+            // It was opened before the bridge received our leave.
             self.close(stream);
             return Ok(());
         };

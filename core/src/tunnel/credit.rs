@@ -1,4 +1,4 @@
-//! Credit: how many bytes may be under way, a stream and in all.
+//! Credit: how many bytes may be in flight, per stream and in total.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,20 @@ use bytes::{BufMut, BytesMut};
 use super::error::Fault;
 use super::reader::Reader;
 
-/// How many bytes one side takes before it has consumed any.
+/// How many bytes one side accepts before it has consumed any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// Bytes a stream. Default 256 KiB: 20 MiB/s a peer over a path of 12 ms.
+    /// Bytes per stream. Default: 256 KiB, which permits 20 MiB/s per peer over a path with a
+    /// latency of 12 ms.
     pub stream: u32,
-    /// Bytes over all streams. Default 2 MiB: what a session may cost in memory, a direction.
+    /// Bytes over all streams. Default: 2 MiB. It bounds a session's memory per direction.
     pub session: u32,
 }
 
 impl Windows {
-    /// The smallest window: 16 KiB.
+    /// The minimum window: 16 KiB.
     pub const MIN: u32 = 16 * 1024;
-    /// The largest window: 64 MiB.
+    /// The maximum window: 64 MiB.
     pub const MAX: u32 = 64 * 1024 * 1024;
 
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -58,13 +59,13 @@ impl Default for Windows {
     }
 }
 
-/// Bytes under way in one direction: sent, and not yet given back.
+/// Bytes in flight in one direction: sent, and not yet returned as credit.
 ///
-/// Half of the session's window is split evenly over the streams there may be; each stream's share
-/// is its own. What a stream has under way beyond its share comes out of the pool, the other half.
-/// The sender keeps a ledger and so does the receiver; the receiver's never shows more under way
-/// than the sender's, because what travels between them is data not yet received or credit not yet
-/// arrived.
+/// Half of the session's window is divided evenly between the maximum number of streams; each share
+/// belongs to its stream. What a stream has in flight beyond its share is taken from the pool, the
+/// other half. Sender and receiver each keep a ledger. The receiver's never shows more in flight
+/// than the sender's, since only data not yet received or credit not yet arrived can be between
+/// them.
 #[derive(Debug)]
 pub(super) struct Ledger {
     window: u64,
@@ -106,24 +107,24 @@ impl Ledger {
         self.window.saturating_sub(used).min(own + shared)
     }
 
-    /// Bytes under way on this stream.
+    /// Bytes in flight on this stream.
     pub(super) fn under_way(&self, stream: u32) -> u64 {
         self.under_way.get(&stream).copied().unwrap_or(0)
     }
 
-    /// Counts bytes as under way. The caller has asked [`Ledger::room`].
+    /// Counts bytes as in flight. The caller must have checked [`Ledger::room`].
     pub(super) fn take(&mut self, stream: u32, bytes: u64) {
         let used = self.under_way(stream);
         self.set(stream, used + bytes);
     }
 
-    /// Counts bytes as given back; at most what is under way.
+    /// Counts bytes as returned, at most those in flight.
     pub(super) fn give_back(&mut self, stream: u32, bytes: u64) {
         let used = self.under_way(stream);
         self.set(stream, used.saturating_sub(bytes));
     }
 
-    /// Whether over half of the pool is used, so that credit is scarce.
+    /// Whether more than half of the pool is used, so that credit is scarce.
     pub(super) fn is_scarce(&self) -> bool {
         self.pool_used > self.pool / 2
     }

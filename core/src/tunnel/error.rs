@@ -1,8 +1,8 @@
-//! How one side broke the tunnel's rules.
+//! Protocol violations in the tunnel.
 
 use super::kind::Kind;
 
-/// An end of the tunnel.
+/// A side of the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The browser.
@@ -20,126 +20,126 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// The remote side broke a rule; the session cannot go on.
+/// The remote side violated the protocol; the session cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {by} broke the tunnel's rules: {fault}")]
 pub struct TunnelError {
-    /// Who is at fault.
+    /// The side at fault.
     pub by: Side,
-    /// What it did.
+    /// The violation.
     pub fault: Fault,
 }
 
-/// What was wrong.
+/// A violation of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Over [`super::frame::MAX_MESSAGE`].
+    /// The message is longer than [`super::frame::MAX_MESSAGE`].
     #[error("a message of {received} bytes; at most {limit} are taken")]
     MessageTooLong {
-        /// Our bound, bytes.
+        /// The maximum length in bytes.
         limit: usize,
-        /// What came, bytes.
+        /// The received length in bytes.
         received: usize,
     },
-    /// A message without a frame.
+    /// The message contains no frame.
     #[error("an empty message")]
     EmptyMessage,
-    /// A message ended inside a frame's head.
+    /// The message ends inside a frame's header.
     #[error("a frame's head of {expected} bytes, of which {received} came")]
     CutHeader {
         /// [`super::frame::HEADER`].
         expected: usize,
-        /// What was left of the message.
+        /// The remaining length of the message.
         received: usize,
     },
-    /// Over [`super::frame::MAX_PAYLOAD`].
+    /// The payload is longer than [`super::frame::MAX_PAYLOAD`].
     #[error("a {kind:?} frame of {received} bytes; at most {limit} are taken")]
     FrameTooLong {
-        /// Its kind.
+        /// The kind of the frame.
         kind: Kind,
-        /// Our bound, bytes.
+        /// The maximum length in bytes.
         limit: usize,
-        /// What its head says, bytes.
+        /// The length in the header, in bytes.
         received: u32,
     },
-    /// A message ended inside a frame.
+    /// The message ends inside a frame.
     #[error("a {kind:?} frame of {expected} bytes, of which {received} came")]
     CutFrame {
-        /// Its kind.
+        /// The kind of the frame.
         kind: Kind,
-        /// What its head says, bytes.
+        /// The length in the header, in bytes.
         expected: u32,
-        /// What was left of the message, bytes.
+        /// The remaining length of the message, in bytes.
         received: usize,
     },
-    /// No frame has this number.
+    /// The kind is unknown.
     #[error("a frame of unknown kind {0}")]
     UnknownKind(u8),
-    /// A frame that this side never sends, or not at this time.
+    /// This side never sends such a frame, or not at this time.
     #[error("a {0:?} frame out of turn")]
     OutOfTurn(Kind),
-    /// The payload is shorter, longer or otherwise not what the kind has.
+    /// The payload does not have the format of its kind.
     #[error("a {0:?} frame whose contents make no sense")]
     Malformed(Kind),
-    /// A stream that was never opened.
+    /// The stream was never opened.
     #[error("stream {received} was never opened; the newest is {newest}")]
     UnknownStream {
-        /// The highest number opened so far.
+        /// The highest stream number so far.
         newest: u32,
-        /// What came.
+        /// The received number.
         received: u32,
     },
-    /// Stream numbers only grow.
+    /// The number of a new stream is not higher than all earlier ones.
     #[error("stream {received} was opened after stream {newest}")]
     StreamOrder {
-        /// The highest number opened so far.
+        /// The highest stream number so far.
         newest: u32,
-        /// What came.
+        /// The received number.
         received: u32,
     },
-    /// More streams than agreed.
+    /// There are more streams than agreed.
     #[error("more than the agreed {0} streams at a time")]
     TooManyStreams(u16),
-    /// The same number twice.
+    /// The same join number was used twice.
     #[error("join {0} was used before")]
     DuplicateJoin(u32),
-    /// Data beyond the credit.
+    /// There are more data than credit.
     #[error("{received} bytes on stream {stream}, which had credit for {credit}")]
     Overdrawn {
-        /// Where.
+        /// The stream.
         stream: u32,
-        /// Bytes that might have come.
+        /// The number of bytes that were permitted.
         credit: u64,
-        /// Bytes that came.
+        /// The number of bytes that were received.
         received: u64,
     },
-    /// Credit for bytes that were never sent.
+    /// Credit was returned for bytes that were never sent.
     #[error(
         "credit of {received} bytes given back on stream {stream}, where {outstanding} were outstanding"
     )]
     Overgranted {
-        /// Where.
+        /// The stream.
         stream: u32,
-        /// Bytes sent and not given back.
+        /// The number of bytes in flight.
         outstanding: u64,
-        /// Credit that came.
+        /// The returned credit in bytes.
         received: u64,
     },
-    /// It asks and asks, and does not read the answers.
+    /// The remote side sends requests, but does not read the answers.
     #[error("{received} bytes of answers wait to be read; at most {limit} may")]
     Backlog {
-        /// Our bound, bytes.
+        /// The maximum in bytes.
         limit: usize,
-        /// What waits, bytes.
+        /// The number of queued bytes.
         received: usize,
     },
-    /// Windows outside [`super::Windows::MIN`] ..= [`super::Windows::MAX`], or a session's smaller
-    /// than a stream's.
+    /// The windows are outside [`super::Windows::MIN`] ..= [`super::Windows::MAX`], or that of the
+    /// session is smaller than that of a stream.
     #[error("windows of {stream} bytes a stream and {session} a session")]
     Windows {
-        /// Bytes a stream.
+        /// Bytes per stream.
         stream: u32,
-        /// Bytes a session.
+        /// Bytes per session.
         session: u32,
     },
 }

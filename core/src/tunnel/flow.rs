@@ -1,5 +1,5 @@
-//! The streams of one session as both sides keep them: which are open, what is under way, what is
-//! to be given back.
+//! The streams of a session, as both sides track them: which are open, bytes in flight, and credit
+//! to return.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::hello::Limits;
 use super::outbox::Outbox;
 use super::reader::Reader;
 
-/// Credit of all streams, in both directions.
+/// The credit of all streams, in both directions.
 #[derive(Debug)]
 pub(super) struct Flow {
     outgoing: Ledger,
     incoming: Ledger,
-    /// Consumed and not yet given back, where it is not 0.
+    /// Bytes consumed and not yet returned as credit; only nonzero entries.
     consumed: BTreeMap<u32, u64>,
     window: u64,
     max_streams: u16,
@@ -26,7 +26,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// `ours` is what we take, `theirs` what the remote takes.
+    /// `ours` is what we accept, `theirs` what the remote side accepts.
     pub(super) fn new(ours: Windows, theirs: Windows, limits: Limits) -> Self {
         let streams = limits.streams;
         Self {
@@ -48,8 +48,8 @@ impl Flow {
         self.open >= self.max_streams
     }
 
-    /// Opens a stream. Numbers only grow, so that a late frame of a closed stream can be told from
-    /// one of a stream that never was.
+    /// Opens a stream. Numbers must increase, so that a late frame of a closed stream can be
+    /// distinguished from one of a stream that never existed.
     pub(super) fn open(&mut self, stream: u32) -> Result<(), Fault> {
         if stream <= self.newest {
             return Err(Fault::StreamOrder {
@@ -68,7 +68,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Forgets a stream; returns whether it was open.
+    /// Removes a stream. Returns whether it was open.
     pub(super) fn close(&mut self, stream: u32) -> bool {
         let was_open = self.consumed.remove(&stream).is_some();
         if was_open {
@@ -100,7 +100,7 @@ impl Flow {
         self.outgoing.take(stream, bytes as u64);
     }
 
-    /// Counts bytes as received; returns whether the stream is still open.
+    /// Counts bytes as received. Returns whether the stream is still open.
     pub(super) fn received(&mut self, stream: u32, bytes: usize) -> Result<bool, Fault> {
         if !self.is_open(stream)? {
             return Ok(false);
@@ -144,8 +144,8 @@ impl Flow {
         }
     }
 
-    /// Writes the `Credit` frames that are due: half of a stream's window, or anything when credit
-    /// is scarce (else a stream that has only its own small share would wait for ever).
+    /// Writes the `Credit` frames that are due: at half of a stream's window, or any amount when
+    /// credit is scarce (a stream that has only its small share would otherwise wait forever).
     pub(super) fn write_credit(&mut self, out: &mut Outbox) {
         let threshold = if self.incoming.is_scarce() {
             1

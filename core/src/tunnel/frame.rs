@@ -1,35 +1,36 @@
-//! Frames: kind u8, number u32, length u32, payload; as many in one message as are ready.
+//! Frames: kind (u8), number (u32), length (u32), payload. A message contains all frames that are
+//! ready.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::error::Fault;
 pub use super::kind::Kind;
 
-/// Bytes before a frame's payload.
+/// The length of a frame's header in bytes.
 pub const HEADER: usize = 9;
-/// Longest payload of a frame: 64 KiB.
+/// The maximum payload of a frame: 64 KiB.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
-/// Longest message taken: 1 MiB.
+/// The maximum length of a received message: 1 MiB.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
-/// A message being packed is closed once it has so many bytes: 256 KiB. It is at most one frame
-/// longer.
+/// The length at which a message being packed is closed: 256 KiB. It may be longer by at most one
+/// frame.
 pub const TARGET_MESSAGE: usize = 256 * 1024;
 
-/// One frame, its payload a slice of the message it came in.
+/// A frame. Its payload is a slice of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// What it is.
+    /// The kind of the frame.
     pub kind: Kind,
-    /// The join or stream it is about; 0 for the session.
+    /// The number of the join or stream; 0 for the session.
     pub id: u32,
     /// At most [`MAX_PAYLOAD`] bytes.
     pub payload: Bytes,
 }
 
-/// Checks a message's length before any of its frames is looked at.
+/// Checks a message's length before its frames are parsed.
 ///
 /// # Errors
-/// Empty, or over [`MAX_MESSAGE`].
+/// The message is empty, or longer than [`MAX_MESSAGE`].
 pub fn check_message(message: &Bytes) -> Result<(), Fault> {
     match message.len() {
         0 => Err(Fault::EmptyMessage),
@@ -41,10 +42,10 @@ pub fn check_message(message: &Bytes) -> Result<(), Fault> {
     }
 }
 
-/// Takes the next frame off a message; `None` at its end.
+/// Removes the next frame from a message; `None` at its end.
 ///
 /// # Errors
-/// The message ends inside the frame, or the frame is too long or of no known kind.
+/// The message ends inside the frame, or the frame is too long or of unknown kind.
 pub fn next(message: &mut Bytes) -> Result<Option<Frame>, Fault> {
     if message.is_empty() {
         return Ok(None);
@@ -79,8 +80,8 @@ pub fn next(message: &mut Bytes) -> Result<Option<Frame>, Fault> {
     }))
 }
 
-/// Appends a frame whose payload `write` appends; its length is filled in afterwards. Returns what
-/// `write` returns.
+/// Appends a frame whose payload is appended by `write`; the length is filled in afterwards.
+/// Returns the result of `write`.
 pub(super) fn put<R>(
     out: &mut BytesMut,
     kind: Kind,

@@ -1,4 +1,4 @@
-//! `Hello` and `Welcome`: how a session begins.
+//! `Hello` and `Welcome`: the start of a session.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,16 @@ use super::reader::{Reader, put_bytes, put_socket_addr};
 
 /// The tunnel's version.
 pub const VERSION: u16 = 2;
-/// Longest token: 256 bytes.
+/// The maximum length of a token: 256 bytes.
 pub(super) const MAX_TOKEN: usize = 256;
 
 /// The tab's first frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hello {
     pub(super) version: u16,
-    /// Shown to bridges that want one; else empty.
+    /// The token, or empty.
     pub(super) token: Bytes,
-    /// What the tab takes.
+    /// The windows of the tab.
     pub(super) windows: Windows,
 }
 
@@ -30,7 +30,7 @@ impl Hello {
         self.windows.write(out);
     }
 
-    /// What follows the known fields is left to later versions.
+    /// Fields after the known ones are reserved for later versions.
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         Ok(Self {
             version: r.u16()?,
@@ -40,25 +40,25 @@ impl Hello {
     }
 }
 
-/// What one session may have at a time.
+/// The limits of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Torrents joined at a time.
+    /// The maximum number of simultaneous joins.
     pub joins: u16,
-    /// Streams at a time, over all joins. Never 0.
+    /// The maximum number of simultaneous streams over all joins. Never 0.
     pub streams: u16,
 }
 
 /// The bridge's first frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// What this session may have.
+    /// The limits of this session.
     pub limits: Limits,
-    /// What the bridge takes.
+    /// The windows of the bridge.
     pub windows: Windows,
-    /// Where the bridge sees the tab.
+    /// The tab's address as seen by the bridge.
     pub observed: SocketAddr,
-    /// Where peers dial the bridge in order to reach the tab (`p` of BEP 10); 0: nowhere.
+    /// The port at which peers can reach the tab through the bridge (`p` of BEP 10); 0: none.
     pub peer_port: u16,
 }
 
@@ -72,7 +72,7 @@ impl Welcome {
         out.put_u16(self.peer_port);
     }
 
-    /// What follows the known fields is left to later versions.
+    /// Fields after the known ones are reserved for later versions.
     pub(super) fn read(mut r: Reader) -> Result<Self, Fault> {
         let version = r.u16()?;
         let limits = Limits {

@@ -1,4 +1,4 @@
-//! `Hint`: where a tab's peers say that further peers are (BEP 11, `x.pe` of BEP 9).
+//! `Hint`: addresses of further peers that a tab's peers named (BEP 11, `x.pe` of BEP 9).
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use bytes::{BufMut, BytesMut};
 use super::error::Fault;
 use super::reader::{Reader, put_socket_addr};
 
-/// Most addresses of a `Hint`: 50, as many as a message of peer exchange adds.
+/// The maximum number of addresses in a `Hint`: 50, as in a peer exchange message.
 pub const MAX_HINTS: usize = 50;
 
-/// Writes the first [`MAX_HINTS`] addresses.
+/// Encodes the first [`MAX_HINTS`] addresses.
 pub(super) fn write(addrs: &[SocketAddr], out: &mut BytesMut) {
     let addrs = addrs.get(..MAX_HINTS).unwrap_or(addrs);
     out.put_u16(u16::try_from(addrs.len()).unwrap_or(0));

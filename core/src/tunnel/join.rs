@@ -1,4 +1,4 @@
-//! `Join` and `Update`: which swarm a tab wants to be in, and how it stands there.
+//! `Join` and `Update`: the swarm that a tab joins, and its state there.
 
 use bytes::{BufMut, BytesMut};
 
@@ -8,14 +8,14 @@ use super::reader::{Reader, put_bytes};
 pub use crate::discovery::Amounts;
 use crate::types::{InfoHashV1, PeerId};
 
-/// Most tracker URLs of a join: 64.
+/// The maximum number of tracker URLs of a join: 64.
 pub const MAX_TRACKERS: usize = 64;
-/// Longest tracker URL: 2,048 bytes.
+/// The maximum length of a tracker URL: 2,048 bytes.
 pub const MAX_TRACKER_URL: usize = 2048;
-/// Bytes of a `Join` before its trackers, rounded up.
+/// The length of a `Join` without trackers, rounded up.
 const FIXED: usize = 128;
 
-/// How "unknown" is written where a number of bytes stands.
+/// The encoding of an unknown number of bytes.
 const UNKNOWN: u64 = u64::MAX;
 
 fn write_amounts(amounts: &Amounts, out: &mut BytesMut) {
@@ -32,24 +32,25 @@ fn read_amounts(r: &mut Reader) -> Result<Amounts, Fault> {
     })
 }
 
-/// Enters a swarm.
+/// A request to join a swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinRequest {
-    /// Which swarm.
+    /// The info-hash of the swarm.
     pub info_hash: InfoHashV1,
-    /// By what else peers may ask for the torrent when they dial the bridge: the v2 hash of a hybrid
-    /// one, cut to 20 bytes (BEP 52).
+    /// The second info-hash by which peers may request the torrent when they dial the bridge: the
+    /// v2 hash of a hybrid torrent, truncated to 20 bytes (BEP 52).
     pub other_hash: Option<InfoHashV1>,
-    /// The tab's peer id; the bridge shakes hands with it.
+    /// The tab's peer id, which the bridge uses in handshakes.
     pub peer_id: PeerId,
-    /// BEP 27: nothing but the trackers may be asked. False while a magnet's metadata are unknown.
+    /// Whether the torrent is private (BEP 27): only trackers may be used. False while a magnet's
+    /// metadata are unknown.
     pub private: bool,
-    /// For announces.
+    /// The amounts for announces.
     pub amounts: Amounts,
-    /// Peers wanted at a time; 0: none are dialled. The bridge's own limit may be lower.
+    /// The number of peers wanted; 0: none are dialled. The bridge's own limit may be lower.
     pub want: u16,
-    /// Announce URLs in tiers (BEP 12). At most [`MAX_TRACKERS`] of at most [`MAX_TRACKER_URL`]
-    /// bytes; the rest is left out.
+    /// The announce URLs in tiers (BEP 12). At most [`MAX_TRACKERS`] of at most [`MAX_TRACKER_URL`]
+    /// bytes are sent.
     pub trackers: Vec<Vec<String>>,
 }
 
@@ -70,7 +71,7 @@ impl JoinRequest {
         }
     }
 
-    /// The trackers that fit a frame, each with its tier; tiers beyond 255 count as one.
+    /// The trackers that fit into a frame, each with its tier. Tiers beyond 255 are merged.
     fn sendable_trackers(&self) -> Vec<(u8, &str)> {
         let mut room = MAX_PAYLOAD - FIXED;
         let tiers = (0u16..).zip(&self.trackers);
@@ -128,18 +129,19 @@ fn read_trackers(r: &mut Reader) -> Result<Vec<Vec<String>>, Fault> {
     Ok(tiers)
 }
 
-/// How a join stands now.
+/// The new state of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JoinUpdate {
-    /// For announces.
+    /// The amounts for announces.
     pub amounts: Amounts,
-    /// Peers wanted at a time; 0: none are dialled.
+    /// The number of peers wanted; 0: none are dialled.
     pub want: u16,
-    /// BEP 27, from the moment it is known.
+    /// Whether the torrent is private (BEP 27), from when it is known.
     pub private: bool,
-    /// The last piece has just arrived: trackers are told so, once.
+    /// Whether the last piece has just arrived; trackers are told once.
     pub completed: bool,
-    /// Few peers are left: ask again as soon as the trackers' minimum intervals allow.
+    /// Whether few peers are left: announce again as soon as the trackers' minimum intervals
+    /// permit.
     pub more: bool,
 }
 

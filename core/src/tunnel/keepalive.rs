@@ -1,13 +1,13 @@
-//! Noticing that the other side is gone.
+//! Detects that the other side is gone.
 
 use std::time::Duration;
 
-/// How often the bridge asks, and when either side gives up.
+/// The interval of pings, and the timeout of each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Time between two `Ping`s of the bridge. Default 30 s.
+    /// The time between two `Ping`s of the bridge. Default: 30 s.
     pub interval: Duration,
-    /// Silence after which the other side is gone. Default 90 s.
+    /// The time without messages after which the other side counts as gone. Default: 90 s.
     pub silence: Duration,
 }
 

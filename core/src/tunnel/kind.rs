@@ -1,20 +1,20 @@
 //! The kinds of frames and their numbers on the wire.
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     /// Tab: the first frame of a session.
     Hello = 1,
-    /// Tab: find peers for an info-hash. Number: the join, chosen by the tab.
+    /// Tab: joins the swarm of an info-hash. Number: the join, chosen by the tab.
     Join = 2,
-    /// Tab: amounts and wishes of a join.
+    /// Tab: amounts and wanted peers of a join.
     Update = 3,
     /// Tab: leave the swarm of a join.
     Leave = 4,
-    /// Tab: answers [`Kind::Ping`].
+    /// Tab: answers a [`Kind::Ping`].
     Pong = 5,
-    /// Tab: addresses of peers that its peers told it of. Number: the join.
+    /// Tab: addresses of peers that its peers named. Number: the join.
     Hint = 6,
     /// Bridge: the session is accepted.
     Welcome = 16,
@@ -22,23 +22,23 @@ pub enum Kind {
     Refused = 17,
     /// Bridge: a join is refused.
     JoinRefused = 18,
-    /// Bridge: a peer answered. Number: the stream, chosen by the bridge.
+    /// Bridge: a peer is connected. Number: the stream, chosen by the bridge.
     Open = 19,
-    /// Bridge: what the trackers of a join said.
+    /// Bridge: the results of a join's trackers.
     Trackers = 20,
-    /// Bridge: how many peers of a join were found, dialled, refused.
+    /// Bridge: how many peers of a join were found, dialled and refused.
     Peers = 21,
     /// Bridge: it will stop soon.
     Draining = 22,
-    /// Bridge: asks for a sign of life.
+    /// Bridge: requests a [`Kind::Pong`].
     Ping = 23,
-    /// Bridge: how the search of a join in the DHT stands.
+    /// Bridge: the counts of a join's DHT lookups.
     Dht = 24,
-    /// Either: bytes of a stream.
+    /// Both: data of a stream.
     Data = 32,
-    /// Either: bytes of a stream were consumed, so many more may be sent.
+    /// Both: data of a stream were consumed, so more may be sent.
     Credit = 33,
-    /// Either: a stream is over.
+    /// Both: a stream has ended.
     Close = 34,
 }
 
@@ -64,7 +64,7 @@ impl Kind {
         Self::Close,
     ];
 
-    /// `None` for a number that no frame has.
+    /// `None` for an unknown number.
     pub(super) fn from_wire(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
     }

@@ -1,8 +1,9 @@
 //! The tunnel between a tab and its bridge: one WebSocket, many peer connections, credit in both
 //! directions.
 //!
-//! Each binary WebSocket message holds whole frames ([`frame`]); a frame is a kind (u8), a join or
-//! stream number (u32), a length (u32) and so many bytes, all big-endian. The tab speaks first:
+//! Each binary WebSocket message contains whole frames ([`frame`]). A frame consists of a kind
+//! (u8), a join or stream number (u32), a length (u32) and that many bytes, all big-endian. The tab
+//! speaks first:
 //!
 //! ```text
 //! tab                                     bridge
@@ -15,28 +16,27 @@
 //!                                  <-     Trackers, Dht, Peers: what discovery came to; Ping, answered by Pong; Draining
 //! ```
 //!
-//! There is no frame by which a tab could name a host and port to dial: a bridge can stand in
-//! public without being an open relay. `Hint` is none either. It hands on what the tab's peers said
-//! in peer exchange, as they say it to everybody, and the bridge treats it like a stranger's word:
-//! the address filter and the list of refused ports apply; few hints a minute are taken, and no
-//! more than a quarter of the addresses that are remembered come from them; the rates and rests of
-//! dials are those of all sessions together; they are dialled for that one info-hash, at a time of
-//! the bridge's choice; and a stream opens only after the remote has answered with the same
-//! info-hash. Until then 40 bytes of the tab's choosing have reached it, and no others: info-hash
-//! and peer id, at the end of the bridge's handshake (BEP 3), behind its fixed 28 bytes. Nothing of
-//! a private torrent (BEP 27) is taken.
+//! No frame lets a tab choose a host and port to dial, so a public bridge is not an open relay.
+//! `Hint` does not either. It passes on addresses from peer exchange, which the bridge does not
+//! trust: the address filter and the list of refused ports apply; few hints per minute are
+//! accepted, and at most a quarter of the stored addresses come from them; the rates and delays of
+//! dials apply to all sessions together; they are dialled for that one info-hash, at a time of the
+//! bridge's choice; and a stream opens only after the remote side has answered with the same
+//! info-hash. Until then only 40 bytes chosen by the tab have reached it: info-hash and peer id, at
+//! the end of the bridge's handshake (BEP 3), after its fixed 28 bytes. Hints for a private torrent
+//! (BEP 27) are ignored.
 //!
-//! Two tabs of one bridge meet inside it. Each sees the other as a peer at
+//! Two tabs of one bridge are connected inside it. Each sees the other as a peer at
 //! [`crate::types::PeerAddr::Tab`].
 //!
-//! **Credit.** A browser's WebSocket cannot push back on what it receives, so neither side sends a
-//! byte that was not granted. Each side says how much it takes for a stream and for the session
-//! ([`Windows`]). Half of the session's bytes are split evenly over all streams there may be, the
-//! other half is shared: a few streams that stall can use up the shared half, never another
-//! stream's own.
+//! **Credit.** A browser's WebSocket has no back-pressure for received data, so each side sends
+//! only as many bytes as it was granted. Each side announces how much it accepts per stream and for
+//! the session ([`Windows`]). Half of the session's bytes are divided evenly between the maximum
+//! number of streams, the other half is shared: a few stalled streams can use up the shared half,
+//! but never another stream's own share.
 //!
-//! Both machines, [`Client`] and [`Server`], do no I/O: messages and time go in, messages and
-//! events come out.
+//! Both state machines, [`Client`] and [`Server`], perform no I/O: they take messages and the time,
+//! and return messages and events.
 
 mod backoff;
 mod client;
@@ -73,5 +73,5 @@ pub use server::{Server, ServerConfig, ServerEvent};
 pub use status::{DhtCounts, PeerCounts, TrackerCounts, TrackerFailure};
 pub use stream::{Opened, StreamClose};
 
-/// The WebSocket subprotocol both sides must name.
+/// The WebSocket subprotocol that both sides must negotiate.
 pub const SUBPROTOCOL: &str = "aqueduct.v1";

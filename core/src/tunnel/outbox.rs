@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use super::error::Fault;
 use super::frame::{HEADER, Kind, TARGET_MESSAGE, put};
 
-/// Bytes of packed messages that wait to be sent, beyond which the remote is at fault: 1 MiB.
+/// The maximum number of packed bytes that wait to be sent: 1 MiB. More are the fault of the remote
+/// side.
 const MAX_BACKLOG: usize = 1024 * 1024;
 
 /// Frames in order, in messages of at most [`TARGET_MESSAGE`] and one frame.
@@ -32,8 +33,7 @@ impl Outbox {
         put(&mut self.packing, kind, id, write)
     }
 
-    /// Payload bytes that a further frame may have for the message to stay within
-    /// [`TARGET_MESSAGE`].
+    /// The maximum payload of another frame for which the message stays within [`TARGET_MESSAGE`].
     pub(super) fn room(&self) -> usize {
         if self.full.is_empty() {
             TARGET_MESSAGE.saturating_sub(self.packing.len() + HEADER)
@@ -42,24 +42,24 @@ impl Outbox {
         }
     }
 
-    /// Makes sure that the message being packed grows in place up to [`TARGET_MESSAGE`].
+    /// Reserves capacity up to [`TARGET_MESSAGE`] for the message being packed.
     pub(super) fn reserve(&mut self) {
         let missing = TARGET_MESSAGE.saturating_sub(self.packing.len());
         self.packing.reserve(missing);
     }
 
-    /// Takes back a frame that turned out empty, to the length before it.
+    /// Removes an empty frame by truncating to the length before it.
     pub(super) fn undo(&mut self, length: usize) {
         self.packing.truncate(length);
     }
 
-    /// Bytes in the message being packed.
+    /// The length of the message being packed, in bytes.
     pub(super) fn len(&self) -> usize {
         self.packing.len()
     }
 
-    /// Checks that the remote reads what it asks for: answers to it are the only frames that
-    /// nothing else bounds.
+    /// Checks that the remote side reads the answers to its requests, which are the only frames
+    /// without another bound.
     pub(super) fn check_backlog(&self) -> Result<(), Fault> {
         let received = self.full_bytes();
         if received > MAX_BACKLOG {
@@ -72,7 +72,7 @@ impl Outbox {
         }
     }
 
-    /// Bytes that wait to be sent.
+    /// The number of bytes that wait to be sent.
     pub(super) fn backlog(&self) -> usize {
         self.full_bytes() + self.packing.len()
     }
@@ -90,8 +90,7 @@ impl Outbox {
         (!message.is_empty()).then_some(message)
     }
 
-    /// Frees the buffer of a session that sends nothing: ten thousand idle ones must fit in little
-    /// memory.
+    /// Frees the buffer of an idle session, since ten thousand of them must fit into little memory.
     pub(super) fn shrink(&mut self) {
         if self.packing.is_empty() {
             self.packing = BytesMut::new();

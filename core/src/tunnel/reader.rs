@@ -1,4 +1,5 @@
-//! Reads the fields of one frame's payload; every short read is the sender's fault.
+//! Decoding of the fields of a frame's payload. A payload that is too short is a protocol violation
+//! of the sender.
 
 use std::net::SocketAddr;
 
@@ -9,7 +10,7 @@ use super::frame::{Frame, Kind};
 use crate::net::compact;
 use crate::types::{PeerAddr, TabId};
 
-/// What the first byte of an address says of the rest.
+/// The first byte of an address, which determines its format.
 const TAB: u8 = 0;
 const IPV4: u8 = 4;
 const IPV6: u8 = 6;
@@ -28,7 +29,7 @@ impl Reader {
         }
     }
 
-    /// What to say when a field makes no sense.
+    /// The fault for an invalid field.
     pub(super) fn fault(&self) -> Fault {
         Fault::Malformed(self.kind)
     }
@@ -57,7 +58,7 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// A u8 that is 0 or 1.
+    /// A u8 that must be 0 or 1.
     pub(super) fn flag(&mut self) -> Result<bool, Fault> {
         match self.u8()? {
             0 => Ok(false),
@@ -66,7 +67,7 @@ impl Reader {
         }
     }
 
-    /// A u16 length of at most `limit`, then so many bytes.
+    /// A u16 length of at most `limit`, followed by that many bytes.
     pub(super) fn bytes(&mut self, limit: usize) -> Result<Bytes, Fault> {
         let length = usize::from(self.u16()?);
         if length > limit || length > self.rest.len() {
@@ -75,8 +76,8 @@ impl Reader {
         Ok(self.rest.split_to(length))
     }
 
-    /// Family (4 or 6), address, port; in the spelling that was sent, since the bridge refuses some
-    /// spellings.
+    /// Family (4 or 6), address, port. The representation is kept, since the bridge refuses some of
+    /// them.
     pub(super) fn socket_addr(&mut self) -> Result<SocketAddr, Fault> {
         let family = self.u8()?;
         self.socket_addr_of(family)
@@ -99,7 +100,7 @@ impl Reader {
         addr.ok_or(self.fault())
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     pub(super) fn end(self) -> Result<(), Fault> {
         if self.rest.is_empty() {
             Ok(())
@@ -109,7 +110,7 @@ impl Reader {
     }
 }
 
-/// A u16 length and the bytes; more than 65,535 are cut.
+/// A u16 length followed by the bytes, cut to 65,535.
 pub(super) fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     out.put_u16(length);

@@ -1,5 +1,5 @@
-//! Why a bridge does not serve a tab or a join. Browsers cannot read the status of a failed
-//! upgrade, so these travel after it.
+//! Why a bridge refuses a tab or a join. Browsers cannot read the status of a failed upgrade, so
+//! refusals are sent after it.
 
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use bytes::{BufMut, BytesMut};
 use super::error::Fault;
 use super::reader::Reader;
 
-/// Travels as a `Refused` frame and as the WebSocket's close code (4000 and up).
+/// The reason why a session is refused. It is sent as a `Refused` frame and as the WebSocket's
+/// close code (4000 and up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The tab speaks another version.
+    /// The tab's protocol version is not supported.
     #[error("the page and the bridge speak different versions; reload the page")]
     Version,
-    /// A token is needed, or the one shown is not known.
+    /// A token is required, and the given one is missing or unknown.
     #[error("the bridge wants a token that was not shown")]
     Token,
-    /// The page comes from an origin that the bridge does not serve.
+    /// The page's origin is not served by the bridge.
     #[error(
         "the bridge does not serve pages from this origin; its operator can add it with `origin`"
     )]
@@ -25,7 +26,7 @@ pub enum Refusal {
     /// The subprotocol was not offered.
     #[error("the WebSocket was not opened with the subprotocol aqueduct.v1")]
     Subprotocol,
-    /// Too many sessions from this address.
+    /// There are too many sessions from this address.
     #[error(
         "too many tabs from this network are connected to the bridge; close some or try again later"
     )]
@@ -36,10 +37,10 @@ pub enum Refusal {
     /// The bridge is stopping.
     #[error("the bridge is being restarted")]
     Draining,
-    /// The tab broke the rules.
+    /// The tab violated the protocol.
     #[error("the bridge closed the session because a rule was broken")]
     Protocol,
-    /// Nothing was heard for too long.
+    /// No message arrived for too long.
     #[error("the bridge heard nothing for too long")]
     Silent,
 }
@@ -57,8 +58,8 @@ impl Refusal {
         Self::Silent,
     ];
 
-    /// The close code that says the same: 4001 and up, but 1002 for [`Refusal::Protocol`], which
-    /// RFC 6455 has a code for.
+    /// The corresponding close code: 4001 and up, except 1002 for [`Refusal::Protocol`], for which
+    /// RFC 6455 defines a code.
     #[must_use]
     pub fn close_code(self) -> u16 {
         match self {
@@ -67,7 +68,7 @@ impl Refusal {
         }
     }
 
-    /// What a close code means, if it is one of ours.
+    /// The refusal with this close code, if there is one.
     #[must_use]
     pub fn from_close_code(code: u16) -> Option<Self> {
         Self::ALL
@@ -75,7 +76,7 @@ impl Refusal {
             .find(|refusal| refusal.close_code() == code)
     }
 
-    /// Whether to come back by itself makes sense: the others need a person.
+    /// Whether reconnecting automatically is useful; other refusals require a user's action.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
         matches!(
@@ -105,23 +106,23 @@ impl Refusal {
     }
 }
 
-/// Why a bridge does not take a join, and when to try again. Travels as a `JoinRefused` frame: a
-/// number (u8), and for [`JoinRefusal::TooFast`] the time to wait in milliseconds (u32).
+/// Why a bridge refuses a join, and when to try again. Encoded in a `JoinRefused` frame as a number
+/// (u8), and for [`JoinRefusal::TooFast`] the delay in milliseconds (u32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinRefusal {
-    /// The session has as many joins as it may have: try again when it has left one.
+    /// The session has the maximum number of joins. Try again after leaving one.
     #[error("the bridge serves no more torrents to one tab at a time")]
     NoPlace,
-    /// The session, or all sessions of its address, have joined too often lately.
+    /// The session, or all sessions of its address, have recently joined too often.
     #[error("too many torrents were begun within a short time")]
     TooFast {
-        /// Time until a join may be granted; at most 49 days, whole milliseconds.
+        /// The time until a join may be granted; at most 49 days, in whole milliseconds.
         retry_after: Duration,
     },
-    /// The session is in this swarm already.
+    /// The session has already joined this swarm.
     #[error("this tab is in the swarm already")]
     Duplicate,
-    /// The bridge is stopping: try again in the next session.
+    /// The bridge is stopping. Try again in the next session.
     #[error("the bridge is being restarted")]
     Draining,
 }

@@ -1,4 +1,4 @@
-//! Bytes that wait for credit, a queue per stream; the streams take turns.
+//! Bytes that wait for credit, one queue per stream. Streams take turns.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,17 +7,17 @@ use bytes::{Bytes, BytesMut};
 /// Why bytes were not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The stream was closed, or never was.
+    /// The stream was closed, or never opened.
     #[error("stream {0} is not open")]
     Closed(u32),
-    /// [`ClientConfig::max_queued`].
+    /// The limit [`super::ClientConfig::max_queued`] is exceeded.
     #[error("{queued} bytes are queued on stream {stream}, at most {limit} may be")]
     Full {
-        /// Where.
+        /// The stream.
         stream: u32,
-        /// Bytes queued already.
+        /// The number of bytes already queued.
         queued: usize,
-        /// The bound.
+        /// The limit in bytes.
         limit: usize,
     },
 }
@@ -25,10 +25,10 @@ pub enum SendError {
 /// All queues of a session.
 #[derive(Debug)]
 pub(super) struct SendQueues {
-    /// Bytes that one stream may queue.
+    /// The maximum number of bytes in the queue of one stream.
     limit: usize,
     queues: BTreeMap<u32, Queue>,
-    /// The stream served last; the next one begins the next round.
+    /// The stream served last; the next round starts with the one after it.
     served: u32,
 }
 
@@ -47,12 +47,12 @@ impl SendQueues {
         }
     }
 
-    /// Bytes may be queued for this stream from now on.
+    /// Creates the queue of a stream.
     pub(super) fn open(&mut self, stream: u32) {
         self.queues.insert(stream, Queue::default());
     }
 
-    /// A stream ended; what is queued is dropped.
+    /// Removes the queue of a stream.
     pub(super) fn close(&mut self, stream: u32) {
         self.queues.remove(&stream);
     }
@@ -74,12 +74,12 @@ impl SendQueues {
         Ok(())
     }
 
-    /// Bytes that wait on a stream.
+    /// The number of bytes queued on a stream.
     pub(super) fn queued(&self, stream: u32) -> usize {
         self.queues.get(&stream).map_or(0, |queue| queue.bytes)
     }
 
-    /// The streams with something to send, beginning after the one served last.
+    /// The streams with queued bytes, starting after the one served last.
     pub(super) fn turn(&self) -> Vec<u32> {
         let after = self.queues.range(self.served.saturating_add(1)..);
         after
@@ -89,7 +89,7 @@ impl SendQueues {
             .collect()
     }
 
-    /// Moves so many bytes from the front of a stream's queue to the message.
+    /// Moves this many bytes from the front of a stream's queue to the message.
     pub(super) fn write(&mut self, stream: u32, bytes: usize, out: &mut BytesMut) {
         self.served = stream;
         if let Some(queue) = self.queues.get_mut(&stream) {

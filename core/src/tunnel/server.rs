@@ -1,4 +1,4 @@
-//! The bridge's half of the tunnel.
+//! The bridge's side of the tunnel.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -22,20 +22,20 @@ use super::status::{DhtCounts, PeerCounts, TrackerCounts, write_dht};
 use super::stream::{Opened, StreamClose};
 use crate::types::Instant;
 
-/// Events for which room is kept: a message of a hundred thousand tiny frames must not cost memory
-/// once it is dealt with.
+/// The number of events for which capacity is kept, so that a message of a hundred thousand tiny
+/// frames does not occupy memory permanently.
 const KEPT_EVENTS: usize = 64;
 
-/// The bridge's settings for one session.
+/// The bridge's configuration for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// What the session may have at a time. Default 32 joins, 50 streams.
+    /// The limits of the session. Default: 32 joins, 50 streams.
     pub limits: Limits,
-    /// Bytes taken from the tab before any is consumed.
+    /// The number of bytes accepted from the tab before any is consumed.
     pub windows: Windows,
-    /// Pings, and when the tab counts as gone.
+    /// The interval of pings, and when the tab counts as gone.
     pub keepalive: Keepalive,
-    /// Time for the tab's first message. Default 30 s.
+    /// The timeout for the tab's first message. Default: 30 s.
     pub hello_timeout: Duration,
 }
 
@@ -53,70 +53,70 @@ impl Default for ServerConfig {
     }
 }
 
-/// What happened on the bridge's side.
+/// An event on the bridge's side.
 #[derive(Clone, Debug)]
 pub enum ServerEvent {
-    /// The tab introduced itself: answer with [`Server::welcome`] or [`Server::refuse`].
+    /// The tab's `Hello` arrived. Answer with [`Server::welcome`] or [`Server::refuse`].
     Hello {
-        /// What it shows; empty if nothing.
+        /// The tab's token, or empty.
         token: Bytes,
     },
-    /// It wants to be in a swarm.
+    /// The tab joins a swarm.
     Join {
-        /// The join's name.
+        /// The number of the join.
         join: u32,
-        /// Which swarm, and how.
+        /// The request.
         request: JoinRequest,
     },
-    /// It wants to be in more swarms than agreed: answer with [`Server::refuse_join`].
+    /// The tab joins more swarms than permitted. Answer with [`Server::refuse_join`].
     JoinBeyondLimit {
-        /// The join's name.
+        /// The number of the join.
         join: u32,
     },
     /// A join changed.
     Update {
-        /// Which.
+        /// The join.
         join: u32,
-        /// How it stands now.
+        /// The new state.
         update: JoinUpdate,
     },
-    /// It heard of further peers of a join: strangers' words, to be filtered and counted before any
-    /// is dialled.
+    /// The tab sent addresses of further peers of a join. They are untrusted, and must be filtered
+    /// and limited before any is dialled.
     Hint {
-        /// Of which join.
+        /// The join.
         join: u32,
-        /// Where they may be; at most [`super::MAX_HINTS`].
+        /// The addresses, at most [`super::MAX_HINTS`].
         addrs: Vec<SocketAddr>,
     },
-    /// It leaves a swarm: close the join's streams.
+    /// The tab leaves a swarm: close the join's streams.
     Leave {
-        /// Which.
+        /// The join.
         join: u32,
     },
-    /// Bytes for a peer, a slice of the message. Give the credit back with [`Server::consumed`].
+    /// Data for a peer, as a slice of the message. Return the credit with [`Server::consumed`].
     Data {
-        /// For which.
+        /// The stream.
         stream: u32,
         /// Never empty.
         bytes: Bytes,
     },
-    /// The tab ended a stream. Not sent after [`Server::close`].
+    /// The tab closed a stream. Not sent after [`Server::close`].
     StreamClosed {
-        /// Which.
+        /// The stream.
         stream: u32,
     },
-    /// The session is over, by [`Server::refuse`] or because of silence: send what is packed and
-    /// close the WebSocket with [`Refusal::close_code`].
+    /// The session has ended, because of [`Server::refuse`] or a timeout. Send the packed messages
+    /// and close the WebSocket with [`Refusal::close_code`].
     Ended(Refusal),
 }
 
-/// The bridge's half. Bytes from peers are read straight into the message being packed, see
+/// The bridge's side. Bytes from peers are read directly into the message being packed; see
 /// [`Server::fill`].
 #[derive(Debug)]
 pub struct Server {
     config: ServerConfig,
     out: Outbox,
-    /// `None` until the tab's `Hello`.
+    /// `None` until the tab's `Hello` arrives.
     flow: Option<Flow>,
     joins: BTreeSet<u32>,
     newest_join: u32,
@@ -143,7 +143,7 @@ impl Server {
         }
     }
 
-    /// Accepts the session. `peer_port`: where peers dial in; 0: nowhere.
+    /// Accepts the session. `peer_port` is the port at which peers can dial; 0: none.
     pub fn welcome(&mut self, observed: SocketAddr, peer_port: u16) {
         let welcome = Welcome {
             limits: self.config.limits,
@@ -154,9 +154,8 @@ impl Server {
         self.out.put(Kind::Welcome, 0, |out| welcome.write(out));
     }
 
-    /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. What the tab asked
-    /// for in the same message is void, or joins of a tab without a token would be carried out
-    /// before it is sent away.
+    /// Refuses or ends the session: [`ServerEvent::Ended`] is the next event. Other events of the
+    /// same message are dropped, so that joins of a tab without a valid token are not carried out.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.out
             .put(Kind::Refused, 0, |out| out.put_u8(refusal.number()));
@@ -177,8 +176,8 @@ impl Server {
         self.flow.as_ref().is_some_and(|flow| !flow.is_full())
     }
 
-    /// Opens a stream to a peer that has answered the handshake. `None` if there are as many as
-    /// agreed, or the join is over.
+    /// Opens a stream to a peer whose handshake is complete. `None` if the maximum number of
+    /// streams is open, or the join has ended.
     pub fn open(&mut self, opened: &Opened) -> Option<u32> {
         let flow = self
             .flow
@@ -190,17 +189,17 @@ impl Server {
         Some(stream)
     }
 
-    /// Bytes of this stream that the message being packed can take now: bounded by credit, by a
-    /// frame's and by the message's length.
+    /// The number of bytes of this stream that fit into the message being packed, limited by
+    /// credit, the frame's maximum and the message's length.
     #[must_use]
     pub fn room(&self, stream: u32) -> usize {
         let credit = self.flow.as_ref().map_or(0, |flow| flow.room(stream));
         credit.min(MAX_PAYLOAD).min(self.out.room())
     }
 
-    /// Lets `read` append bytes of a stream to the message being packed, at most [`Server::room`]
-    /// of them: a socket is read without a copy in between. Returns how many it appended, and what
-    /// it returned; `None`, without calling it, if there is no room.
+    /// Lets `read` append bytes of a stream to the message being packed, at most [`Server::room`],
+    /// so that a socket is read without an extra copy. Returns the number of appended bytes and the
+    /// result of `read`; `None`, without calling it, if there is no room.
     pub fn fill<R>(
         &mut self,
         stream: u32,
@@ -222,54 +221,54 @@ impl Server {
         Some((bytes, result))
     }
 
-    /// Gives credit back for bytes of [`ServerEvent::Data`] that are done with.
+    /// Returns credit for bytes of [`ServerEvent::Data`] that have been processed.
     pub fn consumed(&mut self, stream: u32, bytes: usize) {
         if let Some(flow) = &mut self.flow {
             flow.consumed(stream, bytes);
         }
     }
 
-    /// Ends a stream; nothing more is heard of it.
+    /// Closes a stream. No more events follow for it.
     pub fn close(&mut self, stream: u32, reason: StreamClose) {
         if self.flow.as_mut().is_some_and(|flow| flow.close(stream)) {
             self.out.put(Kind::Close, stream, |out| reason.write(out));
         }
     }
 
-    /// Tells what the trackers of a join said. Meant for changes, at most one a second a join.
+    /// Sends the results of a join's trackers. Call it for changes, at most once per second and
+    /// join.
     pub fn trackers(&mut self, join: u32, counts: &TrackerCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Trackers, join, |out| counts.write(out));
         }
     }
 
-    /// Tells how the search for peers of a join stands. Meant for changes, at most one a second a
-    /// join.
+    /// Sends the counts of a join's peers. Call it for changes, at most once per second and join.
     pub fn peers(&mut self, join: u32, counts: &PeerCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Peers, join, |out| counts.write(out));
         }
     }
 
-    /// Tells how the search for peers of a join in the DHT stands. Meant for changes, at most one a
-    /// second a join.
+    /// Sends the counts of a join's DHT lookups. Call it for changes, at most once per second and
+    /// join.
     pub fn dht(&mut self, join: u32, counts: &DhtCounts) {
         if self.joins.contains(&join) {
             self.out.put(Kind::Dht, join, |out| write_dht(counts, out));
         }
     }
 
-    /// Tells that the bridge stops within this time.
+    /// Announces that the bridge stops within this time.
     pub fn draining(&mut self, within: Duration) {
         let millis = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
         self.out.put(Kind::Draining, 0, |out| out.put_u32(millis));
     }
 
-    /// Takes in a message.
+    /// Processes a message.
     ///
     /// # Errors
-    /// The tab broke the rules: close the WebSocket with [`Refusal::Protocol`] and drop this
-    /// machine.
+    /// The tab violated the protocol. Close the WebSocket with [`Refusal::Protocol`] and drop the
+    /// server.
     pub fn handle_message(&mut self, now: Instant, message: Bytes) -> Result<(), TunnelError> {
         self.heard = now;
         self.handle_frames(message).map_err(|fault| TunnelError {
@@ -278,7 +277,7 @@ impl Server {
         })
     }
 
-    /// Looks at the clock; harmless when called early.
+    /// Handles timeouts. An early call is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         let Keepalive { interval, silence } = self.config.keepalive;
         let late = self.flow.is_none() && now.since(self.started) >= self.config.hello_timeout;
@@ -292,7 +291,7 @@ impl Server {
         }
     }
 
-    /// When to call [`Server::handle_timeout`] at the latest.
+    /// The time by which [`Server::handle_timeout`] must be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         let Keepalive { interval, silence } = self.config.keepalive;
@@ -302,7 +301,7 @@ impl Server {
         }
     }
 
-    /// The next message to send, at most 320 KiB. `None`: nothing to send now.
+    /// The next message to send, at most 320 KiB. `None`: there is nothing to send now.
     pub fn poll_message(&mut self) -> Option<Bytes> {
         if let Some(flow) = &mut self.flow {
             flow.write_credit(&mut self.out);
@@ -310,13 +309,13 @@ impl Server {
         self.out.pop()
     }
 
-    /// Bytes that wait to be sent.
+    /// The number of bytes that wait to be sent.
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.out.backlog()
     }
 
-    /// What happened, in order, until `None`.
+    /// Returns the next event, in order; `None` if there is none.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         let event = self.events.pop_front();
         if self.events.is_empty() && self.events.capacity() > KEPT_EVENTS {
@@ -382,7 +381,7 @@ impl Server {
         Ok(())
     }
 
-    /// The tab's first frame must be its `Hello`.
+    /// Handles the tab's first frame, which must be its `Hello`.
     fn handle_first(&mut self, frame: Frame) -> Result<(), Fault> {
         if frame.kind != Kind::Hello {
             return Err(Fault::OutOfTurn(frame.kind));
@@ -402,7 +401,7 @@ impl Server {
         Ok(())
     }
 
-    /// Numbers of joins only grow, so that the names of late frames are never mistaken.
+    /// The numbers of joins must increase, so that late frames cannot refer to a newer join.
     fn handle_join(&mut self, join: u32, request: JoinRequest) -> Result<(), Fault> {
         if join <= self.newest_join {
             return Err(Fault::DuplicateJoin(join));

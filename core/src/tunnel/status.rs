@@ -1,5 +1,5 @@
-//! `Trackers`, `Dht` and `Peers`: what discovery came to, as numbers; never a foreign server's
-//! words.
+//! `Trackers`, `Dht` and `Peers`: the results of discovery as numbers. They never contain text from
+//! other servers.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use super::error::Fault;
 use super::reader::Reader;
 pub use crate::discovery::DhtCounts;
 
-/// What became of asking the trackers of a join.
+/// The results of asking the trackers of a join.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrackerCounts {
-    /// Trackers known.
+    /// The number of known trackers.
     pub total: u16,
-    /// Being asked now.
+    /// The number of trackers that are being asked.
     pub asking: u16,
-    /// Answered last time.
+    /// The number of trackers whose last request succeeded.
     pub answered: u16,
-    /// Of these, knew no peers.
+    /// The number of these that returned no peers.
     pub empty: u16,
-    /// Failed last time.
+    /// The number of trackers whose last request failed.
     pub failed: u16,
-    /// How one of them failed last.
+    /// The last failure of one of them.
     pub failure: Option<TrackerFailure>,
-    /// Complete peers, by the tracker that knows most.
+    /// The number of complete peers, from the tracker that knows most.
     pub seeders: u32,
-    /// Incomplete peers, by the tracker that knows most.
+    /// The number of incomplete peers, from the tracker that knows most.
     pub leechers: u32,
-    /// Time until one is asked again, in whole seconds, if that is planned.
+    /// The time until a tracker is asked again, in whole seconds, if that is scheduled.
     pub next: Option<Duration>,
 }
 
@@ -70,20 +70,20 @@ impl TrackerCounts {
     }
 }
 
-/// How asking a tracker failed. Whatever gives no tracker's answer is one kind: a tab must not
-/// learn from its bridge which ports are open, or which names exist.
+/// How a tracker failed. All failures without a tracker's answer are one kind, since a tab must not
+/// learn from its bridge which ports are open or which names exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerFailure {
-    /// Its URL cannot be asked.
+    /// Its URL is not usable.
     #[error("its address cannot be used")]
     Url,
-    /// No answer came, or none that a tracker gives.
+    /// There was no valid answer.
     #[error("it gave no usable answer")]
     NoAnswer,
-    /// It refused, with words of its own.
+    /// It refused, with its own text.
     #[error("it refused the request")]
     Refused,
-    /// The bridge does not ask at such an address.
+    /// The bridge does not send requests to such an address.
     #[error("the bridge does not ask trackers at such an address")]
     Forbidden,
 }
@@ -123,18 +123,18 @@ pub(super) fn read_dht(mut r: Reader) -> Result<DhtCounts, Fault> {
     Ok(counts)
 }
 
-/// How the search for peers of a join stands.
+/// The counts of a join's peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerCounts {
-    /// Different addresses found so far.
+    /// The number of distinct addresses found so far.
     pub found: u32,
-    /// Of these, not dialled because the bridge's address filter refuses them.
+    /// The number of these that the bridge's address filter refused.
     pub refused: u32,
-    /// Being dialled now.
+    /// The number of dials in progress.
     pub dialling: u32,
-    /// Dials or handshakes that failed, since the join.
+    /// The number of failed dials or handshakes since the join.
     pub failed: u32,
-    /// Streams open now.
+    /// The number of open streams.
     pub connected: u32,
 }
 

@@ -1,4 +1,4 @@
-//! `Open` and `Close`: how a stream begins and ends.
+//! `Open` and `Close`: the start and end of a stream.
 
 use bytes::{BufMut, BytesMut};
 
@@ -7,18 +7,18 @@ use super::reader::{Reader, put_peer_addr};
 use crate::types::{PeerAddr, PeerId};
 use crate::wire::Reserved;
 
-/// A peer that has answered a handshake for the join's info-hash.
+/// A peer that has answered a handshake with the join's info-hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// For which join.
+    /// The join.
     pub join: u32,
-    /// Where the peer is.
+    /// The address of the peer.
     pub addr: PeerAddr,
-    /// Whether the bridge dialled it, so that `addr` is where it listens.
+    /// Whether the bridge dialled it, so that `addr` is its listening address.
     pub dialled: bool,
-    /// Its id.
+    /// The peer's id.
     pub peer_id: PeerId,
-    /// Its capabilities.
+    /// The peer's capabilities.
     pub reserved: Reserved,
 }
 
@@ -48,13 +48,13 @@ impl Opened {
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamClose {
-    /// The tab wanted no more of it.
+    /// The tab closed it.
     #[error("the tab closed the stream")]
     Tab,
     /// The peer closed its connection.
     #[error("the peer closed the connection")]
     Peer,
-    /// The connection between bridge and peer broke.
+    /// The connection between bridge and peer failed.
     #[error("the connection to the peer broke")]
     Broken,
     /// The tab left the swarm.
@@ -63,7 +63,7 @@ pub enum StreamClose {
     /// The bridge is stopping.
     #[error("the bridge is being restarted")]
     Draining,
-    /// The torrent turned out to be private (BEP 27), and no tracker had named this peer.
+    /// The torrent turned out to be private (BEP 27), and the peer was not returned by a tracker.
     #[error("the torrent is private and its trackers do not name this peer")]
     Private,
 }

@@ -1,4 +1,4 @@
-//! Both machines against each other over a wire in memory.
+//! Both state machines connected in memory.
 #![allow(clippy::cast_possible_truncation, reason = "test sizes fit every type")]
 
 mod joins;
@@ -58,7 +58,7 @@ fn byte(stream: u32, offset: u64) -> u8 {
     (offset.wrapping_mul(31).wrapping_add(u64::from(stream)) % 251) as u8
 }
 
-/// What one end knows of one direction of one stream.
+/// The state of one direction of a stream at one end.
 #[derive(Default)]
 struct Pipe {
     sent: u64,
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Delivers until neither side has anything to say.
+    /// Delivers messages until both sides are idle.
     fn settle(&mut self) {
         loop {
             self.deliver_up();
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// Most bytes any stream holds unconsumed, and all of them.
+    /// The maximum number of unconsumed bytes of any stream, and the total.
     fn held(pipes: &BTreeMap<u32, Pipe>) -> (u64, u64) {
         let held = pipes.values().map(|pipe| pipe.received - pipe.consumed);
         (held.clone().max().unwrap_or(0), held.sum())

@@ -1,12 +1,12 @@
-//! Which nodes count as one operator's.
+//! Networks, which count as one operator each.
 
 use std::net::IpAddr;
 
 use crate::net::is_local;
 
-/// One operator's network, of which a bucket takes one node: the /24 around an IPv4 address, the
-/// /64 around an IPv6 address. `None`: a local address; many nodes of a test or a household share
-/// those.
+/// The network of an operator: the /24 of an IPv4 address, the /64 of an IPv6 address. A bucket
+/// takes one node per network. `None` for a local address, since many nodes of a test or a
+/// household share those.
 pub(super) fn network(ip: IpAddr) -> Option<u64> {
     match ip.to_canonical() {
         ip if is_local(ip) => None,

@@ -1,4 +1,4 @@
-//! Nodes that are asked as long as few others are known: their names, and where those lead.
+//! Bootstrap nodes, which are asked while few other nodes are known.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use super::config::Config;
 use crate::net::is_usable;
 
-/// Addresses that are remembered.
+/// The maximum number of addresses that are stored.
 const MAX_ADDRS: usize = 32;
 
 /// The bootstrap nodes.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     names: Vec<(String, u16)>,
-    /// They are nodes like others, [`Config::keep_bootstrap`].
+    /// Whether they are ordinary nodes; see [`Config::keep_bootstrap`].
     ordinary: bool,
     addrs: BTreeSet<SocketAddr>,
-    /// Names that are being looked up.
+    /// The number of names that are being looked up.
     resolving: usize,
 }
 
@@ -30,7 +30,7 @@ impl Bootstrap {
         }
     }
 
-    /// Names to look up, unless they are being looked up.
+    /// The names to look up, unless a lookup is in progress.
     pub(super) fn begin(&mut self) -> Vec<(String, u16)> {
         if self.resolving > 0 {
             return Vec::new();
@@ -39,7 +39,7 @@ impl Bootstrap {
         self.names.clone()
     }
 
-    /// Addresses of one name. Returns those that can be asked.
+    /// Stores the addresses of one name. Returns those that can be queried.
     pub(super) fn handle_resolved(&mut self, addrs: &[SocketAddr]) -> Vec<SocketAddr> {
         self.resolving = self.resolving.saturating_sub(1);
         let usable = addrs.iter().copied().filter(|addr| is_usable(*addr));
@@ -54,7 +54,7 @@ impl Bootstrap {
         self.addrs.iter().copied()
     }
 
-    /// Whether a node may be in our table: routers that serve everybody may not.
+    /// Whether a node may be in our table. Public bootstrap routers may not.
     pub(super) fn may_be_kept(&self, addr: SocketAddr) -> bool {
         self.ordinary || !self.addrs.contains(&addr)
     }

@@ -1,44 +1,48 @@
-//! Every limit of the DHT: meaning, unit, default, consequence.
+//! The limits of the DHT, with their meaning, unit, default and consequence.
 
 use std::time::Duration;
 
-/// The settings of [`super::Dht`]. `Config::default()` suits a terminal program.
+/// The configuration of [`super::Dht`]. `Config::default()` suits a terminal program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Whether a socket of IPv4 is there. Default true.
+    /// Whether there is an IPv4 socket. Default: true.
     pub v4: bool,
-    /// Whether a socket of IPv6 is there (BEP 32: a DHT of its own). Default true.
+    /// Whether there is an IPv6 socket (BEP 32: a separate DHT). Default: true.
     pub v6: bool,
-    /// Names and ports of nodes that are asked as long as few others are known. Default none.
+    /// Host names and ports of nodes that are asked while few others are known. Default: none.
     pub bootstrap: Vec<(String, u16)>,
-    /// Whether what answers there is an ordinary node. Default false: public routers serve
-    /// everybody, and must not fill our table or store our peers.
+    /// Whether bootstrap nodes are ordinary nodes. Default: false, since public routers serve
+    /// everyone, and must neither fill our table nor store our peers.
     pub keep_bootstrap: bool,
-    /// We ask and announce, but answer nobody and say so (BEP 43). Default false. A bridge sets it:
-    /// it serves tabs, not the DHT.
+    /// Whether we only query and announce, and tell other nodes that we do not answer queries (BEP
+    /// 43). Default: false. A bridge sets it, since it serves tabs, not the DHT.
     pub read_only: bool,
-    /// Queries of one lookup that wait for an answer. Default 4. More are faster and waste more.
+    /// The maximum number of pending queries per lookup. Default: 4. More are faster and waste more
+    /// traffic.
     pub parallel: usize,
-    /// Lookups for torrents under way at a time, both families of one counted as one. Default 16.
-    /// Those beyond wait their turn.
+    /// The maximum number of simultaneous lookups for torrents; both families of one count once.
+    /// Default: 16. Further ones wait.
     pub max_searches: usize,
-    /// Lookups that one owner may begin at once, and the time after which one more is granted;
-    /// `None`: no budget. Default `None`. Those beyond wait their turn, in the order in which they
-    /// came. Of several owners of one torrent the one that has to wait least pays.
+    /// The budget of lookups per owner: the burst, and the time after which one more is granted;
+    /// `None`: unlimited. Default: `None`. Further lookups wait in order. If several owners have
+    /// the same torrent, the one with the shortest wait pays.
     pub lookups: Option<(u32, Duration)>,
-    /// Least time between two lookups for one torrent when more peers are wanted. Default 1 min.
-    pub min_interval: Duration,
-    /// Time between announces. Default 15 min, give or take a tenth; nodes forget peers after 30
+    /// The minimum time between two lookups for one torrent if more peers are wanted. Default: 1
     /// min.
+    pub min_interval: Duration,
+    /// The time between announces. Default: 15 min, varied by 10 %. Nodes drop peers after 30 min.
     pub interval: Duration,
-    /// Wait after a lookup that found nobody, doubled each time up to `interval`. Default 20 s.
+    /// The delay after a lookup that found no peers, doubled each time up to `interval`. Default:
+    /// 20 s.
     pub retry: Duration,
-    /// Bytes a second that our answers may have in all. Default 8,000. Questions beyond are not
+    /// The maximum rate of our answers in bytes per second. Default: 8,000. Further queries are not
     /// answered.
     pub answer_rate: u32,
-    /// Questions a second that one address may ask. Default 5. More are not answered.
+    /// The maximum number of queries per second and address. Default: 5. Further queries are not
+    /// answered.
     pub questions_per_address: u32,
-    /// Peers that we keep for others, over all torrents. Default 20,000. The oldest are forgotten.
+    /// The maximum number of peers that are stored for other nodes, over all torrents. Default:
+    /// 20,000. The oldest are dropped.
     pub max_stored: usize,
 }
 

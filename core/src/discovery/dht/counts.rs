@@ -1,15 +1,15 @@
-//! What the DHT knows of a torrent, for screens.
+//! The DHT's counts for a torrent, for display.
 
 use std::fmt;
 
-/// What the DHT knows, for one torrent. Prints as "DHT: 214 nodes, 0 peers".
+/// The DHT's counts for one torrent. Its `Display` form is, for example, "DHT: 214 nodes, 0 peers".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DhtCounts {
-    /// Nodes in the routing tables of both address families.
+    /// The number of nodes in the routing tables of both address families.
     pub nodes: u32,
-    /// Peers of the torrent that the last lookup found, ourselves not among them.
+    /// The number of peers that the last lookup found, without ourselves.
     pub peers: u32,
-    /// Whether a lookup is under way.
+    /// Whether a lookup is in progress.
     pub asking: bool,
 }
 

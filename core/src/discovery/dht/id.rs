@@ -1,4 +1,4 @@
-//! Names of nodes, and how far they are from each other (BEP 5).
+//! Node ids and the distance between them (BEP 5).
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,37 +8,37 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::types::InfoHashV1;
 
-/// Bits of an id.
+/// The length of an id in bits.
 pub const BITS: usize = 160;
 
-/// Names a node, or a place that a lookup goes to: 160 bits.
+/// The id of a node, or the target of a lookup: 160 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 20]);
 
-/// Two ids XORed, compared as one large number (BEP 5): smaller is closer.
+/// The XOR of two ids, compared as a big-endian number (BEP 5): smaller is closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Distance([u8; 20]);
 
 impl Distance {
-    /// Farther than any node can be from any other.
+    /// The maximum distance.
     pub(super) const FARTHEST: Self = Self([0xff; 20]);
 }
 
 impl NodeId {
-    /// Any id.
+    /// A random id.
     pub(super) fn random(rng: &mut ChaCha8Rng) -> Self {
         let mut id = [0; 20];
         rng.fill_bytes(&mut id);
         Self(id)
     }
 
-    /// How far `other` is.
+    /// The distance to `other`.
     #[must_use]
     pub fn distance(&self, other: &Self) -> Distance {
         Distance(std::array::from_fn(|i| self.0[i] ^ other.0[i]))
     }
 
-    /// Leading bits that both have, from 0 to [`BITS`].
+    /// The number of leading bits that both share, from 0 to [`BITS`].
     #[must_use]
     pub fn shared_bits(&self, other: &Self) -> usize {
         let Distance(xor) = self.distance(other);
@@ -49,8 +49,8 @@ impl NodeId {
                 .map_or(0, |byte| byte.leading_zeros() as usize)
     }
 
-    /// Any id that shares exactly `bits` leading bits with this one: what a bucket's refresh looks
-    /// for (BEP 5).
+    /// A random id that shares exactly `bits` leading bits with this one: the target of a bucket's
+    /// refresh (BEP 5).
     pub(super) fn neighbour(&self, bits: usize, rng: &mut ChaCha8Rng) -> Self {
         let mut id = Self::random(rng);
         for bit in 0..=bits.min(BITS - 1) {
@@ -63,7 +63,7 @@ impl NodeId {
 }
 
 impl From<InfoHashV1> for NodeId {
-    /// Info-hashes and node ids share one space.
+    /// Info-hashes and node ids are in the same key space.
     fn from(hash: InfoHashV1) -> Self {
         Self(hash.0)
     }
@@ -75,12 +75,12 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// A node and where it is.
+/// A node's id and address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contact {
-    /// What it calls itself.
+    /// The node's id.
     pub id: NodeId,
-    /// Its UDP socket.
+    /// The node's UDP address.
     pub addr: SocketAddr,
 }
 

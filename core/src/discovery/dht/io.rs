@@ -1,4 +1,4 @@
-//! The whole boundary between the DHT and its driver.
+//! The interface between the DHT and its driver.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,95 +6,95 @@ use bytes::Bytes;
 
 use crate::discovery::Key;
 
-/// What the driver is to do.
+/// A request to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send a datagram; [`Input::Unreachable`] if that is impossible or not allowed.
+    /// Send a datagram. Answer with [`Input::Unreachable`] if that is impossible or not permitted.
     Send {
-        /// Where to. Foreign nodes named it: the driver's policy decides whether it goes there.
+        /// The destination. It comes from other nodes, so the driver must apply its address policy.
         to: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// Look up a name (or pass on a literal), answered by [`Input::Resolved`].
+    /// Resolve a host name or a literal address. Answer with [`Input::Resolved`].
     Resolve {
-        /// Of [`super::Config::bootstrap`].
+        /// A host of [`super::Config::bootstrap`].
         host: String,
-        /// For the socket addresses of the answer.
+        /// The port for the resolved addresses.
         port: u16,
     },
-    /// Peers of a swarm: usable addresses that this lookup had not named before.
+    /// Peers of a swarm: usable addresses that this lookup has not reported before.
     Peers {
-        /// For whom.
+        /// The member.
         key: Key,
-        /// Where they are.
+        /// The addresses of the peers.
         addrs: Vec<SocketAddr>,
     },
-    /// What [`super::Dht::counts`] says of a member has changed.
+    /// The counts of a member ([`super::Dht::counts`]) have changed.
     Changed(Key),
-    /// A lookup for a swarm is over; for logs and measurements.
+    /// A lookup for a swarm has ended; for logs and measurements.
     Looked {
-        /// For whom.
+        /// The member.
         key: Key,
-        /// What it took.
+        /// The effort of the lookup.
         effort: Effort,
     },
 }
 
-/// What a lookup in one address family took.
+/// The effort of a lookup in one address family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
-    /// Nodes that were asked.
+    /// The number of nodes that were queried.
     pub queries: u32,
-    /// Nodes that answered.
+    /// The number of nodes that answered.
     pub answers: u32,
-    /// Longest chain of nodes, each named by the one before, to one of the closest nodes: 1 is a
-    /// node that we knew.
+    /// The length of the longest chain of nodes, each learned from the previous one, to one of the
+    /// closest nodes; 1 is a node that we knew.
     pub hops: u32,
-    /// Nodes that were told of us.
+    /// The number of nodes to which we announced.
     pub announced: u32,
 }
 
-/// What the world says.
+/// An input of the DHT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The time that [`super::Dht::poll_timeout`] named has come; calling early is harmless.
+    /// The time that [`super::Dht::poll_timeout`] returned has come. An early call is harmless.
     Timeout,
-    /// A datagram came.
+    /// A datagram arrived.
     Packet {
-        /// Who sent it.
+        /// The sender.
         from: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// Addresses of a name; none if it has none.
+    /// The addresses of a host name; empty if it has none.
     Resolved(Vec<SocketAddr>),
-    /// A datagram could not be sent there.
+    /// A datagram could not be sent to this address.
     Unreachable(SocketAddr),
-    /// Somebody says that there is a node; it is asked before that is believed.
+    /// The address of a possible node, from another source. It is queried before it is used.
     Node(SocketAddr),
-    /// Somebody who is no node, say a tracker (BEP 24), sees us at an address. It has one vote
-    /// among those of the nodes.
+    /// A host that is not a node, such as a tracker (BEP 24), reports our address. It counts as one
+    /// vote among those of the nodes.
     SeenAt {
-        /// Who says so.
+        /// The host that reports it.
         by: IpAddr,
-        /// Where.
+        /// Our address.
         ip: IpAddr,
     },
 }
 
-/// What a deadline is for; logs and the simulator name it.
+/// What a deadline is for, used by logs and the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// A node keeps us waiting.
+    /// A query has not been answered.
     Query,
-    /// The routing table is looked after.
+    /// The routing table is maintained.
     Upkeep,
-    /// A torrent is looked for again.
+    /// A lookup for a torrent is due.
     Search,
 }
 
-/// An address family. Each has a DHT of its own (BEP 32).
+/// An address family. Each has its own DHT (BEP 32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.
@@ -104,22 +104,22 @@ pub enum Family {
 }
 
 impl Family {
-    /// Both.
+    /// Both families.
     pub(super) const ALL: [Self; 2] = [Self::V4, Self::V6];
 
-    /// Of an address.
+    /// The family of an address.
     #[must_use]
     pub const fn of(addr: &SocketAddr) -> Self {
         Self::of_ip(addr.ip())
     }
 
-    /// Of an address without a port.
+    /// The family of an IP address.
     #[must_use]
     pub const fn of_ip(ip: IpAddr) -> Self {
         if ip.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    /// The one that this is not.
+    /// The other family.
     #[must_use]
     pub const fn other(self) -> Self {
         if let Self::V4 = self {

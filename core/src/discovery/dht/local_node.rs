@@ -1,5 +1,5 @@
-//! Our node in the DHT of one address family (BEP 32): an id, a routing table, what others say of
-//! our address, and when the table is looked after.
+//! Our node in the DHT of one address family (BEP 32): its id, its routing table, other nodes'
+//! reports of our address, and the schedule of maintenance.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,38 +17,38 @@ use super::votes::Votes;
 use super::waits::{doubled, spread};
 use crate::types::Instant;
 
-/// How often a table is looked at.
+/// The interval of table maintenance.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two refreshes: one after another, so that they are no burst.
+/// The delay between two refreshes, to avoid bursts.
 const NEXT: Duration = Duration::from_secs(5);
 
-/// Wait after a first attempt that left us with few nodes, doubled each time.
+/// The delay after a first attempt that found too few nodes, doubled each time.
 const RETRY: Duration = Duration::from_secs(5);
 const MAX_RETRY: Duration = Duration::from_secs(5 * 60);
 
-/// One family's.
+/// Our node in one family.
 #[derive(Debug)]
 pub(super) struct LocalNode {
     pub(super) id: NodeId,
     pub(super) table: Table,
     pub(super) votes: Votes,
-    /// The lookup that looks after the table.
+    /// The lookup that maintains the table.
     pub(super) upkeep: Option<LookupId>,
-    /// When the table is looked after next.
+    /// When the table is maintained next.
     due: Instant,
-    /// Attempts to find nodes that left us with too few.
+    /// The number of consecutive attempts that found too few nodes.
     failures: u32,
 }
 
 /// What a table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Nothing, or it is being looked after.
+    /// Nothing, or maintenance is in progress.
     Nothing,
-    /// Nodes. `bootstrap`: those that we know are not enough to find any.
+    /// More nodes. `bootstrap`: the known nodes are too few to find any.
     Nodes { bootstrap: bool },
-    /// An answer from a node near this place.
+    /// An answer from a node near this id.
     Refresh(NodeId),
 }
 
@@ -69,17 +69,17 @@ impl LocalNode {
         }
     }
 
-    /// Whether so few nodes answer that bootstrap nodes are of use.
+    /// Whether so few nodes answer that bootstrap nodes are needed.
     pub(super) fn is_thin(&self) -> bool {
         self.table.good() < SIZE
     }
 
-    /// Whether nobody is in the table.
+    /// Whether the table is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.table.contacts().next().is_none()
     }
 
-    /// Somebody sees us at `ip`: that may call for another id (BEP 42).
+    /// Records that a host sees us at `ip`, which may require another id (BEP 42).
     pub(super) fn note_vote(&mut self, now: Instant, by: IpAddr, ip: IpAddr, rng: &mut ChaCha8Rng) {
         self.votes.add(by, ip);
         let winner = self.votes.winner();
@@ -90,7 +90,7 @@ impl LocalNode {
         }
     }
 
-    /// The table is looked at: what it needs, and when it is looked at again.
+    /// Checks the table. Returns what it needs, and schedules the next check.
     fn look_after(&mut self, now: Instant, rng: &mut ChaCha8Rng) -> Need {
         let (need, wait) = if self.upkeep.is_some() {
             (Need::Nothing, NEXT)
@@ -108,7 +108,7 @@ impl LocalNode {
         need
     }
 
-    /// The lookup that looked after the table is over.
+    /// Ends the lookup that maintained the table.
     pub(super) fn finish_upkeep(&mut self) {
         self.upkeep = None;
         if !self.is_thin() {
@@ -117,7 +117,7 @@ impl LocalNode {
     }
 }
 
-/// Both families', as far as there are sockets.
+/// Our nodes in both families, as far as there are sockets.
 #[derive(Debug)]
 pub(super) struct LocalNodes {
     v4: Option<LocalNode>,
@@ -158,41 +158,41 @@ impl LocalNodes {
             .filter_map(|family| Some((family, self.get(family)?)))
     }
 
-    /// Whether there is one of this family, and few nodes in its table.
+    /// Whether there is a node of this family with few contacts in its table.
     pub(super) fn is_thin(&self, family: Family) -> bool {
         self.get(family).is_some_and(LocalNode::is_thin)
     }
 
-    /// Whether a table could take this node in.
+    /// Whether a table has room for this contact.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
         self.get(Family::of(&contact.addr))
             .is_some_and(|node| node.table.has_room_for(contact))
     }
 
-    /// Nodes of both families as long as one of ours knows few (BEP 32); else each stays among
-    /// itself.
+    /// The families to request in queries: both while one of our nodes knows few contacts (BEP 32),
+    /// otherwise the query's own.
     pub(super) fn wanted_families(&self) -> Option<Want> {
         let thin = self.iter().any(|(_, node)| node.is_thin());
         let both = self.v4.is_some() && self.v6.is_some();
         (thin && both).then_some(Want { v4: true, v6: true })
     }
 
-    /// Whether anybody sees us at this address.
+    /// Whether any node sees us at this address.
     pub(super) fn is_ours(&self, addr: SocketAddr) -> bool {
         self.iter().any(|(_, node)| node.votes.contains(addr.ip()))
     }
 
-    /// Nodes in all tables that answer.
+    /// The number of good contacts in all tables.
     pub(super) fn count(&self) -> usize {
         self.iter().map(|(_, node)| node.table.good()).sum()
     }
 
-    /// When a table is to be looked after.
+    /// When a table must be maintained.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.iter().map(|(_, node)| node.due).min()
     }
 
-    /// Looks at a table whose time has come.
+    /// Maintains a table that is due.
     pub(super) fn look_after(
         &mut self,
         now: Instant,
@@ -203,7 +203,7 @@ impl LocalNodes {
         Some((family, self.get_mut(family)?.look_after(now, rng)))
     }
 
-    /// What is to outlive us.
+    /// The state to save.
     pub(super) fn state(&self) -> State {
         let nodes = self.iter().flat_map(|(_, node)| node.table.contacts());
         State::new(self.iter().map(|(family, node)| (family, node.id)), nodes)

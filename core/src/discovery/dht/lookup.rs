@@ -1,10 +1,10 @@
-//! A walk to the nodes closest to a place (BEP 5): ask those that are closest so far, until the
-//! closest ones have answered.
+//! An iterative lookup of the nodes closest to a target (BEP 5): it queries the closest known nodes
+//! until the closest ones have answered.
 //!
-//! What liars can do is bounded. Dead addresses cost a short wait each, and others are asked
-//! meanwhile. Nodes with ids that their addresses may not have (BEP 42) take no places from others:
-//! they get a few besides, and half of the questions under way, and only so many of them are asked
-//! in all. One network has one place.
+//! The influence of malicious nodes is bounded. A dead address only costs a short delay, while
+//! others are queried. Nodes whose ids do not fit their addresses (BEP 42) take no slots from
+//! others: they get a few extra slots, at most half of the pending queries, and a limited total of
+//! queries. One network gets one slot.
 
 use std::net::SocketAddr;
 
@@ -17,35 +17,36 @@ use super::secure::is_secure;
 use super::table::SIZE;
 use crate::types::InfoHashV1;
 
-/// Questions of one lookup: honest ones need 20 to 40.
+/// The maximum number of queries per lookup. Honest lookups need 20 to 40.
 const MAX_QUERIES: u32 = 160;
 
-/// Of these, to nodes whose ids their addresses may not have.
+/// The maximum number of these to nodes whose ids do not fit their addresses.
 const MAX_LOOSE_QUERIES: u32 = 64;
 
-/// Nodes in mind, with secure ids and with others.
+/// The maximum number of candidates, with secure ids and with others.
 const MAX_SECURE: usize = 64;
 const MAX_LOOSE: usize = 32;
 
-/// Places besides the closest [`SIZE`], for nodes whose ids their addresses may not have.
+/// The number of slots, in addition to the closest [`SIZE`], for nodes whose ids do not fit their
+/// addresses.
 const LOOSE_PLACES: usize = SIZE / 2;
 
-/// What a lookup is for.
+/// The purpose of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
-    /// Nodes, for the routing table.
+    /// Finding nodes for the routing table.
     Nodes,
-    /// Peers of a swarm, and nodes to announce ourselves to.
+    /// Finding peers of a swarm, and nodes to announce to.
     Peers(InfoHashV1),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Not asked.
+    /// Not queried.
     Fresh,
-    /// Asked.
+    /// Queried.
     Asked,
-    /// Asked, and late: others are asked instead, but its answer still counts.
+    /// Queried and late: others are queried instead, but an answer still counts.
     Slow,
     Answered,
     Failed,
@@ -54,7 +55,7 @@ enum State {
 #[derive(Clone, Debug)]
 struct Candidate {
     distance: Distance,
-    /// `None`: a bootstrap node, whose id nobody told us.
+    /// `None` for a bootstrap node, whose id is unknown.
     id: Option<NodeId>,
     addr: SocketAddr,
     secure: bool,
@@ -70,7 +71,7 @@ impl Candidate {
     }
 }
 
-/// One walk in one family.
+/// A lookup in one address family.
 #[derive(Clone, Debug)]
 pub(super) struct Lookup {
     pub(super) target: NodeId,
@@ -78,13 +79,13 @@ pub(super) struct Lookup {
     pub(super) goal: Goal,
     pub(super) effort: Effort,
     own: NodeId,
-    /// Closest first.
+    /// The candidates, closest first.
     candidates: Vec<Candidate>,
     loose_queries: u32,
 }
 
 impl Lookup {
-    /// A lookup by the node `own` that knows nobody yet.
+    /// A lookup by the node `own` without candidates.
     pub(super) fn new(own: NodeId, target: NodeId, family: Family, goal: Goal) -> Self {
         Self {
             target,
@@ -97,7 +98,7 @@ impl Lookup {
         }
     }
 
-    /// Somebody who might be close. `by`: who says so.
+    /// Adds a candidate. `by` is the node that returned it.
     pub(super) fn offer(&mut self, contact: Contact, by: Option<SocketAddr>) {
         let hop = 1 + by
             .and_then(|by| self.find(by))
@@ -105,7 +106,7 @@ impl Lookup {
         self.insert(Some(contact.id), contact.addr, hop);
     }
 
-    /// A node of unknown id, which is asked when there is nobody better.
+    /// Adds a candidate of unknown id, which is queried if there is no better one.
     pub(super) fn offer_unnamed(&mut self, addr: SocketAddr) {
         self.insert(None, addr, 1);
     }
@@ -134,7 +135,8 @@ impl Lookup {
         self.forget_farthest(secure);
     }
 
-    /// Keeps the list short. Who was asked stays, or would be asked again.
+    /// Limits the number of candidates. Queried ones stay, since they would be queried again
+    /// otherwise.
     fn forget_farthest(&mut self, secure: bool) {
         let alike =
             |candidate: &Candidate| candidate.secure == secure && candidate.state == State::Fresh;
@@ -157,7 +159,7 @@ impl Lookup {
             .position(|candidate| candidate.addr == addr)
     }
 
-    /// Whom to ask next, if `parallel` allows: it counts as asked.
+    /// The next node to query, if `parallel` permits. It counts as queried.
     pub(super) fn next(&mut self, parallel: usize) -> Option<(SocketAddr, Option<NodeId>)> {
         let asked = |candidate: &&Candidate| candidate.state == State::Asked;
         if self.candidates.iter().filter(asked).count() >= parallel
@@ -193,7 +195,7 @@ impl Lookup {
         Some((candidate.addr, candidate.id))
     }
 
-    /// Nothing more can be learnt.
+    /// Whether the lookup has ended.
     pub(super) fn is_over(&self) -> bool {
         let in_flight = self
             .candidates
@@ -207,7 +209,8 @@ impl Lookup {
         spent || (all_answered && (!closest.is_empty() || !in_flight))
     }
 
-    /// A node answered, by the id that it was asked as (or had none). `token`: for announcing.
+    /// Records an answer with the expected id (or from a node of unknown id). `token` is for
+    /// announcing.
     pub(super) fn answered(&mut self, contact: &Contact, token: Option<&[u8]>) {
         let Some(place) = self.find(contact.addr) else {
             return;
@@ -225,12 +228,12 @@ impl Lookup {
         self.effort.answers += 1;
     }
 
-    /// A node keeps us waiting.
+    /// Records that a node is late.
     pub(super) fn slow(&mut self, addr: SocketAddr) {
         self.change(addr, State::Slow);
     }
 
-    /// A node did not answer, or not as who it was said to be.
+    /// Records that a node did not answer, or answered with another id.
     pub(super) fn failed(&mut self, addr: SocketAddr) {
         self.change(addr, State::Failed);
     }
@@ -244,9 +247,9 @@ impl Lookup {
         }
     }
 
-    /// The places of the closest candidates that did not fail: [`SIZE`] with secure ids and, as far
-    /// as they are closer, a few with others; one of a network. Only if that leaves places empty,
-    /// the rest by distance.
+    /// The indices of the closest candidates that did not fail: [`SIZE`] with secure ids, and a few
+    /// closer ones with other ids; at most one per network. If slots remain, they are filled by
+    /// distance.
     fn closest(&self) -> Vec<usize> {
         let (mut secure, mut loose, mut left, mut networks) = (
             Vec::with_capacity(SIZE),
@@ -309,7 +312,7 @@ impl Lookup {
             .collect()
     }
 
-    /// The longest way to one of the closest nodes.
+    /// The longest chain to one of the closest nodes.
     pub(super) fn hops(&self) -> u32 {
         self.closest()
             .into_iter()

@@ -1,4 +1,4 @@
-//! The machine: our nodes, the searches, what we ask and what others ask, put together.
+//! The state machine of the DHT, which connects our nodes, searches, queries, and the server.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,27 +25,28 @@ use crate::net::disclosure::may_name_node;
 use crate::net::is_usable;
 use crate::types::{InfoHashV1, Instant};
 
-/// Nodes that a lookup begins with: more than it asks, as some may be gone.
+/// The number of nodes that a lookup starts with. It is more than it queries at the same time,
+/// since some may be gone.
 const SEEDS: usize = 24;
 
-/// A node of the DHT of one or both address families.
+/// A DHT node in one or both address families.
 #[derive(Debug)]
 pub struct Dht {
     /// Our ids and routing tables.
     pub(super) local: LocalNodes,
     bootstrap: Bootstrap,
-    /// What we ask.
+    /// Our queries.
     questions: Questions,
-    /// What we look for.
+    /// The swarms that we look for.
     pub(super) searches: Searches,
-    /// What we answer; `None`: nothing (BEP 43).
+    /// Answers queries; `None` if we do not (BEP 43).
     server: Option<Server>,
     rng: ChaCha8Rng,
     pub(super) outputs: VecDeque<Output>,
 }
 
 impl Dht {
-    /// A node with the ids and the nodes of an earlier run, if there was one.
+    /// Creates a node with the ids and contacts of an earlier run, if there was one.
     #[must_use]
     pub fn new(config: Config, state: State, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
@@ -65,15 +66,14 @@ impl Dht {
         }
     }
 
-    /// Takes a member in. Nobody is asked before [`DiscoverRequest::Start`]. `port`: where it
-    /// listens for peers; 0: it is not announced. Torrents that are private (BEP 27) must never be
-    /// added.
+    /// Adds a member. No query is sent before [`DiscoverRequest::Start`]. `port` is its listening
+    /// port; 0: it is not announced. Private torrents (BEP 27) must never be added.
     pub fn add(&mut self, key: Key, port: u16) {
         self.searches.add(key, port);
     }
 
-    /// Forgets a member, and what is being asked for nobody else: it turned out to be private, or
-    /// left.
+    /// Removes a member, and cancels queries that no other member needs, because it turned out to
+    /// be private or has left.
     pub fn remove(&mut self, now: Instant, key: Key) {
         for lookup in self.searches.remove(now, key) {
             self.questions.abandon(lookup);
@@ -81,8 +81,8 @@ impl Dht {
         self.turn(now);
     }
 
-    /// Carries out a wish of the engine. Unknown keys are ignored. More peers are looked for once
-    /// every [`super::Config::min_interval`] at most, and within [`super::Config::lookups`].
+    /// Handles a request of the engine. Unknown keys are ignored. More peers are looked for at most
+    /// once per [`super::Config::min_interval`], and within [`super::Config::lookups`].
     pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
         if request == DiscoverRequest::Start {
             let found = self.searches.start(now, key);
@@ -96,7 +96,7 @@ impl Dht {
         self.turn(now);
     }
 
-    /// Takes in what happened. Answers to what was not asked are ignored.
+    /// Processes an input. Answers without a pending query are ignored.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => {}
@@ -115,12 +115,12 @@ impl Dht {
         self.turn(now);
     }
 
-    /// The next thing to do, in order, until `None`.
+    /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Dht::handle`] with [`Input::Timeout`] at the latest, and what for.
+    /// The time by which [`Dht::handle`] must be called with [`Input::Timeout`], and the reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timers = [
@@ -132,7 +132,7 @@ impl Dht {
         timers.filter_map(|(at, reason)| Some((at?, reason))).min()
     }
 
-    /// What is known for a member; `None`: it was never added, or removed.
+    /// The counts of a member; `None` if it was never added, or was removed.
     #[must_use]
     pub fn counts(&self, key: Key) -> Option<DhtCounts> {
         let (peers, asking) = self.searches.counts(key)?;
@@ -143,25 +143,25 @@ impl Dht {
         })
     }
 
-    /// Nodes in the routing tables that answer.
+    /// The number of good contacts in the routing tables.
     #[must_use]
     pub fn nodes(&self) -> u32 {
         u32::try_from(self.local.count()).unwrap_or(u32::MAX)
     }
 
-    /// Our id in the DHT of a family; `None`: there is no socket of it.
+    /// Our id in the DHT of a family; `None` if there is no socket of it.
     #[must_use]
     pub fn id(&self, family: Family) -> Option<NodeId> {
         self.local.get(family).map(|node| node.id)
     }
 
-    /// What is to outlive the program.
+    /// The state to save for the next run.
     #[must_use]
     pub fn state(&self) -> State {
         self.local.state()
     }
 
-    /// Does what is due, until nothing more is.
+    /// Handles everything that is due.
     fn turn(&mut self, now: Instant) {
         loop {
             while let Some(event) = self.questions.poll_event() {
@@ -177,7 +177,7 @@ impl Dht {
         }
     }
 
-    /// Does the first thing that is due; returns whether there was one.
+    /// Handles the first thing that is due. Returns whether there was one.
     fn handle_due(&mut self, now: Instant) -> bool {
         let Some((_, reason)) = self.poll_timeout().filter(|(at, _)| *at <= now) else {
             return false;
@@ -246,7 +246,7 @@ impl Dht {
         }
     }
 
-    /// Lets our questions be told something, with what they need to ask more.
+    /// Calls a handler with our queries and the context that they need to send.
     pub(super) fn ask<R>(
         &mut self,
         now: Instant,
@@ -260,7 +260,7 @@ impl Dht {
         tell(&mut self.questions, &mut net)
     }
 
-    // Others ask.
+    // Queries of other nodes.
 
     fn handle_query(
         &mut self,
@@ -285,7 +285,7 @@ impl Dht {
             bytes: bytes.into(),
         });
         let Ok(query) = query else { return };
-        // BEP 43: what answers no questions is nobody's node.
+        // BEP 43: a read-only node must not be added to tables.
         if !message.read_only {
             let contact = Contact {
                 id: query.id,
@@ -298,7 +298,7 @@ impl Dht {
         }
     }
 
-    /// Peers that others announced to ourselves, if we look for them.
+    /// Adds peers that other nodes announced to us, if we look for them.
     pub(super) fn add_stored_peers(&mut self, hash: InfoHashV1) {
         let Some(server) = self.server.as_ref() else {
             return;
@@ -315,9 +315,9 @@ impl Dht {
         }
     }
 
-    // Nodes come and go.
+    // Changes of contacts.
 
-    /// Asks a node that we heard of whether it is there, if there is room for it.
+    /// Pings a node that we learned of, if there is room for it.
     fn consider(&mut self, now: Instant, contact: &Contact) {
         if self.local.has_room_for(contact) {
             let (addr, id) = (contact.addr, Some(contact.id));
@@ -325,7 +325,7 @@ impl Dht {
         }
     }
 
-    /// A node is there, and says where it sees us.
+    /// Records that a node is alive, and its report of our address.
     fn remember(&mut self, now: Instant, contact: Contact, sees_us_at: Option<SocketAddr>) {
         let family = Family::of(&contact.addr);
         let stays = self.bootstrap.may_be_kept(contact.addr);
@@ -345,14 +345,14 @@ impl Dht {
         if let Some(Contact { id, addr }) = doubtful {
             self.ask(now, |questions, net| questions.ping(net, addr, Some(id)));
         }
-        // The first node of a family, which nodes of the other one named perhaps: it knows others,
-        // and who waits for them need not wait for the next time the table is looked after.
+        // The first contact of a family, possibly named by nodes of the other one: it knows others,
+        // so waiting lookups need not wait for the next maintenance.
         if first && idle {
             self.look_around(now, family);
         }
     }
 
-    /// Nodes of the other family help its table to begin.
+    /// Uses nodes of the other family to start its table.
     fn introduce(&mut self, now: Instant, from: SocketAddr, named: &[Contact]) {
         let others = named.iter().filter(|contact| {
             Family::of(&contact.addr) != Family::of(&from) && may_name_node(from, contact.addr)
@@ -379,7 +379,7 @@ impl Dht {
         }
     }
 
-    /// Looks for our neighbours.
+    /// Starts a lookup of our neighbours.
     fn look_around(&mut self, now: Instant, family: Family) {
         if let Some(id) = self.id(family) {
             self.begin_upkeep(now, family, id);
@@ -393,7 +393,7 @@ impl Dht {
         }
     }
 
-    /// Begins a lookup with whom we know.
+    /// Starts a lookup with the known contacts.
     pub(super) fn begin_lookup(
         &mut self,
         now: Instant,
@@ -414,7 +414,7 @@ impl Dht {
         Some(self.ask(now, |questions, net| questions.begin(net, lookup)))
     }
 
-    /// Addresses of a bootstrap node.
+    /// Handles the addresses of a bootstrap node.
     fn handle_bootstrap(&mut self, now: Instant, addrs: &[SocketAddr]) {
         let usable = self.bootstrap.handle_resolved(addrs);
         for family in Family::ALL {
@@ -438,7 +438,7 @@ impl Dht {
         }
     }
 
-    /// A lookup for nodes is over.
+    /// Handles the end of a maintenance lookup.
     fn finish_upkeep(&mut self, now: Instant, lookup: &Lookup) {
         if let Some(node) = self.local.get_mut(lookup.family) {
             node.finish_upkeep();

@@ -1,17 +1,18 @@
-//! The DHT (BEP 5, 32, 42, 43, 51) as a machine without I/O: who is in a swarm, known without a
-//! tracker.
+//! The DHT (BEP 5, 32, 42, 43, 51) as a state machine without I/O. It finds the peers of a swarm
+//! without a tracker.
 //!
-//! The loop of its driver:
-//! 1. Make a [`Dht`] with a [`Config`], the [`State`] of an earlier run, a seed and the time;
-//!    [`Dht::add`] torrents and [`Dht::request`] what the engine asks for. Private torrents (BEP
-//!    27) are never added.
-//! 2. Drain [`Dht::poll_output`] until `None`: send, resolve names, hand peers to the engine.
+//! A driver runs this loop:
+//! 1. Create a [`Dht`] with a [`Config`], the [`State`] of an earlier run, a seed and the time. Add
+//!    torrents with [`Dht::add`], and pass the engine's requests to [`Dht::request`]. Private
+//!    torrents (BEP 27) must never be added.
+//! 2. Call [`Dht::poll_output`] until it returns `None`: send datagrams, resolve names, pass peers
+//!    to the engine.
 //! 3. Wait for the first of: a datagram, the addresses of a name, the time that
-//!    [`Dht::poll_timeout`] names.
-//! 4. [`Dht::handle`] it and go on with 2.
-//! 5. Now and then, and at the end, keep [`Dht::state`].
+//!    [`Dht::poll_timeout`] returns.
+//! 4. Pass it to [`Dht::handle`] and continue with step 2.
+//! 5. At intervals, and at the end, save [`Dht::state`].
 //!
-//! The same seed and the same calls give the same outputs.
+//! It is deterministic: the same seed and the same calls give the same outputs.
 //!
 //! ```
 //! use aqueduct_core::Instant;

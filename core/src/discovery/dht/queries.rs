@@ -1,4 +1,4 @@
-//! Questions that wait for an answer. Only an outstanding (address, transaction) is heard.
+//! Pending queries. Only an answer with a pending address and transaction id is accepted.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,39 +11,39 @@ use super::id::NodeId;
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 
-/// Chosen at random, so that who cannot see our datagrams cannot answer them.
+/// Chosen at random, so that hosts which cannot see our datagrams cannot answer them.
 type Transaction = [u8; 4];
 
-/// Names a lookup.
+/// Identifies a lookup.
 pub(super) type LookupId = u64;
 
-/// A question is given up after so long: a node that answers later is of little use.
+/// The time after which a query is given up; later answers are of little use.
 const LOST: Duration = Duration::from_secs(5);
 
-/// What a question was for.
+/// The purpose of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Is it there?
+    /// Checks whether the node is alive.
     Ping,
     /// A step of a lookup.
     Lookup(LookupId),
-    /// It shall store us.
+    /// Announces us as a peer.
     Announce,
 }
 
-/// One question.
+/// A pending query.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query {
     pub(super) to: SocketAddr,
-    /// Whom we asked, if we know.
+    /// The id of the queried node, if known.
     pub(super) id: Option<NodeId>,
     pub(super) purpose: Purpose,
     pub(super) sent: Instant,
-    /// It keeps us waiting, and others are asked instead.
+    /// Whether it is late, so that others are queried instead.
     pub(super) slow: bool,
 }
 
-/// All questions, and how long each is waited for.
+/// All pending queries and their timeouts.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
     open: BTreeMap<Transaction, Query>,
@@ -51,17 +51,17 @@ pub(super) struct Queries {
     trip: RoundTrip,
 }
 
-/// A question that was not answered in time.
+/// A query that was not answered in time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Late {
-    /// Others are asked instead, but an answer would still count.
+    /// Others are queried instead, but an answer would still count.
     Slow(Query),
     /// No answer is expected any more.
     Lost(Query),
 }
 
 impl Queries {
-    /// Takes in a question; returns its transaction.
+    /// Adds a query. Returns its transaction id.
     pub(super) fn open(&mut self, query: Query, rng: &mut ChaCha8Rng) -> Transaction {
         let mut transaction = rng.next_u32().to_be_bytes();
         while self.open.contains_key(&transaction) {
@@ -73,7 +73,7 @@ impl Queries {
         transaction
     }
 
-    /// The question that an answer from `from` belongs to.
+    /// Removes the query that an answer from `from` belongs to.
     pub(super) fn answered(
         &mut self,
         now: Instant,
@@ -89,12 +89,12 @@ impl Queries {
         Some(query)
     }
 
-    /// When the next question is late.
+    /// When the next query is late.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next().map(|(at, _)| at)
     }
 
-    /// Takes out what is late: each question is slow first, then lost.
+    /// Removes or marks a late query: each is slow first, then lost.
     pub(super) fn take_late(&mut self, now: Instant) -> Option<Late> {
         let transaction = self.timers.pop(now)?;
         let query = self.open.get_mut(&transaction)?;
@@ -105,7 +105,7 @@ impl Queries {
         Some(Late::Slow(*query))
     }
 
-    /// Takes out all questions that went to an address.
+    /// Removes all queries to an address.
     pub(super) fn take_all_to(&mut self, addr: SocketAddr) -> Vec<Query> {
         let lost: Vec<Transaction> = self
             .open
@@ -118,12 +118,12 @@ impl Queries {
             .collect()
     }
 
-    /// Whether an address is being asked something.
+    /// Whether a query to an address is pending.
     pub(super) fn is_asking(&self, addr: SocketAddr) -> bool {
         self.open.values().any(|query| query.to == addr)
     }
 
-    /// Pings under way.
+    /// The number of pending pings.
     pub(super) fn pings(&self) -> usize {
         self.open
             .values()
@@ -137,7 +137,7 @@ impl Queries {
     }
 }
 
-/// How long answers take, as TCP measures it (RFC 6298).
+/// Round-trip times of answers, estimated as in TCP (RFC 6298).
 #[derive(Clone, Copy, Debug)]
 struct RoundTrip {
     smooth: Duration,
@@ -145,7 +145,7 @@ struct RoundTrip {
 }
 
 impl Default for RoundTrip {
-    /// Patience of a second before anything is known.
+    /// One second, used before anything is known.
     fn default() -> Self {
         Self {
             smooth: Duration::from_millis(400),
@@ -160,7 +160,7 @@ impl RoundTrip {
         self.smooth = (self.smooth * 7 + trip) / 8;
     }
 
-    /// After which a node counts as slow.
+    /// The time after which a node counts as slow.
     fn patience(&self) -> Duration {
         (self.smooth + self.variation * 4).clamp(Duration::from_millis(200), Duration::from_secs(2))
     }

@@ -1,7 +1,7 @@
-//! What we ask other nodes: pings, lookups step by step, announces.
+//! Our queries to other nodes: pings, steps of lookups, announces.
 //!
-//! This part knows datagrams, transactions and lookups. Tables and searches are told what came of
-//! them by its [`Event`]s.
+//! This part handles datagrams, transactions and lookups. Its [`Event`]s report the results to
+//! tables and searches.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -20,44 +20,44 @@ use crate::net::disclosure::may_name_node;
 use crate::net::is_usable;
 use crate::types::{InfoHashV1, Instant};
 
-/// Pings under way at a time: nodes that we merely heard of must not make us send more.
+/// The maximum number of pending pings, so that nodes which others named cannot make us send more.
 const MAX_PINGS: usize = 16;
 
-/// What came of a question.
+/// The result of a query.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A node is there. It says where it sees us, and names others.
+    /// A node is alive. It reports our address, and returns other nodes.
     Alive {
         contact: Contact,
         sees_us_at: Option<SocketAddr>,
         named: Vec<Contact>,
     },
-    /// A node is not there, or is another one than was asked.
+    /// A node did not answer, or answered with another id.
     Gone(Contact),
-    /// A node names peers of a swarm.
+    /// A node returned peers of a swarm.
     Peers {
         info_hash: InfoHashV1,
         from: SocketAddr,
         peers: Vec<SocketAddr>,
     },
-    /// A lookup is over.
+    /// A lookup has ended.
     Over(LookupId, Lookup),
 }
 
-/// Questions under way and the lookups that they are for.
+/// Pending queries, and the lookups that they belong to.
 #[derive(Debug)]
 pub(super) struct Questions {
     queries: Queries,
     lookups: BTreeMap<LookupId, Lookup>,
     begun: LookupId,
     parallel: usize,
-    /// Our questions say that we answer none (BEP 43).
+    /// Whether our queries say that we answer none (BEP 43).
     read_only: bool,
     rng: ChaCha8Rng,
     events: VecDeque<Event>,
 }
 
-/// Who we are, and where datagrams go.
+/// Our identity, and the queue for outgoing datagrams.
 pub(super) struct Net<'a> {
     pub(super) now: Instant,
     pub(super) local: &'a LocalNodes,
@@ -65,7 +65,7 @@ pub(super) struct Net<'a> {
 }
 
 impl Questions {
-    /// No questions. `rng` draws transaction ids.
+    /// No queries. `rng` provides transaction ids.
     pub(super) fn new(config: &Config, rng: ChaCha8Rng) -> Self {
         Self {
             queries: Queries::default(),
@@ -78,24 +78,24 @@ impl Questions {
         }
     }
 
-    /// What happened, in order, until `None`.
+    /// Returns the next event, in order; `None` if there is none.
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// When a question is late.
+    /// When a query is late.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.queries.poll_timeout()
     }
 
-    /// Asks a node whether it is there, unless it is being asked something.
+    /// Pings a node, unless a query to it is pending.
     pub(super) fn ping(&mut self, net: &mut Net<'_>, addr: SocketAddr, id: Option<NodeId>) {
         if is_usable(addr) && self.queries.pings() < MAX_PINGS && !self.queries.is_asking(addr) {
             self.ask(net, (addr, id), Purpose::Ping, Method::Ping);
         }
     }
 
-    /// Has a node that a lookup found store us. `token`: its own, from its answer.
+    /// Announces us to a node that a lookup found. `token` is from its answer.
     pub(super) fn announce(
         &mut self,
         net: &mut Net<'_>,
@@ -112,7 +112,7 @@ impl Questions {
         self.ask(net, (store.addr, Some(store.id)), Purpose::Announce, method);
     }
 
-    /// Begins a lookup.
+    /// Starts a lookup.
     pub(super) fn begin(&mut self, net: &mut Net<'_>, lookup: Lookup) -> LookupId {
         self.begun += 1;
         self.lookups.insert(self.begun, lookup);
@@ -120,7 +120,7 @@ impl Questions {
         self.begun
     }
 
-    /// Names nodes of unknown ids to a lookup. Returns whether it is still under way.
+    /// Adds nodes of unknown ids to a lookup. Returns whether it is still running.
     pub(super) fn offer_unnamed(
         &mut self,
         net: &mut Net<'_>,
@@ -137,12 +137,12 @@ impl Questions {
         true
     }
 
-    /// Ends a lookup of which nobody wants the result.
+    /// Ends a lookup whose result is no longer needed.
     pub(super) fn abandon(&mut self, id: LookupId) {
         self.lookups.remove(&id);
     }
 
-    /// An answer. Only one to an outstanding question, from whom it was put to, is heard.
+    /// Handles an answer, which must match a pending query to its sender.
     pub(super) fn handle_answer(
         &mut self,
         net: &mut Net<'_>,
@@ -160,7 +160,8 @@ impl Questions {
         self.events.push_back(Event::Alive {
             contact,
             sees_us_at: message.ip,
-            // It changed its id, or somebody lied about it: what it says is not what was asked for.
+            // The node changed its id, or another node lied about it: its answer was not for this
+            // query.
             named: if other {
                 Vec::new()
             } else {
@@ -175,7 +176,7 @@ impl Questions {
         }
     }
 
-    /// One step of a lookup succeeded.
+    /// Handles a successful step of a lookup.
     fn step(&mut self, net: &mut Net<'_>, id: LookupId, contact: &Contact, answer: &Answer<'_>) {
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
@@ -196,22 +197,22 @@ impl Questions {
         self.drive(net, id);
     }
 
-    /// An error is no answer: the node is there, but of no use.
+    /// Handles an error: the node is alive, but not usable.
     pub(super) fn handle_error(&mut self, net: &mut Net<'_>, from: SocketAddr, transaction: &[u8]) {
         if let Some(query) = self.queries.answered(net.now, from, transaction) {
             self.fail_step(net, &query);
         }
     }
 
-    /// Nothing can be sent to an address.
+    /// Handles an address to which nothing can be sent.
     pub(super) fn handle_unreachable(&mut self, net: &mut Net<'_>, to: SocketAddr) {
         for query in self.queries.take_all_to(to) {
             self.fail(net, &query);
         }
     }
 
-    /// Takes one question that is late: others are asked instead; and if there is no answer for
-    /// long, nothing more is expected. Returns whether there was one.
+    /// Handles one late query: others are queried instead, and finally it is given up. Returns
+    /// whether there was one.
     pub(super) fn handle_timeout(&mut self, net: &mut Net<'_>) -> bool {
         match self.queries.take_late(net.now) {
             None => return false,
@@ -228,7 +229,7 @@ impl Questions {
         true
     }
 
-    /// A node is not there, or not the one that was asked.
+    /// Records that a node did not answer, or answered with another id.
     fn fail(&mut self, net: &mut Net<'_>, query: &Query) {
         let gone = query.id.map(|id| Contact { id, addr: query.to });
         self.events.extend(gone.map(Event::Gone));
@@ -244,7 +245,7 @@ impl Questions {
         }
     }
 
-    /// Asks whom a lookup wants asked, and ends it when it is over.
+    /// Sends the queries that a lookup needs next, and ends it if it is complete.
     fn drive(&mut self, net: &mut Net<'_>, id: LookupId) {
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
@@ -266,7 +267,7 @@ impl Questions {
         }
     }
 
-    /// Sends a question.
+    /// Sends a query.
     fn ask(
         &mut self,
         net: &mut Net<'_>,

@@ -1,4 +1,5 @@
-//! Rounds of a search: a lookup in each family, the peers that it finds, announces at its end.
+//! The rounds of a search: a lookup in each family, the peers that it finds, and the announces at
+//! its end.
 
 use std::net::SocketAddr;
 
@@ -16,7 +17,7 @@ impl Dht {
         self.look_in(now, hash, &Family::ALL);
     }
 
-    /// The part of a round that looks in some families.
+    /// Starts the part of a round in these families.
     fn look_in(&mut self, now: Instant, hash: InfoHashV1, families: &[Family]) {
         for family in families {
             let lookup = self.begin_lookup(now, *family, hash.into(), Goal::Peers(hash));
@@ -25,8 +26,8 @@ impl Dht {
         self.push_changed(hash);
     }
 
-    /// Somebody is there to be asked now: what was begun when there was nobody is made up for in
-    /// this family.
+    /// Starts lookups that could not start for lack of contacts in this family, since there is one
+    /// now.
     pub(super) fn feed_starved(&mut self, now: Instant, family: Family) {
         for hash in self.searches.take_starved(family) {
             if self.searches.may_go_on(hash) {
@@ -37,7 +38,7 @@ impl Dht {
         }
     }
 
-    /// A node names peers.
+    /// Handles peers that a node returned.
     pub(super) fn add_peers(&mut self, hash: InfoHashV1, from: SocketAddr, peers: &[SocketAddr]) {
         let ports = self.searches.ports(hash);
         let local = &self.local;
@@ -57,7 +58,7 @@ impl Dht {
         self.push_changed(hash);
     }
 
-    /// One family's lookup is over: its closest nodes are told of us.
+    /// Handles the end of a lookup in one family: announces to its closest nodes.
     pub(super) fn finish_search(
         &mut self,
         now: Instant,
@@ -91,7 +92,7 @@ impl Dht {
         }
     }
 
-    /// Numbers of a swarm changed.
+    /// Reports changed counts of a swarm.
     fn push_changed(&mut self, hash: InfoHashV1) {
         let members = self.searches.members(hash).into_iter();
         self.outputs.extend(members.map(Output::Changed));

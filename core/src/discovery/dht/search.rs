@@ -1,4 +1,4 @@
-//! One swarm that is looked for, and who wants to know.
+//! A swarm that is looked for, and its members.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -8,37 +8,38 @@ use super::queries::LookupId;
 use crate::discovery::budget::LookupBudget;
 use crate::types::Instant;
 
-/// Peers that one lookup may find.
+/// The maximum number of peers that one lookup may find.
 const MAX_FOUND: usize = 3000;
 
-/// Somebody who wants peers: a torrent, or one of several tabs with the same torrent.
+/// A member that wants peers: a torrent, or one of several tabs with the same torrent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    /// Where it listens; 0: it is not announced.
+    /// Its listening port; 0: it is not announced.
     pub(super) port: u16,
-    /// It has been started and not stopped.
+    /// Whether it has been started and not stopped.
     pub(super) active: bool,
 }
 
-/// One swarm.
+/// A swarm.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// By [`crate::discovery::Key::owner`].
+    /// The members by [`crate::discovery::Key::owner`].
     pub(super) members: BTreeMap<u64, Member>,
-    /// Under way, one a family at most.
+    /// Running lookups, at most one per family.
     pub(super) lookups: Vec<LookupId>,
-    /// Who paid for the round that is to begin, [`super::Config::lookups`].
+    /// The owner that paid for the round that is about to start; see [`super::Config::lookups`].
     pub(super) paid: Option<u64>,
-    /// Waits for others to end.
+    /// Whether it waits for other rounds to end.
     pub(super) queued: bool,
-    /// When it began last.
+    /// When the last round started.
     pub(super) last: Option<Instant>,
-    /// Families in which nobody was there to be asked: that is made up for as soon as somebody is.
+    /// Families without contacts when the round started; their lookups start as soon as there is
+    /// one.
     pub(super) starved: BTreeSet<Family>,
-    /// Rounds in a row before this one that found nobody.
+    /// The number of consecutive earlier rounds that found no peers.
     barren: u32,
     found: BTreeSet<SocketAddr>,
-    /// Found by the round before.
+    /// The number of peers that the previous round found.
     before: usize,
 }
 
@@ -51,7 +52,7 @@ impl Search {
         !self.lookups.is_empty()
     }
 
-    /// Who hears of peers.
+    /// The members that receive peers.
     pub(super) fn listeners(&self) -> impl Iterator<Item = u64> {
         self.members
             .iter()
@@ -59,7 +60,7 @@ impl Search {
             .map(|(owner, _)| *owner)
     }
 
-    /// Where the members listen.
+    /// The listening ports of the members.
     pub(super) fn ports(&self) -> BTreeSet<u16> {
         self.members
             .values()
@@ -68,8 +69,8 @@ impl Search {
             .collect()
     }
 
-    /// Has a round paid for by the member that has to wait least, unless it is paid for already.
-    /// Says when it may begin.
+    /// Charges a round to the member with the shortest wait, unless it is paid for already. Returns
+    /// when it may start.
     pub(super) fn pay(&mut self, now: Instant, budget: &mut LookupBudget) -> Instant {
         if self.paid.is_none() {
             self.paid = self
@@ -80,7 +81,7 @@ impl Search {
         now
     }
 
-    /// A round begins.
+    /// Starts a round.
     pub(super) fn begin(&mut self, now: Instant) {
         self.before = self.peers();
         self.barren = self.last.map_or(0, |_| self.barren_rounds());
@@ -89,7 +90,8 @@ impl Search {
         (self.last, self.paid, self.queued) = (Some(now), None, false);
     }
 
-    /// A round is over. Returns how many in a row found nobody, this one included.
+    /// Ends a round. Returns the number of consecutive rounds, including this one, that found no
+    /// peers.
     pub(super) fn end(&mut self) -> u32 {
         self.before = self.found.len();
         self.barren_rounds()
@@ -103,7 +105,7 @@ impl Search {
         }
     }
 
-    /// Takes in peers; returns those that are new in this round.
+    /// Adds peers. Returns those that are new in this round.
     pub(super) fn add(&mut self, peers: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         let room = MAX_FOUND.saturating_sub(self.found.len());
         let found = &mut self.found;
@@ -113,12 +115,12 @@ impl Search {
             .collect()
     }
 
-    /// Whom others have found in this round, for somebody who comes later.
+    /// The peers that were found in this round, for a member that joins later.
     pub(super) fn found(&self) -> Option<Vec<SocketAddr>> {
         (!self.found.is_empty()).then(|| self.found.iter().copied().collect())
     }
 
-    /// Peers to be shown: while a round is young, those of the one before.
+    /// The number of peers for display: early in a round, those of the previous one.
     pub(super) fn peers(&self) -> usize {
         if self.is_under_way() {
             self.found.len().max(self.before)

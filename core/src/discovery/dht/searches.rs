@@ -1,5 +1,5 @@
-//! Swarms that are looked for, round after round: who wants to know, whose turn it is, and when the
-//! next round is due.
+//! The swarms that are looked for: their members, their order, and when the next round of each is
+//! due.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub(super) struct Searches {
     queue: VecDeque<InfoHashV1>,
     due: Timers<InfoHashV1>,
     budget: LookupBudget,
-    /// Rounds under way at a time.
+    /// The maximum number of simultaneous rounds.
     max_rounds: usize,
     min_interval: Duration,
     interval: Duration,
@@ -50,14 +50,14 @@ impl Searches {
         }
     }
 
-    /// Takes a member in that listens at `port`.
+    /// Adds a member that listens at `port`.
     pub(super) fn add(&mut self, key: Key, port: u16) {
         let search = self.by_hash.entry(key.info_hash).or_default();
         let active = false;
         search.members.insert(key.owner, Member { port, active });
     }
 
-    /// Forgets a member. Returns lookups that nobody needs any more.
+    /// Removes a member. Returns lookups that are no longer needed.
     pub(super) fn remove(&mut self, now: Instant, key: Key) -> Vec<LookupId> {
         let Some(search) = self.by_hash.get_mut(&key.info_hash) else {
             return Vec::new();
@@ -71,7 +71,7 @@ impl Searches {
         abandoned
     }
 
-    /// A member begins to want peers. Returns those that others found in this round.
+    /// Starts a member. Returns peers that were found for others in this round.
     pub(super) fn start(&mut self, now: Instant, key: Key) -> Option<Vec<SocketAddr>> {
         let search = self.by_hash.get_mut(&key.info_hash)?;
         search.members.get_mut(&key.owner)?.active = true;
@@ -80,7 +80,8 @@ impl Searches {
         found
     }
 
-    /// A member wants more, or none. Returns lookups that nobody needs any more.
+    /// Handles a member's request for more peers, or its stop. Returns lookups that are no longer
+    /// needed.
     pub(super) fn request(
         &mut self,
         now: Instant,
@@ -103,7 +104,7 @@ impl Searches {
         Vec::new()
     }
 
-    /// A round as soon as the interval allows.
+    /// Schedules a round as soon as the interval permits.
     fn hasten(&mut self, now: Instant, hash: InfoHashV1) {
         let waits =
             |search: &&Search| search.is_under_way() || search.queued || search.paid.is_some();
@@ -136,14 +137,14 @@ impl Searches {
         self.due.next().map(|(at, _)| at)
     }
 
-    /// Takes one swarm whose time has come. `Some(None)`: its round waits, for its budget or for
-    /// room.
+    /// Takes one swarm that is due. `Some(None)`: its round waits for its budget or for others to
+    /// end.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Option<InfoHashV1>> {
         let hash = self.due.pop(now)?;
         Some(self.begin(now, hash).then_some(hash))
     }
 
-    /// Takes one swarm that waited for room, if there is some.
+    /// Takes one swarm that waited for others to end, if there is room.
     pub(super) fn admit(&mut self, now: Instant) -> Option<InfoHashV1> {
         while !self.is_full() {
             let hash = self.queue.pop_front()?;
@@ -157,7 +158,7 @@ impl Searches {
         None
     }
 
-    /// A round begins, or waits for its turn. Returns whether it begins.
+    /// Starts a round, or queues it. Returns whether it starts.
     pub(super) fn begin(&mut self, now: Instant, hash: InfoHashV1) -> bool {
         let full = self.is_full();
         let search = self.by_hash.get_mut(&hash);
@@ -181,15 +182,14 @@ impl Searches {
         true
     }
 
-    /// These lookups are under way for a swarm.
+    /// Records the lookups that were started for a swarm.
     pub(super) fn note_lookups(&mut self, hash: InfoHashV1, lookups: &[LookupId]) {
         if let Some(search) = self.by_hash.get_mut(&hash) {
             search.lookups.extend(lookups);
         }
     }
 
-    /// Swarms that were looked for when nobody of a family was there to be asked: a lookup in this
-    /// family is to be made up for.
+    /// Takes the swarms whose lookup in this family could not start for lack of contacts.
     pub(super) fn take_starved(&mut self, family: Family) -> Vec<InfoHashV1> {
         let starved = |(hash, search): (&InfoHashV1, &mut Search)| {
             let starved = search.is_active() && !search.queued && search.starved.remove(&family);
@@ -198,7 +198,7 @@ impl Searches {
         self.by_hash.iter_mut().filter_map(starved).collect()
     }
 
-    /// Whether a swarm is being looked for, or there is room to begin.
+    /// Whether a round of a swarm is running, or may start.
     pub(super) fn may_go_on(&self, hash: InfoHashV1) -> bool {
         let under_way = self.by_hash.get(&hash).is_some_and(Search::is_under_way);
         under_way || !self.is_full()
@@ -209,12 +209,12 @@ impl Searches {
         rounds.count() >= self.max_rounds
     }
 
-    /// Whether anybody wants peers of a swarm.
+    /// Whether any member wants peers of a swarm.
     pub(super) fn is_wanted(&self, hash: InfoHashV1) -> bool {
         self.by_hash.get(&hash).is_some_and(Search::is_active)
     }
 
-    /// Takes in peers; returns those that are new in this round and who wants to hear of them.
+    /// Adds peers. Returns those that are new in this round, and the members that receive them.
     pub(super) fn add_peers(
         &mut self,
         hash: InfoHashV1,
@@ -226,7 +226,7 @@ impl Searches {
         (!addrs.is_empty()).then_some((keys, addrs))
     }
 
-    /// The ports at which members of a swarm listen.
+    /// The listening ports of the members of a swarm.
     pub(super) fn ports(&self, hash: InfoHashV1) -> Vec<u16> {
         let search = self.by_hash.get(&hash);
         search
@@ -234,7 +234,7 @@ impl Searches {
             .unwrap_or_default()
     }
 
-    /// One who wants peers of a swarm.
+    /// The first member that wants peers of a swarm.
     pub(super) fn first_listener(&self, hash: InfoHashV1) -> Option<Key> {
         let owner = self.by_hash.get(&hash)?.listeners().next()?;
         Some(key(hash, owner))
@@ -249,7 +249,7 @@ impl Searches {
             .collect()
     }
 
-    /// Peers that are known for a member, and whether it is being looked for more; `None`: there is
+    /// The number of peers known for a member, and whether a lookup is running; `None` if there is
     /// no such member.
     pub(super) fn counts(&self, key: Key) -> Option<(usize, bool)> {
         let search = self.by_hash.get(&key.info_hash)?;
@@ -257,8 +257,8 @@ impl Searches {
         Some((search.peers(), search.is_under_way()))
     }
 
-    /// A lookup is over. `answered`: somebody was there to be asked. Returns whether that was the
-    /// last one of the round: the next round is planned then.
+    /// Ends a lookup. `answered`: whether any node could be queried. Returns whether it was the
+    /// last one of the round; if so, the next round is scheduled.
     pub(super) fn finish_lookup(
         &mut self,
         now: Instant,
@@ -313,7 +313,7 @@ mod tests {
         searches
     }
 
-    /// Has every round that may begin do so; returns their swarms.
+    /// Starts every round that may start. Returns their swarms.
     fn begin_all(searches: &mut Searches, now: Instant) -> Vec<InfoHashV1> {
         let mut begun = Vec::new();
         loop {

@@ -1,17 +1,16 @@
-//! Ids bound to addresses (BEP 42): whoever has one address cannot choose where in the DHT it
-//! stands.
+//! Ids that are bound to addresses (BEP 42), so that a host cannot choose its location in the DHT.
 
 use std::net::IpAddr;
 
 use super::id::NodeId;
 use crate::net::is_local;
 
-/// Which bits of an IPv4 address count.
+/// The mask of an IPv4 address.
 const MASK_V4: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];
-/// Which bits of the first half of an IPv6 address count.
+/// The mask of the first half of an IPv6 address.
 const MASK_V6: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
 
-/// An id that `ip` may have, made of a random one.
+/// An id that is valid for `ip`, derived from a random one.
 #[must_use]
 pub fn secure_id(ip: IpAddr, random: NodeId) -> NodeId {
     let mut id = random;
@@ -21,14 +20,14 @@ pub fn secure_id(ip: IpAddr, random: NodeId) -> NodeId {
     id
 }
 
-/// Whether `ip` may have this id. Addresses of local networks may have any, as BEP 42 says: they
-/// mean something else to everybody.
+/// Whether this id is valid for `ip`. Local addresses may have any id (BEP 42), since each host
+/// sees another address.
 #[must_use]
 pub fn is_secure(id: &NodeId, ip: IpAddr) -> bool {
     is_local(ip) || prefix(ip, id.0[19]) == [id.0[0], id.0[1], id.0[2] & 0xf8]
 }
 
-/// The first 21 bits that an address gives, one of eight by the last byte of the id.
+/// The first 21 bits of the id for an address and one of eight values of the id's last byte.
 fn prefix(ip: IpAddr, last: u8) -> [u8; 3] {
     let variant = (last & 0x07) << 5;
     let crc = match ip.to_canonical() {

@@ -1,4 +1,4 @@
-//! What outlives the program: our ids, and nodes that were there (a file of the driver's).
+//! The saved state of the DHT (a file of the driver): our ids, and nodes that were alive.
 
 use super::id::{Contact, NodeId};
 use super::io::Family;
@@ -6,42 +6,42 @@ use super::krpc::compact::{NODE_V4, NODE_V6, put_contact, read_contacts};
 use crate::bencode::{BencodeError, Dict, Encoder, Limits, scan};
 use crate::net::is_usable;
 
-/// Of the form below.
+/// The version of the format below.
 const VERSION: u32 = 1;
 
-/// Nodes of one family that are kept.
+/// The maximum number of nodes per family.
 const MAX_NODES: usize = 200;
 
-/// Longest state that is read.
+/// The maximum size of a state in bytes.
 pub const MAX_STATE: usize = 64 << 10;
 
-/// Ids and nodes of both families.
+/// Our ids and known nodes of both families.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub(super) v4: Saved,
     pub(super) v6: Saved,
 }
 
-/// One family's.
+/// The state of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) id: Option<NodeId>,
     pub(super) nodes: Vec<Contact>,
 }
 
-/// Why bytes are no state.
+/// Why bytes are not a valid state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// Not bencode, or too much of it.
+    /// Not bencode, or outside the limits.
     #[error("the saved DHT state is damaged: {0}")]
     Bencode(#[from] BencodeError),
-    /// Another program's, or of another version.
+    /// Another format or version.
     #[error("the saved DHT state has no version that this program knows ({VERSION})")]
     Version,
 }
 
 impl State {
-    /// A state in which we have these ids and know these nodes.
+    /// A state with these ids and nodes.
     #[must_use]
     pub fn new(
         ids: impl IntoIterator<Item = (Family, NodeId)>,
@@ -56,13 +56,13 @@ impl State {
         state
     }
 
-    /// Whether there is no node in it.
+    /// Whether it contains no node.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.v4.nodes.is_empty() && self.v6.nodes.is_empty()
     }
 
-    /// The nodes alone: an id is one process's.
+    /// The state with nodes only, since ids must not be shared between processes.
     #[must_use]
     pub fn without_ids(mut self) -> Self {
         (self.v4.id, self.v6.id) = (None, None);
@@ -80,11 +80,11 @@ impl State {
         std::mem::take(self.of_mut(family))
     }
 
-    /// Reads what [`State::encode`] wrote. Whatever a damaged or forged one says is only a hint:
-    /// nodes are asked before they are believed.
+    /// Parses the output of [`State::encode`]. A damaged or forged state does little harm, since
+    /// nodes are queried before they are used.
     ///
     /// # Errors
-    /// Not ours, or of another version.
+    /// The format or the version is different.
     pub fn parse(bytes: &[u8]) -> Result<Self, StateError> {
         let limits = Limits {
             bytes: MAX_STATE,
@@ -100,7 +100,7 @@ impl State {
         })
     }
 
-    /// The bytes of a file.
+    /// Encodes the state.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut dict = Encoder::new();

@@ -1,18 +1,18 @@
-//! Where others see us (`ip` of answers, BEP 42).
+//! Our address as seen by other nodes (`ip` in answers, BEP 42).
 
 use std::net::IpAddr;
 
 use super::addr::network;
 use crate::net::{self, is_local};
 
-/// Votes that are remembered.
+/// The number of votes that are kept.
 const REMEMBERED: usize = 24;
 
-/// Networks that must agree before we believe them: one liar, or a few in one network, move
-/// nothing.
+/// The number of networks that must agree, so that a malicious node, or a few in one network, have
+/// no effect.
 const QUORUM: usize = 6;
 
-/// What the last answers said, one vote per network.
+/// The reports in the last answers, one vote per network.
 #[derive(Clone, Debug)]
 pub(super) struct Votes(net::Votes<Option<u64>>);
 
@@ -23,20 +23,20 @@ impl Default for Votes {
 }
 
 impl Votes {
-    /// A node sees us at `ip`, which can only be an address of the family over which we asked it.
-    /// Local voters are all one network.
+    /// Adds the vote of a node that sees us at `ip`, which is of the family over which it was
+    /// queried. All local voters count as one network.
     pub(super) fn add(&mut self, voter: IpAddr, ip: IpAddr) {
         if voter.to_canonical().is_ipv4() == ip.to_canonical().is_ipv4() {
             self.0.add(network(voter), ip);
         }
     }
 
-    /// Our public address, if two thirds of those that voted agree.
+    /// Our public address, if two thirds of the votes agree.
     pub(super) fn winner(&self) -> Option<IpAddr> {
         self.0.agreed(QUORUM).filter(|ip| !is_local(*ip))
     }
 
-    /// Whether anybody sees us there.
+    /// Whether any vote is for this address.
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
         self.0.contains(ip)
     }

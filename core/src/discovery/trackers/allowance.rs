@@ -1,4 +1,4 @@
-//! How often trackers are asked: lookups of one owner, announces of one member at one tracker.
+//! How often trackers may be asked: lookups per owner, and announces per member and tracker.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// `lookups`: see [`super::Config::lookups`]; `rest`: between two announces of a member at a
-    /// tracker.
+    /// `lookups`: see [`super::Config::lookups`]; `rest`: the minimum time between two announces of
+    /// a member to a tracker.
     pub(super) const fn new(lookups: Option<(u32, Duration)>, rest: Duration) -> Self {
         Self {
             lookups: LookupBudget::new(lookups),
@@ -25,8 +25,8 @@ impl Allowance {
         }
     }
 
-    /// Takes what an announce needs; if there is none left, says when there will be. What tells of
-    /// the end is free: there is one `completed` and one `stopped` for each `started` at most.
+    /// Takes what an announce needs. If nothing is left, returns when there will be. `completed`
+    /// and `stopped` are free, since each is sent at most once per `started`.
     pub(super) fn take_announce(
         &mut self,
         now: Instant,
@@ -47,7 +47,7 @@ impl Allowance {
         Ok(())
     }
 
-    /// Takes one lookup of a name; if there is none left, says when there will be.
+    /// Takes one lookup of a name. If none is left, returns when there will be.
     pub(super) fn take_lookup(
         &mut self,
         now: Instant,
@@ -57,14 +57,14 @@ impl Allowance {
         self.lookups.take(owner, host, now)
     }
 
-    /// The tracker was not asked after all.
+    /// Returns an allowance, because the tracker was not asked.
     pub(super) fn give_back(&mut self, key: Key, url: &Url) {
         self.recent.forget(&(key, url.to_string()));
     }
 }
 
-/// When a tracker was asked by a member; outlives the membership, so that leaving and joining again
-/// asks no more often.
+/// When each member asked a tracker. It outlives the membership, so that leaving and joining again
+/// does not permit more announces.
 #[derive(Debug)]
 struct Recent {
     rest: Duration,
@@ -79,18 +79,18 @@ impl Recent {
         }
     }
 
-    /// Whether it may be asked now; if not, says when.
+    /// Whether it may be asked now; otherwise when.
     fn check(&self, name: &(Key, String), now: Instant) -> Result<(), Instant> {
         let until = self.asked.get(name, now);
         if until > now { Err(until) } else { Ok(()) }
     }
 
-    /// It was not asked after all.
+    /// Removes an entry, because the tracker was not asked.
     fn forget(&mut self, name: &(Key, String)) {
         self.asked.remove(name);
     }
 
-    /// It is asked now.
+    /// Records that the tracker is asked now.
     fn note(&mut self, name: (Key, String), now: Instant) {
         self.asked.set(name, now + self.rest, now);
     }

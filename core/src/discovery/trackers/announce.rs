@@ -1,4 +1,5 @@
-//! What is said to trackers: HTTP (BEP 3, 7, 23, 24, 31, 48) and UDP (BEP 15, 41).
+//! Announces and scrapes, as sent over HTTP (BEP 3, 7, 23, 24, 31, 48) and UDP (BEP 15, 41), and
+//! their answers.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -9,49 +10,50 @@ use crate::discovery::url::Host;
 use crate::net::{compact, is_usable};
 use crate::types::{InfoHashV1, PeerId, visible};
 
-/// Most peers that are read from one answer.
+/// The maximum number of peers that are read from one answer.
 pub const MAX_PEERS: usize = 2000;
 
-/// Most host names of peers that are looked up for one answer.
+/// The maximum number of host names of peers that are looked up per answer.
 pub const MAX_NAMES: usize = 16;
 
-/// Most bytes of a tracker's words that are kept.
+/// The maximum length of a tracker's text in bytes.
 pub const MAX_TEXT: usize = 255;
 
-/// What is told as `left` while it is not known: not zero, or a tracker would keep its seeds from
-/// us; as much as one block of metadata (BEP 9).
+/// The value of `left` while it is unknown. It is not zero, since a tracker would then return no
+/// seeds; it is the size of one block of metadata (BEP 9).
 const UNKNOWN_LEFT: u64 = 16 << 10;
 
-/// Why a tracker is told (BEP 3).
+/// The event of an announce (BEP 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnnounceEvent {
-    /// The interval is over, or more peers are wanted.
+    /// No event: the interval is over, or more peers are wanted.
     #[default]
     None,
-    /// The last byte has come.
+    /// The download is complete.
     Completed,
     /// The first announce of this run.
     Started,
-    /// We leave.
+    /// We are leaving.
     Stopped,
 }
 
-/// One announce, in whatever form.
+/// An announce, independent of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// The swarm.
+    /// The info-hash of the swarm.
     pub info_hash: InfoHashV1,
-    /// Ours.
+    /// Our peer id.
     pub peer_id: PeerId,
-    /// Where we listen.
+    /// Our listening port.
     pub port: u16,
-    /// How far we are.
+    /// The transferred and missing amounts.
     pub amounts: Amounts,
-    /// Why.
+    /// The event.
     pub event: AnnounceEvent,
-    /// The same for the whole run, so that a tracker knows us when our address changes.
+    /// A random key, constant during a run, by which a tracker recognises us when our address
+    /// changes.
     pub key: u32,
-    /// Peers asked for.
+    /// The number of peers requested.
     pub num_want: u32,
 }
 
@@ -61,22 +63,22 @@ impl Announce {
     }
 }
 
-/// What is asked of a tracker.
+/// A request to a tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
-    /// To be among the peers, and for others of them.
+    /// Announces us and requests peers.
     Announce(Announce),
-    /// For counts alone (BEP 48).
+    /// Requests counts only (BEP 48).
     Scrape(InfoHashV1),
 }
 
 impl Ask {
-    /// Whether it says that nothing is missing.
+    /// Whether it says that no data are missing.
     pub(super) fn is_complete(&self) -> bool {
         matches!(self, Self::Announce(announce) if announce.amounts.left == Some(0))
     }
 
-    /// Why; nothing for a scrape.
+    /// The event; `None` for a scrape.
     pub(super) const fn event(&self) -> Option<AnnounceEvent> {
         match self {
             Self::Announce(announce) => Some(announce.event),
@@ -85,30 +87,30 @@ impl Ask {
     }
 }
 
-/// What a tracker answers.
+/// A tracker's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Wait before the next announce, if it says.
+    /// The interval until the next announce, if given.
     pub interval: Option<Duration>,
-    /// Least wait, if it says.
+    /// The minimum interval, if given.
     pub min_interval: Option<Duration>,
-    /// Complete peers, if it says.
+    /// The number of complete peers, if given.
     pub seeders: Option<u32>,
-    /// Other peers, if it says.
+    /// The number of incomplete peers, if given.
     pub leechers: Option<u32>,
-    /// At most [`MAX_PEERS`], usable, none twice.
+    /// The peers: at most [`MAX_PEERS`], usable, without duplicates.
     pub peers: Vec<SocketAddr>,
-    /// Peers of which it gave the host name instead of the address (BEP 3): at most [`MAX_NAMES`].
+    /// Peers that were given by host name instead of address (BEP 3), at most [`MAX_NAMES`].
     pub names: Vec<(Host, u16)>,
-    /// For the user: escaped, cut to [`MAX_TEXT`].
+    /// A warning for the user: escaped, cut to [`MAX_TEXT`].
     pub warning: Option<String>,
-    /// To be repeated in the next announce (`tracker id`), at most [`MAX_TEXT`] bytes.
+    /// A value to repeat in the next announce (`tracker id`), at most [`MAX_TEXT`] bytes.
     pub tracker_id: Option<Vec<u8>>,
-    /// Our address as it sees it (BEP 24), if it says.
+    /// Our address as seen by the tracker (BEP 24), if given.
     pub external_ip: Option<IpAddr>,
 }
 
-/// Gathers addresses: bounded, usable, none twice, in the order they came.
+/// Collects usable addresses without duplicates, in order, up to a limit.
 #[derive(Debug, Default)]
 pub(super) struct PeerList {
     pub(super) list: Vec<SocketAddr>,
@@ -123,22 +125,22 @@ impl PeerList {
         }
     }
 
-    /// Six bytes per peer (BEP 23).
+    /// Adds compact IPv4 peers, six bytes each (BEP 23).
     pub(super) fn add_v4(&mut self, list: &[u8]) {
         compact::read_v4(list).for_each(|addr| self.add(addr));
     }
 
-    /// Eighteen bytes per peer (BEP 7).
+    /// Adds compact IPv6 peers, eighteen bytes each (BEP 7).
     pub(super) fn add_v6(&mut self, list: &[u8]) {
         compact::read_v6(list).for_each(|addr| self.add(addr));
     }
 }
 
-/// A tracker's words, fit for screens and logs.
+/// A tracker's text, safe for display and logs.
 pub(super) fn words(foreign: &[u8]) -> String {
     let cut = &foreign[..foreign.len().min(MAX_TEXT)];
     let text = String::from_utf8_lossy(cut);
-    // A letter cut in two at the end is no letter.
+    // Drop a character that the cut leaves incomplete.
     let text = if foreign.len() > MAX_TEXT {
         text.trim_end_matches('\u{fffd}')
     } else {

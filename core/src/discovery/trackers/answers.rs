@@ -1,4 +1,4 @@
-//! What follows from a tracker's answer, or from its silence.
+//! The handling of trackers' answers and failures.
 
 use super::announce::{AnnounceEvent, Answer};
 use super::io::Output;
@@ -11,7 +11,8 @@ use crate::discovery::swarm::Key;
 use crate::types::{Instant, PeerSource};
 
 impl Trackers {
-    /// A request is over. `other_family`: the one in which the tracker can be asked, too.
+    /// Handles the end of a request. `other_family` is the other family in which the tracker can be
+    /// asked.
     pub(super) fn finish(
         &mut self,
         now: Instant,
@@ -44,7 +45,7 @@ impl Trackers {
         self.push_status(key, index, event != AnnounceEvent::Stopped);
     }
 
-    /// A tracker that we leave heard `event`: on to the next that it is to hear, up to `stopped`.
+    /// Continues to leave a tracker that received `event`: sends the next event, up to `stopped`.
     fn take_leave(
         &mut self,
         now: Instant,
@@ -57,7 +58,7 @@ impl Trackers {
         if let (Some(member), Ok(answer)) = (self.schedule.get_mut(key), result) {
             member.record(index, event, query.complete, answer, now);
         }
-        // It may have heard this although its answer is lost: once is enough.
+        // It may have received this although its answer was lost; it is not sent twice.
         if let Some(tracker) = self.schedule.tracker_mut(key, index) {
             tracker.announced.completed |= event == AnnounceEvent::Completed;
         }
@@ -114,7 +115,7 @@ impl Trackers {
 
     fn fail(&mut self, now: Instant, key: Key, index: usize, error: TrackerError) {
         if let TrackerError::Busy(wait) = error {
-            // It was not asked, because too many others ask it.
+            // It was not asked, because it receives too many requests from others.
             let tracker = self.schedule.tracker(key, index);
             if let Some(url) = tracker.and_then(|tracker| tracker.url.as_ref()) {
                 self.allowance.give_back(key, url);
@@ -124,7 +125,7 @@ impl Trackers {
             self.schedule
                 .handle_failure(now, key, index, error, &self.config);
         }
-        // Elsewhere the next one is asked when it would be if this one were silent.
+        // Otherwise the next one is asked at the time at which it would be if this one were silent.
         if self.config.unanswered_place.is_none() {
             self.advance_unless_served(now, key);
         }

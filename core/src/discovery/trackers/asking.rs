@@ -1,4 +1,4 @@
-//! Asking a tracker: as soon as there is room for one more request, and a budget allows it.
+//! Sending announces to trackers, when the limits on requests and the budgets permit.
 
 use super::announce::{AnnounceEvent, Ask};
 use super::http::{announce_url, scrape_url};
@@ -13,8 +13,8 @@ use crate::discovery::url::{Scheme, Url};
 use crate::types::Instant;
 
 impl Trackers {
-    /// Asks one tracker more. One that a budget holds back gets its time, and the next one is asked
-    /// instead.
+    /// Asks one more tracker. If a budget delays it, its time is scheduled and the next one is
+    /// asked instead.
     pub(super) fn advance(&mut self, now: Instant, key: Key) {
         while let Some(index) = self
             .schedule
@@ -27,7 +27,7 @@ impl Trackers {
         }
     }
 
-    /// The same, unless there is one that names peers.
+    /// As `advance`, unless a tracker has returned peers.
     pub(super) fn advance_unless_served(&mut self, now: Instant, key: Key) {
         if self
             .schedule
@@ -38,8 +38,8 @@ impl Trackers {
         }
     }
 
-    /// Announces to a tracker as soon as that is allowed. Returns whether it is under way, or waits
-    /// for others to be over; if not, it is put off until a budget allows it.
+    /// Announces to a tracker as soon as that is permitted. Returns whether the announce is in
+    /// progress or queued; otherwise it is delayed until a budget permits it.
     pub(super) fn begin(&mut self, now: Instant, key: Key, index: usize) -> bool {
         let admitted = self.requests.queue().admits(key.owner);
         if !self
@@ -57,7 +57,7 @@ impl Trackers {
         true
     }
 
-    /// Goes on with one that waits, if there is room. Returns whether there was one.
+    /// Starts a queued announce, if there is room. Returns whether there was one.
     pub(super) fn admit(&mut self, now: Instant) -> bool {
         let Some((key, index)) = self.requests.queue().pop_waiting() else {
             return false;
@@ -72,8 +72,8 @@ impl Trackers {
         true
     }
 
-    /// There is room to ask a tracker. Returns whether it is asked; if not, it is put off until a
-    /// budget allows it.
+    /// Starts an announce for which there is room. Returns whether it was sent; otherwise it is
+    /// delayed until a budget permits it.
     fn announce(&mut self, now: Instant, key: Key, index: usize) -> bool {
         let Some((member, tracker)) = self
             .schedule
@@ -140,8 +140,7 @@ impl Trackers {
         }
     }
 
-    /// Sends a request, in place of one of the last announce that may be left in the other address
-    /// family.
+    /// Sends a request. It replaces a request of the previous announce in the other address family.
     fn ask(
         &mut self,
         now: Instant,
@@ -171,7 +170,7 @@ impl Trackers {
         self.push_status(key, index, false);
     }
 
-    /// Ends a request whose answer is no longer needed.
+    /// Cancels a request whose answer is no longer needed.
     pub(super) fn cancel(&mut self, id: QueryId) {
         if let Some(query) = self.requests.cancel(id, &mut self.outputs) {
             self.schedule.release(&query);
@@ -180,7 +179,7 @@ impl Trackers {
     }
 }
 
-/// Where a tracker is asked; `full_url`: over HTTP, with all arguments.
+/// Where to send a request; `full_url` is the HTTP URL with all arguments.
 fn destination(tracker: &Tracker, url: &Url, full_url: String) -> Destination {
     let path = url.path_and_query.clone();
     match url.scheme {

@@ -1,4 +1,4 @@
-//! Announces and scrapes over UDP under way (BEP 15): connect, ask, retransmit.
+//! Announces and scrapes over UDP in progress (BEP 15): connect, request, retransmit.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use super::status::TrackerError;
 use super::udp::{Response, announce, connect, scrape};
 use crate::types::Instant;
 
-/// BEP 15: a client may use a connection id for a minute.
+/// BEP 15: a connection id may be used for one minute.
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// BEP 15: an answer is awaited for 15·2ⁿ seconds,
+/// BEP 15: the timeout of an attempt is 15·2ⁿ seconds,
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 
 /// for n from 0 to 8.
@@ -37,7 +37,7 @@ struct Connection {
     expires: Instant,
 }
 
-/// What comes next.
+/// The next step of an exchange.
 #[derive(Debug)]
 pub(crate) enum Step {
     Send {
@@ -56,9 +56,9 @@ struct Exchange {
     turn: usize,
     attempt: u32,
     transaction: u32,
-    /// The connection id that the announce went out with; `None`: a connect did.
+    /// The connection id of the last announce; `None` if a connect was sent.
     connection: Option<u64>,
-    /// A connection id was refused, and a new one fetched.
+    /// Whether a connection id was refused and a new one requested.
     renewed: bool,
 }
 
@@ -69,7 +69,7 @@ impl Exchange {
 }
 
 impl UdpClient {
-    /// Begins an announce at the first of `addrs`; each further attempt goes to the next one.
+    /// Starts an announce at the first of `addrs`; each further attempt uses the next one.
     pub(crate) fn start(
         &mut self,
         now: Instant,
@@ -93,8 +93,8 @@ impl UdpClient {
         self.send(now, id, exchange, rng)
     }
 
-    /// Takes in a datagram. Only the answer to an outstanding transaction, from the address that
-    /// was asked, is heard.
+    /// Handles a datagram, which must match a pending transaction and come from the address that
+    /// was asked.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -120,7 +120,7 @@ impl UdpClient {
     ) -> Option<Step> {
         let exchange = self.exchanges.get(&id)?;
         if let Some(error) = response.as_error() {
-            // The tracker may have forgotten the connection id, say after a restart.
+            // The tracker may have forgotten the connection id, for example after a restart.
             return if exchange.connection.is_some() && !exchange.renewed {
                 self.renew(now, id, from, rng)
             } else {
@@ -186,7 +186,7 @@ impl UdpClient {
         self.take(id).map(|_| Step::Over(result))
     }
 
-    /// The deadline of the last step has passed.
+    /// Handles the timeout of the last step.
     pub(crate) fn time_out(
         &mut self,
         now: Instant,
@@ -206,8 +206,8 @@ impl UdpClient {
         Some(self.send(now, id, exchange, rng))
     }
 
-    /// Nothing can be sent to an address: its exchanges go on with their next address, or end if
-    /// there is none.
+    /// Handles an address to which nothing can be sent: its exchanges continue with their next
+    /// address, or end if there is none.
     pub(crate) fn unreachable(
         &mut self,
         now: Instant,
@@ -243,15 +243,14 @@ impl UdpClient {
         Some(self.send(now, id, exchange, rng))
     }
 
-    /// Whether more than a connect was sent, so that the tracker may have heard what was to be
-    /// said.
+    /// Whether more than a connect was sent, so that the tracker may have received the announce.
     pub(crate) fn has_announced(&self, id: QueryId) -> bool {
         self.exchanges
             .get(&id)
             .is_some_and(|exchange| exchange.connection.is_some())
     }
 
-    /// Forgets an announce.
+    /// Removes an announce.
     pub(crate) fn cancel(&mut self, id: QueryId) {
         self.take(id);
     }
@@ -302,7 +301,7 @@ impl UdpClient {
         }
     }
 
-    /// Random, so that who cannot see our datagrams cannot answer them.
+    /// Random, so that hosts which cannot see our datagrams cannot answer them.
     fn fresh_transaction(&self, rng: &mut ChaCha8Rng) -> u32 {
         loop {
             let transaction = rng.next_u32();

@@ -1,5 +1,5 @@
-//! Announces over HTTP (BEP 3), compact answers (BEP 23), IPv6 (BEP 7), our address (BEP 24), when
-//! to retry (BEP 31), scrapes (BEP 48).
+//! Announces over HTTP (BEP 3), compact peers (BEP 23), IPv6 (BEP 7), our external address (BEP
+//! 24), retry delays (BEP 31), scrapes (BEP 48).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::bencode::{BencodeError, Dict, Limits, Value, scan_prefix};
 use crate::discovery::url::{Host, Url};
 use crate::types::InfoHashV1;
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except those that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The URL of an announce: the torrent's own with our arguments after those that it has.
-/// `tracker_id`: what the tracker gave us last time.
+/// The URL of an announce: the torrent's URL with our arguments appended to its own. `tracker_id`
+/// is the value from the last answer.
 #[must_use]
 pub fn announce_url(url: &Url, announce: &Announce, tracker_id: Option<&[u8]>) -> String {
     let separator = match url.query() {
@@ -56,11 +56,11 @@ pub fn announce_url(url: &Url, announce: &Announce, tracker_id: Option<&[u8]>) -
     )
 }
 
-/// The URL of a scrape, by BEP 48's rule: what follows the last slash must begin with `announce`,
-/// and `scrape` takes its place.
+/// The URL of a scrape by the rule of BEP 48: the part after the last slash must begin with
+/// `announce`, which is replaced by `scrape`.
 ///
 /// # Errors
-/// The rule gives none.
+/// The rule does not apply to the URL.
 pub fn scrape_url(url: &Url, info_hash: &InfoHashV1) -> Result<String, TrackerError> {
     let (folder, file) = url.path().rsplit_once('/').unwrap_or_default();
     let tail = file
@@ -82,10 +82,10 @@ pub fn scrape_url(url: &Url, info_hash: &InfoHashV1) -> Result<String, TrackerEr
     ))
 }
 
-/// Reads the body of a scrape's answer for one swarm.
+/// Parses the body of a scrape response for one swarm.
 ///
 /// # Errors
-/// The tracker's own refusal, a web page, or not what BEP 48 says.
+/// The tracker refused, or the body is a web page or not of the form of BEP 48.
 pub fn parse_scrape(body: &[u8], info_hash: &InfoHashV1) -> Result<Answer, TrackerError> {
     read_body(body, |dict| {
         let swarm = dict
@@ -113,11 +113,11 @@ const fn event_argument(event: AnnounceEvent) -> &'static str {
     }
 }
 
-/// Reads the body of an answer. Bytes after the dictionary are ignored: some servers add a line
-/// break.
+/// Parses the body of an announce response. Bytes after the dictionary are ignored, since some
+/// servers append a line break.
 ///
 /// # Errors
-/// The tracker's own refusal, a web page, or not what BEP 3, 7 and 23 say.
+/// The tracker refused, or the body is a web page or not of the form of BEP 3, 7 and 23.
 pub fn parse_answer(body: &[u8]) -> Result<Answer, TrackerError> {
     read_body(body, read_answer)
 }
@@ -142,7 +142,7 @@ fn read_body(
     }
 }
 
-/// BEP 31: minutes, or the word `never`.
+/// BEP 31: `retry in` is a number of minutes, or `never`.
 fn read_failure(reason: String, retry: Option<Value<'_>>) -> TrackerError {
     let minutes = retry.and_then(|retry| u64::try_from(retry.as_int()?).ok());
     match (minutes, retry.and_then(Value::as_bytes)) {
@@ -181,14 +181,14 @@ fn read_answer(dict: Dict<'_>) -> Result<Answer, TrackerError> {
     })
 }
 
-/// Four or sixteen bytes.
+/// An IP address of four or sixteen bytes.
 fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
     v4.or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
         .map(|ip| ip.to_canonical())
 }
 
-/// Six bytes a peer (BEP 23), or a list of dictionaries (BEP 3).
+/// Compact peers of six bytes (BEP 23), or a list of dictionaries (BEP 3).
 fn read_peers(
     value: Value<'_>,
     peers: &mut PeerList,

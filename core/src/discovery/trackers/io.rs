@@ -1,4 +1,4 @@
-//! The whole boundary between the trackers' machine and its caller.
+//! The interface between the tracker state machine and its caller.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,148 +9,150 @@ use crate::discovery::dht::Family;
 use crate::discovery::swarm::Key;
 use crate::types::PeerSource;
 
-/// A question to the driver, answered at most once. Never reused.
+/// The id of a request to the driver, which is answered at most once. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryId(pub u64);
 
-/// What the driver is to do.
+/// A request or a report to the driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Fetch, answered by [`Input::HttpResponse`]: at most 1 MiB after decompression, 30 s, three
-    /// redirects.
+    /// Perform an HTTP GET and answer with [`Input::HttpResponse`]. Limits: 1 MiB after
+    /// decompression, 30 s, three redirects.
     HttpGet {
-        /// The answer's name.
+        /// The id of the request.
         id: QueryId,
         /// An http or https URL with percent-encoded arguments.
         url: String,
-        /// Connect to addresses of this family alone (BEP 7); `None`: of either.
+        /// The address family to connect to (BEP 7); `None`: either.
         family: Option<Family>,
     },
-    /// Look up a name (or pass on a literal), answered by [`Input::Resolved`].
+    /// Resolve a host name or a literal address, and answer with [`Input::Resolved`].
     Resolve {
-        /// The answer's name.
+        /// The id of the request.
         id: QueryId,
-        /// What is at this name: who may be asked depends on it.
+        /// What the name is for, which determines the permitted addresses.
         what: ResolveFor,
-        /// A name, a dotted quad or a bracketed IPv6 address.
+        /// A host name, a dotted quad or a bracketed IPv6 address.
         host: String,
-        /// For the socket addresses of the answer.
+        /// The port for the resolved addresses.
         port: u16,
     },
-    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. One of the same question that
-    /// was not sent yet is obsolete.
+    /// Send a datagram; [`Input::UdpFailed`] if that is impossible. It replaces an unsent datagram
+    /// with the same id.
     UdpSend {
-        /// What it asks.
+        /// The id of the request.
         id: QueryId,
-        /// Of those that [`Input::Resolved`] named.
+        /// One of the addresses from [`Input::Resolved`].
         to: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
-    /// The answer is no longer needed and will not be heard.
+    /// The result is no longer needed and will be ignored.
     Cancel(QueryId),
-    /// Peers of a swarm: at most 2,000, no port 0, no multicast or unspecified addresses, none
-    /// twice. May be ourselves.
+    /// Peers of a swarm: at most 2,000, without port 0, multicast, unspecified addresses or
+    /// duplicates. Our own address may be included.
     Peers {
-        /// Which swarm.
+        /// The swarm.
         key: Key,
-        /// Who says so.
+        /// The source of the addresses.
         source: PeerSource,
-        /// Where they are.
+        /// The addresses of the peers.
         addrs: Vec<SocketAddr>,
     },
     /// A tracker's state changed.
     Status {
-        /// Which swarm.
+        /// The swarm.
         key: Key,
-        /// Position in [`super::Trackers::tracker_status`].
+        /// The index in [`super::Trackers::tracker_status`].
         index: usize,
-        /// Its state now.
+        /// The new state.
         status: TrackerStatus,
-        /// Something to tell the user: an announce or scrape is over and this is what came of it,
-        /// or the tracker cannot be asked at all, or it has been silent for long
-        /// ([`TrackerStatus::asking`]). False: one began, or was given up.
+        /// Whether the change is of interest to the user: an announce or scrape has ended, the
+        /// tracker cannot be asked at all, or it has been silent for long
+        /// ([`TrackerStatus::asking`]). False if a request started or was cancelled.
         ended: bool,
     },
-    /// A tracker told us our own address (BEP 24).
+    /// A tracker reported our own address (BEP 24).
     ExternalIp {
-        /// Whose tracker.
+        /// The member whose tracker it is.
         key: Key,
-        /// As it says; not checked.
+        /// The reported address, which is not checked.
         ip: IpAddr,
-        /// Who says so.
+        /// The tracker's address.
         by: IpAddr,
     },
-    /// A removed torrent has said its farewells (or nobody listened): nothing more comes for it.
+    /// The trackers of a removed torrent were told that it left, or did not answer. No further
+    /// output follows for it.
     Left(Key),
 }
 
-/// What a name is looked up for.
+/// What a name is resolved for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResolveFor {
     /// A UDP tracker.
     Tracker,
-    /// A peer that a tracker named by its host name (BEP 3).
+    /// A peer that a tracker returned by host name (BEP 3).
     Peer,
 }
 
-/// A 200 answer.
+/// A 200 response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// Decompressed; at most 1 MiB.
+    /// The decompressed body, at most 1 MiB.
     pub body: Bytes,
-    /// Who sent it, at the end of all redirects.
+    /// The address of the server that sent it, after all redirects.
     pub from: IpAddr,
-    /// Whether the same name has addresses of the other family, too.
+    /// Whether the same name also has addresses of the other family.
     pub dual: bool,
 }
 
-/// What the world says.
+/// An input of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// The time that [`super::Trackers::poll_timeout`] named has come; calling early is harmless.
+    /// The time that [`super::Trackers::poll_timeout`] returned has come. An early call is
+    /// harmless.
     Timeout,
-    /// A 200 answer, or why there is none.
+    /// The response to an HTTP request.
     HttpResponse {
-        /// As in [`Output::HttpGet`].
+        /// The id in [`Output::HttpGet`].
         id: QueryId,
-        /// What came.
+        /// The body of a 200 response, or the error.
         result: Result<Fetched, TrackerError>,
     },
-    /// Addresses, all of them allowed to be asked.
+    /// Resolved addresses, all of which are permitted.
     Resolved {
-        /// As in [`Output::Resolve`].
+        /// The id in [`Output::Resolve`].
         id: QueryId,
-        /// Best first.
+        /// The addresses, best first, or the error.
         result: Result<Vec<SocketAddr>, TrackerError>,
     },
-    /// A datagram came.
+    /// A datagram arrived.
     UdpPacket {
-        /// Who sent it.
+        /// The sender.
         from: SocketAddr,
-        /// Whole payload.
+        /// The payload.
         bytes: Bytes,
     },
     /// A datagram could not be sent.
     UdpFailed {
-        /// As in [`Output::UdpSend`].
+        /// The destination in [`Output::UdpSend`].
         to: SocketAddr,
-        /// The system's words.
+        /// The system's error message.
         message: String,
     },
 }
 
-/// What a deadline is for; logs and the simulator name it.
+/// What a deadline is for, used by logs and the simulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// An announce is due, or a budget has room for it again.
+    /// An announce is due, or a budget permits it again.
     Announce,
-    /// A tracker keeps us waiting; the next one is asked as well.
+    /// A tracker has not answered; the next one is asked as well.
     Patience,
     /// A datagram was not answered.
     Retransmit,
-    /// A farewell or a scrape was not answered.
+    /// A `stopped` or a scrape was not answered.
     Farewell,
-    /// An announce without an answer no longer counts against its owner's limit.
+    /// An unanswered announce no longer counts against its owner's limit.
     Place,
 }

@@ -1,4 +1,4 @@
-//! The machine that asks trackers: what its caller may tell it, and what follows from that at once.
+//! The state machine that asks trackers: the calls of its user, and their immediate effects.
 
 use std::collections::VecDeque;
 
@@ -20,27 +20,27 @@ use crate::types::Instant;
 
 /// Asks trackers for peers, for any number of torrents.
 ///
-/// Trackers are asked in the order of BEP 12, tier by tier, until one names peers: that one is
-/// kept. Nobody waits for the dead: the next one is asked as well when one fails or knows no peers,
-/// the next two when one keeps silent for [`Config::patience`]. Later, others are asked when the
-/// kept one fails, or when [`DiscoverRequest::More`] comes and nobody may be asked again yet. A
-/// tracker whose name has addresses of both families is told in both (BEP 7), and is one tracker
-/// all the same.
+/// Trackers are asked in the order of BEP 12, tier by tier, until one returns peers; that one is
+/// kept. Dead trackers cause little delay: the next one is also asked when one fails or returns no
+/// peers, and the next two when one is silent for [`Config::patience`]. Later, others are asked
+/// when the kept one fails, or when [`DiscoverRequest::More`] arrives and no tracker may be asked
+/// again yet. A tracker whose name has addresses of both families receives announces in both (BEP
+/// 7), and still counts as one tracker.
 #[derive(Debug)]
 pub struct Trackers {
     pub(super) config: Config,
-    /// Who is asked when.
+    /// When which tracker is asked.
     pub(super) schedule: Schedule,
-    /// What is being asked.
+    /// Requests in progress.
     pub(super) requests: Requests,
-    /// What may be asked.
+    /// The budgets.
     pub(super) allowance: Allowance,
     pub(super) names: PeerNames,
     pub(super) outputs: VecDeque<Output>,
 }
 
 impl Trackers {
-    /// A machine without torrents.
+    /// Creates a state machine without torrents.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
@@ -54,11 +54,11 @@ impl Trackers {
         }
     }
 
-    /// Takes a torrent in. Nobody is asked before [`DiscoverRequest::Start`]. If the key is still
-    /// saying its farewells, they are cut short.
+    /// Adds a torrent. No request is sent before [`DiscoverRequest::Start`]. If the key is still
+    /// telling its trackers that it leaves, that is cancelled.
     ///
     /// # Errors
-    /// The key is there already.
+    /// The key exists already.
     pub fn add(&mut self, now: Instant, key: Key, swarm: Swarm) -> Result<(), AddError> {
         if self.schedule.present(key).is_some() {
             return Err(AddError::Duplicate(key.info_hash));
@@ -69,7 +69,7 @@ impl Trackers {
         Ok(())
     }
 
-    /// Carries out a wish of the engine. Unknown keys are ignored.
+    /// Handles a request of the engine. Unknown keys are ignored.
     pub fn request(&mut self, now: Instant, key: Key, request: DiscoverRequest) {
         let Some(member) = self.schedule.present(key) else {
             return;
@@ -85,10 +85,10 @@ impl Trackers {
         self.turn(now);
     }
 
-    /// Asks the trackers of a torrent how many seeds and leeches they know (BEP 48), without
-    /// becoming one of them. Only before [`DiscoverRequest::Start`]: announces tell the same. The
-    /// answers land in [`TrackerStatus::state`]; a tracker that is silent for [`Config::farewell`],
-    /// or finds no room among the requests, has failed.
+    /// Asks the trackers of a torrent for their counts of seeds and leeches (BEP 48), without
+    /// joining the swarm. Only before [`DiscoverRequest::Start`], since announces return the same
+    /// counts. The answers are stored in [`TrackerStatus::state`]. A tracker that is silent for
+    /// [`Config::farewell`], or for which there is no room among the requests, counts as failed.
     pub fn scrape(&mut self, now: Instant, key: Key) {
         let idle = self
             .schedule
@@ -100,15 +100,15 @@ impl Trackers {
         self.turn(now);
     }
 
-    /// How far a torrent is, for its next announce. Cheap; announces nothing.
+    /// Updates the amounts for a torrent's next announce. This is cheap and sends nothing.
     pub fn update(&mut self, key: Key, amounts: Amounts) {
         if let Some(member) = self.schedule.get_mut(key) {
             member.amounts = amounts;
         }
     }
 
-    /// Forgets a torrent. Trackers that know of us are told; [`Output::Left`] follows when that is
-    /// over.
+    /// Removes a torrent. Trackers that list us are told; [`Output::Left`] follows when that is
+    /// complete.
     pub fn remove(&mut self, now: Instant, key: Key) {
         let present = self.schedule.get_mut(key);
         let Some(member) = present.filter(|member| !member.removed) else {
@@ -126,13 +126,13 @@ impl Trackers {
         self.turn(now);
     }
 
-    /// Whether no torrent is left, nor a farewell under way.
+    /// Whether no torrent is left, including those that are still telling their trackers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.schedule.is_empty()
     }
 
-    /// Takes in what happened. Answers to what was not asked are ignored.
+    /// Processes an input. Results that were not requested are ignored.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Timeout => {}
@@ -159,12 +159,13 @@ impl Trackers {
         self.turn(now);
     }
 
-    /// The next thing to do, in order, until `None`.
+    /// Returns the next output, in order; `None` if there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Trackers::handle`] with [`Input::Timeout`] at the latest, and what for.
+    /// The time by which [`Trackers::handle`] must be called with [`Input::Timeout`], and the
+    /// reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let announce = self
@@ -177,14 +178,14 @@ impl Trackers {
             .min()
     }
 
-    /// Whose question this is, as long as its answer is of use: drivers bound what one owner asks
-    /// for.
+    /// The owner of a request, while its result is needed. Drivers use it to limit the requests of
+    /// an owner.
     #[must_use]
     pub fn owner(&self, id: QueryId) -> Option<u64> {
         self.requests.owner(id).or_else(|| self.names.owner(id))
     }
 
-    /// The trackers of a torrent, tier by tier, as the torrent has them.
+    /// The trackers of a torrent, tier by tier, in the torrent's order.
     #[must_use]
     pub fn tracker_status(&self, key: Key) -> Vec<TrackerStatus> {
         self.schedule
@@ -193,7 +194,7 @@ impl Trackers {
             .unwrap_or_default()
     }
 
-    /// Does what is due, until nothing more is.
+    /// Handles everything that is due.
     fn turn(&mut self, now: Instant) {
         loop {
             while let Some(event) = self.requests.poll_event() {
@@ -205,7 +206,7 @@ impl Trackers {
         }
     }
 
-    /// Does the first thing that is due; returns whether there was one.
+    /// Handles the first thing that is due. Returns whether there was one.
     fn handle_due(&mut self, now: Instant) -> bool {
         let request = self.requests.poll_timeout().map(|(at, _)| at);
         let announce_first = self
@@ -238,7 +239,8 @@ impl Trackers {
                     tracker.addrs = addrs;
                 }
             }
-            // Two more each time, so that the longer nobody answers the more are asked at a time.
+            // Two more each time, so that the number of pending requests grows the longer there is
+            // no answer.
             Event::Slow(key) => {
                 self.advance_unless_served(now, key);
                 self.advance_unless_served(now, key);
@@ -257,7 +259,7 @@ impl Trackers {
         }
     }
 
-    // What the engine wants.
+    // Requests of the engine.
 
     fn start(&mut self, now: Instant, key: Key) {
         self.cancel_all(key, &[]);
@@ -309,8 +311,8 @@ impl Trackers {
         self.settle(key);
     }
 
-    /// Announces under way that must be answered before a `stopped` may follow, or a tracker would
-    /// hear of a completed download twice or never.
+    /// Announces in progress that must be answered before a `stopped` may follow, since a tracker
+    /// would otherwise receive `completed` twice or never.
     fn announces_to_finish(&self, key: Key) -> Vec<(usize, QueryId)> {
         let completed = self
             .schedule
@@ -322,8 +324,8 @@ impl Trackers {
         queries
     }
 
-    /// Ends whatever is under way or planned for a torrent, except what `stays`; says which other
-    /// trackers count us among their peers.
+    /// Cancels everything in progress or scheduled for a torrent, except `stays`. Returns the other
+    /// trackers that list us.
     fn cancel_all(&mut self, key: Key, stays: &[(usize, QueryId)]) -> Vec<usize> {
         self.names.forget(key, &mut self.outputs);
         let Some(member) = self.schedule.get(key) else {
@@ -345,7 +347,7 @@ impl Trackers {
         parting
     }
 
-    /// A torrent that has nothing more to say to anybody is idle, or forgotten.
+    /// Makes a torrent idle, or removes it, once it has nothing more to send.
     pub(super) fn settle(&mut self, key: Key) {
         let quiet = self
             .schedule
@@ -359,7 +361,7 @@ impl Trackers {
         }
     }
 
-    /// Tells what is known of a tracker. `ended`: an announce is over.
+    /// Reports the status of a tracker. `ended`: an announce has ended.
     pub(super) fn push_status(&mut self, key: Key, index: usize, ended: bool) {
         if let Some(tracker) = self.schedule.tracker(key, index) {
             let status = tracker.status();

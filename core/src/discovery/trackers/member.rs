@@ -1,4 +1,4 @@
-//! One member of one swarm: its tiers of trackers (BEP 12) and what each of them knows of us.
+//! A member of a swarm: its tiers of trackers (BEP 12), and the state of each.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,40 +14,40 @@ use super::tracker::{Announced, Tracker};
 use crate::discovery::swarm::{Amounts, Key, Swarm};
 use crate::types::{Instant, PeerId};
 
-/// What the member is doing.
+/// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Not started, or stopped and every farewell said.
+    /// Not started, or stopped and all trackers were told.
     Idle,
     /// Wants peers.
     Active,
-    /// Says its farewells.
+    /// Is telling its trackers that it leaves.
     Leaving,
 }
 
-/// One member of one swarm.
+/// A member of a swarm.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) phase: Phase,
-    /// To be forgotten once it has left.
+    /// Whether it is removed once it has left.
     pub(super) removed: bool,
     pub(super) amounts: Amounts,
-    /// What was transferred before the `started` of this run: trackers are told what came since.
+    /// The amounts before the `started` of this run; announces contain the difference.
     before: Amounts,
-    /// [`crate::DiscoverRequest::Completed`] came.
+    /// Whether [`crate::DiscoverRequest::Completed`] arrived.
     pub(super) completed: bool,
-    /// As the torrent has them, tier by tier.
+    /// The trackers in the torrent's order, tier by tier.
     pub(super) trackers: Vec<Tracker>,
-    /// In the order in which they are asked.
+    /// The order in which they are asked.
     order: Vec<usize>,
     peer_id: PeerId,
     port: u16,
-    /// `key` of announces.
+    /// The `key` of announces.
     announce_key: u32,
 }
 
 impl Member {
-    /// Shuffles each tier (BEP 12).
+    /// Creates a member. Each tier is shuffled (BEP 12).
     pub(super) fn new(swarm: Swarm, config: &Config, rng: &mut ChaCha8Rng) -> Self {
         let mut seen = BTreeSet::new();
         let tiers = swarm.trackers.into_iter().enumerate();
@@ -77,7 +77,7 @@ impl Member {
         }
     }
 
-    /// A new run: all trackers hear of it anew.
+    /// Starts a new run: all trackers receive `started` again.
     pub(super) fn start(&mut self, now: Instant) {
         self.phase = Phase::Active;
         self.before = self.amounts;
@@ -86,13 +86,13 @@ impl Member {
             .for_each(|tracker| tracker.renew(now));
     }
 
-    /// Whether a download has come to its end: all is there, not merely what was wanted of it.
+    /// Whether the download is complete: all data, not only the wanted ones.
     pub(super) fn is_completed(&self) -> bool {
         self.completed && self.amounts.left == Some(0)
     }
 
-    /// What the next announce to a tracker is for. Who leaves says first what the tracker does not
-    /// know yet.
+    /// The event of the next announce to a tracker. A leaving member first sends the events that
+    /// the tracker has not received.
     pub(super) fn event(&self, index: usize) -> AnnounceEvent {
         let announced = self
             .trackers
@@ -142,14 +142,14 @@ impl Member {
         }
     }
 
-    /// Whether a tracker has named peers and is kept: no other needs to be asked.
+    /// Whether a tracker has returned peers and is kept, so that no other need be asked.
     pub(super) fn is_served(&self) -> bool {
         self.trackers
             .iter()
             .any(|tracker| tracker.is_useful() && tracker.next.is_some() && tracker.query.is_none())
     }
 
-    /// Whether a tracker that comes before this one is kept.
+    /// Whether a tracker that precedes this one is kept.
     pub(super) fn is_spare(&self, index: usize) -> bool {
         let kept =
             |other: &Tracker| other.is_useful() && (other.next.is_some() || other.query.is_some());
@@ -159,7 +159,7 @@ impl Member {
             .any(|other| kept(&self.trackers[*other]))
     }
 
-    /// Trackers after this one that are to be asked and need not be.
+    /// Trackers after this one that are scheduled but need not be asked.
     pub(super) fn spares(&self, index: usize) -> Vec<usize> {
         let planned = |tracker: &Tracker| {
             tracker.query.is_none() && (tracker.next.is_some() || tracker.waiting)
@@ -178,7 +178,7 @@ impl Member {
             .collect()
     }
 
-    /// The next tracker to try when those asked so far do not suffice (BEP 12: the rest of a tier
+    /// The next tracker to try if those asked so far are not sufficient (BEP 12: the rest of a tier
     /// before the next tier).
     pub(super) fn candidate(&self, now: Instant) -> Option<usize> {
         self.order
@@ -187,8 +187,8 @@ impl Member {
             .find(|index| self.trackers[*index].is_candidate(now))
     }
 
-    /// BEP 12: the tracker that answers is the first of its tier from now on. Says which others of
-    /// the tier failed; they are asked again only when this one fails, too.
+    /// BEP 12: moves a tracker that answered to the front of its tier. Returns the failed ones of
+    /// the tier, which are asked again only if this one fails.
     pub(super) fn promote(&mut self, index: usize) -> Vec<usize> {
         let tier = self.trackers[index].tier;
         self.order.retain(|other| *other != index);
@@ -208,8 +208,8 @@ impl Member {
             .collect()
     }
 
-    /// Notes an answer; gives its peers back. `complete`: the tracker was told that nothing is
-    /// missing. `earliest`: when it may be asked again without an event.
+    /// Records an answer and returns its peers. `complete`: the announce said that no data are
+    /// missing. `earliest`: when the tracker may be asked again without an event.
     pub(super) fn record(
         &mut self,
         index: usize,
@@ -234,8 +234,8 @@ impl Member {
         answer.peers
     }
 
-    /// Notes what a tracker answered in its other address family: `new` peers that it had not named
-    /// in the first.
+    /// Records an answer from the tracker's other address family, with `new` peers that the first
+    /// answer did not contain.
     pub(super) fn record_other_family(&mut self, index: usize, answer: &Answer, new: usize) {
         let Some(tracker) = self.trackers.get_mut(index) else {
             return;
@@ -246,14 +246,14 @@ impl Member {
             peers,
         } = &mut tracker.state
         {
-            // Whoever has both families may be counted in both: the sum would be too many.
+            // A peer with both families may be counted in both, so the sum would be too high.
             *seeders = answer.seeders.max(*seeders);
             *leechers = answer.leechers.max(*leechers);
             *peers += new;
         }
     }
 
-    /// Notes what a scrape was answered.
+    /// Records the result of a scrape.
     pub(super) fn record_scrape(&mut self, index: usize, result: Result<Answer, TrackerError>) {
         let Some(tracker) = self.trackers.get_mut(index) else {
             return;
@@ -270,18 +270,20 @@ impl Member {
         };
     }
 
-    /// Notes a failure; says the how manieth in a row it is, or nothing if it is the last.
+    /// Records a failure. Returns the number of consecutive failures; `None` if the tracker must
+    /// not be asked again.
     pub(super) fn record_failure(&mut self, index: usize, error: TrackerError) -> Option<u32> {
         let tracker = self.trackers.get_mut(index)?;
         tracker.failures = tracker.failures.saturating_add(1);
         tracker.retired = matches!(error, TrackerError::Never(_));
         tracker.state = TrackerState::Failed(error);
-        // Its name may lead elsewhere by now.
+        // Its name may resolve to other addresses by now.
         tracker.addrs.clear();
         (!tracker.retired).then_some(tracker.failures)
     }
 
-    /// Trackers that were asked and that nobody means to ask again, and when they may be.
+    /// Trackers that were asked and are not scheduled again, with the time at which they may be
+    /// asked.
     pub(super) fn resting(&self) -> Vec<(usize, Instant)> {
         let trackers = self.trackers.iter().enumerate();
         trackers
@@ -290,20 +292,20 @@ impl Member {
             .collect()
     }
 
-    /// Whether anything is asked of a tracker, or waits to be.
+    /// Whether any request to a tracker is in progress or queued.
     pub(super) fn is_busy(&self) -> bool {
         self.trackers.iter().any(Tracker::is_busy)
     }
 
-    /// Whether an answer is to be expected soon, or room for a request. `prompt`: whether a request
-    /// is not slow.
+    /// Whether an answer is expected soon, or a request is queued. `prompt` returns whether a
+    /// request is not slow.
     pub(super) fn is_being_answered(&self, prompt: impl Fn(QueryId) -> bool) -> bool {
         self.trackers
             .iter()
             .any(|tracker| tracker.waiting || tracker.query.is_some_and(&prompt))
     }
 
-    /// Announces and scrapes under way, by tracker.
+    /// Announces and scrapes in progress, by tracker.
     pub(super) fn queries(&self) -> Vec<(usize, QueryId)> {
         let trackers = self.trackers.iter().enumerate();
         trackers
@@ -311,13 +313,13 @@ impl Member {
             .collect()
     }
 
-    /// The same, and those in other address families.
+    /// All requests in progress, including those in other address families.
     pub(super) fn all_queries(&self) -> Vec<QueryId> {
         let queries = |tracker: &Tracker| [tracker.query, tracker.other_family_query];
         self.trackers.iter().flat_map(queries).flatten().collect()
     }
 
-    /// Trackers that nothing is asked of.
+    /// Trackers without a request.
     pub(super) fn free(&self) -> Vec<usize> {
         self.indices(Tracker::is_free)
     }
@@ -327,7 +329,7 @@ impl Member {
         self.indices(|tracker| tracker.url.is_none())
     }
 
-    /// Trackers that are to hear at once that the download is complete.
+    /// Trackers that must immediately receive `completed`.
     pub(super) fn owed_completed(&self) -> Vec<usize> {
         if self.phase != Phase::Active || !self.is_completed() {
             return Vec::new();
@@ -337,12 +339,12 @@ impl Member {
         })
     }
 
-    /// Trackers that count us among their peers, or are just hearing of us.
+    /// Trackers that list us, or that are receiving their first announce.
     pub(super) fn aware(&self, hears_of_us: impl Fn(QueryId) -> bool) -> Vec<usize> {
         self.indices(|tracker| tracker.knows_us() || tracker.query.is_some_and(&hears_of_us))
     }
 
-    /// When trackers that answer may be asked for more peers.
+    /// When responsive trackers may be asked for more peers.
     pub(super) fn soonest(&self, now: Instant) -> Vec<(usize, Instant)> {
         let trackers = self.trackers.iter().enumerate();
         trackers

@@ -1,4 +1,4 @@
-//! Asking trackers (BEP 3, 7, 12, 15, 23, 24, 31, 41, 48).
+//! Tracker requests (BEP 3, 7, 12, 15, 23, 24, 31, 41, 48).
 
 mod allowance;
 mod announce;

@@ -1,8 +1,8 @@
-//! The other address family of a tracker (BEP 7): a tracker that is reached over both is told in
-//! both, or half of a swarm never hears of us.
+//! The other address family of a tracker (BEP 7). A tracker that is reachable over both receives
+//! announces in both, since half of a swarm would otherwise never learn of us.
 //!
-//! The first announce goes where it can; what answered it tells in which family it is repeated. A
-//! tracker that is silent there has not failed.
+//! The first announce uses either family; the address that answered determines the family in which
+//! it is repeated. Silence there is not a failure.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::discovery::url::Scheme;
 use crate::types::{Instant, PeerSource};
 
 impl Trackers {
-    /// Says in the other family what was just said in one, which brought `known`.
+    /// Repeats an announce in the other family. The first one returned `known`.
     pub(super) fn ask_other_family(
         &mut self,
         now: Instant,
@@ -32,7 +32,7 @@ impl Trackers {
         let Some(member) = self.schedule.get(key) else {
             return;
         };
-        // A download is counted where it is told of: once is enough.
+        // `completed` is counted by the tracker, so it is sent only once.
         let event = if event == AnnounceEvent::Completed {
             AnnounceEvent::None
         } else {
@@ -78,7 +78,7 @@ impl Trackers {
         }
     }
 
-    /// The announce in the other family is over.
+    /// Handles the end of the announce in the other family.
     pub(super) fn finish_other_family(
         &mut self,
         query: Query,

@@ -1,5 +1,5 @@
-//! Peers that a tracker named by host name instead of by address (BEP 3): looked up within the
-//! owner's budget, and handed on like any other.
+//! Peers that a tracker returned by host name instead of address (BEP 3). They are resolved within
+//! the owner's budget, and then treated like others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::discovery::url::Host;
 use crate::net::is_usable;
 use crate::types::{Instant, PeerSource};
 
-/// Lookups under way.
+/// Lookups in progress.
 #[derive(Debug, Default)]
 pub(super) struct PeerNames {
     open: BTreeMap<QueryId, Key>,
@@ -28,7 +28,7 @@ impl PeerNames {
         self.open.get(&id).map(|key| key.owner)
     }
 
-    /// Looks up names of peers, as many as the budget allows; the next answer names the others
+    /// Resolves names of peers, as many as the budget permits; the next answer contains the others
     /// again.
     pub(super) fn look_up(
         &mut self,
@@ -56,7 +56,7 @@ impl PeerNames {
         lookups
     }
 
-    /// A name has addresses, or none: then it was no peer.
+    /// Handles a resolved name. A name without addresses is ignored.
     pub(super) fn handle_resolved(
         &mut self,
         id: QueryId,
@@ -72,7 +72,7 @@ impl PeerNames {
         })
     }
 
-    /// Nobody wants the peers of this torrent any more: their lookups are cancelled.
+    /// Cancels the lookups of a torrent whose peers are no longer needed.
     pub(super) fn forget(&mut self, key: Key, outputs: &mut VecDeque<Output>) {
         let open = self.open.extract_if(.., |_, other| *other == key);
         outputs.extend(open.map(|(id, _)| Output::Cancel(id)));

@@ -1,4 +1,4 @@
-//! Announces under way, and those that wait because too many are.
+//! Announces in progress, and those that wait for others to end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -7,22 +7,22 @@ use super::announce::{AnnounceEvent, Ask};
 use super::io::QueryId;
 use crate::discovery::swarm::Key;
 
-/// One announce under way.
+/// An announce in progress.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) key: Key,
-    /// Index of the tracker in its torrent.
+    /// The index of the tracker in its torrent.
     pub(super) tracker: usize,
-    /// Nothing for a scrape.
+    /// The event; `None` for a scrape.
     pub(super) event: Option<AnnounceEvent>,
     pub(super) stage: Stage,
-    /// The same announce in the other address family (BEP 7); holds the peers that the first one
-    /// brought.
+    /// Set for the repeated announce in the other address family (BEP 7): the peers that the first
+    /// one returned.
     pub(super) other_family: Option<BTreeSet<SocketAddr>>,
-    /// It says that nothing is missing.
+    /// Whether it says that no data are missing.
     pub(super) complete: bool,
-    /// Its tracker was silent for longer than [`super::Config::patience`]: others are asked beside
-    /// it.
+    /// Whether its tracker was silent for longer than [`super::Config::patience`], so that others
+    /// are asked too.
     pub(super) overdue: bool,
 }
 
@@ -45,59 +45,62 @@ impl Query {
     }
 }
 
-/// What it waits for.
+/// What an announce waits for.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// [`super::Output::HttpGet`].
     Http,
-    /// [`super::Output::Resolve`]; then this is asked.
+    /// [`super::Output::Resolve`], after which this request is sent.
     Lookup { ask: Ask, path: String },
     /// Datagrams from one of these addresses.
     Udp(Vec<SocketAddr>),
 }
 
-/// Owners by what they have under way: those without anything come first.
+/// Classes of owners by the number of announces in progress; those without any come first.
 const CLASSES: usize = 3;
 
-/// Announces under way, in multiples of an owner's places, beyond which its oldest is given up.
-/// Only where places are freed by time can there be more than one per place.
+/// The number of announces in progress, as a multiple of an owner's slots, above which its oldest
+/// one is cancelled. There can be more than one per slot only if slots are freed after a fixed
+/// time.
 const UNDER_WAY_PER_PLACE: usize = 3;
 
-/// An owner with so many has more than a few.
+/// An owner with this many announces is in the last class.
 const MANY: usize = 4;
 
-/// All announces under way.
+/// All announces in progress.
 ///
-/// Places that become free go to whoever has waited longest, among the owners that have least. The
-/// last quarter of the places is for owners with a few announces, and the last eighth for those
-/// without any: however many owners have trackers that hang, somebody else's first one is asked at
-/// once.
+/// Free slots go to the owner that has waited longest, among those with the fewest announces. The
+/// last quarter of the slots is reserved for owners with few announces, and the last eighth for
+/// those without any. The first announce of an owner is therefore sent immediately, however many
+/// other owners have trackers that hang.
 #[derive(Debug)]
 pub(super) struct Queries {
     limit: usize,
     limit_per_owner: usize,
     open: BTreeMap<QueryId, Query>,
-    /// Those that count against the limits: an exchange over UDP that goes on in silence costs next
-    /// to nothing.
+    /// The announces that count against the limits. A UDP exchange with a silent tracker does not
+    /// count, since it costs almost nothing.
     counted: BTreeSet<QueryId>,
-    /// Whose place each takes up. If `timed`, a place stays taken until [`Queries::free_place`].
+    /// The owner whose slot each announce takes. If `timed`, a slot stays taken until
+    /// [`Queries::free_place`].
     places: BTreeMap<QueryId, u64>,
     timed: bool,
     owners: BTreeMap<u64, Owner>,
-    /// Owners that wait and have room of their own, by class and by when they lined up.
+    /// Owners that wait and have free slots of their own, by class and by the order in which they
+    /// queued.
     ready: [BTreeMap<u64, u64>; CLASSES],
     lined_up: u64,
     next: u64,
 }
 
-/// What one [`Key::owner`] has under way, and waits for.
+/// The announces of a [`Key::owner`], in progress and waiting.
 #[derive(Debug, Default)]
 struct Owner {
     counted: usize,
-    /// Places taken up, each by an announce under way or by one that failed a moment ago.
+    /// The number of slots in use, each by an announce in progress or by one that failed recently.
     places: usize,
     waiting: VecDeque<(Key, usize)>,
-    /// Its class and number in [`Queries::ready`], if it is there.
+    /// Its class and number in [`Queries::ready`], if it is in there.
     ready: Option<(usize, u64)>,
 }
 
@@ -112,7 +115,7 @@ impl Owner {
 }
 
 impl Queries {
-    /// `timed`: places are freed by [`Queries::free_place`] alone, instead of when an announce ends
+    /// `timed`: slots are freed only by [`Queries::free_place`], instead of when an announce ends
     /// or no longer counts.
     pub(super) const fn new(limit: usize, limit_per_owner: usize, timed: bool) -> Self {
         let ready = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
@@ -130,7 +133,8 @@ impl Queries {
         }
     }
 
-    /// Whether one more of this owner may begin now: it has room, and nobody goes before it.
+    /// Whether an announce of this owner may start now: it has a free slot, and no other owner
+    /// precedes it.
     pub(super) fn admits(&self, owner: u64) -> bool {
         let (its_own, class) = self
             .owners
@@ -141,9 +145,9 @@ impl Queries {
             && self.ready[..=class].iter().all(BTreeMap::is_empty)
     }
 
-    /// Whether there is a place for owners of this class.
+    /// Whether there is a slot for owners of this class.
     fn has_room(&self, class: usize) -> bool {
-        // Where one owner may have most of the places there are none to be kept for others.
+        // If one owner may use most of the slots, none are reserved for others.
         let kept = if self.limit_per_owner * 4 > self.limit {
             0
         } else {
@@ -189,7 +193,7 @@ impl Queries {
         self.counted.contains(&id)
     }
 
-    /// Lets others go on beside it.
+    /// Stops counting an announce, so that others may start.
     pub(super) fn discount(&mut self, id: QueryId) {
         let owner = self
             .open
@@ -208,7 +212,7 @@ impl Queries {
         }
     }
 
-    /// Lets another announce of the same owner have the place of this one.
+    /// Frees the slot of an announce for another one of the same owner.
     pub(super) fn free_place(&mut self, id: QueryId) {
         if let Some(number) = self.places.remove(&id) {
             if let Some(owner) = self.owners.get_mut(&number) {
@@ -218,7 +222,7 @@ impl Queries {
         }
     }
 
-    /// The oldest announce of this owner, if it has too many under way for its places.
+    /// The oldest announce of this owner, if it has too many for its slots.
     pub(super) fn surplus(&self, owner: u64) -> Option<QueryId> {
         let most = self.limit_per_owner.saturating_mul(UNDER_WAY_PER_PLACE);
         let is_its = |id: &&QueryId| {
@@ -238,7 +242,7 @@ impl Queries {
         self.line_up(key.owner);
     }
 
-    /// Has a tracker wait no longer.
+    /// Removes a waiting announce.
     pub(super) fn forget_waiting(&mut self, key: Key, tracker: usize) {
         if let Some(owner) = self.owners.get_mut(&key.owner) {
             owner.waiting.retain(|waiting| *waiting != (key, tracker));
@@ -246,8 +250,8 @@ impl Queries {
         }
     }
 
-    /// The next that waits, if there is room for it. Owners take turns, so that one with many
-    /// torrents holds up nobody.
+    /// The next waiting announce, if there is a slot for it. Owners take turns, so that one with
+    /// many torrents does not delay others.
     pub(super) fn pop_waiting(&mut self) -> Option<(Key, usize)> {
         let class =
             (0..CLASSES).find(|class| self.has_room(*class) && !self.ready[*class].is_empty())?;
@@ -259,8 +263,7 @@ impl Queries {
         next
     }
 
-    /// Has an owner wait for its turn if it waits and has room of its own, and forgets one of whom
-    /// there is nothing to know.
+    /// Queues an owner if it waits and has free slots, and removes one without state.
     fn line_up(&mut self, number: u64) {
         let Some(owner) = self.owners.get_mut(&number) else {
             return;
@@ -270,7 +273,7 @@ impl Queries {
             self.ready[class].remove(&at);
         }
         if !owner.waiting.is_empty() && owner.places < self.limit_per_owner {
-            // Whoever waits already does not wait anew because it has more or less than before.
+            // An owner that already waits keeps its position when its number of announces changes.
             let at = before.map_or(self.lined_up, |(_, at)| at);
             self.lined_up += u64::from(before.is_none());
             owner.ready = Some((owner.class(), at));

@@ -1,7 +1,7 @@
-//! Requests under way at trackers: over HTTP, or over UDP after a lookup of the tracker's name.
+//! Requests to trackers in progress: over HTTP, or over UDP after resolving the tracker's name.
 //!
-//! This part knows queries, datagrams and deadlines. What an answer means for a torrent is decided
-//! by whoever reads its [`Event`]s.
+//! This part handles queries, datagrams and deadlines. Its [`Event`]s report the results, whose
+//! meaning for a torrent is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -23,26 +23,26 @@ use crate::discovery::swarm::Key;
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 
-/// What a tracker is to be asked, and how.
+/// A request and its parameters.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) key: Key,
-    /// Index of the tracker in its member.
+    /// The index of the tracker in its member.
     pub(super) tracker: usize,
     pub(super) ask: Ask,
     pub(super) destination: Destination,
     pub(super) wait: Wait,
-    /// The peers that the same announce brought in one address family, if this one goes out in the
-    /// other (BEP 7).
+    /// For the repeated announce in the other address family (BEP 7): the peers that the first one
+    /// returned.
     pub(super) other_family: Option<BTreeSet<SocketAddr>>,
 }
 
-/// Where a question goes.
+/// Where a request is sent.
 #[derive(Debug)]
 pub(super) enum Destination {
-    /// A URL with all arguments; to addresses of this family alone, if one is given.
+    /// A URL with all arguments, and the address family to use, if restricted.
     Http { url: String, family: Option<Family> },
-    /// A UDP tracker whose name must be looked up first.
+    /// A UDP tracker whose name must be resolved first.
     Name {
         host: String,
         port: u16,
@@ -55,44 +55,44 @@ pub(super) enum Destination {
     },
 }
 
-/// How long an answer is waited for before something else happens.
+/// The timeout of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// [`Config::patience`]: the tracker hears of us for the first time.
+    /// [`Config::patience`]: the first request to the tracker.
     First,
-    /// [`Config::silence`]: it knows us.
+    /// [`Config::silence`]: the tracker has answered before.
     Again,
-    /// [`Config::farewell`], then the request is given up.
+    /// [`Config::farewell`], after which the request is cancelled.
     Farewell,
-    /// [`Config::other_family`], then the request is given up.
+    /// [`Config::other_family`], after which the request is cancelled.
     OtherFamily,
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// It is over.
+    /// It has ended.
     Over {
         query: Query,
         result: Result<Answer, TrackerError>,
-        /// The address family in which the tracker can be asked, too.
+        /// The other address family in which the tracker can be asked.
         other_family: Option<Family>,
     },
-    /// The name of a UDP tracker has addresses.
+    /// The name of a UDP tracker was resolved.
     Resolved {
         key: Key,
         tracker: usize,
         addrs: Vec<SocketAddr>,
     },
-    /// A tracker keeps its torrent waiting: others may be asked as well.
+    /// A tracker is slow: others may be asked as well.
     Slow(Key),
-    /// A tracker has been silent for long; it no longer holds up others.
+    /// A tracker has been silent for long, and no longer delays others.
     Silent(Key, usize),
-    /// It was given up after the longest wait.
+    /// It was cancelled after its timeout.
     GivenUp(Query),
 }
 
-/// Our waits.
+/// The configured timeouts.
 #[derive(Clone, Copy, Debug)]
 struct Waits {
     patience: Duration,
@@ -102,7 +102,7 @@ struct Waits {
     unanswered_place: Option<Duration>,
 }
 
-/// All requests under way, and those that wait because too many are.
+/// All requests in progress, and those that wait for others to end.
 #[derive(Debug)]
 pub(super) struct Requests {
     queries: Queries,
@@ -111,14 +111,14 @@ pub(super) struct Requests {
     waits: Waits,
     rng: ChaCha8Rng,
     events: VecDeque<Event>,
-    /// Requests that failed before their tracker counted as slow, where failures are not to be told
-    /// from silence ([`Config::unanswered_place`]): the next tracker is asked when it would be for a
-    /// silent one.
+    /// Requests that failed before their tracker counted as slow, if failures must look like
+    /// silence ([`Config::unanswered_place`]): the next tracker is asked at the time at which it
+    /// would be for a silent one.
     failed: BTreeMap<QueryId, Key>,
 }
 
 impl Requests {
-    /// No requests. `rng` draws the transaction ids of datagrams.
+    /// No requests. `rng` provides transaction ids.
     pub(super) fn new(config: &Config, rng: ChaCha8Rng) -> Self {
         Self {
             queries: Queries::new(
@@ -141,7 +141,7 @@ impl Requests {
         }
     }
 
-    /// What happened, in order, until `None`.
+    /// Returns the next event, in order; `None` if there is none.
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -151,7 +151,7 @@ impl Requests {
         self.timers.next().map(|(at, wake)| (at, wake.reason()))
     }
 
-    /// Whose question this is.
+    /// The owner of a request.
     pub(super) fn owner(&self, id: QueryId) -> Option<u64> {
         self.queries.get(id).map(|query| query.key.owner)
     }
@@ -161,12 +161,12 @@ impl Requests {
         self.queries.fresh_id()
     }
 
-    /// Who waits for room, and in which order.
+    /// The queue of waiting requests.
     pub(super) const fn queue(&mut self) -> &mut Queries {
         &mut self.queries
     }
 
-    /// Asks. The answer comes as an [`Event`].
+    /// Sends a request. The answer arrives as an [`Event`].
     pub(super) fn open(
         &mut self,
         now: Instant,
@@ -210,8 +210,8 @@ impl Requests {
         id
     }
 
-    /// Sets the time at which a new request frees its place, and gives up the owner's oldest one if
-    /// too many are under way.
+    /// Sets the time at which a new request frees its slot, and cancels the owner's oldest one if
+    /// too many are in progress.
     fn bound_unanswered(
         &mut self,
         now: Instant,
@@ -239,13 +239,13 @@ impl Requests {
         self.timers.set(wake, now + wait);
     }
 
-    /// Waits for an answer under way, and no longer than for a farewell.
+    /// Limits the wait for an answer in progress to the timeout for leaving.
     pub(super) fn wait_before_leaving(&mut self, now: Instant, id: QueryId) {
         self.timers.clear(Wake::Patience(id));
         self.set_deadline(now, id, Wait::Farewell);
     }
 
-    /// Ends a request whose answer is no longer needed.
+    /// Cancels a request whose answer is no longer needed.
     pub(super) fn cancel(&mut self, id: QueryId, outputs: &mut VecDeque<Output>) -> Option<Query> {
         self.cancel_network(id, outputs);
         self.close(id)
@@ -258,7 +258,7 @@ impl Requests {
         }
     }
 
-    /// Whether the tracker may be hearing one of these events just now.
+    /// Whether a request with one of these events is in progress.
     pub(super) fn is_telling(&self, id: QueryId, events: &[AnnounceEvent]) -> bool {
         let query = self.queries.get(id).filter(|_| self.queries.is_counted(id));
         query.is_some_and(|query| {
@@ -271,12 +271,12 @@ impl Requests {
         })
     }
 
-    /// Whether the request is under way and its tracker not slow.
+    /// Whether the request is in progress and its tracker is not slow.
     pub(super) fn is_prompt(&self, id: QueryId) -> bool {
         self.queries.get(id).is_some_and(|query| !query.overdue)
     }
 
-    /// An answer over HTTP, or why there is none.
+    /// Handles the result of an HTTP request.
     pub(super) fn handle_http(
         &mut self,
         id: QueryId,
@@ -307,7 +307,7 @@ impl Requests {
         self.end(id, answer, other_family);
     }
 
-    /// The name of a UDP tracker has addresses, or none.
+    /// Handles the result of resolving a UDP tracker's name.
     pub(super) fn handle_resolved(
         &mut self,
         now: Instant,
@@ -337,7 +337,7 @@ impl Requests {
         }
     }
 
-    /// A datagram. Only the answer to an outstanding question, from whom it was put to, is heard.
+    /// Handles a datagram, which must match a pending request to its sender.
     pub(super) fn handle_packet(
         &mut self,
         now: Instant,
@@ -355,7 +355,7 @@ impl Requests {
         }
     }
 
-    /// A datagram could not be sent.
+    /// Handles a datagram that could not be sent.
     pub(super) fn handle_unreachable(
         &mut self,
         now: Instant,
@@ -369,7 +369,7 @@ impl Requests {
         }
     }
 
-    /// Does one thing that is due; returns whether there was one.
+    /// Handles one deadline that is due. Returns whether there was one.
     pub(super) fn handle_timeout(&mut self, now: Instant, outputs: &mut VecDeque<Output>) -> bool {
         match self.timers.pop(now) {
             None => return false,
@@ -388,8 +388,8 @@ impl Requests {
         true
     }
 
-    /// A tracker is silent. The first time others may be asked as well; from the second time on, an
-    /// exchange over UDP no longer keeps others waiting for room: it goes on and costs next to
+    /// Records that a tracker is silent. The first time others may be asked as well. From the
+    /// second time on, a UDP exchange no longer counts against the limits, since it costs almost
     /// nothing.
     fn note_slow(&mut self, now: Instant, id: QueryId) {
         if let Some(key) = self.failed.remove(&id) {
@@ -452,7 +452,7 @@ impl Requests {
         }
     }
 
-    /// In which family a UDP tracker that answered from `from` has addresses, too.
+    /// The family in which a UDP tracker that answered from `from` also has addresses.
     fn other_family(&self, id: QueryId, from: SocketAddr) -> Option<Family> {
         let Stage::Udp(addrs) = &self.queries.get(id)?.stage else {
             return None;

@@ -1,5 +1,5 @@
-//! When which tracker of which member is asked next, and what an answer or a failure changes about
-//! that.
+//! The schedule: when each tracker of each member is asked next, and how answers and failures
+//! change that.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::discovery::swarm::{Key, Swarm};
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 
-/// All members, and their announces to come.
+/// All members and their scheduled announces.
 #[derive(Debug)]
 pub(super) struct Schedule {
     members: BTreeMap<Key, Member>,
@@ -26,12 +26,12 @@ pub(super) struct Schedule {
     rng: ChaCha8Rng,
 }
 
-/// What follows from an answer.
+/// The effects of an answer.
 #[derive(Debug)]
 pub(super) struct Answered {
-    /// Whom the tracker named.
+    /// The peers that the tracker returned.
     pub(super) peers: Vec<SocketAddr>,
-    /// Trackers that waited for room and need not be asked any more.
+    /// Trackers that waited for a slot and need not be asked any more.
     pub(super) withdrawn: Vec<usize>,
 }
 
@@ -45,7 +45,7 @@ impl Schedule {
         }
     }
 
-    /// Takes a member in, in place of one with the same key.
+    /// Adds a member, replacing one with the same key.
     pub(super) fn insert(&mut self, key: Key, swarm: Swarm, config: &Config) {
         let member = Member::new(swarm, config, &mut self.rng);
         self.members.insert(key, member);
@@ -85,17 +85,17 @@ impl Schedule {
         self.get_mut(key)?.trackers.get_mut(index)
     }
 
-    /// The next announce.
+    /// The time of the next announce.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.due.next().map(|(at, _)| at)
     }
 
-    /// Takes out one announce that is due.
+    /// Removes one announce that is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(Key, usize)> {
         self.due.pop(now)
     }
 
-    /// Plans the next announce to a tracker.
+    /// Schedules the next announce to a tracker.
     pub(super) fn plan(&mut self, key: Key, index: usize, at: Instant) {
         if let Some(tracker) = self.tracker_mut(key, index) {
             tracker.next = Some(at);
@@ -103,7 +103,7 @@ impl Schedule {
         }
     }
 
-    /// An announce begins, or waits for room: it is no longer planned.
+    /// Records that an announce starts or is queued, so that it is no longer scheduled.
     pub(super) fn begin(&mut self, key: Key, index: usize, waiting: bool) {
         self.due.clear((key, index));
         if let Some(tracker) = self.tracker_mut(key, index) {
@@ -111,7 +111,7 @@ impl Schedule {
         }
     }
 
-    /// Takes back the next announce to a tracker. Returns whether it waited for room.
+    /// Cancels the next announce to a tracker. Returns whether it was queued.
     pub(super) fn rest(&mut self, key: Key, index: usize) -> bool {
         self.due.clear((key, index));
         let Some(tracker) = self.tracker_mut(key, index) else {
@@ -121,7 +121,7 @@ impl Schedule {
         std::mem::take(&mut tracker.waiting)
     }
 
-    /// A request is over: its tracker may be asked again.
+    /// Records that a request has ended: its tracker may be asked again.
     pub(super) fn release(&mut self, query: &Query) {
         let Some(tracker) = self.tracker_mut(query.key, query.tracker) else {
             return;
@@ -139,8 +139,8 @@ impl Schedule {
         indices
     }
 
-    /// More peers are wanted: announces are moved to when they are allowed. Returns whether one of
-    /// them is due.
+    /// Moves announces to the earliest permitted time, since more peers are wanted. Returns whether
+    /// one of them is due.
     pub(super) fn hasten(&mut self, now: Instant, key: Key) -> bool {
         let soonest = self.get(key).map(|member| member.soonest(now));
         let soonest = soonest.unwrap_or_default();
@@ -150,9 +150,9 @@ impl Schedule {
         soonest.iter().any(|(_, at)| *at <= now)
     }
 
-    /// A tracker answered. BEP 12's order decides who is kept: of trackers that were asked side by
-    /// side and named peers, the first one is announced to from then on, and those behind it are
-    /// asked when it fails or more peers are wanted.
+    /// Handles an answer. BEP 12's order determines the tracker that is kept: of trackers that were
+    /// asked in parallel and returned peers, the first one receives further announces, and those
+    /// after it are asked when it fails or more peers are wanted.
     pub(super) fn handle_answer(
         &mut self,
         now: Instant,
@@ -182,8 +182,8 @@ impl Schedule {
         Some(Answered { peers, withdrawn })
     }
 
-    /// A tracker failed: it is asked again later, unless one that comes before it is kept; and if
-    /// none is kept, those that rest are asked again as soon as they may be.
+    /// Handles a failure: the tracker is asked again later, unless one that precedes it is kept. If
+    /// none is kept, resting trackers are asked again as soon as permitted.
     pub(super) fn handle_failure(
         &mut self,
         now: Instant,
@@ -223,8 +223,8 @@ impl Schedule {
         }
     }
 
-    /// 50 to 100 % of the doubled wait, so that those who lost a tracker together do not come back
-    /// together.
+    /// 50 to 100 % of the doubled delay, so that clients which lost a tracker at the same time do
+    /// not retry at the same time.
     fn backoff(&mut self, failures: u32, config: &Config) -> Duration {
         let doubled = config
             .backoff
@@ -234,11 +234,11 @@ impl Schedule {
     }
 }
 
-/// The regular wait before the next announce, and the least one.
+/// The regular interval before the next announce, and the minimum one.
 fn intervals(answer: &Answer, config: &Config) -> (Duration, Duration) {
     let (least, most) = config.interval_bounds;
     let floor = config.min_interval_floor;
-    // Zero is no time, but a tracker that does not care.
+    // Zero means that the tracker has no preference.
     let given = |span: Option<Duration>| span.filter(|span| !span.is_zero());
     let min_interval = given(answer.min_interval)
         .unwrap_or(config.min_interval)

@@ -1,4 +1,4 @@
-//! How trackers are doing, for screens and error messages.
+//! The status of trackers, for display and error messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use crate::discovery::url::{Url, UrlError};
 use crate::types::{Instant, visible};
 
-/// Trackers whose failures are told together by name.
+/// The maximum number of trackers whose failures are listed by name.
 const MAX_REASONS: usize = 3;
 
-/// One tracker of one torrent.
+/// The status of one tracker of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerStatus {
-    /// Its tier, from 0 (BEP 12).
+    /// Its tier, starting at 0 (BEP 12).
     pub tier: usize,
-    /// As the torrent has it: foreign text, to be escaped on screens.
+    /// The URL as in the torrent. It is untrusted text and must be escaped for display.
     pub url: String,
-    /// What came of the last announce that is over.
+    /// The result of the last completed announce.
     pub state: TrackerState,
-    /// Whether an announce is under way.
+    /// Whether an announce is in progress.
     pub asking: bool,
     /// When it is asked next; `None`: now, or only when others fail.
     pub next: Option<Instant>,
-    /// What it wants the user to know (`warning message`), escaped, at most 255 bytes of it.
+    /// The tracker's warning for the user (`warning message`), escaped, at most 255 bytes.
     pub warning: Option<String>,
 }
 
-/// What came of the last announce.
+/// The result of the last announce.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrackerState {
     /// Not asked, or no answer yet.
@@ -34,96 +34,98 @@ pub enum TrackerState {
     Idle,
     /// It answered.
     Ok {
-        /// Complete peers it knows, if it says.
+        /// The number of complete peers, if given.
         seeders: Option<u32>,
-        /// Other peers it knows, if it says.
+        /// The number of incomplete peers, if given.
         leechers: Option<u32>,
-        /// Addresses it gave us.
+        /// The number of addresses in the answer.
         peers: usize,
     },
-    /// It did not answer, or not well.
+    /// It did not answer, or the answer was invalid.
     Failed(TrackerError),
 }
 
 /// Why an announce failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerError {
-    /// The torrent names it in a way that cannot be asked.
+    /// The torrent's URL for it cannot be used.
     #[error("its address cannot be used: {0}")]
     Url(#[from] UrlError),
-    /// It said so (`failure reason`, BEP 3; action 3, BEP 15): escaped, at most 255 bytes of it.
+    /// The tracker refused (`failure reason`, BEP 3; action 3, BEP 15): its text, escaped, at most
+    /// 255 bytes.
     #[error("the tracker refuses: {0}")]
     Failure(String),
-    /// The same, with the wait that it wants (`retry in`, BEP 31).
+    /// The tracker refused with a retry delay (`retry in`, BEP 31).
     #[error("the tracker refuses: {reason}; it wants to be asked again after {} min", .wait.as_secs() / 60)]
     Later {
-        /// As in [`TrackerError::Failure`].
+        /// The text, as in [`TrackerError::Failure`].
         reason: String,
-        /// At least so long; it is bounded before it is kept.
+        /// The minimum delay, which is bounded when it is stored.
         wait: Duration,
     },
-    /// The same, for good.
+    /// The tracker refused permanently.
     #[error("the tracker refuses: {0}; it does not want to be asked again")]
     Never(String),
-    /// One of a torrent's trackers beyond [`super::Config::max_trackers`].
+    /// The first of a torrent's trackers beyond [`super::Config::max_trackers`].
     #[error(
         "this one and those after it, {more} in all, are not asked: {limit} trackers of a torrent are the limit"
     )]
     TooMany {
-        /// Our bound.
+        /// The limit.
         limit: usize,
-        /// Trackers beyond it.
+        /// The number of trackers beyond it.
         more: usize,
     },
-    /// A scrape was wanted, and BEP 48 finds no address for it.
+    /// A scrape was requested, and BEP 48 defines no URL for it.
     #[error("the tracker cannot be asked for counts alone: its path does not end in /announce")]
     NoScrape,
-    /// Nothing came.
+    /// There was no answer.
     #[error("the tracker did not answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// The name is unknown, or nobody listens there.
+    /// The name cannot be resolved, or the connection failed.
     #[error("the tracker cannot be reached: {0}")]
     Unreachable(String),
-    /// The address is one that must not be dialled.
+    /// The address policy does not permit dialling the address.
     #[error("the tracker is not asked: {0}")]
     Refused(String),
-    /// It was not asked this time: too many others ask it. No failure of its own.
+    /// It was not asked this time, because it receives too many requests from others. This is not a
+    /// failure of the tracker.
     #[error("too many ask the tracker at a time; it is asked again in {} s", .0.as_secs())]
     Busy(Duration),
-    /// Not a 200.
+    /// The HTTP status is not 200.
     #[error(
         "the tracker answered with HTTP status {0}; it may have moved, or ask for another address"
     )]
     HttpStatus(u16),
-    /// HTTP was broken, or had more than three redirects.
+    /// The HTTP response is invalid, or there were more than three redirects.
     #[error("the tracker broke HTTP: {0}")]
     Http(String),
-    /// More than an announce needs.
+    /// The answer is longer than permitted.
     #[error("the tracker's answer is too long: more than {limit} bytes")]
     TooLong {
-        /// Our bound.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A page for people.
+    /// The answer is a web page.
     #[error(
         "the tracker answered with a web page instead of a list of peers; is its address right?"
     )]
     Html,
-    /// Not what BEP 3 says.
+    /// The answer is not of the form of BEP 3.
     #[error("the tracker's answer is malformed: {0}")]
     Malformed(String),
-    /// Not what BEP 15 says.
+    /// The answer is not of the form of BEP 15.
     #[error("the tracker's datagram is malformed: {expected} bytes expected, {received} came")]
     Datagram {
-        /// Least length of an answer of its action.
+        /// The minimum length of an answer to this action.
         expected: usize,
-        /// What came.
+        /// The received length.
         received: usize,
     },
 }
 
 impl TrackerError {
-    /// The tracker's own words, if it said why it refuses: escaped.
+    /// The tracker's own text, if it gave a reason: escaped.
     #[must_use]
     pub fn own_words(&self) -> Option<&str> {
         match self {
@@ -134,7 +136,7 @@ impl TrackerError {
         }
     }
 
-    /// In a few words, for a list of several; the tracker's own ones in quotes.
+    /// A short form for lists; the tracker's own text is quoted.
     fn brief(&self) -> String {
         match self {
             Self::Failure(reason) | Self::Later { reason, .. } | Self::Never(reason) => {
@@ -152,7 +154,7 @@ impl TrackerError {
 }
 
 impl TrackerStatus {
-    /// Its address for screens and logs: escaped, without user and password.
+    /// Its URL for display and logs: escaped, without user and password.
     #[must_use]
     pub fn shown_url(&self) -> String {
         let secret = Url::parse(&self.url)
@@ -161,15 +163,15 @@ impl TrackerStatus {
         secret.map_or_else(|| visible(&self.url).into_owned(), |url| url.to_string())
     }
 
-    /// Its host for screens, or all of its address if that makes no sense.
+    /// Its host for display, or the whole URL if that is invalid.
     fn shown_host(&self) -> String {
         Url::parse(&self.url)
             .map_or_else(|_| visible(&self.url).into_owned(), |url| url.authority())
     }
 }
 
-/// Why trackers failed, at most `MAX_REASONS` of them by name: `t.example says "unregistered
-/// torrent"; u.example: HTTP status 404`. Empty if none did.
+/// A summary of failures, with at most `MAX_REASONS` trackers by name: `t.example says
+/// "unregistered torrent"; u.example: HTTP status 404`. Empty if none did.
 #[must_use]
 pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> String {
     let failed = |status: &'a TrackerStatus| {
@@ -180,7 +182,7 @@ pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> St
         }
     };
     let mut failed: Vec<_> = statuses.into_iter().filter_map(failed).collect();
-    // What a tracker says in its own words is worth most.
+    // A tracker's own text is the most useful.
     failed.sort_by_key(|(_, error)| error.own_words().is_none());
     let one = |(status, error): &(&TrackerStatus, &TrackerError)| {
         let colon = if error.own_words().is_some() { "" } else { ":" };
@@ -192,23 +194,24 @@ pub fn failures<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> St
     told.join("; ")
 }
 
-/// Counts over the trackers of a torrent. Prints as "asked 3 trackers: 2 failed, 1 knows no peers".
+/// Counts over the trackers of a torrent. Its `Display` form is, for example, "asked 3 trackers: 2
+/// failed, 1 knows no peers".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Trackers that answered, failed, or have not answered yet.
+    /// The number of trackers that answered, failed, or have not answered yet.
     pub asked: usize,
-    /// Of these: failed.
+    /// The number of these that failed.
     pub failed: usize,
-    /// Of these: answered without a peer.
+    /// The number of these that answered without peers.
     pub empty: usize,
-    /// Of these: answered with peers.
+    /// The number of these that answered with peers.
     pub useful: usize,
-    /// Addresses in all last answers.
+    /// The number of addresses in all last answers.
     pub peers: usize,
 }
 
 impl Summary {
-    /// Counts.
+    /// Computes the counts.
     pub fn of<'a>(statuses: impl IntoIterator<Item = &'a TrackerStatus>) -> Self {
         statuses.into_iter().fold(Self::default(), Self::count)
     }
@@ -228,7 +231,7 @@ impl Summary {
         self
     }
 
-    /// Trackers that have not answered yet.
+    /// The number of trackers that have not answered yet.
     #[must_use]
     pub const fn silent(&self) -> usize {
         self.asked - self.failed - self.empty - self.useful

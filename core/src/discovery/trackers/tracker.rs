@@ -1,4 +1,4 @@
-//! One tracker of one member: what it is, what came of asking it, and when it may be asked again.
+//! A tracker of a member: its URL, the result of the last request, and when it may be asked again.
 
 use std::net::SocketAddr;
 
@@ -7,35 +7,35 @@ use super::status::{TrackerError, TrackerState, TrackerStatus};
 use crate::discovery::url::{Host, Url};
 use crate::types::Instant;
 
-/// One tracker of one member.
+/// A tracker of a member.
 #[derive(Debug)]
 pub(super) struct Tracker {
     pub(super) tier: usize,
     text: String,
-    /// `None`: cannot be asked; `state` says why.
+    /// `None` if it cannot be asked; `state` contains the reason.
     pub(super) url: Option<Url>,
     pub(super) state: TrackerState,
     pub(super) warning: Option<String>,
     pub(super) query: Option<QueryId>,
-    /// The same announce in its other address family, once it answered in one (BEP 7).
+    /// The repeated announce in its other address family (BEP 7), if it is in progress.
     pub(super) other_family_query: Option<QueryId>,
-    /// Waits for room among the queries.
+    /// Whether an announce is queued.
     pub(super) waiting: bool,
-    /// When it will be asked.
+    /// The time of the next announce, if scheduled.
     pub(super) next: Option<Instant>,
     /// When it may be asked without an event.
     pub(super) earliest: Instant,
-    /// Since the last success.
+    /// The number of failures since the last success.
     pub(super) failures: u32,
-    /// It does not want to be asked again (BEP 31).
+    /// Whether it refused permanently (BEP 31).
     pub(super) retired: bool,
     pub(super) announced: Announced,
     pub(super) tracker_id: Option<Vec<u8>>,
-    /// What its name was resolved to, as long as it answers.
+    /// The addresses that its name was resolved to, while it answers.
     pub(super) addrs: Vec<SocketAddr>,
 }
 
-/// Which events reached a tracker in this run.
+/// The events that a tracker received in this run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Announced {
     pub(super) started: bool,
@@ -51,7 +51,7 @@ impl Tracker {
         Self::with(tier, text, url, state)
     }
 
-    /// Stands for `more` trackers, of which this is the first, that are beyond the limit.
+    /// A placeholder for `more` trackers beyond the limit, of which this is the first.
     pub(super) fn beyond(tier: usize, text: String, limit: usize, more: usize) -> Self {
         let error = TrackerError::TooMany { limit, more };
         Self::with(tier, text, None, TrackerState::Failed(error))
@@ -77,27 +77,27 @@ impl Tracker {
         }
     }
 
-    /// Whether it may be asked and nothing is planned for it.
+    /// Whether it may be asked and is not scheduled.
     pub(super) fn is_candidate(&self, now: Instant) -> bool {
         self.is_free() && self.next.is_none() && !self.retired && self.earliest <= now
     }
 
-    /// Whether it named peers when it answered last.
+    /// Whether its last answer contained peers.
     pub(super) const fn is_useful(&self) -> bool {
         matches!(self.state, TrackerState::Ok { peers: 1.., .. })
     }
 
-    /// Whether nothing is asked of it, or about to be.
+    /// Whether it has no request in progress or scheduled.
     pub(super) const fn is_free(&self) -> bool {
         self.url.is_some() && self.query.is_none() && !self.waiting
     }
 
-    /// Whether a query of it is under way or waits for room.
+    /// Whether a request is in progress or queued.
     pub(super) const fn is_busy(&self) -> bool {
         self.query.is_some() || self.other_family_query.is_some() || self.waiting
     }
 
-    /// Whether it was asked in this run and nothing is planned for it.
+    /// Whether it was asked in this run and is not scheduled.
     pub(super) const fn is_resting(&self) -> bool {
         (self.failures > 0 || self.announced.started)
             && self.next.is_none()
@@ -105,8 +105,8 @@ impl Tracker {
             && !self.retired
     }
 
-    /// When it may be asked if more peers are wanted; `None`: it does not answer, or is being
-    /// asked.
+    /// When it may be asked if more peers are wanted; `None` if it does not answer, or a request is
+    /// in progress.
     pub(super) fn soonest(&self, now: Instant) -> Option<Instant> {
         let answering = matches!(self.state, TrackerState::Ok { .. }) && self.query.is_none();
         self.next
@@ -114,12 +114,12 @@ impl Tracker {
             .map(|next| next.min(self.earliest.max(now)))
     }
 
-    /// Whether it counts us among its peers, and is likely to hear that we leave.
+    /// Whether it lists us, and is likely to receive our `stopped`.
     pub(super) const fn knows_us(&self) -> bool {
         self.announced.started && matches!(self.state, TrackerState::Ok { .. })
     }
 
-    /// Whether its name must be looked up before it can be asked.
+    /// Whether its name must be resolved before it can be asked.
     pub(super) fn needs_lookup(&self) -> bool {
         let named = self
             .url
@@ -128,7 +128,7 @@ impl Tracker {
         named && self.addrs.is_empty()
     }
 
-    /// A new run: nothing of the last one counts.
+    /// Starts a new run without the state of the previous one.
     pub(super) const fn renew(&mut self, now: Instant) {
         self.announced = Announced {
             started: false,

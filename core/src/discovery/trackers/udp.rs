@@ -1,4 +1,5 @@
-//! The datagrams of BEP 15, scrapes included, and the option of BEP 41 that carries the URL's path.
+//! The datagrams of BEP 15, including scrapes, and the option of BEP 41 that contains the URL's
+//! path.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::announce::{Announce, AnnounceEvent, Answer, PeerList, words};
 use super::status::TrackerError;
 use crate::types::InfoHashV1;
 
-/// What tells a connect from other traffic.
+/// The magic constant of a connect request.
 pub(crate) const MAGIC: u64 = 0x0417_2710_1980;
 
 pub(crate) const CONNECT: u32 = 0;
@@ -16,19 +17,19 @@ pub(crate) const ANNOUNCE: u32 = 1;
 pub(crate) const SCRAPE: u32 = 2;
 pub(crate) const ERROR: u32 = 3;
 
-/// BEP 41: option "URL data".
+/// The option "URL data" (BEP 41).
 const URL_DATA: u8 = 2;
 
-/// An answer, its body still to be read as what was asked.
+/// An answer. Its body must be parsed according to the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
-    /// What it answers.
+    /// The transaction id.
     pub transaction: u32,
     action: u32,
     body: &'a [u8],
 }
 
-/// Asks for a connection id.
+/// Encodes a request for a connection id.
 #[must_use]
 pub fn connect(transaction: u32) -> Bytes {
     let mut bytes = BytesMut::with_capacity(16);
@@ -38,7 +39,7 @@ pub fn connect(transaction: u32) -> Bytes {
     bytes.freeze()
 }
 
-/// An announce. `path_and_query`: of the tracker's URL; `/` alone is not sent.
+/// Encodes an announce. `path_and_query` is that of the tracker's URL; `/` alone is omitted.
 #[must_use]
 pub fn announce(
     connection: u64,
@@ -56,7 +57,7 @@ pub fn announce(
     bytes.put_u64(announce.left());
     bytes.put_u64(announce.amounts.uploaded);
     bytes.put_u32(event_number(announce.event));
-    // Our address as the tracker sees it.
+    // The IP address field: 0 means the source address.
     bytes.put_u32(0);
     bytes.put_u32(announce.key);
     bytes.put_u32(announce.num_want);
@@ -65,7 +66,7 @@ pub fn announce(
     bytes.freeze()
 }
 
-/// A scrape of one swarm.
+/// Encodes a scrape of one swarm.
 #[must_use]
 pub fn scrape(connection: u64, transaction: u32, info_hash: &InfoHashV1) -> Bytes {
     let mut bytes = BytesMut::with_capacity(36);
@@ -85,7 +86,7 @@ const fn event_number(event: AnnounceEvent) -> u32 {
     }
 }
 
-/// BEP 41: at most 255 bytes an option; longer text goes into several.
+/// BEP 41: an option has at most 255 bytes, so longer text is split into several.
 fn put_url_data(bytes: &mut BytesMut, path_and_query: &str) {
     if path_and_query == "/" {
         return;
@@ -98,7 +99,8 @@ fn put_url_data(bytes: &mut BytesMut, path_and_query: &str) {
 }
 
 impl<'a> Response<'a> {
-    /// Reads action and transaction, which every answer begins with; `None`: shorter than that.
+    /// Parses the action and transaction id, with which every answer begins; `None` if it is
+    /// shorter.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (action, rest) = bytes.split_first_chunk()?;
@@ -110,16 +112,16 @@ impl<'a> Response<'a> {
         })
     }
 
-    /// The tracker's refusal, whatever was asked.
+    /// The tracker's error, whatever was requested.
     #[must_use]
     pub fn as_error(&self) -> Option<TrackerError> {
         (self.action == ERROR).then(|| TrackerError::Failure(words(self.body)))
     }
 
-    /// The connection id; `None`: an answer to something else.
+    /// The connection id; `None` if this is an answer to another request.
     ///
     /// # Errors
-    /// Too short.
+    /// The answer is too short.
     pub fn as_connection(&self) -> Result<Option<u64>, TrackerError> {
         if self.action != CONNECT {
             return Ok(None);
@@ -131,11 +133,11 @@ impl<'a> Response<'a> {
         Ok(Some(u64::from_be_bytes(*id)))
     }
 
-    /// What an announce was answered; `None`: an answer to something else. `v6`: the tracker was
-    /// asked over IPv6, so its peers have 18 bytes each.
+    /// The answer to an announce; `None` if this is an answer to another request. `v6`: the tracker
+    /// was asked over IPv6, so peers have 18 bytes each.
     ///
     /// # Errors
-    /// Too short.
+    /// The answer is too short.
     pub fn as_answer(&self, v6: bool) -> Result<Option<Answer>, TrackerError> {
         if self.action != ANNOUNCE {
             return Ok(None);
@@ -162,10 +164,10 @@ impl<'a> Response<'a> {
         }))
     }
 
-    /// What a scrape of one swarm was answered; `None`: an answer to something else.
+    /// The answer to a scrape of one swarm; `None` if this is an answer to another request.
     ///
     /// # Errors
-    /// Too short.
+    /// The answer is too short.
     pub fn as_scrape(&self) -> Result<Option<Answer>, TrackerError> {
         if self.action != SCRAPE {
             return Ok(None);

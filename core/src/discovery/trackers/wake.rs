@@ -1,22 +1,22 @@
-//! What a request waits for.
+//! The deadlines of a request.
 
 use super::io::{QueryId, Reason};
 
-/// What is to be done when a deadline has come.
+/// The action when a deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
-    /// Wait no longer for this one alone.
+    /// Treat the tracker as slow.
     Patience(QueryId),
     /// Send the datagram again.
     Retransmit(QueryId),
-    /// Leave without an answer, or give up a scrape.
+    /// Leave without an answer, or cancel a scrape.
     Farewell(QueryId),
-    /// Its place is free for another announce of the same owner, whatever became of it.
+    /// Free its slot for another announce of the same owner, whatever its state.
     Place(QueryId),
 }
 
 impl Wake {
-    /// All that one request may wait for while it is under way.
+    /// All deadlines that a request may have while it is in progress.
     pub(super) const fn all(id: QueryId) -> [Self; 3] {
         [Self::Patience(id), Self::Retransmit(id), Self::Farewell(id)]
     }

@@ -1,4 +1,4 @@
-//! Entering and leaving swarms, and what is told of them.
+//! Joining and leaving swarms, and their reports.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! How a session begins and ends, and who is at fault.
+//! The start and end of sessions, and protocol violations.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Streams: opened, fed, closed.
+//! Streams: opening, data, closing.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn streams_that_stall_do_not_block_another() {
             world.upload(stream, 1000);
         }
         world.settle();
-        // Only the last stream is ever consumed.
+        // Only the data of the last stream are consumed.
         world.consume(4, u64::MAX, true);
         world.consume(4, u64::MAX, false);
         world.settle();

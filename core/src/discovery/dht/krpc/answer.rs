@@ -1,4 +1,5 @@
-//! Answers (BEP 5, 32, 51). Every question's answer is read the same way: what is there is taken.
+//! Answers (BEP 5, 32, 51). The answers to all queries are parsed the same way; fields are
+//! optional.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,46 +10,48 @@ use crate::discovery::dht::id::{Contact, NodeId};
 use crate::net::compact;
 use crate::types::InfoHashV1;
 
-/// Nodes of one family that are read from an answer (BEP 5): a long list is a liar's.
+/// The maximum number of nodes of one family that are read from an answer (BEP 5). Only malicious
+/// nodes send more.
 pub const MAX_CONTACTS: usize = 8;
 
-/// Peers that are read from an answer: more than fit beside nodes into a datagram of 1,280 bytes.
+/// The maximum number of peers that are read from an answer: more than fit into a datagram of 1,280
+/// bytes beside nodes.
 pub const MAX_PEERS: usize = 120;
 
-/// Info-hashes that are read from an answer.
+/// The maximum number of info-hashes that are read from an answer.
 pub const MAX_SAMPLES: usize = 64;
 
-/// Longest token that we keep; BEP 5 sets no bound, nodes use 4 to 20 bytes.
+/// The maximum length of a stored token in bytes. BEP 5 sets no limit; nodes use 4 to 20 bytes.
 const MAX_TOKEN: usize = 64;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer<'a> {
-    /// Who answers.
+    /// The id of the answering node.
     pub id: NodeId,
-    /// Nodes close to what was asked for, of both families (`nodes`, `nodes6`).
+    /// Nodes close to the target, of both families (`nodes`, `nodes6`).
     pub contacts: Vec<Contact>,
-    /// To be shown when announcing.
+    /// The token for a later announce.
     pub token: Option<&'a [u8]>,
     /// Peers of the swarm (`values`).
     pub peers: Vec<SocketAddr>,
-    /// Swarms that it stores (BEP 51).
+    /// Swarms that the node stores (BEP 51).
     pub samples: Option<Samples>,
 }
 
 /// Swarms that a node stores (BEP 51).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Samples {
-    /// How long to wait before the next question brings others.
+    /// The time after which another query returns other swarms.
     pub interval: Duration,
-    /// Swarms that it stores in all.
+    /// The total number of stored swarms.
     pub stored: u32,
-    /// Some of them.
+    /// A sample of them.
     pub hashes: Vec<InfoHashV1>,
 }
 
 impl<'a> Answer<'a> {
-    /// An answer that says no more than who answers.
+    /// An answer that contains only the node's id.
     #[must_use]
     pub const fn new(id: NodeId) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! Nodes as the DHT writes them: 20 bytes of id and a compact address (BEP 5, 32).
+//! Compact node info: 20 bytes of id and a compact address (BEP 5, 32).
 
 use crate::discovery::dht::id::{Contact, NodeId};
 use crate::net::compact;
 
-/// Bytes of a node, IPv4 and IPv6.
+/// The length of a compact node in bytes, for IPv4 and for IPv6.
 pub(in crate::discovery::dht) const NODE_V4: usize = 20 + compact::LEN_V4;
 pub(in crate::discovery::dht) const NODE_V6: usize = 20 + compact::LEN_V6;
 
@@ -13,7 +13,7 @@ pub(in crate::discovery::dht) fn put_contact(out: &mut Vec<u8>, contact: &Contac
     compact::write(out, contact.addr);
 }
 
-/// Reads nodes of `length` bytes each; a torn one at the end is dropped.
+/// Decodes nodes of `length` bytes each. An incomplete one at the end is ignored.
 pub(in crate::discovery::dht) fn read_contacts(
     bytes: &[u8],
     length: usize,

@@ -15,76 +15,77 @@ use crate::bencode::{BencodeError, Dict, Encoded, Encoder, Limits, scan};
 use crate::net;
 use crate::types::visible;
 
-/// Longest datagram that is read: answers of others' clients have a few hundred peers.
+/// The maximum length of a datagram. Answers of other clients contain up to a few hundred peers.
 const LIMITS: Limits = Limits {
     bytes: 8 << 10,
     ..Limits::MESSAGE
 };
 
-/// Longest transaction id that we answer: those of all clients have two to eight bytes.
+/// The maximum length of a transaction id that is answered. All clients use two to eight bytes.
 const MAX_TRANSACTION: usize = 32;
 
-/// Bytes of an error's text that are kept.
+/// The maximum length of a stored error text in bytes.
 const MAX_TEXT: usize = 128;
 
-/// Client and version (`v`, BEP 5).
+/// The client and its version (`v`, BEP 5).
 const VERSION: [u8; 4] = *b"AQ\x01\x00";
 
-/// One datagram.
+/// A KRPC message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// Chosen by who asks, repeated by who answers.
+    /// The transaction id, chosen by the querying node and repeated in the answer.
     pub transaction: &'a [u8],
-    /// The sender answers no questions (`ro`, BEP 43).
+    /// Whether the sender does not answer queries (`ro`, BEP 43).
     pub read_only: bool,
-    /// Where the sender of an answer sees us (`ip`, BEP 42).
+    /// Our address as seen by the answering node (`ip`, BEP 42).
     pub ip: Option<SocketAddr>,
-    /// What it says.
+    /// The body of the message.
     pub body: Body<'a>,
 }
 
-/// What a datagram says.
+/// The body of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// A question.
+    /// A query.
     Query(Query<'a>),
-    /// A question that cannot be answered.
+    /// A query that cannot be answered.
     BadQuery(QueryError),
     /// An answer.
     Answer(Answer<'a>),
-    /// A refusal.
+    /// An error.
     Error {
-        /// 201 to 204 (BEP 5).
+        /// The error code, 201 to 204 (BEP 5).
         code: i64,
-        /// The node's words, fit for screens.
+        /// The error text, safe for display.
         text: String,
     },
 }
 
-/// Why a datagram is no message.
+/// Why a datagram is not a valid message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KrpcError {
-    /// Not bencode within our limits.
+    /// Not bencode, or outside the limits.
     #[error("no bencode: {0}")]
     Bencode(#[from] BencodeError),
-    /// Something other than a dictionary, or one without what every message has.
+    /// Not a dictionary, or a required entry is missing.
     #[error("a DHT message has no usable `{0}`")]
     Missing(&'static str),
-    /// A transaction id that nobody needs.
+    /// The transaction id is too long.
     #[error("a transaction id has {received} bytes, at most {limit} are taken")]
     Transaction {
-        /// Its length.
+        /// Its length in bytes.
         received: usize,
-        /// What we take.
+        /// The maximum length in bytes.
         limit: usize,
     },
 }
 
 impl<'a> Message<'a> {
-    /// Reads a datagram.
+    /// Parses a datagram.
     ///
     /// # Errors
-    /// It is no message at all. A question with wrong arguments is [`Body::BadQuery`].
+    /// The datagram is not a message. A query with invalid arguments is not an error, but a
+    /// [`Body::BadQuery`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, KrpcError> {
         let dict = scan(bytes, LIMITS)?
             .as_dict()
@@ -111,7 +112,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The datagram.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut dict = Encoder::new();

@@ -1,25 +1,26 @@
-//! Questions: `ping`, `find_node`, `get_peers`, `announce_peer` (BEP 5), `sample_infohashes` (BEP
+//! Queries: `ping`, `find_node`, `get_peers`, `announce_peer` (BEP 5), `sample_infohashes` (BEP
 //! 51).
 
 use crate::bencode::{Dict, Encoded, Encoder};
 use crate::discovery::dht::id::NodeId;
 use crate::types::InfoHashV1;
 
-/// Longest token that we keep: nodes choose it, and get it back when we announce.
+/// The maximum length of a token in bytes. Nodes choose tokens and receive them back with our
+/// announce.
 const MAX_TOKEN: usize = 64;
 
-/// A question.
+/// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// Who asks.
+    /// The id of the querying node.
     pub id: NodeId,
-    /// Nodes of which families it wants (BEP 32); `None`: of the one it asks over.
+    /// The families of nodes that it wants (BEP 32); `None`: that of the query's address.
     pub want: Option<Want>,
-    /// What it asks.
+    /// The method and its arguments.
     pub method: Method<'a>,
 }
 
-/// Families of nodes (`n4`, `n6`; BEP 32).
+/// Address families of nodes (`n4`, `n6`; BEP 32).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     /// IPv4.
@@ -28,44 +29,44 @@ pub struct Want {
     pub v6: bool,
 }
 
-/// What is asked.
+/// The method of a query, with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method<'a> {
-    /// Are you there?
+    /// Checks whether the node is alive.
     Ping,
-    /// Who is close to this?
+    /// Requests nodes close to this id.
     FindNode(NodeId),
-    /// Who is in this swarm, and which nodes are close to it?
+    /// Requests peers of this swarm, and nodes close to it.
     GetPeers(InfoHashV1),
-    /// The asker is in this swarm.
+    /// Announces the querying node as a peer of a swarm.
     Announce {
-        /// Which.
+        /// The swarm.
         info_hash: InfoHashV1,
-        /// Where it listens; `None`: at the port it asks from (`implied_port`).
+        /// The listening port; `None`: the source port of the query (`implied_port`).
         port: Option<u16>,
-        /// From an answer to [`Method::GetPeers`].
+        /// The token from an answer to [`Method::GetPeers`].
         token: &'a [u8],
     },
-    /// Which swarms are stored, and which nodes are close to this (BEP 51)?
+    /// Requests a sample of stored swarms, and nodes close to this id (BEP 51).
     Sample(NodeId),
 }
 
-/// Why a question cannot be answered; its text goes to who asked.
+/// Why a query cannot be answered. The text is sent to the querying node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// An argument is missing or wrong.
+    /// An argument is missing or invalid.
     #[error("the argument `{0}` is missing or malformed")]
     Argument(&'static str),
-    /// A token that we did not give to this address lately.
+    /// The token was not recently issued to this address.
     #[error("the token is not valid, ask get_peers for one")]
     Token,
-    /// Something that no BEP we know has.
+    /// The method is unknown.
     #[error("unknown method")]
     Method,
 }
 
 impl QueryError {
-    /// BEP 5: 203 for a protocol error, 204 for an unknown method.
+    /// The error code of BEP 5: 203 for a protocol error, 204 for an unknown method.
     #[must_use]
     pub const fn code(self) -> i64 {
         match self {
@@ -110,7 +111,8 @@ impl<'a> Method<'a> {
             b"get_peers" => info_hash(arguments).map(Self::GetPeers),
             b"announce_peer" => Self::read_announce(arguments),
             b"sample_infohashes" => id(arguments, "target").map(Self::Sample),
-            // What is to come will also go to a place: nodes close to it are a useful answer.
+            // Future methods are likely to have a target too; nodes close to it are a useful
+            // answer.
             _ => id(arguments, "target")
                 .or_else(|_| id(arguments, "info_hash"))
                 .map(Self::FindNode)
@@ -165,7 +167,7 @@ impl<'a> Method<'a> {
                     .bytes("info_hash", info_hash.0)
                     .bytes("token", token)
                     .int("implied_port", u8::from(port.is_none()));
-                // Older nodes know no `implied_port` and refuse an announce without a port.
+                // Older nodes do not know `implied_port` and refuse an announce without a port.
                 arguments.int("port", port.unwrap_or(1));
             }
         }

@@ -23,7 +23,7 @@ fn query(text: &[u8]) -> Query<'_> {
     }
 }
 
-/// BEP 5 has these, letter by letter.
+/// The examples are copied from BEP 5.
 #[test]
 fn the_examples_of_bep_5_are_read() {
     assert_eq!(

@@ -15,7 +15,7 @@ fn addr(n: u16) -> SocketAddr {
     SocketAddr::from(([11, high, low, 1], 6881))
 }
 
-/// A node at its real place: where its address lets it be.
+/// A node whose id fits its address.
 fn honest(n: u16) -> Contact {
     let mut rng = ChaCha8Rng::seed_from_u64(n.into());
     Contact {
@@ -24,14 +24,14 @@ fn honest(n: u16) -> Contact {
     }
 }
 
-/// A node that says it is very close.
+/// A node that claims to be very close.
 fn liar(n: u16) -> Contact {
     let mut id = NodeId([0; 20]);
     id.0[18..].copy_from_slice(&n.to_be_bytes());
     Contact { id, addr: addr(n) }
 }
 
-/// Answers everything that is asked, until it is over; returns who was asked.
+/// Answers every query until the lookup has ended. Returns the queried nodes.
 fn run(
     lookup: &mut Lookup,
     mut answer: impl FnMut(&mut Lookup, SocketAddr, Option<NodeId>),

@@ -1,4 +1,4 @@
-//! Questions of others, and what we answer (BEP 5, 32, 51).
+//! Queries of other nodes, and our answers (BEP 5, 32, 51).
 
 mod store;
 mod tokens;
@@ -19,8 +19,8 @@ use super::table::SIZE;
 use crate::net::AnswerLimiter;
 use crate::types::{InfoHashV1, Instant};
 
-/// Peers in an answer, by family: with nodes of both families the datagram stays below 1,280 bytes,
-/// which pass everywhere.
+/// The number of peers in an answer, per family. Together with nodes of both families the datagram
+/// stays below 1,280 bytes, which fits into every path's MTU.
 const fn peers_given(family: Family) -> usize {
     match family {
         Family::V4 => 50,
@@ -28,12 +28,12 @@ const fn peers_given(family: Family) -> usize {
     }
 }
 
-/// Swarms in an answer, and how long they stay the same (BEP 51): who wants all must come again and
-/// again.
+/// The number of swarms in an answer, and the time for which they stay the same (BEP 51), so that
+/// listing all swarms takes many queries.
 const SAMPLES_GIVEN: usize = 20;
 const SAMPLE_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// Answers questions.
+/// Answers queries.
 #[derive(Debug)]
 pub(super) struct Server {
     tokens: Tokens,
@@ -43,7 +43,7 @@ pub(super) struct Server {
     sampled: Option<Instant>,
 }
 
-/// One question and its circumstances.
+/// A query and its context.
 pub(super) struct Asked<'a> {
     pub(super) now: Instant,
     pub(super) from: SocketAddr,
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// The datagram that answers, unless who asks, or everybody together, asks too much.
+    /// The datagram that answers, unless a rate limit is exceeded.
     pub(super) fn answer(
         &mut self,
         asked: &Asked<'_>,
@@ -93,7 +93,7 @@ impl Server {
         self.limiter.spends(now, bytes.len()).then_some(bytes)
     }
 
-    /// Some of the peers that were announced to us.
+    /// A sample of the peers that were announced to us.
     pub(super) fn peers(
         &self,
         hash: InfoHashV1,
@@ -164,7 +164,7 @@ impl Server {
     }
 }
 
-/// Nodes close to `target`, of the families that are wanted.
+/// Nodes close to `target`, of the requested families.
 fn contacts(
     local: &LocalNodes,
     target: &NodeId,

@@ -1,4 +1,4 @@
-//! Peers that others announced to us, for a while.
+//! Peers that were announced to us.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,13 +10,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::discovery::dht::io::Family;
 use crate::types::{InfoHashV1, Instant};
 
-/// A peer is forgotten after so long without another announce: two of the usual intervals.
+/// The time after which a peer without another announce is dropped: two regular intervals.
 const LIFE: Duration = Duration::from_secs(30 * 60);
 
-/// Swarms that one address may be in: nobody stands close to many of a peer's torrents.
+/// The maximum number of swarms per address. A node is close to few of a peer's torrents.
 const MAX_OF_ADDRESS: usize = 50;
 
-/// Peers of one swarm.
+/// The maximum number of peers per swarm.
 const MAX_OF_SWARM: usize = 1000;
 
 type Swarm = BTreeMap<SocketAddr, Instant>;
@@ -25,7 +25,7 @@ type Swarm = BTreeMap<SocketAddr, Instant>;
 #[derive(Debug)]
 pub(super) struct Store {
     swarms: BTreeMap<InfoHashV1, Swarm>,
-    /// The same, by when they are forgotten.
+    /// The same peers by the time at which they expire.
     expiry: BTreeSet<(Instant, InfoHashV1, SocketAddr)>,
     by_address: BTreeMap<IpAddr, usize>,
     limit: usize,
@@ -41,12 +41,12 @@ impl Store {
         }
     }
 
-    /// Swarms of which we know peers.
+    /// The number of swarms with peers.
     pub(super) fn swarms(&self) -> usize {
         self.swarms.len()
     }
 
-    /// Remembers a peer, or remembers it longer. What is too much is not remembered.
+    /// Adds a peer, or extends its time. Peers beyond the limits are ignored.
     pub(super) fn add(&mut self, now: Instant, hash: InfoHashV1, peer: SocketAddr) {
         let known = self.remove(hash, peer);
         let crowded = self
@@ -69,7 +69,7 @@ impl Store {
         *self.by_address.entry(peer.ip()).or_default() += 1;
     }
 
-    /// Forgets whom nobody announced for long.
+    /// Drops peers whose time has expired.
     pub(super) fn expire(&mut self, now: Instant) {
         while self.expiry.first().is_some_and(|(until, ..)| *until <= now) {
             self.forget_oldest();
@@ -102,7 +102,7 @@ impl Store {
         true
     }
 
-    /// Up to `count` peers of one family, any of them.
+    /// Up to `count` random peers of one family.
     pub(super) fn peers(
         &self,
         hash: InfoHashV1,
@@ -121,14 +121,14 @@ impl Store {
         some_of(&all, count, rng)
     }
 
-    /// Up to `count` swarms, any of them.
+    /// Up to `count` random swarms.
     pub(super) fn hashes(&self, count: usize, rng: &mut ChaCha8Rng) -> Vec<InfoHashV1> {
         let all: Vec<InfoHashV1> = self.swarms.keys().copied().collect();
         some_of(&all, count, rng)
     }
 }
 
-/// A stretch of a list that begins anywhere and goes on at its front.
+/// A range of a list that starts at a random index and wraps around.
 fn some_of<T: Copy>(all: &[T], count: usize, rng: &mut ChaCha8Rng) -> Vec<T> {
     let length = u64::try_from(all.len()).unwrap_or(u64::MAX).max(1);
     let start = usize::try_from(rng.next_u64() % length).unwrap_or_default();

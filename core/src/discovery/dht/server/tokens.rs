@@ -1,5 +1,5 @@
-//! Tokens (BEP 5): who announces must have asked lately, from the same address. They are keyed
-//! hashes, so that nothing is kept a question.
+//! Tokens (BEP 5): an announcing node must recently have queried us from the same address. Tokens
+//! are keyed hashes, so no state is stored per query.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,15 +10,16 @@ use sha1::{Digest, Sha1};
 
 use crate::types::Instant;
 
-/// How long a secret is given out; it is accepted twice as long (BEP 5: five minutes, and ten).
+/// How long a secret is used; its tokens are accepted for twice as long (BEP 5: five and ten
+/// minutes).
 const ROTATION: Duration = Duration::from_secs(5 * 60);
 
-/// Bytes of a token.
+/// The length of a token in bytes.
 const LENGTH: usize = 8;
 
 type Secret = [u8; 32];
 
-/// What makes tokens.
+/// The secrets of the tokens.
 #[derive(Debug)]
 pub(super) struct Tokens {
     current: Secret,
@@ -35,7 +36,7 @@ impl Tokens {
         }
     }
 
-    /// To be called before the others.
+    /// Changes the secret if it is due. Call it before the other methods.
     pub(super) fn rotate(&mut self, now: Instant, rng: &mut ChaCha8Rng) {
         let age = now.since(self.rotated);
         if age < ROTATION {

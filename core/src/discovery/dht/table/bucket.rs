@@ -1,4 +1,4 @@
-//! Up to eight nodes at a similar distance, and a few that would like to be there (BEP 5).
+//! A bucket of up to eight nodes at a similar distance, with a few spare ones (BEP 5).
 
 use std::time::Duration;
 
@@ -7,30 +7,31 @@ use crate::discovery::dht::id::{Contact, NodeId};
 use crate::discovery::dht::secure::is_secure;
 use crate::types::Instant;
 
-/// Nodes in a bucket (BEP 5).
+/// The maximum number of nodes in a bucket (BEP 5).
 pub(in crate::discovery::dht) const SIZE: usize = 8;
 
-/// A node that was silent for so long is asked before it may stay (BEP 5: questionable).
+/// The time without an answer after which a node must be pinged before it may stay (BEP 5:
+/// questionable).
 pub(super) const QUESTIONABLE: Duration = Duration::from_secs(15 * 60);
 
-/// A bucket that did not change for so long is refreshed (BEP 5).
+/// The time without a change after which a bucket is refreshed (BEP 5).
 const STALE: Duration = Duration::from_secs(15 * 60);
 
-/// Questions left without an answer after which a node is dropped. BEP 5: try once more before
+/// The number of unanswered queries after which a node is dropped. BEP 5: try once more before
 /// discarding.
 const MAX_FAILURES: u8 = 2;
 
-/// A node that has answered us.
+/// A node that has answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     pub(super) contact: Contact,
-    /// Whether its address may have its id (BEP 42).
+    /// Whether its id fits its address (BEP 42).
     pub(super) secure: bool,
-    /// When it answered last.
+    /// When it last answered.
     pub(super) seen: Instant,
-    /// Questions since then that it left unanswered.
+    /// The number of unanswered queries since then.
     failures: u8,
-    /// It answered in this run, not only in an earlier one.
+    /// Whether it answered in this run, not only in an earlier one.
     present: bool,
 }
 
@@ -45,8 +46,8 @@ impl Node {
         }
     }
 
-    /// A node of an earlier run. It keeps its place until it leaves a question unanswered: liars
-    /// hurry to take such places.
+    /// A node of an earlier run. It keeps its slot until it does not answer, since malicious nodes
+    /// try to take such slots.
     pub(super) fn restored(contact: Contact, now: Instant) -> Self {
         Self {
             present: false,
@@ -54,7 +55,7 @@ impl Node {
         }
     }
 
-    /// Whether it answered the last question of this run.
+    /// Whether it answered the last query of this run.
     pub(super) const fn is_good(&self) -> bool {
         self.present && self.failures == 0
     }
@@ -72,7 +73,7 @@ impl Node {
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     pub(super) nodes: Vec<Node>,
-    /// In the order in which they came.
+    /// In order of arrival.
     spare: Vec<Node>,
     /// When it was last refreshed or changed.
     pub(super) changed: Instant,
@@ -80,14 +81,14 @@ pub(super) struct Bucket {
     pub(super) refreshed: bool,
 }
 
-/// What became of a node that wants to be in a bucket.
+/// The result of adding a node to a bucket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is in, or was already.
+    /// It is in the bucket.
     In,
-    /// Only among the spare ones, or nowhere.
+    /// It is only a spare node, or was rejected.
     Out,
-    /// There is no room: the bucket may be split.
+    /// The bucket is full and may be split.
     Full,
 }
 
@@ -101,7 +102,7 @@ impl Bucket {
         }
     }
 
-    /// A node of an earlier run: it takes nobody's place.
+    /// Adds a node of an earlier run, which replaces no other.
     pub(super) fn restore(&mut self, node: Node) -> Added {
         match self
             .nodes
@@ -117,7 +118,7 @@ impl Bucket {
         }
     }
 
-    /// A node answered.
+    /// Adds a node that answered.
     pub(super) fn add(&mut self, node: Node) -> Added {
         if let Some(known) = self
             .nodes
@@ -144,8 +145,8 @@ impl Bucket {
         }
     }
 
-    /// Two of one network want the same place: the one that is there keeps it unless it fails or
-    /// its id is worse.
+    /// Resolves a conflict of two nodes of one network: the existing one keeps its slot unless it
+    /// fails or its id is less secure.
     fn contend(&mut self, place: usize, node: Node) -> Added {
         let holder = &self.nodes[place];
         if holder.failures == 0 && (holder.secure || !node.secure) {
@@ -168,7 +169,7 @@ impl Bucket {
         self.nodes.push(node);
     }
 
-    /// Keeps a node in mind for when there is room.
+    /// Adds a spare node.
     pub(super) fn keep(&mut self, node: Node) {
         self.spare.retain(|spare| {
             spare.contact.id != node.contact.id && !spare.shares_network(&node.contact)
@@ -179,8 +180,8 @@ impl Bucket {
         self.spare.push(node);
     }
 
-    /// Who should be asked whether it is there: a node of an earlier run, or the one that was
-    /// silent for longest, if that is too long.
+    /// The node to ping: one of an earlier run, or the one that was silent for longest, if that is
+    /// too long.
     pub(super) fn questionable(&self, now: Instant) -> Option<Contact> {
         let oldest = self
             .nodes
@@ -189,7 +190,7 @@ impl Bucket {
         oldest.is_questionable(now).then_some(oldest.contact)
     }
 
-    /// A node left a question unanswered.
+    /// Records an unanswered query.
     pub(super) fn fail(&mut self, contact: &Contact) {
         let Some(place) = self.nodes.iter().position(|node| node.contact == *contact) else {
             return;
@@ -214,7 +215,7 @@ impl Bucket {
         }
     }
 
-    /// Whether a node that is not here could be.
+    /// Whether there is room for a node that is not in the bucket.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
         let known = self
             .nodes
@@ -223,7 +224,7 @@ impl Bucket {
         !known && (self.nodes.len() < SIZE || self.nodes.iter().any(|node| !node.is_good()))
     }
 
-    /// Whether it needs a refresh: it did not change for long (BEP 5).
+    /// Whether it must be refreshed because it has not changed for long (BEP 5).
     pub(super) fn is_stale(&self, now: Instant) -> bool {
         now.since(self.changed) >= STALE
     }
@@ -233,7 +234,7 @@ impl Bucket {
         !self.refreshed && self.nodes.is_empty()
     }
 
-    /// Divides the nodes by whether they stay at this distance.
+    /// Splits off the nodes that do not stay at this distance.
     pub(super) fn split(&mut self, stays: impl Fn(&NodeId) -> bool) -> Self {
         let (nodes, nearer) = self
             .nodes
@@ -264,8 +265,8 @@ impl Bucket {
     }
 }
 
-/// A known id at another address is believed only when the node at the old one fails: else anybody
-/// could take its place.
+/// A known id at another address is accepted only if the node at the old address fails, since
+/// anybody could take over its slot otherwise.
 fn refresh(known: &mut Node, node: Node) -> Added {
     if known.contact.addr != node.contact.addr && known.failures == 0 {
         return Added::Out;

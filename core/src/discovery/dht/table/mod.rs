@@ -1,5 +1,5 @@
-//! The routing table: every node in it has answered us, in this run or an earlier one (BEP 5); one
-//! of each network in a bucket, secure ids (BEP 42) before others.
+//! The routing table. Every node in it has answered, in this run or an earlier one (BEP 5). A
+//! bucket has at most one node per network, and prefers secure ids (BEP 42).
 
 mod bucket;
 #[cfg(test)]
@@ -12,11 +12,11 @@ use crate::types::Instant;
 pub(super) use bucket::SIZE;
 use bucket::{Added, Bucket, Node};
 
-/// Buckets that looking for ourselves fills as far as they can be filled.
+/// The number of buckets that a lookup of our own id fills as far as possible.
 const NEAR: usize = 3;
 
-/// Buckets by the leading bits that their nodes share with us; the last one has all that share
-/// more.
+/// Buckets by the number of leading bits that their nodes share with our id; the last one contains
+/// all that share more.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     own: NodeId,
@@ -31,7 +31,7 @@ impl Table {
         }
     }
 
-    /// Nodes that answered the last question.
+    /// The number of nodes that answered their last query.
     pub(super) fn good(&self) -> usize {
         self.buckets
             .iter()
@@ -51,7 +51,7 @@ impl Table {
         self.own.shared_bits(id).min(self.buckets.len() - 1)
     }
 
-    /// A node answered. If it finds no room, returns who should be asked whether it is still there.
+    /// Adds a node that answered. If there is no room, returns the node to ping.
     pub(super) fn answered(&mut self, now: Instant, contact: Contact) -> Option<Contact> {
         if contact.id == self.own {
             return None;
@@ -73,7 +73,7 @@ impl Table {
         }
     }
 
-    /// Takes in a node of an earlier run, if there is room.
+    /// Adds a node of an earlier run, if there is room.
     pub(super) fn restore(&mut self, now: Instant, contact: Contact) {
         let node = Node::restored(contact, now);
         if contact.id == self.own || self.knows(contact.addr) {
@@ -90,7 +90,7 @@ impl Table {
         }
     }
 
-    /// Who answers with a new id at an address is no longer who it was.
+    /// Removes nodes with other ids at an address that answered with a new id.
     fn forget_others_at(&mut self, contact: &Contact) {
         for bucket in &mut self.buckets {
             bucket
@@ -109,13 +109,13 @@ impl Table {
             .push(nearer.unwrap_or_else(|| Bucket::new(now)));
     }
 
-    /// A node left a question unanswered.
+    /// Records an unanswered query.
     pub(super) fn failed(&mut self, contact: &Contact) {
         let place = self.place(&contact.id);
         self.buckets[place].fail(contact);
     }
 
-    /// Whether it would be of use to know a node that we never asked.
+    /// Whether a node that was never queried would be useful.
     pub(super) fn has_room_for(&self, contact: &Contact) -> bool {
         let place = self.place(&contact.id);
         let bucket = &self.buckets[place];
@@ -124,7 +124,7 @@ impl Table {
             && (bucket.has_room_for(contact) || self.splits_for(contact, place))
     }
 
-    /// Whether the last bucket is full now, and would have room for a node once it is split.
+    /// Whether the last bucket is full, and has room for a node after a split.
     fn splits_for(&self, contact: &Contact, place: usize) -> bool {
         let bits = |id: &NodeId| self.own.shared_bits(id) > place;
         let alike = self.buckets[place]
@@ -142,8 +142,8 @@ impl Table {
     /// The nodes closest to `target`, closest first.
     pub(super) fn closest(&self, target: &NodeId, count: usize) -> Vec<Contact> {
         let place = self.place(target);
-        // Nodes of the target's own bucket are closer to it than all that are nearer to us, and
-        // those than all that are farther from us.
+        // Nodes of the target's own bucket are closer to it than all nodes that are nearer to us,
+        // which are closer than all that are farther from us.
         let farther = (0..place).rev().map(|place| place..place + 1);
         let rings = [place..place + 1, place + 1..self.buckets.len()]
             .into_iter()
@@ -166,8 +166,8 @@ impl Table {
         found
     }
 
-    /// A bucket that needs a refresh, as the leading bits that its nodes share with us; it counts
-    /// as refreshed from now on.
+    /// A bucket that must be refreshed, as the number of leading bits that its nodes share with us.
+    /// It counts as refreshed from now on.
     pub(super) fn stale(&mut self, now: Instant) -> Option<usize> {
         let far = self.buckets.len().saturating_sub(NEAR);
         let neglected = |place: usize, bucket: &Bucket| place < far && bucket.is_neglected();
@@ -181,7 +181,7 @@ impl Table {
         Some(place)
     }
 
-    /// The same nodes around another id.
+    /// The same nodes in a table for another id.
     pub(super) fn rebuilt(&self, own: NodeId, now: Instant) -> Self {
         let mut table = Self::new(own, now);
         for bucket in &self.buckets {

@@ -26,7 +26,7 @@ fn node(n: u32, id: NodeId) -> Contact {
 
 const OWN: NodeId = NodeId([0; 20]);
 
-/// Far away: the first bit differs.
+/// A distant node: the first bit differs.
 fn far(n: u32) -> Contact {
     let mut id = NodeId([0; 20]);
     id.0[0] = 0x80;
@@ -38,7 +38,7 @@ fn table() -> Table {
     Table::new(OWN, at(0))
 }
 
-/// Eight far nodes.
+/// Adds eight distant nodes.
 fn fill(table: &mut Table) {
     for n in 0..8 {
         table.answered(at(0), far(n));
@@ -198,7 +198,7 @@ fn an_empty_far_bucket_is_refreshed_once() {
 proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 
-    /// The rings of buckets are only a short cut: the result is that of sorting everything.
+    /// The search by buckets must return the same nodes as sorting all of them.
     #[test]
     fn the_closest_are_those_that_sorting_finds(own in any::<[u8; 20]>(), target in any::<[u8; 20]>(), ids in prop::collection::vec(any::<[u8; 20]>(), 0..200), near in 0..40usize) {
         let (target, mut rng) = (NodeId(target), rng());

@@ -1,4 +1,4 @@
-//! What nodes do in a world of other nodes.
+//! The behaviour of nodes among other nodes.
 
 use std::net::SocketAddr;
 
@@ -182,7 +182,7 @@ fn lookups_beyond_an_owners_budget_wait_their_turn_and_hold_up_nobody_else() {
     );
     world.run(secs(5));
     let begun = world.now;
-    // Not in the order of their hashes: whoever comes first is served first.
+    // Not in the order of their hashes, since requests must be served in the order of arrival.
     for (hash, owner) in [(5, 1), (4, 1), (3, 1), (2, 1), (1, 1), (6, 2)] {
         let key = Key {
             info_hash: InfoHashV1([hash; 20]),
@@ -388,7 +388,7 @@ fn ipv6_is_found_through_ipv4() {
         v6: true,
         ..named()
     };
-    // One machine with both families is two addresses of one node.
+    // A machine with both families counts as two addresses of one node.
     let mut world = World::of(12);
     world.start(
         v6(1),

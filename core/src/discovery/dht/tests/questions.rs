@@ -1,4 +1,4 @@
-//! What a node answers, and to whom it listens.
+//! The answers of a node, and which senders it accepts.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::types::{InfoHashV1, Instant};
 
 const ASKER: NodeId = NodeId([0x77; 20]);
 
-/// One node, asked by hand.
+/// A single node that the test queries.
 struct Node {
     dht: Dht,
     now: Instant,
@@ -34,7 +34,7 @@ impl Node {
         }
     }
 
-    /// What it answers, if it does; pings of its own are not looked at.
+    /// The answer to a query, if any. Pings that the node sends are ignored.
     fn ask(&mut self, from: SocketAddr, method: Method<'_>, want: Option<Want>) -> Option<Bytes> {
         let query = Query {
             id: ASKER,
@@ -232,7 +232,7 @@ fn all_answers_together_keep_to_eight_kilobytes_a_second() {
     );
 }
 
-/// An answer by somebody who cannot see what we send.
+/// An answer by a host that cannot see our datagrams.
 fn forged(transaction: &[u8], id: NodeId) -> Bytes {
     let contacts = vec![Contact {
         id: NodeId([0x5a; 20]),
@@ -362,8 +362,7 @@ fn a_public_node_cannot_make_us_ask_machines_of_our_own_network() {
 proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 
-    /// Whatever comes, from wherever and whenever: no panic, and never more datagrams than were
-    /// provoked.
+    /// Arbitrary datagrams at any time cause no panic, and never more datagrams than they provoke.
     #[test]
     fn any_datagrams_are_survived(packets in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..80), 0..100_000u64), 0..60)) {
         let mut dht = Dht::new(named(), State::default(), [1; 32], Instant::ZERO);

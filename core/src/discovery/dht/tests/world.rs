@@ -1,5 +1,5 @@
-//! A small world of nodes: virtual time, a delay for every datagram, and somebody who looks at all
-//! of them.
+//! A small simulated network of nodes, with virtual time, a delay per datagram, and a log of all
+//! datagrams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::discovery::{DhtCounts, Key};
 use crate::io::DiscoverRequest;
 use crate::types::{InfoHashV1, Instant};
 
-/// One way.
+/// The one-way delay.
 const DELAY: Duration = Duration::from_millis(20);
 
 pub(super) const HASH: InfoHashV1 = InfoHashV1([0x5a; 20]);
@@ -26,7 +26,7 @@ pub(super) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// The `n`-th node's address, in a network of its own.
+/// The address of the `n`-th node, each in its own network.
 pub(super) fn addr(n: u16) -> SocketAddr {
     let [high, low] = n.to_be_bytes();
     SocketAddr::from(([11, high, low, 9], 6881))
@@ -36,20 +36,20 @@ pub(super) fn addr(n: u16) -> SocketAddr {
 pub(super) struct World {
     pub(super) now: Instant,
     pub(super) nodes: BTreeMap<SocketAddr, Dht>,
-    /// Datagrams under way: when they arrive, in which order they left, from, to.
+    /// Datagrams in flight: arrival time, sequence number, source, destination.
     under_way: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Bytes)>,
     sent: u64,
-    /// Everything that was sent, and when.
+    /// All sent datagrams, with the time.
     pub(super) log: Vec<(Instant, SocketAddr, SocketAddr, Bytes)>,
     pub(super) found: BTreeMap<(SocketAddr, Key), BTreeSet<SocketAddr>>,
     pub(super) resolves: Vec<(Instant, String)>,
-    /// What every name leads to.
+    /// The addresses that every name resolves to.
     pub(super) names: Vec<SocketAddr>,
 }
 
 impl World {
-    /// Nodes that all have the first one's address as a bootstrap node, and are left alone until
-    /// they know each other.
+    /// Nodes that have the first node's address as a bootstrap node, after they have found each
+    /// other.
     pub(super) fn of(count: u16) -> Self {
         let mut world = Self {
             names: vec![addr(0)],
@@ -83,7 +83,7 @@ impl World {
         self.node(addr).counts(KEY).unwrap()
     }
 
-    /// A member of [`HASH`]'s swarm starts at a node.
+    /// Starts a member of the swarm of [`HASH`] at a node.
     pub(super) fn join(&mut self, addr: SocketAddr, port: u16) {
         self.nodes.get_mut(&addr).unwrap().add(KEY, port);
         self.request(addr, DiscoverRequest::Start);
@@ -158,7 +158,7 @@ impl World {
         self.now = end;
     }
 
-    /// Questions of a kind that a node sent since `from`.
+    /// Queries of a kind that a node has sent since `from`.
     pub(super) fn asked(
         &self,
         from: Instant,
@@ -179,7 +179,7 @@ impl World {
     }
 }
 
-/// A node that knows the bootstrap node by name, and takes it for an ordinary one.
+/// A configuration with the bootstrap node's name, which treats it as an ordinary node.
 pub(super) fn named() -> Config {
     Config {
         v6: false,

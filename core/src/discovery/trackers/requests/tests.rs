@@ -85,7 +85,8 @@ fn a_tracker_whose_addresses_cannot_be_reached_has_failed() {
     assert!(matches!(result, Err(TrackerError::Unreachable(_))));
 }
 
-/// One place for the owner of [`KEY`], freed a fixed time after its request began.
+/// Requests with one slot for the owner of [`KEY`], which is freed a fixed time after its request
+/// started.
 fn timed() -> Requests {
     let config = Config {
         max_queries_per_owner: 1,
@@ -100,8 +101,8 @@ fn http() -> Destination {
     Destination::Http { url, family: None }
 }
 
-/// At each tenth of a second, whether another tracker of the same torrent is asked, and whether the
-/// owner may ask another one at all.
+/// For each tenth of a second, whether another tracker of the same torrent is asked, and whether
+/// the owner may ask another one.
 fn seen(fails_at: Option<u64>, destination: Destination) -> Vec<(usize, bool)> {
     let mut requests = timed();
     let id = open(&mut requests, destination, Wait::First);

@@ -1,4 +1,4 @@
-//! What trackers are told of a download: when it starts, that it is complete, and how much came.
+//! The events and amounts that trackers receive during a download.
 
 use super::*;
 
@@ -15,7 +15,7 @@ impl World {
     }
 }
 
-/// An argument of the one announce.
+/// An argument of the only announce.
 fn argument(said: &[Said], name: &str) -> String {
     let url = said
         .iter()

@@ -1,4 +1,4 @@
-//! Budgets, owners, and what cannot be asked.
+//! Budgets, owners, and URLs that cannot be used.
 
 use super::*;
 
@@ -195,8 +195,8 @@ fn however_many_owners_have_trackers_that_hang_another_ones_is_asked_at_once_and
         0,
         "its second one waits"
     );
-    // Each failure has the same torrent ask its next tracker: it does not get its own place back
-    // before others had one.
+    // Each failure makes the same torrent ask its next tracker, but not before other torrents had
+    // their turn.
     let is_asking = |world: &World| {
         world
             .machine

@@ -1,4 +1,4 @@
-//! The machine against trackers that the tests play.
+//! The state machine with simulated trackers.
 
 mod datagrams;
 mod events;
@@ -35,13 +35,13 @@ const COMPLETE: Amounts = Amounts {
     left: Some(0),
 };
 
-/// A machine, a clock, and what came out.
+/// A machine, a clock, and the outputs.
 struct World {
     machine: Trackers,
     now: Instant,
 }
 
-/// What a test looks at, written as it would be said.
+/// Outputs in the form that tests compare.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Get(QueryId, String),
@@ -116,7 +116,7 @@ impl World {
         self.answer(id, Err(TrackerError::Unreachable("nobody".to_owned())))
     }
 
-    /// Goes to the next deadline.
+    /// Advances to the next deadline.
     fn tick(&mut self) -> Vec<Said> {
         self.now = self.machine.poll_timeout().expect("a deadline").0;
         self.machine.handle(self.now, Input::Timeout);
@@ -164,7 +164,7 @@ fn said(output: Output) -> Option<Said> {
     })
 }
 
-/// The one announce among what was said: its id, the tracker, the event.
+/// The only announce among the outputs: its id, the tracker, the event.
 fn announce(said: &[Said]) -> (QueryId, String, String) {
     let gets: Vec<_> = said
         .iter()

@@ -1,4 +1,4 @@
-//! Whom to ask, and when: tiers (BEP 12), intervals, farewells.
+//! The order and times of requests: tiers (BEP 12), intervals, and leaving.
 
 use super::*;
 

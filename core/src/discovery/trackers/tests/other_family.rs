@@ -67,7 +67,7 @@ impl World {
         (peers, status.asking)
     }
 
-    /// An answer over HTTP with these peers.
+    /// An HTTP answer with these peers.
     fn answer(&mut self, id: QueryId, from: &str, peers: &[u8]) -> Vec<Output> {
         let body = Encoder::new()
             .int("complete", 3)

@@ -1,11 +1,11 @@
-//! Whatever happens, in any order.
+//! Random sequences of inputs.
 
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
 
-/// One step of a random run.
+/// A step of a random run.
 fn step(world: &mut World, open: &mut Vec<QueryId>, action: u8, choice: u8) -> Vec<Output> {
     let key = Key {
         owner: u64::from(choice % 3),

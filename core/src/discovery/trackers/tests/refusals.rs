@@ -1,4 +1,4 @@
-//! What a tracker that refuses says, and what is handed on.
+//! Refusals by trackers, and how they are reported.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Counts without becoming a member (BEP 48).
+//! Scrapes: counts without joining the swarm (BEP 48).
 
 use super::*;
 

@@ -1,15 +1,15 @@
-//! Dead trackers hold up nobody: they are asked side by side, and the order of BEP 12 says who is
-//! kept.
+//! Parallel requests: dead trackers delay no others, and the order of BEP 12 determines the tracker
+//! that is kept.
 
 use super::*;
 
-/// Tiers of one tracker each.
+/// A torrent with one tracker per tier.
 fn tiers(urls: &[String]) -> World {
     let tiers: Vec<[&str; 1]> = urls.iter().map(|url| [url.as_str()]).collect();
     World::with(&tiers.iter().map(<[&str; 1]>::as_slice).collect::<Vec<_>>())
 }
 
-/// Everybody that was asked over HTTP, with the name of the question.
+/// The hosts that were asked over HTTP, with the ids of the requests.
 fn asked(said: &[Said]) -> Vec<(String, QueryId)> {
     let get = |said: &Said| {
         if let Said::Get(id, url) = said {
@@ -21,7 +21,7 @@ fn asked(said: &[Said]) -> Vec<(String, QueryId)> {
     said.iter().filter_map(get).collect()
 }
 
-/// Lets time pass until this tracker is asked.
+/// Advances the time until this tracker is asked.
 fn until(world: &mut World, said: &mut Vec<Said>, host: &str) -> QueryId {
     loop {
         if let Some((_, id)) = asked(said).into_iter().find(|(other, _)| other == host) {
