@@ -99,7 +99,7 @@
 //! [`discovery`] finds peers, [`tracker`] implements a tracker, [`tunnel`] is the protocol between
 //! a tab and its bridge, [`meta`] parses and creates torrents and magnet links, [`resume`] is the
 //! format of resume records, [`wire`] and [`extensions`] implement the messages of peers, [`utp`]
-//! rejects uTP connections.
+//! carries a connection's bytes over datagrams.
 #![forbid(unsafe_code)]
 
 pub mod bencode;

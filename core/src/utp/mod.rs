@@ -1,9 +1,38 @@
-//! uTP (BEP 29): a reliable stream over UDP. It is not supported yet, only rejected, so that a
-//! client that tries it first, as many do, switches to TCP immediately instead of waiting for a
-//! timeout.
+//! uTP (BEP 29): connections over datagrams that leave the line to everybody else.
+//!
+//! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `half_open` and
+//! `answers` deal with addresses that nobody has proven, and each `connection` has a `sender`, a
+//! `receive_buffer` and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion`
+//! (LEDBAT), `reordering` (which packets are lost) and `mtu`.
+//!
+//! What holds whatever strangers send:
+//!
+//! - No answer to an address that is not proven is longer than what it answers, or repeated.
+//! - Memory follows what came, never a declared length, and is bounded per connection, for all
+//!   connections, and for those that are not yet proven.
+//! - A reset is believed only if it names one of three of the 65,536 numbers, and one of two ids.
 
+mod answers;
+mod config;
+mod congestion;
+mod connection;
+mod delay;
+mod half_open;
+mod mtu;
 mod packet;
+mod receive_buffer;
+mod reordering;
 mod resets;
+mod rtt;
+mod send_buffer;
+mod sender;
+mod sequence;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod timers;
 
+pub use config::Config;
 pub use packet::{Header, Kind, Packet, PacketError};
 pub use resets::Resets;
+pub use socket::{CloseReason, Closed, ConnectionId, Event, Full, Read, Socket, Transmit};

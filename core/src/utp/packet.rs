@@ -9,31 +9,33 @@
 //! | sequence number               | acknowledgement number        |
 //! ```
 
-/// The only existing version.
+/// The only version that is in use.
 const VERSION: u8 = 1;
-/// The maximum number of extensions that are parsed per datagram. BEP 29 defines one; older clients
-/// send a second.
+/// Extensions per datagram. BEP 29 defines one; older clients send a second.
 const MAX_EXTENSIONS: usize = 8;
+
+/// The extension that acknowledges packets out of order.
+const SELECTIVE_ACK: u8 = 1;
 
 /// The type of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `ST_DATA`: contains payload.
+    /// `ST_DATA`: carries payload.
     Data,
-    /// `ST_FIN`: the sender's last datagram.
+    /// `ST_FIN`: ends its sender's stream.
     Fin,
     /// `ST_STATE`: an acknowledgement without payload.
     State,
-    /// `ST_RESET`: terminates the connection immediately.
+    /// `ST_RESET`: ends the connection at once, in both directions.
     Reset,
-    /// `ST_SYN`: the first datagram.
+    /// `ST_SYN`: opens a connection.
     Syn,
 }
 
 impl Kind {
     const ALL: [Self; 5] = [Self::Data, Self::Fin, Self::State, Self::Reset, Self::Syn];
 
-    /// The number on the wire.
+    /// Its number on the wire.
     const fn number(self) -> u8 {
         match self {
             Self::Data => 0,
@@ -48,37 +50,38 @@ impl Kind {
 /// The fields of a header, without version and extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The type of the datagram.
+    /// The type.
     pub kind: Kind,
-    /// The connection id. A SYN contains the id at which its sender receives; all later datagrams
-    /// contain the receiver's id.
+    /// The connection. A SYN carries the id on which its sender receives; every later datagram
+    /// carries the id on which its receiver does.
     pub connection_id: u16,
-    /// The time of sending by the sender's clock, in microseconds.
+    /// The time of sending by the sender's clock, in microseconds; it wraps around.
     pub timestamp: u32,
-    /// The difference between arrival and timestamp of the last datagram from the other side, in
-    /// microseconds; 0 if there was none.
+    /// The sender's clock minus `timestamp` of the last datagram that it received, in
+    /// microseconds; 0: it received none.
     pub timestamp_difference: u32,
-    /// The number of bytes that the sender can receive.
+    /// Free bytes in the sender's receive buffer.
     pub window: u32,
-    /// The sequence number of the datagram.
+    /// The number of this datagram. A STATE carries the number that the next DATA or FIN will
+    /// have, without using it up.
     pub sequence: u16,
-    /// The sequence number of the last datagram that was received in order.
+    /// The number of the last datagram that the sender received in order.
     pub acknowledgement: u16,
 }
 
-/// Why a datagram is not uTP.
+/// Why a datagram is not a valid uTP datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// The header or an extension is truncated.
+    /// The header or an extension is cut off.
     #[error("the datagram ends within its header or an extension")]
     Short,
-    /// The version is not 1.
+    /// A version other than 1.
     #[error("the datagram is of version {0}; only version 1 is known")]
     Version(u8),
-    /// The type is not defined in BEP 29.
+    /// A type that BEP 29 does not have.
     #[error("the datagram has the type {0}; the last one known is 4")]
     Kind(u8),
-    /// There are too many extensions.
+    /// Too many extensions.
     #[error("the datagram has more than {MAX_EXTENSIONS} extensions")]
     Extensions,
 }
@@ -86,17 +89,36 @@ pub enum PacketError {
 /// A parsed datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The header.
+    /// Its header.
     pub header: Header,
-    /// The payload, after header and extensions.
+    /// The bit mask of the selective acknowledgement; empty without one. The lowest bit of the
+    /// first byte stands for `acknowledgement + 2`.
+    pub selective: &'a [u8],
+    /// The bytes after header and extensions.
     pub payload: &'a [u8],
 }
 
 impl Header {
-    /// The length of a header in bytes.
+    /// Bytes of a header.
     pub const LENGTH: usize = 20;
 
-    /// Encodes a datagram with this header and without extensions or payload.
+    /// Appends a datagram with this header to `out`. `selective`: the bit mask of a selective
+    /// acknowledgement, of at most 255 bytes; the extension is left out if it is empty.
+    pub fn write(&self, selective: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+        let mut head = self.encode();
+        let length = u8::try_from(selective.len()).unwrap_or_default();
+        if length > 0 {
+            head[1] = SELECTIVE_ACK;
+        }
+        out.extend_from_slice(&head);
+        if length > 0 {
+            out.extend_from_slice(&[0, length]);
+            out.extend_from_slice(selective);
+        }
+        out.extend_from_slice(payload);
+    }
+
+    /// A datagram that is this header alone, without extensions and payload.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
@@ -112,11 +134,11 @@ impl Header {
 }
 
 impl<'a> Packet<'a> {
-    /// Parses a datagram. All extensions are skipped: each starts with the type of the next one and
-    /// its own length (BEP 29).
+    /// Parses a datagram. Each extension begins with the type of the next one and its own length;
+    /// unknown ones are skipped (BEP 29).
     ///
     /// # Errors
-    /// The first fault found; see [`PacketError`].
+    /// The first violation; see [`PacketError`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
         let (head, rest) = datagram
             .split_first_chunk::<{ Header::LENGTH }>()
@@ -159,22 +181,31 @@ impl<'a> Packet<'a> {
             sequence: u16::from_be_bytes([s0, s1]),
             acknowledgement: u16::from_be_bytes([a0, a1]),
         };
+        let (selective, payload) = split_extensions(*extension, rest)?;
         Ok(Self {
             header,
-            payload: after_extensions(*extension, rest)?,
+            selective,
+            payload,
         })
     }
 }
 
-/// The bytes after the extensions. `kind` is the type of the first one; 0: there is none.
-fn after_extensions(mut kind: u8, mut rest: &[u8]) -> Result<&[u8], PacketError> {
+/// The selective acknowledgement and the payload. `kind` is the type of the first extension; 0 ends
+/// the list.
+fn split_extensions(mut kind: u8, mut rest: &[u8]) -> Result<(&[u8], &[u8]), PacketError> {
+    let mut selective: &[u8] = &[];
     for _ in 0..=MAX_EXTENSIONS {
         if kind == 0 {
-            return Ok(rest);
+            return Ok((selective, rest));
         }
-        let ([next, length], body) = rest.split_first_chunk::<2>().ok_or(PacketError::Short)?;
-        rest = body.get(usize::from(*length)..).ok_or(PacketError::Short)?;
-        kind = *next;
+        let ([next, length], after) = rest.split_first_chunk::<2>().ok_or(PacketError::Short)?;
+        let (body, after) = after
+            .split_at_checked(usize::from(*length))
+            .ok_or(PacketError::Short)?;
+        if kind == SELECTIVE_ACK {
+            selective = body;
+        }
+        (kind, rest) = (*next, after);
     }
     Err(PacketError::Extensions)
 }
@@ -208,6 +239,7 @@ mod tests {
             Packet::parse(&bytes),
             Ok(Packet {
                 header: SYN,
+                selective: b"",
                 payload: b""
             })
         );
@@ -229,7 +261,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utp_is_told_by_what_is_wrong() {
+    fn a_selective_acknowledgement_is_written_and_read() {
+        let mut datagram = Vec::new();
+        SYN.write(&[1, 2, 3, 4], b"payload", &mut datagram);
+        assert_eq!(datagram[1], 1);
+        assert_eq!(datagram[20..26], [0, 4, 1, 2, 3, 4]);
+        let packet = Packet::parse(&datagram).unwrap();
+        assert_eq!(packet.selective, [1, 2, 3, 4]);
+        assert_eq!(packet.payload, b"payload");
+    }
+
+    #[test]
+    fn an_error_names_what_is_not_utp() {
         let with = |at: usize, byte: u8| {
             let mut bytes = SYN.encode();
             bytes[at] = byte;
@@ -267,7 +310,7 @@ mod tests {
         ) {
             let header = Header { kind: Kind::ALL[kind], connection_id, timestamp, timestamp_difference, window, sequence, acknowledgement };
             let datagram = [&header.encode()[..], &payload].concat();
-            prop_assert_eq!(Packet::parse(&datagram), Ok(Packet { header, payload: &payload }));
+            prop_assert_eq!(Packet::parse(&datagram), Ok(Packet { header, selective: &[], payload: &payload }));
         }
     }
 }

@@ -1,19 +1,13 @@
-//! Rejects connections: each SYN is answered with a reset (BEP 29).
+//! Turning connections away where uTP is off: a reset answers each SYN (BEP 29).
 
 use std::net::SocketAddr;
 
+use super::answers::{PER_ADDRESS, RATE, reset};
 use super::packet::{Header, Kind, Packet};
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
-/// The maximum rate of resets in bytes per second: 200 resets. It limits the traffic that SYNs with
-/// forged source addresses can cause.
-const RATE: u32 = 4000;
-/// The maximum number of resets per second and address (/64 for IPv6).
-const PER_ADDRESS: u32 = 5;
-
-/// Answers SYNs with resets and ignores all other datagrams. An answer is never longer than the
-/// datagram that it answers.
+/// Answers SYNs with resets and ignores everything else. No answer is longer than what it answers.
 #[derive(Debug)]
 pub struct Resets {
     limiter: AnswerLimiter,
@@ -26,7 +20,7 @@ impl Default for Resets {
 }
 
 impl Resets {
-    /// Creates the initial state.
+    /// Nothing was answered yet.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -34,8 +28,8 @@ impl Resets {
         }
     }
 
-    /// The answer to a datagram; `None` if it is not a SYN of BEP 29, or if a rate limit is
-    /// exceeded.
+    /// The answer to a datagram; `None`: it is not a SYN of BEP 29, or the rate for its sender, or
+    /// for all together, is spent.
     pub fn answer(
         &mut self,
         now: Instant,
@@ -49,22 +43,6 @@ impl Resets {
             return None;
         }
         Some(reset(now, &packet.header).encode())
-    }
-}
-
-/// The reset for a SYN. Its sender receives at the id in the SYN, and accepts only a datagram that
-/// acknowledges it.
-fn reset(now: Instant, syn: &Header) -> Header {
-    // Timestamps are the low 32 bits of a clock, and their differences wrap around (BEP 29).
-    let timestamp = u32::try_from(now.as_micros() & u64::from(u32::MAX)).unwrap_or_default();
-    Header {
-        kind: Kind::Reset,
-        connection_id: syn.connection_id,
-        timestamp,
-        timestamp_difference: timestamp.wrapping_sub(syn.timestamp),
-        window: 0,
-        sequence: 0,
-        acknowledgement: syn.sequence,
     }
 }
 
@@ -135,7 +113,7 @@ mod tests {
             !answers(([11, 0, 0, 5], 0).into(), &syn().encode()),
             "nobody has port 0"
         );
-        // Old clients add an extension to a SYN.
+        // Old clients put an extension into a SYN.
         let mut old = syn().encode();
         old[1] = 2;
         assert!(answers(from(6), &[&old[..], &[0, 8], &[0; 8]].concat()));
@@ -154,7 +132,7 @@ mod tests {
                 .is_some()
         };
         assert_eq!((0..100).filter(|_| answered(0, 1)).count(), 5);
-        // A burst of two seconds, then 200 per second.
+        // Two seconds' worth at once, then 200 a second.
         let flood = (0..10_000)
             .filter(|millis| {
                 (0..10).any(|k| answered(*millis, 2 + u32::try_from(millis * 10 + k).unwrap()))

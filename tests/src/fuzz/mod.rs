@@ -21,9 +21,9 @@ mod wire;
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// All targets: the name, which is also that of the corpus and of the program in `tests/fuzz`, and
-/// the body.
-pub const TARGETS: [(&str, Body); 23] = [
+/// Every target: its name, which is also its corpus' and its program's in `tests/fuzz`, and its
+/// body.
+pub const TARGETS: [(&str, Body); 24] = [
     ("bencode", metainfo::bencode),
     ("metainfo", metainfo::metainfo),
     ("magnet", text::magnet),
@@ -40,6 +40,7 @@ pub const TARGETS: [(&str, Body); 23] = [
     ("tracking_udp", tracking::udp),
     ("lsd", lsd::announce),
     ("utp", utp::packet),
+    ("utp_socket", utp::socket),
     ("krpc", dht::krpc),
     ("dht_state", dht::state),
     ("tunnel_frames", tunnel::frames),

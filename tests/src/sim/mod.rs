@@ -18,8 +18,10 @@ mod net;
 mod network;
 mod plan;
 mod running;
+mod tcp;
 mod trace;
 mod tracker;
+pub mod utp;
 mod world;
 
 pub use disk::{Disk, Fault, Saved};
@@ -27,4 +29,5 @@ pub use host::{Host, HostId, TORRENT};
 pub use malice::Malice;
 pub use net::Access;
 pub use plan::Plan;
+pub use tcp::{Growth, Tcp};
 pub use world::World;

@@ -16,6 +16,7 @@ mod interruptions;
 mod random_faults;
 mod swarm;
 mod throughput;
+mod utp;
 
 use std::ops::Range;
 use std::sync::Arc;

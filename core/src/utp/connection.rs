@@ -1,0 +1,395 @@
+//! One connection: a stream of bytes in each direction over datagrams that may be lost.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::Config;
+use super::half_open::Proven;
+use super::packet::{Header, Kind, Packet};
+use super::receive_buffer::{Body, ReceiveBuffer};
+use super::send_buffer::Segment;
+use super::sender::Sender;
+use super::sequence::Sequence;
+use super::socket::CloseReason;
+use super::timers::Timers;
+use crate::types::Instant;
+
+/// SYNs that are sent: after 1, 2 and 4 seconds a dial has failed.
+const MAX_SYNS: u8 = 3;
+/// Timeouts in a row, without a datagram of the other side, after which it is gone: half a minute.
+const MAX_TIMEOUTS: u8 = 6;
+/// How long a connection that nobody uses any more may take to deliver what was written.
+const CLOSE: Duration = Duration::from_secs(30);
+/// How long an ended connection answers copies of the other side's end.
+const LINGER: Duration = Duration::from_secs(3);
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// We sent SYNs, or are about to.
+    Dialing { due: bool, sent: Instant },
+    /// Both directions are open, or ended in order.
+    Open,
+    /// The application is done with it; what it wrote is still delivered.
+    Closing,
+    /// Both directions ended, and the other side may not know it yet.
+    Lingering,
+    /// It can be forgotten.
+    Over,
+}
+
+/// What the application should hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    pub(super) connected: bool,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) closed: Option<CloseReason>,
+}
+
+/// The two ids of a connection, and the other side's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) to: SocketAddr,
+    /// In what we receive.
+    pub(super) receive_id: u16,
+    /// In what we send, but for SYN.
+    pub(super) send_id: u16,
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    route: Route,
+    phase: Phase,
+    sender: Sender,
+    receive: ReceiveBuffer,
+    timers: Timers,
+    /// How long the last datagram of the other side was under way, by both clocks, in
+    /// microseconds.
+    timestamp_difference: u32,
+    owes_acknowledgement: bool,
+    waits: Waits,
+    changes: Changes,
+}
+
+/// What the application waits for.
+#[derive(Clone, Copy, Debug)]
+struct Waits {
+    read: bool,
+    write: bool,
+}
+
+impl Connection {
+    /// We open it. `first`: a random number for SYN.
+    pub(super) fn dial(config: &Config, route: Route, first: Sequence, now: Instant) -> Self {
+        let phase = Phase::Dialing {
+            due: true,
+            sent: now,
+        };
+        // SYN's number is used up; that of the other side comes with its answer.
+        let receive = ReceiveBuffer::new(config.receive_buffer, Sequence(0));
+        Self::new(config, route, phase, (first.plus(1), receive), now)
+    }
+
+    /// The other side opened it, and has proven its address.
+    pub(super) fn accept(config: &Config, route: Route, proven: Proven, now: Instant) -> Self {
+        let receive = ReceiveBuffer::new(config.receive_buffer, proven.theirs.plus(1));
+        Self::new(config, route, Phase::Open, (proven.ours, receive), now)
+    }
+
+    fn new(
+        config: &Config,
+        route: Route,
+        phase: Phase,
+        (first, receive): (Sequence, ReceiveBuffer),
+        now: Instant,
+    ) -> Self {
+        Self {
+            sender: Sender::new(config, route.to, first, now),
+            route,
+            phase,
+            receive,
+            timers: Timers::new(now),
+            timestamp_difference: 0,
+            owes_acknowledgement: false,
+            waits: Waits {
+                read: true,
+                write: true,
+            },
+            changes: Changes::default(),
+        }
+    }
+
+    pub(super) const fn route(&self) -> Route {
+        self.route
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// What changed since the last call.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// When [`Connection::handle_timeout`] is to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let next = self.timers.next();
+        let next = self.sender.poll_timeout().map_or(next, |at| at.min(next));
+        (!self.is_over()).then_some(next)
+    }
+
+    // What the application asks for.
+
+    /// At most `limit` bytes that came; `None`: there are none yet. Empty: the stream has ended.
+    pub(super) fn read(&mut self, limit: usize) -> Option<Bytes> {
+        let bytes = self.receive.read(limit);
+        if bytes.is_empty() && !self.receive.is_at_end() {
+            self.waits.read = true;
+            return None;
+        }
+        self.owes_acknowledgement |= self.receive.has_news();
+        Some(bytes)
+    }
+
+    /// Takes as many bytes as there is room for; returns how many.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.sender.buffer.write(bytes);
+        self.waits.write |= taken < bytes.len();
+        taken
+    }
+
+    /// No more will be written: the other side reads the end of the stream.
+    pub(super) fn finish(&mut self) {
+        self.sender.buffer.finish();
+    }
+
+    /// The application is done: what it wrote is delivered, what comes is dropped.
+    pub(super) fn close(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Open => {
+                self.sender.buffer.finish();
+                self.receive.discard();
+                self.phase = Phase::Closing;
+                self.timers.close = Some(now + CLOSE);
+                self.linger_if_ended(now);
+            }
+            Phase::Dialing { .. } => self.phase = Phase::Over,
+            Phase::Closing | Phase::Lingering | Phase::Over => {}
+        }
+    }
+
+    /// A datagram that ends the connection for the other side, too.
+    pub(super) fn reset(&self, now: Instant) -> Header {
+        self.header(now, Kind::Reset, self.sender.buffer.next_sequence())
+    }
+
+    // What the world brings.
+
+    pub(super) fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>) {
+        match (packet.header.kind, self.phase) {
+            // A copy of the SYN that opened this.
+            (Kind::Syn, _) | (_, Phase::Over) => {}
+            (Kind::Reset, _) => self.handle_reset(&packet.header),
+            (Kind::State, Phase::Dialing { sent, .. }) => {
+                self.handle_accepted(now, sent, &packet.header);
+            }
+            // Its number says nothing as long as the first one is unknown.
+            (_, Phase::Dialing { .. }) => {}
+            _ => self.handle_stream(now, packet),
+        }
+    }
+
+    /// Nothing can be sent to the other side from here.
+    pub(super) fn handle_unreachable(&mut self) {
+        if matches!(self.phase, Phase::Dialing { .. }) {
+            self.fail(CloseReason::Unreachable);
+        }
+    }
+
+    /// The system refuses a probe of this length.
+    pub(super) fn handle_too_long(&mut self, length: u16) {
+        self.sender.handle_too_long(length);
+    }
+
+    /// The other side said, or proved by its answer, that it has no such connection. Only who sees
+    /// our datagrams knows which numbers they have.
+    fn handle_reset(&mut self, header: &Header) {
+        let named = Sequence(header.acknowledgement);
+        let next = self.sender.buffer.next_sequence();
+        let is_dialing = matches!(self.phase, Phase::Dialing { .. });
+        if is_dialing && named == next.previous() {
+            self.fail(CloseReason::Refused);
+        } else if !is_dialing
+            && [self.sender.buffer.first_sequence(), next.previous(), next].contains(&named)
+        {
+            self.fail(CloseReason::Reset);
+        }
+    }
+
+    /// The answer to SYN names its number. Its own number is that of the first DATA to come.
+    fn handle_accepted(&mut self, now: Instant, sent: Instant, header: &Header) {
+        if Sequence(header.acknowledgement) != self.sender.buffer.first_sequence().previous() {
+            return;
+        }
+        let is_single = self.timers.timeouts() == 0;
+        let round_trip = is_single.then(|| now.since(sent));
+        self.sender.handle_accepted(now, round_trip);
+        self.sender.handle_window(header);
+        self.phase = Phase::Open;
+        self.receive.start(Sequence(header.sequence));
+        self.hear(now, header);
+        self.owes_acknowledgement = true;
+        self.changes.connected = true;
+    }
+
+    fn handle_stream(&mut self, now: Instant, packet: &Packet<'_>) {
+        let Ok(has_room) = self.sender.handle_packet(now, packet) else {
+            return;
+        };
+        self.hear(now, &packet.header);
+        self.changes.writable |= has_room && std::mem::take(&mut self.waits.write);
+        self.receive(&packet.header, packet.payload);
+        self.linger_if_ended(now);
+    }
+
+    /// What every datagram of the other side says.
+    fn hear(&mut self, now: Instant, header: &Header) {
+        self.timers.handle_heard();
+        self.timestamp_difference = clock(now).wrapping_sub(header.timestamp);
+    }
+
+    fn receive(&mut self, header: &Header, payload: &[u8]) {
+        let body = match header.kind {
+            Kind::Data if !payload.is_empty() => Body::Data(payload),
+            Kind::Fin => Body::Fin,
+            Kind::Data | Kind::State | Kind::Reset | Kind::Syn => return,
+        };
+        // Also what is dropped is answered: the other side may not know that it arrived before.
+        self.owes_acknowledgement = true;
+        if self.receive.handle(Sequence(header.sequence), body) {
+            self.changes.readable |= std::mem::take(&mut self.waits.read);
+        }
+    }
+
+    fn linger_if_ended(&mut self, now: Instant) {
+        let ended = self.sender.buffer.is_finished() && self.receive.has_ended();
+        if self.phase == Phase::Closing && ended {
+            self.phase = Phase::Lingering;
+            self.timers.close = Some(now + LINGER);
+        }
+    }
+
+    fn fail(&mut self, reason: CloseReason) {
+        self.phase = Phase::Over;
+        self.changes.closed = Some(reason);
+    }
+
+    // Time.
+
+    /// Does what is due. Returns whether the other side is to be told that it is over.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+        if self.timers.close.is_some_and(|at| at <= now) {
+            let is_cut = self.phase == Phase::Closing;
+            self.phase = Phase::Over;
+            return is_cut;
+        }
+        self.owes_acknowledgement |= self.timers.take_silence(now);
+        if self.sender.poll_timeout().is_some_and(|at| at <= now) {
+            self.handle_unacknowledged(now);
+        }
+        false
+    }
+
+    fn handle_unacknowledged(&mut self, now: Instant) {
+        let is_dialing = matches!(self.phase, Phase::Dialing { .. });
+        let timeouts = self.timers.count_timeout();
+        if timeouts >= if is_dialing { MAX_SYNS } else { MAX_TIMEOUTS } {
+            return self.fail(CloseReason::TimedOut);
+        }
+        self.sender.handle_timeout(now, timeouts);
+        if is_dialing {
+            self.phase = Phase::Dialing {
+                due: true,
+                sent: now,
+            };
+        }
+    }
+
+    // What goes out.
+
+    /// Writes the next datagram into `out`, if there is one. Returns whether it probes the path: it
+    /// must not be fragmented.
+    pub(super) fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<bool> {
+        match self.phase {
+            Phase::Over => return None,
+            Phase::Dialing { due, .. } => return due.then(|| self.write_syn(now, out)),
+            Phase::Open | Phase::Closing | Phase::Lingering => {}
+        }
+        if self.owes_acknowledgement && self.receive.has_gap() {
+            self.write_state(now, out);
+            return Some(false);
+        }
+        if let Some((segment, is_probe)) = self.sender.poll_segment(now) {
+            self.write_segment(now, &segment, out);
+            return Some(is_probe);
+        }
+        self.owes_acknowledgement
+            .then(|| self.write_state(now, out))?;
+        Some(false)
+    }
+
+    fn write_syn(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        self.phase = Phase::Dialing {
+            due: false,
+            sent: now,
+        };
+        self.timers.handle_sent(now);
+        self.sender.start_timer(now);
+        let mut header = self.header(
+            now,
+            Kind::Syn,
+            self.sender.buffer.first_sequence().previous(),
+        );
+        header.connection_id = self.route.receive_id;
+        header.acknowledgement = 0;
+        header.write(&[], &[], out);
+        false
+    }
+
+    fn write_state(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let mut header = self.header(now, Kind::State, self.sender.buffer.next_sequence());
+        header.window = self.receive.tell_window();
+        header.write(&self.receive.selective(), &[], out);
+        self.owes_acknowledgement = false;
+        self.timers.handle_sent(now);
+    }
+
+    fn write_segment(&mut self, now: Instant, segment: &Segment, out: &mut Vec<u8>) {
+        let mut header = self.header(now, segment.kind, segment.sequence);
+        header.window = self.receive.tell_window();
+        header.write(&[], &segment.payload, out);
+        self.owes_acknowledgement = false;
+        self.timers.handle_sent(now);
+    }
+
+    fn header(&self, now: Instant, kind: Kind, sequence: Sequence) -> Header {
+        Header {
+            kind,
+            connection_id: self.route.send_id,
+            timestamp: clock(now),
+            timestamp_difference: self.timestamp_difference,
+            window: 0,
+            sequence: sequence.0,
+            acknowledgement: self.receive.acknowledgement().0,
+        }
+    }
+}
+
+/// Our clock in headers: microseconds, which wrap around.
+pub(super) fn clock(now: Instant) -> u32 {
+    u32::try_from(now.as_micros() & u64::from(u32::MAX)).unwrap_or_default()
+}

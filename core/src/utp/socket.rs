@@ -1,0 +1,459 @@
+//! All connections of one UDP port.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::answers::Answers;
+use super::config::Config;
+use super::connection::{Connection, Route};
+use super::half_open::{HalfOpen, Proven};
+use super::packet::{Header, Kind, Packet};
+use super::sequence::Sequence;
+use crate::types::Instant;
+
+/// Names a connection of one [`Socket`]; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+/// What the application hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connection from outside. Its sender has shown that it receives at this address.
+    Incoming(ConnectionId, SocketAddr),
+    /// A dial succeeded.
+    Connected(ConnectionId),
+    /// A read that found nothing finds something now.
+    Readable(ConnectionId),
+    /// A write that was cut short finds room now.
+    Writable(ConnectionId),
+    /// It is over without an orderly end, and forgotten.
+    Closed(ConnectionId, CloseReason),
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloseReason {
+    /// The other side answered SYN with a reset: it speaks no uTP, or takes no more connections.
+    #[error("the peer refuses uTP connections")]
+    Refused,
+    /// The other side reset the connection.
+    #[error("the peer reset the uTP connection")]
+    Reset,
+    /// The other side does not answer.
+    #[error("the peer does not answer over uTP")]
+    TimedOut,
+    /// The system has no way to the address.
+    #[error("the peer's address is unreachable")]
+    Unreachable,
+}
+
+/// What a read finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Bytes of the stream; never none.
+    Bytes(Bytes),
+    /// Nothing yet: [`Event::Readable`] follows.
+    Pending,
+    /// The other side ended its stream.
+    End,
+}
+
+/// There is no such connection: it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the uTP connection is closed")]
+pub struct Closed;
+
+/// There are as many connections as may be at a time; see [`Config::max_connections`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are as many uTP connections as may be; close one")]
+pub struct Full;
+
+/// A datagram that goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Its destination.
+    pub to: SocketAddr,
+    /// It must not be fragmented: it finds out how long datagrams may be. All others may be.
+    pub is_probe: bool,
+}
+
+/// uTP over one UDP port, without I/O.
+///
+/// A driver hands in datagrams ([`Socket::handle_datagram`]), sends what [`Socket::poll_transmit`]
+/// yields after every call, and calls [`Socket::handle_timeout`] when [`Socket::poll_timeout`] says
+/// so. The same seed and inputs give the same outputs.
+#[derive(Debug)]
+pub struct Socket {
+    config: Config,
+    random: ChaCha8Rng,
+    connections: BTreeMap<ConnectionId, Slot>,
+    /// By address, and the id on which we receive.
+    routes: BTreeMap<(SocketAddr, u16), ConnectionId>,
+    half_open: HalfOpen,
+    answers: Answers,
+    events: VecDeque<Event>,
+    /// Connections that may have something to send, whose turn comes in this order.
+    ready: VecDeque<ConnectionId>,
+    timers: BTreeSet<(Instant, ConnectionId)>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    connection: Connection,
+    due: Option<Instant>,
+    is_ready: bool,
+}
+
+impl Socket {
+    /// A port without connections. `seed`: for ids and first numbers, which strangers must not
+    /// guess.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            half_open: HalfOpen::new(config.max_half_open),
+            config,
+            random: ChaCha8Rng::from_seed(seed),
+            connections: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            answers: Answers::new(),
+            events: VecDeque::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            last_id: 0,
+        }
+    }
+
+    /// Connections at present.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Dials. [`Event::Connected`] or [`Event::Closed`] follows; what is written before waits.
+    ///
+    /// # Errors
+    /// There are too many connections.
+    pub fn connect(&mut self, now: Instant, to: SocketAddr) -> Result<ConnectionId, Full> {
+        if self.connections.len() >= self.config.max_connections {
+            return Err(Full);
+        }
+        let receive_id = self.free_id(to).ok_or(Full)?;
+        let route = Route {
+            to,
+            receive_id,
+            send_id: receive_id.wrapping_add(1),
+        };
+        let first = Sequence(self.random.random());
+        let connection = Connection::dial(&self.config, route, first, now);
+        Ok(self.insert(connection))
+    }
+
+    /// At most `limit` bytes that came in.
+    ///
+    /// # Errors
+    /// There is no such connection.
+    pub fn read(&mut self, id: ConnectionId, limit: usize) -> Result<Read, Closed> {
+        let connection = self.connection(id)?;
+        let read = match connection.read(limit) {
+            None => Read::Pending,
+            Some(bytes) if bytes.is_empty() => Read::End,
+            Some(bytes) => Read::Bytes(bytes),
+        };
+        self.update(id);
+        Ok(read)
+    }
+
+    /// Takes as many bytes as there is room for, and returns how many. After fewer than all,
+    /// [`Event::Writable`] follows.
+    ///
+    /// # Errors
+    /// There is no such connection.
+    pub fn write(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<usize, Closed> {
+        let taken = self.connection(id)?.write(bytes);
+        self.update(id);
+        Ok(taken)
+    }
+
+    /// Ends our stream, behind what is written: the other side reads its end. We still read theirs.
+    pub fn finish(&mut self, id: ConnectionId) {
+        if let Ok(connection) = self.connection(id) {
+            connection.finish();
+            self.update(id);
+        }
+    }
+
+    /// The application is done with a connection: what is written is still delivered, what comes is
+    /// dropped. The id must not be used any more; no event names it.
+    pub fn close(&mut self, now: Instant, id: ConnectionId) {
+        if let Ok(connection) = self.connection(id) {
+            connection.close(now);
+            self.update(id);
+        }
+        self.events.retain(|event| event.id() != id);
+    }
+
+    /// Ends a connection at once: what is written is lost, and the other side gets a reset.
+    pub fn abort(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(slot) = self.connections.get(&id) {
+            let reset = slot.connection.reset(now);
+            self.answers.push(slot.connection.route().to, &reset);
+            self.remove(id);
+        }
+        self.events.retain(|event| event.id() != id);
+    }
+
+    /// Takes a datagram. Returns whether it is one of uTP; if not, it belongs to somebody else who
+    /// shares the port.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Ok(packet) = Packet::parse(datagram) else {
+            return false;
+        };
+        if from.port() == 0 {
+            return true;
+        }
+        let header = &packet.header;
+        if let Some(id) = self.find(from, header) {
+            self.handle_packet(now, id, &packet);
+        } else if header.kind == Kind::Syn {
+            self.handle_syn(now, from, &packet);
+        } else if let Some(proven) = self.half_open.prove(from, header) {
+            self.accept(now, from, proven, &packet);
+        } else if header.kind != Kind::Reset {
+            self.answers.reset(now, from, header);
+        }
+        true
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, id));
+            let Some(slot) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            slot.due = None;
+            if slot.connection.handle_timeout(now) {
+                let reset = slot.connection.reset(now);
+                self.answers.push(slot.connection.route().to, &reset);
+            }
+            self.update(id);
+        }
+    }
+
+    /// The system has no way to this address: dials fail at once.
+    pub fn handle_unreachable(&mut self, to: SocketAddr) {
+        self.handle_each(to, Connection::handle_unreachable);
+    }
+
+    /// The system refused to send a probe of so many bytes without fragmenting it.
+    pub fn handle_too_long(&mut self, to: SocketAddr, length: usize) {
+        let length = u16::try_from(length).unwrap_or(u16::MAX);
+        self.handle_each(to, |connection| connection.handle_too_long(length));
+    }
+
+    /// The next datagram to send, written into `out` in place of what was there.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Transmit> {
+        out.clear();
+        if let Some((to, answer)) = self.answers.poll() {
+            out.extend_from_slice(&answer);
+            let is_probe = false;
+            return Some(Transmit { to, is_probe });
+        }
+        while let Some(id) = self.ready.pop_front() {
+            let Some(slot) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            let to = slot.connection.route().to;
+            let is_probe = slot.connection.poll_transmit(now, out);
+            slot.is_ready = is_probe.is_some();
+            if slot.is_ready {
+                self.ready.push_back(id);
+            }
+            self.schedule(id);
+            if let Some(is_probe) = is_probe {
+                return Some(Transmit { to, is_probe });
+            }
+        }
+        None
+    }
+
+    /// What the application has not heard yet.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Socket::handle_timeout`] is to be called; `None`: there is nothing to wait for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> Result<&mut Connection, Closed> {
+        let slot = self.connections.get_mut(&id).ok_or(Closed)?;
+        Ok(&mut slot.connection)
+    }
+
+    /// The connection of a datagram. Of a reset both ids are known: some clients answer with the id
+    /// that they receive on, others with the one that they do not know.
+    fn find(&self, from: SocketAddr, header: &Header) -> Option<ConnectionId> {
+        let id = header.connection_id;
+        match header.kind {
+            // A SYN names the id on which its sender receives.
+            Kind::Syn => self.routes.get(&(from, id.wrapping_add(1))).copied(),
+            Kind::Reset => [id, id.wrapping_sub(1), id.wrapping_add(1)]
+                .iter()
+                .filter_map(|receive| self.routes.get(&(from, *receive)))
+                .find(|found| self.has_id(**found, id))
+                .copied(),
+            Kind::Data | Kind::Fin | Kind::State => self.routes.get(&(from, id)).copied(),
+        }
+    }
+
+    fn has_id(&self, connection: ConnectionId, id: u16) -> bool {
+        self.connections.get(&connection).is_some_and(|slot| {
+            let route = slot.connection.route();
+            route.receive_id == id || route.send_id == id
+        })
+    }
+
+    /// An id on which nothing is received from this address, nor will be.
+    fn free_id(&mut self, to: SocketAddr) -> Option<u16> {
+        (0..100)
+            .map(|_| self.random.random())
+            .find(|id| !self.routes.contains_key(&(to, *id)))
+    }
+
+    fn handle_packet(&mut self, now: Instant, id: ConnectionId, packet: &Packet<'_>) {
+        if let Ok(connection) = self.connection(id) {
+            connection.handle_packet(now, packet);
+            self.update(id);
+        }
+    }
+
+    fn handle_syn(&mut self, now: Instant, from: SocketAddr, packet: &Packet<'_>) {
+        let syn = &packet.header;
+        if !packet.payload.is_empty() {
+            return;
+        }
+        if self.connections.len() >= self.config.max_connections {
+            self.answers.reset(now, from, syn);
+        } else if self.answers.admits(now, from) {
+            let random = self.random.random();
+            let ours = self.half_open.handle_syn(from, syn, random);
+            let window = u32::try_from(self.config.receive_buffer).unwrap_or(u32::MAX);
+            self.answers.accept(now, from, syn, (ours, window));
+        }
+    }
+
+    /// The datagram that proves an address is the connection's first.
+    fn accept(&mut self, now: Instant, from: SocketAddr, proven: Proven, packet: &Packet<'_>) {
+        if self.connections.len() >= self.config.max_connections {
+            return self.answers.reset(now, from, &packet.header);
+        }
+        let receive_id = packet.header.connection_id;
+        let route = Route {
+            to: from,
+            receive_id,
+            send_id: receive_id.wrapping_sub(1),
+        };
+        let connection = Connection::accept(&self.config, route, proven, now);
+        let id = self.insert(connection);
+        self.events.push_back(Event::Incoming(id, from));
+        self.handle_packet(now, id, packet);
+    }
+
+    fn handle_each(&mut self, to: SocketAddr, mut what: impl FnMut(&mut Connection)) {
+        let ids: Vec<_> = self
+            .routes
+            .range((to, 0)..=(to, u16::MAX))
+            .map(|(_, id)| *id)
+            .collect();
+        for id in ids {
+            if let Ok(connection) = self.connection(id) {
+                what(connection);
+                self.update(id);
+            }
+        }
+    }
+
+    fn insert(&mut self, connection: Connection) -> ConnectionId {
+        self.last_id += 1;
+        let id = ConnectionId(self.last_id);
+        let route = connection.route();
+        self.routes.insert((route.to, route.receive_id), id);
+        let slot = Slot {
+            connection,
+            due: None,
+            is_ready: false,
+        };
+        self.connections.insert(id, slot);
+        self.update(id);
+        id
+    }
+
+    /// After every call of a connection: tells what changed, and finds out what it waits for.
+    fn update(&mut self, id: ConnectionId) {
+        let Some(slot) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let changes = slot.connection.take_changes();
+        let events = [
+            changes.connected.then_some(Event::Connected(id)),
+            changes.readable.then_some(Event::Readable(id)),
+            changes.writable.then_some(Event::Writable(id)),
+            changes.closed.map(|reason| Event::Closed(id, reason)),
+        ];
+        self.events.extend(events.into_iter().flatten());
+        if slot.connection.is_over() {
+            return self.remove(id);
+        }
+        if !slot.is_ready {
+            slot.is_ready = true;
+            self.ready.push_back(id);
+        }
+        self.schedule(id);
+    }
+
+    fn schedule(&mut self, id: ConnectionId) {
+        let Some(slot) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let due = slot.connection.poll_timeout();
+        if due == slot.due {
+            return;
+        }
+        if let Some(old) = std::mem::replace(&mut slot.due, due) {
+            self.timers.remove(&(old, id));
+        }
+        self.timers.extend(due.map(|due| (due, id)));
+    }
+
+    fn remove(&mut self, id: ConnectionId) {
+        if let Some(slot) = self.connections.remove(&id) {
+            let route = slot.connection.route();
+            self.routes.remove(&(route.to, route.receive_id));
+            if let Some(due) = slot.due {
+                self.timers.remove(&(due, id));
+            }
+        }
+    }
+}
+
+impl Event {
+    /// The connection.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        match *self {
+            Self::Incoming(id, _)
+            | Self::Connected(id)
+            | Self::Readable(id)
+            | Self::Writable(id)
+            | Self::Closed(id, _) => id,
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Two hosts that speak uTP over a simulated path: a line with a rate, a queue, delay, loss,
+//! reordering and duplicates, on which a TCP may send, too.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aqueduct_core::Instant;
+use aqueduct_core::utp::{Config, ConnectionId, Event, Read, Socket};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::clock::Agenda;
+use super::tcp::Tcp;
+
+/// IP and UDP headers, which take their time on the line.
+const HEADERS: usize = 28;
+/// What a host sends repeats after this many bytes: a prime, so that no shift is unnoticed.
+const PERIOD: usize = 65_521;
+
+/// What each direction of the path is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// Bytes per second, headers included; of the direction from the first host to the second.
+    pub rate: u64,
+    /// Bytes that wait for the line; more are dropped.
+    pub queue: u64,
+    /// One way.
+    pub delay: Duration,
+    /// Up to so much more, at random for each datagram: they overtake each other.
+    pub jitter: Duration,
+    /// Of 1,000 datagrams so many are lost.
+    pub loss: u32,
+    /// Of 1,000 datagrams so many arrive twice.
+    pub duplicates: u32,
+    /// Longer datagrams, without headers, are dropped if they must not be fragmented.
+    pub max_datagram: usize,
+}
+
+impl Path {
+    /// 10 Mbit/s, 20 ms each way, a queue of 300 ms, no faults.
+    #[must_use]
+    pub const fn clean() -> Self {
+        Self {
+            rate: 1_250_000,
+            queue: 375_000,
+            delay: Duration::from_millis(20),
+            jitter: Duration::ZERO,
+            loss: 0,
+            duplicates: 0,
+            max_datagram: 1472,
+        }
+    }
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Line {
+    path: Path,
+    /// When all that waits has left.
+    free: Instant,
+    random: ChaCha8Rng,
+}
+
+impl Line {
+    /// A datagram of so many bytes, headers included: when it arrives, never, once, or twice.
+    fn send(&mut self, now: Instant, length: usize) -> Vec<Instant> {
+        let waits = u64::try_from(self.free.since(now).as_micros()).unwrap();
+        if waits * self.path.rate / 1_000_000 + length as u64 > self.path.queue {
+            return Vec::new();
+        }
+        let micros = (length as u64 * 1_000_000).div_ceil(self.path.rate);
+        self.free = self.free.max(now) + Duration::from_micros(micros);
+        let mut chance = |permille| self.random.random_range(0..1000) < permille;
+        let copies = match (chance(self.path.loss), chance(self.path.duplicates)) {
+            (true, _) => 0,
+            (false, twice) => 1 + usize::from(twice),
+        };
+        let jitter = u64::try_from(self.path.jitter.as_micros()).unwrap();
+        (0..copies)
+            .map(|_| {
+                let late = Duration::from_micros(self.random.random_range(0..=jitter));
+                self.free + self.path.delay + late
+            })
+            .collect()
+    }
+}
+
+/// One host: its socket, and an application that sends so many bytes and checks what it receives.
+#[derive(Debug)]
+struct Host {
+    socket: Socket,
+    /// Its clock is ahead of the world's by so much.
+    ahead: Duration,
+    id: Option<ConnectionId>,
+    to_send: u64,
+    sent: u64,
+    received: u64,
+    ended: bool,
+    /// It reads only from then on.
+    reads_from: Instant,
+    /// The timer that is planned.
+    timer: Option<Instant>,
+}
+
+enum Happening {
+    Datagram { at: usize, bytes: Vec<u8> },
+    Timer(usize),
+    Segment(u64),
+    TcpAck(u64),
+    TcpStart,
+    TcpTimer,
+}
+
+/// The world.
+pub struct UtpWorld {
+    agenda: Agenda<Happening>,
+    lines: [Line; 2],
+    hosts: [Host; 2],
+    tcp: Option<Tcp>,
+    pattern: Vec<u8>,
+    trace: u64,
+    max_datagram: usize,
+    /// Datagrams that were sent.
+    pub datagrams: u64,
+}
+
+impl UtpWorld {
+    /// The first host dials the second and sends it `bytes.0` bytes; the second sends `bytes.1`.
+    #[must_use]
+    pub fn new(path: Path, bytes: (u64, u64), seed: u64) -> Self {
+        Self::with(path, bytes, seed, &Config::default())
+    }
+
+    /// The same with the configuration of both.
+    #[must_use]
+    pub fn with(path: Path, bytes: (u64, u64), seed: u64, config: &Config) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut line = |path| Line {
+            path,
+            free: Instant::ZERO,
+            random: ChaCha8Rng::seed_from_u64(random.random()),
+        };
+        // What comes back never waits for the line.
+        let back = Path {
+            rate: path.rate.max(125_000_000),
+            queue: 1 << 30,
+            ..path
+        };
+        let lines = [line(path), line(back)];
+        let mut random = ChaCha8Rng::seed_from_u64(!seed);
+        let mut host = |to_send| {
+            let ahead = Duration::from_micros(random.random_range(0..10_000_000_000));
+            Host {
+                socket: Socket::new(config.clone(), random.random()),
+                ahead,
+                id: None,
+                to_send,
+                sent: 0,
+                received: 0,
+                ended: false,
+                reads_from: Instant::ZERO,
+                timer: None,
+            }
+        };
+        let hosts = [host(bytes.0), host(bytes.1)];
+        let mut pattern: Vec<u8> = (0..PERIOD).map(|_| random.random()).collect();
+        pattern.extend_from_within(..);
+        Self {
+            agenda: Agenda::new(),
+            lines,
+            hosts,
+            tcp: None,
+            pattern,
+            trace: 0,
+            max_datagram: path.max_datagram,
+            datagrams: 0,
+        }
+    }
+
+    /// A TCP that wants all begins at `at`.
+    pub fn start_tcp(&mut self, at: Duration, tcp: Tcp) {
+        self.tcp = Some(tcp);
+        self.agenda.at(Instant::ZERO + at, Happening::TcpStart);
+    }
+
+    /// The second host reads nothing before `at`.
+    pub fn pause_reader(&mut self, at: Duration) {
+        self.hosts[1].reads_from = Instant::ZERO + at;
+    }
+
+    /// The first host dials.
+    pub fn dial(&mut self) {
+        let now = self.clock(0);
+        let id = self.hosts[0].socket.connect(now, address(1)).unwrap();
+        self.hosts[0].id = Some(id);
+        self.drain(0);
+    }
+
+    /// Lets the world run until `until`, or until both have read the other's end.
+    ///
+    /// # Panics
+    /// What arrives is not what was sent, in order.
+    pub fn run(&mut self, until: Duration) {
+        let limit = Instant::ZERO + until;
+        while !self.is_done()
+            && let Some(happening) = self.agenda.next(limit)
+        {
+            self.happen(happening);
+        }
+        if !self.is_done() {
+            self.agenda.rest(limit);
+        }
+    }
+
+    /// Whether both hosts have read the end of what the other sent.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.hosts.iter().all(|host| host.ended)
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.agenda.now().since(Instant::ZERO)
+    }
+
+    /// Bytes that the second host has read, and those that the TCP has delivered.
+    #[must_use]
+    pub fn delivered(&self) -> (u64, u64) {
+        let tcp = self.tcp.as_ref().map_or(0, Tcp::delivered);
+        (self.hosts[1].received, tcp)
+    }
+
+    /// A number that follows from all that was sent, and when.
+    #[must_use]
+    pub const fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    /// Bytes that wait for the line.
+    #[must_use]
+    pub fn queued(&self) -> Duration {
+        self.lines[0].free.since(self.agenda.now())
+    }
+
+    fn clock(&self, host: usize) -> Instant {
+        self.agenda.now() + self.hosts[host].ahead
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Datagram { at, bytes } => {
+                let now = self.clock(at);
+                let from = address(1 - at);
+                self.hosts[at].socket.handle_datagram(now, from, &bytes);
+                self.drain(at);
+            }
+            Happening::Timer(at) => {
+                let now = self.clock(at);
+                self.hosts[at].timer = None;
+                self.hosts[at].socket.handle_timeout(now);
+                self.drain(at);
+            }
+            Happening::Segment(number) => {
+                let acks = self.lines[1].send(self.agenda.now(), 40);
+                for at in acks {
+                    self.agenda.at(at, Happening::TcpAck(number));
+                }
+            }
+            Happening::TcpAck(number) => {
+                let now = self.agenda.now();
+                self.tcp.as_mut().unwrap().handle_ack(now, number);
+                self.pump_tcp();
+            }
+            Happening::TcpStart => self.pump_tcp(),
+            Happening::TcpTimer => {
+                let now = self.agenda.now();
+                self.tcp.as_mut().unwrap().handle_timeout(now);
+                self.pump_tcp();
+            }
+        }
+    }
+
+    fn pump_tcp(&mut self) {
+        let now = self.agenda.now();
+        let tcp = self.tcp.as_mut().unwrap();
+        while let Some(number) = tcp.poll_segment(now) {
+            for at in self.lines[0].send(now, Tcp::SEGMENT) {
+                self.agenda.at(at, Happening::Segment(number));
+            }
+        }
+        if let Some(due) = tcp.take_timer() {
+            self.agenda.at(due, Happening::TcpTimer);
+        }
+    }
+
+    /// The application of a host acts, and what its socket wants is done.
+    fn drain(&mut self, at: usize) {
+        let now = self.clock(at);
+        let reads = self.agenda.now() >= self.hosts[at].reads_from;
+        self.hosts[at].act(&self.pattern, reads);
+        let mut out = Vec::new();
+        while let Some(transmit) = self.hosts[at].socket.poll_transmit(now, &mut out) {
+            assert_eq!(transmit.to, address(1 - at));
+            self.datagrams += 1;
+            self.note(&out);
+            if transmit.is_probe && out.len() > self.max_datagram {
+                continue;
+            }
+            for arrival in self.lines[at].send(self.agenda.now(), out.len() + HEADERS) {
+                let bytes = out.clone();
+                let at = 1 - at;
+                self.agenda.at(arrival, Happening::Datagram { at, bytes });
+            }
+        }
+        self.plan(at);
+    }
+
+    fn plan(&mut self, at: usize) {
+        let host = &mut self.hosts[at];
+        let due = host.socket.poll_timeout();
+        let mut due = due.map(|due| Instant::ZERO + due.since(Instant::ZERO + host.ahead));
+        if self.agenda.now() < host.reads_from {
+            due = Some(due.map_or(host.reads_from, |due| due.min(host.reads_from)));
+        }
+        if let Some(due) = due
+            && host.timer.is_none_or(|planned| due < planned)
+        {
+            host.timer = Some(due);
+            self.agenda.at(due, Happening::Timer(at));
+        }
+    }
+
+    fn note(&mut self, bytes: &[u8]) {
+        let time = u64::try_from(self.now().as_micros()).unwrap();
+        let sum: u64 = bytes.iter().take(60).map(|byte| u64::from(*byte)).sum();
+        let mixed = self.trace ^ time ^ sum ^ (bytes.len() as u64) << 32;
+        self.trace = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+    }
+}
+
+impl Host {
+    fn act(&mut self, pattern: &[u8], reads: bool) {
+        while let Some(event) = self.socket.poll_event() {
+            match event {
+                Event::Incoming(id, _) => self.id = Some(id),
+                Event::Closed(_, reason) => panic!("{reason}"),
+                Event::Connected(_) | Event::Readable(_) | Event::Writable(_) => {}
+            }
+        }
+        let Some(id) = self.id else { return };
+        while reads && !self.ended {
+            match self.socket.read(id, 16 << 10).unwrap() {
+                Read::Bytes(bytes) => {
+                    let start = usize::try_from(self.received % PERIOD as u64).unwrap();
+                    assert_eq!(bytes, pattern[start..][..bytes.len()]);
+                    self.received += bytes.len() as u64;
+                }
+                Read::End => self.ended = true,
+                Read::Pending => break,
+            }
+        }
+        while self.sent < self.to_send {
+            let start = usize::try_from(self.sent % PERIOD as u64).unwrap();
+            let left = usize::try_from(self.to_send - self.sent).unwrap_or(usize::MAX);
+            let chunk = &pattern[start..][..left.min(16 << 10)];
+            let taken = self.socket.write(id, chunk).unwrap();
+            self.sent += taken as u64;
+            if taken < chunk.len() {
+                return;
+            }
+        }
+        self.socket.finish(id);
+    }
+}
+
+fn address(host: usize) -> SocketAddr {
+    let last = u8::try_from(host + 1).unwrap();
+    ([11, 0, 0, last], 6881).into()
+}
