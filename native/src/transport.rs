@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use crate::net::utp::UtpStream;
+
 /// Two streams of bytes, one each way, that are read and written without waiting.
 pub trait ByteStream {
     /// Which kind it is.
@@ -44,5 +46,56 @@ impl ByteStream for TcpStream {
 
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send {
         self.ready(interest)
+    }
+}
+
+/// What carries a connection of the terminal program.
+#[derive(Debug)]
+pub enum PeerStream {
+    /// A socket of TCP.
+    Tcp(TcpStream),
+    /// A connection over our UDP port.
+    Utp(UtpStream),
+}
+
+impl From<TcpStream> for PeerStream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+impl From<UtpStream> for PeerStream {
+    fn from(stream: UtpStream) -> Self {
+        Self::Utp(stream)
+    }
+}
+
+impl ByteStream for PeerStream {
+    fn transport(&self) -> Transport {
+        match self {
+            Self::Tcp(stream) => stream.transport(),
+            Self::Utp(stream) => stream.transport(),
+        }
+    }
+
+    fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => ByteStream::try_read(stream, input),
+            Self::Utp(stream) => stream.try_read(input),
+        }
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Utp(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(stream) => stream.ready(interest).await,
+            Self::Utp(stream) => stream.ready(interest).await,
+        }
     }
 }

@@ -1,9 +1,9 @@
 """One libtorrent session with one torrent: seeds or leeches it and says what happens, one JSON object a line.
 
 usage: libtorrent_peer.py TORRENT FOLDER [--listen ADDRESS] [--peer HOST:PORT]... [--download-limit BYTES] [--lsd]
-       [--utp] [--encryption forced|enabled|disabled] [--cipher rc4|plaintext|both]
+       [--utp] [--no-tcp] [--encryption forced|enabled|disabled] [--cipher rc4|plaintext|both]
 Says {"event": "listening", "port"}, {"event": "seeding"} when all data are there and written, {"event": "error", "message"},
-with --utp, which tries uTP before TCP, also {"event": "disconnected", "message"}.
+with --utp, which tries uTP before TCP, also {"event": "disconnected", "message"}. --no-tcp: it uses uTP alone.
 Ends when its standard input is closed or it is killed.
 """
 
@@ -19,7 +19,8 @@ def say(**what):
 
 
 def session(given):
-    address, lsd, utp = given.listen, given.lsd, given.utp
+    address, lsd, tcp = given.listen, given.lsd, not given.no_tcp
+    utp = given.utp or given.no_tcp
     policies = {"forced": 0, "enabled": 1, "disabled": 2}
     return lt.session(
         {
@@ -30,6 +31,8 @@ def session(given):
             "enable_natpmp": False,
             "enable_incoming_utp": utp,
             "enable_outgoing_utp": utp,
+            "enable_incoming_tcp": tcp,
+            "enable_outgoing_tcp": tcp,
             "in_enc_policy": policies[given.encryption],
             "out_enc_policy": policies[given.encryption],
             "allowed_enc_level": {"plaintext": 1, "rc4": 2, "both": 3}[given.cipher],
@@ -62,6 +65,7 @@ def main():
     arguments.add_argument("--download-limit", type=int, default=0)
     arguments.add_argument("--lsd", action="store_true")
     arguments.add_argument("--utp", action="store_true")
+    arguments.add_argument("--no-tcp", action="store_true")
     arguments.add_argument("--encryption", choices=["forced", "enabled", "disabled"], default="enabled")
     arguments.add_argument("--cipher", choices=["rc4", "plaintext", "both"], default="both")
     given = arguments.parse_args()

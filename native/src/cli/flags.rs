@@ -133,6 +133,12 @@ pub(crate) struct NetworkFlags {
     /// Whether connections to peers are encrypted: as the peer likes, always, or never
     #[arg(long, value_name = "MODE", value_enum, default_value_t = EncryptionMode::Allow)]
     pub(crate) encryption: EncryptionMode,
+    /// Do not connect to peers over TCP, nor let them connect
+    #[arg(long, conflicts_with = "no_utp")]
+    pub(crate) no_tcp: bool,
+    /// Do not connect to peers over uTP (BEP 29), nor let them connect
+    #[arg(long)]
+    pub(crate) no_utp: bool,
     #[command(flatten)]
     absent: AbsentFlags,
 }
@@ -151,9 +157,6 @@ pub(crate) enum EncryptionMode {
 /// What these switch off does not exist yet, so they hold whether given or not.
 #[derive(Args, Clone, Debug)]
 struct AbsentFlags {
-    /// Do not use uTP (it is not used yet)
-    #[arg(long)]
-    no_utp: bool,
     /// Do not ask the router for a port (it is not used yet)
     #[arg(long)]
     no_port_mapping: bool,

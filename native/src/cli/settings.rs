@@ -31,6 +31,8 @@ pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> 
         config,
         bind: bind(flags),
         port: network.port,
+        tcp: !network.no_tcp,
+        utp: !network.no_utp,
         trackers: !discovery.no_trackers,
         typed_trackers: discovery.tracker.clone(),
         dht: dht(discovery, state).filter(|_| !torrents.private),
@@ -132,5 +134,16 @@ mod tests {
         assert!(!settings.config.pex && settings.config.max_peers == 9);
         let settings = settings_of(&["--no-trackers", "--port", "0"], false);
         assert!(settings.lsd && !settings.trackers && settings.port == Some(0));
+    }
+
+    #[test]
+    fn tcp_and_utp_are_used_unless_one_is_switched_off() {
+        let used = |flags: &[&str]| {
+            let settings = settings_of(flags, false);
+            (settings.tcp, settings.utp)
+        };
+        assert_eq!(used(&[]), (true, true));
+        assert_eq!(used(&["--no-tcp"]), (false, true));
+        assert_eq!(used(&["--no-utp"]), (true, false));
     }
 }

@@ -2,6 +2,7 @@
 //! not move.
 
 mod half_open;
+mod ways;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,13 +13,12 @@ use aqueduct_core::types::{self, InfoHashV1};
 use aqueduct_core::wire::{Handshake, WireError};
 use aqueduct_core::{CloseReason, Handshaken};
 use bytes::BytesMut;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 pub use self::half_open::{HalfOpen, HandshakeError};
-use crate::net::Bind;
+pub use self::ways::Ways;
 use crate::random::random;
-use crate::transport::ByteStream;
+use crate::transport::{ByteStream, PeerStream};
 
 /// An address that does not answer for so long is given up.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -65,25 +65,25 @@ pub enum Wanted {
     Obfuscated([u8; 20]),
 }
 
-/// Connects to `addr` from our address `bind`, and shakes hands as `ours`. With
+/// Connects to `addr` by the first of `ways` that succeeds, and shakes hands as `ours`. With
 /// [`Encryption::Allow`] in the clear first, which costs both sides less, and again encrypted if the
-/// remote closes before its handshake.
+/// remote closes before its handshake; each time also over the other transport, because some clients
+/// accept connections over one that is switched off, and close them.
 ///
 /// # Errors
 /// Nothing answers, the deadline passes, or the remote is of another swarm or protocol.
 pub async fn connect(
     addr: SocketAddr,
-    bind: Bind,
+    ways: &Ways,
     encryption: Encryption,
     ours: Handshake,
-) -> Result<Peer<TcpStream>, CloseReason> {
+) -> Result<Peer<PeerStream>, CloseReason> {
     if encryption == Encryption::Require {
-        return encrypted(addr, bind, encryption, ours).await;
+        return encrypted(addr, ways, encryption, ours).await;
     }
-    let connection = Connection::dial(ours, deadline());
-    match attempt(addr, bind, connection).await {
+    match attempt(addr, ways, || Ok(Connection::dial(ours, deadline()))).await {
         Err(CloseReason::ClosedInHandshake) if encryption == Encryption::Allow => {
-            match encrypted(addr, bind, encryption, ours).await {
+            match encrypted(addr, ways, encryption, ours).await {
                 Err(CloseReason::Refused | CloseReason::TimedOut | CloseReason::Unreachable(_)) => {
                     Err(CloseReason::ClosedInHandshake)
                 }
@@ -96,13 +96,16 @@ pub async fn connect(
 
 async fn encrypted(
     addr: SocketAddr,
-    bind: Bind,
+    ways: &Ways,
     encryption: Encryption,
     ours: Handshake,
-) -> Result<Peer<TcpStream>, CloseReason> {
-    let seed = random().map_err(unreachable)?;
-    let connection = Connection::dial_encrypted(ours, encryption, seed, deadline());
-    match attempt(addr, bind, connection).await {
+) -> Result<Peer<PeerStream>, CloseReason> {
+    let connection = || {
+        let seed = random().map_err(unreachable)?;
+        let deadline = deadline();
+        Ok(Connection::dial_encrypted(ours, encryption, seed, deadline))
+    };
+    match attempt(addr, ways, connection).await {
         Err(CloseReason::ClosedInHandshake) => Err(CloseReason::ClosedInEncryptedHandshake),
         outcome => outcome,
     }
@@ -110,14 +113,25 @@ async fn encrypted(
 
 async fn attempt(
     addr: SocketAddr,
-    bind: Bind,
+    ways: &Ways,
+    connection: impl Fn() -> Result<Connection, CloseReason>,
+) -> Result<Peer<PeerStream>, CloseReason> {
+    let stream = ways.connect(addr).await.map_err(not_connected)?;
+    let transport = stream.transport();
+    let first = shake_hands(stream, connection()?).await;
+    if !matches!(first, Err(CloseReason::ClosedInHandshake)) {
+        return first;
+    }
+    match ways.connect_otherwise(addr, transport).await {
+        Some(stream) => shake_hands(stream, connection()?).await,
+        None => first,
+    }
+}
+
+async fn shake_hands(
+    stream: PeerStream,
     connection: Connection,
-) -> Result<Peer<TcpStream>, CloseReason> {
-    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr))
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let stream = connected.map_err(not_connected)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
+) -> Result<Peer<PeerStream>, CloseReason> {
     let mut half_open = HalfOpen::new(stream, connection, Instant::now());
     loop {
         if let Event::Handshaken(theirs) = half_open.next_event().await.map_err(failed)? {

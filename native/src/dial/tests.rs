@@ -1,5 +1,6 @@
 //! Handshakes over real sockets; time jumps where everybody waits.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use super::{HANDSHAKE_TIMEOUT, Peer, Wanted, accept, connect};
+use super::{HANDSHAKE_TIMEOUT, Peer, Wanted, Ways, accept};
 use crate::net::Bind;
+use crate::transport::PeerStream;
 
 fn hello(swarm: u8, id: u8) -> Handshake {
     Handshake {
@@ -26,7 +28,11 @@ async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-type Outcome = Result<Peer<TcpStream>, CloseReason>;
+type Outcome = Result<Peer<PeerStream>, CloseReason>;
+
+async fn connect(addr: SocketAddr, encryption: Encryption, ours: Handshake) -> Outcome {
+    super::connect(addr, &Ways::tcp(Bind::default()), encryption, ours).await
+}
 
 /// Dials a peer that is in swarm `theirs`. It listens until it has accepted somebody, or refused
 /// for the swarm's sake.
@@ -36,13 +42,16 @@ async fn meet(theirs: u8, dialling: Encryption, accepting: Encryption) -> (Outco
     let welcome = async {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let accepted = accept(stream, accepting, |wanted| answer(theirs, wanted)).await;
+            let accepted = accept(PeerStream::from(stream), accepting, |wanted| {
+                answer(theirs, wanted)
+            })
+            .await;
             if !matches!(accepted, Err(CloseReason::Protocol(_))) {
                 break accepted;
             }
         }
     };
-    let dialled = connect(addr, Bind::default(), dialling, hello(7, 1));
+    let dialled = connect(addr, dialling, hello(7, 1));
     let (mut dialled, mut welcome) = (pin!(dialled), pin!(welcome));
     tokio::select! {
         dialled = &mut dialled => match dialled {
@@ -103,7 +112,6 @@ async fn an_answer_for_another_swarm_is_refused() {
     let listener = listener().await;
     let dialling = tokio::spawn(connect(
         listener.local_addr().unwrap(),
-        Bind::default(),
         Encryption::Off,
         hello(7, 1),
     ));

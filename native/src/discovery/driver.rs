@@ -21,9 +21,11 @@ use super::farewell::{Closing, Pace};
 use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::outbox::Outbox;
+use super::port::Port;
 use super::{MAX_NEWS, News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::requests::{Reply, Requests};
+use crate::net::utp::Rest;
 use crate::net::{
     Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words,
 };
@@ -55,11 +57,14 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(options: Options, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(super) fn new(options: Options, at: Option<Rest>, shared: Arc<Shared>) -> io::Result<Self> {
         let (policy, lookups) = (&options.policy, options.config.lookups);
         let node = options
             .dht
-            .map(|dht| Node::new(dht, lookups, options.bind, Arc::clone(policy), seed()?))
+            .map(|dht| {
+                let port = Port::open(at, options.bind, dht.port)?;
+                Node::new(dht, lookups, port, Arc::clone(policy), seed()?)
+            })
             .transpose()?;
         Ok(Self {
             machine: Trackers::new(options.config, seed()?),

@@ -11,6 +11,7 @@ pub mod lsd;
 mod node;
 mod node_file;
 mod outbox;
+mod port;
 mod public_nodes;
 
 use std::io;
@@ -25,6 +26,7 @@ use aqueduct_core::types::PeerSource;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::net::utp::Rest;
 use crate::net::{Bind, Policy, Resolver};
 use driver::Driver;
 use farewell::Closing;
@@ -98,12 +100,20 @@ pub enum News {
 /// # Errors
 /// No datagram socket could be bound, or the system has no randomness.
 pub fn spawn(options: Options) -> io::Result<Handle> {
+    spawn_sharing(options, None)
+}
+
+/// The same, with a node of the DHT at a port that is uTP's, too.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle> {
     let (alive, finished) = watch::channel(());
     let shared = Arc::new(Shared::default());
     // The handle counts before the task looks for the first time, or the task might find itself
     // abandoned and end.
     let client = inbox::Client::new(Arc::clone(&shared));
-    let driver = Driver::new(options, shared)?;
+    let driver = Driver::new(options, port, shared)?;
     let dht_port = driver.dht_port();
     tokio::spawn(async move {
         driver.run().await;

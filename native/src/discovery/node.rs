@@ -1,5 +1,5 @@
 //! Our node of the DHT: the machine with its sockets and its file. Its port is the one where we
-//! listen for peers, too, so those who try uTP first find it, and are turned away.
+//! listen for peers, too, which uTP shares unless it is off.
 
 use std::future::pending;
 use std::io;
@@ -10,13 +10,12 @@ use std::time::Duration;
 use aqueduct_core::discovery::dht::{Config, Dht, Input, Output, State};
 use aqueduct_core::discovery::{Key, Swarm};
 use aqueduct_core::types;
-use aqueduct_core::utp::Resets;
 use aqueduct_core::{DiscoverRequest, Instant};
 
 use super::DhtOptions;
 use super::node_file::NodeFile;
-use crate::net::udp::Sockets;
-use crate::net::{Bind, Policy, Purpose, Target};
+use super::port::Port;
+use crate::net::{Policy, Purpose, Target};
 
 /// How often ids and nodes are kept: a crash costs at most what was learnt since.
 const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -24,8 +23,7 @@ const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The node.
 pub(super) struct Node {
     machine: Dht,
-    resets: Resets,
-    sockets: Sockets,
+    port: Port,
     policy: Arc<dyn Policy>,
     file: Option<NodeFile>,
     kept: Instant,
@@ -42,21 +40,20 @@ pub(super) enum Errand {
 }
 
 impl Node {
-    /// Binds the sockets and reads the file. `lookups`: see [`Config::lookups`].
+    /// Reads the file. `lookups`: see [`Config::lookups`].
     pub(super) fn new(
         options: DhtOptions,
         lookups: Option<(u32, Duration)>,
-        bind: Bind,
+        port: Port,
         policy: Arc<dyn Policy>,
         seed: [u8; 32],
     ) -> io::Result<Self> {
-        let sockets = Sockets::bind_at(bind, options.port)?;
         let (file, state) = options
             .state
             .map_or((None, State::default()), NodeFile::open);
         let config = Config {
-            v4: sockets.has_v4(),
-            v6: sockets.has_v6(),
+            v4: port.sockets().has_v4(),
+            v6: port.sockets().has_v6(),
             bootstrap: options.bootstrap,
             keep_bootstrap: options.keep_bootstrap,
             read_only: options.read_only,
@@ -66,8 +63,7 @@ impl Node {
         let machine = Dht::new(config, state, seed, Instant::ZERO);
         Ok(Self {
             machine,
-            resets: Resets::new(),
-            sockets,
+            port,
             policy,
             file,
             kept: Instant::ZERO,
@@ -76,7 +72,7 @@ impl Node {
 
     /// Where other nodes reach us.
     pub(super) fn port(&self) -> u16 {
-        self.sockets.port()
+        self.port.sockets().port()
     }
 
     /// Nodes that we know.
@@ -119,7 +115,7 @@ impl Node {
         let Input::Packet { from, bytes } = input else {
             return false;
         };
-        let Some(reset) = self.resets.answer(now, *from, bytes) else {
+        let Some(reset) = self.port.turn_away(now, *from, bytes) else {
             return false;
         };
         if let Err(why) = self.transmit(*from, &reset) {
@@ -148,7 +144,8 @@ impl Node {
         self.policy
             .check(&Target::new(Purpose::Dht, to))
             .map_err(|refusal| refusal.to_string())?;
-        self.sockets
+        self.port
+            .sockets()
             .send(to, bytes)
             .map_err(|error| error.to_string())
     }
@@ -178,7 +175,7 @@ pub(super) async fn input(node: Option<&mut Node>, start: tokio::time::Instant) 
         .poll_timeout()
         .map(|(due, _)| start + due.since(types::Instant::ZERO));
     tokio::select! {
-        (from, bytes) = node.sockets.receive() => Input::Packet { from, bytes },
+        (from, bytes) = node.port.receive() => Input::Packet { from, bytes },
         () = super::driver::until(due) => Input::Timeout,
     }
 }

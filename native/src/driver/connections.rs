@@ -6,10 +6,10 @@ use aqueduct_core::CloseReason;
 use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::Message;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use super::conn::Conn;
 use super::slab::Slabs;
+use crate::transport::PeerStream;
 
 /// The connections, and which of them have something to write.
 ///
@@ -17,7 +17,7 @@ use super::slab::Slabs;
 /// engine.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    conns: HashMap<ConnId, Conn<TcpStream>>,
+    conns: HashMap<ConnId, Conn<PeerStream>>,
     /// With something to write.
     unwritten: Vec<ConnId>,
     slabs: Slabs,
@@ -36,7 +36,7 @@ impl Connections {
     pub(super) fn insert(
         &mut self,
         id: ConnId,
-        mut conn: Conn<TcpStream>,
+        mut conn: Conn<PeerStream>,
         take: impl FnMut(Message),
     ) -> Result<(), CloseReason> {
         conn.understand(take)?;
@@ -122,13 +122,14 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::dial;
+    use crate::dial::{self, Ways};
     use crate::net::Bind;
+    use crate::transport::ByteStream as _;
 
     const ID: ConnId = ConnId::accepted(0);
 
     /// Two ends of one connection, each in a set of its own, with their sockets.
-    async fn connected() -> [(Connections, Rc<TcpStream>); 2] {
+    async fn connected() -> [(Connections, Rc<PeerStream>); 2] {
         let ours = Handshake {
             reserved: Reserved::OURS,
             info_hash: InfoHashV1([1; 20]),
@@ -138,9 +139,11 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let accept = async {
             let (stream, _) = listener.accept().await.unwrap();
+            let stream = PeerStream::from(stream);
             dial::accept(stream, Encryption::Allow, |_| Some(ours)).await
         };
-        let dial = dial::connect(addr, Bind::default(), Encryption::Off, ours);
+        let ways = Ways::tcp(Bind::default());
+        let dial = dial::connect(addr, &ways, Encryption::Off, ours);
         let (dialled, accepted) = tokio::join!(dial, accept);
         [dialled.unwrap(), accepted.unwrap()].map(|peer| {
             let (mut connections, mut stream) = (Connections::default(), None);
@@ -162,7 +165,7 @@ mod tests {
         assert!(ours.write(|id, result| written.push((id, result))));
         assert_eq!(written, [(ID, Ok(14))]);
         assert!(!ours.write(|_, _| {}));
-        stream.readable().await.unwrap();
+        stream.ready(Interest::READABLE).await.unwrap();
         let mut received = Vec::new();
         theirs.read(ID, |message| received.push(message)).unwrap();
         assert_eq!(received, [Message::Unchoke, Message::Have(7)]);
@@ -172,7 +175,7 @@ mod tests {
     async fn a_connection_that_the_remote_closed_is_dropped_and_its_reason_returned() {
         let [(mut ours, stream), (theirs, _)] = connected().await;
         drop(theirs);
-        stream.readable().await.unwrap();
+        stream.ready(Interest::READABLE).await.unwrap();
         assert_eq!(ours.read(ID, |_| {}), Err(CloseReason::Remote));
         assert_eq!(ours.interest(ID), None);
         assert_eq!(ours.read(ID, |_| {}), Ok(false));

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::net::Bind;
+use crate::net::utp::Endpoint;
+use crate::transport::PeerStream;
 
 /// The first port that is tried when the user names none: where BitTorrent clients have always
 /// listened (BEP 3).
@@ -72,13 +74,36 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Where peers connect to.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Utp(Endpoint),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(PeerStream, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, addr) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((stream.into(), addr))
+            }
+            Self::Utp(endpoint) => {
+                let (stream, addr) = endpoint.accept().await;
+                Ok((stream.into(), addr))
+            }
+        }
+    }
+}
+
 /// Accepts connections for as long as the program runs, and hands each to `welcome`. `half_open`: a
 /// permit for each connection that waits for its handshake. Beyond them the system's backlog holds
 /// those who come.
 pub(super) async fn accept<F: Future<Output = ()> + 'static>(
-    listener: TcpListener,
+    listener: Listener,
     half_open: Arc<Semaphore>,
-    welcome: impl Fn(TcpStream, SocketAddr) -> F,
+    welcome: impl Fn(PeerStream, SocketAddr) -> F,
 ) {
     while let Ok(permit) = Arc::clone(&half_open).acquire_owned().await {
         match listener.accept().await {

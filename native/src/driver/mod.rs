@@ -17,6 +17,7 @@ mod dials;
 mod listen;
 mod memberships;
 mod neighbours;
+mod ports;
 mod queue;
 mod reports;
 mod router;
@@ -47,12 +48,14 @@ use self::connections::Connections;
 use self::dials::Dials;
 use self::memberships::{Identity, Memberships};
 use self::neighbours::Neighbours;
+use self::ports::Ports;
 pub use self::reports::Report;
 use self::router::Router;
 use self::state::State;
 use self::torrents::{Torrent, Torrents};
 use crate::discovery::{self, DhtOptions, Handle, Options};
-use crate::net::{Bind, OwnUser, Resolver, TypedTrackers, utp};
+use crate::net::utp::{self, Rest};
+use crate::net::{Bind, OwnUser, Resolver, TypedTrackers};
 use crate::random::random;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
@@ -70,6 +73,11 @@ pub struct Settings {
     pub bind: Bind,
     /// The TCP port where we listen; 0: any free port; `None`: 6881 or the next free one.
     pub port: Option<u16>,
+    /// Whether peers are dialled and accepted over TCP.
+    pub tcp: bool,
+    /// Whether peers are dialled and accepted over uTP (BEP 29), at the UDP port of the same
+    /// number. Another program that has that port keeps it, and uTP is not used.
+    pub utp: bool,
     /// Whether trackers are asked.
     pub trackers: bool,
     /// The trackers that the user typed. On the private network they are asked whatever their path.
@@ -99,18 +107,19 @@ impl Driver {
     /// # Errors
     /// A port is taken, or the system gives no socket, thread or randomness.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let (listeners, port) = listen::bind(settings.bind, settings.port)?;
-        let discovery = discover(&settings, port)?;
+        let ports = Ports::open(&settings)?;
+        let port = ports.number;
+        let discovery = discover(&settings, port, ports.rest)?;
         let dht_port = discovery.as_ref().and_then(Handle::dht_port);
-        if dht_port.is_none() {
+        if dht_port.is_none() && ports.ways.utp.is_none() {
             spawn_local(turn_away_utp(settings.bind, port));
         }
         let (bind, half_open) = (settings.bind, settings.half_open);
         let encryption = settings.encryption;
         let storage = Pool::start(STORAGE_THREADS)?;
         let state = state(settings, port, discovery)?;
-        let router = Router::new(state, storage, bind, encryption);
-        tasks::spawn(&router, listeners, half_open);
+        let router = Router::new(state, storage, bind, (ports.ways, encryption));
+        tasks::spawn(&router, ports.listeners, half_open);
         Ok(Self { router, port })
     }
 
@@ -284,7 +293,8 @@ fn state(settings: Settings, port: u16, discovery: Option<Handle>) -> io::Result
 }
 
 /// Starts trackers' and the DHT's task, unless neither is used.
-fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
+/// `rest`: what comes to our UDP port and is not uTP's.
+fn discover(settings: &Settings, port: u16, rest: Option<Rest>) -> io::Result<Option<Handle>> {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
     let wanted = settings.trackers || dht.is_some();
     let policy = TypedTrackers::new(&settings.typed_trackers);
@@ -295,7 +305,9 @@ fn discover(settings: &Settings, port: u16) -> io::Result<Option<Handle>> {
         dht,
         resolver: Resolver::default(),
     };
-    wanted.then(|| discovery::spawn(options)).transpose()
+    wanted
+        .then(|| discovery::spawn_sharing(options, rest))
+        .transpose()
 }
 
 /// Answers uTP's connection attempts at our UDP port, where no node of the DHT does. If another

@@ -10,7 +10,6 @@ use aqueduct_core::connection::Encryption;
 use aqueduct_core::types::{ConnId, InfoHash, PeerAddr};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, Command, CommandError, Event, Input, Instant, Output, TorrentId};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
@@ -19,18 +18,19 @@ use super::queue::Queue;
 use super::reports::Reports;
 use super::state::State;
 use super::timer::Timer;
-use crate::dial::{self, Peer};
+use crate::dial::{self, Peer, Ways};
 use crate::discovery::News;
 use crate::net::Bind;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
-use crate::transport::ByteStream;
+use crate::transport::{ByteStream, PeerStream};
 
 /// The engine, its parts, and the tasks of connections and dials.
 #[derive(Debug)]
 pub(super) struct Router {
     pub(super) storage: Pool,
     pub(super) bind: Bind,
+    ways: Ways,
     encryption: Encryption,
     pub(super) timer: Timer,
     /// For the application. A handful per torrent: pieces and bans are only logged.
@@ -40,10 +40,16 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(state: State, storage: Pool, bind: Bind, encryption: Encryption) -> Rc<Self> {
+    pub(super) fn new(
+        state: State,
+        storage: Pool,
+        bind: Bind,
+        (ways, encryption): (Ways, Encryption),
+    ) -> Rc<Self> {
         Rc::new(Self {
             storage,
             bind,
+            ways,
             encryption,
             timer: Timer::default(),
             events: Queue::unbounded(),
@@ -185,7 +191,7 @@ impl Router {
     /// Dials for the engine.
     async fn dial(self: Rc<Self>, conn: ConnId, addr: PeerAddr, ours: Handshake) {
         let result = match addr {
-            PeerAddr::Ip(addr) => dial::connect(addr, self.bind, self.encryption, ours).await,
+            PeerAddr::Ip(addr) => dial::connect(addr, &self.ways, self.encryption, ours).await,
             PeerAddr::Tab(_) => Err(CloseReason::Unreachable(
                 "only its bridge reaches a tab".to_owned(),
             )),
@@ -207,18 +213,15 @@ impl Router {
 
     /// Does the handshake with a remote that connected, and tells the engine if it is for one of
     /// its torrents.
-    pub(super) async fn accept(self: Rc<Self>, stream: TcpStream, addr: SocketAddr) {
+    pub(super) async fn accept(self: Rc<Self>, stream: PeerStream, addr: SocketAddr) {
         let ours = |wanted| self.state().answer(wanted);
-        if let Err(error) = stream.set_nodelay(true) {
-            return tracing::debug!(%addr, %error, "closed before the handshake");
-        }
         match dial::accept(stream, self.encryption, ours).await {
             Ok(peer) => self.accepted(peer, addr),
             Err(reason) => tracing::debug!(%addr, %reason, "refused"),
         }
     }
 
-    fn accepted(self: &Rc<Self>, peer: Peer<TcpStream>, addr: SocketAddr) {
+    fn accepted(self: &Rc<Self>, peer: Peer<PeerStream>, addr: SocketAddr) {
         self.turn(|state, now| {
             let conn = state.connections.accept();
             state.engine.handle(
@@ -234,7 +237,7 @@ impl Router {
         });
     }
 
-    fn open(self: &Rc<Self>, id: ConnId, peer: Peer<TcpStream>) -> Conn<TcpStream> {
+    fn open(self: &Rc<Self>, id: ConnId, peer: Peer<PeerStream>) -> Conn<PeerStream> {
         Conn::new(peer, |socket| self.start_serving(id, socket))
     }
 

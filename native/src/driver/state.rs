@@ -6,7 +6,6 @@ use aqueduct_core::discovery::lsd::Announce;
 use aqueduct_core::types::{ConnId, InfoHashV1, PeerId, PeerSource};
 use aqueduct_core::wire::Handshake;
 use aqueduct_core::{CloseReason, DiscoverRequest, Engine, Input, Instant, TorrentId};
-use tokio::net::TcpStream;
 
 use super::clock::Clock;
 use super::conn::Conn;
@@ -16,6 +15,7 @@ use super::memberships::Memberships;
 use super::neighbours::Neighbours;
 use super::torrents::Torrents;
 use crate::dial::Wanted;
+use crate::transport::PeerStream;
 
 /// What the driver's tasks share. Never borrowed across an await.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl State {
     }
 
     /// Adds a connection that the engine knows already.
-    pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn<TcpStream>) {
+    pub(super) fn insert(&mut self, now: Instant, id: ConnId, conn: Conn<PeerStream>) {
         let engine = &mut self.engine;
         let take = |message| engine.handle(now, Input::Message { conn: id, message });
         if let Err(reason) = self.connections.insert(id, conn, take) {

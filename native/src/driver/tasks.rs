@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use aqueduct_core::Input;
 use aqueduct_core::discovery::lsd::MAX_DATAGRAM;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_local;
 use tokio::time::{interval, sleep_until};
 
-use super::listen;
+use super::listen::{self, Listener};
 use super::neighbours::Neighbours;
 use super::router::Router;
 use crate::discovery::lsd::Groups;
@@ -25,7 +24,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 const AMOUNTS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts them all.
-pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<TcpListener>, max_half_open: usize) {
+pub(super) fn spawn(router: &Rc<Router>, listeners: Vec<Listener>, max_half_open: usize) {
     spawn_local(wake_engine(Rc::clone(router)));
     spawn_local(collect_outcomes(Rc::clone(router)));
     spawn_local(report_amounts(Rc::clone(router)));

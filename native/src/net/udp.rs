@@ -101,16 +101,74 @@ impl Sockets {
     /// # Errors
     /// The address cannot be reached from here.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let half = if to.is_ipv4() { &self.v4 } else { &self.v6 };
-        let half = half
-            .as_ref()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
+        match self.try_send(to, bytes) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The same, for those who send again what did not fit.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the system's buffer is full; otherwise as for
+    /// [`Sockets::send`].
+    pub fn try_send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         // Not through tokio, whose sockets accept nothing before their first turn in the event
         // loop.
-        match SockRef::from(&half.socket).send_to(bytes, &to.into()) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            Ok(_) | Err(_) => Ok(()),
+        SockRef::from(&self.half(to)?.socket)
+            .send_to(bytes, &to.into())
+            .map(|_| ())
+    }
+
+    /// Sends a datagram that no router may fragment.
+    ///
+    /// # Errors
+    /// It is longer than the system can send as one, or as for [`Sockets::try_send`].
+    pub fn try_send_whole(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let half = self.half(to)?;
+        fragmenting::forbid(&half.socket, to)?;
+        let sent = self.try_send(to, bytes);
+        fragmenting::allow(&half.socket, to)?;
+        sent
+    }
+
+    /// Lets routers fragment what is sent, unless [`Sockets::try_send_whole`] does.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn allow_fragments(&self) -> io::Result<()> {
+        for (half, any) in [
+            (&self.v4, SocketAddr::from(([0; 4], 0))),
+            (&self.v6, SocketAddr::from(([0_u16; 8], 0))),
+        ] {
+            if let Some(half) = half {
+                fragmenting::allow(&half.socket, any)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Waits until a datagram may be there. Cancel-safe.
+    pub async fn readable(&self) {
+        tokio::select! {
+            () = readable(self.v4.as_ref()) => {}
+            () = readable(self.v6.as_ref()) => {}
+        }
+    }
+
+    /// A datagram that is there, its sender and length; `None`: there is none.
+    pub fn try_receive(&self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
+        [&self.v4, &self.v6]
+            .into_iter()
+            .flatten()
+            .find_map(|half| half.socket.try_recv_from(buffer).ok())
+            .map(|(length, from)| (from, length))
+    }
+
+    fn half(&self, to: SocketAddr) -> io::Result<&Half> {
+        let half = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+        half.as_ref()
+            .ok_or_else(|| io::ErrorKind::NetworkUnreachable.into())
     }
 
     /// The next datagram of either socket. Nothing is lost if the future is dropped.
@@ -131,6 +189,61 @@ impl Half {
     }
 }
 
+/// Whether what is sent may be fragmented. Systems other than Linux decide by themselves.
+mod fragmenting {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use tokio::net::UdpSocket;
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn forbid(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+        set(
+            socket,
+            to,
+            Ipv4PathMtuDiscovery::PROBE,
+            Ipv6PathMtuDiscovery::PROBE,
+        )
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn allow(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+        set(
+            socket,
+            to,
+            Ipv4PathMtuDiscovery::DONT,
+            Ipv6PathMtuDiscovery::DONT,
+        )
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set(
+        socket: &UdpSocket,
+        to: SocketAddr,
+        v4: rustix::net::sockopt::Ipv4PathMtuDiscovery,
+        v6: rustix::net::sockopt::Ipv6PathMtuDiscovery,
+    ) -> io::Result<()> {
+        use rustix::net::sockopt::{set_ip_mtu_discover, set_ipv6_mtu_discover};
+        match to {
+            SocketAddr::V4(_) => set_ip_mtu_discover(socket, v4)?,
+            SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, v6)?,
+        }
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn forbid(_: &UdpSocket, _: SocketAddr) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn allow(_: &UdpSocket, _: SocketAddr) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A socket bound to `addr`, for its family alone.
 pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     let domain = if addr.is_ipv4() {
@@ -145,6 +258,14 @@ pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+async fn readable(half: Option<&Half>) {
+    match half {
+        // An error is met again by the read that follows.
+        Some(half) => drop(half.socket.readable().await),
+        None => pending().await,
+    }
 }
 
 async fn receive(half: &mut Option<Half>) -> (SocketAddr, Bytes) {

@@ -1,4 +1,8 @@
-//! Clients that try uTP before TCP, as most do: uTP is rejected immediately.
+//! uTP with libtorrent: it dials us and we dial it, both without TCP; and where our uTP is off, it is
+//! turned away at once.
+
+use std::net::SocketAddr;
+use std::process::Command;
 
 use aqueduct_tests::clients::libtorrent_with;
 use aqueduct_tests::programs::{Program, START};
@@ -6,36 +10,106 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// libtorrent learns our address and tries uTP. It is rejected, so it does not wait for its
-/// timeout, and downloads over TCP. `more` are arguments of our program.
-fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
-    let setup = Setup::new(Recipe::awkward(seed));
-    let full = setup.full_place("aqueduct");
-    let mut command = aqueduct_tests::programs::command(
-        aqueduct_tests::programs::aqueduct(),
-        [
-            "seed",
-            "--port",
-            "0",
-            "--bind",
-            "127.0.0.1",
-            "--no-lsd",
-            "--no-trackers",
-            "--json",
-        ],
-    );
-    let mut ours = Program::start(
-        command
-            .args(more)
-            .arg(&setup.file)
-            .arg(&full)
-            .env("XDG_STATE_HOME", setup.place("state")),
-    );
-    let listening: serde_json::Value =
-        serde_json::from_str(&ours.wait_for_line("\"listening\"", START)).unwrap();
+/// Big enough for slow start, losses in the queues of loopback, and full windows.
+fn big(seed: u64) -> Setup {
+    Setup::new(Recipe::single("utp.bin", seed, (24 << 20) + 1, 128 * 1024))
+}
+
+/// Our program seeds, known to nobody; the address at which it listens.
+fn seed(setup: &Setup, mut command: Command, more: &[&str]) -> (Program, String) {
+    let place = setup.full_place("aqueduct");
+    command.args(["--no-trackers", "--json"]).args(more);
+    let mut ours = Program::start(command.arg(&setup.file).arg(&place));
+    let listening = ours.wait_for_line("\"listening\"", START);
+    let listening: serde_json::Value = serde_json::from_str(&listening).unwrap();
     ours.wait_for_line("\"checked\"", START);
+    let addr = format!("127.0.0.1:{}", listening["port"]);
+    (ours, addr)
+}
+
+/// libtorrent seeds over uTP alone; where it listens.
+fn libtorrent_seed(setup: &Setup) -> (Program, String) {
+    let place = setup.full_place("libtorrent");
+    let (mut seed, port) = libtorrent_with(setup.source(), &place, &["--no-tcp"]);
+    seed.wait_for_line("\"seeding\"", START);
+    let addr = SocketAddr::from(([127, 0, 0, 1], port));
+    (seed, addr.to_string())
+}
+
+/// libtorrent downloads over uTP alone from the peer that it is told of.
+fn libtorrent_downloads(setup: &Setup, peer: &str) {
+    let place = setup.place("leech");
+    let more = ["--no-tcp", "--peer", peer];
+    let (mut leech, _) = libtorrent_with(&setup.torrent.magnet(&[]), &place, &more);
+    leech.wait_for_line("\"seeding\"", DOWNLOAD);
+    setup.torrent.verify(&place).unwrap();
+}
+
+#[test]
+fn we_download_from_libtorrent_over_utp_alone() {
+    let setup = big(63);
+    let (_seed, addr) = libtorrent_seed(&setup);
+    setup.get_with(
+        &setup.torrent.magnet(&[]),
+        &["--no-tcp", "--no-trackers", "--peer", &addr],
+    );
+}
+
+#[test]
+fn we_find_by_ourselves_that_a_peer_is_reachable_over_utp_alone() {
+    let setup = Setup::new(Recipe::awkward(64));
+    let (_seed, addr) = libtorrent_seed(&setup);
+    setup.get_with(
+        &setup.torrent.magnet(&[]),
+        &["--no-trackers", "--peer", &addr],
+    );
+}
+
+#[test]
+fn libtorrent_downloads_from_us_over_utp_alone() {
+    let setup = big(65);
+    let (_seed, addr) = seed(&setup, setup.aqueduct("seed"), &["--no-tcp"]);
+    libtorrent_downloads(&setup, &addr);
+}
+
+#[test]
+fn libtorrent_downloads_over_utp_from_the_port_that_is_also_our_node_of_the_dht() {
+    let setup = Setup::new(Recipe::awkward(66));
+    let mut command = Command::new(aqueduct_tests::programs::aqueduct());
+    command
+        .args(["seed", "--port", "0", "--bind", "127.0.0.1", "--no-lsd"])
+        .args(["--dht-bootstrap", "127.0.0.1:9"])
+        .env("XDG_STATE_HOME", setup.place("state"));
+    let (_seed, addr) = seed(&setup, command, &[]);
+    libtorrent_downloads(&setup, &addr);
+}
+
+#[test]
+fn we_download_from_ourselves_over_utp_alone() {
+    let setup = big(67);
+    let (_seed, addr) = seed(&setup, setup.aqueduct("seed"), &["--no-tcp"]);
+    let place = setup.place("leech");
+    let mut command = setup.aqueduct("get");
+    command
+        .args(["--no-tcp", "--no-trackers", "--peer", &addr, "-o"])
+        .arg(&place)
+        .arg(setup.torrent.magnet(&[]))
+        .env("XDG_STATE_HOME", setup.place("other state"));
+    let mut get = Program::start(&mut command);
+    get.wait_for_success(DOWNLOAD);
+    setup.torrent.verify(&place).unwrap();
+}
+
+/// libtorrent is told of us, tries uTP, is turned away instead of waiting until it gives up, and
+/// downloads over TCP.
+fn libtorrent_is_turned_away(seed_number: u64, discovery: &[&str]) {
+    let setup = Setup::new(Recipe::awkward(seed_number));
+    let mut command = Command::new(aqueduct_tests::programs::aqueduct());
+    command
+        .args(["seed", "--port", "0", "--bind", "127.0.0.1", "--no-lsd"])
+        .env("XDG_STATE_HOME", setup.place("state"));
+    let (_seed, peer) = seed(&setup, command, &[discovery, &["--no-utp"]].concat());
     let place = setup.place("libtorrent");
-    let peer = format!("127.0.0.1:{}", listening["port"]);
     let (mut leech, _) = libtorrent_with(
         &setup.torrent.magnet(&[]),
         &place,
@@ -48,11 +122,11 @@ fn libtorrent_is_turned_away(seed: u64, more: &[&str]) {
 }
 
 #[test]
-fn libtorrent_falls_back_to_tcp_when_our_dht_node_rejects_utp() {
+fn libtorrent_goes_on_with_tcp_as_soon_as_our_node_of_the_dht_turns_its_utp_away() {
     libtorrent_is_turned_away(61, &["--dht-bootstrap", "127.0.0.1:9"]);
 }
 
 #[test]
-fn libtorrent_falls_back_to_tcp_when_utp_is_rejected_without_a_dht() {
+fn libtorrent_goes_on_with_tcp_as_soon_as_its_utp_is_turned_away_where_there_is_no_dht() {
     libtorrent_is_turned_away(62, &["--no-dht"]);
 }

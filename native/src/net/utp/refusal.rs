@@ -1,4 +1,4 @@
-//! Answers attempts to connect over uTP (BEP 29) at a port where it is not supported.
+//! Answers attempts to connect over uTP (BEP 29) at a port where it is off.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use aqueduct_core::types::Instant;
 use aqueduct_core::utp::Resets;
 
-use super::udp::Sockets;
-use super::{Bind, Policy, Purpose, Target};
+use crate::net::udp::Sockets;
+use crate::net::{Bind, Policy, Purpose, Target};
 
 /// Rejects uTP at a port where no node of the DHT does it, until the future is dropped. A closed
 /// port is not enough: clients ignore the system's refusal of a datagram.

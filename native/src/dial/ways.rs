@@ -1,0 +1,134 @@
+//! By what transports peers are reached.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use aqueduct_core::connection::Transport;
+use tokio::time::timeout;
+
+use super::CONNECT_TIMEOUT;
+use crate::net::Bind;
+use crate::net::utp::Endpoint;
+use crate::transport::PeerStream;
+
+/// How long uTP may still take once TCP has failed: the remote answered, or there is no way to it,
+/// so that uTP's answer is due. A port where nothing speaks uTP is silent, and a dial would wait for
+/// seconds.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The transports in use.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    /// Our address for TCP; `None`: TCP is not used.
+    pub tcp: Option<Bind>,
+    /// Our port for uTP; `None`: uTP is not used.
+    pub utp: Option<Endpoint>,
+}
+
+impl Ways {
+    /// TCP alone.
+    #[must_use]
+    pub const fn tcp(bind: Bind) -> Self {
+        Self {
+            tcp: Some(bind),
+            utp: None,
+        }
+    }
+
+    /// Connects over the other transport than this one, to a remote that was there a moment ago.
+    /// `None`: no other is in use, or it does not answer soon.
+    pub(super) async fn connect_otherwise(
+        &self,
+        addr: SocketAddr,
+        transport: Transport,
+    ) -> Option<PeerStream> {
+        let other = Self {
+            tcp: self.tcp.filter(|_| transport != Transport::Tcp),
+            utp: self.utp.clone().filter(|_| transport != Transport::Utp),
+        };
+        timeout(GRACE, other.connect(addr)).await.ok()?.ok()
+    }
+
+    /// Connects over TCP and uTP at once. The first connection stays; if there is none, the error
+    /// is that of TCP, or of the only transport in use.
+    pub(super) async fn connect(&self, addr: SocketAddr) -> io::Result<PeerStream> {
+        match (self.tcp, &self.utp) {
+            (Some(bind), Some(utp)) => either(over_tcp(bind, addr), over_utp(utp, addr)).await,
+            (Some(bind), None) => over_tcp(bind, addr).await,
+            (None, Some(utp)) => over_utp(utp, addr).await,
+            (None, None) => Err(io::Error::other("neither TCP nor uTP is used")),
+        }
+    }
+}
+
+async fn over_tcp(bind: Bind, addr: SocketAddr) -> io::Result<PeerStream> {
+    let connected = timeout(CONNECT_TIMEOUT, bind.connect(addr)).await;
+    let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    stream.set_nodelay(true)?;
+    Ok(stream.into())
+}
+
+async fn over_utp(utp: &Endpoint, addr: SocketAddr) -> io::Result<PeerStream> {
+    let connected = timeout(CONNECT_TIMEOUT, utp.connect(addr)).await;
+    let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    Ok(stream.into())
+}
+
+/// The first success of the two, or else the first's error. The second has little time left when
+/// the first has failed.
+async fn either<T>(
+    first: impl Future<Output = io::Result<T>>,
+    second: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    tokio::select! {
+        result = &mut first => match result {
+            Ok(value) => Ok(value),
+            Err(error) => match timeout(GRACE, second).await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(_)) | Err(_) => Err(error),
+            },
+        },
+        result = &mut second => match result {
+            Ok(value) => Ok(value),
+            Err(_) => first.await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn failed(what: &str) -> io::Result<u8> {
+        Err(io::Error::other(what.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn the_first_success_stays_whichever_it_is() {
+        assert_eq!(either(ready(Ok(1)), pending()).await.unwrap(), 1);
+        assert_eq!(either(pending(), ready(Ok(2))).await.unwrap(), 2);
+        assert_eq!(either(ready(failed("a")), ready(Ok(2))).await.unwrap(), 2);
+        assert_eq!(either(ready(Ok(1)), ready(failed("b"))).await.unwrap(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_that_is_silent_holds_up_the_firsts_error_for_half_a_second() {
+        let start = Instant::now();
+        let silent = either(ready(failed("a")), pending()).await;
+        assert_eq!(silent.unwrap_err().to_string(), "a");
+        assert_eq!(start.elapsed(), GRACE);
+    }
+
+    #[tokio::test]
+    async fn if_both_fail_the_error_is_the_first_ones() {
+        let both = either(ready(failed("a")), ready(failed("b"))).await;
+        assert_eq!(both.unwrap_err().to_string(), "a");
+    }
+}

@@ -1,0 +1,11 @@
+//! uTP (BEP 29) over our UDP port, which is the DHT's, too.
+
+mod endpoint;
+mod refusal;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::{Endpoint, Rest};
+pub use refusal::turn_away;
+pub use stream::UtpStream;

@@ -1,0 +1,124 @@
+//! Two endpoints on loopback.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aqueduct_core::utp::{Config, Header, Kind};
+use bytes::{BufMut as _, BytesMut};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::{Endpoint, Rest, UtpStream};
+use crate::net::{Bind, OwnUser};
+use crate::transport::ByteStream;
+
+fn endpoint() -> (Endpoint, Rest, SocketAddr) {
+    let bind = Bind::from(std::net::IpAddr::from([127, 0, 0, 1]));
+    let (endpoint, rest) = Endpoint::bind(bind, 0, Config::default(), Arc::new(OwnUser)).unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], endpoint.port()));
+    (endpoint, rest, addr)
+}
+
+/// Writes all of it, as a driver does.
+async fn write(stream: &UtpStream, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let (head, body) = bytes.split_at(bytes.len().min(13));
+        match stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                stream.ready(Interest::WRITABLE).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Reads to the end.
+async fn read(stream: &UtpStream) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buffer = BytesMut::with_capacity(10_000);
+    loop {
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return Ok(all),
+            Ok(_) => all.put(buffer.split()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                assert!(stream.ready(Interest::READABLE).await?.is_readable());
+            }
+            Err(error) => return Err(error),
+        }
+        buffer.reserve(10_000);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_before_a_stream_is_dropped_arrives_to_the_last_byte() {
+    let ((ours, ..), (theirs, _rest, addr)) = (endpoint(), endpoint());
+    let data: Vec<u8> = (0..3_000_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 3])
+        .collect();
+    let sending = async {
+        let stream = ours.connect(addr).await.unwrap();
+        write(&stream, &data).await;
+    };
+    let receiving = async {
+        let (stream, _) = theirs.accept().await;
+        read(&stream).await.unwrap()
+    };
+    let ((), received) = tokio::join!(sending, receiving);
+    assert!(received == data, "{} bytes", received.len());
+}
+
+#[tokio::test]
+async fn a_port_without_utp_refuses_a_dial_at_once() {
+    let (ours, ..) = endpoint();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let addr = socket.local_addr().unwrap();
+    let refusing = async {
+        let mut buffer = [0; 100];
+        let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+        let mut resets = aqueduct_core::utp::Resets::new();
+        let now = aqueduct_core::Instant::ZERO;
+        let reset = resets.answer(now, from, &buffer[..length]).unwrap();
+        socket.send_to(&reset, from).await.unwrap();
+    };
+    let (refused, ()) = tokio::join!(ours.connect(addr), refusing);
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        io::ErrorKind::ConnectionRefused
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_the_peer_resets_fails() {
+    let ((ours, ..), (theirs, _rest, addr)) = (endpoint(), endpoint());
+    let (stream, (other, from)) = tokio::join!(ours.connect(addr), theirs.accept());
+    let stream = stream.unwrap();
+    assert_eq!(from.port(), ours.port());
+    // It forgets the connection, and resets what comes for it.
+    theirs.turn(|machine| machine.abort(aqueduct_core::Instant::ZERO, other.id()));
+    let error = read(&stream).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    let written = stream.try_write_vectored(&[IoSlice::new(b"more")]);
+    assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn what_is_not_utps_goes_to_the_rest_and_what_is_does_not() {
+    let (_ours, mut rest, addr) = endpoint();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let stray = Header {
+        kind: Kind::Data,
+        connection_id: 5,
+        timestamp: 0,
+        timestamp_difference: 0,
+        window: 0,
+        sequence: 7,
+        acknowledgement: 9,
+    };
+    socket.send_to(&stray.encode(), addr).await.unwrap();
+    socket.send_to(b"d1:y1:qe", addr).await.unwrap();
+    let (from, datagram) = rest.receive().await;
+    assert_eq!(from, socket.local_addr().unwrap());
+    assert_eq!(datagram, &b"d1:y1:qe"[..]);
+}
