@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 
-use crate::build::{self, Profile};
+use crate::build;
+use crate::profile::Profile;
 use crate::{prerequisites, process};
 
 #[derive(clap::Args)]

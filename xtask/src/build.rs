@@ -1,39 +1,16 @@
 //! `cargo xtask build`: the page first, then the programs, since the page is embedded in the
 //! bridge.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
-use crate::{page, process, workspace};
+use crate::profile::Profile;
+use crate::{page, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Quick to compile, slow to run: leaves the programs in target/debug
     #[arg(long)]
     debug: bool,
-}
-
-/// The optimisation level of a build.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Debug,
-    Release,
-}
-
-impl Profile {
-    /// The name of the folder below `target`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Profile::Debug => "debug",
-            Profile::Release => "release",
-        }
-    }
-
-    /// The path of the program `name` after a build.
-    pub(crate) fn program(self, name: &str) -> PathBuf {
-        workspace::target().join(self.name()).join(name)
-    }
 }
 
 /// Builds the page, the terminal program and the bridge.

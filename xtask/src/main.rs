@@ -12,6 +12,7 @@ mod packages;
 mod page;
 mod prerequisites;
 mod process;
+mod profile;
 mod run;
 mod stamp;
 mod test;

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use brotli::enc::BrotliEncoderParams;
 
-use crate::build::Profile;
+use crate::profile::Profile;
 use crate::stamp::Stamp;
 use crate::toolchain::{self, Toolchain};
 use crate::{process, workspace};

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build::Profile;
 use crate::packages::{self, Need};
+use crate::profile::Profile;
 use crate::{cache, process};
 
 const LIBTORRENT: &str = "2.1.1";

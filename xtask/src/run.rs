@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::process;
+use crate::profile::Profile;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

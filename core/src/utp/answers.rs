@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use super::connection::clock;
-use super::packet::{Header, Kind};
+use super::packet::{Header, Kind, clock};
 use super::sequence::Sequence;
 use crate::net::AnswerLimiter;
 use crate::types::Instant;

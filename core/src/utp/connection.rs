@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::close::CloseReason;
 use super::config::Config;
 use super::half_open::Proven;
-use super::packet::{Header, Kind, Packet};
+use super::packet::{Header, Kind, Packet, clock};
 use super::receive_buffer::{Body, ReceiveBuffer};
 use super::send_buffer::Segment;
 use super::sender::Sender;
 use super::sequence::Sequence;
-use super::socket::CloseReason;
 use super::timers::Timers;
 use crate::types::Instant;
 
@@ -60,7 +60,7 @@ pub(super) struct Route {
 
 /// The connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct UtpConnection {
     route: Route,
     phase: Phase,
     sender: Sender,
@@ -81,7 +81,7 @@ struct Waits {
     write: bool,
 }
 
-impl Connection {
+impl UtpConnection {
     /// We open it. `first`: a random number for SYN.
     pub(super) fn dial(config: &Config, route: Route, first: Sequence, now: Instant) -> Self {
         let phase = Phase::Dialing {
@@ -135,7 +135,7 @@ impl Connection {
         std::mem::take(&mut self.changes)
     }
 
-    /// When [`Connection::handle_timeout`] is to be called.
+    /// When [`UtpConnection::handle_timeout`] is to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let next = self.timers.next();
         let next = self.sender.poll_timeout().map_or(next, |at| at.min(next));
@@ -387,9 +387,4 @@ impl Connection {
             acknowledgement: self.receive.acknowledgement().0,
         }
     }
-}
-
-/// Our clock in headers: microseconds, which wrap around.
-pub(super) fn clock(now: Instant) -> u32 {
-    u32::try_from(now.as_micros() & u64::from(u32::MAX)).unwrap_or_default()
 }

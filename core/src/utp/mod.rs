@@ -13,6 +13,7 @@
 //! - A reset is believed only if it names one of three of the 65,536 numbers, and one of two ids.
 
 mod answers;
+mod close;
 mod config;
 mod congestion;
 mod connection;
@@ -32,7 +33,8 @@ mod socket;
 mod tests;
 mod timers;
 
+pub use close::CloseReason;
 pub use config::Config;
 pub use packet::{Header, Kind, Packet, PacketError};
 pub use resets::Resets;
-pub use socket::{CloseReason, Closed, ConnectionId, Event, Full, Read, Socket, Transmit};
+pub use socket::{Closed, ConnectionId, Event, Full, Read, Socket, Transmit};

@@ -9,6 +9,8 @@
 //! | sequence number               | acknowledgement number        |
 //! ```
 
+use crate::types::Instant;
+
 /// The only version that is in use.
 const VERSION: u8 = 1;
 /// Extensions per datagram. BEP 29 defines one; older clients send a second.
@@ -208,6 +210,11 @@ fn split_extensions(mut kind: u8, mut rest: &[u8]) -> Result<(&[u8], &[u8]), Pac
         (kind, rest) = (*next, after);
     }
     Err(PacketError::Extensions)
+}
+
+/// Our clock in headers: microseconds, which wrap around.
+pub(super) fn clock(now: Instant) -> u32 {
+    u32::try_from(now.as_micros() & u64::from(u32::MAX)).unwrap_or_default()
 }
 
 #[cfg(test)]

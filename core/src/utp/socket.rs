@@ -8,8 +8,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::answers::Answers;
+use super::close::CloseReason;
 use super::config::Config;
-use super::connection::{Connection, Route};
+use super::connection::{Route, UtpConnection};
 use super::half_open::{HalfOpen, Proven};
 use super::packet::{Header, Kind, Packet};
 use super::sequence::Sequence;
@@ -32,23 +33,6 @@ pub enum Event {
     Writable(ConnectionId),
     /// It is over without an orderly end, and forgotten.
     Closed(ConnectionId, CloseReason),
-}
-
-/// Why a connection is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CloseReason {
-    /// The other side answered SYN with a reset: it speaks no uTP, or takes no more connections.
-    #[error("the peer refuses uTP connections")]
-    Refused,
-    /// The other side reset the connection.
-    #[error("the peer reset the uTP connection")]
-    Reset,
-    /// The other side does not answer.
-    #[error("the peer does not answer over uTP")]
-    TimedOut,
-    /// The system has no way to the address.
-    #[error("the peer's address is unreachable")]
-    Unreachable,
 }
 
 /// What a read finds.
@@ -104,7 +88,7 @@ pub struct Socket {
 
 #[derive(Debug)]
 struct Slot {
-    connection: Connection,
+    connection: UtpConnection,
     due: Option<Instant>,
     is_ready: bool,
 }
@@ -149,7 +133,7 @@ impl Socket {
             send_id: receive_id.wrapping_add(1),
         };
         let first = Sequence(self.random.random());
-        let connection = Connection::dial(&self.config, route, first, now);
+        let connection = UtpConnection::dial(&self.config, route, first, now);
         Ok(self.insert(connection))
     }
 
@@ -247,7 +231,7 @@ impl Socket {
 
     /// The system has no way to this address: dials fail at once.
     pub fn handle_unreachable(&mut self, to: SocketAddr) {
-        self.handle_each(to, Connection::handle_unreachable);
+        self.handle_each(to, UtpConnection::handle_unreachable);
     }
 
     /// The system refused to send a probe of so many bytes without fragmenting it.
@@ -293,7 +277,7 @@ impl Socket {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    fn connection(&mut self, id: ConnectionId) -> Result<&mut Connection, Closed> {
+    fn connection(&mut self, id: ConnectionId) -> Result<&mut UtpConnection, Closed> {
         let slot = self.connections.get_mut(&id).ok_or(Closed)?;
         Ok(&mut slot.connection)
     }
@@ -361,13 +345,13 @@ impl Socket {
             receive_id,
             send_id: receive_id.wrapping_sub(1),
         };
-        let connection = Connection::accept(&self.config, route, proven, now);
+        let connection = UtpConnection::accept(&self.config, route, proven, now);
         let id = self.insert(connection);
         self.events.push_back(Event::Incoming(id, from));
         self.handle_packet(now, id, packet);
     }
 
-    fn handle_each(&mut self, to: SocketAddr, mut what: impl FnMut(&mut Connection)) {
+    fn handle_each(&mut self, to: SocketAddr, mut what: impl FnMut(&mut UtpConnection)) {
         let ids: Vec<_> = self
             .routes
             .range((to, 0)..=(to, u16::MAX))
@@ -381,7 +365,7 @@ impl Socket {
         }
     }
 
-    fn insert(&mut self, connection: Connection) -> ConnectionId {
+    fn insert(&mut self, connection: UtpConnection) -> ConnectionId {
         self.last_id += 1;
         let id = ConnectionId(self.last_id);
         let route = connection.route();

@@ -1,7 +1,6 @@
 //! The task: sockets on one side, the machine on the other.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,13 +14,14 @@ use aqueduct_core::types::{self, PeerSource};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::farewell::{Closing, Pace};
 use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::outbox::Outbox;
 use super::port::Port;
+use super::until::until;
 use super::{MAX_NEWS, News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::requests::{Reply, Requests};
@@ -38,7 +38,7 @@ enum Heard {
     Turn(QueryId, SocketAddr, Option<Box<dyn Permit>>),
 }
 
-pub(super) struct Driver {
+pub(super) struct DiscoveryDriver {
     machine: Trackers,
     /// `None`: the DHT is not used.
     node: Option<Node>,
@@ -56,7 +56,7 @@ pub(super) struct Driver {
     start: Instant,
 }
 
-impl Driver {
+impl DiscoveryDriver {
     pub(super) fn new(options: Options, at: Option<Rest>, shared: Arc<Shared>) -> io::Result<Self> {
         let (policy, lookups) = (&options.policy, options.config.lookups);
         let node = options
@@ -490,11 +490,4 @@ fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     Ok(seed)
-}
-
-pub(super) async fn until(when: Option<Instant>) {
-    match when {
-        Some(when) => sleep_until(when).await,
-        None => pending().await,
-    }
 }

@@ -13,6 +13,7 @@ mod node_file;
 mod outbox;
 mod port;
 mod public_nodes;
+mod until;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +29,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::net::utp::Rest;
 use crate::net::{Bind, Policy, Resolver};
-use driver::Driver;
+use driver::DiscoveryDriver;
 use farewell::Closing;
 use inbox::Shared;
 pub use public_nodes::PUBLIC_NODES;
@@ -113,7 +114,7 @@ pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle>
     // The handle counts before the task looks for the first time, or the task might find itself
     // abandoned and end.
     let client = inbox::Client::new(Arc::clone(&shared));
-    let driver = Driver::new(options, port, shared)?;
+    let driver = DiscoveryDriver::new(options, port, shared)?;
     let dht_port = driver.dht_port();
     tokio::spawn(async move {
         driver.run().await;

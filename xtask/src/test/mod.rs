@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::prerequisites;
 use crate::process;
+use crate::profile::Profile;
 use crate::toolchain;
 use crate::workspace;
 use tally::Tally;

@@ -5,7 +5,7 @@ use super::http::{announce_url, scrape_url};
 use super::io::QueryId;
 use super::machine::Trackers;
 use super::member::Phase;
-use super::requests::{Destination, Question, Wait};
+use super::question::{Destination, Question, Wait};
 use super::status::TrackerError;
 use super::tracker::Tracker;
 use crate::discovery::swarm::Key;

@@ -13,6 +13,7 @@ mod member;
 mod other_family;
 mod peer_names;
 mod queries;
+mod question;
 mod requests;
 mod schedule;
 mod status;

@@ -12,7 +12,7 @@ use super::http::announce_url;
 use super::io::Output;
 use super::machine::Trackers;
 use super::queries::Query;
-use super::requests::{Destination, Question, Wait};
+use super::question::{Destination, Question, Wait};
 use super::status::TrackerError;
 use crate::discovery::dht::Family;
 use crate::discovery::swarm::Key;

@@ -3,7 +3,7 @@
 //! This part handles queries, datagrams and deadlines. Its [`Event`]s report the results, whose
 //! meaning for a torrent is decided elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::exchange::{Step, UdpClient};
 use super::http::{parse_answer, parse_scrape};
 use super::io::{Fetched, Output, QueryId, Reason, ResolveFor};
 use super::queries::{Queries, Query, Stage};
+use super::question::{Destination, Question, Wait};
 use super::status::TrackerError;
 use super::wake::Wake;
 use crate::discovery::dht::Family;
@@ -23,52 +24,7 @@ use crate::discovery::swarm::Key;
 use crate::discovery::timers::Timers;
 use crate::types::Instant;
 
-/// A request and its parameters.
-#[derive(Debug)]
-pub(super) struct Question {
-    pub(super) key: Key,
-    /// The index of the tracker in its member.
-    pub(super) tracker: usize,
-    pub(super) ask: Ask,
-    pub(super) destination: Destination,
-    pub(super) wait: Wait,
-    /// For the repeated announce in the other address family (BEP 7): the peers that the first one
-    /// returned.
-    pub(super) other_family: Option<BTreeSet<SocketAddr>>,
-}
-
-/// Where a request is sent.
-#[derive(Debug)]
-pub(super) enum Destination {
-    /// A URL with all arguments, and the address family to use, if restricted.
-    Http { url: String, family: Option<Family> },
-    /// A UDP tracker whose name must be resolved first.
-    Name {
-        host: String,
-        port: u16,
-        path: String,
-    },
-    /// A UDP tracker at one of these addresses.
-    Addrs {
-        addrs: Vec<SocketAddr>,
-        path: String,
-    },
-}
-
-/// The timeout of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// [`Config::patience`]: the first request to the tracker.
-    First,
-    /// [`Config::silence`]: the tracker has answered before.
-    Again,
-    /// [`Config::farewell`], after which the request is cancelled.
-    Farewell,
-    /// [`Config::other_family`], after which the request is cancelled.
-    OtherFamily,
-}
-
-/// The result of a request.
+/// What became of a request.
 #[derive(Debug)]
 pub(super) enum Event {
     /// It has ended.

@@ -1,6 +1,8 @@
 //! uTP (BEP 29) over our UDP port, which is the DHT's, too.
 
 mod endpoint;
+mod port;
+mod readiness;
 mod refusal;
 mod stream;
 #[cfg(test)]

@@ -96,7 +96,9 @@ async fn a_stream_that_the_peer_resets_fails() {
     let stream = stream.unwrap();
     assert_eq!(from.port(), ours.port());
     // It forgets the connection, and resets what comes for it.
-    theirs.turn(|machine| machine.abort(aqueduct_core::Instant::ZERO, other.id()));
+    theirs
+        .port
+        .turn(|machine| machine.abort(aqueduct_core::Instant::ZERO, other.id()));
     let error = read(&stream).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     let written = stream.try_write_vectored(&[IoSlice::new(b"more")]);

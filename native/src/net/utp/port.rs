@@ -1,0 +1,208 @@
+//! Our UDP port with the machine of uTP: what its connections and its task share.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aqueduct_core::types;
+use aqueduct_core::utp::{ConnectionId, Event, Socket};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::readiness::Readiness;
+use crate::net::udp::Sockets;
+use crate::net::{Policy, Purpose, Target};
+
+/// Connections that nobody has accepted yet; further ones are reset.
+const MAX_INCOMING: usize = 64;
+/// Pause after the system's buffer was full.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How a datagram begins that opens a connection: type 4, version 1.
+const SYN: u8 = 0x41;
+
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) state: Mutex<State>,
+    pub(super) sockets: Arc<Sockets>,
+    pub(super) policy: Arc<dyn Policy>,
+    /// The task has something to do: a deadline came nearer, or something could not be sent.
+    pub(super) changed: Notify,
+    pub(super) arrived: Notify,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) machine: Socket,
+    start: Instant,
+    /// Those of open streams, and of dials.
+    pub(super) readiness: HashMap<ConnectionId, Arc<Readiness>>,
+    pub(super) incoming: VecDeque<(ConnectionId, SocketAddr)>,
+    unsent: Option<Unsent>,
+    buffer: Vec<u8>,
+    /// The deadline that the task waits for.
+    pub(super) armed: Option<Instant>,
+}
+
+/// A datagram that did not fit into the system's buffer.
+#[derive(Debug)]
+struct Unsent {
+    to: SocketAddr,
+    is_probe: bool,
+    bytes: Vec<u8>,
+}
+
+impl Port {
+    /// Lets the machine do something, and sends what follows.
+    pub(super) fn turn<R>(&self, act: impl FnOnce(&mut Socket) -> R) -> R {
+        let mut state = self.lock();
+        let result = act(&mut state.machine);
+        state.settle(self);
+        result
+    }
+
+    /// Nobody uses a connection any more.
+    pub(super) fn forget(&self, id: ConnectionId) {
+        let mut state = self.lock();
+        let now = state.now();
+        state.readiness.remove(&id);
+        state.machine.close(now, id);
+        state.settle(self);
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_allowed(&self, from: SocketAddr) -> bool {
+        self.policy.check(&Target::new(Purpose::Peer, from)).is_ok()
+    }
+
+    fn send(&self, to: SocketAddr, is_probe: bool, bytes: &[u8]) -> io::Result<()> {
+        if is_probe {
+            self.sockets.try_send_whole(to, bytes)
+        } else {
+            self.sockets.try_send(to, bytes)
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(machine: Socket) -> Self {
+        Self {
+            machine,
+            start: Instant::now(),
+            readiness: HashMap::new(),
+            incoming: VecDeque::new(),
+            unsent: None,
+            buffer: Vec::new(),
+            armed: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> types::Instant {
+        types::Instant::ZERO + self.start.elapsed()
+    }
+
+    /// Tells streams what is new, and sends what is to be sent.
+    pub(super) fn settle(&mut self, port: &Port) {
+        self.send(port);
+        while let Some(event) = self.machine.poll_event() {
+            self.tell(port, event);
+        }
+        // A connection that nobody takes was reset.
+        self.send(port);
+        let due = self.due();
+        let is_nearer = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
+        if is_nearer {
+            port.changed.notify_one();
+        }
+    }
+
+    fn tell(&mut self, port: &Port, event: Event) {
+        if let Event::Incoming(id, from) = event {
+            return self.welcome(port, id, from);
+        }
+        let Some(readiness) = self.readiness.get(&event.id()) else {
+            return;
+        };
+        match event {
+            Event::Connected(_) => readiness.set_connected(),
+            Event::Readable(_) => readiness.set_readable(),
+            Event::Writable(_) => readiness.set_writable(),
+            Event::Closed(id, reason) => {
+                readiness.set_closed(reason);
+                let waiting = self.incoming.len();
+                self.incoming.retain(|(incoming, _)| *incoming != id);
+                if self.incoming.len() < waiting {
+                    self.readiness.remove(&id);
+                }
+            }
+            Event::Incoming(..) => {}
+        }
+    }
+
+    fn welcome(&mut self, port: &Port, id: ConnectionId, from: SocketAddr) {
+        if self.incoming.len() >= MAX_INCOMING || !port.is_allowed(from) {
+            return self.machine.abort(self.now(), id);
+        }
+        self.readiness.insert(id, Arc::new(Readiness::open()));
+        self.incoming.push_back((id, from));
+        port.arrived.notify_one();
+    }
+
+    fn send(&mut self, port: &Port) {
+        loop {
+            if self.unsent.is_none() {
+                let now = self.now();
+                let Some(transmit) = self.machine.poll_transmit(now, &mut self.buffer) else {
+                    return;
+                };
+                self.unsent = Some(Unsent {
+                    to: transmit.to,
+                    is_probe: transmit.is_probe,
+                    bytes: std::mem::take(&mut self.buffer),
+                });
+            }
+            let Some(unsent) = self.unsent.take() else {
+                return;
+            };
+            match port.send(unsent.to, unsent.is_probe, &unsent.bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unsent = Some(unsent);
+                    return;
+                }
+                Err(error) => self.handle_failure(&unsent, &error),
+                Ok(()) => {}
+            }
+            self.buffer = unsent.bytes;
+        }
+    }
+
+    fn handle_failure(&mut self, unsent: &Unsent, error: &io::Error) {
+        tracing::trace!(to = %unsent.to, %error, "a datagram of uTP was not sent");
+        if unsent.is_probe {
+            self.machine.handle_too_long(unsent.to, unsent.bytes.len());
+        } else {
+            self.machine.handle_unreachable(unsent.to);
+        }
+    }
+
+    pub(super) fn handle(&mut self, port: &Port, from: SocketAddr, datagram: &[u8]) -> bool {
+        if datagram.first() == Some(&SYN) && !port.is_allowed(from) {
+            return true;
+        }
+        let now = self.now();
+        self.machine.handle_datagram(now, from, datagram)
+    }
+
+    /// When the task is to look again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.unsent.is_some() {
+            return Some(Instant::now() + PAUSE);
+        }
+        let due = self.machine.poll_timeout()?;
+        Some(self.start + due.since(types::Instant::ZERO))
+    }
+}
