@@ -1,26 +1,27 @@
-//! How many files and sockets may be open at a time, and how they are divided.
+//! The number of open files and sockets, and their division.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::storage::handles::MAX_OPEN;
 
-/// Descriptors that are not among the [`Shares`]: standard streams, event queues, listeners,
-/// datagram sockets, a few requests over HTTP.
+/// Descriptors that are not part of [`Shares`]: standard streams, event queues, listeners, datagram
+/// sockets, a few HTTP requests.
 const OTHERS: usize = 40;
-/// What each torrent keeps open besides its files: its folder, the two files of its record and
-/// their folder.
+/// The number of descriptors per torrent in addition to its files: its folder, the two files of its
+/// record, and their folder.
 const PER_TORRENT: usize = 4;
 
-/// Connections at a time that wait for a handshake. Further ones wait in the system's backlog.
+/// The maximum number of connections that wait for a handshake. Further ones wait in the system's
+/// backlog.
 const MAX_HALF_OPEN: usize = 64;
-/// Dials under way at a time.
+/// The maximum number of simultaneous dials.
 const MAX_DIALLING: usize = 40;
 
-/// Raises this process's limit of open files to the most that the system allows. By default it is
-/// 1,024 (on some systems 256), for programs that cannot handle more; five hundred peers, the files
-/// of many torrents and ten thousand tabs need more.
+/// Raises this process's limit on open files to the system's maximum. The default is 1,024 (on some
+/// systems 256), for programs that cannot handle more; five hundred peers, the files of many
+/// torrents and ten thousand tabs need more.
 ///
-/// Where the system refuses, the limit stays as it was.
+/// If the system refuses, the limit is not changed.
 pub fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(
@@ -32,23 +33,23 @@ pub fn raise_limit() {
     );
 }
 
-/// How the descriptors of a process are divided when there are few: peers get what files leave, so
-/// that a file can be opened however many peers there are.
+/// The division of a process's descriptors. Peers get what files leave, so that a file can be
+/// opened whatever the number of peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// Open files of torrents.
+    /// The maximum number of open files of torrents.
     pub files: usize,
-    /// Connected peers and dials, all torrents.
+    /// The maximum number of connected peers and dials over all torrents.
     pub peers: usize,
-    /// Dials under way.
+    /// The maximum number of simultaneous dials.
     pub dialling: usize,
-    /// Accepted connections that have not completed their handshake.
+    /// The maximum number of accepted connections that have not completed their handshake.
     pub half_open: usize,
 }
 
 impl Shares {
-    /// Divides this process's limit for `torrents` torrents. At most `peers` peers, and fewer only
-    /// where the limit is low.
+    /// Divides this process's limit for `torrents` torrents. There are at most `peers` peers, and
+    /// fewer only if the limit is low.
     #[must_use]
     pub fn of_limit(torrents: usize, peers: usize) -> Self {
         let limit = getrlimit(Resource::Nofile)

@@ -19,10 +19,10 @@ use crate::ui;
 use crate::ui::failure::{Class, Failure};
 use crate::ui::read_progress::ReadProgress;
 
-/// Called with each path that is not shared, and why.
+/// Called with each path that is left out of the torrent, and the reason.
 type LeftOut<'a> = &'a dyn Fn(&Path, &str);
 
-/// The problem of an --output that exists.
+/// The message for an --output that exists.
 const TAKEN: &str = "is there already; choose another name, or replace it with --force";
 
 pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
@@ -49,8 +49,8 @@ pub(crate) fn run(flags: CreateFlags) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to overwrite a folder, or a file that is to be shared: the torrent would no longer match
-/// its data. Any other file is replaced only with --force.
+/// Refuses to overwrite a folder, or one of the files to share, since the torrent would no longer
+/// match its data. Any other file is replaced only with --force.
 fn check_output(flags: &CreateFlags, shared: &Path) -> Result<(), Failure> {
     let output = flags.output.as_path();
     let (class, problem) = if output.is_dir() {
@@ -92,13 +92,13 @@ fn details(flags: &CreateFlags) -> Details {
     }
 }
 
-/// What was typed, if it ends with a name: a link's own name instead of its target's.
+/// The path as given, if it ends with a name: a link's own name instead of its target's.
 fn own_name(typed: &Path) -> Option<&Path> {
     typed.file_name().map(|_| typed)
 }
 
-/// Hashes the data. A torrent with digests of zeros is valid except for these, and has the layout
-/// that says what to hash.
+/// Hashes the data. A torrent whose digests are zeros is valid except for these, and provides the
+/// layout of the pieces.
 fn hash(draft: &Draft, path: &Path, details: Details, quiet: bool) -> Result<Metainfo, Failure> {
     let mut digests = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
     let blank = draft.finish(&digests, details.clone())?;
@@ -148,7 +148,7 @@ fn name_of(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// The files at `path`. `left_out` is called with what is not shared.
+/// The files at `path`. `left_out` is called for files that are not shared.
 fn content(
     path: &Path,
     keep_system_files: bool,
@@ -175,8 +175,7 @@ fn content(
     }))
 }
 
-/// All files below a folder, sorted by their paths. Links, sockets, pipes and devices are not
-/// shared.
+/// All files below a folder, sorted by path. Links, sockets, pipes and devices are not shared.
 fn walk(root: &Path, left_out: LeftOut<'_>) -> Result<Vec<NewFile>, Failure> {
     let mut files = Vec::new();
     let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(root.to_owned(), Vec::new())];
@@ -199,7 +198,7 @@ fn walk(root: &Path, left_out: LeftOut<'_>) -> Result<Vec<NewFile>, Failure> {
     Ok(files)
 }
 
-/// Files that the operating system stores for itself are left out.
+/// Leaves out files that operating systems store in folders.
 fn without_system_files(root: &Path, files: Vec<NewFile>, left_out: LeftOut<'_>) -> Vec<NewFile> {
     let paths: Vec<&[String]> = files.iter().map(|file| file.path.as_slice()).collect();
     let flags = system_files(&paths);

@@ -1,4 +1,4 @@
-//! Opening a torrent's files and its resume record.
+//! Opens a torrent's files and its resume record.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,23 +18,23 @@ use super::plan::Purpose;
 use super::select::Choice;
 use crate::ui::failure::{Class, Failure};
 
-/// Where a session's torrents and their records lie.
+/// The locations of a session's torrents and records.
 #[derive(Debug)]
 pub(crate) struct Files {
     purpose: Purpose,
     output: PathBuf,
-    /// Whether existing files may be replaced that are not their torrent's.
+    /// Whether existing files that do not belong to their torrent may be replaced.
     overwrite: bool,
     state: PathBuf,
     handles: Arc<Handles<File>>,
     space: Arc<DiskSpace>,
-    /// Whose each file is.
+    /// The torrent that uses each file.
     claims: BTreeMap<PathBuf, InfoHashV1>,
-    /// Records of magnet links whose metadata are being fetched.
+    /// Records of magnet links whose metadata are being downloaded.
     waiting: BTreeMap<InfoHashV1, (RecordFiles, Option<Record>)>,
 }
 
-/// A torrent that is ready for the engine.
+/// A torrent that can be added to the engine.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) stored: Arc<Stored>,
@@ -43,8 +43,8 @@ pub(crate) struct Opened {
 }
 
 impl Files {
-    /// Downloads go to `output`, records to `state`; `open_at_once` files of all torrents are kept
-    /// open at most.
+    /// Downloads go to `output`, records to `state`. At most `open_at_once` files of all torrents
+    /// are kept open.
     pub(crate) fn new(
         purpose: Purpose,
         output: PathBuf,
@@ -64,7 +64,7 @@ impl Files {
         }
     }
 
-    /// From now on existing files may be replaced that are not their torrent's.
+    /// Permits replacing existing files that do not belong to their torrent.
     pub(crate) const fn overwrite(&mut self) {
         self.overwrite = true;
     }
@@ -87,7 +87,7 @@ impl Files {
         )
     }
 
-    /// Opens the record of a magnet link. Returns its metadata if an earlier run fetched them.
+    /// Opens the record of a magnet link. Returns its metadata if an earlier run downloaded them.
     pub(crate) fn open_magnet(
         &mut self,
         info_hash: &InfoHash,
@@ -101,8 +101,8 @@ impl Files {
         Ok(info.map(Arc::new))
     }
 
-    /// Opens a magnet link's torrent. Its record keeps the metadata, so that the next run need not
-    /// fetch them.
+    /// Opens a magnet link's torrent. Its record stores the metadata, so that the next run need not
+    /// download them.
     pub(crate) fn open_fetched(
         &mut self,
         info: &Arc<Info>,
@@ -176,7 +176,8 @@ impl Files {
         })
     }
 
-    /// Two torrents that write to one file would destroy each other's data.
+    /// Claims a torrent's files, since two torrents that write to the same file would destroy each
+    /// other's data.
     fn claim(&mut self, info: &Info, root: &Path) -> Result<(), Failure> {
         let owner = info.info_hash.wire();
         let paths: Vec<_> = info

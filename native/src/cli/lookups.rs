@@ -1,4 +1,4 @@
-//! `--peer`: names are looked up in tasks of their own, so that nothing waits for a resolver.
+//! `--peer`: host names are resolved in separate tasks, so that nothing waits for a resolver.
 
 use std::future::pending;
 use std::io;
@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::values::HostPort;
 
-/// A name that was not found is looked up again after this time: the network may not have been up
-/// yet.
+/// The delay before a name that was not found is resolved again, since the network may not have
+/// been up.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// The outcome of a lookup.
@@ -33,7 +33,7 @@ pub(crate) struct Lookups {
 }
 
 impl Lookups {
-    /// Starts to look up names, and returns addresses at once.
+    /// Starts to resolve names, and returns literal addresses immediately.
     pub(crate) fn start(peers: &[HostPort]) -> (Vec<SocketAddr>, Self) {
         let (sender, found) = mpsc::channel(peers.len().max(1));
         let mut addrs = Vec::new();
@@ -46,7 +46,7 @@ impl Lookups {
         (addrs, Self { found })
     }
 
-    /// The next outcome. Cancel-safe; waits for ever when nothing is under way.
+    /// The next outcome. Cancel-safe; waits forever if no lookup is in progress.
     pub(crate) async fn next(&mut self) -> Found {
         match self.found.recv().await {
             Some(found) => found,

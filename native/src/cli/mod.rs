@@ -51,8 +51,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Prints clap's message. Help is no failure; anything else is one of usage, as JSON if that was
-/// asked for.
+/// Prints clap's message. Help is not a failure; anything else is a usage error, printed as JSON if
+/// requested.
 fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         ui::failure(
@@ -91,7 +91,7 @@ fn carry_out(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// One thread for everything but files and digests.
+/// Runs a future on a single thread; files and digests have their own threads.
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime

@@ -1,4 +1,4 @@
-//! Writing a file as a whole or not at all.
+//! Writes a file completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// What happens to an existing file of the name.
+/// What happens to an existing file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// It stays, and nothing is written.
+    /// It is kept, and nothing is written.
     Keep,
     /// It is replaced once the new one is complete.
     Replace,
@@ -20,7 +20,7 @@ pub(crate) enum Existing {
 /// old file. A device or a pipe is written to directly.
 ///
 /// # Errors
-/// The system's; [`io::ErrorKind::AlreadyExists`] if an existing file is to be kept.
+/// The system's error; [`io::ErrorKind::AlreadyExists`] if an existing file must be kept.
 pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     if is_device(path) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);

@@ -1,5 +1,5 @@
-//! Where a torrent's data lie, for a path that the user named: the file or folder itself, perhaps
-//! renamed, or the folder around it.
+//! Finds a torrent's data at a path given by the user: the file or folder itself, possibly renamed,
+//! or the folder that contains it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    /// A folder in which everything has names in UTF-8.
+    /// A folder in which all names are UTF-8.
     pub(crate) fn plain(folder: PathBuf) -> Self {
         Self { folder, top: None }
     }
 
-    /// Whether a file exists, under its own name or the safe one.
+    /// Whether a file exists, under its own name or the safe replacement.
     fn holds(&self, file: &File) -> bool {
         let path = |safe: bool| {
             let name = |(depth, name): (usize, &String)| match &self.top {
@@ -39,7 +39,7 @@ impl Root {
     }
 }
 
-/// Finds a torrent's data. If the user named no path, they are looked for in the folder `usual` and
+/// Finds a torrent's data. If the user gave no path, they are searched in the folder `usual` and
 /// beside the .torrent file `torrent`.
 ///
 /// # Errors
@@ -110,13 +110,13 @@ pub(crate) fn locate(info: &Arc<Info>, path: &Path) -> Result<(Root, Arc<Info>),
     Ok(at(info, &itself))
 }
 
-/// Whether the torrent's folder lies in this one, under its own name or the safe one.
+/// Whether the torrent's folder is in this one, under its own name or the safe replacement.
 fn has_top(info: &Info, path: &Path) -> bool {
     let top = info.files.first().and_then(|file| file.path.first());
     top.is_some_and(|top| path.join(top).exists() || path.join(portable_name(top)).exists())
 }
 
-/// The same for a path without links that leads to the data themselves.
+/// As [`locate`], for a path without links that is the data's own.
 pub(crate) fn at(info: &Arc<Info>, itself: &Path) -> (Root, Arc<Info>) {
     let (Some(folder), Some(name)) = (itself.parent(), itself.file_name()) else {
         return (Root::plain(itself.to_owned()), Arc::clone(info));

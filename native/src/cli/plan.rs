@@ -1,4 +1,4 @@
-//! What `get` and `seed` do, worked out from the flags.
+//! The plan of `get` or `seed`, derived from the flags.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 use super::flags::{DiscoveryFlags, SeedingFlags, SwarmFlags};
 use super::select::Choice;
 
-/// Which of the two commands it is.
+/// The command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Get,
     Seed,
 }
 
-/// When the command is done with a torrent that is complete.
+/// When the command is done with a complete torrent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Goal {
-    /// At once.
+    /// Immediately.
     Downloaded,
     /// When one of these is reached.
     Served {
-        /// Bytes sent, in all runs, per byte of the torrent.
+        /// Uploaded bytes, in all runs, per byte of the torrent.
         ratio: Option<f64>,
-        /// Since it is complete.
+        /// The time since completion.
         time: Option<Duration>,
     },
-    /// Never: it is served until the user interrupts.
+    /// Never: it is seeded until the user interrupts.
     Interrupted,
 }
 
@@ -50,8 +50,8 @@ impl Goal {
         }
     }
 
-    /// Whether it is reached by a torrent of `size` bytes that is complete for the time `served`,
-    /// and of which `sent` bytes were sent.
+    /// Whether the goal is reached by a torrent of `size` bytes that has been complete for `served`
+    /// and of which `sent` bytes were uploaded.
     pub(crate) fn is_reached(self, served: Duration, sent: u64, size: u64) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a ratio need not be exact")]
         let is_shared = |ratio| sent as f64 >= ratio * size as f64;
@@ -65,7 +65,7 @@ impl Goal {
     }
 }
 
-/// By what ways peers are found.
+/// The sources of peers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerSources {
     pub(crate) trackers: bool,
@@ -85,25 +85,25 @@ impl PeerSources {
         }
     }
 
-    /// Whether there are none, so that only peers can connect that already know our address.
+    /// Whether there are none, so that only peers which already know our address can connect.
     pub(crate) const fn are_none(self) -> bool {
         !(self.trackers || self.dht || self.lsd || self.named)
     }
 }
 
-/// What a session does with its torrents.
+/// The plan of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) purpose: Purpose,
     pub(crate) goal: Goal,
-    /// It gives up when nothing was received for this time.
+    /// The time without received data after which it gives up.
     pub(crate) timeout: Option<Duration>,
     pub(crate) sources: PeerSources,
-    /// Trackers that the user named, asked before the torrents' own.
+    /// Trackers given by the user, which precede the torrents' own.
     pub(crate) trackers: Vec<String>,
     /// Whether files are listed instead of downloaded.
     pub(crate) list: bool,
-    /// Where the metadata of a magnet link are written.
+    /// The file for the metadata of a magnet link.
     pub(crate) save_torrent: Option<PathBuf>,
     pub(crate) sequential: bool,
     pub(crate) json: bool,
@@ -136,7 +136,7 @@ impl Plan {
         }
     }
 
-    /// Which files are asked for; `linked`: those that a magnet link names.
+    /// The files to download; `linked` are those that a magnet link selects.
     pub(crate) fn choice<'a>(&'a self, linked: Option<&'a [u32]>) -> Choice<'a> {
         Choice {
             select: &self.select,
@@ -145,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// A torrent's tiers of trackers, with the user's own before them.
+    /// A torrent's tracker tiers, preceded by the user's own trackers.
     pub(crate) fn with_own_trackers(&self, tiers: Vec<Vec<String>>) -> Vec<Vec<String>> {
         let own = self.trackers.iter().map(|url| vec![url.clone()]);
         own.chain(tiers).collect()

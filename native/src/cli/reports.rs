@@ -1,5 +1,5 @@
-//! Answers of trackers and failures of peers, on the screen: with `-v` and `--json` each as it
-//! happens; otherwise what a tracker says in its own words.
+//! Display of tracker answers and peer failures: all of them with `-v` and `--json`, otherwise only
+//! trackers' own messages.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,16 +10,16 @@ use aqueduct_native::driver::Report;
 
 use crate::ui::Screen;
 
-/// Failures of peers that are shown at once; beyond it the pace holds. An engine makes at most 30
-/// dials per second.
+/// The number of peer failures that may be displayed in a burst. An engine makes at most 30 dials
+/// per second.
 const BURST: f64 = 100.0;
-/// Failures of peers that are shown per second from then on; others are counted.
+/// The number of peer failures that are displayed per second afterwards; others are counted.
 const PER_SECOND: f64 = 20.0;
 
-/// Different messages of trackers that are shown without `-v`.
+/// The maximum number of different tracker messages that are displayed without `-v`.
 const MAX_MESSAGES: usize = 50;
 
-/// What was shown, and what may be.
+/// What was displayed, and what may be.
 #[derive(Debug)]
 pub(crate) struct Reports {
     /// `-v` or `--json`.
@@ -42,7 +42,7 @@ impl Reports {
         }
     }
 
-    /// Shows a report about the torrent `name`, unless it is one too many.
+    /// Displays a report about the torrent `name`, within the limits.
     pub(crate) fn handle(
         &mut self,
         report: &Report,
@@ -68,7 +68,7 @@ impl Reports {
         }
     }
 
-    /// Whether a tracker's answer is shown: without `-v` each of its own messages, once.
+    /// Whether a tracker's answer is displayed: without `-v` each of its own messages once.
     fn is_shown(&mut self, info_hash: InfoHash, status: &TrackerStatus) -> bool {
         let message = match &status.state {
             _ if status.asking => None,
@@ -94,7 +94,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// How many were left out since the last line; `None`: this one is left out, too.
+    /// The number of lines omitted since the last one; `None`: this one is omitted too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         let earned = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
         (self.tokens, self.at) = ((self.tokens + earned).min(BURST), now);

@@ -1,4 +1,4 @@
-//! `--save-torrent`: the .torrent file of what a magnet link led to.
+//! `--save-torrent`: writes the .torrent file for a magnet link.
 
 use std::fs;
 use std::io;
@@ -11,11 +11,11 @@ use aqueduct_core::types::{InfoHash, visible};
 use super::output::{self, Existing};
 use crate::ui::failure::{Class, Failure};
 
-/// Checks that the file may be written, before anything is fetched. One that holds this torrent
-/// already is left as it is, so that a command can be started again.
+/// Checks that the file may be written, before anything is downloaded. A file that already contains
+/// this torrent is kept, so that a command can be repeated.
 ///
 /// # Errors
-/// Another file has that name.
+/// Another file has this name.
 pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
     let shown = visible(&path.to_string_lossy()).into_owned();
     match fs::symlink_metadata(path) {
@@ -37,7 +37,7 @@ pub(crate) fn check(path: &Path, info_hash: &InfoHash) -> Result<(), Failure> {
 /// Writes the torrent, with the trackers and web seeds of its link, unless it exists.
 ///
 /// # Errors
-/// It cannot be written, or another file has that name by now.
+/// It cannot be written, or another file has this name by now.
 pub(crate) fn save(path: &Path, info: &Arc<Info>, link: &Magnet) -> Result<(), Failure> {
     if is_saved(path, &info.info_hash) {
         return Ok(());

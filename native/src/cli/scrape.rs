@@ -93,7 +93,7 @@ fn error(status: &TrackerStatus) -> Option<String> {
     }
 }
 
-/// One tracker, as people read it.
+/// One tracker in readable form.
 pub(crate) fn line(status: &TrackerStatus) -> String {
     let what = match &status.state {
         TrackerState::Ok {

@@ -19,8 +19,8 @@ pub(crate) struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// One flag per file, or `None` for all: those that match `--select` or that the link names
-    /// (all, without either), except those that match `--exclude`.
+    /// One flag per file, or `None` for all: those that match `--select` or that the link selects
+    /// (all, if there is neither), except those that match `--exclude`.
     pub(crate) fn wanted(&self, info: &Info) -> Result<Option<Vec<bool>>, Failure> {
         let Self {
             select,
@@ -130,7 +130,7 @@ fn numbers(text: &str) -> Option<RangeInclusive<usize>> {
 }
 
 /// Whether a file's path below the torrent's folder matches. A pattern without `/` may match any
-/// one component: `*.txt`, `docs`.
+/// single component: `*.txt`, `docs`.
 fn matches(pattern: &str, file: &File) -> bool {
     let tokens = tokens(&spelled(pattern));
     let below = file.path.get(1..).unwrap_or_default();
@@ -149,7 +149,7 @@ fn spelled(pattern: &str) -> String {
     format!("{}{below}", pattern.trim_start_matches('/'))
 }
 
-/// A piece of a pattern.
+/// A token of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     Char(char),
@@ -174,8 +174,8 @@ fn tokens(pattern: &str) -> Vec<Token> {
     tokens
 }
 
-/// Follows all ways through the pattern at once, so that the time is at most the product of the
-/// lengths of pattern and text.
+/// Follows all paths through the pattern at the same time, so the time is at most proportional to
+/// the product of both lengths.
 fn glob(tokens: &[Token], text: &str) -> bool {
     let mut at = vec![false; tokens.len() + 1];
     reach(tokens, &mut at, 0);

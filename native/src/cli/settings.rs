@@ -1,4 +1,4 @@
-//! What the driver of `get` and `seed` runs with, worked out from the flags.
+//! The driver's settings for `get` and `seed`, derived from the flags.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use aqueduct_native::net::Bind;
 
 use super::flags::{DiscoveryFlags, EncryptionMode, SwarmFlags};
 
-/// What the session is about.
+/// Properties of the session's torrents.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Torrents {
     pub(crate) count: usize,
-    /// Whether all are private: then neither the DHT nor the local network is used at all, so that
-    /// not even our presence is announced there (BEP 27).
+    /// Whether all are private: then neither the DHT nor local discovery is used at all, so that
+    /// not even our presence is announced (BEP 27).
     pub(crate) private: bool,
 }
 
-/// The driver's settings, and the number of files of torrents that may be open. `state`: the folder
-/// in which our place in the DHT is kept.
+/// The driver's settings, and the maximum number of open files. `state`: the folder in which the
+/// DHT state is stored.
 pub(crate) fn settings(flags: &SwarmFlags, state: &Path, torrents: Torrents) -> (Settings, usize) {
     let SwarmFlags {
         network, discovery, ..
@@ -52,7 +52,7 @@ pub(crate) fn bind(flags: &SwarmFlags) -> Bind {
     flags.network.bind.map_or_else(Bind::default, Bind::from)
 }
 
-/// The engine's limits, and how the system's limit of descriptors is divided.
+/// The engine's limits, and the division of the system's descriptor limit.
 fn limits(flags: &SwarmFlags, torrents: usize) -> (Config, Shares) {
     let usual = Config::default();
     let max_peers = flags.limits.max_peers.map_or(usual.max_peers, usize::from);
@@ -67,7 +67,7 @@ fn limits(flags: &SwarmFlags, torrents: usize) -> (Config, Shares) {
     (config, shares)
 }
 
-/// Nodes that the user names replace the public ones, and are ordinary nodes of a network that may
+/// Nodes given by the user replace the public ones. They are ordinary nodes of a network that may
 /// have no others.
 fn dht(flags: &DiscoveryFlags, state: &Path) -> Option<DhtOptions> {
     if flags.no_dht {
@@ -92,7 +92,7 @@ fn dht(flags: &DiscoveryFlags, state: &Path) -> Option<DhtOptions> {
     })
 }
 
-/// An IPv6 address as URLs have it.
+/// A host as in URLs, with an IPv6 address in brackets.
 fn bracketed(host: &str) -> String {
     if host.contains(':') {
         format!("[{host}]")

@@ -86,7 +86,7 @@ fn file_objects(info: &Info) -> Value {
     info.files.iter().enumerate().map(object).collect()
 }
 
-/// What only the metadata contain is null.
+/// Values that only the metadata contain are null.
 fn magnet_object(magnet: &Magnet) -> Value {
     json!({
         "name": magnet.name,
@@ -172,7 +172,7 @@ fn print_hashes(hash: &InfoHash) {
     optional("info-hash v2", v2(hash).as_deref());
 }
 
-/// What `--list` prints.
+/// The output of `--list`.
 pub(crate) fn list(info: &Info, json: bool) {
     if json {
         ui::object(

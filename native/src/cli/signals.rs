@@ -1,4 +1,4 @@
-//! Signals that ask the program to end: an interrupt, a termination, a terminal that is gone.
+//! Signals that ask the program to exit: an interrupt, a termination, a closed terminal.
 
 use std::fs;
 use std::future::pending;
@@ -6,11 +6,12 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// All of them. The first asks the program to save and end, the second to end at once.
+/// All of them. The first one asks the program to save and exit, the second one to exit
+/// immediately.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None`: it is ignored, as under `nohup`.
+    /// `None` if it is ignored, as under `nohup`.
     hangup: Option<Signal>,
 }
 
@@ -18,7 +19,7 @@ impl Signals {
     /// Starts to listen.
     ///
     /// # Errors
-    /// The system refuses it.
+    /// The system refuses the registration.
     pub(crate) fn new() -> io::Result<Self> {
         let hangup = if ignores(SignalKind::hangup()) {
             None
@@ -32,7 +33,7 @@ impl Signals {
         })
     }
 
-    /// Waits for any of them. Cancel-safe.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn come(&mut self) {
         let hangup = async {
             match &mut self.hangup {
@@ -48,7 +49,7 @@ impl Signals {
     }
 }
 
-/// Whether the program was started with a signal ignored; false where this is not known.
+/// Whether the program was started with a signal ignored; false if that is unknown.
 fn ignores(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     is_in_mask(&status, kind.as_raw_value())

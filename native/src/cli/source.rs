@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::ui::failure::{Class, Failure};
 
-/// Longest .torrent file that is read, bytes.
+/// The maximum size of a .torrent file in bytes.
 const MAX_TORRENT: u64 = 10_000_000;
 
 /// What a SOURCE contains.
@@ -33,13 +33,13 @@ impl Source {
         }
     }
 
-    /// Whether it is known to be private (BEP 27); a link does not say it.
+    /// Whether it is known to be private (BEP 27); a link does not contain that.
     pub(crate) fn is_private(&self) -> bool {
         matches!(self, Self::Torrent(metainfo) if metainfo.info.private)
     }
 }
 
-/// Reads a SOURCE, which may be a path in any encoding. Only URLs touch the network.
+/// Reads a SOURCE, which may be a path in any encoding. Only URLs access the network.
 pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> {
     match load_bytes(source, bind).await? {
         Loaded::Magnet(magnet) => Ok(Source::Magnet(magnet)),
@@ -51,7 +51,7 @@ pub(crate) async fn load(source: &OsStr, bind: Bind) -> Result<Source, Failure> 
     }
 }
 
-/// Reads a SOURCE that must be a whole torrent.
+/// Reads a SOURCE that must be a complete torrent.
 pub(crate) async fn load_torrent(source: &OsStr) -> Result<Metainfo, Failure> {
     match load(source, Bind::default()).await? {
         Source::Torrent(metainfo) => Ok(*metainfo),
@@ -153,7 +153,7 @@ fn unknown_scheme(text: &str, scheme: &str) -> Failure {
     Failure::new(Class::Failure, message)
 }
 
-/// All bytes, or one more than allowed, which the parser reports.
+/// Reads everything, up to one byte more than the limit, which the parser reports.
 fn bounded(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX_TORRENT + 1).read_to_end(&mut bytes)?;

@@ -96,13 +96,14 @@ fn screen(flags: OutputFlags) -> Screen {
     Screen::new(flags.json, flags.quiet, flags.verbose > 0)
 }
 
-/// What was named, each torrent once: two writers of one download would destroy each other's data.
+/// The given sources, each torrent once, since two downloads of one torrent would destroy each
+/// other's data.
 #[derive(Default)]
 struct Sources(Vec<(String, Source)>);
 
 impl Sources {
-    /// Returns a note if the torrent was named before. Of a link and a .torrent the latter counts, as
-    /// it says more.
+    /// Adds a source. Returns a note if the torrent was given before. Of a link and a .torrent file
+    /// the latter is kept, since it contains more.
     fn add(&mut self, text: &str, source: Source) -> Option<String> {
         let hash = source.info_hash().wire();
         let Some((earlier, kept)) = self
@@ -130,7 +131,7 @@ impl Sources {
     }
 }
 
-/// `--save-torrent` names one file, for one torrent that has none yet.
+/// Checks `--save-torrent`, which names one file, for exactly one magnet link or info-hash.
 fn check_saving(flags: &StorageFlags, sources: &[Source]) -> Result<(), Failure> {
     match (&flags.save_torrent, sources) {
         (None, _) => Ok(()),
@@ -142,7 +143,8 @@ fn check_saving(flags: &StorageFlags, sources: &[Source]) -> Result<(), Failure>
     }
 }
 
-/// Lists the files of a torrent and returns true; a link's are known later, from peers.
+/// Lists the files of a torrent and returns true. The files of a link become known later, from
+/// peers.
 fn is_listed(source: &Source, json: bool) -> bool {
     match source {
         Source::Torrent(metainfo) => {
@@ -153,7 +155,7 @@ fn is_listed(source: &Source, json: bool) -> bool {
     }
 }
 
-/// Starts a session without torrents, and says which peers the user named by their address.
+/// Starts a session without torrents. Also returns the peers that the user gave by address.
 fn start(
     flags: &SwarmFlags,
     purpose: Purpose,

@@ -1,10 +1,10 @@
-//! Torrents that failed, among several.
+//! Failures of torrents when a command has several.
 
 use crate::ui;
 use crate::ui::failure::{Class, Failure};
 
-/// The failure of a single torrent is the command's. One among several is printed at once and the
-/// others continue; the first decides the exit code.
+/// Collects failures. The failure of a single torrent is that of the command. One of several is
+/// printed immediately and the others continue; the first one determines the exit code.
 #[derive(Debug)]
 pub(crate) struct TorrentFailures {
     of: usize,
@@ -27,7 +27,7 @@ impl TorrentFailures {
         self.of <= 1
     }
 
-    /// One torrent failed.
+    /// Reports the failure of a torrent.
     ///
     /// # Errors
     /// It is the only one.
@@ -40,7 +40,7 @@ impl TorrentFailures {
         Ok(())
     }
 
-    /// How the command ends.
+    /// The result of the command.
     ///
     /// # Errors
     /// Any torrent failed.

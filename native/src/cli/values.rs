@@ -1,5 +1,5 @@
-//! Values as people write them: sizes, rates, durations, addresses. Each error completes a sentence
-//! that clap begins.
+//! Parsers of values on the command line: sizes, rates, durations, addresses. Each error completes
+//! a sentence that clap starts.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ pub(crate) struct HostPort {
     pub(crate) port: u16,
 }
 
-/// `HOST:PORT`; an IPv6 address stands in brackets.
+/// `HOST:PORT`; an IPv6 address must be in brackets.
 pub(crate) fn host_port(text: &str) -> Result<HostPort, String> {
     let wrong = || "write HOST:PORT, for instance 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned();
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;

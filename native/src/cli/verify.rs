@@ -1,4 +1,4 @@
-//! `aqueduct verify`: which data do not match the torrent, by file and piece.
+//! `aqueduct verify`: reports data that do not match the torrent, by file and piece.
 
 use std::collections::BTreeSet;
 use std::path::Path;

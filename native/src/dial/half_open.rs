@@ -1,5 +1,5 @@
-//! A connection in its handshake: the one loop between a transport and the machine that knows what
-//! is said. The bridge uses it, too.
+//! A connection during its handshake: the loop between a transport and the state machine of the
+//! protocol. The bridge uses it too.
 
 use std::io::{self, IoSlice};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::transport::ByteStream;
 
-/// Bytes that are read at once. What follows a handshake in them is kept for whoever reads next.
+/// The number of bytes read at a time. Bytes after the handshake are kept.
 const ROOM: usize = 1024;
-/// Slices of one write; a handshake is one.
+/// The number of slices per write; a handshake needs one.
 const MAX_SLICES: usize = 4;
 
 /// Why a handshake failed.
@@ -24,32 +24,31 @@ pub enum HandshakeError {
     /// The deadline passed.
     #[error("no handshake in time")]
     Timeout(Reason),
-    /// The remote closed the connection, or reset it.
+    /// The remote side closed or reset the connection.
     #[error("closed by the peer during the handshake")]
     Closed,
-    /// The transport broke otherwise.
+    /// The transport failed otherwise.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The remote broke the protocol, or is of another swarm.
+    /// The remote side violated the protocol, or belongs to another swarm.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
 
-/// A connection whose handshake is under way.
+/// A connection whose handshake is in progress.
 #[derive(Debug)]
 pub struct HalfOpen<S> {
-    /// What carries it.
+    /// The transport.
     pub stream: S,
-    /// What is said on it.
+    /// The state machine of the protocol.
     pub connection: Connection,
-    /// What was received and not yet understood. After the handshake: what came right behind it.
+    /// Received bytes that were not processed. After the handshake: the bytes that followed it.
     pub input: BytesMut,
     deadline: Instant,
 }
 
 impl<S: ByteStream> HalfOpen<S> {
-    /// The clock of `connection` began at `started`: its deadline, which does not move, is counted
-    /// from then.
+    /// The clock of `connection` started at `started`; its fixed deadline is relative to that.
     pub fn new(stream: S, connection: Connection, started: Instant) -> Self {
         let timeout = connection.poll_timeout();
         let limit = timeout.map_or(Duration::ZERO, |(at, _)| at.since(types::Instant::ZERO));
@@ -61,10 +60,10 @@ impl<S: ByteStream> HalfOpen<S> {
         }
     }
 
-    /// What the remote says next. Whatever waits to be written is written first.
+    /// The next event from the remote side. Queued bytes are written first.
     ///
     /// # Errors
-    /// See [`HandshakeError`]. The connection is to be dropped.
+    /// See [`HandshakeError`]. The connection must be dropped.
     pub async fn next_event(&mut self) -> Result<Event, HandshakeError> {
         loop {
             let event = self.connection.poll_event(&mut self.input)?;
@@ -81,7 +80,7 @@ impl<S: ByteStream> HalfOpen<S> {
         }
     }
 
-    /// Writes what waits to be written.
+    /// Writes all queued bytes.
     ///
     /// # Errors
     /// As [`HalfOpen::next_event`].
@@ -103,11 +102,11 @@ impl<S: ByteStream> HalfOpen<S> {
         Ok(())
     }
 
-    /// Waits for the stream, if that is all that the error says.
+    /// Waits for the stream if the error is `WouldBlock`; returns any other error.
     async fn wait(&self, error: io::Error, interest: Interest) -> Result<(), HandshakeError> {
         match error.kind() {
             io::ErrorKind::WouldBlock => {}
-            // A socket that is closed with our handshake unread resets the connection.
+            // A socket that is closed before it has read our handshake resets the connection.
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe => return Err(HandshakeError::Closed),

@@ -1,5 +1,5 @@
-//! Making a peer connection: connect or accept, then the handshake, each with a deadline that does
-//! not move.
+//! Establishing a peer connection: connect or accept, then the handshake, each with a fixed
+//! deadline.
 
 mod half_open;
 mod ways;
@@ -20,21 +20,21 @@ pub use self::ways::Ways;
 use crate::random::random;
 use crate::transport::{ByteStream, PeerStream};
 
-/// An address that does not answer for so long is given up.
+/// The timeout of a connection attempt.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
-/// Both handshakes must be through by then, counted from the connection.
+/// The timeout of both handshakes, counted from the connection.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that is past the handshake.
+/// A connection after the handshake.
 #[derive(Debug)]
 pub struct Peer<S> {
-    /// What carries its bytes.
+    /// The transport.
     pub stream: S,
-    /// What is said on it; messages from now on.
+    /// The state machine of the protocol; messages follow.
     pub connection: Connection,
-    /// What came behind the handshake.
+    /// Bytes that followed the handshake.
     pub rest: BytesMut,
-    /// What the remote said.
+    /// The remote side's handshake.
     pub handshake: Handshaken,
 }
 
@@ -55,13 +55,13 @@ impl<S: ByteStream> Peer<S> {
     }
 }
 
-/// Which swarm a remote that dialled asks for.
+/// The swarm that a dialling remote side requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// This one.
+    /// The swarm with this info-hash.
     InfoHash(InfoHashV1),
-    /// The one whose info-hash is [`obfuscated`](aqueduct_core::connection::obfuscated) like this:
-    /// the remote encrypts.
+    /// The swarm whose [`obfuscated`](aqueduct_core::connection::obfuscated) info-hash is this: the
+    /// remote side encrypts.
     Obfuscated([u8; 20]),
 }
 
@@ -140,11 +140,11 @@ async fn shake_hands(
     }
 }
 
-/// Shakes hands with a remote that connected to us. `ours` says who we are in the swarm that the
-/// remote asks for; `None`: we are not in it.
+/// Performs the handshake with a remote side that connected to us. `ours` returns our handshake for
+/// the requested swarm; `None` if we are not in it.
 ///
 /// # Errors
-/// The deadline passes, the swarm is not ours, or the remote speaks another protocol.
+/// The deadline passes, the swarm is not ours, or the remote side uses another protocol.
 pub async fn accept<S: ByteStream>(
     stream: S,
     encryption: Encryption,
@@ -173,7 +173,7 @@ pub async fn accept<S: ByteStream>(
     }
 }
 
-/// By the clock of a connection's machine, which begins with the connection.
+/// The deadline on the clock of a connection's state machine, which starts with the connection.
 fn deadline() -> types::Instant {
     types::Instant::ZERO + HANDSHAKE_TIMEOUT
 }

@@ -1,4 +1,4 @@
-//! Handshakes over real sockets; time jumps where everybody waits.
+//! Handshakes over real sockets. Time advances automatically when all tasks wait.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -34,8 +34,8 @@ async fn connect(addr: SocketAddr, encryption: Encryption, ours: Handshake) -> O
     super::connect(addr, &Ways::tcp(Bind::default()), encryption, ours).await
 }
 
-/// Dials a peer that is in swarm `theirs`. It listens until it has accepted somebody, or refused
-/// for the swarm's sake.
+/// Dials a peer in the swarm `theirs`. It listens until it has accepted a connection, or refused
+/// one because of the swarm.
 async fn meet(theirs: u8, dialling: Encryption, accepting: Encryption) -> (Outcome, Outcome) {
     let listener = listener().await;
     let addr = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ async fn meet(theirs: u8, dialling: Encryption, accepting: Encryption) -> (Outco
     }
 }
 
-/// Who a member of the swarm `theirs` is.
+/// The handshake of a member of the swarm `theirs`.
 fn answer(theirs: u8, wanted: Wanted) -> Option<Handshake> {
     let ours = hello(theirs, 2);
     let found = match wanted {

@@ -1,4 +1,4 @@
-//! The task: sockets on one side, the machine on the other.
+//! The task that connects the state machine to its sockets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,17 +30,17 @@ use crate::net::{
     Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words,
 };
 
-/// What the world said.
+/// An input from outside.
 enum Heard {
     Trackers(Input),
     Node(dht::Input),
-    /// A datagram of this question to this address may be sent, or it had better be lost.
+    /// The datagram of this request to this address may be sent, or must be dropped.
     Turn(QueryId, SocketAddr, Option<Box<dyn Permit>>),
 }
 
 pub(super) struct DiscoveryDriver {
     machine: Trackers,
-    /// `None`: the DHT is not used.
+    /// `None` if the DHT is not used.
     node: Option<Node>,
     shared: Arc<Shared>,
     members: BTreeMap<Key, mpsc::Sender<News>>,
@@ -50,7 +50,7 @@ pub(super) struct DiscoveryDriver {
     sockets: Requests,
     outbox: Outbox,
     work: JoinSet<Heard>,
-    /// When each began, too.
+    /// The tasks in progress, with their start times.
     running: BTreeMap<QueryId, (AbortHandle, Instant)>,
     pace: Pace,
     start: Instant,
@@ -84,7 +84,7 @@ impl DiscoveryDriver {
         })
     }
 
-    /// The UDP port of our node in the DHT.
+    /// The UDP port of our DHT node.
     pub(super) fn dht_port(&self) -> Option<u16> {
         self.node.as_ref().map(Node::port)
     }
@@ -134,13 +134,13 @@ impl DiscoveryDriver {
 
     fn handle(&mut self, input: Input) {
         self.note_end(&input);
-        // Amounts wake nobody; before an announce they must be right.
+        // Amounts do not wake the task; they must be current before an announce.
         let mail = self.shared.lock().take_mail();
         self.carry_out_mail(mail);
         self.machine.handle(self.now(), input);
     }
 
-    /// A task is over, or somebody spoke.
+    /// Records that a task ended, or that an answer arrived.
     fn note_end(&mut self, input: &Input) {
         match input {
             Input::HttpResponse { id, result } => {
@@ -153,7 +153,7 @@ impl DiscoveryDriver {
         }
     }
 
-    /// Says when to end, if that was asked for.
+    /// Applies what members requested. Returns when to end, if that was requested.
     fn take_inbox(&mut self) -> Option<Instant> {
         let (mail, nodes, closing) = {
             let mut inbox = self.shared.lock();
@@ -213,8 +213,8 @@ impl DiscoveryDriver {
         }
     }
 
-    /// The last amounts stand in the farewell. Of all that the member wanted, only that it is
-    /// complete still matters.
+    /// Leaves a swarm with the last amounts. Of the member's earlier requests, only `Completed`
+    /// still matters.
     fn leave(&mut self, key: Key, last: &Wish) {
         self.members.remove(&key);
         self.leave_dht(key);
@@ -257,7 +257,7 @@ impl DiscoveryDriver {
         }
     }
 
-    /// What the DHT knows for a member; `asked`: whether it is asked for this one.
+    /// Publishes the DHT's counts for a member; `asked`: whether the DHT is used for it.
     fn publish_counts(&self, key: Key, asked: bool) {
         let counts = self
             .node
@@ -382,8 +382,8 @@ impl DiscoveryDriver {
         self.running.insert(id, (task, Instant::now()));
     }
 
-    /// A bootstrap node that cannot be found is tried again by the machine: nobody waits for this
-    /// one.
+    /// Resolves a bootstrap node. If it is not found, the state machine tries again, and nothing
+    /// else waits for it.
     fn resolve_node(&mut self, host: &str, port: u16) {
         let (policy, resolver, host) = (
             Arc::clone(&self.policy),
@@ -411,7 +411,7 @@ impl DiscoveryDriver {
         let (policy, owner) = (Arc::clone(&self.policy), self.owner(id));
         match policy.admit(Place::Addr(to), owner) {
             Admission::Now(Ok(_permit)) => self.transmit(to, &bytes),
-            // Datagrams may be lost: the machine sends another one in time.
+            // Datagrams may be lost; the state machine repeats them.
             Admission::Now(Err(_)) => {}
             Admission::Waits(_) if self.outbox.put(id, to, bytes) => {
                 let policy = Arc::clone(&policy);
@@ -463,8 +463,8 @@ impl DiscoveryDriver {
 
     fn tell(&self, key: Key, news: News) {
         if let Some(member) = self.members.get(&key) {
-            // A member that does not read loses news, and nobody else waits for it; see `MAX_NEWS`.
-            // Peers are lost last: they alone cannot be looked up.
+            // A member that does not read loses news, and no other member waits for it; see
+            // `MAX_NEWS`. Peers are dropped last, since they cannot be looked up again.
             if matches!(news, News::Peers { .. }) || member.capacity() > MAX_NEWS / 2 {
                 let _ = member.try_send(news);
             }

@@ -1,21 +1,22 @@
-//! How long trackers are waited for that are told that we leave.
+//! How long to wait for trackers when leaving.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Silence of all of them, at least: enough for a connection and an answer from nearby.
+/// The minimum time without any answer after which the wait ends: enough for a connection to a
+/// nearby tracker.
 const LEAST: Duration = Duration::from_millis(500);
-/// And so many times what the slowest answer of this run took.
+/// The same as a multiple of this run's slowest answer.
 const TIMES: u32 = 3;
 
-/// That the task is to end.
+/// The request to end the task.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closing {
     pub(super) asked: Instant,
-    /// When it must have ended.
+    /// The deadline for ending.
     pub(super) deadline: Instant,
-    /// Whether it may end before, once nobody seems to answer any more.
+    /// Whether it may end earlier, if no tracker seems to answer any more.
     pub(super) brief: bool,
 }
 
@@ -30,7 +31,7 @@ impl Closing {
     }
 }
 
-/// What is known of the trackers' pace.
+/// The observed speed of trackers.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     slowest: Duration,
@@ -38,7 +39,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A tracker answered what it was asked at `asked`, if that is known.
+    /// Records an answer to a request that was sent at `asked`, if known.
     pub(super) fn answered(&mut self, asked: Option<Instant>) {
         let now = Instant::now();
         self.slowest = self

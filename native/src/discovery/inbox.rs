@@ -1,5 +1,5 @@
-//! What members want, until the task looks: one lock, held for a few lines, never across a wait.
-//! Bounded by the number of members that are there or have left since.
+//! Requests of members that wait for the task. One lock protects them; it is held briefly and never
+//! across an await. Their number is bounded by that of members, present or recently left.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,51 +12,50 @@ use tokio::sync::{Notify, mpsc};
 use super::News;
 use super::farewell::Closing;
 
-/// DHT nodes of PORT messages that wait to be looked at; more are dropped.
+/// The maximum number of DHT nodes from PORT messages that wait; more are dropped.
 const MAX_DHT_NODES: usize = 64;
 
-/// Between members and the task.
+/// State shared by members and the task.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     inbox: Mutex<Inbox>,
-    /// Rung when there is something to look at.
+    /// Notified when there is something for the task.
     pub(super) wake: Notify,
 }
 
-/// Everything that happened since the task looked.
+/// Everything that happened since the task last looked.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// Handles and memberships.
+    /// The number of handles and memberships.
     clients: usize,
     mail: Mail,
-    /// For every member.
+    /// The tracker statuses of every member.
     pub(super) statuses: BTreeMap<Key, Vec<TrackerStatus>>,
-    /// For every member that the DHT is asked for.
+    /// The counts of every member for which the DHT is used.
     dht: BTreeMap<Key, DhtCounts>,
-    /// Nodes that our node in the DHT knows.
+    /// The number of contacts of our DHT node.
     pub(super) nodes: u32,
-    /// Nodes that peers named.
+    /// DHT nodes that peers announced.
     pub(super) dht_nodes: Vec<SocketAddr>,
     /// When the task must end.
     pub(super) closing: Option<Closing>,
 }
 
-/// What is wanted for each key, at most one [`Letter`] per key, in the order in which the keys
-/// came.
+/// The requests for each key, at most one [`Letter`] per key, in order of arrival.
 ///
-/// A letter is taken out and carried out as a whole, so that nothing that a member wants can reach
-/// the machine before the member does.
+/// A letter is processed as a whole, so that a member's requests cannot reach the state machine
+/// before the member is added.
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     letters: BTreeMap<Key, Letter>,
     order: Vec<Key>,
 }
 
-/// What is wanted for one key. Carried out from top to bottom: the member that the machine knows
-/// leaves before another one joins, and whoever joins does so before it wants anything.
+/// The requests for one key, processed from top to bottom: an existing member leaves before a new
+/// one joins, and a member joins before its requests.
 #[derive(Debug, Default)]
 pub(super) struct Letter {
-    /// The member that the machine knows leaves, with its last wish.
+    /// The existing member leaves, with its last amounts and requests.
     pub(super) leaves: Option<Wish>,
     pub(super) joins: Option<(Swarm, mpsc::Sender<News>)>,
     /// The torrent turned out to be private.
@@ -77,8 +76,8 @@ impl Mail {
 impl Iterator for Mail {
     type Item = (Key, Letter);
 
-    /// The letter of the key that came first. Only for mail that was taken out as a whole: `order`
-    /// is consumed from its end.
+    /// The letter of the first key. Only for mail that was taken as a whole, since `order` is
+    /// consumed from its end.
     fn next(&mut self) -> Option<(Key, Letter)> {
         loop {
             let key = self.order.pop()?;
@@ -90,7 +89,7 @@ impl Iterator for Mail {
 }
 
 impl Letter {
-    /// Whoever joined and left before the task looked was never there.
+    /// Records that the member left. One that joined and left before the task looked is dropped.
     fn leave(&mut self) {
         let wish = self.wish.take();
         if self.joins.take().is_none() {
@@ -100,10 +99,10 @@ impl Letter {
     }
 }
 
-/// What a member wants; of two contrary requests the later one counts.
+/// The requests of a member; of contradicting ones the later counts.
 #[derive(Debug, Default)]
 pub(super) struct Wish {
-    /// `None`: as they were when it joined.
+    /// `None` if they have not changed since it joined.
     pub(super) amounts: Option<Amounts>,
     active: Option<bool>,
     more: bool,
@@ -120,7 +119,7 @@ impl Wish {
         }
     }
 
-    /// In the order in which they make sense.
+    /// The requests in the order in which they must be made.
     pub(super) fn requests(&self) -> impl Iterator<Item = DiscoverRequest> + use<> {
         let start = (self.active == Some(true)).then_some(DiscoverRequest::Start);
         let completed = self.completed.then_some(DiscoverRequest::Completed);
@@ -137,19 +136,19 @@ impl Shared {
 }
 
 impl Inbox {
-    /// Whether nobody can want anything any more.
+    /// Whether no handle or membership is left.
     pub(super) const fn is_abandoned(&self) -> bool {
         self.clients == 0
     }
 
-    /// Takes out what is wanted.
+    /// Takes all requests.
     pub(super) fn take_mail(&mut self) -> Mail {
         let mut mail = std::mem::take(&mut self.mail);
         mail.order.reverse();
         mail
     }
 
-    /// `None`: the DHT is not asked for this one.
+    /// Publishes the DHT's counts; `None` if the DHT is not used for this member.
     pub(super) fn show_dht(&mut self, key: Key, counts: Option<DhtCounts>) {
         match counts.filter(|_| self.statuses.contains_key(&key)) {
             Some(counts) => drop(self.dht.insert(key, counts)),
@@ -158,7 +157,7 @@ impl Inbox {
     }
 }
 
-/// One handle's or membership's end of it.
+/// A handle's or membership's reference to the shared state.
 #[derive(Debug)]
 pub(super) struct Client(Arc<Shared>);
 

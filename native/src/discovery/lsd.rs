@@ -1,5 +1,5 @@
-//! The multicast groups of local discovery (BEP 14): one socket an interface, so that announces go
-//! out of each and come in from each.
+//! The multicast groups of local discovery (BEP 14): one socket per interface, so that announces
+//! are sent and received on each.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,7 +14,8 @@ use tokio::net::UdpSocket;
 
 use crate::net::Bind;
 
-/// Sockets in the groups. Without a usable interface there are none, and nothing is sent or heard.
+/// The sockets of the groups. Without a usable interface there are none, and nothing is sent or
+/// received.
 #[derive(Debug)]
 pub struct Groups {
     bind: Bind,
@@ -27,17 +28,17 @@ struct Member {
     socket: UdpSocket,
 }
 
-/// Where a group can be joined.
+/// An interface on which a group can be joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// The interface that has this address.
+    /// The interface with this address.
     V4(Ipv4Addr),
-    /// The interface of this number.
+    /// The interface with this index.
     V6(u32),
 }
 
 impl Groups {
-    /// No group is joined before [`Groups::refresh`].
+    /// Creates the groups; none is joined before [`Groups::refresh`].
     #[must_use]
     pub fn new(bind: Bind) -> Self {
         Self {
@@ -46,8 +47,8 @@ impl Groups {
         }
     }
 
-    /// Joins on interfaces that came since the last call, and leaves those that went. An interface
-    /// that takes no multicast is passed over.
+    /// Joins on new interfaces, and leaves on those that are gone. Interfaces without multicast are
+    /// skipped.
     pub fn refresh(&mut self) {
         let mut places: Vec<Place> = get_if_addrs()
             .unwrap_or_default()
@@ -58,7 +59,7 @@ impl Groups {
         places.retain(|place| !self.members.iter().any(|member| member.place == *place));
         for place in places {
             match place.join() {
-                // A number may have come twice: an interface has several addresses.
+                // An index may occur twice, since an interface may have several addresses.
                 Ok(socket) if !self.members.iter().any(|member| member.place == place) => {
                     self.members.push(Member { place, socket })
                 }
@@ -68,11 +69,11 @@ impl Groups {
         }
     }
 
-    /// Sends to the group of every interface. What cannot be sent is lost, as datagrams are.
+    /// Sends to the group on every interface. Failures are ignored, as for any lost datagram.
     pub fn send(&self, announce: &Announce) {
         for Member { place, socket } in &self.members {
             let group = place.group();
-            // Past tokio, whose sockets take nothing before their first turn in the event loop.
+            // Bypasses tokio, whose sockets cannot send before their first turn in the event loop.
             let sent = SockRef::from(socket).send_to(
                 &announce.encode(group),
                 &SocketAddr::new(group, PORT).into(),
@@ -83,8 +84,8 @@ impl Groups {
         }
     }
 
-    /// The next datagram of any group: who sent it and its length; what does not fit is cut off.
-    /// Nothing is lost if the future is dropped.
+    /// The next datagram of any group: its sender and its length. A longer one is truncated to the
+    /// buffer. Nothing is lost if the future is dropped.
     pub async fn receive(&self, buffer: &mut [u8]) -> (IpAddr, usize) {
         poll_fn(|context| {
             for member in &self.members {
@@ -99,8 +100,8 @@ impl Groups {
     }
 }
 
-/// What we bind to says where we speak: on one address alone, or on every interface that leads out
-/// of the machine.
+/// The place on an interface, as far as `bind` permits: one address only, or every interface that
+/// is not loopback.
 fn place(bind: Bind, interface: &Interface) -> Option<Place> {
     let fits =
         |ours: IpAddr| ours == interface.ip() || ours.is_unspecified() && !interface.is_loopback();
@@ -125,7 +126,7 @@ impl Place {
         }
     }
 
-    /// A socket at the group's port, which it shares with every other client of this machine.
+    /// A socket at the group's port, which is shared with other clients on this machine.
     fn join(self) -> io::Result<UdpSocket> {
         let any = if self.group().is_ipv4() {
             IpAddr::from(Ipv4Addr::UNSPECIFIED)

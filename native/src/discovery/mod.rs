@@ -1,8 +1,9 @@
 //! Discovery with real sockets: one task runs one [`aqueduct_core::discovery::trackers::Trackers`]
 //! for any number of torrents and owners.
 //!
-//! Whoever wants peers [joins](Handle::join) and gets a [`Membership`] (what it wants, how far it
-//! is) and a receiver of [`News`]. Dropping the membership leaves the swarm: trackers are told.
+//! A user of the task [joins](Handle::join) a swarm and gets a [`Membership`], which sends requests
+//! and amounts, and a receiver of [`News`]. Dropping the membership leaves the swarm, which
+//! trackers are told.
 
 mod driver;
 mod farewell;
@@ -34,69 +35,70 @@ use farewell::Closing;
 use inbox::Shared;
 pub use public_nodes::PUBLIC_NODES;
 
-/// News a member may leave unread before more is dropped; half of them are kept for peers, which
-/// come again only with the next announce. [`Membership::trackers`] is always up to date.
+/// The number of unread news of a member above which more are dropped. Half of it is reserved for
+/// peers, which are repeated only by the next announce. [`Membership::trackers`] is always current.
 pub const MAX_NEWS: usize = 64;
 
-/// What the task runs with.
+/// The options of the task.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Limits of the machine.
+    /// The limits of the state machine.
     pub config: Config,
-    /// Which trackers may be asked.
+    /// The policy on addresses.
     pub policy: Arc<dyn Policy>,
     /// Our addresses.
     pub bind: Bind,
-    /// `None`: the DHT is not used.
+    /// `None` if the DHT is not used.
     pub dht: Option<DhtOptions>,
-    /// Looks up the names of trackers.
+    /// Resolves the names of trackers.
     pub resolver: Resolver,
 }
 
-/// How the DHT is used (BEP 5).
+/// The options of the DHT node (BEP 5).
 #[derive(Clone, Debug, Default)]
 pub struct DhtOptions {
-    /// Host and port of nodes that are asked as long as we know few others.
+    /// Host and port of nodes that are queried while few others are known.
     pub bootstrap: Vec<(String, u16)>,
-    /// Whether the nodes of `bootstrap` are ordinary ones, to be remembered like others. False for
-    /// public routers, which serve everybody.
+    /// Whether the nodes of `bootstrap` are ordinary ones, which may be stored. False for public
+    /// routers, which serve everyone.
     pub keep_bootstrap: bool,
-    /// We ask and announce, but answer nobody and are nobody's node (BEP 43).
+    /// Whether we only query and announce, and answer no queries (BEP 43).
     pub read_only: bool,
-    /// UDP port to bind on the addresses of [`Options::bind`]; any free one if it is taken or 0.
+    /// The UDP port to bind on the addresses of [`Options::bind`]; any free one if it is in use or
+    /// 0.
     pub port: u16,
-    /// File in which our ids and nodes outlive the program. One process at a time uses it, others
-    /// go without. `None`: they do not.
+    /// The file for our ids and nodes. Only one process uses it at a time; others have no saved
+    /// state. `None`: no state is saved.
     pub state: Option<PathBuf>,
 }
 
-/// Something of interest to a member.
+/// News for a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Peers of its swarm; it may be among them itself.
+    /// Peers of its swarm, possibly including itself.
     Peers {
-        /// Who says so.
+        /// The source.
         source: PeerSource,
-        /// Where they are.
+        /// The addresses.
         addrs: Vec<SocketAddr>,
     },
-    /// Our own address, as a tracker sees it (BEP 24).
+    /// Our own address as reported by a tracker (BEP 24).
     ExternalIp(IpAddr),
-    /// What the DHT knows of this swarm changed; [`Membership::dht`] says what that is.
+    /// The DHT's counts for this swarm changed; see [`Membership::dht`].
     Dht,
     /// A tracker's state changed.
     Tracker {
-        /// Position in [`Membership::trackers`].
+        /// The index in [`Membership::trackers`].
         index: usize,
-        /// Its state now.
+        /// The new state.
         status: TrackerStatus,
         /// As in [`aqueduct_core::discovery::trackers::Output::Status`].
         ended: bool,
     },
 }
 
-/// Starts the task on the current tokio runtime. It ends when every handle and membership is gone,
-/// or by [`Handle::shut_down`], which alone waits for farewells.
+/// Starts the task on the current tokio runtime. It ends when every handle and membership is
+/// dropped, or after [`Handle::shut_down`], which also waits for trackers.
 ///
 /// # Errors
 /// No datagram socket could be bound, or the system has no randomness.
@@ -111,8 +113,8 @@ pub fn spawn(options: Options) -> io::Result<Handle> {
 pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle> {
     let (alive, finished) = watch::channel(());
     let shared = Arc::new(Shared::default());
-    // The handle counts before the task looks for the first time, or the task might find itself
-    // abandoned and end.
+    // The handle must be counted before the task runs for the first time, since the task would end
+    // without one.
     let client = inbox::Client::new(Arc::clone(&shared));
     let driver = DiscoveryDriver::new(options, port, shared)?;
     let dht_port = driver.dht_port();
@@ -127,7 +129,7 @@ pub fn spawn_sharing(options: Options, port: Option<Rest>) -> io::Result<Handle>
     })
 }
 
-/// The task, seen from outside.
+/// A handle to the task.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: inbox::Client,
@@ -136,7 +138,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Becomes a member of a swarm. Nobody is asked before [`DiscoverRequest::Start`].
+    /// Joins a swarm. No request is sent before [`DiscoverRequest::Start`].
     ///
     /// # Errors
     /// A membership with this key exists.
@@ -156,26 +158,24 @@ impl Handle {
         ))
     }
 
-    /// The UDP port of our node in the DHT, for PORT messages (BEP 5); `None`: we have none.
+    /// The UDP port of our DHT node, for PORT messages (BEP 5); `None` if there is no node.
     #[must_use]
     pub const fn dht_port(&self) -> Option<u16> {
         self.dht_port
     }
 
-    /// A peer's PORT message (BEP 5) named a DHT node. Cheap; it is asked before anything is
-    /// believed.
+    /// Reports the DHT node of a peer's PORT message (BEP 5). It is queried before it is used.
     pub fn dht_node(&self, addr: SocketAddr) {
         self.shared.dht_node(addr);
     }
 
-    /// Leaves every swarm and ends the task, after at most `limit`: trackers that answer late are
-    /// not waited for.
+    /// Leaves every swarm and ends the task within `limit`, without waiting for late trackers.
     pub async fn shut_down(&self, limit: Duration) {
         self.end(limit, false).await;
     }
 
-    /// The same, but trackers are not waited for when all of them keep silent for longer than their
-    /// answers took so far.
+    /// As [`Handle::shut_down`], but also stops waiting if all trackers are silent for longer than
+    /// their earlier answers took.
     pub async fn leave(&self, limit: Duration) {
         self.end(limit, true).await;
     }
@@ -200,30 +200,29 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Hands on a wish of the engine, with the amounts that the next announce is to tell.
+    /// Passes on a request of the engine, with the amounts for the next announce.
     pub fn request(&self, request: DiscoverRequest, amounts: Amounts) {
         self.shared.wish(self.key, amounts, Some(request));
     }
 
-    /// Says how far the torrent is. Cheap: wakes nobody, announces nothing.
+    /// Updates the amounts of the torrent. This is cheap: it wakes nothing and sends nothing.
     pub fn update(&self, amounts: Amounts) {
         self.shared.wish(self.key, amounts, None);
     }
 
-    /// What the DHT knows; `None`: it is not used, or not for this torrent, which is private.
+    /// The DHT's counts; `None` if the DHT is not used, or the torrent is private.
     #[must_use]
     pub fn dht(&self) -> Option<DhtCounts> {
         self.shared.dht(self.key)
     }
 
-    /// The torrent is private (BEP 27), as its metadata say: from now on only its trackers hear of
-    /// it.
+    /// Marks the torrent as private (BEP 27): from now on only its trackers are used.
     pub fn set_private(&self) {
         self.shared.set_private(self.key);
     }
 
-    /// Asks every tracker for counts of seeds and leeches, without becoming one of them (BEP 48);
-    /// the answers come as [`News::Tracker`]. Only before [`DiscoverRequest::Start`].
+    /// Asks every tracker for counts of seeds and leeches without joining the swarm (BEP 48). The
+    /// answers arrive as [`News::Tracker`]. Only before [`DiscoverRequest::Start`].
     pub fn scrape(&self) {
         self.shared.scrape(self.key);
     }

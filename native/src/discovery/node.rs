@@ -17,7 +17,7 @@ use super::node_file::NodeFile;
 use super::port::Port;
 use crate::net::{Policy, Purpose, Target};
 
-/// How often ids and nodes are kept: a crash costs at most what was learnt since.
+/// The interval at which ids and nodes are saved.
 const KEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The node.
@@ -29,13 +29,13 @@ pub(super) struct Node {
     kept: Instant,
 }
 
-/// What the task does for the node.
+/// A task that the node delegates.
 pub(super) enum Errand {
-    /// Look up a bootstrap node.
+    /// Resolve a bootstrap node.
     Resolve(String, u16),
-    /// Tell a member of peers.
+    /// Pass peers to a member.
     Peers(Key, Vec<SocketAddr>),
-    /// Show a member's new counts.
+    /// Publish a member's new counts.
     Counts(Key),
 }
 
@@ -70,12 +70,12 @@ impl Node {
         })
     }
 
-    /// Where other nodes reach us.
+    /// The port at which other nodes reach us.
     pub(super) fn port(&self) -> u16 {
         self.port.sockets().port()
     }
 
-    /// Nodes that we know.
+    /// The number of known nodes.
     pub(super) fn count(&self) -> u32 {
         self.machine.nodes()
     }
@@ -84,7 +84,7 @@ impl Node {
         &self.machine
     }
 
-    /// BEP 27: a private torrent is never known here.
+    /// Adds a member. BEP 27: a private torrent is never added.
     pub(super) fn join(&mut self, key: Key, swarm: &Swarm) -> bool {
         if !swarm.private {
             self.machine.add(key, swarm.port);
@@ -110,7 +110,7 @@ impl Node {
         }
     }
 
-    /// Whether a datagram is of uTP and none of the machine's.
+    /// Handles a uTP datagram. Returns whether it was one.
     fn turn_away(&mut self, now: Instant, input: &Input) -> bool {
         let Input::Packet { from, bytes } = input else {
             return false;
@@ -124,7 +124,7 @@ impl Node {
         true
     }
 
-    /// Sends what is to be sent; returns the next thing that others must do.
+    /// Sends pending datagrams. Returns the next delegated task.
     pub(super) fn drain(&mut self, now: Instant) -> Option<Errand> {
         loop {
             match self.machine.poll_output()? {
@@ -139,7 +139,7 @@ impl Node {
         }
     }
 
-    /// Foreign nodes choose where we send: every address is checked.
+    /// Sends a datagram. The destination comes from other nodes, so every address is checked.
     fn transmit(&self, to: SocketAddr, bytes: &[u8]) -> Result<(), String> {
         self.policy
             .check(&Target::new(Purpose::Dht, to))
@@ -157,7 +157,7 @@ impl Node {
         }
     }
 
-    /// Writes ids and nodes to the file.
+    /// Saves ids and nodes to the file.
     pub(super) fn keep(&self) {
         self.file
             .iter()
@@ -165,7 +165,7 @@ impl Node {
     }
 }
 
-/// The next input of a node, if there is one: a datagram, or that a deadline has come.
+/// The next input of the node, if there is one: a datagram, or a timeout.
 pub(super) async fn input(node: Option<&mut Node>, start: tokio::time::Instant) -> Input {
     let Some(node) = node else {
         return pending().await;

@@ -1,5 +1,5 @@
-//! The file in which our place in the DHT outlives the program: an id that others know, and nodes
-//! that make bootstrap nodes needless.
+//! The file in which the DHT state is saved: an id that others know, and nodes that make bootstrap
+//! nodes unnecessary.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aqueduct_core::discovery::dht::{MAX_STATE, State};
 
-/// The file, ours as long as this lives.
+/// The file, locked while this exists.
 #[derive(Debug)]
 pub(super) struct NodeFile {
     path: PathBuf,
@@ -15,8 +15,8 @@ pub(super) struct NodeFile {
 }
 
 impl NodeFile {
-    /// Reads the file; whatever is wrong with it, we begin anew. Another process that has it open
-    /// keeps its id: we take only its nodes.
+    /// Reads the file; an invalid one is ignored. If another process has it open, the nodes are
+    /// used but not the id.
     pub(super) fn open(path: PathBuf) -> (Option<Self>, State) {
         let state = read(&path);
         match lock(&path) {
@@ -28,8 +28,8 @@ impl NodeFile {
         }
     }
 
-    /// Replaces the file in one step: who reads it meanwhile, or after a crash, finds the old or
-    /// the new one. A run without a network must not cost the nodes of an earlier one.
+    /// Replaces the file atomically: a reader, also after a crash, finds the old or the new one. A
+    /// state without nodes does not replace an earlier one.
     pub(super) fn keep(&self, state: &State) {
         if state.is_empty() {
             return;

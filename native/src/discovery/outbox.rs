@@ -1,4 +1,4 @@
-//! Datagrams that wait for leave to be sent.
+//! Datagrams that wait for permission to be sent.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,19 +6,19 @@ use std::net::SocketAddr;
 use aqueduct_core::discovery::QueryId;
 use bytes::Bytes;
 
-/// At most one datagram of each question: a later one takes the place of one that was not sent.
+/// At most one datagram per request: a later one replaces an unsent one.
 #[derive(Debug, Default)]
 pub(super) struct Outbox(BTreeMap<QueryId, (SocketAddr, Bytes)>);
 
 impl Outbox {
-    /// Keeps a datagram. Returns whether nobody asks for leave to send to this address on behalf of
-    /// this question yet.
+    /// Stores a datagram. Returns whether permission must be requested for this address and
+    /// request.
     pub(super) fn put(&mut self, id: QueryId, to: SocketAddr, bytes: Bytes) -> bool {
         let before = self.0.insert(id, (to, bytes));
         before.is_none_or(|(waits_for, _)| waits_for != to)
     }
 
-    /// Takes out what is to be sent there.
+    /// Removes the datagram for this address.
     pub(super) fn take(&mut self, id: QueryId, to: SocketAddr) -> Option<Bytes> {
         if self.0.get(&id)?.0 != to {
             return None;

@@ -1,7 +1,6 @@
-//! Where the public DHT is entered if nothing else is known.
+//! Entry points of the public DHT, for the first start.
 
-/// Host and port of nodes that the big clients run for everybody, to be asked once a start and not
-/// to be kept.
+/// Host and port of public bootstrap nodes, which are queried at the start and not stored.
 pub const PUBLIC_NODES: [(&str, u16); 4] = [
     ("router.bittorrent.com", 6881),
     ("dht.transmissionbt.com", 6881),

@@ -1,5 +1,4 @@
-//! One peer's connection: what the transport brings becomes messages, what the engine sends goes to
-//! the transport as bytes.
+//! A peer's connection: received bytes become messages, and messages of the engine become bytes.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
@@ -15,16 +14,17 @@ use super::slab::{Buffer, Slabs};
 use crate::dial::Peer;
 use crate::transport::ByteStream;
 
-/// Read from one transport before the engine answers and others have their turn.
+/// The number of bytes read from one transport before the engine answers and others get a turn.
 const TURN: usize = 256 * 1024;
-/// Slices in one write: 32 blocks with their heads.
+/// The number of slices per write: 32 blocks with their heads.
 const MAX_SLICES: usize = 64;
 
-/// What a connection's task waits on.
+/// What a connection's task waits for.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     pub(super) stream: Rc<S>,
-    /// The stream took no more: wait for it to be writable, too.
+    /// Notified when the stream accepts no more bytes, so that the task also waits until it is
+    /// writable.
     pub(super) blocked: Rc<Notify>,
 }
 
@@ -37,7 +37,7 @@ impl<S> Clone for Socket<S> {
     }
 }
 
-/// A connection that is past the handshake. Its task ends when it is dropped.
+/// A connection after the handshake. Its task ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct Conn<S> {
     socket: Socket<S>,
@@ -72,7 +72,7 @@ impl<S: ByteStream> Conn<S> {
         }
     }
 
-    /// Reads what is there, at most one turn's worth, and hands each message to `take`. Returns
+    /// Reads available bytes, at most one turn's worth, and passes each message to `take`. Returns
     /// whether there may be more.
     pub(super) fn read(
         &mut self,
@@ -96,7 +96,7 @@ impl<S: ByteStream> Conn<S> {
         Ok(true)
     }
 
-    /// Hands on the messages that are in the buffer already.
+    /// Passes on messages that are already in the buffer.
     pub(super) fn understand(&mut self, mut take: impl FnMut(Message)) -> Result<(), CloseReason> {
         while let Some(event) = self.connection.poll_event(&mut self.buffer.bytes)? {
             if let Event::Message(message) = event {
@@ -106,18 +106,19 @@ impl<S: ByteStream> Conn<S> {
         Ok(())
     }
 
-    /// Queues a message; returns whether [`Conn::write`] is to be called.
+    /// Queues a message. Returns whether [`Conn::write`] must be called.
     pub(super) fn push(&mut self, message: &Message) -> bool {
         self.connection.send(message);
         !self.is_blocked
     }
 
-    /// The stream is writable again.
+    /// Records that the stream is writable again.
     pub(super) fn unblock(&mut self) {
         self.is_blocked = false;
     }
 
-    /// Writes until nothing waits or the stream takes no more; returns the bytes written.
+    /// Writes until the queue is empty or the stream accepts no more. Returns the number of bytes
+    /// written.
     pub(super) fn write(&mut self) -> Result<u64, CloseReason> {
         let mut total = 0;
         while !self.connection.is_flushed() && !self.is_blocked {
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A transport in memory that takes five bytes of every other write, and none of the others.
+    /// An in-memory transport of which every other write accepts five bytes, and the rest none.
     #[derive(Debug, Default)]
     struct Trickle {
         refuses: Cell<bool>,

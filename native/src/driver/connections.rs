@@ -1,4 +1,4 @@
-//! All connections that are past the handshake.
+//! All connections after the handshake.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,13 @@ use super::conn::Conn;
 use super::slab::Slabs;
 use crate::transport::PeerStream;
 
-/// The connections, and which of them have something to write.
+/// The connections, and those with queued data.
 ///
-/// A connection whose socket or remote fails is dropped here; the reason is returned, for the
-/// engine.
+/// A connection that fails is dropped here; the reason is returned for the engine.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     conns: HashMap<ConnId, Conn<PeerStream>>,
-    /// With something to write.
+    /// Connections with queued data.
     unwritten: Vec<ConnId>,
     slabs: Slabs,
     accepted: u64,

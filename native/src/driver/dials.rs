@@ -1,4 +1,4 @@
-//! Connection attempts that are under way.
+//! Connection attempts in progress.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ impl Dials {
         self.tasks.insert(id, task);
     }
 
-    /// The attempt is over, whatever came of it.
+    /// Removes an attempt that has ended.
     pub(super) fn finished(&mut self, id: ConnId) {
         self.tasks.remove(&id);
     }
 
-    /// Ends an attempt that is no longer wanted, if there is one.
+    /// Cancels an attempt that is no longer wanted, if there is one.
     pub(super) fn cancel(&mut self, id: ConnId) {
         if let Some(task) = self.tasks.remove(&id) {
             task.abort();

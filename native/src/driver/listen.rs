@@ -1,4 +1,4 @@
-//! Where peers find us.
+//! Listening for peers.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -15,20 +15,20 @@ use crate::net::Bind;
 use crate::net::utp::Endpoint;
 use crate::transport::PeerStream;
 
-/// The first port that is tried when the user names none: where BitTorrent clients have always
-/// listened (BEP 3).
+/// The first port that is tried if the user gives none: the traditional port of BitTorrent clients
+/// (BEP 3).
 pub(super) const FIRST_PORT: u16 = 6881;
-/// So many ports from [`FIRST_PORT`] on are tried.
+/// The number of ports, starting at [`FIRST_PORT`], that are tried.
 const PORTS_TRIED: u16 = 100;
-/// Connections that the system may hold for us.
+/// The length of the system's backlog.
 const BACKLOG: i32 = 128;
-/// Pause after the system refused to give us a connection (usually: too many open files).
+/// The pause after a failed accept (usually because of too many open files).
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Listens on one port for all families in use.
 ///
 /// # Errors
-/// The named port, or all of the tried ones, are taken.
+/// The given port, or all of the tried ones, are in use.
 pub(super) fn bind(bind: Bind, port: Option<u16>) -> io::Result<(Vec<TcpListener>, u16)> {
     match port {
         Some(port) => bind_port(bind, port),
@@ -47,7 +47,7 @@ fn bind_port(bind: Bind, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
     let first = listen(SocketAddr::new(first, port))?;
     let port = first.local_addr()?.port();
     let mut listeners = vec![first];
-    // A machine without IPv6 is no failure; a port that is taken there is.
+    // A machine without IPv6 is not an error; a port that is in use there is.
     match second.map(|ip| listen(SocketAddr::new(ip, port))) {
         Some(Err(error)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
         Some(Ok(listener)) => listeners.push(listener),
@@ -66,7 +66,7 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // A port that was ours a moment ago is ours again at once.
+    // A port that we used recently can be used again immediately.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
@@ -97,9 +97,9 @@ impl Listener {
     }
 }
 
-/// Accepts connections for as long as the program runs, and hands each to `welcome`. `half_open`: a
-/// permit for each connection that waits for its handshake. Beyond them the system's backlog holds
-/// those who come.
+/// Accepts connections while the program runs, and passes each to `welcome`. `half_open` provides a
+/// permit for each connection that waits for its handshake. Without one, connections wait in the
+/// system's backlog.
 pub(super) async fn accept<F: Future<Output = ()> + 'static>(
     listener: Listener,
     half_open: Arc<Semaphore>,

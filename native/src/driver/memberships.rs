@@ -1,4 +1,4 @@
-//! Each torrent's place with the trackers and the DHT.
+//! Each torrent's membership with trackers and the DHT.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,18 +10,18 @@ use tokio::sync::mpsc;
 
 use crate::discovery::{Handle, Membership, News};
 
-/// What trackers know us by.
+/// Our identity for trackers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Identity {
     pub(super) peer_id: PeerId,
-    /// Where we listen for peers, TCP.
+    /// Our listening TCP port.
     pub(super) port: u16,
 }
 
-/// The swarms that discovery knows us in, by torrent.
+/// The memberships by torrent.
 #[derive(Debug)]
 pub(super) struct Memberships {
-    /// `None`: neither trackers nor the DHT are used.
+    /// `None` if neither trackers nor the DHT are used.
     discovery: Option<Handle>,
     asks_trackers: bool,
     identity: Identity,
@@ -38,9 +38,8 @@ impl Memberships {
         }
     }
 
-    /// Becomes a member of the swarm for the trackers and, unless it is private, for the DHT.
-    /// Returns where peers and trackers' answers arrive; `None`: neither trackers nor the DHT are
-    /// used.
+    /// Joins the swarm at trackers and, unless the torrent is private, in the DHT. Returns the
+    /// receiver of peers and answers; `None` if neither is used.
     pub(super) fn join(
         &mut self,
         id: TorrentId,

@@ -2,8 +2,8 @@
 //! touch files.
 //!
 //! Every socket has a small task that waits for readiness and then calls straight into the engine,
-//! with up to 256 KiB of messages at a time; there is no channel on a block's way. All tasks live
-//! in one [`tokio::task::LocalSet`] and share one `State` that is never borrowed across an await.
+//! with up to 256 KiB of messages at a time; a block passes through no channel. All tasks live in
+//! one [`tokio::task::LocalSet`] and share one `State` that is never borrowed across an await.
 //!
 //! `router` passes what happens to the engine (`state`) and what the engine wants to the part that
 //! owns it: `connections`, `dials`, `torrents`, `memberships` (trackers and the DHT), `neighbours`
@@ -60,18 +60,18 @@ use crate::random::random;
 use crate::storage::pool::Pool;
 use crate::storage::stored::Stored;
 
-/// Threads that hash and touch files. With the engine's own they keep a few cores busy; more would
-/// only wait for the same disk.
+/// The number of threads that hash and access files. With the engine's thread they keep a few cores
+/// busy; more would wait for the same disk.
 const STORAGE_THREADS: usize = 2;
 
-/// What a driver runs with.
+/// The settings of a driver.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The engine's limits. `listen_port` and `dht_port` are filled in.
     pub config: Config,
     /// Our addresses.
     pub bind: Bind,
-    /// The TCP port where we listen; 0: any free port; `None`: 6881 or the next free one.
+    /// The listening TCP port; 0: any free port; `None`: 6881 or the next free one.
     pub port: Option<u16>,
     /// Whether peers are dialled and accepted over TCP.
     pub tcp: bool,
@@ -80,9 +80,9 @@ pub struct Settings {
     pub utp: bool,
     /// Whether trackers are asked.
     pub trackers: bool,
-    /// The trackers that the user typed. On the private network they are asked whatever their path.
+    /// The trackers that the user gave. On private networks they are asked whatever their path.
     pub typed_trackers: Vec<String>,
-    /// `None`: the DHT is not used. Its port is filled in: the one where we listen for peers.
+    /// `None` if the DHT is not used. Its port is filled in with the listening port.
     pub dht: Option<DhtOptions>,
     /// Whether peers are looked for on the local network (BEP 14).
     pub lsd: bool,
@@ -310,8 +310,8 @@ fn discover(settings: &Settings, port: u16, rest: Option<Rest>) -> io::Result<Op
         .transpose()
 }
 
-/// Answers uTP's connection attempts at our UDP port, where no node of the DHT does. If another
-/// program has that port, answering is up to it.
+/// Rejects uTP connection attempts at our UDP port if there is no DHT node. If another program uses
+/// that port, this is left to it.
 async fn turn_away_utp(bind: Bind, port: u16) {
     let Err(error) = utp::turn_away(bind, port, Arc::new(OwnUser)).await;
     tracing::debug!(%error, port, "attempts to connect over uTP are not answered");

@@ -1,11 +1,11 @@
-//! A queue on one thread: producers never wait, the consumer does.
+//! A single-threaded queue: producers never wait, the consumer does.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use tokio::sync::Notify;
 
-/// Values in the order in which they came. With a bound, the oldest make room for new ones.
+/// Values in order of arrival. If the queue is bounded, new values replace the oldest.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     values: RefCell<VecDeque<T>>,
@@ -14,7 +14,7 @@ pub(super) struct Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue whose producers keep it short themselves.
+    /// A queue that its producers keep short themselves.
     pub(super) fn unbounded() -> Self {
         Self::new(None)
     }

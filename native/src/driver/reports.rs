@@ -1,5 +1,5 @@
-//! What became of trackers that were asked and of peers that were dialled, for the user: each as it
-//! happens, and the failures of all peers in one sentence.
+//! The outcome of announces and dials, for the user: each as it happens, and a summary of all
+//! peers' failures in one sentence.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! What happens in the world goes to the engine, what the engine wants goes to the part that does
-//! it.
+//! Passes inputs to the engine, and outputs of the engine to the parts that carry them out.
 
 use std::cell::{Ref, RefCell};
 use std::net::SocketAddr;
@@ -33,7 +32,7 @@ pub(super) struct Router {
     ways: Ways,
     encryption: Encryption,
     pub(super) timer: Timer,
-    /// For the application. A handful per torrent: pieces and bans are only logged.
+    /// Events for the application. There are few per torrent: pieces and bans are only logged.
     pub(super) events: Queue<Event>,
     pub(super) reports: Reports,
     state: RefCell<State>,
@@ -58,13 +57,12 @@ impl Router {
         })
     }
 
-    /// For reading.
+    /// Read access to the state.
     pub(super) fn state(&self) -> Ref<'_, State> {
         self.state.borrow()
     }
 
-    /// Lets `act` tell the engine something, then does what the engine wants until it wants nothing
-    /// more.
+    /// Lets `act` call the engine, then carries out the engine's outputs.
     pub(super) fn turn<R>(self: &Rc<Self>, act: impl FnOnce(&mut State, Instant) -> R) -> R {
         let state = &mut *self.state.borrow_mut();
         let now = state.clock.now();
@@ -102,7 +100,7 @@ impl Router {
             }
             Output::Cancel(id) => self.storage.cancel(id),
             Output::Discover { torrent, request } => state.discover(now, torrent, request),
-            // Only an engine that never dials gives hints.
+            // Only an engine that never dials sends hints.
             Output::Hint { .. } => {}
             Output::DhtNode(addr) => state.memberships.add_dht_node(addr),
             Output::Event(event) => self.publish(state, event),
@@ -249,7 +247,7 @@ impl Router {
         spawn_local(Rc::clone(self).serve(id, socket)).abort_handle()
     }
 
-    /// One connection's life after the handshake: waits for its stream, then reads or writes a
+    /// The life of a connection after the handshake: waits for its stream, then reads or writes one
     /// turn's worth.
     async fn serve<S: ByteStream>(self: Rc<Self>, id: ConnId, socket: Socket<S>) {
         loop {

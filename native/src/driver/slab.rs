@@ -1,25 +1,26 @@
-//! Receive buffers. Blocks of data are slices of them all the way to the file, so a buffer is free
-//! again only when the last of its blocks is written; fresh memory from the system for each would
-//! cost a page fault every 4 KiB.
+//! Receive buffers. Blocks remain slices of them until they are written to the file, so a buffer is
+//! free only after the last of its blocks is written. New memory from the system for each buffer
+//! would cost a page fault per 4 KiB.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::BytesMut;
 
-/// Bytes of a full slab: sixteen blocks, so that what is copied from one slab to the next (half a
-/// block on average) is 3 %.
+/// The size of a slab in bytes: sixteen blocks, so that the copies from one slab to the next (half
+/// a block on average) amount to 3 %.
 const SLAB: usize = 256 * 1024;
-/// A quiet connection has this much.
+/// The buffer size of a quiet connection in bytes.
 const LEAST: usize = 4 * 1024;
-/// Used slabs that are remembered, 32 MiB. Beyond it memory goes back to the allocator.
+/// The maximum number of used slabs that are kept, 32 MiB. Others are returned to the allocator.
 const MAX_RETIRED: usize = 128;
-/// Of these so many are looked at when one is wanted: they come free roughly in order.
+/// The number of used slabs that are checked when one is needed; they become free approximately in
+/// order.
 const LOOKED_AT: usize = 4;
-/// So many small reads in a row make a connection a quiet one.
+/// The number of consecutive small reads after which a connection counts as quiet.
 const QUIET_READS: u8 = 16;
 
-/// Slabs that were read into, waiting for their last block to be written.
+/// Slabs that wait until their last block is written.
 #[derive(Debug, Default)]
 pub(super) struct Slabs {
     retired: VecDeque<BytesMut>,
@@ -47,10 +48,10 @@ impl Slabs {
     }
 }
 
-/// One connection's receive buffer: small while it is quiet, a slab while it is fast.
+/// The receive buffer of one connection: small while it is quiet, a slab while it is fast.
 #[derive(Debug)]
 pub(super) struct Buffer {
-    /// Received and not yet understood.
+    /// Received bytes that were not processed.
     pub(super) bytes: BytesMut,
     is_slab: bool,
     room: usize,
@@ -58,7 +59,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// Starts with what came behind the handshake.
+    /// A buffer that starts with the bytes after the handshake.
     pub(super) fn new(rest: BytesMut) -> Self {
         Self {
             bytes: rest,
@@ -68,7 +69,7 @@ impl Buffer {
         }
     }
 
-    /// Makes room for `wanted` bytes at least, by moving on to a new buffer if this one is nearly
+    /// Makes room for at least `wanted` bytes, by switching to a new buffer if this one is almost
     /// used up.
     pub(super) fn make_room(&mut self, wanted: usize, slabs: &mut Slabs) {
         let spare = self.bytes.capacity() - self.bytes.len();
@@ -92,8 +93,8 @@ impl Buffer {
         }
     }
 
-    /// After a read of `count` bytes: one that filled the buffer doubles the next, many small ones
-    /// in a row make it small.
+    /// Adapts the size after a read of `count` bytes: a read that filled the buffer doubles the
+    /// next one, and many consecutive small reads make it small.
     pub(super) fn adapt(&mut self, count: usize, slabs: &mut Slabs) {
         if self.bytes.len() == self.bytes.capacity() {
             self.room = (self.room * 2).min(SLAB);

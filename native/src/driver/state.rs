@@ -1,4 +1,4 @@
-//! The engine with the parts around it, and what passes between them. Nothing here waits.
+//! The engine with its surrounding parts, and the exchange between them. Nothing here waits.
 
 use std::net::IpAddr;
 
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// Our handshake for a swarm that a remote asks for; `None`: we are not in it.
+    /// Our handshake for a requested swarm; `None` if we are not in it.
     pub(super) fn answer(&self, wanted: Wanted) -> Option<Handshake> {
         let info_hash = match wanted {
             Wanted::InfoHash(info_hash) => self.engine.find(info_hash).map(|_| info_hash),

@@ -49,7 +49,7 @@ async fn wake_engine(router: Rc<Router>) {
     }
 }
 
-/// Passes the answers of the storage threads on.
+/// Passes on the results of the storage threads.
 async fn collect_outcomes(router: Rc<Router>) {
     let mut outcomes = Vec::new();
     loop {
@@ -70,8 +70,8 @@ async fn collect_outcomes(router: Rc<Router>) {
     }
 }
 
-/// Has files compared that are neither read nor written at the moment: another program may change
-/// them, too.
+/// Starts comparisons of files that are neither read nor written at the moment, since other
+/// programs may change them too.
 async fn look_around(router: Rc<Router>) {
     let mut ticks = interval(LOOK_INTERVAL);
     loop {

@@ -109,7 +109,7 @@ impl Torrents {
     }
 }
 
-/// What was sent and received in earlier runs.
+/// The amounts of earlier runs.
 const fn transferred(resumed: &Resumed) -> (u64, u64) {
     match *resumed {
         Resumed::Record {

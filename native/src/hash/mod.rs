@@ -1,5 +1,5 @@
-//! Digests of data, with the CPU's SHA instructions where it has them, on as many threads as there
-//! are cores.
+//! Digests of data, with the CPU's SHA instructions if available, on as many threads as there are
+//! cores.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use aqueduct_core::Rope;
 use aqueduct_core::types::{Lengths, Piece, Sha1Digest};
 use sha1::{Digest as _, Sha1};
 
-/// Bytes to read before they are hashed: they are still in the core's cache then.
+/// The number of bytes to read before hashing them, so that they are still in the core's cache.
 pub const CHUNK: usize = 128 * 1024;
 
 /// SHA-1 of bytes that come one chunk after the other.

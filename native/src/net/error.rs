@@ -10,7 +10,7 @@ use aqueduct_core::discovery::url::UrlError;
 use super::permit::Denied;
 use super::policy::Refusal;
 
-/// The system's message for a failed connection, or a plainer one.
+/// The system's message for a failed connection, or a simpler one.
 #[must_use]
 pub fn connect_words(error: &io::Error) -> String {
     match error.kind() {

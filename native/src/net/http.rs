@@ -30,17 +30,17 @@ use super::permit::{Metered, Place, is_remote_fault};
 use super::policy::{Policy, Purpose, Target};
 use super::resolve::Resolver;
 
-/// Redirects that are followed.
+/// The maximum number of redirects.
 pub const MAX_REDIRECTS: usize = 3;
 
-/// Longest wait for one address; then the name's next one is tried.
+/// The timeout for connecting to one address, after which the name's next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes of a tracker's answer that the system receives before they are read, so that what comes
 /// beyond the bound is not received at all.
 const TRACKER_WINDOW: u32 = 64 << 10;
 
-/// Longest head of an answer, bytes.
+/// The maximum length of a response's head in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
 /// Bounds of one GET.
@@ -50,7 +50,7 @@ pub struct Fetch {
     pub purpose: Purpose,
     /// Most bytes of the body, before and after decompression.
     pub limit: u64,
-    /// For everything: lookup, connections, redirects, body.
+    /// The deadline for everything: lookup, connections, redirects, body.
     pub deadline: Duration,
     /// The family of the addresses to connect to; `None`: both.
     pub family: Option<Family>,
@@ -116,7 +116,7 @@ impl Client {
         Self { resolver, ..self }
     }
 
-    /// The body of a 200 answer, unpacked if the server packed it.
+    /// The body of a 200 response, decompressed if necessary.
     ///
     /// # Errors
     /// See [`NetError`]; every redirect is checked like the first address.
@@ -124,7 +124,7 @@ impl Client {
         Ok(self.fetch(url, fetch).await?.body)
     }
 
-    /// The same, with the address that answered.
+    /// As [`Client::get`], with the address that answered.
     ///
     /// # Errors
     /// As for [`Client::get`].
@@ -359,7 +359,7 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, NetError> {
         .map_err(|_| UrlError::Character.into())
 }
 
-/// Search engines for torrents redirect so where they know the link alone.
+/// Torrent search engines redirect to a magnet link if they have no .torrent file.
 fn is_magnet(reference: &str) -> bool {
     reference
         .get(..7)

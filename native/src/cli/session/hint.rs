@@ -1,4 +1,4 @@
-//! Why nothing is received for a torrent, in words.
+//! Explains in a sentence why nothing is received for a torrent.
 
 use aqueduct_core::discovery::{self, Summary, TrackerStatus};
 use aqueduct_core::{Phase, TorrentSnapshot};
@@ -8,7 +8,7 @@ use super::job::Job;
 use crate::cli::plan::PeerSources;
 use crate::ui::text;
 
-/// What is known about the search for one torrent's peers.
+/// The state of the search for one torrent's peers.
 #[derive(Debug)]
 struct Search {
     /// `None`: trackers are not used.
@@ -19,7 +19,7 @@ struct Search {
     failures: Option<String>,
     /// Peers that were banned for wrong data.
     banned: usize,
-    /// Whether no way to find peers is in use.
+    /// Whether no source of peers is used.
     is_alone: bool,
 }
 
@@ -67,7 +67,7 @@ impl Search {
     }
 }
 
-/// Why nothing is received for a torrent; empty if something is, or nothing need be.
+/// Why nothing is received for a torrent; empty if something is received, or nothing is needed.
 pub(super) fn hint(
     driver: &Driver,
     snapshot: &TorrentSnapshot,
@@ -97,7 +97,7 @@ const fn describe_peers(snapshot: &TorrentSnapshot) -> &'static str {
     }
 }
 
-/// What trackers answered, above all those that failed.
+/// The trackers' answers, primarily those of failed ones.
 fn describe_trackers(statuses: &[TrackerStatus]) -> String {
     let (summary, failures) = (
         Summary::of(statuses).to_string(),

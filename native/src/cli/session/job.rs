@@ -13,7 +13,7 @@ use aqueduct_native::storage::stored::Stored;
 /// A torrent of a session.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Escaped.
+    /// The name, escaped for display.
     pub(crate) name: String,
     /// `None` until a magnet link's metadata arrived, like `stored`.
     pub(crate) info: Option<Arc<Info>>,
@@ -45,7 +45,7 @@ impl Job {
         job
     }
 
-    /// A magnet link, whose metadata are to be fetched.
+    /// A magnet link whose metadata must be downloaded.
     pub(crate) fn of_link(link: Magnet) -> Self {
         let hash = || link.info_hash.to_string();
         let name = link.name.as_deref();
@@ -53,7 +53,7 @@ impl Job {
         Self::new(name, Some(link))
     }
 
-    /// A magnet link's metadata arrived, and its files are open.
+    /// Records that a magnet link's metadata arrived and that its files are open.
     pub(crate) fn open(&mut self, info: Arc<Info>, stored: Arc<Stored>) {
         self.name = visible(&info.name).into_owned();
         self.info = Some(info);
@@ -68,7 +68,7 @@ impl Job {
         self.has_failed
     }
 
-    /// Everything wanted is there. Returns how long that took, the first time.
+    /// Records that everything wanted is complete. Returns how long that took, the first time.
     pub(crate) fn complete(&mut self) -> Option<Duration> {
         if self.is_complete() {
             return None;
@@ -81,7 +81,7 @@ impl Job {
         self.completed.is_some()
     }
 
-    /// How long it has been complete; `None`: it is not.
+    /// The time since completion; `None` if it is not complete.
     pub(crate) fn served(&self) -> Option<Duration> {
         self.completed.map(|since| since.elapsed())
     }
@@ -90,12 +90,12 @@ impl Job {
         self.info.as_ref().is_some_and(|info| info.private)
     }
 
-    /// The files that a magnet link names (BEP 53).
+    /// The files that a magnet link selects (BEP 53).
     pub(crate) fn linked(&self) -> Option<&[u32]> {
         self.link.as_ref()?.select.as_deref()
     }
 
-    /// A file that has bytes.
+    /// A file that is not empty.
     pub(crate) fn file(&self, index: u32) -> Option<(&Info, &File)> {
         let info = self.info.as_ref()?;
         let file = info.files.get(index as usize)?;

@@ -1,5 +1,5 @@
-//! One run of `get` or `seed`: torrents are added, events arrive, until all goals are reached,
-//! nothing is received any more, or the user interrupts.
+//! One run of `get` or `seed`: torrents are added and events are handled until all goals are
+//! reached, the timeout passes, or the user interrupts.
 
 mod hint;
 mod job;
@@ -33,14 +33,14 @@ use super::torrent_failures::TorrentFailures;
 use crate::ui::failure::{Class, Failure};
 use crate::ui::{Screen, text};
 
-/// How often goals and deadlines are checked. Screens are updated at intervals of their own.
+/// The interval at which goals and deadlines are checked. Screens have their own interval.
 const TICK: Duration = Duration::from_millis(250);
-/// Longest wait for everything to be written at the end.
+/// The timeout for writing everything at the end.
 const SAVING: Duration = Duration::from_secs(60);
-/// Longest wait for the last announces to trackers.
+/// The timeout for the last announces.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// The torrents of one command, and everything around them.
+/// The torrents of one command, and their context.
 pub(crate) struct Session {
     torrents: Torrents,
     screen: Screen,
@@ -49,11 +49,11 @@ pub(crate) struct Session {
     reports: Reports,
     signals: Signals,
     stall: Stall,
-    /// When progress was last shown.
+    /// When progress was last displayed.
     shown: Option<Instant>,
 }
 
-/// What a session is made of.
+/// The parts of a session.
 pub(crate) struct Parts {
     pub(crate) driver: Driver,
     pub(crate) screen: Screen,
@@ -68,7 +68,7 @@ impl Session {
     /// A session without torrents.
     ///
     /// # Errors
-    /// The system gives no signals.
+    /// The system provides no signals.
     pub(crate) fn new(parts: Parts) -> Result<Self, Failure> {
         let signals = Signals::new().map_err(|error| {
             let message = format!("could not listen for interrupts: {error}");
@@ -95,12 +95,12 @@ impl Session {
         })
     }
 
-    /// From now on existing files may be replaced that are not their torrent's.
+    /// Permits replacing existing files that do not belong to their torrent.
     pub(crate) const fn overwrite(&mut self) {
         self.torrents.overwrite();
     }
 
-    /// Adds a torrent whose data lie in `root`, or are downloaded.
+    /// Adds a torrent whose data are in `root`, or are downloaded.
     ///
     /// # Errors
     /// It cannot be added, and is the only one.
@@ -128,7 +128,7 @@ impl Session {
         added.or_else(|failure| self.failures.report(failure))
     }
 
-    /// Runs to the end, whatever it is, and saves everything.
+    /// Runs until the session ends, and saves everything.
     pub(crate) async fn run(mut self) -> Result<(), Failure> {
         self.screen.listening(self.torrents.driver.port());
         let outcome = self.work().await;
@@ -160,7 +160,8 @@ impl Session {
         }
     }
 
-    /// Flushes, writes records and leaves the swarms. A second interrupt ends the program at once.
+    /// Flushes, writes records and leaves the swarms. A second interrupt ends the program
+    /// immediately.
     async fn save(&mut self) -> Result<(), Failure> {
         let (driver, signals) = (&self.torrents.driver, &mut self.signals);
         let all = async {
@@ -182,7 +183,7 @@ impl Session {
         }
     }
 
-    /// Returns whether the session is over.
+    /// Handles an event. Returns whether the session is over.
     fn handle_event(&mut self, event: Event) -> Result<bool, Failure> {
         match event {
             Event::Metadata(id, info) => self.handle_metadata(id, &info),
@@ -210,7 +211,7 @@ impl Session {
         }
     }
 
-    /// A tracker answered, or a peer failed.
+    /// Handles a tracker's answer or a peer's failure.
     fn handle_report(&mut self, report: &Report) {
         let (Report::Tracker { torrent, .. } | Report::Peer { torrent, .. }) = report;
         let snapshot = self.torrents.driver.snapshot_of(*torrent);
@@ -220,7 +221,7 @@ impl Session {
         }
     }
 
-    /// A `--peer` has been looked up: it may be a peer of every torrent.
+    /// Handles a resolved `--peer`, which may be a peer of every torrent.
     fn handle_found(&mut self, found: Found) -> bool {
         match found {
             Found::Addrs(addrs) => self
@@ -260,7 +261,7 @@ impl Session {
         }
     }
 
-    /// One torrent failed.
+    /// Handles the failure of one torrent.
     fn fail_torrent(&mut self, id: TorrentId, failure: Failure) -> Result<bool, Failure> {
         let Some(job) = self.torrents.jobs.get_mut(&id) else {
             return Err(failure);
@@ -334,13 +335,13 @@ impl Session {
             let path = job.path();
             self.screen
                 .finished(&job.name, &snapshot.info_hash, &path, took);
-            // From here on the data are their user's: what changes is not put back.
+            // From here on the user may change the data, so changes are not reverted.
             self.torrents.driver.command(Command::SeedOnly(id))?;
         }
         self.conclude()
     }
 
-    /// Names that the file system did not take.
+    /// Reports names that the file system refused.
     fn report_renamed(&self) {
         for (job, stored) in self
             .torrents
@@ -356,8 +357,8 @@ impl Session {
         }
     }
 
-    /// A full disk may have room again later: the engine tries again on its own. Any other failure
-    /// ends the torrent's job.
+    /// Handles an engine failure. If the disk is full, the engine tries again later. Any other
+    /// failure ends the torrent's job.
     fn handle_failed(&mut self, id: TorrentId, failure: &EngineFailure) -> Result<bool, Failure> {
         let is_full = matches!(
             failure,
@@ -390,7 +391,7 @@ impl Session {
         self.conclude()
     }
 
-    /// Whether the session is over, and whether that is well.
+    /// Whether the session is over; an error if it failed.
     fn conclude(&self) -> Result<bool, Failure> {
         if self.torrents.are_over() {
             self.failures.conclude().map(|()| true)

@@ -1,8 +1,8 @@
-//! `--timeout`: whether anything was received lately.
+//! `--timeout`: detects that nothing is received.
 
 use std::time::{Duration, Instant};
 
-/// When something was received last.
+/// When something was last received.
 #[derive(Debug)]
 pub(super) struct Stall {
     timeout: Option<Duration>,
@@ -11,7 +11,7 @@ pub(super) struct Stall {
 }
 
 impl Stall {
-    /// `timeout`: `None` waits for ever.
+    /// `timeout`: `None` waits forever.
     pub(super) const fn new(timeout: Option<Duration>, now: Instant) -> Self {
         Self {
             timeout,
@@ -20,8 +20,8 @@ impl Stall {
         }
     }
 
-    /// `received`: bytes that were received so far. `busy`: nothing need be received now. Returns
-    /// the timeout, if it has passed.
+    /// `received` is the number of bytes received so far. `busy`: nothing needs to be received now.
+    /// Returns the timeout if it has passed.
     pub(super) fn check(&mut self, now: Instant, received: u64, busy: bool) -> Option<Duration> {
         if received != self.received || busy {
             self.received = received;

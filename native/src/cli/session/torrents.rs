@@ -1,4 +1,4 @@
-//! The torrents of a session, with what opens, drives and explains them.
+//! The torrents of a session, with the parts that open, drive and describe them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::cli::{save, show};
 use crate::ui::failure::Failure;
 use crate::ui::{Screen, View, text};
 
-/// The torrents, the engine that has them, and what is to be done with them.
+/// The torrents, the engine that runs them, and the plan.
 #[derive(Debug)]
 pub(super) struct Torrents {
     pub(super) driver: Driver,
@@ -35,12 +35,12 @@ impl Torrents {
         }
     }
 
-    /// From now on existing files may be replaced that are not their torrent's.
+    /// Permits replacing existing files that do not belong to their torrent.
     pub(super) const fn overwrite(&mut self) {
         self.files.overwrite();
     }
 
-    /// Adds a torrent whose data lie in `root`, or are downloaded.
+    /// Adds a torrent whose data are in `root`, or are downloaded.
     pub(super) fn add(
         &mut self,
         metainfo: Metainfo,
@@ -73,7 +73,7 @@ impl Torrents {
         self.join(id, Job::of_link(magnet), peers)
     }
 
-    /// An earlier run fetched the metadata.
+    /// Adds a magnet link whose metadata an earlier run downloaded.
     fn add_known_magnet(
         &mut self,
         magnet: &Magnet,
@@ -90,7 +90,7 @@ impl Torrents {
         }
         let choice = self.plan.choice(magnet.select.as_deref());
         let opened = self.files.open_fetched(info, choice)?;
-        // BEP 27: a link must not name peers of a private torrent.
+        // BEP 27: a link must not provide peers of a private torrent.
         let linked = if info.private { &[][..] } else { &magnet.peers };
         self.add_opened(info, opened, trackers, &[peers, linked].concat())
     }
@@ -113,7 +113,7 @@ impl Torrents {
             .driver
             .add(Arc::clone(&info), files, resumed, wanted, trackers)?;
         if self.plan.purpose == Purpose::Seed {
-            // The data are their user's: what changes is not put back.
+            // The user may change the data, so changes are not reverted.
             self.driver.command(Command::SeedOnly(id))?;
         }
         self.prioritise(id, &info)?;
@@ -135,7 +135,7 @@ impl Torrents {
         Ok(())
     }
 
-    /// A magnet link's torrent gets its files.
+    /// Opens the files of a magnet link's torrent.
     pub(super) fn open_fetched(&mut self, id: TorrentId, info: &Arc<Info>) -> Result<(), Failure> {
         let Some(job) = self.jobs.get_mut(&id) else {
             return Ok(());
@@ -152,7 +152,7 @@ impl Torrents {
         self.prioritise(id, info)
     }
 
-    /// `--save-torrent`: writes the torrent that a magnet link led to.
+    /// `--save-torrent`: writes the .torrent file for a magnet link.
     pub(super) fn save(&self, id: TorrentId, info: &Arc<Info>) -> Result<(), Failure> {
         let link = self.jobs.get(&id).and_then(|job| job.link.as_ref());
         match (&self.plan.save_torrent, link) {
@@ -165,7 +165,7 @@ impl Torrents {
         self.jobs.values().all(Job::is_complete)
     }
 
-    /// Whether each has failed or reached its goal.
+    /// Whether every torrent has failed or reached its goal.
     pub(super) fn are_over(&self) -> bool {
         let mut jobs = self.jobs.iter();
         jobs.all(|(id, job)| job.has_failed() || self.has_reached_goal(*id, job))
@@ -181,7 +181,7 @@ impl Torrents {
         self.plan.goal.is_reached(served, sent, size)
     }
 
-    /// What screens show.
+    /// The views for display.
     pub(super) fn views(&self) -> Vec<View> {
         let snapshots = self.driver.snapshot().torrents.into_iter();
         let view = |snapshot: TorrentSnapshot| {
@@ -195,7 +195,7 @@ impl Torrents {
         snapshots.filter_map(view).collect()
     }
 
-    /// Why nothing is received for those that are not complete.
+    /// Why nothing is received for torrents that are not complete.
     pub(super) fn reasons(&self, snapshots: &[TorrentSnapshot]) -> String {
         let reason = |snapshot: &TorrentSnapshot| {
             let job = self.jobs.get(&snapshot.torrent)?;
