@@ -5,7 +5,7 @@ use std::time::Duration;
 use aqueduct_core::types;
 use tokio::time::Instant;
 
-/// How far away a time is taken to be that tokio's clock cannot express.
+/// The distance of a time that tokio's clock cannot represent.
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
 /// Translates between the two clocks. Discovery counts from the same start.

@@ -1,4 +1,4 @@
-//! The command line: a flag for each option of the configuration, and a few that are no options.
+//! The command line: a flag for each option of the configuration, and a few others.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use aqueduct_bridge::{Config, Declared, OptionKind};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-/// What was typed.
+/// The parsed command line.
 pub(crate) struct Flags(ArgMatches);
 
 impl Flags {
-    /// Reads the command line; ends the program if it is wrong, or asks for help.
+    /// Parses the command line. Exits if it is invalid or asks for help.
     pub(crate) fn parse() -> Self {
         Self(command().get_matches())
     }
@@ -21,7 +21,7 @@ impl Flags {
         self.0.get_flag("print-config")
     }
 
-    /// The defaults, then the file, then what was typed.
+    /// The defaults, overridden by the file, then by the command line.
     pub(crate) fn configure(&self) -> Result<Config> {
         let file = self.0.get_one::<PathBuf>("config");
         let mut config = match file {
@@ -30,7 +30,7 @@ impl Flags {
         };
         for option in Config::options() {
             for value in self.values_of(&option) {
-                // The parser has taken the value already.
+                // The parser has accepted the value already.
                 (option.set)(&mut config, &value).map_err(anyhow::Error::msg)?;
             }
         }
@@ -82,7 +82,7 @@ fn arg(option: Declared<Config>) -> Arg {
         _ => String::new(),
     };
     let help = format!("{}{default}", option.description());
-    // Names of flags are needed until the program ends.
+    // Flag names must live until the program exits.
     let key: &'static str = option.key.leak();
     let arg = Arg::new(key).long(key).help(help);
     let arg = option.alias.map_or(arg.clone(), |alias| arg.alias(alias));

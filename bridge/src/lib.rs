@@ -2,9 +2,8 @@
 //!
 //! A tab names an info-hash. The bridge finds peers, dials them through its address [`policy`],
 //! sends the handshake itself, and gives the tab a stream only to a remote side that has answered
-//! for the same info-hash. There is no request to connect to a host and port, so a bridge can be run
-//! in public. Everything that strangers can make it do has a limit, and every limit is in the
-//! [`Limits`].
+//! for the same info-hash. There is no request to connect to a host and port, so a bridge can be
+//! run in public. Everything that clients can cause is limited; all limits are in [`Limits`].
 //!
 //! [`run`] takes the sockets, the configuration and the stop signal from its caller. One task serves
 //! one tab: it owns the WebSocket and the sockets of all the tab's peers, so that a byte passes

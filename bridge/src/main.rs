@@ -44,8 +44,8 @@ fn start(flags: &Flags) -> Result<()> {
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    // In a task, so that it runs on a worker thread: what it accepts is served there, without waking
-    // another thread for each connection.
+    // In a task, so that it runs on a worker thread: connections that it accepts are then served
+    // there, without waking another thread.
     runtime.block_on(async { tokio::spawn(serve(config)).await? })
 }
 
@@ -79,7 +79,7 @@ async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// SIGHUP means that certificate and tokens are to be read again.
+/// SIGHUP requests that certificate and tokens are read again.
 fn hangups() -> io::Result<mpsc::Receiver<()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let (sender, receiver) = mpsc::channel(1);
@@ -89,7 +89,7 @@ fn hangups() -> io::Result<mpsc::Receiver<()>> {
     Ok(receiver)
 }
 
-/// A configured port must be free; the default one may be taken by another client on this machine.
+/// A configured port must be free; the default one may be in use by another client on this machine.
 async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
     match config.peer_port {
         Some(port) => bind(config.peer_bind, port).await.with_context(|| {
@@ -103,7 +103,7 @@ async fn bind_peer_port(config: &Config) -> Result<TcpListener> {
     }
 }
 
-/// On a machine without IPv6, "all addresses" means those of IPv4.
+/// On a machine without IPv6, "all addresses" are those of IPv4.
 async fn bind(ip: IpAddr, port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((ip, port)).await {
         Err(error)

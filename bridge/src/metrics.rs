@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that many tasks change.
+/// A counter that many tasks change.
 #[derive(Debug, Default)]
 pub(crate) struct Number(AtomicU64);
 

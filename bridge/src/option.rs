@@ -1,6 +1,6 @@
-//! What an option of the bridge is. Each is declared once, with [`options!`]: its key, type, default
-//! and description. The TOML key, the flag, `--help`, `--print-config` and the reference in
-//! `bridge/OPTIONS.md` follow from that.
+//! The definition of an option of the bridge. Each is declared once, with [`options!`]: its key,
+//! type, default and description. The TOML key, the flag, `--help`, `--print-config` and the
+//! reference in `bridge/OPTIONS.md` follow from that.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
@@ -22,11 +22,11 @@ pub enum OptionKind {
 pub struct Declared<S> {
     /// The key in the TOML file, and the flag without its dashes.
     pub key: String,
-    /// What the value looks like, for help texts; empty for switches.
+    /// The form of the value, for help texts; empty for switches.
     pub value_name: &'static str,
-    /// Another name of the flag, for what people type.
+    /// Another name of the flag.
     pub alias: Option<&'static str>,
-    /// Meaning, unit and consequence, a line each.
+    /// The description: meaning, unit and consequence, one entry per line.
     pub docs: Vec<&'static str>,
     /// How it is given as a flag.
     pub kind: OptionKind,
@@ -49,7 +49,7 @@ impl<S> Declared<S> {
     }
 }
 
-/// A value that is written as one TOML value and one argument.
+/// A value with a TOML and a command-line form.
 pub(crate) trait Scalar: Sized {
     /// Reads an argument. The error says what is wrong and what to write instead.
     fn parse(text: &OsStr) -> Result<Self, String>;
@@ -57,7 +57,7 @@ pub(crate) trait Scalar: Sized {
     fn to_toml(&self) -> String;
 }
 
-/// What an option may be.
+/// The type of an option.
 pub(crate) trait OptionValue {
     const KIND: OptionKind;
 

@@ -1,7 +1,7 @@
-//! Gives memory back to the system after sessions have left.
+//! Returns memory to the system after sessions have ended.
 //!
 //! glibc's allocator keeps freed memory that lies below memory still in use: after 1,900 of 2,000
-//! sessions had left, 166 of 192 MiB stayed. Other allocators give memory back by themselves, but
+//! sessions had ended, 166 of 192 MiB remained. Other allocators return memory themselves, but
 //! jemalloc takes minutes to build, and mimalloc kept twice as much. With another C library this
 //! does nothing.
 
@@ -9,11 +9,11 @@ use std::io;
 use std::thread::{Builder, sleep};
 use std::time::Duration;
 
-/// How long freed memory may stay.
+/// How long freed memory may stay with the process.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Starts a thread that does so at intervals: a walk through a large heap takes milliseconds, which
-/// must not delay a session.
+/// Starts a thread that returns memory at intervals. Traversing a large heap takes milliseconds,
+/// which must not delay a session.
 pub(crate) fn spawn_thread() -> io::Result<()> {
     if cfg!(target_env = "gnu") {
         Builder::new().name("trim".to_owned()).spawn(|| {

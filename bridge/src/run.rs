@@ -1,4 +1,4 @@
-//! Starts a bridge from its configuration and sockets, and stops it in order.
+//! Starts a bridge from its configuration and sockets, and stops it gracefully.
 
 use std::convert::Infallible;
 use std::io;
@@ -37,24 +37,24 @@ use crate::web::origin::Origins;
 use crate::web::proxies::Proxies;
 use crate::web::tls::{Tls, TlsError};
 
-/// How long an announce that brings no answer counts against its session's limit: as long as a
-/// silent UDP tracker does, and the same for all, so that a tab cannot tell ports apart by when its
-/// next tracker is asked.
+/// How long an unanswered announce counts against its session's limit. It equals the time of a
+/// silent UDP tracker and is the same for all, so that the time of the next request does not reveal
+/// the state of a port to a tab.
 const UNANSWERED_PLACE: Duration = Duration::from_secs(5);
-/// How often the machine's own addresses are looked up.
+/// The interval at which the machine's own addresses are updated.
 const OWN_ADDRESSES_INTERVAL: Duration = Duration::from_secs(60);
-/// Ports of the system's choice that are tried until one is free for the tracker, too.
+/// The number of ports chosen by the system that are tried until one is also free for the tracker.
 const PORTS_TRIED: usize = 20;
-/// Longest time for saying at trackers that the tabs' torrents have stopped.
+/// The timeout for announcing to trackers that the tabs' torrents have stopped.
 const MAX_FAREWELL: Duration = Duration::from_secs(3);
 
-/// The sockets a bridge listens on. Made from a web listener alone, it opens a peer port of the
-/// system's choice at the same address.
+/// The sockets of a bridge. Created from a web listener alone, it opens a peer port chosen by the
+/// system at the same address.
 #[derive(Debug)]
 pub struct Listeners {
     /// For the page and the tunnel.
     pub web: TcpListener,
-    /// For peers that dial in; its port is told to trackers.
+    /// For dialling peers; its port is announced to trackers.
     pub peers: Option<TcpListener>,
 }
 
@@ -102,7 +102,8 @@ pub enum StartError {
 /// Runs a bridge until `shutdown` is ready; then tells its tabs, lets them end for
 /// [`Limits::drain`], and returns.
 ///
-/// The caller owns port and stop signal: tests bind port 0 and stop when they are done.
+/// The caller provides the port and the stop signal, so that tests can bind port 0 and stop the
+/// bridge.
 ///
 /// # Errors
 /// It could not start. Once it runs, no fault of a client, peer or tracker ends it.
@@ -114,8 +115,8 @@ pub async fn run(
     run_rereading(listeners, config, mpsc::channel(1).1, shutdown).await
 }
 
-/// Like [`run`]; certificate and tokens are read again whenever something comes from `reread`. What
-/// cannot be read stays as it was, and sessions go on.
+/// As [`run`]; certificate and tokens are read again whenever `reread` receives a message. What
+/// cannot be read stays unchanged, and sessions continue.
 ///
 /// # Errors
 /// It could not start.
@@ -135,8 +136,8 @@ pub async fn run_rereading(
     let peer_port = peers.local_addr()?;
     let (stop, draining) = watch::channel(false);
     let context = Arc::new(start(&config, page, peer_port, draining)?);
-    // Every connection and session holds a sender; nothing is ever sent. Once all are gone, `recv`
-    // returns.
+    // Every connection and session holds a sender, and nothing is ever sent. Once all are dropped,
+    // `recv` returns.
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
     let tracker = run_tracker(context.swarms(), page)?;
     let tasks = run_tasks(&context, config, peers, reread)?;
@@ -149,7 +150,7 @@ pub async fn run_rereading(
     tracing::info!(peer_port = peer_port.port(), "serving {scheme}://{page}/");
     shutdown.await;
     tracing::info!("stopping");
-    // A closed port is refused at once, so that a load balancer goes elsewhere.
+    // A closed port is refused immediately, so that a load balancer uses another server.
     acceptors.shutdown().await;
     drop((tasks, tracker, open));
     stop.send_replace(true);
@@ -224,7 +225,7 @@ fn start_swarms(
     })
 }
 
-/// Starts what goes on besides the page's port, as long as what this returns is kept.
+/// Starts the background tasks, which run until the returned value is dropped.
 fn run_tasks(
     context: &Arc<WebContext>,
     config: Config,
@@ -255,7 +256,7 @@ async fn reread_on_request(mut requests: mpsc::Receiver<()>, context: Arc<WebCon
     }
 }
 
-/// Runs the tracker as long as what this returns is kept.
+/// Starts the tracker, which runs until the returned value is dropped.
 fn run_tracker(swarms: &SwarmContext, addr: SocketAddr) -> Result<JoinSet<()>, StartError> {
     let mut tasks = JoinSet::new();
     if let Some(tracker) = &swarms.tracker {
@@ -267,8 +268,8 @@ fn run_tracker(swarms: &SwarmContext, addr: SocketAddr) -> Result<JoinSet<()>, S
     Ok(tasks)
 }
 
-/// BEP 43: a bridge asks and announces for its tabs, but does not answer other nodes, since it
-/// does not store what they announce.
+/// BEP 43: a bridge queries and announces for its tabs, but does not answer other nodes, since it
+/// does not store their announces.
 fn dht_options(config: &Config, port: u16) -> Option<DhtOptions> {
     let own: Vec<_> = config
         .dht_bootstrap
@@ -302,8 +303,8 @@ fn discovery_config(limits: &Limits, announces: usize) -> aqueduct_core::discove
     }
 }
 
-/// Answers uTP at the peer port's number over UDP, unless a DHT node does so. If the port is taken,
-/// the program that has it answers there.
+/// Rejects uTP at the peer port's number over UDP, unless a DHT node does so. If the port is in
+/// use, this is left to the program that uses it.
 async fn turn_away_utp(swarms: Arc<SwarmContext>) {
     let policy: Arc<dyn Policy> = Arc::<Filter>::clone(&swarms.filter);
     let Err(error) = utp::turn_away(Bind::default(), swarms.peer_port, policy).await;
@@ -317,7 +318,7 @@ async fn watch_own_addresses(swarms: Arc<SwarmContext>, config: Config, peers: S
     }
 }
 
-/// Tells the filter and the tracker the machine's own addresses.
+/// Passes the machine's own addresses to the filter and the tracker.
 fn set_addresses(swarms: &SwarmContext, config: &Config, peers: SocketAddr) {
     let own = own_addresses();
     swarms.filter.set_own(own.iter().copied());

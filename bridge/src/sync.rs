@@ -1,4 +1,4 @@
-//! Locks whose holder may have panicked: what they guard stays usable.
+//! Locks whose holder may have panicked: the guarded value stays usable.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -26,7 +26,8 @@ impl Config {
         self.limits.check()
     }
 
-    /// The bridge's tracker would give out these addresses, even if no peer outside can reach them.
+    /// Checks addresses that the bridge's tracker would return to clients even if no outside peer
+    /// can reach them.
     fn check_public_addresses(&self) -> Result<(), ConfigError> {
         let filter = Filter::new(self.allow.clone());
         let refused = self.public_address.iter().find_map(|ip| {
@@ -57,7 +58,7 @@ impl Limits {
         })
     }
 
-    /// Key, value, and the least and greatest value that it may have.
+    /// Key, value, minimum and maximum.
     fn bounds(&self) -> [(&'static str, u64, u64, u64); 15] {
         let (stream, session) = (self.stream_window.into(), self.session_window.into());
         let millis = |span: Seconds| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
@@ -103,8 +104,8 @@ impl Limits {
     }
 }
 
-/// Scheme, host and perhaps port, as browsers write an origin (RFC 6454): lower case, no slash at
-/// the end, no port that the scheme means anyway.
+/// Checks that an origin is written as browsers do (RFC 6454): scheme, host and optional port;
+/// lower case, no trailing slash, no default port.
 fn check_origin(text: &str) -> Result<(), ConfigError> {
     let (https, http) = (text.strip_prefix("https://"), text.strip_prefix("http://"));
     let rest = https
@@ -126,7 +127,7 @@ fn check_origin(text: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// A host, and perhaps a port. Browsers send names outside ASCII in their ASCII form.
+/// Whether this is a host with an optional port. Browsers send non-ASCII names in their ASCII form.
 fn is_authority(text: &str) -> bool {
     let host = match text
         .rsplit_once(':')

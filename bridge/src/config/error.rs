@@ -1,4 +1,4 @@
-//! What is wrong with a configuration.
+//! Errors of a configuration.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -20,12 +20,12 @@ pub enum ConfigError {
         "{0} holds no token; put one on a line, or leave token-file out to let every client in"
     )]
     NoTokens(PathBuf),
-    /// The file is no TOML, or has keys that do not exist.
+    /// The file is not TOML, or has unknown keys.
     #[error("{path}: {error}\n`aqueduct-bridge --print-config` shows every key")]
     Syntax {
         /// Its path.
         path: PathBuf,
-        /// Line, column and what is wrong.
+        /// Line, column and description.
         error: Box<toml::de::Error>,
     },
     /// An origin that browsers never send.
@@ -33,8 +33,8 @@ pub enum ConfigError {
         "`{0}` is no origin; write scheme, host and port alone, like https://aqueduct.example:8443"
     )]
     Origin(String),
-    /// An origin with the port that its scheme means anyway, which browsers leave out: no page
-    /// would ever match it.
+    /// An origin with its scheme's default port, which browsers omit, so no page would ever match
+    /// it.
     #[error(
         "`{given}` is not how browsers write this origin: they leave out the port that the scheme means; write {written}"
     )]
@@ -44,7 +44,7 @@ pub enum ConfigError {
         /// As browsers send it.
         written: String,
     },
-    /// An address at which no peer reaches the bridge, and why.
+    /// An address at which peers cannot reach the bridge, and the reason.
     #[error(
         "public-address {0} cannot be given to peers: {1}; name the address that is seen from outside, or open its range with allow if all peers are inside"
     )]
@@ -52,7 +52,7 @@ pub enum ConfigError {
     /// A certificate without a key, or a key without a certificate.
     #[error("tls-cert and tls-key must be given together")]
     HalfTls,
-    /// A number with which the bridge cannot run.
+    /// A number that the bridge cannot use.
     #[error("{key} is {received}; it must be from {least} to {most}")]
     Bounds {
         /// The key.

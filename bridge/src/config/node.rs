@@ -17,7 +17,7 @@ pub struct Node {
     pub port: u16,
 }
 
-/// A text that is no [`Node`].
+/// The text is not a valid [`Node`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no HOST:PORT; write a name or an address and a port, like dht.example:6881 or [2001:db8::1]:6881"

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(read, config);
     }
 
-    /// `UPDATE_EXPECT=1` writes the file anew.
+    /// `UPDATE_EXPECT=1` rewrites the file.
     #[test]
     fn the_reference_for_operators_names_exactly_the_options_there_are() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/OPTIONS.md");

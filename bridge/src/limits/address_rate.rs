@@ -1,4 +1,4 @@
-//! How often one address may do something.
+//! Rate limits per address.
 
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::limits::network::{Network, Networks};
 use crate::sync::lock;
 
-/// Networks that are remembered, some 100 bytes each. Beyond them, further ones are refused until
-/// others have done nothing for a time.
+/// The maximum number of tracked networks, of some 100 bytes each. Further ones are refused until
+/// others have been idle for a while.
 const MAX_NETWORKS: usize = 1 << 17;
-/// Time after which an address is asked to try again if nothing is ever granted (a rate of 0).
+/// The delay after which an address may try again if nothing is ever granted (a rate of 0).
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A budget for each address (/64 for IPv6) and each site (/48).

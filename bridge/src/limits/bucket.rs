@@ -6,10 +6,10 @@ use aqueduct_core::net::{Limit, TokenBucket};
 use aqueduct_core::types;
 use tokio::time::Instant;
 
-/// Time after which a bucket that is never filled (a rate of 0) is asked again.
+/// The delay after which a bucket that is never filled (a rate of 0) is checked again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// How often something may happen; full at first.
+/// A rate limit; full at first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     tokens: TokenBucket,

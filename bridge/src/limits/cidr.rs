@@ -1,4 +1,4 @@
-//! Address ranges as `10.0.0.0/8` or `fd00::/8`.
+//! Address ranges in the form `10.0.0.0/8` or `fd00::/8`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,28 +15,28 @@ pub struct Cidr {
     length: u8,
 }
 
-/// Why a text is no address range.
+/// Why a text is not an address range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CidrError {
     /// Not an address.
     #[error("`{0}` is no address range; write it like 10.0.0.0/8 or fd00::/8")]
     Syntax(String),
-    /// Longer than the address.
+    /// The prefix is longer than the address.
     #[error("`{text}`: a prefix of {received} bits, where at most {limit} are possible")]
     Length {
         /// As written.
         text: String,
-        /// Bits of an address of this family.
+        /// The number of bits of an address of this family.
         limit: u8,
-        /// What stands there.
+        /// The given number of bits.
         received: u8,
     },
-    /// Bits after the prefix.
+    /// There are nonzero bits after the prefix.
     #[error("`{text}` has bits set after its prefix; did you mean {meant}?")]
     HostBits {
         /// As written.
         text: String,
-        /// The range this address is in.
+        /// The range that contains this address.
         meant: Cidr,
     },
 }

@@ -1,4 +1,4 @@
-//! Sessions: how many there may be, and how many of them from one address.
+//! Limits on sessions: in total, and per address.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -19,12 +19,12 @@ pub(crate) struct Clients {
     open: Mutex<usize>,
     by_address: Arc<Quota>,
     new_sessions: AddressRate,
-    /// Joins of all sessions of an address: a client that opens one session after another must not
-    /// begin each with a fresh budget.
+    /// Joins of all sessions of an address, so that a client that opens one session after another
+    /// does not get a fresh budget for each.
     joins: AddressRate,
 }
 
-/// A session's place; free again when dropped.
+/// A session's slot, which is freed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SessionPlace {
     clients: Arc<Clients>,
@@ -48,17 +48,17 @@ impl Clients {
         })
     }
 
-    /// Whether all places are taken.
+    /// Whether all slots are in use.
     pub(crate) fn are_full(&self) -> bool {
         *lock(&self.open) >= self.limit
     }
 
-    /// A place for one more session from this address.
+    /// A slot for one more session from this address.
     ///
     /// # Errors
-    /// All places are taken, or all that the address or its site may have.
+    /// All slots, or all those of the address or its site, are in use.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<SessionPlace, Refusal> {
-        // Checked and taken under one lock, so that a rush cannot pass the limit.
+        // Checked and taken under one lock, so that concurrent sessions cannot exceed the limit.
         let mut open = lock(&self.open);
         if *open >= self.limit {
             return Err(Refusal::Full);

@@ -1,26 +1,26 @@
-//! How many sockets there may be, and for what.
+//! Limits on sockets by purpose.
 
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// Descriptors that are neither sockets of clients and peers nor connections to trackers:
-/// listeners, sockets for datagrams, files.
+/// The number of descriptors that are neither sockets of clients and peers nor connections to
+/// trackers: listeners, datagram sockets, files.
 const OTHERS: usize = 64;
 
-/// How this process's descriptors are divided, so that no use can take those of the others.
+/// The division of this process's descriptors, so that no purpose can use those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptors {
     /// For clients and peers.
     pub(crate) sockets: usize,
-    /// For announces under way, each of which may have a connection.
+    /// For announces in progress, each of which may have a connection.
     pub(crate) announces: usize,
 }
 
 impl Descriptors {
-    /// Divides 90 % of what the system grants; the rest is for what must go on when they run out.
-    /// `announces`: as many as the operator wants, but no more than a quarter of all.
+    /// Divides 90 % of the system's limit; the rest is a reserve. `announces` is the configured
+    /// number, of which at most a quarter of all descriptors is used.
     pub(crate) fn divide(announces: usize) -> Self {
         let limit = getrlimit(Resource::Nofile)
             .current
@@ -38,10 +38,10 @@ impl Descriptors {
     }
 }
 
-/// The right to have one socket of a client or peer.
+/// A permit for one socket of a client or peer.
 pub(crate) type SocketPermit = OwnedSemaphorePermit;
 
-/// The sockets of clients and peers, a permit each.
+/// The permits for sockets of clients and peers.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     free: Arc<Semaphore>,
@@ -70,7 +70,7 @@ impl Sockets {
         self.all.saturating_sub(self.free.available_permits())
     }
 
-    /// Whether less than a tenth is free: the sessions that are there need it for their peers.
+    /// Whether less than a tenth is free, which existing sessions need for their peers.
     pub(crate) fn are_scarce(&self) -> bool {
         self.free.available_permits() < self.all / 10
     }

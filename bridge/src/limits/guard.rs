@@ -1,4 +1,4 @@
-//! The policy that every request of discovery passes: the address filter, then the limits of its
+//! The policy that all requests of discovery pass: the address filter, then the limits of the
 //! target.
 
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub(crate) struct Guard {
 }
 
 impl Policy for Guard {
-    /// Nodes of the DHT get datagrams without [`Policy::admit`]: nothing waits for a turn there.
+    /// DHT nodes receive datagrams without [`Policy::admit`], since datagrams do not wait for a
+    /// turn.
     fn check(&self, target: &Target<'_>) -> Result<(), Refusal> {
         self.filter.check(target)?;
         let addr = target.addr;

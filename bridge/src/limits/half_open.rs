@@ -1,7 +1,7 @@
 //! Connections to the peer port whose handshake has not named an info-hash yet.
 //!
-//! Slow clients must not keep others out: when all places are taken, a new connection replaces the
-//! oldest one of the site that has most.
+//! Slow clients must not keep others out: if all slots are in use, a new connection replaces the
+//! oldest one of the site with the most connections.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::limits::network::{Network, Networks};
 use crate::limits::quota::{Quota, Share};
 use crate::sync::lock;
 
-/// All half-open connections of peers that dialled in.
+/// All half-open connections of dialling peers.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
     limit: usize,
@@ -23,7 +23,7 @@ pub(crate) struct HalfOpen {
     waiting: Mutex<Waiting>,
 }
 
-/// A connection's place; free again when dropped.
+/// A connection's slot, which is freed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct HalfOpenPlace {
     all: Arc<HalfOpen>,
@@ -37,9 +37,10 @@ pub(crate) struct HalfOpenPlace {
 struct Waiting {
     next: u64,
     count: usize,
-    /// By number, which is the order in which they came.
+    /// By number, in order of arrival.
     by_site: BTreeMap<Network, BTreeMap<u64, Option<AbortHandle>>>,
-    /// The last site has most connections; of several, the one whose oldest connection is oldest.
+    /// The last site has the most connections; of several such sites, it is the one with the oldest
+    /// connection.
     by_size: BTreeSet<(usize, Reverse<u64>, Network)>,
 }
 
@@ -56,8 +57,8 @@ impl HalfOpen {
         })
     }
 
-    /// A place for a connection from this address; `None` if the address has its share already.
-    /// If all places are taken, another connection's task is aborted.
+    /// A slot for a connection from this address; `None` if the address has its share already. If
+    /// all slots are in use, another connection's task is aborted.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Option<HalfOpenPlace> {
         let share = self.quota.take(ip).filter(|_| self.limit > 0)?;
         let site = Networks::of(ip).site();
@@ -76,7 +77,7 @@ impl HalfOpen {
 }
 
 impl HalfOpenPlace {
-    /// Names the task that is aborted when the place goes to another connection.
+    /// Sets the task that is aborted when the slot is given to another connection.
     pub(crate) fn set_task(&self, task: AbortHandle) {
         let mut waiting = lock(&self.all.waiting);
         match waiting
@@ -85,7 +86,7 @@ impl HalfOpenPlace {
             .and_then(|site| site.get_mut(&self.number))
         {
             Some(place) => *place = Some(task),
-            // Another connection has the place already, or the task has ended.
+            // Another connection has the slot already, or the task has ended.
             None => task.abort(),
         }
     }
@@ -113,7 +114,7 @@ impl Waiting {
         task
     }
 
-    /// Aborts the oldest connection of the site that has most.
+    /// Aborts the oldest connection of the site with the most connections.
     fn abort_one(&mut self) {
         let Some(&(_, Reverse(oldest), site)) = self.by_size.last() else {
             return;
@@ -160,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// Connections of several addresses, numbered in the order in which they came.
+    /// Connections of several addresses, numbered in order of arrival.
     struct Crowd {
         half_open: Arc<HalfOpen>,
         tasks: JoinSet<()>,
@@ -217,7 +218,7 @@ mod tests {
         assert_eq!(crowd.ended().await, 1);
         assert!(crowd.enter([5; 4]));
         assert_eq!(crowd.ended().await, 2);
-        // Each address has one: the oldest goes.
+        // Each address has one connection, so the oldest is aborted.
         assert!(crowd.enter([6; 4]));
         assert_eq!(crowd.ended().await, 0);
         assert_eq!(lock(&crowd.half_open.waiting).count, 5);

@@ -1,4 +1,4 @@
-//! How much memory the bridge may use before it refuses new sessions and ends those that hold most.
+//! The limit on memory. Above it the bridge refuses new sessions and ends those that hold the most.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,25 +14,25 @@ use tokio::time::{Instant, interval, sleep};
 
 use crate::sync::lock;
 
-/// How often the memory that the process uses is read.
+/// The interval at which the process's memory is read.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// How often what sessions hold is checked while it is too much.
+/// The interval at which the sessions' memory is checked while it exceeds the limit.
 const ALARM_INTERVAL: Duration = Duration::from_millis(10);
-/// How long the allocator may take to give freed memory back to the system. Until then, what ended
-/// sessions held is taken off what the process uses.
+/// The time within which the allocator returns freed memory to the system. Until then, the memory
+/// of ended sessions is subtracted from the process's memory.
 const RELEASE_TIME: Duration = Duration::from_secs(15);
-/// Bytes that every session may hold: a well-behaved one holds as much at times.
+/// The number of bytes that every session may hold; a well-behaved session may need this much.
 const MIN_SHARE: u64 = 128 * 1024;
 
-/// The limit, and what sessions hold.
+/// The limit, and the memory that sessions hold.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Bytes; `None`: the system does not tell how much there is.
+    /// In bytes; `None` if the system does not report its memory.
     limit: Option<u64>,
     full: AtomicBool,
-    /// What all sessions hold together, bytes.
+    /// The number of bytes that all sessions hold together.
     held: AtomicUsize,
-    /// Notified when that is more than they may hold.
+    /// Notified when that exceeds the limit.
     alarm: Notify,
     sessions: Mutex<Sessions>,
 }
@@ -45,12 +45,12 @@ struct Sessions {
     ended: Option<(Instant, u64)>,
 }
 
-/// What one session holds.
+/// The memory that one session holds.
 #[derive(Debug, Default)]
 struct Held {
-    /// Bytes of a message that is not complete.
+    /// Bytes of an incomplete message.
     unfinished: AtomicUsize,
-    /// Bytes of messages on their way.
+    /// Bytes of queued messages.
     queued: AtomicUsize,
     ended: AtomicBool,
     waker: AtomicWaker,
@@ -100,13 +100,13 @@ impl Memory {
         }
     }
 
-    /// Checks at intervals until the task is dropped.
+    /// Runs the checks until the task is dropped.
     pub(crate) async fn watch(&self) {
         let mut every = interval(CHECK_INTERVAL);
         loop {
             tokio::select! {
                 _ = every.tick() => self.check(),
-                // What is read between two checks may be several times the limit.
+                // The data read between two checks may be several times the limit.
                 () = self.alarm.notified() => {
                     self.end_largest(0);
                     sleep(ALARM_INTERVAL).await;
@@ -125,7 +125,7 @@ impl Memory {
         }
     }
 
-    /// `resident`: bytes that the process uses, if that is too much.
+    /// `resident`: the process's memory in bytes, if it exceeds the limit.
     fn end_largest(&self, resident: u64) {
         if let Some(limit) = self.limit {
             lock(&self.sessions).end_largest(limit, resident, Instant::now());
@@ -150,15 +150,14 @@ impl Memory {
 }
 
 impl Sessions {
-    /// Ends the sessions that hold most, as far as they hold more than an equal share of half the
-    /// limit, until the others hold no more than half the limit together and the process uses no
-    /// more than the limit.
+    /// Ends the sessions that hold the most, if that is more than an equal share of half the limit,
+    /// until the others hold at most half the limit together and the process is within the limit.
     fn end_largest(&mut self, limit: u64, resident: u64, now: Instant) {
         let mut ended = self
             .ended
             .filter(|(at, _)| now.saturating_duration_since(*at) < RELEASE_TIME)
             .map_or(0, |(_, bytes)| bytes);
-        // A twentieth less than the limit, or the next check would find it reached again.
+        // A twentieth less than the limit, since the next check would reach it again otherwise.
         let of_process = resident
             .saturating_sub(limit - limit / 20)
             .saturating_sub(ended);
@@ -218,7 +217,7 @@ impl SessionMemory {
             .change(self.held.queued.swap(bytes, Ordering::Relaxed), bytes);
     }
 
-    /// Whether the session is to end; its task is woken when it is.
+    /// Whether the session must end; its task is woken when that changes.
     pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> bool {
         self.held.is_ended() || {
             self.held.waker.register(cx.waker());
@@ -235,13 +234,13 @@ impl Drop for SessionMemory {
     }
 }
 
-/// Bytes of memory that this process uses.
+/// The memory of this process in bytes.
 fn resident() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// Bytes of memory that the machine has, or the control group of this process or a parent of that
-/// group may use.
+/// The memory in bytes of the machine, or the limit of this process's control group or one of its
+/// parents.
 fn granted() -> Option<u64> {
     let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:");
     let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -257,7 +256,7 @@ fn granted() -> Option<u64> {
     machine.into_iter().chain(groups).min()
 }
 
-/// A line like `VmRSS:     5120 kB`, in bytes.
+/// The value of a line such as `VmRSS:     5120 kB`, in bytes.
 fn field(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -289,7 +288,7 @@ mod tests {
         assert!(resident().is_some_and(|bytes| granted().is_some_and(|all| bytes < all)));
     }
 
-    /// Which sessions are ended, by their place in the list.
+    /// The indices of the sessions that are ended.
     fn ended(sessions: &mut Sessions, limit: u64, resident: u64, now: Instant) -> Vec<usize> {
         sessions.end_largest(limit << 10, resident << 10, now);
         sessions

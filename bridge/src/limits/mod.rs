@@ -1,4 +1,4 @@
-//! What strangers may make the bridge do, and how often: the address filter, rates, shares and bounds.
+//! Limits on what clients can make the bridge do: the address filter, rates, shares and bounds.
 
 pub(crate) mod address_rate;
 pub(crate) mod bucket;

@@ -5,20 +5,20 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Bits of an address that name one customer's network, at least.
+/// The minimum prefix length of one customer's network.
 const NARROW: u8 = 64;
-/// Bits that name one site.
+/// The prefix length of a site.
 const WIDE: u8 = 48;
 
-/// A range of addresses that has one share of something.
+/// A range of addresses that shares one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Network {
     ip: IpAddr,
-    /// Bits of `ip` that count: a /48 and the first /64 in it begin alike.
+    /// The prefix length. A /48 and the first /64 in it start with the same bits.
     prefix: u8,
 }
 
-/// The networks that one address is in.
+/// The networks that contain an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Networks {
     /// An IPv4 address, or a /64.
@@ -41,13 +41,12 @@ impl Networks {
         }
     }
 
-    /// Each network that this address is in, and how many shares the network has if a site has
-    /// `per_site`.
+    /// Each network of this address with its number of shares, which is `per_site` for a site.
     pub(crate) fn shares(self, per_site: u32) -> impl Iterator<Item = (Network, u32)> + Clone {
         std::iter::once((self.address, 1)).chain(self.site.map(|site| (site, per_site)))
     }
 
-    /// The widest one.
+    /// The widest network.
     pub(crate) fn site(self) -> Network {
         self.site.unwrap_or(self.address)
     }
@@ -63,7 +62,7 @@ impl Network {
     }
 }
 
-/// The address itself, or the /64 that it is in.
+/// The address itself, or its /64.
 pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
     Networks::of(ip).address.ip
 }

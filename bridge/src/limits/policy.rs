@@ -1,4 +1,4 @@
-//! The address filter: what the bridge contacts on behalf of strangers. Default deny.
+//! The address filter: which addresses the bridge contacts on behalf of clients. Default deny.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -9,7 +9,7 @@ use aqueduct_native::net::{Policy, Purpose, Refusal, Target};
 use crate::limits::cidr::Cidr;
 use crate::sync::{read, write};
 
-/// IPv4 that is not the public internet (IANA's special-purpose registry), and 6to4's relays.
+/// IPv4 ranges that are not the public internet (IANA's special-purpose registry), and 6to4 relays.
 const V4_REFUSED: [Cidr; 15] = [
     Cidr::v4(0, 0, 0, 0, 8),
     Cidr::v4(10, 0, 0, 0, 8),
@@ -27,7 +27,7 @@ const V4_REFUSED: [Cidr; 15] = [
     Cidr::v4(224, 0, 0, 0, 4),
     Cidr::v4(240, 0, 0, 0, 4),
 ];
-/// The only IPv6 that is the public internet.
+/// The IPv6 range of the public internet.
 const V6_GLOBAL: Cidr = Cidr::v6([0x2000, 0, 0, 0], 3);
 /// Inside it: protocol assignments (Teredo among them), documentation, 6to4.
 const V6_REFUSED: [Cidr; 4] = [
@@ -36,7 +36,7 @@ const V6_REFUSED: [Cidr; 4] = [
     Cidr::v6([0x2002, 0, 0, 0], 16),
     Cidr::v6([0x3fff, 0, 0, 0], 20),
 ];
-/// Services that speak to whoever connects: databases, desktops, orchestration.
+/// Ports of services that respond to any client: databases, desktops, orchestration.
 const SERVICE_PORTS: [u16; 13] = [
     1433, 1521, 2375, 2376, 3306, 3389, 5432, 6379, 8500, 9200, 10250, 11211, 27017,
 ];
@@ -49,8 +49,8 @@ const BAD_PORTS: [u16; 83] = [
     6668, 6669, 6679, 6697, 10080,
 ];
 
-/// Decides for every peer, tracker, redirect and DHT node. An IPv6 address that embeds an IPv4 address is
-/// refused whatever it embeds.
+/// Checks every peer, tracker, redirect and DHT node. An IPv6 address that embeds an IPv4 address
+/// is refused, whatever the embedded address.
 #[derive(Debug, Default)]
 pub struct Filter {
     allow: Vec<Cidr>,
@@ -58,7 +58,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// `allow`: ranges that the operator opens although they would be refused.
+    /// `allow`: ranges that the operator permits although they would be refused.
     #[must_use]
     pub fn new(allow: Vec<Cidr>) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Filter {
         }
     }
 
-    /// Sets the addresses of this machine, which are refused unless opened.
+    /// Sets the addresses of this machine, which are refused unless permitted.
     pub fn set_own(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         *write(&self.own) = addresses.into_iter().collect();
     }
@@ -78,7 +78,7 @@ impl Filter {
         read(&self.own).contains(&ip.to_canonical())
     }
 
-    /// Whether a peer may be dialled there.
+    /// Whether a peer at this address may be dialled.
     ///
     /// # Errors
     /// The rule that forbids it.

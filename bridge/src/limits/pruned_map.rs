@@ -1,12 +1,12 @@
-//! A map that forgets entries which carry no information any more.
+//! A map that removes entries which carry no information any more.
 
 use std::collections::BTreeMap;
 
-/// Entries below which nothing is removed.
+/// The number of entries below which nothing is removed.
 const MIN_PRUNED: usize = 4096;
 
-/// A map that is pruned whenever it has twice as many entries as the last pruning left. That costs
-/// little per entry, however many there are.
+/// A map that is pruned whenever it has twice as many entries as after the last pruning, so that
+/// the cost per entry stays small.
 #[derive(Debug)]
 pub(crate) struct PrunedMap<K, V> {
     pub(crate) entries: BTreeMap<K, V>,
@@ -23,7 +23,7 @@ impl<K, V> Default for PrunedMap<K, V> {
 }
 
 impl<K: Ord, V> PrunedMap<K, V> {
-    /// Removes the entries for which `is_needed` is false, if it is time.
+    /// Removes the entries for which `is_needed` is false, if pruning is due.
     pub(crate) fn prune(&mut self, is_needed: impl FnMut(&K, &mut V) -> bool) {
         if self.entries.len() >= self.prune_at {
             self.entries.retain(is_needed);

@@ -1,4 +1,4 @@
-//! How much one address may have of something at a time.
+//! Limits on what one address may have at the same time.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::limits::network::{Network, Networks};
 use crate::sync::lock;
 
-/// Counts what each network has. Networks that have nothing take no memory.
+/// The count of each network. Networks with a count of zero take no memory.
 #[derive(Debug)]
 pub(crate) struct Quota {
     each: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Quota {
     taken: Mutex<BTreeMap<Network, u32>>,
 }
 
-/// One of what an address may have; given back when dropped.
+/// One unit of an address's share, which is returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     quota: Arc<Quota>,
@@ -23,8 +23,8 @@ pub(crate) struct Share {
 }
 
 impl Quota {
-    /// `each`: how many an address (/64 for IPv6) may have; `per_site`: how many times as many a
-    /// site (/48).
+    /// `each`: the limit of an address (/64 for IPv6); `per_site`: the limit of a site (/48) as a
+    /// multiple of it.
     pub(crate) fn new(each: u32, per_site: u32) -> Arc<Self> {
         Arc::new(Self {
             each,
@@ -33,7 +33,7 @@ impl Quota {
         })
     }
 
-    /// Takes one for this address, unless it or its site has all that it may have.
+    /// Takes a unit for this address, unless it or its site has reached its limit.
     pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Share> {
         let networks = Networks::of(ip);
         let shares = networks.shares(self.per_site);

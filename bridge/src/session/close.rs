@@ -1,4 +1,4 @@
-//! How a session ends.
+//! Ending a session.
 
 use aqueduct_core::tunnel::{Refusal, Server};
 use futures_util::SinkExt;
@@ -10,14 +10,14 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::session::tab_socket::TabSocket;
 
-/// Why a session is over.
+/// Why a session ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     /// The tab closed it, or its connection broke.
     Tab,
-    /// The bridge refuses to go on.
+    /// The bridge refused to continue.
     Refused(Refusal),
-    /// The tab broke the rules of the WebSocket itself.
+    /// The tab violated the WebSocket protocol.
     Broken(CloseCode),
 }
 

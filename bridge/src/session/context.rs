@@ -1,4 +1,4 @@
-//! What all sessions share.
+//! State shared by all sessions.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,8 +11,8 @@ use crate::session::tokens::TokenStore;
 use crate::swarm::context::SwarmContext;
 use crate::sync::lock;
 
-/// Log lines per second about sessions that are refused when they connect, so that clients which
-/// try again and again cannot fill the disk.
+/// The number of log lines per second about sessions that are refused when they connect, so that
+/// clients which retry cannot fill the disk.
 const REFUSALS_LOGGED: Limit = Limit::per_second(5);
 
 /// Everything that serving a tab needs of the bridge.
@@ -49,7 +49,7 @@ impl SessionContext {
         let _ = draining.wait_for(|draining| *draining).await;
     }
 
-    /// Whether one more refused session may be logged.
+    /// Whether another refused session may be logged.
     pub(crate) fn logs_refusal(&self) -> bool {
         lock(&self.refusal_log).take(Instant::now()).is_ok()
     }

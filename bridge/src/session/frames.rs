@@ -1,9 +1,9 @@
-//! Where the frames of a WebSocket begin and end (RFC 6455, 5.2), from the bytes alone.
+//! The boundaries of the frames of a WebSocket (RFC 6455, 5.2), determined from the bytes.
 //!
-//! The library reports only whole messages; it does not report a flood of empty fragments, or a
+//! The library only reports whole messages; it reports neither a flood of empty fragments nor a
 //! message that never ends.
 
-/// Longest head of a client's frame, its mask included.
+/// The maximum length of a client's frame header, including its mask.
 const MAX_HEAD: usize = 14;
 
 /// Follows the frames of one client, whose payloads are masked.
@@ -12,27 +12,27 @@ pub(crate) struct Frames {
     head: [u8; MAX_HEAD],
     /// Bytes of `head` that have been read.
     head_read: usize,
-    /// Bytes of the frame's payload that are still to come.
+    /// Bytes of the frame's payload that have not been read.
     left: u64,
     /// Bytes of the present frame's payload that have been read.
     frame: usize,
-    /// Bytes of the earlier fragments of a message that is not complete.
+    /// Bytes of the earlier fragments of an incomplete message.
     fragments: usize,
-    /// A message has begun whose last fragment is still to come.
+    /// Whether a message has started whose last fragment has not arrived.
     is_fragmented: bool,
 }
 
-/// What was in some bytes.
+/// The frames in some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FramesRead {
-    /// Frames that began.
+    /// The number of frames that started.
     pub(crate) frames: u32,
     /// Whether a message, or a control frame outside one, was completed.
     pub(crate) complete: bool,
 }
 
 impl Frames {
-    /// Takes in the bytes that were received next.
+    /// Processes the bytes that were received next.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) -> FramesRead {
         let mut read_so_far = FramesRead::default();
         while let Some((first, rest)) = bytes.split_first() {
@@ -59,12 +59,12 @@ impl Frames {
         read_so_far
     }
 
-    /// Bytes of a message that is not complete, which the library keeps.
+    /// Bytes of an incomplete message, which the library keeps.
     pub(crate) const fn unfinished(&self) -> usize {
         self.frame + self.fragments
     }
 
-    /// Whether a frame or a message has begun and is not complete.
+    /// Whether a frame or a message has started and is not complete.
     pub(crate) const fn is_unfinished(&self) -> bool {
         self.head_read > 0 || self.is_fragmented
     }

@@ -52,7 +52,7 @@ pub(crate) struct Peer {
     fresh: VecDeque<Bytes>,
 }
 
-/// What the session must handle.
+/// An event for the session.
 #[derive(Debug)]
 pub(crate) enum RelayEvent {
     /// The tab sent a message.
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         self.peers.push(peer);
     }
 
-    /// Drops a peer and its connection.
+    /// Removes a peer and its connection.
     pub(crate) fn remove(&mut self, stream: u32) -> Option<Peer> {
         let at = self.find(stream)?;
         Some(self.peers.remove(at))
@@ -116,13 +116,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
             .ok()
     }
 
-    /// Moves bytes in both directions until there is something for the session to handle. Nothing is
-    /// lost if the future is dropped.
+    /// Moves bytes in both directions until there is an event for the session. Nothing is lost if
+    /// the future is dropped.
     pub(crate) async fn next(&mut self, tunnel: &mut Server, metrics: &Metrics) -> RelayEvent {
         std::future::poll_fn(|cx| self.poll(cx, tunnel, metrics)).await
     }
 
-    /// One message out and one in at a time, so that neither direction starves the other.
+    /// Sends and receives one message at a time, so that neither direction starves the other.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -168,14 +168,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         }
     }
 
-    /// Packs and sends one message if the WebSocket takes it; returns whether it did.
+    /// Packs and sends one message if the WebSocket accepts it. Returns whether it did.
     fn send_message(
         &mut self,
         cx: &mut Context<'_>,
         tunnel: &mut Server,
         metrics: &Metrics,
     ) -> Result<bool, Error> {
-        // Ready once the system has taken the last message and what the library wrote.
+        // Ready once the system has accepted the last message and what the library wrote.
         if self.socket.poll_flush_unpin(cx)?.is_pending() {
             return Ok(false);
         }
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         };
         metrics.sessions.down_bytes.add(message.len());
         self.socket.get_mut().begin_message(message);
-        // Pending only means that the rest is sent when the socket takes more.
+        // Pending only means that the rest is sent when the socket accepts more.
         let _ = self.socket.get_mut().poll_complete(cx)?;
         Ok(true)
     }
@@ -299,8 +299,8 @@ impl Peer {
         self.free();
     }
 
-    /// Releases memory that was written: otherwise a session would keep the most that each of its
-    /// peers ever needed.
+    /// Releases memory after writing, since a session would otherwise keep the maximum that each of
+    /// its peers ever needed.
     fn free(&mut self) {
         if self.backlog.is_empty() {
             self.backlog = BytesMut::new();
@@ -332,7 +332,7 @@ fn close_code(error: &Error) -> Option<CloseCode> {
         Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::Size),
         Error::Io(error) => inflow::close_code(error),
         Error::Utf8(_) => Some(CloseCode::Invalid),
-        // The connection broke, which is no fault of the tab.
+        // The connection broke, which is not the tab's fault.
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         Error::Protocol(_) => Some(CloseCode::Protocol),
         _ => None,

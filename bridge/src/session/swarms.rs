@@ -1,4 +1,4 @@
-//! The swarms of one session, and the peers that are found, dialled and accepted for them.
+//! The swarms of a session, and the peers that are found, dialled and accepted for them.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -20,9 +20,9 @@ use crate::swarm::dials::{DialEvent, DialResult, Dials, HostBusy};
 use crate::swarm::joined::{JoinedSwarm, PublicPeers};
 use crate::swarm::registry::Arrival;
 
-/// Peers that connected by themselves and wait to be accepted.
+/// The maximum number of connected peers that wait to be accepted.
 const MAX_ARRIVALS: usize = 16;
-/// Least time between two reports on the same swarms.
+/// The minimum time between two reports on the same swarms.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All swarms of one session.
@@ -31,25 +31,25 @@ pub(crate) struct Swarms {
     session: u64,
     joined: BTreeMap<u32, JoinedSwarm>,
     dials: Dials,
-    /// When a dial may be made that could not be made yet.
+    /// When a delayed dial may be made.
     next_dial: Option<Instant>,
     reports: ReportSchedule,
     arrivals: mpsc::Receiver<Arrival>,
     /// For entries in the registry.
     arrivals_sender: mpsc::Sender<Arrival>,
-    /// Something has changed that may allow a dial, or that the tab should be told.
+    /// Whether a change may permit a dial, or must be reported to the tab.
     changed: bool,
     stopped: bool,
 }
 
-/// When the tab is told of its swarms.
+/// When the tab receives reports on its swarms.
 #[derive(Debug)]
 struct ReportSchedule {
     last: Instant,
     next: Option<Instant>,
 }
 
-/// What happened in one of the swarms.
+/// An event in one of the swarms.
 pub(crate) enum SwarmEvent {
     Dial(DialEvent),
     Arrival(Arrival),
@@ -60,7 +60,7 @@ pub(crate) enum SwarmEvent {
 pub(crate) struct NewPeer {
     pub(crate) join: u32,
     pub(crate) addr: PeerAddr,
-    /// Other peers can connect to its address.
+    /// Whether other peers can connect to its address.
     pub(crate) dialled: bool,
     pub(crate) connected: Connected,
 }
@@ -89,8 +89,8 @@ impl Swarms {
     /// Joins a swarm.
     ///
     /// # Errors
-    /// The session is in it already: a second membership would only compete with the first for the
-    /// same peers.
+    /// The session has already joined it; a second membership would only compete with the first one
+    /// for the same peers.
     pub(crate) fn join(&mut self, join: u32, request: JoinRequest) -> Result<(), AddError> {
         let arrivals = self.arrivals_sender.clone();
         let swarm = JoinedSwarm::join(&self.context, self.session, join, request, arrivals)?;
@@ -99,15 +99,15 @@ impl Swarms {
         Ok(())
     }
 
-    /// Takes over what the tab says. Returns the peers to be dropped, if the swarm has just turned
-    /// out to be private.
+    /// Applies an update by the tab. Returns the peers to drop, if the swarm turned out to be
+    /// private.
     pub(crate) fn update(&mut self, join: u32, update: &JoinUpdate) -> Option<PublicPeers> {
         let swarm = self.joined.get_mut(&join)?;
         self.changed = true;
         swarm.update(update, &self.context)
     }
 
-    /// Takes in addresses that the tab learned from its peers.
+    /// Adds addresses that the tab learned from its peers.
     pub(crate) fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
         if let Some(swarm) = self.joined.get_mut(&join) {
             swarm.hint(addrs, &self.context);
@@ -120,7 +120,7 @@ impl Swarms {
         self.joined.remove(&join);
     }
 
-    /// Bytes that the candidates of all swarms take, roughly.
+    /// An estimate of the bytes that the candidates of all swarms take.
     pub(crate) fn memory(&self) -> usize {
         self.joined.values().map(JoinedSwarm::memory).sum()
     }
@@ -134,7 +134,8 @@ impl Swarms {
         }
     }
 
-    /// Takes in an event. `streams`: peers that the session has. Returns a peer that is new.
+    /// Handles an event. `streams` is the session's number of peers. Returns a new peer, if there
+    /// is one.
     pub(crate) fn handle(&mut self, event: SwarmEvent, streams: usize) -> Option<NewPeer> {
         self.changed = true;
         match event {
@@ -198,8 +199,8 @@ impl Swarms {
         }
     }
 
-    /// Dials what has become possible, and plans a report, if anything has changed. To be called
-    /// once for any number of changes.
+    /// Starts the dials that are possible now, and schedules a report if anything has changed. Call
+    /// it once after any number of changes.
     pub(crate) fn settle(&mut self, streams: usize) {
         if std::mem::take(&mut self.changed) {
             self.dial_peers(streams);
@@ -207,12 +208,12 @@ impl Swarms {
         }
     }
 
-    /// When [`Swarms::handle_timeout`] is to be called.
+    /// When [`Swarms::handle_timeout`] must be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next_dial.into_iter().chain(self.reports.next).min()
     }
 
-    /// Does what is due.
+    /// Handles what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, streams: usize, tunnel: &mut Server) {
         if self.next_dial.is_some_and(|at| at <= now) {
             self.dial_peers(streams);
@@ -222,7 +223,7 @@ impl Swarms {
         }
     }
 
-    /// Dials no more, and accepts no more peers.
+    /// Stops dialling and accepting peers.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
         self.dials.abort_all();
@@ -249,12 +250,12 @@ impl Swarms {
         !self.stopped && self.dials.has_room() && self.has_room(streams)
     }
 
-    /// Whether the session may have one more peer, dials under way included.
+    /// Whether the session may have another peer, dials in progress included.
     fn has_room(&self, streams: usize) -> bool {
         self.dials.count() + streams < usize::from(self.context.limits.peers_per_session)
     }
 
-    /// Dials one peer of a swarm, or postpones it; false if there is none or it is not the time.
+    /// Dials a peer of a swarm, or postpones it; false if there is none or it is too early.
     fn dial_next(&mut self, join: u32, now: Instant, streams: usize) -> bool {
         if !self.may_dial(streams) || self.dials.next_at(now).is_some() {
             return false;
@@ -277,7 +278,7 @@ impl Swarms {
         true
     }
 
-    /// Tells the tab what has changed in its swarms.
+    /// Reports changes of its swarms to the tab.
     fn report(&mut self, now: Instant, tunnel: &mut Server) {
         self.reports = ReportSchedule {
             last: now,
@@ -294,13 +295,13 @@ impl Swarms {
 }
 
 impl ReportSchedule {
-    /// A report is due at this time, or earlier.
+    /// Schedules a report for this time at the latest.
     fn plan(&mut self, at: Instant) {
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 }
 
-/// Waits until discovery has told one of the swarms something.
+/// Waits for a report of discovery on one of the swarms.
 async fn news(joined: &mut BTreeMap<u32, JoinedSwarm>, context: &SwarmContext) {
     poll_fn(|cx| {
         let mut swarms = joined.values_mut();

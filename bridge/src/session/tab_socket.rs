@@ -46,13 +46,13 @@ impl<S: AsyncWrite + Unpin> TabSocket<S> {
         self.payload.len()
     }
 
-    /// Begins a message. The one before must be complete, and so must what the library was writing.
+    /// Starts a message. The previous one, and what the library was writing, must be complete.
     pub(crate) fn begin_message(&mut self, message: Bytes) {
         self.head = head(message.len());
         self.payload = message;
     }
 
-    /// Writes on; ready once the frame is complete.
+    /// Continues writing; ready once the frame is complete.
     pub(crate) fn poll_complete(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.head.is_empty() || !self.payload.is_empty() {
             let slices = [IoSlice::new(&self.head), IoSlice::new(&self.payload)];

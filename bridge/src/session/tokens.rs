@@ -20,7 +20,7 @@ impl TokenStore {
         Ok(Self { path, tokens })
     }
 
-    /// Reads the file again. The tokens stay as they were if that fails. Returns whether there is a
+    /// Reads the file again. If that fails, the tokens stay unchanged. Returns whether there is a
     /// file.
     pub(crate) fn reread(&self) -> Result<bool, ConfigError> {
         let Some(path) = &self.path else {
@@ -61,7 +61,7 @@ impl Tokens {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let tokens: Vec<String> = lines.map(str::to_owned).collect();
-        // An empty file must not open the bridge to all.
+        // An empty file must not open the bridge to everyone.
         if tokens.is_empty() {
             Err(ConfigError::NoTokens(path.to_owned()))
         } else {
@@ -73,7 +73,7 @@ impl Tokens {
         !self.0.is_empty()
     }
 
-    /// Compares with all of every token, so that the time reveals nothing about them.
+    /// Compares with all bytes of every token, so that the time reveals nothing about them.
     fn contain(&self, shown: &[u8]) -> bool {
         self.0.iter().fold(false, |known, token| {
             known | is_same(token.as_bytes(), shown)

@@ -1,4 +1,4 @@
-//! Peers of one swarm that may be dialled, and when.
+//! The peers of a swarm that may be dialled, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::limits::network::network_of;
 
-/// Failures in a row after which a peer is forgotten until it is named again.
+/// The number of consecutive failures after which a peer is dropped until it is named again.
 const MAX_FAILURES: u32 = 5;
-/// Wait after a connection that the peer or the network ended.
+/// The delay after a connection that the peer or the network closed.
 const LOST_RETRY: Duration = Duration::from_secs(30);
-/// Wait after the tab closed a stream.
+/// The delay after the tab closed a stream.
 const UNWANTED_RETRY: Duration = Duration::from_secs(600);
 
 /// Addresses with their history.
@@ -22,26 +22,26 @@ const UNWANTED_RETRY: Duration = Duration::from_secs(600);
 pub(crate) struct Candidates {
     limit: usize,
     known: BTreeMap<PeerAddr, DialHistory>,
-    /// Those that are neither being dialled nor connected, by host: a busy host postpones all its
-    /// addresses at once, however many it has.
+    /// Addresses that are neither being dialled nor connected, by host: a busy host postpones all
+    /// its addresses at once.
     hosts: BTreeMap<HostId, Host>,
-    /// Hosts by the time at which something there may be dialled.
+    /// Hosts by the time at which one of their addresses may be dialled.
     queue: BTreeSet<(Instant, HostId)>,
 }
 
-/// An IPv4 address or the /64 around an IPv6 address; `None`: this bridge, where its tabs are.
+/// An IPv4 address, or the /64 of an IPv6 address; `None` is this bridge with its tabs.
 type HostId = Option<IpAddr>;
 
 fn host_of(addr: PeerAddr) -> HostId {
     addr.ip().map(network_of)
 }
 
-/// What may be dialled at one host.
+/// The addresses of one host that may be dialled.
 #[derive(Debug, Default)]
 struct Host {
     /// Addresses by the time at which they may be dialled.
     queue: BTreeSet<(Instant, PeerAddr)>,
-    /// Nothing at this host is dialled before.
+    /// The time before which no address of this host is dialled.
     not_before: Option<Instant>,
 }
 
@@ -52,12 +52,13 @@ impl Host {
     }
 }
 
-/// How a dial or a connection ended.
+/// The result of a dial or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Not dialled, because the target was busy; this is when it may be.
+    /// Not dialled, because the target was busy; contains the time at which it may be.
     NotNow(Instant),
-    /// No connection, or no handshake for the right info-hash. The time is when the dial began.
+    /// No connection, or no handshake for the right info-hash. Contains the time at which the dial
+    /// started.
     Failed(Instant),
     /// Connected, and closed by the peer or the network.
     Lost,
@@ -81,8 +82,8 @@ impl Candidates {
         self.known.len()
     }
 
-    /// Adds an address, to be dialled from `due` on. Without `due` (the filter refuses it) it only
-    /// counts as known. Returns whether it is new and there was room.
+    /// Adds an address that may be dialled from `due` on. Without `due` (the filter refuses it) it
+    /// only counts as known. Returns whether it is new and there was room.
     pub(crate) fn add(&mut self, addr: PeerAddr, source: PeerSource, due: Option<Instant>) -> bool {
         if let Some(known) = self.known.get_mut(&addr) {
             known.heard(source);
@@ -91,7 +92,7 @@ impl Candidates {
         self.insert(addr, source, due)
     }
 
-    /// Adds an address that the tab named, if hints do not take their share already.
+    /// Adds an address that the tab named, unless hints have reached their share.
     pub(crate) fn add_hint(&mut self, addr: PeerAddr, due: Instant) -> bool {
         let hinted = self
             .known
@@ -112,8 +113,8 @@ impl Candidates {
         room
     }
 
-    /// Forgets the addresses that a private swarm may not have, and returns them, also those that are
-    /// being dialled or connected: their outcome is ignored.
+    /// Drops the addresses that a private swarm must not use, and returns them, including those
+    /// that are being dialled or connected, whose result is then ignored.
     pub(crate) fn forget_public(&mut self) -> BTreeSet<PeerAddr> {
         let public = self
             .known
@@ -132,21 +133,20 @@ impl Candidates {
         self.hosts.values().map(|host| host.queue.len()).sum()
     }
 
-    /// The one that has been due longest. It is not returned again until [`Candidates::ended`] or
-    /// [`Candidates::postpone`].
+    /// The address that has been due longest. It is not returned again until [`Candidates::ended`]
+    /// or [`Candidates::postpone`].
     pub(crate) fn take(&mut self, now: Instant) -> Option<PeerAddr> {
         let (_, host) = self.queue.first().copied().filter(|(due, _)| *due <= now)?;
         self.change(host, |host| host.queue.pop_first())
             .map(|(_, addr)| addr)
     }
 
-    /// When [`Candidates::take`] will have something.
+    /// When [`Candidates::take`] will return an address.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.queue.first().map(|(due, _)| *due)
     }
 
-    /// An address was not dialled, because its host is busy: nothing at that host is dialled before
-    /// `until`.
+    /// Postpones an address whose host is busy: no address of that host is dialled before `until`.
     pub(crate) fn postpone(&mut self, addr: PeerAddr, now: Instant, until: Instant) {
         if self.known.contains_key(&addr) {
             self.enqueue(addr, now);
@@ -164,7 +164,7 @@ impl Candidates {
         self.change(host_of(addr), |host| host.queue.insert((due, addr)));
     }
 
-    /// Changes a host, and updates its place in the queue.
+    /// Changes a host, and updates its position in the queue.
     fn change<T>(&mut self, id: HostId, change: impl FnOnce(&mut Host) -> T) -> T {
         let host = self.hosts.entry(id).or_default();
         if let Some(due) = host.due() {
@@ -179,7 +179,7 @@ impl Candidates {
         changed
     }
 
-    /// A dial or connection ended.
+    /// Records the result of a dial or connection.
     pub(crate) fn ended(&mut self, addr: PeerAddr, outcome: Outcome, now: Instant) {
         let Some(history) = self.known.get_mut(&addr) else {
             return;
@@ -201,8 +201,8 @@ impl Candidates {
         self.enqueue(addr, due);
     }
 
-    /// A dial succeeded after it was given up. Returns whether the address is still known; it is
-    /// not returned by [`Candidates::take`] until [`Candidates::ended`].
+    /// Records a dial that succeeded after it was given up. Returns whether the address is still
+    /// known; it is not returned by [`Candidates::take`] until [`Candidates::ended`].
     pub(crate) fn connected(&mut self, addr: PeerAddr) -> bool {
         let known = self.known.contains_key(&addr);
         if known {

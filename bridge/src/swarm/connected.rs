@@ -1,4 +1,4 @@
-//! A connection to a peer whose handshake is done.
+//! A connection to a peer with a complete handshake.
 
 use aqueduct_core::wire::Handshake;
 use aqueduct_native::dial::HalfOpen;
@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 use crate::limits::descriptors::SocketPermit;
 use crate::swarm::pipe::Pipe;
 
-/// A connection, and what is known from its handshake.
+/// A connection, and the content of its handshake.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) pipe: Pipe,
     pub(crate) theirs: Handshake,
     /// What the peer sent after its handshake.
     pub(crate) leftover: BytesMut,
-    /// Given back when the connection ends; a connection between tabs has none.
+    /// Released when the connection ends; a connection between tabs has none.
     pub(crate) _permit: Option<SocketPermit>,
 }
 

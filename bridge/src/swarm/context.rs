@@ -1,4 +1,4 @@
-//! What the swarms of all sessions share.
+//! State shared by the swarms of all sessions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub(crate) struct SwarmContext {
     pub(crate) discovery: discovery::Handle,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Discovery counts its time from the same start.
+    /// Discovery's time starts at the same instant.
     pub(crate) clock: Clock,
-    /// Where peers dial in.
+    /// The port at which peers dial.
     pub(crate) peer_port: u16,
 }
 

@@ -1,5 +1,4 @@
-//! From an address to a peer that has answered the handshake for the right info-hash, and nothing
-//! less.
+//! Dialling a peer: succeeds only if it has answered the handshake for the right info-hash.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,8 +31,8 @@ pub(crate) enum DialError {
     Ourselves,
 }
 
-/// Connects and exchanges handshakes within `limit`, counted from now, however often the remote side
-/// sends single bytes.
+/// Connects and exchanges handshakes within `limit`, counted from now, however slowly the remote
+/// side sends.
 pub(crate) async fn dial(
     addr: SocketAddr,
     ours: Handshake,
@@ -46,7 +45,7 @@ pub(crate) async fn dial(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match &connected {
         Ok(_) => permit.reached(),
-        // Only this counts as the fault of the address: a peer that closes the connection later
+        // Only this counts as the fault of the address. A peer that closes the connection later
         // does so because of the info-hash, which the tab chose.
         Err(error) if is_remote_fault(error) => permit.failed(),
         Err(_) => {}

@@ -1,12 +1,12 @@
 //! The dials of one session.
 //!
-//! A tab chooses where the bridge dials. If it could see how or when a dial failed, it could tell
-//! closed ports from silent ones and from open ones that are no peers. So a dial that leads to no
-//! peer looks the same whatever happened: it has its place among the session's dials for
-//! [`Limits::failed_dials_told_after`](crate::Limits::failed_dials_told_after), and is told as
-//! failed then. Its socket and its permit at the target stay in use for the whole
+//! A tab chooses where the bridge dials. If it could observe how or when a dial failed, it could
+//! distinguish closed ports from silent ones and from open ones that are not peers. A failed dial
+//! therefore looks the same whatever happened: it occupies a slot among the session's dials for
+//! [`Limits::failed_dials_told_after`](crate::Limits::failed_dials_told_after), and is then
+//! reported as failed. Its socket and its permit at the target stay in use for the whole
 //! [`Limits::handshake_timeout`](crate::Limits::handshake_timeout), or until a newer dial needs the
-//! room. What succeeds after it was told as failed is told as connected all the same.
+//! room. A dial that succeeds after it was reported as failed is still reported as connected.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -29,12 +29,13 @@ use crate::swarm::context::SwarmContext;
 use crate::swarm::dial::dial;
 use crate::swarm::tab_dial::{TabDial, TabDialError};
 
-/// When a host is tried again at which one dial of the session waits for its turn already.
+/// The delay before a host is tried again if another dial of the session already waits for its turn
+/// there.
 const QUEUED_RETRY: Duration = Duration::from_millis(250);
-/// When a host is tried again if all sockets are in use.
+/// The delay before a host is tried again if all sockets are in use.
 const NO_SOCKET_RETRY: Duration = Duration::from_secs(1);
 
-/// What became of a dial.
+/// The result of a dial.
 pub(crate) struct DialEvent {
     pub(crate) join: u32,
     pub(crate) addr: PeerAddr,
@@ -43,7 +44,7 @@ pub(crate) struct DialEvent {
 
 pub(crate) enum DialResult {
     Connected(Connected),
-    /// It was told as failed before.
+    /// It was reported as failed before.
     ConnectedLate(Connected),
     Failed(Outcome),
 }
@@ -51,7 +52,7 @@ pub(crate) enum DialResult {
 /// A dial that is not made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostBusy {
-    /// Nothing at its host may be dialled before.
+    /// The time before which no address of its host may be dialled.
     pub(crate) until: Instant,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Dials {
     context: Arc<SwarmContext>,
     rate: Bucket,
     tasks: JoinSet<(u64, Step)>,
-    /// Those that began to connect earlier come first.
+    /// Attempts that started to connect earlier come first.
     attempts: Vec<Attempt>,
     last_number: u64,
     client: Network,
@@ -78,21 +79,21 @@ struct Attempt {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Waits for its turn at the target, to send this handshake there.
+    /// Waits for its turn at the target, to send this handshake.
     Queued(SocketAddr, Handshake),
-    /// Began to connect then. Perhaps it has failed already: its task does not say so.
+    /// Started to connect at this time. It may have failed already, which its task does not report.
     Connecting(Instant),
-    /// Connects to another tab since then.
+    /// Started to connect to another tab at this time.
     ConnectingToTab(Instant),
-    /// Was told as failed, and has no place any more.
+    /// Was reported as failed, and has no slot any more.
     GivenUp,
 }
 
-/// What a task has come to.
+/// The result of a step of a task.
 enum Step {
-    /// The dial may begin, or may not.
+    /// The dial may start, or was denied.
     Turn(Result<Permit, Denied>, SocketPermit),
-    /// All its time has passed, or there is a peer.
+    /// Its time has passed, or it has connected.
     Ended(Option<Connected>),
     Tab(Result<Connected, TabDialError>),
 }
@@ -114,18 +115,18 @@ impl Dials {
         }
     }
 
-    /// Dials that have a place, those that wait for their turn included.
+    /// The number of dials with a slot, including those that wait for their turn.
     pub(crate) fn count(&self) -> usize {
         let holds_place = |attempt: &&Attempt| attempt.state != State::GivenUp;
         self.attempts.iter().filter(holds_place).count()
     }
 
-    /// Whether there is a place for one more.
+    /// Whether there is a slot for another one.
     pub(crate) fn has_room(&self) -> bool {
         self.count() < self.context.limits.half_open_per_session
     }
 
-    /// When the rate allows the next one; `None`: now.
+    /// When the rate limit permits the next one; `None`: now.
     pub(crate) fn next_at(&mut self, now: Instant) -> Option<Instant> {
         self.rate.check(now).err()
     }
@@ -164,7 +165,7 @@ impl Dials {
         self.spawn(join, addr, State::ConnectingToTab(now), connect);
     }
 
-    /// Dials, or waits for a turn to do so.
+    /// Dials, or waits for its turn.
     pub(crate) fn start(
         &mut self,
         join: u32,
@@ -173,7 +174,7 @@ impl Dials {
     ) -> Result<(), HostBusy> {
         let now = Instant::now();
         let busy = |wait: Duration| HostBusy { until: now + wait };
-        // One waiting dial per host: more of them would not be served sooner.
+        // One waiting dial per host is enough; more would not be served sooner.
         if self.is_queued_at(addr) {
             return Err(busy(QUEUED_RETRY));
         }
@@ -195,7 +196,7 @@ impl Dials {
                 };
                 self.spawn(join, addr.into(), State::Queued(addr, handshake), wait);
             }
-            // That it is left alone must not be visible, either.
+            // A resting address must look like any other.
             Start::Denied(Denied::Resting(_)) => {
                 self.prepare(join, addr.into(), now);
                 let connect = self.connect(addr, handshake, None, socket);
@@ -206,7 +207,7 @@ impl Dials {
         Ok(())
     }
 
-    /// Takes one off the rate, and makes room for one more task.
+    /// Charges a dial to the rate limit, and makes room for another task.
     fn prepare(&mut self, join: u32, addr: PeerAddr, now: Instant) {
         let _ = self.rate.take(now);
         self.remove_given_up(|attempt| (attempt.join, attempt.addr) == (join, addr));
@@ -215,7 +216,7 @@ impl Dials {
         }
     }
 
-    /// Removes the oldest attempt that was given up and for which this holds.
+    /// Removes the oldest attempt that was given up and for which `is_meant` is true.
     fn remove_given_up(&mut self, is_meant: impl Fn(&Attempt) -> bool) {
         let is_meant = |attempt: &Attempt| attempt.state == State::GivenUp && is_meant(attempt);
         if let Some(place) = self.attempts.iter().position(is_meant) {
@@ -242,7 +243,7 @@ impl Dials {
         });
     }
 
-    /// Connects; without a permit, it only lasts as long as a dial that fails.
+    /// Connects. Without a permit it only lasts as long as a dial that fails.
     fn connect(
         &self,
         addr: SocketAddr,
@@ -276,7 +277,7 @@ impl Dials {
         })
     }
 
-    /// When a dial without a peer is told as failed.
+    /// When a dial without a peer is reported as failed.
     fn told_after(&self) -> Duration {
         let limits = &self.context.limits;
         limits

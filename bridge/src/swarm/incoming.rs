@@ -1,4 +1,5 @@
-//! The peer port: a peer that dials in names an info-hash, and is handed to a tab that joined it.
+//! The peer port: a dialling peer names an info-hash, and is passed to a tab that has joined the
+//! swarm.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::swarm::context::SwarmContext;
 use crate::swarm::dial::{DialError, read_handshake};
 use crate::swarm::registry::Arrival;
 
-/// How long to wait after a failed accept: the cause may last.
+/// The pause after a failed accept, whose cause may last.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts peers until the task is dropped.
@@ -83,7 +84,7 @@ async fn hand_to_tab(
         peer_id: tab.peer_id,
     });
     half_open.flush().await?;
-    // A session whose queue of arrivals is full has more peers than it can take.
+    // A session whose queue is full has more peers than it can handle.
     let _ = tab.arrivals.try_send(Arrival {
         join: tab.join,
         addr: addr.into(),

@@ -1,4 +1,4 @@
-//! One swarm that one tab has joined.
+//! A swarm that a tab has joined.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,14 +27,14 @@ use crate::swarm::reports::Reports;
 use crate::swarm::tab_dial::TabDial;
 use crate::tracker::Listing;
 
-/// Bytes that an address with its history and its place in the queue takes, roughly.
+/// An estimate of the bytes per address, with its history and its queue entry.
 const CANDIDATE_SIZE: usize = 200;
 
-/// Peers that a swarm must drop when it turns out to be private (BEP 27).
+/// The peers that a swarm must drop when it turns out to be private (BEP 27).
 #[derive(Debug)]
 pub(crate) struct PublicPeers {
     addrs: BTreeSet<PeerAddr>,
-    /// All other tabs, also those that connected to us.
+    /// All other tabs, including those that connected to us.
     tabs: bool,
 }
 
@@ -44,10 +44,10 @@ impl PublicPeers {
     }
 }
 
-/// A join as the bridge keeps it. Dropping it leaves the swarm.
+/// The bridge's state of a join. Dropping it leaves the swarm.
 #[derive(Debug)]
 pub(crate) struct JoinedSwarm {
-    /// What the bridge says to peers on the tab's behalf.
+    /// The handshake on the tab's behalf.
     handshake: Handshake,
     candidates: Candidates,
     places: Places,
@@ -60,11 +60,11 @@ pub(crate) struct JoinedSwarm {
     registration: Registration,
 }
 
-/// What the tab may cause in one swarm.
+/// Limits on what the tab may cause in one swarm.
 #[derive(Debug)]
 struct Budget {
     hints: Bucket,
-    /// Requests for more peers: for each, everything nearby is looked through.
+    /// Requests for more peers, each of which searches all nearby tabs.
     asks: Bucket,
 }
 
@@ -77,12 +77,12 @@ impl Budget {
     }
 }
 
-/// The swarm's place in discovery, and what comes from there.
+/// The swarm's membership in discovery, with its results.
 #[derive(Debug)]
 struct Discovery {
     membership: Membership,
     news: mpsc::Receiver<News>,
-    /// Discovery has ended, because the bridge stops.
+    /// Whether discovery has ended, because the bridge is stopping.
     ended: bool,
 }
 
@@ -98,7 +98,7 @@ impl Discovery {
 }
 
 impl JoinedSwarm {
-    /// Joins the swarm, and asks for peers. `owner`: the session.
+    /// Joins the swarm and requests peers. `owner` is the session.
     pub(crate) fn join(
         context: &Arc<SwarmContext>,
         owner: u64,
@@ -149,18 +149,18 @@ impl JoinedSwarm {
         Ok(swarm)
     }
 
-    /// What the bridge says to peers.
+    /// The handshake for peers.
     pub(crate) const fn handshake(&self) -> Handshake {
         self.handshake
     }
 
-    /// Bytes that its candidates take, roughly.
+    /// An estimate of the bytes that its candidates take.
     pub(crate) fn memory(&self) -> usize {
         self.candidates.len() * CANDIDATE_SIZE
     }
 
-    /// Takes over what the tab says. Returns the peers to be dropped, if the swarm has just turned
-    /// out to be private.
+    /// Applies an update by the tab. Returns the peers to drop, if the swarm turned out to be
+    /// private.
     pub(crate) fn update(
         &mut self,
         update: &JoinUpdate,
@@ -185,7 +185,7 @@ impl JoinedSwarm {
         dropped
     }
 
-    /// BEP 27: from now on peers come from trackers. Returns those that came in another way.
+    /// BEP 27: restricts peers to those from trackers. Returns all others.
     fn drop_public(&mut self) -> PublicPeers {
         self.discovery.membership.set_private();
         self.registration
@@ -210,14 +210,14 @@ impl JoinedSwarm {
         }
     }
 
-    /// A tracker has named this bridge as a peer.
+    /// Permits tabs as peers, because a tracker returned this bridge as a peer.
     fn allow_tabs(&mut self) {
         self.privacy.set_tracker_names_bridge();
         self.registration.set_accepts_tabs(true);
         self.find_tabs();
     }
 
-    /// Asks the bridge's own tracker, without a socket.
+    /// Queries the bridge's own tracker without a socket.
     fn ask_own_tracker(&mut self, context: &SwarmContext) {
         let Some(listing) = &mut self.listing else {
             return;
@@ -235,7 +235,7 @@ impl JoinedSwarm {
         TabDial::new(&self.registration, tab, self.handshake)
     }
 
-    /// Waits for news from discovery, and takes them in.
+    /// Waits for results of discovery and applies them.
     pub(crate) fn poll_news(&mut self, cx: &mut Context<'_>, context: &SwarmContext) -> Poll<()> {
         if let Some(News::Peers { addrs, source }) = std::task::ready!(self.discovery.poll_news(cx))
         {
@@ -269,8 +269,8 @@ impl JoinedSwarm {
         }
     }
 
-    /// Takes in addresses that the tab learned from its peers. Hints beyond the budget, and all for
-    /// a private swarm, are ignored.
+    /// Adds addresses that the tab learned from its peers. Hints beyond the limit, and all for a
+    /// private swarm, are ignored.
     pub(crate) fn hint(&mut self, addrs: &[SocketAddr], context: &SwarmContext) {
         let now = Instant::now();
         if self.privacy.is_private() || self.budget.hints.take(now).is_err() {
@@ -286,7 +286,7 @@ impl JoinedSwarm {
         }
     }
 
-    /// The next address to dial, if the tab wants more peers. It has a place from now on.
+    /// The next address to dial, if the tab wants more peers. It occupies a slot from now on.
     pub(crate) fn take(&mut self, now: Instant) -> Option<PeerAddr> {
         let addr = self
             .places
@@ -305,21 +305,22 @@ impl JoinedSwarm {
             .flatten()
     }
 
-    /// A dial led to no peer.
+    /// Records a failed dial.
     pub(crate) fn dial_failed(&mut self, addr: PeerAddr, outcome: Outcome) {
         self.places
             .dial_ended(matches!(outcome, Outcome::Failed(_)));
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// A dial succeeded. Returns whether the peer is still wanted: the swarm may have turned out to
-    /// be private meanwhile.
+    /// Records a successful dial. Returns whether the peer is still wanted, since the swarm may
+    /// have turned out to be private in the meantime.
     pub(crate) fn dial_succeeded(&mut self, addr: PeerAddr) -> bool {
         self.places.dial_ended(false);
         self.take_connected(addr)
     }
 
-    /// A dial succeeded after its place was given up. Returns whether there still is one.
+    /// Records a dial that succeeded after its slot was given up. Returns whether there is still a
+    /// slot.
     pub(crate) fn late_dial_succeeded(&mut self, addr: PeerAddr) -> bool {
         self.places.has_room() && self.take_connected(addr)
     }
@@ -332,13 +333,13 @@ impl JoinedSwarm {
         known
     }
 
-    /// A peer was not dialled, because its host is busy: nothing there is dialled before this time.
+    /// Postpones a peer whose host is busy: no address of that host is dialled before `until`.
     pub(crate) fn postpone(&mut self, addr: PeerAddr, until: Instant) {
         self.places.dial_ended(false);
         self.candidates.postpone(addr, Instant::now(), until);
     }
 
-    /// Takes in a peer that dialled in; false if the tab wants no more.
+    /// Admits a dialling peer; false if the tab wants no more peers.
     pub(crate) fn admit_incoming(&mut self, addr: PeerAddr) -> bool {
         self.places.admit_incoming(addr, self.candidates.waiting())
     }
@@ -359,12 +360,12 @@ impl JoinedSwarm {
         self.candidates.ended(addr, outcome, Instant::now());
     }
 
-    /// When the passing of time changes what the tab is to be told.
+    /// When the passing of time changes a report.
     pub(crate) fn next_report(&self, context: &SwarmContext) -> Option<Instant> {
         self.reports.next_change(context)
     }
 
-    /// Tells the tab what is new.
+    /// Reports changes to the tab.
     pub(crate) fn report(&mut self, context: &SwarmContext, join: u32, tunnel: &mut Server) {
         let membership = &self.discovery.membership;
         let own = self.listing.as_ref().filter(|listing| listing.is_named());
@@ -388,7 +389,8 @@ fn list(context: &SwarmContext, request: &mut JoinRequest) -> Option<Listing> {
     )
 }
 
-/// Leaves so many trackers per host. What is no URL stays: the tab is told that it cannot be asked.
+/// Limits the number of trackers per host. Invalid URLs are kept, since they are reported to the
+/// tab.
 fn limit_trackers_per_host(trackers: &mut [Vec<String>], limit: usize) {
     let mut seen: BTreeMap<Host, usize> = BTreeMap::new();
     for tier in trackers {

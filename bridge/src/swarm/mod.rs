@@ -1,4 +1,4 @@
-//! Swarms that tabs have joined: who is there, and how the bridge connects to them.
+//! Swarms that tabs have joined: their members, and how the bridge connects to them.
 
 pub(crate) mod candidates;
 pub(crate) mod connected;

@@ -1,5 +1,5 @@
-//! What carries the bytes of one stream outside its session: a socket to a peer, or memory shared with
-//! another tab's session.
+//! The transport of a stream outside its session: a socket to a peer, or memory shared with another
+//! tab's session.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -10,11 +10,11 @@ use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpStream;
 
-/// Bytes per direction that one tab may have written and the other not yet read. The writer gets no
-/// credit for more, so that neither can fill the bridge's memory.
+/// The number of bytes per direction that one tab may have written and the other has not read. The
+/// writer gets no credit for more, so that neither can fill the bridge's memory.
 const CAPACITY: usize = 64 * 1024;
 
-/// One end of a connection whose handshake is done.
+/// One end of a connection with a complete handshake.
 #[derive(Debug)]
 pub(crate) enum Pipe {
     /// To a peer on the network.
@@ -30,7 +30,7 @@ impl Pipe {
         (Self::Inside(one), Self::Inside(other))
     }
 
-    /// Ready when it is worth making room for what can be read.
+    /// Ready when reading may succeed.
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Socket(socket) => socket.poll_read_ready(cx),
@@ -38,7 +38,7 @@ impl Pipe {
         }
     }
 
-    /// Appends what can be read to the buffer; 0 bytes: the other side has finished.
+    /// Appends available bytes to the buffer; 0 bytes: the other side has finished.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,

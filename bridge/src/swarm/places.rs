@@ -1,4 +1,4 @@
-//! The places that a tab has for peers of one swarm, and who has them.
+//! The slots that a tab has for peers of one swarm.
 
 use std::collections::BTreeSet;
 
@@ -30,12 +30,12 @@ impl Places {
         self.want = want;
     }
 
-    /// What the tab may be told.
+    /// The counts for the tab.
     pub(crate) const fn counts(&self) -> PeerCounts {
         self.counts
     }
 
-    /// Whether the tab has fewer peers than it wants, dials under way included.
+    /// Whether the tab has fewer peers than it wants, dials in progress included.
     pub(crate) fn has_room(&self) -> bool {
         self.counts.connected + self.counts.dialling < self.want.into()
     }
@@ -60,9 +60,9 @@ impl Places {
         self.counts.connected += 1;
     }
 
-    /// Takes in a peer that dialled in, if there is room. As long as `waiting` addresses are there
-    /// to be dialled, half of the places are reserved for them. One address has one place, or in a
-    /// private network, where it may stand for several peers, a quarter of all.
+    /// Admits a dialling peer, if there is room. While `waiting` addresses can be dialled, half of
+    /// the slots are reserved for them. One address gets one slot, or in a private network, where
+    /// it may represent several peers, a quarter of all.
     pub(crate) fn admit_incoming(&mut self, addr: PeerAddr, waiting: usize) -> bool {
         let (want, host) = (usize::from(self.want), addr.ip().map(network_of));
         let per_host = if addr.ip().is_some_and(is_local) {

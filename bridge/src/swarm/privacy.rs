@@ -1,17 +1,17 @@
-//! Where the peers of a swarm may come from (BEP 27).
+//! The permitted sources of a swarm's peers (BEP 27).
 
 use aqueduct_core::types::PeerSource;
 
-/// Tabs of this bridge, and peers that only its own tracker knows, count as found on one's own
-/// network.
+/// The source for tabs of this bridge, and for peers that only its own tracker knows: they count as
+/// found on the local network.
 const NEARBY: PeerSource = PeerSource::Lsd;
 
-/// Whether a swarm is private, and whether a tracker vouches for the tabs of this bridge.
+/// Whether a swarm is private, and whether a tracker confirms the tabs of this bridge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Privacy {
     private: bool,
-    /// A tracker of the torrent has named this bridge as a peer: then its other tabs are peers that
-    /// even a private swarm may have.
+    /// Whether a tracker of the torrent has returned this bridge as a peer: then even a private
+    /// swarm may use its other tabs.
     tracker_names_bridge: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Which tab is in which swarm: for peers that dial in, and for tabs that connect to each other inside
-//! the bridge.
+//! The tabs in each swarm: for dialling peers, and for tabs that connect to each other inside the
+//! bridge.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,17 +11,18 @@ use tokio::sync::{mpsc, oneshot};
 use crate::swarm::connected::Connected;
 use crate::sync::lock;
 
-/// Tabs that one tab is told of: those that joined last before it. Each is told of some, so that all
-/// are connected, if indirectly.
+/// The maximum number of tabs that are reported to a tab: those that joined last before it. All
+/// tabs are then connected, if indirectly.
 const MAX_NEIGHBOURS: usize = 50;
 
-/// A peer that connected to a tab; the handshake is done.
+/// A peer that connected to a tab; the handshake is complete.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) join: u32,
     pub(crate) addr: PeerAddr,
     pub(crate) connected: Connected,
-    /// For another tab of this bridge, which waits to be accepted; dropping it means no.
+    /// For another tab of this bridge, which waits to be accepted. Dropping it declines the
+    /// connection.
     pub(crate) answer: Option<oneshot::Sender<()>>,
 }
 
@@ -41,11 +42,11 @@ struct Members {
 #[derive(Debug, Default)]
 struct SwarmMembers {
     tabs: BTreeMap<u64, Member>,
-    /// The tab to which a peer that dialled in was sent last.
+    /// The tab to which the last dialling peer was sent.
     last_chosen: u64,
 }
 
-/// One tab in one swarm, and how to reach its session.
+/// A tab in a swarm, and how to reach its session.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) join: u32,
@@ -60,7 +61,7 @@ pub(crate) struct Member {
 pub(crate) struct Registration {
     registry: Arc<Registry>,
     info_hash: InfoHashV1,
-    /// By what else peers that dial in may ask for the torrent.
+    /// The second info-hash by which dialling peers may request the torrent.
     other_hash: Option<InfoHashV1>,
     peer_id: PeerId,
     number: u64,
@@ -132,7 +133,7 @@ impl Registration {
         std::iter::once(self.info_hash).chain(self.other_hash)
     }
 
-    /// What other tabs know it by.
+    /// Its identification for other tabs.
     pub(crate) const fn tab(&self) -> TabId {
         TabId(self.number)
     }
@@ -154,8 +155,8 @@ impl Registration {
         }
     }
 
-    /// The tabs to which this one may connect: of two, the one that joined later connects,
-    /// or they would do so twice. Never the tab itself, be it in an earlier session.
+    /// The tabs to which this one may connect. Of two tabs, the one that joined later connects,
+    /// since both would do so otherwise. Never the tab itself, even in an earlier session.
     pub(crate) fn neighbours(&self) -> Vec<TabId> {
         let members = lock(&self.registry.members);
         let swarm = members.by_hash.get(&self.info_hash);

@@ -1,4 +1,4 @@
-//! What a tab was told of one swarm, and what is new.
+//! The reports on one swarm that were sent to a tab, and changes since then.
 
 use aqueduct_core::discovery::{DhtCounts, TrackerStatus};
 use aqueduct_core::tunnel::{PeerCounts, Server, TrackerCounts};
@@ -18,7 +18,7 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// When the passing of time changes what the tab is to be told.
+    /// When the passing of time changes a report.
     pub(crate) fn next_change(&self, context: &SwarmContext) -> Option<Instant> {
         self.tracker_reports.next_change(context)
     }
@@ -57,14 +57,14 @@ impl Reports {
     }
 }
 
-/// Stores what is now; returns it if it differs from what was told.
+/// Stores a value; returns it if it differs from the reported one.
 fn changed<T: Copy + PartialEq>(told: &mut Option<T>, now: Option<T>) -> Option<T> {
     let news = now.filter(|_| *told != now);
     *told = now;
     news
 }
 
-/// The bridge's own tracker counts as one that answered.
+/// Counts the bridge's own tracker as one that answered.
 fn count_own(listing: &Listing, counts: &mut TrackerCounts) {
     let (swarm, found) = listing.counts();
     counts.total = counts.total.saturating_add(1);

@@ -21,7 +21,7 @@ pub(crate) enum TabDialError {
     Declined,
 }
 
-/// Which tab connects to which.
+/// The two tabs of a connection.
 #[derive(Debug)]
 pub(crate) struct TabDial {
     registry: Arc<Registry>,
@@ -40,7 +40,8 @@ impl TabDial {
         }
     }
 
-    /// Waits until the other tab's session accepts the connection: each session has its own limits.
+    /// Waits until the other tab's session accepts the connection, since each session has its own
+    /// limits.
     pub(crate) async fn connect(self, limit: Duration) -> Result<Connected, TabDialError> {
         let Self {
             registry,
@@ -58,7 +59,7 @@ impl TabDial {
             connected: Connected::inside(far, ours),
             answer: Some(answer),
         };
-        // A session whose queue of arrivals is full has more peers than it can take.
+        // A session whose queue is full has more peers than it can handle.
         tab.arrivals
             .try_send(arrival)
             .map_err(|_| TabDialError::Declined)?;

@@ -1,9 +1,10 @@
-//! What a tab is told of its trackers.
+//! The reports on its trackers that a tab receives.
 //!
-//! A tab chooses the trackers, and so what the bridge connects to. If it were told how and when each
-//! attempt failed, it could tell open ports from closed ones, and names that exist in the bridge's
-//! network from those that do not. So every failure without a tracker's answer is reported in the
-//! same way: as being asked, for longer than any attempt may take, and from then on as failed.
+//! A tab chooses the trackers, and so what the bridge connects to. If it learned how and when each
+//! attempt failed, it could distinguish open ports from closed ones, and names that exist in the
+//! bridge's network from those that do not. Every failure without a tracker's answer is therefore
+//! reported in the same way: as being asked, for longer than any attempt may take, and from then on
+//! as failed.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use crate::limits::policy::Filter;
 use crate::swarm::context::SwarmContext;
 
-/// Since when each tracker of a join was asked without an answer.
+/// Since when each tracker of a join has been asked without an answer.
 #[derive(Debug, Default)]
 pub(crate) struct TrackerReports {
     failing_since: Vec<Option<Instant>>,
@@ -35,7 +36,7 @@ enum ReportedState {
 }
 
 impl TrackerReports {
-    /// What the tab may know at present.
+    /// The counts that may be reported now.
     pub(crate) fn count(
         &mut self,
         statuses: &[TrackerStatus],
@@ -136,8 +137,8 @@ fn reported(
     }
 }
 
-/// Whether the filter refuses the address that the tab itself named, which is no secret. What a name
-/// or a redirect leads to may be one.
+/// Whether the filter refuses the address that the tab itself named, which is not a secret. The
+/// address of a name or a redirect may be one.
 fn is_refused(url: &str, filter: &Filter) -> bool {
     let Ok(Url {
         host: Host::Addr(ip),

@@ -1,7 +1,7 @@
 //! Announces over HTTP, answered before hyper sees the connection, because they are many, short and
 //! alike.
 //!
-//! What is not plainly an announce or a scrape is passed on together with the bytes that were read.
+//! Any other request is passed on together with the bytes that were read.
 
 use std::io::Write;
 use std::net::{IpAddr, TcpStream};
@@ -14,26 +14,26 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::tracker::service::TrackerService;
 
-/// Longest head that is read here: a scrape of 64 swarms has some 5 KiB.
+/// The maximum length of a head that is parsed here: a scrape of 64 swarms has some 5 KiB.
 const MAX_HEAD: usize = 8 * 1024;
-/// Most fields of a head that is read here, as many as hyper takes.
+/// The maximum number of fields of a head that is parsed here, as in hyper.
 const MAX_FIELDS: usize = 100;
-/// Bytes that most heads and answers need at most.
+/// The number of bytes that are enough for most heads and answers.
 const TYPICAL: usize = 1024;
 
 /// The parts of a request that matter here.
 struct Request<'a> {
     path: &'a [u8],
     query: &'a [u8],
-    /// Bytes up to the next request.
+    /// The number of bytes up to the next request.
     length: usize,
-    /// The client may send another one.
+    /// Whether the client may send another request.
     keep_alive: bool,
 }
 
 /// A request that is not for the tracker.
 pub(crate) struct OtherRequest {
-    /// What was read of it.
+    /// The bytes that were read.
     pub(crate) read: Vec<u8>,
     /// When its head must be complete.
     pub(crate) head_by: Instant,
@@ -48,8 +48,8 @@ pub(crate) struct Timeouts {
     pub(crate) end: Instant,
 }
 
-/// Answers a client that has sent one whole request already and will send no other, without waiting
-/// for anything. Otherwise returns what it read; `None` if the client has its answer.
+/// Answers a client that has already sent one whole request and will send no other, without
+/// waiting. Otherwise returns the bytes that were read; `None` if the client was answered.
 pub(crate) fn answer_at_once(
     socket: &TcpStream,
     from: IpAddr,
@@ -70,7 +70,7 @@ pub(crate) fn answer_at_once(
     };
     let mut output = Vec::with_capacity(TYPICAL);
     write_answer(&mut output, &request, false, from, tracker);
-    // The buffer of a new socket takes the longest answer; a client that is gone needs none.
+    // The buffer of a new socket can hold the longest answer; a client that is gone needs none.
     let _ = send(socket, &output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     None
 }
@@ -148,8 +148,9 @@ fn end_of_head(input: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a head with the parser that hyper uses for all other requests. `None` if it is
-    /// malformed, has a body, or names no host: hyper reads it once more and answers what is wrong.
+    /// Parses a head with the parser that hyper uses for all other requests. `None` if it is
+    /// malformed, has a body, or names no host: hyper then parses it again and answers with the
+    /// error.
     fn parse(head: &'a [u8]) -> Option<Self> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
@@ -193,7 +194,7 @@ fn write_answer(
 ) {
     const HEAD: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n";
-    /// With as many blanks as the longest body's length has digits.
+    /// With as many spaces as the length of the longest body has digits.
     const LENGTH: &[u8] = b"Content-Length:        \r\n";
     output.clear();
     output.extend_from_slice(HEAD);

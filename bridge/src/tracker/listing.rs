@@ -1,5 +1,5 @@
-//! A tab's entry in the bridge's own tracker, which also names peers to it. No socket is involved:
-//! the filter refuses the bridge's own address, as it should.
+//! A tab's entry in the bridge's own tracker, which also returns peers to it. No socket is
+//! involved, since the filter refuses the bridge's own address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use aqueduct_core::types::InfoHashV1;
 
 use crate::tracker::service::TrackerService;
 
-/// A tab's part in the bridge's entry for a swarm; removed when dropped.
+/// A tab's share of the bridge's entry for a swarm, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Listing {
     tracker: Arc<TrackerService>,
     info_hash: InfoHashV1,
     seed: bool,
     named: bool,
-    /// Peers in the last answer.
+    /// The number of peers in the last answer.
     found: usize,
 }
 
@@ -68,7 +68,7 @@ impl Listing {
         peers
     }
 
-    /// The tab has become a seed.
+    /// Records that the tab has become a seed.
     pub(crate) fn complete(&mut self) {
         if !std::mem::replace(&mut self.seed, true) {
             self.change(0, 1);

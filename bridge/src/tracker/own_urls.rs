@@ -1,5 +1,5 @@
-//! The URLs by which torrents name the bridge's own tracker. Such announces are answered inside the
-//! bridge, whose filter would refuse them as its own address.
+//! The URLs by which torrents name the bridge's own tracker. Such announces are answered
+//! internally, since the bridge's filter would refuse its own address.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use aqueduct_core::discovery::url::{Host, Url};
 use crate::config::Config;
 use crate::sync::{read, write};
 
-/// How URLs name the bridge.
+/// The addresses by which URLs may name the bridge.
 #[derive(Debug)]
 pub(super) struct OwnUrls {
     /// Host and port of `public-url`.

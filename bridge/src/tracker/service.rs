@@ -1,4 +1,4 @@
-//! The bridge's own tracker: core's machine behind one lock.
+//! The bridge's own tracker: core's state machine behind one lock.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,16 +17,17 @@ use crate::sync::lock;
 use crate::tracker::own_urls::OwnUrls;
 use crate::tracker::tab_swarms::{TabSwarms, Tabs, read_compact};
 
-/// How often silent clients are looked for, and some of the tabs' swarms are announced again.
+/// The interval at which silent clients are removed, and some of the tabs' swarms are announced
+/// again.
 const TICK: Duration = Duration::from_secs(1);
-/// A port that every filter allows, to ask about an address alone.
+/// A port that every filter permits, to check an address only.
 const ANY_PORT: u16 = 6881;
 
-/// The tracker and what it needs of its bridge.
+/// The tracker and the parts of the bridge that it needs.
 #[derive(Debug)]
 pub(crate) struct TrackerService {
-    /// Held for the microsecond that a request takes, or for a batch of datagrams, never across a
-    /// wait.
+    /// Held for about a microsecond per request, or for a batch of datagrams, and never across an
+    /// await.
     machine: Mutex<tracker::Tracker>,
     tab_swarms: Mutex<TabSwarms>,
     pub(super) own_urls: OwnUrls,
@@ -40,7 +41,7 @@ impl TrackerService {
     /// A tracker without swarms, reached at the port `web`.
     ///
     /// # Errors
-    /// The system has no randomness.
+    /// The system provides no random bytes.
     pub(crate) fn new(
         config: &Config,
         web: u16,
@@ -60,7 +61,7 @@ impl TrackerService {
         })
     }
 
-    /// Does what is due at intervals, until the task is dropped.
+    /// Runs periodic tasks until the task is dropped.
     pub(crate) async fn run_timers(self: Arc<Self>) {
         loop {
             sleep(TICK).await;
@@ -80,8 +81,8 @@ impl TrackerService {
         self.own_urls.set(own);
     }
 
-    /// Announces a part of the tabs' swarms again, so that each one's turn comes in half the time
-    /// after which it would be forgotten.
+    /// Announces some of the tabs' swarms again, so that each is announced within half the time
+    /// after which it would be removed.
     fn refresh(&self) {
         let mut tab_swarms = self.tab_swarms();
         for (info_hash, tabs) in tab_swarms.next_share(self.interval) {
@@ -138,8 +139,8 @@ impl TrackerService {
         types::Instant::ZERO + self.start.elapsed()
     }
 
-    /// Clients dial what the tracker lists, so the rules for dialling are the rules for listing. A
-    /// client with a port that is not dialled is not listed, but gets peers.
+    /// Clients dial the listed addresses, so the rules for dialling also apply to listing. A client
+    /// with a port that is not dialled is not listed, but receives peers.
     pub(super) fn admit(&self, addr: SocketAddr) -> Admission {
         if self.filter.allowed(addr).is_ok() {
             Admission::Listed
@@ -198,8 +199,8 @@ impl TrackerService {
     }
 }
 
-/// Where peers reach the bridge: what the operator configured, the address that the peer port is bound
-/// to, or those of the machine that may be dialled.
+/// The addresses at which peers reach the bridge: those that the operator configured, the address
+/// of the peer port, or those of the machine that may be dialled.
 pub(crate) fn reachable(config: &Config, peers: SocketAddr, own: &[IpAddr]) -> Vec<SocketAddr> {
     let at = |ip: &IpAddr| SocketAddr::new(*ip, peers.port());
     if !config.public_address.is_empty() {

@@ -18,7 +18,7 @@ pub(super) struct TabSwarms {
     cursor: Option<InfoHashV1>,
 }
 
-/// How many tabs are in a swarm. They share an entry, because they share a port.
+/// The number of tabs in a swarm. They share an entry, because they share a port.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tabs {
     pub(super) all: usize,
@@ -54,8 +54,8 @@ impl TabSwarms {
         tabs
     }
 
-    /// The swarms whose turn it is, if this is called every second and all are to have their turn
-    /// within `interval`.
+    /// The swarms that are due, if this is called every second and each must be due once within
+    /// `interval`.
     pub(super) fn next_share(&mut self, interval: Duration) -> Vec<(InfoHashV1, Tabs)> {
         let seconds = usize::try_from(interval.as_secs()).unwrap_or(usize::MAX);
         let share = self.swarms.len().div_ceil(seconds.max(1));

@@ -12,11 +12,11 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::tracker::service::TrackerService;
 
-/// Bytes of a datagram that are read: a scrape of 74 swarms has 1,496.
+/// The maximum length of a datagram that is read: a scrape of 74 swarms has 1,496 bytes.
 const LONGEST: usize = 1536;
-/// Datagrams after which other tasks have their turn.
+/// The number of datagrams after which other tasks get a turn.
 const TURN: usize = 64;
-/// Bytes per socket that the kernel keeps while the task is busy.
+/// The size of the kernel's receive buffer per socket, for times at which the task is busy.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// Opens the sockets.
@@ -53,7 +53,7 @@ async fn answer(socket: UdpSocket, tracker: Arc<TrackerService>) {
             return;
         }
         for _ in 0..TURN {
-            // An error belongs to an earlier answer, whose receiver is gone.
+            // The error belongs to an earlier answer, whose receiver is gone.
             let Ok((length, from)) = socket.try_recv_from(&mut datagram) else {
                 break;
             };
@@ -65,7 +65,8 @@ async fn answer(socket: UdpSocket, tracker: Arc<TrackerService>) {
                 &mut answer,
             );
             if !answer.is_empty() {
-                // If the kernel cannot take it now, it is lost like any datagram; clients ask again.
+                // An answer that the kernel cannot accept now is lost, like any datagram; clients
+                // repeat their requests.
                 let _ = socket.try_send_to(&answer, from);
                 tracker.metrics.tracker.requests_total.add(1);
             }

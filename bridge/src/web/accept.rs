@@ -1,4 +1,4 @@
-//! Accepts connections to the page's port, and answers announces at once where that is possible.
+//! Accepts connections to the page's port, and answers announces immediately if possible.
 //!
 //! Most connections to a busy tracker bring one announce and end. If its bytes have arrived when the
 //! connection is accepted, it is answered at once, without a task, and without registering the
@@ -23,10 +23,10 @@ use crate::web::connection;
 use crate::web::connection_guard::ConnectionGuard;
 use crate::web::context::WebContext;
 
-/// First and longest pause after a failed accept.
+/// The first and the maximum pause after a failed accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What each accepting task works with.
+/// The state of an accepting task.
 #[derive(Clone)]
 struct Acceptor {
     listener: Arc<AsyncFd<TcpListener>>,
@@ -34,8 +34,8 @@ struct Acceptor {
     open: mpsc::Sender<Infallible>,
 }
 
-/// Accepts as long as the tasks that this returns are kept, one per processor. `open`: a sender for
-/// each connection.
+/// Accepts connections until the returned tasks, one per processor, are dropped. `open`: a sender
+/// for each connection.
 pub(crate) fn accept(
     listener: tokio::net::TcpListener,
     context: Arc<WebContext>,
@@ -60,7 +60,7 @@ fn watch(listener: TcpListener) -> io::Result<AsyncFd<TcpListener>> {
 }
 
 impl Acceptor {
-    /// Accepts as long as there are sockets to spare, and pauses when the system has none.
+    /// Accepts connections while there are sockets to spare, and pauses if the system has none.
     async fn run(self) {
         let mut pause = PAUSES.0;
         loop {
@@ -87,8 +87,8 @@ impl Acceptor {
         }
     }
 
-    /// Answers at once, or spawns a task for the connection, unless its address has as many as it
-    /// may have.
+    /// Answers immediately, or spawns a task for the connection, unless its address has reached its
+    /// limit.
     fn handle_connection(
         &self,
         socket: TcpStream,

@@ -1,4 +1,4 @@
-//! The page, compiled in.
+//! The page, embedded in the program.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use rust_embed::Embed;
 
-/// The files that trunk made, with a Brotli copy beside each file that compresses well.
+/// The files that trunk built, with a Brotli copy beside each file that compresses well.
 #[derive(Embed)]
 #[folder = "../web/dist"]
 #[allow_missing = true]
@@ -48,7 +48,7 @@ fn serve(
     );
     let mut response = Response::new(Full::default());
     let fields = response.headers_mut();
-    // Names do not change with contents (the worker's must not), so browsers always ask again. An
+    // Names do not change with contents (the worker's must not), so browsers always revalidate. An
     // answer that nothing changed takes only a few bytes.
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     fields.insert(CONTENT_TYPE, HeaderValue::from_static(mime_of(name)));

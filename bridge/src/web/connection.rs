@@ -19,10 +19,10 @@ use crate::web::context::WebContext;
 use crate::web::http;
 use crate::web::prefixed::Prefixed;
 
-/// Longest head of a request: 16 KiB.
+/// The maximum length of a request's head: 16 KiB.
 const MAX_HEAD: usize = 16 * 1024;
-/// How long an HTTP connection may last unless it becomes a session. A client that reads the page
-/// more slowly would hold a socket for too long.
+/// The maximum duration of an HTTP connection that does not become a session. A client that reads
+/// the page more slowly would hold a socket for too long.
 const MAX_DURATION: Duration = Duration::from_secs(120);
 
 /// Serves a connection of which `read` has been read already.
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     }
     if let Some(other) = serve_tracker(&mut socket, read, remote, &context).await {
         let _ = socket.set_nodelay(true);
-        // In a box, so that the many connections that only announce need no room for it.
+        // Boxed, so that the many connections that only announce need no space for it.
         Box::pin(serve_http(socket, other, remote, context, guard)).await;
     }
 }
@@ -70,7 +70,7 @@ async fn serve_tls(
     }
 }
 
-/// Answers what is for the tracker; returns the first request that is not.
+/// Answers requests for the tracker; returns the first request that is not.
 async fn serve_tracker<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut S,
     read: Vec<u8>,
@@ -102,8 +102,8 @@ async fn serve_http<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();
-    // What is left of the first head's time. A client that was slow with it gets no more for the
-    // next.
+    // The remaining time of the first head, so that a client which was slow with it gets no more
+    // for the next.
     let head_timeout = first.head_by.saturating_duration_since(Instant::now());
     builder
         .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! What a connection to the page's port holds while it is open.
+//! The resources that a connection to the page's port holds while it is open.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! What all connections to the page's port share.
+//! State shared by all connections to the page's port.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::web::origin::Origins;
 use crate::web::proxies::Proxies;
 use crate::web::tls::Tls;
 
-/// Everything that answering HTTP and opening sessions needs of the bridge.
+/// Everything that answering HTTP and opening sessions needs from the bridge.
 #[derive(Debug)]
 pub(crate) struct WebContext {
     pub(crate) sessions: Arc<SessionContext>,
@@ -21,7 +21,7 @@ pub(crate) struct WebContext {
     pub(crate) memory: Arc<Memory>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
-    /// `None`: plain HTTP.
+    /// `None` for plain HTTP.
     pub(crate) tls: Option<Tls>,
     /// Connections per address.
     pub(crate) connections: Arc<Quota>,
@@ -32,19 +32,19 @@ impl WebContext {
         &self.sessions.swarms
     }
 
-    /// Whether a further session must be refused: the limit on sessions or on memory is reached, or
+    /// Whether another session must be refused: the limit on sessions or on memory is reached, or
     /// sockets are scarce.
     pub(crate) fn is_full(&self) -> bool {
         self.clients.are_full() || self.memory.is_full() || self.swarms().sockets.are_scarce()
     }
 
-    /// Whether browsers reach the page over TLS, be it the bridge's own or that of a proxy.
+    /// Whether browsers reach the page over TLS, by the bridge itself or by a proxy.
     pub(crate) fn is_https(&self) -> bool {
         self.tls.is_some() || self.origins.are_https()
     }
 
-    /// A place for a connection to the page's port; `None` if its address has its share already. A
-    /// proxy needs no place, since its connections are those of many clients.
+    /// A slot for a connection to the page's port; `None` if its address has reached its limit. A
+    /// proxy needs no slot, since its connections are those of many clients.
     pub(crate) fn admit_connection(&self, ip: IpAddr) -> Option<Option<Share>> {
         if self.proxies.are_at(ip) {
             Some(None)
@@ -60,7 +60,8 @@ impl WebContext {
         tracker.filter(|_| !self.proxies.are_at(remote.ip()))
     }
 
-    /// Reads certificate and tokens again. What cannot be read stays as it was; open sessions go on.
+    /// Reads certificate and tokens again. What cannot be read stays unchanged; open sessions
+    /// continue.
     pub(crate) fn reread(&self) {
         match self.tls.as_ref().map(Tls::reread) {
             Some(Err(error)) => tracing::error!(%error, "the certificate stays as it was"),

@@ -33,15 +33,15 @@ use crate::web::origin::Verdict;
 
 type Answer = Response<Full<Bytes>>;
 
-/// Longest message from a tab, and its only frame: 1 MiB, as the tunnel says.
+/// The maximum length of a tab's message, and of its only frame: 1 MiB, as the tunnel defines.
 const MAX_MESSAGE: usize = aqueduct_core::tunnel::frame::MAX_MESSAGE;
-/// Bytes of the library's own frames and of last messages that may wait for a tab. Other messages do
-/// not pass through its buffer.
+/// The maximum number of queued bytes of the library's own frames and of final messages. Other
+/// messages do not pass through its buffer.
 const MAX_UNSENT: usize = 1024 * 1024;
-/// Small, because ten thousand idle tabs have one each; long messages get their own buffers.
+/// Small, since ten thousand idle tabs have one each; long messages get their own buffers.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// The page's policy, with what it may connect to.
+/// The content security policy, with the sources that it may connect to.
 macro_rules! policy {
     ($connect:literal) => {
         concat!(
@@ -53,10 +53,10 @@ macro_rules! policy {
 }
 
 const POLICY: &str = policy!("'self'");
-/// What starts the page's worker.
+/// The script that starts the page's worker.
 const WORKER: &str = "/worker_loader.js";
-/// The worker has no document. It alone fetches .torrent files at the web addresses that the user
-/// gives, where their sites allow it.
+/// The worker has no document. Only it fetches .torrent files from web addresses that the user
+/// enters, if their sites permit that.
 const WORKER_POLICY: &str = policy!("'self' http: https:");
 const SECURITY: [(HeaderName, &str); 5] = [
     (hyper::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -75,10 +75,10 @@ const SECURITY: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// A year, for the bridge's own name alone (RFC 6797).
+/// One year, for the bridge's own name only (RFC 6797).
 const ONLY_HTTPS: &str = "max-age=31536000";
 
-/// Answers one request. `guard` is held as long as a session exists.
+/// Answers one request. `guard` is held while a session exists.
 pub(crate) async fn answer(
     request: Request<Incoming>,
     remote: SocketAddr,
@@ -142,7 +142,8 @@ fn get(request: &Request<Incoming>, context: &WebContext) -> Answer {
     }
 }
 
-/// What [`crate::tracker::http`] does not answer: announces through a proxy, and unusual ones.
+/// Answers requests to the tracker that [`crate::tracker::http`] does not: announces through a
+/// proxy, and unusual ones.
 fn answer_tracker(request: &Request<Incoming>, remote: SocketAddr, context: &WebContext) -> Answer {
     let from = context.proxies.client_of(remote, request.headers());
     let body = context.swarms().tracker.as_ref().and_then(|tracker| {
@@ -191,8 +192,8 @@ fn refuse(status: StatusCode, body: &'static str, fields: &[(HeaderName, &'stati
     answer
 }
 
-/// Upgrades to a WebSocket (RFC 6455, 4.2). A refused client is told so inside it, because pages
-/// cannot read the status of an upgrade.
+/// Upgrades to a WebSocket (RFC 6455, 4.2). A client is refused inside it, since pages cannot read
+/// the status of an upgrade.
 fn open_session(
     mut request: Request<Incoming>,
     remote: SocketAddr,
@@ -254,7 +255,7 @@ fn open_session(
     answer
 }
 
-/// Sessions are numbered for logs, and for the budgets of discovery.
+/// A number for a session, which identifies it in logs and in the budgets of discovery.
 fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

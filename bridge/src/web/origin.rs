@@ -1,5 +1,4 @@
-//! Which pages may open a session: those of the bridge's own origin and of the origins that the
-//! operator names.
+//! Which pages may open a session: those of the bridge's own origin and of the configured origins.
 
 use std::net::IpAddr;
 
@@ -8,21 +7,21 @@ use hyper::header::{HOST, ORIGIN};
 
 use crate::config::Config;
 
-/// What a request's `Origin` means.
+/// The meaning of a request's `Origin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// A page that may use the bridge.
     Known,
-    /// No page, or one whose origin is opaque: it must show a token.
+    /// No page, or one with an opaque origin: it must show a token.
     Unknown,
-    /// A page that may not.
+    /// A page that may not use the bridge.
     Foreign,
 }
 
 /// The origins whose pages may use the bridge.
 #[derive(Debug)]
 pub(crate) struct Origins {
-    /// The bridge's own, if the operator names it.
+    /// The bridge's own origin, if the operator configured it.
     public: Option<String>,
     others: Vec<String>,
     /// Whether the bridge itself speaks TLS.
@@ -63,9 +62,9 @@ impl Origins {
         }
     }
 
-    /// The bridge's own origin, as the browser was directed to it. Names are not trusted: under a
-    /// name that an attacker makes resolve to the bridge, the attacker's page would count as the
-    /// bridge's own (DNS rebinding).
+    /// The bridge's own origin, as the browser addressed it. Names are not trusted: if an attacker
+    /// makes a name resolve to the bridge, the attacker's page would count as the bridge's own (DNS
+    /// rebinding).
     fn literal(&self, headers: &HeaderMap) -> Option<String> {
         let host = headers.get(HOST)?.to_str().ok()?;
         let name = host

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// `inner`, with `prefix` before what it still has to read.
+/// `inner`, preceded by the bytes in `prefix`.
 #[derive(Debug)]
 pub(crate) struct Prefixed<S> {
     prefix: Vec<u8>,
@@ -32,7 +32,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
         buf.put_slice(&self.prefix[..count]);
         self.prefix.drain(..count);
         if self.prefix.is_empty() {
-            // A session may last for hours; release the memory.
+            // A session may last for hours, so release the memory.
             self.prefix = Vec::new();
         }
         Poll::Ready(Ok(()))

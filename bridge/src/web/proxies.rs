@@ -1,4 +1,4 @@
-//! Proxies before the bridge, and the clients behind them.
+//! Trusted proxies, and the clients behind them.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,15 +12,15 @@ use crate::limits::cidr::Cidr;
 pub(crate) struct Proxies(pub(crate) Vec<Cidr>);
 
 impl Proxies {
-    /// Whether a connection from there is that of a proxy.
+    /// Whether this address is that of a trusted proxy.
     pub(crate) fn are_at(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.0.iter().any(|range| range.contains(ip))
     }
 
-    /// The client behind a request: the socket's address, or what trusted proxies say. Proxies
-    /// append to `X-Forwarded-For`, so only its right end is theirs; what is to the left of the
-    /// first untrusted address may be made up by the client.
+    /// The client of a request: the socket's address, or the one that trusted proxies report.
+    /// Proxies append to `X-Forwarded-For`, so only its right end is theirs; everything left of the
+    /// first untrusted address may be forged by the client.
     pub(crate) fn client_of(&self, remote: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let lines: Vec<&str> = headers
             .get_all(HeaderName::from_static("x-forwarded-for"))

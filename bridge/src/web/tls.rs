@@ -16,13 +16,13 @@ use crate::config::Config;
 use crate::limits::address_rate::AddressRate;
 use crate::sync::{read, write};
 
-/// Seconds' worth of handshakes that an address may begin at once after a pause.
+/// The number of seconds' worth of handshakes that an address may start in a burst.
 const HANDSHAKE_BURST: u64 = 5;
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file is missing or holds no PEM of that kind.
+    /// The file does not exist or contains no PEM of the required kind.
     #[error("{path} cannot be read as PEM: {why}")]
     Pem {
         /// Its path.
@@ -35,7 +35,7 @@ pub enum TlsError {
         "{0} holds no certificate; name the file with the chain in PEM, the server's own certificate first"
     )]
     Empty(PathBuf),
-    /// Certificate and key do not fit, or are of a kind that is not supported.
+    /// Certificate and key do not match, or are of an unsupported kind.
     #[error("the certificate {cert} cannot be used with the key {key}: {why}")]
     Certificate {
         /// The chain's file.
@@ -47,8 +47,8 @@ pub enum TlsError {
     },
 }
 
-/// A certificate that can be read again: it is renewed every few weeks, and no session should end for
-/// that.
+/// A certificate that can be reloaded: it is renewed every few weeks, which should not end
+/// sessions.
 pub(crate) struct Tls {
     cert: PathBuf,
     key: PathBuf,
@@ -76,19 +76,19 @@ impl Tls {
         }))
     }
 
-    /// Reads it again. The present one stays if that fails.
+    /// Reads the certificate again. If that fails, the current one stays.
     pub(crate) fn reread(&self) -> Result<(), TlsError> {
         let new = acceptor(&self.cert, &self.key)?;
         *write(&self.acceptor) = new;
         Ok(())
     }
 
-    /// Whether this address may begin a handshake now.
+    /// Whether this address may start a handshake now.
     pub(crate) fn admits(&self, ip: IpAddr) -> bool {
         self.handshakes.take(ip, Instant::now()).is_ok()
     }
 
-    /// For a new connection.
+    /// The acceptor for a new connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         read(&self.acceptor).clone()
     }

@@ -4,7 +4,7 @@ use aqueduct_native::net::{Policy, Purpose, Target};
 
 use super::{Filter, V4_REFUSED, V6_GLOBAL, V6_REFUSED};
 
-/// Random addresses of the property below; a multiple of this many verdicts is asked for.
+/// Random addresses of the property below; the number of checks is a multiple of this.
 const RANDOM_ADDRESSES: u64 = if cfg!(debug_assertions) {
     50_000
 } else {
@@ -45,7 +45,7 @@ fn every_refused_v4_range_ends_where_it_should() {
             );
         }
     }
-    // Ranges that touch each other are few; all other neighbours were allowed.
+    // Adjacent ranges are few; all other neighbouring addresses must be permitted.
     for open in [
         "1.0.0.0",
         "9.255.255.255",
@@ -110,7 +110,7 @@ fn every_refused_v6_range_ends_where_it_should() {
     }
 }
 
-/// The seven ways to write an IPv4 address as an IPv6 one.
+/// The seven ways to embed an IPv4 address in an IPv6 address.
 fn disguises(ip: Ipv4Addr) -> [String; 7] {
     let [a, b, c, d] = ip.octets();
     let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -125,7 +125,7 @@ fn disguises(ip: Ipv4Addr) -> [String; 7] {
     ]
 }
 
-/// What HARDENING's list says, by comparison of numbers instead of masks.
+/// Whether an IPv4 address is public, by comparing numbers instead of masks.
 fn is_public(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     !matches!(
@@ -148,7 +148,7 @@ fn random_addresses_get_one_verdict_in_every_spelling() {
     let filter = Filter::default();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..RANDOM_ADDRESSES {
-        // xorshift64: a fixed, even sequence of addresses.
+        // xorshift64: a fixed, evenly distributed sequence of addresses.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;

@@ -1,5 +1,5 @@
-//! Requests that wait for a turn. The clients take turns, and the requests of one client are served
-//! in the order in which they came.
+//! Requests that wait for their turn. Clients take turns, and the requests of one client are served
+//! in order of arrival.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use tokio::sync::Notify;
 
 use crate::limits::network::Network;
 
-/// The waiting requests of all clients, for one place.
+/// The waiting requests of all clients for one host.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     clients: BTreeMap<Network, VecDeque<Waiter>>,
-    /// Clients that wait, in the order in which they take their turns.
+    /// Waiting clients, in the order of their turns.
     turns: VecDeque<Network>,
     waiting: usize,
 }
 
-/// One request that waits.
+/// A waiting request.
 #[derive(Debug)]
 struct Waiter {
     number: u64,
-    /// Notified when it has come to the front, or was turned away.
+    /// Notified when it has come to the front, or was dropped.
     changed: Arc<Notify>,
 }
 
@@ -41,9 +41,9 @@ impl FairQueue {
             .is_some_and(|waiters| waiters.iter().any(|waiter| waiter.number == number))
     }
 
-    /// Appends a request of this client. If `limit` wait already, the last one of the client that
-    /// has most of them is turned away: this one (`None`), if no other client has more. Returns
-    /// what is notified when the request should look at its place again.
+    /// Appends a request of this client. If `limit` requests wait already, the last one of the
+    /// client with the most requests is dropped: this one (`None`), if no other client has more.
+    /// Returns what is notified when the request should check its position again.
     pub(crate) fn join(
         &mut self,
         client: Network,
@@ -86,7 +86,7 @@ impl FairQueue {
         true
     }
 
-    /// Removes a request, if it waits.
+    /// Removes a request, if it is queued.
     pub(crate) fn leave(&mut self, client: Network, number: u64) {
         let front = self.front();
         let Some(waiters) = self.clients.get_mut(&client) else {
@@ -109,7 +109,7 @@ impl FairQueue {
         }
     }
 
-    /// The request at the front has had its turn.
+    /// Removes the request at the front after its turn.
     pub(crate) fn advance(&mut self) {
         let Some(client) = self.turns.pop_front() else {
             return;
@@ -126,7 +126,7 @@ impl FairQueue {
         self.notify_front();
     }
 
-    /// Makes the request at the front look at its place again.
+    /// Makes the request at the front check its position again.
     pub(crate) fn notify_front(&self) {
         let front = self
             .turns

@@ -1,4 +1,4 @@
-//! What one target may be asked for at a time.
+//! Limits on simultaneous requests to one target.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use crate::limits::Limits;
 use crate::limits::bucket::Bucket;
 use crate::limits::network::{Network, network_of};
 
-/// Seconds' worth of bytes that may be read at once after a pause.
+/// The number of seconds' worth of bytes that may be read in a burst.
 pub(super) const READ_BURST: u32 = 80;
-/// The part of what is read from a host that one client may cause: one in so many.
+/// The share of the bytes read from a host that one client may cause, as a divisor.
 pub(super) const READ_SHARE: u32 = 4;
 
 /// What counts as one host.
@@ -23,7 +23,7 @@ pub(super) const READ_SHARE: u32 = 4;
 pub(super) enum HostName {
     /// An IPv4 address, or the /64 of an IPv6 address.
     Network(IpAddr),
-    /// The domain that a name is in. It stands for the name servers behind it.
+    /// The domain of a name. It represents the name servers behind it.
     Domain(String),
 }
 
@@ -31,7 +31,8 @@ impl HostName {
     pub(super) fn of(place: Place<'_>) -> Self {
         match place {
             Place::Addr(addr) => Self::Network(network_of(addr.ip())),
-            // The last two labels: the owner of a domain can make any number of names below it.
+            // The last two labels, since the owner of a domain can create any number of names below
+            // it.
             Place::Name(name) => {
                 Self::Domain(name.rsplitn(3, '.').take(2).collect::<Vec<_>>().join("."))
             }
@@ -64,7 +65,7 @@ impl HostLimits {
 pub(super) enum Turn {
     Now,
     At(Instant),
-    /// When it is notified.
+    /// After a notification.
     Later,
     TurnedAway,
 }
@@ -92,12 +93,12 @@ impl Host {
         }
     }
 
-    /// Starts a request that nobody queued for; false if it has to wait.
+    /// Starts a request that is not queued; false if it has to wait.
     pub(super) fn start(&mut self, now: Instant) -> bool {
         self.queue.is_empty() && self.take(now).is_ok()
     }
 
-    /// Takes a request off the rate; otherwise returns when to try again, if that is known.
+    /// Charges a request to the rate limit; otherwise returns when to try again, if that is known.
     fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         if self.under_way >= self.limits.under_way {
             return Err(None);
@@ -129,13 +130,13 @@ impl Host {
         }
     }
 
-    /// A request is over.
+    /// Ends a request.
     pub(super) fn finish(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
         self.queue.notify_front();
     }
 
-    /// How long nothing is asked of this host for this client, because too much was read from it.
+    /// How long this client may not send requests to this host, because too much was read from it.
     pub(super) fn read_pause(&mut self, client: Network, now: Instant) -> Option<Duration> {
         let all = self.read.check(now).err();
         let its_own = self
@@ -157,7 +158,7 @@ impl Host {
         its_own.check(now).is_ok() & self.read.check(now).is_ok()
     }
 
-    /// Whether it differs from a host that was never asked for anything.
+    /// Whether it differs from a host that was never contacted.
     pub(super) fn is_needed(&mut self, now: Instant) -> bool {
         self.read_by.retain(|_, read| !read.is_full(now));
         self.under_way > 0

@@ -1,5 +1,6 @@
-//! How often one target is contacted, whatever leads there: peers, trackers, each hop of a redirect,
-//! names that are looked up, nodes of the DHT. Over all sessions, with the clients taking turns.
+//! Limits on how often one target is contacted, for whatever reason: peers, trackers, each hop of a
+//! redirect, name lookups, DHT nodes. They apply to all sessions together, with the clients taking
+//! turns.
 
 mod fair_queue;
 mod host;
@@ -23,22 +24,22 @@ use crate::sync::lock;
 use host::{Host, HostLimits, HostName, Turn};
 use unreachable::Unreachable;
 
-/// Requests that wait for their turn at one host. One more turns away the last one of the client
-/// that has most of them there.
+/// The maximum number of requests that wait for their turn at one host. A further one causes the
+/// last one of the client with the most requests to be dropped.
 const MAX_QUEUED: usize = 40;
-/// Longest wait for a turn.
+/// The maximum wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// Seconds' worth of datagrams that may be sent at once after a pause.
+/// The number of seconds' worth of datagrams that may be sent in a burst.
 const DATAGRAM_BURST: u64 = 10;
 
-/// All targets, and what is under way there.
+/// All targets, with the requests in progress.
 #[derive(Debug)]
 pub(crate) struct Targets {
     limits: HostLimits,
     state: Mutex<State>,
-    /// To nodes of the DHT.
+    /// For DHT nodes.
     datagrams: AddressRate,
-    /// The client behind each owner of joins, as long as the owner exists.
+    /// The client of each owner of joins, while the owner exists.
     clients: Mutex<BTreeMap<u64, Network>>,
 }
 
@@ -50,7 +51,7 @@ struct State {
     last_queued: u64,
 }
 
-/// A request under way. It is over when this is dropped.
+/// A request in progress. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     targets: Arc<Targets>,
@@ -63,12 +64,12 @@ pub(crate) struct Permit {
 #[derive(Debug)]
 pub(crate) enum Start {
     Now(Permit),
-    /// Others are before it; see [`Targets::wait`].
+    /// Other requests precede it; see [`Targets::wait`].
     Queued,
     Denied(Denied),
 }
 
-/// A request's place in the queue of a host; given up when dropped.
+/// A request's position in the queue of a host, which is given up when this is dropped.
 struct QueuePlace<'a> {
     targets: &'a Targets,
     host: HostName,
@@ -77,7 +78,7 @@ struct QueuePlace<'a> {
     changed: Arc<Notify>,
 }
 
-/// Keeps the client behind an owner known until it is dropped.
+/// Keeps the client of an owner known until it is dropped.
 #[derive(Debug)]
 pub(crate) struct OwnerRecord {
     targets: Arc<Targets>,
@@ -102,7 +103,7 @@ impl Targets {
         })
     }
 
-    /// Records the client's address behind an owner of joins.
+    /// Records the client's address for an owner of joins.
     pub(crate) fn record_owner(self: &Arc<Self>, owner: u64, ip: IpAddr) -> OwnerRecord {
         lock(&self.clients).insert(owner, Networks::of(ip).site());
         OwnerRecord {
@@ -111,8 +112,8 @@ impl Targets {
         }
     }
 
-    /// The client behind an owner. All owners that no longer exist count as one client: what is
-    /// left for them to do is to say at trackers that they have stopped.
+    /// The client of an owner. All owners that no longer exist count as one client; they only
+    /// announce to trackers that they have stopped.
     pub(crate) fn client(&self, owner: u64) -> Network {
         lock(&self.clients)
             .get(&owner)
@@ -120,7 +121,7 @@ impl Targets {
             .unwrap_or_else(|| Networks::of(Ipv6Addr::UNSPECIFIED.into()).site())
     }
 
-    /// Starts a request, if it may start at once.
+    /// Starts a request, if it may start now.
     pub(crate) fn start(self: &Arc<Self>, place: Place<'_>, client: Network) -> Start {
         let (now, name, addr) = (Instant::now(), HostName::of(place), addr_of(place));
         let mut state = lock(&self.state);
@@ -142,7 +143,7 @@ impl Targets {
     /// Waits until a request may start.
     ///
     /// # Errors
-    /// Too many wait for the same host, or the host is not asked for a time.
+    /// Too many requests wait for the same host, or the host is not contacted for a while.
     pub(crate) async fn wait(
         self: &Arc<Self>,
         place: Place<'_>,
@@ -165,9 +166,9 @@ impl Targets {
         }
     }
 
-    /// Counts a datagram to a node of the DHT. False: it must not be sent, its host has had as many
-    /// as it may. Other nodes choose where lookups go, so a tab that runs a few of them could flood
-    /// any host.
+    /// Counts a datagram to a DHT node. False: it must not be sent, since its host has reached the
+    /// limit. Other nodes determine the destinations of lookups, so a tab that runs a few nodes
+    /// could otherwise flood any host.
     pub(crate) fn may_send_datagram(&self, to: IpAddr) -> bool {
         self.datagrams.take(to, Instant::now()).is_ok()
     }
@@ -201,7 +202,7 @@ impl Targets {
         })
     }
 
-    /// Changes what is known of a host, if anything is.
+    /// Changes the state of a host, if there is any.
     fn with_host<T>(&self, name: &HostName, change: impl FnOnce(&mut Host) -> T) -> Option<T> {
         lock(&self.state).hosts.entries.get_mut(name).map(change)
     }
@@ -229,7 +230,7 @@ const fn addr_of(place: Place<'_>) -> Option<SocketAddr> {
 }
 
 impl QueuePlace<'_> {
-    /// Waits for its turn; false if it was turned away.
+    /// Waits for its turn; false if the request was dropped.
     async fn turn(&self) -> bool {
         loop {
             let take_turn = |host: &mut Host| host.turn(self.client, self.number, Instant::now());

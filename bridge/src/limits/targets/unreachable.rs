@@ -1,5 +1,5 @@
-//! Addresses that could not be reached: they are left alone for a time, at first only for the client
-//! that tried them in vain.
+//! Unreachable addresses. They are not contacted for a while, at first only for the client that
+//! failed to reach them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::limits::Limits;
 use crate::limits::network::Network;
 use crate::limits::pruned_map::PrunedMap;
 
-/// Addresses that are remembered. Failures of further ones are not counted; the other limits hold
-/// for them, too.
+/// The maximum number of tracked addresses. Failures of further ones are not counted; the other
+/// limits apply to them too.
 const MAX_ADDRESSES: usize = 1 << 17;
-/// Clients that are remembered per address.
+/// The maximum number of tracked clients per address.
 const MAX_CLIENTS: usize = 8;
 
-/// Which clients tried which addresses in vain. When a client's failures at an address reach the
-/// limit, the address is left alone for that client; when that is so for as many clients as the
-/// limit says, it is left alone for all.
+/// Which clients failed to reach which addresses. If a client's failures at an address reach the
+/// limit, the address is not contacted for that client; if that is the case for as many clients as
+/// the limit says, it is not contacted for any.
 #[derive(Debug)]
 pub(crate) struct Unreachable {
     failures: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Unreachable {
     by_addr: PrunedMap<SocketAddr, Vec<Failures>>,
 }
 
-/// Failures in a row of one client.
+/// Consecutive failures of one client.
 #[derive(Debug)]
 struct Failures {
     client: Network,
@@ -43,7 +43,7 @@ impl Unreachable {
         }
     }
 
-    /// How much longer an address is left alone for this client.
+    /// How long this address is not contacted for this client.
     pub(crate) fn pause(
         &self,
         addr: SocketAddr,
@@ -67,7 +67,7 @@ impl Unreachable {
         resting.into_iter().map(|(_, left)| left).max()
     }
 
-    /// There was no connection, and that was the fault of the remote side.
+    /// Records a failed connection that was the fault of the remote side.
     pub(crate) fn failed(&mut self, addr: SocketAddr, client: Network, now: Instant) {
         let (pause, room) = (self.pause, self.by_addr.entries.len() < MAX_ADDRESSES);
         if !room && !self.by_addr.entries.contains_key(&addr) {
@@ -86,7 +86,7 @@ impl Unreachable {
         }
     }
 
-    /// There was a connection.
+    /// Records a successful connection.
     pub(crate) fn reached(&mut self, addr: SocketAddr) {
         self.by_addr.entries.remove(&addr);
     }
