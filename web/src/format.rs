@@ -1,4 +1,4 @@
-//! Numbers as text for the page.
+//! Formatting of numbers for the page.
 
 const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -19,7 +19,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{rest:.digits$} {}", UNITS[unit])
 }
 
-/// As [`size`], but rounded down: 1023.9 MiB do not read as 1.00 GiB.
+/// As [`size`], but rounded down: 1023.9 MiB are not shown as 1.00 GiB.
 fn size_at_most(bytes: u64) -> String {
     let scale = UNITS
         .iter()
@@ -39,7 +39,7 @@ fn size_at_most(bytes: u64) -> String {
     format!("{:.digits$} {unit}", (rest * step).floor() / step)
 }
 
-/// How much of a whole is there, so that only a whole reads as one: `0.99 GiB of 1.00 GiB`, `1.00
+/// Shows a part of a whole so that only the whole looks complete: `0.99 GiB of 1.00 GiB`, `1.00
 /// GiB, 256 KiB missing`.
 pub(crate) fn part(done: u64, whole: u64) -> String {
     let (some, all) = (size_at_most(done), size(whole));
@@ -50,7 +50,7 @@ pub(crate) fn part(done: u64, whole: u64) -> String {
     }
 }
 
-/// Two sizes of which the first is smaller, so that it reads as smaller, too.
+/// Formats two sizes so that the smaller one also looks smaller.
 pub(crate) fn apart(small: u64, large: u64) -> (String, String) {
     let (less, more) = (size_at_most(small), size(large));
     if less == more {
@@ -84,7 +84,7 @@ pub(crate) fn duration(seconds: u64) -> String {
     }
 }
 
-/// Percentage of a whole, rounded down so that 100 means all of it. Of an empty whole all is there.
+/// The percentage of a whole, rounded down so that 100 means all of it. An empty whole is complete.
 pub(crate) fn percent(done: u64, whole: u64) -> u8 {
     if done >= whole {
         return 100;

@@ -1,8 +1,8 @@
 //! Aqueduct in a browser tab: two wasm programs, page and worker, that exchange [`message`]s.
 //!
-//! The [`page`] draws and asks; piece data never pass through it. The worker runs the [`engine`]:
-//! its peers are streams of one WebSocket to the bridge, its disk ([`storage`]) is the origin
-//! private file system.
+//! The [`page`] is the user interface; piece data never pass through it. The worker runs the
+//! [`engine`]: its peers are streams of one WebSocket to the bridge, its disk ([`storage`]) is the
+//! origin private file system.
 
 mod browser;
 pub mod engine;

@@ -1,6 +1,6 @@
 //! Links that users paste, drop, share and open.
 
-/// What separates the page's address from the magnet link in a link to share.
+/// The separator between the page's address and the magnet link in a shared link.
 const MARK: char = '#';
 const MAGNET: &str = "magnet:";
 
@@ -9,7 +9,7 @@ pub(crate) fn to_share(page: &str, magnet: &str) -> String {
     format!("{page}{MARK}{magnet}")
 }
 
-/// The magnet link in a text that may be a link to share; other text unchanged.
+/// The magnet link in a text that may be a shared link; other text unchanged.
 pub(crate) fn magnet_in(text: &str) -> &str {
     let text = text.trim();
     let after = text.split_once(MARK).map(|(_, after)| after);
@@ -18,9 +18,9 @@ pub(crate) fn magnet_in(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The links and info-hashes in a text: in quotes, between commas, or one right after the other. Of
-/// a link to share, the magnet link is returned. Other words are returned unchanged, so that they
-/// are refused.
+/// The links and info-hashes in a text: quoted, separated by commas, or directly adjacent. For a
+/// shared link, the magnet link is returned. Other words are returned unchanged, so that they are
+/// rejected.
 pub(crate) fn links_in(text: &str) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
     let mut ended = true;
@@ -28,7 +28,7 @@ pub(crate) fn links_in(text: &str) -> Vec<String> {
         let word = bare(written);
         match links.last_mut() {
             _ if word.is_empty() => {}
-            // A blank that was not escaped, for instance in the name.
+            // An unescaped space, for instance in the name.
             Some(last)
                 if !ended && !begins_link(word) && begins_link(last) && last.contains('?') =>
             {
@@ -51,8 +51,8 @@ pub(crate) fn links_in(text: &str) -> Vec<String> {
     links
 }
 
-/// Splits magnet links that follow each other without a blank, as when several lines are pasted into
-/// a field of one line.
+/// Splits magnet links that follow each other without a space, as when several lines are pasted
+/// into a single-line field.
 fn apart(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let follows = |at: usize| {
@@ -61,7 +61,7 @@ fn apart(word: &str) -> Vec<&str> {
             .is_some_and(|before| !b"#-=".contains(before))
     };
     let (mut parts, mut from) = (Vec::new(), 0);
-    // Inside a web address, it is part of the address.
+    // Part of a web address.
     for (at, _) in lower
         .match_indices(MAGNET)
         .filter(|(at, _)| follows(*at) && !lower.starts_with("http"))

@@ -1,7 +1,7 @@
-//! Frees the memory of received buffers at once.
+//! Frees the memory of received buffers immediately.
 //!
-//! What a WebSocket delivers stays allocated until the browser collects garbage. The collector
-//! does not count this memory as JavaScript's own, so a hundred MiB can pile up. A buffer that is
+//! Buffers from a WebSocket stay allocated until the browser collects garbage. The collector does
+//! not count this memory as JavaScript's own, so a hundred MiB can pile up. A buffer that is
 //! transferred to a message port leaves this worker; one that is transferred to a closed port is
 //! freed.
 
@@ -21,7 +21,7 @@ impl BufferSink {
 
     /// Frees a buffer. Nothing can be read from it afterwards.
     pub(crate) fn free(&self, buffer: &ArrayBuffer) {
-        // Where the browser refuses, the garbage collector frees it later.
+        // If the browser refuses, the garbage collector frees it later.
         drop(
             self.0
                 .post_message_with_transferable(&JsValue::NULL, &Array::of1(buffer)),

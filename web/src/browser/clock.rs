@@ -8,7 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::global::scope;
 
-/// The longest delay that the browser's timers take (ms); longer ones would fire at once.
+/// The maximum delay of the browser's timers in milliseconds; longer ones would fire immediately.
 const LONGEST_MS: f64 = 2_147_483_647.0;
 
 /// Monotonic time since the worker started.
@@ -32,7 +32,7 @@ pub(crate) fn unix_millis() -> u64 {
     js_sys::Date::now().max(0.0) as u64
 }
 
-/// A timer that calls back once, at about the time it was armed for or earlier.
+/// A timer that calls back once, at the armed time or earlier.
 pub(crate) struct Timer {
     callback: Closure<dyn FnMut()>,
     armed: Option<(Instant, i32)>,
@@ -46,8 +46,8 @@ impl Timer {
         }
     }
 
-    /// Asks for a call at `at`. An earlier call that is already scheduled is kept: a call that
-    /// comes too early is harmless, and setting timers costs time.
+    /// Requests a call at `at`. An earlier call that is already scheduled is kept: an early call is
+    /// harmless, and setting timers costs time.
     pub(crate) fn arm(&mut self, at: Instant) {
         match self.armed {
             Some((earlier, _)) if earlier <= at => return,

@@ -1,9 +1,9 @@
-//! Exceptions of the browser in words for the page's users.
+//! Exceptions of the browser in terms for users.
 
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::DomException;
 
-/// Why the browser refused something, as a clause.
+/// Why the browser refused an operation, as a clause.
 pub(crate) fn reason(error: &JsValue) -> String {
     if let Some(exception) = error.dyn_ref::<DomException>() {
         return exception_reason(&exception.name());

@@ -48,8 +48,8 @@ async fn request(options: &Object) -> Result<bool, JsValue> {
     }
 }
 
-/// The promise of the whole request settles when the worker ends, or at once with an error if the
-/// browser refuses locks.
+/// The promise of the whole request settles when the worker ends, or immediately with an error if
+/// the browser refuses locks.
 async fn forward_failure(held: Promise, reject: Function) {
     if let Err(error) = JsFuture::from(held).await {
         drop(reject.call1(&JsValue::NULL, &error));

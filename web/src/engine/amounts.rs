@@ -6,7 +6,7 @@ use aqueduct_core::{Engine, Phase};
 
 use super::torrents::Torrent;
 
-/// Bytes that a torrent is still going to store.
+/// Bytes that a torrent still has to store.
 pub(super) fn outstanding(engine: &Engine, torrent: TorrentId) -> u64 {
     let snapshot = engine
         .snapshot_of(torrent)
@@ -14,7 +14,7 @@ pub(super) fn outstanding(engine: &Engine, torrent: TorrentId) -> u64 {
     snapshot.map_or(0, |s| s.wanted.saturating_sub(s.done))
 }
 
-/// The amounts of a torrent that trackers are told (BEP 3).
+/// The amounts of a torrent for announces (BEP 3).
 pub(super) fn announced(engine: &Engine, torrent: &Torrent) -> Amounts {
     let snapshot = engine.snapshot_of(torrent.id);
     Amounts {

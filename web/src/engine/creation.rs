@@ -1,8 +1,8 @@
 //! Creating torrents of the user's own files.
 //!
-//! The files are read once, piece by piece. Each piece is hashed and copied into storage, so that
-//! the torrent is like any other afterwards: it is there again after a reload, when the browser no
-//! longer lets the page read the user's files.
+//! The files are read once, piece by piece. Each piece is hashed and copied into storage. The
+//! torrent is then like any other, and is restored after a reload, when the browser no longer lets
+//! the page read the user's files.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -29,8 +29,8 @@ use crate::storage::layout;
 use crate::storage::space::Need;
 use crate::storage::store::{Place, Store};
 
-/// Called once for each creation that was begun and not cancelled, with the torrent or with what
-/// went wrong, as a sentence.
+/// Called once for each creation that was started and not cancelled, with the torrent, or with the
+/// error as a sentence.
 pub(super) type OnFinished = Rc<dyn Fn(TorrentId, Result<Torrent, String>)>;
 
 /// Torrents that are being created.
@@ -38,12 +38,12 @@ pub(super) struct Creations {
     running: BTreeMap<TorrentId, Rc<Creation>>,
     store: Store,
     digester: Digester,
-    /// The URL of the bridge's own tracker, at which other clients find this tab.
+    /// The URL of the bridge's own tracker, through which other clients find this tab.
     tracker: String,
     on_finished: OnFinished,
 }
 
-/// What is known of a torrent that is being created.
+/// The state of a torrent that is being created.
 pub(super) struct Creation {
     /// Its number, and that of the torrent later.
     pub(super) id: TorrentId,
@@ -51,20 +51,20 @@ pub(super) struct Creation {
     pub(super) name: String,
     /// When the user added it, milliseconds since 1970.
     pub(super) added: u64,
-    /// Bytes of all its files.
+    /// The size of all its files in bytes.
     pub(super) total: u64,
     done: Cell<u64>,
     cancelled: Cell<bool>,
 }
 
 impl Creation {
-    /// Bytes that are read, hashed and stored.
+    /// The number of bytes that were read, hashed and stored.
     pub(super) fn done(&self) -> u64 {
         self.done.get()
     }
 }
 
-/// Why no torrent was created.
+/// Why a torrent was not created.
 enum Stopped {
     Cancelled,
     /// One sentence for the user.
@@ -93,11 +93,11 @@ impl Creations {
         }
     }
 
-    /// Begins to create a torrent called `name` of these files, whose contents are `parts`, in the
-    /// same order. `others` is what other torrents still want to store, in bytes.
+    /// Starts to create a torrent with this name and these files, whose contents are `parts`, in
+    /// the same order. `others` is the number of bytes that other torrents still have to store.
     ///
     /// # Errors
-    /// One sentence for the user, if there can be no such torrent.
+    /// One sentence for the user, if such a torrent cannot be created.
     pub(super) fn start(
         &mut self,
         (id, added): (TorrentId, u64),
@@ -114,8 +114,8 @@ impl Creations {
         };
         let invalid = |error: CreateError| format!("{} cannot be shared: {error}.", visible(name));
         let draft = Draft::new(name, content(files), None).map_err(invalid)?;
-        // A torrent with digests of zeros passes every check but that of the pieces, and has the
-        // layout that says where to store what.
+        // A torrent whose digests are zeros passes every check but that of the pieces, and provides
+        // the layout of the storage.
         let blank = vec![Sha1Digest::default(); draft.lengths().pieces() as usize];
         let blank = draft.finish(&blank, Details::default()).map_err(invalid)?;
         let data = Blob::new_with_blob_sequence(parts).map_err(unreadable)?;
@@ -172,18 +172,17 @@ impl Creations {
             .collect()
     }
 
-    /// Takes a creation that is finished off the list. Returns its name; `None` if it was
-    /// cancelled.
+    /// Removes a completed creation. Returns its name; `None` if it was cancelled.
     pub(super) fn remove(&mut self, id: TorrentId) -> Option<String> {
         Some(self.running.remove(&id)?.name.clone())
     }
 
-    /// All of them.
+    /// All creations.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Creation> {
         self.running.values().map(Rc::as_ref)
     }
 
-    /// Bytes that they are still going to store.
+    /// The number of bytes that they still have to store.
     pub(super) fn outstanding(&self) -> u64 {
         self.iter()
             .map(|creation| creation.total.saturating_sub(creation.done()))
@@ -206,7 +205,7 @@ fn content(files: &[SharedFile]) -> Content {
     }
 }
 
-/// What creates one torrent.
+/// The task that creates one torrent.
 struct Task {
     creation: Rc<Creation>,
     store: Store,
@@ -232,7 +231,7 @@ impl Task {
         on_finished(self.creation.id, created);
     }
 
-    /// Deletes what was stored. What cannot be deleted now is deleted at the next start, as the
+    /// Deletes the stored data. What cannot be deleted now is deleted at the next start, since the
     /// folder is marked.
     fn delete(&self) {
         self.store

@@ -1,4 +1,4 @@
-//! Errors of the core in words for the page's users: what is wrong, and what to do about it.
+//! Errors of the core in terms for users: what is wrong, and what to do about it.
 
 use aqueduct_core::CommandError;
 use aqueduct_core::bencode::BencodeFault;
@@ -6,7 +6,7 @@ use aqueduct_core::meta::{MagnetError, MetainfoError};
 use aqueduct_core::tunnel::Refusal;
 use aqueduct_core::types::visible;
 
-/// What a file is that is not a torrent, judged by its first bytes.
+/// The format of a file that is not a torrent, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Empty,
@@ -61,8 +61,7 @@ pub(super) fn not_a_torrent(name: &str, bytes: &[u8], error: &MetainfoError) -> 
     }
 }
 
-/// For the author of the torrent. Where the bytes are not bencoded at all, the detail would say
-/// nothing.
+/// The detail for the author of the torrent. It is omitted if the bytes are not bencode at all.
 fn detail(error: &MetainfoError) -> String {
     if matches!(error, MetainfoError::Bencode(_)) {
         String::new()

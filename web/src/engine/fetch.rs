@@ -1,5 +1,6 @@
-//! .torrent files at web addresses. The worker fetches them itself: a bridge that did so for tabs
-//! would be a proxy. A browser lets a page read another site only if the site allows it (CORS).
+//! .torrent files at web addresses. The worker downloads them itself, since a bridge that did so
+//! for tabs would be a proxy. A browser lets a page read another site only if the site permits it
+//! (CORS).
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -9,25 +10,25 @@ use web_sys::Response;
 use crate::browser::clock::sleep;
 use crate::browser::global::scope;
 
-/// Most bytes of a .torrent file; the parser refuses more as well.
+/// The maximum size of a .torrent file in bytes; the parser has the same limit.
 const MAX_BYTES: usize = 10_000_000;
-/// Deadline for the whole file.
+/// The timeout for the whole file.
 const TIMEOUT_MS: i32 = 30_000;
 
-/// Why no file was fetched.
+/// Why a file could not be downloaded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The site refuses, or does not answer: the browser does not tell which.
+    /// The site refuses or does not answer; the browser does not reveal which.
     #[error(
         "{0} cannot be read from this page: its site does not allow that (CORS), or does not answer. {WAY_OUT}"
     )]
     Refused(String),
-    /// A page that was loaded over https may not read over http.
+    /// A page that was loaded over https must not read over http.
     #[error(
         "{0} cannot be read from this page, because the address begins with http: and not with https:. {WAY_OUT}"
     )]
     Insecure(String),
-    /// Not 200.
+    /// The status is not 200.
     #[error("{address} answered with HTTP status {status} instead of a .torrent file. {WAY_OUT}")]
     Status {
         /// The address of the file.
@@ -35,7 +36,7 @@ pub(crate) enum FetchError {
         /// The status.
         status: u16,
     },
-    /// Too many bytes for a .torrent file.
+    /// The file is too large for a .torrent file.
     #[error("{0} has more than {MAX_BYTES} bytes, so it is not a .torrent file.")]
     TooLong(String),
     /// The deadline has passed.
@@ -86,7 +87,7 @@ async fn race(promise: &Promise, late: &Promise) -> Result<Option<JsValue>, JsVa
     Ok(Some(first).filter(|value| !value.is_null()))
 }
 
-/// Reads the body in parts, so that one without end is noticed.
+/// Reads the body in parts, so that an endless one is detected.
 async fn body(address: &str, response: &Response, late: &Promise) -> Result<Vec<u8>, FetchError> {
     let refused = |_| FetchError::Refused(address.to_owned());
     let reader = Reflect::get(response, &"body".into())

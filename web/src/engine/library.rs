@@ -1,5 +1,5 @@
-//! What the user does with torrents: adding, removing, pausing, choosing files. Each act reaches
-//! the engine, the list and the storage.
+//! The user's actions on torrents: adding, removing, pausing, selecting files. Each one affects the
+//! engine, the list and the storage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::storage::store::Store;
 
 /// A piece is held in memory until it is verified, so a tab accepts none longer than 64 MiB.
 const MAX_PIECE: u32 = 64 << 20;
-/// How long the removal of a torrent can be taken back.
+/// How long the removal of a torrent can be undone.
 const UNDO_WITHIN: Duration = Duration::from_secs(8);
 
-/// The user's torrents. Errors of its methods are sentences for the user.
+/// The user's torrents. The errors of its methods are sentences for the user.
 pub(super) struct Library {
     pub(super) torrents: Torrents,
     store: Store,
@@ -81,15 +81,14 @@ impl Library {
         self.insert(torrent);
     }
 
-    /// Adds to the list what the engine has already, so that a reload finds it.
+    /// Adds a torrent that the engine already has to the list, so that a reload restores it.
     fn insert(&mut self, torrent: Torrent) {
         let id = torrent.id;
         self.torrents.insert(torrent);
         self.save(id);
     }
 
-    /// Adds a torrent that was created here. All of it is stored, and so is its record; an error
-    /// deletes both.
+    /// Adds a torrent that was created here. Its data and record are stored; an error deletes both.
     pub(super) fn add_created(
         &mut self,
         engine: &mut Engine,
@@ -99,7 +98,7 @@ impl Library {
         let (id, folder) = (torrent.id, torrent.folder.clone());
         let added = self.insert_created(engine, now, torrent);
         match added {
-            // The record counts from now on; a mark that stays beside it has no meaning.
+            // The record counts from now on; a mark that remains beside it has no meaning.
             Ok(()) => self.store.mark_creating(folder, None, drop),
             Err(_) => self.store.delete(id, folder, drop),
         }
@@ -150,8 +149,8 @@ impl Library {
         }
     }
 
-    /// A torrent that is in the list already is not added again; one whose removal can
-    /// still be taken back is. `None`: it is not in the list.
+    /// Finds a torrent that is already in the list. One whose removal can still be undone is
+    /// restored. `None` if it is not in the list.
     fn find_listed(
         &mut self,
         engine: &mut Engine,
@@ -166,7 +165,7 @@ impl Library {
         }))
     }
 
-    /// The metadata of a magnet link have come. An error means that the torrent cannot be kept.
+    /// Handles the metadata of a magnet link. An error means that the torrent cannot be kept.
     pub(super) fn handle_metadata(
         &mut self,
         engine: &mut Engine,
@@ -180,7 +179,7 @@ impl Library {
         };
         torrent.set_info(info);
         let data = std::mem::replace(&mut torrent.data, Resumed::Nothing);
-        // Both are refused only for a torrent that the engine does not have, or that needs no data.
+        // Both are refused only for a torrent that is not in the engine, or that needs no data.
         if let Some(wanted) = torrent.wanted.clone() {
             drop(engine.command(now, Command::Want(id, wanted)));
         }
@@ -213,7 +212,7 @@ impl Library {
         Ok(())
     }
 
-    /// Says whether a file is wanted. Returns whether anything changed.
+    /// Sets whether a file is wanted. Returns whether anything changed.
     pub(super) fn want_file(
         &mut self,
         engine: &mut Engine,
@@ -239,9 +238,9 @@ impl Library {
         Ok(true)
     }
 
-    /// Takes a torrent out of its swarm and off the page's list. Its data stay for some seconds, in
-    /// which the user may take it back. Its folder is marked, so that a worker that starts later
-    /// deletes what this one could not.
+    /// Removes a torrent from its swarm and from the page's list. Its data stay for some seconds,
+    /// in which the user may undo the removal. Its folder is marked, so that a later worker deletes
+    /// what this one could not.
     pub(super) fn remove(
         &mut self,
         engine: &mut Engine,
@@ -257,7 +256,7 @@ impl Library {
         Ok(())
     }
 
-    /// Takes a removed torrent back, as it was. Returns whether it was removed.
+    /// Restores a removed torrent. Returns whether it was removed.
     pub(super) fn undo(
         &mut self,
         engine: &mut Engine,
@@ -277,7 +276,7 @@ impl Library {
         Ok(true)
     }
 
-    /// Deletes the data of a torrent that is off the list.
+    /// Deletes the data of a torrent that is not in the list.
     pub(super) fn delete_data(&self, torrent: &Torrent) {
         let name = torrent.visible_name();
         self.store
@@ -288,8 +287,8 @@ impl Library {
             });
     }
 
-    /// Adds a torrent that is off the list under a new number, without data: the user has cleared
-    /// them, and says whether to fetch them again.
+    /// Adds a torrent under a new number and without data, because the user has cleared them. The
+    /// user decides whether to download them again.
     pub(super) fn start_over(
         &mut self,
         engine: &mut Engine,
@@ -330,7 +329,7 @@ impl Library {
         self.save_then(id, done);
     }
 
-    /// A torrent that was removed meanwhile has no record.
+    /// Stores a record, and calls `done`. A torrent that was removed in the meantime has no record.
     fn save_then(&self, id: TorrentId, done: impl FnOnce(Result<(), OpError>) + 'static) {
         match self.torrents.get(id) {
             Some(torrent) => self.store.save(
@@ -344,7 +343,7 @@ impl Library {
     }
 }
 
-/// Tells the user if something that must survive a reload could not be stored.
+/// Reports to the user if something that must survive a reload could not be stored.
 pub(super) fn report_failure(result: Result<(), OpError>) {
     if let Err(error) = result {
         post_error(&format!(

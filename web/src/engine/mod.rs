@@ -1,9 +1,9 @@
 //! The engine in the tab: the worker's program. Its interface is the messages in
 //! [`crate::message`].
 //!
-//! At the start it waits for the page to say where the bridge is. It says if this browser or page
-//! cannot run it, waits until no other tab leads, opens the storage, restores the torrents of the
-//! last run, and then says [`ToPage::Ready`].
+//! At the start it waits for the page to send the bridge's address. It reports if this browser or
+//! page cannot run it, waits until no other tab leads, opens the storage, restores the torrents of
+//! the last run, and then sends [`ToPage::Ready`].
 
 mod amounts;
 mod bridge;
@@ -42,10 +42,10 @@ use crate::storage::error::FsError;
 use crate::storage::restore::read_all;
 use crate::storage::store::Store;
 
-/// How long the worker of a page that is being reloaded may take to end.
+/// The time that the worker of a page which is being reloaded may take to end.
 const RELOAD_MS: i32 = 500;
 
-/// Starts the worker. Returns at once; events do the rest.
+/// Starts the worker. Returns immediately; everything else happens in callbacks.
 pub fn start() {
     console_error_panic_hook::set_once();
     let started = Cell::new(false);
@@ -82,7 +82,7 @@ async fn run(bridge: &str) -> Result<(), Blocked> {
     Ok(())
 }
 
-/// Waits until this tab leads, and follows the tab that does meanwhile.
+/// Waits until this tab leads, and follows the leading tab until then.
 async fn lead() -> Result<Option<Follower>, JsValue> {
     if lock::try_acquire().await? {
         return Ok(None);
@@ -119,8 +119,8 @@ async fn open(address: &BridgeAddress) -> Result<Rc<RefCell<Driver>>, FsError> {
     Ok(driver)
 }
 
-/// Passes the messages of all pages to the driver from now on; first those that this tab's page has
-/// sent meanwhile. The handler owns the driver, which lives as long as the worker.
+/// Passes the messages of all pages to the driver, starting with those that this tab's page has
+/// sent in the meantime. The handler owns the driver, which lives as long as the worker.
 fn listen(driver: Rc<RefCell<Driver>>, follower: Option<Follower>) {
     let weak = Rc::downgrade(&driver);
     tabs::lead(move |message| enter(&weak, |driver| driver.handle_follower(message)));

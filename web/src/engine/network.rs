@@ -10,10 +10,10 @@ use super::swarms::{Membership, Standing, Swarms};
 use super::torrents::Torrents;
 use crate::message::WaitReason;
 
-/// Peers wanted at a time for one torrent; the bridge's own limit may be lower.
+/// The number of peers wanted per torrent; the bridge's own limit may be lower.
 pub(super) const WANTED_PEERS: u16 = 50;
 
-/// The bridge, and what is joined over it.
+/// The bridge, and the swarms that are joined through it.
 pub(super) struct Network {
     pub(super) bridge: Bridge,
     pub(super) swarms: Swarms,
@@ -37,8 +37,8 @@ impl Network {
         }
     }
 
-    /// Handles what happened at the bridge. Returns the next input for the engine; `None` when
-    /// nothing is left.
+    /// Handles events of the bridge. Returns the next input for the engine; `None` if there is
+    /// none.
     pub(super) fn poll_event(&mut self, now: Instant, torrents: &Torrents) -> Option<ForEngine> {
         loop {
             match self.bridge.poll_event(now)? {
@@ -51,7 +51,7 @@ impl Network {
                 Event::SessionEnded => self.swarms.end_session(),
                 Event::PeerReached(info_hash, addr) => {
                     let torrent = torrents.with_hash(info_hash);
-                    // Of a private torrent no address is passed on (BEP 27).
+                    // No addresses of a private torrent are passed on (BEP 27).
                     if let Some(torrent) = torrent.filter(|torrent| !torrent.is_private()) {
                         self.swarms.add_dialled(torrent.id, addr);
                     }
@@ -61,7 +61,7 @@ impl Network {
         }
     }
 
-    /// What the engine asks of discovery.
+    /// Handles the engine's requests to discovery.
     pub(super) fn discover(
         &mut self,
         now: Instant,
@@ -81,7 +81,7 @@ impl Network {
         }
     }
 
-    /// Joins and leaves swarms, if it is time to assign the places anew.
+    /// Joins and leaves swarms, if a new assignment of slots is due.
     pub(super) fn assign(&mut self, now: Instant, engine: &Engine, torrents: &Torrents) {
         if !self.bridge.is_open() {
             return;
@@ -110,15 +110,15 @@ impl Network {
         })
     }
 
-    /// Leaves a swarm, if it was joined; from now on the torrent is `then`.
+    /// Leaves a swarm, if it was joined; the torrent's membership is then `then`.
     fn leave(&mut self, now: Instant, torrent: TorrentId, then: Membership) {
         if let Some(join) = self.swarms.leave(now, torrent, then) {
             self.bridge.leave(join);
         }
     }
 
-    /// Joins a swarm anew: seeds that were useless a moment ago are wanted again, and the bridge
-    /// does not dial peers soon whose streams the tab has closed.
+    /// Joins a swarm again: seeds that were useless before are wanted again, and the bridge would
+    /// not soon dial peers whose streams the tab has closed.
     pub(super) fn rejoin(&mut self, now: Instant, torrent: TorrentId) {
         if self.swarms.join_of(torrent).is_some() {
             self.leave(now, torrent, Membership::Waiting(Instant::ZERO));
@@ -153,12 +153,12 @@ impl Network {
         }
     }
 
-    /// What torrents that wait for a place wait for; `None` without a session.
+    /// What torrents without a slot wait for; `None` without a session.
     pub(super) fn wait_reason(&self) -> Option<WaitReason> {
         self.bridge.is_open().then(|| self.swarms.wait_reason())
     }
 
-    /// When to call [`Network::handle_timeout`] and [`Network::assign`] at the latest.
+    /// The time by which [`Network::handle_timeout`] and [`Network::assign`] must be called.
     pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let swarms = self.swarms.poll_timeout().filter(|_| self.bridge.is_open());
         self.bridge
@@ -168,7 +168,7 @@ impl Network {
             .min()
     }
 
-    /// Passes the time to the session, and sends the bridge the hints that are due.
+    /// Passes the time to the session, and sends the hints that are due.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.bridge.handle_timeout(now);
         if !self.bridge.is_open() {

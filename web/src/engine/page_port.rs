@@ -15,13 +15,13 @@ pub(super) struct PageMessage {
 }
 
 impl PageMessage {
-    /// What the message says; `None` if it is not one of ours.
+    /// The parsed message; `None` if it is invalid.
     pub(super) fn parse(&self) -> Option<ToWorker> {
         serde_json::from_str(&self.text).ok()
     }
 }
 
-/// Sends a message to the page of this worker alone.
+/// Sends a message to the page of this worker only.
 pub(super) fn post(message: &ToPage) {
     if let Ok(text) = serde_json::to_string(message) {
         post_text(&text.into());
@@ -30,12 +30,12 @@ pub(super) fn post(message: &ToPage) {
 
 /// As [`post`], with the message as text.
 pub(super) fn post_text(text: &JsValue) {
-    // Fails only for what cannot be cloned; text can.
+    // Fails only for values that cannot be cloned; text can.
     drop(scope().post_message(text));
 }
 
-/// Passes the page's messages to `handle` from now on, and to no earlier handler any more. Each is
-/// an array: the message as text, and its attachment.
+/// Passes the page's messages to `handle`, which replaces any earlier handler. Each is an array:
+/// the message as text, and its attachment.
 pub(super) fn listen(mut handle: impl FnMut(PageMessage) + 'static) {
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let parts: Array = event.data().unchecked_into();

@@ -49,7 +49,7 @@ impl Requests {
             .digest(data, move |result| done(digested(result)));
     }
 
-    /// Writes bytes. With `need`, only if the browser grants as many bytes more.
+    /// Writes bytes. With `need`, only if the browser grants that many more bytes.
     pub(super) fn write(
         &self,
         id: RequestId,
@@ -87,26 +87,26 @@ impl Requests {
         );
     }
 
-    /// Makes durable what was written of a torrent.
+    /// Makes the writes of a torrent durable.
     pub(super) fn flush(&self, id: RequestId, torrent: TorrentId) {
         self.store.flush(torrent, self.unit_done(id));
     }
 
-    /// Answers a request of a torrent that has no data or is gone.
+    /// Answers a request of a torrent without data, or of a removed one.
     pub(super) fn cancel(&self, id: RequestId) {
         let done = self.done(id);
         self.store.after_all(move || done(Err(OpError::Cancelled)));
     }
 }
 
-/// All pieces in a tab are of version 1: torrents of version 2 alone are refused.
+/// All pieces in a tab are v1, since v2-only torrents are refused.
 fn digested(result: Result<Sha1Digest, OpError>) -> Result<OpResult, OpError> {
     result
         .map(|digest| OpResult::Digest(PieceDigest::V1(digest)))
         .map_err(resumable)
 }
 
-/// What fails here pauses the torrent, which then has a button to go on.
+/// A failure pauses the torrent, which then has a button to resume it.
 fn resumable(error: OpError) -> OpError {
     match error {
         OpError::Storage { full, message } => OpError::Storage {
@@ -117,7 +117,7 @@ fn resumable(error: OpError) -> OpError {
     }
 }
 
-/// The browser has deleted data that were stored and are missing now.
+/// The browser has deleted stored data that are missing now.
 fn expect_present(bytes: Option<Bytes>) -> Result<OpResult, OpError> {
     let gone = "Data of this torrent have vanished from the browser's storage. Remove the torrent and add it again.";
     bytes.map(OpResult::Bytes).ok_or_else(|| OpError::Storage {

@@ -1,13 +1,14 @@
-//! Which torrents have been found to fit into the browser's storage.
+//! Which torrents fit into the browser's storage.
 //!
-//! The first write of a torrent asks the browser for all that the torrent still wants. Torrents that
-//! ask later count it in; it does not count them, or both would be refused.
+//! The first write of a torrent checks the space for everything that the torrent still has to
+//! store. Torrents that check later include it; it does not include them, since both would be
+//! refused otherwise.
 
 use std::collections::BTreeMap;
 
 use aqueduct_core::types::TorrentId;
 
-/// What is known of each torrent's space. One that is not in it asks at its next write.
+/// The result of each torrent's check. A torrent without an entry checks at its next write.
 #[derive(Default)]
 pub(super) struct SpaceClaims {
     claims: BTreeMap<TorrentId, Claim>,
@@ -16,15 +17,15 @@ pub(super) struct SpaceClaims {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
-    /// Asked in this turn, and not answered yet.
+    /// Checked in this turn, without a result yet.
     Asked(u64),
-    /// There was enough for all that was wanted then.
+    /// There was enough space for everything that was wanted then.
     Granted,
 }
 
 impl SpaceClaims {
-    /// A torrent is about to write. Returns the torrents that come before it if it must ask; `None`
-    /// if its space is granted.
+    /// Called before a torrent writes. Returns the torrents that precede it if it must check;
+    /// `None` if its space is granted.
     pub(super) fn ask(&mut self, torrent: TorrentId) -> Option<Vec<TorrentId>> {
         let turn = match self.claims.get(&torrent) {
             Some(Claim::Granted) => return None,
@@ -45,19 +46,19 @@ impl SpaceClaims {
         Some(self.claims.iter().filter_map(comes_before).collect())
     }
 
-    /// All torrents that have asked.
+    /// All torrents that have checked.
     pub(super) fn all(&self) -> Vec<TorrentId> {
         self.claims.keys().copied().collect()
     }
 
-    /// A write of the torrent succeeded.
+    /// Records that a write of the torrent succeeded.
     pub(super) fn grant(&mut self, torrent: TorrentId) {
         if let Some(claim) = self.claims.get_mut(&torrent) {
             *claim = Claim::Granted;
         }
     }
 
-    /// What was found out about the torrent no longer holds.
+    /// Resets the result of the torrent, which no longer applies.
     pub(super) fn reset(&mut self, torrent: TorrentId) {
         self.claims.remove(&torrent);
     }

@@ -1,6 +1,6 @@
-//! Several tabs of one browser with this page. One leads, and its worker runs the engine. The
-//! others forward their pages' messages to it, and its messages to their pages, so that each shows
-//! the same list and carries out what its user wants.
+//! Several tabs of one browser with this page. One of them leads, and its worker runs the engine.
+//! The others forward their pages' messages to it, and its messages to their pages, so that every
+//! page shows the same list and can control it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,14 +17,14 @@ use crate::message::{ToPage, ToWorker};
 /// The name of the channel between the tabs of an origin.
 const CHANNEL: &str = "aqueduct";
 
-/// A tab, by a random number; [`Tab::OWN`] is this worker's own.
+/// A tab, identified by a random number; [`Tab::OWN`] is this worker's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tab(u32);
 
 impl Tab {
     /// The tab of this worker.
     pub(super) const OWN: Self = Self(0);
-    /// All tabs that do not lead.
+    /// All tabs except the leading one.
     const ALL: Self = Self(0);
 
     fn random() -> Self {
@@ -48,7 +48,7 @@ impl Tab {
 
 /// The messages between tabs: arrays that begin with one of these.
 mod kind {
-    /// To the leader: one more tab follows it. `[HELLO, tab]`
+    /// To the leader: another tab follows it. `[HELLO, tab]`
     pub(super) const HELLO: &str = "hello";
     /// To the leader: a message of a page. `[TO_WORKER, tab, message, attachment]`
     pub(super) const TO_WORKER: &str = "say";
@@ -65,7 +65,7 @@ struct Channel {
 }
 
 impl Channel {
-    /// Passes the messages of other tabs to `handle`, as arrays.
+    /// Opens the channel, and passes the messages of other tabs to `handle`, as arrays.
     fn open(mut handle: impl FnMut(Array) + 'static) -> Result<Self, JsValue> {
         let class: Function = Reflect::get(&scope(), &"BroadcastChannel".into())?.dyn_into()?;
         let channel = Reflect::construct(&class, &Array::of1(&CHANNEL.into()))?;
@@ -81,7 +81,7 @@ impl Channel {
         })
     }
 
-    /// Sends a message to all other tabs. Where the browser refuses, they miss it.
+    /// Sends a message to all other tabs. If the browser refuses, it is lost.
     fn post(&self, message: &Array) {
         let post = Reflect::get(&self.channel, &"postMessage".into())
             .and_then(JsCast::dyn_into::<Function>);
@@ -102,16 +102,16 @@ thread_local! {
     static FOLLOWERS: RefCell<Option<Rc<Channel>>> = const { RefCell::new(None) };
 }
 
-/// What a follower tells the leader.
+/// A message of a follower to the leader.
 pub(super) enum FollowerMessage {
-    /// It is there, and its page shows nothing yet.
+    /// A new follower, whose page shows nothing yet.
     Hello(Tab),
     /// A message of its page, and its attachment.
     Page(Tab, ToWorker, JsValue),
 }
 
-/// Leads from now on, and passes the followers' messages to `handle`. In a browser without
-/// channels, the other tabs only wait.
+/// Starts to lead, and passes the followers' messages to `handle`. In a browser without channels,
+/// the other tabs only wait.
 pub(super) fn lead(handle: impl Fn(FollowerMessage) + 'static) {
     let opened = Channel::open(move |message| {
         if let Some(message) = follower_message(&message) {
@@ -144,7 +144,7 @@ pub(super) fn post_all(message: &ToPage) {
     }
 }
 
-/// Tells all pages what went wrong, in one sentence.
+/// Reports an error to all pages, as a sentence.
 pub(super) fn post_error(why: &str) {
     post_all(&ToPage::Error(why.to_owned()));
 }
@@ -170,20 +170,20 @@ fn post_to_followers(tab: Tab, text: &str) {
 
 /// A tab that does not lead.
 pub(super) struct Follower {
-    /// Messages of its page since it is about to lead.
+    /// Messages of its page that arrived after it was about to lead.
     backlog: Rc<RefCell<Vec<PageMessage>>>,
     about_to_lead: Rc<Cell<bool>>,
     _channel: Option<Rc<Channel>>,
 }
 
 impl Follower {
-    /// Forwards messages between the page and the leader from now on.
+    /// Starts to forward messages between the page and the leader.
     pub(super) fn start() -> Self {
         let tab = Tab::random();
         let about_to_lead: Rc<Cell<bool>> = Rc::default();
         let leads = Rc::clone(&about_to_lead);
-        // The channel may live longer than the follower, and would hear of the new leader, which is
-        // this tab itself.
+        // The channel may live longer than the follower, and would then receive the message that
+        // this tab leads.
         let opened = Channel::open(move |message| {
             if !leads.get() {
                 handle_leader(tab, &message);
@@ -209,8 +209,8 @@ impl Follower {
         follower
     }
 
-    /// The tab is about to lead: from now on its page's messages are kept for
-    /// [`Follower::into_backlog`].
+    /// Keeps the messages of the page for [`Follower::into_backlog`], because the tab is about to
+    /// lead.
     pub(super) fn keep_messages(&self) {
         self.about_to_lead.set(true);
     }
@@ -223,7 +223,7 @@ impl Follower {
 
 fn forward(channel: Option<&Channel>, tab: Tab, message: &PageMessage) {
     match message.parse() {
-        // Meant for this worker, not for the leader's.
+        // Intended for this worker, not for the leader's.
         Some(ToWorker::Ping) => page_port::post(&ToPage::Pong),
         Some(_) => {
             let forwarded = Array::of4(

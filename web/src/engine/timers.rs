@@ -1,4 +1,4 @@
-//! The worker's one timer, and what it does at intervals.
+//! The worker's timer and its periodic tasks.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use aqueduct_core::Instant;
 
 use crate::browser::clock::Timer;
 
-/// Interval of reports to the bridge of what was sent and received, for its announces.
+/// The interval at which transferred amounts are reported to the bridge, for its announces.
 const REPORT_AMOUNTS: Duration = Duration::from_secs(30);
-/// Interval of checks of the storage. It is also checked whenever something is flushed.
+/// The interval at which the storage is checked. It is also checked after each flush.
 const CHECK_STORAGE: Duration = Duration::from_secs(5);
 
-/// Something that is done at intervals.
+/// A periodic task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
-    /// Tell the bridge what was sent and received.
+    /// Report transferred amounts to the bridge.
     ReportAmounts,
-    /// Look whether the storage is still there.
+    /// Check whether the storage still exists.
     CheckStorage,
 }
 
@@ -34,12 +34,12 @@ impl Schedule {
         }
     }
 
-    /// A torrent failed because of its storage: perhaps the storage is gone.
+    /// Schedules a check of the storage, since a torrent failed because of it.
     pub(super) fn check_storage_soon(&mut self, now: Instant) {
         self.storage_at = self.storage_at.min(now);
     }
 
-    /// The next task that is due; it is due again after its interval.
+    /// The next task that is due. It is scheduled again after its interval.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Task> {
         if self.amounts_at <= now {
             self.amounts_at = now + REPORT_AMOUNTS;
@@ -65,7 +65,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// `on_timer` is called at the armed time; it must call [`Timers::fired`].
+    /// `on_timer` is called at the armed time, and must call [`Timers::fired`].
     pub(super) fn new(now: Instant, on_timer: impl FnMut() + 'static) -> Self {
         Self {
             timer: Timer::new(on_timer),
@@ -73,7 +73,7 @@ impl Timers {
         }
     }
 
-    /// Asks for a call at the earliest of these times and of the schedule's.
+    /// Requests a call at the earliest of these times and of the schedule's.
     pub(super) fn arm(&mut self, others: impl IntoIterator<Item = Option<Instant>>) {
         let soonest = others
             .into_iter()
@@ -82,7 +82,7 @@ impl Timers {
         self.timer.arm(soonest);
     }
 
-    /// The timer has called back.
+    /// Records that the timer has called back.
     pub(super) fn fired(&mut self) {
         self.timer.fired();
     }

@@ -1,5 +1,5 @@
-//! When which part of the state is sent to the pages: at most four times per second, only what they
-//! show, only what has changed.
+//! When parts of the state are sent to the pages: at most four times per second, only what they
+//! show, and only changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use aqueduct_core::types::TorrentId;
 use super::tabs::{Tab, post_all};
 use crate::message::{State, ToPage};
 
-/// Interval while a page is visible.
+/// The interval while a page is visible.
 const VISIBLE_INTERVAL: Duration = Duration::from_millis(250);
-/// Interval while none is: the title still shows the progress.
+/// The interval while none is visible; the title still shows the progress.
 const HIDDEN_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What was sent to the pages, and when the next update is due.
@@ -24,11 +24,11 @@ pub(super) struct PageUpdates {
     files: BTreeMap<TorrentId, ShownFiles>,
 }
 
-/// Torrents' files on the screen.
+/// Torrents whose files are displayed.
 #[derive(Default)]
 struct ShownFiles {
     tabs: BTreeSet<Tab>,
-    /// The number of pieces that the progress sent last was of.
+    /// The number of pieces at the time of the last progress update.
     sent: Option<u32>,
 }
 
@@ -50,7 +50,7 @@ impl PageUpdates {
         self.next
     }
 
-    /// Something happened that the user waits for.
+    /// Makes an update due soon, since something happened that the user waits for.
     pub(super) fn update_soon(&mut self, now: Instant) {
         self.next = self.next.min(now);
     }
@@ -66,7 +66,7 @@ impl PageUpdates {
         self.update_soon(now);
     }
 
-    /// One more tab, whose page shows nothing yet.
+    /// Adds a tab, whose page shows nothing yet.
     pub(super) fn add_tab(&mut self, now: Instant, tab: Tab) {
         self.sent = None;
         self.set_visible(now, tab, true);

@@ -1,4 +1,4 @@
-//! The state as the pages show it, from the engine's numbers and from what the worker knows.
+//! The state for the pages, from the engine's snapshot and the worker's own state.
 
 use aqueduct_core::meta::{File, Info};
 use aqueduct_core::tunnel::TrackerCounts;
@@ -16,7 +16,7 @@ use crate::storage::arrangement::Arrangement;
 use crate::storage::error::CLEARED;
 use crate::storage::layout::amounts;
 
-/// What the state is made of.
+/// The sources of the state.
 pub(super) struct Sources<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) torrents: &'a Torrents,
@@ -24,11 +24,11 @@ pub(super) struct Sources<'a> {
     pub(super) swarms: &'a Swarms,
     /// The session with the bridge.
     pub(super) bridge: BridgeStatus,
-    /// What torrents that wait for a place wait for.
+    /// What torrents without a slot wait for.
     pub(super) wait_reason: Option<WaitReason>,
 }
 
-/// The state of everything.
+/// The complete state.
 pub(super) fn state(sources: Sources<'_>) -> State {
     let mut all: Vec<(&Torrent, &TorrentSnapshot)> = sources
         .snapshot
@@ -126,7 +126,7 @@ fn failure(failure: &Failure) -> String {
     }
 }
 
-/// Files but pads, with their indices.
+/// Files without padding, with their indices.
 fn shown_files(info: &Info) -> impl Iterator<Item = (usize, &File)> {
     info.files.iter().enumerate().filter(|(_, file)| !file.pad)
 }
@@ -221,7 +221,8 @@ fn tracker_search(torrent: &Torrent, counts: &TrackerCounts) -> TrackerSearch {
     }
 }
 
-/// Trackers that are being asked for the first time: of the others, the last answer still counts.
+/// The number of trackers that are being asked for the first time. For the others, the last answer
+/// still counts.
 fn never_answered(counts: &TrackerCounts) -> u32 {
     counts
         .asking

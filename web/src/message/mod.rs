@@ -1,7 +1,8 @@
 //! The messages between page and worker: JSON text, at most a few times per second, so that its
 //! cost does not matter.
 //!
-//! A message that arrives before the worker has set its handler is lost. So the worker speaks first:
+//! A message that arrives before the worker has set its handler is lost, so the worker sends the
+//! first message:
 //!
 //! 1. Worker: [`ToPage::Loaded`].
 //! 2. Page: [`ToWorker::Start`], with what the engine must know.
@@ -17,7 +18,7 @@ pub use self::torrent::{
     WaitReason,
 };
 
-/// From the page to the worker.
+/// A message from the page to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message. Later ones of this kind are ignored.
@@ -32,7 +33,7 @@ pub enum ToWorker {
     /// Creates a torrent of the user's own files and seeds it. The files are the message's
     /// attachment, in the same order.
     ShareFiles {
-        /// The name of the one file, or of the folder that holds them.
+        /// The name of the single file, or of the folder that contains them.
         name: String,
         /// Paths and sizes.
         files: Vec<SharedFile>,
@@ -43,9 +44,9 @@ pub enum ToWorker {
     Resume(u32),
     /// Removes a torrent and its data, unless [`ToWorker::Undo`] follows within some seconds.
     Remove(u32),
-    /// Takes back a [`ToWorker::Remove`].
+    /// Undoes a [`ToWorker::Remove`].
     Undo(u32),
-    /// The token to show to the bridge; stored for later visits.
+    /// The token for the bridge, which is stored for later visits.
     Token(String),
     /// Whether the user wants a file.
     Want {
@@ -65,33 +66,34 @@ pub enum ToWorker {
     },
     /// Whether the page is visible.
     Visible(bool),
-    /// Asks for [`ToPage::Pong`], which shows that the worker is alive.
+    /// Requests a [`ToPage::Pong`], which shows that the worker is alive.
     Ping,
 }
 
 /// One of the user's own files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedFile {
-    /// Components of its path below the torrent's folder; empty: the torrent is this one file.
+    /// The components of its path below the torrent's folder; empty if the torrent is this single
+    /// file.
     pub path: Vec<String>,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// From the worker to the page.
+/// A message from the worker to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToPage {
-    /// The worker's program runs and waits for [`ToWorker::Start`].
+    /// The worker is running and waits for [`ToWorker::Start`].
     Loaded,
-    /// The worker takes messages from now on.
+    /// The worker accepts messages from now on.
     Ready,
     /// The answer to [`ToWorker::Ping`].
     Pong,
-    /// The worker cannot work, or not yet.
+    /// The worker cannot run, or not yet.
     Blocked(Blocked),
-    /// It works from now on: the tab that led before was closed.
+    /// It runs from now on, because the leading tab was closed.
     Unblocked,
-    /// The state of everything, at most four times per second and only when it has changed.
+    /// The complete state, at most four times per second and only if it has changed.
     State(State),
     /// The files of a torrent, in answer to [`ToWorker::ShowFiles`].
     Files(u32, Vec<FileRow>),
@@ -102,12 +104,12 @@ pub enum ToPage {
     LeaderChanged,
     /// The result of a message that adds a torrent.
     AddResult {
-        /// The link, or the name of the file or of what is shared.
+        /// The link, or the name of the file or of the shared files.
         asked: String,
         /// The result.
         outcome: Outcome,
     },
-    /// What went wrong with a torrent of the list, in one sentence.
+    /// An error of a torrent in the list, as a sentence.
     Error(String),
 }
 
@@ -116,13 +118,13 @@ pub enum ToPage {
 pub enum Outcome {
     /// It is in the list now.
     Added,
-    /// It was in the list before, under this name.
+    /// It was in the list already, under this name.
     AlreadyListed(String),
-    /// It could not be added, and why, in one sentence.
+    /// It could not be added, with the reason as a sentence.
     Rejected(String),
 }
 
-/// Why the worker does nothing.
+/// Why the worker is not running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blocked {
     /// Another tab of this browser runs the engine; this one takes over when that one is closed.
@@ -130,31 +132,31 @@ pub enum Blocked {
     /// The page was not loaded over https or from localhost, so the browser withholds storage and
     /// digests.
     Insecure,
-    /// The browser refuses its private file system, for this reason.
+    /// The browser refuses its private file system, with the reason.
     NoStorage(String),
-    /// The bridge's address is invalid, for this reason, as a sentence.
+    /// The bridge's address is invalid, with the reason as a sentence.
     InvalidBridge(String),
 }
 
-/// The state of everything the page shows.
+/// The complete state that the page shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// The session with the bridge.
     pub bridge: BridgeStatus,
     /// All torrents, oldest first.
     pub torrents: Vec<Torrent>,
-    /// Torrents whose removal can still be taken back, oldest first.
+    /// Torrents whose removal can still be undone, oldest first.
     pub removed: Vec<Removed>,
 }
 
-/// A removed torrent whose data are still there.
+/// A removed torrent whose data still exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// As in [`Torrent::id`].
     pub id: u32,
     /// As in [`Torrent::name`].
     pub name: String,
-    /// How many torrents of the list are older: it stood above these.
+    /// The number of older torrents in the list, which determines its position.
     pub older: u32,
 }
 
@@ -173,10 +175,10 @@ pub enum BridgeStatus {
     },
     /// The bridge requires a token.
     WantsToken {
-        /// A token was shown, and the bridge does not know it.
+        /// Whether a token was sent that the bridge does not know.
         shown: bool,
     },
-    /// The bridge refuses this tab, for this reason, as a sentence.
+    /// The bridge refuses this tab, with the reason as a sentence.
     Refused(String),
 }
 

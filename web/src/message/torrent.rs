@@ -1,39 +1,39 @@
-//! One torrent as the page shows it.
+//! A torrent as the page shows it.
 
 use serde::{Deserialize, Serialize};
 
-/// One torrent.
+/// A torrent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Torrent {
-    /// Its number between page and worker.
+    /// Its number in messages between page and worker.
     pub id: u32,
-    /// The folder of its data: 40 hex digits, or another name for one that was created here.
+    /// The folder of its data: 40 hexadecimal digits, or another name if it was created here.
     pub folder: String,
     /// The torrent's own name, with control characters made visible.
     pub name: String,
-    /// When the user added it, milliseconds since 1970: the order of the list. Unique unless
-    /// unknown (0).
+    /// When the user added it, in milliseconds since 1970, which is the order of the list. Unique
+    /// unless unknown (0).
     pub added: u64,
     /// Its magnet link; `None` while it is being created of the user's own files.
     pub magnet: Option<String>,
-    /// What it is doing.
+    /// Its current activity.
     pub phase: Phase,
-    /// What went wrong and what to do about it, with [`Phase::Error`].
+    /// The error and what to do about it, with [`Phase::Error`].
     pub failure: Option<String>,
-    /// Number of files, pads aside.
+    /// The number of files without padding.
     pub files: u32,
-    /// How much of it is here.
+    /// Its progress.
     pub progress: Progress,
-    /// What is sent and received.
+    /// Its rates and amounts.
     pub traffic: Traffic,
     /// Connected peers.
     pub peers: Peers,
-    /// What the search for peers has found.
+    /// The state of the search for peers.
     pub search: Search,
 }
 
 impl Torrent {
-    /// Whether all that is wanted is here, and anything is wanted.
+    /// Whether all wanted data are complete, and any are wanted.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         let Progress {
@@ -46,7 +46,7 @@ impl Torrent {
     }
 }
 
-/// What a torrent is doing; the first word that the page shows.
+/// The activity of a torrent; the first word of its status on the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Looking for peers.
@@ -54,15 +54,15 @@ pub enum Phase {
     Connecting,
     /// Fetching the metadata of a magnet link.
     FetchingMetadata,
-    /// Reading and hashing what is in storage.
+    /// Reading and hashing the stored data.
     Checking,
     /// Copying the user's own files into storage, to share them.
     Copying,
-    /// Fetching pieces.
+    /// Downloading pieces.
     Downloading,
-    /// Complete, and serving others.
+    /// Complete, and uploading.
     Seeding,
-    /// All that is wanted is here, though not all of the torrent.
+    /// All wanted data are complete, but not the whole torrent.
     Finished,
     /// Paused by the user.
     Paused,
@@ -70,33 +70,33 @@ pub enum Phase {
     Error,
 }
 
-/// How much of a torrent is here, in bytes.
+/// The progress of a torrent, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Size of all files; `None` until the metadata are known.
     pub total: Option<u64>,
-    /// Verified, of what is wanted.
+    /// Verified bytes of wanted files.
     pub done: u64,
-    /// Wanted.
+    /// Bytes of wanted files.
     pub wanted: u64,
-    /// Checked so far, with [`Phase::Checking`], or copied, with [`Phase::Copying`].
+    /// Bytes checked so far, with [`Phase::Checking`], or copied, with [`Phase::Copying`].
     pub checked: u64,
     /// Seconds to completion.
     pub eta: Option<u64>,
 }
 
-/// What a torrent sends and receives. Rates in payload bytes per second.
+/// The traffic of a torrent. Rates are in payload bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Download rate.
     pub down: u64,
     /// Upload rate.
     pub up: u64,
-    /// Bytes sent in all runs.
+    /// Bytes uploaded in all runs.
     pub uploaded: u64,
 }
 
-/// Connected peers of a torrent, in numbers.
+/// The number of connected peers of a torrent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peers {
     /// All of them.
@@ -105,34 +105,34 @@ pub struct Peers {
     pub seeds: u32,
     /// Those that unchoke us.
     pub unchoking: u32,
-    /// Those that have something we want.
+    /// Those that have pieces we need.
     pub interesting: u32,
 }
 
-/// What the search for a torrent's peers has found.
+/// The state of the search for a torrent's peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
-    /// Why it has not begun, if it has not.
+    /// Why it has not started, if it has not.
     pub waiting: Option<WaitReason>,
-    /// In trackers.
+    /// The results from trackers.
     pub trackers: TrackerSearch,
-    /// In the DHT, as a clause; `None`: it is not asked.
+    /// The results from the DHT, as a clause; `None` if it is not used.
     pub dht: Option<String>,
-    /// What became of the peers that were found.
+    /// The state of the peers that were found.
     pub peers: PeerSearch,
 }
 
-/// Why a torrent is not in its swarm: the bridge limits how many swarms a tab is in, and how fast it
-/// enters them.
+/// Why a torrent is not in its swarm: the bridge limits how many swarms a tab may join, and how
+/// fast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WaitReason {
     /// This many torrents are in their swarms, which is the bridge's limit.
     AllInUse(u32),
-    /// Too many swarms were entered within a short time.
+    /// Too many swarms were joined within a short time.
     TooFast,
 }
 
-/// What the trackers of a torrent said. All numbers but `retry_in` count trackers.
+/// The results from a torrent's trackers. All numbers except `retry_in` count trackers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackerSearch {
     /// Named by the torrent.
@@ -141,25 +141,25 @@ pub struct TrackerSearch {
     pub asking: u32,
     /// Failed when last asked.
     pub failed: u32,
-    /// Answered without a peer.
+    /// Answered without peers.
     pub empty: u32,
     /// Answered with peers.
     pub answered: u32,
-    /// How one of those that failed did, as a clause.
+    /// The failure of one of them, as a clause.
     pub failure: Option<String>,
     /// Seconds until the next tracker is asked.
     pub retry_in: Option<u32>,
 }
 
 impl TrackerSearch {
-    /// Those that have answered or failed.
+    /// The number of trackers that have answered or failed.
     #[must_use]
     pub const fn heard(&self) -> u32 {
         self.failed + self.empty + self.answered
     }
 }
 
-/// What became of the peers of a torrent that were found, in numbers.
+/// The number of found peers by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerSearch {
     /// Addresses found so far.
@@ -183,15 +183,16 @@ pub struct PeerSearch {
 pub struct FileRow {
     /// Its index in the torrent.
     pub index: u32,
-    /// Path below the torrent's folder, with invisible characters made visible.
+    /// The path below the torrent's folder, with invisible characters made visible.
     pub path: String,
     /// The name of a saved copy: the last component of the path, unchanged. The browser replaces
     /// characters that its system does not accept.
     pub name: String,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Its place in a stored file of several files, if it has one: the index of the first of these,
-    /// and where this file begins, in bytes. An earlier version stored each file on its own.
+    /// Its position in a stored file that contains several files, if it is in one: the index of the
+    /// first of them, and the offset of this file in bytes. An earlier version stored each file
+    /// separately.
     pub container: Option<(u32, u64)>,
     /// Whether the user wants it.
     pub wanted: bool,

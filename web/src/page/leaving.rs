@@ -12,7 +12,7 @@ pub(super) fn is_only_source(torrent: &Torrent) -> bool {
         && (!is_uploaded || torrent.peers.connected > torrent.peers.seeds)
 }
 
-/// Whether closing the page would end something that a later visit cannot make up for: the user's
+/// Whether closing the page would end something that a later visit cannot continue: the user's
 /// files are being copied, or this tab is the only source of a torrent.
 pub(super) fn would_lose(torrent: &Torrent) -> bool {
     torrent.magnet.is_none() || is_only_source(torrent)

@@ -1,4 +1,4 @@
-//! The page: starts the worker, keeps what the worker tells it in signals, draws them.
+//! The page: starts the worker, stores the worker's state in signals, and draws them.
 
 mod components;
 mod leaving;
@@ -11,7 +11,7 @@ mod words;
 
 use leptos::prelude::mount_to_body;
 
-/// Draws the page. Returns at once; events do the rest.
+/// Draws the page. Returns immediately; everything else happens in callbacks.
 pub fn start() {
     console_error_panic_hook::set_once();
     mount_to_body(root::Page);

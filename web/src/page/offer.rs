@@ -13,7 +13,7 @@ use web_sys::{
 use crate::browser::error::reason;
 use crate::message::SharedFile;
 
-/// The name of several files together, unless the user gives another one.
+/// The default name for several files.
 const DEFAULT_NAME: &str = "Shared files";
 
 /// Files that the user may share, and the name that they will have.
@@ -23,32 +23,33 @@ pub(crate) struct Offer {
     pub(crate) name: String,
     /// Paths and sizes.
     pub(crate) files: Vec<SharedFile>,
-    /// The files themselves, in the same order. Nothing of them is read yet.
+    /// The files themselves, in the same order. They have not been read.
     pub(crate) contents: Array,
-    /// Names of files that are left out, because they are the system's own; each name once.
+    /// Names of files that are left out because they belong to the operating system; each name
+    /// once.
     pub(crate) left_out: Vec<String>,
 }
 
-/// Something that was dropped.
+/// A dropped item.
 pub(super) enum Dropped {
     File(File),
     Entry(FileSystemEntry),
 }
 
 impl Offer {
-    /// Bytes of all files.
+    /// The total size of all files in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.files
             .iter()
             .fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether the name is none of the user's own.
+    /// Whether the name is the default one.
     pub(crate) fn has_default_name(&self) -> bool {
         self.name == DEFAULT_NAME
     }
 
-    /// From files that were chosen one by one; `None` if there are none.
+    /// An offer of files that were selected one by one; `None` if there are none.
     pub(crate) fn from_list(files: &FileList) -> Option<Self> {
         let found = (0..files.length())
             .filter_map(|i| files.get(i))
@@ -56,7 +57,7 @@ impl Offer {
         Self::from_files(found.collect())
     }
 
-    /// From files and folders that were dropped.
+    /// An offer of files and folders that were dropped.
     ///
     /// # Errors
     /// One sentence for the user, if there is nothing to share or the browser cannot read it.
@@ -73,8 +74,8 @@ impl Offer {
         })
     }
 
-    /// One file is shared as itself, one folder under its own name, anything else in a folder with
-    /// the default name.
+    /// A single file is shared as itself, a single folder under its own name, anything else in a
+    /// folder with the default name.
     fn from_files(found: Found) -> Option<Self> {
         let (mut found, left_out) = without_system_files(found);
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -104,8 +105,8 @@ impl Offer {
 /// Files with their paths.
 type Found = Vec<(Vec<String>, File)>;
 
-/// The user's own files, and the names of the others. A file that was chosen alone is shared
-/// whatever it is.
+/// Separates the user's own files from the names of others. A file that was selected alone is
+/// shared in any case.
 fn without_system_files(found: Found) -> (Found, Vec<String>) {
     if found.len() == 1 {
         return (found, Vec::new());
@@ -139,7 +140,7 @@ fn size(file: &File) -> u64 {
     file.size() as u64
 }
 
-/// The files and folders of a drop. The browser tells them only while the drop is being handled.
+/// The files and folders of a drop. The browser provides them only while the drop is being handled.
 pub(super) fn dropped(data: &DataTransfer) -> Vec<Dropped> {
     let items = data.items();
     let all = (0..items.length())
@@ -171,7 +172,7 @@ fn is_torrent_file(item: &web_sys::DataTransferItem) -> bool {
         .is_some_and(|file| is_torrent(&file.name()))
 }
 
-/// All files, with their paths below what was dropped.
+/// All files, with their paths below the dropped items.
 async fn walk(dropped: Vec<Dropped>) -> Result<Found, JsValue> {
     let mut found = Vec::new();
     let mut waiting: Vec<(Vec<String>, FileSystemEntry)> = Vec::new();
@@ -203,7 +204,7 @@ async fn file_of(entry: &FileSystemFileEntry) -> Result<File, JsValue> {
     JsFuture::from(asked).await?.dyn_into()
 }
 
-/// The contents of a folder. Browsers tell them in parts, the last of which is empty.
+/// The contents of a folder. Browsers return them in parts, the last of which is empty.
 async fn entries_of(folder: &FileSystemDirectoryEntry) -> Result<Vec<FileSystemEntry>, JsValue> {
     let reader = folder.create_reader();
     let mut all = Vec::new();

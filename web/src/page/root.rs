@@ -51,8 +51,8 @@ pub(crate) fn Page() -> impl IntoView {
     }
 }
 
-/// Fills the form with the magnet link in the page's address (`#magnet:?…`), and does nothing more: a
-/// link must not start a download by itself.
+/// Fills the form with the magnet link in the page's address (`#magnet:?…`). It does nothing else,
+/// since a link must not start a download.
 fn draft_from_address(model: Model) {
     let Ok(hash) = window().location().hash() else {
         return;
@@ -76,13 +76,13 @@ fn title(model: Model) -> String {
     }
 }
 
-/// Tells the worker whether the page is visible: a hidden one needs few updates.
+/// Reports to the worker whether the page is visible, since a hidden one needs few updates.
 fn report_visibility(model: Model) {
     let report = move || model.send(&ToWorker::Visible(!document().hidden()));
     window_event_listener(ev::visibilitychange, move |_| report());
 }
 
-/// Lets the browser ask, in its own words, before something is lost for good.
+/// Lets the browser ask, with its own text, before something is lost permanently.
 fn ask_before_leaving(model: Model) {
     window_event_listener(ev::beforeunload, move |event| {
         if model.would_lose() {
@@ -112,7 +112,8 @@ enum Dragged {
     Links,
 }
 
-/// What is dragged, if the page accepts it. Text over a text field is left to the browser.
+/// The kind of the dragged item, if the page accepts it. Text over a text field is left to the
+/// browser.
 fn dragged(event: &DragEvent) -> Option<Dragged> {
     let types = event.data_transfer()?.types();
     let carries = |kind: &str| types.includes(&kind.into(), 0);
@@ -128,7 +129,7 @@ fn dragged(event: &DragEvent) -> Option<Dragged> {
     }
 }
 
-/// Adds the links in text that was dropped, as if they had been typed.
+/// Adds the links in dropped text, as if they had been typed.
 fn handle_links(model: Model, data: &DataTransfer) {
     let text = |kind: &str| data.get_data(kind).unwrap_or_default();
     let (list, plain) = (text("text/uri-list"), text("text/plain"));
@@ -139,7 +140,7 @@ fn handle_links(model: Model, data: &DataTransfer) {
     } else {
         list.join("\n")
     });
-    // Other text was hardly meant as a link.
+    // Other text is probably not intended as a link.
     links.retain(|link| begins_link(link));
     if !links.is_empty() {
         model.add_links(&links);

@@ -1,5 +1,5 @@
-//! How complete files get from the private file system to the user's downloads: streamed, never
-//! through this page's memory.
+//! How complete files get from the private file system to the user's downloads: streamed, without
+//! passing through this page's memory.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::storage::layout;
 
 /// How long the browser may take to start reading before the URL of the data is revoked.
 const URL_LIFETIME: Duration = Duration::from_secs(120);
-/// Attempts to copy from a stored file that the worker writes to meanwhile. Each takes some
-/// milliseconds, and pieces come tens of milliseconds apart.
+/// The number of attempts to copy from a stored file that the worker is writing to. Each takes some
+/// milliseconds, and pieces arrive tens of milliseconds apart.
 const COPY_TRIES: u32 = 50;
 
-/// The data of a complete file. Nothing of them is read yet.
+/// The data of a complete file, which have not been read.
 ///
 /// # Errors
 /// One sentence for the user, if the data are missing or incomplete.
@@ -48,8 +48,8 @@ pub(super) async fn data(folder: &str, row: &FileRow) -> Result<Blob, String> {
     ))
 }
 
-/// Saves a complete file under its own name, as far as the browser allows. Returns what to tell the
-/// user if it does not.
+/// Saves a complete file under its own name, as far as the browser permits. Returns a message for
+/// the user if it does not.
 ///
 /// # Errors
 /// As [`data`], and if the browser refuses.
@@ -116,8 +116,8 @@ async fn snapshot(handle: &FileSystemFileHandle) -> Result<File, JsValue> {
     JsFuture::from(handle.get_file()).await?.dyn_into()
 }
 
-/// Bytes of a container. The worker may be writing to it, and what a browser gave of a file becomes
-/// invalid when the file changes: so the bytes are copied, again if that failed.
+/// Bytes of a container. The worker may be writing to it, and a browser's reference to a file
+/// becomes invalid when the file changes, so the bytes are copied, and copied again if that failed.
 async fn copy(handle: &FileSystemFileHandle, at: f64, size: f64) -> Result<Blob, JsValue> {
     let mut tries = COPY_TRIES;
     loop {
@@ -132,9 +132,9 @@ async fn copy(handle: &FileSystemFileHandle, at: f64, size: f64) -> Result<Blob,
     }
 }
 
-/// A link with a `download` attribute is always saved, never opened, so a stored HTML file cannot
-/// run here. The data have no specific type: to a name without an extension, browsers add one that
-/// suits the type.
+/// Saves data through a link with a `download` attribute, which is never opened, so a stored HTML
+/// file cannot run here. The data have no specific type, since browsers add an extension that
+/// matches the type to a name without one.
 fn download(data: &Blob, name: &str) -> Result<(), JsValue> {
     let document = web_sys::window()
         .and_then(|w| w.document())

@@ -1,8 +1,8 @@
-//! Which stored file holds which file of a torrent.
+//! Which stored file contains which file of a torrent.
 //!
-//! Usually each has its own. Opening a file costs a browser several milliseconds, so in a torrent of
-//! very many files the small ones lie together: each container holds a run of neighbours in the
-//! torrent's order, and a piece of a thousand small files is one write.
+//! Usually each has its own. Opening a file costs a browser several milliseconds, so in a torrent
+//! with very many files the small ones are combined: each container has a run of consecutive files
+//! in the torrent's order, and a piece of a thousand small files is one write.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,24 +12,24 @@ use aqueduct_core::meta::Info;
 use super::error::FsError;
 use super::opfs::Folder;
 
-/// Torrents of more files than this have containers. As many files stay open at a time, so that
+/// Torrents with more files than this have containers. The same number of files stays open, so that
 /// each is opened at most once.
 pub(crate) const MANY_FILES: usize = 64;
-/// Files of more bytes than this have a stored file of their own: opening one takes no longer than
+/// Files with more bytes than this have their own stored file: opening one takes no longer than
 /// writing it.
 const SMALL: u64 = 256 << 10;
-/// Most bytes in a container. A file that is wanted alone takes up space for those before it in its
-/// container, too.
+/// The maximum size of a container in bytes. A file that is wanted alone also takes up space for
+/// those before it in its container.
 const CONTAINER: u64 = 4 << 20;
 /// Prefix of the names of containers; a stored file of one file is named after its index.
 const PREFIX: &str = "pack-";
 
-/// Where the bytes of a file are.
+/// The location of the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// The first torrent file that lies in the same stored file.
+    /// The first file of the torrent that is in the same stored file.
     pub(crate) first: usize,
-    /// Where in it this one begins, in bytes.
+    /// The offset of this file in the stored file, in bytes.
     pub(crate) at: u64,
     /// Whether it is a container.
     pub(crate) shared: bool,
@@ -54,24 +54,24 @@ impl Slot {
     }
 }
 
-/// A part of a torrent's range that lies in one stored file without a gap.
+/// A contiguous part of a torrent's byte range in one stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The stored file. Its `at` is where the run begins.
+    /// The stored file. Its `at` is the offset of the run.
     pub(crate) slot: Slot,
-    /// Which bytes of the torrent's range.
+    /// The part of the torrent's range.
     pub(crate) range: Range<u64>,
 }
 
 /// The slots of a torrent's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrangement {
-    /// Empty: each has a stored file of its own.
+    /// Empty if each file has its own stored file.
     slots: Vec<Slot>,
 }
 
 impl Arrangement {
-    /// For a torrent of which nothing is stored yet.
+    /// The arrangement of a torrent without stored data.
     pub(crate) fn new(info: &Info) -> Self {
         if info.files.len() <= MANY_FILES {
             return Self::default();
@@ -88,8 +88,8 @@ impl Arrangement {
         Self { slots }
     }
 
-    /// For a torrent whose folder holds stored files of these names. Earlier versions had no
-    /// containers.
+    /// The arrangement of a torrent whose folder contains stored files of these names. Earlier
+    /// versions had no containers.
     pub(crate) fn found<'a>(info: &Info, names: impl IntoIterator<Item = &'a str>) -> Self {
         let new = Self::new(info);
         let mut old = false;
@@ -102,12 +102,12 @@ impl Arrangement {
         if old { Self::default() } else { new }
     }
 
-    /// Where a file is.
+    /// The slot of a file.
     pub(crate) fn slot(&self, file: usize) -> Slot {
         self.slots.get(file).copied().unwrap_or(Slot::own(file))
     }
 
-    /// Where a range of the torrent's bytes is. Pads are left out: they are never stored.
+    /// The runs of a byte range of the torrent. Padding is left out, since it is never stored.
     pub(crate) fn runs(&self, info: &Info, offset: u64, length: u64) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for span in info
@@ -130,8 +130,8 @@ impl Arrangement {
         runs
     }
 
-    /// Each stored file with the torrent's files in it, each with where it ends in the stored file
-    /// when its length is that in `lengths`. Files of length 0 are left out.
+    /// Each stored file with the torrent's files in it, each with its end in the stored file if it
+    /// has the length in `lengths`. Files of length 0 are left out.
     pub(crate) fn stored(&self, lengths: &[u64]) -> Vec<(Slot, Vec<(usize, u64)>)> {
         let mut stored: BTreeMap<usize, (Slot, Vec<(usize, u64)>)> = BTreeMap::new();
         for (file, length) in lengths
@@ -150,7 +150,7 @@ impl Arrangement {
     }
 }
 
-/// Where the files are of a torrent whose folder this is.
+/// The arrangement of the files of a torrent in this folder.
 pub(super) async fn arrangement_in(folder: &Folder, info: &Info) -> Result<Arrangement, FsError> {
     if info.files.len() <= MANY_FILES {
         return Ok(Arrangement::default());
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    /// A torrent of files of these sizes in pieces of 1 MiB; one with an `attr` of `p` is a pad.
+    /// A torrent with files of these sizes and a piece length of 1 MiB; `attr` `p` marks padding.
     fn info(files: &[(u64, &str)]) -> Info {
         let total: u64 = files.iter().map(|(size, _)| size).sum();
         let list: String = files

@@ -17,8 +17,8 @@ use super::scratch::Scratch;
 use crate::browser::error::reason;
 use crate::browser::global::scope;
 
-/// Digests that run at a time: the browser copies what it digests, so each costs the memory of a
-/// piece.
+/// The maximum number of digests that run at the same time: the browser copies the data, so each
+/// costs the memory of a piece.
 const MAX_RUNNING: usize = 3;
 
 type Callback = Box<dyn FnOnce(Result<Sha1Digest, OpError>)>;

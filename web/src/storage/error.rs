@@ -1,4 +1,4 @@
-//! What the browser's file system refuses, and what the user is told of it.
+//! Errors of the browser's file system, and their messages for the user.
 
 use aqueduct_core::OpError;
 use wasm_bindgen::{JsCast, JsValue};
@@ -7,7 +7,7 @@ use web_sys::DomException;
 use crate::browser::error::reason;
 use crate::format::{apart, size};
 
-/// What happened when the site's data are gone, as a sentence.
+/// The explanation for data that are gone, as a sentence.
 pub(crate) const CLEARED: &str =
     "This site's data were cleared in the browser, and what was stored of this torrent with them.";
 
@@ -20,12 +20,12 @@ pub(crate) enum FsError {
     /// The origin's quota is used up, or the disk is full.
     #[error("no space is left")]
     Full,
-    /// The browser grants less than is needed. All numbers in bytes.
+    /// The browser grants less than needed. All numbers are in bytes.
     #[error("{own} bytes are needed, and {others} for other torrents; {free} are free")]
     TooLittle {
-        /// Needed by the torrent that asked.
+        /// Needed by this torrent.
         own: u64,
-        /// Needed by torrents that asked earlier.
+        /// Needed by torrents that checked earlier.
         others: u64,
         /// Granted by the browser.
         free: u64,
@@ -33,12 +33,12 @@ pub(crate) enum FsError {
     /// The user has cleared the site's data.
     #[error("it was cleared")]
     Cleared,
-    /// A file holds fewer bytes than were asked for.
+    /// A file contains fewer bytes than requested.
     #[error("{expected} bytes were to be read, {received} are there")]
     Short {
-        /// Bytes asked for.
+        /// The number of bytes requested.
         expected: usize,
-        /// Bytes there.
+        /// The number of bytes read.
         received: usize,
     },
     /// Any other failure, as a clause.
@@ -60,7 +60,7 @@ impl From<JsValue> for FsError {
     }
 }
 
-/// What failed and what to do about it, in the user's words.
+/// The failure and what to do about it, for the user.
 impl From<FsError> for OpError {
     fn from(error: FsError) -> Self {
         let way_out = "Save and remove a torrent, or free space on this device.";

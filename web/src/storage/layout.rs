@@ -2,7 +2,7 @@
 //! it.
 //!
 //! `torrents/INFO-HASH/INDEX`: a folder per info-hash, a file per index of the torrent; small files
-//! of torrents with very many lie together in `torrents/INFO-HASH/pack-INDEX`
+//! of torrents with very many files are combined in `torrents/INFO-HASH/pack-INDEX`
 //! ([`super::arrangement`]). A torrent's own names never reach the file system. A torrent that is
 //! created here has no info-hash before all of it is stored: its folder has a random name.
 
@@ -18,12 +18,12 @@ const CREATED_HERE: &str = "made-";
 /// The two slots of a torrent's resume record.
 pub(crate) const RECORDS: [&str; 2] = ["record-a", "record-b"];
 
-/// An empty file that marks a torrent as removed: a worker that finds it at its start deletes the
+/// An empty file that marks a torrent as removed. A worker that finds it at its start deletes the
 /// torrent's folder.
 pub(crate) const REMOVED: &str = "removed";
 
 /// The file that marks the folder of a torrent that is being created of the user's own files, and
-/// holds the torrent's name. Without a record beside it, the copy was cut short.
+/// contains the torrent's name. Without a record beside it, the copy was interrupted.
 pub(crate) const CREATING: &str = "making";
 
 /// The file, in the origin's root, with the token for the bridge.
@@ -39,13 +39,13 @@ pub(crate) fn is_created_here(folder: &str) -> bool {
     folder.starts_with(CREATED_HERE)
 }
 
-/// For each file, its least length when these pieces are stored: the end of its last byte that lies
-/// in one of them. 0 for pads.
+/// For each file, its minimum length when these pieces are stored: the end of its last byte in one
+/// of them. 0 for padding.
 pub(crate) fn ends(info: &Info, have: &Bitfield) -> Vec<u64> {
     per_file(info, have, |end, span| *end = span.end.max(*end))
 }
 
-/// For each file, how many of its bytes lie in these pieces.
+/// For each file, the number of its bytes in these pieces.
 pub(crate) fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
     if have.is_all() {
         return info.files.iter().map(|file| file.size).collect();
@@ -53,7 +53,7 @@ pub(crate) fn amounts(info: &Info, have: &Bitfield) -> Vec<u64> {
     per_file(info, have, |bytes, span| *bytes += span.end - span.start)
 }
 
-/// The pieces that hold bytes of a file.
+/// The pieces that contain bytes of a file.
 pub(crate) fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece> + use<> {
     let (offset, size) = info
         .files
@@ -62,7 +62,7 @@ pub(crate) fn pieces_of(info: &Info, file: usize) -> impl Iterator<Item = Piece>
     info.lengths.pieces_of(offset, size)
 }
 
-/// Folds the ranges of each file that lie in these pieces.
+/// Folds the ranges of each file in these pieces.
 fn per_file(
     info: &Info,
     have: &Bitfield,

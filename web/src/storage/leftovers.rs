@@ -1,4 +1,4 @@
-//! Folders that hold something and belong to no torrent: removed torrents that could not be deleted
+//! Folders with content that belong to no torrent: removed torrents that could not be deleted
 //! because the browser still had their files open, and data whose record is gone.
 
 use aqueduct_core::Resumed;
@@ -9,14 +9,14 @@ use super::restore::Leftover;
 use super::store::Store;
 
 impl Store {
-    /// Remembers what the start found.
+    /// Stores the folders that were found at the start.
     pub(crate) fn note_leftovers(&self, found: Vec<Leftover>) {
         self.leftovers()
             .extend(found.into_iter().map(|one| (one.folder, one.unwanted)));
     }
 
-    /// A torrent is added whose folder this is. Returns what is known of its data: data that were
-    /// left there are checked, but no old record counts.
+    /// Claims a folder for a torrent that is added. Returns what is known of its data: existing
+    /// data are checked, and old records are ignored.
     pub(crate) fn claim(&self, folder: &str) -> Resumed {
         if self.leftovers().remove(folder).is_none() {
             return Resumed::Nothing;

@@ -8,7 +8,7 @@ use super::arrangement::MANY_FILES;
 use super::error::FsError;
 use super::opfs::SyncFile;
 
-/// Files open at a time. Each costs the browser a file descriptor.
+/// The maximum number of open files. Each uses a file descriptor of the browser.
 const MAX_OPEN: usize = MANY_FILES;
 
 /// A torrent, and the first of its files in the stored file.
@@ -52,7 +52,7 @@ impl OpenFiles {
         }
     }
 
-    /// Makes durable what was written to a torrent's files.
+    /// Makes the writes to a torrent's files durable.
     pub(super) fn flush(&mut self, torrent: TorrentId) -> Result<(), FsError> {
         let mut own = self.files.iter_mut().filter(|((of, _), _)| *of == torrent);
         own.try_for_each(|(_, (_, file))| file.flush())

@@ -121,8 +121,8 @@ pub(crate) struct SyncFile {
 }
 
 impl SyncFile {
-    /// Writes all of `bytes` from byte `at` on. A short write is continued; a write of 0 bytes
-    /// means that no space is left.
+    /// Writes all of `bytes` at offset `at`. A short write is continued; a write of 0 bytes means
+    /// that no space is left.
     pub(crate) fn write_all(&mut self, at: u64, bytes: &[u8]) -> Result<(), FsError> {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -138,7 +138,7 @@ impl SyncFile {
         Ok(())
     }
 
-    /// Fills all of `bytes` with what the file holds from byte `at` on.
+    /// Fills `bytes` from offset `at` of the file.
     pub(crate) fn read_exact(&self, at: u64, bytes: &mut [u8]) -> Result<(), FsError> {
         let expected = bytes.len();
         let mut received = 0;
@@ -154,14 +154,14 @@ impl SyncFile {
         Ok(())
     }
 
-    /// Sets the length. Bytes that are added are zeros, which the browser need not store yet.
+    /// Sets the length. Added bytes are zeros, which the browser need not store yet.
     pub(crate) fn resize(&mut self, bytes: u64) -> Result<(), FsError> {
         self.dirty = true;
         Ok(self.handle.truncate_with_f64(bytes as f64)?)
     }
 
-    /// Replaces the contents. The old bytes are overwritten and not truncated first, which succeeds
-    /// also where no space is left.
+    /// Replaces the contents. The old bytes are overwritten rather than truncated first, which also
+    /// succeeds if no space is left.
     pub(crate) fn replace(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         self.write_all(0, bytes)?;
         self.resize(bytes.len() as u64)?;

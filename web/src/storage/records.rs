@@ -1,5 +1,5 @@
-//! Resume records in the tab's storage: two generations per torrent. They are all that a reloaded
-//! tab knows of its torrents.
+//! Resume records in the tab's storage, two generations per torrent. A reloaded tab knows its
+//! torrents only from them.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use super::opfs::Folder;
 /// The generation of a torrent's newest durable record; 0: there is none.
 ///
 /// The torrent shares it with the storage's queue. A record gets its number when it is written, so
-/// that a generation which could not be stored does not count, and the next one goes to the same
-/// slot.
+/// that a generation that could not be stored does not count, and the next one is written to the
+/// same slot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Durable(Rc<Cell<u64>>);
 
@@ -25,7 +25,7 @@ impl Durable {
     }
 }
 
-/// Stores a record durably in the slot beside the newest one, which stays unchanged.
+/// Stores a record durably in the slot other than that of the newest one, which stays unchanged.
 pub(super) async fn write(
     torrents: &Folder,
     folder: &str,
@@ -44,11 +44,11 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// What a folder's two slots hold.
+/// The content of a folder's two slots.
 pub(super) enum Found {
     /// The newest valid record, with its generation.
     Newest(u64, Box<Record>),
-    /// Something, but no valid record.
+    /// Data, but no valid record.
     Damaged,
     /// No record was ever written.
     Nothing,

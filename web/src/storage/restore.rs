@@ -1,4 +1,4 @@
-//! At the start: which torrents were there, and how much of their data counts without being read.
+//! Restoring torrents at the start, and how much of their data is accepted without being read.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::layout::{CREATING, REMOVED, ends, is_created_here, pieces_of};
 use super::opfs::Folder;
 use super::records::{self, Found};
 
-/// Files whose size is compared with the record when a torrent is restored: a sample, so that one
-/// of very many files starts as quickly as others.
+/// The maximum number of files whose size is compared with the record when a torrent is restored.
+/// It is a sample, so that a torrent with very many files starts as fast as others.
 const MAX_COMPARED: usize = 256;
 
 /// A torrent of an earlier run.
@@ -25,21 +25,21 @@ pub(crate) struct Restored {
     pub(crate) generation: u64,
     /// Its newest valid record.
     pub(crate) record: Record,
-    /// Its metadata, if the record holds them.
+    /// Its metadata, if the record contains them.
     pub(crate) info: Option<Arc<Info>>,
-    /// How much of its data counts.
+    /// Which of its data are accepted.
     pub(crate) resumed: Resumed,
 }
 
 /// A folder whose torrent could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// Its data stay until the torrent is added again; what is right of them is used then.
+    /// Its data stay until the torrent is added again; correct data are used then.
     #[error("A torrent of an earlier visit could not be brought back ({why}). {}", way_out(.folder))]
     Kept {
         /// Its name: the torrent's info-hash unless the torrent was created here.
         folder: String,
-        /// One clause.
+        /// The reason, as a clause.
         why: String,
     },
     /// The page was closed while the user's own files were being copied. The partial copy is
@@ -48,7 +48,7 @@ pub(crate) enum Unreadable {
         "{name} was not shared: the page was closed before all of it was copied. Choose the files once more."
     )]
     CutShort {
-        /// The name that the torrent was to have.
+        /// The intended name of the torrent.
         name: String,
     },
 }
@@ -60,26 +60,27 @@ fn way_out(folder: &str) -> String {
     format!("Its data are kept: add {folder} again to go on with what is there.")
 }
 
-/// What the storage holds of earlier runs.
+/// The stored data of earlier runs.
 #[derive(Default)]
 pub(crate) struct Earlier {
     /// Torrents, in the order in which they were added.
     pub(crate) restored: Vec<Restored>,
     /// Folders whose torrents could not be restored.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// Folders that hold something and belong to none of the torrents.
+    /// Folders with content that belong to no torrent.
     pub(crate) leftovers: Vec<Leftover>,
 }
 
-/// A folder that holds something and belongs to no torrent.
+/// A folder with content that belongs to no torrent.
 pub(crate) struct Leftover {
     /// Its name.
     pub(crate) folder: String,
-    /// The user does not want it: it is deleted as soon as the browser has closed its files.
+    /// Whether the user does not want it: it is deleted as soon as the browser has closed its
+    /// files.
     pub(crate) unwanted: bool,
 }
 
-/// What is in one folder.
+/// The content of a folder.
 enum Content {
     Torrent(u64, Box<Record>),
     Unreadable(Unreadable),
@@ -128,8 +129,8 @@ impl Earlier {
         });
     }
 
-    /// The worker before this one may still have files of the folder open: what cannot be deleted
-    /// yet is deleted later.
+    /// Deletes a folder. The previous worker may still have files of it open; what cannot be
+    /// deleted yet is deleted later.
     async fn delete(&mut self, torrents: &Folder, folder: String) {
         if torrents.remove(&folder).await.is_err() {
             self.leftovers.push(Leftover {
@@ -140,7 +141,7 @@ impl Earlier {
     }
 }
 
-/// What a folder holds. One with data is unwanted only if the user removed it, or if the page
+/// The content of a folder. One with data is unwanted only if the user removed it, or if the page
 /// itself cannot use the data.
 async fn content(torrents: &Folder, name: &str) -> Result<Content, FsError> {
     let folder = torrents.folder(name).await?;
@@ -206,7 +207,7 @@ async fn restore(
     })
 }
 
-/// The record's pieces; those in files that are shorter than they must be are checked.
+/// The record's pieces; those in files that are shorter than expected are checked.
 async fn resumed(
     torrents: &Folder,
     folder: &str,
@@ -237,7 +238,7 @@ async fn resumed(
     })
 }
 
-/// The torrent's files that reach beyond the end of their stored file.
+/// The torrent's files that extend beyond the end of their stored file.
 async fn shortened(
     torrents: &Folder,
     folder: &str,

@@ -7,7 +7,7 @@ use aqueduct_core::io::Rope;
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
-    /// All bytes of `rope` in one slice; copied only if the rope has several.
+    /// All bytes of `rope` in one slice; copied only if the rope has several slices.
     pub(crate) fn contiguous<'a>(&'a mut self, rope: &'a Rope) -> &'a [u8] {
         if let [only] = rope.0.as_slice() {
             return only;

@@ -1,28 +1,27 @@
 //! Whether the browser grants enough space for a torrent.
 //!
 //! The estimate that browsers give is deliberately wrong, so that pages learn nothing about the
-//! disk. Instead, a file is made longer: that counts against what this page may store, and writes
-//! nothing.
+//! disk. Instead, a file is extended, which counts against the page's quota and writes nothing.
 
 use super::error::FsError;
 use super::opfs::{Folder, SyncFile};
 
-/// The file that is made longer, in the origin's root.
+/// The file that is extended, in the origin's root.
 const PROBE: &str = "room";
-/// Steps of the binary search for how much is free: the result is off by at most a thousandth of
-/// what is needed.
+/// The number of steps of the binary search for the free space: the error is at most a thousandth
+/// of the needed space.
 const STEPS: u32 = 10;
 
-/// Bytes that must still fit.
+/// The space that is still needed, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// What the torrent that asks still wants.
+    /// Needed by this torrent.
     pub(crate) own: u64,
-    /// What the torrents still want that asked earlier.
+    /// Needed by torrents that checked earlier.
     pub(crate) others: u64,
 }
 
-/// Fails with [`FsError::TooLittle`] if the browser grants this page less than is needed.
+/// Fails with [`FsError::TooLittle`] if the browser grants this page less than needed.
 pub(super) async fn check_space(home: &Folder, need: Need) -> Result<(), FsError> {
     let Need { own, others } = need;
     let all = own.saturating_add(others);
@@ -38,7 +37,7 @@ pub(super) async fn check_space(home: &Folder, need: Need) -> Result<(), FsError
     }
 }
 
-/// How far a file can grow that cannot grow to `needed` bytes.
+/// The size to which a file can be extended that cannot be extended to `needed` bytes.
 fn free(file: &mut SyncFile, needed: u64) -> u64 {
     let (mut fits, mut fails) = (0, needed);
     for _ in 0..STEPS {

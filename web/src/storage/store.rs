@@ -1,9 +1,9 @@
-//! The tab's disk. Every request becomes a job in one queue, and its callback is called when the
-//! job is over, never before the request has returned.
+//! The tab's disk. Every request becomes a job in one queue. Its callback is called when the job is
+//! complete, never before the request has returned.
 //!
-//! Opening a file is asynchronous in a browser, reading and writing are not. One queue keeps two
-//! jobs from opening the same file at once, which the browser refuses, and lets a flush follow the
-//! writes before it.
+//! Opening a file is asynchronous in a browser, reading and writing are not. The queue prevents two
+//! jobs from opening the same file at the same time, which the browser refuses, and makes a flush
+//! follow the writes before it.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(crate) struct Store(Rc<Inner>);
 struct Inner {
     queue: JobQueue,
     folders: RefCell<Folders>,
-    /// Folders that belong to no torrent, and whether they are to be deleted.
+    /// Folders that belong to no torrent, and whether they must be deleted.
     leftovers: RefCell<BTreeMap<String, bool>>,
     open: RefCell<OpenFiles>,
     arrangements: RefCell<BTreeMap<TorrentId, Rc<Arrangement>>>,
@@ -57,10 +57,10 @@ impl Folders {
     }
 }
 
-/// Where one torrent's data are stored.
+/// The location of a torrent's data.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// Names its open files.
+    /// Identifies its open files.
     pub(crate) torrent: TorrentId,
     /// Its folder.
     pub(crate) folder: String,
@@ -110,22 +110,22 @@ impl Store {
         self.0.folders.borrow().home.clone()
     }
 
-    /// Folders that belong to no torrent, and whether they are to be deleted.
+    /// Folders that belong to no torrent, and whether they must be deleted.
     pub(super) fn leftovers(&self) -> RefMut<'_, BTreeMap<String, bool>> {
         self.0.leftovers.borrow_mut()
     }
 
-    /// Tells `done` whether the folder of all torrents exists. It does not after the user has
+    /// Passes to `done` whether the folder of all torrents exists. It does not after the user has
     /// cleared the site's data.
     pub(crate) fn check_present(&self, done: impl FnOnce(bool) + 'static) {
         self.0.queue.push(async move { done(is_present().await) });
     }
 
-    /// Opens the storage anew after all its contents were deleted.
+    /// Opens the storage again after all its contents were deleted.
     pub(crate) fn reopen(&self, done: impl FnOnce(Result<(), OpError>) + 'static) {
         self.request(done, async move |store| {
             // Chromium never answers when a file is closed that it deleted this way, and the worker
-            // would wait for ever. The browser closes these files when the worker ends.
+            // would wait forever. The browser closes these files when the worker ends.
             std::mem::forget(store.0.open.take());
             store.0.arrangements.borrow_mut().clear();
             store.leftovers().clear();
@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// Writes bytes at an offset of the torrent. With `need`, only if the browser grants this page
-    /// as many bytes more.
+    /// that many more bytes.
     pub(crate) fn write(
         &self,
         place: Place,
@@ -152,7 +152,7 @@ impl Store {
         });
     }
 
-    /// Reads bytes at an offset of the torrent; `None` if not all of them are there.
+    /// Reads bytes at an offset of the torrent; `None` if not all of them exist.
     pub(crate) fn read(
         &self,
         place: Place,
@@ -169,7 +169,7 @@ impl Store {
         });
     }
 
-    /// Makes durable what was written to a torrent's files.
+    /// Makes the writes to a torrent's files durable.
     pub(crate) fn flush(
         &self,
         torrent: TorrentId,
@@ -177,7 +177,7 @@ impl Store {
     ) {
         self.request(done, async move |store| {
             store.0.open.borrow_mut().flush(torrent)?;
-            // Files that are open can be written and flushed also after they were deleted.
+            // Open files can still be written and flushed after they were deleted.
             if is_present().await {
                 Ok(())
             } else {
@@ -199,7 +199,7 @@ impl Store {
         });
     }
 
-    /// Marks a torrent as removed by the user, or takes the mark away.
+    /// Marks a torrent as removed by the user, or removes the mark.
     pub(crate) fn mark_removed(
         &self,
         folder: String,
@@ -218,8 +218,8 @@ impl Store {
         });
     }
 
-    /// Marks a folder as that of a torrent which is being created under this name; `None` takes
-    /// the mark away.
+    /// Marks a folder as that of a torrent which is being created under this name; `None` removes
+    /// the mark.
     pub(crate) fn mark_creating(
         &self,
         folder: String,
@@ -272,8 +272,8 @@ impl Store {
     }
 
     async fn write_now(&self, place: &Place, offset: u64, data: &Rope) -> Result<(), FsError> {
-        // Taken out meanwhile, so that it is not borrowed while other code runs; after a failure
-        // the next write has a new one.
+        // Taken out, so that it is not borrowed while other code runs. After a failure the next
+        // write creates a new one.
         let mut scratch = self.0.scratch.take();
         let bytes = scratch.contiguous(data);
         let arrangement = self.arrangement(place).await?;
@@ -298,7 +298,8 @@ impl Store {
         Ok(Bytes::from(bytes))
     }
 
-    /// Where a torrent's files are. Read once from the names of the stored files.
+    /// The arrangement of a torrent's files. It is determined once, from the names of the stored
+    /// files.
     async fn arrangement(&self, place: &Place) -> Result<Rc<Arrangement>, FsError> {
         let known = self.0.arrangements.borrow().get(&place.torrent).cloned();
         if let Some(known) = known {
@@ -336,15 +337,15 @@ impl Store {
     }
 }
 
-/// Asks the browser anew: an older handle may answer for what is gone. Where the browser does not
-/// answer, the folder is taken to be there.
+/// Asks the browser again, since an older handle may answer for a folder that is gone. If the
+/// browser does not answer, the folder is assumed to exist.
 async fn is_present() -> bool {
     let found = async { Folder::root().await?.existing(ROOT).await };
     !matches!(found.await, Err(FsError::Missing))
 }
 
-/// The part of a range that a run names. Runs lie inside the range they were made for, and a range
-/// in memory fits a `usize`.
+/// The part of a range that belongs to a run. Runs are within their range, and a range in memory
+/// fits into a `usize`.
 fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
     bytes.get(in_memory(range)).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! Where the bridge is.
+//! The address of the bridge.
 
 /// The address of a bridge: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BridgeAddress {
     secure: bool,
-    /// Host, and port if it is not the scheme's own.
+    /// Host, and port if it is not the scheme's default.
     authority: String,
 }
 

@@ -1,16 +1,16 @@
-//! Credit for streams: a peer's bytes are credited at once, unless so much waits for digests and the
-//! disk that more would only fill memory.
+//! Credit for streams: a peer's bytes are credited immediately, unless so many bytes wait for
+//! digests and the disk that more would only fill memory.
 
 use std::collections::BTreeMap;
 
 use aqueduct_core::types::RequestId;
 
-/// Bytes that may wait for digests and the disk before streams get no more credit. The engine
-/// requests at most half as much; the rest is for peers that send what was not requested, and for a
-/// disk that has stopped.
+/// The number of bytes waiting for digests and the disk above which streams get no more credit. The
+/// engine requests at most half as much; the rest is for peers that send unrequested data, and for
+/// a stalled disk.
 const MAX_WAITING: u64 = 64 << 20;
 
-/// Bytes that wait for storage, and credit that is withheld from streams meanwhile.
+/// Bytes that wait for storage, and the credit that is withheld from streams in the meantime.
 #[derive(Default)]
 pub(super) struct Credit {
     waiting: u64,
@@ -19,13 +19,13 @@ pub(super) struct Credit {
 }
 
 impl Credit {
-    /// A digest or a write of this many bytes was started.
+    /// Records that a digest or a write of this many bytes was started.
     pub(super) fn request_started(&mut self, id: RequestId, bytes: u64) {
         self.waiting += bytes;
         self.sizes.insert(id, bytes);
     }
 
-    /// A request is finished. Returns the streams and bytes to credit now.
+    /// Records that a request is complete. Returns the streams and bytes to credit now.
     pub(super) fn request_finished(&mut self, id: RequestId) -> Vec<(u32, usize)> {
         self.waiting -= self.sizes.remove(&id).unwrap_or(0);
         if self.waiting < MAX_WAITING {
@@ -35,7 +35,7 @@ impl Credit {
         }
     }
 
-    /// Bytes of a stream were received. Returns whether to credit them at once; otherwise
+    /// Records received bytes of a stream. Returns whether to credit them immediately; otherwise
     /// [`Credit::request_finished`] returns them later.
     pub(super) fn received(&mut self, stream: u32, bytes: usize) -> bool {
         let at_once = self.waiting < MAX_WAITING;
@@ -45,7 +45,7 @@ impl Credit {
         at_once
     }
 
-    /// All streams are closed: no credit is withheld any more.
+    /// Clears withheld credit, since all streams are closed.
     pub(super) fn end_session(&mut self) {
         self.withheld.clear();
     }

@@ -1,5 +1,5 @@
-//! The bridge as the engine sees it: peers' connections, joins, reports. A WebSocket carries all of
-//! it.
+//! The bridge from the engine's point of view: peer connections, joins, reports. All of them use
+//! one WebSocket.
 
 pub(super) mod address;
 mod credit;
@@ -24,40 +24,41 @@ use self::streams::Streams;
 use super::swarms::JoinReport;
 use crate::message::BridgeStatus;
 
-/// The connection to the bridge and everything it carries.
+/// The connection to the bridge and everything that uses it.
 pub(super) struct Bridge {
     session: Session,
     streams: Streams,
     credit: Credit,
-    /// What one event of the socket or the tunnel leads to; emptied before the next one is taken.
+    /// The events that result from one event of the socket or the tunnel; emptied before the next
+    /// one is handled.
     events: VecDeque<Event>,
 }
 
-/// What happened at the bridge.
+/// An event of the bridge.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A session has begun, in which no swarm was joined yet.
+    /// A session started; no swarm is joined yet.
     SessionStarted,
     /// The bridge has accepted the session.
     Welcome {
-        /// Swarms that the tab may be in at a time.
+        /// The maximum number of swarms that the tab may join.
         joins: u16,
         /// The port at which the bridge accepts peers for the tab; 0: none.
         peer_port: u16,
     },
-    /// The session is over, and with it every join.
+    /// The session ended, and with it every join.
     SessionEnded,
     /// An input for the engine.
     Engine(Input),
     /// The bridge dialled a peer and reached it.
     PeerReached(InfoHashV1, SocketAddr),
-    /// What the bridge reports of a join.
+    /// A report on a join.
     Report(u32, JoinReport),
 }
 
 impl Bridge {
-    /// A bridge that is connected to at the first [`Bridge::handle_timeout`]. `token` is for bridges
-    /// that require one.
+    /// A bridge to which [`Bridge::handle_timeout`] first connects. `token` is for bridges that
+    /// require one.
     pub(super) fn new(address: &BridgeAddress, token: String, listener: Listener) -> Self {
         Self {
             session: Session::new(address, token, listener),
@@ -67,7 +68,7 @@ impl Bridge {
         }
     }
 
-    /// An event of the socket with this number.
+    /// Handles an event of the socket with this number.
     pub(super) fn handle_socket(&mut self, now: Instant, socket: u64, event: SocketEvent) {
         if !self.session.is_present(socket) {
             return;
@@ -93,7 +94,7 @@ impl Bridge {
         }
     }
 
-    /// What happened, in order, until `None`.
+    /// Returns the next event, in order; `None` if there is none.
     pub(super) fn poll_event(&mut self, now: Instant) -> Option<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -104,7 +105,7 @@ impl Bridge {
         }
     }
 
-    /// Whether [`Bridge::send`] or the like led to events since the last [`Bridge::poll_event`].
+    /// Whether calls such as [`Bridge::send`] caused events since the last [`Bridge::poll_event`].
     pub(super) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
@@ -151,7 +152,7 @@ impl Bridge {
             tunnel::Event::JoinRefused { join, refusal } => {
                 self.report(join, JoinReport::Refused(refusal))
             }
-            // The bridge closes the WebSocket when it stops; only then a new one is opened.
+            // The bridge closes the WebSocket when it stops; a new one is opened only then.
             tunnel::Event::Draining { .. } => {}
         }
     }
@@ -204,7 +205,7 @@ impl Bridge {
         self.lose_stream(stream, reason);
     }
 
-    /// A stream was closed: reports it to the engine.
+    /// Reports a closed stream to the engine.
     fn lose_stream(&mut self, stream: u32, reason: CloseReason) {
         if let Some(conn) = self.streams.close_stream(stream) {
             self.events
@@ -212,7 +213,7 @@ impl Bridge {
         }
     }
 
-    /// The session is over, and with it every stream and join.
+    /// Ends the session, and with it every stream and join.
     fn end_session(&mut self) {
         self.credit.end_session();
         self.events.push_back(Event::SessionEnded);
@@ -239,7 +240,7 @@ impl Bridge {
         }
     }
 
-    /// The engine closed a connection. It is told nothing more of it.
+    /// Closes a connection for the engine, which receives no more events for it.
     pub(super) fn close(&mut self, conn: ConnId) {
         let is_its_end = |event: &Event| matches!(event, Event::Engine(Input::Closed { conn: ended, .. }) if *ended == conn);
         self.events.retain(|event| !is_its_end(event));
@@ -249,7 +250,7 @@ impl Bridge {
         }
     }
 
-    /// Enters a swarm and returns the number of the join; `None` without a session.
+    /// Joins a swarm and returns the number of the join; `None` without a session.
     pub(super) fn join(&mut self, request: &JoinRequest) -> Option<u32> {
         Some(self.session.tunnel()?.join(request))
     }
@@ -259,12 +260,12 @@ impl Bridge {
         self.with_tunnel(|tunnel| tunnel.leave(join));
     }
 
-    /// Reports the state of a torrent.
+    /// Updates the state of a torrent.
     pub(super) fn update(&mut self, join: u32, update: &JoinUpdate) {
         self.with_tunnel(|tunnel| tunnel.update(join, update));
     }
 
-    /// Passes on where peers are said to be.
+    /// Passes on addresses of peers as hints.
     pub(super) fn hint(&mut self, join: u32, addrs: &[SocketAddr]) {
         self.with_tunnel(|tunnel| tunnel.hint(join, addrs));
     }
@@ -275,12 +276,12 @@ impl Bridge {
         }
     }
 
-    /// A digest or a write of received bytes was started.
+    /// Records that a digest or a write of received bytes was started.
     pub(super) fn request_started(&mut self, id: RequestId, bytes: u64) {
         self.credit.request_started(id, bytes);
     }
 
-    /// A request is finished: streams may have credit again.
+    /// Records that a request is complete: streams may get credit again.
     pub(super) fn request_finished(&mut self, id: RequestId) {
         let credited = self.credit.request_finished(id);
         self.with_tunnel(|tunnel| {
@@ -295,27 +296,28 @@ impl Bridge {
         self.session.is_open()
     }
 
-    /// The session's state as the page shows it.
+    /// The session's state for the page.
     pub(super) fn status(&self, now: Instant) -> BridgeStatus {
         self.session.status(now)
     }
 
-    /// Shows this token to the bridge from now on.
+    /// Sets the token for the bridge.
     pub(super) fn set_token(&mut self, now: Instant, token: String) {
         self.session.set_token(now, token);
     }
 
-    /// Sends what is ready, as far as the browser takes it. Returns whether anything was sent.
+    /// Sends pending messages, as far as the browser accepts them. Returns whether anything was
+    /// sent.
     pub(super) fn transmit(&mut self) -> bool {
         self.session.transmit()
     }
 
-    /// When to call [`Bridge::handle_timeout`] at the latest.
+    /// The time by which [`Bridge::handle_timeout`] must be called.
     pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         self.session.poll_timeout(now)
     }
 
-    /// Passes the time to the session. Harmless when called early.
+    /// Passes the time to the session. An early call is harmless.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
     }

@@ -1,5 +1,5 @@
-//! The session with the bridge: a WebSocket that is opened again whenever it breaks, and the
-//! tunnel's client on top of it.
+//! The session with the bridge: a WebSocket that is reopened whenever it breaks, and the tunnel's
+//! client.
 
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use super::socket::{Listener, Socket};
 use crate::engine::errors::refused;
 use crate::message::BridgeStatus;
 
-/// Bytes that the browser may hold for sending before more messages are packed: what is packed can
-/// no longer be overtaken.
+/// The number of bytes in the browser's send buffer above which no more messages are packed, since
+/// packed messages cannot be reordered.
 const MAX_BUFFERED: u32 = 1 << 20;
-/// How often a browser that holds this many bytes is asked again: it does not report what it has
-/// sent.
+/// The interval at which a full send buffer is checked again, since the browser does not report
+/// what it has sent.
 const BUFFERED_RETRY: Duration = Duration::from_millis(10);
-/// Deadline for opening the WebSocket: a server that never answers must not block the tab.
+/// The timeout for opening the WebSocket, so that a server that never answers does not block the
+/// tab.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Credit that the bridge has: enough for some 100 MiB/s over a path of 20 ms with one peer, and
-/// bounded for all of them together.
+/// The windows of the tab: enough for some 100 MiB/s over a path of 20 ms with one peer, and
+/// bounded for all peers together.
 const WINDOWS: Windows = Windows {
     stream: 2 << 20,
     session: 16 << 20,
@@ -31,7 +32,7 @@ pub(super) struct Session {
     url: String,
     token: String,
     listener: Listener,
-    /// Number of the newest socket.
+    /// The number of the newest socket.
     socket: u64,
     state: State,
     backoff: Backoff,
@@ -39,23 +40,23 @@ pub(super) struct Session {
 }
 
 enum State {
-    /// The next attempt is at this time.
+    /// Waits until this time before the next attempt.
     Waiting(Instant),
-    /// The WebSocket is being opened, until this deadline.
+    /// A WebSocket is being opened, until this deadline.
     Opening(Socket, Instant),
-    /// The tunnel runs.
+    /// The tunnel is running.
     Open {
         socket: Socket,
         tunnel: Box<Client>,
         welcomed: bool,
     },
-    /// The bridge refuses this tab, and only a person can change that.
+    /// The bridge refuses this tab, which only a user can change.
     Refused(Refusal),
 }
 
 impl Session {
-    /// A session that is opened at the first [`Session::handle_timeout`]. `token` is for bridges
-    /// that require one.
+    /// A session that [`Session::handle_timeout`] first opens. `token` is for bridges that require
+    /// one.
     pub(super) fn new(address: &BridgeAddress, token: String, listener: Listener) -> Self {
         Self {
             url: address.session(),
@@ -76,17 +77,17 @@ impl Session {
         }
     }
 
-    /// Whether the tunnel runs.
+    /// Whether the tunnel is running.
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Whether this is the number of the present socket.
+    /// Whether this is the number of the current socket.
     pub(super) const fn is_present(&self, socket: u64) -> bool {
         socket == self.socket
     }
 
-    /// The socket is open: the tunnel's first message can be sent.
+    /// Handles an open socket: the tunnel's first message can be sent.
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.state = match std::mem::replace(&mut self.state, State::Waiting(now)) {
             State::Opening(socket, _) => {
@@ -105,7 +106,7 @@ impl Session {
         };
     }
 
-    /// The bridge has accepted the session.
+    /// Handles the bridge's welcome.
     pub(super) fn handle_welcome(&mut self) {
         self.backoff.greeted();
         if let State::Open { welcomed, .. } = &mut self.state {
@@ -113,7 +114,7 @@ impl Session {
         }
     }
 
-    /// The bridge refuses the session, for good or for a while.
+    /// Handles a refusal, permanent or temporary.
     pub(super) fn handle_refusal(&mut self, now: Instant, refusal: Refusal) {
         if refusal.is_temporary() {
             self.retry_later(now);
@@ -122,7 +123,7 @@ impl Session {
         }
     }
 
-    /// The socket is closed; some codes are refusals.
+    /// Handles a closed socket; some close codes are refusals.
     pub(super) fn handle_close(&mut self, now: Instant, code: u16) {
         match Refusal::from_close_code(code) {
             Some(refusal) => self.handle_refusal(now, refusal),
@@ -137,7 +138,7 @@ impl Session {
         }
     }
 
-    /// Shows this token from now on. A session that was refused for want of one is opened again.
+    /// Sets the token. A session that was refused for lack of one is reopened.
     pub(super) fn set_token(&mut self, now: Instant, token: String) {
         self.token = token;
         if matches!(self.state, State::Refused(Refusal::Token)) {
@@ -145,8 +146,8 @@ impl Session {
         }
     }
 
-    /// Packs and sends what is ready, as far as the browser takes it. Returns whether anything was
-    /// sent.
+    /// Packs and sends pending messages, as far as the browser accepts them. Returns whether
+    /// anything was sent.
     pub(super) fn transmit(&mut self) -> bool {
         let State::Open { socket, tunnel, .. } = &mut self.state else {
             return false;
@@ -164,7 +165,7 @@ impl Session {
         }
     }
 
-    /// When to call [`Session::handle_timeout`] at the latest.
+    /// The time by which [`Session::handle_timeout`] must be called.
     pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         match &self.state {
             State::Waiting(at) | State::Opening(_, at) => Some(*at),
@@ -174,7 +175,8 @@ impl Session {
         }
     }
 
-    /// Opens a socket when it is time, drops one that does not open, passes the time to the tunnel.
+    /// Opens a socket when it is due, drops one that does not open, and passes the time to the
+    /// tunnel.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.state {
             State::Waiting(at) if *at <= now => self.connect(now),
@@ -194,7 +196,7 @@ impl Session {
         }
     }
 
-    /// The session's state as the page shows it.
+    /// The session's state for the page.
     pub(super) fn status(&self, now: Instant) -> BridgeStatus {
         match &self.state {
             State::Open { welcomed: true, .. } => BridgeStatus::Connected,

@@ -17,12 +17,12 @@ pub(crate) enum SocketEvent {
     Open,
     /// One binary message.
     Message(Bytes),
-    /// It is closed, or was never opened; with the close code.
+    /// It was closed, or could not be opened; contains the close code.
     Closed(u16),
 }
 
-/// Called with each event of each socket and the socket's number. Events of a socket that was
-/// replaced are void.
+/// Called with each event of each socket and the socket's number. Events of a replaced socket must
+/// be ignored.
 pub(crate) type Listener = Rc<dyn Fn(u64, SocketEvent)>;
 
 /// A WebSocket, closed when dropped.
@@ -54,7 +54,7 @@ impl Socket {
         Ok(Self(socket))
     }
 
-    /// Bytes that the browser holds for sending.
+    /// The number of bytes in the browser's send buffer.
     pub(super) fn buffered(&self) -> u32 {
         self.0.buffered_amount()
     }

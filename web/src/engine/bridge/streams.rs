@@ -8,8 +8,8 @@ use aqueduct_core::types::ConnId;
 use aqueduct_core::wire::{Message, WireError};
 use bytes::{Bytes, BytesMut};
 
-/// Bytes allocated at a time for what a stream receives. Messages are slices of it: some blocks fit, so
-/// that allocations are rare, but not many, because one late block keeps all of it alive.
+/// The allocation size for received bytes of a stream. Messages are slices of it. Several blocks
+/// fit, so that allocations are rare; but not many, since one late block keeps all of it allocated.
 const SLAB: usize = 256 * 1024;
 
 /// All open streams. Both directions of the mapping always agree.
@@ -27,7 +27,7 @@ struct Stream {
 }
 
 impl Streams {
-    /// Adds a stream whose handshake the bridge has done. Returns the engine's name for it.
+    /// Adds a stream whose handshake the bridge has completed. Returns its connection id.
     pub(super) fn open(&mut self, stream: u32) -> ConnId {
         let conn = ConnId::accepted(self.opened);
         self.opened += 1;
@@ -43,7 +43,7 @@ impl Streams {
         conn
     }
 
-    /// Adds received bytes; [`Streams::next`] takes messages out of them.
+    /// Adds received bytes, from which [`Streams::next`] takes messages.
     pub(super) fn feed(&mut self, stream: u32, bytes: &[u8]) {
         if let Some(stream) = self.by_stream.get_mut(&stream) {
             if stream.received.capacity() - stream.received.len() < bytes.len() {
@@ -53,7 +53,7 @@ impl Streams {
         }
     }
 
-    /// The next complete message of a stream, or how the peer broke the protocol.
+    /// The next complete message of a stream, or the peer's protocol violation.
     pub(super) fn next(&mut self, stream: u32) -> Option<(ConnId, Result<Message, WireError>)> {
         let stream = self.by_stream.get_mut(&stream)?;
         match stream.connection.poll_event(&mut stream.received) {
@@ -63,38 +63,38 @@ impl Streams {
         }
     }
 
-    /// The engine's name for a stream.
+    /// The connection id of a stream.
     pub(super) fn conn(&self, stream: u32) -> Option<ConnId> {
         self.by_stream.get(&stream).map(|stream| stream.conn)
     }
 
-    /// Encodes a message; [`Streams::poll_part`] takes its bytes. Returns the stream.
+    /// Encodes a message, whose bytes [`Streams::poll_part`] returns. Returns the stream.
     pub(super) fn send(&mut self, conn: ConnId, message: &Message) -> Option<u32> {
         let stream = *self.by_conn.get(&conn)?;
         self.by_stream.get_mut(&stream)?.connection.send(message);
         Some(stream)
     }
 
-    /// The next bytes to send on a stream, in order, until `None`.
+    /// The next bytes to send on a stream, in order; `None` if there are none.
     pub(super) fn poll_part(&mut self, stream: u32) -> Option<Bytes> {
         self.by_stream.get_mut(&stream)?.connection.poll_part()
     }
 
-    /// The engine closed a connection. Returns its stream.
+    /// Removes a connection that the engine closed. Returns its stream.
     pub(super) fn close_conn(&mut self, conn: ConnId) -> Option<u32> {
         let stream = self.by_conn.remove(&conn)?;
         self.by_stream.remove(&stream);
         Some(stream)
     }
 
-    /// A stream was closed. Returns its connection.
+    /// Removes a closed stream. Returns its connection.
     pub(super) fn close_stream(&mut self, stream: u32) -> Option<ConnId> {
         let conn = self.by_stream.remove(&stream)?.conn;
         self.by_conn.remove(&conn);
         Some(conn)
     }
 
-    /// All streams were closed. Returns their connections.
+    /// Removes all streams. Returns their connections.
     pub(super) fn close_all(&mut self) -> Vec<ConnId> {
         self.by_stream.clear();
         std::mem::take(&mut self.by_conn).into_keys().collect()

@@ -1,4 +1,4 @@
-//! How torrents come and go.
+//! Adding, creating and removing torrents.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Driver {
         self.library.restore(&mut self.engine, now(), restored);
     }
 
-    /// The metadata of a magnet link have come: the download itself can begin.
+    /// Handles the metadata of a magnet link: the download can start.
     pub(super) fn handle_metadata(&mut self, torrent: TorrentId, info: &Arc<Info>) {
         let library = &mut self.library;
         if let Err(why) = library.handle_metadata(&mut self.engine, now(), torrent, info) {
@@ -37,7 +37,7 @@ impl Driver {
         self.updates.update_soon(now());
     }
 
-    /// Begins to create a torrent of the user's own files.
+    /// Starts to create a torrent of the user's own files.
     pub(super) fn share_files(
         &mut self,
         name: &str,
@@ -52,7 +52,7 @@ impl Driver {
         Ok(Outcome::Added)
     }
 
-    /// A torrent was created, or could not be.
+    /// Handles the result of a creation.
     pub(super) fn handle_created(&mut self, id: TorrentId, created: Result<Torrent, String>) {
         let Some(name) = self.creations.remove(id) else {
             return;
@@ -66,19 +66,18 @@ impl Driver {
         self.updates.update_soon(now());
     }
 
-    /// Takes a torrent out of the engine and off the list. Its data stay, and what is known of its
-    /// peers.
+    /// Removes a torrent from the engine and the list. Its data and the state of its peers stay.
     pub(super) fn forget(&mut self, torrent: TorrentId) -> Option<Torrent> {
-        // Refused only for a torrent that the engine does not have.
+        // Refused only for a torrent that is not in the engine.
         drop(self.engine.command(now(), Command::Remove(torrent)));
-        // Its last outputs (leaving the swarm, closing streams) need what is known of it.
+        // Its last outputs (leaving the swarm, closing streams) need its state.
         self.pump();
         self.space.reset(torrent);
         self.updates.remove(torrent);
         self.library.torrents.remove(torrent)
     }
 
-    /// Removes a torrent for good, with its data.
+    /// Removes a torrent permanently, with its data.
     fn delete(&mut self, id: TorrentId) {
         if let Some(torrent) = self.forget(id) {
             self.network.swarms.remove(id);
@@ -86,7 +85,7 @@ impl Driver {
         }
     }
 
-    /// Deletes torrents whose removal can no longer be taken back.
+    /// Deletes torrents whose removal can no longer be undone.
     pub(super) fn delete_removed(&mut self, now: Instant) {
         for torrent in self.library.torrents.to_delete(now) {
             self.delete(torrent);

@@ -1,8 +1,8 @@
-//! The engine's driver in the tab. It routes what happens to the part that it concerns, and carries
-//! out what follows for other parts.
+//! The engine's driver in the tab. It passes each event to the part that it concerns, and carries
+//! out the consequences for other parts.
 //!
-//! Everything happens on one thread, in callbacks of the browser. Each callback enters through
-//! [`enter`] and does its part; [`Driver::pump`] then runs until nothing is left to do.
+//! All code runs on one thread, in callbacks of the browser. Each callback enters through
+//! [`enter`]; [`Driver::pump`] then runs until there is no more output.
 
 mod lifecycle;
 mod page;
@@ -114,7 +114,7 @@ impl Driver {
         })
     }
 
-    /// Runs until nothing is left to do, then sets the timer.
+    /// Runs until there is no more output, then sets the timer.
     fn pump(&mut self) {
         loop {
             self.handle_network();
@@ -161,7 +161,7 @@ impl Driver {
         }
     }
 
-    /// Tells the pages the state.
+    /// Sends the state to the pages.
     pub(super) fn send_updates(&mut self, now: Instant) {
         let snapshot = self.engine.snapshot();
         let torrents = &self.library.torrents;
@@ -210,14 +210,14 @@ impl Driver {
             Output::Send { conn, message } => self.network.bridge.send(conn, &message),
             Output::Close { conn, .. } => self.network.bridge.close(conn),
             Output::Request { id, torrent, op } => self.start_request(id, torrent, op),
-            // Requests take a moment at most; the answer comes as usual.
+            // Requests are fast; the result arrives as usual.
             Output::Cancel(_) => {}
             Output::Discover { torrent, request } => {
                 let sources = (&self.engine, &self.library.torrents);
                 self.network.discover(now(), sources, torrent, request);
             }
             Output::Hint { torrent, addrs } => self.network.swarms.add_hints(torrent, addrs),
-            // A tab has no DHT port, so no peer names a node.
+            // A tab has no DHT port, so no peer announces a node.
             Output::DhtNode(_) => {}
             Output::Event(event) => self.handle_event(event),
         }

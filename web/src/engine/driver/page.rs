@@ -1,4 +1,4 @@
-//! The messages of the pages.
+//! Handling of the pages' messages.
 
 use aqueduct_core::types::TorrentId;
 use js_sys::Uint8Array;
@@ -15,8 +15,8 @@ use crate::link::is_web_address;
 use crate::message::{Outcome, ToPage, ToWorker};
 
 impl Driver {
-    /// A message of a tab's page. `attachment` is the .torrent file of [`ToWorker::AddFile`] or the
-    /// files of [`ToWorker::ShareFiles`].
+    /// Handles a message of a tab's page. `attachment` is the .torrent file of
+    /// [`ToWorker::AddFile`] or the files of [`ToWorker::ShareFiles`].
     pub(in crate::engine) fn handle_page(
         &mut self,
         tab: Tab,
@@ -25,7 +25,7 @@ impl Driver {
     ) {
         let (engine, library) = (&mut self.engine, &mut self.library);
         match message {
-            // Only the first one counts, and the worker has started.
+            // Only the first one has an effect, and the worker has started.
             ToWorker::Start { .. } => {}
             ToWorker::AddLink(text) if is_web_address(&text) => self.fetch_torrent(tab, text),
             ToWorker::AddLink(text) => {
@@ -55,7 +55,7 @@ impl Driver {
         self.updates.update_soon(now());
     }
 
-    /// A message of a tab that follows this one.
+    /// Handles a message of a tab that follows this one.
     pub(in crate::engine) fn handle_follower(&mut self, message: FollowerMessage) {
         match message {
             FollowerMessage::Hello(tab) => self.updates.add_tab(now(), tab),
@@ -65,7 +65,7 @@ impl Driver {
         }
     }
 
-    /// Fetches a .torrent file from the web and adds it.
+    /// Downloads a .torrent file from the web and adds it.
     fn fetch_torrent(&self, tab: Tab, address: String) {
         let me = self.me.clone();
         spawn_local(async move {
@@ -122,20 +122,20 @@ impl Driver {
         }
     }
 
-    /// Shows a token to the bridge from now on, and on later visits.
+    /// Sets the bridge's token for now and for later visits.
     fn set_token(&mut self, token: String) {
         self.store.save_token(token.clone(), report_failure);
         self.network.bridge.set_token(now(), token);
     }
 }
 
-/// Tells a tab the result of adding something.
+/// Sends a tab the result of adding something.
 fn post_outcome(tab: Tab, asked: String, added: Result<Outcome, String>) {
     let outcome = added.unwrap_or_else(Outcome::Rejected);
     post_to(tab, &ToPage::AddResult { asked, outcome });
 }
 
-/// Tells a tab why something was not done.
+/// Sends a tab the reason why an operation failed.
 fn post_failure<T>(tab: Tab, done: Result<T, String>) {
     if let Err(why) = done {
         post_to(tab, &ToPage::Error(why));

@@ -1,5 +1,5 @@
-//! The engine's requests, and a storage that the user clears while the page is open: what is written
-//! then goes nowhere, though every check still finds it in the files that are open.
+//! Carries out the engine's requests, and detects that the user has cleared the site's data while
+//! the page is open: writes are then lost, although open files still return them.
 
 use aqueduct_core::types::{RequestId, TorrentId};
 use aqueduct_core::{Input, Op, OpError, OpResult};
@@ -57,7 +57,7 @@ impl Driver {
         self.library.torrents.get(torrent)?.place()
     }
 
-    /// What must fit before a torrent's bytes are written, until the first of them were.
+    /// The space that must be available before the first write of a torrent.
     fn need(&mut self, torrent: TorrentId) -> Option<Need> {
         let before = self.space.ask(torrent)?;
         Some(Need {
@@ -66,7 +66,7 @@ impl Driver {
         })
     }
 
-    /// Bytes that these torrents and all creations are still going to store.
+    /// Bytes that these torrents and all creations still have to store.
     pub(super) fn outstanding_of(&self, torrents: &[TorrentId]) -> u64 {
         torrents
             .iter()
@@ -79,7 +79,7 @@ impl Driver {
         self.engine.handle(now(), Input::Done { id, result });
     }
 
-    /// Looks whether the storage is still there, and deletes what could not be deleted before.
+    /// Checks whether the storage still exists, and deletes what could not be deleted before.
     pub(super) fn check_storage(&self) {
         self.store.delete_leftovers();
         let is_empty = self.library.torrents.ids().is_empty();
@@ -94,7 +94,7 @@ impl Driver {
         });
     }
 
-    /// All data of all torrents are gone: each starts over, and waits for the user.
+    /// Handles the loss of all data: each torrent starts over, and waits for the user.
     fn handle_storage_cleared(&mut self) {
         self.store.reopen(report_failure);
         for name in self.creations.cancel_all() {
@@ -108,8 +108,7 @@ impl Driver {
         self.updates.update_soon(now());
     }
 
-    /// Adds a torrent again under a new number, so that answers of requests that still run concern
-    /// nothing.
+    /// Adds a torrent again under a new number, so that results of running requests are ignored.
     fn start_over(&mut self, id: TorrentId) {
         let before = self.engine.snapshot_of(id);
         let torrent = self.forget(id);

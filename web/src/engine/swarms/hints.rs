@@ -1,5 +1,5 @@
-//! Addresses of further peers that this tab learns from its peers (BEP 11) and passes on to the
-//! bridge. Bridges ignore more than a few messages per minute.
+//! Addresses of further peers that this tab learns from its peers (BEP 11) and sends to the bridge.
+//! Bridges ignore more than a few messages per minute.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use aqueduct_core::Instant;
 use aqueduct_core::tunnel::MAX_HINTS;
 
-/// Addresses that are remembered per torrent; the oldest are forgotten.
+/// The maximum number of addresses per torrent; the oldest are dropped.
 const MAX_KNOWN: usize = 200;
-/// Least time between two messages about one torrent: a bridge takes six per minute.
+/// The minimum time between two messages about one torrent, since a bridge accepts six per minute.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The hints of one torrent. The engine reports each address once; in each new session with the
@@ -18,13 +18,13 @@ const INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Hints {
     known: VecDeque<SocketAddr>,
-    /// As many at the end of `known` were not sent yet.
+    /// The number of addresses at the end of `known` that were not sent yet.
     unsent: usize,
     next: Instant,
 }
 
 impl Hints {
-    /// Adds addresses that the engine reports.
+    /// Adds addresses that the engine reported.
     pub(super) fn add(&mut self, addrs: Vec<SocketAddr>) {
         self.unsent += addrs.len();
         self.known.extend(addrs);
@@ -33,29 +33,31 @@ impl Hints {
         self.unsent = self.unsent.min(self.known.len());
     }
 
-    /// Adds a peer that the bridge dialled. The bridge knows it; a later session may not.
+    /// Adds a peer that the bridge dialled. The bridge knows it, but that of a later session may
+    /// not.
     pub(super) fn add_dialled(&mut self, addr: SocketAddr) {
         if !self.known.contains(&addr) && self.known.len() < MAX_KNOWN {
             self.known.push_front(addr);
         }
     }
 
-    /// The torrent was joined in a new session, whose bridge knows none of them.
+    /// Schedules all hints to be sent again, since the torrent was joined in a new session, whose
+    /// bridge knows none of them.
     pub(super) fn resend(&mut self) {
         self.unsent = self.known.len();
     }
 
-    /// The torrent is private (BEP 27): no address is passed on.
+    /// Drops all hints, since the torrent is private (BEP 27).
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// When [`Hints::take`] returns something.
+    /// When [`Hints::take`] will return addresses.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.unsent > 0).then_some(self.next)
     }
 
-    /// What to send now, in the order reported.
+    /// The addresses to send now, in the order in which they were reported.
     pub(super) fn take(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         self.due().filter(|due| *due <= now)?;
         self.next = now + INTERVAL;

@@ -1,5 +1,5 @@
-//! The torrents' swarms: which of them the tab is in, what the bridge has found there, and which
-//! addresses are passed on to the bridge.
+//! The torrents' swarms: which of them the tab has joined, the bridge's results, and which
+//! addresses are sent to the bridge.
 
 mod hints;
 mod places;
@@ -33,37 +33,37 @@ pub(super) struct Swarm {
     hints: Hints,
 }
 
-/// What the bridge reports of its search for peers.
+/// The bridge's results of its search for peers.
 #[derive(Default)]
 pub(super) struct Found {
-    /// In trackers.
+    /// From trackers.
     pub(super) trackers: TrackerCounts,
-    /// In the DHT, if it asks there.
+    /// From the DHT, if it is used.
     pub(super) dht: Option<DhtCounts>,
-    /// What became of the peers.
+    /// The state of the peers.
     pub(super) peers: PeerCounts,
 }
 
-/// What the bridge reports of a join; only the newest of each kind counts.
+/// The bridge's report on a join; only the newest of each kind counts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum JoinReport {
     Trackers(TrackerCounts),
     Dht(DhtCounts),
     Peers(PeerCounts),
-    /// The join is void.
+    /// The join was refused.
     Refused(JoinRefusal),
 }
 
-/// What decides which torrents have a place.
+/// The properties that determine which torrents have a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    /// Nothing that is wanted is missing.
+    /// Whether all wanted data are complete.
     pub(super) complete: bool,
-    /// It has a peer.
+    /// Whether it has a peer.
     pub(super) has_peers: bool,
 }
 
-/// Which swarms to leave and which to join.
+/// The swarms to leave and to join.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Assignment {
     /// Joins to leave.
@@ -73,12 +73,12 @@ pub(super) struct Assignment {
 }
 
 impl Swarm {
-    /// Why it is not in its swarm, given the reason for all that wait.
+    /// Why it is not in its swarm, given the common reason of all that wait.
     pub(super) fn wait_reason(&self, reason: Option<WaitReason>) -> Option<WaitReason> {
         reason.filter(|_| matches!(self.membership, Membership::Waiting(_)))
     }
 
-    /// What the bridge has found since the torrent was joined.
+    /// The bridge's results since the torrent was joined.
     pub(super) const fn found(&self) -> &Found {
         &self.found
     }
@@ -99,7 +99,7 @@ impl Swarms {
         self.swarms.entry(torrent).or_default()
     }
 
-    /// The number of a torrent's join in the present session.
+    /// The number of a torrent's join in the current session.
     pub(super) fn join_of(&self, torrent: TorrentId) -> Option<u32> {
         self.get(torrent)?.membership.join()
     }
@@ -112,7 +112,7 @@ impl Swarms {
             .collect()
     }
 
-    /// The torrent wants peers: it waits for a place.
+    /// Records that the torrent wants peers: it waits for a slot.
     pub(super) fn enter(&mut self, now: Instant, torrent: TorrentId) {
         let swarm = self.swarm(torrent);
         if swarm.membership == Membership::Outside {
@@ -121,7 +121,7 @@ impl Swarms {
         self.places.assign_soon(now);
     }
 
-    /// Ends a torrent's membership; from now on it is `then`. Returns the join to leave.
+    /// Ends a torrent's membership, which is then `then`. Returns the join to leave.
     pub(super) fn leave(
         &mut self,
         now: Instant,
@@ -133,12 +133,12 @@ impl Swarms {
         std::mem::replace(&mut swarm.membership, then).join()
     }
 
-    /// Something changed that may give a torrent a place.
+    /// Records a change that may give a torrent a slot.
     pub(super) fn assign_soon(&mut self, now: Instant) {
         self.places.assign_soon(now);
     }
 
-    /// Assigns the places anew, if it is time. `standing` tells what it needs to know of a torrent.
+    /// Assigns the slots again, if that is due. `standing` returns the properties of a torrent.
     pub(super) fn assign(
         &mut self,
         now: Instant,
@@ -198,7 +198,7 @@ impl Swarms {
         })
     }
 
-    /// A torrent is in its swarm from now on. What an earlier session reported is void.
+    /// Records that a torrent has joined its swarm. Results of an earlier session are dropped.
     pub(super) fn joined(&mut self, now: Instant, torrent: TorrentId, join: u32) {
         let swarm = self.swarm(torrent);
         swarm.membership = Membership::Joined(join, now);
@@ -206,24 +206,24 @@ impl Swarms {
         swarm.hints.resend();
     }
 
-    /// A new session with the bridge has begun.
+    /// Records that a new session has started.
     pub(super) fn start_session(&mut self, now: Instant) {
         self.places.start_session(now);
     }
 
-    /// The bridge grants this many places.
+    /// Sets the number of slots that the bridge grants.
     pub(super) fn set_limit(&mut self, now: Instant, limit: u16) {
         self.places.set_limit(now, limit);
     }
 
-    /// The session is over, and every join with it.
+    /// Records that the session has ended, and every join with it.
     pub(super) fn end_session(&mut self) {
         self.swarms
             .values_mut()
             .for_each(|swarm| swarm.membership.end_session());
     }
 
-    /// What the bridge reports of a join.
+    /// Handles a report on a join.
     pub(super) fn handle_report(&mut self, now: Instant, join: u32, report: JoinReport) {
         let of_join = |swarm: &&mut Swarm| swarm.membership.join() == Some(join);
         if let Some(swarm) = self.swarms.values_mut().find(of_join) {
@@ -247,7 +247,7 @@ impl Swarms {
             .count()
     }
 
-    /// What the torrents that wait for a place wait for.
+    /// What torrents without a slot wait for.
     pub(super) fn wait_reason(&self) -> WaitReason {
         let taken = self.taken();
         if self.places.are_full(taken) {
@@ -257,25 +257,26 @@ impl Swarms {
         }
     }
 
-    /// The engine reports addresses that only the bridge can dial.
+    /// Adds addresses from the engine that only the bridge can dial.
     pub(super) fn add_hints(&mut self, torrent: TorrentId, addrs: Vec<SocketAddr>) {
         self.swarm(torrent).hints.add(addrs);
     }
 
-    /// The bridge reached a peer, which is worth another try after a pause or in a later session.
+    /// Adds a peer that the bridge reached, which may be dialled again after a pause or in a later
+    /// session.
     pub(super) fn add_dialled(&mut self, torrent: TorrentId, addr: SocketAddr) {
         self.swarm(torrent).hints.add_dialled(addr);
     }
 
-    /// The torrent turned out to be private (BEP 27): no address of it is passed on, and the DHT is
-    /// not asked.
+    /// Records that the torrent is private (BEP 27): its addresses are not passed on, and the DHT
+    /// is not used.
     pub(super) fn set_private(&mut self, torrent: TorrentId) {
         let swarm = self.swarm(torrent);
         swarm.hints.clear();
         swarm.found.dht = None;
     }
 
-    /// The addresses to tell the bridge now, with their joins.
+    /// The addresses to send to the bridge now, with their joins.
     pub(super) fn take_hints(&mut self, now: Instant) -> Vec<(u32, Vec<SocketAddr>)> {
         self.swarms
             .values_mut()
@@ -283,29 +284,29 @@ impl Swarms {
             .collect()
     }
 
-    /// A peer of the torrent failed.
+    /// Records a peer's failure.
     pub(super) fn add_failure(&mut self, torrent: TorrentId, addr: PeerAddr, failure: PeerFailure) {
         self.swarm(torrent).failures.note(addr, failure);
     }
 
-    /// A peer of the torrent is connected: its earlier failure no longer counts.
+    /// Removes the earlier failure of a peer that is connected.
     pub(super) fn remove_failure(&mut self, torrent: TorrentId, addr: PeerAddr) {
         self.swarm(torrent).failures.forget(addr);
     }
 
-    /// Forgets a torrent.
+    /// Removes a torrent.
     pub(super) fn remove(&mut self, torrent: TorrentId) {
         self.swarms.remove(&torrent);
     }
 
-    /// A torrent has a new number; what is known of its peers stays.
+    /// Changes the number of a torrent; the state of its peers is kept.
     pub(super) fn rename(&mut self, from: TorrentId, to: TorrentId) {
         if let Some(swarm) = self.swarms.remove(&from) {
             self.swarms.insert(to, swarm);
         }
     }
 
-    /// When to call [`Swarms::assign`] and [`Swarms::take_hints`].
+    /// When [`Swarms::assign`] and [`Swarms::take_hints`] must be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let hints = self
             .swarms
@@ -332,14 +333,14 @@ mod tests {
         numbers.iter().copied().map(TorrentId).collect()
     }
 
-    /// Torrents 1 to `n` want peers.
+    /// Torrents 1 to `n`, which want peers.
     fn wanting(n: u32) -> Swarms {
         let mut swarms = Swarms::default();
         (1..=n).for_each(|id| swarms.enter(NOW, TorrentId(id)));
         swarms
     }
 
-    /// Joins what is assigned, under the torrents' own numbers.
+    /// Joins the assigned torrents, each with its own number.
     fn assign(swarms: &mut Swarms, now: Instant) -> Assignment {
         let assignment = swarms.assign(now, |_| DOWNLOAD);
         assignment

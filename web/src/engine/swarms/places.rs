@@ -1,6 +1,6 @@
-//! Places with the bridge: a session may be in a limited number of swarms at a time, and may enter a
-//! limited number per minute. A torrent without a place waits: downloads come before seeds, and of
-//! each the one that waits longest comes first.
+//! Slots with the bridge: a session may be in a limited number of swarms, and may join a limited
+//! number per minute. A torrent without a slot waits. Downloads precede seeds; among equals the one
+//! that has waited longest comes first.
 
 use std::time::Duration;
 
@@ -8,32 +8,33 @@ use aqueduct_core::Instant;
 use aqueduct_core::tunnel::JoinRefusal;
 use aqueduct_core::types::TorrentId;
 
-/// Places until the bridge says how many it grants: its default, so that nothing waits for its
-/// welcome.
+/// The number of slots until the bridge reports its limit: the default of bridges, so that nothing
+/// waits for the welcome.
 const EXPECTED: usize = 32;
-/// A torrent without a peer for this long makes room for others, if any wait.
+/// A torrent without a peer for this long gives up its slot if others wait.
 const YIELD_AFTER: Duration = Duration::from_secs(300);
-/// How often places are assigned anew while a torrent waits; besides, whenever something changes.
+/// The interval at which slots are assigned again while a torrent waits, in addition to assignments
+/// after changes.
 const REASSIGN_EVERY: Duration = Duration::from_secs(15);
-/// Wait after a refusal that does not say when to try again.
+/// The delay after a refusal that does not contain one.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// Least time between two joins, once the bridge has refused one as too fast.
+/// The minimum time between two joins, once the bridge has refused one as too fast.
 const LEAST_SPACING: Duration = Duration::from_millis(250);
 
 /// Whether a torrent is in its swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Membership {
-    /// It is not to be in its swarm.
+    /// It should not be in its swarm.
     #[default]
     Outside,
-    /// It has been waiting for a place since then.
+    /// It has waited for a slot since this time.
     Waiting(Instant),
-    /// It is in its swarm since then, under this number of the present session.
+    /// It joined its swarm at this time, with this number in the current session.
     Joined(u32, Instant),
 }
 
 impl Membership {
-    /// The number of its join in the present session.
+    /// The number of its join in the current session.
     pub(super) const fn join(self) -> Option<u32> {
         match self {
             Self::Joined(join, _) => Some(join),
@@ -41,7 +42,7 @@ impl Membership {
         }
     }
 
-    /// The session is over. Torrents that had a place come first in the next one.
+    /// Records that the session has ended. Torrents that had a slot come first in the next one.
     pub(super) fn end_session(&mut self) {
         if let Self::Joined(..) = self {
             *self = Self::Waiting(Instant::ZERO);
@@ -49,10 +50,10 @@ impl Membership {
     }
 }
 
-/// How many places there are, and when the next one may be taken.
+/// The number of slots, and when the next one may be taken.
 pub(super) struct Places {
     limit: usize,
-    /// No join before this time.
+    /// The time before which no swarm may be joined.
     next_join: Instant,
     spacing: Duration,
     assign_at: Option<Instant>,
@@ -70,18 +71,18 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Something changed that may give a torrent a place.
+    /// Records a change that may give a torrent a slot.
     pub(super) fn assign_soon(&mut self, now: Instant) {
         self.assign_at = Some(self.assign_at.map_or(now, |at| at.min(now)));
     }
 
-    /// When places are to be assigned anew.
+    /// When slots must be assigned again.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.assign_at
     }
 
-    /// Whether they are to be assigned now; if so, they are not again before
-    /// [`Places::assigned`] or [`Places::assign_soon`] says so.
+    /// Whether they must be assigned now; if so, not again before [`Places::assigned`] or
+    /// [`Places::assign_soon`].
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.assign_at.is_some_and(|at| at <= now);
         if due {
@@ -90,14 +91,14 @@ impl Places {
         due
     }
 
-    /// Who is to have a place, the most urgent first.
+    /// The torrents that should have a slot, the most urgent first.
     pub(super) fn choose(&self, mut claims: Vec<Claim>, now: Instant) -> Vec<Claim> {
         claims.sort_by_key(|claim| claim.rank(now));
         claims.truncate(self.limit);
         claims
     }
 
-    /// Whether a swarm may be entered now; if so, it counts as entered.
+    /// Whether a swarm may be joined now; if so, the join is counted.
     pub(super) fn take_join(&mut self, now: Instant) -> bool {
         let may = self.next_join <= now;
         if may {
@@ -106,27 +107,26 @@ impl Places {
         may
     }
 
-    /// Places were assigned, and torrents wait; `crowded`: some of them because there are too few
-    /// places.
+    /// Records an assignment after which torrents wait; `crowded`: some of them for lack of slots.
     pub(super) fn assigned(&mut self, now: Instant, crowded: bool) {
         let spaced = (self.next_join > now).then_some(self.next_join);
         let later = crowded.then_some(now + REASSIGN_EVERY);
         self.assign_at = spaced.into_iter().chain(later).min();
     }
 
-    /// A new session, in which no swarm was entered yet.
+    /// Starts a new session without joins.
     pub(super) fn start_session(&mut self, now: Instant) {
         (self.next_join, self.spacing) = (now, Duration::ZERO);
         self.assign_soon(now);
     }
 
-    /// The bridge grants this many places.
+    /// Sets the number of slots that the bridge grants.
     pub(super) fn set_limit(&mut self, now: Instant, limit: u16) {
         self.limit = limit.into();
         self.assign_soon(now);
     }
 
-    /// The bridge refused a join while `taken` others stand.
+    /// Records that the bridge refused a join while `taken` others exist.
     pub(super) fn refused(&mut self, now: Instant, refusal: JoinRefusal, taken: usize) {
         let wait = match refusal {
             JoinRefusal::TooFast { retry_after } => {
@@ -143,25 +143,25 @@ impl Places {
         self.assign_soon(now);
     }
 
-    /// Whether all places are in use when this many are taken.
+    /// Whether all slots are in use if this many are taken.
     pub(super) const fn are_full(&self, taken: usize) -> bool {
         taken >= self.limit
     }
 }
 
-/// What decides which torrent has a place.
+/// The properties that determine which torrent has a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub(super) torrent: TorrentId,
     pub(super) membership: Membership,
-    /// Nothing that is wanted is missing.
+    /// Whether all wanted data are complete.
     pub(super) complete: bool,
-    /// It has a peer.
+    /// Whether it has a peer.
     pub(super) has_peers: bool,
 }
 
 impl Claim {
-    /// The smaller, the more urgent.
+    /// The rank; smaller is more urgent.
     fn rank(&self, now: Instant) -> (bool, u8, Instant, TorrentId) {
         let (turn, since) = match self.membership {
             Membership::Joined(_, since) if !self.has_peers && now.since(since) >= YIELD_AFTER => {

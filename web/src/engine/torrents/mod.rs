@@ -9,24 +9,24 @@ use aqueduct_core::types::{InfoHashV1, TorrentId};
 
 pub(crate) use self::torrent::{Amounts, RunState, Torrent};
 
-/// All torrents, also those whose removal can still be taken back.
+/// All torrents, including those whose removal can still be undone.
 #[derive(Default)]
 pub(crate) struct Torrents {
     torrents: BTreeMap<TorrentId, Torrent>,
     newest_id: u32,
-    /// The newest date of adding, of these or of torrents that are being created.
+    /// The latest `added` time of these torrents and of those that are being created.
     newest_added: u64,
 }
 
 impl Torrents {
-    /// A number for one more torrent, never used before.
+    /// A number for a new torrent, which was never used before.
     pub(crate) fn new_id(&mut self) -> TorrentId {
         self.newest_id += 1;
         TorrentId(self.newest_id)
     }
 
-    /// The date of adding of one more torrent, given the date by the clock: later than that of any
-    /// other torrent, so that the list keeps its order. Milliseconds since 1970.
+    /// The `added` time of a new torrent in milliseconds since 1970, based on the clock: later than
+    /// that of any other torrent, so that the list keeps its order.
     pub(crate) fn new_added(&mut self, clock: u64) -> u64 {
         self.newest_added = clock.max(self.newest_added.saturating_add(1));
         self.newest_added
@@ -38,7 +38,7 @@ impl Torrents {
         self.torrents.insert(torrent.id, torrent);
     }
 
-    /// Takes a torrent off the list.
+    /// Removes a torrent from the list.
     pub(crate) fn remove(&mut self, id: TorrentId) -> Option<Torrent> {
         self.torrents.remove(&id)
     }
@@ -63,7 +63,7 @@ impl Torrents {
         self.torrents.keys().copied().collect()
     }
 
-    /// The torrent that peers call by this info-hash: a hybrid torrent has two (BEP 52).
+    /// The torrent with this info-hash, of which a hybrid torrent has two (BEP 52).
     pub(crate) fn with_hash(&self, info_hash: InfoHashV1) -> Option<&Torrent> {
         self.iter().find(|torrent| {
             let mut names = torrent.info_hash().wire_names();
@@ -71,12 +71,12 @@ impl Torrents {
         })
     }
 
-    /// When the data of the next removed torrent are to be deleted.
+    /// When the data of the next removed torrent must be deleted.
     pub(crate) fn deletion_due(&self) -> Option<Instant> {
         self.iter().filter_map(|torrent| torrent.delete_at).min()
     }
 
-    /// Torrents whose removal can no longer be taken back.
+    /// Torrents whose removal can no longer be undone.
     pub(crate) fn to_delete(&self, now: Instant) -> Vec<TorrentId> {
         self.iter()
             .filter(|torrent| torrent.delete_at.is_some_and(|at| at <= now))

@@ -1,4 +1,4 @@
-//! One torrent: what the worker knows of it beyond what the engine does.
+//! The worker's state of a torrent, in addition to the engine's.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::storage::store::Place;
 
 /// One torrent.
 pub(crate) struct Torrent {
-    /// Its number in the engine, and between page and worker.
+    /// Its number in the engine, and in messages between page and worker.
     pub(crate) id: TorrentId,
-    /// Its link. Its trackers stand in `trackers`, which keeps their tiers.
+    /// Its link. The link's trackers are in `trackers`, which has their tiers.
     pub(crate) magnet: Magnet,
     /// Tiers of tracker URLs.
     pub(crate) trackers: Vec<Vec<String>>,
@@ -26,13 +26,13 @@ pub(crate) struct Torrent {
     pub(crate) info: Option<Arc<Info>>,
     /// Which files are wanted; `None`: all.
     pub(crate) wanted: Option<Vec<bool>>,
-    /// Whether it runs.
+    /// Whether it is running.
     pub(crate) run: RunState,
-    /// What is known of its data, for when the metadata of a magnet link come.
+    /// What is known of its data, for when the metadata of a magnet link arrive.
     pub(crate) data: Resumed,
-    /// When the user added it, milliseconds since 1970; 0: not known.
+    /// When the user added it, in milliseconds since 1970; 0: not known.
     pub(crate) added: u64,
-    /// Removed by the user: its data are deleted at this time.
+    /// If the user removed it: when its data are deleted.
     pub(crate) delete_at: Option<Instant>,
     saved: Saved,
 }
@@ -42,24 +42,24 @@ pub(crate) struct Torrent {
 pub(crate) enum RunState {
     Running,
     Paused,
-    /// Paused because the user has cleared the site's data, until the user says whether to fetch
-    /// them again.
+    /// Paused because the user has cleared the site's data, until the user decides whether to
+    /// download them again.
     DataCleared,
 }
 
-/// What the next resume record says.
+/// The content of the next resume record.
 struct Saved {
     durable: Durable,
     amounts: Amounts,
 }
 
-/// What the engine wants stored of a torrent.
+/// The amounts that the engine saves for a torrent.
 pub(crate) struct Amounts {
-    /// Pieces verified and flushed.
+    /// Pieces that are verified and flushed.
     pub(crate) have: Bitfield,
-    /// Bytes sent, all runs.
+    /// Bytes uploaded in all runs.
     pub(crate) uploaded: u64,
-    /// Bytes received, all runs.
+    /// Bytes downloaded in all runs.
     pub(crate) downloaded: u64,
 }
 
@@ -93,7 +93,7 @@ impl Torrent {
         }
     }
 
-    /// From a magnet link. Each of its trackers is a tier of its own.
+    /// A torrent from a magnet link. Each of its trackers is in its own tier.
     pub(crate) fn from_magnet(id: TorrentId, magnet: Magnet) -> Self {
         let trackers = magnet
             .trackers
@@ -103,7 +103,7 @@ impl Torrent {
         Self::new(id, magnet, trackers, None)
     }
 
-    /// From a .torrent file.
+    /// A torrent from a .torrent file.
     pub(crate) fn from_metainfo(id: TorrentId, metainfo: Metainfo) -> Self {
         Self::new(
             id,
@@ -113,7 +113,7 @@ impl Torrent {
         )
     }
 
-    /// From the resume record of an earlier run. Returns what is known of its data, too.
+    /// A torrent from the resume record of an earlier run. Also returns what is known of its data.
     pub(crate) fn from_record(id: TorrentId, restored: Restored) -> (Self, Resumed) {
         let Restored {
             folder,
@@ -153,7 +153,7 @@ impl Torrent {
         (torrent, resumed)
     }
 
-    /// What adds it to the engine; `resumed` is what is known of its data.
+    /// The command that adds it to the engine; `resumed` is what is known of its data.
     pub(crate) fn add_command(&self, resumed: Resumed) -> Command {
         let (torrent, paused) = (self.id, self.is_paused());
         match &self.info {
@@ -177,19 +177,19 @@ impl Torrent {
         self.info.as_ref().is_some_and(|info| info.private)
     }
 
-    /// Whether it does not run.
+    /// Whether it is not running.
     pub(crate) fn is_paused(&self) -> bool {
         self.run != RunState::Running
     }
 
-    /// The metadata of its magnet link have come.
+    /// Records that the metadata of its magnet link arrived.
     pub(crate) fn set_info(&mut self, info: &Arc<Info>) {
         self.wanted = selected(&self.magnet, info);
         self.magnet.name = Some(info.name.clone());
         self.info = Some(Arc::clone(info));
     }
 
-    /// Its name as it came; its info-hash while it has none.
+    /// Its name as received, or its info-hash if it has none.
     pub(crate) fn name(&self) -> String {
         let known = self
             .info
@@ -206,12 +206,12 @@ impl Torrent {
         visible(&self.name()).into_owned()
     }
 
-    /// Which torrent it is.
+    /// Its info-hash.
     pub(crate) fn info_hash(&self) -> InfoHash {
         self.magnet.info_hash
     }
 
-    /// Where its data are, once its metadata are known.
+    /// The location of its data, once its metadata are known.
     pub(crate) fn place(&self) -> Option<Place> {
         let info = Arc::clone(self.info.as_ref()?);
         Some(Place {
@@ -221,7 +221,7 @@ impl Torrent {
         })
     }
 
-    /// Takes what the engine wants stored into the next record.
+    /// Records the amounts that the engine saves, for the next record.
     pub(crate) fn set_amounts(&mut self, amounts: Amounts) {
         self.saved.amounts = amounts;
     }
@@ -261,8 +261,8 @@ impl Torrent {
         }
     }
 
-    /// None of its data are there any more: it starts from nothing under a new number, and waits
-    /// for the user. One without metadata had nothing to lose, and goes on as it was.
+    /// Resets a torrent whose data are gone: it starts without data under a new number, and waits
+    /// for the user. One without metadata has lost nothing, and continues.
     pub(crate) fn start_over(&mut self, id: TorrentId, uploaded: u64, downloaded: u64) -> Resumed {
         self.id = id;
         let Some(info) = &self.info else {

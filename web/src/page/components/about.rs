@@ -1,4 +1,4 @@
-//! Where the user's files are and who sees what, at the foot of the page.
+//! Where the user's files are stored and who sees which data, at the foot of the page.
 
 use leptos::prelude::*;
 
@@ -29,7 +29,7 @@ fn is_local(host: &str) -> bool {
         || host.starts_with("127.")
 }
 
-/// Closed at first, below the list of torrents.
+/// Initially closed, below the list of torrents.
 #[component]
 pub fn About() -> impl IntoView {
     view! {

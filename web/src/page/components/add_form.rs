@@ -13,10 +13,10 @@ use crate::browser::error::reason;
 use crate::page::model::Model;
 use crate::page::offer::{Offer, is_torrent};
 
-/// Most bytes of a .torrent file; the parser refuses longer ones as well.
+/// The maximum size of a .torrent file in bytes; the parser has the same limit.
 const MAX_TORRENT: f64 = 10e6;
 
-/// Text field, button, file inputs, and why something was not added.
+/// Text field, button, file inputs, and the reasons why something was not added.
 #[component]
 pub fn AddForm() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -117,7 +117,7 @@ fn AddAlert() -> impl IntoView {
     }
 }
 
-/// Adds the .torrent files among these, and says which are none.
+/// Adds the .torrent files among these, and reports those that are not.
 pub fn take_torrents(model: Model, files: impl Iterator<Item = File>) {
     model.alerts.set(Vec::new());
     for file in files {

@@ -14,7 +14,7 @@ use crate::page::saving::save;
 /// Rows shown at first, and added by each "Show more".
 const STEP: usize = 100;
 
-/// A disclosure with the list of files: open at first, absent until the metadata are known.
+/// A disclosure with the list of files: initially open, absent until the metadata are known.
 #[component]
 pub fn Files(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();

@@ -1,4 +1,5 @@
-//! Torrents of an earlier visit whose data the browser has deleted, and the offer to fetch them again.
+//! Torrents of an earlier visit whose data the browser has deleted, and the offer to download them
+//! again.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,4 @@
-//! Messages about the whole page: what keeps it from working, what went wrong, and short
-//! confirmations.
+//! Messages about the whole page: what prevents it from working, errors, and short confirmations.
 
 use leptos::ev::FocusEvent;
 use leptos::prelude::*;
@@ -27,7 +26,7 @@ pub fn Notices() -> impl IntoView {
     }
 }
 
-/// What went wrong; shown until the user dismisses it.
+/// An error, shown until the user dismisses it.
 #[component]
 fn Error(text: String) -> impl IntoView {
     let model = expect_context::<Model>();
@@ -45,7 +44,7 @@ fn Error(text: String) -> impl IntoView {
     }
 }
 
-/// What is wrong with the connection to the bridge, if anything is. Screen readers do not speak the
+/// The problem with the connection to the bridge, if there is one. Screen readers do not read the
 /// seconds of the countdown.
 #[component]
 fn BridgeNotice() -> impl IntoView {
@@ -71,7 +70,7 @@ fn BridgeNotice() -> impl IntoView {
     }
 }
 
-/// A link to share, where the browser withholds the clipboard from the page.
+/// A link to share, if the browser withholds the clipboard from the page.
 #[component]
 fn LinkNotice() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -87,7 +86,7 @@ fn LinkNotice() -> impl IntoView {
     }
 }
 
-/// What succeeded, for some seconds at the foot of the window, wherever the page is scrolled to.
+/// A confirmation, shown for some seconds at the foot of the window, whatever the scroll position.
 #[component]
 pub fn Toast() -> impl IntoView {
     let model = expect_context::<Model>();

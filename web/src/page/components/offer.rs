@@ -26,7 +26,7 @@ fn Card(offer: Offer) -> impl IntoView {
         event.prevent_default();
         model.share_offer(name.get_untracked().trim());
     };
-    // The card is what the user deals with next, whether with the mouse or with the keyboard.
+    // The card is what the user deals with next, by mouse or keyboard.
     let button = NodeRef::<Button>::new();
     Effect::new(move |_| drop(button.get().map(|button| button.focus())));
     view! {
@@ -60,7 +60,7 @@ fn contents(offer: &Offer) -> String {
 /// Most names that are listed.
 const MAX_LISTED: usize = 3;
 
-/// Which files are left out; `None` if none are.
+/// The files that are left out; `None` if there are none.
 fn left_out(names: &[String]) -> Option<String> {
     let listed: Vec<String> = names
         .iter()

@@ -1,4 +1,4 @@
-//! Shows a complete file in its row: images, audio, video and plain text, nothing else.
+//! Shows a complete file in its row: only images, audio, video and plain text.
 
 use aqueduct_core::types::visible;
 use leptos::prelude::*;
@@ -13,10 +13,10 @@ use crate::page::media::{Kind, kind};
 use crate::page::model::{Entry, Model};
 use crate::page::saving::data;
 
-/// Bytes of a text that are shown.
+/// The maximum number of bytes of a text that are shown.
 const MAX_TEXT: f64 = 256.0 * 1024.0;
 
-/// What is shown.
+/// The content that is shown.
 #[derive(Clone)]
 enum Shown {
     /// The URL of an image, audio or video.
@@ -25,7 +25,7 @@ enum Shown {
     Text(String),
 }
 
-/// A button that shows and hides the file; absent for types that are not shown.
+/// A button that shows and hides the file; absent for other types.
 #[component]
 pub fn Preview(entry: Entry, row: StoredValue<FileRow>) -> impl IntoView {
     let (name, shown_as) = row.with_value(|row| {
@@ -90,7 +90,7 @@ async fn text(data: &Blob) -> Result<Shown, JsValue> {
     Ok(Shown::Text(text.as_string().unwrap_or_default()))
 }
 
-/// A URL of the data, with this media type whatever they are.
+/// A URL of the data with this media type, whatever their content.
 fn url(data: &Blob, media_type: &str) -> Result<Shown, JsValue> {
     let typed = data.slice_with_f64_and_f64_and_content_type(0.0, data.size(), media_type)?;
     Url::create_object_url_with_blob(&typed).map(Shown::Url)

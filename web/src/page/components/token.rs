@@ -8,8 +8,8 @@ use crate::message::{BridgeStatus, ToWorker};
 use crate::page::model::Model;
 use crate::page::words;
 
-/// A form with one field, while the bridge requires a token. The token is sent to the bridge alone, and
-/// never becomes part of an address.
+/// A form with one field, while the bridge requires a token. The token is only sent to the bridge,
+/// and never becomes part of an address.
 #[component]
 pub fn TokenForm() -> impl IntoView {
     let model = expect_context::<Model>();

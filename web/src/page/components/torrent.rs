@@ -14,11 +14,11 @@ use crate::message::{Peers, Phase, ToWorker, Torrent};
 use crate::page::model::{Entry, Model};
 use crate::page::words;
 
-/// Least time between two reasons for the same status: while peers are looked for, many come and go
-/// within a second.
+/// The minimum time between two reasons for the same status: while peers are looked for, many
+/// connect and disconnect within a second.
 const REASON_INTERVAL: Duration = Duration::from_secs(3);
 
-/// All torrents, newest first; a removed one can be taken back where it stood.
+/// All torrents, newest first. A removed one can be restored at its position.
 #[component]
 pub fn TorrentList() -> impl IntoView {
     let model = expect_context::<Model>();
@@ -59,7 +59,7 @@ fn Card(entry: Entry) -> impl IntoView {
     }
 }
 
-/// The percentage that is there of what is wanted; while checking, that is checked.
+/// The percentage of the wanted data that is complete or, while checking, that is checked.
 fn progress(torrent: &Torrent) -> u8 {
     let progress = &torrent.progress;
     match (torrent.phase, progress.total) {
@@ -89,8 +89,8 @@ fn Progress(entry: Entry) -> impl IntoView {
     }
 }
 
-/// The status word, and why nothing moves. Screen readers speak it when it changes: so it changes
-/// seldom, and countdowns stand outside of it.
+/// The status word, and why there is no progress. Screen readers read it when it changes, so it
+/// changes rarely, and countdowns are outside of it.
 #[component]
 fn Status(entry: Entry) -> impl IntoView {
     let model = expect_context::<Model>();
@@ -120,7 +120,7 @@ fn Status(entry: Entry) -> impl IntoView {
 /// A status word and a reason.
 type Spoken = (&'static str, String);
 
-/// Follows `latest`: a new word at once, a new reason for the same word not before
+/// Follows `latest`: a new word immediately, a new reason for the same word only after
 /// [`REASON_INTERVAL`] has passed.
 fn throttled(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     let (spoken, waits) = (
@@ -136,8 +136,8 @@ fn throttled(latest: Memo<Spoken>) -> RwSignal<Spoken> {
     spoken
 }
 
-/// Shows the latest status if it is new, and does so again after the interval. A torrent that is gone
-/// by then has no status.
+/// Shows the latest status if it is new, and again after the interval. A torrent that has been
+/// removed by then has no status.
 fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool>) {
     let Some(new) = latest
         .try_get_untracked()
@@ -156,7 +156,7 @@ fn speak(latest: Memo<Spoken>, spoken: RwSignal<Spoken>, waits: StoredValue<bool
     }
 }
 
-/// Size, rates, peers, time left: those that have a meaning in this phase.
+/// Size, rates, peers, time left: those that apply in this phase.
 fn numbers(torrent: &Torrent) -> Vec<(&'static str, String)> {
     let Torrent {
         progress, traffic, ..
@@ -247,8 +247,8 @@ fn Buttons(entry: Entry, heading: String) -> impl IntoView {
     }
 }
 
-/// Copies a link to this page with the torrent's magnet link; where the browser withholds the
-/// clipboard, shows it.
+/// Copies a link to this page with the torrent's magnet link, or shows it if the browser withholds
+/// the clipboard.
 fn share(model: Model, entry: Entry) {
     let location = window().location();
     let page = location.origin().unwrap_or_default() + &location.pathname().unwrap_or_default();

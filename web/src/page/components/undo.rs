@@ -1,4 +1,4 @@
-//! Removed torrents that can still be taken back.
+//! Removed torrents that can still be restored.
 
 use leptos::html::Button;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::message::{Removed, ToWorker};
 use crate::page::model::Model;
 
-/// A row for each removed torrent, with a button that takes it back. Screen readers speak it when it
+/// A row for each removed torrent, with a button that restores it. Screen readers read it when it
 /// appears.
 #[component]
 pub fn Undo() -> impl IntoView {
@@ -24,7 +24,7 @@ pub fn Undo() -> impl IntoView {
 fn Row(removed: Removed) -> impl IntoView {
     let model = expect_context::<Model>();
     let Removed { id, name, .. } = removed;
-    // Its place among the torrents of the list, which have the odd numbers.
+    // Its position among the torrents of the list, which have the odd numbers.
     let older = move || {
         model.removed.with(|all| {
             all.iter()
@@ -50,14 +50,14 @@ fn Row(removed: Removed) -> impl IntoView {
     }
 }
 
-/// The button that removed the torrent is gone, and the focus with it: a user of the keyboard would
-/// have to start again at the top.
+/// Moves the focus to the button. The button that removed the torrent is gone, and the focus with
+/// it, so a keyboard user would have to start again at the top.
 fn take_lost_focus(button: NodeRef<Button>) {
     let nowhere = document()
         .active_element()
         .is_none_or(|active| active.tag_name() == "BODY");
     if let (true, Some(button)) = (nowhere, button.get_untracked()) {
-        // A browser that refuses leaves the focus where it is.
+        // If the browser refuses, the focus stays where it is.
         drop(button.focus());
     }
 }

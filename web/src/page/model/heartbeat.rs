@@ -1,37 +1,37 @@
-//! Whether the worker is still alive. The browser reports errors that end a worker. One that hangs,
-//! or that the browser ended when memory ran low, is noticed only by its silence.
+//! Detects whether the worker is alive. The browser reports errors that end a worker. One that
+//! hangs, or that the browser ended when memory ran low, can only be detected by its silence.
 
 use std::time::Duration;
 
 /// Interval of the checks.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
-/// How long a question may stay unanswered. Longer than any work that the worker does in one go, and
-/// long enough that a worker which is only slow, on a busy machine, never reaches the number of
-/// crashes that stops it for good.
+/// The timeout for an answer. It is longer than any work that the worker does in one turn, and long
+/// enough that a worker which is only slow, on a busy machine, never reaches the number of crashes
+/// that stops it permanently.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a check results in.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Ask the worker for a sign of life.
+    /// Send a ping to the worker.
     Ask,
-    /// It was asked before, and has time left.
+    /// A ping is pending, and its timeout has not passed.
     Wait,
     /// It has not answered for too long.
     Dead,
 }
 
-/// When the worker was asked, and since when it is silent.
+/// When the worker was asked, and since when it has been silent.
 #[derive(Default)]
 pub(super) struct Heartbeat {
     last: Duration,
-    /// How long a question has been unanswered, if one is.
+    /// How long a ping has been unanswered, if one is pending.
     silent: Option<Duration>,
 }
 
 impl Heartbeat {
-    /// Checks the worker at `now`, a time since any fixed moment. Time in which the page itself was
-    /// suspended (hidden, frozen, the machine asleep) does not count, because the worker was
+    /// Checks the worker at `now`, relative to any fixed time. Time in which the page itself was
+    /// suspended (hidden, frozen, the machine asleep) does not count, since the worker was
     /// suspended with it.
     pub(super) fn check(&mut self, now: Duration) -> Verdict {
         let since = now.saturating_sub(std::mem::replace(&mut self.last, now));
@@ -51,7 +51,7 @@ impl Heartbeat {
         }
     }
 
-    /// The worker has sent a message.
+    /// Records a message of the worker.
     pub(super) fn heard(&mut self) {
         self.silent = None;
     }

@@ -1,4 +1,4 @@
-//! What the page knows: signals that the worker's messages set and the components read.
+//! The page's state: signals that the worker's messages set and the components read.
 
 mod heartbeat;
 mod remembered;
@@ -24,11 +24,11 @@ use crate::message::{
 /// How long a notice is shown.
 const NOTICE_DURATION: Duration = Duration::from_secs(8);
 
-/// The signals of one torrent. They live as long as the page; a torrent that is gone leaves its
-/// own behind.
+/// The signals of one torrent. They live as long as the page; those of a removed torrent are not
+/// reused.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its number between page and worker.
+    /// Its number in messages between page and worker.
     pub(crate) id: u32,
     /// Its state.
     pub(crate) torrent: RwSignal<Torrent>,
@@ -38,42 +38,42 @@ pub(crate) struct Entry {
     pub(crate) files_done: RwSignal<Vec<u64>>,
 }
 
-/// Everything the page knows. Copies share it.
+/// The complete state of the page. Copies share it.
 #[derive(Clone, Copy)]
 pub(crate) struct Model {
     /// The session with the bridge.
     pub(crate) bridge: RwSignal<BridgeStatus>,
     /// All torrents, newest first.
     pub(crate) torrents: RwSignal<Vec<Entry>>,
-    /// Torrents whose removal can still be taken back.
+    /// Torrents whose removal can still be undone.
     pub(crate) removed: RwSignal<Vec<Removed>>,
     /// Torrents of an earlier visit whose data the browser has deleted.
     pub(crate) lost: RwSignal<Vec<Remembered>>,
-    /// Why the worker does nothing, if so.
+    /// Why the worker is not running, if it is not.
     pub(crate) blocked: RwSignal<Option<Blocked>>,
-    /// Why what the user wanted to add last was not added, a text for each thing.
+    /// Why the last things that the user tried to add were not added, one text each.
     pub(crate) alerts: RwSignal<Vec<String>>,
     /// The files that the user may want to share.
     pub(crate) offer: RwSignal<Option<Offer>, LocalStorage>,
-    /// What went wrong otherwise, oldest first, until the user dismisses it.
+    /// Other errors, oldest first, until the user dismisses them.
     pub(crate) errors: RwSignal<Vec<String>>,
-    /// What succeeded, for some seconds.
+    /// A confirmation, shown for some seconds.
     pub(crate) notice: RwSignal<String>,
-    /// A link for the user to copy, where the browser does not let the page copy it.
+    /// A link for the user to copy, if the browser does not let the page copy it.
     pub(crate) link_to_copy: RwSignal<Option<String>>,
     /// The content of the text field.
     pub(crate) draft: RwSignal<String>,
     /// Whether the worker has sent its state since it started.
     pub(crate) has_state: RwSignal<bool>,
     submitted: StoredValue<Submitted>,
-    /// How many notices there were.
+    /// The number of notices so far.
     notice_count: StoredValue<u64>,
     remembered: StoredValue<Vec<Remembered>>,
     worker: StoredValue<Option<WorkerHandle>, LocalStorage>,
 }
 
 impl Model {
-    /// An empty page, and a worker that is being started. The bridge is where the page came from.
+    /// An empty page with a worker that is being started. The bridge is the server of the page.
     pub(crate) fn new() -> Self {
         let model = Self {
             bridge: RwSignal::new(BridgeStatus::Connecting),
@@ -99,7 +99,7 @@ impl Model {
         model
     }
 
-    /// Sends the worker a message, as soon as it takes messages.
+    /// Sends a message to the worker, as soon as it accepts messages.
     pub(crate) fn send(self, message: &ToWorker) {
         self.send_with(message, None);
     }
@@ -112,7 +112,7 @@ impl Model {
         });
     }
 
-    /// Adds what the text field holds, or says what is wrong with it.
+    /// Adds the content of the text field, or shows what is wrong with it.
     pub(crate) fn submit(self) {
         let text = self.draft.get_untracked();
         let links = links_in(&text);
@@ -138,7 +138,7 @@ impl Model {
             .for_each(|link| self.send(&ToWorker::AddLink(link.clone())));
     }
 
-    /// Whether closing the page would end something for good. Only the tab that leads can.
+    /// Whether closing the page would end something permanently. Only the leading tab can.
     pub(crate) fn would_lose(self) -> bool {
         let leads = self.blocked.with_untracked(Option::is_none);
         leads
@@ -148,7 +148,7 @@ impl Model {
             })
     }
 
-    /// Shows what succeeded, for some seconds.
+    /// Shows a confirmation for some seconds.
     pub(crate) fn show_notice(self, text: String) {
         let number = self.notice_count.try_update_value(|n| {
             *n += 1;
@@ -170,7 +170,7 @@ impl Model {
         }
     }
 
-    /// Shows what went wrong, until the user dismisses it. The same text is shown once.
+    /// Shows an error until the user dismisses it. The same text is shown once.
     pub(crate) fn show_error(self, text: String) {
         if self.errors.with_untracked(|all| !all.contains(&text)) {
             self.errors.update(|all| all.push(text));
@@ -243,8 +243,8 @@ impl Model {
         }
     }
 
-    /// A link is in the list now: it leaves the text field, and with the last one the page's address
-    /// is cleared.
+    /// Handles a link that is in the list now: it is removed from the text field, and with the last
+    /// one the page's address is cleared.
     fn handle_added(self, asked: &str) {
         let Some((before, after)) = self
             .submitted
@@ -285,13 +285,13 @@ impl Model {
         }
     }
 
-    /// Remembers the present torrents. At the first state, those are lost which were remembered
-    /// before and are not present.
+    /// Remembers the current torrents. At the first state, torrents that were remembered before and
+    /// are missing count as lost.
     fn remember(self, state: &State) {
         let present: Vec<Remembered> = state.torrents.iter().filter_map(Remembered::of).collect();
         if !self.has_state.get_untracked() {
-            // A worker that starts again within a visit may find that the browser has deleted
-            // what was remembered together with the data.
+            // A worker that restarts within a visit may find that the browser has deleted what was
+            // remembered together with the data.
             let remembered = Some(self.remembered.get_value()).filter(|all| !all.is_empty());
             self.lost
                 .set(missing(remembered.unwrap_or_else(read), &present));
@@ -304,7 +304,7 @@ impl Model {
         }
     }
 
-    /// Forgets the lost torrents, or adds them again.
+    /// Drops the lost torrents, or adds them again.
     pub(crate) fn settle_lost(self, add_again: bool) {
         let lost = std::mem::take(&mut *self.lost.write());
         for torrent in lost.into_iter().filter(|_| add_again) {
@@ -340,7 +340,7 @@ impl Model {
         }
     }
 
-    /// Forgets all torrents: the next worker numbers its torrents anew.
+    /// Removes all torrents, since the next worker numbers its torrents anew.
     fn clear(self) {
         self.torrents.set(Vec::new());
         self.removed.set(Vec::new());
@@ -348,7 +348,7 @@ impl Model {
     }
 }
 
-/// The position of a new entry in the list, which is newest first.
+/// The position of a new entry in the list, which is sorted newest first.
 fn position(all: &[Entry], entry: Entry) -> usize {
     let order = |entry: &Entry| entry.torrent.with_untracked(|t| (t.added, t.id));
     let own = order(&entry);
@@ -357,18 +357,19 @@ fn position(all: &[Entry], entry: Entry) -> usize {
         .unwrap_or(all.len())
 }
 
-/// Takes the magnet link out of the page's address: a reload must not fill in again what was added.
+/// Removes the magnet link from the page's address, since a reload must not fill in again what was
+/// added.
 fn clear_address() {
     let path = window().location().pathname().unwrap_or_default();
     let history = window()
         .history()
         .and_then(|history| history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
-    // A browser that refuses fills in the form once more, which does nothing by itself.
+    // If the browser refuses, it fills in the form once more, which does nothing by itself.
     drop(history);
 }
 
-/// Asks the browser not to delete the stored data when space runs low. It may decline, which changes
-/// nothing else. Only a page may ask.
+/// Asks the browser not to delete the stored data when space runs low. It may decline, which
+/// changes nothing else. Only a page may ask.
 fn request_persistence() {
     if window().is_secure_context() {
         drop(window().navigator().storage().persist());

@@ -1,5 +1,5 @@
-//! What the page remembers of its torrents outside the storage that holds them, so that it notices
-//! when the browser has deleted that.
+//! What the page stores about its torrents outside the storage that contains them, so that it can
+//! detect that the browser has deleted that.
 
 use leptos::prelude::window;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,19 @@ use crate::message::Torrent;
 /// The key in the origin's local storage.
 const KEY: &str = "aqueduct.torrents";
 
-/// A torrent as the page remembers it.
+/// A remembered torrent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     /// The folder of its data.
     pub(crate) folder: String,
-    /// Its name as it was shown.
+    /// Its name as displayed.
     pub(crate) name: String,
     /// Its link, which adds it again.
     pub(crate) magnet: String,
 }
 
 impl Remembered {
-    /// What to remember of a torrent; `None` while it is being created.
+    /// The entry for a torrent; `None` while it is being created.
     pub(super) fn of(torrent: &Torrent) -> Option<Self> {
         Some(Self {
             folder: torrent.folder.clone(),
@@ -31,13 +31,13 @@ impl Remembered {
     }
 }
 
-/// Those of an earlier visit that are not among the `present` ones.
+/// Torrents of an earlier visit that are not among the `present` ones.
 pub(super) fn missing(earlier: Vec<Remembered>, present: &[Remembered]) -> Vec<Remembered> {
     let is_present = |earlier: &Remembered| present.iter().any(|one| one.folder == earlier.folder);
     earlier.into_iter().filter(|one| !is_present(one)).collect()
 }
 
-/// What was remembered last; nothing where the browser stores nothing for the page.
+/// The remembered torrents; none if the browser stores nothing for the page.
 pub(super) fn read() -> Vec<Remembered> {
     let text = window()
         .local_storage()
@@ -48,8 +48,8 @@ pub(super) fn read() -> Vec<Remembered> {
         .unwrap_or_default()
 }
 
-/// Remembers these and no others. In a browser that stores nothing for the page, lost torrents are
-/// not noticed later.
+/// Remembers exactly these torrents. In a browser that stores nothing for the page, lost torrents
+/// are not detected later.
 pub(super) fn write(torrents: &[Remembered]) {
     if let (Ok(Some(storage)), Ok(text)) =
         (window().local_storage(), serde_json::to_string(torrents))

@@ -8,7 +8,7 @@ pub(super) struct Submitted {
 }
 
 impl Submitted {
-    /// One of the links was added. Returns the text before and without that link; `None` if the
+    /// Removes a link that was added. Returns the text before and without that link; `None` if the
     /// link is not one of them.
     pub(super) fn accept(&mut self, link: &str) -> Option<(String, String)> {
         let at = self.links.iter().position(|other| other == link)?;

@@ -1,5 +1,5 @@
-//! The page's end of the worker: starts it, queues messages until it takes them, restarts it when it
-//! broke.
+//! The page's handle of the worker: starts it, queues messages until it accepts them, and restarts
+//! it after a crash.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,20 +16,20 @@ use crate::message::{ToPage, ToWorker};
 
 /// The script that loads the worker, as trunk names it.
 const SCRIPT: &str = "/worker_loader.js";
-/// After this many crashes within [`CRASH_WINDOW_MS`] the worker is not started again: a restart
-/// does not mend what is wrong.
+/// The number of crashes within [`CRASH_WINDOW_MS`] after which the worker is not started again,
+/// since a restart does not help.
 const MAX_CRASHES: usize = 3;
 const CRASH_WINDOW_MS: f64 = 60_000.0;
 /// Delay before a restart, so that the browser releases the old worker's files and lock.
 const RESTART_AFTER: Duration = Duration::from_millis(300);
 
-/// What happens to the worker.
+/// An event of the worker.
 pub(super) enum WorkerEvent {
     /// A message from it.
     Message(ToPage),
-    /// It broke. A new one starts soon, and numbers its torrents anew.
+    /// It crashed. A new one starts soon, and numbers its torrents anew.
     Crashed,
-    /// There is no worker any more, and why, as sentences for the user.
+    /// There is no worker any more, with the reason as sentences for the user.
     Stopped(String),
 }
 
@@ -47,12 +47,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     worker: Option<Running>,
-    /// The worker takes messages.
+    /// Whether the worker accepts messages.
     ready: bool,
     heartbeat: Heartbeat,
-    /// Messages for when it does.
+    /// Messages that wait until it does.
     queued: VecDeque<JsValue>,
-    /// Dates of its crashes, milliseconds since 1970.
+    /// The times of its crashes, in milliseconds since 1970.
     crashes: Vec<f64>,
 }
 
@@ -63,7 +63,7 @@ struct Running {
 }
 
 impl Drop for Running {
-    /// A worker that broke may report more errors, to handlers that are about to be dropped.
+    /// A crashed worker may report more errors, to handlers that are about to be dropped.
     fn drop(&mut self) {
         self.worker.set_onmessage(None);
         self.worker.set_onerror(None);
@@ -72,8 +72,8 @@ impl Drop for Running {
 }
 
 impl WorkerHandle {
-    /// Starts a worker that connects to the bridge at this address. `on_event` is called with what
-    /// happens, before this returns only if the worker could not be started.
+    /// Starts a worker that connects to the bridge at this address. `on_event` is called with each
+    /// event, before this returns only if the worker could not be started.
     pub(super) fn start(bridge: String, on_event: impl Fn(WorkerEvent) + 'static) -> Self {
         let handle = Self(Rc::new(Shared {
             bridge,
@@ -145,12 +145,12 @@ impl WorkerHandle {
     }
 
     /// A panic leaves the worker alive in an undefined state; a script that cannot be loaded leaves
-    /// none. Both end it.
+    /// no worker. Both count as crashes.
     fn on_error(&self) -> Closure<dyn FnMut(ErrorEvent)> {
         let handle = self.clone();
         Closure::new(move |event: ErrorEvent| {
             let (handle, cause) = (handle.clone(), event.message());
-            // Deferred, because ending the worker drops the very closure that runs now.
+            // Deferred, since ending the worker drops the closure that is running now.
             set_timeout(move || handle.handle_crash(&cause), Duration::ZERO);
         })
     }
@@ -179,7 +179,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Sends a message, or queues it until the worker takes messages.
+    /// Sends a message, or queues it until the worker accepts messages.
     pub(super) fn send(&self, message: &ToWorker, attachment: Option<&JsValue>) {
         let parcel = parcel(message, attachment);
         if self.0.state.borrow().ready {
@@ -198,7 +198,7 @@ impl WorkerHandle {
         queued.iter().for_each(|parcel| self.post(parcel));
     }
 
-    /// Cannot fail: a parcel holds text, bytes and files only, which every browser can clone.
+    /// Cannot fail: a parcel contains only text, bytes and files, which every browser can clone.
     fn post(&self, parcel: &JsValue) {
         if let Some(running) = &self.0.state.borrow().worker {
             drop(running.worker.post_message(parcel));
@@ -206,7 +206,7 @@ impl WorkerHandle {
     }
 }
 
-/// What travels: the message as text, and its attachment.
+/// The transferred value: the message as text, and its attachment.
 fn parcel(message: &ToWorker, attachment: Option<&JsValue>) -> JsValue {
     let text = serde_json::to_string(message).unwrap_or_default();
     js_sys::Array::of2(&text.into(), attachment.unwrap_or(&JsValue::UNDEFINED)).into()

@@ -1,9 +1,9 @@
-//! The connection to the bridge and the whole page, in words.
+//! Messages about the connection to the bridge and about the whole page.
 
 use crate::format::duration;
 use crate::message::{Blocked, BridgeStatus};
 
-/// What is wrong with the connection to the bridge; empty if nothing is.
+/// The problem with the connection to the bridge; empty if there is none.
 pub(in crate::page) fn bridge(bridge: &BridgeStatus) -> String {
     match bridge {
         BridgeStatus::Connected => String::new(),

@@ -1,5 +1,5 @@
-//! What the page says about a torrent and about the bridge: the status word, and the reason why
-//! nothing moves.
+//! The page's texts about a torrent and about the bridge: the status word, and the reason why there
+//! is no progress.
 
 mod bridge;
 mod search;
@@ -26,8 +26,9 @@ pub(super) const fn status(phase: Phase) -> &'static str {
     }
 }
 
-/// What happens with a torrent and, if nothing moves, why. Empty if the numbers say enough. Screen
-/// readers speak it whenever it changes, so what changes every second is in [`countdown`].
+/// The activity of a torrent and, if there is no progress, the reason. Empty if the numbers are
+/// sufficient. Screen readers read it whenever it changes, so what changes every second is in
+/// [`countdown`].
 pub(super) fn reason(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     match torrent.phase {
         Phase::Paused if torrent.is_complete() => "All of it is here and can be saved. While it is paused, nobody can fetch it from you.".to_owned(),
@@ -70,7 +71,7 @@ pub(super) fn countdown(torrent: &Torrent, bridge: &BridgeStatus) -> String {
     }
 }
 
-/// When trackers are asked again, if their last answers led to no peer.
+/// When trackers are asked again, if their last answers contained no peers.
 fn retry(torrent: &Torrent) -> String {
     let search = &torrent.search;
     let waits =
@@ -81,7 +82,7 @@ fn retry(torrent: &Torrent) -> String {
     })
 }
 
-/// Why a download does not move; empty if it does.
+/// Why a download makes no progress; empty if it does.
 fn stall(torrent: &Torrent) -> String {
     let Peers {
         connected,

@@ -1,9 +1,9 @@
-//! The search for a torrent's peers, in words.
+//! Messages about the search for a torrent's peers.
 
 use crate::format::count;
 use crate::message::{Search, WaitReason};
 
-/// What the search for peers has found, for a torrent without peers.
+/// The results of the search, for a torrent without peers.
 pub(super) fn search(search: &Search) -> String {
     match search {
         s if s.waiting.is_some() => place(s),
@@ -18,7 +18,7 @@ pub(super) fn search(search: &Search) -> String {
     }
 }
 
-/// Why a torrent has no place with the bridge.
+/// Why a torrent has no slot with the bridge.
 pub(super) fn place(search: &Search) -> String {
     match search.waiting {
         Some(WaitReason::AllInUse(n)) => {
@@ -31,7 +31,7 @@ pub(super) fn place(search: &Search) -> String {
     }
 }
 
-/// What became of the addresses that were found.
+/// The state of the addresses that were found.
 fn found(search: &Search) -> String {
     let peers = &search.peers;
     let addresses = if peers.found == 1 {
@@ -66,7 +66,7 @@ fn found(search: &Search) -> String {
     }
 }
 
-/// Told beside what was found, because the tracker that fails may be the one that knows more peers.
+/// Shown beside the results, since the tracker that fails may be the one that knows more peers.
 fn failed_trackers(search: &Search) -> String {
     if search.trackers.failed == 0 {
         String::new()
@@ -95,7 +95,7 @@ fn trackerless(search: &Search) -> String {
     }
 }
 
-/// What the trackers and the DHT answered.
+/// The results from the trackers and the DHT.
 fn asked(search: &Search) -> String {
     let answers = [
         part(search.trackers.failed, "failed", "failed").map(|text| text + &why(search)),
