@@ -1,5 +1,5 @@
-//! Which addresses may be told to whom, and whose word on addresses counts. Every part of the
-//! engine that tells or hears of addresses asks here.
+//! Which addresses may be disclosed to which recipient, and which sources of addresses are trusted.
+//! Every part of the engine that sends or receives addresses uses this module.
 //!
 //! | told to | which addresses | where |
 //! |---|---|---|
@@ -17,8 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::addr::{is_local, is_shared, is_usable};
 use crate::types::PeerAddr;
 
-/// What a peer at `to` may be told of another one at `of`; `None`: nothing. No peer outside
-/// a private network hears of those inside.
+/// The address of the peer at `of` as it may be disclosed to the peer at `to`; `None` if it must
+/// not be. Addresses inside a private network are not disclosed to peers outside it.
 pub(crate) fn to_peer(to: PeerAddr, of: PeerAddr) -> Option<SocketAddr> {
     of.socket_addr()
         .filter(|of| is_shared(to) || !is_local(of.ip()))

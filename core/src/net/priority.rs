@@ -28,8 +28,8 @@ impl Ranking {
         }
     }
 
-    /// The higher, the better. 0 for all while we do not know where we are, and for peers that are
-    /// not reached by IP.
+    /// The priority of a peer; higher is better. 0 while our address is unknown, and for peers
+    /// without an IP address.
     pub(crate) fn of(&self, theirs: PeerAddr) -> u32 {
         let Some(theirs) = theirs.socket_addr() else {
             return 0;

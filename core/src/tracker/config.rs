@@ -11,8 +11,9 @@ pub struct Config {
     pub interval: Duration,
     /// The minimum interval that clients are told. Default: 60 s.
     pub min_interval: Duration,
-    /// Swarms in all. Default 100,000. One more takes the place of a swarm of the address that
-    /// created most; where none created more than the one that asks, that is refused, and told so.
+    /// The maximum number of swarms. Default: 100,000. Beyond it, a new swarm replaces one of the
+    /// address that created most. If no address has created more than the requesting one, the
+    /// announce is refused with a failure reason.
     pub max_swarms: usize,
     /// The maximum number of peers in all swarms. Default: 1,000,000. Further clients receive
     /// peers, but are not listed.

@@ -1,4 +1,5 @@
-//! The machine: which peers are in which swarm, and of which peers each is told.
+//! The state machine of the tracker: which peers are in which swarm, and which peers a client
+//! receives.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -53,13 +54,13 @@ impl Tracker {
         }
     }
 
-    /// Takes in an announce from `ip`, and appends peers of the same family to `out`: 6 bytes each
-    /// for IPv4 (BEP 23), 18 for IPv6 (BEP 7), at most [`Config::max_num_want`], none twice, never
-    /// the asker itself, and no seeds for a seed.
+    /// Processes an announce from `ip`, and appends peers of the same address family to `out`: 6
+    /// bytes each for IPv4 (BEP 23), 18 for IPv6 (BEP 7), at most [`Config::max_num_want`]. There
+    /// are no duplicates, the client itself is not included, and a seed receives no seeds.
     ///
     /// # Errors
-    /// The tracker is full of swarms whose creators have no more of them than this address, or
-    /// the address is of no use to other peers.
+    /// The tracker is full and no swarm can be replaced (see [`Config::max_swarms`]), or other
+    /// peers cannot use the address.
     pub fn announce(
         &mut self,
         now: Instant,

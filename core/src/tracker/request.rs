@@ -64,7 +64,7 @@ pub enum Admission {
     Hosted,
     /// It is given peers, and never given to others.
     Unlisted,
-    /// It is told that its address is of no use.
+    /// The announce is refused, since other peers cannot use the address.
     Refused,
 }
 

@@ -65,13 +65,15 @@ pub enum Wanted {
     Obfuscated([u8; 20]),
 }
 
-/// Connects to `addr` by the first of `ways` that succeeds, and shakes hands as `ours`. With
-/// [`Encryption::Allow`] in the clear first, which costs both sides less, and again encrypted if the
-/// remote closes before its handshake; each time also over the other transport, because some clients
-/// accept connections over one that is switched off, and close them.
+/// Connects to `addr` by the first of `ways` that succeeds, and performs the handshake `ours`. With
+/// [`Encryption::Allow`] plaintext is tried first, which costs both sides less, then encryption if
+/// the remote side closes the connection before its handshake. Each attempt also tries the other
+/// transport, since some clients accept connections over a transport that is switched off, and then
+/// close them.
 ///
 /// # Errors
-/// Nothing answers, the deadline passes, or the remote is of another swarm or protocol.
+/// The connection fails, the deadline passes, or the remote side belongs to another swarm or uses
+/// another protocol.
 pub async fn connect(
     addr: SocketAddr,
     ways: &Ways,
