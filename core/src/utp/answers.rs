@@ -1,5 +1,5 @@
-//! Datagrams to addresses that nobody has proven, and resets. They carry no payload, are sent once,
-//! and none is longer than the datagram that it answers.
+//! Datagrams to unverified addresses, and resets. They carry no payload, are sent once, and are
+//! never longer than the datagram that they answer.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,15 +9,15 @@ use super::sequence::Sequence;
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
-/// Bytes per second in all: 200 answers. A datagram whose sender is forged must not make us a
-/// flood.
+/// The maximum rate in bytes per second: 200 answers. It limits the traffic that datagrams with
+/// forged senders can cause.
 pub(super) const RATE: u32 = 4000;
-/// Answers per second to one address (/64 of IPv6).
+/// The maximum number of answers per second and address (/64 for IPv6).
 pub(super) const PER_ADDRESS: u32 = 5;
-/// Answers that wait to be sent.
+/// The maximum number of queued answers.
 const MAX_WAITING: usize = 1024;
 
-/// What waits to be sent, and how much may be.
+/// Queued answers, and their rate limits.
 #[derive(Debug)]
 pub(super) struct Answers {
     limiter: AnswerLimiter,
@@ -32,13 +32,13 @@ impl Answers {
         }
     }
 
-    /// Whether an answer to this address may go out; if so, it counts.
+    /// Whether an answer to this address may be sent; if so, it is counted.
     pub(super) fn admits(&mut self, now: Instant, to: SocketAddr) -> bool {
         self.limiter.admits(now, to) && self.limiter.spends(now, Header::LENGTH)
     }
 
-    /// The answer to a SYN, whose admission was asked for. `sequence`: the number of our first
-    /// DATA. `window`: our free room in bytes.
+    /// The answer to an admitted SYN. `sequence`: the number of our first DATA. `window`: our free
+    /// space in bytes.
     pub(super) fn accept(
         &mut self,
         now: Instant,
@@ -55,27 +55,27 @@ impl Answers {
         self.push(to, &state);
     }
 
-    /// Tells the sender of a datagram that there is no such connection, as often as may be.
+    /// Tells the sender of a datagram that the connection does not exist, within the rate limits.
     pub(super) fn reset(&mut self, now: Instant, to: SocketAddr, unknown: &Header) {
         if self.admits(now, to) {
             self.push(to, &reset(now, unknown));
         }
     }
 
-    /// Sends a datagram that is nothing but this header.
+    /// Queues a datagram that consists of this header.
     pub(super) fn push(&mut self, to: SocketAddr, header: &Header) {
         if self.waiting.len() < MAX_WAITING {
             self.waiting.push_back((to, header.encode()));
         }
     }
 
-    /// The next one.
+    /// The next answer.
     pub(super) fn poll(&mut self) -> Option<(SocketAddr, [u8; Header::LENGTH])> {
         self.waiting.pop_front()
     }
 }
 
-/// A reset that the sender of a datagram believes: it names the number, and the id.
+/// A reset that the sender of a datagram accepts: it contains the sequence number and the id.
 pub(super) fn reset(now: Instant, of: &Header) -> Header {
     Header {
         kind: Kind::Reset,

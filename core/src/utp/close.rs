@@ -1,9 +1,10 @@
 //! Why a uTP connection ends.
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
-    /// The other side answered SYN with a reset: it speaks no uTP, or takes no more connections.
+    /// The other side answered SYN with a reset: it does not support uTP, or accepts no more
+    /// connections.
     #[error("the peer refuses uTP connections")]
     Refused,
     /// The other side reset the connection.
@@ -12,7 +13,7 @@ pub enum CloseReason {
     /// The other side does not answer.
     #[error("the peer does not answer over uTP")]
     TimedOut,
-    /// The system has no way to the address.
+    /// There is no route to the address.
     #[error("the peer's address is unreachable")]
     Unreachable,
 }

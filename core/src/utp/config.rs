@@ -1,28 +1,30 @@
-//! What a socket is configured with.
+//! The configuration of a socket.
 
 use std::time::Duration;
 
 /// Limits and sizes of a [`Socket`](super::Socket).
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections at a time, both directions together, 1,000 by default. At the limit, dials fail
-    /// and SYNs are answered with resets, so that their senders go on with TCP at once.
+    /// The maximum number of connections in both directions together. Default: 1,000. At the limit,
+    /// dials fail and SYNs are answered with resets, so that their senders switch to TCP
+    /// immediately.
     pub max_connections: usize,
-    /// Incoming connections whose sender has not yet proven its address, 512 by default. At the
-    /// limit, a new one replaces the oldest.
+    /// The maximum number of incoming connections whose sender has not verified its address.
+    /// Default: 512. At the limit, a new one replaces the oldest.
     pub max_half_open: usize,
-    /// Bytes that a connection holds for its reader, 1 MiB by default. It bounds the rate of
-    /// downloads: this many bytes per round trip.
+    /// The size of a connection's receive buffer in bytes. Default: 1 MiB. It bounds the download
+    /// rate to this many bytes per round trip.
     pub receive_buffer: usize,
-    /// Bytes that a connection holds for sending, acknowledged or not, 1 MiB by default.
+    /// The size of a connection's send buffer in bytes, including unacknowledged data. Default: 1
+    /// MiB.
     pub send_buffer: usize,
-    /// The queueing delay that a connection may add to its path, 100 ms by default (BEP 29). A
-    /// higher one wins against others' uTP and disturbs what shares the line.
+    /// The queueing delay that a connection may add to its path. Default: 100 ms (BEP 29). A higher
+    /// value wins against others' uTP and disturbs other traffic on the line.
     pub target_delay: Duration,
-    /// The longest datagram that is tried over IPv4, without IP and UDP headers: 1,472 by default,
-    /// Ethernet's 1,500 with headers.
+    /// The maximum length of a datagram over IPv4, without IP and UDP headers. Default: 1,472,
+    /// which is Ethernet's 1,500 with headers.
     pub max_datagram_v4: u16,
-    /// The same over IPv6: 1,452 by default.
+    /// The same over IPv6. Default: 1,452.
     pub max_datagram_v6: u16,
 }
 

@@ -1,13 +1,14 @@
-//! How much may be in flight: LEDBAT (RFC 6817) with slow start and the gain of BEP 29.
+//! The congestion window: LEDBAT (RFC 6817) with slow start and the gain of BEP 29.
 //!
 //! Below the target delay the window grows, the slower the nearer the target is. Above it the
-//! window shrinks in proportion to the excess, faster than in RFC 6817: a TCP beside it fills the
-//! queue, and the line is the TCP's within a few round trips. Loss halves the window, as in TCP.
+//! window shrinks in proportion to the excess, faster than in RFC 6817: a concurrent TCP connection
+//! fills the queue, and has the line to itself within a few round trips. Loss halves the window, as
+//! in TCP.
 //!
-//! Two things lower the target, for a minute each. A loss tells how long the queue can become;
-//! where that is less than the target, the target alone would never stop us. And a queue that
-//! stays while our window shrinks is somebody else's, in which our lowest delay may have been
-//! measured.
+//! Two things lower the target, for a minute each. A loss shows the maximum length of the queue; if
+//! that is below the target, the target alone would never limit us. And a queue that stays while
+//! our window shrinks is caused by other traffic, and our lowest delay may have been measured in
+//! it.
 
 use std::time::Duration;
 
@@ -17,18 +18,18 @@ use crate::types::Instant;
 const GAIN: u64 = 3000;
 /// Packets of a new connection's window.
 const INITIAL_PACKETS: u64 = 10;
-/// Packets that may be in flight whatever the delay is.
+/// The number of packets that may be in flight whatever the delay.
 const MIN_PACKETS: u64 = 2;
-/// The target is at least this, as far as it is configured to be: lower delays are noise.
+/// The minimum of the target, unless it is configured lower; lower delays are noise.
 const MIN_TARGET: Duration = Duration::from_millis(25);
-/// Round trips over which the window is watched.
+/// The number of round trips over which the window is observed.
 const SPAN: u32 = 8;
-/// How long a lower target holds after what lowered it.
+/// How long a lower target applies.
 const LOWERED: Duration = Duration::from_secs(60);
 /// The window in units of bytes / 1024: growth per acknowledgement is a fraction of a byte when the
 /// window is large.
 const SCALE: u64 = 1 << 10;
-/// More never is in flight: the send buffer is smaller.
+/// The maximum window; the send buffer is smaller.
 const MAX: u64 = 64 << 20;
 
 /// An acknowledgement, as far as it concerns the window.
@@ -69,7 +70,7 @@ pub(super) struct Congestion {
     packet: u64,
     /// Scaled by [`SCALE`].
     window: u64,
-    /// Below it, in bytes, the window grows exponentially.
+    /// The end of the lower target.
     threshold: u64,
     /// Losses of packets that were sent before do not count again.
     decreased: Option<Instant>,
@@ -124,7 +125,7 @@ impl Congestion {
         self.watch(acked, delay);
     }
 
-    /// Notices when somebody else takes the line: our window shrinks, and the queue stays.
+    /// Detects other traffic on the line: our window shrinks, and the queue stays.
     fn watch(&mut self, acked: Acknowledged, delay: Duration) {
         self.span.lowest_delay = self.span.lowest_delay.min(delay);
         if acked.now.since(self.span.since) < acked.round_trip * SPAN {
@@ -152,7 +153,7 @@ impl Congestion {
         self.lowered = Some(now + LOWERED);
     }
 
-    /// A packet that was sent at `sent` is lost.
+    /// Handles the loss of a packet that was sent at `sent`.
     pub(super) fn handle_loss(&mut self, now: Instant, sent: Instant) {
         if self.decreased.is_some_and(|decreased| sent <= decreased) {
             return;
@@ -165,7 +166,7 @@ impl Congestion {
         self.highest = Duration::ZERO;
     }
 
-    /// What seemed lost had only been overtaken: the window is what it was.
+    /// Restores the window, since an apparently lost packet had only been reordered.
     pub(super) fn handle_spurious_loss(&mut self) {
         if let Some((window, threshold)) = self.before.take() {
             self.window = self.window.max(window);
@@ -173,8 +174,8 @@ impl Congestion {
         }
     }
 
-    /// Nothing was acknowledged within the timeout: begins again with one packet, and slow start up
-    /// to half of what was there.
+    /// Handles a timeout: restarts with one packet, and slow start up to half of the previous
+    /// window.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.window > self.packet * SCALE {
             self.threshold = (self.window() / 2).max(self.packet * MIN_PACKETS);
@@ -184,8 +185,8 @@ impl Congestion {
         self.window = self.packet * SCALE;
     }
 
-    /// Nothing was sent for longer than the timeout: what is known of the path is old, and a whole
-    /// window at once would overrun it.
+    /// Handles a pause that was longer than the timeout: the state of the path is outdated, and
+    /// sending a whole window at once would overload it.
     pub(super) fn handle_idle(&mut self) {
         let initial = INITIAL_PACKETS * self.packet;
         if self.window() > initial {
@@ -221,8 +222,8 @@ impl Congestion {
         self.window += gain * acked.bytes / self.window().max(1);
     }
 
-    /// Takes off half of what stands in the queue above the target within a round trip: the effect
-    /// is seen a round trip later, and more than half would oscillate.
+    /// Reduces the window by half of what is queued above the target within a round trip: the
+    /// effect is visible one round trip later, and a larger reduction would oscillate.
     fn shrink(&mut self, acked: Acknowledged, excess: Duration) {
         self.threshold = self.threshold.min(self.window());
         let excess = micros(excess).min(micros(acked.round_trip));

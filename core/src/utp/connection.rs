@@ -16,30 +16,31 @@ use super::sequence::Sequence;
 use super::timers::Timers;
 use crate::types::Instant;
 
-/// SYNs that are sent: after 1, 2 and 4 seconds a dial has failed.
+/// The maximum number of SYNs: a dial fails after 1, 2 and 4 seconds.
 const MAX_SYNS: u8 = 3;
-/// Timeouts in a row, without a datagram of the other side, after which it is gone: half a minute.
+/// The number of consecutive timeouts without a datagram from the other side after which it counts
+/// as gone: half a minute.
 const MAX_TIMEOUTS: u8 = 6;
-/// How long a connection that nobody uses any more may take to deliver what was written.
+/// How long a closed connection may take to deliver its written data.
 const CLOSE: Duration = Duration::from_secs(30);
-/// How long an ended connection answers copies of the other side's end.
+/// How long an ended connection answers repetitions of the other side's FIN.
 const LINGER: Duration = Duration::from_secs(3);
-/// Where a connection is in its life.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// We sent SYNs, or are about to.
     Dialing { due: bool, sent: Instant },
-    /// Both directions are open, or ended in order.
+    /// Both directions are open, or ended with a FIN.
     Open,
-    /// The application is done with it; what it wrote is still delivered.
+    /// The application has closed it; its written data are still delivered.
     Closing,
-    /// Both directions ended, and the other side may not know it yet.
+    /// Both directions have ended, and the other side may not know it yet.
     Lingering,
-    /// It can be forgotten.
+    /// It can be removed.
     Over,
 }
 
-/// What the application should hear.
+/// Changes for the application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     pub(super) connected: bool,
@@ -52,9 +53,9 @@ pub(super) struct Changes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) to: SocketAddr,
-    /// In what we receive.
+    /// The id in datagrams that we receive.
     pub(super) receive_id: u16,
-    /// In what we send, but for SYN.
+    /// The id in datagrams that we send, except SYN.
     pub(super) send_id: u16,
 }
 
@@ -66,15 +67,14 @@ pub(super) struct UtpConnection {
     sender: Sender,
     receive: ReceiveBuffer,
     timers: Timers,
-    /// How long the last datagram of the other side was under way, by both clocks, in
-    /// microseconds.
+    /// The one-way delay of the other side's last datagram, by both clocks, in microseconds.
     timestamp_difference: u32,
     owes_acknowledgement: bool,
     waits: Waits,
     changes: Changes,
 }
 
-/// What the application waits for.
+/// A connection that we open. `first`: a random sequence number for SYN.
 #[derive(Clone, Copy, Debug)]
 struct Waits {
     read: bool,
@@ -93,7 +93,7 @@ impl UtpConnection {
         Self::new(config, route, phase, (first.plus(1), receive), now)
     }
 
-    /// The other side opened it, and has proven its address.
+    /// A connection that the other side opened after it has verified its address.
     pub(super) fn accept(config: &Config, route: Route, proven: Proven, now: Instant) -> Self {
         let receive = ReceiveBuffer::new(config.receive_buffer, proven.theirs.plus(1));
         Self::new(config, route, Phase::Open, (proven.ours, receive), now)
@@ -135,16 +135,16 @@ impl UtpConnection {
         std::mem::take(&mut self.changes)
     }
 
-    /// When [`UtpConnection::handle_timeout`] is to be called.
+    /// When [`UtpConnection::handle_timeout`] must be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let next = self.timers.next();
         let next = self.sender.poll_timeout().map_or(next, |at| at.min(next));
         (!self.is_over()).then_some(next)
     }
 
-    // What the application asks for.
+    // Calls by the application.
 
-    /// At most `limit` bytes that came; `None`: there are none yet. Empty: the stream has ended.
+    /// At most `limit` received bytes; `None` if there are none yet. Empty: the stream has ended.
     pub(super) fn read(&mut self, limit: usize) -> Option<Bytes> {
         let bytes = self.receive.read(limit);
         if bytes.is_empty() && !self.receive.is_at_end() {
@@ -155,19 +155,19 @@ impl UtpConnection {
         Some(bytes)
     }
 
-    /// Takes as many bytes as there is room for; returns how many.
+    /// Accepts as many bytes as there is room for. Returns their number.
     pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
         let taken = self.sender.buffer.write(bytes);
         self.waits.write |= taken < bytes.len();
         taken
     }
 
-    /// No more will be written: the other side reads the end of the stream.
+    /// Ends our stream: the other side reads its end.
     pub(super) fn finish(&mut self) {
         self.sender.buffer.finish();
     }
 
-    /// The application is done: what it wrote is delivered, what comes is dropped.
+    /// Closes the connection: written data are delivered, received data are dropped.
     pub(super) fn close(&mut self, now: Instant) {
         match self.phase {
             Phase::Open => {
@@ -182,41 +182,40 @@ impl UtpConnection {
         }
     }
 
-    /// A datagram that ends the connection for the other side, too.
+    /// A datagram that also ends the connection at the other side.
     pub(super) fn reset(&self, now: Instant) -> Header {
         self.header(now, Kind::Reset, self.sender.buffer.next_sequence())
     }
 
-    // What the world brings.
+    // Inputs from the network.
 
     pub(super) fn handle_packet(&mut self, now: Instant, packet: &Packet<'_>) {
         match (packet.header.kind, self.phase) {
-            // A copy of the SYN that opened this.
+            // A repetition of the SYN that opened this connection.
             (Kind::Syn, _) | (_, Phase::Over) => {}
             (Kind::Reset, _) => self.handle_reset(&packet.header),
             (Kind::State, Phase::Dialing { sent, .. }) => {
                 self.handle_accepted(now, sent, &packet.header);
             }
-            // Its number says nothing as long as the first one is unknown.
+            // Its number has no meaning while the first one is unknown.
             (_, Phase::Dialing { .. }) => {}
             _ => self.handle_stream(now, packet),
         }
     }
 
-    /// Nothing can be sent to the other side from here.
+    /// Records that nothing can be sent to the other side.
     pub(super) fn handle_unreachable(&mut self) {
         if matches!(self.phase, Phase::Dialing { .. }) {
             self.fail(CloseReason::Unreachable);
         }
     }
 
-    /// The system refuses a probe of this length.
+    /// Records that the system refuses a probe of this length.
     pub(super) fn handle_too_long(&mut self, length: u16) {
         self.sender.handle_too_long(length);
     }
 
-    /// The other side said, or proved by its answer, that it has no such connection. Only who sees
-    /// our datagrams knows which numbers they have.
+    /// Handles a reset. Only a host that sees our datagrams knows their numbers.
     fn handle_reset(&mut self, header: &Header) {
         let named = Sequence(header.acknowledgement);
         let next = self.sender.buffer.next_sequence();
@@ -256,7 +255,7 @@ impl UtpConnection {
         self.linger_if_ended(now);
     }
 
-    /// What every datagram of the other side says.
+    /// Handles the fields that every datagram contains.
     fn hear(&mut self, now: Instant, header: &Header) {
         self.timers.handle_heard();
         self.timestamp_difference = clock(now).wrapping_sub(header.timestamp);
@@ -268,7 +267,8 @@ impl UtpConnection {
             Kind::Fin => Body::Fin,
             Kind::Data | Kind::State | Kind::Reset | Kind::Syn => return,
         };
-        // Also what is dropped is answered: the other side may not know that it arrived before.
+        // Dropped datagrams are acknowledged too, since the other side may not know that they
+        // arrived before.
         self.owes_acknowledgement = true;
         if self.receive.handle(Sequence(header.sequence), body) {
             self.changes.readable |= std::mem::take(&mut self.waits.read);
@@ -290,7 +290,8 @@ impl UtpConnection {
 
     // Time.
 
-    /// Does what is due. Returns whether the other side is to be told that it is over.
+    /// Handles what is due. Returns whether the other side must be told that the connection has
+    /// ended.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
         if self.timers.close.is_some_and(|at| at <= now) {
             let is_cut = self.phase == Phase::Closing;

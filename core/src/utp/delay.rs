@@ -1,8 +1,9 @@
 //! The queueing delay of the path, from one-way delays (RFC 6817, section 3.4).
 //!
-//! The two clocks do not agree, so a one-way delay means nothing by itself. Its excess over the
-//! lowest one of the last minutes is what datagrams wait in queues. A jump of the other clock would
-//! look like a queue; the round trip, which depends on our clock alone, is the upper bound.
+//! The two clocks are not synchronised, so a one-way delay has no meaning by itself. Its excess
+//! over the lowest one of the last minutes is the time that datagrams wait in queues. A jump of the
+//! other clock would look like a queue; the round trip, which depends on our clock alone, is the
+//! upper bound.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::types::Instant;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Minutes over which the lowest delay is kept (RFC 6817: `BASE_HISTORY`).
 const MINUTES: usize = 10;
-/// Samples whose lowest is the current delay (RFC 6817: `CURRENT_FILTER`): one late datagram is no
-/// queue.
+/// The number of samples of which the lowest is the current delay (RFC 6817: `CURRENT_FILTER`), so
+/// that a single late datagram does not count as a queue.
 const FILTER: usize = 4;
 
 /// The lowest of the samples of each of the last minutes. Samples are compared as on a circle.

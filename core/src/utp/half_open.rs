@@ -1,8 +1,8 @@
-//! Incoming connections whose sender has not proven its address.
+//! Incoming connections whose sender has not verified its address.
 //!
-//! Anybody can send a SYN with somebody else's address. It costs us a few bytes here, and an answer
-//! that is no longer than the SYN and that is never repeated by itself. The answer has a random
-//! number; only a datagram that names it makes a connection, with its buffers.
+//! The source address of a SYN can be forged. A SYN costs a few bytes here, and an answer that is
+//! no longer than the SYN and is not repeated unprompted. The answer has a random number; only a
+//! datagram that contains it creates a connection, with its buffers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -60,8 +60,8 @@ impl HalfOpen {
         ours
     }
 
-    /// Whether a datagram that belongs to no connection shows that our answer arrived where it was
-    /// sent; if so, the entry is gone.
+    /// Whether a datagram that belongs to no connection shows that our answer reached its address;
+    /// if so, the entry is removed.
     pub(super) fn prove(&mut self, from: SocketAddr, header: &Header) -> Option<Proven> {
         let key = (from, header.connection_id);
         let known = *self.entries.get(&key)?;

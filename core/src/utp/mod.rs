@@ -1,11 +1,11 @@
-//! uTP (BEP 29): connections over datagrams that leave the line to everybody else.
+//! uTP (BEP 29): connections over datagrams that give way to other traffic.
 //!
 //! [`Socket`] holds all connections of one UDP port. Its parts own their fields: `half_open` and
-//! `answers` deal with addresses that nobody has proven, and each `connection` has a `sender`, a
-//! `receive_buffer` and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion`
-//! (LEDBAT), `reordering` (which packets are lost) and `mtu`.
+//! `answers` handle unverified addresses, and each `connection` has a `sender`, a `receive_buffer`
+//! and `timers`. A sender has a `send_buffer`, `rtt`, `delay`, `congestion` (LEDBAT), `reordering`
+//! (which packets are lost) and `mtu`.
 //!
-//! What holds whatever strangers send:
+//! Guarantees against hostile datagrams:
 //!
 //! - No answer to an address that is not proven is longer than what it answers, or repeated.
 //! - Memory follows what came, never a declared length, and is bounded per connection, for all

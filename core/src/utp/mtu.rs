@@ -1,9 +1,9 @@
 //! How long datagrams may be: the path is probed from a floor that every path carries up to what a
 //! socket is configured for (RFC 8899).
 //!
-//! A probe is an ordinary DATA packet that must not be fragmented. The longest length goes first:
-//! it fits nearly everywhere. A probe that was lost is sent again as a datagram that may be
-//! fragmented, because a packet's payload cannot be cut anew.
+//! A probe is an ordinary DATA packet that must not be fragmented. The maximum length is tried
+//! first, since it nearly always fits. A probe that was lost is sent again as a datagram that may
+//! be fragmented, because a packet's payload cannot be divided again.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,8 @@ const FLOOR_V4: u16 = 576 - 28;
 const FLOOR_V6: u16 = 1280 - 48;
 /// The search ends at this uncertainty, in bytes.
 const PRECISION: u16 = 16;
-/// Probes of one length that are lost before it counts as too long: a loss may be a coincidence.
+/// The number of lost probes of one length after which it counts as too long, since a single loss
+/// may be a coincidence.
 const TRIES: u8 = 3;
 /// Timeouts in a row after which the path may have changed.
 const BLACK_HOLE: u8 = 3;
@@ -67,7 +68,7 @@ impl PathMtu {
         searching.then(|| self.next_length())
     }
 
-    /// Halves what is uncertain, but for the first probe, which tries all.
+    /// Bisects the uncertain range, except for the first probe, which tries the maximum.
     const fn next_length(&self) -> u16 {
         if self.known == self.floor && self.losses < TRIES {
             self.ceiling
@@ -94,7 +95,7 @@ impl PathMtu {
         }
     }
 
-    /// The probe is lost.
+    /// Records that the probe was lost.
     pub(super) fn handle_lost(&mut self) {
         if let Some(probe) = self.probe.take() {
             self.losses = self.losses.saturating_add(1);
@@ -110,8 +111,8 @@ impl PathMtu {
         self.losses = self.losses.max(TRIES);
     }
 
-    /// Nothing was acknowledged within the timeout, so many times in a row. Perhaps the path
-    /// changed, and carries no more than the floor.
+    /// Handles consecutive timeouts: the path may have changed, and may carry no more than the
+    /// floor.
     pub(super) fn handle_timeout(&mut self, timeouts: u8) {
         self.handle_lost();
         if timeouts >= BLACK_HOLE {

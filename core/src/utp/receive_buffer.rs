@@ -1,5 +1,5 @@
 //! The receiving half of a connection's stream: bytes in order that wait for the reader, and
-//! packets that came before their turn.
+//! packets that arrived early.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::sequence::Sequence;
 
-/// Packets beyond the next expected one that are held. No client sends more at once.
+/// The maximum number of packets beyond the next expected one that are held. No client sends more
+/// at once.
 const MAX_AHEAD: u16 = 1024;
 /// A selective acknowledgement is a multiple of this long, in bytes (BEP 29).
 const MASK_UNIT: usize = 4;
@@ -33,9 +34,9 @@ pub(super) struct ReceiveBuffer {
     /// Payload of `ahead`, in bytes.
     held: usize,
     ended: bool,
-    /// Nobody reads any more.
+    /// Whether received data are dropped, because the application has closed the connection.
     discards: bool,
-    /// The window that the other side was told last.
+    /// The window that was last sent to the other side.
     told: usize,
 }
 
@@ -65,8 +66,9 @@ impl ReceiveBuffer {
         self.next = next;
     }
 
-    /// Takes a DATA or FIN packet. What is not expected, or has no room, is dropped; the other
-    /// side sends it again. Returns whether there is something new to read, the end included.
+    /// Handles a DATA or FIN packet. One that is unexpected, or for which there is no room, is
+    /// dropped, and the other side repeats it. Returns whether there is something new to read,
+    /// including the end.
     pub(super) fn handle(&mut self, sequence: Sequence, body: Body<'_>) -> bool {
         let distance = sequence.since(self.next);
         if self.ended || distance >= MAX_AHEAD {
@@ -76,7 +78,7 @@ impl ReceiveBuffer {
             self.hold(usize::from(distance), body);
             return false;
         }
-        // Full of what was not read: even the next one waits. What came early gives way to it.
+        // Full of unread data: even the next packet must wait, and early ones are dropped.
         if self.ready.len() >= self.capacity {
             return false;
         }
@@ -112,13 +114,13 @@ impl ReceiveBuffer {
         !self.ahead.is_empty()
     }
 
-    /// The free room, in bytes, as the other side is told now.
+    /// The free space in bytes, as it is sent to the other side now.
     pub(super) fn tell_window(&mut self) -> u32 {
         self.told = self.room();
         u32::try_from(self.told).unwrap_or(u32::MAX)
     }
 
-    /// Whether so much was read that the other side should hear of it without being asked.
+    /// Whether so much was read that the other side should receive a window update unprompted.
     pub(super) fn has_news(&self) -> bool {
         self.room() >= self.told + self.capacity.div_ceil(4)
     }
@@ -138,7 +140,7 @@ impl ReceiveBuffer {
         self.ended
     }
 
-    /// Nobody reads from here on: what comes is acknowledged and dropped.
+    /// Drops data from here on: received packets are only acknowledged.
     pub(super) fn discard(&mut self) {
         self.discards = true;
         self.ready = BytesMut::new();
@@ -169,7 +171,7 @@ impl ReceiveBuffer {
         }
     }
 
-    /// Goes on past what `next` stood for, and past what came early behind it.
+    /// Advances past the packet `next`, and past the early ones that follow it.
     fn advance(&mut self) {
         self.next = self.next.plus(1);
         while let Some(Some(_)) = self.ahead.front() {
@@ -179,7 +181,7 @@ impl ReceiveBuffer {
             self.held -= held.length();
             self.next = self.next.plus(1);
             match held {
-                // Nothing comes after the end, whatever was sent.
+                // No data follow the end, whatever was sent.
                 Held::Data(bytes) if !self.ended => self.append(&bytes),
                 Held::Data(_) => {}
                 Held::Fin => self.ended = true,

@@ -1,10 +1,10 @@
 //! When a packet counts as lost: three that were sent after it have arrived (BEP 29). On a path
-//! that reorders more than that, packets would be sent twice and the window halved for nothing, so
-//! the number grows when a packet turns out not to have been lost.
+//! that reorders more than that, packets would be sent twice and the window halved unnecessarily,
+//! so the number grows when a packet turns out not to have been lost.
 
 /// BEP 29's number.
 const INITIAL: u64 = 3;
-/// Beyond it, the timeout decides.
+/// The maximum, above which the timeout decides.
 const MAX: u64 = 96;
 
 /// How much reordering a path shows.

@@ -1,4 +1,4 @@
-//! Turning connections away where uTP is off: a reset answers each SYN (BEP 29).
+//! Rejects connections where uTP is off: a reset answers each SYN (BEP 29).
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,8 @@ use super::packet::{Header, Kind, Packet};
 use crate::net::AnswerLimiter;
 use crate::types::Instant;
 
-/// Answers SYNs with resets and ignores everything else. No answer is longer than what it answers.
+/// Answers SYNs with resets and ignores everything else. An answer is never longer than the
+/// datagram that it answers.
 #[derive(Debug)]
 pub struct Resets {
     limiter: AnswerLimiter,
@@ -113,7 +114,7 @@ mod tests {
             !answers(([11, 0, 0, 5], 0).into(), &syn().encode()),
             "nobody has port 0"
         );
-        // Old clients put an extension into a SYN.
+        // Old clients add an extension to a SYN.
         let mut old = syn().encode();
         old[1] = 2;
         assert!(answers(from(6), &[&old[..], &[0, 8], &[0; 8]].concat()));
@@ -132,7 +133,7 @@ mod tests {
                 .is_some()
         };
         assert_eq!((0..100).filter(|_| answered(0, 1)).count(), 5);
-        // Two seconds' worth at once, then 200 a second.
+        // A burst of two seconds, then 200 per second.
         let flood = (0..10_000)
             .filter(|millis| {
                 (0..10).any(|k| answered(*millis, 2 + u32::try_from(millis * 10 + k).unwrap()))

@@ -11,7 +11,7 @@ use super::reordering::Reordering;
 use super::sequence::Sequence;
 use crate::types::Instant;
 
-/// Packets that are sent and not acknowledged, at most. Clients hold at least 512 out of order.
+/// The maximum number of unacknowledged packets. Clients hold at least 512 out of order.
 const MAX_PACKETS: usize = 500;
 
 /// Copies of an acknowledgement, without a mask, after which the next packet is lost (BEP 29).
@@ -352,7 +352,7 @@ impl SendBuffer {
         }
     }
 
-    /// Nothing was acknowledged for too long: all that is under way is lost.
+    /// Handles a timeout: everything in flight counts as lost.
     pub(super) fn handle_timeout(&mut self) {
         for sent in &mut self.packets {
             if sent.state == SentState::UnderWay {

@@ -18,8 +18,8 @@ use crate::types::Instant;
 /// without a timeout.
 const BEHIND_PROBE: usize = 4;
 
-/// The other side had no room. One packet goes out all the same now and then: its acknowledgement
-/// tells whether that is still so.
+/// The other side had no room. A single packet is sent at intervals all the same: its
+/// acknowledgement shows whether that has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asking {
     /// There is room.
@@ -41,7 +41,7 @@ pub(super) struct Sender {
     /// Free bytes at the other side.
     peer_window: usize,
     asking: Asking,
-    /// When what is under way counts as lost.
+    /// When packets in flight count as lost.
     deadline: Option<Instant>,
     /// When something of the stream was sent last.
     sent: Instant,
@@ -83,8 +83,7 @@ impl Sender {
         self.deadline = None;
     }
 
-    /// Takes the acknowledgements of a datagram. Returns whether there is more room for what is
-    /// written.
+    /// Handles the acknowledgements of a datagram. Returns whether there is more room to write.
     pub(super) fn handle_packet(
         &mut self,
         now: Instant,
@@ -230,7 +229,7 @@ impl Sender {
         if self.peer_window > 0 {
             return Some(length.min(self.peer_window));
         }
-        // The other side tells when it has room again, but that datagram may be lost.
+        // The other side reports when it has room again, but that datagram may be lost.
         self.start_timer(now);
         let asks = self.asking == Asking::Due;
         asks.then(|| {

@@ -16,29 +16,29 @@ use super::packet::{Header, Kind, Packet};
 use super::sequence::Sequence;
 use crate::types::Instant;
 
-/// Names a connection of one [`Socket`]; never used twice.
+/// Identifies a connection of one [`Socket`]; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
-/// What the application hears.
+/// An event for the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A connection from outside. Its sender has shown that it receives at this address.
+    /// An incoming connection, whose sender has verified its address.
     Incoming(ConnectionId, SocketAddr),
     /// A dial succeeded.
     Connected(ConnectionId),
-    /// A read that found nothing finds something now.
+    /// A read that returned nothing would return something now.
     Readable(ConnectionId),
-    /// A write that was cut short finds room now.
+    /// A write that was incomplete has room now.
     Writable(ConnectionId),
-    /// It is over without an orderly end, and forgotten.
+    /// It ended without a FIN, and was removed.
     Closed(ConnectionId, CloseReason),
 }
 
-/// What a read finds.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// Bytes of the stream; never none.
+    /// Bytes of the stream; never empty.
     Bytes(Bytes),
     /// Nothing yet: [`Event::Readable`] follows.
     Pending,
@@ -46,30 +46,30 @@ pub enum Read {
     End,
 }
 
-/// There is no such connection: it is closed.
+/// There is no such connection, since it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the uTP connection is closed")]
 pub struct Closed;
 
-/// There are as many connections as may be at a time; see [`Config::max_connections`].
+/// The limit [`Config::max_connections`] is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are as many uTP connections as may be; close one")]
 pub struct Full;
 
-/// A datagram that goes out.
+/// A datagram to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Its destination.
     pub to: SocketAddr,
-    /// It must not be fragmented: it finds out how long datagrams may be. All others may be.
+    /// Whether it must not be fragmented, because it probes the maximum length. All others may be.
     pub is_probe: bool,
 }
 
 /// uTP over one UDP port, without I/O.
 ///
-/// A driver hands in datagrams ([`Socket::handle_datagram`]), sends what [`Socket::poll_transmit`]
-/// yields after every call, and calls [`Socket::handle_timeout`] when [`Socket::poll_timeout`] says
-/// so. The same seed and inputs give the same outputs.
+/// A driver passes datagrams to [`Socket::handle_datagram`], sends the datagrams of
+/// [`Socket::poll_transmit`] after every call, and calls [`Socket::handle_timeout`] at the time
+/// that [`Socket::poll_timeout`] returns. The same seed and inputs give the same outputs.
 #[derive(Debug)]
 pub struct Socket {
     config: Config,
@@ -94,8 +94,8 @@ struct Slot {
 }
 
 impl Socket {
-    /// A port without connections. `seed`: for ids and first numbers, which strangers must not
-    /// guess.
+    /// A port without connections. `seed` is for ids and initial sequence numbers, which other
+    /// hosts must not be able to guess.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         Self {
@@ -112,13 +112,13 @@ impl Socket {
         }
     }
 
-    /// Connections at present.
+    /// The number of current connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
 
-    /// Dials. [`Event::Connected`] or [`Event::Closed`] follows; what is written before waits.
+    /// Dials. [`Event::Connected`] or [`Event::Closed`] follows; data written before are queued.
     ///
     /// # Errors
     /// There are too many connections.
@@ -137,7 +137,7 @@ impl Socket {
         Ok(self.insert(connection))
     }
 
-    /// At most `limit` bytes that came in.
+    /// At most `limit` received bytes.
     ///
     /// # Errors
     /// There is no such connection.
@@ -152,7 +152,7 @@ impl Socket {
         Ok(read)
     }
 
-    /// Takes as many bytes as there is room for, and returns how many. After fewer than all,
+    /// Accepts as many bytes as there is room for, and returns their number. If that is not all,
     /// [`Event::Writable`] follows.
     ///
     /// # Errors
@@ -163,7 +163,8 @@ impl Socket {
         Ok(taken)
     }
 
-    /// Ends our stream, behind what is written: the other side reads its end. We still read theirs.
+    /// Ends our stream after the written data: the other side reads its end. Their stream can still
+    /// be read.
     pub fn finish(&mut self, id: ConnectionId) {
         if let Ok(connection) = self.connection(id) {
             connection.finish();
@@ -171,8 +172,8 @@ impl Socket {
         }
     }
 
-    /// The application is done with a connection: what is written is still delivered, what comes is
-    /// dropped. The id must not be used any more; no event names it.
+    /// Closes a connection: written data are still delivered, received data are dropped. The id
+    /// must not be used any more; no event contains it.
     pub fn close(&mut self, now: Instant, id: ConnectionId) {
         if let Ok(connection) = self.connection(id) {
             connection.close(now);
@@ -181,7 +182,7 @@ impl Socket {
         self.events.retain(|event| event.id() != id);
     }
 
-    /// Ends a connection at once: what is written is lost, and the other side gets a reset.
+    /// Ends a connection immediately: written data are lost, and the other side receives a reset.
     pub fn abort(&mut self, now: Instant, id: ConnectionId) {
         if let Some(slot) = self.connections.get(&id) {
             let reset = slot.connection.reset(now);
@@ -191,8 +192,8 @@ impl Socket {
         self.events.retain(|event| event.id() != id);
     }
 
-    /// Takes a datagram. Returns whether it is one of uTP; if not, it belongs to somebody else who
-    /// shares the port.
+    /// Handles a datagram. Returns whether it is a uTP datagram; if not, it is for another protocol
+    /// on the port.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         let Ok(packet) = Packet::parse(datagram) else {
             return false;
@@ -213,7 +214,7 @@ impl Socket {
         true
     }
 
-    /// Does what is due.
+    /// Handles what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, id));
@@ -229,12 +230,12 @@ impl Socket {
         }
     }
 
-    /// The system has no way to this address: dials fail at once.
+    /// Records that there is no route to this address: dials fail immediately.
     pub fn handle_unreachable(&mut self, to: SocketAddr) {
         self.handle_each(to, UtpConnection::handle_unreachable);
     }
 
-    /// The system refused to send a probe of so many bytes without fragmenting it.
+    /// Records that the system refused to send a probe of this length without fragmenting it.
     pub fn handle_too_long(&mut self, to: SocketAddr, length: usize) {
         let length = u16::try_from(length).unwrap_or(u16::MAX);
         self.handle_each(to, |connection| connection.handle_too_long(length));
@@ -266,12 +267,12 @@ impl Socket {
         None
     }
 
-    /// What the application has not heard yet.
+    /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// When [`Socket::handle_timeout`] is to be called; `None`: there is nothing to wait for.
+    /// When [`Socket::handle_timeout`] must be called; `None` if there is nothing to wait for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)

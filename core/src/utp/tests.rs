@@ -1,4 +1,4 @@
-//! Two sockets, or a socket and a stranger, whose datagrams the test carries.
+//! Two sockets, or a socket and another host, whose datagrams the test transfers.
 
 use std::net::SocketAddr;
 use std::time::Duration;

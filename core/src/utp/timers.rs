@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::types::Instant;
 
-/// Routers forget an address after half a minute without a datagram.
+/// NATs drop a mapping after half a minute without a datagram.
 const KEEP_ALIVE: Duration = Duration::from_secs(29);
 
 /// Deadlines of one connection that do not depend on what is under way.
 #[derive(Debug)]
 pub(super) struct Timers {
-    /// When a connection that nobody uses is over.
+    /// When a closed connection is removed.
     pub(super) close: Option<Instant>,
     /// Timeouts since the other side was last heard of.
     timeouts: u8,
@@ -32,8 +32,8 @@ impl Timers {
         self.close.map_or(silence, |close| close.min(silence))
     }
 
-    /// Whether nothing was sent for so long that routers may forget us; not again before that time
-    /// has passed once more.
+    /// Whether nothing was sent for so long that NATs may drop the mapping; again only after the
+    /// same time.
     pub(super) fn take_silence(&mut self, now: Instant) -> bool {
         let is_silent = now.since(self.sent) >= KEEP_ALIVE;
         if is_silent {
