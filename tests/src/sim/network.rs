@@ -1,5 +1,4 @@
-//! What discovery wants of the network: trackers that are asked, datagrams of the DHT, multicast on
-//! a local network.
+//! The network requests of discovery: trackers, DHT datagrams, and multicast on a local network.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +17,10 @@ use super::net::path;
 use super::tracker::ADDR;
 use super::world::{Happening, World};
 
-/// A tracker's answer takes so long, and so does that of a name server.
+/// The response time of trackers and of name servers.
 const ANSWER_TIME: Duration = Duration::from_millis(80);
 
-/// Bootstrap nodes that a name leads to.
+/// The number of bootstrap nodes that a name resolves to.
 const BOOTSTRAP_NODES: usize = 8;
 
 impl World {
@@ -51,12 +50,12 @@ impl World {
                 let bytes = Bytes::from(announce.encode(GROUP_V4.into()));
                 self.send_to_neighbours(id, &bytes);
             }
-            // What comes for a request that was cancelled is not heard.
+            // The result of a cancelled request is ignored.
             NetRequest::Cancel(_) => {}
         }
     }
 
-    /// Something comes back to a host after the usual time, if it still lives then.
+    /// Delivers a result to a host after the usual time, unless the host has been stopped by then.
     fn answer(&mut self, id: HostId, input: Input) {
         let life = self.hosts[id.0].life;
         self.agenda
@@ -113,7 +112,7 @@ impl World {
         self.agenda.after(way, Happening::Datagram(target, input));
     }
 
-    /// Everybody with local discovery is on one network.
+    /// All hosts with local discovery are on one network.
     fn send_to_neighbours(&mut self, from: HostId, bytes: &Bytes) {
         let neighbours = self.hosts.iter().filter(|host| host.plan.lsd);
         let neighbours: Vec<HostId> = neighbours.map(|host| host.id).collect();
@@ -140,7 +139,7 @@ impl World {
             .collect()
     }
 
-    /// Throws a datagram that means nothing at a host's sockets of trackers and of the DHT.
+    /// Sends a meaningless datagram to a host's sockets of trackers and of the DHT.
     pub fn throw_junk(&mut self, id: HostId) {
         let bytes: Bytes = (0..self.rng.random_range(1..200usize))
             .map(|_| self.rng.random::<u8>())
@@ -157,7 +156,7 @@ impl World {
     }
 }
 
-/// The swarm that a datagram of the DHT announces, if it does.
+/// The swarm that a DHT datagram announces, if any.
 pub(super) fn announced(message: &Message<'_>) -> Option<InfoHashV1> {
     match &message.body {
         Body::Query(query) => match query.method {
@@ -168,7 +167,7 @@ pub(super) fn announced(message: &Message<'_>) -> Option<InfoHashV1> {
     }
 }
 
-/// The swarm that a datagram of the DHT asks for or announces, if it does.
+/// The swarm that a DHT datagram queries or announces, if any.
 pub(super) fn named_swarm(message: &Message<'_>) -> Option<InfoHashV1> {
     match &message.body {
         Body::Query(query) => match query.method {

@@ -1,4 +1,4 @@
-//! What a host of a world is to be like.
+//! The parameters of a host.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::malice::Malice;
 use super::net::Access;
 use crate::torrent::Computed;
 
-/// What a host is to be like.
+/// The parameters of a host.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) torrent: Arc<Computed>,
@@ -22,18 +22,18 @@ pub struct Plan {
     pub(super) magnet: bool,
     pub(super) reachable: bool,
     pub(super) tracker: bool,
-    /// It asks its tracker over UDP.
+    /// Whether it uses its tracker over UDP.
     pub(super) udp: bool,
-    /// Nodes of the DHT are found by name. Without, only peers name them.
+    /// Whether DHT nodes are found by name. Without, they are only announced by peers.
     pub(super) bootstrap: bool,
-    /// It is on the local network that all such hosts share.
+    /// Whether it is on the local network that all such hosts share.
     pub(super) lsd: bool,
-    /// Torrents beside the first one, as complete as that.
+    /// Further torrents, as complete as the first one.
     pub(super) more: Vec<Arc<Computed>>,
 }
 
 impl Plan {
-    /// Has nothing and wants everything.
+    /// A host that has no data and wants all of it.
     #[must_use]
     pub fn leech(torrent: &Arc<Computed>) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Plan {
             more: Vec::new(),
         }
     }
-    /// Has everything.
+    /// A host that has all data.
     #[must_use]
     pub fn seed(torrent: &Arc<Computed>) -> Self {
         Self {
@@ -61,22 +61,22 @@ impl Plan {
             ..Self::leech(torrent)
         }
     }
-    /// Its line.
+    /// Sets the access line.
     #[must_use]
     pub fn access(self, access: Access) -> Self {
         Self { access, ..self }
     }
-    /// Its engine's settings.
+    /// Sets the engine's configuration.
     #[must_use]
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
     }
-    /// How it cheats.
+    /// Sets how the host misbehaves.
     #[must_use]
     pub fn malice(self, malice: Malice) -> Self {
         Self { malice, ..self }
     }
-    /// Which files it wants.
+    /// Sets which files the host wants.
     #[must_use]
     pub fn wanted(self, wanted: Vec<bool>) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Plan {
             ..self
         }
     }
-    /// Pieces in order.
+    /// Downloads pieces in order.
     #[must_use]
     pub fn sequential(self) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Plan {
             ..self
         }
     }
-    /// It knows only the info-hash.
+    /// Starts with the info-hash only.
     #[must_use]
     pub fn magnet(self) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Plan {
             ..self
         }
     }
-    /// It asks no tracker.
+    /// Uses no tracker.
     #[must_use]
     pub fn trackerless(self) -> Self {
         Self {
@@ -108,30 +108,30 @@ impl Plan {
             ..self
         }
     }
-    /// It asks its tracker over UDP instead of HTTP.
+    /// Uses its tracker over UDP instead of HTTP.
     #[must_use]
     pub fn udp_tracker(self) -> Self {
         Self { udp: true, ..self }
     }
-    /// It has a node of the DHT, which knows the nodes of the others.
+    /// Adds a DHT node, which knows those of the other hosts.
     #[must_use]
     pub fn dht(mut self) -> Self {
         self.config.dht_port = Some(DHT_PORT);
         self.bootstrap = true;
         self
     }
-    /// It looks for peers on a local network, where all such hosts are.
+    /// Adds local discovery on the network that all such hosts share.
     #[must_use]
     pub fn lsd(self) -> Self {
         Self { lsd: true, ..self }
     }
-    /// It has another torrent, too.
+    /// Adds another torrent.
     #[must_use]
     pub fn also(mut self, torrent: &Arc<Computed>) -> Self {
         self.more.push(Arc::clone(torrent));
         self
     }
-    /// Nobody can dial it.
+    /// Makes the host unreachable for dials.
     #[must_use]
     pub fn unreachable(self) -> Self {
         Self {

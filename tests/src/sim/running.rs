@@ -1,4 +1,4 @@
-//! Letting time pass in a world, until something holds.
+//! Advancing the time of a world until a condition holds.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -14,7 +14,7 @@ impl World {
         self.hosts[id.0].alive && self.hosts[id.0].life == life
     }
 
-    /// When a machine wakes up that sleeps through this.
+    /// When the machine that is suspended during this event wakes up, if there is one.
     fn slept_through(&self, happening: &Happening) -> Option<Instant> {
         let (Happening::Wake(id, _)
         | Happening::Babble(id, _)
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// Lets the next thing happen, unless it is later than `limit`.
+    /// Processes the next event, unless it is later than `limit`.
     fn step(&mut self, limit: Instant) -> bool {
         let Some(happening) = self.agenda.next(limit) else {
             return false;
@@ -68,14 +68,14 @@ impl World {
         true
     }
 
-    /// Lets so much time pass.
+    /// Advances the virtual time by this span.
     pub fn run_for(&mut self, span: Duration) {
         let limit = self.agenda.now() + span;
         while self.step(limit) {}
         self.agenda.rest(limit);
     }
 
-    /// Runs until something holds; asked after every piece of news.
+    /// Runs until `holds` returns true; it is called after every event.
     ///
     /// # Panics
     /// It does not hold within `limit` from now.
@@ -103,10 +103,10 @@ impl World {
         }
     }
 
-    /// Runs until these hosts have everything they want, on disk and right.
+    /// Runs until these hosts have stored everything they want, and it is correct.
     ///
     /// # Panics
-    /// They do not within `limit` from now, or what they have is wrong.
+    /// They do not within `limit` from now, or their data are wrong.
     pub fn run_until_finished(&mut self, limit: Duration, hosts: &[HostId]) {
         let names = format!("{} hosts finish", hosts.len());
         self.run_until(limit, &names, |world| {
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// What every unfinished host is doing.
+    /// The state of every unfinished host.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = String::new();

@@ -1,5 +1,5 @@
-//! A TCP that always has something to send, as far as it matters to those who share its line: its
-//! window. Segments are acknowledged one by one.
+//! A TCP sender with unlimited data. Only its window is modelled, which is what affects other
+//! traffic. Segments are acknowledged one by one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,10 +26,10 @@ pub struct Tcp {
     peak: f64,
     epoch: Instant,
     next: u64,
-    /// Under way: number, and when it was sent.
+    /// Segments in flight: number and time of sending.
     flight: BTreeMap<u64, Instant>,
     lost: Vec<u64>,
-    /// Losses of segments below are of one event.
+    /// Losses of lower segments belong to one event.
     recovery: u64,
     delivered: u64,
     heard: Instant,
@@ -38,11 +38,11 @@ pub struct Tcp {
 }
 
 impl Tcp {
-    /// Bytes of a segment with headers.
+    /// The size of a segment with headers, in bytes.
     pub const SEGMENT: usize = 1500;
     const TIMEOUT: Duration = Duration::from_secs(1);
 
-    /// A sender that has sent nothing.
+    /// A new sender.
     #[must_use]
     pub fn new(growth: Growth) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Tcp {
         }
     }
 
-    /// Bytes that arrived.
+    /// The number of delivered bytes.
     #[must_use]
     pub const fn delivered(&self) -> u64 {
         self.delivered
@@ -84,13 +84,13 @@ impl Tcp {
         Some(number)
     }
 
-    /// When [`Tcp::handle_timeout`] is to be called, if that is not known yet.
+    /// When [`Tcp::handle_timeout`] must be called, if that has changed.
     pub fn take_timer(&mut self) -> Option<Instant> {
         let was_set = std::mem::replace(&mut self.has_timer, true);
         (!was_set).then(|| self.heard + self.timeout())
     }
 
-    /// A segment arrived.
+    /// Handles the acknowledgement of a segment.
     pub fn handle_ack(&mut self, now: Instant, number: u64) {
         self.heard = now;
         let Some(sent) = self.flight.remove(&number) else {
@@ -99,7 +99,7 @@ impl Tcp {
         self.delivered += Self::SEGMENT as u64;
         self.round_trip = (self.round_trip * 7 + now.since(sent)) / 8;
         self.grow(now);
-        // Three that were sent later have arrived: this line never reorders.
+        // Three later segments have arrived; this line never reorders.
         let late = self.flight.range(..number.saturating_sub(2));
         let lost: Vec<u64> = late
             .filter(|(_, at)| **at < sent)
@@ -112,7 +112,7 @@ impl Tcp {
         }
     }
 
-    /// Begins again if nothing was heard for too long.
+    /// Restarts if nothing was acknowledged for too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.has_timer = false;
         if now.since(self.heard) < self.timeout() {

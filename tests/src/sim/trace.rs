@@ -31,7 +31,7 @@ pub(super) fn line(output: &Output) -> String {
     }
 }
 
-/// All that matters of what discovery wants of the network.
+/// The relevant fields of a network request.
 pub(super) fn net_line(request: &NetRequest) -> String {
     match request {
         NetRequest::UdpSend { to, bytes, .. } => format!("tracker {to} {bytes:x?}"),

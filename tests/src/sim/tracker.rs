@@ -15,7 +15,7 @@ pub(super) const UDP: &str = "udp://tracker.example:6969/announce";
 /// Its address.
 pub(super) const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(44, 0, 0, 1)), 6969);
 
-/// Most peers in an answer, besides addresses where nobody is.
+/// The maximum number of peers in an answer, in addition to unused addresses.
 const NUM_WANT: usize = 50;
 
 /// One tracker for all swarms, over HTTP and UDP.
@@ -23,7 +23,7 @@ const NUM_WANT: usize = 50;
 pub(super) struct SimTracker {
     tracker: Tracker,
     seed: [u8; 32],
-    /// Addresses in every swarm where nobody is.
+    /// Unused addresses that are in every swarm.
     ghosts: Vec<SocketAddr>,
     haunted: BTreeSet<InfoHashV1>,
 }
@@ -38,7 +38,7 @@ impl SimTracker {
         }
     }
 
-    /// To be called before anybody announces.
+    /// Adds unused addresses. Call it before any announce.
     pub(super) fn add_ghosts(&mut self, count: u8) {
         let ghosts = (1..=count).map(|n| SocketAddr::from(([46, 0, 0, n], 6881)));
         self.ghosts.extend(ghosts);
@@ -46,7 +46,7 @@ impl SimTracker {
         self.tracker = tracker(max_num_want, self.seed);
     }
 
-    /// Lists the ghosts in a swarm before its first peer asks.
+    /// Adds the unused addresses to a swarm before its first announce.
     pub(super) fn haunt(&mut self, now: Instant, info_hash: InfoHashV1) {
         if self.haunted.insert(info_hash) {
             for ghost in self.ghosts.clone() {
@@ -55,7 +55,7 @@ impl SimTracker {
         }
     }
 
-    /// A host is no more: its place is given away, as after a while it would be.
+    /// Removes a host that has stopped, as would happen after a while.
     pub(super) fn forget(&mut self, now: Instant, info_hash: InfoHashV1, addr: SocketAddr) {
         self.announce(now, info_hash, addr, Event::Stopped);
     }
@@ -74,7 +74,7 @@ impl SimTracker {
             .expect("the tracker has room");
     }
 
-    /// Peers that it knows in a swarm.
+    /// The number of known peers of a swarm.
     pub(super) fn count(&self, info_hash: &InfoHashV1) -> u32 {
         let counts = self.tracker.scrape(info_hash);
         counts.seeders + counts.leechers
@@ -89,7 +89,7 @@ impl SimTracker {
         body
     }
 
-    /// Answers a datagram; `None`: with silence.
+    /// Answers a datagram; `None` if there is no answer.
     pub(super) fn answer_udp(
         &mut self,
         now: Instant,

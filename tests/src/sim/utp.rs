@@ -1,5 +1,5 @@
-//! Two hosts that speak uTP over a simulated path: a line with a rate, a queue, delay, loss,
-//! reordering and duplicates, on which a TCP may send, too.
+//! Two hosts that use uTP over a simulated path: a line with a rate, a queue, delay, loss,
+//! reordering and duplicates, which a TCP connection may share.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use rand_chacha::ChaCha8Rng;
 use super::clock::Agenda;
 use super::tcp::Tcp;
 
-/// IP and UDP headers, which take their time on the line.
+/// The size of IP and UDP headers, which take time on the line.
 const HEADERS: usize = 28;
-/// What a host sends repeats after this many bytes: a prime, so that no shift is unnoticed.
+/// The period of the sent data in bytes: a prime, so that every shift is detected.
 const PERIOD: usize = 65_521;
 
-/// What each direction of the path is like.
+/// The properties of each direction of the path.
 #[derive(Clone, Copy, Debug)]
 pub struct Path {
-    /// Bytes per second, headers included; of the direction from the first host to the second.
+    /// Bytes per second including headers, from the first host to the second.
     pub rate: u64,
-    /// Bytes that wait for the line; more are dropped.
+    /// The size of the queue in bytes; datagrams beyond it are dropped.
     pub queue: u64,
-    /// One way.
+    /// The one-way delay.
     pub delay: Duration,
-    /// Up to so much more, at random for each datagram: they overtake each other.
+    /// The maximum additional random delay per datagram, which causes reordering.
     pub jitter: Duration,
-    /// Of 1,000 datagrams so many are lost.
+    /// The number of lost datagrams per 1,000.
     pub loss: u32,
-    /// Of 1,000 datagrams so many arrive twice.
+    /// The number of duplicated datagrams per 1,000.
     pub duplicates: u32,
     /// Longer datagrams, without headers, are dropped if they must not be fragmented.
     pub max_datagram: usize,
@@ -56,13 +56,14 @@ impl Path {
 #[derive(Debug)]
 struct Line {
     path: Path,
-    /// When all that waits has left.
+    /// When the queue will be empty.
     free: Instant,
     random: ChaCha8Rng,
 }
 
 impl Line {
-    /// A datagram of so many bytes, headers included: when it arrives, never, once, or twice.
+    /// Sends a datagram of this length, including headers. Returns its arrival times: none, one or
+    /// two.
     fn send(&mut self, now: Instant, length: usize) -> Vec<Instant> {
         let waits = u64::try_from(self.free.since(now).as_micros()).unwrap();
         if waits * self.path.rate / 1_000_000 + length as u64 > self.path.queue {
@@ -85,20 +86,20 @@ impl Line {
     }
 }
 
-/// One host: its socket, and an application that sends so many bytes and checks what it receives.
+/// A host: its socket, and an application that sends a number of bytes and checks what it receives.
 #[derive(Debug)]
 struct Host {
     socket: Socket,
-    /// Its clock is ahead of the world's by so much.
+    /// How far its clock is ahead of the world's.
     ahead: Duration,
     id: Option<ConnectionId>,
     to_send: u64,
     sent: u64,
     received: u64,
     ended: bool,
-    /// It reads only from then on.
+    /// It starts to read at this time.
     reads_from: Instant,
-    /// The timer that is planned.
+    /// The scheduled timer.
     timer: Option<Instant>,
 }
 
@@ -111,7 +112,7 @@ enum Happening {
     TcpTimer,
 }
 
-/// The world.
+/// A world with two hosts.
 pub struct UtpWorld {
     agenda: Agenda<Happening>,
     lines: [Line; 2],
@@ -120,7 +121,7 @@ pub struct UtpWorld {
     pattern: Vec<u8>,
     trace: u64,
     max_datagram: usize,
-    /// Datagrams that were sent.
+    /// The number of datagrams sent.
     pub datagrams: u64,
 }
 
@@ -131,7 +132,7 @@ impl UtpWorld {
         Self::with(path, bytes, seed, &Config::default())
     }
 
-    /// The same with the configuration of both.
+    /// As [`UtpWorld::new`], with this configuration for both hosts.
     #[must_use]
     pub fn with(path: Path, bytes: (u64, u64), seed: u64, config: &Config) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -140,7 +141,7 @@ impl UtpWorld {
             free: Instant::ZERO,
             random: ChaCha8Rng::seed_from_u64(random.random()),
         };
-        // What comes back never waits for the line.
+        // The return path is never saturated.
         let back = Path {
             rate: path.rate.max(125_000_000),
             queue: 1 << 30,
@@ -177,7 +178,7 @@ impl UtpWorld {
         }
     }
 
-    /// A TCP that wants all begins at `at`.
+    /// Starts a TCP connection with unlimited data at `at`.
     pub fn start_tcp(&mut self, at: Duration, tcp: Tcp) {
         self.tcp = Some(tcp);
         self.agenda.at(Instant::ZERO + at, Happening::TcpStart);
@@ -196,10 +197,10 @@ impl UtpWorld {
         self.drain(0);
     }
 
-    /// Lets the world run until `until`, or until both have read the other's end.
+    /// Runs until `until`, or until both hosts have read the end of the other's stream.
     ///
     /// # Panics
-    /// What arrives is not what was sent, in order.
+    /// The received data differ from those that were sent.
     pub fn run(&mut self, until: Duration) {
         let limit = Instant::ZERO + until;
         while !self.is_done()
@@ -231,13 +232,13 @@ impl UtpWorld {
         (self.hosts[1].received, tcp)
     }
 
-    /// A number that follows from all that was sent, and when.
+    /// A digest of everything that was sent, with its times.
     #[must_use]
     pub const fn trace(&self) -> u64 {
         self.trace
     }
 
-    /// Bytes that wait for the line.
+    /// The time that queued bytes will take.
     #[must_use]
     pub fn queued(&self) -> Duration {
         self.lines[0].free.since(self.agenda.now())
@@ -294,7 +295,7 @@ impl UtpWorld {
         }
     }
 
-    /// The application of a host acts, and what its socket wants is done.
+    /// Lets the application of a host act, and carries out the outputs of its socket.
     fn drain(&mut self, at: usize) {
         let now = self.clock(at);
         let reads = self.agenda.now() >= self.hosts[at].reads_from;

@@ -1,11 +1,11 @@
-//! Clients that insist on encryption, both ways.
+//! Clients that require encryption, in both directions.
 
 use aqueduct_tests::clients::{aria2_with, libtorrent_with, transmission_requiring_encryption};
 use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// The ciphers that libtorrent is told to allow.
+/// The ciphers that libtorrent is configured to allow.
 const CIPHERS: [&str; 3] = ["rc4", "plaintext", "both"];
 const ARIA2: [&str; 2] = ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4"];
 
@@ -54,7 +54,7 @@ fn we_download_from_transmission_that_requires_encryption() {
     setup.get(setup.source());
 }
 
-/// Transmission never dials loopback: we dial it.
+/// Transmission never dials loopback, so our program dials it.
 #[test]
 fn transmission_that_requires_encryption_downloads_from_us() {
     let setup = Setup::new(Recipe::awkward(39));

@@ -1,5 +1,4 @@
-//! uTP with libtorrent: it dials us and we dial it, both without TCP; and where our uTP is off, it is
-//! turned away at once.
+//! uTP with libtorrent, in both directions and without TCP; and its rejection where our uTP is off.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -10,12 +9,12 @@ use aqueduct_tests::torrent::Recipe;
 
 use super::{DOWNLOAD, Setup};
 
-/// Big enough for slow start, losses in the queues of loopback, and full windows.
+/// Large enough for slow start, losses in loopback's queues, and full windows.
 fn big(seed: u64) -> Setup {
     Setup::new(Recipe::single("utp.bin", seed, (24 << 20) + 1, 128 * 1024))
 }
 
-/// Our program seeds, known to nobody; the address at which it listens.
+/// Starts our program as a seed without announcing it. Returns it and its address.
 fn seed(setup: &Setup, mut command: Command, more: &[&str]) -> (Program, String) {
     let place = setup.full_place("aqueduct");
     command.args(["--no-trackers", "--json"]).args(more);
@@ -27,7 +26,7 @@ fn seed(setup: &Setup, mut command: Command, more: &[&str]) -> (Program, String)
     (ours, addr)
 }
 
-/// libtorrent seeds over uTP alone; where it listens.
+/// Starts libtorrent as a seed over uTP only. Returns it and its address.
 fn libtorrent_seed(setup: &Setup) -> (Program, String) {
     let place = setup.full_place("libtorrent");
     let (mut seed, port) = libtorrent_with(setup.source(), &place, &["--no-tcp"]);
@@ -36,7 +35,7 @@ fn libtorrent_seed(setup: &Setup) -> (Program, String) {
     (seed, addr.to_string())
 }
 
-/// libtorrent downloads over uTP alone from the peer that it is told of.
+/// libtorrent downloads over uTP only from the given peer.
 fn libtorrent_downloads(setup: &Setup, peer: &str) {
     let place = setup.place("leech");
     let more = ["--no-tcp", "--peer", peer];
@@ -100,7 +99,7 @@ fn we_download_from_ourselves_over_utp_alone() {
     setup.torrent.verify(&place).unwrap();
 }
 
-/// libtorrent is told of us, tries uTP, is turned away instead of waiting until it gives up, and
+/// libtorrent learns our address, tries uTP, is rejected instead of waiting for a timeout, and
 /// downloads over TCP.
 fn libtorrent_is_turned_away(seed_number: u64, discovery: &[&str]) {
     let setup = Setup::new(Recipe::awkward(seed_number));

@@ -162,7 +162,7 @@ fn forged_metadata_delay_a_magnet_by_at_most_ten_seconds() {
 
 #[test]
 fn dead_addresses_cost_little() {
-    // Long enough that the first dials, most of which lead nowhere, do not decide.
+    // Long enough that the first dials, most of which fail, do not determine the result.
     let torrent = torrent(256, 64);
     let start = |ghosts: u8| {
         let mut world = World::new(142);

@@ -1,5 +1,5 @@
-//! uTP over simulated paths: every byte arrives in order whatever the path does, a line that
-//! nobody else uses is filled, and a TCP beside it gets the line.
+//! uTP over simulated paths: every byte arrives in order whatever the path does, an otherwise idle
+//! line is filled, and a concurrent TCP connection gets the line.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{millis, secs};
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Both hosts send so much at once; returns how long it took and the trace.
+/// Both hosts send this many bytes at the same time. Returns the duration and the trace.
 fn exchange(path: Path, bytes: (u64, u64), seed: u64) -> (Duration, u64) {
     let mut world = UtpWorld::new(path, bytes, seed);
     world.dial();
@@ -68,7 +68,7 @@ fn the_same_seed_sends_the_same_datagrams_at_the_same_times() {
     assert_ne!(run(1), run(2));
 }
 
-/// From the fifth second on: how long the start takes depends on the round trip alone.
+/// From the fifth second on, since the duration of the start depends only on the round trip.
 #[test]
 fn alone_on_a_line_it_fills_nine_tenths() {
     let mut worst = 1.0_f64;
@@ -104,7 +104,8 @@ fn alone_on_a_line_it_fills_nine_tenths() {
     assert!(worst >= 0.9, "{worst}");
 }
 
-/// The share of uTP in what arrives while a TCP wants all, from 10 s after both have begun.
+/// The share of uTP in the delivered data beside a TCP connection with unlimited data, from 10 s
+/// after both have started.
 fn share(path: Path, growth: Growth, utp_first: bool, seed: u64) -> f64 {
     let mut world = UtpWorld::new(path, (u64::MAX / 2, 0), seed);
     if utp_first {
