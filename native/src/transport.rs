@@ -49,12 +49,12 @@ impl ByteStream for TcpStream {
     }
 }
 
-/// What carries a connection of the terminal program.
+/// The transport of a connection of the terminal program.
 #[derive(Debug)]
 pub enum PeerStream {
-    /// A socket of TCP.
+    /// A TCP socket.
     Tcp(TcpStream),
-    /// A connection over our UDP port.
+    /// A uTP connection over our UDP port.
     Utp(UtpStream),
 }
 

@@ -1,4 +1,4 @@
-//! By what transports peers are reached.
+//! The transports by which peers are reached.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,9 +13,8 @@ use crate::net::Bind;
 use crate::net::utp::Endpoint;
 use crate::transport::PeerStream;
 
-/// How long uTP may still take once TCP has failed: the remote answered, or there is no way to it,
-/// so that uTP's answer is due. A port where nothing speaks uTP is silent, and a dial would wait for
-/// seconds.
+/// How long uTP may still take after TCP has failed. The remote host answered or is unreachable, so
+/// uTP's answer is due. A port without uTP is silent, and a dial would wait for seconds.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The transports in use.
@@ -23,12 +22,12 @@ const GRACE: Duration = Duration::from_millis(500);
 pub struct Ways {
     /// Our address for TCP; `None`: TCP is not used.
     pub tcp: Option<Bind>,
-    /// Our port for uTP; `None`: uTP is not used.
+    /// Our UDP port for uTP; `None`: uTP is not used.
     pub utp: Option<Endpoint>,
 }
 
 impl Ways {
-    /// TCP alone.
+    /// TCP only.
     #[must_use]
     pub const fn tcp(bind: Bind) -> Self {
         Self {
@@ -37,8 +36,8 @@ impl Ways {
         }
     }
 
-    /// Connects over the other transport than this one, to a remote that was there a moment ago.
-    /// `None`: no other is in use, or it does not answer soon.
+    /// Connects over the other transport, to a remote host that was reachable a moment ago. `None`
+    /// if no other transport is in use, or it does not answer soon.
     pub(super) async fn connect_otherwise(
         &self,
         addr: SocketAddr,
@@ -51,8 +50,8 @@ impl Ways {
         timeout(GRACE, other.connect(addr)).await.ok()?.ok()
     }
 
-    /// Connects over TCP and uTP at once. The first connection stays; if there is none, the error
-    /// is that of TCP, or of the only transport in use.
+    /// Connects over TCP and uTP at the same time, and keeps the first connection. If both fail,
+    /// the error is that of TCP, or of the only transport in use.
     pub(super) async fn connect(&self, addr: SocketAddr) -> io::Result<PeerStream> {
         match (self.tcp, &self.utp) {
             (Some(bind), Some(utp)) => either(over_tcp(bind, addr), over_utp(utp, addr)).await,
@@ -76,8 +75,8 @@ async fn over_utp(utp: &Endpoint, addr: SocketAddr) -> io::Result<PeerStream> {
     Ok(stream.into())
 }
 
-/// The first success of the two, or else the first's error. The second has little time left when
-/// the first has failed.
+/// The first success of the two, otherwise the first one's error. After the first one has failed,
+/// the second has little time left.
 async fn either<T>(
     first: impl Future<Output = io::Result<T>>,
     second: impl Future<Output = io::Result<T>>,

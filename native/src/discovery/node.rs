@@ -1,5 +1,5 @@
-//! Our node of the DHT: the machine with its sockets and its file. Its port is the one where we
-//! listen for peers, too, which uTP shares unless it is off.
+//! Our DHT node: the state machine with its sockets and its file. Its port is our listening port,
+//! which it shares with uTP unless that is off.
 
 use std::future::pending;
 use std::io;
@@ -40,7 +40,7 @@ pub(super) enum Errand {
 }
 
 impl Node {
-    /// Reads the file. `lookups`: see [`Config::lookups`].
+    /// Creates the node from its file. `lookups`: see [`Config::lookups`].
     pub(super) fn new(
         options: DhtOptions,
         lookups: Option<(u32, Duration)>,

@@ -74,7 +74,7 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Where peers connect to.
+/// A listener for peers.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),

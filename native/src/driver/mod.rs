@@ -76,7 +76,7 @@ pub struct Settings {
     /// Whether peers are dialled and accepted over TCP.
     pub tcp: bool,
     /// Whether peers are dialled and accepted over uTP (BEP 29), at the UDP port of the same
-    /// number. Another program that has that port keeps it, and uTP is not used.
+    /// number. If another program uses that port, uTP is not used.
     pub utp: bool,
     /// Whether trackers are asked.
     pub trackers: bool,
@@ -292,8 +292,8 @@ fn state(settings: Settings, port: u16, discovery: Option<Handle>) -> io::Result
     })
 }
 
-/// Starts trackers' and the DHT's task, unless neither is used.
-/// `rest`: what comes to our UDP port and is not uTP's.
+/// Starts the task of trackers and the DHT, unless neither is used. `rest`: datagrams at our UDP
+/// port that are not uTP's.
 fn discover(settings: &Settings, port: u16, rest: Option<Rest>) -> io::Result<Option<Handle>> {
     let dht = settings.dht.clone().map(|dht| DhtOptions { port, ..dht });
     let wanted = settings.trackers || dht.is_some();

@@ -1,4 +1,4 @@
-//! The ports at which peers reach us, and the ways by which we reach them.
+//! The ports at which peers reach us, and the transports by which we reach them.
 
 use std::io;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ pub(super) struct Ports {
     pub(super) number: u16,
     pub(super) listeners: Vec<Listener>,
     pub(super) ways: Ways,
-    /// What comes to the UDP port and is not uTP's; `None`: uTP is not used.
+    /// Datagrams at the UDP port that are not uTP's; `None`: uTP is not used.
     pub(super) rest: Option<Rest>,
 }
 
 impl Ports {
-    /// Opens what the settings ask for.
+    /// Opens the ports according to the settings.
     ///
     /// # Errors
-    /// The TCP port is taken; or the UDP port, and TCP is not used.
+    /// The TCP port is in use; or the UDP port is, and TCP is not used.
     pub(super) fn open(settings: &Settings) -> io::Result<Self> {
         let (tcp, number) = listen::bind(settings.bind, settings.port)?;
         let (utp, rest) = open_utp(settings, number)?.unzip();
@@ -32,7 +32,7 @@ impl Ports {
             tcp: settings.tcp.then_some(settings.bind),
             utp: utp.clone(),
         };
-        // Without TCP, its port only says which number is free.
+        // Without TCP, its port only determines a free number.
         let tcp = tcp.into_iter().filter(|_| settings.tcp);
         let listeners = tcp.map(Listener::Tcp).chain(utp.map(Listener::Utp));
         Ok(Self {
@@ -44,7 +44,7 @@ impl Ports {
     }
 }
 
-/// The UDP port, if uTP is used. Where another program has it, TCP remains.
+/// The UDP port, if uTP is used. If another program uses it, only TCP is used.
 fn open_utp(settings: &Settings, port: u16) -> io::Result<Option<(Endpoint, Rest)>> {
     if !settings.utp {
         return Ok(None);

@@ -107,7 +107,7 @@ impl Sockets {
         }
     }
 
-    /// The same, for those who send again what did not fit.
+    /// As [`Sockets::send`], for callers that repeat a datagram which could not be sent.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if the system's buffer is full; otherwise as for
@@ -132,7 +132,7 @@ impl Sockets {
         sent
     }
 
-    /// Lets routers fragment what is sent, unless [`Sockets::try_send_whole`] does.
+    /// Permits fragmentation of sent datagrams, except by [`Sockets::try_send_whole`].
     ///
     /// # Errors
     /// The system's error.
@@ -148,7 +148,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Waits until a datagram may be there. Cancel-safe.
+    /// Waits until a datagram may be available. Cancel-safe.
     pub async fn readable(&self) {
         tokio::select! {
             () = readable(self.v4.as_ref()) => {}
@@ -156,7 +156,7 @@ impl Sockets {
         }
     }
 
-    /// A datagram that is there, its sender and length; `None`: there is none.
+    /// The sender and length of an available datagram; `None` if there is none.
     pub fn try_receive(&self, buffer: &mut [u8]) -> Option<(SocketAddr, usize)> {
         [&self.v4, &self.v6]
             .into_iter()
@@ -189,7 +189,7 @@ impl Half {
     }
 }
 
-/// Whether what is sent may be fragmented. Systems other than Linux decide by themselves.
+/// Whether sent datagrams may be fragmented. Systems other than Linux decide themselves.
 mod fragmenting {
     use std::io;
     use std::net::SocketAddr;
@@ -262,7 +262,7 @@ pub(super) fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
 
 async fn readable(half: Option<&Half>) {
     match half {
-        // An error is met again by the read that follows.
+        // An error occurs again in the read that follows.
         Some(half) => drop(half.socket.readable().await),
         None => pending().await,
     }

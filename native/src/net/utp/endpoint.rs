@@ -1,5 +1,4 @@
-//! The machine of uTP with our UDP port. What comes there and is not uTP's goes to the node of the
-//! DHT.
+//! The state machine of uTP with our UDP port. Other datagrams at the port go to the DHT node.
 
 use std::future::pending;
 use std::io;
@@ -17,21 +16,21 @@ use super::stream::UtpStream;
 use crate::net::udp::{MAX_DATAGRAM, Sockets};
 use crate::net::{Bind, Policy};
 
-/// Datagrams that are taken before what they cause is sent, and others have their turn.
+/// The number of datagrams that are handled before answers are sent and other tasks get a turn.
 const TURN: usize = 64;
-/// Datagrams for the DHT that wait; further ones are lost.
+/// The maximum number of queued datagrams for the DHT; more are dropped.
 const MAX_REST: usize = 256;
 
-/// Our UDP port with all connections over uTP. Clones are the same one.
+/// Our UDP port with all uTP connections. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(super) port: Arc<Port>,
 }
 
-/// What comes to the port and is not uTP's, and what the others there send.
+/// Datagrams at the port that are not uTP's, and the sockets to send others.
 #[derive(Debug)]
 pub struct Rest {
-    /// To send; datagrams come by [`Rest::receive`].
+    /// For sending; received datagrams come from [`Rest::receive`].
     pub sockets: Arc<Sockets>,
     datagrams: mpsc::Receiver<(SocketAddr, Bytes)>,
 }
@@ -47,10 +46,10 @@ impl Rest {
 }
 
 impl Endpoint {
-    /// Binds `port`, and no other, on the addresses of `bind`.
+    /// Binds exactly `port` on the addresses of `bind`.
     ///
     /// # Errors
-    /// The port is taken, or the system has no randomness.
+    /// The port is in use, or the system provides no random bytes.
     pub fn bind(
         bind: Bind,
         port: u16,
@@ -74,7 +73,7 @@ impl Endpoint {
         Ok((Self { port }, Rest { sockets, datagrams }))
     }
 
-    /// The port.
+    /// The port number.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.sockets.port()
@@ -83,8 +82,8 @@ impl Endpoint {
     /// Dials.
     ///
     /// # Errors
-    /// The peer refuses, or does not answer within seven seconds, or there are as many connections
-    /// as may be.
+    /// The peer refuses, does not answer within seven seconds, or the maximum number of connections
+    /// is reached.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<UtpStream> {
         let readiness = Arc::<Readiness>::default();
         let id = {
@@ -99,7 +98,7 @@ impl Endpoint {
         stream.connected().await
     }
 
-    /// The next connection from outside. Cancel-safe.
+    /// The next incoming connection. Cancel-safe.
     pub async fn accept(&self) -> (UtpStream, SocketAddr) {
         loop {
             let incoming = {
@@ -115,8 +114,7 @@ impl Endpoint {
     }
 }
 
-/// Receives what comes to the port, and does what is due, for as long as anybody else has the
-/// endpoint.
+/// Receives datagrams and handles timeouts while other references to the endpoint exist.
 async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     while Arc::strong_count(&port) > 1 || !rest.is_closed() {
@@ -154,7 +152,7 @@ fn receive(port: &Port, rest: &mpsc::Sender<(SocketAddr, Bytes)>, buffer: &mut [
         };
         let datagram = buffer.get(..length).unwrap_or_default();
         if !state.handle(port, from, datagram) {
-            // Lost, like any datagram, if nobody takes it in time.
+            // Lost, like any datagram, if it is not received in time.
             let _ = rest.try_send((from, Bytes::copy_from_slice(datagram)));
         }
     }

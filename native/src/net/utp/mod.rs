@@ -1,4 +1,4 @@
-//! uTP (BEP 29) over our UDP port, which is the DHT's, too.
+//! uTP (BEP 29) over our UDP port, which the DHT shares.
 
 mod endpoint;
 mod port;

@@ -1,4 +1,4 @@
-//! Our UDP port with the machine of uTP: what its connections and its task share.
+//! Our UDP port with the state machine of uTP: the state shared by its connections and its task.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,11 +15,11 @@ use super::readiness::Readiness;
 use crate::net::udp::Sockets;
 use crate::net::{Policy, Purpose, Target};
 
-/// Connections that nobody has accepted yet; further ones are reset.
+/// The maximum number of connections that wait to be accepted; more are reset.
 const MAX_INCOMING: usize = 64;
-/// Pause after the system's buffer was full.
+/// The pause after the system's buffer was full.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How a datagram begins that opens a connection: type 4, version 1.
+/// The first byte of a datagram that opens a connection: type 4, version 1.
 const SYN: u8 = 0x41;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Port {
     pub(super) state: Mutex<State>,
     pub(super) sockets: Arc<Sockets>,
     pub(super) policy: Arc<dyn Policy>,
-    /// The task has something to do: a deadline came nearer, or something could not be sent.
+    /// Notified when a deadline is earlier, or something could not be sent.
     pub(super) changed: Notify,
     pub(super) arrived: Notify,
 }
@@ -36,7 +36,7 @@ pub(super) struct Port {
 pub(super) struct State {
     pub(super) machine: Socket,
     start: Instant,
-    /// Those of open streams, and of dials.
+    /// The readiness of open streams and of dials.
     pub(super) readiness: HashMap<ConnectionId, Arc<Readiness>>,
     pub(super) incoming: VecDeque<(ConnectionId, SocketAddr)>,
     unsent: Option<Unsent>,
@@ -54,7 +54,7 @@ struct Unsent {
 }
 
 impl Port {
-    /// Lets the machine do something, and sends what follows.
+    /// Calls the state machine, and sends the resulting datagrams.
     pub(super) fn turn<R>(&self, act: impl FnOnce(&mut Socket) -> R) -> R {
         let mut state = self.lock();
         let result = act(&mut state.machine);
@@ -62,7 +62,7 @@ impl Port {
         result
     }
 
-    /// Nobody uses a connection any more.
+    /// Removes the state of a connection that is no longer used.
     pub(super) fn forget(&self, id: ConnectionId) {
         let mut state = self.lock();
         let now = state.now();
@@ -105,13 +105,13 @@ impl State {
         types::Instant::ZERO + self.start.elapsed()
     }
 
-    /// Tells streams what is new, and sends what is to be sent.
+    /// Notifies streams of changes, and sends pending datagrams.
     pub(super) fn settle(&mut self, port: &Port) {
         self.send(port);
         while let Some(event) = self.machine.poll_event() {
             self.tell(port, event);
         }
-        // A connection that nobody takes was reset.
+        // A connection that could not be queued was reset.
         self.send(port);
         let due = self.due();
         let is_nearer = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
@@ -197,7 +197,7 @@ impl State {
         self.machine.handle_datagram(now, from, datagram)
     }
 
-    /// When the task is to look again.
+    /// When the task must run again.
     pub(super) fn due(&self) -> Option<Instant> {
         if self.unsent.is_some() {
             return Some(Instant::now() + PAUSE);

@@ -1,4 +1,4 @@
-//! What a uTP connection is ready for.
+//! The readiness of a uTP connection.
 
 use std::io;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 pub(super) const READABLE: u8 = 1;
 pub(super) const WRITABLE: u8 = 2;
 
-/// What a connection is ready for. Its owner is the only one who waits.
+/// The readiness of a connection. Only its owner waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     flags: AtomicU8,
@@ -19,12 +19,12 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Whether the connection is over, or the dial failed.
+    /// Whether the connection has ended, or the dial failed.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.get().is_some()
     }
 
-    /// Of a connection that is open: both are worth a try.
+    /// The readiness of an open connection: reads and writes may succeed.
     pub(super) fn open() -> Self {
         Self {
             flags: AtomicU8::new(READABLE | WRITABLE),
@@ -45,7 +45,7 @@ impl Readiness {
     }
 
     pub(super) fn set_closed(&self, reason: CloseReason) {
-        // The first reason stands.
+        // The first reason is kept.
         let _ = self.closed.set(reason);
         self.set(READABLE | WRITABLE);
     }
@@ -55,12 +55,13 @@ impl Readiness {
         self.changed.notify_one();
     }
 
-    /// A try found nothing. Only while the endpoint is locked, so that no news is overwritten.
+    /// Clears flags after an attempt that had no result. Only while the endpoint is locked, so that
+    /// no change is overwritten.
     pub(super) fn clear(&self, flags: u8) {
         self.flags.fetch_and(!flags, Ordering::AcqRel);
     }
 
-    /// Waits until something of `wanted` is worth a try.
+    /// Waits until an operation of `wanted` may succeed.
     pub(super) async fn wait(&self, wanted: u8) -> u8 {
         loop {
             let ready = self.flags.load(Ordering::Acquire) & wanted;

@@ -1,4 +1,4 @@
-//! One connection as its owner sees it.
+//! A uTP connection for its owner.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::port::Port;
 use super::readiness::{READABLE, Readiness, WRITABLE};
 use crate::transport::ByteStream;
 
-/// A connection over uTP. Dropped, it still delivers what was written.
+/// A uTP connection. Data written before it is dropped are still delivered.
 #[derive(Debug)]
 pub struct UtpStream {
     port: Arc<Port>,
@@ -29,13 +29,13 @@ impl UtpStream {
         }
     }
 
-    /// The machine's name for it.
+    /// Its id in the state machine.
     #[cfg(test)]
     pub(super) const fn id(&self) -> ConnectionId {
         self.id
     }
 
-    /// Waits for the end of a dial.
+    /// Waits for the result of a dial.
     pub(super) async fn connected(self) -> io::Result<Self> {
         self.readiness.wait(WRITABLE).await;
         if self.readiness.is_closed() {

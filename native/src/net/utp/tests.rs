@@ -20,7 +20,7 @@ fn endpoint() -> (Endpoint, Rest, SocketAddr) {
     (endpoint, rest, addr)
 }
 
-/// Writes all of it, as a driver does.
+/// Writes everything, as a driver does.
 async fn write(stream: &UtpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let (head, body) = bytes.split_at(bytes.len().min(13));
@@ -95,7 +95,7 @@ async fn a_stream_that_the_peer_resets_fails() {
     let (stream, (other, from)) = tokio::join!(ours.connect(addr), theirs.accept());
     let stream = stream.unwrap();
     assert_eq!(from.port(), ours.port());
-    // It forgets the connection, and resets what comes for it.
+    // It has removed the connection, and resets datagrams for it.
     theirs
         .port
         .turn(|machine| machine.abort(aqueduct_core::Instant::ZERO, other.id()));
