@@ -1,5 +1,5 @@
-//! How much is answered to datagrams, whose senders can be forged: without a bound we would be
-//! a means to flood others.
+//! Limits for answers to datagrams. Their source addresses can be forged, so unlimited answers could
+//! be used to flood other hosts.
 
 use std::net::SocketAddr;
 

@@ -1,16 +1,16 @@
 //! Which addresses may be disclosed to which recipient, and which sources of addresses are trusted.
 //! Every part of the engine that sends or receives addresses uses this module.
 //!
-//! | told to | which addresses | where |
+//! | recipient | which addresses | function |
 //! |---|---|---|
 //! | a peer (BEP 11, 55) | IP addresses; local ones only to peers that share such a network | [`to_peer`] |
-//! | a peer, of its own (`yourip` of BEP 10) | its IP address | [`own_ip`] |
-//! | the bridge of a tab (hints) | IP addresses that a peer can be at | [`to_bridge`] |
+//! | a peer (`yourip` of BEP 10) | its own IP address | [`own_ip`] |
+//! | the bridge of a tab (hints) | usable IP addresses | [`to_bridge`] |
 //! | our node of the DHT | the IP address of a peer, at the port that it names | [`to_dht`] |
-//! | trackers, other nodes of the DHT | none but our own: they see where we come from | |
+//! | trackers, other nodes of the DHT | only our own, which they see anyway | |
 //! | resume records, records of the DHT | no peers, and nodes by IP address | |
 //!
-//! A tab's address means nothing outside its bridge and is told to nobody.
+//! A tab's address has no meaning outside its bridge and is never disclosed.
 
 use std::net::{IpAddr, SocketAddr};
 
