@@ -178,14 +178,14 @@ async fn images_audio_video_and_text_are_shown_from_storage_under_the_strict_pol
         .await;
     setup.browser.wait_until_complete(DOWNLOAD).await;
     for (button, element, property) in [
-        ("Preview picture.png", "img.setup", "naturalWidth"),
-        ("Play sound.wav", "audio.setup", "duration"),
-        ("Play film.webm", "video.setup", "videoWidth"),
+        ("Preview picture.png", "img.stage", "naturalWidth"),
+        ("Play sound.wav", "audio.stage", "duration"),
+        ("Play film.webm", "video.stage", "videoWidth"),
     ] {
         setup.browser.press(button).await;
         wait_for_property(&setup.browser, element, property).await;
     }
-    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio.setup').play().then(() => done('plays'), done);";
+    let played = "const done = arguments[arguments.length - 1]; document.querySelector('audio.stage').play().then(() => done('plays'), done);";
     assert_eq!(setup.browser.run_async(played).await, "plays");
     setup.browser.press("Preview notes.txt").await;
     setup.browser.wait_for_text("Grüße aus dem Tab").await;
@@ -200,7 +200,7 @@ async fn images_audio_video_and_text_are_shown_from_storage_under_the_strict_pol
     setup
         .browser
         .wait_for(
-            "return document.querySelectorAll('.setup').length",
+            "return document.querySelectorAll('.stage').length",
             0.into(),
         )
         .await;
