@@ -98,7 +98,8 @@ fn with_no_pex_no_peers_are_exchanged() {
         &setup,
         &source,
         "aqueduct",
-        &["--peer", &at(between), "--no-pex"],
+        // The peer in between tells the seed of us, which would dial us over uTP within seconds.
+        &["--peer", &at(between), "--no-pex", "--no-utp"],
     );
     assert!(
         get.wait_within(DOWNLOAD / 8).is_none(),

@@ -124,7 +124,8 @@ fn capture(torrent: &Computed) -> (Vec<String>, String) {
     let allowed = tracker
         .announces()
         .into_iter()
-        .map(|said| format!("tcp {}", said.addr))
+        // Peers reach each other over TCP and uTP, at the same port number.
+        .flat_map(|said| ["tcp", "udp"].map(|way| format!("{way} {}", said.addr)))
         .chain([tracker.http().replace("http://", "tcp ")]);
     let allowed = allowed
         .map(|line| line.trim_end_matches("/announce").to_owned())
