@@ -10,3 +10,4 @@ pub mod net;
 mod random;
 pub mod storage;
 pub mod transport;
+mod until;

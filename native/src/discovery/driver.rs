@@ -21,7 +21,6 @@ use super::inbox::{Letter, Mail, Shared, Wish};
 use super::node::{self, Errand, Node};
 use super::outbox::Outbox;
 use super::port::Port;
-use super::until::until;
 use super::{MAX_NEWS, News, Options};
 use crate::net::http::{Client, Fetch};
 use crate::net::requests::{Reply, Requests};
@@ -29,6 +28,7 @@ use crate::net::utp::Rest;
 use crate::net::{
     Admission, NetError, Permit, Place, Policy, Purpose, Resolver, Target, connect_words,
 };
+use crate::until::until;
 
 /// An input from outside.
 enum Heard {

@@ -14,7 +14,6 @@ mod node_file;
 mod outbox;
 mod port;
 mod public_nodes;
-mod until;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

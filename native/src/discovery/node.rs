@@ -176,6 +176,6 @@ pub(super) async fn input(node: Option<&mut Node>, start: tokio::time::Instant) 
         .map(|(due, _)| start + due.since(types::Instant::ZERO));
     tokio::select! {
         (from, bytes) = node.port.receive() => Input::Packet { from, bytes },
-        () = super::until::until(due) => Input::Timeout,
+        () = crate::until::until(due) => Input::Timeout,
     }
 }

@@ -1,6 +1,5 @@
 //! The tasks that run as long as the driver: each waits for one thing and passes it to the router.
 
-use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +8,14 @@ use aqueduct_core::Input;
 use aqueduct_core::discovery::lsd::MAX_DATAGRAM;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_local;
-use tokio::time::{interval, sleep_until};
+use tokio::time::interval;
 
 use super::listen::{self, Listener};
 use super::neighbours::Neighbours;
 use super::router::Router;
 use crate::discovery::lsd::Groups;
 use crate::storage::pool::Outcome;
+use crate::until::until;
 
 /// How often up to 256 files of each torrent are compared with how they were left. One comparison
 /// takes a few microseconds.
@@ -100,14 +100,8 @@ async fn announce_locally(router: Rc<Router>, changed: Rc<Notify>) {
     let mut buffer = [0; MAX_DATAGRAM + 1];
     loop {
         let due = router.state().neighbours_due();
-        let waiting = async {
-            match due {
-                Some(at) => sleep_until(at).await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
-            () = waiting => {
+            () = until(due) => {
                 groups.refresh();
                 let announce = router.turn(|state, now| state.poll_local_announce(now));
                 announce.into_iter().for_each(|announce| groups.send(&announce));

@@ -1,10 +1,11 @@
 //! The one timer of the engine.
 
 use std::cell::Cell;
-use std::future::pending;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::until::until;
 
 /// Fires at the earliest of the deadlines that it was given.
 ///
@@ -30,14 +31,8 @@ impl Timer {
     pub(super) async fn fired(&self) {
         loop {
             let deadline = self.armed.get();
-            let sleeping = async {
-                match deadline {
-                    Some(at) => sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
             tokio::select! {
-                () = sleeping => break,
+                () = until(deadline) => break,
                 () = self.changed.notified() => {}
             }
         }

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use aqueduct_core::utp::{Config, Socket};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep_until};
 
 use super::port::{Port, State};
 use super::readiness::Readiness;
 use super::stream::UtpStream;
 use crate::net::udp::{MAX_DATAGRAM, Sockets};
 use crate::net::{Bind, Policy};
+use crate::until::until;
 
 /// The number of datagrams that are handled before answers are sent and other tasks get a turn.
 const TURN: usize = 64;
@@ -134,13 +134,6 @@ async fn run(port: Arc<Port>, rest: mpsc::Sender<(SocketAddr, Bytes)>) {
             () = port.changed.notified() => {}
         }
         tokio::task::yield_now().await;
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => pending().await,
     }
 }
 
