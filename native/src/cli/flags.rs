@@ -139,8 +139,9 @@ pub(crate) struct NetworkFlags {
     /// Do not connect to peers over uTP (BEP 29), nor let them connect
     #[arg(long)]
     pub(crate) no_utp: bool,
-    #[command(flatten)]
-    absent: AbsentFlags,
+    /// Do not ask the router for a port (it is not used yet)
+    #[arg(long)]
+    pub(crate) no_port_mapping: bool,
 }
 
 /// Whether connections to peers are encrypted.
@@ -152,14 +153,6 @@ pub(crate) enum EncryptionMode {
     Require,
     /// Connect only in the clear
     Off,
-}
-
-/// What these switch off does not exist yet, so they hold whether given or not.
-#[derive(Args, Clone, Debug)]
-struct AbsentFlags {
-    /// Do not ask the router for a port (it is not used yet)
-    #[arg(long)]
-    no_port_mapping: bool,
 }
 
 /// How peers are found.
